@@ -1,0 +1,128 @@
+"""What may be written in the configuration file (contract §3). Loading, environment and errors are in config.py."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class Settings(BaseModel):
+    """Unknown keys are errors: a typo must not silently switch something off."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Theme(Settings):
+    """How the chat looks on the site."""
+
+    name: str = ""
+    color: str = Field(default="#2f6f4f", pattern=r"^#[0-9a-fA-F]{6}$")
+    logo: str = ""
+    greeting: str = "Hello! How can we help?"
+    position: Literal["left", "right"] = "right"
+
+
+class WebAccount(Settings):
+    """``origins`` may embed the chat ("*" is all). With ``identity_secret`` (HS256) or ``identity_public_key`` (ES256,
+    PEM) visitors may prove who they are; ``identity: required`` refuses those who do not."""
+
+    origins: list[str] = ["*"]
+    identity: Literal["off", "optional", "required"] = "optional"
+    identity_secret: SecretStr = SecretStr("")
+    identity_public_key: str = ""
+    theme: Theme = Theme()
+    messages_per_minute: int = Field(default=60, ge=1)
+    """Per visitor; over it the answer is 429."""
+
+
+class Channels(Settings):
+    """Channel → account name → settings."""
+
+    web: dict[str, WebAccount] = {}
+
+    def accounts(self) -> dict[str, dict[str, Any]]:
+        return {name: dict(getattr(self, name)) for name in type(self).model_fields}
+
+
+class Limits(Settings):
+    inbound_per_s: float = Field(default=200, gt=0)
+    """Messages a second over all of the tenant's channels; over it the edge answers 429."""
+    turns_at_once: int = Field(default=2000, ge=1)
+    """Turns of this tenant that one worker runs at once."""
+
+
+class Fold(Settings):
+    """Quiet seconds to wait for more messages before a turn starts, by channel; and the longest wait in all."""
+
+    web: float = Field(default=0.3, ge=0, le=30)
+    others: float = Field(default=1.2, ge=0, le=30)
+    longest: float = Field(default=15, ge=0, le=120)
+    restarts: int = Field(default=2, ge=0, le=10)
+
+
+class Voice(Settings):
+    """The agent's name, and its set phrases in the tenant's own words."""
+
+    name: str = "Assistant"
+    locale: str = "en"
+    not_found: str = (
+        "I could not find that in our documents, and I do not want to guess. Shall I pass you to a colleague?"
+    )
+    handoff: str = "A colleague will take over here as soon as possible."
+    failed: str = "Something went wrong on our side. A colleague will look at your message."
+
+
+class KnowledgeSettings(Settings):
+    """``paths`` (files or folders, relative to the configuration file) are synced by ``parley dev`` at its start.
+
+    ``answerable_above`` is the confidence (0–1) from which the documents count as holding the answer."""
+
+    paths: list[str] = []
+    answerable_above: float = Field(default=0.5, ge=0, le=1)
+
+
+class Retention(Settings):
+    """How long the embedded log keeps records, in days."""
+
+    inbound_days: int = Field(default=30, ge=8)
+    outbound_days: int = Field(default=7, ge=1)
+    events_days: int = Field(default=90, ge=1)
+
+
+class Tenant(Settings):
+    name: str
+    limits: Limits = Limits()
+    channels: Channels = Channels()
+    voice: Voice = Voice()
+    knowledge: KnowledgeSettings = KnowledgeSettings()
+    fold: Fold = Fold()
+    retention: Retention = Retention()
+
+
+class ModelEntry(Settings):
+    """One entry of the model registry. ``local`` needs nothing else."""
+
+    provider: Literal["local"] = "local"
+    model: str = ""
+
+
+class Config(Settings):
+    """The whole file."""
+
+    listen: str = Field(default="127.0.0.1:8080", pattern=r"^[^:]+:\d{1,5}$")
+    public_url: str = ""
+    data_dir: str = ".parley"
+    bus: str = Field(default="sqlite", pattern=r"^(sqlite|kafka://[^/]+)$")
+    state: str = Field(default="sqlite", pattern=r"^(sqlite|rediss?://.+)$")
+    blobs: str = Field(default="file", pattern=r"^(file|s3://.+)$")
+    topic_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9._-]*$")
+    partitions: int = Field(default=24, ge=1, le=1000)
+    secret_key: SecretStr = SecretStr("")
+    admin_token: SecretStr = SecretStr("")
+    models: dict[str, ModelEntry] = {"local": ModelEntry()}
+    tenants: dict[str, Tenant] = Field(min_length=1)
+
+    @property
+    def embedded(self) -> bool:
+        return self.bus == "sqlite" and self.state == "sqlite"

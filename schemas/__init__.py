@@ -1,0 +1,1 @@
+"""What the parts of Parley agree on: the wire, the words, the ports, the failures. Imports nothing of ours."""

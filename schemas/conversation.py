@@ -1,0 +1,200 @@
+"""Conversations, contacts and turns: what the state store holds and what snapshots carry."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from schemas.messages import Address, OutboundMessage, WireModel
+
+Owner = Literal["agent", "queue", "person", "closed"]
+ActionOutcome = Literal["succeeded", "failed", "refused", "unknown"]
+HANDLED_HORIZON_DAYS = 8  # WhatsApp redelivers for 7
+
+
+class Origin(WireModel):
+    """Where a conversation happens; never changes once it exists."""
+
+    tenant: str
+    channel: str
+    account: str
+    place: str
+    contact_id: str
+
+
+class Facts(WireModel):
+    """What the agent remembers between turns, transcript bodies excluded."""
+
+    locale: str = ""
+    turns: int = 0
+    last_turn_id: str = ""
+    last_route: str = ""
+    declined_in_a_row: int = 0
+    person_offered: bool = False
+
+
+class Conversation(WireModel):
+    """``epoch`` rises with every change of owner; ``agent_floor`` is the epoch of the last claim by people;
+    ``version`` rises with every commit; ``head_seq`` is the highest transcript number."""
+
+    id: str
+    origin: Origin
+    owner: Owner = "agent"
+    epoch: int = 0
+    agent_floor: int = 0
+    version: int = 0
+    head_seq: int = 0
+    created_at: datetime
+    updated_at: datetime
+    facts: Facts = Facts()
+
+
+class HandledId(WireModel):
+    id: str
+    at: datetime
+
+
+class SeqOf(WireModel):
+    """Which transcript number a message has; kept in snapshots so that a rebuild gives it the same one."""
+
+    id: str
+    seq: int
+
+
+class PendingRecord(WireModel):
+    """An outbox entry inside a snapshot: wire headers and the payload as text."""
+
+    headers: dict[str, str]
+    data: str
+
+
+class Snapshot(WireModel):
+    """``parley.conversation.snapshot.v1``: enough to rebuild a conversation, with the log for the bodies."""
+
+    conversation: Conversation
+    handled: list[HandledId] = []
+    recent: list[SeqOf] = []
+    outbox: list[PendingRecord] = []
+
+
+class Contact(WireModel):
+    """``parley.contact.snapshot.v1``. ``conversations`` maps channel:account to the conversation at its place."""
+
+    id: str
+    tenant: str
+    name: str = ""
+    locale: str = ""
+    addresses: list[Address] = []
+    opted_out: bool = False
+    created_at: datetime
+
+
+class PendingConfirmation(WireModel):
+    """An action waiting for the contact's yes; bound to exactly these arguments."""
+
+    id: str
+    action: str
+    arguments: dict[str, str]
+    asked_at: datetime
+    expires_at: datetime
+
+
+class OwnerRequested(WireModel):
+    """``parley.owner.requested.v1``: someone wants the conversation; the compare-and-set decides."""
+
+    id: str
+    to: Owner
+    expected_epoch: int
+    by: str
+    reason: str = ""
+    at: datetime
+
+
+class OwnerChanged(WireModel):
+    """``parley.owner.changed.v1``: the compare-and-set was won."""
+
+    owner: Owner
+    epoch: int
+    by: str
+    reason: str = ""
+    at: datetime
+
+
+class CitedPassage(WireModel):
+    document: str
+    heading: str = ""
+    score: float
+    cited: bool = False
+
+
+class ActionRecord(WireModel):
+    name: str
+    arguments: dict[str, str] = {}
+    outcome: ActionOutcome
+    reason: str = ""
+    key: str = ""
+
+
+class Turn(WireModel):
+    """``parley.turn.completed.v1``: everything done to answer the messages that waited. ``stages`` in ms,
+    ``cost`` in US dollars."""
+
+    id: str
+    handled: list[str]
+    route: str
+    reasons: list[str] = []
+    confidence: float = Field(default=0.0, ge=0.0, le=1.0)
+    model: str = ""
+    tokens: int = 0
+    cost: float = 0.0
+    stages: dict[str, float] = {}
+    passages: list[CitedPassage] = []
+    actions: list[ActionRecord] = []
+    replies: list[OutboundMessage] = []
+    at: datetime
+
+
+class Delivered(WireModel):
+    """``parley.delivery.recorded.v1``: a connector's outcome for one outbound message."""
+
+    message_id: str
+    state: Literal["sent", "failed", "unknown", "expired", "stale_owner"]
+    external_id: str = ""
+    reason: str = ""
+    at: datetime
+
+
+class Document(WireModel):
+    """``parley.document.published.v1``: one whole document of the tenant's knowledge, body as markdown."""
+
+    id: str
+    title: str
+    body: str
+    url: str = ""
+    language: str = ""
+    visibility: Literal["public", "verified", "internal"] = "public"
+    expires_at: datetime | None = None
+    version: int
+    updated_at: datetime
+
+
+class DeadLetter(WireModel):
+    """``parley.deadletter.recorded.v1``: a record given up on, with its original bytes (base64)."""
+
+    id: str
+    code: str
+    reason: str
+    attempts: int
+    topic: str
+    partition: int
+    offset: int
+    tenant: str = ""
+    channel: str = ""
+    conversation_id: str = ""
+    headers: dict[str, str] = {}
+    value: str = ""
+    first_at: datetime
+    last_at: datetime
+    replays: int = 0

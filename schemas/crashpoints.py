@@ -1,0 +1,50 @@
+"""Named places where a test may kill the process (contract §5): ``PARLEY_CRASH_AT=<point>[:n]``.
+
+The environment is read once, at import. Unarmed, ``reach`` is one comparison.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Literal, get_args
+
+Point = Literal[
+    "edge.before_append",
+    "edge.after_append",
+    "worker.after_begin",
+    "worker.after_model",
+    "worker.after_intent",
+    "worker.after_action",
+    "worker.after_commit",
+    "worker.after_publish",
+    "connector.after_intent",
+    "connector.after_send",
+    "connector.after_record",
+]
+POINTS: tuple[str, ...] = get_args(Point)
+
+_armed = ""
+_left = 0
+
+
+def arm(spec: str) -> None:
+    """Arm ``point`` or ``point:n``; empty disarms. Raises ValueError for an unknown point."""
+    global _armed, _left
+    point, _, times = spec.partition(":")
+    if point and point not in POINTS:
+        raise ValueError(f"PARLEY_CRASH_AT: unknown point {point!r}; one of {', '.join(POINTS)}")
+    _armed, _left = point, int(times or 1)
+
+
+def reach(point: Point) -> None:
+    """Pass a point; at the armed one's n-th passage the process is gone, as by ``kill -9``."""
+    global _left
+    if point != _armed:
+        return
+    _left -= 1
+    if _left <= 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+arm(os.environ.get("PARLEY_CRASH_AT", ""))

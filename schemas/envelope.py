@@ -1,0 +1,104 @@
+"""The envelope: CloudEvents 1.0 attributes around a JSON payload (contract §1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from schemas.errors import UndecodableRecord
+
+SPEC_VERSION = "1.0"
+CONTENT_TYPE = "application/json"
+
+# attribute name on the Envelope → header name on the wire
+HEADERS: dict[str, str] = {
+    "id": "ce_id",
+    "type": "ce_type",
+    "source": "ce_source",
+    "subject": "ce_subject",
+    "tenant": "ce_tenant",
+    "channel": "ce_channel",
+    "account": "ce_account",
+    "conversation": "ce_conversation",
+    "correlation_id": "ce_correlationid",
+    "causation_id": "ce_causationid",
+    "replay_of": "ce_replayof",
+    "traceparent": "traceparent",
+}
+_REQUIRED = ("id", "type", "source", "tenant")
+
+Payload = TypeVar("Payload", bound=BaseModel)
+# Inside Envelope the name ``type`` is the event type, so the class of a payload needs a name of its own.
+ModelClass = type[Payload]
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One event. ``data`` is the payload as JSON bytes; ``None`` is a tombstone on a compacted topic.
+
+    ``subject`` names the thing on topics that are not keyed by conversation: a document id, ``contact:<id>``.
+    """
+
+    id: str
+    type: str
+    source: str
+    tenant: str
+    data: bytes | None
+    time: datetime
+    channel: str = ""
+    account: str = ""
+    conversation: str = ""
+    subject: str = ""
+    correlation_id: str = ""
+    causation_id: str = ""
+    replay_of: str = ""
+    traceparent: str = ""
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    def payload(self, model: ModelClass[Payload]) -> Payload:
+        """The payload as ``model``. Raises UndecodableRecord when it does not fit."""
+        if self.data is None:
+            raise UndecodableRecord(f"{self.type} {self.id} has no payload")
+        try:
+            return model.model_validate_json(self.data)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise UndecodableRecord(f"payload of {self.type}: {where}: {first['msg']}") from error
+
+    def headers(self) -> dict[str, str]:
+        """Wire headers; empty attributes are left out."""
+        out = {header: value for name, header in HEADERS.items() if (value := getattr(self, name))}
+        out["ce_time"] = self.time.astimezone(UTC).isoformat()
+        out["ce_specversion"] = SPEC_VERSION
+        out["content-type"] = CONTENT_TYPE
+        return out | dict(self.extra)
+
+    @classmethod
+    def from_wire(cls, headers: Mapping[str, str], value: bytes | None) -> Envelope:
+        """Decode a record. Unknown headers are kept in ``extra``. Raises UndecodableRecord."""
+        known = {name: headers.get(header, "") for name, header in HEADERS.items()}
+        missing = [HEADERS[name] for name in _REQUIRED if not known[name]]
+        if missing:
+            raise UndecodableRecord(f"missing header {missing[0]}")
+        if headers.get("ce_specversion") != SPEC_VERSION:
+            raise UndecodableRecord(f"ce_specversion is {headers.get('ce_specversion')!r}, expected {SPEC_VERSION}")
+        try:
+            time = datetime.fromisoformat(headers["ce_time"])
+        except (KeyError, ValueError) as error:
+            raise UndecodableRecord("ce_time is missing or not RFC 3339") from error
+        if time.tzinfo is None:
+            time = time.replace(tzinfo=UTC)
+        own = {*HEADERS.values(), "ce_time", "ce_specversion", "content-type"}
+        extra = {name: text for name, text in headers.items() if name not in own}
+        return cls(data=value, time=time, extra=extra, **known)
+
+
+def envelope(event_type: str, payload: BaseModel | None, *, id: str, time: datetime, **attributes: Any) -> Envelope:
+    """Wrap a payload model; ``None`` makes a tombstone. ``attributes`` are the Envelope's other fields."""
+    data = None if payload is None else payload.model_dump_json(exclude_none=True).encode()
+    return Envelope(id=id, type=event_type, data=data, time=time, **attributes)

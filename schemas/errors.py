@@ -1,0 +1,262 @@
+"""The closed list of failures. Channels and adapters raise these; one place for each kind of work decides what follows.
+
+::
+
+    ParleyError                      code, http status, retryable, fix
+    ├── RequestError                 a caller's fault: 4xx, never retried by us
+    │   ├── InvalidRequest           400 invalid_request
+    │   ├── Unauthorized             401 unauthorized (also a wrong signature)
+    │   ├── Forbidden                403 forbidden
+    │   ├── NotFound                 404 not_found
+    │   ├── IdReused                 409 id_reused
+    │   ├── StaleEpoch               409 stale_epoch
+    │   ├── Conflict                 409 conflict
+    │   ├── TooLarge                 413 too_large
+    │   ├── DocumentTooLarge         413 document_too_large
+    │   ├── UnsupportedMediaType     415 unsupported_media_type
+    │   └── Unprocessable            422 unprocessable
+    ├── RefusedForNow                the caller may try again: carries retry_after_ms
+    │   ├── RateLimited              429 rate_limited
+    │   └── Unavailable              503 unavailable
+    │       ├── BusUnavailable       the log cannot be reached or cannot be written
+    │       ├── StateUnavailable     the state store cannot be reached
+    │       └── StateLost            the state store answers, but has lost or rolled back what it held
+    ├── RecordError                  a record on the bus that cannot be used: dead-lettered at once
+    │   ├── UndecodableRecord        headers or payload are not what the wire format says
+    │   └── UnknownEventType         a type or schema version this release does not know
+    ├── HandlingError                work on a good record failed
+    │   ├── Fenced                   a newer holder exists (token, version or epoch moved): drop the work
+    │   ├── ModelFailed              the model gave no usable answer (retryable)
+    │   └── Parked                   not now: set the conversation's records aside until a time
+    ├── DeliveryError                a channel did not take a message
+    │   ├── SendRefused              the vendor says no, for good
+    │   ├── SendDelayed              the vendor says later (rate limit, outage); carries retry_after_ms
+    │   ├── SendUnknown              no answer: it may have been delivered
+    │   └── CredentialsRevoked       the account's token no longer works
+    └── SetupError                   the operator's fault: printed with its fix, exit code 2
+        ├── ConfigInvalid            file:line, what is wrong, did-you-mean
+        ├── DatabaseLocked           a second process on the same SQLite file
+        ├── PortInUse                the listen address is taken
+        ├── TopicMismatch            a topic is missing or has another partition count
+        └── MissingDependency        an extra is not installed
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+
+class ParleyError(Exception):
+    """A failure with a code. ``message`` is safe to show to a client; ``fix`` tells an operator what to do."""
+
+    code: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, fix: str = "", retry_after_ms: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
+        self.retry_after_ms = retry_after_ms
+
+    def body(self) -> dict[str, object]:
+        """The error object of contract §2, without its ``{"error": …}`` shell."""
+        out: dict[str, object] = {"code": self.code, "message": self.message, "retryable": self.retryable}
+        if self.retry_after_ms is not None:
+            out["retry_after_ms"] = self.retry_after_ms
+        return out
+
+
+class RequestError(ParleyError):
+    """The caller must change the request before sending it again."""
+
+    status = 400
+
+
+class InvalidRequest(RequestError):
+    code = "invalid_request"
+
+
+class Unauthorized(RequestError):
+    code = "unauthorized"
+    status = 401
+
+
+class Forbidden(RequestError):
+    code = "forbidden"
+    status = 403
+
+
+class NotFound(RequestError):
+    code = "not_found"
+    status = 404
+
+
+class IdReused(RequestError):
+    code = "id_reused"
+    status = 409
+
+
+class StaleEpoch(RequestError):
+    """The owner changed meanwhile. ``owner`` and ``epoch`` are what holds now."""
+
+    code = "stale_epoch"
+    status = 409
+
+    def __init__(self, message: str, *, owner: str, epoch: int) -> None:
+        super().__init__(message)
+        self.owner = owner
+        self.epoch = epoch
+
+
+class Conflict(RequestError):
+    code = "conflict"
+    status = 409
+
+
+class TooLarge(RequestError):
+    code = "too_large"
+    status = 413
+
+
+class DocumentTooLarge(RequestError):
+    code = "document_too_large"
+    status = 413
+
+
+class UnsupportedMediaType(RequestError):
+    code = "unsupported_media_type"
+    status = 415
+
+
+class Unprocessable(RequestError):
+    code = "unprocessable"
+    status = 422
+
+
+class RefusedForNow(ParleyError):
+    """The same request may succeed later; ``retry_after_ms`` is always set."""
+
+    retryable = True
+    status = 503
+
+    def __init__(self, message: str, *, fix: str = "", retry_after_ms: int = 1000) -> None:
+        super().__init__(message, fix=fix, retry_after_ms=retry_after_ms)
+
+
+class RateLimited(RefusedForNow):
+    code = "rate_limited"
+    status = 429
+
+
+class Unavailable(RefusedForNow):
+    code = "unavailable"
+    status = 503
+
+
+class BusUnavailable(Unavailable):
+    """Whether the records were written is not known; appending them again is safe, because ids repeat."""
+
+
+class StateUnavailable(Unavailable):
+    """Whether the transition happened is not known; every transition may be repeated with the same arguments."""
+
+
+class StateLost(Unavailable):
+    """``shards`` are the shard numbers (0–255) whose state must be rebuilt before work on them may go on."""
+
+    def __init__(self, message: str, *, shards: frozenset[int]) -> None:
+        super().__init__(message, retry_after_ms=2000)
+        self.shards = shards
+
+
+class RecordError(ParleyError):
+    """The record can never be used as it is."""
+
+
+class UndecodableRecord(RecordError):
+    code = "undecodable_record"
+
+
+class UnknownEventType(RecordError):
+    code = "unknown_event_type"
+
+
+class HandlingError(ParleyError):
+    """Work on a good record failed."""
+
+
+class Fenced(HandlingError):
+    """Another holder of the conversation is ahead: what was computed must be thrown away."""
+
+    code = "fenced"
+
+
+class ModelFailed(HandlingError):
+    code = "model_failed"
+    retryable = True
+
+
+class Parked(HandlingError):
+    """Raised by a lane handler to set the conversation's records aside until ``until`` (UTC)."""
+
+    code = "parked"
+    retryable = True
+
+    def __init__(self, message: str, *, until: datetime) -> None:
+        super().__init__(message)
+        self.until = until
+
+
+class HandlerGaveUp(HandlingError):
+    """A handler kept failing with something that is not on this list; the code of the dead letter."""
+
+    code = "handler_failed"
+
+
+class DeliveryError(ParleyError):
+    """A channel did not take a message."""
+
+
+class SendRefused(DeliveryError):
+    code = "send_refused"
+
+
+class SendDelayed(DeliveryError):
+    code = "send_delayed"
+    retryable = True
+
+
+class SendUnknown(DeliveryError):
+    code = "send_unknown"
+
+
+class CredentialsRevoked(DeliveryError):
+    code = "credentials_revoked"
+
+
+class SetupError(ParleyError):
+    """The installation must be changed by its operator. Printed without a stack trace; exit code 2."""
+
+    code = "setup"
+
+
+class ConfigInvalid(SetupError):
+    code = "config_invalid"
+
+
+class DatabaseLocked(SetupError):
+    code = "database_locked"
+
+
+class PortInUse(SetupError):
+    code = "port_in_use"
+
+
+class TopicMismatch(SetupError):
+    code = "topic_mismatch"
+
+
+class MissingDependency(SetupError):
+    code = "missing_dependency"

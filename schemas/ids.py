@@ -1,0 +1,45 @@
+"""Deterministic ids (design §4): the same thing gets the same id in every process and after every crash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID, uuid5
+
+_NAMESPACE = UUID("6f1d1f6e-6a0b-5d5e-9a39-70a1e7c0de01")
+
+
+def _derive(kind: str, *parts: str) -> str:
+    # Length-prefixed, so that ("a", "bc") and ("ab", "c") cannot meet.
+    return str(uuid5(_NAMESPACE, kind + "".join(f"|{len(part)}:{part}" for part in parts)))
+
+
+def conversation_id(tenant: str, channel: str, account: str, place: str) -> str:
+    """The conversation at one place; also the Kafka key of everything in it."""
+    return _derive("conversation", tenant, channel, account, place)
+
+
+def contact_id(tenant: str, channel: str, address: str) -> str:
+    """The contact first seen under this address; later addresses are linked to it, never renamed."""
+    return _derive("contact", tenant, channel, address)
+
+
+def event_id(
+    tenant: str, channel: str, account: str, place: str, external_id: str, kind: str, revision: str = ""
+) -> str:
+    """One inbound event. ``kind`` is the event type's short name, ``revision`` tells edits and statuses apart."""
+    return _derive("event", tenant, channel, account, place, external_id, kind, revision)
+
+
+def turn_id(conversation: str, handled: Iterable[str]) -> str:
+    """The turn that answers exactly these events, whatever their order."""
+    return _derive("turn", conversation, *sorted(handled))
+
+
+def reply_id(turn: str, index: int) -> str:
+    """The ``index``-th reply of a turn (0-based)."""
+    return _derive("reply", turn, str(index))
+
+
+def derived_id(origin: str, purpose: str, n: int = 0) -> str:
+    """An event caused by ``origin``: a snapshot, a turn record, an ownership change, the n-th replay."""
+    return _derive("derived", origin, purpose, str(n))

@@ -1,0 +1,189 @@
+"""Messages, their parts, and receipts: the payloads that connectors and workers exchange."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+AuthorKind = Literal["contact", "agent", "person", "system"]
+Assurance = Literal["anonymous", "channel", "verified"]
+ReceiptState = Literal["accepted", "sent", "delivered", "read", "failed"]
+MessageState = Literal[
+    "received", "answered", "pending", "accepted", "sent", "delivered", "read", "failed", "dropped", "deleted"
+]
+Purpose = Literal["reply", "notice", "desk"]
+
+MAX_TEXT = 8_000
+
+
+def _printable(text: str) -> str:
+    # NUL is refused by several vendors and by PostgreSQL-like stores downstream; lone surrogates cannot be UTF-8.
+    if "\x00" in text:
+        raise ValueError("must not contain NUL characters")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("must not contain lone surrogates") from error
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text
+
+
+Printable = Annotated[str, AfterValidator(_printable)]
+Text = Annotated[Printable, AfterValidator(_not_blank), Field(max_length=MAX_TEXT)]
+
+
+class WireModel(BaseModel):
+    """A payload on the bus: readers ignore fields they do not know."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Author(WireModel):
+    kind: AuthorKind
+    name: str = ""
+
+
+class Attachment(WireModel):
+    """A reference to a stored file. ``id`` is its content hash (SHA-256, hex); ``size`` is in bytes."""
+
+    id: str
+    name: str
+    type: str
+    size: int
+
+
+class Choice(WireModel):
+    id: str
+    label: str
+
+
+class Choosing(WireModel):
+    """The contact picked choice ``id`` of message ``in_reply_to``."""
+
+    in_reply_to: str
+    id: str
+
+
+class Citation(WireModel):
+    """Proof of one claim: a verbatim ``quote`` from ``version`` of a document. ``n`` is the number in the text."""
+
+    n: int
+    document: str
+    title: str
+    heading: str = ""
+    url: str = ""
+    version: int = 0
+    quote: str
+
+
+class Address(WireModel):
+    """One way to reach a contact, and how sure we are that it is theirs."""
+
+    channel: str
+    value: str
+    assurance: Assurance = "anonymous"
+
+
+class InboundMessage(WireModel):
+    """``parley.message.received.v1``: a message from a contact (or from a person on any surface)."""
+
+    id: str
+    external_id: str
+    place: str
+    contact_id: str
+    author: Author = Author(kind="contact")
+    text: Printable = ""
+    attachments: list[Attachment] = []
+    choice: Choosing | None = None
+    in_reply_to: str = ""
+    locale: str = ""
+    sent_at: datetime
+
+
+class MessageEdited(WireModel):
+    """``parley.message.edited.v1``: the contact changed message ``message_id``."""
+
+    message_id: str
+    place: str
+    contact_id: str
+    text: Printable
+    edited_at: datetime
+
+
+class MessageDeleted(WireModel):
+    """``parley.message.deleted.v1``: the contact took message ``message_id`` back."""
+
+    message_id: str
+    place: str
+    contact_id: str
+    deleted_at: datetime
+
+
+class OutboundMessage(WireModel):
+    """``parley.message.send.v1``: to be delivered to the contact. ``text`` is canonical markdown.
+
+    ``epoch`` is the owner epoch under which it was written; a message of the agent below the conversation's
+    ``agent_floor`` is dropped before it is sent.
+    """
+
+    id: str
+    author: Author
+    text: str
+    place: str
+    contact_id: str
+    citations: list[Citation] = []
+    choices: list[Choice] = []
+    attachments: list[Attachment] = []
+    in_reply_to: str = ""
+    turn_id: str = ""
+    epoch: int = 0
+    purpose: Purpose = "reply"
+    created_at: datetime
+    expires_at: datetime
+
+
+class Receipt(WireModel):
+    """``parley.receipt.recorded.v1``: the vendor's word on an outbound message.
+
+    Exactly one of ``message_id`` (ours) and ``external_id`` (theirs) is needed. ``up_to_seq`` is the web channel's
+    form: everything outbound up to that transcript number.
+    """
+
+    state: ReceiptState
+    at: datetime
+    message_id: str = ""
+    external_id: str = ""
+    up_to_seq: int = 0
+    reason: str = ""
+
+
+class Feedback(WireModel):
+    """``parley.feedback.given.v1``: the contact's thumb on one reply."""
+
+    message_id: str
+    value: Literal["up", "down"]
+    comment: Printable = ""
+    at: datetime
+
+
+class TranscriptMessage(WireModel):
+    """A line of the transcript: what both sides of a conversation see. ``seq`` starts at 1 and only grows."""
+
+    seq: int = 0
+    id: str
+    author: Author
+    text: str
+    citations: list[Citation] = []
+    choices: list[Choice] = []
+    attachments: list[Attachment] = []
+    created_at: datetime
+    in_reply_to: str = ""
+    turn_id: str = ""
+    state: MessageState = "received"

@@ -1,0 +1,121 @@
+"""Every topic and every event type: name, key, partitions, retention (contract §1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from schemas import conversation as c
+from schemas import messages as m
+from schemas.envelope import Envelope
+from schemas.errors import UnknownEventType
+
+CHANNELS = ("web", "slack", "discord", "whatsapp", "instagram")
+DAY_MS = 86_400_000
+EVENTS = "parley.events"
+STATE = "parley.state"
+KNOWLEDGE = "parley.knowledge"
+DEADLETTER = "parley.deadletter"
+
+MESSAGE_RECEIVED = "parley.message.received.v1"
+MESSAGE_EDITED = "parley.message.edited.v1"
+MESSAGE_DELETED = "parley.message.deleted.v1"
+MESSAGE_SEND = "parley.message.send.v1"
+RECEIPT_RECORDED = "parley.receipt.recorded.v1"
+OWNER_REQUESTED = "parley.owner.requested.v1"
+OWNER_CHANGED = "parley.owner.changed.v1"
+TURN_COMPLETED = "parley.turn.completed.v1"
+DELIVERY_RECORDED = "parley.delivery.recorded.v1"
+FEEDBACK_GIVEN = "parley.feedback.given.v1"
+CONVERSATION_SNAPSHOT = "parley.conversation.snapshot.v1"
+CONTACT_SNAPSHOT = "parley.contact.snapshot.v1"
+DOCUMENT_PUBLISHED = "parley.document.published.v1"
+DEADLETTER_RECORDED = "parley.deadletter.recorded.v1"
+
+# event type → (payload model, topic family)
+EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
+    MESSAGE_RECEIVED: (m.InboundMessage, "inbound"),
+    MESSAGE_EDITED: (m.MessageEdited, "inbound"),
+    MESSAGE_DELETED: (m.MessageDeleted, "inbound"),
+    OWNER_REQUESTED: (c.OwnerRequested, "inbound"),
+    RECEIPT_RECORDED: (m.Receipt, "inbound"),
+    MESSAGE_SEND: (m.OutboundMessage, "outbound"),
+    OWNER_CHANGED: (c.OwnerChanged, "events"),
+    TURN_COMPLETED: (c.Turn, "events"),
+    DELIVERY_RECORDED: (c.Delivered, "events"),
+    FEEDBACK_GIVEN: (m.Feedback, "events"),
+    CONVERSATION_SNAPSHOT: (c.Snapshot, "state"),
+    CONTACT_SNAPSHOT: (c.Contact, "state"),
+    DOCUMENT_PUBLISHED: (c.Document, "knowledge"),
+    DEADLETTER_RECORDED: (c.DeadLetter, "deadletter"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """``retention_ms`` is None for a compacted topic. The partition count is chosen once, for good."""
+
+    name: str
+    partitions: int
+    retention_ms: int | None
+
+    @property
+    def compacted(self) -> bool:
+        return self.retention_ms is None
+
+
+def inbound(channel: str) -> str:
+    return f"parley.inbound.{channel}"
+
+
+def outbound(channel: str) -> str:
+    return f"parley.outbound.{channel}"
+
+
+def worker_group(channel: str) -> str:
+    return f"parley.worker.{channel}"
+
+
+def sender_group(channel: str) -> str:
+    return f"parley.sender.{channel}"
+
+
+def receipts_group(channel: str) -> str:
+    return f"parley.receipts.{channel}"
+
+
+def topic_specs(channels: Iterable[str], *, partitions: int = 24, small: int = 6) -> list[TopicSpec]:
+    """All topics of an installation. ``partitions`` is for the per-conversation topics, ``small`` for the others."""
+    specs = []
+    for channel in channels:
+        specs.append(TopicSpec(inbound(channel), partitions, 30 * DAY_MS))
+        specs.append(TopicSpec(outbound(channel), partitions, 7 * DAY_MS))
+    return [
+        *specs,
+        TopicSpec(EVENTS, partitions, 90 * DAY_MS),
+        TopicSpec(STATE, partitions, None),
+        TopicSpec(KNOWLEDGE, small, None),
+        TopicSpec(DEADLETTER, small, 90 * DAY_MS),
+    ]
+
+
+def topic_of(envelope: Envelope) -> str:
+    """The topic an envelope belongs on. Raises UnknownEventType."""
+    try:
+        family = EVENT_TYPES[envelope.type][1]
+    except KeyError:
+        raise UnknownEventType(f"unknown event type {envelope.type!r}") from None
+    if family in ("inbound", "outbound"):
+        return f"parley.{family}.{envelope.channel}"
+    return f"parley.{family}"
+
+
+def key_of(envelope: Envelope) -> str:
+    """The record key: the conversation, or on compacted topics the thing that ``subject`` names."""
+    if envelope.type == DOCUMENT_PUBLISHED:
+        return f"{envelope.tenant}/{envelope.subject}"
+    if envelope.type == CONTACT_SNAPSHOT:
+        return envelope.subject
+    return envelope.conversation or envelope.id
