@@ -4,7 +4,7 @@ Shared rules
 - Every method may raise ``BusUnavailable`` / ``StateUnavailable`` (nothing is known about the outcome) or ``StateLost``
   (the shard must be rebuilt). Every transition may be repeated with the same arguments: the second call returns what
   the first did.
-- Times are timezone-aware UTC and come from the caller (``now``), never from the adapter's clock. Durations are seconds.
+- Times are timezone-aware UTC and come from the caller (``now``), never from an adapter's clock. Durations: seconds.
 - Ids are strings; a conversation id decides the shard (murmur2 mod 256) and the partition.
 """
 
@@ -306,9 +306,11 @@ class Parking(Protocol):
     """Ordered lists of records set aside, by consumer group and conversation. Durable when ``park`` returns."""
 
     async def park(self, group: str, conversation: str, records: Sequence[Record], *, until: datetime) -> None:
-        """Append; idempotent by record position. ``until`` replaces the earlier one."""
+        """Idempotent by record position. ``until`` replaces the earlier one."""
 
-    async def parked(self, group: str, conversation: str, *, limit: int) -> list[Record]: ...
+    async def parked(self, group: str, conversation: str, *, limit: int) -> list[Record]:
+        """The oldest, in the order of their offsets, whatever the order in which they were parked."""
+
     async def unpark(self, group: str, conversation: str, records: Sequence[Record]) -> int:
         """Remove handled ones; returns how many are left."""
 

@@ -1,0 +1,95 @@
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+
+CONFIG ?= examples/plantstore/parley.yaml
+
+# The newest interpreter that really starts, is at least 3.11, and can make a virtual environment.
+# Looked up only when an environment has to be made.
+PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3; do \
+	if $$candidate -c 'import ensurepip, sqlite3, ssl, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
+	then echo $$candidate; break; fi; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+CACHE := .cache
+# Stamps: an unchanged tree needs neither pip nor a network.
+RUN_STAMP := $(VENV)/.installed-run
+DEV_STAMP := $(VENV)/.installed-dev
+
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
+PIP_LOCKED := $(PIP) install --require-hashes -r
+PIP_SELF := $(PIP) install --no-deps --no-build-isolation --editable .
+
+PACKAGES := schemas infra connectors agent_worker gateway
+# Only folders that hold Python already, so that a partial checkout can be checked too.
+SOURCES := $(foreach folder,$(PACKAGES) tests,$(if $(shell find $(folder) -name '*.py' -print -quit 2>/dev/null),$(folder)))
+ROOTS := $(wildcard $(addsuffix /__init__.py,$(PACKAGES)))
+
+COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(LOCK_FLAGS)
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: $(RUN_STAMP) ## Install Parley with its locked dependencies into .venv
+
+.PHONY: install-dev
+install-dev: $(DEV_STAMP) ## Install the development tools too
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { \
+		echo "Parley needs Python 3.11 or newer with the venv module (Debian: apt-get install python3-venv)." >&2; \
+		echo "None of python3.13, python3.12, python3.11, python3 will do; name one: make install PYTHON=/path/to/python3" >&2; \
+		exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN_STAMP): requirements/run.txt pyproject.toml | $(BIN)/python
+	$(PIP_LOCKED) requirements/run.txt
+	$(PIP_SELF)
+	@touch $@
+
+$(DEV_STAMP): requirements/dev.txt requirements/run.txt pyproject.toml | $(BIN)/python
+	$(PIP_LOCKED) requirements/dev.txt
+	$(PIP_SELF)
+	@touch $(RUN_STAMP) $@
+
+.PHONY: run
+run: install ## Start everything in one process (CONFIG=examples/plantstore/parley.yaml)
+	@exec $(BIN)/parley dev --config $(CONFIG)
+
+.PHONY: test
+test: install-dev ## Lint, then run every test, with Kafka and Redis
+	@exec $(BIN)/python tests/run.py $(TESTS)
+
+.PHONY: test-quick
+test-quick: install-dev ## Lint, then run the tests that need no servers
+	@exec $(BIN)/python tests/run.py --quick $(TESTS)
+
+.PHONY: lint
+lint: install-dev ## Check style, types and import direction
+	@status=0; \
+	$(BIN)/ruff check . || status=1; \
+	$(BIN)/ruff format --check . || status=1; \
+	if [ -n "$(SOURCES)" ]; then $(BIN)/mypy --strict $(SOURCES) || status=1; fi; \
+	if [ $(words $(ROOTS)) -eq $(words $(PACKAGES)) ]; \
+	then $(BIN)/lint-imports --no-logo --cache-dir $(CACHE)/import_linter || status=1; \
+	else echo "import direction not checked: only $(words $(ROOTS)) of $(words $(PACKAGES)) packages are here"; fi; \
+	exit $$status
+
+.PHONY: format
+format: install-dev ## Rewrite the code in house style
+	$(BIN)/ruff check --fix . || true
+	$(BIN)/ruff format .
+
+.PHONY: lock
+lock: install-dev ## Refresh the lock files (LOCK_FLAGS=--upgrade takes newer versions)
+	$(COMPILE) --extra scaled --extra build --output-file requirements/run.txt
+	$(COMPILE) --all-extras --constraint requirements/run.txt --output-file requirements/dev.txt
+
+.PHONY: clean
+clean: ## Remove the environment, caches and build output
+	rm -rf $(VENV) $(CACHE) .hypothesis build dist reports *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,115 @@
+"""Inbound records as typed events, and the few facts about them that decide how a batch is treated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from pydantic import BaseModel
+
+from schemas.conversation import HANDLED_HORIZON_DAYS, Origin, OwnerRequested
+from schemas.envelope import Envelope
+from schemas.errors import RecordError, UndecodableRecord, UnknownEventType
+from schemas.messages import InboundMessage, MessageDeleted, MessageEdited
+from schemas.ports import Record
+from schemas.topics import EVENT_TYPES
+
+HORIZON = timedelta(days=HANDLED_HORIZON_DAYS)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One decoded record."""
+
+    record: Record
+    envelope: Envelope
+    payload: BaseModel
+
+    @property
+    def id(self) -> str:
+        return self.envelope.id
+
+    @property
+    def message(self) -> InboundMessage | None:
+        return self.payload if isinstance(self.payload, InboundMessage) else None
+
+    @property
+    def is_from_contact(self) -> bool:
+        return self.message is not None and self.message.author.kind == "contact"
+
+    @property
+    def is_urgent(self) -> bool:
+        """People act: nothing may wait for a quiet time behind it."""
+        return isinstance(self.payload, OwnerRequested) or (self.message is not None and not self.is_from_contact)
+
+
+@dataclass(slots=True)
+class Decoded:
+    events: list[Event] = field(default_factory=list)
+    poison: list[tuple[Record, RecordError]] = field(default_factory=list)
+
+
+def decode(record: Record) -> Event:
+    """Raises UndecodableRecord or UnknownEventType: such a record is set aside alone."""
+    envelope = Envelope.from_wire(record.headers, record.value)
+    try:
+        model, family = EVENT_TYPES[envelope.type]
+    except KeyError:
+        raise UnknownEventType(f"unknown event type {envelope.type!r}") from None
+    if family != "inbound":
+        raise UnknownEventType(f"{envelope.type} does not belong on an inbound topic")
+    if envelope.conversation != record.key:
+        raise UndecodableRecord("record key and ce_conversation differ")
+    return Event(record, envelope, envelope.payload(model))
+
+
+def decode_all(records: Iterable[Record]) -> Decoded:
+    out = Decoded()
+    for record in records:
+        try:
+            out.events.append(decode(record))
+        except RecordError as error:
+            out.poison.append((record, error))
+    return out
+
+
+def origin_of(events: Iterable[Event]) -> Origin | None:
+    """Where the conversation happens, from the first event that says so."""
+    for event in events:
+        payload = event.payload
+        if isinstance(payload, InboundMessage | MessageEdited | MessageDeleted):
+            envelope = event.envelope
+            return Origin(
+                tenant=envelope.tenant,
+                channel=envelope.channel,
+                account=envelope.account,
+                place=payload.place,
+                contact_id=payload.contact_id,
+            )
+    return None
+
+
+def ids_of(events: Iterable[Event]) -> list[str]:
+    """Ids to look up as handled: a replay counts as handled when its original was."""
+    ids: dict[str, None] = {}
+    for event in events:
+        ids[event.id] = None
+        if event.envelope.replay_of:
+            ids[event.envelope.replay_of] = None
+    return list(ids)
+
+
+def is_handled(event: Event, handled: frozenset[str]) -> bool:
+    return event.id in handled or (bool(event.envelope.replay_of) and event.envelope.replay_of in handled)
+
+
+def is_history(event: Event, now: datetime) -> bool:
+    """Older than the horizon in which its id would be remembered: to be recorded, never answered."""
+    sent = event.message.sent_at if event.message is not None else event.envelope.time
+    return now - sent > HORIZON
+
+
+def waited(record: Record, now: datetime) -> float:
+    """Seconds since the record was appended; never negative, whatever the clocks say."""
+    return max(0.0, (now - datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)).total_seconds())

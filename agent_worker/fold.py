@@ -1,0 +1,78 @@
+"""Folding: all messages that wait become one turn (design §7)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from agent_worker.events import Decoded, Event, decode_all, waited
+from agent_worker.settings import FoldRules
+from schemas.ports import Batch, Clock
+
+Monotonic = Callable[[], float]
+
+
+async def first_of(timeout: float, *events: asyncio.Event) -> bool:
+    """Wait until one is set; False when ``timeout`` seconds passed first."""
+    if any(event.is_set() for event in events):
+        return True
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        done, _ = await asyncio.wait(waits, timeout=max(0.0, timeout), return_when=asyncio.FIRST_COMPLETED)
+        return bool(done)
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
+class Fold:
+    """What waits in one batch, each record decoded once. Tells how long to wait and whether to start again."""
+
+    def __init__(self, batch: Batch, clock: Clock, monotonic: Monotonic) -> None:
+        self.batch = batch
+        self._clock = clock
+        self._now = monotonic
+        self._seen = 0
+        self._started = monotonic()
+        self._restarts = 0
+        self.decoded = Decoded()
+        self._decode()
+
+    @property
+    def events(self) -> list[Event]:
+        return self.decoded.events
+
+    def _decode(self) -> None:
+        fresh = decode_all(self.batch.records[self._seen :])
+        self._seen = len(self.batch.records)
+        self.decoded.events.extend(fresh.events)
+        self.decoded.poison.extend(fresh.poison)
+
+    def take_more(self) -> None:
+        self.batch.take_more()
+        self._decode()
+
+    @property
+    def _waits(self) -> bool:
+        return any(event.is_from_contact for event in self.events) and not any(e.is_urgent for e in self.events)
+
+    async def settle(self, rules: FoldRules) -> None:
+        """Wait until nobody has written for the quiet time. Time already spent in the log counts."""
+        while self._waits and not self.batch.hurry.is_set():
+            quiet = rules.quiet_for(self.events[-1].envelope.channel) - waited(self.batch.records[-1], self._clock())
+            left = self._started + rules.longest - self._now()
+            if not await first_of(min(quiet, left), self.batch.arrived, self.batch.hurry):
+                break
+            if self.batch.arrived.is_set():
+                self.take_more()
+            if self._now() - self._started >= rules.longest:
+                break
+
+    def may_restart(self, rules: FoldRules) -> bool:
+        """Whether an arrival may still cancel the running turn."""
+        in_time = self._now() - self._started < rules.longest
+        return in_time and self._restarts < rules.restarts and not self.batch.hurry.is_set()
+
+    def restart(self) -> None:
+        self._restarts += 1
+        self.take_more()

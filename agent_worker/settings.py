@@ -1,0 +1,61 @@
+"""What the worker is told by whoever composes it: plain values, read once, frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class FoldRules:
+    """``quiet`` is seconds to wait for more messages, by channel; ``others`` for the rest. ``longest`` seconds after
+    the first waiting message, or after ``restarts`` restarts, later arrivals wait for the next turn."""
+
+    quiet: Mapping[str, float] = field(default_factory=lambda: {"web": 0.3})
+    others: float = 1.2
+    longest: float = 15.0
+    restarts: int = 2
+
+    def quiet_for(self, channel: str) -> float:
+        return self.quiet.get(channel, self.others)
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """The agent's name and set phrases, in the tenant's own words."""
+
+    name: str = "Assistant"
+    locale: str = "en"
+    not_found: str = (
+        "I could not find that in our documents, and I do not want to guess. Shall I pass you to a colleague?"
+    )
+    handoff: str = "A colleague will take over here as soon as possible."
+    failed: str = "Something went wrong on our side. A colleague will look at your message."
+    greeting: str = "Hello! What can I help you with?"
+    thanks: str = "You are welcome! Is there anything else I can help with?"
+    goodbye: str = "Thank you for writing. Goodbye!"
+    person_choice: str = "Talk to a person"
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRules:
+    """``answerable_above`` is the confidence (0–1) from which the documents count as holding the answer;
+    ``turns_at_once`` how many turns of the tenant this process may work on at the same time."""
+
+    voice: Voice = Voice()
+    fold: FoldRules = field(default_factory=FoldRules)
+    answerable_above: float = 0.5
+    turns_at_once: int = 2000
+    model: str = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """``streaming`` names the channels that show text while it is written."""
+
+    tenants: Mapping[str, TenantRules]
+    streaming: frozenset[str] = frozenset({"web", "slack"})
+
+    def of(self, tenant: str) -> TenantRules:
+        """The tenant's rules; defaults for one that is no longer configured, whose records must still be handled."""
+        return self.tenants.get(tenant, TenantRules())

@@ -1,0 +1,1 @@
+"""Adapters to servers and disks."""

@@ -1,0 +1,41 @@
+"""Which offset may be committed: the end of the contiguous run of finished records, per partition."""
+
+from __future__ import annotations
+
+from collections import deque
+
+
+class Prefix:
+    """Tracks one partition from its assignment to its revocation. All operations are O(1) amortized."""
+
+    def __init__(self) -> None:
+        self._open: deque[int] = deque()
+        self._done: set[int] = set()
+        self._next: int | None = None
+        self._committed: int | None = None
+        self._last = -1
+
+    def add(self, offset: int) -> None:
+        """A record was taken in. Offsets rise, but may have gaps (compaction, control records)."""
+        self._open.append(offset)
+        self._last = offset
+
+    def done(self, offset: int) -> None:
+        """A record needs no more work here; in any order."""
+        self._done.add(offset)
+        while self._open and self._open[0] in self._done:
+            first = self._open.popleft()
+            self._done.discard(first)
+            self._next = first + 1
+
+    @property
+    def span(self) -> int:
+        """Offsets between the oldest unfinished record and the newest one taken in."""
+        return self._last - self._open[0] + 1 if self._open else 0
+
+    def due(self) -> int | None:
+        """The next offset to read after a restart, when it is not committed yet."""
+        return self._next if self._next != self._committed else None
+
+    def committed(self, offset: int) -> None:
+        self._committed = offset

@@ -1,0 +1,70 @@
+"""Fair turns: who may run next when more lanes are ready than may run at once."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Turnstile(Generic[T]):
+    """At most ``limit`` at once in all and ``limit_of(tenant)`` per tenant; waiting tenants take turns, whatever the
+    length of their queues, so that a flood from one of them delays the others by at most one turn each."""
+
+    def __init__(self, limit: int, limit_of: Callable[[str], int], start: Callable[[T], None]) -> None:
+        self._limit = limit
+        self._limit_of = limit_of
+        self._start = start
+        self._running: dict[str, int] = {}
+        self._ready: OrderedDict[str, deque[tuple[float, T]]] = OrderedDict()
+        self.running = 0
+
+    @property
+    def waiting(self) -> int:
+        return sum(map(len, self._ready.values()))
+
+    @property
+    def load(self) -> float:
+        """0–1: the share of the slots that is taken or wanted."""
+        return min(1.0, (self.running + self.waiting) / self._limit)
+
+    def oldest(self) -> float:
+        """Seconds that the longest-waiting item has waited."""
+        first = min((queue[0][0] for queue in self._ready.values() if queue), default=None)
+        return 0.0 if first is None else time.monotonic() - first
+
+    def enter(self, tenant: str, item: T) -> None:
+        """Start the item now, or when its tenant's turn comes."""
+        self._ready.setdefault(tenant, deque()).append((time.monotonic(), item))
+        self._advance()
+
+    def leave(self, tenant: str) -> None:
+        """A started item has ended."""
+        self.running -= 1
+        left = self._running[tenant] - 1
+        if left:
+            self._running[tenant] = left
+        else:
+            del self._running[tenant]
+        self._advance()
+
+    def _advance(self) -> None:
+        while self.running < self._limit and (tenant := self._next()) is not None:
+            queue = self._ready[tenant]
+            _, item = queue.popleft()
+            if queue:
+                self._ready.move_to_end(tenant)
+            else:
+                del self._ready[tenant]
+            self.running += 1
+            self._running[tenant] = self._running.get(tenant, 0) + 1
+            self._start(item)
+
+    def _next(self) -> str | None:
+        for tenant in self._ready:
+            if self._running.get(tenant, 0) < self._limit_of(tenant):
+                return tenant
+        return None

@@ -1,0 +1,99 @@
+"""Where tests and developers get Kafka and Redis: given by address, from Docker, or started here.
+
+python -m infra.deploy.servers fetch    download what a later start needs
+python -m infra.deploy.servers run      start both, print their addresses, stop on Ctrl-C
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from infra.deploy import containers, kafka_files, local_kafka, local_redis
+from infra.deploy.process import ServerError
+
+
+@contextmanager
+def kafka() -> Iterator[str]:
+    """Yield a broker's `host:port`: `KAFKA_BOOTSTRAP`, a container, or a local broker. Raises ServerError."""
+    if given := os.environ.get("KAFKA_BOOTSTRAP"):
+        yield given
+    elif containers.engine_runs():
+        with containers.kafka() as container:
+            yield container.address
+    elif reason := kafka_files.missing_tools():
+        raise ServerError(_advice("Kafka", reason, "KAFKA_BOOTSTRAP=host:port"))
+    else:
+        local_kafka.fetch()
+        with local_kafka.LocalKafka() as broker:
+            yield broker.bootstrap
+
+
+@contextmanager
+def redis() -> Iterator[str]:
+    """Yield a server's URL: `REDIS_URL`, a container, or a local server. Raises ServerError."""
+    if given := os.environ.get("REDIS_URL"):
+        yield given
+    elif containers.engine_runs():
+        with containers.redis() as container:
+            yield container.address
+    elif shutil.which("redis-server") is None and not local_redis.can_install():
+        raise ServerError(_advice("Redis", "`redis-server` is not on PATH", "REDIS_URL=redis://host:port/0"))
+    else:
+        with local_redis.LocalRedis() as server:
+            yield server.url
+
+
+def fetch(say: Callable[[str], None]) -> None:
+    """Download everything `kafka()` and `redis()` would, so that they work offline. Raises ServerError."""
+    if containers.engine_runs():
+        containers.pull(say)
+        return
+    local_kafka.fetch(say)
+    local_redis.fetch(say)
+
+
+def run(say: Callable[[str], None]) -> None:
+    """Start both, print their addresses as shell assignments, and wait for SIGINT or SIGTERM."""
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: over.set())
+    fetch(say)
+    with kafka() as bootstrap, redis() as url:
+        print(f"KAFKA_BOOTSTRAP={bootstrap}\nREDIS_URL={url}", flush=True)
+        over.wait()
+        say("stopping")
+
+
+def _advice(server: str, reason: str, variable: str) -> str:
+    return (
+        f"{server} is not available: {reason}. Either install that, or start a Docker engine, "
+        f"or name a running server with {variable}."
+    )
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def main(arguments: list[str]) -> int:
+    """The command line; returns the exit code."""
+    commands = {"fetch": fetch, "run": run}
+    if len(arguments) != 1 or arguments[0] not in commands:
+        _say("usage: python -m infra.deploy.servers fetch|run")
+        return 2
+    try:
+        commands[arguments[0]](_say)
+    except ServerError as error:
+        _say(f"error: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,56 @@
+"""Servers for the tests. Each is started when the first test asks for it, and once for the whole run."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from infra.deploy import servers
+from infra.deploy.local_kafka import LocalKafka
+from infra.deploy.local_redis import LocalRedis
+
+
+def _unless_declined() -> None:
+    if os.environ.get("PARLEY_TEST_SERVERS") == "none":
+        pytest.skip("PARLEY_TEST_SERVERS=none: tests that need Kafka or Redis are left out")
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap() -> Iterator[str]:
+    """The address of a broker shared by the whole run, `host:port`. Never stop it; see `stoppable_kafka`."""
+    _unless_declined()
+    with servers.kafka() as bootstrap:
+        yield bootstrap
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """The URL of a Redis shared by the whole run. Never flush or stop it; see `stoppable_redis`."""
+    _unless_declined()
+    with servers.redis() as url:
+        yield url
+
+
+@pytest.fixture
+def stoppable_kafka() -> Iterator[LocalKafka]:
+    """A broker of this test alone, already started, to be stopped, killed, paused and started again."""
+    _unless_declined()
+    with LocalKafka() as broker:
+        yield broker
+
+
+@pytest.fixture
+def stoppable_redis() -> Iterator[LocalRedis]:
+    """A Redis of this test alone, already started, to be stopped, killed, paused and started again."""
+    _unless_declined()
+    with LocalRedis() as server:
+        yield server
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A prefix no other test has, for topics, groups and keys: `t-<8 hex>.`."""
+    return f"t-{uuid.uuid4().hex[:8]}."

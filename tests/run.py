@@ -1,0 +1,155 @@
+"""Run the whole check: lint, servers, tests; say the result in one closing line.
+
+The closing line is always `N passed, N failed, N skipped`, whatever went wrong before it. A failing lint step or a
+server that cannot be had counts as one failure each, an error outside a test's body counts as a failure, and an
+expected failure counts as skipped, because what it promises was not shown. A skipped test fails the run unless
+ALLOWED_SKIPS names it: a promise that nobody checks is not kept.
+
+    python tests/run.py [--quick] [pytest arguments …]
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+QUICK_FOLDERS = ("tests/unit", "tests/channels", "tests/contracts", "tests/e2e")
+LONG_FOLDERS = ("tests/torture", "tests/bench")
+"""Run by commands of their own, for as long as one likes."""
+ALLOWED_SKIPS: frozenset[str] = frozenset()
+"""Node ids of tests that may be skipped. It is empty, and a change that adds to it has to say why."""
+
+
+@dataclass
+class Tally:
+    """What happened, by node id; a pytest plugin. A test that fails twice (body, then teardown) is one failure."""
+
+    passed: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+    skipped: dict[str, str] = field(default_factory=dict)
+    deselected: int = 0
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.fail(report.nodeid)
+        elif report.skipped:
+            self.skipped[report.nodeid] = _reason(report)
+        elif report.when == "call" and report.nodeid not in self.failed:
+            self.passed.add(report.nodeid)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.fail(report.nodeid)
+        elif report.skipped:
+            self.skipped[report.nodeid] = _reason(report)
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        self.deselected += len(items)
+
+    def fail(self, what: str) -> None:
+        self.passed.discard(what)
+        self.failed.add(what)
+
+    def unexplained(self) -> list[str]:
+        return sorted(self.skipped.keys() - ALLOWED_SKIPS)
+
+    def closing_line(self) -> str:
+        return f"{len(self.passed)} passed, {len(self.failed)} failed, {len(self.skipped)} skipped"
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    if hasattr(report, "wasxfail"):
+        return f"expected to fail: {report.wasxfail}"
+    if isinstance(report.longrepr, tuple):
+        return str(report.longrepr[2])
+    return str(report.longrepr)
+
+
+def step(tally: Tally, name: str, command: list[str]) -> None:
+    """Run one command beside the tests; its failure is a failure of the run, but not its end."""
+    print(f"== {name}", flush=True)
+    started = time.monotonic()
+    status = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
+    if status:
+        tally.fail(name)
+    print(f"== {name}: {f'FAILED ({status})' if status else 'ok'}, {time.monotonic() - started:.1f} s", flush=True)
+
+
+def fetch_servers(tally: Tally) -> None:
+    """Bring Kafka and Redis before the tests' clocks start. Without the launcher, tests that need them say so."""
+    try:
+        launcher = importlib.util.find_spec("infra.deploy.servers")
+    except ModuleNotFoundError:
+        launcher = None
+    if launcher is None:
+        print("== servers: infra.deploy.servers is not here", flush=True)
+        return
+    step(tally, "servers", [sys.executable, "-m", "infra.deploy.servers", "fetch"])
+
+
+def pytest_arguments(quick: bool, extra: list[str]) -> list[str]:
+    arguments = ["--durations=15", "--durations-min=0.5", "--continue-on-collection-errors"]
+    arguments += [f"--ignore={folder}" for folder in LONG_FOLDERS]
+    if quick:
+        arguments += ["-m", "not scaled and not slow"]
+    chosen = [word for word in extra if (ROOT / word.split("::")[0]).exists() and not word.startswith("-")]
+    if not chosen:
+        folders = QUICK_FOLDERS if quick else ("tests",)
+        arguments += [folder for folder in folders if (ROOT / folder).is_dir()] or ["tests"]
+    return arguments + extra
+
+
+def run_tests(tally: Tally, arguments: list[str]) -> None:
+    print(f"== pytest {' '.join(arguments)}", flush=True)
+    status = pytest.main(arguments, plugins=[tally])
+    if status == pytest.ExitCode.NO_TESTS_COLLECTED:
+        tally.fail("pytest found no test")
+    elif status and not tally.failed:
+        tally.fail(f"pytest ended with {status!r}")
+
+
+def report(tally: Tally) -> None:
+    if tally.deselected:
+        print(f"{tally.deselected} deselected")
+    for name in sorted(tally.failed):
+        print(f"failed: {name}")
+    for name in tally.unexplained():
+        print(f"skipped without leave: {name}: {tally.skipped[name]}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Lint, fetch servers, run the tests.")
+    parser.add_argument("--quick", action="store_true", help="only what needs no servers and no patience")
+    parser.add_argument("--no-lint", action="store_true", help="go straight to the tests")
+    options, extra = parser.parse_known_args()
+    os.chdir(ROOT)
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / ".cache" / "hypothesis"))
+    sys.path[:] = [str(ROOT), *(entry for entry in sys.path if entry != str(ROOT / "tests"))]
+    tally = Tally()
+    try:
+        if not options.no_lint:
+            step(tally, "lint", ["make", "--no-print-directory", "lint"])
+        if not options.quick:
+            fetch_servers(tally)
+        run_tests(tally, pytest_arguments(options.quick, extra))
+    except BaseException as error:
+        tally.fail(f"the run itself: {error!r}")
+    report(tally)
+    sys.stderr.flush()
+    print(tally.closing_line(), flush=True)
+    return 1 if tally.failed or tally.unexplained() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
