@@ -2,9 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+Slug = Annotated[str, AfterValidator(lambda text: _shaped(text, r"[a-z0-9][a-z0-9_-]{0,62}", _SLUG))]
+"""The name of a tenant or of an account: it stands in addresses, in keys and in file names."""
+
+_SLUG = "must be 1-63 of a-z, 0-9, '-' and '_', and begin with a letter or a digit"
+
+
+def _shaped(text: str, pattern: str, wanted: str) -> str:
+    # Says what is wanted in words; the pattern alone would help nobody.
+    if not re.fullmatch(pattern, text):
+        raise ValueError(wanted)
+    return text
+
+
+def _listen(text: str) -> str:
+    _shaped(text, r"(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}", "must be host:port, such as 127.0.0.1:8080")
+    if int(text.rpartition(":")[2]) > 65535:
+        raise ValueError("the port must be at most 65535")
+    return text
+
+
+def _public_url(text: str) -> str:
+    return _shaped(text, r"(https?://[^\s/?#]+[^\s?#]*)?", "must begin with https:// (or http://) and name a host")
+
+
+def _bus(text: str) -> str:
+    return _shaped(text, r"sqlite|kafka://[^/\s]+", "must be sqlite or kafka://host:port[,host:port]")
+
+
+def _state(text: str) -> str:
+    return _shaped(text, r"sqlite|rediss?://\S+", "must be sqlite, redis://host:port/0 or rediss://host:port/0")
+
+
+def _blobs(text: str) -> str:
+    return _shaped(text, r"file|s3://\S+", "must be file or s3://bucket/prefix")
+
+
+def _color(text: str) -> str:
+    return _shaped(text, r"#[0-9a-fA-F]{6}", "must be a colour such as #2f6f4f")
+
+
+def _prefix(text: str) -> str:
+    return _shaped(text, r"[A-Za-z0-9._-]*", "may hold letters, digits, '.', '_' and '-' only")
 
 
 class Settings(BaseModel):
@@ -17,7 +62,7 @@ class Theme(Settings):
     """How the chat looks on the site."""
 
     name: str = ""
-    color: str = Field(default="#2f6f4f", pattern=r"^#[0-9a-fA-F]{6}$")
+    color: Annotated[str, AfterValidator(_color)] = "#2f6f4f"
     logo: str = ""
     greeting: str = "Hello! How can we help?"
     position: Literal["left", "right"] = "right"
@@ -39,7 +84,7 @@ class WebAccount(Settings):
 class Channels(Settings):
     """Channel → account name → settings."""
 
-    web: dict[str, WebAccount] = {}
+    web: dict[Slug, WebAccount] = {}
 
     def accounts(self) -> dict[str, dict[str, Any]]:
         return {name: dict(getattr(self, name)) for name in type(self).model_fields}
@@ -108,21 +153,39 @@ class ModelEntry(Settings):
 
 
 class Config(Settings):
-    """The whole file."""
+    """The whole file. Once loaded, ``data_dir`` and the tenants' knowledge paths are absolute."""
 
-    listen: str = Field(default="127.0.0.1:8080", pattern=r"^[^:]+:\d{1,5}$")
-    public_url: str = ""
-    data_dir: str = ".parley"
-    bus: str = Field(default="sqlite", pattern=r"^(sqlite|kafka://[^/]+)$")
-    state: str = Field(default="sqlite", pattern=r"^(sqlite|rediss?://.+)$")
-    blobs: str = Field(default="file", pattern=r"^(file|s3://.+)$")
-    topic_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9._-]*$")
+    listen: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:8080"
+    public_url: Annotated[str, AfterValidator(_public_url)] = ""
+    data_dir: str = Field(default=".parley", min_length=1)
+    bus: Annotated[str, AfterValidator(_bus)] = "sqlite"
+    state: Annotated[str, AfterValidator(_state)] = "sqlite"
+    blobs: Annotated[str, AfterValidator(_blobs)] = "file"
+    topic_prefix: Annotated[str, AfterValidator(_prefix)] = ""
     partitions: int = Field(default=24, ge=1, le=1000)
     secret_key: SecretStr = SecretStr("")
     admin_token: SecretStr = SecretStr("")
     models: dict[str, ModelEntry] = {"local": ModelEntry()}
-    tenants: dict[str, Tenant] = Field(min_length=1)
+    tenants: dict[Slug, Tenant] = Field(min_length=1)
 
     @property
     def embedded(self) -> bool:
         return self.bus == "sqlite" and self.state == "sqlite"
+
+    @property
+    def host(self) -> str:
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        return int(self.listen.rpartition(":")[2])
+
+    @property
+    def data_path(self) -> Path:
+        return Path(self.data_dir)
+
+    @property
+    def local_url(self) -> str:
+        """Where a command on this machine finds the running instance."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "*": "127.0.0.1"}.get(self.host, self.listen.rpartition(":")[0])  # noqa: S104
+        return f"http://{host}:{self.port}"

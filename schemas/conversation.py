@@ -87,6 +87,7 @@ class Contact(WireModel):
     name: str = ""
     locale: str = ""
     addresses: list[Address] = []
+    conversations: dict[str, str] = {}
     opted_out: bool = False
     created_at: datetime
 

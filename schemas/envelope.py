@@ -29,7 +29,7 @@ HEADERS: dict[str, str] = {
     "replay_of": "ce_replayof",
     "traceparent": "traceparent",
 }
-_REQUIRED = ("id", "type", "source", "tenant")
+REQUIRED = ("id", "type", "source", "tenant")
 
 Payload = TypeVar("Payload", bound=BaseModel)
 # Inside Envelope the name ``type`` is the event type, so the class of a payload needs a name of its own.
@@ -82,7 +82,7 @@ class Envelope:
     def from_wire(cls, headers: Mapping[str, str], value: bytes | None) -> Envelope:
         """Decode a record. Unknown headers are kept in ``extra``. Raises UndecodableRecord."""
         known = {name: headers.get(header, "") for name, header in HEADERS.items()}
-        missing = [HEADERS[name] for name in _REQUIRED if not known[name]]
+        missing = [HEADERS[name] for name in REQUIRED if not known[name]]
         if missing:
             raise UndecodableRecord(f"missing header {missing[0]}")
         if headers.get("ce_specversion") != SPEC_VERSION:

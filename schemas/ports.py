@@ -16,7 +16,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from schemas.conversation import Contact, Conversation, DeadLetter, Delivered, Document, Facts, Origin, Owner, Snapshot
+from schemas.conversation import (
+    Contact,
+    Conversation,
+    DeadLetter,
+    Delivered,
+    Document,
+    Facts,
+    Origin,
+    Owner,
+    Snapshot,
+    Turn,
+)
 from schemas.envelope import Envelope
 from schemas.messages import (
     Address,
@@ -332,6 +343,17 @@ class DeadLetters(Protocol):
         """Newest first, with the next cursor."""
 
 
+class Turns(Protocol):
+    """What was done to answer, for people who look: the newest 200 turns of a conversation. The facts themselves are on
+    ``parley.events``; a store that lost its turns is not rebuilt for them."""
+
+    async def add(self, conversation: str, turn: Turn) -> None:
+        """Idempotent by ``turn.id``: the first stays."""
+
+    async def listing(self, conversation: str, *, limit: int = 200) -> list[Turn]:
+        """The newest ``limit``, oldest first."""
+
+
 class Limiter(Protocol):
     async def take(self, key: str, *, per_second: float, burst: int, now: datetime) -> float:
         """0 when allowed (and taken), else seconds until one more is. Shared by all processes."""
@@ -391,6 +413,7 @@ class State:
     deliveries: Deliveries
     parking: Parking
     dead_letters: DeadLetters
+    turns: Turns
     limiter: Limiter
     leases: Leases
     signals: Signals
@@ -531,7 +554,8 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A reply before the gate. ``answered`` False: the documents do not hold it, and the text says so."""
+    """A reply before the gate. ``answered`` False: the documents do not hold it, and the text says so.
+    ``handoff``: the contact is to be passed to people; the worker then asks for the owner ``queue``."""
 
     text: str
     answered: bool
@@ -541,6 +565,7 @@ class Draft:
     tokens: int = 0
     cost: float = 0.0
     author: AuthorKind = "agent"
+    handoff: bool = False
 
 
 class Model(Protocol):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from infra.deploy import servers
 from infra.deploy.local_kafka import LocalKafka
 from infra.deploy.local_redis import LocalRedis
+from tests.harness.processes import Nursery
 
 
 def _unless_declined() -> None:
@@ -54,3 +55,12 @@ def stoppable_redis() -> Iterator[LocalRedis]:
 def topic_prefix() -> str:
     """A prefix no other test has, for topics, groups and keys: `t-<8 hex>.`."""
     return f"t-{uuid.uuid4().hex[:8]}."
+
+
+@pytest.fixture(scope="session")
+async def nursery() -> AsyncIterator[Nursery]:
+    """Starts Parley's processes; everything it started is gone at the end of the run."""
+    parent = Nursery()
+    await parent.start()
+    yield parent
+    await parent.close()

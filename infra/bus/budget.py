@@ -1,40 +1,65 @@
-"""How much one consumer holds: records and bytes, by tenant, exact even when partitions come and go."""
+"""How much one consumer may hold, and how much it holds."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-from schemas.ports import Record, TopicPartition
+from schemas.ports import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one consumer may hold. Counts are records, ``bytes_held`` is bytes, times are seconds."""
+
+    held: int = 20_000
+    bytes_held: int = 64 * 1024 * 1024
+    held_per_tenant: int = 10_000
+    held_per_lane: int = 50
+    span: int = 20_000
+    """Offsets of one partition between the oldest unfinished record and the newest one read."""
+    running: int = 6_000
+    running_per_tenant: int = 5_000
+    drain: float = 30.0
+    commit_every: float = 0.5
+    attempts: int = 5
+    poll: float = 0.1
+    polled: int = 500
+    """Records taken in one go; also what ``bytes_held`` and ``span`` may be exceeded by."""
 
 
 class Budget:
+    """Records and bytes in memory, in all and by tenant: waiting, being handled, or on their way to the store."""
+
     def __init__(self) -> None:
         self.held = 0
         self.bytes_held = 0
         self._by_tenant: Counter[str] = Counter()
-        self._by_source: defaultdict[TopicPartition, Counter[str]] = defaultdict(Counter)
-        self._bytes_by_source: Counter[TopicPartition] = Counter()
 
     def of_tenant(self, tenant: str) -> int:
         return self._by_tenant[tenant]
 
-    def take(self, record: Record, tenant: str) -> None:
-        self._move(record, tenant, 1)
+    def take(self, record: Record) -> None:
+        self.held += 1
+        self.bytes_held += record.size
+        self._by_tenant[tenant_of(record)] += 1
 
-    def release(self, record: Record, tenant: str) -> None:
-        self._move(record, tenant, -1)
+    def release(self, records: Iterable[Record]) -> None:
+        for record in records:
+            self.held -= 1
+            self.bytes_held -= record.size
+            self._by_tenant[tenant_of(record)] -= 1
 
-    def _move(self, record: Record, tenant: str, sign: int) -> None:
-        size = sign * record.size
-        self.held += sign
-        self.bytes_held += size
-        self._by_tenant[tenant] += sign
-        self._by_source[record.source][tenant] += sign
-        self._bytes_by_source[record.source] += size
+    def room(self, bounds: Bounds) -> int:
+        """How many records to ask for: at least one, since a poll also keeps the membership alive."""
+        typical = self.bytes_held / self.held if self.held else 1.0
+        by_bytes = int((bounds.bytes_held - self.bytes_held) / max(typical, 1.0))
+        return max(1, min(bounds.polled, bounds.held - self.held, by_bytes))
 
-    def drop(self, source: TopicPartition) -> None:
-        """The partition is gone, and with it whatever was held of it."""
-        counts = self._by_source.pop(source, Counter())
-        self._by_tenant.subtract(counts)
-        self.held -= counts.total()
-        self.bytes_held -= self._bytes_by_source.pop(source, 0)
+    def full(self, bounds: Bounds, share: float) -> bool:
+        return self.held >= share * bounds.held or self.bytes_held >= share * bounds.bytes_held
+
+
+def tenant_of(record: Record) -> str:
+    return record.headers.get("ce_tenant", "")

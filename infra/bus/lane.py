@@ -3,75 +3,129 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from schemas.ports import Record, TopicPartition
+from schemas.ports import Record
+
+if TYPE_CHECKING:
+    from infra.bus.assignment import Assignment
 
 
 class Lane:
-    """``overflow`` is True while records of this conversation are parked: later ones join them, so order holds."""
+    """Small while nothing runs in it: a member may know a hundred thousand parked conversations.
+
+    While ``overflow`` is True the conversation's unfinished records are in the store (or on their way there, in
+    ``spilling``), later ones join them, and ``queue`` is empty.
+    """
 
     __slots__ = (
-        "arrived",
+        "_lock",
+        "assignment",
+        "batch",
         "conversation",
-        "hurry",
+        "flushing",
         "overflow",
-        "parking",
         "queue",
-        "source",
         "spilling",
         "task",
         "tenant",
+        "turn_of",
         "until",
         "waiting",
+        "woken",
     )
 
-    def __init__(self, source: TopicPartition, conversation: str, tenant: str) -> None:
-        self.source = source
+    def __init__(self, assignment: Assignment, conversation: str) -> None:
+        self.assignment = assignment
         self.conversation = conversation
-        self.tenant = tenant
-        self.queue: deque[Record] = deque()
-        self.spilling: deque[Record] = deque()
-        self.arrived = asyncio.Event()
-        self.hurry = asyncio.Event()
+        self.tenant = ""
+        """Not known before the first record is seen (adopted lanes)."""
+        self.turn_of = ""
+        """The tenant whose turn was taken for what runs now."""
+        self.queue: list[Record] = []
+        self.spilling: list[Record] = []
+        self.batch: LaneBatch | None = None
         self.task: asyncio.Task[None] | None = None
+        self.flushing: asyncio.Task[None] | None = None
         self.waiting = False
         """In the turnstile, not started yet."""
         self.overflow = False
         self.until: datetime | None = None
-        self.parking = asyncio.Lock()
+        self.woken = False
+        """Woken since its batch was handed out: what the handler waits for may be there already."""
+        self._lock: asyncio.Lock | None = None
+
+    @property
+    def store(self) -> asyncio.Lock:
+        """Held for every access to the lane's parked records."""
+        if self._lock is None:
+            self._lock = asyncio.Lock()
+        return self._lock
 
     @property
     def idle(self) -> bool:
-        return not (self.queue or self.spilling or self.overflow or self.task or self.waiting)
+        return not (self.queue or self.spilling or self.overflow or self.task or self.flushing or self.waiting)
+
+    @property
+    def oldest(self) -> int | None:
+        """Offset of the oldest record that holds back the partition's commit."""
+        if self.batch is not None and (rest := self.batch.unparked):
+            return rest[0].offset
+        waiting = self.queue or self.spilling
+        return waiting[0].offset if waiting else None
+
+    @property
+    def crowd(self) -> int:
+        """Records in memory that nobody has finished."""
+        return len(self.queue) + (len(self.batch.records) if self.batch is not None else 0)
+
+    def take_queue(self) -> list[Record]:
+        taken, self.queue = self.queue, []
+        if self.batch is not None:
+            self.batch.arrived.clear()
+        return taken
+
+    def leave_overflow(self) -> None:
+        self.overflow, self.until = False, None
 
 
 class LaneBatch:
-    """See schemas.ports.Batch. ``parked`` says where its first records came from."""
+    """See schemas.ports.Batch. Of its records the first ``parked`` are in the store, and the first ``settled`` need no
+    more work."""
 
-    __slots__ = ("_lane", "arrived", "attempt", "conversation", "hurry", "parked", "records")
+    __slots__ = ("_lane", "arrived", "attempt", "conversation", "hurry", "parked", "records", "settled")
 
-    def __init__(self, lane: Lane, records: list[Record], parked: list[Record]) -> None:
-        self._lane = lane
+    def __init__(self, lane: Lane, records: list[Record], parked: int = 0) -> None:
+        self._lane: Lane | None = lane
         self.conversation = lane.conversation
         self.attempt = 1
         self.records = records
         self.parked = parked
-        self.arrived = lane.arrived
-        self.hurry = lane.hurry
+        self.settled = 0
+        self.arrived = asyncio.Event()
+        self.hurry = lane.assignment.hurry
 
-    def alone(self, record: Record) -> LaneBatch:
+    @property
+    def unparked(self) -> list[Record]:
+        return self.records[self.parked :]
+
+    def alone(self, lane: Lane, record: Record) -> LaneBatch:
         """One record by itself; what arrives meanwhile stays for later."""
-        lane = Lane(self._lane.source, self.conversation, self._lane.tenant)
-        lane.hurry = self.hurry
-        single = LaneBatch(lane, [record], [])
+        single = LaneBatch(lane, [record])
+        single._lane = None
         single.attempt = self.attempt
         return single
 
     def take_more(self) -> list[Record]:
-        more = list(self._lane.queue)
-        self._lane.queue.clear()
-        self._lane.arrived.clear()
+        """Nothing once the batch is over: its records would have no handler."""
+        if self._lane is None or self._lane.batch is not self:
+            return []
+        more = self._lane.take_queue()
         self.records.extend(more)
         return more
+
+    def singly(self) -> list[LaneBatch]:
+        """Each record that is not settled in a batch of its own."""
+        lane = self._lane
+        return [] if lane is None else [self.alone(lane, record) for record in self.records[self.settled :]]

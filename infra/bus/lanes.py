@@ -2,8 +2,8 @@
 
 One loop polls and never waits for a handler. Every record goes to its conversation's lane; a lane's handler gets all
 that waits. Offsets are committed up to the first unfinished record. What would break the bounds of memory (one
-conversation that floods, one tenant that floods) is *parked*: moved to the ordered list in the state store, so that
-the offset can move on and nobody else waits. On a rebalance: drain first, fence second.
+conversation that floods, one tenant that floods) or hold back the commit for long is *parked*: moved to the ordered list
+in the state store, so that the offset can move on and nobody else waits. On a rebalance: drain first, fence second.
 """
 
 from __future__ import annotations
@@ -11,39 +11,24 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 import structlog
 
-from infra.bus.budget import Budget
-from infra.bus.lane import Lane, LaneBatch
+from infra.bus.assignment import Assignment
+from infra.bus.budget import Bounds
+from infra.bus.dispatch import Dispatch
 from infra.bus.overflow import Overflow
-from infra.bus.prefix import Prefix
-from infra.bus.retrying import Outcome, attempt, interrupted
-from infra.bus.turnstile import Turnstile
-from schemas.errors import BusUnavailable, Fenced, ParleyError
+from schemas.errors import BusUnavailable, Fenced
 from schemas.ports import Bus, Clock, GiveUp, LaneHandler, Parking, Record, Subscription, TopicPartition
+
+__all__ = ["Bounds", "Lanes"]
 
 log = structlog.get_logger("parley.lanes")
 
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What one consumer may hold. Counts are records, ``bytes_held`` is bytes, times are seconds."""
-
-    held: int = 20_000
-    bytes_held: int = 64 * 1024 * 1024
-    held_per_tenant: int = 10_000
-    held_per_lane: int = 50
-    span: int = 20_000
-    running: int = 6_000
-    running_per_tenant: int = 5_000
-    drain: float = 30.0
-    commit_every: float = 0.5
-    attempts: int = 5
-    poll: float = 0.1
+_UNWIND_S = 5.0
+"""How long a cancelled handler may take to end before the partition is given away all the same."""
 
 
 class Lanes:
@@ -65,16 +50,13 @@ class Lanes:
         self.bounds = bounds or Bounds()
         self._clock = clock
         self._closed = closed
-        limit_of = tenant_limit or (lambda _tenant: self.bounds.running_per_tenant)
-        self._turnstile: Turnstile[Lane] = Turnstile(self.bounds.running, limit_of, self._start)
-        self._budget = Budget()
-        self._lanes: dict[tuple[TopicPartition, str], Lane] = {}
-        self._prefixes: dict[TopicPartition, Prefix] = {}
-        self._adopting: dict[TopicPartition, asyncio.Task[None]] = {}
+        self._tenant_limit = tenant_limit
+        self._group = ""
+        self._dispatch: Dispatch | None = None
+        self._overflow: Overflow | None = None
+        self._assignments: dict[TopicPartition, Assignment] = {}
         self._paused: set[TopicPartition] = set()
-        self._closing: set[TopicPartition] = set()
-        self._was_closed = False
-        self._background: set[asyncio.Task[None]] = set()
+        self._pauses_unknown = True
         self._committed_at = 0.0
         self._subscription: Subscription | None = None
         self._stopping = asyncio.Event()
@@ -84,19 +66,27 @@ class Lanes:
     async def run(
         self, topics: Sequence[str], group: str, handler: LaneHandler, give_up: GiveUp, *, member: str = ""
     ) -> None:
-        """Consume until ``stop``. One run per Lanes object."""
-        self._group, self._handler, self._give_up = group, handler, give_up
+        """Consume until ``stop``. One run per Lanes object. Cancelling it abandons what runs: it is read again."""
+        self._group = group
         self._overflow = Overflow(self._parking, group, self._clock, self.bounds.held_per_lane)
+        dispatch = self._dispatch = Dispatch(
+            self.bounds,
+            self._overflow,
+            handler,
+            give_up,
+            clock=self._clock,
+            closed=self._closed,
+            tenant_limit=self._tenant_limit,
+        )
         subscription = self._subscription = await self._bus.subscribe(topics, group, self, member=member)
         try:
             while not self._stopping.is_set():
-                await self._pump(subscription)
-            await self.revoked(frozenset(self._prefixes))
+                await self._pump(subscription, dispatch)
+            await self.revoked(frozenset(self._assignments))
         finally:
-            await self._forget(frozenset(self._prefixes))
+            self._stopping.set()
+            await self._forget(self._assignments.keys())
             await subscription.close()
-            for task in self._background:
-                task.cancel()
 
     def stop(self) -> None:
         """Drain, commit and leave: ``run`` returns within the drain budget."""
@@ -105,236 +95,143 @@ class Lanes:
     @property
     def load(self) -> float:
         """0–1: the gauge that scaling goes by."""
-        return max(self._turnstile.load, min(1.0, self._budget.held / self.bounds.held))
+        if self._dispatch is None:
+            return 0.0
+        return max(self._dispatch.turnstile.load, min(1.0, self._dispatch.budget.held / self.bounds.held))
 
     @property
     def oldest_waiting(self) -> float:
         """Seconds that the longest-waiting ready conversation has waited for a slot."""
-        return self._turnstile.oldest()
+        return self._dispatch.turnstile.oldest() if self._dispatch else 0.0
 
     @property
     def held(self) -> int:
-        """Records taken in and not finished."""
-        return self._budget.held
+        """Records in memory that are not finished."""
+        return self._dispatch.budget.held if self._dispatch else 0
 
     @property
     def running(self) -> int:
-        return self._turnstile.running
+        """Conversations being handled now."""
+        return self._dispatch.turnstile.running if self._dispatch else 0
 
     def wake(self, conversation: str) -> None:
-        """What a parked conversation waited for is there: go on with it now."""
-        for lane in self._lanes.values():
-            if lane.conversation == conversation and lane.overflow:
-                lane.until = None
-                self._ready(lane)
+        """What a parked conversation waited for is there: go on with it now. Does nothing when it is not here."""
+        for assignment in self._assignments.values():
+            lane = assignment.lanes.get(conversation)
+            if lane is not None and self._dispatch is not None:
+                self._dispatch.wake(lane)
 
     # ── the pump ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _pump(self, subscription: Subscription) -> None:
-        self._apply_pauses(subscription)
-        self._reopen()
-        room = min(500, max(1, self.bounds.held - self._budget.held))
+    async def _pump(self, subscription: Subscription, dispatch: Dispatch) -> None:
+        if dispatch.failure is not None:
+            raise dispatch.failure
+        self._apply_pauses(subscription, dispatch)
+        dispatch.tick()
         try:
-            for record in await subscription.poll(max_records=room, timeout=self.bounds.poll):
-                self._take(record)
+            room = dispatch.budget.room(self.bounds)
+            self._take(dispatch, await subscription.poll(max_records=room, timeout=self.bounds.poll))
             if time.monotonic() - self._committed_at >= self.bounds.commit_every:
-                await self._commit(frozenset(self._prefixes))
+                for assignment in self._assignments.values():
+                    dispatch.relieve(assignment)
+                await self._commit(list(self._assignments.values()))
         except BusUnavailable as error:
             log.warning("bus_unavailable", group=self._group, reason=str(error))
             await asyncio.sleep(random.uniform(0.1, 0.5))
+        await asyncio.sleep(0)  # a poll that finds records at once must not keep the lanes from running
 
-    def _apply_pauses(self, subscription: Subscription) -> None:
-        want = {source for source in self._prefixes if self._should_pause(source)}
-        if stop := want - self._paused:
+    def _take(self, dispatch: Dispatch, records: Sequence[Record]) -> None:
+        for record in records:
+            assignment = self._assignments.get(record.source)
+            if assignment is None or not assignment.open:
+                continue  # its next owner reads it
+            if assignment.adopting is not None:
+                assignment.early.append(record)
+            else:
+                dispatch.take(assignment, record)
+
+    def _apply_pauses(self, subscription: Subscription, dispatch: Dispatch) -> None:
+        ours = self._assignments.keys()
+        want = {source for source in ours if self._should_pause(dispatch, source)}
+        # After a rebalance some brokers have forgotten the pauses and others keep them: say both.
+        stop = want if self._pauses_unknown else want - self._paused
+        go = ours - want if self._pauses_unknown else (self._paused - want) & ours
+        if stop:
             subscription.pause(stop)
-        if go := (self._paused - want) & self._prefixes.keys():
+        if go:
             subscription.resume(go)
-        self._paused = want
+        self._paused, self._pauses_unknown = want, False
 
-    def _should_pause(self, source: TopicPartition) -> bool:
+    def _should_pause(self, dispatch: Dispatch, source: TopicPartition) -> bool:
         # Resuming refetches on some brokers, so a paused partition waits for clear room, not for one free place.
         share = 0.8 if source in self._paused else 1.0
+        assignment = self._assignments[source]
         return (
             self._closed()
-            or source in self._adopting
-            or self._budget.held >= share * self.bounds.held
-            or self._budget.bytes_held >= share * self.bounds.bytes_held
-            or self._prefixes[source].span >= share * self.bounds.span
+            or assignment.adopting is not None
+            or dispatch.budget.full(self.bounds, share)
+            or assignment.prefix.span >= share * self.bounds.span
         )
-
-    def _reopen(self) -> None:
-        closed = self._closed()
-        if self._was_closed and not closed:
-            for lane in list(self._lanes.values()):
-                self._rest(lane)
-        self._was_closed = closed
-
-    def _take(self, record: Record) -> None:
-        prefix = self._prefixes.get(record.source)
-        if prefix is None or record.source in self._closing:
-            return
-        prefix.add(record.offset)
-        lane = self._lane(record.source, record.key, record.headers.get("ce_tenant", ""))
-        self._budget.take(record, lane.tenant)
-        crowded = len(lane.queue) >= self.bounds.held_per_lane
-        # A record that slipped in before its partition's parked conversations are known joins them: order is by offset.
-        lane.overflow = lane.overflow or record.source in self._adopting
-        if lane.overflow or crowded or self._budget.of_tenant(lane.tenant) > self.bounds.held_per_tenant:
-            self._spill(lane, record, prefix)
-            return
-        lane.queue.append(record)
-        lane.arrived.set()
-        self._ready(lane)
-
-    def _lane(self, source: TopicPartition, conversation: str, tenant: str) -> Lane:
-        lane = self._lanes.get((source, conversation))
-        if lane is None:
-            lane = self._lanes[source, conversation] = Lane(source, conversation, tenant)
-        return lane
-
-    def _spill(self, lane: Lane, record: Record, prefix: Prefix) -> None:
-        lane.overflow = True
-        lane.spilling.append(record)
-        if len(lane.spilling) == 1:
-            self._spawn(self._flush(lane, prefix))
-
-    async def _flush(self, lane: Lane, prefix: Prefix) -> None:
-        await self._overflow.flush(lane, lambda records: self._finish(lane, prefix, records))
-        self._rest(lane)
-
-    # ── running a lane ───────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _ready(self, lane: Lane) -> None:
-        busy = lane.task is not None or lane.waiting
-        if not busy and lane.source in self._prefixes and lane.source not in self._closing and not self._closed():
-            lane.waiting = True
-            self._turnstile.enter(lane.tenant, lane)
-
-    def _start(self, lane: Lane) -> None:
-        lane.waiting = False
-        lane.task = asyncio.create_task(self._work(lane), name=f"lane {lane.conversation}")
-
-    async def _work(self, lane: Lane) -> None:
-        try:
-            while lane.source not in self._closing and not self._closed() and (batch := await self._next_batch(lane)):
-                await self._handle(lane, batch)
-        except asyncio.CancelledError:
-            pass  # fenced: another member owns the conversation now, and its records are read again there
-        except ParleyError as error:
-            # Parking could not be read or written; nothing was marked done, so it is all tried again.
-            log.warning("lane_interrupted", conversation_id=lane.conversation, code=error.code, reason=str(error))
-            await interrupted(lane.hurry, random.uniform(0.2, 1.0))
-        finally:
-            lane.task = None
-            self._turnstile.leave(lane.tenant)
-            self._rest(lane)
-
-    def _rest(self, lane: Lane) -> None:
-        """Nothing runs in the lane now: go on if something is due, else forget it."""
-        if lane.queue or (self._overflow.due(lane) and not lane.spilling):
-            self._ready(lane)
-        elif lane.idle and self._lanes.get((lane.source, lane.conversation)) is lane:
-            del self._lanes[lane.source, lane.conversation]
-
-    async def _next_batch(self, lane: Lane) -> LaneBatch | None:
-        lane.arrived.clear()
-        if lane.queue:
-            records = list(lane.queue)
-            lane.queue.clear()
-            return LaneBatch(lane, records, [])
-        return await self._overflow.next_batch(lane)
-
-    async def _handle(self, lane: Lane, batch: LaneBatch) -> None:
-        prefix = self._prefixes[lane.source]
-        outcome = await attempt(self._handler, self._give_up, batch, self.bounds.attempts)
-        if outcome is Outcome.INTERRUPTED:
-            return
-        try:
-            if isinstance(outcome, datetime):
-                await self._overflow.park(lane, batch, outcome)
-                self._later(lane, outcome)
-            elif batch.parked:
-                await self._overflow.unpark(lane, batch)
-        except ParleyError:
-            lane.queue.extendleft(reversed(batch.records[len(batch.parked) :]))
-            raise
-        self._finish(lane, prefix, batch.records[len(batch.parked) :])
-
-    def _finish(self, lane: Lane, prefix: Prefix, records: Sequence[Record]) -> bool:
-        if self._prefixes.get(lane.source) is not prefix:
-            return False
-        for record in records:
-            prefix.done(record.offset)
-            self._budget.release(record, lane.tenant)
-        return True
-
-    def _later(self, lane: Lane, until: datetime) -> None:
-        async def wait() -> None:
-            await asyncio.sleep(self._overflow.delay(until))
-            self._rest(lane)
-
-        self._spawn(wait())
-
-    def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-        return task
 
     # ── rebalance ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         """New partitions stay paused until their parked conversations are known: later records must join them."""
-        self._paused = set()
-        for source in partitions - self._prefixes.keys():
-            self._prefixes[source] = Prefix()
-            self._adopting[source] = self._spawn(self._adopt(source))
+        if self._dispatch is None or self._overflow is None:
+            return
+        await self._forget(self._assignments.keys() - partitions)  # lost without a word: too late to commit
+        for source in partitions - self._assignments.keys():
+            assignment = self._assignments[source] = Assignment(source)
+            assignment.adopting = asyncio.create_task(self._adopt(assignment, self._dispatch, self._overflow))
+        self._pauses_unknown = True
         if self._subscription is not None:
-            self._apply_pauses(self._subscription)
+            self._apply_pauses(self._subscription, self._dispatch)
 
-    async def _adopt(self, source: TopicPartition) -> None:
-        for conversation, until in (await self._overflow.adopt(source)).items():
-            lane = self._lane(source, conversation, "")
-            lane.overflow, lane.until = True, until
-            self._later(lane, until)
-        self._adopting.pop(source, None)
+    async def _adopt(self, assignment: Assignment, dispatch: Dispatch, overflow: Overflow) -> None:
+        waiting = await overflow.adopt(assignment)
+        if waiting is None or not assignment.open:
+            return
+        for conversation, until in waiting.items():
+            dispatch.adopt(assignment, conversation, until)
+        assignment.adopting = None
+        early, assignment.early = assignment.early, []
+        self._take(dispatch, early)
 
     async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
         """Drain (running handlers may finish, nothing new starts), commit, then fence what is left."""
-        self._closing |= partitions
-        lanes = [lane for lane in self._lanes.values() if lane.source in partitions]
-        for lane in lanes:
-            lane.hurry.set()
-        if tasks := [lane.task for lane in lanes if lane.task is not None]:
-            _, late = await asyncio.wait(tasks, timeout=self.bounds.drain)
+        if self._dispatch is None:
+            return
+        leaving = [self._assignments[source] for source in partitions & self._assignments.keys()]
+        for assignment in leaving:
+            assignment.hurry.set()
+        self._dispatch.withdraw()
+        if running := set().union(*(assignment.tasks for assignment in leaving)):
+            _, late = await asyncio.wait(running, timeout=self.bounds.drain)
             if late:
                 log.warning("drain_overrun", group=self._group, lanes=len(late))
-        await self._commit(partitions)
+        await self._commit(leaving)
         await self._forget(partitions)
 
-    async def _forget(self, partitions: frozenset[TopicPartition]) -> None:
-        for source in partitions:
-            self._prefixes.pop(source, None)
-            self._budget.drop(source)
-            if adopting := self._adopting.pop(source, None):
-                adopting.cancel()
-        gone = [lane for lane in self._lanes.values() if lane.source in partitions]
-        late = [lane.task for lane in gone if lane.task is not None]
-        for lane in gone:
-            self._lanes.pop((lane.source, lane.conversation), None)
-            lane.queue.clear()
-            lane.spilling.clear()
-            lane.overflow = False
-        for task in late:
+    async def _forget(self, partitions: Iterable[TopicPartition]) -> None:
+        gone = [assignment for source in list(partitions) if (assignment := self._assignments.pop(source, None))]
+        tasks: set[asyncio.Task[None]] = set()
+        for assignment in gone:
+            assignment.gone = True
+            assignment.hurry.set()
+            tasks |= assignment.tasks | ({assignment.adopting} if assignment.adopting else set())
+        if self._dispatch is not None:
+            self._dispatch.withdraw()
+            self._dispatch.forget(gone)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
-        self._paused -= partitions
-        self._closing -= partitions
+        if tasks:
+            _, deaf = await asyncio.wait(tasks, timeout=_UNWIND_S)
+            if deaf:
+                log.error("handlers_ignore_cancellation", group=self._group, lanes=len(deaf))
 
-    async def _commit(self, partitions: frozenset[TopicPartition]) -> None:
+    async def _commit(self, assignments: Sequence[Assignment]) -> None:
         self._committed_at = time.monotonic()
-        prefixes = {source: prefix for source in partitions if (prefix := self._prefixes.get(source))}
-        due = {source: offset for source, prefix in prefixes.items() if (offset := prefix.due()) is not None}
+        due = {a.source: offset for a in assignments if not a.gone and (offset := a.prefix.due()) is not None}
         if not due or self._subscription is None:
             return
         try:
@@ -343,5 +240,6 @@ class Lanes:
             # The records are read again and recognised by their ids; nothing is lost by not committing.
             log.warning("commit_failed", group=self._group, reason=str(error))
             return
-        for source, offset in due.items():
-            prefixes[source].committed(offset)
+        for assignment in assignments:
+            if (offset := due.get(assignment.source)) is not None:
+                assignment.prefix.committed(offset)

@@ -1,21 +1,25 @@
-"""A lane's parked records: what moves there, what comes back, always in the order of the log.
+"""A conversation's parked records: what moves to the store, what comes back, always in the order of the log.
 
-While any record of a conversation is parked, later ones join it. All writes of one lane are serialized by its lock, so
-that "nothing is left" is never said while another write is on its way.
+Two rules make the order hold through crashes and rebalances:
+
+- A record is never parked while an older unfinished one of its conversation is only in memory: what is being handled
+  and what waits is parked in the same call. So whoever finds parked records finds all older unfinished ones there too,
+  and may begin with them without having read the log.
+- While any record of a conversation is parked, later ones join it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
 
+from infra.bus.assignment import Assignment
 from infra.bus.lane import Lane, LaneBatch
-from schemas.errors import ParleyError
-from schemas.ports import Clock, Parking, Record, TopicPartition
+from infra.bus.retrying import patiently
+from schemas.ports import Clock, Parking, Record
 
 log = structlog.get_logger("parley.lanes")
 
@@ -30,58 +34,91 @@ class Overflow:
         self._page = page
 
     def due(self, lane: Lane) -> bool:
-        return lane.overflow and (lane.until is None or lane.until <= self._clock())
-
-    def delay(self, until: datetime) -> float:
-        return max(0.0, (until - self._clock()).total_seconds())
+        """Parked records may be handled, and none is on its way to the store."""
+        return lane.overflow and not lane.spilling and (lane.until is None or lane.until <= self._clock())
 
     async def next_batch(self, lane: Lane) -> LaneBatch | None:
-        """The oldest parked records; None when there are none, or when their time has not come."""
+        """The oldest parked records; None when there are none, or when they may not be handled yet."""
         if not self.due(lane):
             return None
-        async with lane.parking:
-            parked = await self._parking.parked(self._group, lane.conversation, limit=self._page)
-            if not parked and not lane.spilling:
-                lane.overflow = False
-        return LaneBatch(lane, list(parked), parked) if parked else None
+        async with lane.store:
+            parked = await self._read(lane)
+            if not parked and parked is not None and not lane.spilling:
+                lane.leave_overflow()
+        return LaneBatch(lane, list(parked), len(parked)) if parked else None
 
-    async def park(self, lane: Lane, batch: LaneBatch, until: datetime) -> None:
-        """Set the whole batch aside, with what waits behind it: nothing may overtake."""
-        batch.take_more()
-        lane.overflow, lane.until = True, until
-        async with lane.parking:
-            await self._parking.park(self._group, lane.conversation, batch.records, until=until)
-        log.info("parked", conversation_id=lane.conversation, records=len(batch.records), until=until.isoformat())
+    async def _read(self, lane: Lane) -> list[Record] | None:
+        return await patiently(
+            lane.assignment.hurry,
+            lambda: self._parking.parked(self._group, lane.conversation, limit=self._page),
+            "parked_unreadable",
+            conversation_id=lane.conversation,
+        )
 
-    async def unpark(self, lane: Lane, batch: LaneBatch) -> None:
-        async with lane.parking:
-            left = await self._parking.unpark(self._group, lane.conversation, batch.parked)
-            lane.overflow = bool(left or lane.spilling)
+    async def flush(self, lane: Lane) -> list[Record] | None:
+        """Park what spilled, with what is being handled; returns the records that left memory, None if interrupted."""
+        async with lane.store:
+            batch, spilled = lane.batch, list(lane.spilling)
+            handled = batch.unparked if batch is not None else []
+            if not await self._park(lane, [*handled, *spilled], lane.until or self._clock()):
+                return None
+            if lane.assignment.gone:
+                return None
+            if batch is not None:
+                batch.parked += len(handled)
+            del lane.spilling[: len(spilled)]
+            lane.assignment.prefix.done([*handled, *spilled])
+        return spilled
 
-    async def flush(self, lane: Lane, finish: Callable[[Sequence[Record]], bool]) -> None:
-        """Write what spilled; ``finish`` marks it done and is False when the partition is no longer ours."""
-        while lane.spilling:
-            records = list(lane.spilling)
-            try:
-                async with lane.parking:
-                    until = lane.until or self._clock()
-                    await self._parking.park(self._group, lane.conversation, records, until=until)
-            except ParleyError as error:
-                log.warning("parking_failed", conversation_id=lane.conversation, code=error.code)
-                await asyncio.sleep(random.uniform(0.2, 1.0))
-                continue
-            if not finish(records):
-                return
-            for _ in records:
-                lane.spilling.popleft()
+    async def settle(self, lane: Lane, batch: LaneBatch, until: datetime | None) -> bool:
+        """The batch is over: take its settled records out of the store, and set the others aside ``until``, with what
+        waits behind them. False when the partition was taken away meanwhile."""
+        if until is not None:
+            batch.take_more()
+            lane.overflow, lane.until = True, until
+        async with lane.store:
+            stored = await self._set_aside(lane, batch, until) if until is not None else True
+            return stored and await self._unpark(lane, batch) and not lane.assignment.gone
 
-    async def adopt(self, source: TopicPartition) -> dict[str, datetime]:
-        """The partition's conversations with parked records; asks until the store answers."""
-        while True:
-            try:
-                waiting = await self._parking.waiting(self._group, [source])
-            except ParleyError as error:
-                log.warning("parked_unknown", topic=source.topic, partition=source.partition, code=error.code)
-                await asyncio.sleep(random.uniform(0.2, 1.0))
-                continue
-            return {conversation: until for conversation, (_, until) in waiting.items()}
+    async def _set_aside(self, lane: Lane, batch: LaneBatch, until: datetime) -> bool:
+        rest = batch.records[batch.settled :]
+        if not await self._park(lane, rest, until):
+            return False
+        if lane.woken:
+            lane.until = None
+        log.info("parked", conversation_id=lane.conversation, records=len(rest), until=until.isoformat())
+        return True
+
+    async def _unpark(self, lane: Lane, batch: LaneBatch) -> bool:
+        handled = batch.records[: min(batch.settled, batch.parked)]
+        if not handled:
+            return True
+        left = await patiently(
+            lane.assignment.hurry,
+            lambda: self._parking.unpark(self._group, lane.conversation, handled),
+            "unpark_failed",
+            conversation_id=lane.conversation,
+        )
+        if left == 0 and not lane.spilling:
+            lane.leave_overflow()
+        return left is not None
+
+    async def _park(self, lane: Lane, records: Sequence[Record], until: datetime) -> bool:
+        async def park() -> bool:
+            await self._parking.park(self._group, lane.conversation, records, until=until)
+            return True
+
+        hurry = lane.assignment.hurry
+        return bool(await patiently(hurry, park, "parking_failed", conversation_id=lane.conversation))
+
+    async def adopt(self, assignment: Assignment) -> dict[str, datetime] | None:
+        """The partition's conversations with parked records; asks until the store answers, or the partition goes."""
+        source = assignment.source
+        waiting = await patiently(
+            assignment.hurry,
+            lambda: self._parking.waiting(self._group, [source]),
+            "parked_unknown",
+            topic=source.topic,
+            partition=source.partition,
+        )
+        return None if waiting is None else {conversation: until for conversation, (_, until) in waiting.items()}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
+
+from schemas.ports import Record
 
 
 class Prefix:
@@ -20,13 +23,18 @@ class Prefix:
         self._open.append(offset)
         self._last = offset
 
-    def done(self, offset: int) -> None:
-        """A record needs no more work here; in any order."""
-        self._done.add(offset)
+    def done(self, records: Iterable[Record]) -> None:
+        """These need no more work here; in any order, each once."""
+        self._done.update(record.offset for record in records)
         while self._open and self._open[0] in self._done:
             first = self._open.popleft()
             self._done.discard(first)
             self._next = first + 1
+
+    @property
+    def oldest(self) -> int | None:
+        """The oldest unfinished record's offset."""
+        return self._open[0] if self._open else None
 
     @property
     def span(self) -> int:

@@ -27,13 +27,18 @@ class Turnstile(Generic[T]):
         return sum(map(len, self._ready.values()))
 
     @property
+    def contended(self) -> bool:
+        """Somebody waits: whoever can go on later should give up the slot between two batches."""
+        return bool(self._ready)
+
+    @property
     def load(self) -> float:
         """0–1: the share of the slots that is taken or wanted."""
         return min(1.0, (self.running + self.waiting) / self._limit)
 
     def oldest(self) -> float:
         """Seconds that the longest-waiting item has waited."""
-        first = min((queue[0][0] for queue in self._ready.values() if queue), default=None)
+        first = min((queue[0][0] for queue in self._ready.values()), default=None)
         return 0.0 if first is None else time.monotonic() - first
 
     def enter(self, tenant: str, item: T) -> None:
@@ -50,6 +55,18 @@ class Turnstile(Generic[T]):
         else:
             del self._running[tenant]
         self._advance()
+
+    def withdraw(self, leaving: Callable[[T], bool]) -> list[T]:
+        """Take these out of the queues; they were never started."""
+        out: list[T] = []
+        for tenant, queue in list(self._ready.items()):
+            out += [item for _, item in queue if leaving(item)]
+            stay = deque(entry for entry in queue if not leaving(entry[1]))
+            if stay:
+                self._ready[tenant] = stay
+            else:
+                del self._ready[tenant]
+        return out
 
     def _advance(self) -> None:
         while self.running < self._limit and (tenant := self._next()) is not None:

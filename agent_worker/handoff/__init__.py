@@ -1,0 +1,1 @@
+"""Who may speak: passing a conversation between the agent and people."""

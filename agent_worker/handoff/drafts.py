@@ -1,0 +1,23 @@
+"""What is said when a conversation goes to people."""
+
+from __future__ import annotations
+
+from agent_worker.settings import Voice
+from schemas.messages import Choice
+from schemas.ports import Draft
+
+PERSON = "person"
+"""Id of the choice that asks for a person."""
+
+
+def person_choice(voice: Voice) -> Choice:
+    return Choice(id=PERSON, label=voice.person_choice)
+
+
+def handoff_draft(voice: Voice, model: str = "") -> Draft:
+    """Said by the system: an owner change must never drop it."""
+    return Draft(text=voice.handoff, answered=True, model=model, author="system", handoff=True)
+
+
+def not_found_draft(voice: Voice, model: str = "") -> Draft:
+    return Draft(text=voice.not_found, answered=False, choices=[person_choice(voice)], model=model)

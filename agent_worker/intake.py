@@ -1,0 +1,140 @@
+"""What inbound events do to the transcript, and which messages a turn must answer (design §7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+
+from agent_worker.events import Event, is_handled, is_history
+from schemas.errors import IdReused
+from schemas.messages import Author, InboundMessage, MessageDeleted, MessageEdited, Receipt, TranscriptMessage
+from schemas.ports import Transcript
+
+log = structlog.get_logger("parley.worker")
+EDIT_REOPENS = timedelta(minutes=15)
+
+
+@dataclass(slots=True)
+class Intake:
+    """``waiting``: the contact's messages to answer, oldest first. ``said``: messages of people, to be passed on.
+    ``handled``: event ids that this turn settles."""
+
+    waiting: dict[str, InboundMessage] = field(default_factory=dict)
+    said: list[Event] = field(default_factory=list)
+    handled: list[str] = field(default_factory=list)
+    history: int = 0
+
+    @property
+    def person_asked(self) -> bool:
+        return any(message.choice and message.choice.id == "person" for message in self.waiting.values())
+
+    @property
+    def text(self) -> str:
+        return "\n".join(text for message in self.waiting.values() if (text := message.text.strip()))
+
+
+def as_line(message: InboundMessage) -> TranscriptMessage:
+    return TranscriptMessage(
+        id=message.id,
+        author=message.author,
+        text=message.text,
+        attachments=message.attachments,
+        created_at=message.sent_at,
+        in_reply_to=message.in_reply_to,
+    )
+
+
+async def take_in(
+    transcript: Transcript, conversation: str, events: Sequence[Event], handled: frozenset[str], now: datetime
+) -> Intake:
+    """Apply every event that is not handled yet, in order. Safe to repeat: the transcript knows its ids."""
+    intake = Intake()
+    for event in events:
+        if is_handled(event, handled):
+            if event.envelope.replay_of and event.id not in handled:
+                intake.handled.append(event.id)
+            continue
+        intake.handled.extend(id for id in (event.id, event.envelope.replay_of) if id)
+        await _apply(transcript, conversation, event, intake, now)
+    return intake
+
+
+async def _apply(transcript: Transcript, conversation: str, event: Event, intake: Intake, now: datetime) -> None:
+    payload = event.payload
+    if isinstance(payload, InboundMessage):
+        if event.is_from_contact:
+            await _received(transcript, conversation, event, payload, intake, now)
+        else:
+            intake.said.append(event)
+    elif isinstance(payload, MessageEdited):
+        await _edited(transcript, conversation, event, payload, intake, now)
+    elif isinstance(payload, MessageDeleted):
+        await _deleted(transcript, conversation, payload, intake)
+    elif isinstance(payload, Receipt) and payload.state == "failed":
+        log.warning("reply_failed", message_id=payload.message_id, reason=payload.reason)
+
+
+async def _received(
+    transcript: Transcript, conversation: str, event: Event, message: InboundMessage, intake: Intake, now: datetime
+) -> None:
+    try:
+        await transcript.add(conversation, as_line(message))
+    except IdReused:
+        # An edit or a deletion was here first (or this is a repeat after one): the transcript is the newer word.
+        line = await transcript.find(conversation, message.id)
+        if line is None or line.state == "deleted":
+            return
+        message = message.model_copy(update={"text": line.text})
+    else:
+        line = await transcript.find(conversation, message.id) if event.envelope.replay_of else None
+        if line is not None and line.state == "deleted":
+            return
+    if is_history(event, now):
+        intake.history += 1
+        return
+    intake.waiting[message.id] = message
+
+
+async def _edited(
+    transcript: Transcript, conversation: str, event: Event, edit: MessageEdited, intake: Intake, now: datetime
+) -> None:
+    waiting = intake.waiting.get(edit.message_id)
+    line = await transcript.find(conversation, edit.message_id)
+    if line is None:
+        await transcript.add(conversation, _early(edit.message_id, edit.text, edit.edited_at))
+        return
+    if line.state == "deleted":
+        return
+    await transcript.edit(conversation, edit.message_id, edit.text)
+    if waiting is not None:
+        intake.waiting[edit.message_id] = waiting.model_copy(update={"text": edit.text})
+    elif edit.text != line.text and edit.edited_at - line.created_at <= EDIT_REOPENS and not is_history(event, now):
+        intake.waiting[edit.message_id] = _again(event, edit, line)
+
+
+def _early(message_id: str, text: str, at: datetime) -> TranscriptMessage:
+    return TranscriptMessage(id=message_id, author=Author(kind="contact"), text=text, created_at=at)
+
+
+def _again(event: Event, edit: MessageEdited, line: TranscriptMessage) -> InboundMessage:
+    return InboundMessage(
+        id=edit.message_id,
+        external_id=edit.message_id,
+        place=edit.place,
+        contact_id=edit.contact_id,
+        author=line.author,
+        text=edit.text,
+        attachments=line.attachments,
+        sent_at=edit.edited_at,
+    )
+
+
+async def _deleted(transcript: Transcript, conversation: str, gone: MessageDeleted, intake: Intake) -> None:
+    intake.waiting.pop(gone.message_id, None)
+    if await transcript.find(conversation, gone.message_id) is None:
+        await transcript.add(conversation, _early(gone.message_id, "", gone.deleted_at))
+    await transcript.edit(conversation, gone.message_id, "")
+    await transcript.mark(conversation, [gone.message_id], "deleted")

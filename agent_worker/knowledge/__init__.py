@@ -1,0 +1,1 @@
+"""What the agent may say is true: the tenant's documents, split, indexed and searched."""

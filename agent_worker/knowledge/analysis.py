@@ -1,0 +1,85 @@
+"""Text into search terms, the same way for documents and for questions."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from agent_worker.knowledge import lexicon
+
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+
+
+@lru_cache(maxsize=1)
+def _stemmer() -> Any:
+    import tantivy
+
+    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.raw())
+    return builder.filter(tantivy.Filter.lowercase()).filter(tantivy.Filter.stemmer("english")).build()
+
+
+def _fold(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
+
+
+@lru_cache(maxsize=65536)
+def term(word: str) -> str:
+    """One word's term: folded, regular, American, stemmed. Empty for a stop word."""
+    word = re.split(r"['’]", _fold(word))[0]
+    if word in lexicon.STOP or not word or (len(word) == 1 and not word.isdigit()):
+        return ""
+    word = lexicon.IRREGULAR.get(word, word)
+    for british, american in lexicon.SPELLINGS:
+        if word.endswith(british) and len(word) > len(british) + 1:
+            word = word[: -len(british)] + american
+            break
+    stems: list[str] = _stemmer().analyze(word)
+    stem = stems[0] if stems else word
+    return lexicon.IRREGULAR.get(stem, stem)[:60]
+
+
+def words(text: str) -> Iterator[str]:
+    """Words as written; hyphenated ones come in parts."""
+    for match in _WORD.finditer(text):
+        yield match[0]
+
+
+def terms(text: str) -> list[str]:
+    """All terms of a text, in order, without stop words."""
+    return [made for word in words(text) if (made := term(word))]
+
+
+@lru_cache(maxsize=1)
+def synonyms() -> dict[str, frozenset[str]]:
+    """Term → terms that may stand for it. Two-word entries are joined by a space."""
+    out: dict[str, set[str]] = {}
+    for group in lexicon.GROUPS:
+        made = {" ".join(terms(entry.replace("_", " "))) for entry in group} - {""}
+        for one in made:
+            out.setdefault(one, set()).update(made - {one})
+    for country, names in lexicon.PLACES:
+        for name in names:
+            out.setdefault(term(name), set()).add(term(country))
+    return {one: frozenset(others) for one, others in out.items()}
+
+
+def distance(one: str, other: str, limit: int) -> int:
+    """Edits between two words (a swap of neighbours is one); ``limit`` + 1 when there are more."""
+    if abs(len(one) - len(other)) > limit:
+        return limit + 1
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        previous, row, older = row, [i], before
+        for j, b in enumerate(other, 1):
+            best = min(previous[j] + 1, row[j - 1] + 1, previous[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
+                best = min(best, older[j - 2] + 1)
+            row.append(best)
+        before = previous
+        if min(row) > limit:
+            return limit + 1
+    return min(row[-1], limit + 1)

@@ -1,0 +1,183 @@
+"""General English for search: stop words, irregular forms, and words that customers and documents use for each other.
+
+Nothing here knows a tenant or its trade; the groups are the everyday words of buying, sending and asking.
+"""
+
+from __future__ import annotations
+
+STOP = frozenset(
+    """
+    a about above after again all also am an and any anybody anyone anything anyway are aren as at be because been before
+    being below between both but by can cannot could couldn did didn do does doesn doing don down during each either else
+    ever every everything few for from further get gets getting give given go goes going gone got had hadn has hasn have
+    haven having he her here hers him his how however i if im in into is isn it its itself ive just kind let lets like ll
+    lot lots made make makes many may maybe me might mine more most much must mustn my myself need needs never no nor not
+    now of off ok okay on once one ones only onto or other others ought our ours out over own per perhaps please quite
+    rather re really said same say says shall she should shouldn since so some somebody someone something sort still such
+    sure take tell than thank thanks that the their theirs them then there these they thing things think this those though
+    through to together too try under until up upon us use used using ve very want wants was wasn way we well went were
+    weren what whatever when where whether which while who whom whose why will with within without won would wouldn yes
+    yet you your yours hi hello hey dear know idea question wonder wondering anyhow actually already always around away
+    bit come came cant dont doesnt isnt wasnt wont shouldnt couldnt wouldnt didnt havent hasnt id ill youre theyre
+    whats hows theres heres put said see seem seems till look looks looking sir madam cheers afternoon morning evening
+    """.split()
+)
+
+_IRREGULAR = """
+    freeze froze frozen; send sent; pay paid; buy bought; bite bit bitten; grow grew grown; break broke broken;
+    choose chose chosen; lose lost; find found; keep kept; sell sold; hold held; feel felt; leave left; fall fell fallen;
+    die died dying dead death; eat ate eaten; drink drank drunk; write wrote written; begin began begun; bring brought;
+    catch caught; cut cutting; dig dug; draw drew drawn; forget forgot forgotten; hear heard; hide hid hidden;
+    meet met; mean meant; rise rose risen; run ran; shrink shrank shrunk; speak spoke spoken; spend spent;
+    stand stood; steal stole stolen; swell swelled swollen; teach taught; throw threw thrown; understand understood;
+    wear wore worn; win won; child children; leaf leaves; foot feet; tooth teeth; mouse mice; person people;
+    shelf shelves; half halves; life lives; knife knives; fungus fungi; larva larvae; cactus cacti; index indices;
+    good better best; bad worse worst; deep depth; wide width; long length; high height; warm warmth; hot heat heating;
+    strong strength; arrive arrival; deliver delivery; refuse refusal; renew renewal; propose proposal; cancel cancellation
+"""
+IRREGULAR: dict[str, str] = {
+    form: forms.split()[0] for forms in _IRREGULAR.split(";") if forms.split() for form in forms.split()
+}
+
+# American and British spellings meet in the American one.
+SPELLINGS: tuple[tuple[str, str], ...] = (
+    ("isation", "ization"),
+    ("ise", "ize"),
+    ("ised", "ized"),
+    ("ising", "izing"),
+    ("iser", "izer"),
+    ("isers", "izers"),
+    ("yse", "yze"),
+    ("ysed", "yzed"),
+    ("our", "or"),
+    ("ours", "ors"),
+    ("oured", "ored"),
+    ("ouring", "oring"),
+    ("ourful", "orful"),
+    ("itre", "iter"),
+    ("itres", "iters"),
+    ("metre", "meter"),
+    ("metres", "meters"),
+    ("entre", "enter"),
+    ("lled", "led"),
+    ("lling", "ling"),
+    ("ogue", "og"),
+    ("cheque", "check"),
+    ("grey", "gray"),
+    ("mould", "mold"),
+    ("plough", "plow"),
+    ("tyre", "tire"),
+)
+
+# Each line: words (or two words joined by "_") that stand for each other.
+_GROUPS = """
+    ship shipping shipment postage post deliver delivery send dispatch mail transport transit freight
+    parcel package packet box consignment shipment
+    courier carrier delivery_company postman
+    price cost fee charge pay rate expensive cheap
+    refund money reimburse reimbursement repay
+    return back withdraw withdrawal
+    cancel cancellation withdraw
+    discount voucher coupon promo code rebate
+    buy order purchase checkout
+    preorder reserve reservation deposit
+    reserve hold book
+    broken damage damaged defect defective faulty smashed crushed
+    wrong incorrect mistaken mislabelled mixup
+    missing lost absent incomplete
+    late delay overdue stuck
+    fast quick express urgent rapid
+    cold freeze frost chill ice chilled frosty
+    hot heat warm
+    limp floppy soft wilt droop
+    rot mush rotten decay
+    begin start
+    guarantee warranty insurance insured cover
+    claim complaint complain report
+    photo picture image
+    card credit_card visa mastercard debit
+    invoice bill receipt
+    tax vat duty customs import
+    paper document certificate paperwork
+    phone telephone call ring
+    email mail
+    address street
+    account login profile
+    password login
+    delete erase remove
+    data privacy personal store save
+    newsletter subscribe unsubscribe subscription
+    loyalty points reward bonus
+    expire expiry validity valid
+    gift present
+    visit tour opening
+    open opening hours
+    shop store
+    wheelchair accessible accessibility disabled
+    dog pet cat animal
+    child kid baby toddler
+    poison poisonous toxic harmful dangerous danger safe safety
+    soil substrate compost mix medium
+    pot repot container
+    fertilizer feed feeding food fertilize
+    water watering moisture
+    lamp light lighting bulb
+    window windowsill sill
+    summer season
+    winter dormancy cold
+    propagate propagation cutting multiply
+    seed sow sowing germinate sprout
+    pest insect bug aphid mite gnat
+    size big large small
+    label tag name
+    wholesale reseller trade bulk
+    flat apartment home house indoors
+    garden outdoors outside
+    change alter modify amend
+    track tracking trace
+    stock available availability
+    job vacancy career apprenticeship
+    week day
+    month week
+    tall height
+    chat conversation message
+    pickup collect collection
+    depot warehouse
+    letter seed_letter
+    europe eu
+    uk britain england scotland wales
+    fridge refrigerator
+    film foil wrap
+    hurt injury sting wound
+    swallow eat chew bite
+"""
+GROUPS: tuple[tuple[str, ...], ...] = tuple(tuple(line.split()) for line in _GROUPS.strip().splitlines())
+
+# What a customer names → what price lists and terms name instead.
+_PLACES = """
+    germany: munich berlin hamburg cologne frankfurt stuttgart dresden leipzig bavaria german
+    austria: vienna graz salzburg linz innsbruck austrian
+    france: paris lyon marseille toulouse bordeaux nice french
+    italy: rome milan turin naples florence venice bologna italian sicily
+    spain: madrid barcelona seville valencia bilbao spanish
+    portugal: lisbon porto portuguese
+    netherlands: amsterdam rotterdam utrecht eindhoven holland dutch
+    belgium: brussels antwerp ghent bruges liege belgian
+    switzerland: zurich geneva basel bern lausanne swiss
+    norway: oslo bergen trondheim norwegian
+    sweden: stockholm gothenburg malmo swedish
+    denmark: copenhagen aarhus odense danish
+    finland: helsinki tampere finnish
+    ireland: dublin cork galway irish
+    poland: warsaw krakow gdansk wroclaw polish
+    czechia: prague brno czech
+    hungary: budapest hungarian
+    greece: athens thessaloniki greek
+    uk: london manchester leeds birmingham glasgow edinburgh liverpool bristol cardiff sheffield british
+    eu: germany austria france italy spain portugal netherlands belgium sweden denmark finland ireland poland czechia
+    eu: hungary greece croatia romania bulgaria slovakia slovenia estonia latvia lithuania malta cyprus luxembourg
+"""
+PLACES: tuple[tuple[str, tuple[str, ...]], ...] = tuple(
+    (country.strip(), tuple(names.split()))
+    for country, _, names in (line.partition(":") for line in _PLACES.strip().splitlines())
+)

@@ -1,0 +1,112 @@
+"""From a draft to what goes on the bus: outbound messages, the turn's record, snapshots, owner requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel
+
+from agent_worker.events import Event
+from schemas.conversation import CitedPassage, Conversation, OwnerRequested, Snapshot, Turn
+from schemas.envelope import Envelope, envelope
+from schemas.ids import derived_id, reply_id
+from schemas.messages import Author, InboundMessage, OutboundMessage
+from schemas.ports import Draft, Found
+from schemas.topics import CONVERSATION_SNAPSHOT, MESSAGE_SEND, OWNER_REQUESTED, TURN_COMPLETED
+
+SOURCE = "parley/worker"
+REPLY_LIFE = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What all envelopes of one turn share."""
+
+    conversation: Conversation
+    correlation_id: str
+    causation_id: str
+    traceparent: str = ""
+
+    @classmethod
+    def of(cls, conversation: Conversation, event: Event | None, turn: str) -> Chain:
+        if event is None:
+            return cls(conversation, turn, "")
+        cause = event.envelope
+        return cls(conversation, cause.correlation_id or turn, cause.id, cause.traceparent)
+
+    def wrap(self, event_type: str, payload: BaseModel, *, id: str, now: datetime) -> Envelope:
+        origin = self.conversation.origin
+        return envelope(
+            event_type,
+            payload,
+            id=id,
+            time=now,
+            source=SOURCE,
+            tenant=origin.tenant,
+            channel=origin.channel,
+            account=origin.account,
+            conversation=self.conversation.id,
+            correlation_id=self.correlation_id,
+            causation_id=self.causation_id,
+            traceparent=self.traceparent,
+        )
+
+    def send(self, message: OutboundMessage, now: datetime) -> Envelope:
+        return self.wrap(MESSAGE_SEND, message, id=message.id, now=now)
+
+    def turn(self, turn: Turn) -> Envelope:
+        return self.wrap(TURN_COMPLETED, turn, id=derived_id(turn.id, "turn"), now=turn.at)
+
+    def ask_owner(self, request: OwnerRequested) -> Envelope:
+        return self.wrap(OWNER_REQUESTED, request, id=request.id, now=request.at)
+
+
+def outbound(conversation: Conversation, *, id: str, author: Author, text: str, now: datetime) -> OutboundMessage:
+    return OutboundMessage(
+        id=id,
+        author=author,
+        text=text,
+        place=conversation.origin.place,
+        contact_id=conversation.origin.contact_id,
+        epoch=conversation.epoch,
+        created_at=now,
+        expires_at=now + REPLY_LIFE,
+    )
+
+
+def reply_of(
+    draft: Draft, conversation: Conversation, turn: str, *, name: str, in_reply_to: str, now: datetime
+) -> OutboundMessage:
+    author = Author(kind=draft.author, name=name if draft.author == "agent" else "")
+    message = outbound(conversation, id=reply_id(turn, 0), author=author, text=draft.text, now=now)
+    more = {"citations": draft.citations, "choices": draft.choices, "in_reply_to": in_reply_to, "turn_id": turn}
+    return message.model_copy(update=more)
+
+
+def said_by_person(event: Event, message: InboundMessage, conversation: Conversation, now: datetime) -> OutboundMessage:
+    """A person's message, on its way to the contact. Its id follows the message, so that a repeat is one message."""
+    out = outbound(
+        conversation, id=derived_id(message.id, "outbound"), author=message.author, text=message.text, now=now
+    )
+    return out.model_copy(update={"attachments": message.attachments, "in_reply_to": message.in_reply_to})
+
+
+def cited(found: Found, draft: Draft) -> list[CitedPassage]:
+    used = {(citation.document, citation.heading) for citation in draft.citations}
+    return [
+        CitedPassage(
+            document=passage.document,
+            heading=passage.heading,
+            score=round(passage.score, 4),
+            cited=(passage.document, passage.heading) in used,
+        )
+        for passage in found.passages
+    ]
+
+
+def snapshot_envelope(snapshot: Snapshot, now: datetime) -> Envelope:
+    conversation = snapshot.conversation
+    chain = Chain(conversation, "", "")
+    snapshot_id = derived_id(conversation.id, "snapshot", conversation.version)
+    return chain.wrap(CONVERSATION_SNAPSHOT, snapshot, id=snapshot_id, now=now)

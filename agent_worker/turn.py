@@ -1,0 +1,356 @@
+"""One turn, as a straight line: fold → load → retrieve → answer → commit → publish (design §1, §7)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+
+from agent_worker.events import Event, ids_of, origin_of
+from agent_worker.fold import Fold, Monotonic, first_of
+from agent_worker.handoff.drafts import PERSON, handoff_draft
+from agent_worker.handoff.owner import OwnerRules
+from agent_worker.intake import Intake, take_in
+from agent_worker.knowledge.questions import with_context
+from agent_worker.models.registry import Models
+from agent_worker.outbox import Outbox
+from agent_worker.replies import Chain, cited, reply_of, said_by_person
+from agent_worker.settings import TenantRules, WorkerSettings
+from agent_worker.streaming import Stream
+from schemas import crashpoints
+from schemas.conversation import Conversation, Facts, Origin, OwnerRequested, Turn
+from schemas.envelope import Envelope
+from schemas.errors import Fenced, RecordError, UndecodableRecord
+from schemas.ids import derived_id, turn_id
+from schemas.messages import OutboundMessage, TranscriptMessage
+from schemas.ports import Batch, Begun, Clock, Draft, Found, Knowledge, Metrics, Question, Record, State
+
+log = structlog.get_logger("parley.worker")
+SetAside = Callable[[str, Record, RecordError], Awaitable[None]]
+# Lines of people and the agent count only once the channel has taken them; what never arrived was never said.
+UNSAID = frozenset({"pending", "failed", "dropped", "deleted"})
+NOTHING = Found(passages=[], answerable=False, confidence=0.0)
+
+
+@dataclass(slots=True)
+class Work:
+    """One attempt at one turn."""
+
+    id: str
+    rules: TenantRules
+    begun: Begun
+    intake: Intake
+    chain: Chain
+    stream: Stream
+    stages: dict[str, float]
+    found: Found = NOTHING
+    draft: Draft | None = None
+    outbox: list[Envelope] = field(default_factory=list)
+
+    @property
+    def conversation(self) -> Conversation:
+        return self.begun.conversation
+
+    @property
+    def must_answer(self) -> bool:
+        return bool(self.intake.waiting) and self.conversation.owner == "agent"
+
+
+class TurnEngine:
+    """Handles one batch of one conversation. ``set_aside`` dead-letters a single record; it must not raise."""
+
+    def __init__(
+        self,
+        *,
+        outbox: Outbox,
+        state: State,
+        knowledge: Knowledge,
+        models: Models,
+        settings: WorkerSettings,
+        metrics: Metrics,
+        clock: Clock,
+        set_aside: SetAside,
+        monotonic: Monotonic = time.monotonic,
+    ) -> None:
+        self._outbox = outbox
+        self._state = state
+        self._knowledge = knowledge
+        self._models = models
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = clock
+        self._set_aside = set_aside
+        self._monotonic = monotonic
+        self._owners = OwnerRules(state.conversations)
+
+    async def handle(self, batch: Batch) -> None:
+        """Raises Fenced when somebody else moved the conversation on: the lane then begins again."""
+        stages: dict[str, float] = {}
+        fold = await self._fold(batch, stages)
+        while (work := await self._load(fold, stages)) is not None:
+            if await self._answer(work, fold):
+                await self._commit(work)
+                await self._publish(work)
+                break
+            await self._more(fold, work)
+
+    # ── fold ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _fold(self, batch: Batch, stages: dict[str, float]) -> Fold:
+        fold = Fold(batch, self._clock, self._monotonic)
+        async with self._stage(stages, "fold"):
+            if fold.events and batch.attempt == 1:
+                await fold.settle(self._rules(fold).fold)
+        return fold
+
+    def _rules(self, fold: Fold) -> TenantRules:
+        return self._settings.of(fold.events[0].envelope.tenant)
+
+    async def _more(self, fold: Fold, work: Work) -> None:
+        """Somebody wrote while the turn ran: take back what was shown, and start again with everything."""
+        await work.stream.abort()
+        fold.restart()
+        async with self._stage(work.stages, "fold"):
+            await fold.settle(work.rules.fold)
+
+    # ── load ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _load(self, fold: Fold, stages: dict[str, float]) -> Work | None:
+        """None when nothing is left to do: everything was handled before, or set aside."""
+        async with self._stage(stages, "load"):
+            while fold.decoded.poison:
+                record, error = fold.decoded.poison.pop()
+                await self._set_aside(fold.batch.conversation, record, error)
+            origin = await self._origin(fold)
+            if origin is None:
+                return None
+            begun = await self._begin(fold, origin)
+            now = self._clock()
+            intake = await take_in(
+                self._state.transcript, fold.batch.conversation, fold.events, begun.handled, now
+            )
+        repeats = len(fold.events) - len([event for event in fold.events if event.id in intake.handled])
+        if repeats:
+            self._metrics.count("parley_duplicates_total", repeats, where="worker")
+        return self._work(fold, begun, intake, stages) if intake.handled else None
+
+    async def _origin(self, fold: Fold) -> Origin | None:
+        origin = origin_of(fold.events)
+        if origin is None and fold.events:
+            known = await self._state.conversations.get(fold.batch.conversation)
+            if known is not None:
+                return known.origin
+            for event in fold.events:
+                error = UndecodableRecord("the conversation is not known, and the event does not say where it is")
+                await self._set_aside(fold.batch.conversation, event.record, error)
+        return origin
+
+    async def _begin(self, fold: Fold, origin: Origin) -> Begun:
+        """A token of our own, with nothing left unpublished and the owner settled."""
+        conversation = fold.batch.conversation
+        while True:
+            begun = await self._state.conversations.begin(
+                conversation, origin, ids_of(fold.events), now=self._clock()
+            )
+            crashpoints.reach("worker.after_begin")
+            if begun.outbox:
+                await self._outbox.publish(conversation, begun.outbox, self._clock())
+            if not await self._owners.apply(begun.conversation, fold.events, begun, self._clock()):
+                return begun
+
+    def _work(self, fold: Fold, begun: Begun, intake: Intake, stages: dict[str, float]) -> Work:
+        conversation = begun.conversation
+        turn = turn_id(conversation.id, intake.handled)
+        cause = next((event for event in reversed(fold.events) if event.id in intake.handled), None)
+        silent = conversation.origin.channel not in self._settings.streaming
+        return Work(
+            id=turn,
+            rules=self._rules(fold),
+            begun=begun,
+            intake=intake,
+            chain=Chain.of(conversation, cause, turn),
+            stream=Stream(self._state.signals, conversation.id, turn, conversation.epoch, silent=silent),
+            stages=stages,
+        )
+
+    # ── retrieve and answer ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _answer(self, work: Work, fold: Fold) -> bool:
+        """False when more messages arrived and the turn is to start again with them."""
+        if not work.must_answer:
+            return True
+        writing = asyncio.create_task(self._write(work, fold))
+        arrival = asyncio.create_task(fold.batch.arrived.wait())
+        try:
+            await asyncio.wait((writing, arrival), return_when=asyncio.FIRST_COMPLETED)
+            if not writing.done() and fold.may_restart(work.rules.fold):
+                return False
+            work.draft = await writing
+        except Exception:
+            await work.stream.abort()
+            raise
+        finally:
+            await _stop(writing, arrival)
+        crashpoints.reach("worker.after_model")
+        return True
+
+    async def _write(self, work: Work, fold: Fold) -> Draft:
+        await work.stream.typing(work.rules.voice.name)
+        if work.intake.person_asked:
+            return handoff_draft(work.rules.voice)
+        history = await self._history(work)
+        async with self._stage(work.stages, "retrieve"):
+            query = with_context(work.intake.text, history)
+            work.found = await self._knowledge.search(work.conversation.origin.tenant, query)
+
+        async def emit(sentence: str) -> None:
+            # A turn that is about to start again shows nothing new.
+            if not (fold.batch.arrived.is_set() and fold.may_restart(work.rules.fold)):
+                await work.stream.delta(sentence)
+
+        question = Question(
+            tenant=work.conversation.origin.tenant,
+            text=work.intake.text,
+            history=history,
+            found=work.found,
+            locale=work.conversation.facts.locale or work.rules.voice.locale,
+        )
+        async with self._stage(work.stages, "answer"):
+            return await self._models.answer(work.rules.model, question, emit, work.stream.abort)
+
+    async def _history(self, work: Work) -> list[TranscriptMessage]:
+        lines = await self._state.transcript.recent(work.conversation.id, limit=20 + len(work.intake.waiting))
+        return [line for line in lines if line.state not in UNSAID and line.id not in work.intake.waiting]
+
+    # ── commit and publish ───────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _commit(self, work: Work) -> None:
+        now = self._clock()
+        async with self._stage(work.stages, "commit"):
+            facts = self._reply(work, now) if work.draft is not None else work.conversation.facts
+            for event in work.intake.said:
+                assert event.message is not None  # take_in keeps only messages here
+                said = said_by_person(event, event.message, work.conversation, now)
+                work.outbox.append(work.chain.send(said, now))
+            result = await self._state.conversations.commit(
+                work.conversation.id,
+                token=work.begun.token,
+                version=work.conversation.version,
+                epoch=work.conversation.epoch,
+                facts=facts,
+                handled=work.intake.handled,
+                outbox=work.outbox,
+                now=now,
+            )
+        if result == "stale":
+            await work.stream.abort()
+            raise Fenced("the conversation moved on while the turn ran")
+        crashpoints.reach("worker.after_commit")
+
+    def _reply(self, work: Work, now: datetime) -> Facts:
+        """Put the reply, its record and the request for a person into the outbox; returns the new facts."""
+        draft = work.draft
+        assert draft is not None  # only called for a turn that was answered
+        reply = reply_of(
+            draft,
+            work.conversation,
+            work.id,
+            name=work.rules.voice.name,
+            in_reply_to=list(work.intake.waiting)[-1],
+            now=now,
+        )
+        work.outbox.append(work.chain.send(reply, now))
+        if draft.handoff:
+            work.outbox.append(work.chain.ask_owner(_ask_people(work, now)))
+        turn = _record(work, draft, [reply], now)
+        work.outbox.append(work.chain.turn(turn))
+        facts = work.conversation.facts
+        return facts.model_copy(
+            update={
+                "turns": facts.turns + 1,
+                "last_turn_id": work.id,
+                "last_route": turn.route,
+                "declined_in_a_row": 0 if draft.answered else facts.declined_in_a_row + 1,
+                "person_offered": any(choice.id == PERSON for choice in draft.choices),
+            }
+        )
+
+    async def _publish(self, work: Work) -> None:
+        conversation = work.conversation.id
+        async with self._stage(work.stages, "publish"):
+            await self._outbox.publish(conversation, work.outbox, self._clock())
+            if work.draft is not None and work.draft.handoff:
+                # The same request waits in the log; asking now only spares the contact that detour.
+                ask = _ask_people(work, self._clock())
+                await self._state.conversations.own(
+                    conversation,
+                    ask.to,
+                    expected_epoch=ask.expected_epoch,
+                    request_id=ask.id,
+                    by=ask.by,
+                    reason=ask.reason,
+                    now=ask.at,
+                )
+                await self._outbox.publish_pending(conversation, self._clock())
+        channel = work.conversation.origin.channel
+        for stage, milliseconds in work.stages.items():
+            self._metrics.observe("parley_turn_seconds", milliseconds / 1000, channel=channel, stage=stage)
+        log.info("turn_done", turn_id=work.id, handled=len(work.intake.handled), replies=int(work.draft is not None))
+
+    @asynccontextmanager
+    async def _stage(self, stages: dict[str, float], name: str) -> AsyncIterator[None]:
+        started = self._monotonic()
+        try:
+            yield
+        finally:
+            stages[name] = round(stages.get(name, 0.0) + (self._monotonic() - started) * 1000, 3)
+
+
+async def _stop(*tasks: asyncio.Task[object]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _ask_people(work: Work, now: datetime) -> OwnerRequested:
+    return OwnerRequested(
+        id=derived_id(work.id, "own-queue"),
+        to="queue",
+        expected_epoch=work.conversation.epoch,
+        by="agent",
+        reason="the contact asked for a person",
+        at=now,
+    )
+
+
+def _record(work: Work, draft: Draft, replies: Sequence[OutboundMessage], now: datetime) -> Turn:
+    route, reasons = _route(draft, work.found)
+    return Turn(
+        id=work.id,
+        handled=list(work.intake.waiting),
+        route=route,
+        reasons=reasons,
+        confidence=min(1.0, max(0.0, work.found.confidence)),
+        model=draft.model,
+        tokens=draft.tokens,
+        cost=draft.cost,
+        stages=dict(work.stages),
+        passages=cited(work.found, draft),
+        replies=list(replies),
+        at=now,
+    )
+
+
+def _route(draft: Draft, found: Found) -> tuple[str, list[str]]:
+    if draft.handoff:
+        return "person", ["the contact asked for a person"]
+    if not draft.answered:
+        return "declined", [f"the documents hold no answer (confidence {found.confidence:.2f})"]
+    if draft.citations:
+        return "answer", [f"{len(draft.citations)} quotes from {draft.citations[0].document}"]
+    return "small_talk", ["nothing was asked"]

@@ -1,0 +1,85 @@
+"""The agent worker: what the lanes call for every batch, and what sweeps up after a crash."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+
+from agent_worker.deadletters import DeadLetterOffice
+from agent_worker.fold import Monotonic
+from agent_worker.models.registry import Models
+from agent_worker.outbox import Outbox
+from agent_worker.settings import WorkerSettings
+from agent_worker.turn import TurnEngine
+from schemas.errors import ParleyError
+from schemas.ports import Batch, Bus, Clock, Knowledge, Metrics, Record, State
+
+log = structlog.get_logger("parley.worker")
+LEFT_BEHIND = timedelta(seconds=10)
+SWEEP_AT_ONCE = 100
+
+
+class Worker:
+    """``handle`` and ``give_up`` are what Lanes.run takes; ``sweep`` is to be called every few seconds."""
+
+    def __init__(
+        self,
+        *,
+        bus: Bus,
+        state: State,
+        knowledge: Knowledge,
+        models: Models,
+        settings: WorkerSettings,
+        metrics: Metrics,
+        clock: Clock,
+        monotonic: Monotonic = time.monotonic,
+    ) -> None:
+        self._state = state
+        self._clock = clock
+        self._outbox = Outbox(bus, state.conversations)
+        self._office = DeadLetterOffice(
+            bus=bus, state=state, settings=settings, metrics=metrics, clock=clock
+        )
+        self._engine = TurnEngine(
+            outbox=self._outbox,
+            state=state,
+            knowledge=knowledge,
+            models=models,
+            settings=settings,
+            metrics=metrics,
+            clock=clock,
+            set_aside=self._office.set_aside,
+            monotonic=monotonic,
+        )
+
+    async def handle(self, batch: Batch) -> None:
+        """A LaneHandler. Raises what the lane is to decide about: Fenced, Unavailable, ModelFailed."""
+        first = batch.records[0].headers
+        with structlog.contextvars.bound_contextvars(
+            tenant=first.get("ce_tenant", ""),
+            channel=first.get("ce_channel", ""),
+            conversation_id=batch.conversation,
+            correlation_id=first.get("ce_correlationid", ""),
+        ):
+            await self._engine.handle(batch)
+
+    async def give_up(self, conversation: str, records: Sequence[Record], error: Exception, attempts: int) -> None:
+        """A GiveUp: raises only Unavailable errors, and may be repeated."""
+        with structlog.contextvars.bound_contextvars(conversation_id=conversation):
+            await self._office.give_up(conversation, records, error, attempts)
+
+    async def sweep(self) -> int:
+        """Publish what was committed more than ten seconds ago and never published: its worker is gone. Returns how
+        many conversations needed it. Safe beside running turns: ids repeat."""
+        now = self._clock()
+        swept = 0
+        left = await self._state.conversations.unpublished(before=now - LEFT_BEHIND, limit=SWEEP_AT_ONCE)
+        for conversation in left:
+            try:
+                swept += bool(await self._outbox.publish_pending(conversation, now))
+            except ParleyError as error:
+                log.warning("sweep_failed", conversation_id=conversation, code=error.code)
+        return swept

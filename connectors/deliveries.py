@@ -1,0 +1,106 @@
+"""What became of outbound messages: written to state first, then told on ``parley.events`` once a batch."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import structlog
+
+from connectors import live
+from schemas import ids, topics
+from schemas.conversation import Delivered
+from schemas.crashpoints import reach
+from schemas.envelope import Envelope, envelope
+from schemas.messages import MessageState
+from schemas.ports import Bus, Clock, Metrics, State
+
+log = structlog.get_logger("parley.outbound")
+
+Outcome = Literal["sent", "failed", "unknown", "expired", "stale_owner"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+SHOWN: dict[Outcome, MessageState] = {
+    "sent": "sent",
+    "failed": "failed",
+    "expired": "dropped",
+    "stale_owner": "dropped",
+}
+"""The transcript's word for an outcome; ``unknown`` changes nothing there."""
+
+
+def fact(sent: Envelope, outcome: Delivered) -> Envelope:
+    """The event of an outcome; the same outcome always has the same id. ``sent`` is the message's own envelope."""
+    return envelope(
+        topics.DELIVERY_RECORDED,
+        outcome,
+        id=ids.derived_id(outcome.message_id, f"delivery:{outcome.state}"),
+        time=outcome.at,
+        source=f"/connectors/{sent.channel}/{sent.tenant}/{sent.account}",
+        tenant=sent.tenant,
+        channel=sent.channel,
+        account=sent.account,
+        conversation=sent.conversation,
+        correlation_id=sent.correlation_id or sent.id,
+        causation_id=sent.id,
+        traceparent=sent.traceparent,
+    )
+
+
+class Ledger:
+    """Outcomes of one batch. ``flush`` appends their events and may be repeated."""
+
+    def __init__(self, *, bus: Bus, state: State, metrics: Metrics, clock: Clock) -> None:
+        self._bus = bus
+        self._state = state
+        self._metrics = metrics
+        self._clock = clock
+        self._facts: list[Envelope] = []
+
+    async def settle(
+        self, sent: Envelope, message_id: str, outcome: Outcome, *, external_id: str = "", reason: str = ""
+    ) -> None:
+        """Record one outcome, show it in the transcript, and keep its event for ``flush``."""
+        told = Delivered(message_id=message_id, state=outcome, external_id=external_id, reason=reason, at=self._clock())
+        await self._state.deliveries.record(sent.conversation, told)
+        if external_id:
+            await self._state.deliveries.bind(
+                sent.tenant, sent.channel, sent.account, external_id, sent.conversation, message_id
+            )
+        reach("connector.after_record")
+        await self._show(sent.conversation, message_id, outcome)
+        self._facts.append(fact(sent, told))
+        self._metrics.count("parley_outbound_total", channel=sent.channel, result=outcome)
+        log.info(
+            "delivery_recorded",
+            tenant=sent.tenant,
+            channel=sent.channel,
+            conversation_id=sent.conversation,
+            correlation_id=sent.correlation_id,
+            message_id=message_id,
+            outcome=outcome,
+            reason=reason,
+        )
+
+    async def repeat(self, sent: Envelope, message_id: str) -> None:
+        """A message that has its outcome already, from before a crash: finish what may have been left undone."""
+        told = await self._state.deliveries.outcome(sent.conversation, message_id)
+        self._metrics.count("parley_duplicates_total", where="sender")
+        if told is None:
+            return
+        if told.external_id:
+            await self._state.deliveries.bind(
+                sent.tenant, sent.channel, sent.account, told.external_id, sent.conversation, message_id
+            )
+        await self._show(sent.conversation, message_id, told.state)
+        self._facts.append(fact(sent, told))
+
+    async def flush(self) -> None:
+        """Append the events. Raises BusUnavailable; the records stay kept for another try."""
+        if self._facts:
+            await self._bus.append(self._facts)
+            self._facts = []
+
+    async def _show(self, conversation: str, message_id: str, outcome: Outcome) -> None:
+        state = SHOWN.get(outcome)
+        if state is not None:
+            await self._state.transcript.mark(conversation, [message_id], state)
+            await live.receipts(self._state.signals, conversation, [message_id], state)

@@ -1,0 +1,195 @@
+"""The way in, the same for every channel: resolve, append, and only then tell anybody.
+
+Nothing is deduplicated before the append: the log may hold duplicates, and the event's id makes them one. The only
+exception is a message that the transcript already holds, because it got there after its append.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakValueDictionary
+
+from pydantic import ValidationError
+
+from connectors import live
+from schemas import ids, topics
+from schemas.crashpoints import reach
+from schemas.envelope import Envelope, envelope
+from schemas.errors import IdReused, InvalidRequest
+from schemas.messages import InboundMessage, TranscriptMessage
+from schemas.ports import Account, Bus, Clock, Contacts, Event, Metrics, Signals, Transcript
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of an event. ``seq`` is its transcript number where the edge keeps the transcript, else 0."""
+
+    event_id: str
+    conversation: str
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    conversation: str
+    envelope: Envelope
+    message: InboundMessage | None
+
+
+def short_name(event_type: str) -> str:
+    """``parley.message.received.v1`` → ``message.received``; the ``kind`` of an event id."""
+    return event_type.removeprefix("parley.").rpartition(".v")[0]
+
+
+def line_of(message: InboundMessage) -> TranscriptMessage:
+    """The transcript's line for an inbound message; edge and worker write the same one."""
+    return TranscriptMessage(
+        id=message.id,
+        author=message.author,
+        text=message.text,
+        attachments=message.attachments,
+        created_at=message.sent_at,
+        in_reply_to=message.choice.in_reply_to if message.choice else message.in_reply_to,
+        state="received",
+    )
+
+
+class Inbound:
+    """Accepts events of any channel. ``keeps_transcript`` names the channels whose transcript the edge itself writes,
+    because nobody else would show the contact what was accepted."""
+
+    def __init__(
+        self,
+        *,
+        bus: Bus,
+        contacts: Contacts,
+        transcript: Transcript,
+        signals: Signals,
+        metrics: Metrics,
+        clock: Clock,
+        keeps_transcript: frozenset[str] = frozenset({"web"}),
+    ) -> None:
+        self._bus = bus
+        self._contacts = contacts
+        self._transcript = transcript
+        self._signals = signals
+        self._metrics = metrics
+        self._clock = clock
+        self._keeps_transcript = keeps_transcript
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def accept(
+        self, account: Account, events: Sequence[Event], *, admit: Callable[[], Awaitable[None]] | None = None
+    ) -> list[Accepted]:
+        """Append the events durably; when this returns they are accepted. Order is kept inside a conversation.
+
+        ``admit`` is awaited once before the append, unless all events are known repeats; it may refuse by raising.
+
+        Raises InvalidRequest (a payload that does not fit its type), IdReused (the same message id with another body,
+        nothing appended), BusUnavailable or StateUnavailable (the caller may send the same again)."""
+        entries = [await self._entry(account, event) for event in events]
+        async with self._in_order({entry.conversation for entry in entries}):
+            known = {entry.envelope.id: seq for entry in entries if (seq := await self._known(account, entry))}
+            fresh = [entry.envelope for entry in entries if entry.envelope.id not in known]
+            if fresh and admit is not None:
+                await admit()
+            await self._append(fresh)
+            for entry in entries:
+                if entry.envelope.id not in known:
+                    known[entry.envelope.id] = await self._show(account, entry)
+        for _ in entries:
+            self._metrics.count("parley_inbound_total", tenant=account.tenant, channel=account.channel)
+        return [Accepted(entry.envelope.id, entry.conversation, known[entry.envelope.id]) for entry in entries]
+
+    async def _entry(self, account: Account, event: Event) -> _Entry:
+        now = self._clock()
+        contact, conversation = await self._contacts.resolve(
+            account.tenant, account.channel, account.name, event.place, event.addresses, now=now
+        )
+        fields: dict[str, Any] = {"sent_at": now, **event.payload}
+        fields |= {
+            "id": _event_id(account, event, event.type),
+            "external_id": event.external_id,
+            "place": event.place,
+            "contact_id": contact.id,
+        }
+        if event.type in (topics.MESSAGE_EDITED, topics.MESSAGE_DELETED):
+            fields.setdefault("message_id", _event_id(account, event, topics.MESSAGE_RECEIVED))
+        if event.type == topics.RECEIPT_RECORDED:
+            fields["external_id"] = event.payload.get("external_id", "")
+        try:
+            payload = topics.EVENT_TYPES[event.type][0].model_validate(fields)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+            raise InvalidRequest(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+        wrapped = envelope(
+            event.type,
+            payload,
+            id=fields["id"],
+            time=now,
+            source=f"/connectors/{account.channel}/{account.tenant}/{account.name}",
+            tenant=account.tenant,
+            channel=account.channel,
+            account=account.name,
+            conversation=conversation,
+            correlation_id=fields["id"],
+        )
+        return _Entry(conversation, wrapped, payload if isinstance(payload, InboundMessage) else None)
+
+    @asynccontextmanager
+    async def _in_order(self, conversations: set[str]) -> AsyncIterator[None]:
+        # Held from the append to the transcript, so that sequence numbers follow the log. Sorted: no deadlock.
+        async with AsyncExitStack() as stack:
+            for conversation in sorted(conversations):
+                lock = self._locks.get(conversation)
+                if lock is None:
+                    lock = self._locks[conversation] = asyncio.Lock()
+                await stack.enter_async_context(lock)
+            yield
+
+    async def _known(self, account: Account, entry: _Entry) -> int:
+        if entry.message is None or account.channel not in self._keeps_transcript:
+            return 0
+        found = await self._transcript.find(entry.conversation, entry.envelope.id)
+        if found is None:
+            return 0
+        # A message that was taken back or edited since may no longer be compared.
+        if found.state != "deleted" and not _same(found, line_of(entry.message)):
+            raise IdReused("this client_msg_id was used before with another body")
+        self._metrics.count("parley_duplicates_total", where="edge")
+        return found.seq
+
+    async def _append(self, envelopes: list[Envelope]) -> None:
+        if not envelopes:
+            return
+        reach("edge.before_append")
+        await self._bus.append(envelopes)
+        reach("edge.after_append")
+
+    async def _show(self, account: Account, entry: _Entry) -> int:
+        if entry.message is None or account.channel not in self._keeps_transcript:
+            return 0
+        seq = await self._transcript.add(entry.conversation, line_of(entry.message))
+        await live.message(self._signals, entry.conversation)
+        return seq
+
+
+def _event_id(account: Account, event: Event, event_type: str) -> str:
+    revision = event.revision if event_type == event.type else ""
+    return ids.event_id(
+        account.tenant,
+        account.channel,
+        account.name,
+        event.place,
+        event.external_id,
+        short_name(event_type),
+        revision,
+    )
+
+
+def _same(one: TranscriptMessage, other: TranscriptMessage) -> bool:
+    return (one.text, one.attachments, one.in_reply_to) == (other.text, other.attachments, other.in_reply_to)

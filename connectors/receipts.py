@@ -1,0 +1,90 @@
+"""Receipts: the vendor's word on what we sent, applied to the transcript.
+
+A consumer of its own, so that receipts are applied while a worker is busy or away.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+
+from connectors import live
+from schemas import topics
+from schemas.envelope import Envelope
+from schemas.errors import Parked, RecordError
+from schemas.messages import MessageState, Receipt, TranscriptMessage
+from schemas.ports import Batch, Clock, Record, State
+
+log = structlog.get_logger("parley.receipts")
+
+PAGE = 100
+PATIENCE = timedelta(minutes=10)
+"""How long a receipt may wait for its message: a vendor can be faster than the answer to our own request."""
+LOOK_AGAIN = timedelta(seconds=20)
+RANK: dict[MessageState, int] = {"accepted": 1, "sent": 2, "delivered": 3, "read": 4, "failed": 5}
+
+
+class Receipts:
+    """Applies ``parley.receipt.recorded.v1`` of one channel."""
+
+    def __init__(self, *, state: State, clock: Clock) -> None:
+        self._state = state
+        self._clock = clock
+
+    async def handle(self, batch: Batch) -> None:
+        """Lane handler of the group ``parley.receipts.<channel>``. Repeating it changes nothing."""
+        for record in batch.records:
+            if record.headers.get("ce_type") == topics.RECEIPT_RECORDED:
+                await self._apply_record(record)
+
+    async def give_up(self, conversation: str, records: list[Record], error: Exception, attempts: int) -> None:
+        """A receipt is no message: the worker's group dead-letters what is broken, here it is only left out."""
+        log.warning("receipts_dropped", conversation_id=conversation, count=len(records), error=type(error).__name__)
+
+    async def _apply_record(self, record: Record) -> None:
+        try:
+            event = Envelope.from_wire(record.headers, record.value)
+            receipt = event.payload(Receipt)
+        except RecordError as error:
+            log.warning("receipt_undecodable", topic=record.topic, offset=record.offset, code=error.code)
+            return
+        if receipt.up_to_seq:
+            await self._up_to(event.conversation, receipt)
+        elif receipt.message_id:
+            await self._mark(event.conversation, [receipt.message_id], receipt.state)
+        else:
+            await self._by_external_id(event, receipt)
+
+    async def _by_external_id(self, event: Envelope, receipt: Receipt) -> None:
+        deliveries = self._state.deliveries
+        found = await deliveries.by_external_id(event.tenant, event.channel, event.account, receipt.external_id)
+        if found is not None:
+            await self._mark(found[0], [found[1]], receipt.state)
+        elif self._clock() < receipt.at + PATIENCE:
+            raise Parked("the message of a receipt is not known yet", until=self._clock() + LOOK_AGAIN)
+        else:
+            log.info("receipt_of_unknown_message", tenant=event.tenant, channel=event.channel, receipt_id=event.id)
+
+    async def _up_to(self, conversation: str, receipt: Receipt) -> None:
+        """Downwards page by page, until a page has nothing left to mark: what is older was marked before."""
+        upper = min(receipt.up_to_seq, await self._state.transcript.head(conversation))
+        while upper > 0:
+            lower = max(0, upper - PAGE)
+            page = await self._state.transcript.read(conversation, after=lower, limit=PAGE)
+            unread = [line.id for line in page if line.seq <= upper and _below(line, receipt.state)]
+            if not unread:
+                return
+            await self._mark(conversation, unread, receipt.state)
+            upper = lower
+
+    async def _mark(self, conversation: str, message_ids: list[str], state: MessageState) -> None:
+        await self._state.transcript.mark(conversation, message_ids, state)
+        await live.receipts(self._state.signals, conversation, message_ids, state)
+
+
+def _below(line: TranscriptMessage, state: MessageState) -> bool:
+    """Whether a receipt changes this line: only what was sent to the contact, and only upwards."""
+    if line.author.kind == "contact" or line.state in ("pending", "failed", "dropped", "deleted"):
+        return False
+    return RANK.get(line.state, 0) < RANK.get(state, 0)

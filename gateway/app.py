@@ -1,0 +1,150 @@
+"""The front door as one aiohttp application, and how it is served and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from aiohttp import web
+
+from connectors.inbound import Inbound
+from gateway.attachments import AttachmentDesk
+from gateway.chat import Chat
+from gateway.exchange import Exchange
+from gateway.origins import Origins
+from gateway.page import Page
+from gateway.parts import Parts
+from gateway.responses import errors_as_json, http_error, internal_error
+from gateway.sessions import Sessions
+from gateway.sockets import Sockets
+from gateway.watch import Doors
+from gateway.webhooks import Webhooks
+from schemas.errors import PortInUse
+
+log = structlog.get_logger("parley.gateway")
+
+DRAIN = 10.0
+"""Seconds that requests in flight get to finish."""
+KEEP_ALIVE = 75.0
+
+
+def build_app(parts: Parts) -> web.Application:
+    """Every route of the contract over the given parts."""
+    # Heavy or optional for those who only need the rest of this module.
+    from gateway import admin, health
+
+    app = _chat_app(parts)
+    admin.add_routes(app, parts)
+    health.add_routes(app, parts)
+    return app
+
+
+def _chat_app(parts: Parts) -> web.Application:
+    app = web.Application(middlewares=[errors_as_json], client_max_size=4 * 1024 * 1024)
+    state, clock, doors = parts.state, parts.clock, Doors()
+    inbound = Inbound(
+        bus=parts.bus,
+        contacts=state.contacts,
+        transcript=state.transcript,
+        signals=state.signals,
+        metrics=parts.metrics,
+        clock=clock,
+    )
+    attachments = AttachmentDesk(
+        parts.blobs, secret_key=parts.secret_key, public_url=parts.config.public_url, clock=clock
+    )
+    sessions = Sessions(
+        secret_key=parts.secret_key,
+        accounts=parts.accounts,
+        contacts=state.contacts,
+        transcript=state.transcript,
+        clock=clock,
+    )
+    exchange = Exchange(parts, inbound, attachments)
+    origins = Origins(parts.config)
+    sockets = Sockets(
+        sessions=sessions, exchange=exchange, origins=origins, signals=state.signals, clock=clock, doors=doors
+    )
+    Chat(
+        sessions=sessions,
+        exchange=exchange,
+        attachments=attachments,
+        origins=origins,
+        signals=state.signals,
+        doors=doors,
+    ).add_routes(app)
+    sockets.add_routes(app)
+    Webhooks(parts, inbound, exchange).add_routes(app)
+    Page(parts.config).add_routes(app)
+    app.on_response_prepare.append(_plain_headers)
+
+    async def let_go(_app: web.Application) -> None:
+        doors.close()
+        await sockets.close_all()
+
+    app.on_shutdown.append(let_go)
+    return app
+
+
+async def _plain_headers(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = "parley"
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "no-referrer")
+
+
+class _Connection(web.RequestHandler[web.Request]):
+    """Answers what is not even HTTP with the contract's error body, and never logs what it was."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun already")
+        log.info("request_unreadable", status=status, error=type(exc).__name__)
+        response = internal_error() if status >= 500 else http_error(status, "the request is not valid HTTP")
+        response.force_close()
+        return response
+
+
+@asynccontextmanager
+async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
+    """Serve inside the block; gives the port (useful with 0). On the way out: no new connections, sockets closed with
+    1012 at once, requests in flight finish in at most 10 s. Raises PortInUse."""
+    runner = web.AppRunner(app, shutdown_timeout=DRAIN)
+    await runner.setup()
+    server = runner.server
+    assert server is not None  # setup() made it
+    loop = asyncio.get_running_loop()
+
+    def connection() -> asyncio.Protocol:
+        return _Connection(server, loop=loop, keepalive_timeout=KEEP_ALIVE, access_log=None, auto_decompress=False)
+
+    try:
+        listener = await loop.create_server(connection, host, port, backlog=1024, reuse_address=True)
+    except OSError as error:
+        await runner.cleanup()
+        if error.errno == errno.EADDRINUSE:
+            fix = "stop the other process, or choose another port with PARLEY_PORT"
+            raise PortInUse(f"{host}:{port} is taken", fix=fix) from error
+        raise
+    try:
+        yield listener.sockets[0].getsockname()[1]
+    finally:
+        listener.close()
+        await runner.cleanup()
+
+
+async def serve_forever(app: web.Application, host: str, port: int, *, stop: asyncio.Event | None = None) -> None:
+    """Serve until ``stop`` is set or the task is cancelled. Raises PortInUse."""
+    async with serving(app, host, port) as actual:
+        log.info("listening", host=host, port=actual)
+        await (stop or asyncio.Event()).wait()

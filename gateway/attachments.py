@@ -1,0 +1,110 @@
+"""Files in the web chat: taken in by size and content, given out by signed addresses that expire."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import datetime
+from urllib.parse import quote
+
+from aiohttp import BodyPartReader, web
+
+from gateway.signatures import key_for, matches, sign
+from schemas.errors import Forbidden, InvalidRequest, NotFound, TooLarge, UnsupportedMediaType
+from schemas.messages import Attachment
+from schemas.ports import Blobs, Clock
+
+MAX_SIZE = 10 * 1024 * 1024
+"""Bytes of one file."""
+FORM_OVERHEAD = 64 * 1024
+VALID_FOR = 3600
+"""Seconds, at least; addresses change once in this time, so that browsers can keep what they fetched."""
+SHOWN_INLINE = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+_ID = re.compile(r"^[0-9a-f]{64}$")
+
+
+class AttachmentDesk:
+    """Stores uploads and signs addresses. ``public_url`` makes them absolute; empty keeps them relative."""
+
+    def __init__(self, blobs: Blobs, *, secret_key: str, public_url: str, clock: Clock) -> None:
+        self._blobs = blobs
+        self._key = key_for(secret_key, "attachment")
+        self._public_url = public_url.rstrip("/")
+        self._clock = clock
+
+    async def store(self, tenant: str, request: web.Request) -> Attachment:
+        """The first file of a form. Raises UnsupportedMediaType, TooLarge, InvalidRequest."""
+        if request.content_type != "multipart/form-data":
+            raise UnsupportedMediaType("the content type must be multipart/form-data")
+        if (request.content_length or 0) > MAX_SIZE + FORM_OVERHEAD:
+            raise TooLarge(f"a file may have {MAX_SIZE} bytes")
+        try:
+            name, declared, data = await _first_file(request)
+        except (ValueError, AssertionError, RuntimeError, LookupError, web.HTTPException):
+            # What the form reader raises for a broken form is not documented; all of it is the sender's doing.
+            raise InvalidRequest("the form is malformed") from None
+        if not data:
+            raise InvalidRequest("the file is empty")
+        return await self._blobs.put(tenant, name, declared, data)
+
+    async def known(self, tenant: str, attachment: str) -> Attachment:
+        """What an id stands for. Raises InvalidRequest when it stands for nothing."""
+        if not _ID.match(attachment):
+            raise InvalidRequest("attachments: not an attachment id")
+        try:
+            return (await self._blobs.get(tenant, attachment))[0]
+        except NotFound:
+            raise InvalidRequest("attachments: there is no such attachment") from None
+
+    def url(self, tenant: str, attachment: str) -> str:
+        """A signed address, valid for one to two hours."""
+        now = int(self._clock().timestamp())
+        expires = str((now // VALID_FOR + 2) * VALID_FOR)
+        signature = sign(self._key, tenant, attachment, expires)
+        path = f"/v1/chat/{quote(tenant, safe='')}/attachments/{attachment}"
+        return f"{self._public_url}{path}?exp={expires}&sig={signature}"
+
+    async def fetch(self, request: web.Request) -> web.Response:
+        """``GET …/attachments/{id}?exp&sig``. Raises Forbidden (signature, age), NotFound."""
+        tenant, attachment = request.match_info["tenant"], request.match_info["id"]
+        expires = request.query.get("exp", "")
+        if not matches(request.query.get("sig", ""), self._key, tenant, attachment, expires):
+            raise Forbidden("the address is not signed")
+        if not expires.isdigit() or datetime.fromtimestamp(int(expires), self._clock().tzinfo) <= self._clock():
+            raise Forbidden("the address is expired; read the message again for a new one")
+        if not _ID.match(attachment):
+            raise NotFound("there is no such attachment")
+        stored, data = await self._blobs.get(tenant, attachment)
+        shown = "inline" if stored.type in SHOWN_INLINE else "attachment"
+        return web.Response(
+            body=data,
+            headers={
+                "Content-Type": stored.type,
+                "Content-Disposition": f"{shown}; filename*=UTF-8''{quote(stored.name, safe='')}",
+                "Content-Security-Policy": "default-src 'none'; sandbox",
+                "Cross-Origin-Resource-Policy": "cross-origin",
+                "Cache-Control": f"private, max-age={VALID_FOR}, immutable",
+            },
+        )
+
+
+async def _first_file(request: web.Request) -> tuple[str, str, bytes]:
+    form = await request.multipart()
+    while (part := await form.next()) is not None:
+        if isinstance(part, BodyPartReader) and part.filename is not None:
+            data = bytearray()
+            while chunk := await part.read_chunk(64 * 1024):
+                data += chunk
+                if len(data) > MAX_SIZE:
+                    raise TooLarge(f"a file may have {MAX_SIZE} bytes")
+            return _safe_name(part.filename), part.headers.get("Content-Type", ""), bytes(data)
+        if isinstance(part, BodyPartReader):
+            await part.release()
+    raise InvalidRequest("the form holds no file")
+
+
+def _safe_name(name: str) -> str:
+    """The last piece of the name without control characters; what is left of it is only ever shown."""
+    last = re.split(r"[\\/]", name)[-1].encode("utf-8", "ignore").decode()
+    shown = "".join(letter for letter in last if unicodedata.category(letter)[0] != "C").strip()
+    return shown[:150] or "file"

@@ -1,0 +1,150 @@
+"""The web chat over HTTP: sessions, messages and files (contract §2, Chat)."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+from aiohttp import web
+
+from gateway.attachments import AttachmentDesk
+from gateway.exchange import Exchange, Posted
+from gateway.lines import instant
+from gateway.origins import PREFLIGHT, Origins
+from gateway.responses import read_json, reply
+from gateway.sessions import SessionRequest, Sessions, Visit
+from gateway.watch import Doors
+from schemas.errors import Forbidden, InvalidRequest, NotFound, Unauthorized
+from schemas.ports import Signals
+
+PREFIX = "/v1/chat/{tenant}"
+LONGEST_WAIT = 25.0
+LOOK_AGAIN = 2.0
+"""Seconds: signals may be lost, so a reader looks for itself."""
+MAX_SEQ = 2**53
+
+
+class Chat:
+    """The HTTP routes."""
+
+    def __init__(
+        self,
+        *,
+        sessions: Sessions,
+        exchange: Exchange,
+        attachments: AttachmentDesk,
+        origins: Origins,
+        signals: Signals,
+        doors: Doors,
+    ) -> None:
+        self._sessions = sessions
+        self._exchange = exchange
+        self._attachments = attachments
+        self._origins = origins
+        self._signals = signals
+        self._doors = doors
+
+    def add_routes(self, app: web.Application) -> None:
+        app.router.add_post(f"{PREFIX}/sessions", self.start)
+        app.router.add_post(f"{PREFIX}/messages", self.post)
+        app.router.add_get(f"{PREFIX}/messages", self.read, allow_head=False)
+        app.router.add_post(f"{PREFIX}/attachments", self.upload)
+        app.router.add_get(f"{PREFIX}/attachments/{{id}}", self._attachments.fetch, allow_head=False)
+        app.router.add_options(f"{PREFIX}/{{tail:.*}}", self.preflight)
+        app.on_response_prepare.append(self._cors)
+
+    async def start(self, request: web.Request) -> web.Response:
+        tenant = self._tenant(request)
+        asked = await read_json(request, SessionRequest)
+        # Sessions are free for anybody, so they share the tenant's allowance but not its messages'.
+        await self._exchange.admit_session(tenant)
+        started = await self._sessions.start(
+            tenant, asked, check=lambda settings: self._origins.check(request, settings)
+        )
+        body = {
+            "visitor_token": started.visitor_token,
+            "conversation_id": started.visit.conversation,
+            "expires_at": instant(started.visit.expires_at),
+            "seq": started.seq,
+        }
+        return reply(body, 200 if started.resumed else 201)
+
+    async def post(self, request: web.Request) -> web.Response:
+        visit = self._visit(request)
+        accepted = await self._exchange.post(visit, await read_json(request, Posted))
+        return reply({"message_id": accepted.event_id, "seq": accepted.seq}, 202)
+
+    async def read(self, request: web.Request) -> web.Response:
+        visit = self._visit(request)
+        after = _number(request, "after", MAX_SEQ)
+        wait = _number(request, "wait", LONGEST_WAIT)
+        if after != int(after):
+            raise InvalidRequest("after: must be a whole number")
+        messages = await self._wait_for_messages(visit, int(after), wait)
+        return reply({"messages": messages, "seq": await self._exchange.head(visit)})
+
+    async def upload(self, request: web.Request) -> web.Response:
+        visit = self._visit(request)
+        await self._exchange.admit(visit)
+        stored = await self._attachments.store(visit.tenant, request)
+        body = {"attachment_id": stored.id, "name": stored.name, "type": stored.type, "size": stored.size}
+        return reply(body, 201)
+
+    async def preflight(self, request: web.Request) -> web.Response:
+        if not self._origins.allows_any(request.headers.get("Origin", ""), self._tenant(request)):
+            raise Forbidden("this site may not use the chat: its origin is not listed")
+        return web.Response(status=204, headers=PREFLIGHT)
+
+    async def _wait_for_messages(self, visit: Visit, after: int, wait: float) -> list[dict[str, Any]]:
+        ends = time.monotonic() + wait
+        messages = await self._messages(visit, after)
+        if messages or not wait:
+            return messages
+        async with self._doors.watch(self._signals, visit.conversation) as watch:
+            while not (messages := await self._messages(visit, after)) and not watch.ended:
+                left = ends - time.monotonic()
+                if left <= 0:
+                    break
+                await watch.next(min(left, LOOK_AGAIN))
+        return messages
+
+    async def _messages(self, visit: Visit, after: int) -> list[dict[str, Any]]:
+        while True:
+            lines, reached = await self._exchange.lines(visit, after)
+            if lines or reached == after:
+                return [self._exchange.shown(visit, line) for line in lines]
+            after = reached
+
+    def _tenant(self, request: web.Request) -> str:
+        tenant = request.match_info["tenant"]
+        if not self._origins.knows(tenant):
+            raise NotFound("no such tenant")
+        return tenant
+
+    def _visit(self, request: web.Request) -> Visit:
+        tenant = self._tenant(request)
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Unauthorized("send the visitor token: Authorization: Bearer <visitor_token>")
+        visit = self._sessions.read(token.strip())
+        if visit.tenant != tenant:
+            raise Unauthorized("the visitor token belongs elsewhere")
+        self._origins.check(request, visit.settings)
+        return visit
+
+    async def _cors(self, request: web.Request, response: web.StreamResponse) -> None:
+        tenant = request.match_info.get("tenant")
+        if tenant is not None and request.path.startswith("/v1/chat/"):
+            response.headers.update(self._origins.headers(request, tenant))
+
+
+def _number(request: web.Request, name: str, most: float) -> float:
+    text = request.query.get(name, "0")
+    try:
+        value = float(text) if len(text) <= 20 else math.nan
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= most:
+        raise InvalidRequest(f"{name}: must be a number from 0 to {most:g}")
+    return value

@@ -1,0 +1,170 @@
+"""Loading the configuration: defaults < file < environment < flags (contract §3). All problems are told at once."""
+
+from __future__ import annotations
+
+import functools
+import os
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gateway import secret_files
+from gateway.settings import Config
+from gateway.source import Reader, Source
+from gateway.validation import Problems
+from schemas.errors import ConfigInvalid
+
+FILE_NAME = "parley.yaml"
+_SHORT = {"PARLEY_BUS": "bus", "PARLEY_STATE": "state"}
+
+
+@functools.cache
+def environment() -> Mapping[str, str]:
+    """The environment as it was when first asked for; nothing that changes later is seen."""
+    return types.MappingProxyType(dict(os.environ))
+
+
+def find(given: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Path:
+    """The configuration file: the flag, else ``PARLEY_CONFIG``, else ``parley.yaml`` here. Raises ConfigInvalid."""
+    named = given or (environment() if environ is None else environ).get("PARLEY_CONFIG")
+    path = Path(named or FILE_NAME).absolute()
+    if path.is_file():
+        return path
+    if named:
+        raise ConfigInvalid(f"there is no configuration file {path}", fix="check --config or PARLEY_CONFIG")
+    raise ConfigInvalid(
+        f"there is no {FILE_NAME} in {path.parent}",
+        fix="name one with --config FILE or PARLEY_CONFIG; examples/plantstore/parley.yaml shows all of it",
+    )
+
+
+def load(
+    given: str | Path | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+    make_secrets: bool = True,
+) -> Config:
+    """Read, check and complete the configuration. Raises ConfigInvalid with every problem found.
+
+    ``flags`` maps ``port`` or a top-level setting to its value; None values are ignored. With ``make_secrets`` an
+    empty ``secret_key`` or ``admin_token`` is made and kept in ``data_dir`` (embedded mode only).
+    """
+    environ = environment() if environ is None else environ
+    path = find(given, environ)
+    source = _read(path, environ)
+    _overlay(source, Reader(path, environ), environ, flags or {})
+    problems = Problems(source, Config)
+    config = problems.validated()
+    if config is not None:
+        _check_modes(config, source, problems)
+    if problems.lines or config is None:
+        raise _invalid(problems.lines, path)
+    config = _absolute(config, path.parent)
+    return secret_files.complete(config) if make_secrets and config.embedded else config
+
+
+def _read(path: Path, environ: Mapping[str, str]) -> Source:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigInvalid(f"cannot read {path}: {reason}", fix="check the file and its permissions") from error
+    return Reader(path, environ).read(text)
+
+
+def _overlay(source: Source, reader: Reader, environ: Mapping[str, str], flags: Mapping[str, Any]) -> None:
+    for name, key in _SHORT.items():
+        if environ.get(name):
+            _put(source, reader, (key,), environ[name], f"environment {name}")
+    for name in sorted(environ):
+        if name.startswith("PARLEY__"):
+            where = _where(source.values, name.removeprefix("PARLEY__").split("__"))
+            _put(source, reader, where, environ[name], f"environment {name}")
+    if environ.get("PARLEY_PORT"):
+        _put_port(source, environ["PARLEY_PORT"], "environment PARLEY_PORT")
+    for key, value in flags.items():
+        if value is not None and key == "port":
+            _put_port(source, str(value), "flag --port")
+        elif value is not None:
+            _put(source, reader, (key,), str(value), f"flag --{key.replace('_', '-')}")
+    # The overlay's reader keeps its own problems (a file: value that cannot be read).
+    source.problems += reader.source.problems
+
+
+def _where(values: Any, parts: list[str]) -> tuple[str, ...]:
+    """The keys an environment name means: case and '-' cannot be written there, so existing keys are matched."""
+    where = []
+    for part in parts:
+        keys = list(values) if isinstance(values, dict) else []
+        key = next((key for key in keys if key.lower().replace("-", "_") == part.lower()), part.lower())
+        values = values.get(key) if isinstance(values, dict) else None
+        where.append(key)
+    return tuple(where)
+
+
+def _put(source: Source, reader: Reader, where: tuple[str, ...], text: str, place: str) -> None:
+    at = source.values
+    for key in where[:-1]:
+        if not isinstance(at.get(key), dict):
+            at[key] = {}
+        at = at[key]
+    filled = reader.scalar(text, place)
+    at[where[-1]] = _structured(filled)
+    for stale in [known for known in source.places if known[: len(where)] == where]:
+        del source.places[stale]
+    source.places[where] = place
+
+
+def _structured(text: str) -> Any:
+    """A list or mapping may be given as JSON-like YAML; all else stays text, and the models convert it."""
+    if not text.startswith(("[", "{")):
+        return text
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+def _put_port(source: Source, port: str, place: str) -> None:
+    listen = str(source.values.get("listen") or Config.model_fields["listen"].default)
+    source.values["listen"] = f"{listen.rpartition(':')[0]}:{port}"
+    source.places["listen",] = place
+
+
+def _check_modes(config: Config, source: Source, problems: Problems) -> None:
+    if (config.bus == "sqlite") != (config.state == "sqlite"):
+        key = "bus" if config.bus == "sqlite" else "state"
+        other = "state" if key == "bus" else "bus"
+        problems.add(
+            (key,),
+            f"{key} is sqlite, but {other} is not: use sqlite for both, or kafka:// and redis:// together",
+        )
+    elif not config.embedded:
+        for name in ("secret_key", "admin_token"):
+            if not getattr(config, name).get_secret_value():
+                problems.add(
+                    (name,),
+                    f"{name} must be set when several processes share it (kafka:// and redis://): "
+                    f"put one value in the environment as PARLEY_{name.upper()}",
+                )
+
+
+def _absolute(config: Config, folder: Path) -> Config:
+    tenants = {}
+    for name, tenant in config.tenants.items():
+        paths = [str((folder / path).resolve()) for path in tenant.knowledge.paths]
+        knowledge = tenant.knowledge.model_copy(update={"paths": paths})
+        tenants[name] = tenant.model_copy(update={"knowledge": knowledge})
+    data_dir = str((folder / Path(config.data_dir).expanduser()).resolve())
+    return config.model_copy(update={"data_dir": data_dir, "tenants": tenants})
+
+
+def _invalid(lines: list[str], path: Path) -> ConfigInvalid:
+    fix = "`parley config schema` lists every setting; `parley config check` checks again"
+    if len(lines) == 1:
+        return ConfigInvalid(lines[0], fix=fix)
+    return ConfigInvalid(f"{len(lines)} problems in {path.name}:\n" + "\n".join(f"  {line}" for line in lines), fix=fix)

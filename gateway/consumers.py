@@ -1,0 +1,152 @@
+"""The consumers of each role: which topics, which group, which handler."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from agent_worker.models.local import LocalModel
+from agent_worker.models.registry import Models
+from agent_worker.settings import FoldRules, TenantRules, Voice, WorkerSettings
+from agent_worker.worker import Worker
+from connectors.outbound import Outbound
+from connectors.receipts import Receipts
+from gateway.parts import Parts
+from gateway.settings import Tenant
+from gateway.supervisor import Supervisor
+from infra.bus.lanes import Bounds, Lanes
+from schemas import topics
+from schemas.ports import GiveUp, Knowledge, LaneHandler
+
+SWEEP_EVERY = 5.0
+GAUGES_EVERY = 2.0
+DRAIN = 25.0
+"""Seconds that a worker waits for its running turns when it stops or loses partitions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """One member of one consumer group."""
+
+    topic: str
+    group: str
+    channel: str
+    handler: LaneHandler
+    give_up: GiveUp
+
+
+def worker_settings(tenants: dict[str, Tenant]) -> WorkerSettings:
+    """The worker's view of the configuration."""
+    return WorkerSettings(tenants={name: _rules(tenant) for name, tenant in tenants.items()})
+
+
+def _rules(tenant: Tenant) -> TenantRules:
+    fold = FoldRules(
+        quiet={"web": tenant.fold.web},
+        others=tenant.fold.others,
+        longest=tenant.fold.longest,
+        restarts=tenant.fold.restarts,
+    )
+    return TenantRules(
+        voice=Voice(**tenant.voice.model_dump()),
+        fold=fold,
+        answerable_above=tenant.knowledge.answerable_above,
+        turns_at_once=tenant.limits.turns_at_once,
+    )
+
+
+def worker_of(parts: Parts, knowledge: Knowledge) -> Worker:
+    settings = worker_settings(parts.config.tenants)
+    return Worker(
+        bus=parts.bus,
+        state=parts.state,
+        knowledge=knowledge,
+        models=Models({"local": LocalModel(settings)}),
+        settings=settings,
+        metrics=parts.metrics,
+        clock=parts.clock,
+    )
+
+
+def worker_consumers(worker: Worker, channels: Sequence[str]) -> list[Consumer]:
+    return [
+        Consumer(topics.inbound(name), topics.worker_group(name), name, worker.handle, worker.give_up)
+        for name in channels
+    ]
+
+
+def connector_consumers(parts: Parts, channels: Sequence[str]) -> list[Consumer]:
+    """Two a channel: the sender, and the one that applies receipts."""
+    consumers = []
+    for name in channels:
+        outbound = Outbound(
+            parts.channels[name],
+            bus=parts.bus,
+            state=parts.state,
+            metrics=parts.metrics,
+            clock=parts.clock,
+            accounts=parts.accounts,
+        )
+        receipts = Receipts(state=parts.state, clock=parts.clock)
+        consumers.append(
+            Consumer(topics.outbound(name), topics.sender_group(name), name, outbound.handle, outbound.give_up)
+        )
+        consumers.append(
+            Consumer(topics.inbound(name), topics.receipts_group(name), name, receipts.handle, receipts.give_up)
+        )
+    return consumers
+
+
+class Consumers:
+    """Runs consumers under a supervisor and reports their gauges."""
+
+    def __init__(self, parts: Parts, supervisor: Supervisor, *, member: str = "") -> None:
+        self._parts = parts
+        self._supervisor = supervisor
+        self._member = member
+        self._lanes: dict[str, tuple[Consumer, Lanes]] = {}
+
+    def start(self, consumers: Sequence[Consumer]) -> None:
+        for consumer in consumers:
+            self._supervisor.run(consumer.group, self._part(consumer))
+
+    def _part(self, consumer: Consumer) -> Callable[[], Awaitable[None]]:
+        async def part() -> None:
+            lanes = self._lanes_of(consumer)
+            self._lanes[consumer.group] = (consumer, lanes)
+            stopper = asyncio.create_task(self._stop_with(lanes))
+            try:
+                member = f"{self._member}.{consumer.group}" if self._member else ""
+                await lanes.run([consumer.topic], consumer.group, consumer.handler, consumer.give_up, member=member)
+            finally:
+                stopper.cancel()
+
+        return part
+
+    def _lanes_of(self, consumer: Consumer) -> Lanes:
+        tenants = self._parts.config.tenants
+        turns = {name: tenant.limits.turns_at_once for name, tenant in tenants.items()}
+        bounds = Bounds(drain=DRAIN)
+        return Lanes(
+            self._parts.bus,
+            self._parts.state.parking,
+            bounds=bounds,
+            clock=self._parts.clock,
+            closed=self._parts.lost,
+            tenant_limit=lambda tenant: turns.get(tenant, bounds.running_per_tenant),
+        )
+
+    async def _stop_with(self, lanes: Lanes) -> None:
+        await self._supervisor.stopping.wait()
+        lanes.stop()
+
+    async def report(self) -> None:
+        """One round of gauges: load and age by channel, lag by topic and group."""
+        metrics = self._parts.metrics
+        for consumer, lanes in list(self._lanes.values()):
+            if consumer.group == topics.worker_group(consumer.channel):
+                metrics.gauge("parley_worker_load", lanes.load, channel=consumer.channel)
+                metrics.gauge("parley_oldest_waiting_seconds", lanes.oldest_waiting, channel=consumer.channel)
+            for topic, lag in (await self._parts.bus.lag(consumer.group, [consumer.topic])).items():
+                metrics.gauge("parley_lag_records", lag, topic=topic, group=consumer.group)

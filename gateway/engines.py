@@ -1,0 +1,94 @@
+"""Opens the adapters that the configuration names: SQLite for the embedded mode, Kafka and Redis for the scaled one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gateway.settings import Config
+from schemas.errors import SetupError, TopicMismatch
+from schemas.ports import Bus, State
+from schemas.topics import TopicSpec, topic_specs
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    bus: Bus
+    state: State
+
+
+def specs(config: Config) -> list[TopicSpec]:
+    """The topics this installation needs: one pair for each channel that any tenant has."""
+    channels = {
+        name for tenant in config.tenants.values() for name, accounts in tenant.channels.accounts().items() if accounts
+    }
+    return topic_specs(sorted(channels), partitions=config.partitions, small=min(6, config.partitions))
+
+
+@asynccontextmanager
+async def open_engine(config: Config, data_dir: Path) -> AsyncIterator[Engine]:
+    """Bus and state, started; closed at the end in the reverse order."""
+    opened = _embedded(config, data_dir) if config.embedded else _scaled(config)
+    async with opened as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def _embedded(config: Config, data_dir: Path) -> AsyncIterator[Engine]:
+    from infra.bus.sqlite import SqliteBus
+    from infra.database import Database
+    from infra.state.sqlite import open_sqlite_state
+
+    data_dir.mkdir(parents=True, exist_ok=True)
+    database = Database.open(data_dir / "parley.db")
+    try:
+        bus = SqliteBus(database, clock=lambda: datetime.now(UTC))
+        state = open_sqlite_state(database)
+        await bus.start()
+        await bus.create_topics(specs(config))
+        yield Engine(bus, state)
+        await state.close()
+        await bus.close()
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def _scaled(config: Config) -> AsyncIterator[Engine]:
+    from infra.bus.kafka import KafkaBus
+    from infra.state.redis import open_redis_state
+
+    bus = KafkaBus(config.bus.removeprefix("kafka://"), prefix=config.topic_prefix)
+    state = await open_redis_state(config.state, prefix=f"{config.topic_prefix}parley")
+    await bus.start()
+    try:
+        yield Engine(bus, state)
+    finally:
+        await state.close()
+        await bus.close()
+
+
+async def check_topics(bus: Bus, config: Config) -> None:
+    """Raises TopicMismatch when a topic is missing or has another partition count than the configuration says."""
+    present = await bus.describe_topics()
+    for spec in specs(config):
+        if spec.name not in present:
+            raise TopicMismatch(f"topic {spec.name} does not exist", fix="run: parley topics create")
+        if present[spec.name] != spec.partitions:
+            raise TopicMismatch(
+                f"topic {spec.name} has {present[spec.name]} partitions, the configuration says {spec.partitions}",
+                fix="set `partitions` to what the topics have; raising the count of a live topic breaks the order "
+                "inside conversations",
+            )
+
+
+def refuse_embedded(config: Config, command: str) -> None:
+    """Separate processes cannot share one SQLite file."""
+    if config.bus == "sqlite" or config.state == "sqlite":
+        raise SetupError(
+            f"`parley {command}` needs Kafka and Redis; this configuration uses SQLite",
+            fix="set `bus: kafka://…` and `state: redis://…`, or start everything in one process with `parley dev`",
+        )

@@ -1,0 +1,154 @@
+"""What a visitor can do in their conversation, whichever way they came: HTTP and sockets both call this."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from connectors.inbound import Accepted, Inbound
+from gateway.attachments import AttachmentDesk
+from gateway.lines import chat_message, visible
+from gateway.parts import Parts
+from gateway.sessions import Visit
+from schemas import ids, topics
+from schemas.envelope import envelope
+from schemas.errors import InvalidRequest, RateLimited, Unavailable
+from schemas.messages import MAX_TEXT, Address, Choosing, Feedback, Printable, TranscriptMessage
+from schemas.ports import Event
+
+PAGE = 200
+MAX_ATTACHMENTS = 10
+
+ClientId = Annotated[Printable, Field(min_length=1, max_length=64)]
+
+
+class Posted(BaseModel):
+    """A message as a client sends it; unknown fields are ignored. Text may be left out beside a file or a choice."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    client_msg_id: ClientId
+    text: Annotated[Printable, Field(max_length=MAX_TEXT)] = ""
+    attachments: Annotated[list[Annotated[Printable, Field(max_length=200)]], Field(max_length=MAX_ATTACHMENTS)] = []
+    choice: Choosing | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Posted:
+        if not self.text.strip() and not self.attachments and self.choice is None:
+            raise ValueError("text: must not be empty")
+        return self
+
+
+class Exchange:
+    """Built once for the app."""
+
+    def __init__(self, parts: Parts, inbound: Inbound, attachments: AttachmentDesk) -> None:
+        self._parts = parts
+        self._inbound = inbound
+        self._attachments = attachments
+        self._transcript = parts.state.transcript
+
+    async def post(self, visit: Visit, posted: Posted) -> Accepted:
+        """Accept one message; a repeat gets the first one's answer. Raises InvalidRequest, IdReused, RateLimited,
+        Unavailable."""
+        text = posted.text
+        files = [await self._attachments.known(visit.tenant, item) for item in posted.attachments]
+        payload: dict[str, Any] = {"attachments": files, "locale": visit.locale}
+        if posted.choice is not None:
+            label = await self._label(visit, posted.choice)
+            text = text if text.strip() else label
+            payload |= {"choice": posted.choice, "in_reply_to": posted.choice.in_reply_to}
+        payload["text"] = text
+        return await self._accept(visit, topics.MESSAGE_RECEIVED, posted.client_msg_id, payload)
+
+    async def read_up_to(self, visit: Visit, seq: int) -> None:
+        """The visitor has seen everything up to this number."""
+        seq = min(seq, await self._transcript.head(visit.conversation))
+        if seq > 0:
+            payload = {"state": "read", "at": self._parts.clock(), "up_to_seq": seq}
+            # Not counted against the visitor: there are at most as many as there are messages.
+            await self._accept(visit, topics.RECEIPT_RECORDED, f"read:{seq}", payload, counted=False)
+
+    async def feedback(self, visit: Visit, message_id: str, value: Literal["up", "down"], comment: str) -> None:
+        """A thumb on one reply. Raises InvalidRequest when it is none of this conversation's."""
+        self._open()
+        line = await self._transcript.find(visit.conversation, message_id)
+        if line is None or line.author.kind == "contact" or not visible([line]):
+            raise InvalidRequest("message_id: there is no such reply")
+        await self.admit(visit)
+        now = self._parts.clock()
+        event = envelope(
+            topics.FEEDBACK_GIVEN,
+            Feedback(message_id=message_id, value=value, comment=comment, at=now),
+            id=ids.derived_id(message_id, f"feedback:{value}", int(now.timestamp() * 1000)),
+            time=now,
+            source=f"/connectors/web/{visit.tenant}/{visit.account.name}",
+            tenant=visit.tenant,
+            channel="web",
+            account=visit.account.name,
+            conversation=visit.conversation,
+            causation_id=message_id,
+        )
+        await self._parts.bus.append([event])
+
+    async def lines(self, visit: Visit, after: int) -> tuple[list[TranscriptMessage], int]:
+        """Up to 200 visible lines after ``after``, ascending, and the number up to which that is all."""
+        lines = await self._transcript.read(visit.conversation, after=after, limit=PAGE)
+        return visible(lines), lines[-1].seq if lines else after
+
+    async def head(self, visit: Visit) -> int:
+        return await self._transcript.head(visit.conversation)
+
+    def shown(self, visit: Visit, line: TranscriptMessage) -> dict[str, Any]:
+        return chat_message(line, visit.tenant, self._attachments)
+
+    async def _accept(
+        self, visit: Visit, kind: str, external_id: str, payload: dict[str, Any], *, counted: bool = True
+    ) -> Accepted:
+        self._open()
+        event = Event(
+            type=kind,
+            place=visit.place,
+            external_id=external_id,
+            payload=payload,
+            addresses=[Address(channel="web", value=visit.place, assurance=visit.assurance)],
+        )
+        admit = partial(self.admit, visit) if counted else None
+        return (await self._inbound.accept(visit.account, [event], admit=admit))[0]
+
+    async def _label(self, visit: Visit, choice: Choosing) -> str:
+        line = await self._transcript.find(visit.conversation, choice.in_reply_to)
+        for offered in [] if line is None else line.choices:
+            if offered.id == choice.id:
+                return offered.label
+        raise InvalidRequest("choice: it was not offered in this conversation")
+
+    def _open(self) -> None:
+        if self._parts.lost():
+            raise Unavailable("state is being rebuilt", retry_after_ms=2000)
+
+    async def admit(self, visit: Visit) -> None:
+        """Raises RateLimited when the visitor or their tenant is over the limit."""
+        # The visitor's own allowance first: who floods must not use up their tenant's.
+        per_minute = visit.settings.messages_per_minute
+        await self.take(f"visitor:{visit.conversation}", per_minute / 60, per_minute)
+        await self.admit_tenant(visit.tenant)
+
+    async def admit_tenant(self, tenant: str) -> None:
+        """Raises RateLimited when the tenant is over its ``inbound_per_s``."""
+        per_second = self._parts.config.tenants[tenant].limits.inbound_per_s
+        await self.take(f"inbound:{tenant}", per_second, max(1, math.ceil(per_second)))
+
+    async def admit_session(self, tenant: str) -> None:
+        """Sessions have an allowance of their own, as large as the one for messages."""
+        per_second = self._parts.config.tenants[tenant].limits.inbound_per_s
+        await self.take(f"sessions:{tenant}", per_second, max(1, math.ceil(per_second)))
+
+    async def take(self, key: str, per_second: float, burst: int) -> None:
+        """Raises RateLimited with the time until one more is allowed."""
+        wait = await self._parts.state.limiter.take(key, per_second=per_second, burst=burst, now=self._parts.clock())
+        if wait > 0:
+            raise RateLimited("too many messages", retry_after_ms=math.ceil(wait * 1000))

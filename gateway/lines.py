@@ -1,0 +1,54 @@
+"""A line of the transcript as the contact sees it: the chat message of contract §2."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from connectors.markup import html, plain_html
+from gateway.attachments import AttachmentDesk
+from schemas.messages import TranscriptMessage
+
+HIDDEN = frozenset({"pending", "dropped"})
+"""States of lines that the contact has not been sent, and may never be."""
+
+
+def visible(lines: Sequence[TranscriptMessage]) -> list[TranscriptMessage]:
+    """Without what was written but not sent."""
+    return [line for line in lines if line.author.kind == "contact" or line.state not in HIDDEN]
+
+
+def chat_message(line: TranscriptMessage, tenant: str, attachments: AttachmentDesk) -> dict[str, Any]:
+    """JSON-ready. What a contact wrote is shown as it was typed; all else is markdown."""
+    typed = line.author.kind == "contact"
+    return {
+        "seq": line.seq,
+        "id": line.id,
+        "author": {"kind": line.author.kind, "name": line.author.name},
+        "text": line.text,
+        "html": plain_html(line.text) if typed else html(line.text),
+        "citations": [
+            {"n": cited.n, "document": cited.document, "title": cited.title, "url": cited.url, "quote": cited.quote}
+            for cited in line.citations
+        ],
+        "choices": [{"id": choice.id, "label": choice.label} for choice in line.choices],
+        "attachments": [
+            {
+                "id": stored.id,
+                "name": stored.name,
+                "type": stored.type,
+                "size": stored.size,
+                "url": attachments.url(tenant, stored.id),
+            }
+            for stored in line.attachments
+        ],
+        "created_at": instant(line.created_at),
+        "in_reply_to": line.in_reply_to or None,
+        "state": line.state,
+    }
+
+
+def instant(at: datetime) -> str:
+    """RFC 3339, UTC, milliseconds."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

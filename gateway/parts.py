@@ -1,0 +1,56 @@
+"""What the front door is made of: the ports that compose.py opened, handed to every route."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from gateway.settings import Config
+from schemas.ports import Account, Blobs, Bus, Channel, Clock, Knowledge, Metrics, State
+
+AccountLookup = Callable[[str, str, str], Account | None]
+"""``(tenant, channel, account name)`` → the account, or None when the configuration does not name it."""
+
+
+def _never() -> bool:
+    return False
+
+
+async def _nothing_to_wait_for() -> dict[str, str]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Built once by compose.py. ``channels`` holds the open channels by name; ``knowledge`` is None on an edge that
+    does not search. ``lost`` is True while state is being rebuilt; ``ready`` gives what is wrong, by part (empty: all
+    is well)."""
+
+    config: Config
+    bus: Bus
+    state: State
+    blobs: Blobs
+    metrics: Metrics
+    clock: Clock
+    accounts: AccountLookup
+    secret_key: str
+    admin_token: str
+    channels: Mapping[str, Channel] = field(default_factory=dict)
+    knowledge: Knowledge | None = None
+    lost: Callable[[], bool] = _never
+    ready: Callable[[], Awaitable[dict[str, str]]] = _nothing_to_wait_for
+
+
+def accounts_of(config: Config) -> AccountLookup:
+    """An ``AccountLookup`` over the configuration."""
+    known = {
+        (tenant, channel, name): Account(tenant=tenant, channel=channel, name=name, settings=settings)
+        for tenant, section in config.tenants.items()
+        for channel, accounts in section.channels.accounts().items()
+        for name, settings in accounts.items()
+    }
+
+    def lookup(tenant: str, channel: str, name: str) -> Account | None:
+        return known.get((tenant, channel, name))
+
+    return lookup

@@ -1,0 +1,140 @@
+"""What goes down a chat socket without being asked for: new messages, deltas, typing, receipts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+
+from gateway.exchange import Exchange
+from gateway.sessions import Visit
+from gateway.watch import Watch
+from schemas.errors import ParleyError
+
+log = structlog.get_logger("parley.gateway")
+
+LOOK_AGAIN = 2.0
+LOOK_AGAIN_IDLE = 10.0
+IDLE_AFTER = 120.0
+"""Seconds: a socket on which nothing happens looks less often, so that thousands of them cost little."""
+REMEMBERED = 64
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class Pump:
+    """One socket's outgoing side. ``turn_to_speak`` is held while a message is being accepted, so that its ack comes
+    before the message itself."""
+
+    def __init__(
+        self, exchange: Exchange, visit: Visit, send: Send, *, after: int, turn_to_speak: asyncio.Lock
+    ) -> None:
+        self._exchange = exchange
+        self._visit = visit
+        self._send = send
+        self._after = after
+        self._turn_to_speak = turn_to_speak
+        self._busy_at = time.monotonic()
+        self._streams = Streams()
+
+    def touch(self) -> None:
+        """Something happened on the socket."""
+        self._busy_at = time.monotonic()
+
+    async def run(self, watch: Watch) -> None:
+        """Until the process stops or the socket breaks (ConnectionError)."""
+        await self._catch_up()
+        while not watch.ended:
+            idle = time.monotonic() - self._busy_at > IDLE_AFTER
+            signals = await watch.next(LOOK_AGAIN_IDLE if idle else LOOK_AGAIN)
+            if not signals:
+                await self._catch_up()
+            for payload in signals:
+                await self._forward(payload)
+
+    async def _catch_up(self) -> None:
+        try:
+            while await self._send_page():
+                pass
+        except ParleyError as error:
+            # The store is away; the next look finds what is due.
+            log.info("chat_catch_up_failed", code=error.code, conversation_id=self._visit.conversation)
+
+    async def _send_page(self) -> bool:
+        lines, reached = await self._exchange.lines(self._visit, self._after)
+        if reached == self._after:
+            return False
+        async with self._turn_to_speak:
+            for line in lines:
+                self._streams.finished(line.turn_id)
+                await self._send({"type": "message", "message": self._exchange.shown(self._visit, line)})
+        self._after = reached
+        self.touch()
+        return True
+
+    async def _forward(self, payload: bytes) -> None:
+        try:
+            signal = json.loads(payload)
+            kind = signal["type"]
+        except (ValueError, TypeError, KeyError):
+            log.warning("signal_unreadable", conversation_id=self._visit.conversation)
+            return
+        self.touch()
+        if kind == "message":
+            await self._catch_up()
+        elif kind in ("delta", "abort"):
+            if (frame := self._streams.admit(signal)) is not None:
+                await self._send(frame)
+        elif kind == "typing":
+            if (author := _author(signal.get("author")))["kind"] != "contact":
+                await self._send({"type": "typing", "author": author})
+        elif kind == "receipt" and signal.get("state") != "dropped":
+            await self._send({"type": "receipt", "message_id": signal.get("message_id"), "state": signal.get("state")})
+
+
+class Streams:
+    """Which deltas may still be shown: none of a turn that was aborted or has its message, none of an older epoch,
+    none twice."""
+
+    def __init__(self) -> None:
+        self._over: dict[str, str] = {}
+        self._next: dict[str, int] = {}
+        self._epoch = 0
+
+    def finished(self, turn: str, how: str = "answered") -> None:
+        """What still comes of the turn's stream is late."""
+        if turn:
+            self._next.pop(turn, None)
+            self._over[turn] = how
+            while len(self._over) > REMEMBERED:
+                del self._over[next(iter(self._over))]
+
+    def admit(self, signal: dict[str, Any]) -> dict[str, Any] | None:
+        """The frame for a delta or an abort, or None when it must not be shown."""
+        turn = str(signal.get("turn_id", ""))
+        if signal["type"] == "abort":
+            shown = turn in self._next
+            self.finished(turn, "aborted")
+            return {"type": "abort", "turn_id": turn} if shown else None
+        index, epoch = signal.get("index"), signal.get("epoch", self._epoch)
+        if not isinstance(index, int) or not isinstance(epoch, int) or epoch < self._epoch:
+            return None
+        if index == 0 and self._over.get(turn) == "aborted":
+            del self._over[turn]  # the turn started again
+        if turn in self._over or index < self._next.get(turn, 0):
+            return None
+        self._epoch = epoch
+        self._next[turn] = index + 1
+        while len(self._next) > REMEMBERED:
+            del self._next[next(iter(self._next))]
+        return {"type": "delta", "turn_id": turn, "index": index, "text": str(signal.get("text", ""))}
+
+
+def _author(value: object) -> dict[str, str]:
+    if isinstance(value, dict):
+        return {"kind": str(value.get("kind", "agent")), "name": str(value.get("name", ""))}
+    return {"kind": str(value or "agent"), "name": ""}

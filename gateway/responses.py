@@ -1,0 +1,149 @@
+"""Requests in, answers out: bodies with limits, errors as the JSON of the contract, nothing internal in either."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Collection
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import orjson
+import structlog
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from schemas.errors import InvalidRequest, ParleyError, TooLarge, UnsupportedMediaType
+
+log = structlog.get_logger("parley.gateway")
+
+Model = TypeVar("Model", bound=BaseModel)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+JSON_TYPES = frozenset({"application/json"})
+BODY_WAIT = 30.0
+"""Seconds a client may take to send its body."""
+
+_CODES = {
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    409: "conflict",
+    413: "too_large",
+    415: "unsupported_media_type",
+    422: "unprocessable",
+    429: "rate_limited",
+    503: "unavailable",
+}
+
+
+def reply(body: object, status: int = 200) -> web.Response:
+    """A JSON answer that nobody keeps."""
+    return web.Response(
+        body=orjson.dumps(body),
+        status=status,
+        content_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def error_reply(error: ParleyError) -> web.Response:
+    """The contract's error body, with ``Retry-After`` (whole seconds, rounded up) where there is one."""
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not error.retryable:
+        return internal_error()
+    response = reply({"error": error.body()}, error.status)
+    if error.retry_after_ms is not None:
+        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_ms / 1000)))
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def http_error(status: int, message: str = "") -> web.Response:
+    """An error that has no exception of ours: a route that does not exist, a method that is not allowed."""
+    code = _CODES.get(status, "invalid_request" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "internal")
+    text = message or HTTPStatus(status).phrase.lower()
+    return reply({"error": {"code": code, "message": text, "retryable": status == 503}}, status)
+
+
+def internal_error() -> web.Response:
+    return reply({"error": {"code": "internal", "message": "something went wrong here", "retryable": True}}, 500)
+
+
+@web.middleware
+async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Outermost middleware: whatever is raised leaves as the contract's error body, a 500 without internals."""
+    try:
+        return await handler(request)
+    except ParleyError as error:
+        if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            log.warning("request_failed", code=error.code, route=_route(request))
+        return error_reply(error)
+    except web.HTTPException as error:
+        if error.status < HTTPStatus.BAD_REQUEST:
+            raise
+        response = http_error(error.status)
+        if "Allow" in error.headers:
+            response.headers["Allow"] = error.headers["Allow"]
+        return response
+    except (ConnectionError, asyncio.CancelledError):
+        raise
+    except Exception as error:
+        # The text of an unexpected error may hold a contact's words; its place in the code does not.
+        log.error("request_crashed", error=type(error).__name__, where=_where(error), route=_route(request))
+        return internal_error()
+
+
+def _route(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return "" if resource is None else resource.canonical
+
+
+def _where(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+
+
+async def read_body(request: web.Request, limit: int, kinds: Collection[str]) -> bytes:
+    """The body, untouched. Raises UnsupportedMediaType, TooLarge (over ``limit`` bytes), InvalidRequest (too slow)."""
+    if request.content_type not in kinds:
+        raise UnsupportedMediaType(f"the content type must be {' or '.join(sorted(kinds))}")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("compressed bodies are not accepted")
+    if (request.content_length or 0) > limit:
+        raise TooLarge(f"the body is larger than {limit} bytes")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_WAIT):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > limit:
+                    raise TooLarge(f"the body is larger than {limit} bytes")
+    except TimeoutError:
+        raise InvalidRequest("the body did not arrive in time") from None
+    return bytes(body)
+
+
+async def read_json(request: web.Request, model: type[Model], *, limit: int = 64 * 1024) -> Model:
+    """The JSON body as ``model``. Raises UnsupportedMediaType, TooLarge, InvalidRequest that names the field."""
+    return decode(model, await read_body(request, limit, JSON_TYPES))
+
+
+def decode(model: type[Model], data: bytes | str) -> Model:
+    """JSON as ``model``. Raises InvalidRequest that names the field and never repeats what was sent."""
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        raise InvalidRequest(explain(error)) from None
+
+
+def explain(error: ValidationError) -> str:
+    """The first thing wrong, as ``field: reason``."""
+    first: Any = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "json_invalid":
+        return "the body is not valid JSON"
+    reason = str(first["msg"]).removeprefix("Value error, ")
+    return f"{where}: {reason}" if where else reason

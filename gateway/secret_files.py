@@ -1,0 +1,60 @@
+"""Secrets that nobody chose: made once, kept in the data folder, readable by its owner alone."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from gateway.settings import Config
+from schemas.errors import ConfigInvalid
+
+NAMES = ("secret_key", "admin_token")
+
+
+def complete(config: Config) -> Config:
+    """The configuration with both secrets set. Raises ConfigInvalid when the data folder cannot be written."""
+    made = {
+        name: SecretStr(_kept(config.data_path / name))
+        for name in NAMES
+        if not getattr(config, name).get_secret_value()
+    }
+    return config.model_copy(update=made)
+
+
+def _kept(file: Path) -> str:
+    try:
+        return _read(file) or _make(file)
+    except OSError as error:
+        raise ConfigInvalid(
+            f"cannot keep {file.name} in {file.parent}: {error.strerror}",
+            fix="make the folder writable, or set data_dir to one that is",
+        ) from error
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return ""
+
+
+def _make(file: Path) -> str:
+    """Two processes may start at once: whoever links its file first decides, and both use that."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+        handle.write(secrets.token_urlsafe(32) + "\n")
+        handle.flush()
+        os.fsync(handle.fileno())
+    try:
+        os.link(draft, file)
+    except FileExistsError:
+        if not _read(file):
+            os.replace(draft, file)
+    finally:
+        draft.unlink(missing_ok=True)
+    return _read(file)

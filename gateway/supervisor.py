@@ -1,0 +1,89 @@
+"""Keeps long-running parts running: a part that fails is started again, the others do not notice."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from collections.abc import Awaitable, Callable, Coroutine
+
+import structlog
+
+from schemas.errors import RefusedForNow, SetupError
+
+log = structlog.get_logger("parley.compose")
+
+
+class Supervisor:
+    """Parts run until ``stop``; each gets ``grace`` seconds to end by itself after that."""
+
+    def __init__(self) -> None:
+        self.stopping = asyncio.Event()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._failed: SetupError | None = None
+
+    def on_signals(self) -> None:
+        """SIGTERM and SIGINT stop everything in order; a second one changes nothing."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stopping.set)
+
+    def run(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
+        """Start a part; it is started again whenever it ends before ``stop``."""
+        self._tasks[name] = asyncio.create_task(self._keep(name, part), name=name)
+
+    def every(self, name: str, seconds: float, step: Callable[[], Awaitable[object]]) -> None:
+        """Call a step again and again; a failing step is logged and tried at its next time."""
+
+        async def loop() -> None:
+            while not self.stopping.is_set():
+                try:
+                    await step()
+                except RefusedForNow as error:
+                    log.info("step_postponed", part=name, code=error.code)
+                await self.pause(seconds)
+
+        self.run(name, loop)
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep, but not past ``stop``."""
+        try:
+            await asyncio.wait_for(self.stopping.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def wait(self) -> None:
+        """Until ``stop``. Raises the SetupError of a part that cannot run as configured."""
+        await self.stopping.wait()
+        if self._failed is not None:
+            raise self._failed
+
+    async def finish(self, grace: float) -> None:
+        """Let every part end; what has not after ``grace`` seconds is cancelled."""
+        self.stopping.set()
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks.values(), timeout=grace)
+        for task in late:
+            log.warning("part_cancelled", part=task.get_name())
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _keep(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
+        failures = 0
+        while not self.stopping.is_set():
+            try:
+                await part()
+            except SetupError as error:
+                self._failed = error
+                self.stopping.set()
+                return
+            except Exception as error:
+                failures += 1
+                log.error("part_failed", part=name, error=type(error).__name__, reason=str(error), exc_info=True)
+            await self.pause(min(10.0, 0.1 * 2 ** min(failures, 7)) * random.uniform(0.5, 1.0))
+
+
+def start_all(supervisor: Supervisor, parts: dict[str, Callable[[], Coroutine[object, object, None]]]) -> None:
+    for name, part in parts.items():
+        supervisor.run(name, part)

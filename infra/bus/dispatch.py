@@ -1,0 +1,220 @@
+"""Hands records to lanes and lanes to the handler; whatever happens between a record's arrival and its being done."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Callable, Coroutine, Iterable
+from datetime import datetime
+
+from infra.bus.assignment import Assignment
+from infra.bus.budget import Bounds, Budget, tenant_of
+from infra.bus.lane import Lane, LaneBatch
+from infra.bus.overflow import Overflow
+from infra.bus.retrying import Outcome, attempt
+from infra.bus.turnstile import Turnstile
+from schemas.ports import Clock, GiveUp, LaneHandler, Record
+
+
+class Dispatch:
+    """All lanes of one member. Everything here is called from one event loop, and nothing waits for a handler."""
+
+    def __init__(
+        self,
+        bounds: Bounds,
+        overflow: Overflow,
+        handler: LaneHandler,
+        give_up: GiveUp,
+        *,
+        clock: Clock,
+        closed: Callable[[], bool],
+        tenant_limit: Callable[[str], int] | None,
+    ) -> None:
+        def limit_of(tenant: str) -> int:
+            return tenant_limit(tenant) if tenant and tenant_limit is not None else bounds.running_per_tenant
+
+        self._bounds = bounds
+        self._overflow = overflow
+        self._handler = handler
+        self._give_up = give_up
+        self._clock = clock
+        self._closed = closed
+        self.turnstile: Turnstile[Lane] = Turnstile(bounds.running, limit_of, self._start)
+        self.budget = Budget()
+        self.failure: BaseException | None = None
+        """A defect of ours: the run ends with it, because some lane no longer works."""
+        self._agenda: list[tuple[datetime, int, Lane]] = []
+        self._order = itertools.count()
+        self._gated: set[Lane] = set()
+        """Ready, but nothing may be started now."""
+
+    # ── records come in ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def take(self, assignment: Assignment, record: Record) -> None:
+        """A record was read; offsets of a partition come in rising order."""
+        lane = self._lane(assignment, record.key)
+        tenant = lane.tenant = lane.tenant or tenant_of(record)
+        assignment.prefix.add(record.offset)
+        self.budget.take(record)
+        crowded = lane.crowd >= self._bounds.held_per_lane
+        if lane.overflow or crowded or self.budget.of_tenant(tenant) > self._bounds.held_per_tenant:
+            self._spill(lane, [record])
+            return
+        lane.queue.append(record)
+        if lane.batch is not None:
+            lane.batch.arrived.set()
+        self._ready(lane)
+
+    def adopt(self, assignment: Assignment, conversation: str, until: datetime) -> None:
+        """A conversation with parked records came with the partition."""
+        lane = self._lane(assignment, conversation)
+        lane.overflow = True
+        self._remind(lane, until)
+
+    def relieve(self, assignment: Assignment) -> None:
+        """Move the lanes that hold back the commit most to the store, so that the partition can go on without them."""
+        oldest = assignment.prefix.oldest
+        if oldest is None or assignment.prefix.span < self._bounds.span // 2:
+            return
+        limit = oldest + self._bounds.span // 4
+        for lane in list(assignment.lanes.values()):
+            if lane.flushing is None and lane.oldest is not None and lane.oldest < limit:
+                self._spill(lane, [])
+
+    def _lane(self, assignment: Assignment, conversation: str) -> Lane:
+        lane = assignment.lanes.get(conversation)
+        if lane is None:
+            lane = assignment.lanes[conversation] = Lane(assignment, conversation)
+        return lane
+
+    def _spill(self, lane: Lane, records: list[Record]) -> None:
+        if not lane.overflow:
+            lane.overflow = True
+            lane.spilling += lane.take_queue()
+        lane.spilling += records
+        if lane.flushing is None:
+            lane.flushing = self._spawn(self._flush(lane))
+
+    async def _flush(self, lane: Lane) -> None:
+        try:
+            while (stored := await self._overflow.flush(lane)) is not None:
+                self.budget.release(stored)
+                if not lane.spilling:
+                    break
+        finally:
+            lane.flushing = None
+        self._rest(lane)
+
+    # ── lanes take turns ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def tick(self) -> None:
+        """Called all the time: start what became due, and what waited for the gate."""
+        now = self._clock()
+        while self._agenda and self._agenda[0][0] <= now:
+            self._rest(heapq.heappop(self._agenda)[2])
+        if self._gated and not self._closed():
+            gated, self._gated = self._gated, set()
+            for lane in gated:
+                self._rest(lane)
+
+    def wake(self, lane: Lane) -> None:
+        """What a parked conversation waits for is there."""
+        lane.woken, lane.until = True, None
+        self._rest(lane)
+
+    def _rest(self, lane: Lane) -> None:
+        """Nothing runs in the lane now: go on if something is due, else forget it."""
+        if lane.queue or self._overflow.due(lane):
+            self._ready(lane)
+        elif lane.idle and lane.assignment.lanes.get(lane.conversation) is lane:
+            del lane.assignment.lanes[lane.conversation]
+
+    def _ready(self, lane: Lane) -> None:
+        if lane.task is not None or lane.waiting or not lane.assignment.open:
+            return
+        if self._closed():
+            self._gated.add(lane)
+            return
+        lane.waiting, lane.turn_of = True, lane.tenant
+        self.turnstile.enter(lane.turn_of, lane)
+
+    def _start(self, lane: Lane) -> None:
+        lane.waiting = False
+        lane.task = self._spawn(self._work(lane))
+
+    def _remind(self, lane: Lane, until: datetime) -> None:
+        lane.until = until
+        heapq.heappush(self._agenda, (until, next(self._order), lane))
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.failure = self.failure or error
+
+    # ── a lane works ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _work(self, lane: Lane) -> None:
+        """One turn: batch after batch, until nothing is due or somebody else waits for the slot."""
+        try:
+            while lane.assignment.open and not self._closed() and (batch := await self._next_batch(lane)):
+                outcome = await attempt(self._handler, self._give_up, batch, self._bounds.attempts)
+                await self._settle(lane, batch, outcome)
+                if self.turnstile.contended or isinstance(outcome, datetime):
+                    break
+        finally:
+            lane.task = None
+            self.turnstile.leave(lane.turn_of)
+        self._rest(lane)
+
+    async def _next_batch(self, lane: Lane) -> LaneBatch | None:
+        lane.woken = False
+        batch = LaneBatch(lane, lane.take_queue()) if lane.queue else await self._overflow.next_batch(lane)
+        if batch is None or lane.assignment.gone:
+            return None
+        if not lane.tenant and batch.parked:
+            lane.tenant = tenant_of(batch.records[0])
+            if self.turnstile.contended:
+                return None  # queue up again, this time behind its own tenant; the records are still parked
+        for record in batch.records[: batch.parked]:
+            self.budget.take(record)
+        lane.batch = batch
+        return batch
+
+    async def _settle(self, lane: Lane, batch: LaneBatch, outcome: Outcome | datetime) -> None:
+        if outcome is Outcome.DONE:
+            batch.settled = len(batch.records)
+        until = outcome if isinstance(outcome, datetime) else None
+        if (until is not None or lane.overflow) and not await self._overflow.settle(lane, batch, until):
+            return
+        if lane.assignment.gone:
+            return
+        lane.assignment.prefix.done(
+            batch.records[batch.parked :] if until else batch.records[batch.parked : batch.settled]
+        )
+        if outcome is not Outcome.INTERRUPTED:
+            lane.batch = None
+            self.budget.release(batch.records)
+        if until is not None and lane.until is not None:
+            self._remind(lane, until)
+
+    # ── partitions go ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def withdraw(self) -> None:
+        """Lanes of partitions that are closing need no turn any more."""
+        for lane in self.turnstile.withdraw(lambda lane: not lane.assignment.open):
+            lane.waiting = False
+
+    def forget(self, assignments: Iterable[Assignment]) -> None:
+        """Nothing of these is held any more. Their records are read again by the next owner."""
+        for assignment in assignments:
+            for lane in assignment.lanes.values():
+                self.budget.release([*lane.queue, *lane.spilling, *(lane.batch.records if lane.batch else ())])
+            assignment.lanes.clear()
+        self._agenda = [entry for entry in self._agenda if not entry[2].assignment.gone]
+        heapq.heapify(self._agenda)
+        self._gated = {lane for lane in self._gated if not lane.assignment.gone}

@@ -1,0 +1,15 @@
+"""The log on Kafka. Import this package only where Kafka is configured: it needs the ``kafka`` extra."""
+
+from __future__ import annotations
+
+from schemas.errors import MissingDependency
+
+try:
+    import aiokafka as _aiokafka  # noqa: F401
+except ImportError as missing:
+    raise MissingDependency("the Kafka client is not installed", fix="pip install 'parley-gateway[kafka]'") from missing
+
+from infra.bus.kafka.bus import KafkaBus
+from infra.bus.kafka.profile import PRODUCTION, KafkaProfile
+
+__all__ = ["PRODUCTION", "KafkaBus", "KafkaProfile"]

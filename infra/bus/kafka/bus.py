@@ -1,0 +1,92 @@
+"""The Bus over a Kafka cluster: the rooms of this package behind one door."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from weakref import WeakSet
+
+from infra.bus.kafka.catalog import Catalog
+from infra.bus.kafka.profile import PRODUCTION, KafkaProfile
+from infra.bus.kafka.quiet import quiet
+from infra.bus.kafka.reader import KafkaFollower, Reader, read_once
+from infra.bus.kafka.subscription import KafkaSubscription
+from infra.bus.kafka.writer import Writer
+from schemas.envelope import Envelope
+from schemas.ports import Follower, Position, RebalanceListener, Record, Subscription
+from schemas.topics import TopicSpec
+
+
+class KafkaBus:
+    """See ``schemas.ports.Bus``. ``bootstrap`` is ``host:port[,host:port…]``. ``prefix`` stands before every topic and
+    group on the broker, so that installations can share a cluster; nobody above sees it.
+
+    Every method raises BusUnavailable within its deadline in ``profile`` when no broker answers, and works again when
+    one does; ``start`` may be repeated.
+    """
+
+    atomic = False
+
+    def __init__(self, bootstrap: str, *, prefix: str = "", profile: KafkaProfile = PRODUCTION) -> None:
+        self._bootstrap = bootstrap
+        self._profile = profile
+        self._catalog = Catalog(bootstrap, prefix, profile)
+        self._writer = Writer(bootstrap, self._catalog, profile)
+        self._open: WeakSet[KafkaSubscription | KafkaFollower] = WeakSet()
+
+    @property
+    def pending(self) -> int:
+        """Records whose append is not decided yet, abandoned ones included."""
+        return self._writer.pending
+
+    async def start(self) -> None:
+        quiet()
+        await self._writer.start()
+
+    async def close(self) -> None:
+        await asyncio.gather(*(one.close() for one in self._open))
+        await self._writer.close()
+        await self._catalog.close()
+
+    async def ready(self) -> None:
+        await self._catalog.ready()
+        self._writer.check()
+
+    async def append(self, envelopes: Sequence[Envelope], *, topic: str | None = None) -> list[Position]:
+        """Raises BusUnavailable (unknown: a record may still appear later), TooLarge, TopicMismatch. Records of one
+        call are not one transaction: after a failure some may have been written."""
+        return await self._writer.append(envelopes, topic)
+
+    async def subscribe(
+        self, topics: Sequence[str], group: str, listener: RebalanceListener, *, member: str = ""
+    ) -> Subscription:
+        """``member`` has to be unique in the group: two members with one name get in each other's way."""
+        await self._catalog.sources(topics)
+        subscription = KafkaSubscription(self._bootstrap, self._catalog, self._profile, topics, group, listener, member)
+        await subscription.open()
+        self._open.add(subscription)
+        return subscription
+
+    async def follow(self, topic: str) -> Follower:
+        follower = KafkaFollower(await self._reader(topic, None))
+        self._open.add(follower)
+        return follower
+
+    async def read(
+        self, topic: str, *, since: Mapping[int, int] | None = None, keys: Callable[[str], bool] | None = None
+    ) -> AsyncIterator[Record]:
+        return read_once(await self._reader(topic, since), keys, self._profile.read_stall)
+
+    async def lag(self, group: str, topics: Sequence[str]) -> dict[str, int]:
+        return await self._catalog.lag(group, topics)
+
+    async def create_topics(self, specs: Sequence[TopicSpec]) -> list[str]:
+        return await self._catalog.create(specs)
+
+    async def describe_topics(self) -> dict[str, int]:
+        return await self._catalog.describe()
+
+    async def _reader(self, topic: str, since: Mapping[int, int] | None) -> Reader:
+        reader = Reader(self._bootstrap, self._catalog, self._profile, topic)
+        await reader.open(since)
+        return reader

@@ -1,0 +1,186 @@
+"""Questions to the cluster: which topics there are, how far groups have come, whether it answers at all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as Source
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from infra.bus.kafka.profile import KafkaProfile
+from schemas.errors import BusUnavailable, TopicMismatch
+from schemas.topics import TopicSpec
+
+Answer = TypeVar("Answer")
+
+_REPLICAS = 3
+_UNCHANGED = (0, TopicAlreadyExistsError.errno)  # another process may create the same topics at the same moment
+
+
+class Catalog:
+    """Topic names are logical here; ``prefix`` is added on the way to the broker and taken off on the way back."""
+
+    def __init__(self, bootstrap: str, prefix: str, profile: KafkaProfile) -> None:
+        self._bootstrap = bootstrap
+        self._prefix = prefix
+        self._profile = profile
+        self._opening = asyncio.Lock()
+        self._admin: Any = None
+        self._observer: Any = None
+        self._partitions: dict[str, int] = {}
+
+    def on_broker(self, name: str) -> str:
+        """The broker's name of a topic or group."""
+        return self._prefix + name
+
+    def ours(self, name: str) -> str:
+        """The logical name of a broker's topic under our prefix."""
+        return name[len(self._prefix) :]
+
+    async def partitions(self, topic: str) -> int:
+        """How many the topic has. Raises TopicMismatch when it does not exist. Counts never change, so they are kept."""
+        if (count := self._partitions.get(topic)) is None:
+            found = await self._counts([topic])
+            if topic not in found:
+                raise TopicMismatch(f"topic {self.on_broker(topic)} does not exist", fix="parley topics create")
+            self._partitions[topic] = count = found[topic]
+        return count
+
+    def forget(self, topic: str) -> None:
+        """The topic was not found after all: ask again next time."""
+        self._partitions.pop(topic, None)
+
+    async def sources(self, topics: Iterable[str]) -> list[Source]:
+        """The broker's partitions of these topics. Raises TopicMismatch."""
+        return [Source(self.on_broker(t), number) for t in topics for number in range(await self.partitions(t))]
+
+    async def describe(self) -> dict[str, int]:
+        """Partition count of every topic under our prefix."""
+        return await self._counts(None)
+
+    async def create(self, specs: Sequence[TopicSpec]) -> list[str]:
+        """Create what is missing and wait until it can be used; returns the names. Raises TopicMismatch."""
+        missing = self._missing(specs, await self.describe())
+        if missing:
+            brokers = len((await self._ask(lambda admin: admin.describe_cluster()))["brokers"])
+            topics = [_new_topic(self.on_broker(spec.name), spec, brokers) for spec in missing]
+            answer = await self._ask(lambda admin: admin.create_topics(topics))
+            for name, code, message in answer.topic_errors:
+                if code not in _UNCHANGED:
+                    raise BusUnavailable(f"topic {name} was not created: {message or for_code(code).__name__}")
+            await self._settled(missing)
+        return [spec.name for spec in missing]
+
+    async def ready(self) -> None:
+        """Raises BusUnavailable when no broker answers within the deadline."""
+        await self._ask(lambda admin: admin.describe_cluster(), deadline=self._profile.ready_deadline)
+
+    async def lag(self, group: str, topics: Sequence[str]) -> dict[str, int]:
+        """Records not yet committed, by topic; what retention has removed is not counted."""
+        sources = await self.sources(topics)
+        offsets = await self._ask(lambda admin: admin.list_consumer_group_offsets(self.on_broker(group)))
+        first, end = await self.bounds(sources)
+        behind = dict.fromkeys(topics, 0)
+        for source in sources:
+            committed = offsets[source].offset if source in offsets else -1
+            behind[self.ours(source.topic)] += max(0, end[source] - max(committed, first[source]))
+        return behind
+
+    async def bounds(self, sources: Sequence[Source]) -> tuple[dict[Source, int], dict[Source, int]]:
+        """First offset and end offset of each partition, now. Raises BusUnavailable."""
+        try:
+            async with asyncio.timeout(self._profile.admin_deadline):
+                observer = await self._open_observer()
+                return await observer.beginning_offsets(sources), await observer.end_offsets(sources)
+        except (TimeoutError, KafkaError, OSError) as error:
+            raise BusUnavailable(f"Kafka does not answer: {error!r}") from error
+
+    async def close(self) -> None:
+        admin, observer, self._admin, self._observer = self._admin, self._observer, None, None
+        if admin is not None:
+            await admin.close()
+        if observer is not None:
+            await observer.stop()
+
+    def _missing(self, specs: Sequence[TopicSpec], have: dict[str, int]) -> list[TopicSpec]:
+        for spec in specs:
+            if have.get(spec.name, spec.partitions) != spec.partitions:
+                raise TopicMismatch(
+                    f"topic {self.on_broker(spec.name)} has {have[spec.name]} partitions, expected {spec.partitions}",
+                    fix="configure the count the topic has: changing it would break the order within conversations",
+                )
+        return [spec for spec in specs if spec.name not in have]
+
+    async def _settled(self, specs: Sequence[TopicSpec]) -> None:
+        async def all_have_leaders(admin: Any) -> bool:
+            described = await admin.describe_topics([self.on_broker(spec.name) for spec in specs])
+            return all(t["error_code"] == 0 and all(p["leader"] >= 0 for p in t["partitions"]) for t in described)
+
+        for _ in range(200):
+            if await self._ask(all_have_leaders):
+                self._missing(specs, await self._counts([spec.name for spec in specs]))
+                return
+            await asyncio.sleep(self._profile.retry_backoff_ms / 1000)
+        raise BusUnavailable("created topics did not get their leaders in time")
+
+    async def _counts(self, topics: Sequence[str] | None) -> dict[str, int]:
+        names = None if topics is None else [self.on_broker(topic) for topic in topics]
+        described = await self._ask(lambda admin: admin.describe_topics(names))
+        return {
+            self.ours(topic["topic"]): len(topic["partitions"])
+            for topic in described
+            if topic["error_code"] == 0 and not topic["is_internal"] and topic["topic"].startswith(self._prefix)
+        }
+
+    async def _ask(self, question: Callable[[Any], Awaitable[Answer]], deadline: float | None = None) -> Answer:
+        """Ask until there is an answer: the admin client itself gives up at the first refusal."""
+        try:
+            async with asyncio.timeout(deadline or self._profile.admin_deadline):
+                while True:
+                    try:
+                        return await question(await self._open_admin())
+                    except (KafkaError, OSError) as error:
+                        if not getattr(error, "retriable", True):
+                            raise
+                        await asyncio.sleep(self._profile.retry_backoff_ms / 1000)
+        except (TimeoutError, KafkaError, OSError) as error:
+            raise BusUnavailable(f"Kafka does not answer: {error!r}") from error
+
+    async def _open_admin(self) -> Any:
+        async with self._opening:
+            if self._admin is None:
+                admin = AIOKafkaAdminClient(**self._profile.client(self._bootstrap))
+                try:
+                    await admin.start()
+                except BaseException:
+                    await admin.close()
+                    raise
+                self._admin = admin
+        return self._admin
+
+    async def _open_observer(self) -> Any:
+        async with self._opening:
+            if self._observer is None:
+                observer = AIOKafkaConsumer(**self._profile.consumer(self._bootstrap))
+                try:
+                    await observer.start()
+                except BaseException:
+                    await observer.stop()
+                    raise
+                self._observer = observer
+        return self._observer
+
+
+def _new_topic(name: str, spec: TopicSpec, brokers: int) -> Any:
+    replicas = min(_REPLICAS, brokers)
+    # With three copies one broker may be away while writing goes on, and each record is on two disks.
+    configs = {"min.insync.replicas": "2" if replicas == _REPLICAS else "1"}
+    if spec.compacted:
+        configs["cleanup.policy"] = "compact"
+    else:
+        configs |= {"cleanup.policy": "delete", "retention.ms": str(spec.retention_ms)}
+    return NewTopic(name, spec.partitions, replicas, topic_configs=configs)

@@ -1,0 +1,148 @@
+"""Reading a topic without a group: all partitions from where one says, to the end as of now or for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as Source
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+
+from infra.bus.kafka.catalog import Catalog
+from infra.bus.kafka.profile import KafkaProfile
+from infra.bus.kafka.records import record_of
+from schemas.errors import BusUnavailable
+from schemas.ports import Record
+
+_POLL_MS = 250
+_BATCH = 500
+_POSITION_WAIT = 1.0
+_SILENCE_MS = 2_000
+
+
+class Reader:
+    """Knows when it has come to ``end``, by position and not by counting: compaction leaves gaps, and the last offset
+    of a partition may belong to a marker that is never handed out, or to a record that is gone."""
+
+    def __init__(self, bootstrap: str, catalog: Catalog, profile: KafkaProfile, topic: str) -> None:
+        self._catalog = catalog
+        self._profile = profile
+        self._topic = topic
+        self._settings = profile.consumer(bootstrap)
+        self._consumer: Any = None
+        self._ahead: dict[Source, int] = {}
+        self._silence: dict[Source, tuple[int, int]] = {}
+        self._closed = False
+
+    async def open(self, since: Mapping[int, int] | None = None) -> None:
+        """Fix the end as of now. Raises TopicMismatch, BusUnavailable."""
+        sources = await self._catalog.sources([self._topic])
+        first, end = await self._catalog.bounds(sources)
+        start = {source: max(first[source], (since or {}).get(source.partition, 0)) for source in sources}
+        self._ahead = {source: end[source] for source in sources if start[source] < end[source]}
+        await self._start(sources, start)
+
+    async def _start(self, sources: Sequence[Source], start: Mapping[Source, int]) -> None:
+        self._consumer = AIOKafkaConsumer(**self._settings)
+        try:
+            async with asyncio.timeout(self._profile.start_deadline):
+                await self._consumer.start()
+        except BaseException as error:
+            await self.close()
+            if isinstance(error, TimeoutError | KafkaError | OSError):
+                raise BusUnavailable(f"no Kafka broker answers: {error!r}") from error
+            raise
+        self._consumer.assign(sources)
+        for source, offset in start.items():
+            self._consumer.seek(source, offset)
+
+    @property
+    def at_end(self) -> bool:
+        """True once all that was there at ``open`` has been returned by ``next``."""
+        return not self._ahead
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    async def next(self) -> list[Any]:
+        """The client's records, soon; empty when there are none yet. Outlasts a broker that is away."""
+        try:
+            fetched = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH)
+        except ConsumerStoppedError:
+            return []
+        except (KafkaError, OSError):
+            await asyncio.sleep(self._profile.retry_backoff_ms / 1000)
+            return []
+        if self._ahead and not self._closed:
+            await self._advance(silent=not fetched)
+        return [record for records in fetched.values() for record in records]
+
+    async def _advance(self, *, silent: bool) -> None:
+        if not silent:
+            self._silence.clear()
+        for source, end in list(self._ahead.items()):
+            try:
+                async with asyncio.timeout(_POSITION_WAIT):
+                    position = await self._consumer.position(source)
+            except (TimeoutError, KafkaError):
+                continue
+            if position >= end or (silent and self._nothing_left(source, position)):
+                del self._ahead[source]
+
+    def _nothing_left(self, source: Source, position: int) -> bool:
+        """The broker has answered for a while that there is nothing at the position: compaction removed the rest."""
+        answered_at = self._consumer.last_poll_timestamp(source) or 0
+        known, since = self._silence.setdefault(source, (position, answered_at))
+        if known != position:
+            self._silence[source] = (position, answered_at)
+        return known == position and since > 0 and answered_at - since >= _SILENCE_MS
+
+    async def close(self) -> None:
+        self._closed = True
+        if self._consumer is not None:
+            await self._consumer.stop()
+
+    def record(self, raw: Any) -> Record:
+        return record_of(raw, self._topic)
+
+
+class KafkaFollower:
+    """See ``schemas.ports.Follower``."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._batch: list[Any] = []
+        self.caught_up = asyncio.Event()
+
+    async def records(self) -> AsyncIterator[Record]:
+        """Ends when the follower is closed."""
+        while not self._reader.closed:
+            while self._batch:
+                yield self._reader.record(self._batch.pop())
+            # Only here, after the reader of the last record has come back for more, is that record surely done with.
+            if self._reader.at_end:
+                self.caught_up.set()
+            self._batch = (await self._reader.next())[::-1]
+
+    async def close(self) -> None:
+        await self._reader.close()
+
+
+async def read_once(reader: Reader, keys: Callable[[str], bool] | None, stall: float) -> AsyncIterator[Record]:
+    """From where the reader stands to its end. Raises BusUnavailable when nothing moves for ``stall`` seconds."""
+    try:
+        moved_at = time.monotonic()
+        while not reader.at_end:
+            if batch := await reader.next():
+                moved_at = time.monotonic()
+            elif time.monotonic() - moved_at > stall:
+                raise BusUnavailable("Kafka stopped answering in the middle of a read")
+            for raw in batch:
+                if keys is None or keys("" if raw.key is None else raw.key.decode(errors="replace")):
+                    yield reader.record(raw)
+    finally:
+        await reader.close()

@@ -1,0 +1,42 @@
+"""Which partition and which shard a key belongs to: Kafka's default hash, so that both engines place records alike."""
+
+from __future__ import annotations
+
+import struct
+from functools import lru_cache
+
+SHARDS = 256
+
+_SEED = 0x9747B28C
+_MIX = 0x5BD1E995
+_WORD = 0xFFFFFFFF
+
+
+def partition_of(key: str, count: int) -> int:
+    """The partition of ``key`` in a topic of ``count``, as Java's and aiokafka's default partitioners choose it."""
+    return _positive(key) % count
+
+
+def shard_of(conversation: str) -> int:
+    """The state shard of a conversation, 0–255."""
+    return _positive(conversation) % SHARDS
+
+
+@lru_cache(maxsize=32_768)
+def _positive(key: str) -> int:
+    return murmur2(key.encode()) & 0x7FFFFFFF
+
+
+def murmur2(data: bytes) -> int:
+    """32-bit MurmurHash2 with Kafka's seed."""
+    size = len(data)
+    tail = size & 3
+    value = _SEED ^ size
+    for (word,) in struct.iter_unpack("<I", data[: size - tail]):
+        mixed = word * _MIX & _WORD
+        mixed = (mixed ^ mixed >> 24) * _MIX & _WORD
+        value = (value * _MIX & _WORD) ^ mixed
+    if tail:
+        value = (value ^ int.from_bytes(data[size - tail :], "little")) * _MIX & _WORD
+    value = (value ^ value >> 13) * _MIX & _WORD
+    return value ^ value >> 15

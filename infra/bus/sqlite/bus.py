@@ -1,0 +1,216 @@
+"""The Bus on SQLite."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from weakref import WeakSet
+
+import orjson
+
+from infra.bus.partitioner import partition_of
+from infra.bus.sqlite import tables
+from infra.bus.sqlite.appender import Appender
+from infra.bus.sqlite.catalog import Catalog, Topic
+from infra.bus.sqlite.cleaner import Cleaner
+from infra.bus.sqlite.follower import SqliteFollower
+from infra.bus.sqlite.group import Group
+from infra.bus.sqlite.member import Member
+from infra.bus.sqlite.reader import Reader
+from infra.bus.sqlite.tables import Row
+from infra.database import Database, DatabaseFailed
+from schemas.envelope import Envelope
+from schemas.errors import BusUnavailable, SetupError, UndecodableRecord
+from schemas.ports import Clock, Position, RebalanceListener, Record, TopicPartition
+from schemas.topics import TopicSpec, key_of, topic_of
+
+DAY_S = 86_400.0
+CHECKED_BYTES = 64 << 20
+"""Files up to this size are checked whole at every start; larger ones would take seconds."""
+
+READY_S = 5.0
+
+
+class SqliteBus:
+    """Topics, groups and offsets in the Database's file; see ``schemas.ports.Bus``. For one event loop.
+
+    ``prefix`` goes before the stored names of topics and groups and is never seen outside. ``drain_budget`` bounds a
+    listener's calls, ``clean_every`` is the pause between two cleanings, ``tombstone_grace`` is how long the tombstone
+    of a deleted key stays for slow readers: all in seconds. ``clock`` stamps the records and decides what has expired.
+    """
+
+    atomic = True
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        prefix: str = "",
+        clock: Clock = lambda: datetime.now(UTC),
+        drain_budget: float = 60.0,
+        clean_every: float = 60.0,
+        tombstone_grace: float = DAY_S,
+    ) -> None:
+        self._database = database
+        self._prefix = prefix
+        self._clock = clock
+        self._drain_budget = drain_budget
+        self._grace_ms = int(tombstone_grace * 1000)
+        self._catalog = Catalog()
+        self._reader = Reader(database)
+        self._appender = Appender(database)
+        self._cleaner = Cleaner(database, self._catalog, clock, clean_every)
+        self._cleaning: asyncio.Task[None] | None = None
+        self._groups: dict[str, Group] = {}
+        self._followers: WeakSet[SqliteFollower] = WeakSet()
+        database.declare(tables.SCHEMA)
+
+    # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def start(self) -> None:
+        """Raises SetupError when the file is damaged."""
+        try:
+            await self._database.read(self._check)
+            self._catalog.add(await self._database.read(self._load))
+        except DatabaseFailed as error:
+            raise _damaged(error.message) from error
+        self._cleaning = asyncio.get_running_loop().create_task(self._cleaner.run(), name="bus cleaner")
+
+    async def close(self) -> None:
+        """Finishes the appends under way. Subscriptions and followers that are still open end here."""
+        if self._cleaning is not None:
+            self._cleaning.cancel()
+            await asyncio.wait([self._cleaning])
+        for group in self._groups.values():
+            await group.stop()
+        for follower in list(self._followers):
+            await follower.close()
+        await self._appender.drain()
+
+    async def ready(self) -> None:
+        try:
+            async with asyncio.timeout(READY_S):
+                await self._database.write(_touch)
+        except DatabaseFailed as error:
+            raise BusUnavailable(error.message) from error
+        except TimeoutError as error:
+            raise BusUnavailable(f"the disk has not answered for {READY_S:.0f} s") from error
+
+    async def clean(self) -> int:
+        """Delete now what has expired or was superseded; otherwise done every ``clean_every`` seconds."""
+        return await self._cleaner.clean()
+
+    def _check(self, connection: sqlite3.Connection) -> None:
+        if self._database.path.stat().st_size > CHECKED_BYTES:
+            return
+        (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if answer != "ok":
+            raise _damaged(answer)
+
+    def _load(self, connection: sqlite3.Connection) -> list[Topic]:
+        return tables.load_topics(connection, self._prefix)
+
+    # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def append(self, envelopes: Sequence[Envelope], *, topic: str | None = None) -> list[Position]:
+        """All or none. Raises TopicMismatch, UndecodableRecord for text that is not Unicode, BusUnavailable."""
+        if not envelopes:
+            return []
+        time_ms = int(self._clock().timestamp() * 1000)
+        rows = [self._row(envelope, topic, time_ms) for envelope in envelopes]
+        offsets = await self._appender.append(rows)
+        return [
+            Position(row.partition.topic, row.partition.index, offset)
+            for row, offset in zip(rows, offsets, strict=True)
+        ]
+
+    def _row(self, envelope: Envelope, topic: str | None, time_ms: int) -> Row:
+        partitions = self._catalog.topic(topic or topic_of(envelope)).partitions
+        key = key_of(envelope)
+        try:
+            partition = partitions[partition_of(key, len(partitions))]
+            headers = orjson.dumps(envelope.headers())
+        except (UnicodeEncodeError, TypeError) as error:
+            raise UndecodableRecord(f"event {envelope.id!r}: its key or a header is not Unicode text") from error
+        return Row(partition, key, time_ms, headers, envelope.data, self._grace_ms)
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def subscribe(
+        self, topics: Sequence[str], group: str, listener: RebalanceListener, *, member: str = ""
+    ) -> Member:
+        """Returns at once; partitions come by ``listener.assigned``, before the first record of theirs."""
+        for topic in topics:
+            self._catalog.topic(topic)
+        joined = Member(member, topics, listener, self._group(group), self._reader)
+        self._group(group).join(joined)
+        return joined
+
+    async def follow(self, topic: str) -> SqliteFollower:
+        follower = SqliteFollower(self._catalog.topic(topic), self._reader)
+        self._followers.add(follower)
+        return follower
+
+    async def read(
+        self, topic: str, *, since: Mapping[int, int] | None = None, keys: Callable[[str], bool] | None = None
+    ) -> AsyncIterator[Record]:
+        """One partition after the other. ``keys`` is asked in another thread."""
+        return self._read(self._catalog.topic(topic), since or {}, keys)
+
+    async def _read(
+        self, topic: Topic, since: Mapping[int, int], keys: Callable[[str], bool] | None
+    ) -> AsyncIterator[Record]:
+        ends = [partition.head for partition in topic.partitions]
+        for partition, end in zip(topic.partitions, ends, strict=True):
+            start = max(since.get(partition.index, 0), partition.start)
+            async for record in self._reader.walk(partition, start, end, keys):
+                yield record
+
+    # ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def lag(self, group: str, topics: Sequence[str]) -> dict[str, int]:
+        wanted = [self._catalog.topic(topic) for topic in topics]
+        try:
+            committed = await self._database.read(self._group(group).committed)
+        except DatabaseFailed as error:
+            raise BusUnavailable(error.message) from error
+        return {topic.name: _behind(topic, committed) for topic in wanted}
+
+    async def create_topics(self, specs: Sequence[TopicSpec]) -> list[str]:
+        """Names of those that were missing. All or none."""
+        try:
+            created = await self._database.write(partial(_create, self._prefix, specs))
+            self._catalog.add(await self._database.read(self._load))
+        except DatabaseFailed as error:
+            raise BusUnavailable(error.message) from error
+        return created
+
+    async def describe_topics(self) -> dict[str, int]:
+        return {name: len(topic.partitions) for name, topic in self._catalog.topics.items()}
+
+    def _group(self, name: str) -> Group:
+        if name not in self._groups:
+            self._groups[name] = Group(name, self._prefix, self._catalog, self._database, self._drain_budget)
+        return self._groups[name]
+
+
+def _behind(topic: Topic, committed: Mapping[TopicPartition, int]) -> int:
+    return sum(
+        max(0, partition.head - max(partition.start, committed.get(partition.name, 0)))
+        for partition in topic.partitions
+    )
+
+
+def _create(prefix: str, specs: Sequence[TopicSpec], connection: sqlite3.Connection) -> list[str]:
+    return [spec.name for spec in specs if tables.create_topic(connection, prefix, spec)]
+
+
+def _touch(connection: sqlite3.Connection) -> None:
+    connection.execute("INSERT OR REPLACE INTO bus_probe VALUES (1)")
+
+
+def _damaged(reason: str) -> SetupError:
+    return SetupError(f"the log is damaged: {reason}", fix="restore the database from a backup, or use a new data_dir")

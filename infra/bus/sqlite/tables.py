@@ -1,0 +1,261 @@
+"""The log's tables and every statement on them. All functions run inside a work of ``Database``.
+
+A record's row id is its partition's number and its offset side by side, so that a partition is one run of the table's
+only b-tree: an append lands at its end, a read is one seek and a walk.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from infra.bus.sqlite.catalog import Partition, Topic
+from schemas.errors import SetupError, TopicMismatch
+from schemas.ports import Record, TopicPartition
+from schemas.topics import TopicSpec
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS bus_topics (
+    name TEXT PRIMARY KEY, partitions INTEGER NOT NULL, retention_ms INTEGER
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bus_partitions (
+    id INTEGER PRIMARY KEY, topic TEXT NOT NULL, number INTEGER NOT NULL,
+    start INTEGER NOT NULL DEFAULT 0, head INTEGER NOT NULL DEFAULT 0, UNIQUE (topic, number)
+);
+CREATE TABLE IF NOT EXISTS bus_records (
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL, time_ms INTEGER NOT NULL,
+    headers BLOB NOT NULL, value BLOB, crc INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS bus_newest (
+    partition INTEGER NOT NULL, key TEXT NOT NULL, record INTEGER NOT NULL, PRIMARY KEY (partition, key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bus_garbage (
+    due_ms INTEGER NOT NULL, record INTEGER NOT NULL, PRIMARY KEY (due_ms, record)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bus_offsets (
+    consumers TEXT NOT NULL, topic TEXT NOT NULL, number INTEGER NOT NULL, next INTEGER NOT NULL,
+    PRIMARY KEY (consumers, topic, number)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bus_probe (id INTEGER PRIMARY KEY);
+"""
+
+_OFFSET_BITS = 40
+_OFFSETS = (1 << _OFFSET_BITS) - 1
+DAMAGED = "parley-damaged"
+"""The only header of a record whose bytes are not the ones we wrote: it cannot be decoded, and so is dead-lettered."""
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """A record on its way in. ``grace_ms`` is how long its tombstone stays, should it be one."""
+
+    partition: Partition
+    key: str
+    time_ms: int
+    headers: bytes
+    value: bytes | None
+    grace_ms: int
+
+    @property
+    def crc(self) -> int:
+        return _crc(self.key, self.headers, self.value)
+
+    @property
+    def size(self) -> int:
+        return len(self.headers) + len(self.value or b"") + 64
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What to read of one partition: offsets from ``start`` up to ``end`` (not included), at most ``limit``."""
+
+    partition: Partition
+    start: int
+    end: int
+    limit: int
+
+
+def _crc(key: str, headers: bytes, value: bytes | None) -> int:
+    return zlib.crc32(value or b"", zlib.crc32(headers, zlib.crc32(key.encode())))
+
+
+# ── topics ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def load_topics(connection: sqlite3.Connection, prefix: str) -> list[Topic]:
+    """The topics under ``prefix``, named without it. Raises SetupError when records contradict the partitions' ends."""
+    found: dict[str, Topic] = {}
+    rows = connection.execute(
+        "SELECT t.name, t.retention_ms, p.id, p.number, p.start, p.head FROM bus_topics t"
+        " JOIN bus_partitions p ON p.topic = t.name WHERE substr(t.name, 1, ?) = ? ORDER BY t.name, p.number",
+        (len(prefix), prefix),
+    )
+    for full_name, retention_ms, number, index, start, head in rows.fetchall():
+        name = full_name[len(prefix) :]
+        topic = found.setdefault(name, Topic(name, retention_ms, []))
+        topic.partitions.append(Partition(number, name, index, retention_ms is None, start, head))
+        _check_end(connection, topic.partitions[-1])
+    return list(found.values())
+
+
+def _check_end(connection: sqlite3.Connection, partition: Partition) -> None:
+    low = partition.id << _OFFSET_BITS
+    (last,) = connection.execute(
+        "SELECT max(id) FROM bus_records WHERE id BETWEEN ? AND ?", (low, low | _OFFSETS)
+    ).fetchone()
+    if last is not None and last & _OFFSETS >= partition.head:
+        raise SetupError(
+            f"the log is damaged: {partition.topic}/{partition.index} holds records behind its end",
+            fix="restore the database from a backup",
+        )
+
+
+def create_topic(connection: sqlite3.Connection, prefix: str, spec: TopicSpec) -> bool:
+    """True when it was missing. Raises TopicMismatch when it is there and differs in what cannot be changed."""
+    name = prefix + spec.name
+    known = connection.execute("SELECT partitions, retention_ms FROM bus_topics WHERE name = ?", (name,)).fetchone()
+    if known is None:
+        connection.execute("INSERT INTO bus_topics VALUES (?, ?, ?)", (name, spec.partitions, spec.retention_ms))
+        numbers = [(name, number) for number in range(spec.partitions)]
+        connection.executemany("INSERT INTO bus_partitions (topic, number) VALUES (?, ?)", numbers)
+        return True
+    partitions, retention_ms = known
+    if partitions != spec.partitions:
+        raise TopicMismatch(
+            f"topic {spec.name!r} has {partitions} partitions, not {spec.partitions}",
+            fix="partition counts are chosen once: put the old count back",
+        )
+    if (retention_ms is None) != spec.compacted:
+        raise TopicMismatch(f"topic {spec.name!r} cannot change between compacted and not", fix="use a new data_dir")
+    connection.execute("UPDATE bus_topics SET retention_ms = ? WHERE name = ?", (spec.retention_ms, name))
+    return False
+
+
+# ── records ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> list[int]:
+    """Append in order; returns the offsets."""
+    heads = {row.partition.id: 0 for row in rows}
+    for number in heads:
+        (heads[number],) = connection.execute("SELECT head FROM bus_partitions WHERE id = ?", (number,)).fetchone()
+    offsets = []
+    for row in rows:
+        offsets.append(heads[row.partition.id])
+        heads[row.partition.id] += 1
+    connection.executemany(
+        "INSERT INTO bus_records VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (row.partition.id << _OFFSET_BITS | offset, row.key, row.time_ms, row.headers, row.value, row.crc)
+            for row, offset in zip(rows, offsets, strict=True)
+        ],
+    )
+    for row, offset in zip(rows, offsets, strict=True):
+        if row.partition.compacted:
+            _supersede(connection, row, row.partition.id << _OFFSET_BITS | offset)
+    heads_by_id = [(head, number) for number, head in heads.items()]
+    connection.executemany("UPDATE bus_partitions SET head = ? WHERE id = ?", heads_by_id)
+    return offsets
+
+
+def _supersede(connection: sqlite3.Connection, row: Row, record: int) -> None:
+    """Remember the newest record of a key; what it replaces is garbage from now on, a tombstone after its grace."""
+    key = (row.partition.id, row.key)
+    older = connection.execute("SELECT record FROM bus_newest WHERE partition = ? AND key = ?", key).fetchone()
+    if older is not None:
+        connection.execute("INSERT OR IGNORE INTO bus_garbage VALUES (?, ?)", (row.time_ms, older[0]))
+    connection.execute("INSERT OR REPLACE INTO bus_newest VALUES (?, ?, ?)", (*key, record))
+    if row.value is None:
+        connection.execute("INSERT OR IGNORE INTO bus_garbage VALUES (?, ?)", (row.time_ms + row.grace_ms, record))
+
+
+def select(
+    connection: sqlite3.Connection, span: Span, *, budget: int, keys: Callable[[str], bool] | None = None
+) -> tuple[list[Record], int]:
+    """Records of a span, up to ``budget`` bytes (but at least one), and the offset to go on from."""
+    base = span.partition.id << _OFFSET_BITS
+    found = connection.execute(
+        "SELECT id, key, time_ms, headers, value, crc FROM bus_records WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
+        (base | span.start, base | span.end, span.limit),
+    )
+    records: list[Record] = []
+    walked = 0
+    resume = span.start
+    for row in found:
+        walked += 1
+        resume = (row[0] & _OFFSETS) + 1
+        if keys is None or keys(row[1]):
+            records.append(_record(span.partition, row))
+            budget -= records[-1].size
+            if budget <= 0:
+                return records, resume
+    # A walk that ended by itself has seen all there is: what is missing up to the end was compacted or has expired.
+    return records, resume if walked == span.limit else max(resume, span.end)
+
+
+def _record(partition: Partition, row: tuple[int, str, int, bytes, bytes | None, int]) -> Record:
+    id_, key, time_ms, headers, value, crc = row
+    whole = crc == _crc(key, headers, value)
+    decoded = orjson.loads(headers) if whole else {DAMAGED: "checksum"}
+    return Record(partition.topic, partition.index, id_ & _OFFSETS, key, time_ms, decoded, value)
+
+
+# ── consumers ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def commit(connection: sqlite3.Connection, group: str, offsets: Iterable[tuple[str, int, int]]) -> None:
+    """Store ``(full topic name, partition, next offset)``."""
+    rows = [(group, topic, number, offset) for topic, number, offset in offsets]
+    connection.executemany("INSERT OR REPLACE INTO bus_offsets VALUES (?, ?, ?, ?)", rows)
+
+
+def committed(connection: sqlite3.Connection, group: str, prefix: str) -> dict[TopicPartition, int]:
+    rows: Iterator[tuple[str, int, int]] = connection.execute(
+        "SELECT topic, number, next FROM bus_offsets WHERE consumers = ?", (group,)
+    )
+    return {TopicPartition(topic[len(prefix) :], number): offset for topic, number, offset in rows}
+
+
+# ── cleaning ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def expire(connection: sqlite3.Connection, partition: Partition, *, before_ms: int, limit: int) -> tuple[int, int]:
+    """Delete the oldest records written before a time, at most ``limit``. Returns their number and the new start."""
+    base = partition.id << _OFFSET_BITS
+    oldest = connection.execute(
+        "SELECT id, time_ms FROM bus_records WHERE id >= ? AND id <= ? ORDER BY id LIMIT ?",
+        (base, base | _OFFSETS, limit),
+    )
+    last = None
+    count = 0
+    for id_, time_ms in oldest:
+        if time_ms >= before_ms:
+            break
+        last, count = id_, count + 1
+    if last is None:
+        return 0, partition.start
+    connection.execute("DELETE FROM bus_records WHERE id >= ? AND id <= ?", (base, last))
+    start = (last & _OFFSETS) + 1
+    connection.execute("UPDATE bus_partitions SET start = ? WHERE id = ?", (start, partition.id))
+    return count, start
+
+
+def compact(connection: sqlite3.Connection, *, now_ms: int, limit: int) -> int:
+    """Delete superseded records and tombstones whose grace is over, at most ``limit``. Returns how many were due."""
+    due = connection.execute(
+        "SELECT due_ms, record FROM bus_garbage WHERE due_ms <= ? ORDER BY due_ms LIMIT ?", (now_ms, limit)
+    ).fetchall()
+    for due_ms, record in due:
+        row = connection.execute("SELECT key FROM bus_records WHERE id = ?", (record,)).fetchone()
+        if row is not None:
+            connection.execute("DELETE FROM bus_records WHERE id = ?", (record,))
+            connection.execute(
+                "DELETE FROM bus_newest WHERE partition = ? AND key = ? AND record = ?",
+                (record >> _OFFSET_BITS, row[0], record),
+            )
+        connection.execute("DELETE FROM bus_garbage WHERE due_ms = ? AND record = ?", (due_ms, record))
+    return len(due)

@@ -1,0 +1,91 @@
+"""Embedded mode's store: one file, one writer, a few readers."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from infra.database.checkpointer import Checkpointer
+from infra.database.committer import Committer, Work
+from infra.database.file import DatabaseFailed, connect, create, create_folder, is_broken
+from infra.database.lock import ProcessLock
+from infra.database.readers import Readers
+
+T = TypeVar("T")
+
+
+class Database:
+    """The SQLite file of one process. ``write`` and ``read`` may be called from any event loop."""
+
+    def __init__(self, path: Path, lock: ProcessLock) -> None:
+        self.path = path
+        self._lock = lock
+        self._closed = False
+        self._readers = Readers(path)
+        self._committer = Committer(path)
+        self._checkpointer = Checkpointer(path, self._committer)
+        self._committer.on_commit = self._checkpointer.nudge
+        self._committer.on_reopen = self._readers.renew
+
+    @classmethod
+    def open(cls, path: Path) -> Database:
+        """Open the file, making it when it is new. Raises DatabaseLocked, or SetupError for a file that is unusable."""
+        path = path.absolute()
+        create_folder(path)
+        lock = ProcessLock(path.with_name(path.name + ".lock"))
+        try:
+            create(path)
+            return cls(path, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    def declare(self, script: str) -> None:
+        """Make an adapter's tables: ``CREATE … IF NOT EXISTS`` statements. Blocks for a few milliseconds."""
+        connection = connect(self.path)
+        try:
+            connection.executescript(f"BEGIN IMMEDIATE;\n{script};\nCOMMIT;")
+        except sqlite3.Error as error:
+            if is_broken(error):
+                raise DatabaseFailed(f"tables could not be made: {error}") from error
+            raise
+        finally:
+            connection.close()
+
+    async def write(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
+        """Run ``work`` in the writer's transaction and return what it returned, once that is committed.
+
+        ``durable`` means on disk when this returns; without it the write survives the death of the process, but not of
+        the machine. Never durable by itself, it is as durable as the next durable write.
+
+        ``work`` runs in another thread, together with others' works in one transaction, each seeing what those before
+        it did. It must not begin, commit or roll back, nor keep the connection. What it raises undoes it alone and is
+        raised here. Raises DatabaseFailed when the file could not be written: nothing is known about the outcome.
+        """
+        if self._closed:
+            raise DatabaseFailed("the database is closed")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._committer.submit(Work(work, future, durable))
+        return await future
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work`` on one snapshot of what is committed, in a reader's thread. Raises DatabaseFailed."""
+        if self._closed:
+            raise DatabaseFailed("the database is closed")
+        return await self._readers.run(work)
+
+    async def close(self) -> None:
+        """Finish the queued writes, move the write-ahead log into the file, and give the lock back."""
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.to_thread(self._stop)
+
+    def _stop(self) -> None:
+        self._checkpointer.stop()
+        self._readers.stop()
+        self._committer.stop()
+        self._lock.release()

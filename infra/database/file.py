@@ -1,0 +1,111 @@
+"""Connections to the database file, and what SQLite's failures mean to us."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from schemas.errors import SetupError, Unavailable
+
+APPLICATION_ID = 0x50524C59
+"""`PRLY`, in the header of the file: tells our files from others."""
+
+KEPT_WAL_BYTES = 4 << 20
+"""The write-ahead log shrinks back to this whenever it starts over."""
+
+_BROKEN = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+
+
+class DatabaseFailed(Unavailable):
+    """The file could not be written or read now. Whether the work was done is not known; it may be tried again."""
+
+
+def is_broken(error: BaseException) -> bool:
+    """True when the file or its disk is at fault, so that the transaction is lost; False when only the statement is."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, sqlite3.Error) and code is not None and (code & 0xFF) in _BROKEN
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection without implicit transactions, usable from any one thread at a time."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
+    try:
+        # Checkpoints are the Checkpointer's: never in the middle of somebody's commit.
+        connection.execute("PRAGMA wal_autocheckpoint=0")
+        connection.execute(f"PRAGMA journal_size_limit={KEPT_WAL_BYTES}")
+        connection.execute("PRAGMA cache_size=-16384")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        # Where a plain fsync stops at the drive's cache (macOS), go through it; elsewhere these two change nothing.
+        connection.execute("PRAGMA fullfsync=1")
+        connection.execute("PRAGMA checkpoint_fullfsync=1")
+        connection.execute("PRAGMA synchronous=FULL")
+        if read_only:
+            connection.execute("PRAGMA query_only=1")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def create(path: Path) -> None:
+    """Make the file, or check that it is ours and readable. Raises SetupError."""
+    try:
+        _prepare(path)
+    except (sqlite3.Error, OSError) as error:
+        raise unusable(path, error) from error
+
+
+def create_folder(path: Path) -> None:
+    """Make the folder of the file, for us alone, and let it survive a power cut. Raises SetupError."""
+    try:
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True, mode=0o700)
+            _sync_folder(path.parent.parent)
+    except OSError as error:
+        raise unusable(path, error) from error
+
+
+def unusable(path: Path, error: Exception) -> SetupError:
+    return SetupError(
+        f"cannot use {path} as the database: {error}",
+        fix="check the folder's permissions and free space; restore a damaged file from a backup, or move it away",
+    )
+
+
+def _prepare(path: Path) -> None:
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    connection = connect(path)
+    try:
+        (found,) = connection.execute("PRAGMA application_id").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if found != APPLICATION_ID and tables:
+            raise sqlite3.DatabaseError("it belongs to another program")
+        (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+        if mode != "wal":
+            raise sqlite3.NotSupportedError("its file system has no shared memory, which the write-ahead log needs")
+        if found != APPLICATION_ID:
+            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    finally:
+        connection.close()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

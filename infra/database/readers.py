@@ -1,0 +1,73 @@
+"""A few connections that only read, each in a thread of a small pool."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from infra.database.file import DatabaseFailed, connect, is_broken
+
+T = TypeVar("T")
+THREADS = 2
+
+
+class Readers:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="parley-read")
+        self._idle: list[sqlite3.Connection] = []
+        self._generation = 0
+        self._guard = threading.Lock()
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, work)
+
+    def renew(self) -> None:
+        """Throw the connections away; those in use are closed when they come back."""
+        with self._guard:
+            self._generation += 1
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def stop(self) -> None:
+        self._pool.shutdown(wait=True)
+        self.renew()
+
+    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return self._on_snapshot(work)
+        except sqlite3.Error as error:
+            if is_broken(error):
+                raise DatabaseFailed(f"the database could not be read: {error}") from error
+            raise
+
+    def _on_snapshot(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        with self._guard:
+            generation = self._generation
+            connection = self._idle.pop() if self._idle else None
+        connection = connection or connect(self._path, read_only=True)
+        sound = False
+        try:
+            connection.execute("BEGIN")
+            result = work(connection)
+            sound = True
+            return result
+        finally:
+            self._give_back(connection, generation, sound)
+
+    def _give_back(self, connection: sqlite3.Connection, generation: int, sound: bool) -> None:
+        try:
+            connection.rollback()
+        except sqlite3.Error:
+            sound = False
+        with self._guard:
+            if sound and generation == self._generation:
+                self._idle.append(connection)
+                return
+        connection.close()

@@ -1,0 +1,59 @@
+"""The counters of contract §5, kept for Prometheus."""
+
+from __future__ import annotations
+
+import prometheus_client as prometheus
+
+CONTENT_TYPE = prometheus.CONTENT_TYPE_LATEST
+
+COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "parley_inbound_total": ("Messages accepted from contacts.", ("tenant", "channel")),
+    "parley_outbound_total": ("Messages handed to a channel, by what became of them.", ("channel", "result")),
+    "parley_deadletters_total": ("Records given up on.", ("code",)),
+    "parley_duplicates_total": ("Repeats that were recognized and dropped.", ("where",)),
+}
+HISTOGRAMS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "parley_turn_seconds": ("How long each stage of a turn took.", ("channel", "stage")),
+}
+GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "parley_lag_records": ("Records not yet committed by a consumer group.", ("topic", "group")),
+    "parley_worker_load": ("How much of the worker's room is taken, 0 to 1.", ("channel",)),
+    "parley_oldest_waiting_seconds": ("Age of the oldest message that waits for an answer.", ("channel",)),
+    "parley_conversations": ("Conversations by who may speak in them.", ("owner",)),
+}
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class PrometheusMetrics:
+    """``schemas.ports.Metrics`` on a registry of its own, so that two instances in one process do not mix."""
+
+    def __init__(self) -> None:
+        # A second series with the time of creation for each counter doubles the page and tells nobody anything.
+        prometheus.disable_created_metrics()
+        self.registry = prometheus.CollectorRegistry()
+        prometheus.ProcessCollector(registry=self.registry)
+        own = self.registry
+        self._counters = {name: prometheus.Counter(name, *about, registry=own) for name, about in COUNTERS.items()}
+        self._gauges = {name: prometheus.Gauge(name, *about, registry=own) for name, about in GAUGES.items()}
+        self._histograms = {
+            name: prometheus.Histogram(name, *about, buckets=_BUCKETS, registry=own)
+            for name, about in HISTOGRAMS.items()
+        }
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None:
+        self._counters[name].labels(**labels).inc(amount)
+
+    def observe(self, name: str, seconds: float, **labels: str) -> None:
+        self._histograms[name].labels(**labels).observe(seconds)
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        self._gauges[name].labels(**labels).set(value)
+
+    def forget(self, name: str, **labels: str) -> None:
+        """Stop reporting one gauge series: a partition or a channel that is not ours any more."""
+        gauge = self._gauges[name]
+        gauge.remove(*(labels[label] for label in GAUGES[name][1]))
+
+    def render(self) -> bytes:
+        """The page for ``/metrics``."""
+        return prometheus.generate_latest(self.registry)

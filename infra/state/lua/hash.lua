@@ -1,0 +1,2 @@
+-- A whole hash. KEYS: head, hash
+return answer(redis.call('HGETALL', KEYS[2]))

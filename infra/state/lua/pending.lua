@@ -1,0 +1,2 @@
+-- KEYS: head, outbox
+return answer(redis.call('HVALS', KEYS[2]))

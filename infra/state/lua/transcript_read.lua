@@ -1,0 +1,14 @@
+-- KEYS: head, lines, numbers    ARGV: 3 'after' or 'last', 4 number, 5 limit
+local found
+if A[3] == 'after' then
+  found = redis.call('ZRANGEBYSCORE', KEYS[3], '(' .. A[4], '+inf', 'WITHSCORES', 'LIMIT', 0, A[5])
+else
+  found = redis.call('ZRANGE', KEYS[3], -tonumber(A[5]), -1, 'WITHSCORES')
+end
+local out = {}
+for i = 1, #found, 2 do
+  out[#out + 1] = found[i]
+  out[#out + 1] = found[i + 1]
+  out[#out + 1] = redis.call('HGET', KEYS[2], found[i])
+end
+return answer(out)

@@ -1,0 +1,2 @@
+-- A plain value. KEYS: head, value
+return answer(redis.call('GET', KEYS[2]))

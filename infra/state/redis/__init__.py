@@ -1,0 +1,67 @@
+"""All state ports on Redis 7 or newer. The only importer of the client library (besides ``infra.deploy``)."""
+
+from __future__ import annotations
+
+from schemas.errors import MissingDependency, StateLost
+from schemas.ports import State
+
+
+async def open_redis_state(url: str, *, prefix: str = "parley") -> State:
+    """The state ports over the Redis at ``url``; every key starts with ``prefix``.
+
+    Nothing is asked of the server yet: it may be down, or empty (then ``rebuild.check`` says so), and work begins when
+    it is back. Raises MissingDependency when the client library is not installed.
+    """
+    try:
+        import redis.asyncio  # noqa: F401
+    except ImportError as error:
+        raise MissingDependency(
+            "state on Redis needs the redis client", fix="pip install 'parley-gateway[redis]'"
+        ) from error
+    return _assemble(url, prefix)
+
+
+def _assemble(url: str, prefix: str) -> State:
+    from infra.state.redis.contacts import RedisContacts
+    from infra.state.redis.conversations import RedisConversations
+    from infra.state.redis.dead_letters import RedisDeadLetters
+    from infra.state.redis.deliveries import RedisDeliveries
+    from infra.state.redis.heads import RedisHeads
+    from infra.state.redis.leases import RedisLeases
+    from infra.state.redis.limiter import RedisLimiter
+    from infra.state.redis.parking import RedisParking
+    from infra.state.redis.pipe import Pipe, connect, listen
+    from infra.state.redis.rebuilding import RedisRebuild
+    from infra.state.redis.shards import Shards
+    from infra.state.redis.signals import RedisSignals
+    from infra.state.redis.transcript import RedisTranscript
+
+    pipe = Pipe(connect(url))
+    shards = Shards(pipe, prefix)
+    signals = RedisSignals(pipe, listen(url), prefix)
+    rebuild = RedisRebuild(shards)
+
+    async def ready() -> None:
+        lost = await rebuild.check()
+        if lost:
+            raise StateLost("state is lost or is being rebuilt", shards=lost)
+
+    async def close() -> None:
+        await signals.close()
+        await pipe.close()
+
+    return State(
+        conversations=RedisConversations(shards),
+        contacts=RedisContacts(shards),
+        transcript=RedisTranscript(shards),
+        deliveries=RedisDeliveries(shards),
+        parking=RedisParking(shards),
+        dead_letters=RedisDeadLetters(shards),
+        limiter=RedisLimiter(shards),
+        leases=RedisLeases(shards),
+        signals=signals,
+        heads=RedisHeads(shards),
+        rebuild=rebuild,
+        ready=ready,
+        close=close,
+    )

@@ -1,0 +1,154 @@
+"""Conversations on Redis: each transition is one script on one shard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+from infra.state import rules
+from infra.state.redis import listing, wire
+from infra.state.redis.shards import Shards
+from schemas.conversation import Conversation, Facts, Origin, Owner, Snapshot
+from schemas.envelope import Envelope
+from schemas.errors import NotFound
+from schemas.ports import Begun, Owned, Page
+
+_BEGIN = ("c:", "h:", "x:", "l", "k", "lc")
+_COMMIT = ("c:", "h:", "x:", "u", "l")
+_OWN = ("c:", "x:", "u", "l", "k", "o:")
+_SNAPSHOT = ("c:", "h:", "x:", "n:", "p:")
+
+
+class RedisConversations:
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+
+    async def begin(self, conversation: str, origin: Origin, event_ids: Sequence[str], *, now: datetime) -> Begun:
+        token, known, outbox, fields = await self._shards.at(
+            conversation,
+            "begin",
+            _BEGIN,
+            conversation,
+            rules.micros(now),
+            origin.model_dump_json(),
+            listing.quoted(origin.tenant),
+            listing.quoted(origin.channel),
+            *map(rules.pack_id, event_ids),
+        )
+        state = wire.conversation_of(conversation, fields)
+        assert state is not None  # noqa: S101 (the script has just made it)
+        handled = frozenset(event for event, is_known in zip(event_ids, known, strict=True) if is_known)
+        return Begun(state, int(token), handled, wire.unpack_outbox(outbox))
+
+    async def commit(
+        self,
+        conversation: str,
+        *,
+        token: int,
+        version: int,
+        epoch: int,
+        facts: Facts,
+        handled: Sequence[str],
+        outbox: Sequence[Envelope],
+        now: datetime,
+    ) -> Literal["committed", "stale"]:
+        entries = [part for event in outbox for part in (event.id, wire.pack_envelope(event))]
+        (verdict,) = await self._shards.at(
+            conversation,
+            "commit",
+            _COMMIT,
+            conversation,
+            rules.micros(now),
+            token,
+            version,
+            epoch,
+            facts.model_dump_json(),
+            rules.commit_key(token, version, handled),
+            rules.micros(rules.handled_floor(now)),
+            wire.KEEP,
+            len(handled),
+            *map(rules.pack_id, handled),
+            *entries,
+        )
+        return "committed" if verdict == b"committed" else "stale"
+
+    async def pending(self, conversation: str) -> list[Envelope]:
+        (entries,) = await self._shards.at(conversation, "pending", ("x:",))
+        return wire.unpack_outbox(entries)
+
+    async def published(self, conversation: str, event_ids: Sequence[str]) -> None:
+        if event_ids:
+            await self._shards.at(conversation, "published", ("x:", "u"), conversation, *event_ids)
+
+    async def unpublished(self, *, before: datetime, limit: int) -> list[str]:
+        return [member for _, member in await listing.due(self._shards, "u", rules.micros(before), limit)]
+
+    async def own(
+        self,
+        conversation: str,
+        to: Owner,
+        *,
+        expected_epoch: int,
+        request_id: str,
+        by: str,
+        reason: str = "",
+        now: datetime,
+    ) -> Owned:
+        held = await self.get(conversation)
+        if held is None:
+            raise NotFound("no such conversation")
+        epoch = expected_epoch + 1
+        event = rules.owner_changed(held, to, epoch=epoch, request_id=request_id, by=by, reason=reason, now=now)
+        answer = await self._shards.at(
+            conversation,
+            "own",
+            _OWN,
+            conversation,
+            rules.micros(now),
+            to,
+            expected_epoch,
+            request_id,
+            event.id,
+            wire.pack_envelope(event),
+            # What an epoch of -1 would become tells whether this owner raises the floor.
+            int(rules.floor_after(to, epoch, -1) == epoch),
+            wire.KEEP,
+        )
+        if len(answer) == 1:
+            raise NotFound("no such conversation")
+        won, owner, now_epoch = answer
+        return Owned(bool(won), owner.decode(), int(now_epoch))
+
+    async def get(self, conversation: str) -> Conversation | None:
+        (fields,) = await self._shards.at(conversation, "get", ("c:",))
+        return wire.conversation_of(conversation, fields)
+
+    async def snapshot(self, conversation: str) -> Snapshot | None:
+        fields, handled, outbox, numbers, promised = await self._shards.at(
+            conversation, "snapshot", _SNAPSHOT, rules.RECENT_SEQS
+        )
+        state = wire.conversation_of(conversation, fields)
+        if state is None:
+            return None
+        return rules.snapshot_of(
+            state,
+            [(rules.unpack_id(event), int(at)) for event, at in wire.pairs(handled)],
+            [(id_.decode(), int(seq)) for id_, seq in (*wire.pairs(numbers), *wire.pairs(promised))],
+            wire.unpack_outbox(outbox),
+        )
+
+    async def listing(
+        self, tenant: str, *, owner: Owner | None = None, channel: str = "", after: str = "", limit: int = 50
+    ) -> Page:
+        owners = [owner] if owner else list(rules.OWNERS)
+        ids, next_ = await listing.newest(self._shards, tenant, owners, channel, after, max(1, limit))
+        items = await listing.load(self._shards, ids)
+        return Page([item for item in items if item is not None], next_)
+
+    async def counts(self) -> dict[Owner, int]:
+        total: dict[Owner, int] = dict.fromkeys(rules.OWNERS, 0)
+        for (counted,) in await self._shards.everywhere("hash", ("k",)):
+            for owner, count in wire.pairs(counted):
+                total[owner.decode()] += int(count)  # type: ignore[index]
+        return total

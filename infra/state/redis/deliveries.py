@@ -1,0 +1,92 @@
+"""Deliveries on Redis: the intent to send, then what came of it, and the vendor's ids."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import cast
+from uuid import uuid4
+
+from infra.bus.partitioner import shard_of
+from infra.state import rules
+from infra.state.redis import listing, wire
+from infra.state.redis.shards import Shards
+from schemas.conversation import Delivered
+from schemas.messages import OutboundMessage
+from schemas.ports import SendVerdict
+
+_VERDICTS: dict[str, SendVerdict] = {
+    "go": "go",
+    "in_doubt": "in_doubt",
+    "stale_owner": "stale_owner",
+    "expired": "expired",
+    "sent": "already_sent",
+    "failed": "already_sent",
+    "unknown": "in_doubt",
+}
+
+
+def pack(outcome: Delivered) -> str:
+    return f"{outcome.state} {outcome.model_dump_json()}"
+
+
+def external_key(shards: Shards, tenant: str, channel: str, account: str, external_id: str) -> tuple[int, str]:
+    """``(shard, key)``: the vendor's id decides, for it is all that a receipt knows."""
+    shard = shard_of(f"external:{tenant}:{channel}:{account}:{external_id}")
+    return shard, shards.key(shard, "e", tenant, channel, account, external_id)
+
+
+class RedisDeliveries:
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+
+    async def begin_send(
+        self, conversation: str, message: OutboundMessage, *, deadline: float, now: datetime
+    ) -> SendVerdict:
+        (verdict,) = await self._shards.at(
+            conversation,
+            "begin_send",
+            ("c:", "d:", "dt:", "i"),
+            conversation,
+            message.id,
+            uuid4().hex,
+            rules.micros(now),
+            rules.micros(now + timedelta(seconds=deadline)),
+            int(now >= message.expires_at),
+            message.epoch if message.author.kind == "agent" else "",
+            rules.micros(now - rules.DELIVERY_HORIZON),
+            wire.KEEP,
+        )
+        return _VERDICTS[verdict.decode()]
+
+    async def record(self, conversation: str, outcome: Delivered) -> None:
+        await self._shards.at(
+            conversation,
+            "record",
+            ("d:", "dt:", "i"),
+            conversation,
+            outcome.message_id,
+            pack(outcome),
+            rules.micros(outcome.at),
+            wire.KEEP,
+        )
+
+    async def outcome(self, conversation: str, message_id: str) -> Delivered | None:
+        (entry,) = await self._shards.at(conversation, "field", ("d:",), message_id)
+        if entry is None or entry.startswith(b"?"):
+            return None
+        return Delivered.model_validate_json(entry.partition(b" ")[2])
+
+    async def by_external_id(self, tenant: str, channel: str, account: str, external_id: str) -> tuple[str, str] | None:
+        shard, key = external_key(self._shards, tenant, channel, account, external_id)
+        (value,) = await self._shards.run(shard, "value", [key])
+        return None if value is None else cast(tuple[str, str], tuple(value.decode().split("\n", 1)))
+
+    async def bind(
+        self, tenant: str, channel: str, account: str, external_id: str, conversation: str, message_id: str
+    ) -> None:
+        shard, key = external_key(self._shards, tenant, channel, account, external_id)
+        await self._shards.run(shard, "put", [key], f"{conversation}\n{message_id}", wire.KEEP)
+
+    async def unresolved(self, *, before: datetime, limit: int) -> list[tuple[str, str]]:
+        found = await listing.due(self._shards, "i", rules.micros(before), limit)
+        return [cast(tuple[str, str], tuple(member.split(" ", 1))) for _, member in found]

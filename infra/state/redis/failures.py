@@ -1,0 +1,45 @@
+"""What Redis and its client say, translated into the closed list of failures."""
+
+from __future__ import annotations
+
+from redis import exceptions as said
+
+from schemas.errors import StateUnavailable
+
+_FIXES: tuple[tuple[type[Exception], str, str], ...] = (
+    (
+        said.AuthenticationError,
+        "Redis refuses our credentials",
+        "put the user and password into the state URL: redis://user:password@host:6379/0",
+    ),
+    (said.NoPermissionError, "Redis refuses a command", "allow the user all commands and keys under the prefix"),
+    (said.BusyLoadingError, "Redis is loading its data", "wait; work goes on by itself"),
+    (said.ReadOnlyError, "this Redis is a replica", "let the state URL name the primary"),
+    (
+        said.OutOfMemoryError,
+        "Redis has no memory left",
+        "raise maxmemory and keep maxmemory-policy noeviction; work goes on by itself",
+    ),
+    (said.TimeoutError, "Redis does not answer in time", "check its load, its disk and the network between"),
+    (said.ConnectionError, "Redis cannot be reached", "check that it runs and that the state URL names it"),
+)
+_BY_PREFIX = {
+    "OOM": _FIXES[4],
+    "READONLY": _FIXES[3],
+    "LOADING": _FIXES[2],
+    "NOAUTH": _FIXES[0],
+    "MISCONF": (said.ResponseError, "Redis cannot write to its disk", "free disk space; see the log of Redis"),
+    "MASTERDOWN": (said.ResponseError, "this replica has lost its primary", "let the state URL name the primary"),
+}
+
+
+def unavailable(error: BaseException) -> StateUnavailable:
+    """The failure to raise instead of ``error``, with its fix."""
+    known = _BY_PREFIX.get(str(error).split(" ", 1)[0].rstrip(":"))
+    if known is None:
+        known = next((row for row in _FIXES if isinstance(error, row[0])), None)
+    if known is None and isinstance(error, OSError):
+        known = _FIXES[-1]
+    if known is None:
+        return StateUnavailable(f"Redis failed: {type(error).__name__}", fix="see the log")
+    return StateUnavailable(known[1], fix=known[2])

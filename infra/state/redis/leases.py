@@ -1,0 +1,25 @@
+"""Leases on Redis. They work while shards are lost, because the rebuild itself needs one."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from infra.bus.partitioner import shard_of
+from infra.state import rules
+from infra.state.redis.shards import Shards
+
+
+class RedisLeases:
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+
+    async def acquire(self, name: str, holder: str, *, ttl: float, now: datetime) -> int | None:
+        until = rules.micros(now + timedelta(seconds=ttl))
+        token = await self._shards.plain("lease", [self._key(name)], holder, rules.micros(now), until)
+        return None if token is None else int(token)
+
+    async def release(self, name: str, holder: str) -> None:
+        await self._shards.plain("release", [self._key(name)], holder)
+
+    def _key(self, name: str) -> str:
+        return self._shards.key(shard_of(f"lease:{name}"), "lease", name)

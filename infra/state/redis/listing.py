@@ -1,0 +1,63 @@
+"""Lists over all shards: each keeps its own index in order, and a page is merged from their beginnings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from infra.state import rules
+from infra.state.redis import wire
+from infra.state.redis.shards import ALL, Shards, quoted
+from schemas.conversation import Conversation
+
+__all__ = ["due", "load", "newest", "quoted"]
+
+SAMPLE = 4
+"""How many entries every shard is asked for first. A page is spread over 256 shards, so that is nearly always enough;
+shards whose whole sample made it onto the page are asked again for more."""
+
+Entry = tuple[int, str]  # microseconds, conversation
+
+
+async def newest(
+    shards: Shards, tenant: str, owners: Sequence[str], channel: str, after: str, limit: int
+) -> tuple[list[str], str]:
+    """One page of conversation ids, newest first, and the next cursor. Raises InvalidRequest for a bad cursor."""
+    at, id_ = rules.cursor_place(after) if after else ("", "")
+
+    async def first(of: Iterable[int], count: int) -> list[list[Entry]]:
+        answers = await shards.on(of, "listing", ("l", "lc"), quoted(tenant), quoted(channel), at, id_, count, *owners)
+        return [[(int(score), name.decode()) for name, score in wire.pairs(found)] for (found,) in answers]
+
+    by_shard = await _enough(first, limit + 1, descending=True)
+    page = sorted((entry for entries in by_shard for entry in entries), reverse=True)[: limit + 1]
+    if len(page) <= limit:
+        return [name for _, name in page], ""
+    return [name for _, name in page[:limit]], rules.cursor(*page[limit - 1])
+
+
+async def due(shards: Shards, index: str, before: int, limit: int) -> list[Entry]:
+    """The oldest entries of a time index over all shards: ``(microseconds, member)``."""
+
+    async def first(of: Iterable[int], count: int) -> list[list[Entry]]:
+        answers = await shards.on(of, "due", (index,), before, count)
+        return [[(int(score), name.decode()) for name, score in wire.pairs(found)] for (found,) in answers]
+
+    by_shard = await _enough(first, limit, descending=False)
+    return sorted(entry for entries in by_shard for entry in entries)[:limit]
+
+
+async def load(shards: Shards, ids: Sequence[str]) -> list[Conversation | None]:
+    answers = await asyncio.gather(*(shards.at(id_, "get", ("c:",)) for id_ in ids))
+    return [wire.conversation_of(id_, fields) for id_, (fields,) in zip(ids, answers, strict=True)]
+
+
+async def _enough(first, limit: int, *, descending: bool) -> list[list[Entry]]:  # type: ignore[no-untyped-def]
+    found: list[list[Entry]] = await first(ALL, min(SAMPLE, limit))
+    if limit <= SAMPLE:
+        return found
+    page = set(sorted((entry for entries in found for entry in entries), reverse=descending)[:limit])
+    short = [shard for shard, entries in enumerate(found) if len(entries) == SAMPLE and entries[-1] in page]
+    for shard, entries in zip(short, await first(short, limit), strict=True):
+        found[shard] = entries
+    return found

@@ -1,0 +1,63 @@
+"""Records set aside on Redis, by consumer group and conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from infra.bus.partitioner import shard_of
+from infra.state import rules
+from infra.state.redis import wire
+from infra.state.redis.shards import Shards, quoted
+from schemas.ports import Record, TopicPartition
+
+
+class RedisParking:
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+
+    async def park(self, group: str, conversation: str, records: Sequence[Record], *, until: datetime) -> None:
+        if not records:
+            return
+        source = records[0].source
+        rows = [
+            part for record in records for part in (wire.position_of(record), record.offset, wire.pack_record(record))
+        ]
+        entry = f"{rules.micros(until)}|{source.partition}|{source.topic}"
+        await self._run("park", group, conversation, conversation, entry, *rows)
+
+    async def parked(self, group: str, conversation: str, *, limit: int) -> list[Record]:
+        if limit <= 0:
+            return []
+        shard = shard_of(conversation)
+        (found,) = await self._shards.run(shard, "parked", self._keys(shard, group, conversation)[:2], limit)
+        return [wire.unpack_record(packed) for packed in found]
+
+    async def unpark(self, group: str, conversation: str, records: Sequence[Record]) -> int:
+        (left,) = await self._run("unpark", group, conversation, conversation, *map(wire.position_of, records))
+        return int(left)
+
+    async def waiting(
+        self, group: str, partitions: Iterable[TopicPartition]
+    ) -> dict[str, tuple[TopicPartition, datetime]]:
+        wanted = frozenset(partitions)
+        out = {}
+        for (flat,) in await self._shards.everywhere("hash", (f"w:{quoted(group)}",)):
+            for conversation, entry in wire.pairs(flat):
+                until, partition, topic = entry.decode().split("|", 2)
+                source = TopicPartition(topic, int(partition))
+                if source in wanted:
+                    out[conversation.decode()] = (source, rules.moment(int(until)))
+        return out
+
+    async def _run(self, script: str, group: str, conversation: str, *arguments: str | int | bytes) -> list[bytes]:
+        shard = shard_of(conversation)
+        return await self._shards.run(shard, script, self._keys(shard, group, conversation), *arguments)
+
+    def _keys(self, shard: int, group: str, conversation: str) -> list[str]:
+        key = self._shards.key
+        return [
+            key(shard, "q", group, conversation),
+            key(shard, "qo", group, conversation),
+            key(shard, "w", quoted(group)),
+        ]

@@ -1,0 +1,137 @@
+"""Redis's side of a rebuild from the log. What the pieces are and in which order they come: ``infra.state.rebuild``."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable
+from uuid import uuid4
+
+from infra.bus.partitioner import shard_of
+from infra.state import rules
+from infra.state.redis import contacts, deliveries, wire
+from infra.state.redis.failures import unavailable
+from infra.state.redis.pipe import Argument
+from infra.state.redis.shards import ALL, Shards, quoted
+from schemas.conversation import Contact, Delivered, Origin, Snapshot
+from schemas.errors import StateLost
+from schemas.messages import TranscriptMessage
+
+_KINDS = ("c:", "h:", "x:", "u", "l", "k", "lc", "p:")
+_SCAN = 2_000
+
+
+class RedisRebuild:
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+        self._rebuilds: dict[int, str] = {}
+
+    async def check(self) -> frozenset[int]:
+        answers = await asyncio.gather(*(self._shards.run(shard, "check", []) for shard in ALL), return_exceptions=True)
+        lost: set[int] = set()
+        for answer in answers:
+            if isinstance(answer, StateLost):
+                lost |= answer.shards
+            elif isinstance(answer, BaseException):
+                raise answer
+        return frozenset(lost)
+
+    async def prepare(self, shards: frozenset[int]) -> None:
+        # The id fences: a rebuilder that was overtaken by this one writes nothing any more.
+        rebuild = uuid4().hex
+        seconds, micros = await self._shards.pipe.command("TIME")
+        now = int(seconds) * 1_000_000 + int(micros)
+        await asyncio.gather(
+            *(self._shards.plain("prepare", [self._shards.head(shard)], rebuild, now) for shard in shards)
+        )
+        await self._empty(shards)
+        self._rebuilds |= dict.fromkeys(shards, rebuild)
+
+    async def restore(self, snapshot: Snapshot) -> None:
+        state = snapshot.conversation
+        tenant, channel = quoted(state.origin.tenant), quoted(state.origin.channel)
+        fields: list[Argument] = [
+            *("origin", state.origin.model_dump_json(), "owner", state.owner, "epoch", state.epoch),
+            *("floor", state.agent_floor, "version", state.version, "head", state.head_seq),
+            *("created", rules.micros(state.created_at), "updated", rules.micros(state.updated_at)),
+            *("facts", state.facts.model_dump_json()),
+        ]
+        handled = [part for one in snapshot.handled for part in (rules.pack_id(one.id), rules.micros(one.at))]
+        events = [rules.unpack_envelope(record) for record in snapshot.outbox]
+        outbox = [part for event in events for part in (event.id, wire.pack_envelope(event))]
+        await self._fill(
+            state.id,
+            "restore",
+            _KINDS,
+            *(state.id, tenant, channel, wire.KEEP, len(fields) // 2, *fields),
+            *(len(snapshot.handled), *handled, len(events), *outbox, rules.micros(state.updated_at)),
+            *(part for one in snapshot.recent for part in (one.id, one.seq)),
+        )
+
+    async def restore_contact(self, contact: Contact) -> None:
+        shard = contacts.shard_for(contact.tenant)
+        keys = contacts.keys_for(self._shards, contact.tenant, contact.addresses)
+        await self._at(shard, "restore_contact", keys, contact.id, contact.model_dump_json())
+
+    async def restore_message(self, conversation: str, message: TranscriptMessage) -> None:
+        _, line = wire.pack_line(message)
+        await self._fill(conversation, "restore_message", ("c:", "t:", "n:", "p:"), message.id, line, message.seq)
+
+    async def restore_delivery(self, conversation: str, outcome: Delivered) -> None:
+        origin = await self._fill(
+            conversation,
+            "restore_delivery",
+            ("c:", "d:", "dt:"),
+            *(outcome.message_id, deliveries.pack(outcome), rules.micros(outcome.at), wire.KEEP),
+        )
+        if outcome.external_id and isinstance(origin, bytes):
+            await self._bind(conversation, outcome, Origin.model_validate_json(origin))
+
+    async def finish(self, shards: frozenset[int]) -> None:
+        ordered = sorted(shards)
+        done = await asyncio.gather(
+            *(
+                self._shards.plain("finish", [self._shards.head(shard)], self._rebuilds.pop(shard, ""), uuid4().hex)
+                for shard in ordered
+            )
+        )
+        overtaken = frozenset(shard for shard, finished in zip(ordered, done, strict=True) if not finished)
+        if overtaken:
+            raise StateLost("another rebuild has begun meanwhile", shards=overtaken)
+
+    async def _bind(self, conversation: str, outcome: Delivered, origin: Origin) -> None:
+        place = (origin.tenant, origin.channel, origin.account, outcome.external_id)
+        shard, key = deliveries.external_key(self._shards, *place)
+        await self._at(shard, "restore_value", [key], f"{conversation}\n{outcome.message_id}", wire.KEEP)
+
+    async def _fill(self, conversation: str, script: str, kinds: Iterable[str], *arguments: Argument) -> object:
+        shard = shard_of(conversation)
+        start = self._shards.key(shard, "")
+        keys = [f"{start}{kind}{conversation}" if kind[-1] == ":" else start + kind for kind in kinds]
+        return await self._at(shard, script, keys, *arguments)
+
+    async def _at(self, shard: int, script: str, keys: list[str], *arguments: Argument) -> object:
+        head = self._shards.head(shard)
+        return await self._shards.plain(script, [head, *keys], self._rebuilds.get(shard, ""), *arguments)
+
+    async def _empty(self, shards: frozenset[int]) -> None:
+        """Delete every key of these shards but their heads and the leases."""
+        starts = {f"{self._shards.prefix}:{{s{shard:02x}}}:".encode() for shard in shards}
+        length = len(next(iter(starts), b""))
+        client = self._shards.pipe.client
+        prefix = re.sub(r"([\[\]*?\\^-])", r"\\\1", self._shards.prefix)
+        cursor = 0
+        try:
+            while True:
+                cursor, keys = await client.scan(cursor, match=f"{prefix}:{{s*", count=_SCAN)
+                doomed = [key for key in keys if key[:length] in starts and not _stays(key[length:])]
+                if doomed:
+                    await client.unlink(*doomed)
+                if cursor == 0:
+                    return
+        except Exception as error:
+            raise unavailable(error) from error
+
+
+def _stays(rest: bytes) -> bool:
+    return rest == b"shard" or rest.startswith(b"lease:")

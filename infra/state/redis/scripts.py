@@ -1,0 +1,38 @@
+"""The Lua scripts: one a transition, read once from ``infra/state/lua`` and called by their hash."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+_UNGUARDED = frozenset({"lease", "release", "prepare", "finish"})
+_FRAGMENTS = frozenset({"head", "restore_head"})
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    name: str
+    source: str
+    sha: str
+
+
+@cache
+def scripts() -> dict[str, Script]:
+    """Every script by name, each with the check of the shard's head in front that its kind needs."""
+    folder = files("infra.state") / "lua"
+    sources = {
+        entry.name.removesuffix(".lua"): entry.read_text() for entry in folder.iterdir() if entry.name.endswith(".lua")
+    }
+    return {name: _script(name, sources) for name in sources if name not in _FRAGMENTS}
+
+
+def _script(name: str, sources: dict[str, str]) -> Script:
+    if name in _UNGUARDED:
+        source = sources[name]
+    elif name.startswith("restore"):
+        source = sources["restore_head"] + sources[name]
+    else:
+        source = sources["head"] + sources[name]
+    return Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())

@@ -1,0 +1,97 @@
+"""Where keys live, and the check that what a shard holds is what it held when we last looked (design §6).
+
+Each shard has a head with an ``epoch`` (a new one after every rebuild) and a ``seq`` that each transition raises. A
+process keeps the pair it has seen last. Every script checks it before anything else:
+
+- no head, or one that is not ready: Redis was emptied, or is being rebuilt: ``StateLost``;
+- the same epoch with a lower seq: Redis came back with older data: the shard is marked lost for all: ``StateLost``;
+- another epoch: the shard was rebuilt by somebody; it is adopted at once. What was begun before cannot be committed,
+  because fencing tokens of a rebuilt shard start above all earlier ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from redis import exceptions as said
+
+from infra.bus.partitioner import SHARDS, shard_of
+from infra.state.redis.pipe import Argument, Pipe
+from infra.state.redis.scripts import scripts
+from schemas.errors import StateLost
+
+ALL = range(SHARDS)
+
+
+def tag(shard: int) -> str:
+    return f"{{s{shard:02x}}}"
+
+
+def quoted(part: str) -> str:
+    """A part of a key that is not its last: colons must not make two different keys equal."""
+    return part.replace("%", "%25").replace(":", "%3A") if ":" in part or "%" in part else part
+
+
+class Shards:
+    def __init__(self, pipe: Pipe, prefix: str) -> None:
+        self.pipe = pipe
+        self.prefix = prefix
+        self._scripts = scripts()
+        self._known: dict[int, tuple[bytes, int]] = {}
+
+    def key(self, shard: int, kind: str, *parts: str) -> str:
+        """``prefix:{sNN}:kind:part:part``; NN is the shard in hexadecimal, and what Redis Cluster hashes."""
+        start = f"{self.prefix}:{{s{shard:02x}}}:{kind}"
+        if not parts:
+            return start
+        return ":".join((start, *(quoted(part) for part in parts[:-1]), parts[-1]))
+
+    def head(self, shard: int) -> str:
+        return f"{self.prefix}:{{s{shard:02x}}}:shard"
+
+    async def at(self, conversation: str, script: str, kinds: Sequence[str], *arguments: Argument) -> list[Any]:
+        """Run a script of one conversation. A kind ``x:`` is the conversation's own key, ``x`` one of the shard."""
+        shard = shard_of(conversation)
+        start = f"{self.prefix}:{{s{shard:02x}}}:"
+        keys = [f"{start}{kind}{conversation}" if kind[-1] == ":" else start + kind for kind in kinds]
+        return await self.run(shard, script, keys, *arguments)
+
+    async def run(self, shard: int, script: str, keys: Sequence[str], *arguments: Argument) -> list[Any]:
+        """Run a script on a shard; returns what follows epoch and seq in its answer. Raises StateLost."""
+        epoch, seq = self._known.get(shard, (b"", 0))
+        try:
+            reply = await self.pipe.run(self._scripts[script], [self.head(shard), *keys], [epoch, seq, *arguments])
+        except said.ResponseError as error:
+            raise StateLost(f"state is lost: {error}", shards=frozenset({shard})) from error
+        self._learn(shard, reply[0], int(reply[1]))
+        return reply[2:]  # type: ignore[no-any-return]
+
+    async def everywhere(self, script: str, kinds: Sequence[str], *arguments: Argument) -> list[list[Any]]:
+        """Run a script on every shard, in a few pipelines. Raises StateLost with all the shards that are lost."""
+        return await self.on(ALL, script, kinds, *arguments)
+
+    async def on(
+        self, shards: Iterable[int], script: str, kinds: Sequence[str], *arguments: Argument
+    ) -> list[list[Any]]:
+        answers = await asyncio.gather(
+            *(self.run(shard, script, [self.key(shard, kind) for kind in kinds], *arguments) for shard in shards),
+            return_exceptions=True,
+        )
+        lost = [answer.shards for answer in answers if isinstance(answer, StateLost)]
+        if lost:
+            raise StateLost("state is lost", shards=frozenset().union(*lost))
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        return answers  # type: ignore[return-value]
+
+    async def plain(self, script: str, keys: Sequence[str], *arguments: Argument) -> Any:
+        """Run a script that looks at no head, or at a shard that is being rebuilt."""
+        return await self.pipe.run(self._scripts[script], keys, arguments)
+
+    def _learn(self, shard: int, epoch: bytes, seq: int) -> None:
+        known = self._known.get(shard)
+        if known is None or known[0] != epoch or known[1] < seq:
+            self._known[shard] = (epoch, seq)

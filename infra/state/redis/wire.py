@@ -1,0 +1,89 @@
+"""How models are laid out as Redis values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import orjson
+
+from infra.state import rules
+from schemas.conversation import Conversation, Facts, Origin
+from schemas.envelope import Envelope
+from schemas.messages import TranscriptMessage
+from schemas.ports import Record
+
+KEEP = 9 * 86_400
+"""Seconds until Redis drops handled ids, deliveries and won requests of a conversation where nothing happens any more:
+past the 8 days for which they are needed."""
+
+
+def pack_envelope(event: Envelope) -> bytes:
+    """Headers as JSON, a newline, and the payload ("" is a tombstone)."""
+    return orjson.dumps(event.headers()) + b"\n" + (event.data or b"")
+
+
+def unpack_envelope(packed: bytes) -> Envelope:
+    headers, _, data = packed.partition(b"\n")
+    return Envelope.from_wire(orjson.loads(headers), data or None)
+
+
+def unpack_outbox(entries: Iterable[bytes]) -> list[Envelope]:
+    """Entries are ``time:n:envelope``; ``n`` gives the order of commits."""
+    numbered = sorted(((int(n), packed) for _, n, packed in (entry.split(b":", 2) for entry in entries)))
+    return [unpack_envelope(packed) for _, packed in numbered]
+
+
+def conversation_of(id_: str, fields: Sequence[bytes | None]) -> Conversation | None:
+    """``fields`` as get.lua answers them; None when there is no conversation, only a transcript perhaps."""
+    origin, owner, epoch, floor, version, head, created, updated, facts = fields
+    if origin is None:
+        return None
+    return Conversation.model_validate(
+        {
+            "id": id_,
+            "origin": Origin.model_construct(**orjson.loads(origin)),
+            "owner": (owner or b"").decode(),
+            "epoch": int(epoch or 0),
+            "agent_floor": int(floor or 0),
+            "version": int(version or 0),
+            "head_seq": int(head or 0),
+            "created_at": rules.moment(int(created or 0)),
+            "updated_at": rules.moment(int(updated or 0)),
+            "facts": Facts.model_validate_json(facts or b"{}"),
+        }
+    )
+
+
+def pack_line(message: TranscriptMessage) -> tuple[str, bytes]:
+    """``(fingerprint, line)``; see transcript_add.lua for the layout of a line."""
+    text, known = message.text.encode(), rules.fingerprint(message) or "-"
+    rest = message.model_dump_json(exclude={"seq", "state", "text"}).encode()
+    return known, f"{message.state} {known} {len(text)}\n".encode() + text + rest
+
+
+def unpack_line(line: bytes, seq: int) -> TranscriptMessage:
+    head, _, rest = line.partition(b"\n")
+    state, _, length = head.decode().split(" ")
+    size = int(length)
+    values = orjson.loads(rest[size:])
+    return TranscriptMessage.model_validate(values | {"seq": seq, "state": state, "text": rest[:size].decode()})
+
+
+def pack_record(record: Record) -> bytes:
+    where = [record.topic, record.partition, record.offset, record.key, record.timestamp_ms, dict(record.headers)]
+    return orjson.dumps([*where, record.value is not None]) + b"\n" + (record.value or b"")
+
+
+def unpack_record(packed: bytes) -> Record:
+    head, _, value = packed.partition(b"\n")
+    *where, has_value = orjson.loads(head)
+    return Record(*where, value if has_value else None)
+
+
+def position_of(record: Record) -> str:
+    return f"{record.topic}|{record.partition}|{record.offset}"
+
+
+def pairs(flat: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Redis answers pairs as a flat list."""
+    return zip(flat[::2], flat[1::2], strict=True)

@@ -1,0 +1,241 @@
+"""What every state store does the same way, whatever holds the bytes. Pure: no clock, no client, no I/O.
+
+An adapter that needs a rule inside a server-side script states it there again; the contract suite keeps both honest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import get_args
+from uuid import UUID
+
+from schemas import ids, topics
+from schemas.conversation import (
+    HANDLED_HORIZON_DAYS,
+    Conversation,
+    Delivered,
+    HandledId,
+    Owner,
+    OwnerChanged,
+    PendingRecord,
+    SeqOf,
+    Snapshot,
+)
+from schemas.envelope import Envelope, envelope
+from schemas.errors import InvalidRequest
+from schemas.messages import MessageState, OutboundMessage, TranscriptMessage
+from schemas.ports import SendVerdict
+
+OWNERS: tuple[Owner, ...] = get_args(Owner)
+SOURCE = "parley/state"
+RECENT_SEQS = 50
+"""How many transcript numbers a snapshot carries: more than any lane leaves unpublished."""
+
+HANDLED_HORIZON = timedelta(days=HANDLED_HORIZON_DAYS)
+DELIVERY_HORIZON = timedelta(days=8)
+"""Longer than outbound messages stay on the bus (7 d), so that no redelivered one is sent twice."""
+
+TURNS_KEPT = 200
+"""How many turns of a conversation can be looked up."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+# ── Time and cursors ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def micros(at: datetime) -> int:
+    """Microseconds since 1970: exact, ordered, and below 2**53, so that Lua and JSON keep every digit."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def moment(stamp: int) -> datetime:
+    """The opposite of ``micros``."""
+    return _EPOCH + stamp * _MICROSECOND
+
+
+def cursor(at: int, item: str) -> str:
+    """Names the place after the item that was listed with time ``at`` (microseconds)."""
+    return f"{at}:{item}"
+
+
+def cursor_place(text: str) -> tuple[int, str]:
+    """``(microseconds, id)`` of a cursor made by ``cursor``. Raises InvalidRequest."""
+    stamp, colon, item = text.partition(":")
+    if not colon or not stamp.isascii() or not stamp.isdigit():
+        raise InvalidRequest("the cursor is not one that a listing returned")
+    return int(stamp), item
+
+
+# ── Handled ids and commits ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def pack_id(event: str) -> bytes:
+    """An id as kept in large sets: a UUID costs 17 bytes instead of 36, any other id is kept as it is."""
+    try:
+        value = UUID(event)
+    except ValueError:
+        return b"t" + event.encode()
+    return b"u" + value.bytes if str(value) == event else b"t" + event.encode()
+
+
+def unpack_id(packed: bytes) -> str:
+    """The opposite of ``pack_id``."""
+    return str(UUID(bytes=packed[1:])) if packed[:1] == b"u" else packed[1:].decode()
+
+
+def handled_floor(now: datetime) -> datetime:
+    """Handled ids from before this moment may be dropped; trimmed when a commit writes new ones."""
+    return now - HANDLED_HORIZON
+
+
+def commit_key(token: int, version: int, handled: Iterable[str]) -> str:
+    """Names a commit, so that its repeat after a lost answer is known as such: the last key is kept."""
+    listed = "\n".join(sorted(handled))
+    return hashlib.sha256(f"{token}|{version}|{listed}".encode()).hexdigest()[:32]
+
+
+# ── Owner ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def floor_after(to: Owner, epoch: int, floor: int) -> int:
+    """``agent_floor`` once ``to`` owns at ``epoch``. Only a claim by people raises it: what the agent wrote before a
+    handback may be stale, what it wrote before a conversation was closed is still its answer."""
+    return epoch if to in ("queue", "person") else floor
+
+
+def owner_changed(
+    conversation: Conversation, to: Owner, *, epoch: int, request_id: str, by: str, reason: str, now: datetime
+) -> Envelope:
+    """The event of a won compare-and-set. ``epoch`` is the new one; the id follows from the request alone."""
+    origin = conversation.origin
+    return envelope(
+        topics.OWNER_CHANGED,
+        OwnerChanged(owner=to, epoch=epoch, by=by, reason=reason, at=now),
+        id=ids.derived_id(request_id, "owner"),
+        time=now,
+        source=SOURCE,
+        tenant=origin.tenant,
+        channel=origin.channel,
+        account=origin.account,
+        conversation=conversation.id,
+        correlation_id=request_id,
+        causation_id=request_id,
+    )
+
+
+# ── Transcript ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+STATE_RANK: dict[MessageState, int] = {
+    "received": 0,
+    "pending": 0,
+    "answered": 1,
+    "accepted": 1,
+    "sent": 2,
+    "delivered": 3,
+    "read": 4,
+    "failed": 5,
+    "dropped": 5,
+    "deleted": 5,
+}
+"""A state changes only to one of higher rank, so the order in which receipts arrive does not matter, and the three
+final ones, equal at the top, never change."""
+
+
+def rises(old: MessageState, new: MessageState) -> bool:
+    """Whether a message in state ``old`` may become ``new``."""
+    return STATE_RANK[new] > STATE_RANK[old]
+
+
+def fingerprint(message: TranscriptMessage) -> str:
+    """Two messages with one id and one fingerprint are the same. Taken when a message is first added and kept through
+    edits. An author counts by kind: a name may be learnt later, and a redelivery must not fail for it."""
+    parts = [message.author.kind, message.text, *(attachment.id for attachment in message.attachments)]
+    return hashlib.sha256("".join(f"{len(part)}:{part}|" for part in parts).encode()).hexdigest()[:32]
+
+
+ERASED = ""
+"""The fingerprint of an erased message: nothing derived from its text stays, and any repeat of its id is taken."""
+
+# ── Deliveries ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_VERDICT_OF: dict[str, SendVerdict] = {
+    "sent": "already_sent",
+    "failed": "already_sent",
+    "expired": "expired",
+    "stale_owner": "stale_owner",
+    "unknown": "in_doubt",
+}
+
+
+def send_verdict(
+    message: OutboundMessage, *, floor: int, outcome: Delivered | None, intended: bool, now: datetime
+) -> SendVerdict:
+    """What ``begin_send`` answers; the intent is written only for ``go``.
+
+    An outcome that is final is answered with what led to it (``failed`` counts as ``already_sent``: a retry is a new
+    message). An intent without one comes next, for the message may be with the vendor already: neither age nor owner
+    matters before that is known. Only then the owner rule, which binds the agent alone, and the expiry.
+    """
+    if outcome is not None:
+        return _VERDICT_OF[outcome.state]
+    if intended:
+        return "in_doubt"
+    if message.author.kind == "agent" and message.epoch < floor:
+        return "stale_owner"
+    return "expired" if now >= message.expires_at else "go"
+
+
+def settles(old: Delivered | None, new: Delivered) -> bool:
+    """Whether ``record`` writes ``new``: the first final outcome stays, ``unknown`` gives way to a final one."""
+    return old is None or (old.state == "unknown" and new.state != "unknown")
+
+
+# ── Snapshots ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def pack_envelope(event: Envelope) -> PendingRecord:
+    """An outbox entry as snapshots keep it. Payloads are JSON, never empty, so "" can stand for a tombstone."""
+    return PendingRecord(headers=event.headers(), data=(event.data or b"").decode())
+
+
+def unpack_envelope(record: PendingRecord) -> Envelope:
+    """The opposite of ``pack_envelope``."""
+    return Envelope.from_wire(record.headers, record.data.encode() or None)
+
+
+def snapshot_of(
+    conversation: Conversation,
+    handled: Iterable[tuple[str, int]],
+    seqs: Iterable[tuple[str, int]],
+    outbox: Sequence[Envelope],
+) -> Snapshot:
+    """``handled`` are ``(event id, microseconds)``, ``seqs`` ``(message id, number)``, ``outbox`` in commit order."""
+    return Snapshot(
+        conversation=conversation,
+        handled=[HandledId(id=event, at=moment(at)) for event, at in sorted(handled, key=lambda item: item[::-1])],
+        recent=[SeqOf(id=id_, seq=seq) for id_, seq in sorted(seqs, key=lambda item: item[1])[-RECENT_SEQS:]],
+        outbox=[pack_envelope(event) for event in outbox],
+    )
+
+
+def supersedes(new: Conversation, old: Conversation | None) -> bool:
+    """Whether a snapshot read from the log replaces what was restored before: both numbers only ever rise."""
+    return old is None or (new.version >= old.version and new.epoch >= old.epoch)
+
+
+# ── Limits ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def draw(tokens: float, elapsed: int, *, per_second: float, burst: int) -> tuple[float, float]:
+    """Refill a bucket for ``elapsed`` microseconds and take one token: ``(tokens left, seconds to wait)``.
+
+    The wait is rounded up to whole microseconds, so that who waits exactly that long is let through.
+    """
+    filled = min(float(burst), tokens + max(0, elapsed) / 1e6 * per_second)
+    if filled >= 1 - 1e-9:
+        return max(0.0, filled - 1), 0.0
+    return filled, math.ceil((1 - filled) / per_second * 1e6) / 1e6

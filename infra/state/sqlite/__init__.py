@@ -1,0 +1,55 @@
+"""State in embedded mode: every state port on the one SQLite file."""
+
+from __future__ import annotations
+
+from infra.database import Database
+from infra.state.signals import ProcessSignals
+from infra.state.sqlite import (
+    contacts,
+    conversations,
+    dead_letters,
+    deliveries,
+    heads,
+    leases,
+    parking,
+    transcript,
+    turns,
+)
+from infra.state.sqlite.limiter import ProcessLimiter
+from infra.state.sqlite.rebuild import SqliteRebuild
+from infra.state.sqlite.store import ALL_SHARDS, Store
+from schemas.ports import State
+
+
+def open_sqlite_state(database: Database, *, durable_sends: bool = False) -> State:
+    """All state ports over ``database``, whose tables are made when they are missing.
+
+    ``durable_sends``: see ``SqliteDeliveries``. Closing the state leaves the database open: the log shares it.
+    """
+    for module in (conversations, transcript, contacts, deliveries, parking, dead_letters, turns, leases, heads):
+        database.declare(module.TABLES)
+    store = Store(database)
+    signals = ProcessSignals()
+
+    async def ready() -> None:
+        await store.read(ALL_SHARDS, lambda connection: connection.execute("SELECT 1").fetchone())
+
+    async def close() -> None:
+        signals.close()
+
+    return State(
+        conversations=conversations.SqliteConversations(store),
+        contacts=contacts.SqliteContacts(store),
+        transcript=transcript.SqliteTranscript(store),
+        deliveries=deliveries.SqliteDeliveries(store, durable=durable_sends),
+        parking=parking.SqliteParking(store),
+        dead_letters=dead_letters.SqliteDeadLetters(store),
+        turns=turns.SqliteTurns(store),
+        limiter=ProcessLimiter(),
+        leases=leases.SqliteLeases(store),
+        signals=signals,
+        heads=heads.SqliteHeads(store),
+        rebuild=SqliteRebuild(store),
+        ready=ready,
+        close=close,
+    )

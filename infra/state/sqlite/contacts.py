@@ -1,0 +1,95 @@
+"""Contacts on SQLite: one row a contact, one row an address, and where merged contacts went."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+
+from infra.state import kinship
+from infra.state.sqlite.store import Store
+from schemas.conversation import Contact
+from schemas.messages import Address
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS state_contacts (
+    tenant TEXT NOT NULL,
+    id TEXT NOT NULL,
+    body TEXT,
+    merged_into TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (tenant, id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS state_addresses (
+    tenant TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    value TEXT NOT NULL,
+    contact TEXT NOT NULL,
+    PRIMARY KEY (tenant, channel, value)
+) WITHOUT ROWID;
+"""
+
+
+class SqliteContacts:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def resolve(
+        self, tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address], *, now: datetime
+    ) -> tuple[Contact, str]:
+        known = kinship.known_as(channel, place, addresses)
+
+        def look(connection: sqlite3.Connection) -> tuple[list[Contact], Contact, str]:
+            found = behind(connection, tenant, known)
+            return (found, *kinship.resolved(found, tenant, channel, account, place, known, now))
+
+        def settle(connection: sqlite3.Connection) -> tuple[Contact, str]:
+            found, contact, conversation = look(connection)
+            keep(connection, contact, found)
+            return contact, conversation
+
+        # Nearly every message comes from a contact known already: that must not wait for the writer.
+        found, contact, conversation = await self._store.read(kinship.home(tenant), look)
+        if found == [contact]:
+            return contact, conversation
+        return await self._store.write(kinship.home(tenant), settle)
+
+    async def get(self, tenant: str, contact: str) -> Contact | None:
+        return await self._store.read(kinship.home(tenant), lambda connection: load(connection, tenant, contact))
+
+
+def load(connection: sqlite3.Connection, tenant: str, contact: str) -> Contact | None:
+    """The contact, or the one it was merged into."""
+    query = "SELECT body, merged_into FROM state_contacts WHERE tenant = ? AND id = ?"
+    row = connection.execute(query, (tenant, contact)).fetchone()
+    if row is None:
+        return None
+    body, merged_into = row
+    return load(connection, tenant, merged_into) if merged_into else Contact.model_validate_json(body)
+
+
+def behind(connection: sqlite3.Connection, tenant: str, addresses: Sequence[Address]) -> list[Contact]:
+    """The different contacts that have any of these addresses."""
+    query = "SELECT contact FROM state_addresses WHERE tenant = ? AND channel = ? AND value = ?"
+    found: dict[str, Contact] = {}
+    for address in addresses:
+        for (id_,) in connection.execute(query, (tenant, address.channel, address.value)).fetchall():
+            contact = load(connection, tenant, id_)
+            if contact is not None:
+                found[contact.id] = contact
+    return list(found.values())
+
+
+def keep(connection: sqlite3.Connection, contact: Contact, kin: Sequence[Contact]) -> None:
+    """Write ``contact``, and point those of its ``kin`` that it swallowed to it."""
+    tenant = contact.tenant
+    connection.execute(
+        "INSERT OR REPLACE INTO state_contacts VALUES (?, ?, ?, '')", (tenant, contact.id, contact.model_dump_json())
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO state_addresses VALUES (?, ?, ?, ?)",
+        [(tenant, address.channel, address.value, contact.id) for address in contact.addresses],
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO state_contacts VALUES (?, ?, NULL, ?)",
+        [(tenant, other.id, contact.id) for other in kin if other.id != contact.id],
+    )

@@ -1,0 +1,175 @@
+"""Conversations on SQLite: each transition is one transaction of the single writer."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+from infra.state import rules
+from infra.state.sqlite import outbox, ownership, rows, transcript
+from infra.state.sqlite.store import ALL_SHARDS, Store
+from schemas.conversation import Conversation, Facts, Origin, Owner, Snapshot
+from schemas.envelope import Envelope
+from schemas.ports import Begun, Owned, Page
+
+TABLES = rows.TABLES + outbox.TABLES + ownership.TABLES
+
+Verdict = Literal["committed", "stale"]
+
+
+class SqliteConversations:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def begin(self, conversation: str, origin: Origin, event_ids: Sequence[str], *, now: datetime) -> Begun:
+        new = Conversation(id=conversation, origin=origin, created_at=now, updated_at=now)
+        return await self._store.write(conversation, lambda connection: _begin(connection, new, event_ids))
+
+    async def commit(
+        self,
+        conversation: str,
+        *,
+        token: int,
+        version: int,
+        epoch: int,
+        facts: Facts,
+        handled: Sequence[str],
+        outbox: Sequence[Envelope],
+        now: datetime,
+    ) -> Verdict:
+        def work(connection: sqlite3.Connection) -> Verdict:
+            row = rows.load(connection, conversation)
+            key = rules.commit_key(token, version, handled)
+            if row is not None and row.last_commit == key:
+                return "committed"
+            if row is None or not _holds(row, token, version, epoch):
+                return "stale"
+            _advance(connection, conversation, facts, key, now)
+            _write_handled(connection, conversation, handled, now)
+            _put_outbox(connection, conversation, outbox, rules.micros(now))
+            return "committed"
+
+        return await self._store.write(conversation, work, durable=True)
+
+    async def pending(self, conversation: str) -> list[Envelope]:
+        return await self._store.read(conversation, lambda connection: outbox.pending(connection, conversation))
+
+    async def published(self, conversation: str, event_ids: Sequence[str]) -> None:
+        await self._store.write(
+            conversation, lambda connection: outbox.remove(connection, conversation, list(event_ids))
+        )
+
+    async def unpublished(self, *, before: datetime, limit: int) -> list[str]:
+        return await self._store.read(
+            ALL_SHARDS, lambda connection: outbox.overdue(connection, rules.micros(before), limit)
+        )
+
+    async def own(
+        self,
+        conversation: str,
+        to: Owner,
+        *,
+        expected_epoch: int,
+        request_id: str,
+        by: str,
+        reason: str = "",
+        now: datetime,
+    ) -> Owned:
+        claim = ownership.Claim(conversation, to, expected_epoch, request_id, by, reason, now)
+        return await self._store.write(conversation, claim.settle, durable=True)
+
+    async def get(self, conversation: str) -> Conversation | None:
+        row = await self._store.read(conversation, lambda connection: rows.load(connection, conversation))
+        return row.conversation if row else None
+
+    async def snapshot(self, conversation: str) -> Snapshot | None:
+        return await self._store.read(conversation, lambda connection: _snapshot(connection, conversation))
+
+    async def listing(
+        self, tenant: str, *, owner: Owner | None = None, channel: str = "", after: str = "", limit: int = 50
+    ) -> Page:
+        place = rules.cursor_place(after) if after else None
+        return await self._store.read(
+            ALL_SHARDS, lambda connection: _listing(connection, tenant, owner, channel, place, max(1, limit))
+        )
+
+    async def counts(self) -> dict[Owner, int]:
+        found = await self._store.read(
+            ALL_SHARDS,
+            lambda c: dict(c.execute("SELECT owner, COUNT(*) FROM state_conversations GROUP BY owner").fetchall()),
+        )
+        return {owner: found.get(owner, 0) for owner in rules.OWNERS}
+
+
+_put_outbox = outbox.put  # inside ``commit`` the name is taken by the port's argument
+
+
+def _begin(connection: sqlite3.Connection, new: Conversation, event_ids: Sequence[str]) -> Begun:
+    rows.create(connection, new)
+    query = f"UPDATE state_conversations SET token = token + 1 WHERE id = ? RETURNING {rows.COLUMNS}"  # noqa: S608
+    row = rows.parse(connection.execute(query, (new.id,)).fetchall()[0])
+    handled = rows.handled_among(connection, new.id, event_ids)
+    return Begun(row.conversation, row.token, handled, outbox.pending(connection, new.id))
+
+
+def _holds(row: rows.Row, token: int, version: int, epoch: int) -> bool:
+    held = row.conversation
+    return (row.token, held.version, held.epoch) == (token, version, epoch)
+
+
+def _advance(connection: sqlite3.Connection, conversation: str, facts: Facts, key: str, now: datetime) -> None:
+    connection.execute(
+        "UPDATE state_conversations SET version = version + 1, facts = ?, last_commit = ?,"
+        " updated_at = MAX(updated_at, ?) WHERE id = ?",
+        (facts.model_dump_json(), key, rules.micros(now), conversation),
+    )
+
+
+def _write_handled(connection: sqlite3.Connection, conversation: str, handled: Sequence[str], now: datetime) -> None:
+    at = rules.micros(now)
+    rows.add_handled(connection, conversation, [(event, at) for event in handled])
+    connection.execute(
+        "DELETE FROM state_handled WHERE conversation = ? AND at < ?",
+        (conversation, rules.micros(rules.handled_floor(now))),
+    )
+
+
+def _snapshot(connection: sqlite3.Connection, conversation: str) -> Snapshot | None:
+    row = rows.load(connection, conversation)
+    if row is None:
+        return None
+    return rules.snapshot_of(
+        row.conversation,
+        rows.all_handled(connection, conversation),
+        transcript.last_seqs(connection, conversation, rules.RECENT_SEQS),
+        outbox.pending(connection, conversation),
+    )
+
+
+def _listing(
+    connection: sqlite3.Connection,
+    tenant: str,
+    owner: Owner | None,
+    channel: str,
+    place: tuple[int, str] | None,
+    limit: int,
+) -> Page:
+    conditions, values = ["tenant = ?"], [tenant]
+    for condition, value in (("owner = ?", owner), ("channel = ?", channel)):
+        if value:
+            conditions.append(condition)
+            values.append(value)
+    bound: tuple[object, ...] = ()
+    if place:
+        conditions.append("(updated_at, id) < (?, ?)")
+        bound = place
+    query = (
+        f"SELECT {rows.COLUMNS} FROM state_conversations WHERE {' AND '.join(conditions)}"  # noqa: S608
+        " ORDER BY updated_at DESC, id DESC LIMIT ?"
+    )
+    found = [rows.parse(row).conversation for row in connection.execute(query, (*values, *bound, limit + 1))]
+    items = found[:limit]
+    more = len(found) > limit
+    return Page(items, rules.cursor(rules.micros(items[-1].updated_at), items[-1].id) if more else "")

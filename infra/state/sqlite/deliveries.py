@@ -1,0 +1,141 @@
+"""Deliveries on SQLite: the intent to send, then what came of it."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime, timedelta
+
+from infra.state import rules
+from infra.state.sqlite.store import ALL_SHARDS, Store
+from schemas.conversation import Delivered
+from schemas.messages import OutboundMessage
+from schemas.ports import SendVerdict
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS state_deliveries (
+    conversation TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    deadline INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    outcome TEXT,
+    PRIMARY KEY (conversation, message_id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS state_deliveries_open ON state_deliveries (deadline) WHERE outcome IS NULL;
+CREATE TABLE IF NOT EXISTS state_external_ids (
+    tenant TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    account TEXT NOT NULL,
+    external_id TEXT NOT NULL,
+    conversation TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    PRIMARY KEY (tenant, channel, account, external_id)
+) WITHOUT ROWID;
+"""
+
+
+class SqliteDeliveries:
+    """``durable`` False: an intent lost with the machine's power is lost together with every later write of the file,
+    the consumer's offset among them, so the message comes again; at worst it is sent twice. True closes that gap at
+    the price of two more disk syncs a message."""
+
+    def __init__(self, store: Store, *, durable: bool = False) -> None:
+        self._store = store
+        self._durable = durable
+
+    async def begin_send(
+        self, conversation: str, message: OutboundMessage, *, deadline: float, now: datetime
+    ) -> SendVerdict:
+        def work(connection: sqlite3.Connection) -> SendVerdict:
+            outcome, intended = _load(connection, conversation, message.id)
+            floor = _floor(connection, conversation)
+            verdict = rules.send_verdict(message, floor=floor, outcome=outcome, intended=intended, now=now)
+            if verdict == "go":
+                _intend(connection, conversation, message.id, now + timedelta(seconds=deadline), now)
+            return verdict
+
+        return await self._store.write(conversation, work, durable=self._durable)
+
+    async def record(self, conversation: str, outcome: Delivered) -> None:
+        await self._store.write(
+            conversation, lambda connection: settle(connection, conversation, outcome), durable=self._durable
+        )
+
+    async def outcome(self, conversation: str, message_id: str) -> Delivered | None:
+        found, _ = await self._store.read(conversation, lambda connection: _load(connection, conversation, message_id))
+        return found
+
+    async def by_external_id(self, tenant: str, channel: str, account: str, external_id: str) -> tuple[str, str] | None:
+        query = (
+            "SELECT conversation, message_id FROM state_external_ids"
+            " WHERE tenant = ? AND channel = ? AND account = ? AND external_id = ?"
+        )
+
+        def work(connection: sqlite3.Connection) -> tuple[str, str] | None:
+            found: tuple[str, str] | None = connection.execute(
+                query, (tenant, channel, account, external_id)
+            ).fetchone()
+            return found
+
+        return await self._store.read(ALL_SHARDS, work)
+
+    async def bind(
+        self, tenant: str, channel: str, account: str, external_id: str, conversation: str, message_id: str
+    ) -> None:
+        row = (tenant, channel, account, external_id, conversation, message_id)
+        await self._store.write(
+            conversation,
+            lambda connection: connection.execute(
+                "INSERT OR REPLACE INTO state_external_ids VALUES (?, ?, ?, ?, ?, ?)", row
+            ),
+        )
+
+    async def unresolved(self, *, before: datetime, limit: int) -> list[tuple[str, str]]:
+        query = (
+            "SELECT conversation, message_id FROM state_deliveries WHERE outcome IS NULL AND deadline < ?"
+            " ORDER BY deadline LIMIT ?"
+        )
+
+        def work(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+            return connection.execute(query, (rules.micros(before), limit)).fetchall()
+
+        return await self._store.read(ALL_SHARDS, work)
+
+
+def settle(connection: sqlite3.Connection, conversation: str, outcome: Delivered) -> None:
+    """Write the outcome, unless a final one is there. Without an intent before it, it is its own."""
+    old, _ = _load(connection, conversation, outcome.message_id)
+    if not rules.settles(old, outcome):
+        return
+    at = rules.micros(outcome.at)
+    connection.execute(
+        "INSERT INTO state_deliveries VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (conversation, message_id) DO UPDATE SET outcome = excluded.outcome, at = excluded.at",
+        (conversation, outcome.message_id, at, at, outcome.model_dump_json()),
+    )
+
+
+def _load(connection: sqlite3.Connection, conversation: str, message: str) -> tuple[Delivered | None, bool]:
+    """The outcome, and whether there is at least an intent."""
+    query = "SELECT outcome FROM state_deliveries WHERE conversation = ? AND message_id = ?"
+    row = connection.execute(query, (conversation, message)).fetchone()
+    if row is None:
+        return None, False
+    return (Delivered.model_validate_json(row[0]) if row[0] else None), True
+
+
+def _floor(connection: sqlite3.Connection, conversation: str) -> int:
+    row: tuple[int] | None = connection.execute(
+        "SELECT agent_floor FROM state_conversations WHERE id = ?", (conversation,)
+    ).fetchone()
+    return row[0] if row else 0
+
+
+def _intend(connection: sqlite3.Connection, conversation: str, message: str, deadline: datetime, now: datetime) -> None:
+    connection.execute(
+        "DELETE FROM state_deliveries WHERE conversation = ? AND at < ? AND outcome IS NOT NULL",
+        (conversation, rules.micros(now - rules.DELIVERY_HORIZON)),
+    )
+    connection.execute(
+        "INSERT INTO state_deliveries VALUES (?, ?, ?, ?, NULL)",
+        (conversation, message, rules.micros(deadline), rules.micros(now)),
+    )

@@ -1,0 +1,51 @@
+"""Leases on SQLite. The file has one process, so whoever held a lease when it was opened is gone."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime, timedelta
+
+from infra.state import rules
+from infra.state.sqlite.store import UNSHARDED, Store
+
+# The second statement runs at every start: a lease of the process before must not be waited for. Tokens stay.
+TABLES = """
+CREATE TABLE IF NOT EXISTS state_leases (
+    name TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    token INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+) WITHOUT ROWID;
+UPDATE state_leases SET holder = '';
+"""
+
+
+class SqliteLeases:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def acquire(self, name: str, holder: str, *, ttl: float, now: datetime) -> int | None:
+        expires_at = rules.micros(now + timedelta(seconds=ttl))
+
+        def work(connection: sqlite3.Connection) -> int | None:
+            row = connection.execute(
+                "SELECT holder, token, expires_at FROM state_leases WHERE name = ?", (name,)
+            ).fetchone()
+            held, token, until = row or ("", 0, 0)
+            if held and held != holder and until > rules.micros(now):
+                return None
+            renewed = int(token) + (held != holder)
+            connection.execute(
+                "INSERT OR REPLACE INTO state_leases VALUES (?, ?, ?, ?)", (name, holder, renewed, expires_at)
+            )
+            return renewed
+
+        return await self._store.write(UNSHARDED, work)
+
+    async def release(self, name: str, holder: str) -> None:
+        await self._store.write(
+            UNSHARDED,
+            lambda connection: connection.execute(
+                "UPDATE state_leases SET holder = '' WHERE name = ? AND holder = ?", (name, holder)
+            ),
+        )

@@ -1,0 +1,78 @@
+"""Who may speak: the compare-and-set of a conversation's owner."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+
+from infra.state import rules
+from infra.state.sqlite import outbox, rows
+from schemas.conversation import Conversation, Owner
+from schemas.errors import NotFound
+from schemas.ports import Owned
+
+# Only won requests are kept: an epoch never returns, so one that lost loses again.
+TABLES = """
+CREATE TABLE IF NOT EXISTS state_claims (
+    conversation TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (conversation, request_id)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    conversation: str
+    to: Owner
+    expected_epoch: int
+    request_id: str
+    by: str
+    reason: str
+    now: datetime
+
+    def settle(self, connection: sqlite3.Connection) -> Owned:
+        """Raises NotFound. A repeat of a won request is told what it won, whatever has happened since."""
+        row = rows.load(connection, self.conversation)
+        if row is None:
+            raise NotFound("no such conversation")
+        earlier = connection.execute(
+            "SELECT owner, epoch FROM state_claims WHERE conversation = ? AND request_id = ?",
+            (self.conversation, self.request_id),
+        ).fetchone()
+        if earlier:
+            return Owned(True, *earlier)
+        held = row.conversation
+        if held.epoch != self.expected_epoch:
+            return Owned(False, held.owner, held.epoch)
+        self._win(connection, held)
+        return Owned(True, self.to, held.epoch + 1)
+
+    def _win(self, connection: sqlite3.Connection, held: Conversation) -> None:
+        at, epoch = rules.micros(self.now), held.epoch + 1
+        connection.execute(
+            "UPDATE state_conversations SET owner = ?, epoch = ?, agent_floor = ?, updated_at = MAX(updated_at, ?)"
+            " WHERE id = ?",
+            (self.to, epoch, rules.floor_after(self.to, epoch, held.agent_floor), at, held.id),
+        )
+        connection.execute(
+            "DELETE FROM state_claims WHERE conversation = ? AND at < ?",
+            (held.id, rules.micros(rules.handled_floor(self.now))),
+        )
+        connection.execute(
+            "INSERT INTO state_claims VALUES (?, ?, ?, ?, ?)", (held.id, self.request_id, self.to, epoch, at)
+        )
+        event = rules.owner_changed(
+            held,
+            self.to,
+            epoch=epoch,
+            request_id=self.request_id,
+            by=self.by,
+            reason=self.reason,
+            now=self.now,
+        )
+        outbox.put(connection, held.id, [event], at)

@@ -1,0 +1,128 @@
+"""Records set aside on SQLite, in the order in which they were parked."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from infra.state import rules
+from infra.state.sqlite.store import ALL_SHARDS, Store
+from schemas.ports import Record, TopicPartition
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS state_parked (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    consumer_group TEXT NOT NULL,
+    conversation TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    "offset" INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    timestamp_ms INTEGER NOT NULL,
+    headers TEXT NOT NULL,
+    value BLOB,
+    UNIQUE (consumer_group, conversation, topic, partition, "offset")
+);
+CREATE TABLE IF NOT EXISTS state_parked_until (
+    consumer_group TEXT NOT NULL,
+    conversation TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (consumer_group, conversation)
+) WITHOUT ROWID;
+"""
+_FIELDS = 'topic, partition, "offset", key, timestamp_ms, headers, value'
+
+
+class SqliteParking:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def park(self, group: str, conversation: str, records: Sequence[Record], *, until: datetime) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                f"INSERT OR IGNORE INTO state_parked (consumer_group, conversation, {_FIELDS})"  # noqa: S608
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [(group, conversation, *_row(record)) for record in records],
+            )
+            if _left(connection, group, conversation):
+                connection.execute(
+                    "INSERT OR REPLACE INTO state_parked_until VALUES (?, ?, ?)",
+                    (group, conversation, rules.micros(until)),
+                )
+
+        # Durable, for the offset moves on and these records are read from here alone.
+        await self._store.write(conversation, work, durable=True)
+
+    async def parked(self, group: str, conversation: str, *, limit: int) -> list[Record]:
+        query = (
+            f"SELECT {_FIELDS} FROM state_parked WHERE consumer_group = ? AND conversation = ?"  # noqa: S608
+            " ORDER BY position LIMIT ?"
+        )
+
+        def work(connection: sqlite3.Connection) -> list[Record]:
+            return [_record(*row) for row in connection.execute(query, (group, conversation, limit))]
+
+        return await self._store.read(conversation, work)
+
+    async def unpark(self, group: str, conversation: str, records: Sequence[Record]) -> int:
+        def work(connection: sqlite3.Connection) -> int:
+            connection.executemany(
+                "DELETE FROM state_parked WHERE consumer_group = ? AND conversation = ?"
+                ' AND topic = ? AND partition = ? AND "offset" = ?',
+                [(group, conversation, record.topic, record.partition, record.offset) for record in records],
+            )
+            left = _left(connection, group, conversation)
+            if not left:
+                connection.execute(
+                    "DELETE FROM state_parked_until WHERE consumer_group = ? AND conversation = ?",
+                    (group, conversation),
+                )
+            return left
+
+        return await self._store.write(conversation, work)
+
+    async def waiting(
+        self, group: str, partitions: Iterable[TopicPartition]
+    ) -> dict[str, tuple[TopicPartition, datetime]]:
+        wanted = frozenset(partitions)
+        query = (
+            "SELECT conversation, topic, partition, until FROM state_parked_until"
+            " JOIN state_parked USING (consumer_group, conversation)"
+            " WHERE consumer_group = ? GROUP BY conversation, topic, partition"
+        )
+
+        def work(connection: sqlite3.Connection) -> dict[str, tuple[TopicPartition, datetime]]:
+            return {
+                conversation: (source, rules.moment(until))
+                for conversation, topic, partition, until in connection.execute(query, (group,))
+                if (source := TopicPartition(topic, partition)) in wanted
+            }
+
+        return await self._store.read(ALL_SHARDS, work)
+
+
+def _row(record: Record) -> tuple[object, ...]:
+    headers = json.dumps(dict(record.headers))
+    return (
+        record.topic,
+        record.partition,
+        record.offset,
+        record.key,
+        record.timestamp_ms,
+        headers,
+        record.value,
+    )
+
+
+def _record(
+    topic: str, partition: int, offset: int, key: str, timestamp_ms: int, headers: str, value: bytes | None
+) -> Record:
+    return Record(topic, partition, offset, key, timestamp_ms, json.loads(headers), value)
+
+
+def _left(connection: sqlite3.Connection, group: str, conversation: str) -> int:
+    query = "SELECT COUNT(*) FROM state_parked WHERE consumer_group = ? AND conversation = ?"
+    (count,) = connection.execute(query, (group, conversation)).fetchone()
+    return int(count)

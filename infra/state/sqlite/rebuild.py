@@ -1,0 +1,117 @@
+"""The SQLite store's side of a rebuild from the log: normally nothing is ever lost here, but an operator may ask."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from typing import TypeVar
+
+from infra.bus.partitioner import shard_of
+from infra.state import kinship, rules
+from infra.state.sqlite import contacts, deliveries, outbox, rows, transcript
+from infra.state.sqlite.store import UNSHARDED, Store, Work, lost_shards
+from schemas.conversation import Contact, Delivered, Snapshot
+from schemas.messages import TranscriptMessage
+
+T = TypeVar("T")
+
+# Parked records and dead letters stay: the log does not bring them back, and they are true whatever else is lost.
+_BY_CONVERSATION = {
+    "state_conversations": "id",
+    "state_handled": "conversation",
+    "state_outbox": "conversation",
+    "state_claims": "conversation",
+    "state_transcript": "conversation",
+    "state_transcript_heads": "conversation",
+    "state_deliveries": "conversation",
+    "state_external_ids": "conversation",
+}
+_BY_TENANT = ("state_contacts", "state_addresses")
+
+
+class SqliteRebuild:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def check(self) -> frozenset[int]:
+        return await self._store.read(UNSHARDED, lost_shards)
+
+    async def prepare(self, shards: frozenset[int]) -> None:
+        await self._store.write(UNSHARDED, lambda connection: _empty(connection, shards), durable=True)
+
+    async def restore(self, snapshot: Snapshot) -> None:
+        await self._write(lambda connection: _restore(connection, snapshot))
+
+    async def restore_contact(self, contact: Contact) -> None:
+        await self._write(lambda connection: _restore_contact(connection, contact))
+
+    async def restore_message(self, conversation: str, message: TranscriptMessage) -> None:
+        await self._write(lambda connection: _restore_message(connection, conversation, message))
+
+    async def restore_delivery(self, conversation: str, outcome: Delivered) -> None:
+        await self._write(lambda connection: deliveries.settle(connection, conversation, outcome))
+
+    async def finish(self, shards: frozenset[int]) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany("DELETE FROM state_lost WHERE shard = ?", [(shard,) for shard in shards])
+
+        await self._store.write(UNSHARDED, work, durable=True)
+
+    async def _write(self, work: Work[T]) -> T:
+        return await self._store.write(UNSHARDED, work)
+
+
+def _empty(connection: sqlite3.Connection, shards: frozenset[int]) -> None:
+    connection.executemany("INSERT OR IGNORE INTO state_lost VALUES (?)", [(shard,) for shard in shards])
+    # Conversations come back with tokens above any given out before: a worker of that time must not win again.
+    connection.execute(
+        "INSERT OR REPLACE INTO state_token_floor"
+        " SELECT 1, MAX(COALESCE((SELECT floor FROM state_token_floor), 0), COALESCE(MAX(token), 0))"
+        " FROM state_conversations"
+    )
+    for table, column in _BY_CONVERSATION.items():
+        _delete(
+            connection, table, column, (id_ for id_ in _values(connection, table, column) if shard_of(id_) in shards)
+        )
+    for table in _BY_TENANT:
+        tenants = (name for name in _values(connection, table, "tenant") if shard_of(kinship.home(name)) in shards)
+        _delete(connection, table, "tenant", tenants)
+
+
+def _values(connection: sqlite3.Connection, table: str, column: str) -> list[str]:
+    return [value for (value,) in connection.execute(f"SELECT DISTINCT {column} FROM {table}")]  # noqa: S608
+
+
+def _delete(connection: sqlite3.Connection, table: str, column: str, values: Iterable[str]) -> None:
+    connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", [(value,) for value in values])  # noqa: S608
+
+
+def _restore(connection: sqlite3.Connection, snapshot: Snapshot) -> None:
+    conversation = snapshot.conversation
+    known = rows.load(connection, conversation.id)
+    if not rules.supersedes(conversation, known.conversation if known else None):
+        return
+    rows.create(connection, conversation, replace=True)
+    connection.execute("DELETE FROM state_handled WHERE conversation = ?", (conversation.id,))
+    rows.add_handled(connection, conversation.id, [(item.id, rules.micros(item.at)) for item in snapshot.handled])
+    connection.execute("DELETE FROM state_outbox WHERE conversation = ?", (conversation.id,))
+    for record in snapshot.outbox:
+        event = rules.unpack_envelope(record)
+        outbox.put(connection, conversation.id, [event], rules.micros(event.time))
+    transcript.promise(
+        connection, conversation.id, conversation.head_seq, [(item.id, item.seq) for item in snapshot.recent]
+    )
+
+
+def _restore_contact(connection: sqlite3.Connection, contact: Contact) -> None:
+    kin = contacts.behind(connection, contact.tenant, contact.addresses)
+    known = contacts.load(connection, contact.tenant, contact.id)
+    if known is not None:
+        kin.append(known)
+    contacts.keep(connection, kinship.restored(contact, kin), [contact, *kin])
+
+
+def _restore_message(connection: sqlite3.Connection, conversation: str, message: TranscriptMessage) -> None:
+    if not transcript.is_written(connection, conversation, message.id):
+        transcript.promise(connection, conversation, message.seq, [(message.id, message.seq)] if message.seq else [])
+        transcript.write(connection, conversation, message)

@@ -1,0 +1,129 @@
+"""The row of a conversation and the ids it has handled: how they are laid out, read and written."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from infra.state import rules
+from schemas.conversation import Conversation, Facts, Origin
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS state_conversations (
+    id TEXT PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    account TEXT NOT NULL,
+    place TEXT NOT NULL,
+    contact_id TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    agent_floor INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    facts TEXT NOT NULL,
+    token INTEGER NOT NULL,
+    last_commit TEXT NOT NULL DEFAULT ''
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS state_conversations_recent ON state_conversations (tenant, updated_at, id);
+CREATE INDEX IF NOT EXISTS state_conversations_owner ON state_conversations (owner, tenant, updated_at, id);
+CREATE TABLE IF NOT EXISTS state_handled (
+    conversation TEXT NOT NULL,
+    id BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (conversation, id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS state_token_floor (id INTEGER PRIMARY KEY CHECK (id = 1), floor INTEGER NOT NULL);
+"""
+
+COLUMNS = (
+    "id, tenant, channel, account, place, contact_id, owner, epoch, agent_floor, version, created_at, updated_at,"
+    " facts, token, last_commit,"
+    " COALESCE((SELECT head FROM state_transcript_heads WHERE conversation = state_conversations.id), 0)"
+)
+_INSERT = """
+INSERT OR {conflict} INTO state_conversations
+(id, tenant, channel, account, place, contact_id, owner, epoch, agent_floor, version, created_at, updated_at, facts,
+ token)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, COALESCE((SELECT floor FROM state_token_floor), 0))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A conversation with what only the store knows of it: the newest token and the last commit's key."""
+
+    conversation: Conversation
+    token: int
+    last_commit: str
+
+
+def parse(row: Sequence[Any]) -> Row:
+    """``row`` has COLUMNS."""
+    id_, tenant, channel, account, place, contact, owner, epoch, floor, version, created, updated, facts, *rest = row
+    token, last_commit, head = rest
+    conversation = Conversation(
+        id=id_,
+        origin=Origin(tenant=tenant, channel=channel, account=account, place=place, contact_id=contact),
+        owner=owner,
+        epoch=epoch,
+        agent_floor=floor,
+        version=version,
+        head_seq=head,
+        created_at=rules.moment(created),
+        updated_at=rules.moment(updated),
+        facts=Facts.model_validate_json(facts),
+    )
+    return Row(conversation, token, last_commit)
+
+
+def load(connection: sqlite3.Connection, conversation: str) -> Row | None:
+    query = f"SELECT {COLUMNS} FROM state_conversations WHERE id = ?"  # noqa: S608 (a constant)
+    row = connection.execute(query, (conversation,)).fetchone()
+    return parse(row) if row else None
+
+
+def create(connection: sqlite3.Connection, conversation: Conversation, *, replace: bool = False) -> None:
+    """Insert, leaving one that is there alone, or replacing it with its token started afresh above all earlier ones."""
+    origin = conversation.origin
+    connection.execute(
+        _INSERT.format(conflict="REPLACE" if replace else "IGNORE"),
+        (
+            conversation.id,
+            origin.tenant,
+            origin.channel,
+            origin.account,
+            origin.place,
+            origin.contact_id,
+            conversation.owner,
+            conversation.epoch,
+            conversation.agent_floor,
+            conversation.version,
+            rules.micros(conversation.created_at),
+            rules.micros(conversation.updated_at),
+            conversation.facts.model_dump_json(),
+        ),
+    )
+
+
+def handled_among(connection: sqlite3.Connection, conversation: str, event_ids: Iterable[str]) -> frozenset[str]:
+    query = "SELECT 1 FROM state_handled WHERE conversation = ? AND id = ?"
+    return frozenset(
+        event for event in event_ids if connection.execute(query, (conversation, rules.pack_id(event))).fetchone()
+    )
+
+
+def add_handled(connection: sqlite3.Connection, conversation: str, handled: Iterable[tuple[str, int]]) -> None:
+    """``handled`` are ``(event id, microseconds)``."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO state_handled VALUES (?, ?, ?)",
+        [(conversation, rules.pack_id(event), at) for event, at in handled],
+    )
+
+
+def all_handled(connection: sqlite3.Connection, conversation: str) -> list[tuple[str, int]]:
+    rows = connection.execute("SELECT id, at FROM state_handled WHERE conversation = ?", (conversation,))
+    return [(rules.unpack_id(packed), at) for packed, at in rows]

@@ -1,0 +1,63 @@
+"""The state tables' way to the database: which work may run, how durable it is, and which failure it ends in."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import TypeVar
+
+from infra.bus.partitioner import shard_of
+from infra.database import Database
+from schemas.errors import StateLost, StateUnavailable, Unavailable
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+ALL_SHARDS = ""
+UNSHARDED: None = None
+"""What no rebuild empties: leases above all, for whoever rebuilds holds one."""
+
+TABLES = "CREATE TABLE IF NOT EXISTS state_lost (shard INTEGER PRIMARY KEY);"
+
+
+class Store:
+    """Every port's writes and reads pass here.
+
+    Most transitions are not ``durable``: the log of the file is written in order, so a durable commit carries every
+    earlier write, and a power cut only takes a suffix of writes that nobody outside was told about.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        database.declare(TABLES)
+
+    async def write(self, key: str | None, work: Work[T], *, durable: bool = False) -> T:
+        """Run ``work`` in one transaction. ``key`` decides the shard that must not be lost; ALL_SHARDS, UNSHARDED."""
+        try:
+            return await self._database.write(lambda connection: _guarded(connection, key, work), durable=durable)
+        except Unavailable as error:
+            raise _of_state(error) from error
+
+    async def read(self, key: str | None, work: Work[T]) -> T:
+        """Run ``work`` on what is committed; ``key`` as in ``write``."""
+        try:
+            return await self._database.read(lambda connection: _guarded(connection, key, work))
+        except Unavailable as error:
+            raise _of_state(error) from error
+
+
+def lost_shards(connection: sqlite3.Connection) -> frozenset[int]:
+    return frozenset(shard for (shard,) in connection.execute("SELECT shard FROM state_lost"))
+
+
+def _guarded(connection: sqlite3.Connection, key: str | None, work: Work[T]) -> T:
+    lost = lost_shards(connection) if key is not None else frozenset()
+    if lost and (not key or shard_of(key) in lost):
+        raise StateLost("state is being rebuilt", shards=lost)
+    return work(connection)
+
+
+def _of_state(error: Unavailable) -> Unavailable:
+    if isinstance(error, StateLost | StateUnavailable):
+        return error
+    return StateUnavailable(error.message, fix=error.fix, retry_after_ms=error.retry_after_ms or 1000)

@@ -1,0 +1,176 @@
+"""The transcript on SQLite. A row without a body is a number promised to a message that is still to be read back."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from infra.state import rules
+from infra.state.sqlite.store import Store
+from schemas.errors import IdReused
+from schemas.messages import MessageState, TranscriptMessage
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS state_transcript (
+    conversation TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    body TEXT,
+    state TEXT NOT NULL DEFAULT 'received',
+    fingerprint TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (conversation, seq),
+    UNIQUE (conversation, id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS state_transcript_heads (
+    conversation TEXT PRIMARY KEY,
+    head INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+_HEAD = """
+INSERT INTO state_transcript_heads VALUES (?, ?)
+ON CONFLICT (conversation) DO UPDATE SET head = {head} RETURNING head
+"""
+
+
+class SqliteTranscript:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def add(self, conversation: str, message: TranscriptMessage) -> int:
+        return await self._store.write(conversation, lambda connection: _add(connection, conversation, message))
+
+    async def mark(self, conversation: str, message_ids: Sequence[str], state: MessageState) -> None:
+        await self._store.write(conversation, lambda connection: _mark(connection, conversation, message_ids, state))
+
+    async def edit(self, conversation: str, message_id: str, text: str) -> bool:
+        return await self._store.write(
+            conversation, lambda connection: _edit(connection, conversation, message_id, text)
+        )
+
+    async def find(self, conversation: str, message_id: str) -> TranscriptMessage | None:
+        found = await self._select(conversation, "id = ?", message_id, "ASC", 1)
+        return found[0] if found else None
+
+    async def read(self, conversation: str, *, after: int = 0, limit: int = 200) -> list[TranscriptMessage]:
+        return await self._select(conversation, "seq > ?", after, "ASC", limit)
+
+    async def recent(self, conversation: str, *, limit: int = 20) -> list[TranscriptMessage]:
+        return (await self._select(conversation, "seq > ?", 0, "DESC", limit))[::-1]
+
+    async def head(self, conversation: str) -> int:
+        return await self._store.read(conversation, lambda connection: head_of(connection, conversation))
+
+    async def _select(
+        self, conversation: str, condition: str, value: int | str, order: str, limit: int
+    ) -> list[TranscriptMessage]:
+        query = (
+            f"SELECT seq, body, state FROM state_transcript WHERE conversation = ? AND {condition}"  # noqa: S608
+            f" AND body IS NOT NULL ORDER BY seq {order} LIMIT ?"
+        )
+
+        def work(connection: sqlite3.Connection) -> list[TranscriptMessage]:
+            return [_parse(*row) for row in connection.execute(query, (conversation, value, limit))]
+
+        return await self._store.read(conversation, work)
+
+
+def _parse(seq: int, body: str, state: MessageState) -> TranscriptMessage:
+    return TranscriptMessage.model_validate_json(body).model_copy(update={"seq": seq, "state": state})
+
+
+def _row(connection: sqlite3.Connection, conversation: str, message: str) -> tuple[int, str | None, MessageState, str]:
+    """``(seq, body, state, fingerprint)``, seq 0 when the id is unknown."""
+    query = "SELECT seq, body, state, fingerprint FROM state_transcript WHERE conversation = ? AND id = ?"
+    found: tuple[int, str | None, MessageState, str] | None = connection.execute(
+        query, (conversation, message)
+    ).fetchone()
+    return found or (0, None, "received", "")
+
+
+def _add(connection: sqlite3.Connection, conversation: str, message: TranscriptMessage) -> int:
+    seq, body, _, known = _row(connection, conversation, message.id)
+    if body is None:
+        return write(connection, conversation, message)
+    if known not in (rules.ERASED, rules.fingerprint(message)):
+        raise IdReused("the same message id came with other content")
+    return seq
+
+
+def is_written(connection: sqlite3.Connection, conversation: str, message: str) -> bool:
+    return _row(connection, conversation, message)[1] is not None
+
+
+def write(connection: sqlite3.Connection, conversation: str, message: TranscriptMessage) -> int:
+    """Write the body of a message under the number promised to it, else under the next. Returns the number."""
+    seq, _, _, _ = _row(connection, conversation, message.id)
+    number = seq or raise_head(connection, conversation, 0)
+    connection.execute(
+        "INSERT OR REPLACE INTO state_transcript VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            conversation,
+            number,
+            message.id,
+            message.model_dump_json(exclude={"seq", "state"}),
+            message.state,
+            rules.fingerprint(message),
+        ),
+    )
+    return number
+
+
+def promise(connection: sqlite3.Connection, conversation: str, head: int, seqs: Iterable[tuple[str, int]]) -> None:
+    """Keep numbers for messages whose bodies are still to be read back. One that is taken, by id or by number, is
+    left as it is; new messages come above ``head`` and all of them."""
+    listed = list(seqs)
+    raise_head(connection, conversation, max([head, *(seq for _, seq in listed)]))
+    connection.executemany(
+        "INSERT OR IGNORE INTO state_transcript (conversation, id, seq) VALUES (?, ?, ?)",
+        [(conversation, id_, seq) for id_, seq in listed],
+    )
+
+
+def _mark(connection: sqlite3.Connection, conversation: str, messages: Iterable[str], state: MessageState) -> None:
+    for message in messages:
+        _, body, old, _ = _row(connection, conversation, message)
+        if body is not None and rules.rises(old, state):
+            connection.execute(
+                "UPDATE state_transcript SET state = ? WHERE conversation = ? AND id = ?",
+                (state, conversation, message),
+            )
+
+
+def _edit(connection: sqlite3.Connection, conversation: str, message: str, text: str) -> bool:
+    seq, body, _, fingerprint = _row(connection, conversation, message)
+    if body is None:
+        return False
+    edited = TranscriptMessage.model_validate_json(body).model_copy(update={"text": text})
+    connection.execute(
+        "UPDATE state_transcript SET body = ?, fingerprint = ? WHERE conversation = ? AND seq = ?",
+        (
+            edited.model_dump_json(exclude={"seq", "state"}),
+            fingerprint if text else rules.ERASED,
+            conversation,
+            seq,
+        ),
+    )
+    return True
+
+
+def raise_head(connection: sqlite3.Connection, conversation: str, to: int) -> int:
+    """Raise the head to ``to``, or by one when that is 0. Returns it."""
+    head = "MAX(head, excluded.head)" if to else "head + 1"
+    rows: list[tuple[int]] = connection.execute(_HEAD.format(head=head), (conversation, to or 1)).fetchall()
+    return rows[0][0]
+
+
+def head_of(connection: sqlite3.Connection, conversation: str) -> int:
+    """The highest number given out."""
+    query = "SELECT head FROM state_transcript_heads WHERE conversation = ?"
+    row: tuple[int] | None = connection.execute(query, (conversation,)).fetchone()
+    return row[0] if row else 0
+
+
+def last_seqs(connection: sqlite3.Connection, conversation: str, limit: int) -> list[tuple[str, int]]:
+    """``(message id, number)`` of the last ``limit``, promised ones included."""
+    query = "SELECT id, seq FROM state_transcript WHERE conversation = ? ORDER BY seq DESC LIMIT ?"
+    return connection.execute(query, (conversation, limit)).fetchall()

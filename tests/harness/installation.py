@@ -1,0 +1,164 @@
+"""A whole Parley, as an operator would run it: embedded (one process) or scaled (edge, worker, connectors)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+
+from tests.harness.checker import Findings, check
+from tests.harness.client import Contact
+from tests.harness.processes import Nursery, Process, free_port
+
+ADMIN_TOKEN = "test-admin-token"
+DOCUMENTS = {
+    "shipping": """# Shipping
+
+## Winter
+
+In winter we add a heat pack to every parcel with tropical plants for 4.50 euro.
+
+## Times
+
+Parcels leave our nursery on Mondays and Tuesdays and arrive within two working days.
+""",
+    "returns": """# Returns
+
+## Deadline
+
+You can return dry goods such as pots within 30 days of delivery.
+""",
+    "watering": """# Watering
+
+## Water quality
+
+Use rain water or distilled water; tap water kills carnivorous plants.
+""",
+}
+QUESTIONS = ("Do you add a heat pack in winter?", "How long can I return a pot?", "Can I use tap water?")
+
+
+def config_of(folder: Path, **changes: Any) -> dict[str, Any]:
+    """A small configuration with two tenants; quick folds, so that tests spend their time elsewhere."""
+    fold = {"web": 0.05, "others": 0.05}
+    tenant = {"channels": {"web": {"main": {"messages_per_minute": 100_000}}}, "knowledge": {"paths": ["knowledge"]}}
+    return {
+        "data_dir": str(folder / "data"),
+        "secret_key": "test-secret-key-of-32-characters!",
+        "admin_token": ADMIN_TOKEN,
+        "partitions": 3,
+        "tenants": {
+            "plantstore": {"name": "Plant store", "fold": fold, **tenant},
+            "bookshop": {"name": "Book shop", "fold": fold, "channels": {"web": {"main": {}}}},
+        },
+        **changes,
+    }
+
+
+@dataclass
+class Installation:
+    """``roles`` maps a role to its running process; ``kills`` counts what was killed."""
+
+    nursery: Nursery
+    folder: Path
+    scaled: bool
+    config: Path
+    roles: dict[str, Process] = field(default_factory=dict)
+    kills: int = 0
+    ports: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def make(
+        cls, nursery: Nursery, folder: Path, *, kafka: str = "", redis: str = "", prefix: str = "", **changes: Any
+    ) -> Installation:
+        knowledge = folder / "knowledge"
+        knowledge.mkdir(parents=True, exist_ok=True)
+        for name, text in DOCUMENTS.items():
+            (knowledge / f"{name}.md").write_text(text)
+        if kafka:
+            changes |= {"bus": f"kafka://{kafka}", "state": redis, "topic_prefix": prefix}
+        path = folder / "parley.yaml"
+        path.write_text(yaml.safe_dump(config_of(folder, **changes)))
+        return cls(nursery, folder, bool(kafka), path)
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.port('edge' if self.scaled else 'dev')}"
+
+    def port(self, role: str) -> int:
+        return self.ports.setdefault(role, free_port())
+
+    @property
+    def all_roles(self) -> tuple[str, ...]:
+        return ("edge", "worker", "connectors") if self.scaled else ("dev",)
+
+    async def start(self, *roles: str, env: dict[str, str] | None = None, wait: bool = True) -> None:
+        """Start roles (all by default) and wait until they are ready."""
+        for role in roles or self.all_roles:
+            command = ["dev"] if role == "dev" else ["run", role]
+            args = [*command, "--config", str(self.config)]
+            port, log = self.port(role), self.folder / f"{role}.log"
+            stable = {"PARLEY_MEMBER": f"{role}-1"} if self.scaled else {}
+            self.roles[role] = await self.nursery.spawn(role, args, port=port, log=log, env={**stable, **(env or {})})
+        if wait:
+            for role in roles or self.all_roles:
+                await self.roles[role].ready()
+
+    async def run(self, *args: str) -> str:
+        """One command to its end; its output. Fails on a status other than 0."""
+        log = self.folder / f"command-{len(list(self.folder.glob('command-*')))}.log"
+        process = await self.nursery.spawn(
+            args[0], [*args, "--config", str(self.config)], port=free_port(), log=log, env={}
+        )
+        status = await asyncio.wait_for(asyncio.shield(process.exited), 60)
+        assert status == 0, f"parley {' '.join(args)} ended with {status}:\n{process.tail()}"
+        return log.read_text()
+
+    async def prepare(self) -> None:
+        """What an operator does once on Kafka: topics, then the documents."""
+        if self.scaled:
+            await self.run("topics", "create")
+
+    async def kill(self, role: str) -> None:
+        status = await self.roles[role].kill()
+        assert status == -9
+        self.kills += 1
+
+    async def stop(self) -> None:
+        for process in self.roles.values():
+            if process.alive:
+                await process.stop()
+
+    async def admin(
+        self, method: str, path: str, *, tenant: str = "plantstore", ok: bool = True, **request: Any
+    ) -> Any:
+        url = f"{self.base}/v1/admin/{tenant}/{path}"
+        async with (
+            aiohttp.ClientSession() as http,
+            http.request(method, url, headers={"Authorization": f"Bearer {ADMIN_TOKEN}"}, **request) as answer,
+        ):
+            text = await answer.text()
+            assert not ok or answer.status < 300, (answer.status, text)
+            return json.loads(text) if text else None
+
+    async def put_documents(self) -> None:
+        for name, text in DOCUMENTS.items():
+            await self.admin("PUT", f"knowledge/{name}", json={"title": name.title(), "body": text})
+
+    async def findings(self, contacts: list[Contact], *, deadline: float = 60) -> Findings:
+        """Wait until every accepted message is in a turn and every reply is shown, then check everything. After the
+        deadline the faults that remain are what is returned."""
+        until = asyncio.get_running_loop().time() + deadline
+        while True:
+            found = Findings()
+            for contact in contacts:
+                about = await self.admin("GET", f"conversations/{contact.conversation}", tenant=contact.tenant)
+                check(contact, await contact.transcript(), about["turns"], found)
+            if not found.faults or asyncio.get_running_loop().time() > until:
+                return found
+            await asyncio.sleep(0.1)

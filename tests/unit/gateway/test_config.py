@@ -1,0 +1,268 @@
+"""The configuration: what is read from where, and what an operator is told when something is wrong."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway import config
+from gateway.settings import Config
+from schemas.errors import ConfigInvalid
+
+ROOT = Path(__file__).resolve().parents[3]
+SHOP = "tenants:\n  shop:\n    name: Shop\n"
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "parley.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def load(folder: Path, text: str, **environ: str) -> Config:
+    return config.load(write(folder, text), environ=environ, make_secrets=False)
+
+
+def problem(folder: Path, text: str, **environ: str) -> str:
+    with pytest.raises(ConfigInvalid) as caught:
+        load(folder, text, **environ)
+    return caught.value.message.replace(str(folder) + "/", "")
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Paths are shown relative to the working folder, so it must not be the file's."""
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    monkeypatch.chdir(other)
+
+
+ERRORS: dict[str, tuple[str, str]] = {
+    "unknown key": (
+        SHOP + "    chanels: {}\n",
+        "parley.yaml:4:5: tenants.shop.chanels: unknown key; did you mean 'channels'?",
+    ),
+    "unknown key far from any": (
+        SHOP + "    fold: {qqq: 1}\n",
+        "parley.yaml:4:12: tenants.shop.fold.qqq: unknown key; known here: longest, others, restarts, web",
+    ),
+    "unknown key in an account": (
+        SHOP + "    channels:\n      web:\n        main: {origin: ['*']}\n",
+        "parley.yaml:6:16: tenants.shop.channels.web.main.origin: unknown key; did you mean 'origins'?",
+    ),
+    "missing value": (
+        "tenants:\n  shop:\n    voice: {}\n",
+        "parley.yaml:2:3: tenants.shop.name: must be set",
+    ),
+    "no tenants": ("listen: 127.0.0.1:8080\n", "parley.yaml:1:1: tenants: must be set"),
+    "empty file": ("", "parley.yaml:1:1: tenants: must be set"),
+    "left empty": (
+        SHOP + "    voice:\n",
+        "parley.yaml:4:5: tenants.shop.voice: is left empty; give it a value or remove the line",
+    ),
+    "unset variable": (
+        SHOP + "admin_token: ${TOKEN}\n",
+        "parley.yaml:4:14: the environment variable TOKEN is not set (write ${TOKEN:-} if it may be empty)",
+    ),
+    "missing secret file": (
+        SHOP + "admin_token: file:secrets/token\n",
+        "parley.yaml:4:14: cannot read the file secrets/token: No such file or directory",
+    ),
+    "number for text": (
+        SHOP + "secret_key: 12345\n",
+        "parley.yaml:4:1: secret_key: must be text; put it in quotes",
+    ),
+    "bad listen": (
+        SHOP + "listen: localhost\n",
+        "parley.yaml:4:1: listen: must be host:port, such as 127.0.0.1:8080",
+    ),
+    "port too high": (SHOP + "listen: 127.0.0.1:70000\n", "parley.yaml:4:1: listen: the port must be at most 65535"),
+    "bad bus": (SHOP + "bus: rabbit\n", "parley.yaml:4:1: bus: must be sqlite or kafka://host:port[,host:port]"),
+    "bad color": (
+        SHOP + "    channels: {web: {main: {theme: {color: green}}}}\n",
+        "parley.yaml:4:37: tenants.shop.channels.web.main.theme.color: must be a colour such as #2f6f4f",
+    ),
+    "wrong word": (
+        SHOP + "    channels: {web: {main: {identity: maybe}}}\n",
+        "parley.yaml:4:29: tenants.shop.channels.web.main.identity: must be 'off', 'optional' or 'required'",
+    ),
+    "out of range": (
+        SHOP + "partitions: 0\n",
+        "parley.yaml:4:1: partitions: must be greater than or equal to 1",
+    ),
+    "not a mapping": (SHOP + "    fold: 3\n", "parley.yaml:4:5: tenants.shop.fold: must be a mapping of settings"),
+    "not a list": (
+        SHOP + "    knowledge: {paths: docs}\n",
+        "parley.yaml:4:17: tenants.shop.knowledge.paths: must be a list",
+    ),
+    "bad tenant name": (
+        "tenants:\n  My Shop: {name: Shop}\n",
+        "parley.yaml:2:3: tenants.My Shop: must be 1-63 of a-z, 0-9, '-' and '_', and begin with a letter or a digit",
+    ),
+    "written twice": (
+        "listen: 127.0.0.1:1\n" + SHOP + "listen: 127.0.0.1:2\n",
+        "parley.yaml:5:1: listen: written twice, first at parley.yaml:1:1",
+    ),
+    "not YAML": (
+        "tenants: [\n",
+        "parley.yaml:2:1: not valid YAML: expected the node content, but found '<stream end>'",
+    ),
+    "not a mapping at all": (
+        "- a\n",
+        "parley.yaml:1:1: must be a mapping of settings",
+    ),
+    "mixed modes": (
+        SHOP + "bus: sqlite\nstate: redis://127.0.0.1:6379/0\n",
+        "parley.yaml:4:1: bus is sqlite, but state is not: use sqlite for both, or kafka:// and redis:// together",
+    ),
+    "self-containing alias": (
+        "tenants:\n  shop: &a\n    name: Shop\n    voice: *a\n",
+        "parley.yaml:2:9: an alias may not contain itself",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_each_kind_of_mistake_is_told_with_its_place(tmp_path: Path, kind: str) -> None:
+    text, expected = ERRORS[kind]
+    assert problem(tmp_path, text) == expected
+
+
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
+    told = problem(tmp_path, SHOP + "    chanels: {}\nlisten: x\nsecret_key: ${NOPE}\n")
+    assert told.splitlines() == [
+        "3 problems in parley.yaml:",
+        "  parley.yaml:6:13: the environment variable NOPE is not set (write ${NOPE:-} if it may be empty)",
+        "  parley.yaml:5:1: listen: must be host:port, such as 127.0.0.1:8080",
+        "  parley.yaml:4:5: tenants.shop.chanels: unknown key; did you mean 'channels'?",
+    ]
+
+
+def test_a_problem_never_shows_the_value(tmp_path: Path) -> None:
+    told = problem(tmp_path, SHOP + "secret_key: [hush-hush]\npartitions: hush-hush\nlisten: hush-hush\n")
+    assert "hush" not in told
+
+
+def test_precedence_is_defaults_file_environment_flags(tmp_path: Path) -> None:
+    file = write(tmp_path, SHOP + "listen: 127.0.0.1:1000\npartitions: 5\n")
+    environ = {"PARLEY_PORT": "2000", "PARLEY__PARTITIONS": "6"}
+
+    def listen(environ: dict[str, str], flags: dict[str, Any]) -> tuple[str, int]:
+        loaded = config.load(file, environ=environ, flags=flags, make_secrets=False)
+        return loaded.listen, loaded.partitions
+
+    assert load(tmp_path / "elsewhere", SHOP).listen == "127.0.0.1:8080"
+    assert listen({}, {}) == ("127.0.0.1:1000", 5)
+    assert listen(environ, {}) == ("127.0.0.1:2000", 6)
+    assert listen(environ, {"port": 3000, "partitions": None}) == ("127.0.0.1:3000", 6)
+
+
+def test_nested_settings_come_from_the_environment(tmp_path: Path) -> None:
+    loaded = load(
+        tmp_path,
+        "tenants:\n  plant-store:\n    name: Shop\n",
+        PARLEY__TENANTS__PLANT_STORE__NAME="Other",
+        PARLEY__TENANTS__PLANT_STORE__CHANNELS__WEB__MAIN__ORIGINS='["https://a.example", "https://b.example"]',
+        PARLEY__TENANTS__PLANT_STORE__FOLD__WEB="0.1",
+    )
+    tenant = loaded.tenants["plant-store"]
+    assert (tenant.name, tenant.fold.web) == ("Other", 0.1)
+    assert tenant.channels.web["main"].origins == ["https://a.example", "https://b.example"]
+
+
+def test_a_wrong_environment_setting_is_named(tmp_path: Path) -> None:
+    told = problem(tmp_path, SHOP, PARLEY__PARTITION="3", PARLEY_BUS="rabbit", PARLEY_PORT="http")
+    assert "environment PARLEY__PARTITION: partition: unknown key; did you mean 'partitions'?" in told
+    assert "environment PARLEY_BUS: bus: must be sqlite or kafka://host:port[,host:port]" in told
+    assert "environment PARLEY_PORT: listen: must be host:port, such as 127.0.0.1:8080" in told
+
+
+def test_variables_and_files_are_filled_in(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("from-a-file\n")
+    loaded = load(
+        tmp_path,
+        "secret_key: ${KEY}\nadmin_token: file:token\npublic_url: https://${HOST:-chat.example}/x\n"
+        "tenants:\n  shop:\n    name: a $${b} c\n    fold: {web: '${QUIET:-0.2}', longest: '${LONG}'}\n",
+        KEY="007",
+        LONG="9",
+    )
+    assert loaded.secret_key.get_secret_value() == "007"
+    assert loaded.admin_token.get_secret_value() == "from-a-file"
+    assert loaded.public_url == "https://chat.example/x"
+    assert loaded.tenants["shop"].name == "a ${b} c"
+    assert (loaded.tenants["shop"].fold.web, loaded.tenants["shop"].fold.longest) == (0.2, 9)
+
+
+def test_off_is_a_word_and_a_leading_zero_is_kept(tmp_path: Path) -> None:
+    loaded = load(tmp_path, "secret_key: 0123\n" + SHOP + "    channels: {web: {main: {identity: off}}}\n")
+    assert loaded.tenants["shop"].channels.web["main"].identity == "off"
+    assert loaded.secret_key.get_secret_value() == "0123"
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    loaded = load(tmp_path, SHOP + "    knowledge: {paths: [docs, /srv/docs]}\ndata_dir: data\n")
+    assert loaded.data_dir == str(tmp_path / "data")
+    assert loaded.tenants["shop"].knowledge.paths == [str(tmp_path / "docs"), "/srv/docs"]
+
+
+def test_secrets_are_made_once_and_readable_by_the_owner_alone(tmp_path: Path) -> None:
+    file = write(tmp_path, SHOP + "data_dir: data\n")
+    first, second = config.load(file, environ={}), config.load(file, environ={})
+    assert len(first.secret_key.get_secret_value()) >= 40
+    assert first.secret_key == second.secret_key
+    assert first.admin_token == second.admin_token != first.secret_key
+    for name in ("secret_key", "admin_token"):
+        assert stat.S_IMODE((tmp_path / "data" / name).stat().st_mode) == 0o600
+
+
+def test_a_chosen_secret_is_used_and_nothing_is_written(tmp_path: Path) -> None:
+    file = write(tmp_path, SHOP + "data_dir: data\nsecret_key: chosen\nadmin_token: chosen-too\n")
+    assert config.load(file, environ={}).secret_key.get_secret_value() == "chosen"
+    assert not (tmp_path / "data").exists()
+
+
+def test_scaled_mode_refuses_empty_secrets(tmp_path: Path) -> None:
+    scaled = SHOP + "bus: kafka://127.0.0.1:9092\nstate: redis://127.0.0.1:6379/0\n"
+    told = problem(tmp_path, scaled, PARLEY__ADMIN_TOKEN="token")
+    assert told == (
+        "parley.yaml:1:1: secret_key must be set when several processes share it (kafka:// and redis://): "
+        "put one value in the environment as PARLEY_SECRET_KEY"
+    )
+    assert not load(tmp_path, scaled, PARLEY__ADMIN_TOKEN="t", PARLEY__SECRET_KEY="k").embedded
+
+
+def test_secrets_do_not_print(tmp_path: Path) -> None:
+    loaded = load(tmp_path, SHOP + "secret_key: hush-hush\nadmin_token: hush-hush\n")
+    assert "hush" not in f"{loaded!r} {loaded} {loaded.model_dump_json()}"
+
+
+def test_a_missing_file_says_how_to_name_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigInvalid, match=r"there is no parley\.yaml in ") as caught:
+        config.load(environ={})
+    assert "--config FILE" in caught.value.fix
+    with pytest.raises(ConfigInvalid, match=r"there is no configuration file .*/gone\.yaml"):
+        config.load(environ={"PARLEY_CONFIG": "gone.yaml"})
+
+
+def test_the_example_is_valid(tmp_path: Path) -> None:
+    loaded = config.load(ROOT / "examples/plantstore/parley.yaml", environ={}, make_secrets=False)
+    tenant = loaded.tenants["plantstore"]
+    assert tenant.name == "Nepenthes & Co"
+    assert list(tenant.channels.web) == ["main"]
+    assert Path(tenant.knowledge.paths[0]).is_dir()
+
+
+@pytest.mark.parametrize(
+    ("listen", "url"),
+    [
+        ("0.0.0.0:80", "http://127.0.0.1:80"),
+        ("[::1]:8080", "http://[::1]:8080"),
+        ("[::]:8080", "http://[::1]:8080"),
+        ("chat.example:8080", "http://chat.example:8080"),
+    ],
+)
+def test_commands_find_the_instance_by_its_listen_address(tmp_path: Path, listen: str, url: str) -> None:
+    assert load(tmp_path, SHOP + f"listen: '{listen}'\n").local_url == url

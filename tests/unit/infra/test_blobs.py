@@ -1,0 +1,185 @@
+"""Attachments: kept by content, typed by content, and only found by those who know tenant and hash."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from infra.blobs import LIMIT, StoredBlobs, open_blobs
+from schemas.errors import ConfigInvalid, NotFound, TooLarge, Unavailable, UnsupportedMediaType
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(32)
+
+
+def zipped(*names: str, mimetype: bytes = b"") -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        if mimetype:
+            archive.writestr("mimetype", mimetype)
+        for name in names:
+            archive.writestr(name, b"<x/>")
+    return out.getvalue()
+
+
+class Bucket:
+    """A server that speaks as much of S3 as storing and reading an object needs."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.down = False
+
+    async def handle(self, request: web.Request) -> web.Response:
+        if self.down:
+            return web.Response(status=403, text="<Error><Code>AccessDenied</Code></Error>")
+        if request.method == "PUT":
+            self.objects[request.path] = await request.read()
+            return web.Response(headers={"ETag": '"1"'})
+        if request.path not in self.objects:
+            return web.Response(status=404, text="<Error><Code>NoSuchKey</Code></Error>")
+        stamp = {"ETag": '"1"', "Last-Modified": "Wed, 21 Oct 2026 07:28:00 GMT"}
+        return web.Response(body=self.objects[request.path], headers=stamp)
+
+
+@pytest.fixture
+async def bucket(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bucket]:
+    stored = Bucket()
+    app = web.Application(client_max_size=2 * LIMIT)
+    app.router.add_route("*", "/{key:.*}", stored.handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    for name, value in {
+        "AWS_ENDPOINT": f"http://127.0.0.1:{port}",
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_REGION": "test-1",
+        "AWS_ACCESS_KEY_ID": "id",
+        "AWS_SECRET_ACCESS_KEY": "key",
+    }.items():
+        monkeypatch.setenv(name, value)
+    yield stored
+    await runner.cleanup()
+
+
+@pytest.fixture(params=["file", "s3://attachments/parley"])
+def blobs(request: pytest.FixtureRequest, bucket: Bucket, tmp_path: Path) -> StoredBlobs:
+    return open_blobs(request.param, tmp_path)
+
+
+async def test_what_was_put_is_got_under_its_content_hash(blobs: StoredBlobs) -> None:
+    put = await blobs.put("shop", "leaf.png", "image/png", PNG)
+    assert put.id == hashlib.sha256(PNG).hexdigest()
+    assert (put.name, put.type, put.size) == ("leaf.png", "image/png", len(PNG))
+    assert await blobs.get("shop", put.id) == (put, PNG)
+    assert (await blobs.put("shop", "leaf.png", "image/png", PNG)).id == put.id
+
+
+async def test_an_attachment_is_found_only_under_its_own_tenant(blobs: StoredBlobs) -> None:
+    put = await blobs.put("shop", "leaf.png", "image/png", PNG)
+    with pytest.raises(NotFound):
+        await blobs.get("other", put.id)
+
+
+@pytest.mark.parametrize("wrong", ["", "nope", "0" * 64, "../shop/" + "0" * 64, "A" * 64])
+async def test_an_unknown_or_malformed_id_is_not_found(blobs: StoredBlobs, wrong: str) -> None:
+    with pytest.raises(NotFound):
+        await blobs.get("shop", wrong)
+
+
+async def test_the_limit_is_ten_mebibytes(blobs: StoredBlobs) -> None:
+    largest = PNG + bytes(LIMIT - len(PNG))
+    assert (await blobs.put("shop", "a.png", "image/png", largest)).size == LIMIT
+    with pytest.raises(TooLarge, match="at most 10 MiB"):
+        await blobs.put("shop", "a.png", "image/png", largest + b"x")
+
+
+async def test_a_refusing_bucket_is_unavailable(bucket: Bucket, tmp_path: Path) -> None:
+    blobs = open_blobs("s3://attachments", tmp_path)
+    bucket.down = True
+    with pytest.raises(Unavailable):
+        await blobs.put("shop", "a.png", "image/png", PNG)
+    with pytest.raises(Unavailable):
+        await blobs.get("shop", "0" * 64)
+
+
+def test_another_address_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigInvalid):
+        open_blobs("ftp://host", tmp_path)
+
+
+KINDS: dict[str, tuple[bytes, str, str, str]] = {
+    "png": (PNG, "x.txt", "text/plain", "image/png"),
+    "jpeg": (b"\xff\xd8\xff\xe0rest", "x", "", "image/jpeg"),
+    "gif": (b"GIF89a...", "x", "", "image/gif"),
+    "webp": (b"RIFF\x10\x00\x00\x00WEBPVP8 ", "x", "", "image/webp"),
+    "pdf": (b"%PDF-1.7\n\x00", "x.html", "text/html", "application/pdf"),
+    "voice note": (b"OggS\x00\x02", "voice", "", "audio/ogg"),
+    "video": (b"\x00\x00\x00\x18ftypmp42", "x", "", "video/mp4"),
+    "text": ("Grüße\n".encode(), "x.txt", "text/plain", "text/plain"),
+    "csv": (b"a,b\n1,2\n", "x.csv", "", "text/csv"),
+    "json": (b'{"a": 1}', "x.json", "", "application/json"),
+    "broken json": (b'{"a": ', "x.json", "application/json", "text/plain"),
+    "html": (b"<script>alert(1)</script>", "x.html", "text/html", "text/plain"),
+    "html called csv": (b" <script>alert(1)</script>", "x.csv", "text/csv", "text/plain"),
+    "svg": (b'<svg xmlns="http://www.w3.org/2000/svg" onload="x()"/>', "x.svg", "image/svg+xml", "text/plain"),
+    "docx": (
+        zipped("[Content_Types].xml", "word/document.xml"),
+        "x.zip",
+        "",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ),
+    "odt": (
+        zipped(mimetype=b"application/vnd.oasis.opendocument.text"),
+        "x",
+        "",
+        "application/vnd.oasis.opendocument.text",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_file_has_the_type_of_its_bytes(tmp_path: Path, kind: str) -> None:
+    data, name, declared, expected = KINDS[kind]
+    assert (await open_blobs("file", tmp_path).put("shop", name, declared, data)).type == expected
+
+
+REFUSED: dict[str, bytes] = {
+    "nothing": b"",
+    "program": b"\x7fELF\x02\x01",
+    "windows program": b"MZ\x90\x00\x03",
+    "archive": zipped("a.txt"),
+    "damaged archive": b"PK\x03\x04 and then nothing",
+    "macros": zipped("[Content_Types].xml", "word/document.xml", "word/vbaProject.bin"),
+    "made-up open document": zipped(mimetype=b"text/html"),
+    "latin-1 text": "Grüße".encode("latin-1"),
+    "text with NUL": b"a\x00b",
+    "sound without its header": b"XXXX\x10\x00\x00\x00WEBPVP8 \x00",
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+async def test_other_kinds_of_files_are_refused(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(UnsupportedMediaType):
+        await open_blobs("file", tmp_path).put("shop", "x.png", "image/png", REFUSED[kind])
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("../../etc/passwd.txt", "passwd.txt"),
+        ("C:\\photos\\leaf.txt", "leaf.txt"),
+        ("a\r\nb\x00<i>.txt", "abi.txt"),
+        ("", "file"),
+        ("..", "file"),
+        ("л" * 400 + ".txt", "л" * 196 + ".txt"),
+    ],
+)
+async def test_a_name_is_cleaned(tmp_path: Path, given: str, kept: str) -> None:
+    assert (await open_blobs("file", tmp_path).put("shop", given, "", b"text")).name == kept
