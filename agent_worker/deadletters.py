@@ -11,7 +11,7 @@ import structlog
 from agent_worker.events import Event, decode
 from agent_worker.replies import SOURCE, Chain, outbound
 from agent_worker.settings import WorkerSettings
-from schemas.conversation import Conversation, DeadLetter
+from schemas.conversation import DeadLetter
 from schemas.envelope import Envelope, envelope
 from schemas.errors import HandlerGaveUp, ParleyError, RecordError
 from schemas.ids import derived_id
@@ -25,9 +25,7 @@ log = structlog.get_logger("parley.worker")
 class DeadLetterOffice:
     """Raises only Unavailable errors; repeating a call changes nothing, because every id is derived from the record."""
 
-    def __init__(
-        self, *, bus: Bus, state: State, settings: WorkerSettings, metrics: Metrics, clock: Clock
-    ) -> None:
+    def __init__(self, *, bus: Bus, state: State, settings: WorkerSettings, metrics: Metrics, clock: Clock) -> None:
         self._bus = bus
         self._state = state
         self._settings = settings
@@ -62,7 +60,9 @@ class DeadLetterOffice:
         notice_id = derived_id(_identity(lost[0]), "fallback")
         message = outbound(known, id=notice_id, author=Author(kind="system"), text=text, now=now)
         message = message.model_copy(update={"purpose": "notice"})
-        return [Chain(known, lost[0].headers.get("ce_correlationid") or notice_id, _identity(lost[0])).send(message, now)]
+        return [
+            Chain(known, lost[0].headers.get("ce_correlationid") or notice_id, _identity(lost[0])).send(message, now)
+        ]
 
 
 def _is_message(record: Record) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -23,9 +23,15 @@ class Intake:
     ``handled``: event ids that this turn settles."""
 
     waiting: dict[str, InboundMessage] = field(default_factory=dict)
-    said: list[Event] = field(default_factory=list)
+    said: list[tuple[Event, InboundMessage]] = field(default_factory=list)
     handled: list[str] = field(default_factory=list)
     history: int = 0
+
+    def drop_deleted(self, lines: Iterable[TranscriptMessage]) -> None:
+        """A deletion that came before its message left its mark in the transcript."""
+        for line in lines:
+            if line.state == "deleted":
+                self.waiting.pop(line.id, None)
 
     @property
     def person_asked(self) -> bool:
@@ -68,7 +74,7 @@ async def _apply(transcript: Transcript, conversation: str, event: Event, intake
         if event.is_from_contact:
             await _received(transcript, conversation, event, payload, intake, now)
         else:
-            intake.said.append(event)
+            intake.said.append((event, payload))
     elif isinstance(payload, MessageEdited):
         await _edited(transcript, conversation, event, payload, intake, now)
     elif isinstance(payload, MessageDeleted):
@@ -83,15 +89,11 @@ async def _received(
     try:
         await transcript.add(conversation, as_line(message))
     except IdReused:
-        # An edit or a deletion was here first (or this is a repeat after one): the transcript is the newer word.
+        # An edit was here first: the transcript is the newer word.
         line = await transcript.find(conversation, message.id)
-        if line is None or line.state == "deleted":
+        if line is None:
             return
         message = message.model_copy(update={"text": line.text})
-    else:
-        line = await transcript.find(conversation, message.id) if event.envelope.replay_of else None
-        if line is not None and line.state == "deleted":
-            return
     if is_history(event, now):
         intake.history += 1
         return

@@ -7,16 +7,19 @@ from datetime import datetime
 
 from agent_worker.replies import snapshot_envelope
 from schemas import crashpoints
+from schemas.conversation import Turn
 from schemas.envelope import Envelope
-from schemas.ports import Bus, Conversations
+from schemas.ports import Bus, Conversations, Turns
+from schemas.topics import TURN_COMPLETED
 
 
 class Outbox:
     """Publishing again is safe: every id is the same each time."""
 
-    def __init__(self, bus: Bus, conversations: Conversations) -> None:
+    def __init__(self, bus: Bus, conversations: Conversations, turns: Turns) -> None:
         self._bus = bus
         self._conversations = conversations
+        self._turns = turns
 
     async def publish(self, conversation: str, envelopes: Sequence[Envelope], now: datetime) -> None:
         snapshot = await self._conversations.snapshot(conversation)
@@ -29,6 +32,9 @@ class Outbox:
             if envelopes:
                 await self._bus.append(envelopes)
         crashpoints.reach("worker.after_publish")
+        for envelope in envelopes:
+            if envelope.type == TURN_COMPLETED:
+                await self._turns.add(conversation, envelope.payload(Turn))
         if envelopes:
             await self._conversations.published(conversation, [envelope.id for envelope in envelopes])
 

@@ -4,61 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from typing import Any
 
 import structlog
 
-from agent_worker.events import Event, ids_of, origin_of
-from agent_worker.fold import Fold, Monotonic, first_of
-from agent_worker.handoff.drafts import PERSON, handoff_draft
+from agent_worker.events import ids_of, origin_of
+from agent_worker.fold import Fold, Monotonic
+from agent_worker.handoff.drafts import handoff_draft
 from agent_worker.handoff.owner import OwnerRules
 from agent_worker.intake import Intake, take_in
 from agent_worker.knowledge.questions import with_context
 from agent_worker.models.registry import Models
 from agent_worker.outbox import Outbox
-from agent_worker.replies import Chain, cited, reply_of, said_by_person
+from agent_worker.replies import Chain
 from agent_worker.settings import TenantRules, WorkerSettings
 from agent_worker.streaming import Stream
+from agent_worker.work import Work
 from schemas import crashpoints
-from schemas.conversation import Conversation, Facts, Origin, OwnerRequested, Turn
-from schemas.envelope import Envelope
+from schemas.conversation import Origin
 from schemas.errors import Fenced, RecordError, UndecodableRecord
-from schemas.ids import derived_id, turn_id
-from schemas.messages import OutboundMessage, TranscriptMessage
-from schemas.ports import Batch, Begun, Clock, Draft, Found, Knowledge, Metrics, Question, Record, State
+from schemas.ids import turn_id
+from schemas.messages import TranscriptMessage
+from schemas.ports import Batch, Begun, Clock, Draft, Knowledge, Metrics, Question, Record, State
 
 log = structlog.get_logger("parley.worker")
 SetAside = Callable[[str, Record, RecordError], Awaitable[None]]
 # Lines of people and the agent count only once the channel has taken them; what never arrived was never said.
 UNSAID = frozenset({"pending", "failed", "dropped", "deleted"})
-NOTHING = Found(passages=[], answerable=False, confidence=0.0)
-
-
-@dataclass(slots=True)
-class Work:
-    """One attempt at one turn."""
-
-    id: str
-    rules: TenantRules
-    begun: Begun
-    intake: Intake
-    chain: Chain
-    stream: Stream
-    stages: dict[str, float]
-    found: Found = NOTHING
-    draft: Draft | None = None
-    outbox: list[Envelope] = field(default_factory=list)
-
-    @property
-    def conversation(self) -> Conversation:
-        return self.begun.conversation
-
-    @property
-    def must_answer(self) -> bool:
-        return bool(self.intake.waiting) and self.conversation.owner == "agent"
 
 
 class TurnEngine:
@@ -130,14 +104,21 @@ class TurnEngine:
             if origin is None:
                 return None
             begun = await self._begin(fold, origin)
-            now = self._clock()
             intake = await take_in(
-                self._state.transcript, fold.batch.conversation, fold.events, begun.handled, now
+                self._state.transcript, fold.batch.conversation, fold.events, begun.handled, self._clock()
             )
-        repeats = len(fold.events) - len([event for event in fold.events if event.id in intake.handled])
+            self._count_repeats(fold, intake)
+            if not intake.handled:
+                return None
+            work = self._work(fold, begun, intake, stages)
+            if work.must_answer:
+                work.history = await self._history(work)
+        return work
+
+    def _count_repeats(self, fold: Fold, intake: Intake) -> None:
+        repeats = sum(event.id not in intake.handled for event in fold.events)
         if repeats:
             self._metrics.count("parley_duplicates_total", repeats, where="worker")
-        return self._work(fold, begun, intake, stages) if intake.handled else None
 
     async def _origin(self, fold: Fold) -> Origin | None:
         origin = origin_of(fold.events)
@@ -154,9 +135,7 @@ class TurnEngine:
         """A token of our own, with nothing left unpublished and the owner settled."""
         conversation = fold.batch.conversation
         while True:
-            begun = await self._state.conversations.begin(
-                conversation, origin, ids_of(fold.events), now=self._clock()
-            )
+            begun = await self._state.conversations.begin(conversation, origin, ids_of(fold.events), now=self._clock())
             crashpoints.reach("worker.after_begin")
             if begun.outbox:
                 await self._outbox.publish(conversation, begun.outbox, self._clock())
@@ -203,9 +182,8 @@ class TurnEngine:
         await work.stream.typing(work.rules.voice.name)
         if work.intake.person_asked:
             return handoff_draft(work.rules.voice)
-        history = await self._history(work)
         async with self._stage(work.stages, "retrieve"):
-            query = with_context(work.intake.text, history)
+            query = with_context(work.intake.text, work.history)
             work.found = await self._knowledge.search(work.conversation.origin.tenant, query)
 
         async def emit(sentence: str) -> None:
@@ -216,7 +194,7 @@ class TurnEngine:
         question = Question(
             tenant=work.conversation.origin.tenant,
             text=work.intake.text,
-            history=history,
+            history=work.history,
             found=work.found,
             locale=work.conversation.facts.locale or work.rules.voice.locale,
         )
@@ -225,6 +203,7 @@ class TurnEngine:
 
     async def _history(self, work: Work) -> list[TranscriptMessage]:
         lines = await self._state.transcript.recent(work.conversation.id, limit=20 + len(work.intake.waiting))
+        work.intake.drop_deleted(lines)
         return [line for line in lines if line.state not in UNSAID and line.id not in work.intake.waiting]
 
     # ── commit and publish ───────────────────────────────────────────────────────────────────────────────────────────
@@ -232,17 +211,13 @@ class TurnEngine:
     async def _commit(self, work: Work) -> None:
         now = self._clock()
         async with self._stage(work.stages, "commit"):
-            facts = self._reply(work, now) if work.draft is not None else work.conversation.facts
-            for event in work.intake.said:
-                assert event.message is not None  # take_in keeps only messages here
-                said = said_by_person(event, event.message, work.conversation, now)
-                work.outbox.append(work.chain.send(said, now))
+            work.conclude(now)
             result = await self._state.conversations.commit(
                 work.conversation.id,
                 token=work.begun.token,
                 version=work.conversation.version,
                 epoch=work.conversation.epoch,
-                facts=facts,
+                facts=work.facts,
                 handled=work.intake.handled,
                 outbox=work.outbox,
                 now=now,
@@ -252,55 +227,30 @@ class TurnEngine:
             raise Fenced("the conversation moved on while the turn ran")
         crashpoints.reach("worker.after_commit")
 
-    def _reply(self, work: Work, now: datetime) -> Facts:
-        """Put the reply, its record and the request for a person into the outbox; returns the new facts."""
-        draft = work.draft
-        assert draft is not None  # only called for a turn that was answered
-        reply = reply_of(
-            draft,
-            work.conversation,
-            work.id,
-            name=work.rules.voice.name,
-            in_reply_to=list(work.intake.waiting)[-1],
-            now=now,
-        )
-        work.outbox.append(work.chain.send(reply, now))
-        if draft.handoff:
-            work.outbox.append(work.chain.ask_owner(_ask_people(work, now)))
-        turn = _record(work, draft, [reply], now)
-        work.outbox.append(work.chain.turn(turn))
-        facts = work.conversation.facts
-        return facts.model_copy(
-            update={
-                "turns": facts.turns + 1,
-                "last_turn_id": work.id,
-                "last_route": turn.route,
-                "declined_in_a_row": 0 if draft.answered else facts.declined_in_a_row + 1,
-                "person_offered": any(choice.id == PERSON for choice in draft.choices),
-            }
-        )
-
     async def _publish(self, work: Work) -> None:
         conversation = work.conversation.id
         async with self._stage(work.stages, "publish"):
             await self._outbox.publish(conversation, work.outbox, self._clock())
             if work.draft is not None and work.draft.handoff:
-                # The same request waits in the log; asking now only spares the contact that detour.
-                ask = _ask_people(work, self._clock())
-                await self._state.conversations.own(
-                    conversation,
-                    ask.to,
-                    expected_epoch=ask.expected_epoch,
-                    request_id=ask.id,
-                    by=ask.by,
-                    reason=ask.reason,
-                    now=ask.at,
-                )
-                await self._outbox.publish_pending(conversation, self._clock())
+                await self._hand_over(work)
         channel = work.conversation.origin.channel
         for stage, milliseconds in work.stages.items():
             self._metrics.observe("parley_turn_seconds", milliseconds / 1000, channel=channel, stage=stage)
         log.info("turn_done", turn_id=work.id, handled=len(work.intake.handled), replies=int(work.draft is not None))
+
+    async def _hand_over(self, work: Work) -> None:
+        """The same request waits in the log; asking now only spares the contact that detour."""
+        ask = work.ask_people(self._clock())
+        await self._state.conversations.own(
+            work.conversation.id,
+            ask.to,
+            expected_epoch=ask.expected_epoch,
+            request_id=ask.id,
+            by=ask.by,
+            reason=ask.reason,
+            now=ask.at,
+        )
+        await self._outbox.publish_pending(work.conversation.id, self._clock())
 
     @asynccontextmanager
     async def _stage(self, stages: dict[str, float], name: str) -> AsyncIterator[None]:
@@ -311,46 +261,7 @@ class TurnEngine:
             stages[name] = round(stages.get(name, 0.0) + (self._monotonic() - started) * 1000, 3)
 
 
-async def _stop(*tasks: asyncio.Task[object]) -> None:
+async def _stop(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _ask_people(work: Work, now: datetime) -> OwnerRequested:
-    return OwnerRequested(
-        id=derived_id(work.id, "own-queue"),
-        to="queue",
-        expected_epoch=work.conversation.epoch,
-        by="agent",
-        reason="the contact asked for a person",
-        at=now,
-    )
-
-
-def _record(work: Work, draft: Draft, replies: Sequence[OutboundMessage], now: datetime) -> Turn:
-    route, reasons = _route(draft, work.found)
-    return Turn(
-        id=work.id,
-        handled=list(work.intake.waiting),
-        route=route,
-        reasons=reasons,
-        confidence=min(1.0, max(0.0, work.found.confidence)),
-        model=draft.model,
-        tokens=draft.tokens,
-        cost=draft.cost,
-        stages=dict(work.stages),
-        passages=cited(work.found, draft),
-        replies=list(replies),
-        at=now,
-    )
-
-
-def _route(draft: Draft, found: Found) -> tuple[str, list[str]]:
-    if draft.handoff:
-        return "person", ["the contact asked for a person"]
-    if not draft.answered:
-        return "declined", [f"the documents hold no answer (confidence {found.confidence:.2f})"]
-    if draft.citations:
-        return "answer", [f"{len(draft.citations)} quotes from {draft.citations[0].document}"]
-    return "small_talk", ["nothing was asked"]

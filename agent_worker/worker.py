@@ -39,10 +39,8 @@ class Worker:
     ) -> None:
         self._state = state
         self._clock = clock
-        self._outbox = Outbox(bus, state.conversations)
-        self._office = DeadLetterOffice(
-            bus=bus, state=state, settings=settings, metrics=metrics, clock=clock
-        )
+        self._outbox = Outbox(bus, state.conversations, state.turns)
+        self._office = DeadLetterOffice(bus=bus, state=state, settings=settings, metrics=metrics, clock=clock)
         self._engine = TurnEngine(
             outbox=self._outbox,
             state=state,

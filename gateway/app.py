@@ -95,7 +95,7 @@ async def _plain_headers(request: web.Request, response: web.StreamResponse) -> 
     response.headers.setdefault("Referrer-Policy", "no-referrer")
 
 
-class _Connection(web.RequestHandler[web.Request]):
+class _Connection(web.RequestHandler):
     """Answers what is not even HTTP with the contract's error body, and never logs what it was."""
 
     __slots__ = ()
@@ -121,12 +121,16 @@ async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[i
     1012 at once, requests in flight finish in at most 10 s. Raises PortInUse."""
     runner = web.AppRunner(app, shutdown_timeout=DRAIN)
     await runner.setup()
-    server = runner.server
-    assert server is not None  # setup() made it
     loop = asyncio.get_running_loop()
 
     def connection() -> asyncio.Protocol:
-        return _Connection(server, loop=loop, keepalive_timeout=KEEP_ALIVE, access_log=None, auto_decompress=False)
+        return _Connection(
+            runner.server,  # type: ignore[arg-type]  # setup() made it
+            loop=loop,
+            keepalive_timeout=KEEP_ALIVE,
+            access_log=None,  # type: ignore[arg-type]  # how it is switched off
+            auto_decompress=False,
+        )
 
     try:
         listener = await loop.create_server(connection, host, port, backlog=1024, reuse_address=True)

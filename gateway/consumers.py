@@ -10,6 +10,7 @@ from agent_worker.models.local import LocalModel
 from agent_worker.models.registry import Models
 from agent_worker.settings import FoldRules, TenantRules, Voice, WorkerSettings
 from agent_worker.worker import Worker
+from connectors.deadletters import DeadLetterDesk
 from connectors.outbound import Outbound
 from connectors.receipts import Receipts
 from gateway.parts import Parts
@@ -78,6 +79,7 @@ def worker_consumers(worker: Worker, channels: Sequence[str]) -> list[Consumer]:
 
 def connector_consumers(parts: Parts, channels: Sequence[str]) -> list[Consumer]:
     """Two a channel: the sender, and the one that applies receipts."""
+    desk = DeadLetterDesk(bus=parts.bus, state=parts.state, metrics=parts.metrics, clock=parts.clock)
     consumers = []
     for name in channels:
         outbound = Outbound(
@@ -90,7 +92,7 @@ def connector_consumers(parts: Parts, channels: Sequence[str]) -> list[Consumer]
         )
         receipts = Receipts(state=parts.state, clock=parts.clock)
         consumers.append(
-            Consumer(topics.outbound(name), topics.sender_group(name), name, outbound.handle, outbound.give_up)
+            Consumer(topics.outbound(name), topics.sender_group(name), name, outbound.handle, desk.give_up)
         )
         consumers.append(
             Consumer(topics.inbound(name), topics.receipts_group(name), name, receipts.handle, receipts.give_up)

@@ -7,11 +7,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.settings import Config
 from schemas.errors import SetupError, TopicMismatch
 from schemas.ports import Bus, State
 from schemas.topics import TopicSpec, topic_specs
+
+if TYPE_CHECKING:
+    from infra.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +24,15 @@ class Engine:
     state: State
 
 
+def channels_of(config: Config) -> list[str]:
+    """The channels that any tenant has an account on."""
+    tenants = config.tenants.values()
+    return sorted({name for tenant in tenants for name, accounts in tenant.channels.accounts().items() if accounts})
+
+
 def specs(config: Config) -> list[TopicSpec]:
-    """The topics this installation needs: one pair for each channel that any tenant has."""
-    channels = {
-        name for tenant in config.tenants.values() for name, accounts in tenant.channels.accounts().items() if accounts
-    }
-    return topic_specs(sorted(channels), partitions=config.partitions, small=min(6, config.partitions))
+    """The topics this installation needs."""
+    return topic_specs(channels_of(config), partitions=config.partitions, small=min(6, config.partitions))
 
 
 @asynccontextmanager
@@ -39,21 +46,28 @@ async def open_engine(config: Config, data_dir: Path) -> AsyncIterator[Engine]:
 @asynccontextmanager
 async def _embedded(config: Config, data_dir: Path) -> AsyncIterator[Engine]:
     from infra.bus.sqlite import SqliteBus
-    from infra.database import Database
     from infra.state.sqlite import open_sqlite_state
 
-    data_dir.mkdir(parents=True, exist_ok=True)
-    database = Database.open(data_dir / "parley.db")
+    database = _open_database(data_dir)
     try:
         bus = SqliteBus(database, clock=lambda: datetime.now(UTC))
         state = open_sqlite_state(database)
         await bus.start()
         await bus.create_topics(specs(config))
-        yield Engine(bus, state)
-        await state.close()
-        await bus.close()
+        try:
+            yield Engine(bus, state)
+        finally:
+            await state.close()
+            await bus.close()
     finally:
         await database.close()
+
+
+def _open_database(data_dir: Path) -> Database:
+    from infra.database import Database
+
+    data_dir.mkdir(parents=True, exist_ok=True)
+    return Database.open(data_dir / "parley.db")
 
 
 @asynccontextmanager

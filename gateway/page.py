@@ -18,7 +18,12 @@ FILES = {
     "widget.js": "text/javascript",
     "widget.css": "text/css",
     "page.css": "text/css",
+    "widget/connection.js": "text/javascript",
+    "widget/view.js": "text/javascript",
+    "widget/bubbles.js": "text/javascript",
+    "widget/dom.js": "text/javascript",
 }
+"""What is served, by address."""
 
 
 class Page:
@@ -26,7 +31,7 @@ class Page:
 
     def __init__(self, config: Config) -> None:
         folder = files("connectors.web") / "widget"
-        self._files = {name: (folder / name).read_bytes() for name in FILES}
+        self._files = {name: (folder / name.replace("widget/", "parts/")).read_bytes() for name in FILES}
         self._page = (folder / "page.html").read_text("utf-8")
         self._config = config
 

@@ -52,12 +52,9 @@ class Socket(web.WebSocketResponse):
         # Compression would let a small frame grow, and keeps a window of memory for every idle socket.
         super().__init__(compress=False, max_msg_size=MAX_FRAME + 1, heartbeat=PING_EVERY, timeout=CLOSE_WAIT)
 
-    async def send_frame(self, frame: dict[str, Any]) -> None:
+    async def say(self, frame: dict[str, Any]) -> None:
         """Raises ConnectionError when the socket is gone."""
-        await self.send_frame_bytes(orjson.dumps(frame))
-
-    async def send_frame_bytes(self, data: bytes) -> None:
-        await self.send_str(data.decode())
+        await self.send_str(orjson.dumps(frame).decode())
 
     async def shut(self, code: int, reason: str) -> None:
         with suppress(ConnectionError, RuntimeError):
@@ -154,12 +151,12 @@ class Sockets:
         try:
             head = await self._exchange.head(visit)
         except ParleyError as error:
-            await socket.send_frame(error_frame(error, None))
+            await socket.say(error_frame(error, None))
             await socket.shut(Close.RESTART, "try again")
             return
-        await socket.send_frame({"type": "welcome", "conversation_id": visit.conversation, "seq": head})
+        await socket.say({"type": "welcome", "conversation_id": visit.conversation, "seq": head})
         speaking = asyncio.Lock()
-        pump = Pump(self._exchange, visit, socket.send_frame, after=min(last_seq, head), turn_to_speak=speaking)
+        pump = Pump(self._exchange, visit, socket.say, after=min(last_seq, head), turn_to_speak=speaking)
         async with self._doors.watch(self._signals, visit.conversation) as watch:
             task = asyncio.create_task(pump.run(watch))
             task.add_done_callback(_report)
@@ -231,7 +228,7 @@ class Conversing:
         async with self._speaking:
             accepted = await self._exchange.post(self._visit, posted)
             ack = {"type": "ack", "client_msg_id": posted.client_msg_id}
-            await self._socket.send_frame({**ack, "message_id": accepted.event_id, "seq": accepted.seq})
+            await self._socket.say({**ack, "message_id": accepted.event_id, "seq": accepted.seq})
 
     async def _typing(self) -> None:
         if time.monotonic() - self._typed_at >= TYPING_EVERY:
@@ -244,4 +241,4 @@ class Conversing:
             self._read = seq
 
     async def _refuse(self, error: ParleyError, client_msg_id: str | None) -> None:
-        await self._socket.send_frame(error_frame(error, client_msg_id))
+        await self._socket.say(error_frame(error, client_msg_id))

@@ -139,9 +139,7 @@ class TenantIndex:
         import tantivy
 
         named = tantivy.Query.term_query(self._index.schema, "doc", document_id)
-        both = tantivy.Query.boolean_query(
-            [(tantivy.Occur.Must, self._kind("document")), (tantivy.Occur.Must, named)]
-        )
+        both = tantivy.Query.boolean_query([(tantivy.Occur.Must, self._kind("document")), (tantivy.Occur.Must, named)])
         found = self._entries(both)
         return Document.model_validate(found[0]["document"]) if found else None
 
@@ -159,9 +157,7 @@ class TenantIndex:
         found = searcher.search(query, limit, count=False)
         return {searcher.doc(address)["doc"][0]: score for score, address in found.hits}
 
-    def find_passages(
-        self, asked: Sequence[Term], now: datetime, limit: int, within: Sequence[str] = ()
-    ) -> list[Hit]:
+    def find_passages(self, asked: Sequence[Term], now: datetime, limit: int, within: Sequence[str] = ()) -> list[Hit]:
         """Best passages, of the documents ``within`` or of all."""
         query = self._query(asked, PASSAGE_FIELDS, "passage", now, within)
         searcher = self._index.searcher()
@@ -184,7 +180,10 @@ class TenantIndex:
             options = [
                 make.boost_query(
                     make.boolean_query(
-                        [(occur.Should, make.boost_query(make.term_query(schema, name, text), boost)) for name, boost in fields]
+                        [
+                            (occur.Should, make.boost_query(make.term_query(schema, name, text), boost))
+                            for name, boost in fields
+                        ]
                     ),
                     factor * term.weight,
                 )
@@ -221,7 +220,9 @@ def _entries_of(document: Document, stamp: str) -> Iterable[Any]:
     pieces = split(document.title, document.body)
 
     def entry(kind: str, data: dict[str, Any], fields: dict[str, str]) -> Any:
-        made = tantivy.Document(kind=kind, doc=document.id, visibility=document.visibility, data=json.dumps(data), **fields)
+        made = tantivy.Document(
+            kind=kind, doc=document.id, visibility=document.visibility, data=json.dumps(data), **fields
+        )
         made.add_unsigned("expires", expires)
         return made
 

@@ -5,35 +5,42 @@ Nothing here knows a tenant or its trade; the groups are the everyday words of b
 
 from __future__ import annotations
 
-STOP = frozenset(
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+STOP = _words(
     """
-    a about above after again all also am an and any anybody anyone anything anyway are aren as at be because been before
-    being below between both but by can cannot could couldn did didn do does doesn doing don down during each either else
-    ever every everything few for from further get gets getting give given go goes going gone got had hadn has hasn have
-    haven having he her here hers him his how however i if im in into is isn it its itself ive just kind let lets like ll
-    lot lots made make makes many may maybe me might mine more most much must mustn my myself need needs never no nor not
-    now of off ok okay on once one ones only onto or other others ought our ours out over own per perhaps please quite
-    rather re really said same say says shall she should shouldn since so some somebody someone something sort still such
-    sure take tell than thank thanks that the their theirs them then there these they thing things think this those though
-    through to together too try under until up upon us use used using ve very want wants was wasn way we well went were
-    weren what whatever when where whether which while who whom whose why will with within without won would wouldn yes
-    yet you your yours hi hello hey dear know idea question wonder wondering anyhow actually already always around away
-    bit come came cant dont doesnt isnt wasnt wont shouldnt couldnt wouldnt didnt havent hasnt id ill youre theyre
-    whats hows theres heres put said see seem seems till look looks looking sir madam cheers afternoon morning evening
-    """.split()
+    a about above actually after afternoon again all already also always am an and any anybody anyhow anyone
+    anything anyway are aren around as at away be because been before being below between bit both but by came can
+    cannot cant cheers come could couldn couldnt dear did didn didnt do does doesn doesnt doing don dont down during
+    each either else evening ever every everything few for from further get gets getting give given go goes going
+    gone got had hadn has hasn hasnt have haven havent having he hello her here heres hers hey hi him his how
+    however hows i id idea if ill im in into is isn isnt it its itself ive just kind know let lets like ll look
+    looking looks lot lots madam made make makes many may maybe me might mine more morning most much must mustn my
+    myself need needs never no nor not now of off ok okay on once one ones only onto or other others ought our ours
+    out over own per perhaps please put question quite rather re really said same say says see seem seems shall she
+    should shouldn shouldnt since sir so some somebody someone something sort still such sure take tell than thank
+    thanks that the their theirs them then there theres these they theyre thing things think this those though
+    through till to together too try under until up upon us use used using ve very want wants was wasn wasnt way we
+    well went were weren what whatever whats when where whether which while who whom whose why will with within
+    without won wonder wondering wont would wouldn wouldnt yes yet you your youre yours
+    """
 )
 
 _IRREGULAR = """
     freeze froze frozen; send sent; pay paid; buy bought; bite bit bitten; grow grew grown; break broke broken;
-    choose chose chosen; lose lost; find found; keep kept; sell sold; hold held; feel felt; leave left; fall fell fallen;
-    die died dying dead death; eat ate eaten; drink drank drunk; write wrote written; begin began begun; bring brought;
+    choose chose chosen; lose lost; find found; keep kept; sell sold; hold held; feel felt; leave left;
+    fall fell fallen;     die died dying dead death; eat ate eaten; drink drank drunk; write wrote written; begin began begun; bring brought;
     catch caught; cut cutting; dig dug; draw drew drawn; forget forgot forgotten; hear heard; hide hid hidden;
     meet met; mean meant; rise rose risen; run ran; shrink shrank shrunk; speak spoke spoken; spend spent;
     stand stood; steal stole stolen; swell swelled swollen; teach taught; throw threw thrown; understand understood;
     wear wore worn; win won; child children; leaf leaves; foot feet; tooth teeth; mouse mice; person people;
     shelf shelves; half halves; life lives; knife knives; fungus fungi; larva larvae; cactus cacti; index indices;
     good better best; bad worse worst; deep depth; wide width; long length; high height; warm warmth; hot heat heating;
-    strong strength; arrive arrival; deliver delivery; refuse refusal; renew renewal; propose proposal; cancel cancellation
+    strong strength; arrive arrival; deliver delivery; refuse refusal; renew renewal; propose proposal; 
+    cancel cancellation
 """
 IRREGULAR: dict[str, str] = {
     form: forms.split()[0] for forms in _IRREGULAR.split(";") if forms.split() for form in forms.split()

@@ -73,7 +73,8 @@ def _decode(name: str, data: bytes) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Unprocessable(
-            f"{name}: not UTF-8 text (byte {error.start})", fix="save it as UTF-8; PDF and Office files must be exported"
+            f"{name}: not UTF-8 text (byte {error.start})",
+            fix="save it as UTF-8; PDF and Office files must be exported",
         ) from error
     if "\x00" in text:
         raise Unprocessable(f"{name}: binary content", fix="export it as .md, .txt or .html")

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from agent_worker.knowledge.analysis import distance, synonyms, terms
 from agent_worker.knowledge.index import Hit, TenantIndex, Term
@@ -42,8 +43,8 @@ class Ranked:
 def understand(index: TenantIndex, text: str) -> list[Term]:
     """The question's distinct terms with their stand-ins and weights; unknown words stay, without options."""
     found = terms(text)
-    pairs = {f"{one} {two}" for one, two in zip(found, found[1:], strict=False)}
-    joined = {one + two: two for one, two in zip(found, found[1:], strict=False)}
+    pairs = {f"{one} {two}" for one, two in pairwise(found)}
+    joined = {one + two: two for one, two in pairwise(found)}
     out: list[Term] = []
     for text_term in dict.fromkeys(found):
         options = _options(index, text_term, pairs, joined)
@@ -99,7 +100,7 @@ def _close(index: TenantIndex, text: str) -> list[str]:
 
 def rank(index: TenantIndex, text: str, now: datetime) -> Ranked:
     """Passages best first, their scores scaled to 0–1, with the evidence for the first."""
-    asked = [term for term in understand(index, text)]
+    asked = understand(index, text)
     merged: dict[tuple[str, int], Hit] = {}
     documents: dict[str, float] = {}
     for share, query in _queries(text):
@@ -150,9 +151,7 @@ def _with_score(hit: Hit, score: float) -> Hit:
     return Hit(hit.document, hit.version, hit.title, hit.heading, hit.url, hit.text, hit.order, score)
 
 
-def _evidence(
-    index: TenantIndex, asked: Sequence[Term], hits: Sequence[Hit], documents: dict[str, float]
-) -> Evidence:
+def _evidence(index: TenantIndex, asked: Sequence[Term], hits: Sequence[Hit], documents: dict[str, float]) -> Evidence:
     best = hits[0]
     total = sum(term.weight for term in asked) or 1.0
     passage = set(terms(f"{best.title} {best.heading} {best.text}"))

@@ -18,7 +18,8 @@ _ABBREVIATION = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """``quote`` stands in the passage letter by letter; ``shown`` is how it reads alone; ``group`` counts the blocks."""
+    """``quote`` stands in the passage letter by letter; ``shown`` is how it reads alone; ``group`` counts blocks.
+    ``lead`` is the line that introduces its list."""
 
     quote: str
     shown: str
@@ -109,5 +110,7 @@ def _read_row(head: list[str], cells: list[str]) -> str:
         return " – ".join(cell for cell in cells if cell)
     if len(cells) == 2:
         return f"{cells[0]}: {cells[1]}"
-    rest = "; ".join(f"{name}: {cell}" if name else cell for name, cell in zip(head[1:], cells[1:], strict=True) if cell)
+    rest = "; ".join(
+        f"{name}: {cell}" if name else cell for name, cell in zip(head[1:], cells[1:], strict=True) if cell
+    )
     return f"{cells[0]} – {rest}"

@@ -94,16 +94,14 @@ class Dispatch:
             lane.spilling += lane.take_queue()
         lane.spilling += records
         if lane.flushing is None:
-            lane.flushing = self._spawn(self._flush(lane))
+            lane.flushing = self.spawn(self._flush(lane))
 
     async def _flush(self, lane: Lane) -> None:
-        try:
-            while (stored := await self._overflow.flush(lane)) is not None:
-                self.budget.release(stored)
-                if not lane.spilling:
-                    break
-        finally:
-            lane.flushing = None
+        while (stored := await self._overflow.flush(lane)) is not None:
+            self.budget.release(stored)
+            if not lane.spilling:
+                break
+        lane.flushing = None
         self._rest(lane)
 
     # ── lanes take turns ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -141,13 +139,21 @@ class Dispatch:
 
     def _start(self, lane: Lane) -> None:
         lane.waiting = False
-        lane.task = self._spawn(self._work(lane))
+        lane.task = self.spawn(self._work(lane))
+        # Not in the task's own ``finally``, which does not run when it is cancelled before its first step.
+        lane.task.add_done_callback(lambda _task: self._stopped(lane))
+
+    def _stopped(self, lane: Lane) -> None:
+        lane.task = None
+        self.turnstile.leave(lane.turn_of)
+        self._rest(lane)
 
     def _remind(self, lane: Lane, until: datetime) -> None:
         lane.until = until
         heapq.heappush(self._agenda, (until, next(self._order), lane))
 
-    def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+    def spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """A task whose failure ends the run."""
         task = asyncio.create_task(work)
         task.add_done_callback(self._ended)
         return task
@@ -160,16 +166,11 @@ class Dispatch:
 
     async def _work(self, lane: Lane) -> None:
         """One turn: batch after batch, until nothing is due or somebody else waits for the slot."""
-        try:
-            while lane.assignment.open and not self._closed() and (batch := await self._next_batch(lane)):
-                outcome = await attempt(self._handler, self._give_up, batch, self._bounds.attempts)
-                await self._settle(lane, batch, outcome)
-                if self.turnstile.contended or isinstance(outcome, datetime):
-                    break
-        finally:
-            lane.task = None
-            self.turnstile.leave(lane.turn_of)
-        self._rest(lane)
+        while lane.assignment.open and not self._closed() and (batch := await self._next_batch(lane)):
+            outcome = await attempt(self._handler, self._give_up, batch, self._bounds.attempts)
+            await self._settle(lane, batch, outcome)
+            if self.turnstile.contended or isinstance(outcome, datetime):
+                break
 
     async def _next_batch(self, lane: Lane) -> LaneBatch | None:
         lane.woken = False
@@ -178,7 +179,7 @@ class Dispatch:
             return None
         if not lane.tenant and batch.parked:
             lane.tenant = tenant_of(batch.records[0])
-            if self.turnstile.contended:
+            if lane.tenant != lane.turn_of and self.turnstile.contended:
                 return None  # queue up again, this time behind its own tenant; the records are still parked
         for record in batch.records[: batch.parked]:
             self.budget.take(record)

@@ -65,7 +65,8 @@ class Lane:
 
     @property
     def idle(self) -> bool:
-        return not (self.queue or self.spilling or self.overflow or self.task or self.flushing or self.waiting)
+        holds = self.queue or self.spilling or self.batch is not None or self.overflow
+        return not (holds or self.waiting or self.task is not None or self.flushing is not None)
 
     @property
     def oldest(self) -> int | None:

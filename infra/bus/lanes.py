@@ -2,15 +2,15 @@
 
 One loop polls and never waits for a handler. Every record goes to its conversation's lane; a lane's handler gets all
 that waits. Offsets are committed up to the first unfinished record. What would break the bounds of memory (one
-conversation that floods, one tenant that floods) or hold back the commit for long is *parked*: moved to the ordered list
-in the state store, so that the offset can move on and nobody else waits. On a rebalance: drain first, fence second.
+conversation that floods, one tenant that floods) or hold back the commit for long is *parked*: moved to the ordered
+list in the state store, so that the offset can move on and nobody else waits. On a rebalance: drain first, fence
+second.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -131,7 +131,7 @@ class Lanes:
         try:
             room = dispatch.budget.room(self.bounds)
             self._take(dispatch, await subscription.poll(max_records=room, timeout=self.bounds.poll))
-            if time.monotonic() - self._committed_at >= self.bounds.commit_every:
+            if asyncio.get_running_loop().time() - self._committed_at >= self.bounds.commit_every:
                 for assignment in self._assignments.values():
                     dispatch.relieve(assignment)
                 await self._commit(list(self._assignments.values()))
@@ -177,12 +177,13 @@ class Lanes:
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         """New partitions stay paused until their parked conversations are known: later records must join them."""
-        if self._dispatch is None or self._overflow is None:
+        if self._dispatch is None or self._overflow is None or self._stopping.is_set():
             return
-        await self._forget(self._assignments.keys() - partitions)  # lost without a word: too late to commit
+        # Lost without a word, or by a revocation that was cut short: too late to commit.
+        await self._forget([s for s, held in self._assignments.items() if s not in partitions or not held.open])
         for source in partitions - self._assignments.keys():
             assignment = self._assignments[source] = Assignment(source)
-            assignment.adopting = asyncio.create_task(self._adopt(assignment, self._dispatch, self._overflow))
+            assignment.adopting = self._dispatch.spawn(self._adopt(assignment, self._dispatch, self._overflow))
         self._pauses_unknown = True
         if self._subscription is not None:
             self._apply_pauses(self._subscription, self._dispatch)
@@ -205,12 +206,14 @@ class Lanes:
         for assignment in leaving:
             assignment.hurry.set()
         self._dispatch.withdraw()
-        if running := set().union(*(assignment.tasks for assignment in leaving)):
-            _, late = await asyncio.wait(running, timeout=self.bounds.drain)
-            if late:
-                log.warning("drain_overrun", group=self._group, lanes=len(late))
-        await self._commit(leaving)
-        await self._forget(partitions)
+        try:
+            if running := set().union(*(assignment.tasks for assignment in leaving)):
+                _, late = await asyncio.wait(running, timeout=self.bounds.drain)
+                if late:
+                    log.warning("drain_overrun", group=self._group, lanes=len(late))
+            await self._commit(leaving)
+        finally:
+            await self._forget(partitions)
 
     async def _forget(self, partitions: Iterable[TopicPartition]) -> None:
         gone = [assignment for source in list(partitions) if (assignment := self._assignments.pop(source, None))]
@@ -230,7 +233,7 @@ class Lanes:
                 log.error("handlers_ignore_cancellation", group=self._group, lanes=len(deaf))
 
     async def _commit(self, assignments: Sequence[Assignment]) -> None:
-        self._committed_at = time.monotonic()
+        self._committed_at = asyncio.get_running_loop().time()
         due = {a.source: offset for a in assignments if not a.gone and (offset := a.prefix.due()) is not None}
         if not due or self._subscription is None:
             return

@@ -10,7 +10,6 @@ Two rules make the order hold through crashes and rebalances:
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -22,6 +21,10 @@ from infra.bus.retrying import patiently
 from schemas.ports import Clock, Parking, Record
 
 log = structlog.get_logger("parley.lanes")
+
+
+_AT_ONCE = 500
+"""Records parked in one call: in order, so that a part of them keeps the first rule too."""
 
 
 class Overflow:
@@ -58,7 +61,7 @@ class Overflow:
     async def flush(self, lane: Lane) -> list[Record] | None:
         """Park what spilled, with what is being handled; returns the records that left memory, None if interrupted."""
         async with lane.store:
-            batch, spilled = lane.batch, list(lane.spilling)
+            batch, spilled = lane.batch, lane.spilling[:_AT_ONCE]
             handled = batch.unparked if batch is not None else []
             if not await self._park(lane, [*handled, *spilled], lane.until or self._clock()):
                 return None
@@ -104,6 +107,9 @@ class Overflow:
         return left is not None
 
     async def _park(self, lane: Lane, records: Sequence[Record], until: datetime) -> bool:
+        if not records:
+            return True
+
         async def park() -> bool:
             await self._parking.park(self._group, lane.conversation, records, until=until)
             return True

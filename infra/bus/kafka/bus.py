@@ -44,7 +44,7 @@ class KafkaBus:
         await self._writer.start()
 
     async def close(self) -> None:
-        await asyncio.gather(*(one.close() for one in self._open))
+        await asyncio.gather(*(one.close() for one in list(self._open)))
         await self._writer.close()
         await self._catalog.close()
 
@@ -68,14 +68,14 @@ class KafkaBus:
         return subscription
 
     async def follow(self, topic: str) -> Follower:
-        follower = KafkaFollower(await self._reader(topic, None))
+        follower = KafkaFollower(await self._reader(topic, None, live=True))
         self._open.add(follower)
         return follower
 
     async def read(
         self, topic: str, *, since: Mapping[int, int] | None = None, keys: Callable[[str], bool] | None = None
     ) -> AsyncIterator[Record]:
-        return read_once(await self._reader(topic, since), keys, self._profile.read_stall)
+        return read_once(await self._reader(topic, since, live=False), keys, self._profile.read_stall)
 
     async def lag(self, group: str, topics: Sequence[str]) -> dict[str, int]:
         return await self._catalog.lag(group, topics)
@@ -86,7 +86,7 @@ class KafkaBus:
     async def describe_topics(self) -> dict[str, int]:
         return await self._catalog.describe()
 
-    async def _reader(self, topic: str, since: Mapping[int, int] | None) -> Reader:
+    async def _reader(self, topic: str, since: Mapping[int, int] | None, *, live: bool) -> Reader:
         reader = Reader(self._bootstrap, self._catalog, self._profile, topic)
-        await reader.open(since)
+        await reader.open(since, live=live)
         return reader

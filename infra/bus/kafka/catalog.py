@@ -42,7 +42,7 @@ class Catalog:
         return name[len(self._prefix) :]
 
     async def partitions(self, topic: str) -> int:
-        """How many the topic has. Raises TopicMismatch when it does not exist. Counts never change, so they are kept."""
+        """Raises TopicMismatch when the topic does not exist. Counts are chosen once, so they are remembered."""
         if (count := self._partitions.get(topic)) is None:
             found = await self._counts([topic])
             if topic not in found:

@@ -21,6 +21,7 @@ class RateLimit(logging.Filter):
         self._window = window
         self._clock = clock
         self._seen: dict[tuple[str, int, str], tuple[float, int]] = {}
+        self.left_out = 0
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.levelno < logging.INFO:
@@ -30,6 +31,7 @@ class RateLimit(logging.Filter):
         since, left_out = self._seen.get(kind, (-self._window, 0))
         if now - since < self._window:
             self._seen[kind] = (since, left_out + 1)
+            self.left_out += 1
             return False
         if len(self._seen) >= _KINDS:
             self._seen.clear()
@@ -42,9 +44,10 @@ class RateLimit(logging.Filter):
 _limit = RateLimit()
 
 
-def quiet() -> None:
-    """Rate-limit all loggers of the client. Safe to repeat."""
+def quiet() -> RateLimit:
+    """Rate-limit all loggers of the client; there is one limit a process. Safe to repeat."""
     # A logger's filter does not see what its children pass up, so each gets it.
     names = [name for name in logging.root.manager.loggerDict if name == "aiokafka" or name.startswith("aiokafka.")]
     for name in ("aiokafka", *names):
         logging.getLogger(name).addFilter(_limit)
+    return _limit

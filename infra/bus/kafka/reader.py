@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
@@ -13,19 +13,18 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from infra.bus.kafka.catalog import Catalog
 from infra.bus.kafka.profile import KafkaProfile
-from infra.bus.kafka.records import record_of
+from infra.bus.kafka.records import has_died, record_of
 from schemas.errors import BusUnavailable
 from schemas.ports import Record
 
 _POLL_MS = 250
 _BATCH = 500
 _POSITION_WAIT = 1.0
-_SILENCE_MS = 2_000
 
 
 class Reader:
-    """Knows when it has come to ``end``, by position and not by counting: compaction leaves gaps, and the last offset
-    of a partition may belong to a marker that is never handed out, or to a record that is gone."""
+    """Knows by position when it has come to the end, not by counting: compaction leaves gaps, and the last offset of a
+    partition may belong to a transaction's marker, which is never handed out."""
 
     def __init__(self, bootstrap: str, catalog: Catalog, profile: KafkaProfile, topic: str) -> None:
         self._catalog = catalog
@@ -33,30 +32,36 @@ class Reader:
         self._topic = topic
         self._settings = profile.consumer(bootstrap)
         self._consumer: Any = None
-        self._ahead: dict[Source, int] = {}
-        self._silence: dict[Source, tuple[int, int]] = {}
+        self._end: dict[Source, int] = {}
+        self._next: dict[Source, int] = {}
+        self._ahead: set[Source] = set()
+        self._live = False
+        self._renewing = False
         self._closed = False
 
-    async def open(self, since: Mapping[int, int] | None = None) -> None:
-        """Fix the end as of now. Raises TopicMismatch, BusUnavailable."""
+    async def open(self, since: Mapping[int, int] | None, *, live: bool) -> None:
+        """Fix the end as of now. Not ``live``: nothing beyond it is returned. Raises TopicMismatch, BusUnavailable."""
         sources = await self._catalog.sources([self._topic])
-        first, end = await self._catalog.bounds(sources)
+        first, self._end = await self._catalog.bounds(sources)
         start = {source: max(first[source], (since or {}).get(source.partition, 0)) for source in sources}
-        self._ahead = {source: end[source] for source in sources if start[source] < end[source]}
-        await self._start(sources, start)
+        self._ahead = {source for source in sources if start[source] < self._end[source]}
+        self._live = live
+        self._next = {source: start[source] for source in (sources if live else self._ahead)}
+        if self._next:
+            await self._start()
 
-    async def _start(self, sources: Sequence[Source], start: Mapping[Source, int]) -> None:
+    async def _start(self) -> None:
         self._consumer = AIOKafkaConsumer(**self._settings)
         try:
             async with asyncio.timeout(self._profile.start_deadline):
                 await self._consumer.start()
         except BaseException as error:
-            await self.close()
+            await self._consumer.stop()
             if isinstance(error, TimeoutError | KafkaError | OSError):
                 raise BusUnavailable(f"no Kafka broker answers: {error!r}") from error
             raise
-        self._consumer.assign(sources)
-        for source, offset in start.items():
+        self._consumer.assign(list(self._next))
+        for source, offset in self._next.items():
             self._consumer.seek(source, offset)
 
     @property
@@ -71,35 +76,41 @@ class Reader:
     async def next(self) -> list[Any]:
         """The client's records, soon; empty when there are none yet. Outlasts a broker that is away."""
         try:
-            fetched = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH)
-        except ConsumerStoppedError:
-            return []
-        except (KafkaError, OSError):
+            fetched = await self._fetch()
+        except (KafkaError, OSError, ConsumerStoppedError, BusUnavailable):
             await asyncio.sleep(self._profile.retry_backoff_ms / 1000)
             return []
+        for source, records in fetched.items():
+            self._next[source] = records[-1].offset + 1
         if self._ahead and not self._closed:
-            await self._advance(silent=not fetched)
-        return [record for records in fetched.values() for record in records]
+            await self._advance()
+        wanted = fetched if self._live else self._up_to_end(fetched)
+        return [record for records in wanted.values() for record in records]
 
-    async def _advance(self, *, silent: bool) -> None:
-        if not silent:
-            self._silence.clear()
-        for source, end in list(self._ahead.items()):
+    async def _fetch(self) -> dict[Source, list[Any]]:
+        if self._renewing:
+            await self._start()
+            self._renewing = False
+        fetched: dict[Source, list[Any]] = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH)
+        if not fetched and not self._closed and has_died(self._consumer):
+            self._renewing = True
+            await self._consumer.stop()
+        return fetched
+
+    def _up_to_end(self, fetched: Mapping[Source, list[Any]]) -> dict[Source, list[Any]]:
+        return {
+            source: [raw for raw in records if raw.offset < self._end[source]] for source, records in fetched.items()
+        }
+
+    async def _advance(self) -> None:
+        for source in list(self._ahead):
             try:
                 async with asyncio.timeout(_POSITION_WAIT):
                     position = await self._consumer.position(source)
             except (TimeoutError, KafkaError):
                 continue
-            if position >= end or (silent and self._nothing_left(source, position)):
-                del self._ahead[source]
-
-    def _nothing_left(self, source: Source, position: int) -> bool:
-        """The broker has answered for a while that there is nothing at the position: compaction removed the rest."""
-        answered_at = self._consumer.last_poll_timestamp(source) or 0
-        known, since = self._silence.setdefault(source, (position, answered_at))
-        if known != position:
-            self._silence[source] = (position, answered_at)
-        return known == position and since > 0 and answered_at - since >= _SILENCE_MS
+            if position >= self._end[source]:
+                self._ahead.discard(source)
 
     async def close(self) -> None:
         self._closed = True
@@ -115,7 +126,7 @@ class KafkaFollower:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._batch: list[Any] = []
+        self._batch: list[Any] = []  # the next one last
         self.caught_up = asyncio.Event()
 
     async def records(self) -> AsyncIterator[Record]:

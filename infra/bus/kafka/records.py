@@ -1,4 +1,4 @@
-"""Records as the client hands them out → records as the port describes them."""
+"""What the client's consumers hand out → what the ports describe."""
 
 from __future__ import annotations
 
@@ -19,3 +19,9 @@ def record_of(raw: Any, topic: str) -> Record:
         headers={name: "" if text is None else text.decode(errors="replace") for name, text in raw.headers},
         value=raw.value,
     )
+
+
+def has_died(consumer: Any) -> bool:
+    """Whether the consumer's fetch loop has ended with an error. The client then returns nothing for ever and tells
+    nobody, so this looks behind its public face."""
+    return bool(consumer._fetcher.error_future.done())

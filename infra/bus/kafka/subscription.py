@@ -21,7 +21,7 @@ from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStat
 
 from infra.bus.kafka.catalog import Catalog
 from infra.bus.kafka.profile import KafkaProfile
-from infra.bus.kafka.records import record_of
+from infra.bus.kafka.records import has_died, record_of
 from schemas.errors import BusUnavailable, Fenced
 from schemas.ports import RebalanceListener, Record, TopicPartition
 
@@ -114,15 +114,17 @@ class KafkaSubscription:
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
         wanted = self._owned.intersection(partitions)
         self._paused |= wanted
-        self._consumer.pause(*self._assigned(wanted))
+        if sources := self._assigned(wanted):
+            self._consumer.pause(*sources)
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
         wanted = self._paused.intersection(partitions)
         self._paused -= wanted
-        self._consumer.resume(*self._assigned(wanted))
+        if sources := self._assigned(wanted):
+            self._consumer.resume(*sources)
 
     def _assigned(self, partitions: Iterable[TopicPartition]) -> list[Source]:
-        held = self._consumer.assignment()
+        held = self._consumer.assignment() if self._consumer is not None else ()
         return [source for one in partitions if (source := self._source(one)) in held]
 
     def _take(self, most: int) -> list[Record]:
@@ -141,6 +143,8 @@ class KafkaSubscription:
         fetched, self._fetching = self._fetching, None
         try:
             records = fetched.result()
+            if not records and has_died(self._consumer):
+                raise KafkaError("the client's fetcher ended")
         except ConsumerStoppedError:
             return
         except (KafkaError, OSError) as error:
@@ -160,21 +164,18 @@ class KafkaSubscription:
             self._fetching = None
 
     async def _rejoin(self, error: Exception) -> None:
-        """The client's coordinator has died, which it never gets over: begin again as a new member."""
+        """The client's coordinator or fetcher has died, which it never gets over: begin again as a new member."""
         log.error("kafka_consumer_renewed", group=self._group, reason=repr(error))
         consumer, self._consumer = self._consumer, None
         self._failures = 0
-        lost, self._owned = self._owned, _NONE
-        self._readable = _NONE
-        self._drop()
-        if lost:
-            await self._listener.revoked(lost)
+        self._owned = _NONE
+        await self.lose()
         await self._stop(consumer)
 
     # ── committing ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Raises Fenced when a partition is no longer ours, BusUnavailable after the deadline (it may be stored yet)."""
+        """Raises Fenced when a partition is no longer ours; BusUnavailable after the deadline: it may be stored yet."""
         if not self._owned.issuperset(offsets):
             raise Fenced(f"partitions of {self._group} have gone to another member")
         if not offsets:
@@ -194,13 +195,13 @@ class KafkaSubscription:
     async def lose(self) -> None:
         """All partitions go; the group waits while the listener drains, up to the rebalance timeout."""
         given, self._readable = self._readable, _NONE
-        self._drop()
         async with self._turn:
             try:
                 if given:
                     await self._listener.revoked(given)
-            except Exception as error:
-                self._broken = error
+            except Exception:
+                # What was not committed is read again by the next owner: a failed farewell loses nothing.
+                log.exception("revoke_failed", group=self._group)
             finally:
                 self._owned = _NONE
                 self._paused.clear()

@@ -68,7 +68,8 @@ class Writer:
 
     async def start(self) -> None:
         """Connect. Raises BusUnavailable when no broker answers within the deadline; may be called again."""
-        self._producer = await self._open(self._profile.start_deadline)
+        if self._producer is None:
+            self._producer = await self._open(self._profile.start_deadline)
 
     async def close(self) -> None:
         """What is not confirmed within the deadline stays unknown."""

@@ -17,6 +17,8 @@ from schemas.errors import BusUnavailable
 log = structlog.get_logger(__name__)
 
 WAITING_BYTES = 64 << 20
+DEADLINE_S = 10.0
+"""A disk that hangs longer is told as a failure; what it wrote after all still becomes visible."""
 
 Waiter = tuple[Sequence[Row], "asyncio.Future[list[int]]"]
 
@@ -57,6 +59,8 @@ class Appender:
 
     async def _write(self, waiters: list[Waiter]) -> None:
         rows = [row for some, _ in waiters for row in some]
+        late = DatabaseFailed(f"the disk has not answered for {DEADLINE_S:.0f} s")
+        deadline = asyncio.get_running_loop().call_later(DEADLINE_S, self._refuse, waiters, late)
         try:
             offsets = await self._database.write(partial(_insert, rows))
         except Exception as error:
@@ -65,6 +69,7 @@ class Appender:
             _publish(rows, offsets)
             _answer(waiters, offsets)
         finally:
+            deadline.cancel()
             self._bytes -= sum(row.size for row in rows)
 
     def _refuse(self, waiters: list[Waiter], error: Exception) -> None:

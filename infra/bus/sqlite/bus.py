@@ -23,13 +23,16 @@ from infra.bus.sqlite.reader import Reader
 from infra.bus.sqlite.tables import Row
 from infra.database import Database, DatabaseFailed
 from schemas.envelope import Envelope
-from schemas.errors import BusUnavailable, SetupError, UndecodableRecord
+from schemas.errors import BusUnavailable, SetupError, TooLarge, UndecodableRecord
 from schemas.ports import Clock, Position, RebalanceListener, Record, TopicPartition
 from schemas.topics import TopicSpec, key_of, topic_of
 
 DAY_S = 86_400.0
 CHECKED_BYTES = 64 << 20
 """Files up to this size are checked whole at every start; larger ones would take seconds."""
+
+LARGEST_RECORD = 1_000_000
+"""Bytes. The same as on Kafka, so that nothing works here that fails there."""
 
 READY_S = 5.0
 
@@ -116,7 +119,7 @@ class SqliteBus:
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def append(self, envelopes: Sequence[Envelope], *, topic: str | None = None) -> list[Position]:
-        """All or none. Raises TopicMismatch, UndecodableRecord for text that is not Unicode, BusUnavailable."""
+        """All or none. Raises TopicMismatch, TooLarge, UndecodableRecord (text that is not Unicode), BusUnavailable."""
         if not envelopes:
             return []
         time_ms = int(self._clock().timestamp() * 1000)
@@ -135,7 +138,10 @@ class SqliteBus:
             headers = orjson.dumps(envelope.headers())
         except (UnicodeEncodeError, TypeError) as error:
             raise UndecodableRecord(f"event {envelope.id!r}: its key or a header is not Unicode text") from error
-        return Row(partition, key, time_ms, headers, envelope.data, self._grace_ms)
+        row = Row(partition, key, time_ms, headers, envelope.data, self._grace_ms)
+        if row.size > LARGEST_RECORD:
+            raise TooLarge("the record is larger than the log takes")
+        return row
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

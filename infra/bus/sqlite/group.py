@@ -104,9 +104,9 @@ class Group:
         while self._changed:
             self._changed = False
             target = self._target()
-            await self._revoke(target)
+            lost = await self._revoke(target)
             self._release_leavers()
-            await self._assign(target)
+            await self._assign(target, lost)
 
     def _target(self) -> dict[str, set[TopicPartition]]:
         staying = {key: member.topics for key, member in self._members.items() if not member.leaving}
@@ -117,16 +117,18 @@ class Group:
         holding = {key: self._members[key].owned.keys() for key in staying}
         return assign(counts, staying, [returning, holding])
 
-    async def _revoke(self, target: Mapping[str, set[TopicPartition]]) -> None:
-        calls = []
+    async def _revoke(self, target: Mapping[str, set[TopicPartition]]) -> set[str]:
+        """Take away what goes elsewhere. Returns who lost something."""
+        calls = {}
         for key, member in self._members.items():
             lost = frozenset(member.owned.keys() - target.get(key, set()))
             if member.leaving and member.name:
                 self._remembered[key] = set(member.owned)
             if lost:
                 member.withdraw(lost)
-                calls.append(self._drain(member, lost))
-        await asyncio.gather(*calls)
+                calls[key] = self._drain(member, lost)
+        await asyncio.gather(*calls.values())
+        return set(calls)
 
     async def _drain(self, member: Member, lost: Owned) -> None:
         await self._call("revoked", member, member.listener.revoked(lost))
@@ -138,11 +140,12 @@ class Group:
                 del self._members[key]
                 member.left.set()
 
-    async def _assign(self, target: Mapping[str, set[TopicPartition]]) -> None:
+    async def _assign(self, target: Mapping[str, set[TopicPartition]], lost: set[str]) -> None:
+        """Whose share changed is told its whole new share; to the others nothing happens."""
         changed = {
             key: member
             for key, member in self._members.items()
-            if key in target and (not member.joined or target[key] != member.owned.keys())
+            if key in target and (key in lost or not member.joined or target[key] != member.owned.keys())
         }
         if not changed:
             return

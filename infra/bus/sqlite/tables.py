@@ -197,11 +197,14 @@ def select(
     return records, resume if walked == span.limit else max(resume, span.end)
 
 
-def _record(partition: Partition, row: tuple[int, str, int, bytes, bytes | None, int]) -> Record:
+def _record(partition: Partition, row: tuple[int, str, int, object, object, int]) -> Record:
     id_, key, time_ms, headers, value, crc = row
-    whole = crc == _crc(key, headers, value)
-    decoded = orjson.loads(headers) if whole else {DAMAGED: "checksum"}
-    return Record(partition.topic, partition.index, id_ & _OFFSETS, key, time_ms, decoded, value)
+    offset = id_ & _OFFSETS
+    if isinstance(headers, bytes) and isinstance(value, bytes | None) and crc == _crc(key, headers, value):
+        return Record(partition.topic, partition.index, offset, key, time_ms, orjson.loads(headers), value)
+    # Damage may have changed a column's type as well.
+    raw = value if isinstance(value, bytes) else str(value).encode(errors="replace")
+    return Record(partition.topic, partition.index, offset, key, time_ms, {DAMAGED: "checksum"}, raw)
 
 
 # ── consumers ────────────────────────────────────────────────────────────────────────────────────────────────────────

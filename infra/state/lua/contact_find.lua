@@ -1,5 +1,6 @@
 -- The contacts behind these addresses, as pairs of id and body. An address leads to a contact's id; a contact that was
 -- merged into another is kept as '>' .. id. KEYS: head, contacts, address…
+if not ours then return answer({}) end
 local out, seen = {}, {}
 for i = 3, #KEYS do
   local id = redis.call('GET', KEYS[i])

@@ -1,9 +1,10 @@
 -- Writes a contact if nothing it was made from has changed since it was read, and if each address still leads to one
 -- of those. KEYS: head, contacts, address…
--- ARGV: 3 contact id, 4 the new body, then pairs of id and body of those read
+-- ARGV: 3 contact id, 4 the new body, then pairs of id and body ('' for none) of those read
+if not ours then return answer(1) end
 local allowed = {}
 for i = 5, #A, 2 do
-  if redis.call('GET', KEYS[2] .. ':' .. A[i]) ~= A[i + 1] then return answer(0) end
+  if (redis.call('GET', KEYS[2] .. ':' .. A[i]) or '') ~= A[i + 1] then return answer(0) end
   allowed[A[i]] = true
 end
 for i = 3, #KEYS do

@@ -11,6 +11,7 @@ if head[1] == A[1] and tonumber(head[2]) < tonumber(A[2]) then
   return redis.error_reply('STATE_LOST the shard went back in time')
 end
 local epoch, seq = head[1], head[2]
+local ours = true
 
 -- Must be the first write of a transition: when Redis refuses writes (memory, replica), it refuses here, and nothing
 -- of the transition has happened.

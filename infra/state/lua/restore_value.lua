@@ -1,3 +1,3 @@
--- KEYS: head, value    ARGV: 2 value, 3 seconds to keep it
-if ours then redis.call('SET', KEYS[2], A[2], 'EX', A[3]) end
+-- KEYS: head, value    ARGV: 3 value, 4 seconds to keep it
+if ours then redis.call('SET', KEYS[2], A[3], 'EX', A[4]) end
 return 0

@@ -1,6 +1,6 @@
--- KEYS: head, turns, order    ARGV: 3 how many
-local newest = redis.call('ZREVRANGE', KEYS[3], 0, tonumber(A[3]) - 1)
-if #newest == 0 then
-  return answer({})
+-- The newest, oldest first. KEYS: head, turns, order    ARGV: 3 limit
+local out = {}
+for _, id in ipairs(redis.call('ZRANGE', KEYS[3], -tonumber(A[3]), -1)) do
+  out[#out + 1] = redis.call('HGET', KEYS[2], id)
 end
-return answer(redis.call('HMGET', KEYS[2], unpack(newest)))
+return answer(out)

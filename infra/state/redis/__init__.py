@@ -35,6 +35,7 @@ def _assemble(url: str, prefix: str) -> State:
     from infra.state.redis.shards import Shards
     from infra.state.redis.signals import RedisSignals
     from infra.state.redis.transcript import RedisTranscript
+    from infra.state.redis.turns import RedisTurns
 
     pipe = Pipe(connect(url))
     shards = Shards(pipe, prefix)
@@ -57,6 +58,7 @@ def _assemble(url: str, prefix: str) -> State:
         deliveries=RedisDeliveries(shards),
         parking=RedisParking(shards),
         dead_letters=RedisDeadLetters(shards),
+        turns=RedisTurns(shards),
         limiter=RedisLimiter(shards),
         leases=RedisLeases(shards),
         signals=signals,

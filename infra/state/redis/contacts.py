@@ -23,7 +23,7 @@ def keys_for(shards: Shards, tenant: str, addresses: Iterable[Address]) -> list[
     """The key before all contacts of the tenant, then the key of each address."""
     shard = shard_for(tenant)
     places = [shards.key(shard, "a", tenant, address.channel, address.value) for address in addresses]
-    return [shards.key(shard, "p", quoted(tenant)), *places]
+    return [shards.key(shard, "ct", quoted(tenant)), *places]
 
 
 class RedisContacts:
@@ -43,7 +43,7 @@ class RedisContacts:
         raise StateUnavailable("a contact changes faster than it can be written")
 
     async def get(self, tenant: str, contact: str) -> Contact | None:
-        key = self._shards.key(shard_for(tenant), "p", quoted(tenant))
+        key = self._shards.key(shard_for(tenant), "ct", quoted(tenant))
         (body,) = await self._shards.run(shard_for(tenant), "contact_get", [key], contact)
         return None if body is None else Contact.model_validate_json(body)
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable
+from typing import Any
 from uuid import uuid4
 
 from infra.bus.partitioner import shard_of
-from infra.state import rules
+from infra.state import kinship, rules
 from infra.state.redis import contacts, deliveries, wire
 from infra.state.redis.failures import unavailable
 from infra.state.redis.pipe import Argument
 from infra.state.redis.shards import ALL, Shards, quoted
 from schemas.conversation import Contact, Delivered, Origin, Snapshot
-from schemas.errors import StateLost
+from schemas.errors import StateLost, StateUnavailable
 from schemas.messages import TranscriptMessage
 
 _KINDS = ("c:", "h:", "x:", "u", "l", "k", "lc", "p:")
+_REBUILT = frozenset(b"c h x u l k lc o t n p d dt i e ct a".split())
 _SCAN = 2_000
 
 
@@ -58,20 +60,21 @@ class RedisRebuild:
         ]
         handled = [part for one in snapshot.handled for part in (rules.pack_id(one.id), rules.micros(one.at))]
         events = [rules.unpack_envelope(record) for record in snapshot.outbox]
-        outbox = [part for event in events for part in (event.id, wire.pack_envelope(event))]
+        outbox = [part for event in events for part in (event.id, rules.micros(event.time), wire.pack_envelope(event))]
         await self._fill(
             state.id,
             "restore",
             _KINDS,
             *(state.id, tenant, channel, wire.KEEP, len(fields) // 2, *fields),
-            *(len(snapshot.handled), *handled, len(events), *outbox, rules.micros(state.updated_at)),
+            *(len(snapshot.handled), *handled, len(events), *outbox),
             *(part for one in snapshot.recent for part in (one.id, one.seq)),
         )
 
     async def restore_contact(self, contact: Contact) -> None:
-        shard = contacts.shard_for(contact.tenant)
-        keys = contacts.keys_for(self._shards, contact.tenant, contact.addresses)
-        await self._at(shard, "restore_contact", keys, contact.id, contact.model_dump_json())
+        for _ in range(contacts.ATTEMPTS):
+            if await self._restore_contact(contact):
+                return
+        raise StateUnavailable("a contact changes faster than it can be restored")
 
     async def restore_message(self, conversation: str, message: TranscriptMessage) -> None:
         _, line = wire.pack_line(message)
@@ -84,7 +87,7 @@ class RedisRebuild:
             ("c:", "d:", "dt:"),
             *(outcome.message_id, deliveries.pack(outcome), rules.micros(outcome.at), wire.KEEP),
         )
-        if outcome.external_id and isinstance(origin, bytes):
+        if outcome.external_id and origin:
             await self._bind(conversation, outcome, Origin.model_validate_json(origin))
 
     async def finish(self, shards: frozenset[int]) -> None:
@@ -99,23 +102,41 @@ class RedisRebuild:
         if overtaken:
             raise StateLost("another rebuild has begun meanwhile", shards=overtaken)
 
+    async def _restore_contact(self, contact: Contact) -> bool:
+        shard = contacts.shard_for(contact.tenant)
+        keys = contacts.keys_for(self._shards, contact.tenant, contact.addresses)
+        (known,) = await self._at(shard, "restore_contact_get", keys[:1], contact.id)
+        (flat,) = await self._at(shard, "restore_contact_find", keys)
+        read = {id_.decode(): body for id_, body in wire.pairs(flat)}
+        kin = [Contact.model_validate_json(body) for body in read.values()]
+        if known is None:
+            read[contact.id] = b""
+        else:
+            kin.append(Contact.model_validate_json(known))
+            read[kin[-1].id] = known
+        whole = kinship.restored(contact, kin)
+        keys = contacts.keys_for(self._shards, whole.tenant, whole.addresses)
+        was = [part for item in read.items() for part in item]
+        (written,) = await self._at(shard, "restore_contact_put", keys, whole.id, whole.model_dump_json(), *was)
+        return bool(written)
+
     async def _bind(self, conversation: str, outcome: Delivered, origin: Origin) -> None:
         place = (origin.tenant, origin.channel, origin.account, outcome.external_id)
         shard, key = deliveries.external_key(self._shards, *place)
         await self._at(shard, "restore_value", [key], f"{conversation}\n{outcome.message_id}", wire.KEEP)
 
-    async def _fill(self, conversation: str, script: str, kinds: Iterable[str], *arguments: Argument) -> object:
+    async def _fill(self, conversation: str, script: str, kinds: Iterable[str], *arguments: Argument) -> Any:
         shard = shard_of(conversation)
         start = self._shards.key(shard, "")
         keys = [f"{start}{kind}{conversation}" if kind[-1] == ":" else start + kind for kind in kinds]
         return await self._at(shard, script, keys, *arguments)
 
-    async def _at(self, shard: int, script: str, keys: list[str], *arguments: Argument) -> object:
+    async def _at(self, shard: int, script: str, keys: list[str], *arguments: Argument) -> Any:
         head = self._shards.head(shard)
-        return await self._shards.plain(script, [head, *keys], self._rebuilds.get(shard, ""), *arguments)
+        return await self._shards.plain(script, [head, *keys], self._rebuilds.get(shard, ""), "", *arguments)
 
     async def _empty(self, shards: frozenset[int]) -> None:
-        """Delete every key of these shards but their heads and the leases."""
+        """Delete what the log brings back; the rest (parked records, dead letters, turns) is as true as before."""
         starts = {f"{self._shards.prefix}:{{s{shard:02x}}}:".encode() for shard in shards}
         length = len(next(iter(starts), b""))
         client = self._shards.pipe.client
@@ -124,7 +145,7 @@ class RedisRebuild:
         try:
             while True:
                 cursor, keys = await client.scan(cursor, match=f"{prefix}:{{s*", count=_SCAN)
-                doomed = [key for key in keys if key[:length] in starts and not _stays(key[length:])]
+                doomed = [key for key in keys if key[:length] in starts and _is_rebuilt(key[length:])]
                 if doomed:
                     await client.unlink(*doomed)
                 if cursor == 0:
@@ -133,5 +154,5 @@ class RedisRebuild:
             raise unavailable(error) from error
 
 
-def _stays(rest: bytes) -> bool:
-    return rest == b"shard" or rest.startswith(b"lease:")
+def _is_rebuilt(rest: Any) -> bool:
+    return bytes(rest).partition(b":")[0] in _REBUILT

@@ -9,6 +9,8 @@ from importlib.resources import files
 
 _UNGUARDED = frozenset({"lease", "release", "prepare", "finish"})
 _FRAGMENTS = frozenset({"head", "restore_head"})
+_ALSO_RESTORE = ("contact_find", "contact_get", "contact_put")
+"""Scripts of normal work that a rebuild uses too, under the name ``restore_…``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ def scripts() -> dict[str, Script]:
     sources = {
         entry.name.removesuffix(".lua"): entry.read_text() for entry in folder.iterdir() if entry.name.endswith(".lua")
     }
+    sources |= {f"restore_{name}": sources[name] for name in _ALSO_RESTORE}
     return {name: _script(name, sources) for name in sources if name not in _FRAGMENTS}
 
 

@@ -1,12 +1,11 @@
-"""Ephemeral fan-out over Redis pub/sub: one connection a process, whatever the number of subscribers."""
+"""Ephemeral fan-out over Redis pub/sub: one connection a process, whatever the number of readers."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import defaultdict, deque
-from collections.abc import AsyncIterator
 from typing import Any
+from weakref import WeakSet
 
 import structlog
 from redis import exceptions as said
@@ -14,44 +13,23 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from infra.state.redis.pipe import Pipe
+from infra.state.signals import QUEUED, Reader
 
-BACKLOG = 256
-"""Payloads kept for one slow reader; beyond, it loses the oldest."""
 PAUSE = 0.2  # seconds before a lost connection is tried again
-POLL = 1.0  # seconds a read waits before it looks whether the connection still lives
-CONFIRMATION = 1.0  # seconds a publisher waits for this process's own new subscription to the topic
+POLL = 1.0  # seconds a read waits before readers that are gone are looked for
+CONFIRMATION = 1.0  # seconds a publisher waits for its own process's new subscription to the topic
 _log = structlog.get_logger(__name__)
 
 
-class _Stream(AsyncIterator[bytes]):
-    def __init__(self, signals: RedisSignals, channel: str) -> None:
-        self._signals = signals
-        self._channel = channel
-        self._payloads: deque[bytes] = deque(maxlen=BACKLOG)
-        self._arrived = asyncio.Event()
-        self._closed = False
+class _Channel:
+    """The readers of one topic in this process, and whether Redis has confirmed that it sends to us."""
 
-    def put(self, payload: bytes) -> None:
-        self._payloads.append(payload)
-        self._arrived.set()
+    def __init__(self) -> None:
+        self.readers: WeakSet[Reader] = WeakSet()
+        self.confirmed = asyncio.Event()
 
-    async def __anext__(self) -> bytes:
-        while not self._payloads:
-            if self._closed:
-                raise StopAsyncIteration
-            self._arrived.clear()
-            await self._arrived.wait()
-        return self._payloads.popleft()
-
-    async def aclose(self) -> None:
-        if not self._closed:
-            self.end()
-            await self._signals.forget(self._channel, self)
-
-    def end(self) -> None:
-        self._closed = True
-        self._payloads.clear()
-        self._arrived.set()
+    def live(self) -> list[Reader]:
+        return [reader for reader in self.readers if not reader.is_closed]
 
 
 class RedisSignals:
@@ -59,88 +37,98 @@ class RedisSignals:
         self._pipe = pipe
         self._listener = listener
         self._prefix = f"{prefix}:signal:"
-        self._streams: defaultdict[str, set[_Stream]] = defaultdict(set)
-        self._confirmed: dict[str, asyncio.Event] = {}
+        self._channels: dict[str, _Channel] = {}
         self._pubsub: PubSub | None = None
-        self._reader: asyncio.Task[None] | None = None
-        self._changes: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def publish(self, topic: str, payload: bytes) -> None:
-        confirmed = self._confirmed.get(self._prefix + topic)
-        if confirmed is not None and not confirmed.is_set():
+        channel = self._channels.get(self._prefix + topic)
+        if channel is not None and not channel.confirmed.is_set():
+            # A reader in this process expects to see what is published after it has subscribed.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(confirmed.wait(), CONFIRMATION)
+                await asyncio.wait_for(channel.confirmed.wait(), CONFIRMATION)
         await self._pipe.command("PUBLISH", self._prefix + topic, payload)
 
-    def subscribe(self, topic: str) -> AsyncIterator[bytes]:
-        channel = self._prefix + topic
-        stream = _Stream(self, channel)
-        self._streams[channel].add(stream)
-        if channel not in self._confirmed:
-            self._confirmed[channel] = asyncio.Event()
-            self._change("subscribe", channel)
-        if self._reader is None:
-            self._reader = asyncio.get_running_loop().create_task(self._read())
-        return stream
-
-    async def forget(self, channel: str, stream: _Stream) -> None:
-        """Called by a stream that is closed; the last of a topic ends the subscription."""
-        streams = self._streams[channel]
-        streams.discard(stream)
-        if not streams:
-            del self._streams[channel]
-            self._confirmed.pop(channel, None)
-            self._change("unsubscribe", channel)
+    def subscribe(self, topic: str) -> Reader:
+        name = self._prefix + topic
+        reader = Reader(QUEUED)
+        known = self._channels.get(name)
+        channel = known or self._channels.setdefault(name, _Channel())
+        channel.readers.add(reader)
+        if not self._tasks:
+            self._start(self._listen())
+        elif known is None and self._pubsub is not None:
+            self._start(self._tell(self._pubsub, name))
+        return reader
 
     async def close(self) -> None:
-        for stream in [stream for streams in self._streams.values() for stream in streams]:
-            stream.end()
-        tasks = [task for task in (self._reader, *self._changes) if task is not None]
+        """End every reader and the connection."""
+        for channel in self._channels.values():
+            for reader in channel.live():
+                reader.close()
+        tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._listener.aclose()
         await self._listener.connection_pool.disconnect()
 
-    def _change(self, command: str, channel: str) -> None:
-        """Tell Redis, when connected; a new connection subscribes to everything that is wanted then."""
-        if self._pubsub is not None:
-            task = asyncio.get_running_loop().create_task(self._tell(self._pubsub, command, channel))
-            self._changes.add(task)
-            task.add_done_callback(self._changes.discard)
+    def _start(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    async def _tell(self, pubsub: PubSub, command: str, channel: str) -> None:
-        # A failure here is one of the connection: the reader meets it too and connects anew.
+    async def _tell(self, pubsub: PubSub, name: str) -> None:
+        # A failure here is one of the connection: the listener meets it too, and a new connection subscribes to all.
         with contextlib.suppress(said.RedisError, OSError):
-            if command == "subscribe" or channel not in self._streams:
-                await getattr(pubsub, command)(channel)
+            await pubsub.subscribe(name)
 
-    async def _read(self) -> None:
+    async def _listen(self) -> None:
         while True:
             pubsub = self._listener.pubsub()
             try:
-                await pubsub.connect()  # type: ignore[no-untyped-call]
-                self._pubsub = pubsub
-                if self._streams:
-                    await pubsub.subscribe(*self._streams)
-                while True:
-                    message = await pubsub.get_message(timeout=POLL)
-                    if message is not None:
-                        self._deliver(message)
+                await self._read(pubsub)
             except (said.RedisError, OSError) as error:
                 _log.warning("signals_disconnected", error=type(error).__name__)
+            except Exception:
+                _log.exception("signals_failed")
             finally:
                 self._pubsub = None
-                for confirmed in self._confirmed.values():
-                    confirmed.clear()
-                with contextlib.suppress(Exception):
+                for channel in self._channels.values():
+                    channel.confirmed.clear()
+                with contextlib.suppress(said.RedisError, OSError):
                     await pubsub.aclose()  # type: ignore[no-untyped-call]
             await asyncio.sleep(PAUSE)
 
+    async def _read(self, pubsub: PubSub) -> None:
+        await pubsub.connect()  # type: ignore[no-untyped-call]
+        # From here on new channels are told one by one, so none falls between the two.
+        self._pubsub = pubsub
+        if self._channels:
+            await pubsub.subscribe(*self._channels)
+        clock = asyncio.get_running_loop().time
+        sweep_at = clock() + POLL
+        while True:
+            message = await pubsub.get_message(timeout=POLL)
+            if message is not None:
+                self._deliver(message)
+            if clock() >= sweep_at:
+                sweep_at = clock() + POLL
+                await self._forget_unread(pubsub)
+
     def _deliver(self, message: dict[str, Any]) -> None:
-        channel = message["channel"].decode()
-        if message["type"] == "subscribe" and channel in self._confirmed:
-            self._confirmed[channel].set()
+        channel = self._channels.get(message["channel"].decode())
+        if channel is None:
+            return
+        if message["type"] == "subscribe":
+            channel.confirmed.set()
         elif message["type"] == "message":
-            for stream in self._streams.get(channel, ()):
-                stream.put(message["data"])
+            for reader in channel.live():
+                reader.put(message["data"])
+
+    async def _forget_unread(self, pubsub: PubSub) -> None:
+        gone = [name for name, channel in self._channels.items() if not channel.live()]
+        for name in gone:
+            del self._channels[name]
+        if gone:
+            await pubsub.unsubscribe(*gone)

@@ -6,8 +6,6 @@ from infra.state import rules
 from infra.state.redis.shards import Shards
 from schemas.conversation import Turn
 
-_KEYS = ("u:", "uz:")
-
 
 class RedisTurns:
     def __init__(self, shards: Shards) -> None:
@@ -15,9 +13,8 @@ class RedisTurns:
 
     async def add(self, conversation: str, turn: Turn) -> None:
         body, at = turn.model_dump_json(), rules.micros(turn.at)
-        await self._shards.at(conversation, "turn_add", _KEYS, turn.id, body, at, rules.TURNS_KEPT)
+        await self._shards.at(conversation, "turn_add", ("tu:", "tz:"), turn.id, body, at, rules.TURNS_KEPT)
 
     async def listing(self, conversation: str, *, limit: int = 200) -> list[Turn]:
-        size = min(max(1, limit), rules.TURNS_KEPT)
-        (found,) = await self._shards.at(conversation, "turn_list", _KEYS, size)
-        return [Turn.model_validate_json(body) for body in reversed(found) if body is not None]
+        (found,) = await self._shards.at(conversation, "turn_list", ("tu:", "tz:"), max(1, limit))
+        return [Turn.model_validate_json(body) for body in found]

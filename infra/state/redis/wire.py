@@ -77,7 +77,8 @@ def pack_record(record: Record) -> bytes:
 def unpack_record(packed: bytes) -> Record:
     head, _, value = packed.partition(b"\n")
     *where, has_value = orjson.loads(head)
-    return Record(*where, value if has_value else None)
+    topic, partition, offset, key, timestamp_ms, headers = where
+    return Record(topic, partition, offset, key, timestamp_ms, headers, value if has_value else None)
 
 
 def position_of(record: Record) -> str:

@@ -103,7 +103,7 @@ def is_written(connection: sqlite3.Connection, conversation: str, message: str) 
 def write(connection: sqlite3.Connection, conversation: str, message: TranscriptMessage) -> int:
     """Write the body of a message under the number promised to it, else under the next. Returns the number."""
     seq, _, _, _ = _row(connection, conversation, message.id)
-    number = seq or raise_head(connection, conversation, 0)
+    number = seq or next_number(connection, conversation)
     connection.execute(
         "INSERT OR REPLACE INTO state_transcript VALUES (?, ?, ?, ?, ?, ?)",
         (
@@ -156,11 +156,13 @@ def _edit(connection: sqlite3.Connection, conversation: str, message: str, text:
     return True
 
 
-def raise_head(connection: sqlite3.Connection, conversation: str, to: int) -> int:
-    """Raise the head to ``to``, or by one when that is 0. Returns it."""
-    head = "MAX(head, excluded.head)" if to else "head + 1"
-    rows: list[tuple[int]] = connection.execute(_HEAD.format(head=head), (conversation, to or 1)).fetchall()
+def next_number(connection: sqlite3.Connection, conversation: str) -> int:
+    rows: list[tuple[int]] = connection.execute(_HEAD.format(head="head + 1"), (conversation, 1)).fetchall()
     return rows[0][0]
+
+
+def raise_head(connection: sqlite3.Connection, conversation: str, to: int) -> None:
+    connection.execute(_HEAD.format(head="MAX(head, excluded.head)"), (conversation, to)).fetchall()
 
 
 def head_of(connection: sqlite3.Connection, conversation: str) -> int:

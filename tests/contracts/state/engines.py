@@ -1,4 +1,4 @@
-"""The state stores under test. Each passes the same suite; what only one of them can do is tested beside its adapter."""
+"""The state stores under test: each passes the same suite."""
 
 from __future__ import annotations
 

@@ -47,10 +47,16 @@ async def committed(
     outbox: Sequence[Envelope] = (),
     facts: Facts | None = None,
     now: datetime = NOW,
-    **moved: int,
+    token: int | None = None,
+    version: int | None = None,
+    epoch: int | None = None,
 ) -> str:
-    """Commit on what ``begun`` gave; ``moved`` replaces its token, version or epoch."""
-    guard = {"token": begun.token, "version": begun.conversation.version, "epoch": begun.conversation.epoch} | moved
+    """Commit on what ``begun`` gave, unless another token, version or epoch is named."""
+    guard = {
+        "token": begun.token if token is None else token,
+        "version": begun.conversation.version if version is None else version,
+        "epoch": begun.conversation.epoch if epoch is None else epoch,
+    }
     return await state.conversations.commit(
         conversation, **guard, facts=facts or Facts(), handled=handled, outbox=outbox, now=now
     )

@@ -1,0 +1,232 @@
+"""The tenants' documents, followed from the log and searched here: one index a tenant, nothing shared between them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote, unquote
+
+import structlog
+
+from agent_worker.knowledge.confidence import confidence
+from agent_worker.knowledge.index import Hit, TenantIndex, fingerprint
+from agent_worker.knowledge.retrieval import rank
+from schemas.conversation import Document
+from schemas.envelope import Envelope
+from schemas.errors import ParleyError, RecordError, UndecodableRecord
+from schemas.ports import Bus, Clock, Follower, Found, Heads, Passage, Record
+from schemas.topics import DOCUMENT_PUBLISHED, KNOWLEDGE
+
+log = structlog.get_logger("parley.knowledge")
+Result = TypeVar("Result")
+_AT_ONCE = 200
+_PREFIX = "t-"
+NOTHING = Found(passages=[], answerable=False, confidence=0.0)
+
+
+class Library:
+    """Implements schemas.ports.Knowledge. ``start`` before use, ``close`` after. ``answerable_above``: tenant → the
+    confidence from which its documents count as holding an answer."""
+
+    def __init__(
+        self, bus: Bus, heads: Heads, directory: Path, *, clock: Clock, answerable_above: Callable[[str], float]
+    ) -> None:
+        self._bus = bus
+        self._heads = heads
+        self._directory = directory
+        self._clock = clock
+        self._answerable_above = answerable_above
+        self._indexes: dict[str, TenantIndex] = {}
+        self._seen: defaultdict[str, set[str]] = defaultdict(set)
+        self._applied: dict[int, int] = {}
+        self._moved = asyncio.Condition()
+        self._ready = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        # One writer; searches beside it, because a large index takes milliseconds that belong to other conversations.
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="knowledge-write")
+        self._reading = ThreadPoolExecutor(2, thread_name_prefix="knowledge-read")
+
+    # ── following ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def start(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._follow(), name="knowledge")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        for pool in (self._writing, self._reading):
+            pool.shutdown(wait=True)
+        self._indexes.clear()
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                follower = await self._bus.follow(KNOWLEDGE)
+                try:
+                    await self._drain(follower)
+                finally:
+                    await follower.close()
+            except ParleyError as error:
+                log.warning("knowledge_interrupted", code=error.code, reason=error.message)
+            except Exception:
+                log.exception("knowledge_interrupted")
+            await asyncio.sleep(random.uniform(0.2, 1.0))
+
+    async def _drain(self, follower: Follower) -> None:
+        """Apply what comes, many at a time; once everything old was seen, forget what the log no longer holds."""
+        queue: asyncio.Queue[Record] = asyncio.Queue()
+        reader = asyncio.create_task(_read(follower, queue))
+        caught_up = asyncio.create_task(follower.caught_up.wait())
+        self._seen.clear()
+        try:
+            while True:
+                nexts = asyncio.create_task(queue.get())
+                waits = {nexts, reader, *(() if self._ready.is_set() else (caught_up,))}
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                if nexts.done():
+                    await self._apply([nexts.result(), *_rest(queue)])
+                else:
+                    nexts.cancel()
+                if caught_up.done() and queue.empty() and not self._ready.is_set():
+                    await self._forget_unseen()
+                    self._ready.set()
+                if reader.done() and queue.empty():
+                    return reader.result()
+        finally:
+            for task in (reader, caught_up):
+                task.cancel()
+            await asyncio.gather(reader, caught_up, return_exceptions=True)
+
+    async def _apply(self, records: Sequence[Record]) -> None:
+        changes: defaultdict[str, dict[str, tuple[Document, str] | None]] = defaultdict(dict)
+        for record in records:
+            try:
+                tenant, document_id, change = read_record(record)
+            except RecordError as error:
+                log.warning("document_unreadable", partition=record.partition, offset=record.offset, code=error.code)
+                continue
+            changes[tenant][document_id] = change
+            (self._seen[tenant].add if change else self._seen[tenant].discard)(document_id)
+        for tenant, changed in changes.items():
+            await self._in(self._writing, partial(self._write, tenant, changed))
+        async with self._moved:
+            for record in records:
+                self._applied[record.partition] = max(record.offset, self._applied.get(record.partition, -1))
+            self._moved.notify_all()
+
+    def _write(self, tenant: str, changed: dict[str, tuple[Document, str] | None]) -> None:
+        index = self._indexes.get(tenant)
+        if index is None:
+            index = TenantIndex(self._directory / f"{_PREFIX}{quote(tenant, safe='')}")
+        put = [
+            change
+            for change in changed.values()
+            if change is not None and index.versions.get(change[0].id) != (change[0].version, change[1])
+        ]
+        drop = [document for document, change in changed.items() if change is None and document in index.versions]
+        if put or drop:
+            index.apply(put, drop)
+        self._indexes[tenant] = index
+
+    async def _forget_unseen(self) -> None:
+        """Documents that are on this disk but no longer in the log: their tombstone was compacted away."""
+        await self._in(self._writing, self._forget)
+
+    def _forget(self) -> None:
+        for tenant, index in self._indexes.items():
+            if ghosts := index.versions.keys() - self._seen[tenant]:
+                index.apply([], sorted(ghosts))
+        if self._directory.exists():
+            for path in self._directory.iterdir():
+                if path.name.startswith(_PREFIX) and unquote(path.name[len(_PREFIX) :]) not in self._indexes:
+                    shutil.rmtree(path)
+
+    async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+    # ── Knowledge ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def search(self, tenant: str, query: str, *, k: int = 8, wait: float = 0.25) -> Found:
+        """See the port. Only public documents that have not expired are found."""
+        await self._await_head(tenant, wait)
+        index = self._indexes.get(tenant)
+        if index is None or not query.strip():
+            return NOTHING
+        now = self._clock()
+        ranked = await self._in(self._reading, lambda: rank(index, query, now))
+        sure = confidence(ranked.evidence)
+        passages = [_passage(tenant, hit) for hit in ranked.hits[:k]]
+        return Found(passages, bool(passages) and sure >= self._answerable_above(tenant), sure)
+
+    async def documents(self, tenant: str) -> list[Document]:
+        await self._await_head(tenant, 0.25)
+        index = self._indexes.get(tenant)
+        return [] if index is None else await self._in(self._reading, index.documents)
+
+    async def document(self, tenant: str, document: str) -> Document | None:
+        await self._await_head(tenant, 0.25)
+        index = self._indexes.get(tenant)
+        return None if index is None else await self._in(self._reading, lambda: index.document(document))
+
+    async def ready(self) -> None:
+        await self._ready.wait()
+
+    async def _await_head(self, tenant: str, wait: float) -> None:
+        try:
+            head = await self._heads.of(tenant)
+        except ParleyError as error:
+            # Search with what is here: the answer is only as old as this worker's index.
+            log.warning("head_unknown", tenant=tenant, code=error.code)
+            return
+        if self._reached(head):
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait), self._moved:
+                await self._moved.wait_for(lambda: self._reached(head))
+
+    def _reached(self, head: dict[int, int]) -> bool:
+        return all(self._applied.get(partition, -1) >= offset for partition, offset in head.items())
+
+
+def _passage(tenant: str, hit: Hit) -> Passage:
+    return Passage(
+        tenant, hit.document, hit.version, hit.title, hit.heading, hit.url, hit.text, min(1.0, round(hit.score, 4))
+    )
+
+
+async def _read(follower: Follower, queue: asyncio.Queue[Record]) -> None:
+    async for record in follower.records():
+        queue.put_nowait(record)
+
+
+def _rest(queue: asyncio.Queue[Record]) -> list[Record]:
+    out: list[Record] = []
+    while len(out) < _AT_ONCE and not queue.empty():
+        out.append(queue.get_nowait())
+    return out
+
+
+def read_record(record: Record) -> tuple[str, str, tuple[Document, str] | None]:
+    """``(tenant, document id, document and fingerprint or None for a deletion)``. Raises RecordError."""
+    tenant, _, document_id = record.key.partition("/")
+    if not tenant or not document_id:
+        raise UndecodableRecord(f"the key {record.key!r} is not tenant/document")
+    if record.value is None:
+        return tenant, document_id, None
+    envelope = Envelope.from_wire(record.headers, record.value)
+    if envelope.type != DOCUMENT_PUBLISHED or envelope.tenant != tenant:
+        raise UndecodableRecord(f"{envelope.type} of {envelope.tenant} under the key of {tenant}")
+    document = envelope.payload(Document)
+    if document.id != document_id:
+        raise UndecodableRecord("the document's id is not the key's")
+    return tenant, document_id, (document.model_copy(update={"version": record.offset + 1}), fingerprint(record.value))

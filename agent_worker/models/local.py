@@ -1,0 +1,71 @@
+"""The model that needs no key and no network: it answers in the documents' own sentences, each with its source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agent_worker.handoff.drafts import handoff_draft, not_found_draft
+from agent_worker.models.extraction import Quote, quotes
+from agent_worker.models.registry import Emit
+from agent_worker.models.smalltalk import talk_of
+from agent_worker.settings import WorkerSettings
+from schemas.messages import Citation
+from schemas.ports import Draft, Question
+
+
+class LocalModel:
+    """Implements schemas.ports.Model. Of ``settings`` it uses each tenant's voice."""
+
+    def __init__(self, settings: WorkerSettings, name: str = "local") -> None:
+        self.name = name
+        self._settings = settings
+
+    async def answer(self, question: Question, emit: Emit) -> Draft:
+        """Never raises ModelFailed; what the documents do not hold is declined."""
+        draft, pieces = self._draft(question)
+        for piece in pieces:
+            await emit(piece)
+        return draft
+
+    def _draft(self, question: Question) -> tuple[Draft, list[str]]:
+        voice = self._settings.of(question.tenant).voice
+        talk = talk_of(question.text, question.history)
+        if talk == "person":
+            return handoff_draft(voice, self.name), []
+        if talk:
+            phrases = {"greeting": voice.greeting, "thanks": voice.thanks, "goodbye": voice.goodbye}
+            return Draft(text=phrases[talk], answered=True, model=self.name), [phrases[talk]]
+        chosen = quotes(question.text, question.found.passages) if question.found.answerable else []
+        if not chosen:
+            return not_found_draft(voice, self.name), []
+        pieces = written(chosen)
+        text = "".join(pieces)
+        return Draft(text=text, answered=True, citations=cite(chosen), model=self.name), pieces
+
+
+def written(chosen: Sequence[Quote]) -> list[str]:
+    """The quotes as pieces of one text, each with its number; items and rows keep their lines."""
+    pieces: list[str] = []
+    for number, quote in enumerate(chosen, 1):
+        listed = quote.unit.kind in ("item", "row")
+        joint = "" if not pieces else "\n" if listed else "\n\n" if chosen[number - 2].unit.kind != "sentence" else " "
+        if quote.unit.kind == "code":
+            pieces.append(f"{joint or ''}\n{quote.unit.shown}\n[{number}]")
+        else:
+            pieces.append(f"{joint}{'- ' if listed and len(chosen) > 1 else ''}{quote.unit.shown} [{number}]")
+    return pieces
+
+
+def cite(chosen: Sequence[Quote]) -> list[Citation]:
+    return [
+        Citation(
+            n=number,
+            document=quote.passage.document,
+            title=quote.passage.title,
+            heading=quote.passage.heading,
+            url=quote.passage.url,
+            version=quote.passage.version,
+            quote=quote.unit.quote,
+        )
+        for number, quote in enumerate(chosen, 1)
+    ]

@@ -1,0 +1,83 @@
+"""Messages that ask nothing of the documents: greetings, thanks, goodbyes, and the wish for a person."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from schemas.messages import TranscriptMessage
+
+Talk = Literal["greeting", "thanks", "goodbye", "person", ""]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_GREETING = _words(
+    """
+    afternoon evening greetings hallo hello hey hi hiya howdy moin morning yo
+    """
+)
+_THANKS = _words(
+    """
+    awesome brilliant cheers cool great lovely nice perfect super thank thanks thx ty wonderful
+    """
+)
+_GOODBYE = _words(
+    """
+    bye ciao cu farewell goodbye
+    """
+)
+_FILLER = _words(
+    """
+    a again all and are been bot day doing everyone folks for good have help helped how i im is it later lot me much
+    nice night of ok okay one see so team that thats the there this to today very was well you your
+    """
+)
+_NO_PERSON = re.compile(r"\b(?:do not|don['’]?t|no need|not) (?:\w+ ){0,2}(?:to )?(?:talk|speak|chat)\b", re.IGNORECASE)
+_WHO = (
+    r"(?:human|human being|person|people|agent|someone|somebody|representative|rep|colleague|employee|"
+    r"operator|staff(?: member)?|member of staff|advisor|adviser|support team|manager|"
+    r"customer (?:service|support|care))"
+)
+_PERSON = re.compile(
+    rf"\b(?:talk|speak|chat|connect(?: me)?|transfer(?: me)?|put me through|hand me (?:over|off)|pass me(?: on)?)"
+    rf"\s+(?:to|with)\s+(?:(?:a|an|one|your|the|some|any)\s+)?(?:of your\s+)?"
+    rf"(?:(?:real|live|actual|human|other)\s+)*{_WHO}\b"
+    rf"|\b(?:real|live|actual)\s+(?:human|person|agent)\b"
+    rf"|\b(?:want|need|get me|give me)\s+(?:a|an)\s+(?:human|person|agent|representative|operator)\b"
+    rf"|^\W*(?:a\s+)?(?:human|agent|representative|operator|person)(?:[\s,]*please)?\W*$",
+    re.IGNORECASE,
+)
+_YES = re.compile(
+    r"^\W*(?:yes|yeah|yep|yes please|please do|sure|ok|okay|go ahead|do that)\b[\w\s,!.]{0,20}$", re.IGNORECASE
+)
+
+
+def talk_of(text: str, history: Sequence[TranscriptMessage]) -> Talk:
+    """What kind of small talk the whole message is; empty when it asks something."""
+    if asks_person(text) or (_YES.match(text) and _offered(history)):
+        return "person"
+    words = re.findall(r"[a-z]+", text.lower().replace("'", "").replace("’", ""))
+    if not words or len(words) > 10:
+        return ""
+    kinds: tuple[tuple[Talk, frozenset[str]], ...] = (
+        ("goodbye", _GOODBYE),
+        ("thanks", _THANKS),
+        ("greeting", _GREETING),
+    )
+    if not set(words) <= _GREETING | _THANKS | _GOODBYE | _FILLER:
+        return ""
+    return next((kind for kind, vocabulary in kinds if vocabulary & set(words)), "")
+
+
+def asks_person(text: str) -> bool:
+    return bool(_PERSON.search(text)) and not _NO_PERSON.search(text)
+
+
+def _offered(history: Sequence[TranscriptMessage]) -> bool:
+    """Whether the last thing said to the contact was the offer of a person."""
+    last = next((line for line in reversed(history) if line.author.kind != "contact"), None)
+    return last is not None and any(choice.id == "person" for choice in last.choices)

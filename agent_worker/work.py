@@ -1,0 +1,118 @@
+"""One attempt at one turn: what it knows, and what it leaves behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from agent_worker.handoff.drafts import PERSON
+from agent_worker.intake import Intake
+from agent_worker.replies import Chain, cited, reply_of, said_by_person
+from agent_worker.settings import TenantRules
+from agent_worker.streaming import Stream
+from schemas.conversation import Conversation, Facts, OwnerRequested, Turn
+from schemas.envelope import Envelope
+from schemas.ids import derived_id
+from schemas.messages import OutboundMessage, TranscriptMessage
+from schemas.ports import Begun, Draft, Found
+
+NOTHING = Found(passages=[], answerable=False, confidence=0.0)
+
+
+@dataclass(slots=True)
+class Work:
+    """``stages`` in milliseconds. ``draft`` is None when nothing is to be answered."""
+
+    id: str
+    rules: TenantRules
+    begun: Begun
+    intake: Intake
+    chain: Chain
+    stream: Stream
+    stages: dict[str, float]
+    history: list[TranscriptMessage] = field(default_factory=list)
+    found: Found = NOTHING
+    draft: Draft | None = None
+    facts: Facts = field(default_factory=Facts)
+    outbox: list[Envelope] = field(default_factory=list)
+
+    @property
+    def conversation(self) -> Conversation:
+        return self.begun.conversation
+
+    @property
+    def must_answer(self) -> bool:
+        return bool(self.intake.waiting) and self.conversation.owner == "agent"
+
+    def conclude(self, now: datetime) -> None:
+        """Fill ``outbox`` and ``facts`` with what is to be committed."""
+        self.facts = self.conversation.facts
+        self.outbox = [
+            self.chain.send(said_by_person(event, message, self.conversation, now), now)
+            for event, message in self.intake.said
+        ]
+        if self.draft is not None:
+            self._reply(self.draft, now)
+
+    def _reply(self, draft: Draft, now: datetime) -> None:
+        reply = reply_of(
+            draft,
+            self.conversation,
+            self.id,
+            name=self.rules.voice.name,
+            in_reply_to=list(self.intake.waiting)[-1],
+            now=now,
+        )
+        turn = self._record(draft, reply, now)
+        self.outbox.append(self.chain.send(reply, now))
+        if draft.handoff:
+            self.outbox.append(self.chain.ask_owner(self.ask_people(now)))
+        self.outbox.append(self.chain.turn(turn))
+        self.facts = self.facts.model_copy(
+            update={
+                "turns": self.facts.turns + 1,
+                "last_turn_id": self.id,
+                "last_route": turn.route,
+                "declined_in_a_row": 0 if draft.answered else self.facts.declined_in_a_row + 1,
+                "person_offered": any(choice.id == PERSON for choice in draft.choices),
+            }
+        )
+
+    def ask_people(self, now: datetime) -> OwnerRequested:
+        """The same request each time: its id follows the turn."""
+        return OwnerRequested(
+            id=derived_id(self.id, "own-queue"),
+            to="queue",
+            expected_epoch=self.conversation.epoch,
+            by="agent",
+            reason="the contact asked for a person",
+            at=now,
+        )
+
+    def _record(self, draft: Draft, reply: OutboundMessage, now: datetime) -> Turn:
+        route, reasons = route_of(draft, self.found)
+        return Turn(
+            id=self.id,
+            handled=list(self.intake.waiting),
+            route=route,
+            reasons=reasons,
+            confidence=min(1.0, max(0.0, self.found.confidence)),
+            model=draft.model,
+            tokens=draft.tokens,
+            cost=draft.cost,
+            stages=dict(self.stages),
+            passages=cited(self.found, draft),
+            replies=[reply],
+            at=now,
+        )
+
+
+def route_of(draft: Draft, found: Found) -> tuple[str, list[str]]:
+    """Where the turn went, and why, for the turn's record."""
+    if draft.handoff:
+        return "person", ["the contact asked for a person"]
+    if not draft.answered:
+        return "declined", [f"the documents hold no answer (confidence {found.confidence:.2f})"]
+    if draft.citations:
+        return "answer", [f"{len(draft.citations)} quotes from {draft.citations[0].document}"]
+    return "small_talk", ["nothing was asked"]

@@ -1,0 +1,40 @@
+"""The admin API (contract §2): documents, conversations, dead letters. One token for the whole installation."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from gateway.admin.conversations import ConversationDesk
+from gateway.admin.deadletters import DeadLetterDesk
+from gateway.admin.guard import Guard
+from gateway.admin.knowledge import KnowledgeDesk
+from gateway.parts import Parts
+
+PREFIX = "/v1/admin/{tenant}"
+
+__all__ = ["PREFIX", "add_routes"]
+
+
+def add_routes(app: web.Application, parts: Parts) -> None:
+    """Register every admin route; each answers 401 without the token and 404 for an unknown tenant."""
+    guard = Guard(parts)
+    documents, talks, letters = KnowledgeDesk(parts), ConversationDesk(parts), DeadLetterDesk(parts)
+    for method, path, handler in (
+        ("GET", "/knowledge", documents.listing),
+        ("POST", "/knowledge/search", documents.search),
+        ("GET", "/knowledge/{document}", documents.get),
+        ("PUT", "/knowledge/{document}", documents.put),
+        ("DELETE", "/knowledge/{document}", documents.delete),
+        ("GET", "/conversations", talks.listing),
+        ("GET", "/conversations/{id}", talks.get),
+        ("POST", "/conversations/{id}/owner", talks.own),
+        ("POST", "/conversations/{id}/messages", talks.say),
+        ("GET", "/deadletters", letters.listing),
+        ("GET", "/deadletters/{id}", letters.get),
+        ("POST", "/deadletters/{id}/replay", letters.replay),
+    ):
+        app.router.add_route(method, PREFIX + path, guard(handler))
+    # Here, because routes.py describes the models of these modules.
+    from gateway import openapi
+
+    openapi.add_routes(app)

@@ -1,0 +1,144 @@
+"""Documents: published, listed, searched, removed."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from aiohttp import web
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from agent_worker.knowledge.publish import delete, publish
+from agent_worker.knowledge.reading import DocumentDraft
+from gateway.admin.guard import page_size
+from gateway.documents import content_hash
+from gateway.lines import instant
+from gateway.parts import Parts
+from gateway.responses import read_json, reply
+from schemas.conversation import Document
+from schemas.errors import InvalidRequest, NotFound, Unavailable, Unprocessable
+from schemas.messages import Text
+from schemas.ports import Knowledge
+
+MAX_BODY = 4 * 1024 * 1024
+_ID = re.compile(r"\w[\w.-]{0,199}")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+class DocumentIn(BaseModel):
+    """Body of ``PUT knowledge/{document}``; ``body`` is markdown."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    title: Annotated[str, Field(min_length=1, max_length=300)]
+    body: Annotated[str, Field(min_length=1)]
+    url: Annotated[str, Field(max_length=2000, pattern=r"^(https?://\S+)?$")] = ""
+    language: Annotated[str, Field(pattern=r"^([A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,4})?$")] = ""
+    visibility: Literal["public", "verified", "internal"] = "public"
+    expires_at: AwareDatetime | None = None
+
+
+class Query(BaseModel):
+    """Body of ``POST knowledge/search``."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    query: Text
+    k: Annotated[int, Field(ge=1, le=50)] = 8
+
+
+class KnowledgeDesk:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def put(self, request: web.Request) -> web.Response:
+        tenant, document = request.match_info["tenant"], _id(request)
+        given = await read_json(request, DocumentIn, limit=MAX_BODY)
+        if _CONTROLS.search(given.body) or _CONTROLS.search(given.title):
+            raise Unprocessable("the document holds control characters, as binary files do; send its text")
+        draft = DocumentDraft(
+            id=document,
+            title=given.title,
+            body=given.body,
+            url=given.url,
+            language=given.language,
+            visibility=given.visibility,
+            expires_at=given.expires_at,
+        )
+        version, passages = await publish(self._parts.bus, self._parts.state.heads, tenant, draft, self._parts.clock())
+        return reply({"document": document, "version": version, "passages": passages})
+
+    async def listing(self, request: web.Request) -> web.Response:
+        size, after = page_size(request), request.query.get("after", "")
+        documents = await self._knowledge().documents(request.match_info["tenant"])
+        later = sorted((item for item in documents if item.id > after), key=lambda item: item.id)
+        following = later[size - 1].id if len(later) > size else ""
+        return reply({"items": [_item(item) for item in later[:size]], "next": following})
+
+    async def get(self, request: web.Request) -> web.Response:
+        found = await self._found(request)
+        return reply(_item(found) | {"body": found.body})
+
+    async def delete(self, request: web.Request) -> web.Response:
+        found = await self._found(request)
+        tenant = request.match_info["tenant"]
+        await delete(self._parts.bus, self._parts.state.heads, tenant, found.id, self._parts.clock())
+        return web.Response(status=204)
+
+    async def search(self, request: web.Request) -> web.Response:
+        asked = await read_json(request, Query)
+        found = await self._knowledge().search(request.match_info["tenant"], asked.query, k=asked.k)
+        passages = [
+            {
+                "document": passage.document,
+                "title": passage.title,
+                "heading": passage.heading,
+                "text": passage.text,
+                "url": passage.url,
+                "score": passage.score,
+            }
+            for passage in found.passages
+        ]
+        return reply({"passages": passages, "answerable": found.answerable, "confidence": found.confidence})
+
+    async def _found(self, request: web.Request) -> Document:
+        found = await self._knowledge().document(request.match_info["tenant"], _id(request))
+        if found is None:
+            raise NotFound("no such document")
+        return found
+
+    def _knowledge(self) -> Knowledge:
+        if self._parts.knowledge is None:
+            raise Unavailable("this process does not search documents")
+        return self._parts.knowledge
+
+
+def _id(request: web.Request) -> str:
+    document = request.match_info["document"]
+    if not _ID.fullmatch(document):
+        raise InvalidRequest(
+            "document: must be 1-200 letters, digits, '.', '_' and '-', beginning with a letter or digit"
+        )
+    return document
+
+
+def _item(document: Document) -> dict[str, Any]:
+    return {
+        "document": document.id,
+        "title": document.title,
+        "url": document.url,
+        "language": document.language,
+        "visibility": document.visibility,
+        "version": document.version,
+        "size": len(document.body.encode()),
+        "hash": content_hash(
+            title=document.title,
+            body=document.body,
+            url=document.url,
+            language=document.language,
+            visibility=document.visibility,
+            expires_at=document.expires_at,
+        ),
+        "expires_at": instant(document.expires_at) if document.expires_at else None,
+        "updated_at": instant(document.updated_at),
+    }

@@ -1,0 +1,225 @@
+"""What the HTTP API answers, as models: the source of the OpenAPI document, and what the tests hold answers against."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.conversation import Owner, Turn
+from schemas.messages import AuthorKind, MessageState
+
+
+class Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ErrorDetail(BaseModel):
+    """``retry_after_ms`` is there when waiting helps."""
+
+    code: str
+    message: str
+    retryable: bool
+    retry_after_ms: int | None = None
+
+
+class ErrorAnswer(BaseModel):
+    """Every error has this shape; a stale epoch also says what holds now."""
+
+    error: ErrorDetail
+
+
+class StaleAnswer(ErrorAnswer):
+    owner: Owner
+    epoch: int
+
+
+class SessionAnswer(Answer):
+    visitor_token: str
+    conversation_id: str
+    expires_at: datetime
+    seq: int = Field(ge=0)
+
+
+class PostedAnswer(Answer):
+    message_id: str
+    seq: int = Field(ge=0)
+
+
+class AttachmentAnswer(Answer):
+    attachment_id: str
+    name: str
+    type: str
+    size: int
+
+
+class ChatAuthor(Answer):
+    kind: AuthorKind
+    name: str
+
+
+class ChatCitation(Answer):
+    n: int
+    document: str
+    title: str
+    url: str
+    quote: str
+
+
+class ChatChoice(Answer):
+    id: str
+    label: str
+
+
+class ChatAttachment(Answer):
+    id: str
+    name: str
+    type: str
+    size: int
+    url: str
+
+
+class ChatMessage(Answer):
+    """``text`` is markdown, except what a contact wrote; ``html`` is safe to show."""
+
+    seq: int
+    id: str
+    author: ChatAuthor
+    text: str
+    html: str
+    citations: list[ChatCitation]
+    choices: list[ChatChoice]
+    attachments: list[ChatAttachment]
+    created_at: datetime
+    in_reply_to: str | None
+    state: MessageState
+
+
+class MessagesAnswer(Answer):
+    """Ascending, at most 200; ``seq`` is the highest of the conversation."""
+
+    messages: list[ChatMessage] = Field(max_length=200)
+    seq: int
+
+
+class PutDocumentAnswer(Answer):
+    document: str
+    version: int
+    passages: int
+
+
+class DocumentItem(Answer):
+    """``hash`` is SHA-256 over the content and its settings: equal means nothing to send."""
+
+    document: str
+    title: str
+    url: str
+    language: str
+    visibility: str
+    version: int
+    size: int
+    hash: str
+    expires_at: datetime | None
+    updated_at: datetime
+
+
+class DocumentAnswer(DocumentItem):
+    body: str
+
+
+class DocumentList(Answer):
+    items: list[DocumentItem]
+    next: str
+
+
+class PassageItem(Answer):
+    document: str
+    title: str
+    heading: str
+    text: str
+    url: str
+    score: float = Field(ge=0, le=1)
+
+
+class SearchAnswer(Answer):
+    passages: list[PassageItem]
+    answerable: bool
+    confidence: float = Field(ge=0, le=1)
+
+
+class ConversationItem(Answer):
+    id: str
+    channel: str
+    account: str
+    contact_id: str
+    owner: Owner
+    epoch: int
+    seq: int
+    locale: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class ConversationList(Answer):
+    items: list[ConversationItem]
+    next: str
+
+
+class ConversationAnswer(ConversationItem):
+    transcript: list[ChatMessage]
+    turns: list[Turn]
+
+
+class OwnerAnswer(Answer):
+    owner: Owner
+    epoch: int
+
+
+class SaidAnswer(Answer):
+    message_id: str
+
+
+class DeadLetterItem(Answer):
+    """``payload`` has every text of people replaced by its length."""
+
+    id: str
+    code: str
+    reason: str
+    attempts: int
+    replays: int
+    topic: str
+    channel: str
+    conversation_id: str
+    first_at: datetime
+    last_at: datetime
+    payload: Any
+
+
+class DeadLetterAnswer(DeadLetterItem):
+    partition: int
+    offset: int
+    headers: list[str]
+
+
+class DeadLetterList(Answer):
+    items: list[DeadLetterItem]
+    next: str
+
+
+class ReplayAnswer(Answer):
+    id: str
+    replay_of: str
+    replays: int
+    topic: str
+
+
+class HealthAnswer(Answer):
+    status: Literal["ok"]
+
+
+class ReadyAnswer(BaseModel):
+    """``parts``: "ok", or what is wrong."""
+
+    ready: bool
+    parts: dict[str, str]

@@ -1,0 +1,211 @@
+"""Puts the parts together. The only place that builds adapters and hands them out.
+
+- ``embedded(config)``: the parts over the SQLite file, nothing running: for commands while no instance runs.
+- ``serve_dev(config)``: everything in one process.
+- ``serve_role(config, role, channels)``: one role of a scaled installation.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import structlog
+from aiohttp import web
+
+from agent_worker.knowledge.library import Library
+from connectors.registry import open_channel
+from gateway import health
+from gateway.app import build_app, serve_forever
+from gateway.consumers import (
+    GAUGES_EVERY,
+    SWEEP_EVERY,
+    Consumers,
+    connector_consumers,
+    worker_consumers,
+    worker_of,
+)
+from gateway.engines import Engine, channels_of, check_topics, open_engine, refuse_embedded
+from gateway.parts import Parts, accounts_of
+from gateway.responses import errors_as_json
+from gateway.settings import Config
+from gateway.supervisor import Supervisor
+from infra.blobs import open_blobs
+from infra.metrics import PrometheusMetrics
+from infra.state.healer import Healer
+from schemas.errors import ParleyError
+from schemas.ports import Channel
+
+log = structlog.get_logger("parley.compose")
+Role = Literal["edge", "connectors", "worker"]
+GRACE = 40.0
+"""Seconds for everything to end after a stop: lanes drain for at most 25 of them, requests for 10."""
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def opened(config: Config) -> AsyncIterator[tuple[Parts, Library, Healer]]:
+    """All parts over the configured engine; nothing consumes yet."""
+    data_dir = Path(config.data_dir)
+    async with open_engine(config, data_dir) as engine:
+        healer = Healer(engine.state, engine.bus, channels=channels_of(config), clock=now)
+        library = _library(config, engine, data_dir)
+        parts = Parts(
+            config=config,
+            bus=engine.bus,
+            state=engine.state,
+            blobs=open_blobs(config.blobs, data_dir),
+            metrics=PrometheusMetrics(),
+            clock=now,
+            accounts=accounts_of(config),
+            secret_key=config.secret_key.get_secret_value(),
+            admin_token=config.admin_token.get_secret_value(),
+            channels=_channels(config, engine),
+            knowledge=library,
+            # Before the first look nothing is known, and what is not known to be well must not be worked on.
+            lost=lambda: not healer.well.is_set(),
+            ready=_readiness(engine, library, healer),
+        )
+        yield parts, library, healer
+
+
+def _library(config: Config, engine: Engine, data_dir: Path) -> Library:
+    thresholds = {name: tenant.knowledge.answerable_above for name, tenant in config.tenants.items()}
+    return Library(
+        engine.bus,
+        engine.state.heads,
+        data_dir / "knowledge",
+        clock=now,
+        answerable_above=lambda tenant: thresholds.get(tenant, 0.5),
+    )
+
+
+def _channels(config: Config, engine: Engine) -> dict[str, Channel]:
+    state = engine.state
+    return {
+        name: open_channel(name, transcript=state.transcript, signals=state.signals, clock=now)
+        for name in channels_of(config)
+    }
+
+
+def _readiness(engine: Engine, library: Library, healer: Healer) -> Callable[[], Awaitable[dict[str, str]]]:
+    async def ready() -> dict[str, str]:
+        wrong: dict[str, str] = {}
+        for name, probe in (("bus", engine.bus.ready), ("state", engine.state.ready), ("knowledge", library.ready)):
+            try:
+                await probe()
+            except ParleyError as error:
+                wrong[name] = error.code
+        if not healer.well.is_set():
+            wrong["state"] = "being rebuilt" if healer.lost.is_set() else "being checked"
+        return wrong
+
+    return ready
+
+
+@asynccontextmanager
+async def embedded(config: Config) -> AsyncIterator[Parts]:
+    """For commands: the SQLite file opened by this process alone. Raises DatabaseLocked while an instance runs."""
+    async with opened(config) as (parts, library, _):
+        await library.start()
+        try:
+            yield parts
+        finally:
+            await library.close()
+
+
+async def serve_dev(config: Config, *, on_ready: Callable[[Parts], object] | None = None) -> None:
+    """Everything in one process until SIGTERM or SIGINT."""
+    async with _running(config) as (parts, library, supervisor):
+        _start_worker(parts, library, supervisor, channels_of(config))
+        _start_connectors(parts, supervisor, channels_of(config))
+        await _serve_edge(config, parts, supervisor, on_ready)
+
+
+async def serve_role(config: Config, role: Role, channels: Sequence[str] = ()) -> None:
+    """One role until SIGTERM or SIGINT. ``channels`` narrows workers and connectors; empty means all."""
+    refuse_embedded(config, f"run {role}")
+    served = [name for name in channels_of(config) if not channels or name in channels]
+    async with _running(config) as (parts, library, supervisor):
+        if role == "edge":
+            await _serve_edge(config, parts, supervisor, None)
+            return
+        if role == "worker":
+            _start_worker(parts, library, supervisor, served)
+        else:
+            _start_connectors(parts, supervisor, served)
+        host, port = _address(config)
+        supervisor.run("health", lambda: serve_forever(_health_app(parts), host, port, stop=supervisor.stopping))
+        await supervisor.wait()
+
+
+def _health_app(parts: Parts) -> web.Application:
+    app = web.Application(middlewares=[errors_as_json])
+    health.add_routes(app, parts)
+    return app
+
+
+@asynccontextmanager
+async def _running(config: Config) -> AsyncIterator[tuple[Parts, Library, Supervisor]]:
+    supervisor = Supervisor()
+    supervisor.on_signals()
+    async with AsyncExitStack() as stack:
+        parts, library, healer = await stack.enter_async_context(opened(config))
+        if not config.embedded:
+            await check_topics(parts.bus, config)
+        healer.start()
+        stack.push_async_callback(healer.close)
+        await library.start()
+        stack.push_async_callback(library.close)
+        try:
+            yield parts, library, supervisor
+        finally:
+            await supervisor.finish(GRACE)
+
+
+def _member(role: str) -> str:
+    """A stable name, so that a restarted process gets its partitions back at once; empty means a passing member."""
+    name = os.environ.get("PARLEY_MEMBER", "")
+    return f"{name}.{role}" if name else ""
+
+
+def _start_worker(parts: Parts, library: Library, supervisor: Supervisor, channels: Sequence[str]) -> None:
+    worker = worker_of(parts, library)
+    consumers = Consumers(parts, supervisor, member=_member("worker"))
+    consumers.start(worker_consumers(worker, channels))
+    supervisor.every("sweeper", SWEEP_EVERY, worker.sweep)
+    supervisor.every("worker gauges", GAUGES_EVERY, consumers.report)
+
+
+def _start_connectors(parts: Parts, supervisor: Supervisor, channels: Sequence[str]) -> None:
+    consumers = Consumers(parts, supervisor, member=_member("connectors"))
+    consumers.start(connector_consumers(parts, channels))
+    supervisor.every("connector gauges", GAUGES_EVERY, consumers.report)
+
+
+async def _serve_edge(
+    config: Config, parts: Parts, supervisor: Supervisor, on_ready: Callable[[Parts], object] | None
+) -> None:
+    host, port = _address(config)
+
+    async def owners() -> None:
+        for owner, count in (await parts.state.conversations.counts()).items():
+            parts.metrics.gauge("parley_conversations", count, owner=owner)
+
+    supervisor.every("owner gauges", GAUGES_EVERY, owners)
+    supervisor.run("http", lambda: serve_forever(build_app(parts), host, port, stop=supervisor.stopping))
+    if on_ready is not None:
+        on_ready(parts)
+    await supervisor.wait()
+
+
+def _address(config: Config) -> tuple[str, int]:
+    host, _, port = config.listen.rpartition(":")
+    return host, int(port)

@@ -1,0 +1,18 @@
+"""What makes two publications of a document the same: used by the API's list and by `parley knowledge sync`."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+
+
+def content_hash(
+    *, title: str, body: str, url: str, language: str, visibility: str, expires_at: datetime | None
+) -> str:
+    """SHA-256 (hex) over everything an author decides about a document."""
+    ends = expires_at.astimezone(UTC).isoformat() if expires_at else ""
+    digest = hashlib.sha256()
+    for part in (title, body, url, language, visibility, ends):
+        data = part.encode("utf-8", "surrogatepass")
+        digest.update(f"{len(data)}:".encode() + data)
+    return digest.hexdigest()

@@ -1,0 +1,152 @@
+"""Each process's watch over the state store: when shards are lost, work stops, one process rebuilds, work goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from uuid import uuid4
+
+import structlog
+
+from infra.state.rebuild import RebuildReport, rebuild
+from schemas.errors import ParleyError, StateLost
+from schemas.ports import Bus, Clock, State
+
+LEASE = "rebuild"
+LEASE_TTL = 15.0  # seconds
+CHECK_EVERY = 1.0  # seconds
+SETTLE = 2.0
+"""Seconds between emptying the store and reading the log: each process has then met a refusal or made its own check,
+and what it had committed before is on the log."""
+_log = structlog.get_logger(__name__)
+
+
+class Healer:
+    """``lost`` is set while work must not go on, ``well`` while it may; both are unset until the first check.
+
+    The edge answers 503 and lanes stop consuming while ``lost`` is set. Nothing needs a restart: an empty store at the
+    first start takes the same way, and is quick when the log is empty.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        bus: Bus,
+        *,
+        channels: Iterable[str],
+        clock: Clock,
+        holder: str = "",
+        check_every: float = CHECK_EVERY,
+        settle: float = SETTLE,
+        lease_ttl: float = LEASE_TTL,
+    ) -> None:
+        self.lost = asyncio.Event()
+        self.well = asyncio.Event()
+        self.rebuilt: list[RebuildReport] = []
+        self._state = state
+        self._bus = bus
+        self._channels = tuple(channels)
+        self._clock = clock
+        self._holder = holder or uuid4().hex
+        self._check_every = check_every
+        self._settle = settle
+        self._ttl = lease_ttl
+        self._wake = asyncio.Event()
+        self._watch: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._watch = asyncio.get_running_loop().create_task(self._run())
+
+    async def close(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+            self._watch = None
+
+    def report(self, shards: frozenset[int]) -> None:
+        """Somebody met StateLost: stop at once, and look now rather than at the next turn."""
+        if shards:
+            self._stop(shards)
+            self._wake.set()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._look()
+            except ParleyError as error:
+                # Unreachable is not lost: callers meet that themselves, and nothing can be rebuilt now.
+                _log.warning("heal_delayed", error=error.message, fix=error.fix)
+            except Exception:
+                _log.exception("heal_failed")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._check_every)
+            self._wake.clear()
+
+    async def _look(self) -> None:
+        shards = await self._state.rebuild.check()
+        if shards:
+            self._stop(shards)
+            await self._heal_as_holder()
+            shards = await self._state.rebuild.check()
+        if not shards:
+            self._go_on()
+
+    async def _heal_as_holder(self) -> None:
+        leases = self._state.leases
+        if await leases.acquire(LEASE, self._holder, ttl=self._ttl, now=self._clock()) is None:
+            return
+        try:
+            # Whoever held the lease before may have finished between our check and now.
+            shards = await self._state.rebuild.check()
+            if shards:
+                await self._heal(shards)
+        finally:
+            with contextlib.suppress(ParleyError):
+                await leases.release(LEASE, self._holder)
+
+    async def _heal(self, shards: frozenset[int]) -> None:
+        _log.warning("rebuild_started", shards=len(shards))
+        work = asyncio.ensure_future(
+            rebuild(
+                self._bus,
+                self._state.rebuild,
+                shards,
+                channels=self._channels,
+                settle=self._settle,
+                now=self._clock(),
+                progress=lambda what, count: _log.info("rebuild_progress", what=what, count=count),
+            )
+        )
+        renewal = asyncio.ensure_future(self._renew())
+        try:
+            await asyncio.wait({work, renewal}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise StateLost("the lease of the rebuild was lost", shards=shards)
+            report = work.result()
+        finally:
+            for task in (work, renewal):
+                task.cancel()
+            await asyncio.gather(work, renewal, return_exceptions=True)
+        self.rebuilt.append(report)
+        _log.warning("rebuild_finished", shards=report.shards, conversations=report.conversations)
+
+    async def _renew(self) -> None:
+        """Returns when the lease is somebody else's; a failed renewal is tried again while it may still be ours."""
+        while True:
+            await asyncio.sleep(self._ttl / 4)
+            with contextlib.suppress(ParleyError):
+                if await self._state.leases.acquire(LEASE, self._holder, ttl=self._ttl, now=self._clock()) is None:
+                    return
+
+    def _stop(self, shards: frozenset[int]) -> None:
+        if not self.lost.is_set():
+            _log.error("state_lost", shards=len(shards))
+        self.well.clear()
+        self.lost.set()
+
+    def _go_on(self) -> None:
+        if self.lost.is_set():
+            _log.warning("state_well")
+        self.lost.clear()
+        self.well.set()

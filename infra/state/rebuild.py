@@ -1,0 +1,244 @@
+"""Rebuild lost shards from the log (design §6): the log is the ledger, the state store only what follows from it.
+
+The store is emptied, which stops every process; after a settle time, in which those that were in the middle of
+something have put it on the log, the log is read: snapshots and contacts, then events, then the ids of all messages,
+and then, once every message has its number, the messages themselves.
+
+Memory: only ids are kept between the two readings of the messages. When there are more than ``limit``, half of the
+shards are put off to another round over the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Literal
+
+import structlog
+from pydantic import BaseModel
+
+from infra.bus.partitioner import shard_of
+from infra.state import rules
+from infra.state.tail import Tail, line
+from schemas import topics
+from schemas.conversation import Contact, Delivered, Snapshot, Turn
+from schemas.envelope import Envelope
+from schemas.errors import RecordError
+from schemas.messages import InboundMessage, MessageDeleted, MessageEdited, OutboundMessage, Receipt
+from schemas.ports import Bus, Record
+from schemas.ports import Rebuild as RebuildPort
+
+LIMIT = 500_000
+"""Messages whose ids are kept at once: about 100 MB."""
+AT_ONCE = 512
+"""Writes that travel together."""
+PROGRESS_EVERY = 1_000
+_CONTACT = "contact:"
+_log = structlog.get_logger(__name__)
+
+Progress = Callable[[str, int], None]
+"""``(what, how many by now)``."""
+Write = Callable[[], Awaitable[None]]
+Counted = Literal["conversations", "contacts", "messages", "deliveries", "undecodable"]
+
+_WANTED: dict[str, type[BaseModel]] = {
+    topics.CONVERSATION_SNAPSHOT: Snapshot,
+    topics.CONTACT_SNAPSHOT: Contact,
+    topics.MESSAGE_RECEIVED: InboundMessage,
+    topics.MESSAGE_EDITED: MessageEdited,
+    topics.MESSAGE_DELETED: MessageDeleted,
+    topics.MESSAGE_SEND: OutboundMessage,
+    topics.RECEIPT_RECORDED: Receipt,
+    topics.DELIVERY_RECORDED: Delivered,
+    topics.TURN_COMPLETED: Turn,
+}
+
+
+@dataclass(slots=True)
+class RebuildReport:
+    """What was read back. ``undecodable`` records were left out; ``rounds`` counts the readings of the log."""
+
+    shards: int
+    conversations: int = 0
+    contacts: int = 0
+    messages: int = 0
+    deliveries: int = 0
+    undecodable: int = 0
+    rounds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    bus: Bus
+    port: RebuildPort
+    channels: tuple[str, ...]
+    now: datetime
+    limit: int
+    progress: Progress
+    report: RebuildReport
+
+    def count(self, what: Counted) -> None:
+        total = getattr(self.report, what) + 1
+        setattr(self.report, what, total)
+        if total % PROGRESS_EVERY == 0:
+            self.progress(what, total)
+
+
+async def rebuild(
+    bus: Bus,
+    rebuild_port: RebuildPort,
+    shards: frozenset[int],
+    *,
+    channels: Iterable[str],
+    settle: float,
+    now: datetime,
+    progress: Progress = lambda _what, _count: None,
+    limit: int = LIMIT,
+) -> RebuildReport:
+    """Empty ``shards``, wait ``settle`` seconds, fill them from the log, and give them back.
+
+    May be repeated, and may be broken off at any point: then the shards stay lost. Raises BusUnavailable,
+    StateUnavailable, and StateLost when another rebuild has begun meanwhile.
+    """
+    report = RebuildReport(shards=len(shards))
+    await rebuild_port.prepare(shards)
+    await asyncio.sleep(settle)
+    job = _Job(bus, rebuild_port, tuple(channels), now, limit, progress, report)
+    left = shards
+    while left:
+        report.rounds += 1
+        round_ = _Round(job, left, first=left == shards)
+        await round_.run()
+        left -= round_.active
+    await rebuild_port.finish(shards)
+    return report
+
+
+class _Writes:
+    """Writes in bunches. A later one for the same key replaces one that still waits, so their order does not matter."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[object, Write] = {}
+
+    async def add(self, key: object, write: Write) -> None:
+        self._waiting[key] = write
+        if len(self._waiting) >= AT_ONCE:
+            await self.flush()
+
+    async def flush(self) -> None:
+        writes, self._waiting = self._waiting, {}
+        await asyncio.gather(*(write() for write in writes.values()))
+
+
+class _Round:
+    """One reading of the log, for the shards that are still ``active`` when all ids are known."""
+
+    def __init__(self, job: _Job, shards: frozenset[int], *, first: bool) -> None:
+        self._job = job
+        self._first = first
+        self.active = shards
+        self._tails: dict[int, defaultdict[str, Tail]] = {shard: defaultdict(Tail) for shard in shards}
+        self._kept = 0
+
+    async def run(self) -> None:
+        found = await self._snapshots()
+        for channel in self._job.channels:
+            await self._ids(topics.inbound(channel))
+            await self._ids(topics.outbound(channel))
+        self._job.report.conversations += sum(shard_of(id_) in self.active for id_ in found)
+        await self._events()
+        for tails in self._tails.values():
+            for tail in tails.values():
+                tail.number()
+        for channel in self._job.channels:
+            await self._messages(topics.inbound(channel))
+            await self._messages(topics.outbound(channel))
+
+    async def _snapshots(self) -> set[str]:
+        """Restore snapshots, and in the first round contacts. Returns the conversations."""
+        writes, found, port = _Writes(), set[str](), self._job.port
+        async for record, payload in self._read(topics.STATE, contacts=self._first):
+            if isinstance(payload, Contact):
+                self._job.count("contacts")
+                await writes.add(record.key, partial(port.restore_contact, payload))
+            elif isinstance(payload, Snapshot):
+                found.add(record.key)
+                self._see(record, payload)
+                await writes.add(record.key, partial(port.restore, payload))
+        await writes.flush()
+        return found
+
+    async def _ids(self, topic: str) -> None:
+        async for record, payload in self._read(topic):
+            self._see(record, payload)
+
+    async def _events(self) -> None:
+        """Outcomes of sends. The vendors' ids may lead from lost shards to conversations that are not lost."""
+        writes, job = _Writes(), self._job
+        since = (job.now - rules.DELIVERY_HORIZON).timestamp() * 1000
+        async for record, payload in self._read(topics.EVENTS, living=self._first):
+            if shard_of(record.key) in self.active:
+                self._see(record, payload)
+            if isinstance(payload, Delivered) and record.timestamp_ms >= since:
+                job.count("deliveries")
+                key = (payload.message_id, payload.state)
+                await writes.add(key, partial(job.port.restore_delivery, record.key, payload))
+        await writes.flush()
+
+    async def _messages(self, topic: str) -> None:
+        writes = _Writes()
+        async for record, payload in self._read(topic):
+            written = line(payload) if isinstance(payload, InboundMessage | OutboundMessage) else None
+            tail = self._tails[shard_of(record.key)][record.key]
+            if written is not None and tail.knows(written.id):
+                message = tail.restored(written)
+                self._job.count("messages")
+                await writes.add(message.id, partial(self._job.port.restore_message, record.key, message))
+        await writes.flush()
+
+    async def _read(
+        self, topic: str, *, contacts: bool = False, living: bool = False
+    ) -> AsyncIterator[tuple[Record, BaseModel]]:
+        """The decoded records of a topic; ``contacts`` and ``living`` widen it beyond the active shards."""
+
+        def wanted(key: str) -> bool:
+            if key.startswith(_CONTACT):
+                return contacts
+            return living or shard_of(key) in self.active
+
+        async for record in await self._job.bus.read(topic, keys=wanted):
+            # The active shards may have become fewer since the record was asked for.
+            if record.value is not None and wanted(record.key):
+                payload = self._decode(record)
+                if payload is not None:
+                    yield record, payload
+
+    def _decode(self, record: Record) -> BaseModel | None:
+        kind = _WANTED.get(record.headers.get("ce_type", ""))
+        if kind is None:
+            return None
+        try:
+            return Envelope.from_wire(record.headers, record.value).payload(kind)
+        except RecordError as error:
+            # Consumers dead-letter it; here there is nothing to restore from it.
+            _log.warning("rebuild_skipped", topic=record.topic, partition=record.partition, error=error.code)
+            self._job.count("undecodable")
+            return None
+
+    def _see(self, record: Record, payload: BaseModel) -> None:
+        tail = self._tails[shard_of(record.key)][record.key]
+        before = tail.size
+        tail.see(payload, record.timestamp_ms)
+        self._kept += tail.size - before
+        if self._kept > self._job.limit and len(self.active) > 1:
+            self._put_off_half()
+
+    def _put_off_half(self) -> None:
+        staying = sorted(self.active)[: len(self.active) // 2]
+        self.active = frozenset(staying)
+        self._tails = {shard: self._tails[shard] for shard in staying}
+        self._kept = sum(tail.size for tails in self._tails.values() for tail in tails.values())

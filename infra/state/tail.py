@@ -1,0 +1,163 @@
+"""What the log says about the transcript of one conversation, and which number each message gets. Pure.
+
+Only ids, times and states are kept (about 200 bytes a message); the bodies are read a second time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import BaseModel
+
+from infra.state import rules
+from schemas.conversation import Delivered, Snapshot, Turn
+from schemas.messages import (
+    InboundMessage,
+    MessageDeleted,
+    MessageEdited,
+    MessageState,
+    OutboundMessage,
+    Receipt,
+    TranscriptMessage,
+)
+
+GAP = 1_000
+"""Messages that no snapshot names are numbered this far above it: a client may have seen higher numbers since."""
+
+_OF_DELIVERY: dict[str, MessageState] = {
+    "sent": "sent",
+    "failed": "failed",
+    "expired": "dropped",
+    "stale_owner": "dropped",
+}
+
+
+class Tail:
+    def __init__(self) -> None:
+        self._named: dict[bytes, int] = {}
+        self._head = 0
+        self._first_seen: dict[bytes, int] = {}  # id → milliseconds
+        self._states: dict[bytes, MessageState] = {}
+        self._texts: dict[bytes, str] = {}
+        self._by_external_id: dict[str, bytes] = {}
+        self._receipts: dict[str, MessageState] = {}  # by the vendor's id
+        self._up_to: dict[MessageState, int] = {}
+        self._numbers: dict[bytes, int] = {}
+
+    @property
+    def size(self) -> int:
+        """How many messages it keeps something about."""
+        return len(self._first_seen) + len(self._named)
+
+    def see(self, payload: BaseModel, timestamp_ms: int) -> None:
+        """Take note of a payload of any kind; ``timestamp_ms`` is when it came onto the log."""
+        match payload:
+            case InboundMessage() | OutboundMessage():
+                if line(payload) is not None:
+                    # Repeats count where they first appeared.
+                    self._first_seen.setdefault(rules.pack_id(payload.id), timestamp_ms)
+            case Snapshot():
+                self._see_snapshot(payload)
+            case Turn():
+                for id_ in payload.handled:
+                    self._raise(rules.pack_id(id_), "answered")
+            case Delivered():
+                self._see_delivery(payload)
+            case Receipt():
+                self._see_receipt(payload)
+            case MessageEdited():
+                self._texts[rules.pack_id(payload.message_id)] = payload.text
+            case MessageDeleted():
+                self._texts[rules.pack_id(payload.message_id)] = ""
+                self._raise(rules.pack_id(payload.message_id), "deleted")
+
+    def _see_snapshot(self, snapshot: Snapshot) -> None:
+        """Later ones replace earlier ones; the head only rises."""
+        self._named = {rules.pack_id(one.id): one.seq for one in snapshot.recent}
+        self._head = max(self._head, snapshot.conversation.head_seq, *self._named.values(), 0)
+
+    def _see_delivery(self, outcome: Delivered) -> None:
+        id_ = rules.pack_id(outcome.message_id)
+        if outcome.external_id:
+            self._by_external_id[outcome.external_id] = id_
+        if state := _OF_DELIVERY.get(outcome.state):
+            self._raise(id_, state)
+
+    def _see_receipt(self, receipt: Receipt) -> None:
+        """One that names the vendor's id waits for the delivery that tells ours."""
+        if receipt.message_id:
+            self._raise(rules.pack_id(receipt.message_id), receipt.state)
+        elif receipt.external_id:
+            known = self._receipts.get(receipt.external_id, receipt.state)
+            self._receipts[receipt.external_id] = _highest(known, [receipt.state])
+        elif receipt.up_to_seq:
+            self._up_to[receipt.state] = max(receipt.up_to_seq, self._up_to.get(receipt.state, 0))
+
+    def number(self) -> None:
+        """Give every message its number, once all was seen.
+
+        Messages named in the snapshot keep theirs. Those before the first of them count up to its number: the snapshot
+        names only the last ones. What is left was in no transcript when the snapshot was taken: it comes above.
+        """
+        for external_id in self._receipts.keys() & self._by_external_id.keys():
+            self._raise(self._by_external_id[external_id], self._receipts[external_id])
+        ordered = sorted(self._first_seen, key=self._first_seen.__getitem__)
+        self._first_seen = {}
+        first = next((at for at, id_ in enumerate(ordered) if id_ in self._named), 0)
+        lowest = min(self._named.values(), default=1)
+        split = max(0, first - (lowest - 1))
+        below = zip(ordered[split:first], range(lowest - (first - split), lowest), strict=True)
+        new = (id_ for id_ in ordered[:split] + ordered[first:] if id_ not in self._named)
+        self._numbers = self._named | dict(below) | {id_: seq for seq, id_ in enumerate(new, self._head + GAP + 1)}
+
+    def knows(self, id_: str) -> bool:
+        """Whether the message was there when numbers were given: later ones come the normal way."""
+        return rules.pack_id(id_) in self._numbers
+
+    def restored(self, message: TranscriptMessage) -> TranscriptMessage:
+        """``message`` under its number and as it stands by now."""
+        id_ = rules.pack_id(message.id)
+        seq = self._numbers[id_]
+        state = _highest(message.state, [self._states.get(id_, message.state)])
+        if message.author.kind != "contact":
+            state = _highest(state, (receipt for receipt, up_to in self._up_to.items() if seq <= up_to))
+        return message.model_copy(update={"seq": seq, "state": state, "text": self._texts.get(id_, message.text)})
+
+    def _raise(self, id_: bytes, state: MessageState) -> None:
+        known = self._states.get(id_)
+        if known is None or rules.rises(known, state):
+            self._states[id_] = state
+
+
+def _highest(state: MessageState, others: Iterable[MessageState]) -> MessageState:
+    for other in others:
+        if rules.rises(state, other):
+            state = other
+    return state
+
+
+def line(message: InboundMessage | OutboundMessage) -> TranscriptMessage | None:
+    """The transcript's line of a message on the log; None when it is not part of the transcript."""
+    if isinstance(message, InboundMessage):
+        return TranscriptMessage(
+            id=message.id,
+            author=message.author,
+            text=message.text,
+            attachments=message.attachments,
+            created_at=message.sent_at,
+            in_reply_to=message.in_reply_to,
+        )
+    if message.purpose == "desk":
+        return None
+    return TranscriptMessage(
+        id=message.id,
+        author=message.author,
+        text=message.text,
+        citations=message.citations,
+        choices=message.choices,
+        attachments=message.attachments,
+        created_at=message.created_at,
+        in_reply_to=message.in_reply_to,
+        turn_id=message.turn_id,
+        state="pending",
+    )

@@ -1,0 +1,56 @@
+"""How to open the log of each engine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+from infra.bus.sqlite import SqliteBus
+from infra.database import Database
+from schemas.ports import Bus
+from schemas.topics import DAY_MS, STATE, TopicSpec, inbound
+
+OpenBus = Callable[[], AbstractAsyncContextManager[Bus]]
+
+PARTITIONS = 3
+WEB = inbound("web")
+SLACK = inbound("slack")
+TOPICS = [TopicSpec(WEB, PARTITIONS, DAY_MS), TopicSpec(SLACK, PARTITIONS, DAY_MS), TopicSpec(STATE, PARTITIONS, None)]
+
+
+def open_sqlite(path: Path, prefix: str) -> OpenBus:
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Bus]:
+        database = Database.open(path)
+        bus = SqliteBus(database, prefix=prefix)
+        try:
+            await bus.start()
+            yield bus
+        finally:
+            await bus.close()
+            await database.close()
+
+    return opened
+
+
+def open_kafka(bootstrap: str, prefix: str) -> OpenBus:
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Bus]:
+        from infra.bus.kafka import KafkaBus, KafkaProfile
+
+        profile = KafkaProfile(
+            session_timeout_ms=6_000,
+            heartbeat_ms=200,
+            rebalance_timeout_ms=10_000,
+            metadata_max_age_ms=500,
+            fetch_max_wait_ms=50,
+        )
+        bus = KafkaBus(bootstrap, prefix=prefix, profile=profile)
+        try:
+            await bus.start()
+            yield bus
+        finally:
+            await bus.close()
+
+    return opened

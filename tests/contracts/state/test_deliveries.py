@@ -1,0 +1,164 @@
+"""Deliveries: who may send what, once; and what is in doubt until somebody knows."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from schemas.conversation import Owner
+from schemas.ports import SendVerdict, State
+from tests.contracts.state.samples import NOW, begun, delivered, later, new_id, outbound
+
+
+async def claimed(state: State, *owners: Owner) -> str:
+    """A conversation that had these owners after the agent."""
+    conversation = new_id()
+    await begun(state, conversation)
+    for epoch, owner in enumerate(owners):
+        won = await state.conversations.own(
+            conversation, owner, expected_epoch=epoch, request_id=new_id(), by="colleague", now=NOW
+        )
+        assert won.won
+    return conversation
+
+
+@pytest.mark.parametrize(
+    ("owners", "author", "epoch", "verdict"),
+    [
+        ([], "agent", 0, "go"),
+        (["queue"], "agent", 0, "stale_owner"),
+        (["person"], "agent", 0, "stale_owner"),
+        (["queue"], "agent", 1, "go"),
+        (["queue", "person"], "agent", 1, "stale_owner"),
+        (["person", "agent"], "agent", 0, "stale_owner"),
+        (["person", "agent"], "agent", 1, "go"),
+        (["person", "agent"], "agent", 2, "go"),
+        (["closed"], "agent", 0, "go"),
+        (["person"], "person", 0, "go"),
+        (["person"], "system", 0, "go"),
+        (["queue", "person"], "contact", 0, "go"),
+    ],
+)
+async def test_only_the_agent_is_held_back_and_only_by_a_claim_after_its_message(
+    state: State, owners: list[Owner], author: str, epoch: int, verdict: SendVerdict
+) -> None:
+    conversation = await claimed(state, *owners)
+    message = outbound(author=author, epoch=epoch)
+    assert await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW) == verdict
+
+
+async def test_a_refused_message_leaves_no_intent_and_is_refused_again(state: State) -> None:
+    conversation = await claimed(state, "person")
+    stale, old = outbound(), outbound(author="person", expires_at=NOW)
+    for _ in range(2):
+        assert await state.deliveries.begin_send(conversation, stale, deadline=30, now=NOW) == "stale_owner"
+        assert await state.deliveries.begin_send(conversation, old, deadline=30, now=NOW) == "expired"
+    assert await state.deliveries.unresolved(before=later(days=2), limit=10) == []
+
+
+async def test_a_message_goes_until_it_expires(state: State) -> None:
+    conversation = new_id()
+    one, two = outbound(expires_at=later(60)), outbound(expires_at=later(60))
+    assert await state.deliveries.begin_send(conversation, one, deadline=30, now=later(59.999)) == "go"
+    assert await state.deliveries.begin_send(conversation, two, deadline=30, now=later(60)) == "expired"
+
+
+async def test_an_intent_without_an_outcome_is_in_doubt_even_when_expired_or_claimed(state: State) -> None:
+    conversation = await claimed(state)
+    message = outbound(expires_at=later(60))
+    assert await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW) == "go"
+    assert await state.deliveries.outcome(conversation, message.id) is None
+    await state.conversations.own(conversation, "person", expected_epoch=0, request_id=new_id(), by="x", now=NOW)
+    assert await state.deliveries.begin_send(conversation, message, deadline=30, now=later(90)) == "in_doubt"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "verdict"),
+    [
+        ("sent", "already_sent"),
+        ("failed", "already_sent"),
+        ("expired", "expired"),
+        ("stale_owner", "stale_owner"),
+        ("unknown", "in_doubt"),
+    ],
+)
+async def test_after_an_outcome_nothing_is_sent_again(state: State, outcome: str, verdict: SendVerdict) -> None:
+    conversation, message = new_id(), outbound()
+    assert await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW) == "go"
+    recorded = delivered(message.id, outcome, at=later(1), external_id="wamid.1")
+    await state.deliveries.record(conversation, recorded)
+    assert await state.deliveries.begin_send(conversation, message, deadline=30, now=later(2)) == verdict
+    assert await state.deliveries.outcome(conversation, message.id) == recorded
+
+
+async def test_of_fifty_concurrent_senders_one_goes(state: State) -> None:
+    conversation, message = new_id(), outbound()
+    verdicts = await asyncio.gather(
+        *(state.deliveries.begin_send(conversation, message, deadline=30, now=NOW) for _ in range(50))
+    )
+    assert sorted(verdicts) == ["go"] + ["in_doubt"] * 49
+
+
+async def test_a_claim_that_races_with_a_sender_either_comes_after_its_intent_or_stops_it(state: State) -> None:
+    conversations = [await claimed(state) for _ in range(30)]
+    messages = [outbound() for _ in conversations]
+
+    async def claim(conversation: str) -> None:
+        await state.conversations.own(conversation, "person", expected_epoch=0, request_id=new_id(), by="x", now=NOW)
+
+    async def send(conversation: str, message: Any) -> SendVerdict:
+        return await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW)
+
+    results = await asyncio.gather(
+        *(call for pair in zip(conversations, messages, strict=True) for call in (send(*pair), claim(pair[0])))
+    )
+    for conversation, message, verdict in zip(conversations, messages, results[::2], strict=True):
+        assert verdict in ("go", "stale_owner")
+        assert await send(conversation, message) == ("in_doubt" if verdict == "go" else "stale_owner")
+        assert await send(conversation, outbound()) == "stale_owner"
+
+
+@pytest.mark.parametrize("final", ["sent", "failed", "expired", "stale_owner"])
+async def test_the_first_final_outcome_stays_and_unknown_gives_way(state: State, final: str) -> None:
+    conversation, message = new_id(), new_id()
+    await state.deliveries.record(conversation, delivered(message, "unknown"))
+    settled = delivered(message, final, at=later(5), external_id="x")
+    await state.deliveries.record(conversation, settled)
+    for other in ("unknown", "sent", "failed"):
+        await state.deliveries.record(conversation, delivered(message, other, at=later(9)))
+    assert await state.deliveries.outcome(conversation, message) == settled
+
+
+async def test_unresolved_are_intents_past_their_deadline_without_an_outcome(state: State) -> None:
+    conversation = new_id()
+    late, early, done, in_doubt = [outbound() for _ in range(4)]
+    for message, deadline in ((late, 100), (early, 10), (done, 10), (in_doubt, 10)):
+        await state.deliveries.begin_send(conversation, message, deadline=deadline, now=NOW)
+    await state.deliveries.record(conversation, delivered(done.id, "sent"))
+    await state.deliveries.record(conversation, delivered(in_doubt.id, "unknown"))
+    assert await state.deliveries.unresolved(before=later(10), limit=10) == []
+    assert await state.deliveries.unresolved(before=later(11), limit=10) == [(conversation, early.id)]
+    both = await state.deliveries.unresolved(before=later(101), limit=10)
+    assert set(both) == {(conversation, early.id), (conversation, late.id)}
+    assert len(await state.deliveries.unresolved(before=later(101), limit=1)) == 1
+
+
+async def test_external_ids_lead_to_the_message_of_their_account_alone(state: State) -> None:
+    await state.deliveries.bind("plantstore", "whatsapp", "meta", "wamid.1", "c-1", "m-1")
+    await state.deliveries.bind("plantstore", "whatsapp", "meta", "wamid.1", "c-1", "m-1")
+    await state.deliveries.bind("plantstore", "whatsapp", "twilio", "wamid.1", "c-2", "m-2")
+    await state.deliveries.bind("other", "whatsapp", "meta", "wamid.1", "c-3", "m-3")
+    find = state.deliveries.by_external_id
+    assert await find("plantstore", "whatsapp", "meta", "wamid.1") == ("c-1", "m-1")
+    assert await find("plantstore", "whatsapp", "twilio", "wamid.1") == ("c-2", "m-2")
+    assert await find("other", "whatsapp", "meta", "wamid.1") == ("c-3", "m-3")
+    assert await find("other", "whatsapp", "twilio", "wamid.1") is None
+    assert await find("plantstore", "whatsapp", "meta:wamid", "1") is None
+
+
+async def test_a_message_id_is_one_per_conversation(state: State) -> None:
+    message = outbound()
+    assert await state.deliveries.begin_send(new_id(), message, deadline=30, now=NOW) == "go"
+    assert await state.deliveries.begin_send(new_id(), message, deadline=30, now=NOW) == "go"

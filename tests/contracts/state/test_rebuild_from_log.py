@@ -1,0 +1,167 @@
+"""A store whose shards were lost is filled from the log; the same on SQLite and on Redis."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from infra.bus.partitioner import shard_of
+from infra.state.rebuild import RebuildReport, rebuild
+from infra.state.tail import GAP
+from schemas import topics
+from schemas.messages import MessageDeleted, MessageEdited, Receipt
+from schemas.ports import Bus, State
+from tests.contracts.state.engines import ALL_SHARDS
+from tests.contracts.state.lived import CHANNELS, TENANT, Life, event, lived, log
+from tests.contracts.state.samples import NOW
+
+
+class Clock:
+    """Each look is a millisecond later: records on the log differ in time."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(milliseconds=1)
+        return self.now
+
+
+@pytest.fixture
+async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
+    async with log(tmp_path / "log.db", Clock()) as bus:
+        yield bus
+
+
+async def again(state: State, bus: Bus, shards: frozenset[int] = ALL_SHARDS, limit: int = 10_000) -> RebuildReport:
+    return await rebuild(bus, state.rebuild, shards, channels=CHANNELS, settle=0, now=NOW, limit=limit)
+
+
+async def test_everything_that_is_on_the_log_comes_back_as_it_was(state: State, bus: Bus) -> None:
+    lives = [await lived(state, bus, f"visitor-{n}", turns=n % 3 + 1) for n in range(9)]
+    before = [await life.picture() for life in lives]
+    report = await again(state, bus)
+    assert [await life.picture() for life in lives] == before
+    assert (report.conversations, report.contacts, report.messages, report.rounds) == (9, 9, 36, 1)
+    assert await state.rebuild.check() == frozenset()
+
+
+async def test_replies_that_were_committed_but_not_published_are_in_the_outbox_again(state: State, bus: Bus) -> None:
+    life = await lived(state, bus, "visitor")
+    await life.answer([await life.hear("more")], "of course", publish=False)
+    pending = await state.conversations.pending(life.conversation)
+    await again(state, bus)
+    assert len(pending) == 1
+    assert await state.conversations.pending(life.conversation) == pending
+    assert await state.conversations.unpublished(before=NOW + timedelta(days=1), limit=9) == [life.conversation]
+
+
+async def test_handled_events_stay_handled_and_earlier_tokens_stay_fenced(state: State, bus: Bus) -> None:
+    life = await lived(state, bus, "visitor")
+    question = await life.hear("again?")
+    old = await state.conversations.begin(life.conversation, life.origin(), [question], now=NOW)
+    await again(state, bus)
+    handled = [item.id for item in (await life.picture())["snapshot"].handled]
+    new = await state.conversations.begin(life.conversation, life.origin(), [*handled, question], now=NOW)
+    assert len(handled) == 2
+    assert new.handled == set(handled)
+    assert new.token > old.token
+
+
+async def test_messages_that_no_snapshot_names_are_numbered_far_above_it(state: State, bus: Bus) -> None:
+    life = await lived(state, bus, "visitor")
+    head = await state.transcript.head(life.conversation)
+    late = [await life.hear("one more"), await life.hear("and another")]
+    await again(state, bus)
+    lines = await state.transcript.read(life.conversation, after=head)
+    assert [(item.id, item.seq) for item in lines] == [(late[0], head + GAP + 1), (late[1], head + GAP + 2)]
+    assert await state.transcript.head(life.conversation) == head + GAP + 2
+
+
+async def test_messages_older_than_those_a_snapshot_names_get_the_numbers_below(state: State, bus: Bus) -> None:
+    life = await lived(state, bus, "visitor", turns=35)  # 70 lines, of which a snapshot names the last 50
+    before = await state.transcript.read(life.conversation)
+    await again(state, bus)
+    assert len(before) == 70
+    assert await state.transcript.read(life.conversation) == before
+
+
+async def test_a_conversation_without_a_snapshot_keeps_its_messages(state: State, bus: Bus) -> None:
+    life = Life(state, bus, "visitor")
+    await life.arrive()
+    said = await life.hear("anybody there?")
+    await again(state, bus)
+    assert await state.conversations.get(life.conversation) is None
+    (line,) = await state.transcript.read(life.conversation)
+    assert (line.id, line.text, line.state, line.seq) == (said, "anybody there?", "received", GAP + 1)
+
+
+async def test_edits_deletions_and_receipts_are_applied_to_what_comes_back(state: State, bus: Bus) -> None:
+    life = await lived(state, bus, "visitor", turns=3)
+    questions = [line for line in await state.transcript.read(life.conversation) if line.author.kind == "contact"]
+    replies = [line for line in await state.transcript.read(life.conversation) if line.author.kind == "agent"]
+    common = {"place": "visitor", "contact_id": life.contact}
+    payloads = [
+        (topics.MESSAGE_EDITED, MessageEdited(message_id=questions[0].id, text="better", edited_at=NOW, **common)),
+        (topics.MESSAGE_DELETED, MessageDeleted(message_id=questions[1].id, deleted_at=NOW, **common)),
+        (topics.RECEIPT_RECORDED, Receipt(state="read", at=NOW, up_to_seq=replies[0].seq)),
+        (topics.RECEIPT_RECORDED, Receipt(state="delivered", at=NOW, external_id=f"vendor-{replies[1].id}")),
+        (topics.RECEIPT_RECORDED, Receipt(state="failed", at=NOW, message_id=replies[2].id)),
+    ]
+    await bus.append([event(kind, payload, life.conversation, f"e{n}") for n, (kind, payload) in enumerate(payloads)])
+    await again(state, bus)
+    after = {line.id: line for line in await state.transcript.read(life.conversation)}
+    assert [after[line.id].text for line in questions] == ["better", "", "question 2"]
+    assert [after[line.id].state for line in questions] == ["answered", "deleted", "answered"]
+    assert [after[line.id].state for line in replies] == ["read", "delivered", "failed"]
+
+
+async def test_only_the_lost_shards_are_touched(state: State, bus: Bus) -> None:
+    lives = [await lived(state, bus, f"visitor-{n}") for n in range(6)]
+    lost = frozenset({shard_of(lives[0].conversation)})
+    spared = [life for life in lives if shard_of(life.conversation) not in lost]
+    for life in spared:
+        # On the store alone: it would be gone if its shard were emptied.
+        await state.transcript.edit(life.conversation, (await state.transcript.read(life.conversation))[0].id, "mark")
+    before = [await life.picture() for life in lives]
+    report = await again(state, bus, lost)
+    assert [await life.picture() for life in lives] == before
+    assert report.conversations == len(lives) - len(spared)
+
+
+async def test_a_log_with_more_ids_than_fit_is_read_in_rounds(state: State, bus: Bus) -> None:
+    lives = [await lived(state, bus, f"visitor-{n}") for n in range(12)]
+    before = [await life.picture() for life in lives]
+    report = await again(state, bus, limit=20)
+    assert report.rounds > 1
+    assert (report.conversations, report.messages) == (12, 48)
+    assert [await life.picture() for life in lives] == before
+
+
+async def test_rebuilding_twice_changes_nothing_more(state: State, bus: Bus) -> None:
+    life = await lived(state, bus, "visitor")
+    await life.hear("not answered")
+    await again(state, bus)
+    once = await life.picture()
+    await again(state, bus)
+    assert await life.picture() == once
+
+
+async def test_a_record_that_cannot_be_decoded_is_left_out_and_counted(state: State, bus: Bus) -> None:
+    life = await lived(state, bus, "visitor")
+    bad = event(topics.MESSAGE_RECEIVED, Receipt(state="read", at=NOW), life.conversation, "poison")
+    await bus.append([bad])
+    before = await life.picture()
+    report = await again(state, bus)
+    assert report.undecodable == 2, "it is met at both readings"
+    assert await life.picture() == before
+
+
+async def test_an_address_learnt_later_still_leads_to_the_conversation(state: State, bus: Bus) -> None:
+    life = await lived(state, bus, "visitor")
+    who = await state.contacts.get(TENANT, life.contact)
+    await again(state, bus)
+    assert await state.contacts.get(TENANT, life.contact) == who

@@ -1,0 +1,167 @@
+"""A whole embedded instance behind real HTTP, without the agent: what the API itself does, on the real store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import jsonschema
+import pytest
+
+from agent_worker.knowledge.library import Library
+from gateway import config as configuration
+from gateway.app import build_app, serving
+from gateway.engines import open_engine
+from gateway.openapi import document
+from gateway.parts import Parts, accounts_of
+from infra.blobs import open_blobs
+from infra.telemetry import PrometheusMetrics
+from schemas import topics
+from schemas.conversation import Conversation
+from schemas.messages import Address
+from schemas.conversation import Origin
+
+TEXT = """
+data_dir: data
+secret_key: a-secret-of-the-tests
+admin_token: the-admin-token
+partitions: 3
+tenants:
+  shop:
+    name: Shop
+    channels: {web: {main: {}}}
+  other:
+    name: Other
+    channels: {web: {main: {}}}
+"""
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: Any
+    body: Any
+
+    @property
+    def code(self) -> str:
+        """The code of an error."""
+        return str(self.body["error"]["code"])
+
+
+class Instance:
+    """One running instance. Every JSON answer is held against the OpenAPI document."""
+
+    def __init__(self, parts: Parts, http: aiohttp.ClientSession, address: str, clock: Clock) -> None:
+        self.parts = parts
+        self.http = http
+        self.address = address
+        self.clock = clock
+        self._document = document()
+
+    async def call(
+        self, method: str, path: str, body: Any = None, *, token: str | None = "the-admin-token", **more: Any
+    ) -> Answer:
+        headers = ({"Authorization": f"Bearer {token}"} if token is not None else {}) | more.pop("headers", {})
+        async with self.http.request(method, self.address + path, json=body, headers=headers, **more) as response:
+            kind = response.content_type
+            data = await (response.json() if kind == "application/json" else response.text())
+            answer = Answer(response.status, response.headers, data)
+        self._check(method, path.partition("?")[0], answer)
+        return answer
+
+    async def admin(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
+        return await self.call(method, f"/v1/admin/shop{path}", body, **more)
+
+    def _check(self, method: str, path: str, answer: Answer) -> None:
+        """Raises when the status is not declared for the route, or the body is not what is declared."""
+        declared = self._operation(method, path)
+        if declared is None:
+            return
+        response = declared["responses"][str(answer.status)]
+        schema = response.get("content", {}).get("application/json", {}).get("schema")
+        if schema and "$ref" in schema:
+            whole = {"$ref": schema["$ref"], "components": self._document["components"]}
+            jsonschema.Draft202012Validator(whole).validate(answer.body)
+
+    def _operation(self, method: str, path: str) -> Any:
+        for template, operations in self._document["paths"].items():
+            parts, given = template.split("/"), path.split("/")
+            fits = len(parts) == len(given) and all(
+                part == there or part.startswith("{") for part, there in zip(parts, given, strict=True)
+            )
+            if fits and "{" not in template.rpartition("/")[2] and method.lower() in operations:
+                return operations[method.lower()]
+        for template, operations in self._document["paths"].items():
+            parts, given = template.split("/"), path.split("/")
+            if len(parts) == len(given) and all(
+                part == there or part.startswith("{") for part, there in zip(parts, given, strict=True)
+            ):
+                return operations.get(method.lower())
+        return None
+
+    async def conversation(self, place: str = "visitor-1", tenant: str = "shop") -> Conversation:
+        """A conversation as the worker leaves it after a first message."""
+        state, now = self.parts.state, self.clock()
+        contact, id_ = await state.contacts.resolve(
+            tenant, "web", "main", place, [Address(channel="web", value=place)], now=now
+        )
+        origin = Origin(tenant=tenant, channel="web", account="main", place=place, contact_id=contact.id)
+        return (await state.conversations.begin(id_, origin, [f"event-{place}"], now=now)).conversation
+
+    async def logged(self, topic: str) -> list[Any]:
+        """The decoded payloads on a topic, with their envelopes."""
+        from schemas.envelope import Envelope
+
+        records = await self.parts.bus.read(topic)
+        envelopes = [Envelope.from_wire(record.headers, record.value) async for record in records]
+        return [(found, found.payload(topics.EVENT_TYPES[found.type][0])) for found in envelopes]
+
+
+class Clock:
+    """Stands still unless it is moved."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def tick(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+async def instance(tmp_path: Path) -> AsyncIterator[Instance]:
+    file = tmp_path / "parley.yaml"
+    file.write_text(TEXT, encoding="utf-8")
+    config = configuration.load(file, environ={})
+    clock = Clock()
+    async with open_engine(config, config.data_path) as engine:
+        library = Library(
+            engine.bus,
+            engine.state.heads,
+            tmp_path / "index",
+            clock=clock,
+            answerable_above=lambda _tenant: 0.5,
+        )
+        await library.start()
+        await library.ready()
+        parts = Parts(
+            config=config,
+            bus=engine.bus,
+            state=engine.state,
+            blobs=open_blobs(config.blobs, config.data_path),
+            metrics=PrometheusMetrics(),
+            clock=clock,
+            accounts=accounts_of(config),
+            secret_key=config.secret_key.get_secret_value(),
+            admin_token=config.admin_token.get_secret_value(),
+            knowledge=library,
+        )
+        async with serving(build_app(parts), "127.0.0.1", 0) as port, aiohttp.ClientSession() as http:
+            yield Instance(parts, http, f"http://127.0.0.1:{port}", clock)
+        await library.close()
