@@ -34,7 +34,7 @@ class Fold:
         self._now = monotonic
         self._seen = 0
         self._started = monotonic()
-        self._restarts = 0
+        self.restarts = 0
         self.decoded = Decoded()
         self._decode()
 
@@ -71,8 +71,8 @@ class Fold:
     def may_restart(self, rules: FoldRules) -> bool:
         """Whether an arrival may still cancel the running turn."""
         in_time = self._now() - self._started < rules.longest
-        return in_time and self._restarts < rules.restarts and not self.batch.hurry.is_set()
+        return in_time and self.restarts < rules.restarts and not self.batch.hurry.is_set()
 
     def restart(self) -> None:
-        self._restarts += 1
+        self.restarts += 1
         self.take_more()

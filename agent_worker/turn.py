@@ -117,7 +117,7 @@ class TurnEngine:
 
     def _count_repeats(self, fold: Fold, intake: Intake) -> None:
         repeats = sum(event.id not in intake.handled for event in fold.events)
-        if repeats:
+        if repeats and not fold.restarts:
             self._metrics.count("parley_duplicates_total", repeats, where="worker")
 
     async def _origin(self, fold: Fold) -> Origin | None:

@@ -5,6 +5,7 @@ A consumer of its own, so that receipts are applied while a worker is busy or aw
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
@@ -38,7 +39,7 @@ class Receipts:
             if record.headers.get("ce_type") == topics.RECEIPT_RECORDED:
                 await self._apply_record(record)
 
-    async def give_up(self, conversation: str, records: list[Record], error: Exception, attempts: int) -> None:
+    async def give_up(self, conversation: str, records: Sequence[Record], error: Exception, attempts: int) -> None:
         """A receipt is no message: the worker's group dead-letters what is broken, here it is only left out."""
         log.warning("receipts_dropped", conversation_id=conversation, count=len(records), error=type(error).__name__)
 

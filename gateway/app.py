@@ -34,11 +34,12 @@ KEEP_ALIVE = 75.0
 def build_app(parts: Parts) -> web.Application:
     """Every route of the contract over the given parts."""
     # Heavy or optional for those who only need the rest of this module.
-    from gateway import admin, health
+    from gateway.admin import add_routes as add_admin_routes
+    from gateway.health import add_routes as add_health_routes
 
     app = _chat_app(parts)
-    admin.add_routes(app, parts)
-    health.add_routes(app, parts)
+    add_admin_routes(app, parts)
+    add_health_routes(app, parts)
     return app
 
 

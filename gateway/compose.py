@@ -33,6 +33,7 @@ from gateway.engines import Engine, channels_of, check_topics, open_engine, refu
 from gateway.parts import Parts, accounts_of
 from gateway.responses import errors_as_json
 from gateway.settings import Config
+from gateway.slots import own_folder
 from gateway.supervisor import Supervisor
 from infra.blobs import open_blobs
 from infra.metrics import PrometheusMetrics
@@ -51,12 +52,13 @@ def now() -> datetime:
 
 
 @asynccontextmanager
-async def opened(config: Config) -> AsyncIterator[tuple[Parts, Library, Healer]]:
-    """All parts over the configured engine; nothing consumes yet."""
+async def opened(config: Config, *, searches: bool = True) -> AsyncIterator[tuple[Parts, Healer]]:
+    """All parts over the configured engine; nothing consumes yet. ``searches`` False leaves the documents out."""
     data_dir = Path(config.data_dir)
-    async with open_engine(config, data_dir) as engine:
+    async with AsyncExitStack() as stack:
+        engine = await stack.enter_async_context(open_engine(config, data_dir))
         healer = Healer(engine.state, engine.bus, channels=channels_of(config), clock=now)
-        library = _library(config, engine, data_dir)
+        library = await stack.enter_async_context(_library(config, engine, data_dir)) if searches else None
         parts = Parts(
             config=config,
             bus=engine.bus,
@@ -73,18 +75,25 @@ async def opened(config: Config) -> AsyncIterator[tuple[Parts, Library, Healer]]
             lost=lambda: not healer.well.is_set(),
             ready=_readiness(engine, library, healer),
         )
-        yield parts, library, healer
+        yield parts, healer
 
 
-def _library(config: Config, engine: Engine, data_dir: Path) -> Library:
+@asynccontextmanager
+async def _library(config: Config, engine: Engine, data_dir: Path) -> AsyncIterator[Library]:
     thresholds = {name: tenant.knowledge.answerable_above for name, tenant in config.tenants.items()}
-    return Library(
-        engine.bus,
-        engine.state.heads,
-        data_dir / "knowledge",
-        clock=now,
-        answerable_above=lambda tenant: thresholds.get(tenant, 0.5),
-    )
+    with own_folder(data_dir / "knowledge") as folder:
+        library = Library(
+            engine.bus,
+            engine.state.heads,
+            folder,
+            clock=now,
+            answerable_above=lambda tenant: thresholds.get(tenant, 0.5),
+        )
+        await library.start()
+        try:
+            yield library
+        finally:
+            await library.close()
 
 
 def _channels(config: Config, engine: Engine) -> dict[str, Channel]:
@@ -95,10 +104,14 @@ def _channels(config: Config, engine: Engine) -> dict[str, Channel]:
     }
 
 
-def _readiness(engine: Engine, library: Library, healer: Healer) -> Callable[[], Awaitable[dict[str, str]]]:
+def _readiness(engine: Engine, library: Library | None, healer: Healer) -> Callable[[], Awaitable[dict[str, str]]]:
+    probes = {"bus": engine.bus.ready, "state": engine.state.ready}
+    if library is not None:
+        probes["knowledge"] = library.ready
+
     async def ready() -> dict[str, str]:
         wrong: dict[str, str] = {}
-        for name, probe in (("bus", engine.bus.ready), ("state", engine.state.ready), ("knowledge", library.ready)):
+        for name, probe in probes.items():
             try:
                 await probe()
             except ParleyError as error:
@@ -113,18 +126,14 @@ def _readiness(engine: Engine, library: Library, healer: Healer) -> Callable[[],
 @asynccontextmanager
 async def embedded(config: Config) -> AsyncIterator[Parts]:
     """For commands: the SQLite file opened by this process alone. Raises DatabaseLocked while an instance runs."""
-    async with opened(config) as (parts, library, _):
-        await library.start()
-        try:
-            yield parts
-        finally:
-            await library.close()
+    async with opened(config) as (parts, _):
+        yield parts
 
 
 async def serve_dev(config: Config, *, on_ready: Callable[[Parts], object] | None = None) -> None:
     """Everything in one process until SIGTERM or SIGINT."""
-    async with _running(config) as (parts, library, supervisor):
-        _start_worker(parts, library, supervisor, channels_of(config))
+    async with _running(config) as (parts, supervisor):
+        _start_worker(parts, supervisor, channels_of(config))
         _start_connectors(parts, supervisor, channels_of(config))
         await _serve_edge(config, parts, supervisor, on_ready)
 
@@ -133,14 +142,12 @@ async def serve_role(config: Config, role: Role, channels: Sequence[str] = ()) -
     """One role until SIGTERM or SIGINT. ``channels`` narrows workers and connectors; empty means all."""
     refuse_embedded(config, f"run {role}")
     served = [name for name in channels_of(config) if not channels or name in channels]
-    async with _running(config) as (parts, library, supervisor):
+    async with _running(config, searches=role != "connectors") as (parts, supervisor):
         if role == "edge":
             await _serve_edge(config, parts, supervisor, None)
             return
-        if role == "worker":
-            _start_worker(parts, library, supervisor, served)
-        else:
-            _start_connectors(parts, supervisor, served)
+        start = _start_worker if role == "worker" else _start_connectors
+        start(parts, supervisor, served)
         host, port = _address(config)
         supervisor.run("health", lambda: serve_forever(_health_app(parts), host, port, stop=supervisor.stopping))
         await supervisor.wait()
@@ -153,21 +160,18 @@ def _health_app(parts: Parts) -> web.Application:
 
 
 @asynccontextmanager
-async def _running(config: Config) -> AsyncIterator[tuple[Parts, Library, Supervisor]]:
+async def _running(config: Config, *, searches: bool = True) -> AsyncIterator[tuple[Parts, Supervisor]]:
     supervisor = Supervisor()
     supervisor.on_signals()
-    async with AsyncExitStack() as stack:
-        parts, library, healer = await stack.enter_async_context(opened(config))
+    async with opened(config, searches=searches) as (parts, healer):
         if not config.embedded:
             await check_topics(parts.bus, config)
         healer.start()
-        stack.push_async_callback(healer.close)
-        await library.start()
-        stack.push_async_callback(library.close)
         try:
-            yield parts, library, supervisor
+            yield parts, supervisor
         finally:
             await supervisor.finish(GRACE)
+            await healer.close()
 
 
 def _member(role: str) -> str:
@@ -176,8 +180,8 @@ def _member(role: str) -> str:
     return f"{name}.{role}" if name else ""
 
 
-def _start_worker(parts: Parts, library: Library, supervisor: Supervisor, channels: Sequence[str]) -> None:
-    worker = worker_of(parts, library)
+def _start_worker(parts: Parts, supervisor: Supervisor, channels: Sequence[str]) -> None:
+    worker = worker_of(parts)
     consumers = Consumers(parts, supervisor, member=_member("worker"))
     consumers.start(worker_consumers(worker, channels))
     supervisor.every("sweeper", SWEEP_EVERY, worker.sweep)

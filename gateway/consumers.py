@@ -18,7 +18,8 @@ from gateway.settings import Tenant
 from gateway.supervisor import Supervisor
 from infra.bus.lanes import Bounds, Lanes
 from schemas import topics
-from schemas.ports import GiveUp, Knowledge, LaneHandler
+from schemas.errors import SetupError
+from schemas.ports import GiveUp, LaneHandler
 
 SWEEP_EVERY = 5.0
 GAUGES_EVERY = 2.0
@@ -57,12 +58,15 @@ def _rules(tenant: Tenant) -> TenantRules:
     )
 
 
-def worker_of(parts: Parts, knowledge: Knowledge) -> Worker:
+def worker_of(parts: Parts) -> Worker:
+    """Raises SetupError when the parts were opened without documents."""
+    if parts.knowledge is None:
+        raise SetupError("a worker needs the tenants' documents")
     settings = worker_settings(parts.config.tenants)
     return Worker(
         bus=parts.bus,
         state=parts.state,
-        knowledge=knowledge,
+        knowledge=parts.knowledge,
         models=Models({"local": LocalModel(settings)}),
         settings=settings,
         metrics=parts.metrics,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from types import TracebackType
 from weakref import WeakSet
@@ -34,7 +35,8 @@ class Watch:
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Watch:
-        self._task = asyncio.create_task(self._listen())
+        # Subscribed before anybody reads the transcript, so that nothing falls in between.
+        self._task = asyncio.create_task(self._listen(self._signals.subscribe(live.topic(self._conversation))))
         return self
 
     async def __aexit__(
@@ -65,15 +67,16 @@ class Watch:
         self._queue.clear()
         return payloads
 
-    async def _listen(self) -> None:
+    async def _listen(self, signals: AsyncIterator[bytes]) -> None:
         while True:
             try:
-                async for payload in self._signals.subscribe(live.topic(self._conversation)):
+                async for payload in signals:
                     self._queue.append(payload)
                     self._something.set()
             except ParleyError as error:
                 log.debug("signals_away", code=error.code, conversation_id=self._conversation)
             await asyncio.sleep(1.0)  # nothing to wait on: the store is away, and readers look for themselves
+            signals = self._signals.subscribe(live.topic(self._conversation))
 
 
 class Doors:

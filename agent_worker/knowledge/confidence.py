@@ -10,8 +10,8 @@ import math
 
 from agent_worker.knowledge.retrieval import Evidence
 
-BIAS = -1.2
-WEIGHTS: dict[str, float] = {"passage": 3.0, "document": 2.0, "strange": -5.0, "margin": 0.5, "rare": 0.5}
+BIAS = -0.2
+WEIGHTS: dict[str, float] = {"passage": 0.3, "document": 2.0, "strange": -3.6, "margin": 1.7}
 
 
 def confidence(evidence: Evidence) -> float:

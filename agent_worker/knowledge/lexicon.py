@@ -32,14 +32,15 @@ STOP = _words(
 _IRREGULAR = """
     freeze froze frozen; send sent; pay paid; buy bought; bite bit bitten; grow grew grown; break broke broken;
     choose chose chosen; lose lost; find found; keep kept; sell sold; hold held; feel felt; leave left;
-    fall fell fallen;     die died dying dead death; eat ate eaten; drink drank drunk; write wrote written; begin began begun; bring brought;
-    catch caught; cut cutting; dig dug; draw drew drawn; forget forgot forgotten; hear heard; hide hid hidden;
+    fall fell fallen; die died dying dead death; eat ate eaten; drink drank drunk; write wrote written;
+    begin began begun; bring brought; catch caught; cut cutting; dig dug; draw drew drawn;
+    forget forgot forgotten; hear heard; hide hid hidden;
     meet met; mean meant; rise rose risen; run ran; shrink shrank shrunk; speak spoke spoken; spend spent;
     stand stood; steal stole stolen; swell swelled swollen; teach taught; throw threw thrown; understand understood;
     wear wore worn; win won; child children; leaf leaves; foot feet; tooth teeth; mouse mice; person people;
     shelf shelves; half halves; life lives; knife knives; fungus fungi; larva larvae; cactus cacti; index indices;
     good better best; bad worse worst; deep depth; wide width; long length; high height; warm warmth; hot heat heating;
-    strong strength; arrive arrival; deliver delivery; refuse refusal; renew renewal; propose proposal; 
+    strong strength; arrive arrival; deliver delivery; refuse refusal; renew renewal; propose proposal;
     cancel cancellation
 """
 IRREGULAR: dict[str, str] = {

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from agent_worker.knowledge.analysis import distance, synonyms, terms
+from agent_worker.knowledge.analysis import distance, synonyms, term, terms
 from agent_worker.knowledge.index import Hit, TenantIndex, Term
 from agent_worker.knowledge.questions import focused
 
@@ -16,9 +17,13 @@ SYNONYM = 0.5
 COMPOUND = 0.9
 TYPO = 0.7
 NUMBER = 0.4
-DOCUMENT_SHARE = 0.6
+NAME = 1.6
+DOCUMENT_SHARE = 0.65
 _CANDIDATES = 40
 _DOCUMENTS = 12
+# "How long" asks for a figure; no document need hold the word.
+_HOW = re.compile(r"\bhow (?:long|often|soon|old|far|big|come|about)\b", re.IGNORECASE)
+_INSIDE = re.compile(r"(?<=[a-z0-9,;:(\"'“‘] )[(\"'“‘]?([A-ZÀ-Þ][^\W\d_]{2,})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,6 @@ class Evidence:
     document: float = 0.0
     strange: float = 1.0
     margin: float = 0.0
-    rare: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +46,24 @@ class Ranked:
 
 def understand(index: TenantIndex, text: str) -> list[Term]:
     """The question's distinct terms with their stand-ins and weights; unknown words stay, without options."""
-    found = terms(text)
+    found = terms(_HOW.sub(" ", text))
+    named = _names(text)
     pairs = {f"{one} {two}" for one, two in pairwise(found)}
     joined = {one + two: two for one, two in pairwise(found)}
     out: list[Term] = []
     for text_term in dict.fromkeys(found):
         options = _options(index, text_term, pairs, joined)
         frequency = max((index.known(option) for option, _ in options[:1]), default=0)
-        out.append(Term(text_term, tuple(options), _weight(text_term, frequency, len(index.versions))))
+        weight = _weight(text_term, frequency, len(index.versions))
+        # A name that stands nowhere is most likely what the question is about.
+        out.append(Term(text_term, tuple(options), weight * (NAME if not options and text_term in named else 1.0)))
     return out
+
+
+def _names(text: str) -> set[str]:
+    """Terms of words written with a capital inside a sentence."""
+    inside = _INSIDE.findall(text)
+    return {made for word in inside if (made := term(word))}
 
 
 def _weight(text: str, frequency: int, documents: int) -> float:
@@ -90,9 +103,9 @@ def _parts(index: TenantIndex, text: str) -> tuple[str, ...]:
 
 def _close(index: TenantIndex, text: str) -> list[str]:
     """Words of the documents that this may be a slip of."""
-    if len(text) < 5 or any(c.isdigit() for c in text):
+    if len(text) < 6 or any(c.isdigit() for c in text):
         return []
-    limit = 1 if len(text) < 8 else 2
+    limit = 1 if len(text) < 9 else 2
     near = [(distance(text, other, limit), other) for other in index.beginning_with(text[:2], 5000)]
     best = min((far for far, _ in near), default=limit + 1)
     return sorted(other for far, other in near if far == best)[:3] if best <= limit else []
@@ -158,14 +171,11 @@ def _evidence(index: TenantIndex, asked: Sequence[Term], hits: Sequence[Hit], do
     same = " ".join(f"{hit.heading} {hit.text}" for hit in hits if hit.document == best.document)
     document = passage | set(terms(same))
     ranks = sorted(documents.values(), reverse=True)
-    known = [term for term in asked if term.options]
-    rarest = max((term.weight for term in known), default=0.0)
     return Evidence(
         passage=_covered(asked, passage) / total,
         document=_covered(asked, document) / total,
         strange=sum(term.weight for term in asked if not term.options) / total,
         margin=min(1.0, ranks[0] - ranks[1]) if len(ranks) > 1 else 1.0,
-        rare=max((_hit(term, passage) * term.weight for term in known), default=0.0) / rarest if rarest else 0.0,
     )
 
 

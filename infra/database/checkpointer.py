@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from functools import partial
 from pathlib import Path
 
 import structlog
@@ -62,7 +61,7 @@ class Checkpointer:
         log.warning("database.checkpoint_failed", reason=str(error))
         if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR:
             # A failed fsync here takes the writer's pages with it.
-            self._committer.between(partial(self._committer.distrust, error))
+            self._committer.suspect(error)
 
     def _checkpoint(self) -> None:
         size = self._wal_bytes()
@@ -75,7 +74,7 @@ class Checkpointer:
         finally:
             connection.close()
         if size > LARGE_BYTES:
-            self._committer.between(self._committer.checkpoint)
+            self._committer.checkpoint()
         if size > ALARM_BYTES:
             log.warning("database.wal_large", bytes=size)
 

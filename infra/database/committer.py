@@ -1,24 +1,30 @@
-"""The one writer: a thread that runs what waits in one transaction, and answers when that is on disk."""
+"""The one writer: what waits runs in one transaction, and is answered when that is on disk."""
 
 from __future__ import annotations
 
 import asyncio
-import queue
 import sqlite3
-import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
 
+from infra.database.disk import Disk
 from infra.database.file import DatabaseFailed, connect, is_broken
 
 log = structlog.get_logger(__name__)
 
-BATCH_WORKS = 1_000
+SLICE_S = 0.005
+"""How long one batch may keep the event loop; what is left over goes into the next one."""
+
 QUEUED_WORKS = 20_000
+BREATH_EVERY_S = 0.002
+BREATH_S = 0.0001
 
 
 @dataclass(slots=True, eq=False)
@@ -43,143 +49,172 @@ class Work:
 class Committer:
     """Group commit: while one transaction reaches the disk, the next one gathers.
 
+    The statements run on the event loop, in memory and for microseconds; only the commit, which waits for the disk, has
+    a thread. Were the statements in a thread too, each would have to win the interpreter back from a busy loop, up to
+    5 ms every time: under load a batch of a few hundred statements would take seconds.
+
     A file whose fsync has failed cannot be trusted to hold what was written before (the kernel may have dropped those
     pages), so after an I/O error the connection is thrown away, and a new one must first bring the whole write-ahead
-    log into the database. Until that works every batch fails; nothing else has to be done for it to heal.
+    log into the database. Until that works every write fails; nothing else has to be done for it to heal.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._queue: queue.SimpleQueue[Work | Callable[[], None] | None] = queue.SimpleQueue()
+        self._disk = Disk()
         self._connection: sqlite3.Connection | None = connect(path)
-        self._suspect = False
+        self._dropped: list[sqlite3.Connection] = []
         self._synchronous = "FULL"
+        self._waiting: deque[Work] = deque()
+        self._jobs: deque[Callable[[sqlite3.Connection], None]] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._breath: asyncio.TimerHandle
+        self._busy = False
+        self._scheduled = False
+        self._idle = asyncio.Event()
         self.on_commit: Callable[[], None] = lambda: None
         self.on_reopen: Callable[[], None] = lambda: None
-        self._thread = threading.Thread(target=self._serve, name="parley-database", daemon=True)
-        self._thread.start()
 
     def submit(self, work: Work) -> None:
         """Queue one work. Raises DatabaseFailed when too much waits already (the disk does not keep up)."""
-        if self._queue.qsize() >= QUEUED_WORKS:
+        if len(self._waiting) >= QUEUED_WORKS:
             raise DatabaseFailed("too many writes wait for the disk", retry_after_ms=2_000)
-        self._queue.put(work)
-
-    def between(self, job: Callable[[], None]) -> None:
-        """Run ``job`` in the writer's thread between two transactions. It must not raise."""
-        self._queue.put(job)
+        self._loop = work.future.get_loop()
+        self._waiting.append(work)
+        self._schedule()
 
     def checkpoint(self) -> None:
-        """Copy what is left of the write-ahead log into the database, so that the log can start over."""
+        """Between two transactions, bring the rest of the write-ahead log home, so that it can start over.
+
+        May be called from any thread.
+        """
+        self._from_thread(partial(self._between, _checkpoint))
+
+    def suspect(self, error: BaseException) -> None:
+        """Somebody else's fsync of the file has failed. May be called from any thread."""
+        self._from_thread(partial(self._between, partial(_raise, error)))
+
+    async def close(self) -> None:
+        """Finish what is queued."""
+        self._idle.clear()
+        self._schedule()
+        await self._idle.wait()
+        await asyncio.to_thread(self._stop)
+
+    def _stop(self) -> None:
+        self._disk.stop()
+        self._close_dropped()
         if self._connection is not None:
-            try:
-                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            except sqlite3.Error as error:
-                self.distrust(error)
+            _close(self._connection)
 
-    def distrust(self, error: BaseException) -> None:
-        """Throw the connection away; the next batch must make it good. Only between two transactions."""
-        log.error("database.connection_dropped", reason=str(error))
-        self._close()
-        self._suspect = True
+    # ── turns of the event loop ──────────────────────────────────────────────────────────────────────────────────────
 
-    def stop(self) -> None:
-        """Finish what is queued, then end the thread. Blocks."""
-        self._queue.put(None)
-        self._thread.join()
+    def _from_thread(self, call: Callable[[], None]) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(call)
 
-    # ── the thread ───────────────────────────────────────────────────────────────────────────────────────────────────
+    def _between(self, job: Callable[[sqlite3.Connection], None]) -> None:
+        self._jobs.append(job)
+        self._schedule()
 
-    def _serve(self) -> None:
-        stopping = False
-        while not stopping:
-            item = self._queue.get()
-            batch: list[Work] = []
-            while True:
-                if item is None:
-                    stopping = True
-                    break
-                if not isinstance(item, Work):
-                    self._commit(batch)
-                    batch = []
-                    item()
-                elif not item.future.cancelled():
-                    batch.append(item)
-                if len(batch) >= BATCH_WORKS:
-                    break
-                try:
-                    item = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-            self._commit(batch)
-        self._close()
+    def _schedule(self) -> None:
+        """Soon, not now: what else this turn of the loop asks for goes into the same transaction."""
+        if not self._busy and not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._turn)
 
-    def _commit(self, batch: list[Work]) -> None:
-        if not batch:
-            return
-        try:
-            self._transact(batch)
-        except Exception as error:
-            self._roll_back(error)
-            self._fail(batch, error)
+    def _turn(self) -> None:
+        self._scheduled = False
+        if not self._waiting and not self._jobs:
+            self._idle.set()
+        elif self._connection is None:
+            self._on_disk(self._reopen, self._reopened)
+        elif self._jobs:
+            self._on_disk(partial(self._jobs.popleft(), self._connection), self._job_done)
         else:
-            self.on_commit()
-        _deliver(batch)
+            self._transact(self._connection)
 
-    def _transact(self, batch: list[Work]) -> None:
-        connection = self._usable()
-        self._set_synchronous(connection, "FULL" if any(work.durable for work in batch) else "NORMAL")
-        connection.execute("BEGIN IMMEDIATE")
-        for work in batch:
-            self._run(connection, work)
-        connection.execute("COMMIT")
+    def _on_disk(self, job: Callable[[], Any], done: Callable[[Any, Exception | None], None]) -> None:
+        self._busy = True
+        self._breathe_later(BREATH_EVERY_S)
+        self._disk.run(job, partial(self._returned, done))
 
-    def _run(self, connection: sqlite3.Connection, work: Work) -> None:
-        connection.execute("SAVEPOINT work")
+    def _breathe_later(self, delay: float) -> None:
+        self._breath = asyncio.get_running_loop().call_later(delay, self._breathe, delay)
+
+    def _breathe(self, delay: float) -> None:
+        """A loop that is never idle takes the interpreter back faster than a thread wakes up: stand aside for it."""
+        time.sleep(BREATH_S)
+        self._breathe_later(min(2 * delay, 10 * BREATH_EVERY_S))
+
+    def _returned(self, done: Callable[[Any, Exception | None], None], result: Any, error: Exception | None) -> None:
+        self._busy = False
+        self._breath.cancel()
+        done(result, error)
+        self._schedule()
+
+    def _job_done(self, _: None, error: Exception | None) -> None:
+        if error is not None:
+            self._drop(error)
+
+    # ── transactions ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _transact(self, connection: sqlite3.Connection) -> None:
+        batch: list[Work] = []
         try:
-            work.result = work.run(connection)
-        except BaseException as error:
-            if is_broken(error) or not connection.in_transaction:
-                raise
-            connection.execute("ROLLBACK TO work")
-            work.error = error
-        connection.execute("RELEASE work")
+            self._set_synchronous(connection, "FULL" if any(work.durable for work in self._waiting) else "NORMAL")
+            connection.execute("BEGIN IMMEDIATE")
+            self._run_waiting(connection, batch)
+        except Exception as error:
+            self._committed(batch, None, error)
+            self._schedule()
+        else:
+            self._on_disk(partial(connection.execute, "COMMIT"), partial(self._committed, batch))
 
     def _set_synchronous(self, connection: sqlite3.Connection, wanted: str) -> None:
         if wanted != self._synchronous:
             connection.execute(f"PRAGMA synchronous={wanted}")
             self._synchronous = wanted
 
+    def _run_waiting(self, connection: sqlite3.Connection, batch: list[Work]) -> None:
+        until = time.monotonic() + SLICE_S
+        while self._waiting:
+            work = self._waiting.popleft()
+            if work.future.cancelled():
+                continue
+            batch.append(work)
+            _run(connection, work)
+            if time.monotonic() > until:
+                break
+
+    def _committed(self, batch: list[Work], _: object, error: Exception | None) -> None:
+        if error is None:
+            self.on_commit()
+        else:
+            self._undo(error)
+            _fail(batch, error)
+        for work in batch:
+            work.settle()
+
     # ── failure and recovery ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def _fail(self, batch: list[Work], error: BaseException) -> None:
-        log.error("database.write_failed", works=len(batch), reason=str(error))
-        for work in batch:
-            failed = DatabaseFailed(f"the database could not be written: {error}")
-            failed.__cause__ = error
-            work.result, work.error = None, failed
-
-    def _roll_back(self, error: BaseException) -> None:
+    def _undo(self, error: Exception) -> None:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL and self._connection is not None:
             # Nothing reached the disk half-way: a rollback is enough.
             try:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                self._connection.rollback()
                 return
             except sqlite3.Error:
                 pass
-        self.distrust(error)
+        self._drop(error)
 
-    def _usable(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = self._reopen()
-            self._synchronous = "FULL"
-            if self._suspect:
-                log.warning("database.recovered")
-            self._suspect = False
-        return self._connection
+    def _drop(self, error: Exception) -> None:
+        if self._connection is not None:
+            log.error("database.connection_dropped", reason=str(error))
+            self._dropped.append(self._connection)
+            self._connection = None
 
     def _reopen(self) -> sqlite3.Connection:
+        self._close_dropped()
         self.on_reopen()
         connection = connect(self._path)
         try:
@@ -191,27 +226,52 @@ class Committer:
             raise
         return connection
 
-    def _close(self) -> None:
-        if self._connection is not None:
-            try:
-                self._connection.close()
-            except sqlite3.Error as error:
-                log.warning("database.close_failed", reason=str(error))
-            self._connection = None
+    def _reopened(self, connection: sqlite3.Connection | None, error: Exception | None) -> None:
+        if error is None:
+            log.warning("database.recovered")
+            self._connection, self._synchronous = connection, "FULL"
+            return
+        waiting, self._waiting = list(self._waiting), deque()
+        self._jobs.clear()
+        _fail(waiting, error)
+        for work in waiting:
+            work.settle()
+
+    def _close_dropped(self) -> None:
+        while self._dropped:
+            _close(self._dropped.pop())
 
 
-def _deliver(batch: list[Work]) -> None:
-    """Wake each event loop once, not once a work."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[Work]] = {}
+def _run(connection: sqlite3.Connection, work: Work) -> None:
+    connection.execute("SAVEPOINT work")
+    try:
+        work.result = work.run(connection)
+    except Exception as error:
+        if is_broken(error) or not connection.in_transaction:
+            raise
+        connection.execute("ROLLBACK TO work")
+        work.error = error
+    connection.execute("RELEASE work")
+
+
+def _fail(batch: list[Work], error: Exception) -> None:
+    log.error("database.write_failed", works=len(batch), reason=str(error))
     for work in batch:
-        by_loop.setdefault(work.future.get_loop(), []).append(work)
-    for loop, works in by_loop.items():
-        try:
-            loop.call_soon_threadsafe(_settle, works)
-        except RuntimeError:
-            log.warning("database.nobody_waits", works=len(works))  # that loop is closed
+        failed = DatabaseFailed(f"the database could not be written: {error}")
+        failed.__cause__ = error
+        work.result, work.error = None, failed
 
 
-def _settle(works: list[Work]) -> None:
-    for work in works:
-        work.settle()
+def _checkpoint(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
+
+def _raise(error: BaseException, _: sqlite3.Connection) -> None:
+    raise error
+
+
+def _close(connection: sqlite3.Connection) -> None:
+    try:
+        connection.close()
+    except sqlite3.Error as error:
+        log.warning("database.close_failed", reason=str(error))

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Database:
-    """The SQLite file of one process. ``write`` and ``read`` may be called from any event loop."""
+    """The SQLite file of one process and one event loop."""
 
     def __init__(self, path: Path, lock: ProcessLock) -> None:
         self.path = path
@@ -61,9 +61,10 @@ class Database:
         ``durable`` means on disk when this returns; without it the write survives the death of the process, but not of
         the machine. Never durable by itself, it is as durable as the next durable write.
 
-        ``work`` runs in another thread, together with others' works in one transaction, each seeing what those before
-        it did. It must not begin, commit or roll back, nor keep the connection. What it raises undoes it alone and is
-        raised here. Raises DatabaseFailed when the file could not be written: nothing is known about the outcome.
+        ``work`` runs on the event loop, so it must be short (milliseconds; split what is longer), together with others'
+        works in one transaction, each seeing what those before it did. It must not begin, commit or roll back, nor keep
+        the connection. What it raises undoes it alone and is raised here. Raises DatabaseFailed when the file could not
+        be written: nothing is known about the outcome.
         """
         if self._closed:
             raise DatabaseFailed("the database is closed")
@@ -71,21 +72,25 @@ class Database:
         self._committer.submit(Work(work, future, durable))
         return await future
 
-    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run ``work`` on one snapshot of what is committed, in a reader's thread. Raises DatabaseFailed."""
+    async def read(self, work: Callable[[sqlite3.Connection], T], *, background: bool = False) -> T:
+        """Run ``work`` on one snapshot of what is committed. Raises DatabaseFailed.
+
+        It runs on the event loop and must be short; ``background`` gives it a thread, for what takes longer than a few
+        milliseconds. There every row costs a wait for the interpreter, so let SQLite do the work, not Python.
+        """
         if self._closed:
             raise DatabaseFailed("the database is closed")
-        return await self._readers.run(work)
+        if background:
+            return await asyncio.to_thread(self._readers.read, work)
+        await asyncio.sleep(0)  # many reads in a row leave room for others
+        return self._readers.read(work)
 
     async def close(self) -> None:
         """Finish the queued writes, move the write-ahead log into the file, and give the lock back."""
         if self._closed:
             return
         self._closed = True
-        await asyncio.to_thread(self._stop)
-
-    def _stop(self) -> None:
-        self._checkpointer.stop()
-        self._readers.stop()
-        self._committer.stop()
+        await asyncio.to_thread(self._checkpointer.stop)
+        self._readers.renew()
+        await self._committer.close()
         self._lock.release()

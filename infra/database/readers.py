@@ -1,31 +1,35 @@
-"""A few connections that only read, each in a thread of a small pool."""
+"""A few connections that only read, each on a snapshot."""
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from infra.database.file import DatabaseFailed, connect, is_broken
 
 T = TypeVar("T")
-THREADS = 2
 
 
 class Readers:
+    """There are as many connections as there were reads at the same time: one, and one for each thread that reads."""
+
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="parley-read")
         self._idle: list[sqlite3.Connection] = []
         self._generation = 0
         self._guard = threading.Lock()
 
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, work)
+    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work`` on one snapshot. Raises DatabaseFailed."""
+        try:
+            return self._on_snapshot(work)
+        except sqlite3.Error as error:
+            if is_broken(error):
+                raise DatabaseFailed(f"the database could not be read: {error}") from error
+            raise
 
     def renew(self) -> None:
         """Throw the connections away; those in use are closed when they come back."""
@@ -34,18 +38,6 @@ class Readers:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
-
-    def stop(self) -> None:
-        self._pool.shutdown(wait=True)
-        self.renew()
-
-    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        try:
-            return self._on_snapshot(work)
-        except sqlite3.Error as error:
-            if is_broken(error):
-                raise DatabaseFailed(f"the database could not be read: {error}") from error
-            raise
 
     def _on_snapshot(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with self._guard:

@@ -65,7 +65,7 @@ def cursor(at: int, item: str) -> str:
 def cursor_place(text: str) -> tuple[int, str]:
     """``(microseconds, id)`` of a cursor made by ``cursor``. Raises InvalidRequest."""
     stamp, colon, item = text.partition(":")
-    if not colon or not stamp.isascii() or not stamp.isdigit():
+    if not colon or not stamp.isascii() or not stamp.isdigit() or len(stamp) > 18:
         raise InvalidRequest("the cursor is not one that a listing returned")
     return int(stamp), item
 

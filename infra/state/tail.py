@@ -53,7 +53,7 @@ class Tail:
         """Take note of a payload of any kind; ``timestamp_ms`` is when it came onto the log."""
         match payload:
             case InboundMessage() | OutboundMessage():
-                if line(payload) is not None:
+                if is_line(payload):
                     # Repeats count where they first appeared.
                     self._first_seen.setdefault(rules.pack_id(payload.id), timestamp_ms)
             case Snapshot():
@@ -136,8 +136,13 @@ def _highest(state: MessageState, others: Iterable[MessageState]) -> MessageStat
     return state
 
 
-def line(message: InboundMessage | OutboundMessage) -> TranscriptMessage | None:
-    """The transcript's line of a message on the log; None when it is not part of the transcript."""
+def is_line(message: InboundMessage | OutboundMessage) -> bool:
+    """Whether a message on the log belongs to the transcript: what is for the desk alone does not."""
+    return isinstance(message, InboundMessage) or message.purpose != "desk"
+
+
+def line(message: InboundMessage | OutboundMessage) -> TranscriptMessage:
+    """The transcript's line of a message on the log."""
     if isinstance(message, InboundMessage):
         return TranscriptMessage(
             id=message.id,
@@ -147,8 +152,6 @@ def line(message: InboundMessage | OutboundMessage) -> TranscriptMessage | None:
             created_at=message.sent_at,
             in_reply_to=message.in_reply_to,
         )
-    if message.purpose == "desk":
-        return None
     return TranscriptMessage(
         id=message.id,
         author=message.author,

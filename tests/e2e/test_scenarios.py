@@ -34,7 +34,7 @@ async def test_what_no_document_holds_is_declined_and_a_person_is_offered(contac
 
 
 async def test_a_burst_of_twenty_at_once_is_all_seen_and_folded(parley: Installation, contact: Contact) -> None:
-    await asyncio.gather(*(contact.say(f"{QUESTIONS[i % 3]} ({i})") for i in range(20)))
+    await asyncio.gather(*(contact.say(f"{QUESTIONS[i % 3]} ({i})", f"burst-{i}") for i in range(20)))
     contact.sent.sort(key=lambda sent: sent.seq)
     found = await parley.findings([contact])
     assert found.faults == []
@@ -70,7 +70,8 @@ async def test_an_edited_document_changes_the_next_answer(parley: Installation, 
     changed = DOCUMENTS["returns"].replace("30 days", "45 days")
     await parley.admin("PUT", "knowledge/returns", json={"title": "Returns", "body": changed})
     second = await contact.answered((await contact.say(QUESTIONS[1])).message_id)
-    assert "45 days" in second["text"]
+    turns = (await parley.admin("GET", f"conversations/{contact.conversation}"))["turns"]
+    assert "45 days" in second["text"], turns[-1]
 
 
 async def test_two_tabs_are_one_conversation(contact: Contact) -> None:

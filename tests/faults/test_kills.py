@@ -35,7 +35,7 @@ async def talking(installation: Installation, people: int) -> AsyncIterator[list
         async def talk(contact: Contact) -> None:
             while not done.is_set():
                 await contact.say(f"{QUESTIONS[len(contact.sent) % 3]} ({contact.name} {len(contact.sent)})")
-                await asyncio.sleep(random.uniform(0.0, 0.15))
+                await asyncio.sleep(random.uniform(0.1, 0.4))
 
         talkers = [asyncio.create_task(talk(contact)) for contact in contacts]
         try:
@@ -66,7 +66,7 @@ async def die_sometime(installation: Installation, rng: random.Random) -> None:
 async def torment(installation: Installation, rounds: int, random_kills: int) -> None:
     rng = random.Random(SEED)
     print(f"seed {SEED}")
-    async with talking(installation, people=6) as contacts:
+    async with talking(installation, people=10) as contacts:
         for nth in range(1, rounds + 1):
             for point in PRESENT:
                 await die_at(installation, point, nth)

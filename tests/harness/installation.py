@@ -157,8 +157,9 @@ class Installation:
         while True:
             found = Findings()
             for contact in contacts:
-                about = await self.admin("GET", f"conversations/{contact.conversation}", tenant=contact.tenant)
-                check(contact, await contact.transcript(), about["turns"], found)
+                # Unknown until a worker has begun its first turn.
+                about = await self.admin("GET", f"conversations/{contact.conversation}", tenant=contact.tenant, ok=False)
+                check(contact, await contact.transcript(), about.get("turns", []), found)
             if not found.faults or asyncio.get_running_loop().time() > until:
                 return found
             await asyncio.sleep(0.1)

@@ -42,6 +42,7 @@ class KafkaBus:
     async def start(self) -> None:
         quiet()
         await self._writer.start()
+        await self._catalog.describe()
 
     async def close(self) -> None:
         await asyncio.gather(*(one.close() for one in list(self._open)))

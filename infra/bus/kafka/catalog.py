@@ -11,6 +11,7 @@ from aiokafka import TopicPartition as Source
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from infra.bus.kafka.consumers import stop
 from infra.bus.kafka.profile import KafkaProfile
 from schemas.errors import BusUnavailable, TopicMismatch
 from schemas.topics import TopicSpec
@@ -44,7 +45,7 @@ class Catalog:
     async def partitions(self, topic: str) -> int:
         """Raises TopicMismatch when the topic does not exist. Counts are chosen once, so they are remembered."""
         if (count := self._partitions.get(topic)) is None:
-            found = await self._counts([topic])
+            found = await self._counts([topic], self._profile.append_deadline)
             if topic not in found:
                 raise TopicMismatch(f"topic {self.on_broker(topic)} does not exist", fix="parley topics create")
             self._partitions[topic] = count = found[topic]
@@ -59,8 +60,9 @@ class Catalog:
         return [Source(self.on_broker(t), number) for t in topics for number in range(await self.partitions(t))]
 
     async def describe(self) -> dict[str, int]:
-        """Partition count of every topic under our prefix."""
-        return await self._counts(None)
+        """Partition count of every topic under our prefix; remembered, so that an append need not ask in an outage."""
+        self._partitions = await self._counts(None)
+        return dict(self._partitions)
 
     async def create(self, specs: Sequence[TopicSpec]) -> list[str]:
         """Create what is missing and wait until it can be used; returns the names. Raises TopicMismatch."""
@@ -104,7 +106,7 @@ class Catalog:
         if admin is not None:
             await admin.close()
         if observer is not None:
-            await observer.stop()
+            await stop(observer)
 
     def _missing(self, specs: Sequence[TopicSpec], have: dict[str, int]) -> list[TopicSpec]:
         for spec in specs:
@@ -127,9 +129,9 @@ class Catalog:
             await asyncio.sleep(self._profile.retry_backoff_ms / 1000)
         raise BusUnavailable("created topics did not get their leaders in time")
 
-    async def _counts(self, topics: Sequence[str] | None) -> dict[str, int]:
+    async def _counts(self, topics: Sequence[str] | None, deadline: float | None = None) -> dict[str, int]:
         names = None if topics is None else [self.on_broker(topic) for topic in topics]
-        described = await self._ask(lambda admin: admin.describe_topics(names))
+        described = await self._ask(lambda admin: admin.describe_topics(names), deadline)
         return {
             self.ours(topic["topic"]): len(topic["partitions"])
             for topic in described
@@ -169,7 +171,7 @@ class Catalog:
                 try:
                     await observer.start()
                 except BaseException:
-                    await observer.stop()
+                    await stop(observer)
                     raise
                 self._observer = observer
         return self._observer

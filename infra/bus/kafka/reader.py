@@ -12,8 +12,8 @@ from aiokafka import TopicPartition as Source
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from infra.bus.kafka.catalog import Catalog
+from infra.bus.kafka.consumers import has_died, record_of, stop
 from infra.bus.kafka.profile import KafkaProfile
-from infra.bus.kafka.records import has_died, record_of
 from schemas.errors import BusUnavailable
 from schemas.ports import Record
 
@@ -56,7 +56,7 @@ class Reader:
             async with asyncio.timeout(self._profile.start_deadline):
                 await self._consumer.start()
         except BaseException as error:
-            await self._consumer.stop()
+            await stop(self._consumer)
             if isinstance(error, TimeoutError | KafkaError | OSError):
                 raise BusUnavailable(f"no Kafka broker answers: {error!r}") from error
             raise
@@ -94,7 +94,7 @@ class Reader:
         fetched: dict[Source, list[Any]] = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH)
         if not fetched and not self._closed and has_died(self._consumer):
             self._renewing = True
-            await self._consumer.stop()
+            await stop(self._consumer)
         return fetched
 
     def _up_to_end(self, fetched: Mapping[Source, list[Any]]) -> dict[Source, list[Any]]:
@@ -115,7 +115,7 @@ class Reader:
     async def close(self) -> None:
         self._closed = True
         if self._consumer is not None:
-            await self._consumer.stop()
+            await stop(self._consumer)
 
     def record(self, raw: Any) -> Record:
         return record_of(raw, self._topic)

@@ -17,11 +17,11 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka import TopicPartition as Source
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from infra.bus.kafka.catalog import Catalog
+from infra.bus.kafka.consumers import generation_of, has_died, record_of, stop
 from infra.bus.kafka.profile import KafkaProfile
-from infra.bus.kafka.records import has_died, record_of
 from schemas.errors import BusUnavailable, Fenced
 from schemas.ports import RebalanceListener, Record, TopicPartition
 
@@ -33,14 +33,19 @@ _FAILURES_IN_A_ROW = 3
 
 
 class _Bridge(ConsumerRebalanceListener):  # type: ignore[misc,unused-ignore]
-    def __init__(self, member: KafkaSubscription) -> None:
+    """Passes on what one client says, for as long as it is the subscription's client."""
+
+    def __init__(self, member: KafkaSubscription, client: Any) -> None:
         self._member = member
+        self._client = client
 
     async def on_partitions_revoked(self, revoked: Iterable[Source]) -> None:
-        await self._member.lose()
+        if self._member.client is self._client:
+            await self._member.lose()
 
     async def on_partitions_assigned(self, assigned: Iterable[Source]) -> None:
-        await self._member.gain(assigned)
+        if self._member.client is self._client:
+            await self._member.gain(assigned)
 
 
 class KafkaSubscription:
@@ -68,11 +73,12 @@ class KafkaSubscription:
         }
         self._group = group
         self._listener = listener
-        self._consumer: Any = None
+        self.client: Any = None
         self._fetching: asyncio.Task[dict[Source, list[Any]]] | None = None
         self._held: dict[TopicPartition, deque[Any]] = {}
         self._readable = _NONE
         self._owned = _NONE
+        self._generation = -1
         self._paused: set[TopicPartition] = set()
         self._turn = asyncio.Lock()
         self._failures = 0
@@ -87,12 +93,12 @@ class KafkaSubscription:
             async with asyncio.timeout(self._profile.start_deadline):
                 await consumer.start()
         except BaseException as error:
-            await consumer.stop()
+            await stop(consumer)
             if isinstance(error, TimeoutError | KafkaError | OSError):
                 raise BusUnavailable(f"no Kafka broker answers: {error!r}") from error
             raise
-        consumer.subscribe(self._topics, listener=_Bridge(self))
-        self._consumer = consumer
+        consumer.subscribe(self._topics, listener=_Bridge(self, consumer))
+        self.client = consumer
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -100,12 +106,14 @@ class KafkaSubscription:
         """Raises BusUnavailable when the client reports a failure; it heals with later polls."""
         if self._broken is not None:
             raise self._broken
+        if self._closed:
+            return []
         if ready := self._take(max_records):
             return ready
-        if self._consumer is None:
+        if self.client is None:
             await self.open()
         if self._fetching is None:
-            fetch = self._consumer.getmany(timeout_ms=int(timeout * 1000), max_records=max_records)
+            fetch = self.client.getmany(timeout_ms=int(timeout * 1000), max_records=max_records)
             self._fetching = asyncio.create_task(fetch, name="kafka poll")
         await asyncio.wait({self._fetching}, timeout=timeout + _SLACK)
         await self._absorb()
@@ -115,16 +123,16 @@ class KafkaSubscription:
         wanted = self._owned.intersection(partitions)
         self._paused |= wanted
         if sources := self._assigned(wanted):
-            self._consumer.pause(*sources)
+            self.client.pause(*sources)
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
         wanted = self._paused.intersection(partitions)
         self._paused -= wanted
         if sources := self._assigned(wanted):
-            self._consumer.resume(*sources)
+            self.client.resume(*sources)
 
     def _assigned(self, partitions: Iterable[TopicPartition]) -> list[Source]:
-        held = self._consumer.assignment() if self._consumer is not None else ()
+        held = self.client.assignment() if self.client is not None else ()
         return [source for one in partitions if (source := self._source(one)) in held]
 
     def _take(self, most: int) -> list[Record]:
@@ -141,12 +149,12 @@ class KafkaSubscription:
         if self._fetching is None or not self._fetching.done():
             return
         fetched, self._fetching = self._fetching, None
+        if self._closed:
+            return
         try:
             records = fetched.result()
-            if not records and has_died(self._consumer):
+            if not records and has_died(self.client):
                 raise KafkaError("the client's fetcher ended")
-        except ConsumerStoppedError:
-            return
         except (KafkaError, OSError) as error:
             self._failures += 1
             if self._failures >= _FAILURES_IN_A_ROW:
@@ -166,7 +174,7 @@ class KafkaSubscription:
     async def _rejoin(self, error: Exception) -> None:
         """The client's coordinator or fetcher has died, which it never gets over: begin again as a new member."""
         log.error("kafka_consumer_renewed", group=self._group, reason=repr(error))
-        consumer, self._consumer = self._consumer, None
+        consumer, self.client = self.client, None
         self._failures = 0
         self._owned = _NONE
         await self.lose()
@@ -176,16 +184,14 @@ class KafkaSubscription:
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Raises Fenced when a partition is no longer ours; BusUnavailable after the deadline: it may be stored yet."""
-        if not self._owned.issuperset(offsets):
-            raise Fenced(f"partitions of {self._group} have gone to another member")
         if not offsets:
             return
+        if not self._owned.issuperset(offsets) or generation_of(self.client) != self._generation:
+            raise Fenced(f"partitions of {self._group} have gone to another member")
         try:
             async with asyncio.timeout(self._profile.commit_deadline):
-                await self._consumer.commit({self._source(one): offset for one, offset in offsets.items()})
+                await self.client.commit({self._source(one): offset for one, offset in offsets.items()})
         except (CommitFailedError, IllegalStateError) as error:
-            # Until the group has let us in again, a commit of ours could only overwrite another's.
-            self._owned = _NONE
             raise Fenced(f"{self._group} has moved on without us") from error
         except (TimeoutError, KafkaError, OSError) as error:
             raise BusUnavailable(f"Kafka did not confirm a commit: {error!r}") from error
@@ -212,6 +218,7 @@ class KafkaSubscription:
         self._drop()
         self._paused.clear()
         self._owned = frozenset(map(self._partition, sources))
+        self._generation = generation_of(self.client)
         try:
             await self._listener.assigned(self._owned)
         except Exception as error:
@@ -227,14 +234,14 @@ class KafkaSubscription:
             return
         self._closed = True
         await self.lose()
-        if self._consumer is not None:
-            await self._stop(self._consumer)
+        if self.client is not None:
+            await self._stop(self.client)
         if self._fetching is not None:
             self._fetching.cancel()
             await asyncio.gather(self._fetching, return_exceptions=True)
 
     async def _stop(self, consumer: Any) -> None:
-        stopping = asyncio.create_task(consumer.stop(), name="kafka consumer stop")
+        stopping = asyncio.create_task(stop(consumer), name="kafka consumer stop")
         self._stopping.add(stopping)
         stopping.add_done_callback(self._stopping.discard)
         # With a broker that is frozen, leaving takes a request timeout; it goes on behind our back.

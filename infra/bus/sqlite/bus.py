@@ -76,7 +76,7 @@ class SqliteBus:
     async def start(self) -> None:
         """Raises SetupError when the file is damaged."""
         try:
-            await self._database.read(self._check)
+            await self._database.read(self._check, background=True)
             self._catalog.add(await self._database.read(self._load))
         except DatabaseFailed as error:
             raise _damaged(error.message) from error
@@ -163,7 +163,7 @@ class SqliteBus:
     async def read(
         self, topic: str, *, since: Mapping[int, int] | None = None, keys: Callable[[str], bool] | None = None
     ) -> AsyncIterator[Record]:
-        """One partition after the other. ``keys`` is asked in another thread."""
+        """One partition after the other."""
         return self._read(self._catalog.topic(topic), since or {}, keys)
 
     async def _read(

@@ -1,4 +1,4 @@
-"""Reads spans of partitions in a reader's thread, within a budget of bytes."""
+"""Reads spans of partitions, within a budget of bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from schemas.ports import Record
 log = structlog.get_logger(__name__)
 
 CHUNK_RECORDS = 500
-CHUNK_BYTES = 8 << 20
+CHUNK_BYTES = 2 << 20
 
 KeyFilter = Callable[[str], bool]
 Piece = tuple[list[Record], int]

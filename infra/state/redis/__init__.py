@@ -30,16 +30,16 @@ def _assemble(url: str, prefix: str) -> State:
     from infra.state.redis.leases import RedisLeases
     from infra.state.redis.limiter import RedisLimiter
     from infra.state.redis.parking import RedisParking
-    from infra.state.redis.pipe import Pipe, connect, listen
+    from infra.state.redis.pipe import Pipe, connections, listener
     from infra.state.redis.rebuilding import RedisRebuild
     from infra.state.redis.shards import Shards
     from infra.state.redis.signals import RedisSignals
     from infra.state.redis.transcript import RedisTranscript
     from infra.state.redis.turns import RedisTurns
 
-    pipe = Pipe(connect(url))
+    pipe = Pipe(connections(url))
     shards = Shards(pipe, prefix)
-    signals = RedisSignals(pipe, listen(url), prefix)
+    signals = RedisSignals(pipe, listener(url), prefix)
     rebuild = RedisRebuild(shards)
 
     async def ready() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import structlog
 from redis import exceptions as said
 
 from schemas.errors import StateUnavailable
+
+_log = structlog.get_logger(__name__)
 
 _FIXES: tuple[tuple[type[Exception], str, str], ...] = (
     (
@@ -41,5 +44,6 @@ def unavailable(error: BaseException) -> StateUnavailable:
     if known is None and isinstance(error, OSError):
         known = _FIXES[-1]
     if known is None:
+        _log.error("state_call_failed", error=str(error))
         return StateUnavailable(f"Redis failed: {type(error).__name__}", fix="see the log")
     return StateUnavailable(known[1], fix=known[2])

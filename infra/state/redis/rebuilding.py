@@ -11,7 +11,6 @@ from uuid import uuid4
 from infra.bus.partitioner import shard_of
 from infra.state import kinship, rules
 from infra.state.redis import contacts, deliveries, wire
-from infra.state.redis.failures import unavailable
 from infra.state.redis.pipe import Argument
 from infra.state.redis.shards import ALL, Shards, quoted
 from schemas.conversation import Contact, Delivered, Origin, Snapshot
@@ -71,8 +70,11 @@ class RedisRebuild:
         )
 
     async def restore_contact(self, contact: Contact) -> None:
+        # Nearly always nobody has this contact's id or addresses yet.
+        if await self._put_contact(contact, {contact.id: b""}):
+            return
         for _ in range(contacts.ATTEMPTS):
-            if await self._restore_contact(contact):
+            if await self._unite_contact(contact):
                 return
         raise StateUnavailable("a contact changes faster than it can be restored")
 
@@ -102,7 +104,7 @@ class RedisRebuild:
         if overtaken:
             raise StateLost("another rebuild has begun meanwhile", shards=overtaken)
 
-    async def _restore_contact(self, contact: Contact) -> bool:
+    async def _unite_contact(self, contact: Contact) -> bool:
         shard = contacts.shard_for(contact.tenant)
         keys = contacts.keys_for(self._shards, contact.tenant, contact.addresses)
         (known,) = await self._at(shard, "restore_contact_get", keys[:1], contact.id)
@@ -114,10 +116,14 @@ class RedisRebuild:
         else:
             kin.append(Contact.model_validate_json(known))
             read[kin[-1].id] = known
-        whole = kinship.restored(contact, kin)
-        keys = contacts.keys_for(self._shards, whole.tenant, whole.addresses)
+        return await self._put_contact(kinship.restored(contact, kin), read)
+
+    async def _put_contact(self, contact: Contact, read: dict[str, bytes]) -> bool:
+        """False when what was read is no longer so."""
+        shard = contacts.shard_for(contact.tenant)
+        keys = contacts.keys_for(self._shards, contact.tenant, contact.addresses)
         was = [part for item in read.items() for part in item]
-        (written,) = await self._at(shard, "restore_contact_put", keys, whole.id, whole.model_dump_json(), *was)
+        (written,) = await self._at(shard, "restore_contact_put", keys, contact.id, contact.model_dump_json(), *was)
         return bool(written)
 
     async def _bind(self, conversation: str, outcome: Delivered, origin: Origin) -> None:
@@ -139,20 +145,16 @@ class RedisRebuild:
         """Delete what the log brings back; the rest (parked records, dead letters, turns) is as true as before."""
         starts = {f"{self._shards.prefix}:{{s{shard:02x}}}:".encode() for shard in shards}
         length = len(next(iter(starts), b""))
-        client = self._shards.pipe.client
-        prefix = re.sub(r"([\[\]*?\\^-])", r"\\\1", self._shards.prefix)
-        cursor = 0
-        try:
-            while True:
-                cursor, keys = await client.scan(cursor, match=f"{prefix}:{{s*", count=_SCAN)
-                doomed = [key for key in keys if key[:length] in starts and _is_rebuilt(key[length:])]
-                if doomed:
-                    await client.unlink(*doomed)
-                if cursor == 0:
-                    return
-        except Exception as error:
-            raise unavailable(error) from error
+        pattern = re.sub(r"([\[\]*?\\^-])", r"\\\1", self._shards.prefix) + ":{s*"
+        cursor: int | bytes = 0
+        while True:
+            cursor, keys = await self._shards.pipe.command("SCAN", cursor, "MATCH", pattern, "COUNT", _SCAN)
+            doomed = [key for key in keys if key[:length] in starts and _is_rebuilt(key[length:])]
+            if doomed:
+                await self._shards.pipe.command("UNLINK", *doomed)
+            if int(cursor) == 0:
+                return
 
 
-def _is_rebuilt(rest: Any) -> bool:
-    return bytes(rest).partition(b":")[0] in _REBUILT
+def _is_rebuilt(rest: bytes) -> bool:
+    return rest.partition(b":")[0] in _REBUILT

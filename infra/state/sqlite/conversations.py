@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from infra.state import rules
 from infra.state.sqlite import outbox, ownership, rows, transcript
@@ -107,11 +107,18 @@ _put_outbox = outbox.put  # inside ``commit`` the name is taken by the port's ar
 
 
 def _begin(connection: sqlite3.Connection, new: Conversation, event_ids: Sequence[str]) -> Begun:
-    rows.create(connection, new)
-    query = f"UPDATE state_conversations SET token = token + 1 WHERE id = ? RETURNING {rows.COLUMNS}"  # noqa: S608
-    row = rows.parse(connection.execute(query, (new.id,)).fetchall()[0])
+    found = _raise_token(connection, new.id)
+    if not found:
+        rows.create(connection, new)
+        found = _raise_token(connection, new.id)
+    row = rows.parse(found[0])
     handled = rows.handled_among(connection, new.id, event_ids)
     return Begun(row.conversation, row.token, handled, outbox.pending(connection, new.id))
+
+
+def _raise_token(connection: sqlite3.Connection, conversation: str) -> list[Any]:
+    query = f"UPDATE state_conversations SET token = token + 1 WHERE id = ? RETURNING {rows.COLUMNS}"  # noqa: S608
+    return connection.execute(query, (conversation,)).fetchall()
 
 
 def _holds(row: rows.Row, token: int, version: int, epoch: int) -> bool:

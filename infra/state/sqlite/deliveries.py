@@ -82,12 +82,7 @@ class SqliteDeliveries:
         self, tenant: str, channel: str, account: str, external_id: str, conversation: str, message_id: str
     ) -> None:
         row = (tenant, channel, account, external_id, conversation, message_id)
-        await self._store.write(
-            conversation,
-            lambda connection: connection.execute(
-                "INSERT OR REPLACE INTO state_external_ids VALUES (?, ?, ?, ?, ?, ?)", row
-            ),
-        )
+        await self._store.write(conversation, lambda connection: bind(connection, *row))
 
     async def unresolved(self, *, before: datetime, limit: int) -> list[tuple[str, str]]:
         query = (
@@ -99,6 +94,21 @@ class SqliteDeliveries:
             return connection.execute(query, (rules.micros(before), limit)).fetchall()
 
         return await self._store.read(ALL_SHARDS, work)
+
+
+def bind(
+    connection: sqlite3.Connection,
+    tenant: str,
+    channel: str,
+    account: str,
+    external_id: str,
+    conversation: str,
+    message_id: str,
+) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO state_external_ids VALUES (?, ?, ?, ?, ?, ?)",
+        (tenant, channel, account, external_id, conversation, message_id),
+    )
 
 
 def settle(connection: sqlite3.Connection, conversation: str, outcome: Delivered) -> None:

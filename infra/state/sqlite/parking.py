@@ -1,4 +1,4 @@
-"""Records set aside on SQLite, in the order in which they were parked."""
+"""Records set aside on SQLite, in the order of the log, whoever parked which of them first."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class SqliteParking:
     async def parked(self, group: str, conversation: str, *, limit: int) -> list[Record]:
         query = (
             f"SELECT {_FIELDS} FROM state_parked WHERE consumer_group = ? AND conversation = ?"  # noqa: S608
-            " ORDER BY position LIMIT ?"
+            ' ORDER BY "offset", position LIMIT ?'
         )
 
         def work(connection: sqlite3.Connection) -> list[Record]:

@@ -49,7 +49,7 @@ class SqliteRebuild:
         await self._write(lambda connection: _restore_message(connection, conversation, message))
 
     async def restore_delivery(self, conversation: str, outcome: Delivered) -> None:
-        await self._write(lambda connection: deliveries.settle(connection, conversation, outcome))
+        await self._write(lambda connection: _restore_delivery(connection, conversation, outcome))
 
     async def finish(self, shards: frozenset[int]) -> None:
         def work(connection: sqlite3.Connection) -> None:
@@ -115,3 +115,14 @@ def _restore_message(connection: sqlite3.Connection, conversation: str, message:
     if not transcript.is_written(connection, conversation, message.id):
         transcript.promise(connection, conversation, message.seq, [(message.id, message.seq)] if message.seq else [])
         transcript.write(connection, conversation, message)
+
+
+def _restore_delivery(connection: sqlite3.Connection, conversation: str, outcome: Delivered) -> None:
+    """The log names no account for an outcome, so its external id is bound where the conversation happens."""
+    deliveries.settle(connection, conversation, outcome)
+    row = rows.load(connection, conversation)
+    if outcome.external_id and row is not None:
+        at = row.conversation.origin
+        deliveries.bind(
+            connection, at.tenant, at.channel, at.account, outcome.external_id, conversation, outcome.message_id
+        )

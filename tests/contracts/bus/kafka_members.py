@@ -30,7 +30,7 @@ PROFILE = KafkaProfile(
     request_timeout_ms=10_000,
     append_deadline=1.0,
     commit_deadline=1.0,
-    admin_deadline=10.0,
+    admin_deadline=3.0,
     ready_deadline=1.0,
     close_deadline=2.0,
     start_deadline=2.0,
@@ -88,6 +88,11 @@ async def appended(bus: KafkaBus, envelope: Envelope) -> None:
 
 async def read_all(bus: KafkaBus) -> list[Record]:
     return [record async for record in await bus.read(INBOUND)]
+
+
+async def drain(records: AsyncIterator[Record], into: list[Record]) -> None:
+    async for record in records:
+        into.append(record)  # noqa: PERF401  one by one, so that others see each as it comes
 
 
 @dataclass

@@ -1,17 +1,16 @@
-"""What only the Kafka engine can get wrong in groups and in reading: static and stalled members, markers in the log."""
+"""What only the Kafka engine can get wrong in groups: outages, static and stalled members, a client that breaks."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 import pytest
-from aiokafka import AIOKafkaProducer
 
-from infra.bus.kafka import KafkaBus, KafkaProfile
+from infra.bus.kafka import KafkaProfile
 from infra.deploy.local_kafka import LocalKafka
 from schemas.errors import BusUnavailable, Fenced
 from schemas.ports import Record, Subscription, TopicPartition
@@ -23,9 +22,9 @@ from tests.contracts.bus.kafka_members import (
     Member,
     Watch,
     appended,
+    drain,
     event,
     open_bus,
-    read_all,
     until,
 )
 
@@ -50,7 +49,7 @@ async def test_a_consumer_goes_on_after_its_broker_was_killed(stoppable_kafka: L
     async with open_bus(stoppable_kafka.bootstrap, topic_prefix) as bus, Member(bus).running() as member:
         follower = await bus.follow(INBOUND)
         followed: list[Record] = []
-        following = asyncio.create_task(_drain(follower.records(), followed))
+        following = asyncio.create_task(drain(follower.records(), followed))
         await bus.append([event("c", id="before")])
         await until(lambda: "before" in member.ids(), "the record before is read")
         await member.subscription.commit(member.next_offsets())
@@ -188,90 +187,26 @@ async def _until_read(subscription: Subscription, records: list[Record]) -> None
         records += await subscription.poll(max_records=10, timeout=0.1)
 
 
-@dataclass
-class Worker(Watch):
-    """Handles each record the moment it is handed out, and commits now and then and when it loses its partitions."""
-
-    handled: list[tuple[TopicPartition, int]] = field(default_factory=list)
-    due: dict[TopicPartition, int] = field(default_factory=dict)
-    subscription: Subscription | None = None
-
-    async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
-        await self.commit()
-        await super().revoked(partitions)
-
-    async def commit(self) -> None:
-        due, self.due = self.due, {}
-        if due and self.subscription is not None:
-            await self.subscription.commit(due)
-
-    async def work(self, bus: KafkaBus, stop: asyncio.Event) -> None:
-        self.subscription = await bus.subscribe([INBOUND], GROUP, self)
-        while not stop.is_set():
-            for record in await self.subscription.poll(max_records=7, timeout=0.05):
-                assert record.source in self.owned, "a record of a partition the listener does not have"
-                self.handled.append((record.source, record.offset))
-                self.due[record.source] = record.offset + 1
-        await self.subscription.close()
-
-
-async def _progress(handled: list[tuple[TopicPartition, int]]) -> None:
-    goal = len(handled) + 40
-    await until(lambda: len(handled) >= goal, "the group gets on")
-
-
-async def test_members_that_come_and_go_hand_over_without_a_gap_or_a_repeat(
-    kafka_bootstrap: str, topic_prefix: str
+@pytest.mark.parametrize("part", ["coordinator", "fetcher"])
+async def test_a_member_outlives_the_death_of_its_clients_own_tasks(
+    kafka_bootstrap: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
-    async with open_bus(kafka_bootstrap, topic_prefix, partitions=6) as bus:
-        handled: list[tuple[TopicPartition, int]] = []
-        written: set[tuple[TopicPartition, int]] = set()
-        done = asyncio.Event()
-
-        async def write() -> None:
-            number = 0
-            while not done.is_set():
-                positions = await bus.append([event(f"c{number + one}") for one in range(5)])
-                written.update((TopicPartition(p.topic, p.partition), p.offset) for p in positions)
-                number += 5
-                await asyncio.sleep(0.005)
-
-        writing = asyncio.create_task(write())
-        stops = [asyncio.Event() for _ in range(8)]
-        workers = [asyncio.create_task(Worker(handled=handled).work(bus, stop)) for stop in stops[:2]]
-        for number in range(2, 8):
-            await _progress(handled)
-            workers.append(asyncio.create_task(Worker(handled=handled).work(bus, stops[number])))
-            await _progress(handled)
-            stops[number - 2].set()
-        done.set()
-        await writing
-        await until(lambda: len(set(handled)) == len(written), "everything is handled")
-        for stop in stops:
-            stop.set()
-        await asyncio.gather(*workers)
-        assert await bus.lag(GROUP, [INBOUND]) == {INBOUND: 0}
-    assert set(handled) == written
-    assert len(handled) == len(written), "nothing twice"
+    """The client reports a dead coordinator with every poll, and a dead fetcher never."""
+    async with open_bus(kafka_bootstrap, topic_prefix) as bus, Member(bus).running() as member:
+        await until(lambda: member.watch.owned, "partitions are assigned")
+        client: Any = cast(Any, member.subscription).client
+        if part == "coordinator":
+            monkeypatch.setattr(client._coordinator, "ensure_active_group", _defect)
+            client._coordinator.request_rejoin()
+        else:
+            monkeypatch.setattr(client._fetcher, "_get_actions_per_node", _defect)
+        await bus.append([event("c")])
+        await until(lambda: member.watch.assignments == 2, "it has joined anew")
+        await bus.append([event("c", id="after")])
+        await until(lambda: "after" in member.ids(), "and reads")
+        assert member.watch.revocations == 1, "its listener was told that the first assignment had gone"
+        await member.subscription.commit(member.next_offsets())
 
 
-async def test_a_read_ends_where_the_last_offset_holds_no_record(kafka_bootstrap: str, topic_prefix: str) -> None:
-    """A transaction's marker takes an offset and is never handed out, so counting records would wait for ever."""
-    async with open_bus(kafka_bootstrap, topic_prefix, partitions=1) as bus:
-        producer = AIOKafkaProducer(bootstrap_servers=kafka_bootstrap, transactional_id=topic_prefix + "marker")
-        await producer.start()
-        async with producer.transaction():
-            await producer.send_and_wait(topic_prefix + INBOUND, b"value", key=b"key")
-        await producer.stop()
-        records = await asyncio.wait_for(read_all(bus), 5.0)
-        assert [record.value for record in records] == [b"value"]
-        follower = await bus.follow(INBOUND)
-        following = asyncio.create_task(_drain(follower.records(), []))
-        await asyncio.wait_for(follower.caught_up.wait(), 5.0)
-        await follower.close()
-        await following
-
-
-async def _drain(records: AsyncIterator[Record], into: list[Record]) -> None:
-    async for record in records:
-        into.append(record)  # noqa: PERF401  one by one, so that others see each as it comes
+def _defect(*_: object) -> None:
+    raise RuntimeError("a defect of the client")

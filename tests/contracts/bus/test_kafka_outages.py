@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import defaultdict
 from dataclasses import replace
@@ -12,7 +11,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from infra.bus.kafka import KafkaBus
-from infra.bus.kafka.quiet import RateLimit, quiet
+from infra.bus.kafka.quiet import quiet
 from infra.deploy.local_kafka import LocalKafka
 from schemas.errors import BusUnavailable, TooLarge, TopicMismatch
 from tests.contracts.bus.kafka_members import (
@@ -210,19 +209,15 @@ async def test_an_outage_does_not_flood_the_log(
         assert len(lines) < 20
 
 
-def test_the_log_limit_counts_what_it_leaves_out_and_hides_contents() -> None:
-    now = 0.0
-    limit = RateLimit(window=10.0, clock=lambda: now)
-
-    def line(level: int, text: str, *args: object) -> logging.LogRecord:
-        return logging.LogRecord("aiokafka.conn", level, "", 0, text, args, None)
-
-    assert limit.filter(line(logging.ERROR, "no node %s", 1))
-    assert not limit.filter(line(logging.ERROR, "no node %s", 2))
-    assert not limit.filter(line(logging.ERROR, "no node %s", 1))
-    assert limit.filter(line(logging.ERROR, "something else"))
-    assert not limit.filter(line(logging.DEBUG, "Sending (key=%s value=%s)", b"k", b"secret"))
-    now = 11.0
-    later = line(logging.ERROR, "no node %s", 3)
-    assert limit.filter(later)
-    assert later.getMessage() == "no node 3 [2 like it left out]"
+async def test_an_append_to_a_topic_not_used_before_fails_in_time_too(
+    stoppable_kafka: LocalKafka, topic_prefix: str
+) -> None:
+    async with open_bus(stoppable_kafka.bootstrap, topic_prefix):
+        pass
+    async with open_bus(stoppable_kafka.bootstrap, topic_prefix) as bus:
+        await asyncio.to_thread(stoppable_kafka.stop)
+        for topic in (INBOUND, "never.seen"):
+            began = time.monotonic()
+            with pytest.raises(BusUnavailable):
+                await bus.append([event("c")], topic=topic)
+            assert time.monotonic() - began < PROFILE.append_deadline + 0.5

@@ -255,9 +255,10 @@ async def test_listing_narrows_by_owner_and_channel_and_counts_agree(state: Stat
     assert await state.conversations.counts() == {"agent": 1, "queue": 2, "person": 0, "closed": 0}
 
 
-async def test_a_cursor_that_no_listing_gave_is_refused(state: State) -> None:
+@pytest.mark.parametrize("cursor", ["nonsense", ":", "-1:a", "1e9:a", "²:a", f"{10**30}:a"])
+async def test_a_cursor_that_no_listing_gave_is_refused(state: State, cursor: str) -> None:
     with pytest.raises(InvalidRequest):
-        await state.conversations.listing("plantstore", after="nonsense")
+        await state.conversations.listing("plantstore", after=cursor)
 
 
 async def test_times_keep_their_microseconds(state: State) -> None:

@@ -10,13 +10,14 @@ from tests.contracts.state.samples import later, new_id, record
 GROUP = "parley.worker.web"
 
 
-async def test_parked_records_come_back_as_they_were_in_the_order_of_parking(state: State) -> None:
+async def test_parked_records_come_back_as_they_were_in_the_order_of_the_log(state: State) -> None:
     conversation = new_id()
-    records = [record(offset, conversation) for offset in (7, 3, 9)]
-    await state.parking.park(GROUP, conversation, records[:2], until=later(60))
-    await state.parking.park(GROUP, conversation, records[2:], until=later(60))
-    assert await state.parking.parked(GROUP, conversation, limit=10) == records
-    assert await state.parking.parked(GROUP, conversation, limit=2) == records[:2]
+    three, seven, nine, ten = (record(offset, conversation) for offset in (3, 7, 9, 10))
+    await state.parking.park(GROUP, conversation, [seven, nine], until=later(60))
+    # A worker that took over reads again from before what the last one had parked.
+    await state.parking.park(GROUP, conversation, [three, seven, nine, ten], until=later(60))
+    assert await state.parking.parked(GROUP, conversation, limit=10) == [three, seven, nine, ten]
+    assert await state.parking.parked(GROUP, conversation, limit=2) == [three, seven]
 
 
 async def test_a_tombstone_is_parked_as_one(state: State) -> None:
@@ -42,7 +43,11 @@ async def test_the_same_offset_of_another_partition_is_another_record(state: Sta
     conversation = new_id()
     records = [record(1, conversation), record(1, conversation, partition=1), record(1, conversation, topic="t2")]
     await state.parking.park(GROUP, conversation, records, until=later(60))
-    assert await state.parking.parked(GROUP, conversation, limit=10) == records
+    parked = await state.parking.parked(GROUP, conversation, limit=10)
+    assert len(parked) == 3
+    assert all(one in parked for one in records)
+    assert await state.parking.unpark(GROUP, conversation, records[:1]) == 2
+    assert records[0] not in await state.parking.parked(GROUP, conversation, limit=10)
 
 
 async def test_unparking_tells_how_many_are_left(state: State) -> None:

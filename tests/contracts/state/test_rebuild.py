@@ -154,6 +154,20 @@ async def test_restored_outcomes_stop_a_second_send(state: State) -> None:
     assert await state.deliveries.begin_send(conversation, sent, deadline=30, now=NOW) == "already_sent"
 
 
+async def test_a_restored_outcome_binds_its_external_id_to_the_account_of_its_conversation(state: State) -> None:
+    where = origin(channel="whatsapp")
+    conversation = conversation_of(where)
+    await begun(state, conversation, where=where)
+    await state.deliveries.bind("plantstore", "whatsapp", "main", "wamid.1", conversation, "m-1")
+    taken = await snapshot(state, conversation)
+    await state.rebuild.prepare(ALL_SHARDS)
+    await state.rebuild.restore(taken)
+    await state.rebuild.restore_delivery(conversation, delivered("m-1", "sent", external_id="wamid.1"))
+    await state.rebuild.finish(ALL_SHARDS)
+    found = await state.deliveries.by_external_id("plantstore", "whatsapp", "main", "wamid.1")
+    assert found == (conversation, "m-1")
+
+
 async def test_a_worker_from_before_the_rebuild_cannot_commit_after_it(state: State) -> None:
     conversation = new_id()
     zombies = [await begun(state, conversation) for _ in range(3)]

@@ -14,7 +14,8 @@ from infra.state.tail import GAP
 from schemas import topics
 from schemas.messages import MessageDeleted, MessageEdited, Receipt
 from schemas.ports import Bus, State
-from tests.contracts.state.engines import ALL_SHARDS
+from tests.contracts.bus.engines import open_kafka
+from tests.contracts.state.engines import ALL_SHARDS, redis_state
 from tests.contracts.state.lived import CHANNELS, TENANT, Life, event, lived, log
 from tests.contracts.state.samples import NOW
 
@@ -165,3 +166,18 @@ async def test_an_address_learnt_later_still_leads_to_the_conversation(state: St
     who = await state.contacts.get(TENANT, life.contact)
     await again(state, bus)
     assert await state.contacts.get(TENANT, life.contact) == who
+
+
+@pytest.mark.scaled
+async def test_kafka_and_redis_together_bring_everything_back(
+    redis_url: str, kafka_bootstrap: str, topic_prefix: str
+) -> None:
+    """The pair that runs in production: the same pictures before and after."""
+    async with open_kafka(kafka_bootstrap, topic_prefix)() as bus, redis_state(redis_url) as state:
+        await bus.create_topics(topics.topic_specs(CHANNELS, partitions=3, small=3))
+        lives = [await lived(state, bus, f"visitor-{n}") for n in range(5)]
+        await lives[0].answer([await lives[0].hear("more")], "of course", publish=False)
+        before = [await life.picture() for life in lives]
+        report = await again(state, bus)
+        assert [await life.picture() for life in lives] == before
+        assert (report.conversations, report.contacts) == (5, 5)

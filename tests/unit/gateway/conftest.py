@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,9 +23,9 @@ from gateway.parts import Parts, accounts_of
 from infra.blobs import open_blobs
 from infra.telemetry import PrometheusMetrics
 from schemas import topics
-from schemas.conversation import Conversation
+from schemas.conversation import Conversation, Origin
+from schemas.envelope import Envelope
 from schemas.messages import Address
-from schemas.conversation import Origin
 
 TEXT = """
 data_dir: data
@@ -66,7 +68,10 @@ class Instance:
         self, method: str, path: str, body: Any = None, *, token: str | None = "the-admin-token", **more: Any
     ) -> Answer:
         headers = ({"Authorization": f"Bearer {token}"} if token is not None else {}) | more.pop("headers", {})
-        async with self.http.request(method, self.address + path, json=body, headers=headers, **more) as response:
+        if body is not None:
+            more["data"] = io.BytesIO(json.dumps(body).encode())
+            headers["Content-Type"] = "application/json"
+        async with self.http.request(method, self.address + path, headers=headers, **more) as response:
             kind = response.content_type
             data = await (response.json() if kind == "application/json" else response.text())
             answer = Answer(response.status, response.headers, data)
@@ -88,19 +93,16 @@ class Instance:
             jsonschema.Draft202012Validator(whole).validate(answer.body)
 
     def _operation(self, method: str, path: str) -> Any:
-        for template, operations in self._document["paths"].items():
-            parts, given = template.split("/"), path.split("/")
+        """The route's description; a template without a parameter at the end goes before one with it."""
+        given = path.split("/")
+        templates = sorted(self._document["paths"], key=lambda template: "{" in template.rpartition("/")[2])
+        for template in templates:
+            parts = template.split("/")
             fits = len(parts) == len(given) and all(
                 part == there or part.startswith("{") for part, there in zip(parts, given, strict=True)
             )
-            if fits and "{" not in template.rpartition("/")[2] and method.lower() in operations:
-                return operations[method.lower()]
-        for template, operations in self._document["paths"].items():
-            parts, given = template.split("/"), path.split("/")
-            if len(parts) == len(given) and all(
-                part == there or part.startswith("{") for part, there in zip(parts, given, strict=True)
-            ):
-                return operations.get(method.lower())
+            if fits and method.lower() in self._document["paths"][template]:
+                return self._document["paths"][template][method.lower()]
         return None
 
     async def conversation(self, place: str = "visitor-1", tenant: str = "shop") -> Conversation:
@@ -114,8 +116,6 @@ class Instance:
 
     async def logged(self, topic: str) -> list[Any]:
         """The decoded payloads on a topic, with their envelopes."""
-        from schemas.envelope import Envelope
-
         records = await self.parts.bus.read(topic)
         envelopes = [Envelope.from_wire(record.headers, record.value) async for record in records]
         return [(found, found.payload(topics.EVENT_TYPES[found.type][0])) for found in envelopes]

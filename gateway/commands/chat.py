@@ -1,0 +1,34 @@
+"""`parley chat`: talk to the agent in the terminal, over the same socket as the web page."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gateway.commands.options import AsJson, ConfigFile, TenantName, Url, load, run, tenant_of
+from schemas.errors import InvalidRequest
+
+
+def add(app: typer.Typer) -> None:
+    app.command()(chat)
+
+
+def chat(
+    message: Annotated[
+        str | None, typer.Option("--message", "-m", help="Ask this one question and end.", show_default=False)
+    ] = None,
+    config: ConfigFile = None,
+    tenant: TenantName = None,
+    account: Annotated[str, typer.Option(help="The web account to use.")] = "main",
+    wait: Annotated[float, typer.Option(help="Seconds to wait for an answer.", min=1)] = 60,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Talk to the agent of the running instance."""
+    if as_json and message is None:
+        raise InvalidRequest("--json needs a question", fix='parley chat -m "When do you ship?" --json')
+    from gateway.talk import talk
+
+    loaded = load(config)
+    run(talk(loaded, tenant_of(loaded, tenant), account, message, url, as_json, wait))

@@ -1,0 +1,64 @@
+"""`parley config`: check it, show what holds, print its schema."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import typer
+
+from gateway.commands.options import AsJson, ConfigFile
+from gateway.commands.printing import print_json
+
+app = typer.Typer(help="Check and show the configuration.", no_args_is_help=True)
+HIDDEN = "********"
+_PASSWORD = re.compile(r"(?<=//)[^/@\s]*@")
+
+
+@app.command()
+def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Check the file; every problem is told with its place."""
+    from gateway import config as configuration
+
+    path = configuration.find(config)
+    loaded = configuration.load(config, make_secrets=False)
+    mode = "one process, SQLite" if loaded.embedded else "scaled, Kafka and Redis"
+    if as_json:
+        print_json({"valid": True, "file": str(path), "mode": mode, "tenants": sorted(loaded.tenants)})
+    else:
+        typer.echo(f"{path}: valid ({mode}; tenants: {', '.join(sorted(loaded.tenants))})")
+
+
+@app.command()
+def show(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Show what holds after defaults, file and environment; secrets are masked."""
+    import yaml
+
+    from gateway import config as configuration
+
+    values = masked(configuration.load(config, make_secrets=False).model_dump(mode="python"))
+    if as_json:
+        print_json(values)
+    else:
+        typer.echo(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120), nl=False)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the file, for editors."""
+    from gateway.settings import Config
+
+    print_json({"$schema": "https://json-schema.org/draft/2020-12/schema"} | Config.model_json_schema())
+
+
+def masked(value: Any) -> Any:
+    """Plain values, with secrets and passwords inside addresses hidden; an empty secret is shown as empty."""
+    from pydantic import SecretStr
+
+    if isinstance(value, dict):
+        return {key: masked(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [masked(inner) for inner in value]
+    if isinstance(value, SecretStr):
+        return HIDDEN if value.get_secret_value() else ""
+    return _PASSWORD.sub(f"{HIDDEN}@", value) if isinstance(value, str) else value

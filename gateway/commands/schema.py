@@ -1,0 +1,36 @@
+"""`parley schema`: the wire format as documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.commands.printing import note, print_json
+
+app = typer.Typer(help="The wire format as documents.", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """The wire format as documents."""
+
+
+@app.command()
+def export(
+    out: Annotated[
+        Path | None, typer.Option(help="Write asyncapi.json and schemas/*.json there.", show_default=False)
+    ] = None,
+) -> None:
+    """Print the AsyncAPI document, or write it and one JSON Schema for each event type into a folder."""
+    from schemas import export as documents
+
+    if out is None:
+        print_json(documents.asyncapi())
+        return
+    for name, text in documents.files().items():
+        file = out / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    note(f"{len(documents.files())} documents in {out}")

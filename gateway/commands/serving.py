@@ -1,0 +1,136 @@
+"""`parley dev` and `parley run`: processes that stay."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.commands.options import ConfigFile, load
+from gateway.commands.printing import note, progress
+from schemas.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from gateway.settings import Config
+
+
+class Role(StrEnum):
+    """What one process of a scaled installation does."""
+
+    edge = "edge"
+    connectors = "connectors"
+    worker = "worker"
+
+
+def add(app: typer.Typer) -> None:
+    app.command()(dev)
+    app.command()(run)
+
+
+def dev(
+    config: ConfigFile = None,
+    port: Annotated[int | None, typer.Option(help="Listen there instead.", show_default=False)] = None,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "warning",
+) -> None:
+    """Start everything in one process, on SQLite, with a page to try it."""
+    import asyncio
+
+    from schemas.errors import SetupError
+
+    loaded = load(config, port=port)
+    if not loaded.embedded:
+        raise SetupError(
+            "`parley dev` runs on SQLite; this configuration uses Kafka and Redis",
+            fix="start the roles with `parley run`, or set bus and state to sqlite",
+        )
+    _log(log_level)
+    asyncio.run(_dev(loaded))
+
+
+def run(
+    role: Annotated[Role, typer.Argument(help="edge, connectors or worker.")],
+    config: ConfigFile = None,
+    channels: Annotated[str, typer.Option(help="Only these, separated by commas; all when not given.")] = "",
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Start one role of a scaled installation (Kafka and Redis)."""
+    import asyncio
+
+    from gateway import compose
+    from gateway.engines import refuse_embedded
+
+    loaded = load(config)
+    refuse_embedded(loaded, f"run {role.value}")
+    wanted = chosen_channels(loaded, channels)
+    _log(log_level)
+    asyncio.run(compose.serve_role(loaded, role.value, wanted))
+
+
+def chosen_channels(config: Config, text: str) -> list[str]:
+    """The channels of ``--channels``. Raises InvalidRequest for one that no tenant has."""
+    from gateway.engines import channels_of
+
+    known = channels_of(config)
+    wanted = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise InvalidRequest(f"no tenant has the channel {unknown[0]!r}", fix=f"--channels {','.join(known)}")
+    return wanted
+
+
+def _log(level: str) -> None:
+    from infra.telemetry import set_up_logging
+
+    if level not in ("debug", "info", "warning", "error"):
+        raise InvalidRequest(f"unknown log level {level!r}", fix="--log-level debug, info, warning or error")
+    set_up_logging(human=sys.stderr.isatty(), level=level)
+
+
+async def _dev(config: Config) -> None:
+    from gateway import compose
+    from gateway.commands.instance import noted
+    from gateway.listening import check_port
+
+    check_port(config.host, config.port)
+    await _sync_documents(config)
+    async with noted(config):
+        await compose.serve_dev(config, on_ready=lambda _parts: typer.echo(banner(config)))
+
+
+async def _sync_documents(config: Config) -> None:
+    """Before anything is served, so that the first question already finds them."""
+    from gateway import compose
+    from gateway.sync import LocalShelf, files_below, sync
+
+    wanted = {name: tenant.knowledge.paths for name, tenant in config.tenants.items() if tenant.knowledge.paths}
+    async with compose.embedded(config) as parts:
+        for tenant, paths in wanted.items():
+            files = files_below(Path(path) for path in paths)
+            with progress(f"documents of {tenant}", len(files)) as step:
+                # Documents that came over the API stay: only `knowledge sync` removes.
+                report = await sync(LocalShelf(parts, tenant), files, remove=False, step=step)
+            for file, problem in report.failed.items():
+                note(f"left out {file}: {problem}")
+
+
+def banner(config: Config) -> str:
+    """Where to look and how to ask."""
+    url, tenant = config.local_url, next(iter(config.tenants))
+    ask = '{"query": "When do you ship?", "k": 3}'
+    return f"""
+Parley is running (one process, SQLite in {config.data_dir}). Stop it with Ctrl-C.
+
+  chat page     {url}/
+  admin token   {config.admin_token.get_secret_value()}
+
+Ask in the terminal:
+  parley chat -m "When do you ship?" --url {url}
+
+Or over HTTP:
+  curl -s -X POST {url}/v1/chat/{tenant}/sessions -H 'Content-Type: application/json' -d '{{}}'
+  curl -s -X POST {url}/v1/admin/{tenant}/knowledge/search -H 'Content-Type: application/json' \\
+    -H "Authorization: Bearer {config.admin_token.get_secret_value()}" -d '{ask}'
+"""

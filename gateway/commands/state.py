@@ -1,0 +1,104 @@
+"""`parley state` and `parley topics`: the two stores of an installation."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.commands.options import AsJson, ConfigFile, load, run
+from gateway.commands.printing import note, print_json
+from schemas.errors import Conflict, InvalidRequest
+
+if TYPE_CHECKING:
+    from gateway.settings import Config
+
+state = typer.Typer(help="The state store.", no_args_is_help=True)
+topics = typer.Typer(help="The topics of the log.", no_args_is_help=True)
+
+
+@state.callback()
+def state_group() -> None:
+    """The state store."""
+
+
+@topics.callback()
+def topics_group() -> None:
+    """The topics of the log."""
+
+
+@state.command()
+def rebuild(
+    config: ConfigFile = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Empty the state store and build it again from the log. Work stops meanwhile; nothing is lost."""
+    loaded = load(config)
+    if not yes and not typer.confirm("Empty the state store and rebuild it from the log?", err=True):
+        raise InvalidRequest("nothing was done", fix="confirm, or give --yes")
+    report = run(_rebuild(loaded))
+    if as_json:
+        print_json(report)
+    else:
+        typer.echo(", ".join(f"{value} {key}" for key, value in report.items() if isinstance(value, int)))
+
+
+@topics.command()
+def create(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Create the topics that are missing."""
+    created = run(_create(load(config)))
+    if as_json:
+        print_json({"created": created})
+    else:
+        typer.echo(f"created {', '.join(created)}" if created else "all topics are there")
+
+
+async def _create(config: Config) -> list[str]:
+    from gateway.engines import open_engine, specs
+
+    async with open_engine(config, config.data_path) as engine:
+        return list(await engine.bus.create_topics(specs(config)))
+
+
+async def _rebuild(config: Config) -> dict[str, Any]:
+    """Under the lease that the running processes use, so that only one rebuild happens at a time."""
+    import asyncio
+    from dataclasses import asdict
+    from uuid import uuid4
+
+    from gateway.engines import channels_of, open_engine
+    from infra.bus.partitioner import SHARDS
+    from infra.state.healer import LEASE, LEASE_TTL, SETTLE
+    from infra.state.rebuild import rebuild as work
+
+    holder = f"command-{uuid4().hex}"
+    async with open_engine(config, config.data_path) as engine:
+        leases, now = engine.state.leases, datetime.now(UTC)
+        if await leases.acquire(LEASE, holder, ttl=LEASE_TTL, now=now) is None:
+            raise Conflict("another process is rebuilding the state", fix="wait until it is done")
+        renewal = asyncio.create_task(_renew(leases, LEASE, holder, LEASE_TTL))
+        try:
+            report = await work(
+                engine.bus,
+                engine.state.rebuild,
+                frozenset(range(SHARDS)),
+                channels=channels_of(config),
+                settle=0.0 if config.embedded else SETTLE,
+                now=now,
+                progress=lambda what, count: note(f"{count} {what}"),
+            )
+        finally:
+            renewal.cancel()
+            await asyncio.gather(renewal, return_exceptions=True)
+            await leases.release(LEASE, holder)
+    return asdict(report)
+
+
+async def _renew(leases: Any, name: str, holder: str, ttl: float) -> None:
+    import asyncio
+
+    while True:
+        await asyncio.sleep(ttl / 4)
+        await leases.acquire(name, holder, ttl=ttl, now=datetime.now(UTC))

@@ -1,0 +1,118 @@
+"""What is wrong with an installation, or will be: the checks of ``parley doctor``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import stat
+from pathlib import Path
+
+from gateway import config as configuration
+from gateway.engines import specs
+from gateway.listening import check_port
+from gateway.settings import Config
+from infra.deploy.finding import Finding
+from schemas.errors import ParleyError, PortInUse
+
+_GIB = 1024**3
+_SHORTEST_TOKEN = 16
+
+
+async def examined(file: Path | None) -> list[Finding]:
+    """Everything there is to say, in the order in which to mend it."""
+    try:
+        path = configuration.find(file)
+        config = configuration.load(path, make_secrets=False)
+    except ParleyError as error:
+        return [Finding("configuration", "fail", error.message, error.fix)]
+    found = [Finding("configuration", "ok", str(path)), *_secrets(config), *_addresses(config), _folder(config)]
+    found += [await _port(config), _blobs(config)]
+    return [*found, *(_sqlite() if config.embedded else await _servers(config))]
+
+
+async def _servers(config: Config) -> list[Finding]:
+    try:
+        from infra.deploy import probes_kafka, probes_redis
+    except ImportError as error:
+        fix = "pip install 'parley-gateway[scaled]'"
+        return [Finding("dependencies", "fail", f"{error.name} is not installed", fix)]
+    kafka = probes_kafka.probe(config.bus.removeprefix("kafka://"), config.topic_prefix, specs(config))
+    return [*await kafka, *await probes_redis.probe(config.state)]
+
+
+def _secrets(config: Config) -> list[Finding]:
+    short = [
+        name
+        for name in ("secret_key", "admin_token")
+        if 0 < len(getattr(config, name).get_secret_value()) < _SHORTEST_TOKEN
+    ]
+    if short:
+        fix = "use 32 random bytes or more: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        return [Finding("secrets", "warn", f"{', '.join(short)}: shorter than {_SHORTEST_TOKEN} characters", fix)]
+    open_files = [
+        str(file)
+        for file in (config.data_path / "secret_key", config.data_path / "admin_token")
+        if file.exists() and stat.S_IMODE(file.stat().st_mode) & 0o077
+    ]
+    if open_files:
+        return [Finding("secrets", "fail", f"readable by others: {', '.join(open_files)}", "chmod 600 them")]
+    return [Finding("secrets", "ok", "set" if config.admin_token.get_secret_value() else "made at the first start")]
+
+
+def _addresses(config: Config) -> list[Finding]:
+    if config.public_url.startswith("https://"):
+        return [Finding("public address", "ok", config.public_url)]
+    others = sorted(
+        name
+        for tenant in config.tenants.values()
+        for name, accounts in tenant.channels.accounts().items()
+        if accounts and name != "web"
+    )
+    if others and not config.public_url:
+        fix = "set `public_url` to the address at which vendors reach this machine"
+        return [Finding("public address", "fail", f"not set, but {', '.join(others)} need one", fix)]
+    if config.public_url:
+        fix = "put a TLS proxy in front and use https://"
+        return [Finding("public address", "warn", f"{config.public_url} is not encrypted", fix)]
+    return [Finding("public address", "ok", "not needed: the web chat is on the listen address")]
+
+
+def _folder(config: Config) -> Finding:
+    folder = config.data_path
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        return Finding("data folder", "fail", f"{folder} cannot be written", "make it writable, or set `data_dir`")
+    free = shutil.disk_usage(existing).free
+    if free < _GIB:
+        return Finding("data folder", "warn", f"{free / _GIB:.1f} GiB left on the disk of {folder}", "make room")
+    return Finding("data folder", "ok", f"{folder}, {free / _GIB:.0f} GiB left")
+
+
+async def _port(config: Config) -> Finding:
+    import aiohttp
+
+    from gateway.commands.instance import find
+
+    async with aiohttp.ClientSession() as http:
+        running = await find(http, config, None)
+    if running:
+        return Finding("listen address", "ok", f"an instance answers at {running}")
+    try:
+        check_port(config.host, config.port)
+    except PortInUse as error:
+        return Finding("listen address", "fail", error.message, error.fix)
+    return Finding("listen address", "ok", f"{config.listen} is free")
+
+
+def _blobs(config: Config) -> Finding:
+    if config.blobs == "file" and not config.embedded:
+        fix = "set `blobs: s3://…`, or share data_dir between all machines"
+        return Finding("attachments", "warn", "kept on this machine's disk, which others do not see", fix)
+    return Finding("attachments", "ok", "on disk" if config.blobs == "file" else config.blobs)
+
+
+def _sqlite() -> list[Finding]:
+    if sqlite3.sqlite_version_info >= (3, 35):
+        return [Finding("sqlite", "ok", sqlite3.sqlite_version)]
+    return [Finding("sqlite", "fail", sqlite3.sqlite_version, "SQLite 3.35 or newer is needed; use a newer Python")]

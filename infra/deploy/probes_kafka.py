@@ -1,0 +1,119 @@
+"""What ``parley doctor`` asks a Kafka cluster: whether the log may be trusted with every message."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+from uuid import uuid4
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
+
+from infra.deploy.finding import Finding, skew
+from schemas.topics import TopicSpec
+
+OFFSETS_KEPT_MINUTES = 60 * 24 * 60
+_FETCH = 1
+_START = "start it, or correct `bus` in the configuration"
+
+
+async def probe(bootstrap: str, prefix: str, specs: Sequence[TopicSpec], *, timeout: float = 10.0) -> list[Finding]:
+    """Never raises: what fails is a finding. Makes a topic ``<prefix>parley.doctor.…`` for a moment, to prove that
+    writes are taken by all in-sync replicas and to learn the broker's clock."""
+    servers = bootstrap.split(",")
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=int(timeout * 1000))
+    try:
+        async with asyncio.timeout(timeout * 3):
+            sent = time.time()
+            await admin.start()
+            found = [Finding("kafka", "ok", f"answers in {(time.time() - sent) * 1000:.0f} ms")]
+            found += await _brokers(admin)
+            found.append(_version(admin))  # after a first request: only then there is a connection to look at
+            found += await _topics(admin, prefix, specs)
+            return [*found, *await _written(admin, servers, f"{prefix}parley.doctor.{uuid4().hex[:8]}")]
+    except (KafkaError, OSError, TimeoutError) as error:
+        return [Finding("kafka", "fail", f"does not answer: {type(error).__name__}", _START)]
+    finally:
+        await admin.close()
+
+
+def _version(admin: Any) -> Finding:
+    """Brokers do not tell their release; since 4.0 they refuse the oldest requests (KIP-896), which shows."""
+    connections = getattr(admin._client, "_conns", {}).values()
+    oldest = [conn._versions[_FETCH][0] for conn in connections if _FETCH in getattr(conn, "_versions", {})]
+    if oldest and min(oldest) >= 4:
+        return Finding("kafka version", "ok", "4.0 or newer")
+    return Finding(
+        "kafka version", "warn", "older than 4.0, or unknown", "Parley is tested with Kafka 4; upgrade the brokers"
+    )
+
+
+async def _topics(admin: Any, prefix: str, specs: Sequence[TopicSpec]) -> list[Finding]:
+    names = [prefix + spec.name for spec in specs]
+    described = await admin.describe_topics(names)
+    have = {item["topic"]: item["partitions"] for item in described if item["error_code"] == 0}
+    missing = [name for name in names if name not in have]
+    if missing:
+        return [Finding("kafka topics", "fail", f"missing: {', '.join(missing)}", "run: parley topics create")]
+    return [Finding("kafka topics", "ok", f"all {len(names)} are there"), *_partitions(have, prefix, specs)]
+
+
+def _partitions(have: dict[str, Any], prefix: str, specs: Sequence[TopicSpec]) -> list[Finding]:
+    wrong = [
+        f"{spec.name} has {len(have[prefix + spec.name])}, configured {spec.partitions}"
+        for spec in specs
+        if len(have[prefix + spec.name]) != spec.partitions
+    ]
+    fix = "set `partitions` to what the topics have: raising a live topic's count breaks the order in conversations"
+    counted = Finding("kafka partitions", "fail", "; ".join(wrong), fix) if wrong else None
+    parts = [part for partitions in have.values() for part in partitions]
+    lone = sum(len(part["replicas"]) < 2 for part in parts)
+    behind = sum(len(part["isr"]) < len(part["replicas"]) for part in parts)
+    found = [counted or Finding("kafka partitions", "ok", "as configured")]
+    if behind:
+        found.append(
+            Finding("kafka replicas", "warn", f"{behind} partitions are not in sync", "look at the brokers' logs")
+        )
+    elif lone:
+        fix = "with one copy a lost disk loses messages; use three brokers and recreate the topics"
+        found.append(Finding("kafka replicas", "warn", f"{lone} partitions have one copy", fix))
+    else:
+        found.append(Finding("kafka replicas", "ok", "in sync"))
+    return found
+
+
+async def _brokers(admin: Any) -> list[Finding]:
+    brokers = (await admin.describe_cluster())["brokers"]
+    resource = ConfigResource(ConfigResourceType.BROKER, str(brokers[0]["node_id"]))
+    (response,) = await admin.describe_configs([resource])
+    values = {entry[0]: entry[1] for entry in response.resources[0][4]}
+    kept = int(values.get("offsets.retention.minutes") or 0)
+    days = f"{kept / 1440:g} days"
+    if kept >= OFFSETS_KEPT_MINUTES:
+        return [Finding("kafka offsets retention", "ok", days)]
+    fix = f"set offsets.retention.minutes={OFFSETS_KEPT_MINUTES} on the brokers: a group that rests longer starts over"
+    return [Finding("kafka offsets retention", "fail", days, fix)]
+
+
+async def _written(admin: Any, servers: list[str], topic: str) -> list[Finding]:
+    new = NewTopic(topic, 1, 1, topic_configs={"message.timestamp.type": "LogAppendTime", "retention.ms": "60000"})
+    made = await admin.create_topics([new], timeout_ms=5000)
+    if made.topic_errors[0][1] != 0:
+        return [
+            Finding("kafka write", "warn", "could not be tried: topics may not be created", "allow it, or ignore this")
+        ]
+    producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", enable_idempotence=True)
+    try:
+        await producer.start()
+        before = time.time()
+        written = await producer.send_and_wait(topic, b"doctor", partition=0)
+        took = time.time() - before
+        ok = Finding("kafka write", "ok", f"acknowledged by all replicas in {took * 1000:.0f} ms")
+        return [ok, skew("kafka clock", written.timestamp / 1000 - before - took / 2)]
+    finally:
+        await producer.stop()
+        await admin.delete_topics([topic], timeout_ms=5000)

@@ -1,0 +1,73 @@
+"""What ``parley doctor`` asks a Redis server: whether it may hold state that must survive."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Literal
+
+from redis import exceptions as said
+from redis.asyncio import Redis
+
+from infra.deploy.finding import Finding, skew
+
+OLDEST = (7, 0)
+_WANTED = {
+    "maxmemory-policy": ("noeviction", "state would be thrown away when memory is short"),
+    "appendonly": ("yes", "a restart would lose everything since the last snapshot"),
+    "appendfsync": ("always", "a power cut would lose up to a second of state, which then is rebuilt from the log"),
+}
+
+
+async def probe(url: str, *, timeout: float = 5.0) -> list[Finding]:
+    """Never raises: what fails is a finding."""
+    client = Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout)
+    try:
+        sent = time.time()
+        await client.ping()
+        found = [Finding("redis", "ok", f"answers in {(time.time() - sent) * 1000:.0f} ms")]
+        return [*found, await _version(client), *await _settings(client), await _clock(client)]
+    except (said.RedisError, OSError, TimeoutError) as error:
+        reason = f"does not answer: {type(error).__name__}"
+        return [Finding("redis", "fail", reason, "start it, or correct `state` in the configuration")]
+    finally:
+        await client.aclose()
+
+
+async def _version(client: Redis) -> Finding:
+    info: dict[str, Any] = await client.info("server")
+    text = str(info.get("redis_version", "0"))
+    numbers = tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
+    if numbers >= OLDEST:
+        return Finding("redis version", "ok", text)
+    return Finding("redis version", "fail", text, f"Redis {OLDEST[0]}.{OLDEST[1]} or newer is needed")
+
+
+async def _settings(client: Redis) -> list[Finding]:
+    try:
+        values: dict[Any, Any] = await client.config_get(*_WANTED)
+    except said.ResponseError:
+        fix = "check maxmemory-policy noeviction, appendonly yes and appendfsync always with the provider"
+        return [Finding("redis settings", "warn", "may not be read (CONFIG is not allowed)", fix)]
+    texts = {_text(name): _text(value) for name, value in values.items()}
+    return [_setting(name, texts.get(name, "")) for name in _WANTED]
+
+
+def _setting(name: str, value: str) -> Finding:
+    wanted, otherwise = _WANTED[name]
+    if value == wanted:
+        return Finding(f"redis {name}", "ok", value)
+    # Without eviction and with a log on disk, a short fsync window only costs a rebuild.
+    status: Literal["warn", "fail"] = "warn" if name == "appendfsync" and value == "everysec" else "fail"
+    return Finding(
+        f"redis {name}", status, f"{value or 'unknown'}: {otherwise}", f"set `{name} {wanted}` in redis.conf"
+    )
+
+
+async def _clock(client: Redis) -> Finding:
+    before = time.time()
+    seconds, micros = await client.time()
+    return skew("redis clock", seconds + micros / 1e6 - (before + time.time()) / 2)
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value

@@ -1,0 +1,120 @@
+"""A store that loses what it held is filled from the log while every process stays up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from infra.deploy.local_redis import LocalRedis
+from infra.state.healer import Healer
+from infra.state.redis import open_redis_state
+from schemas.errors import StateLost
+from schemas.ports import Bus, State
+from tests.contracts.state.lived import CHANNELS, lived, log
+
+pytestmark = pytest.mark.scaled
+
+
+@pytest.fixture
+async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
+    async with log(tmp_path / "log.db", lambda: datetime.now(UTC)) as bus:
+        yield bus
+
+
+Process = tuple[State, Healer]
+
+
+@pytest.fixture
+async def start(stoppable_redis: LocalRedis, bus: Bus) -> AsyncIterator[Callable[[], Awaitable[Process]]]:
+    """Starts one more process: its own connections and its own healer."""
+    running: list[Process] = []
+
+    async def start_() -> Process:
+        state = await open_redis_state(stoppable_redis.url)
+        healer = Healer(
+            state, bus, channels=CHANNELS, clock=lambda: datetime.now(UTC), check_every=0.1, settle=0.3, lease_ttl=2
+        )
+        healer.start()
+        running.append((state, healer))
+        return running[-1]
+
+    yield start_
+    for state, healer in running:
+        await healer.close()
+        await state.close()
+
+
+async def set_(event: asyncio.Event, seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        await event.wait()
+
+
+async def test_a_brand_new_store_is_set_up_without_anybody_asking(start: Callable[[], Awaitable[Process]]) -> None:
+    state, healer = await start()
+    await set_(healer.well)
+    assert not healer.lost.is_set()
+    await state.ready()
+
+
+async def test_after_flushall_exactly_one_process_rebuilds_and_all_go_on(
+    start: Callable[[], Awaitable[Process]], stoppable_redis: LocalRedis, bus: Bus
+) -> None:
+    processes = [await start() for _ in range(3)]
+    await asyncio.gather(*(set_(healer.well) for _, healer in processes))
+    assert sum(len(healer.rebuilt) for _, healer in processes) == 1
+    lives = [await lived(processes[n % 3][0], bus, f"visitor-{n}") for n in range(6)]
+    before = [await life.picture() for life in lives]
+    async with Redis.from_url(stoppable_redis.url) as client:
+        await client.flushall()
+    await asyncio.gather(*(set_(healer.lost) for _, healer in processes))
+    await asyncio.gather(*(set_(healer.well) for _, healer in processes))
+    assert [await life.picture() for life in lives] == before
+    assert sum(len(healer.rebuilt) for _, healer in processes) == 2
+    assert [(await state.rebuild.check()) for state, _ in processes] == [frozenset()] * 3
+
+
+async def test_a_report_stops_work_at_once(start: Callable[[], Awaitable[Process]]) -> None:
+    _, healer = await start()
+    await set_(healer.well)
+    healer.report(frozenset({7}))
+    assert healer.lost.is_set()
+    assert not healer.well.is_set()
+    await set_(healer.well)
+
+
+async def test_a_rebuild_whose_process_died_is_done_by_another(
+    start: Callable[[], Awaitable[Process]], stoppable_redis: LocalRedis
+) -> None:
+    dead = await open_redis_state(stoppable_redis.url)
+    await dead.leases.acquire("rebuild", "dead", ttl=1.0, now=datetime.now(UTC))
+    await dead.rebuild.prepare(frozenset(range(256)))
+    state, healer = await start()
+    await set_(healer.lost)
+    await set_(healer.well)
+    await state.ready()
+    assert len(healer.rebuilt) == 1
+    with pytest.raises(StateLost):
+        await dead.rebuild.finish(frozenset(range(256)))
+    await dead.close()
+
+
+async def test_a_server_that_is_down_meanwhile_delays_the_rebuild_and_nothing_else(
+    start: Callable[[], Awaitable[Process]], stoppable_redis: LocalRedis, bus: Bus
+) -> None:
+    state, healer = await start()
+    await set_(healer.well)
+    life = await lived(state, bus, "visitor")
+    before: dict[str, Any] = await life.picture()
+    async with Redis.from_url(stoppable_redis.url) as client:
+        await client.flushall()
+    await set_(healer.lost)
+    await asyncio.to_thread(stoppable_redis.kill)
+    await asyncio.to_thread(stoppable_redis.start)
+    await set_(healer.well)
+    assert await life.picture() == before

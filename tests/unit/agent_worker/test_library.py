@@ -1,0 +1,145 @@
+"""Documents on the log become searchable, change, disappear, and stay apart."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from agent_worker.knowledge.index import TenantIndex
+from agent_worker.knowledge.library import Library
+from agent_worker.knowledge.publish import delete
+from schemas.envelope import envelope
+from schemas.topics import DOCUMENT_PUBLISHED
+from tests.unit.agent_worker.world import RETURNS, SHIPPING, TENANT, World, world_at
+
+HEAT = "Do you add a heat pack in winter?"
+
+
+async def _again(world: World, folder: Path) -> Library:
+    """Another process over the same folder, caught up."""
+    await world.library.close()
+    library = Library(world.bus, world.state.heads, folder, clock=world.clock, answerable_above=lambda _: 0.5)
+    await library.start()
+    await asyncio.wait_for(library.ready(), 5)
+    world.library = library
+    return library
+
+
+async def test_write_is_found_by_the_next_search(world: World) -> None:
+    """A search right after a write returns its version; ids and versions are those of the write."""
+    version = await world.put("shipping", SHIPPING.replace("heat pack", "hand warmer"))
+    found = await world.library.search(TENANT, "hand warmer for tropical plants")
+    assert (found.passages[0].document, found.passages[0].version) == ("shipping", version)
+    assert found.passages[0].text in SHIPPING.replace("heat pack", "hand warmer")
+    assert found.answerable
+
+
+async def test_deleted_document_is_not_found(world: World) -> None:
+    """A tombstone takes the document out of search, listing and look-up."""
+    await delete(world.bus, world.state.heads, TENANT, "shipping", world.clock())
+    found = await world.library.search(TENANT, HEAT)
+    assert not found.answerable
+    assert all(passage.document != "shipping" for passage in found.passages)
+    assert [document.id for document in await world.library.documents(TENANT)] == ["returns"]
+    assert await world.library.document(TENANT, "shipping") is None
+
+
+async def test_document_is_returned_whole(world: World) -> None:
+    """Look-up gives the document as written, with its version."""
+    version = await world.put("returns", RETURNS, url="https://shop.example.com/returns")
+    document = await world.library.document(TENANT, "returns")
+    assert document is not None
+    assert (document.body, document.version, document.url) == (RETURNS, version, "https://shop.example.com/returns")
+
+
+async def test_tenants_never_meet(world: World) -> None:
+    """The same document id of two tenants is two documents, and neither finds the other's."""
+    await world.put("shipping", "# Shipping\n\nBooks are sent by bicycle on Fridays.", tenant="books")
+    assert (await world.library.search(TENANT, "bicycle on Fridays")).answerable is False
+    found = await world.library.search("books", HEAT)
+    assert {passage.tenant for passage in found.passages} <= {"books"}
+    assert "heat pack" not in " ".join(passage.text for passage in found.passages)
+    assert (await world.library.search("nobody", HEAT)).passages == []
+
+
+async def test_only_public_and_current_documents_are_found(world: World) -> None:
+    """Internal documents and expired ones are never found by a search."""
+    secret = "# Margins\n\nThe margin on pitcher plants is sixty percent."
+    await world.put("margins", secret, visibility="internal")
+    soon = world.clock() + timedelta(hours=1)
+    await world.put("sale", "# Sale\n\nAll sundews are half price this morning.", expires_at=soon)
+    assert all(
+        p.document != "margins" for p in (await world.library.search(TENANT, "margin on pitcher plants")).passages
+    )
+    assert (await world.library.search(TENANT, "sundews half price")).passages[0].document == "sale"
+    world.clock.advance(hours=2)
+    assert all(p.document != "sale" for p in (await world.library.search(TENANT, "sundews half price")).passages)
+
+
+async def test_restart_reads_nothing_twice(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a restart the index on disk serves as it is: no document is indexed again."""
+
+    def never(*_: object) -> None:
+        raise AssertionError("indexed again")
+
+    monkeypatch.setattr(TenantIndex, "apply", never)
+    library = await _again(world, tmp_path / "knowledge")
+    assert (await library.search(TENANT, HEAT)).passages[0].document == "shipping"
+
+
+async def test_damaged_or_lost_index_is_built_again(tmp_path: Path, world: World) -> None:
+    """An index whose files are damaged, or gone, is made anew from the log."""
+    folder = tmp_path / "knowledge"
+    await world.library.close()
+    for path in (folder / f"t-{TENANT}").iterdir():
+        if path.suffix in (".store", ".term", ".idx") or path.name == "meta.json":
+            path.write_bytes(b"damaged")
+    library = await _again(world, folder)
+    assert (await library.search(TENANT, HEAT)).passages[0].document == "shipping"
+    await library.close()
+    shutil.rmtree(folder)
+    library = await _again(world, folder)
+    assert (await library.search(TENANT, HEAT)).passages[0].document == "shipping"
+
+
+async def test_document_whose_tombstone_is_gone_is_forgotten(tmp_path: Path, world: World) -> None:
+    """What is on this disk, but no longer in the log, is dropped once the log was read."""
+    await world.library.close()
+    folder = tmp_path / "elsewhere"
+    shutil.copytree(tmp_path / "knowledge", folder)
+    (tmp_path / "new").mkdir()
+    async with world_at(tmp_path / "new", prepare=False) as fresh:
+        await fresh.put("returns", RETURNS)
+        library = await _again(fresh, folder)
+        assert [document.id for document in await library.documents(TENANT)] == ["returns"]
+
+
+async def test_unreadable_record_stops_nothing(world: World) -> None:
+    """A record of the topic that cannot be read is passed over."""
+    bad = envelope(
+        DOCUMENT_PUBLISHED, None, id="bad", time=world.clock(), source="test", tenant=TENANT, subject="broken"
+    )
+    await world.bus.append([type(bad)(**{**{n: getattr(bad, n) for n in bad.__slots__}, "data": b"{"})])
+    await world.put("returns", RETURNS.replace("30", "45"))
+    found = await world.library.search(TENANT, "how many days to return pots")
+    assert "45 days" in found.passages[0].text
+
+
+async def test_strange_words_lower_the_confidence(world: World) -> None:
+    """A question whose key words stand in no document is not answerable, however well the rest matches."""
+    known = await world.library.search(TENANT, "Do you add a heat pack to parcels in winter?")
+    strange = await world.library.search(TENANT, "Do you add a saxophone to trombones in winter?")
+    assert known.answerable
+    assert not strange.answerable
+    assert strange.confidence < known.confidence
+
+
+async def test_slips_plurals_and_spellings_are_understood(world: World) -> None:
+    """Typing errors, hyphens and other word forms lead to the same passage."""
+    for query in ("heatpack for tropicl plants", "heat-packs in the parcels", "returning a pot: dedline?"):
+        found = await world.library.search(TENANT, query)
+        assert found.passages[0].document == ("returns" if "pot" in query else "shipping"), query

@@ -1,0 +1,152 @@
+"""The extractive model: verbatim, numbered, honest."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from agent_worker.models.local import LocalModel
+from agent_worker.models.registry import Models
+from agent_worker.settings import TenantRules, WorkerSettings
+from schemas.errors import ConfigInvalid, ModelFailed
+from schemas.messages import Author, Choice, TranscriptMessage
+from schemas.ports import Draft, Found, Passage, Question
+from tests.unit.agent_worker.world import VOICE
+
+MODEL = LocalModel(WorkerSettings(tenants={"shop": TenantRules(voice=VOICE)}))
+TABLE = (
+    "Times are working days.\n\n| Zone | Standard | Express |\n|---|---|---|\n"
+    "| Zone 1: Germany | 6.95 euro | 14.95 euro |\n| Zone 2: France | 11.95 euro | 22.95 euro |"
+)
+PACK = "We pack with care.\n\n- Boxes are of card.\n- A heat pack costs 4.50 euro. It lasts 72 hours.\n- Tape is paper."
+
+
+def passage(text: str, document: str = "d", score: float = 1.0) -> Passage:
+    return Passage("shop", document, 3, "Title", "Head", "https://shop.example.com", text, score)
+
+
+def found(*passages: Passage) -> Found:
+    return Found(list(passages), bool(passages), 0.9 if passages else 0.1)
+
+
+async def ask(text: str, *passages: Passage, history: tuple[TranscriptMessage, ...] = ()) -> tuple[Draft, str]:
+    pieces: list[str] = []
+
+    async def emit(piece: str) -> None:
+        pieces.append(piece)
+
+    draft = await MODEL.answer(Question("shop", text, history, found(*passages)), emit)
+    return draft, "".join(pieces)
+
+
+@pytest.mark.parametrize(("text", "source"), [("What does a heat pack cost?", PACK), ("express to France?", TABLE)])
+async def test_every_claim_is_numbered_and_verbatim(text: str, source: str) -> None:
+    """Numbers in the text and citations match one to one; each quote is part of the passage; pieces make the text."""
+    draft, streamed = await ask(text, passage(source))
+    assert streamed == draft.text
+    assert [int(n) for n in re.findall(r"\[(\d+)\]", draft.text)] == [citation.n for citation in draft.citations]
+    assert 1 <= len(draft.citations) <= 4
+    assert all(citation.quote in source and citation.version == 3 for citation in draft.citations)
+
+
+async def test_the_sentence_that_answers_is_chosen() -> None:
+    """Of a list the item asked for is quoted."""
+    draft, _ = await ask("What does a heat pack cost?", passage(PACK))
+    assert "4.50 euro" in draft.text
+    assert "Tape" not in draft.text
+
+
+async def test_a_row_is_read_with_its_columns() -> None:
+    """A row of a table is shown with the names of its columns, and quoted as it stands."""
+    draft, _ = await ask("How much is express to France?", passage(TABLE))
+    assert "Zone 2: France – Standard: 11.95 euro; Express: 22.95 euro" in draft.text
+    assert "| Zone 2: France | 11.95 euro | 22.95 euro |" in [citation.quote for citation in draft.citations]
+
+
+async def test_nothing_found_is_declined() -> None:
+    """Without a source there is no claim: the tenant's phrase, and the offer of a person."""
+    draft, streamed = await ask("Who are you?")
+    assert (draft.answered, draft.text, draft.citations, streamed) == (False, VOICE.not_found, [], "")
+    assert draft.choices == [Choice(id="person", label=VOICE.person_choice)]
+
+
+@pytest.mark.parametrize(
+    ("text", "phrase"),
+    [
+        ("Hi!", VOICE.greeting),
+        ("good morning", VOICE.greeting),
+        ("Thanks a lot!", VOICE.thanks),
+        ("bye", VOICE.goodbye),
+    ],
+)
+async def test_small_talk(text: str, phrase: str) -> None:
+    """Greetings, thanks and goodbyes get the tenant's phrase."""
+    draft, _ = await ask(text, passage(PACK))
+    assert (draft.text, draft.answered, draft.citations) == (phrase, True, [])
+
+
+async def test_greeting_with_a_question_is_a_question() -> None:
+    """Politeness around a question does not hide it."""
+    draft, _ = await ask("Hi, what does a heat pack cost? Thanks!", passage(PACK))
+    assert draft.citations
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("I want to talk to a human", True),
+        ("can you connect me with someone from your team", True),
+        ("Let me speak to a real person please", True),
+        ("human please", True),
+        ("agent", True),
+        ("I don't want to talk to a person, just tell me the price", False),
+        ("Is the person who packs the box careful?", False),
+        ("Which agent kills aphids?", False),
+    ],
+)
+async def test_wish_for_a_person(text: str, wanted: bool) -> None:
+    """Only an explicit wish makes a handoff."""
+    draft, _ = await ask(text, passage(PACK))
+    assert draft.handoff is wanted
+
+
+async def test_yes_to_the_offer_of_a_person() -> None:
+    """After the offer a plain yes is the wish; without the offer it is not."""
+    offer = TranscriptMessage(
+        id="r",
+        author=Author(kind="agent"),
+        text=VOICE.not_found,
+        choices=[Choice(id="person", label="x")],
+        created_at=datetime(2026, 3, 1, tzinfo=UTC),
+    )
+    assert (await ask("Yes please", history=(offer,)))[0].handoff
+    assert not (await ask("Yes please"))[0].handoff
+
+
+class Broken:
+    name = "broken"
+
+    async def answer(self, question: Question, emit: object) -> Draft:
+        raise ModelFailed("no answer")
+
+
+async def test_ladder_falls_back_to_the_documents() -> None:
+    """When the chosen model fails, what it showed is taken back and the extractive one answers."""
+    restarts: list[int] = []
+
+    async def restart() -> None:
+        restarts.append(1)
+
+    async def emit(piece: str) -> None:
+        pass
+
+    models = Models({"broken": Broken(), "local": MODEL})
+    question = Question("shop", "What does a heat pack cost?", (), found(passage(PACK)))
+    draft = await models.answer("broken", question, emit, restart)
+    assert (draft.model, restarts) == ("local", [1])
+    with pytest.raises(ModelFailed):
+        await Models({"broken": Broken()}).answer("broken", question, emit, restart)
+    with pytest.raises(ConfigInvalid):
+        models.ladder("nothing")

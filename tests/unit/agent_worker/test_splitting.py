@@ -1,0 +1,124 @@
+"""Splitting: passages are verbatim, bounded, never empty, and lose nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent_worker.knowledge.reading import MAX_BYTES, from_bytes, read_file
+from agent_worker.knowledge.sentences import units_of
+from agent_worker.knowledge.splitting import LONGEST, split, words
+from schemas.errors import DocumentTooLarge, Unprocessable
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples/plantstore/knowledge").iterdir())
+_PLAIN = """# Top
+## Part
+### Small
+
+- an item that says something
+1. first
+| a | b |
+|---|---|
+| 1 | 2 |
+```
+A sentence with some words in it. Another one!
+  go on"""
+LINES = st.sampled_from([*_PLAIN.splitlines(), "word " * 70, "x" * 3000])
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_passages_of_real_documents(path: Path) -> None:
+    """Every word of a document's text stands in exactly one passage, whose length is bounded; quotes are verbatim."""
+    draft = read_file(path)
+    pieces = split(draft.title, draft.body)
+    assert all(piece.text in draft.body and 0 < words(piece.text) <= LONGEST for piece in pieces)
+    headings = {line for line in draft.body.splitlines() if line.startswith("#")}
+    body = [word for line in draft.body.splitlines() if line not in headings for word in line.split()]
+    assert [word for piece in pieces for word in piece.text.split()] == body
+    for piece in pieces:
+        assert all(unit.quote in piece.text for unit in units_of(piece.text))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(LINES, max_size=40))
+def test_any_markdown_is_split(lines: list[str]) -> None:
+    """Whatever the markdown, passages are verbatim and not blank, and every line of text is in one of them."""
+    body = "\n".join(lines)
+    pieces = split("Title", body)
+    assert all(piece.text.strip() and piece.text in body for piece in pieces)
+    assert all(words(piece.text) <= LONGEST or "```" in piece.text for piece in pieces)
+    assert bool(pieces) == bool(body.strip())
+    for piece in pieces:
+        assert all(unit.quote.strip() and unit.quote in piece.text for unit in units_of(piece.text))
+
+
+def test_heading_path_is_kept() -> None:
+    """A passage carries the path of headings over it, without the title."""
+    pieces = split("Guide", "# Guide\n\n## Water\n\n### Summer\n\nDaily.\n\n## Light\n\nMuch.")
+    assert [(piece.heading, piece.text) for piece in pieces] == [("Water > Summer", "Daily."), ("Light", "Much.")]
+
+
+def test_long_table_keeps_its_head_in_mind() -> None:
+    """A table that must be cut is cut between rows, and later parts know the head for the search."""
+    table = "| Country | Price |\n|---|---|\n" + "\n".join(f"| Land number {n} here | {n} euro |" for n in range(60))
+    pieces = split("T", table)
+    assert len(pieces) > 1
+    assert all(line.startswith("|") and line.endswith("|") for piece in pieces for line in piece.text.splitlines())
+    assert "Country" in pieces[1].note
+
+
+def test_abbreviations_do_not_end_sentences() -> None:
+    """Initials, abbreviations and decimals stay inside their sentence."""
+    quotes = [unit.quote for unit in units_of("Keep N. hamata at 12.5 °C, e.g. in a cellar. Then wait.")]
+    assert quotes == ["Keep N. hamata at 12.5 °C, e.g. in a cellar.", "Then wait."]
+
+
+def test_html_loses_its_frame() -> None:
+    """Of a page its content is kept as markdown; navigation, scripts, styles and footer are gone."""
+    page = (
+        b"<html><head><title>Site</title><style>p{}</style></head><body><nav>Menu</nav><h1>Prices</h1>"
+        b"<p>Pots cost <b>4 euro</b>.</p><table><tr><th>A</th><th>B</th></tr><tr><td>1</td><td>2</td></tr></table>"
+        b"<script>steal()</script><footer>Imprint</footer></body></html>"
+    )
+    draft = from_bytes("prices.html", page)
+    assert draft.title == "Prices"
+    assert "Pots cost **4 euro**." in draft.body
+    assert "| 1 | 2 |" in draft.body
+    assert not any(word in draft.body for word in ("Menu", "steal", "Imprint", "p{}"))
+
+
+def test_text_headings_are_found() -> None:
+    """Lines in capitals of a plain text become its title and headings."""
+    draft = from_bytes("Help Page.txt", b"OUR HELP\n\nHello.\n\n1. THE PRICES\n\nPots cost 4 euro.\n")
+    assert (draft.id, draft.title) == ("help-page", "Our help")
+    assert split(draft.title, draft.body)[1].heading == "The prices"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "error"),
+    [
+        ("a.md", b"caf\xe9 cr\xe8me", Unprocessable),
+        ("a.md", b"abc\x00def", Unprocessable),
+        ("a.md", b" \n\n", Unprocessable),
+        ("a.md", b"---\n***\n", Unprocessable),
+        ("a.md", b"word " * (MAX_BYTES // 5 + 10), DocumentTooLarge),
+    ],
+    ids=["latin-1", "binary", "blank", "marks only", "too large"],
+)
+def test_what_cannot_be_a_document(name: str, data: bytes, error: type[Exception]) -> None:
+    """Refused with advice for the operator."""
+    with pytest.raises(error) as caught:
+        from_bytes(name, data)
+    assert getattr(caught.value, "fix", "")
+
+
+def test_unknown_ending(tmp_path: Path) -> None:
+    """A PDF is refused with the list of what can be read."""
+    path = tmp_path / "a.pdf"
+    path.write_bytes(b"%PDF")
+    with pytest.raises(Unprocessable) as caught:
+        read_file(path)
+    assert ".html" in caught.value.fix

@@ -1,0 +1,242 @@
+"""Conversations over the admin API: seen by their tenant, passed on by one winner, answered by people."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from schemas import ids, topics
+from schemas.conversation import CitedPassage, Turn
+from schemas.messages import Author, TranscriptMessage
+from tests.unit.gateway.conftest import Instance
+
+
+def line(id_: str, text: str, instance: Instance) -> TranscriptMessage:
+    return TranscriptMessage(id=id_, author=Author(kind="contact"), text=text, created_at=instance.clock())
+
+
+def said(text: str = "Hello from a person", client_msg_id: str = "m1", **more: Any) -> dict[str, Any]:
+    return {"client_msg_id": client_msg_id, "text": text} | more
+
+
+async def test_conversations_are_listed_by_owner_and_channel_in_pages(instance: Instance) -> None:
+    made = []
+    for number in range(5):
+        instance.clock.tick(1)
+        made.append((await instance.conversation(f"visitor-{number}")).id)
+    await instance.admin("POST", f"/conversations/{made[2]}/owner", {"to": "queue", "epoch": 0})
+    queue = (await instance.admin("GET", "/conversations?state=queue&channel=web")).body
+    assert [item["id"] for item in queue["items"]] == [made[2]]
+    seen: list[str] = []
+    after = ""
+    while True:
+        page = (await instance.admin("GET", f"/conversations?limit=2&after={after}")).body
+        seen += [item["id"] for item in page["items"]]
+        after = page["next"]
+        if not after:
+            break
+    assert sorted(seen) == sorted(made)
+    assert (await instance.admin("GET", "/conversations?channel=slack")).body["items"] == []
+
+
+@pytest.mark.parametrize("query", ["state=nobody", "channel=fax", "after=nonsense"])
+async def test_a_wrong_filter_is_refused(instance: Instance, query: str) -> None:
+    assert (await instance.admin("GET", f"/conversations?{query}")).code == "invalid_request"
+
+
+async def test_a_conversation_shows_its_transcript_owner_and_turns(instance: Instance) -> None:
+    conversation = (await instance.conversation()).id
+    await instance.parts.state.transcript.add(conversation, line("in-1", "Is it <alive>?", instance))
+    turn = Turn(
+        id="turn-1",
+        handled=["in-1"],
+        route="answer",
+        confidence=0.9,
+        stages={"retrieve": 3.5},
+        passages=[CitedPassage(document="d", heading="h", score=0.8, cited=True)],
+        at=instance.clock(),
+    )
+    await instance.parts.state.turns.add(conversation, turn)
+    body = (await instance.admin("GET", f"/conversations/{conversation}")).body
+    assert (body["owner"], body["epoch"], body["channel"]) == ("agent", 0, "web")
+    assert [(item["seq"], item["text"], item["html"]) for item in body["transcript"]] == [
+        (1, "Is it <alive>?", "<p>Is it &lt;alive&gt;?</p>")
+    ]
+    assert body["turns"] == [turn.model_dump(mode="json")]
+    assert {"id", "handled", "route", "reasons", "confidence", "model", "tokens", "cost"} <= body["turns"][0].keys()
+    assert {"stages", "passages", "actions", "replies"} <= body["turns"][0].keys()
+
+
+async def test_a_long_transcript_is_read_in_pieces(instance: Instance) -> None:
+    conversation = (await instance.conversation()).id
+    for number in range(205):
+        await instance.parts.state.transcript.add(conversation, line(f"in-{number}", f"text {number}", instance))
+    newest = (await instance.admin("GET", f"/conversations/{conversation}")).body["transcript"]
+    first = (await instance.admin("GET", f"/conversations/{conversation}?after=0")).body["transcript"]
+    assert [newest[0]["seq"], newest[-1]["seq"]] == [6, 205]
+    assert [first[0]["seq"], first[-1]["seq"]] == [1, 200]
+    assert (await instance.admin("GET", f"/conversations/{conversation}?after=x")).code == "invalid_request"
+
+
+async def test_a_conversation_of_another_tenant_does_not_exist(instance: Instance) -> None:
+    theirs = (await instance.conversation(tenant="other")).id
+    claim = {"to": "person", "epoch": 0}
+    assert (await instance.admin("GET", f"/conversations/{theirs}")).status == 404
+    assert (await instance.admin("POST", f"/conversations/{theirs}/owner", claim)).status == 404
+    assert (await instance.admin("POST", f"/conversations/{theirs}/messages", said())).status == 404
+    assert await instance.logged("parley.inbound.web") == []
+
+
+async def test_of_many_claims_at_one_epoch_exactly_one_wins(instance: Instance) -> None:
+    conversation = (await instance.conversation()).id
+    claim = {"to": "person", "epoch": 0}
+    answers = await asyncio.gather(
+        *(instance.admin("POST", f"/conversations/{conversation}/owner", claim) for _ in range(20))
+    )
+    assert sorted(answer.status for answer in answers) == [200] + [409] * 19
+    for answer in answers:
+        assert (answer.body["owner"], answer.body["epoch"]) == ("person", 1)
+        if answer.status == 409:
+            assert answer.code == "stale_epoch"
+            assert (answer.body["error"]["owner"], answer.body["error"]["epoch"]) == ("person", 1)
+
+
+async def test_a_claim_is_in_the_log_before_it_is_decided(instance: Instance) -> None:
+    conversation = (await instance.conversation()).id
+    await instance.admin("POST", f"/conversations/{conversation}/owner", {"to": "queue", "epoch": 0})
+    ((event, payload),) = await instance.logged("parley.inbound.web")
+    assert (event.type, event.conversation, event.tenant) == (topics.OWNER_REQUESTED, conversation, "shop")
+    assert (payload.to, payload.expected_epoch, payload.by) == ("queue", 0, "admin")
+    # The worker decides the same request again: the answer stays.
+    again = await instance.parts.state.conversations.own(
+        conversation, "queue", expected_epoch=0, request_id=payload.id, by="admin", now=instance.clock()
+    )
+    assert (again.won, again.epoch) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"to": "nobody", "epoch": 0},
+        {"to": "person", "epoch": -1},
+        {"to": "person", "epoch": "0"},
+        {"to": "person", "epoch": 0, "force": True},
+        [],
+    ],
+)
+async def test_a_wrong_claim_is_refused(instance: Instance, body: Any) -> None:
+    conversation = (await instance.conversation()).id
+    answer = await instance.admin("POST", f"/conversations/{conversation}/owner", body)
+    assert (answer.status, answer.code) == (400, "invalid_request")
+    assert await instance.logged("parley.inbound.web") == []
+
+
+async def test_a_persons_message_takes_the_conversation_and_goes_the_way_of_all_messages(instance: Instance) -> None:
+    conversation = await instance.conversation()
+    answer = await instance.admin("POST", f"/conversations/{conversation.id}/messages", said("I will look into it"))
+    assert answer.status == 202
+    claim, message = await instance.logged("parley.inbound.web")
+    assert (claim[0].type, claim[1].to) == (topics.OWNER_REQUESTED, "person")
+    assert message[0].type == topics.MESSAGE_RECEIVED
+    assert message[0].conversation == conversation.id
+    assert (message[1].author.kind, message[1].text) == ("person", "I will look into it")
+    assert (message[1].place, message[1].contact_id) == (conversation.origin.place, conversation.origin.contact_id)
+    assert answer.body["message_id"] == ids.derived_id(message[0].id, "outbound")
+    now = await instance.parts.state.conversations.get(conversation.id)
+    assert now is not None
+    assert (now.owner, now.epoch, now.agent_floor) == ("person", 1, 1)
+
+
+async def test_a_second_message_of_the_person_claims_nothing_again(instance: Instance) -> None:
+    conversation = (await instance.conversation()).id
+    await instance.admin("POST", f"/conversations/{conversation}/messages", said(client_msg_id="1"))
+    await instance.admin("POST", f"/conversations/{conversation}/messages", said(client_msg_id="2"))
+    kinds = [event.type for event, _ in await instance.logged("parley.inbound.web")]
+    assert kinds == [topics.OWNER_REQUESTED, topics.MESSAGE_RECEIVED, topics.MESSAGE_RECEIVED]
+
+
+async def test_a_repeat_is_the_same_message(instance: Instance) -> None:
+    conversation = (await instance.conversation()).id
+    first = await instance.admin("POST", f"/conversations/{conversation}/messages", said())
+    again = await instance.admin("POST", f"/conversations/{conversation}/messages", said())
+    assert (again.status, again.body) == (202, first.body)
+    events = [
+        event.id for event, _ in await instance.logged("parley.inbound.web") if event.type.endswith("received.v1")
+    ]
+    assert len(set(events)) == 1
+
+
+async def test_a_repeat_after_a_handback_does_not_take_the_conversation_again(instance: Instance) -> None:
+    conversation = (await instance.conversation()).id
+    first = await instance.admin("POST", f"/conversations/{conversation}/messages", said())
+    shown = TranscriptMessage(
+        id=first.body["message_id"],
+        author=Author(kind="person"),
+        text="Hello from a person",
+        created_at=instance.clock(),
+        state="sent",
+    )
+    await instance.parts.state.transcript.add(conversation, shown)
+    await instance.admin("POST", f"/conversations/{conversation}/owner", {"to": "agent", "epoch": 1})
+    again = await instance.admin("POST", f"/conversations/{conversation}/messages", said())
+    assert (again.status, again.body) == (202, first.body)
+    now = await instance.parts.state.conversations.get(conversation)
+    assert now is not None
+    assert now.owner == "agent"
+
+
+async def test_the_same_client_id_with_another_body_is_refused(instance: Instance) -> None:
+    conversation = (await instance.conversation()).id
+    await instance.admin("POST", f"/conversations/{conversation}/messages", said("one"))
+    answer = await instance.admin("POST", f"/conversations/{conversation}/messages", said("two"))
+    assert (answer.status, answer.code) == (409, "id_reused")
+
+
+async def test_a_visitor_cannot_use_up_the_id_of_a_persons_message(instance: Instance) -> None:
+    conversation = await instance.conversation()
+    origin = conversation.origin
+    await instance.admin("POST", f"/conversations/{conversation.id}/messages", said(client_msg_id="same"))
+    event = (await instance.logged("parley.inbound.web"))[-1][0]
+    theirs = ids.event_id("shop", "web", "main", origin.place, "same", "message.received")
+    assert event.id != theirs
+
+
+async def test_an_attachment_must_be_known(instance: Instance) -> None:
+    conversation = (await instance.conversation()).id
+    stored = await instance.parts.blobs.put("shop", "a.txt", "text/plain", b"text")
+    theirs = await instance.parts.blobs.put("other", "b.txt", "text/plain", b"other text")
+    path = f"/conversations/{conversation}/messages"
+    good = await instance.admin("POST", path, said(client_msg_id="1", attachments=[stored.id]))
+    assert good.status == 202
+    assert (await instance.logged("parley.inbound.web"))[-1][1].attachments == [stored]
+    for wrong in (theirs.id, "nope", "0" * 64):
+        answer = await instance.admin("POST", path, said(client_msg_id="2", attachments=[wrong]))
+        assert (answer.status, answer.code) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"text": "x"},
+        said(text=""),
+        said(text="   "),
+        said(text="x" * 8001),
+        said(text="a\x00b"),
+        said(client_msg_id=""),
+        said(client_msg_id="x" * 65),
+        said(author="me"),
+    ],
+)
+async def test_a_wrong_message_is_refused(instance: Instance, body: dict[str, Any]) -> None:
+    conversation = (await instance.conversation()).id
+    answer = await instance.admin("POST", f"/conversations/{conversation}/messages", body)
+    assert (answer.status, answer.code) == (400, "invalid_request")
+    assert await instance.logged("parley.inbound.web") == []
+
+
+async def test_an_unknown_conversation_is_not_found(instance: Instance) -> None:
+    assert (await instance.admin("GET", f"/conversations/{uuid4()}")).code == "not_found"

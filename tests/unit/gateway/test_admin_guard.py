@@ -1,0 +1,51 @@
+"""The admin API opens with the admin token alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.openapi import document
+from tests.unit.gateway.conftest import Instance
+
+ADMIN = [
+    (method.upper(), path)
+    for path, methods in document()["paths"].items()
+    for method in methods
+    if path.startswith("/v1/admin/")
+]
+
+
+def filled(path: str, tenant: str) -> str:
+    return path.replace("{tenant}", tenant).replace("{document}", "doc").replace("{id}", "some-id")
+
+
+@pytest.mark.parametrize("token", [None, "", "wrong", "the-admin-token2", "the-admin-toke", "ÿÿ"])
+async def test_every_admin_route_refuses_another_token(instance: Instance, token: str | None) -> None:
+    for method, path in ADMIN:
+        answer = await instance.call(method, filled(path, "shop"), {}, token=token)
+        assert (answer.status, answer.code) == (401, "unauthorized"), path
+
+
+async def test_another_scheme_is_refused(instance: Instance) -> None:
+    headers = {"Authorization": "Basic the-admin-token"}
+    answer = await instance.call("GET", "/v1/admin/shop/knowledge", token=None, headers=headers)
+    assert answer.status == 401
+
+
+async def test_every_admin_route_knows_its_tenants(instance: Instance) -> None:
+    for method, path in ADMIN:
+        answer = await instance.call(method, filled(path, "nobody"), {})
+        assert (answer.status, answer.code) == (404, "not_found"), path
+
+
+async def test_a_stranger_does_not_learn_which_tenants_there_are(instance: Instance) -> None:
+    known = await instance.call("GET", "/v1/admin/shop/knowledge", token="wrong")
+    unknown = await instance.call("GET", "/v1/admin/nobody/knowledge", token="wrong")
+    assert (known.status, known.body) == (unknown.status, unknown.body)
+
+
+@pytest.mark.parametrize("limit", ["0", "201", "-1", "x", "٣", "9999999", ""])
+async def test_a_wrong_page_size_is_refused(instance: Instance, limit: str) -> None:
+    for path in ("/knowledge", "/conversations", "/deadletters"):
+        answer = await instance.admin("GET", f"{path}?limit={limit}")
+        assert (answer.status, answer.code) == (400, "invalid_request")

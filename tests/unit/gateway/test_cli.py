@@ -1,0 +1,532 @@
+"""The command line, as a process: what it prints, where, and with which exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+from unittest import mock
+
+import pytest
+import structlog
+
+from gateway import cli
+from gateway import config as configuration
+from infra.deploy.process import free_port
+
+ROOT = Path(__file__).resolve().parents[3]
+GUIDE = "# Care\n\n## Watering\n\nWater a Nepenthes with rain water every second day.\n"
+SHIPPING = "# Shipping\n\n## Prices\n\nA parcel to Lisbon costs 12 euros and takes four working days.\n"
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PARLEY")}
+    return kept | {"NO_COLOR": "1", "COLUMNS": "120"} | more
+
+
+@dataclass
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def process(*arguments: str, cwd: Path) -> Done:
+    """`parley` as a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway.cli", *arguments],
+        cwd=cwd,
+        env=environment(PYTHONPATH=str(ROOT)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def log_to(stream: TextIO) -> None:
+    """As `set_up_logging`, without binding loggers for good: other tests have theirs."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        cache_logger_on_first_use=False,
+    )
+
+
+def parley(*arguments: str, cwd: Path, stdin: str = "", **environ: str) -> Done:
+    """`parley` in this process, which spares a second for each call: the same `main`, its streams and exit code."""
+    out, err = io.StringIO(), io.StringIO()
+    configuration.environment.cache_clear()
+    with (
+        mock.patch.dict(os.environ, environment(**environ), clear=True),
+        mock.patch.object(sys, "argv", ["parley", *arguments]),
+        mock.patch.object(sys, "stdin", io.StringIO(stdin)),
+        mock.patch("infra.telemetry.set_up_logging", lambda **_: log_to(err)),
+        contextlib.chdir(cwd),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else 0
+        finally:
+            configuration.environment.cache_clear()
+            structlog.reset_defaults()
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def configure(folder: Path, more: str = "", port: int | None = None) -> None:
+    (folder / "docs").mkdir(exist_ok=True)
+    (folder / "docs" / "care.md").write_text(GUIDE)
+    (folder / "docs" / "shipping.md").write_text(SHIPPING)
+    text = f"listen: 127.0.0.1:{port or free_port()}\npartitions: 3\n{more}"
+    tenant = "tenants:\n  shop:\n    name: Shop\n    channels: {web: {main: {}}}\n    knowledge: {paths: [docs]}\n"
+    (folder / "parley.yaml").write_text(text + tenant)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    configure(tmp_path)
+    return tmp_path
+
+
+class Running:
+    """`parley dev` as a process, started on another port than the configured one, so that commands must find it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "gateway.cli", "dev", "--port", self.url.rpartition(":")[2]],
+            cwd=folder,
+            env=environment(PYTHONPATH=str(ROOT)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def wait(self) -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.process.communicate()[1]
+            try:
+                with urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as response:
+                    if response.status == 200:
+                        return
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError("the instance did not become ready")
+
+    def stop(self) -> tuple[str, str]:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.communicate(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("instance")
+    configure(folder)
+    instance = Running(folder)
+    try:
+        instance.wait()
+        yield instance
+    finally:
+        instance.stop()
+
+
+def test_help_is_quick(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No heavy module is loaded for it; the time is printed, as a ratio to an empty interpreter."""
+
+    def fastest(*command: str) -> float:
+        times = []
+        for _ in range(3):
+            before = time.perf_counter()
+            subprocess.run([sys.executable, *command], cwd=ROOT, env=environment(), capture_output=True, check=True)
+            times.append(time.perf_counter() - before)
+        return min(times)
+
+    bare, with_help = fastest("-c", "pass"), fastest("-m", "gateway.cli", "--help")
+    with capsys.disabled():
+        print(f"\nparley --help: {with_help * 1000:.0f} ms, {with_help / bare:.1f} times `python -c pass`")
+    code = "import sys, gateway.cli; print(sorted({name.partition('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment(), capture_output=True, text=True)
+    heavy = {"aiohttp", "pydantic", "yaml", "structlog", "rich", "asyncio", "tantivy", "obstore", "aiokafka", "redis"}
+    assert heavy & set(eval(loaded.stdout)) == set()
+
+
+def test_every_command_has_help(folder: Path) -> None:
+    for words in (
+        ("dev",),
+        ("run",),
+        ("chat",),
+        ("doctor",),
+        ("config", "check"),
+        ("config", "show"),
+        ("config", "schema"),
+        ("knowledge", "add"),
+        ("knowledge", "sync"),
+        ("knowledge", "list"),
+        ("knowledge", "remove"),
+        ("knowledge", "ask"),
+        ("knowledge", "check"),
+        ("deadletter", "list"),
+        ("deadletter", "show"),
+        ("deadletter", "replay"),
+        ("turns", "show"),
+        ("turns", "export"),
+        ("state", "rebuild"),
+        ("topics", "create"),
+        ("schema", "export"),
+    ):
+        done = parley(*words, "--help", cwd=folder)
+        assert done.returncode == 0, done.stderr
+        assert "Usage:" in done.stdout
+
+
+# ── errors ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_error_is_one_line_with_its_code_and_one_with_its_fix(folder: Path) -> None:
+    (folder / "parley.yaml").write_text("tenants:\n  shop:\n    nam: Shop\n")
+    done = process("config", "check", cwd=folder)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        "error[config_invalid]: 2 problems in parley.yaml:",
+        "  parley.yaml:2:3: tenants.shop.name: must be set",
+        "  parley.yaml:3:5: tenants.shop.nam: unknown key; did you mean 'name'?",
+        "fix: `parley config schema` lists every setting; `parley config check` checks again",
+    ]
+
+
+def test_a_missing_configuration_says_how_to_name_one(tmp_path: Path) -> None:
+    done = parley("config", "check", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error[config_invalid]: there is no parley.yaml in ")
+    assert "\nfix: name one with --config FILE" in done.stderr
+
+
+def test_separate_processes_refuse_sqlite(folder: Path) -> None:
+    for role in ("edge", "connectors", "worker"):
+        done = parley("run", role, cwd=folder)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error[setup]: `parley run {role}` needs Kafka and Redis")
+
+
+def test_one_process_refuses_kafka_and_redis(tmp_path: Path) -> None:
+    configure(tmp_path, "bus: kafka://127.0.0.1:1\nstate: redis://127.0.0.1:1/0\nsecret_key: k\nadmin_token: t\n")
+    done = parley("dev", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error[setup]: `parley dev` runs on SQLite")
+
+
+def test_an_unknown_tenant_names_those_there_are(folder: Path) -> None:
+    done = parley("knowledge", "list", "--tenant", "nobody", cwd=folder)
+    assert done.returncode == 2
+    assert done.stderr == "error[invalid_request]: there is no tenant 'nobody'\nfix: --tenant shop\n"
+
+
+def test_chatting_needs_an_instance(folder: Path) -> None:
+    done = parley("chat", "-m", "hello", cwd=folder)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error[setup]: no instance answers at http://127.0.0.1:")
+    assert "fix: start one with `parley dev`" in done.stderr
+
+
+def test_an_unforeseen_error_is_no_stack_trace_either(folder: Path) -> None:
+    """A folder where the database should be."""
+    (folder / ".parley" / "parley.db").mkdir(parents=True)
+    done = process("knowledge", "list", cwd=folder)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error[")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_option_is_a_usage_error(folder: Path) -> None:
+    done = parley("config", "check", "--nope", cwd=folder)
+    assert done.returncode == 2
+    assert "No such option" in done.stderr
+
+
+# ── configuration and schemas ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_check_says_valid(folder: Path) -> None:
+    done = parley("config", "check", "--json", cwd=folder)
+    told = json.loads(done.stdout)
+    assert (told["valid"], told["mode"], told["tenants"]) == (True, "one process, SQLite", ["shop"])
+    assert not (folder / ".parley").exists()
+
+
+def test_show_masks_secrets(tmp_path: Path) -> None:
+    configure(tmp_path, "bus: kafka://b:1\nstate: redis://:hush@r:6379/0\nadmin_token: hush\nsecret_key: ${KEY}\n")
+    for arguments in (("config", "show"), ("config", "show", "--json")):
+        done = parley(*arguments, cwd=tmp_path, KEY="hush")
+        assert done.returncode == 0, done.stderr
+        assert "hush" not in done.stdout
+        assert "redis://********@r:6379/0" in done.stdout
+
+
+def test_the_schema_of_the_configuration_accepts_the_example() -> None:
+    import jsonschema
+    import yaml
+
+    done = parley("config", "schema", cwd=ROOT)
+    example = yaml.safe_load((ROOT / "examples/plantstore/parley.yaml").read_text())
+    jsonschema.Draft202012Validator(json.loads(done.stdout)).validate(example)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(json.loads(done.stdout)).validate(example | {"lisen": "x"})
+
+
+def test_schema_export_writes_the_golden_files(tmp_path: Path) -> None:
+    done = parley("schema", "export", "--out", str(tmp_path / "out"), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    written = {file.relative_to(tmp_path / "out").as_posix() for file in (tmp_path / "out").rglob("*.json")}
+    golden = ROOT / "tests" / "golden"
+    expected = {"asyncapi.json"} | {f"schemas/{file.name}" for file in (golden / "schemas").iterdir()}
+    assert written == expected
+    printed = parley("schema", "export", cwd=tmp_path)
+    assert json.loads(printed.stdout)["asyncapi"] == "3.0.0"
+
+
+# ── doctor ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def findings(done: Done) -> dict[str, dict[str, str]]:
+    return {item["check"]: item for item in json.loads(done.stdout)["findings"]}
+
+
+def test_doctor_finds_a_good_set_up_well(folder: Path) -> None:
+    done = parley("doctor", "--json", cwd=folder)
+    assert done.returncode == 0, done.stdout
+    assert json.loads(done.stdout)["ok"] is True
+    found = findings(done)
+    assert found["sqlite"]["status"] == "ok"
+    assert found["listen address"]["detail"].endswith("is free")
+    assert not (folder / ".parley").exists()
+    table = parley("doctor", cwd=folder)
+    assert [line.split()[0] for line in table.stdout.splitlines()] == ["ok"] * len(found)
+
+
+def test_doctor_names_every_failure_with_its_fix(tmp_path: Path) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        more = "data_dir: parley.yaml\nadmin_token: short\npublic_url: http://shop.example\n"
+        configure(tmp_path, more, port=taken.getsockname()[1])
+        done = parley("doctor", "--json", cwd=tmp_path)
+    found = findings(done)
+    assert done.returncode == 1
+    assert found["listen address"]["status"] == "fail"
+    assert "PARLEY_PORT" in found["listen address"]["fix"]
+    assert found["data folder"]["status"] == "fail"
+    assert found["secrets"]["status"] == "warn"
+    assert found["public address"]["status"] == "warn"
+
+
+def test_doctor_sees_secrets_that_others_can_read(folder: Path) -> None:
+    (folder / ".parley").mkdir()
+    (folder / ".parley" / "admin_token").write_text("x" * 40)
+    (folder / ".parley" / "admin_token").chmod(0o644)
+    done = parley("doctor", "--json", cwd=folder)
+    assert done.returncode == 1
+    assert "readable by others" in findings(done)["secrets"]["detail"]
+
+
+def test_doctor_reports_a_bad_configuration_as_a_finding(folder: Path) -> None:
+    (folder / "parley.yaml").write_text("tenants: {}\n")
+    done = parley("doctor", "--json", cwd=folder)
+    assert done.returncode == 1
+    assert findings(done)["configuration"]["status"] == "fail"
+
+
+def test_doctor_finds_servers_that_are_away(tmp_path: Path) -> None:
+    servers = f"bus: kafka://127.0.0.1:{free_port()}\nstate: redis://127.0.0.1:{free_port()}/0\n"
+    more = f"{servers}secret_key: k\nadmin_token: t\n"
+    configure(tmp_path, more)
+    done = parley("doctor", "--json", cwd=tmp_path)
+    found = findings(done)
+    assert done.returncode == 1
+    assert (found["kafka"]["status"], found["redis"]["status"]) == ("fail", "fail")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.scaled
+def test_doctor_and_topics_create_on_real_servers(
+    tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
+) -> None:
+    keys = f"secret_key: {'k' * 32}\nadmin_token: {'t' * 32}\nblobs: s3://bucket\n"
+    configure(tmp_path, f"bus: kafka://{kafka_bootstrap}\nstate: {redis_url}\ntopic_prefix: {topic_prefix}\n{keys}")
+    before = findings(parley("doctor", "--json", cwd=tmp_path))
+    assert before["kafka topics"]["fix"] == "run: parley topics create"
+    made = parley("topics", "create", "--json", cwd=tmp_path)
+    assert "parley.inbound.web" in json.loads(made.stdout)["created"], made.stderr
+    assert json.loads(parley("topics", "create", "--json", cwd=tmp_path).stdout) == {"created": []}
+    after = findings(parley("doctor", "--json", cwd=tmp_path))
+    assert {after[name]["status"] for name in ("kafka", "kafka topics", "kafka partitions", "redis")} == {"ok"}
+
+
+# ── without an instance: on the file itself ──────────────────────────────────────────────────────────────────────────
+
+
+def test_documents_are_kept_without_an_instance(folder: Path) -> None:
+    added = parley("knowledge", "add", "docs", "--json", cwd=folder)
+    assert json.loads(added.stdout)["added"] == ["care", "shipping"], added.stderr
+    (folder / "docs" / "care.md").write_text(GUIDE.replace("second", "third"))
+    (folder / "docs" / "shipping.md").unlink()
+    (folder / "docs" / "new.txt").write_text("Opening hours\n\nWe are open from nine to five.")
+    synced = json.loads(parley("knowledge", "sync", "--json", cwd=folder).stdout)
+    assert (synced["added"], synced["changed"], synced["removed"]) == (["new"], ["care"], ["shipping"])
+    listed = json.loads(parley("knowledge", "list", "--json", cwd=folder).stdout)
+    assert [item["document"] for item in listed] == ["care", "new"]
+    removed = parley("knowledge", "remove", "new", cwd=folder)
+    assert removed.returncode == 0
+    missing = parley("knowledge", "remove", "new", cwd=folder)
+    assert (missing.returncode, missing.stderr) == (2, "error[not_found]: no such document\n")
+
+
+def test_a_file_that_cannot_be_read_is_left_out_and_nothing_is_removed(folder: Path) -> None:
+    parley("knowledge", "add", "docs", cwd=folder)
+    (folder / "docs" / "shipping.md").write_bytes(b"\xff\xfe\x00binary")
+    done = parley("knowledge", "sync", "--json", cwd=folder)
+    told = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert (told["removed"], told["unchanged"], len(told["failed"])) == ([], ["care"], 1)
+
+
+def test_an_empty_folder_removes_nothing(folder: Path) -> None:
+    parley("knowledge", "add", "docs", cwd=folder)
+    for file in (folder / "docs").iterdir():
+        file.unlink()
+    done = parley("knowledge", "sync", cwd=folder)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error[invalid_request]: no file to read")
+    assert len(json.loads(parley("knowledge", "list", "--json", cwd=folder).stdout)) == 2
+
+
+def test_state_is_rebuilt_from_the_log(folder: Path) -> None:
+    parley("knowledge", "add", "docs", cwd=folder)
+    asked = parley("state", "rebuild", cwd=folder, stdin="n\n")
+    assert asked.returncode == 2
+    done = parley("state", "rebuild", "--yes", "--json", cwd=folder)
+    assert json.loads(done.stdout)["shards"] == 256, done.stderr
+    assert len(json.loads(parley("knowledge", "list", "--json", cwd=folder).stdout)) == 2
+
+
+# ── with an instance ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_banner_says_where_and_how_to_ask(tmp_path: Path) -> None:
+    configure(tmp_path)
+    instance = Running(tmp_path)
+    instance.wait()
+    token = (tmp_path / ".parley" / "admin_token").read_text().strip()
+    address_file = tmp_path / ".parley" / "address"
+    assert address_file.read_text() == instance.url
+    out, _ = instance.stop()
+    assert instance.process.returncode == 0
+    assert f"chat page     {instance.url}/\n" in out
+    assert out.count(f"admin token   {token}") == 1
+    assert f"curl -s -X POST {instance.url}/v1/chat/shop/sessions" in out
+    assert not address_file.exists()
+
+
+def test_one_question_is_answered_as_json(running: Running) -> None:
+    done = parley("chat", "-m", "What does a parcel to Lisbon cost?", "--json", cwd=running.folder)
+    answer = json.loads(done.stdout)
+    assert "12 euros" in answer["text"], done.stderr
+    assert answer["citations"][0]["document"] == "shipping"
+    assert answer["author"]["kind"] == "agent"
+
+
+def test_a_terminal_talk_shows_answers_and_their_sources(running: Running) -> None:
+    lines = "How do I water a Nepenthes?\nWhat does a parcel to Lisbon cost?\n\n"
+    done = parley("chat", cwd=running.folder, stdin=lines)
+    assert done.returncode == 0, done.stderr
+    assert "rain water" in done.stdout
+    assert "12 euros" in done.stdout
+    assert "[1] Shipping" in done.stdout
+    assert done.stdout.index("rain water") < done.stdout.index("12 euros")
+
+
+def test_commands_talk_to_the_running_instance(running: Running) -> None:
+    listed = json.loads(parley("knowledge", "list", "--json", cwd=running.folder).stdout)
+    assert [item["document"] for item in listed] == ["care", "shipping"]
+    found = json.loads(parley("knowledge", "ask", "parcel to Lisbon", "--json", cwd=running.folder).stdout)
+    assert found["passages"][0]["document"] == "shipping"
+    spoken = parley("knowledge", "ask", "parcel to Lisbon", cwd=running.folder).stdout
+    assert spoken.startswith(("would answer", "would not answer"))
+    doctor = findings(parley("doctor", "--json", cwd=running.folder))
+    assert doctor["listen address"]["detail"] == f"an instance answers at {running.url}"
+    letters = parley("deadletter", "list", "--json", cwd=running.folder)
+    assert json.loads(letters.stdout) == []
+    missing = parley("deadletter", "replay", "nothing", cwd=running.folder)
+    assert (missing.returncode, missing.stderr) == (2, "error[not_found]: no such dead letter\n")
+
+
+def test_turns_are_shown_and_exported(running: Running) -> None:
+    parley("chat", "-m", "What does a parcel to Lisbon cost?", cwd=running.folder)
+    deadline = time.monotonic() + 10
+    lines: list[str] = []
+    while not lines and time.monotonic() < deadline:
+        lines = parley("turns", "export", "--channel", "web", cwd=running.folder).stdout.splitlines()
+    turn = json.loads(lines[-1])
+    assert turn["channel"] == "web"
+    assert turn["route"]
+    shown = json.loads(parley("turns", "show", turn["conversation_id"], "--json", cwd=running.folder).stdout)
+    assert [item["id"] for item in shown] == [turn["id"]]
+    out = running.folder / "turns.jsonl"
+    parley("turns", "export", "--out", str(out), cwd=running.folder)
+    assert turn["id"] in out.read_text()
+
+
+def test_quality_is_counted_by_split(running: Running) -> None:
+    questions = running.folder / "questions.yaml"
+    questions.write_text(
+        "- {id: a, question: What does a parcel to Lisbon cost?, document: shipping, split: dev}\n"
+        "- {id: b, question: How do I water a Nepenthes?, document: care, split: test}\n"
+        "- {id: c, question: Who won the football world cup in 1954?, document: null, split: test}\n"
+    )
+    done = parley("knowledge", "check", str(questions), "--json", cwd=running.folder)
+    figures = {item["split"]: item for item in json.loads(done.stdout)}
+    assert (figures["dev"]["answerable"], figures["dev"]["found"]) == (1, 1.0)
+    assert (figures["test"]["answerable"], figures["test"]["unanswerable"]) == (1, 1)
+    broken = parley("knowledge", "check", "gone.yaml", cwd=running.folder)
+    assert broken.stderr.startswith("error[invalid_request]: cannot read gone.yaml")
+
+
+def test_a_second_instance_on_the_same_file_is_refused(running: Running) -> None:
+    done = parley("dev", "--port", str(free_port()), cwd=running.folder)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error[database_locked]:")
+    assert (running.folder / ".parley" / "address").exists()
+
+
+def test_a_taken_port_is_told_before_anything_starts(tmp_path: Path, running: Running) -> None:
+    configure(tmp_path)
+    done = parley("dev", "--port", running.url.rpartition(":")[2], cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error[port_in_use]:"), done.stderr
+    assert "Parley is running" not in done.stdout
+
+
+def test_another_installations_token_is_refused_with_a_reason(tmp_path: Path, running: Running) -> None:
+    configure(tmp_path)
+    done = parley("knowledge", "list", "--url", running.url, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error[unauthorized]: the instance refuses the admin token\nfix: ")

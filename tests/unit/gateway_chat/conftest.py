@@ -1,0 +1,248 @@
+"""The chat behind real sockets on the real embedded store, with a clock that stands still; no agent answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from connectors.registry import open_channel
+from gateway.app import build_app, serving
+from gateway.engines import open_engine
+from gateway.parts import Parts, accounts_of
+from gateway.settings import Config
+from infra.blobs import open_blobs
+from infra.metrics import PrometheusMetrics
+from schemas import topics
+from schemas.envelope import Envelope
+from schemas.messages import Author, OutboundMessage
+from schemas.ports import Bus, Record
+
+IDENTITY_SECRET = "a-secret-shared-with-the-site-of-the-shop"
+CONFIG: dict[str, Any] = {
+    "secret_key": "a-secret-of-the-tests",
+    "admin_token": "the-admin-token",
+    "partitions": 3,
+    "tenants": {
+        "shop": {
+            "name": "Shop",
+            "channels": {
+                "web": {
+                    "main": {"identity_secret": IDENTITY_SECRET},
+                    "strict": {"origins": ["https://shop.example"]},
+                    "members": {"identity": "required", "identity_secret": IDENTITY_SECRET},
+                    "plain": {},
+                    "slow": {"messages_per_minute": 3},
+                }
+            },
+        },
+        "other": {"name": "Other", "channels": {"web": {"main": {}}}},
+        "tiny": {"name": "Tiny", "limits": {"inbound_per_s": 2}, "channels": {"web": {"main": {}}}},
+        "fenced": {"name": "Fenced", "channels": {"web": {"main": {"origins": ["https://shop.example"]}}}},
+        "silent": {"name": "Silent"},
+    },
+}
+
+
+class Clock:
+    """Stands still unless it is moved."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def tick(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: Any
+    body: Any
+
+    @property
+    def code(self) -> str:
+        return str(self.body["error"]["code"])
+
+
+@dataclass
+class Visitor:
+    """Somebody with a session."""
+
+    shop: Shop
+    token: str
+    conversation: str
+    tenant: str = "shop"
+    sockets: list[aiohttp.ClientWebSocketResponse] = field(default_factory=list)
+
+    async def call(self, method: str, path: str, **more: Any) -> Answer:
+        headers = {"Authorization": f"Bearer {self.token}"} | more.pop("headers", {})
+        return await self.shop.call(method, f"/v1/chat/{self.tenant}/{path}", headers=headers, **more)
+
+    async def say(self, text: str, client_msg_id: str = "m1", **more: Any) -> Answer:
+        return await self.call("POST", "messages", json={"client_msg_id": client_msg_id, "text": text, **more})
+
+    async def socket(self, last_seq: int | None = None, **more: Any) -> Socket:
+        """Greeted and welcomed."""
+        socket = Socket(await self.shop.http.ws_connect(f"{self.shop.address}/v1/chat/{self.tenant}/socket", **more))
+        hello: dict[str, Any] = {"type": "hello", "token": self.token}
+        await socket.send(hello if last_seq is None else hello | {"last_seq": last_seq})
+        return socket
+
+
+@dataclass
+class Socket:
+    raw: aiohttp.ClientWebSocketResponse
+    seen: list[dict[str, Any]] = field(default_factory=list)
+
+    async def send(self, frame: object) -> None:
+        await self.raw.send_json(frame)
+
+    async def frame(self, kind: str, deadline: float = 5) -> dict[str, Any]:
+        """The next frame of this kind; what came before it is kept in ``seen``."""
+        async with asyncio.timeout(deadline):
+            while True:
+                frame: dict[str, Any] = await self.raw.receive_json()
+                self.seen.append(frame)
+                if frame["type"] == kind:
+                    return frame
+
+    async def closed(self, deadline: float = 8) -> int | None:
+        """The close code, once the server has closed."""
+        async with asyncio.timeout(deadline):
+            while (await self.raw.receive()).type not in (
+                aiohttp.WSMsgType.CLOSE,
+                aiohttp.WSMsgType.CLOSED,
+                aiohttp.WSMsgType.CLOSING,
+            ):
+                pass
+        return self.raw.close_code
+
+
+@dataclass
+class Shop:
+    """One running installation."""
+
+    parts: Parts
+    http: aiohttp.ClientSession
+    address: str
+    clock: Clock
+    sent: int = 0
+
+    async def call(self, method: str, path: str, **more: Any) -> Answer:
+        async with self.http.request(method, self.address + path, **more) as response:
+            raw = await response.read()
+            is_json = response.content_type == "application/json"
+            return Answer(response.status, response.headers, await response.json() if is_json else raw)
+
+    async def start(self, tenant: str = "shop", headers: dict[str, str] | None = None, **body: Any) -> Answer:
+        return await self.call("POST", f"/v1/chat/{tenant}/sessions", json=body, headers=headers or {})
+
+    async def visitor(self, tenant: str = "shop", **body: Any) -> Visitor:
+        answer = await self.start(tenant, **body)
+        assert answer.status in (200, 201), answer.body
+        return Visitor(self, answer.body["visitor_token"], answer.body["conversation_id"], tenant)
+
+    async def reply(self, visitor: Visitor, text: str, **fields: Any) -> OutboundMessage:
+        """What the agent says is shown, as the sender would do it."""
+        self.sent += 1
+        message = OutboundMessage(
+            **{
+                "id": f"reply-{self.sent}",
+                "author": Author(kind="agent", name="Fern"),
+                "text": text,
+                "place": "p",
+                "contact_id": "c",
+                "turn_id": f"turn-{self.sent}",
+                "created_at": self.clock(),
+                "expires_at": self.clock() + timedelta(days=1),
+                **fields,
+            }
+        )
+        account = self.parts.accounts(visitor.tenant, "web", "main")
+        assert account is not None
+        await self.parts.channels["web"].send(visitor.conversation, message, account)
+        return message
+
+    async def signal(self, visitor: Visitor, payload: bytes) -> None:
+        await self.parts.state.signals.publish(f"conversation:{visitor.conversation}", payload)
+
+    async def logged(self, topic: str = topics.inbound("web")) -> list[Envelope]:
+        return [await _decoded(record) async for record in await self.parts.bus.read(topic)]
+
+
+async def _decoded(record: Record) -> Envelope:
+    return Envelope.from_wire(record.headers, record.value)
+
+
+Rebuilt = Callable[[Parts], Parts]
+
+
+@pytest.fixture
+async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Shop]]]:
+    """Start the installation, perhaps with some parts replaced."""
+    config = Config.model_validate(CONFIG | {"data_dir": str(tmp_path)})
+    clock = Clock()
+    async with AsyncExitStack() as stack:
+        engine = await stack.enter_async_context(open_engine(config, tmp_path))
+        parts = Parts(
+            config=config,
+            bus=engine.bus,
+            state=engine.state,
+            blobs=open_blobs(config.blobs, tmp_path),
+            metrics=PrometheusMetrics(),
+            clock=clock,
+            accounts=accounts_of(config),
+            secret_key=config.secret_key.get_secret_value(),
+            admin_token=config.admin_token.get_secret_value(),
+            channels={
+                "web": open_channel(
+                    "web", transcript=engine.state.transcript, signals=engine.state.signals, clock=clock
+                )
+            },
+        )
+
+        async def start(rebuilt: Rebuilt = lambda parts: parts) -> Shop:
+            changed = rebuilt(parts)
+            port = await stack.enter_async_context(serving(build_app(changed), "127.0.0.1", 0))
+            http = await stack.enter_async_context(aiohttp.ClientSession())
+            return Shop(changed, http, f"http://127.0.0.1:{port}", clock)
+
+        yield start
+
+
+@pytest.fixture
+async def shop(serve: Callable[..., Awaitable[Shop]]) -> Shop:
+    return await serve()
+
+
+class FailingBus:
+    """A bus whose appends fail while ``error`` is set, and are counted."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self.error: Exception | None = None
+        self.appends: list[list[Envelope]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bus, name)
+
+    async def append(self, envelopes: list[Envelope], **more: Any) -> Any:
+        if self.error is not None:
+            raise self.error
+        self.appends.append(envelopes)
+        return await self._bus.append(envelopes, **more)
+
+
+def with_bus(bus: FailingBus) -> Rebuilt:
+    return lambda parts: replace(parts, bus=bus)
