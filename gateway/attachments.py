@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import unicodedata
 from datetime import datetime
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http import HttpProcessingError
 
 from gateway.signatures import key_for, matches, sign
 from schemas.errors import Forbidden, InvalidRequest, NotFound, TooLarge, UnsupportedMediaType
@@ -17,6 +19,8 @@ from schemas.ports import Blobs, Clock
 MAX_SIZE = 10 * 1024 * 1024
 """Bytes of one file."""
 FORM_OVERHEAD = 64 * 1024
+UPLOAD_WAIT = 120.0
+"""Seconds a client may take to send a file."""
 VALID_FOR = 3600
 """Seconds, at least; addresses change once in this time, so that browsers can keep what they fetched."""
 SHOWN_INLINE = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
@@ -39,8 +43,11 @@ class AttachmentDesk:
         if (request.content_length or 0) > MAX_SIZE + FORM_OVERHEAD:
             raise TooLarge(f"a file may have {MAX_SIZE} bytes")
         try:
-            name, declared, data = await _first_file(request)
-        except (ValueError, AssertionError, RuntimeError, LookupError, web.HTTPException):
+            async with asyncio.timeout(UPLOAD_WAIT):
+                name, declared, data = await _first_file(request)
+        except TimeoutError:
+            raise InvalidRequest("the file did not arrive in time") from None
+        except (ValueError, AssertionError, RuntimeError, LookupError, HttpProcessingError, web.HTTPException):
             # What the form reader raises for a broken form is not documented; all of it is the sender's doing.
             raise InvalidRequest("the form is malformed") from None
         if not data:
@@ -105,6 +112,7 @@ async def _first_file(request: web.Request) -> tuple[str, str, bytes]:
 
 def _safe_name(name: str) -> str:
     """The last piece of the name without control characters; what is left of it is only ever shown."""
-    last = re.split(r"[\\/]", name)[-1].encode("utf-8", "ignore").decode()
+    # Some clients percent-encode the name in a form, browsers do not.
+    last = re.split(r"[\\/]", unquote(name))[-1].encode("utf-8", "ignore").decode()
     shown = "".join(letter for letter in last if unicodedata.category(letter)[0] != "C").strip()
     return shown[:150] or "file"

@@ -51,7 +51,8 @@ class Chat:
         app.router.add_get(f"{PREFIX}/messages", self.read, allow_head=False)
         app.router.add_post(f"{PREFIX}/attachments", self.upload)
         app.router.add_get(f"{PREFIX}/attachments/{{id}}", self._attachments.fetch, allow_head=False)
-        app.router.add_options(f"{PREFIX}/{{tail:.*}}", self.preflight)
+        for name in ("sessions", "messages", "attachments"):
+            app.router.add_options(f"{PREFIX}/{name}", self.preflight)
         app.on_response_prepare.append(self._cors)
 
     async def start(self, request: web.Request) -> web.Response:

@@ -92,7 +92,7 @@ class Reader:
             return self._mapping(node, where, parents)
         if isinstance(node, yaml.SequenceNode):
             return self._sequence(node, where, parents)
-        return self._scalar(node)
+        return self._scalar(node) if isinstance(node, yaml.ScalarNode) else None
 
     def _mapping(self, node: yaml.MappingNode, where: Where, parents: tuple[yaml.Node, ...]) -> dict[str, Any]:
         out: dict[str, Any] = {}
@@ -118,7 +118,7 @@ class Reader:
             out.append(self._value(item, (*where, index), (*parents, node)))
         return out
 
-    def _scalar(self, node: yaml.Node) -> Any:
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
         text = str(node.value)
         filled = self.scalar(text, self._at(node.start_mark))
         # What was filled in stays text: a token made of digits is not a number. The models convert where they may.

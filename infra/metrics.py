@@ -29,7 +29,7 @@ class PrometheusMetrics:
 
     def __init__(self) -> None:
         # A second series with the time of creation for each counter doubles the page and tells nobody anything.
-        prometheus.disable_created_metrics()
+        prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = prometheus.CollectorRegistry()
         prometheus.ProcessCollector(registry=self.registry)
         own = self.registry

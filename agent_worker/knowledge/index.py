@@ -19,7 +19,7 @@ from agent_worker.knowledge.splitting import Piece, split
 from schemas.conversation import Document
 
 log = structlog.get_logger("parley.knowledge")
-FORMAT = "1"  # raise it when splitting, analysis or the fields change: older indexes are then built anew
+FORMAT = "2"  # raise it when splitting, analysis or the fields change: older indexes are then built anew
 _NEVER = 1 << 52
 _HEAP = 15_000_000  # bytes; the least tantivy takes for one thread
 PASSAGE_FIELDS = (("p_title", 2.0), ("p_heading", 1.5), ("p_body", 1.0))
@@ -59,6 +59,8 @@ class TenantIndex:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._index = self._open()
+        # Kept open: its threads join segments in the background, so that no edit waits for that.
+        self._writer: Any = None
         self.versions: dict[str, tuple[int, str]] = self._read_versions()
 
     # ── on disk ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -110,24 +112,30 @@ class TenantIndex:
     def apply(self, put: Iterable[tuple[Document, str]], drop: Iterable[str] = ()) -> None:
         """Replace documents (each with its fingerprint) and drop others, visible when it returns."""
         changed = list(put)
-        writer = self._index.writer(_HEAP, 1)
+        if self._writer is None:
+            self._writer = self._index.writer(_HEAP, 1)
         try:
             for document_id in [*(document.id for document, _ in changed), *drop]:
-                writer.delete_documents_by_term("doc", document_id)
+                self._writer.delete_documents_by_term("doc", document_id)
                 self.versions.pop(document_id, None)
             for document, stamp in changed:
                 for entry in _entries_of(document, stamp):
-                    writer.add_document(entry)
-            writer.commit()
-            writer.wait_merging_threads()
+                    self._writer.add_document(entry)
+            self._writer.commit()
         except BaseException:
             # What is on disk is the last commit; what memory says must follow it.
-            del writer
+            self._writer = None
             self._index.reload()
             self.versions = self._read_versions()
             raise
         self._index.reload()
         self.versions.update({document.id: (document.version, stamp) for document, stamp in changed})
+
+    def close(self) -> None:
+        """Let the writer go, with what it does in the background."""
+        if self._writer is not None:
+            self._writer.wait_merging_threads()
+            self._writer = None
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -209,7 +217,7 @@ def _schema() -> Any:
     builder.add_unsigned_field("expires", indexed=True, fast=True)
     for name in (*(name for name, _ in PASSAGE_FIELDS), DOCUMENT_FIELD):
         builder.add_text_field(name, tokenizer_name="whitespace", index_option="freq")
-    builder.add_text_field("data", stored=True, tokenizer_name="raw", index_option="basic")
+    builder.add_bytes_field("data", stored=True)
     return builder.build()
 
 
@@ -221,7 +229,7 @@ def _entries_of(document: Document, stamp: str) -> Iterable[Any]:
 
     def entry(kind: str, data: dict[str, Any], fields: dict[str, str]) -> Any:
         made = tantivy.Document(
-            kind=kind, doc=document.id, visibility=document.visibility, data=json.dumps(data), **fields
+            kind=kind, doc=document.id, visibility=document.visibility, data=json.dumps(data).encode(), **fields
         )
         made.add_unsigned("expires", expires)
         return made

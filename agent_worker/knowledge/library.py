@@ -64,8 +64,14 @@ class Library:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        # Behind a write that was under way: a thread is not cancelled with its task.
+        await self._in(self._writing, self._let_go)
         for pool in (self._writing, self._reading):
             pool.shutdown(wait=True)
+
+    def _let_go(self) -> None:
+        for index in self._indexes.values():
+            index.close()
         self._indexes.clear()
 
     async def _follow(self) -> None:

@@ -21,6 +21,7 @@ NAME = 1.6
 DOCUMENT_SHARE = 0.65
 _CANDIDATES = 40
 _DOCUMENTS = 12
+_TERMS = 7
 # "How long" asks for a figure; no document need hold the word.
 _HOW = re.compile(r"\bhow (?:long|often|soon|old|far|big|come|about)\b", re.IGNORECASE)
 _INSIDE = re.compile(r"(?<=[a-z0-9,;:(\"'“‘] )[(\"'“‘]?([A-ZÀ-Þ][^\W\d_]{2,})")
@@ -144,6 +145,7 @@ def _search(
     index: TenantIndex, asked: Sequence[Term], now: datetime
 ) -> tuple[list[tuple[Hit, float]], dict[str, float]]:
     """Every candidate passage with its score, and the documents' own scores, both scaled to the best."""
+    asked = sorted((term for term in asked if term.options), key=lambda term: -term.weight)[:_TERMS]
     whole = _scaled(index.find_documents(asked, now, _DOCUMENTS))
     found = index.find_passages(asked, now, _CANDIDATES)
     if missing := set(list(whole)[:5]) - {hit.document for hit in found}:

@@ -175,7 +175,7 @@ class Dispatch:
     async def _next_batch(self, lane: Lane) -> LaneBatch | None:
         lane.woken = False
         batch = LaneBatch(lane, lane.take_queue()) if lane.queue else await self._overflow.next_batch(lane)
-        if batch is None or lane.assignment.gone:
+        if batch is None or lane.assignment.gone or (batch.parked and self._closed()):
             return None
         if not lane.tenant and batch.parked:
             lane.tenant = tenant_of(batch.records[0])

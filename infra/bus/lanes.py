@@ -66,7 +66,11 @@ class Lanes:
     async def run(
         self, topics: Sequence[str], group: str, handler: LaneHandler, give_up: GiveUp, *, member: str = ""
     ) -> None:
-        """Consume until ``stop``. One run per Lanes object. Cancelling it abandons what runs: it is read again."""
+        """Consume until ``stop``. One run per Lanes object. Cancelling it abandons what runs: it is read again.
+
+        A conversation's records must be on one of the topics only, for only there do they have an order. Raises Fenced
+        when another member took this one's name.
+        """
         self._group = group
         self._overflow = Overflow(self._parking, group, self._clock, self.bounds.held_per_lane)
         dispatch = self._dispatch = Dispatch(

@@ -176,6 +176,7 @@ class _Round:
         for channel in self._job.channels:
             await self._messages(topics.inbound(channel))
             await self._messages(topics.outbound(channel))
+        await self._unpublished()
 
     async def _snapshots(self) -> set[str]:
         """Restore snapshots, and in the first round contacts. Returns the conversations."""
@@ -217,6 +218,13 @@ class _Round:
                     message = tail.restored(line(payload))
                     self._job.count("messages")
                     await writes.add(message.id, self._job.port.restore_message(record.key, message))
+
+    async def _unpublished(self) -> None:
+        async with _Writes() as writes:
+            for tails in self._tails.values():
+                for conversation, tail in tails.items():
+                    for message in tail.unpublished():
+                        await writes.add(message.id, self._job.port.restore_message(conversation, message))
 
     async def _read(
         self, topic: str, *, contacts: bool = False, living: bool = False

@@ -9,9 +9,20 @@ import pytest
 
 from schemas.errors import Fenced
 from schemas.ports import Bus, Record, TopicPartition
-from tests.contracts.bus.consumer import PATIENCE_S, by_key, consuming, eventually, message, nothing
+from schemas.topics import STATE
+from tests.contracts.bus.consumer import (
+    EVERYTHING,
+    PATIENCE_S,
+    Consumer,
+    by_key,
+    consuming,
+    eventually,
+    message,
+    nothing,
+    snapshot,
+)
 from tests.contracts.bus.embedded import log
-from tests.contracts.bus.engines import WEB
+from tests.contracts.bus.engines import SLACK, WEB
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -111,3 +122,75 @@ async def test_partitions_that_stay_are_read_on_while_others_change_hands(tmp_pa
 async def second_member(bus: Bus) -> None:
     async with consuming(bus, "workers", name="b") as b:
         await eventually(lambda: bool(b.records), "records for b")
+
+
+async def test_nothing_is_handed_out_before_assigned_has_returned(tmp_path: Path) -> None:
+    """A listener that takes its time, to find out what it must pause, misses no record and is given none early."""
+    ready = asyncio.Event()
+
+    async def prepare(_: frozenset[TopicPartition]) -> None:
+        await ready.wait()
+
+    async with log(tmp_path / "parley.db") as (bus, _):
+        await bus.append([message(f"key-{n}", 0) for n in range(30)])
+        a = Consumer("a", [])
+        a.when_assigned = prepare
+        await a.join(bus, "workers", [WEB], "")
+        try:
+            await eventually(lambda: a.owned == EVERYTHING, "everything for a")
+            assert await a.sub.poll(max_records=10, timeout=0.1) == []
+            ready.set()
+            await eventually(lambda: len(a.records) == 30, "30 records")
+        finally:
+            await a.leave()
+
+
+async def test_a_pause_in_the_middle_of_a_poll_holds(tmp_path: Path) -> None:
+    """Whatever step the poll has come to: from the pause on it returns nothing, and afterwards nothing is missing."""
+    async with log(tmp_path / "parley.db") as (bus, _):
+        subscription = await bus.subscribe([WEB], "workers", Quiet())
+        found: list[Record] = []
+        for number in range(12):
+            await bus.append([message("one", number)])
+            polling = asyncio.create_task(subscription.poll(max_records=10, timeout=0.05))
+            for _ in range(number % 6):
+                await asyncio.sleep(0)
+            in_time = polling.done()
+            subscription.pause(EVERYTHING)
+            some = await polling
+            assert in_time or some == []
+            subscription.resume(EVERYTHING)
+            found += some or await subscription.poll(max_records=10, timeout=PATIENCE_S)
+        assert by_key(found) == {"one": list(range(12))}
+        await subscription.close()
+
+
+async def test_a_named_member_gets_back_what_others_took_meanwhile(tmp_path: Path) -> None:
+    """Of three members the middle one restarts: everybody owns again exactly what they owned before."""
+    topics = [WEB, SLACK]
+    async with (
+        log(tmp_path / "parley.db") as (bus, _),
+        consuming(bus, "workers", topics=topics, member="one") as a,
+        consuming(bus, "workers", name="c", topics=topics, member="three") as c,
+    ):
+        async with consuming(bus, "workers", name="b", topics=topics, member="two") as b:
+            await eventually(lambda: len(a.owned) == len(b.owned) == len(c.owned) == 2, "even shares")
+            shares = a.owned, b.owned, c.owned
+        await eventually(lambda: len(a.owned | c.owned) == 6, "everything for the other two")
+        async with consuming(bus, "workers", name="b", topics=topics, member="two") as b:
+            await eventually(lambda: len(a.owned) == len(b.owned) == len(c.owned) == 2, "even shares")
+            assert (a.owned, b.owned, c.owned) == shares
+
+
+async def test_a_follower_is_caught_up_without_what_came_later(tmp_path: Path) -> None:
+    """Exactly when the last record that was there at the start has been dealt with."""
+    async with log(tmp_path / "parley.db") as (bus, _):
+        await bus.append([snapshot("one", b"old")] * 20)
+        follower = await bus.follow(STATE)
+        await bus.append([snapshot("one", b"new")] * 50)
+        caught_up = []
+        async for _record in follower.records():
+            caught_up.append(follower.caught_up.is_set())
+            if len(caught_up) == 70:
+                break
+        assert caught_up == [False] * 20 + [True] * 50

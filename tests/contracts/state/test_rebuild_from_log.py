@@ -54,7 +54,9 @@ async def test_replies_that_were_committed_but_not_published_are_in_the_outbox_a
     life = await lived(state, bus, "visitor")
     await life.answer([await life.hear("more")], "of course", publish=False)
     pending = await state.conversations.pending(life.conversation)
+    lines = await state.transcript.read(life.conversation)
     await again(state, bus)
+    assert await state.transcript.read(life.conversation) == lines, "the transcript shows the reply as before"
     assert len(pending) == 1
     assert await state.conversations.pending(life.conversation) == pending
     assert await state.conversations.unpublished(before=NOW + timedelta(days=1), limit=9) == [life.conversation]

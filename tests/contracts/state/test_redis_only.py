@@ -12,49 +12,33 @@ from redis.asyncio import Redis
 
 from infra.bus.partitioner import shard_of
 from infra.deploy.local_redis import LocalRedis
-from infra.state.redis import open_redis_state
 from infra.state.redis.scripts import scripts
 from schemas import ids
-from schemas.errors import StateLost, StateUnavailable
-from schemas.messages import Address
+from schemas.errors import StateLost
 from schemas.ports import State
+from tests.contracts.state.calls import OpenProcess, all_there, everything, processes, set_up, succeeds
 from tests.contracts.state.engines import ALL_SHARDS
 from tests.contracts.state.samples import (
     NOW,
     begun,
     committed,
-    delivered,
     later,
     line,
     new_id,
-    outbound,
-    record,
-    reply,
 )
 
 pytestmark = pytest.mark.scaled
 
 
 @pytest.fixture
-async def open_process(stoppable_redis: LocalRedis) -> AsyncIterator[Callable[[], Awaitable[State]]]:
-    """Opens the same store once more, as another process would."""
-    opened: list[State] = []
-
-    async def open_() -> State:
-        opened.append(await open_redis_state(stoppable_redis.url))
-        return opened[-1]
-
-    yield open_
-    for state in opened:
-        await state.close()
+async def open_process(stoppable_redis: LocalRedis) -> AsyncIterator[OpenProcess]:
+    async with processes(stoppable_redis.url) as open_:
+        yield open_
 
 
 @pytest.fixture
-async def state(open_process: Callable[[], Awaitable[State]]) -> State:
-    state = await open_process()
-    await state.rebuild.prepare(ALL_SHARDS)
-    await state.rebuild.finish(ALL_SHARDS)
-    return state
+async def state(open_process: OpenProcess) -> State:
+    return await set_up(await open_process())
 
 
 @pytest.fixture
@@ -64,77 +48,14 @@ async def server(stoppable_redis: LocalRedis) -> AsyncIterator[Any]:
         yield client
 
 
-async def succeeds(work: Callable[[], Awaitable[object]], seconds: float = 10) -> None:
-    """Return once ``work`` no longer raises StateUnavailable."""
-    async with asyncio.timeout(seconds):
-        while True:
-            try:
-                await work()
-            except StateUnavailable:
-                await asyncio.sleep(0.02)
-            else:
-                return
-
-
-async def all_there(state: State, conversation: str, head: int) -> None:
-    async with asyncio.timeout(5):
-        while await state.transcript.head(conversation) < head:
-            pass
-
-
-def everything(state: State) -> list[Callable[[], Awaitable[object]]]:
-    """A call of every operation of every port."""
-    conversation, message = new_id(), outbound()
-    addresses = [Address(channel="web", value="v1")]
-    parked = [record(1, conversation)]
-
-    async def turn() -> None:
-        start = await begun(state, conversation, "e1")
-        assert await committed(state, conversation, start, handled=["e1"], outbox=[reply(conversation)]) == "committed"
-
-    return [
-        turn,
-        lambda: state.conversations.pending(conversation),
-        lambda: state.conversations.published(conversation, ["x"]),
-        lambda: state.conversations.unpublished(before=NOW, limit=5),
-        lambda: state.conversations.own(conversation, "queue", expected_epoch=0, request_id="r", by="p", now=NOW),
-        lambda: state.conversations.get(conversation),
-        lambda: state.conversations.snapshot(conversation),
-        lambda: state.conversations.listing("plantstore"),
-        lambda: state.conversations.counts(),
-        lambda: state.contacts.resolve("plantstore", "web", "main", "v1", addresses, now=NOW),
-        lambda: state.contacts.get("plantstore", "nobody"),
-        lambda: state.transcript.add(conversation, line(id="m1")),
-        lambda: state.transcript.mark(conversation, ["m1"], "read"),
-        lambda: state.transcript.edit(conversation, "m1", "text"),
-        lambda: state.transcript.find(conversation, "m1"),
-        lambda: state.transcript.read(conversation),
-        lambda: state.transcript.recent(conversation),
-        lambda: state.transcript.head(conversation),
-        lambda: state.deliveries.begin_send(conversation, message, deadline=5, now=NOW),
-        lambda: state.deliveries.record(conversation, delivered(message.id, "sent")),
-        lambda: state.deliveries.outcome(conversation, message.id),
-        lambda: state.deliveries.bind("plantstore", "web", "main", "x", conversation, message.id),
-        lambda: state.deliveries.by_external_id("plantstore", "web", "main", "x"),
-        lambda: state.deliveries.unresolved(before=NOW, limit=5),
-        lambda: state.parking.park("g", conversation, parked, until=NOW),
-        lambda: state.parking.parked("g", conversation, limit=5),
-        lambda: state.parking.unpark("g", conversation, parked),
-        lambda: state.parking.waiting("g", [parked[0].source]),
-        lambda: state.dead_letters.get("plantstore", "x"),
-        lambda: state.dead_letters.listing("plantstore"),
-        lambda: state.turns.listing(conversation),
-        lambda: state.limiter.take("k", per_second=1, burst=5, now=NOW),
-        lambda: state.heads.raise_to("plantstore", 0, 7),
-        lambda: state.heads.of("plantstore"),
-        state.ready,
-    ]
-
-
 async def test_scripts_that_redis_forgot_are_loaded_again_before_any_call(state: State, server: Any) -> None:
-    calls = [*everything(state), lambda: state.leases.acquire("l", "me", ttl=5, now=NOW)]
+    calls: list[Callable[[], Awaitable[object]]] = [
+        *everything(state),
+        lambda: state.leases.acquire("l", "me", ttl=5, now=NOW),
+        lambda: state.leases.release("l", "me"),
+    ]
     for call in calls:
-        await server.script_flush()
+        await server.execute_command("SCRIPT", "FLUSH")
         await call()
 
 
@@ -169,7 +90,7 @@ async def test_after_flushall_the_next_call_of_every_operation_says_so(state: St
 
 
 async def test_an_empty_redis_is_lost_for_a_process_that_has_never_seen_it(
-    open_process: Callable[[], Awaitable[State]],
+    open_process: OpenProcess,
 ) -> None:
     state = await open_process()
     assert await state.rebuild.check() == ALL_SHARDS
@@ -180,7 +101,7 @@ async def test_an_empty_redis_is_lost_for_a_process_that_has_never_seen_it(
 
 
 async def test_a_redis_that_came_back_with_older_data_is_lost_for_everybody(
-    state: State, stoppable_redis: LocalRedis, open_process: Callable[[], Awaitable[State]]
+    state: State, stoppable_redis: LocalRedis, open_process: OpenProcess
 ) -> None:
     conversation, other = new_id(), "quiet"
     shard = shard_of(conversation)
@@ -207,89 +128,11 @@ async def test_a_redis_that_came_back_with_older_data_is_lost_for_everybody(
     assert await state.transcript.head(other) == 0
 
 
-async def test_while_the_server_is_down_calls_fail_with_a_fix_and_nothing_acknowledged_is_lost(
-    state: State, stoppable_redis: LocalRedis
-) -> None:
-    conversation = new_id()
-    assert await state.transcript.add(conversation, line(id="m1")) == 1
-    await asyncio.to_thread(stoppable_redis.kill)
-    with pytest.raises(StateUnavailable) as caught:
-        await state.transcript.add(conversation, line(id="m2"))
-    assert "runs" in caught.value.fix
-    with pytest.raises(StateUnavailable):
-        await state.ready()
-    await asyncio.to_thread(stoppable_redis.start)
-    await succeeds(state.ready)
-    assert [message.id for message in await state.transcript.read(conversation)] == ["m1"]
-    assert await state.transcript.add(conversation, line(id="m2")) == 2
-
-
-async def test_a_server_that_hangs_fails_all_that_wait_after_one_timeout(
-    state: State, stoppable_redis: LocalRedis
-) -> None:
-    stoppable_redis.pause()
-    try:
-        async with asyncio.timeout(8):
-            results = await asyncio.gather(
-                *(state.transcript.head(f"c{n}") for n in range(2000)), return_exceptions=True
-            )
-    finally:
-        stoppable_redis.resume()
-    assert {type(result) for result in results} == {StateUnavailable}
-    await succeeds(state.ready)
-
-
 async def test_two_thousand_calls_at_once_wait_for_few_connections(state: State, server: Any) -> None:
     conversations = [new_id() for _ in range(2000)]
     seqs = await asyncio.gather(*(state.transcript.add(one, line()) for one in conversations))
     assert seqs == [1] * 2000
     assert len(await server.client_list()) <= 16 + 1
-
-
-async def test_without_memory_a_call_fails_with_a_fix_and_nothing_of_it_is_written(state: State, server: Any) -> None:
-    conversation = new_id()
-    start = await begun(state, conversation, "e1")
-    await server.config_set("maxmemory", "1mb")
-    for call in (
-        lambda: committed(state, conversation, start, handled=["e1"], outbox=[reply(conversation)]),
-        lambda: begun(state, new_id()),
-        lambda: state.transcript.add(conversation, line()),
-        lambda: state.deliveries.begin_send(conversation, outbound(), deadline=5, now=NOW),
-    ):
-        with pytest.raises(StateUnavailable) as caught:
-            await call()
-        assert "maxmemory" in caught.value.fix
-    await server.config_set("maxmemory", "0")
-    after = await begun(state, conversation, "e1")
-    assert (after.handled, after.outbox, after.conversation.version) == (frozenset(), [], 0)
-    assert await state.transcript.head(conversation) == 0
-    assert await committed(state, conversation, after, handled=["e1"]) == "committed"
-
-
-async def test_a_server_that_became_a_replica_is_unavailable_until_it_is_primary_again(
-    state: State, server: Any
-) -> None:
-    conversation = new_id()
-    await begun(state, conversation)
-    await server.execute_command("REPLICAOF", "127.0.0.1", "1")
-    with pytest.raises(StateUnavailable) as caught:
-        await begun(state, conversation)
-    assert "primary" in caught.value.fix
-    await server.execute_command("REPLICAOF", "NO", "ONE")
-    await begun(state, conversation)
-
-
-async def test_a_server_that_wants_a_password_is_unavailable(
-    state: State, server: Any, stoppable_redis: LocalRedis
-) -> None:
-    await server.config_set("requirepass", "secret")
-    newcomer = await open_redis_state(stoppable_redis.url)
-    try:
-        with pytest.raises(StateUnavailable) as caught:
-            await newcomer.transcript.head("c")
-    finally:
-        await newcomer.close()
-    assert "password" in caught.value.fix
 
 
 async def test_a_cancelled_call_runs_to_its_end_and_costs_no_connection(state: State, server: Any) -> None:
@@ -305,7 +148,7 @@ async def test_a_cancelled_call_runs_to_its_end_and_costs_no_connection(state: S
 
 
 async def test_a_process_adopts_the_epoch_of_a_rebuild_by_another_and_its_old_work_is_fenced(
-    state: State, open_process: Callable[[], Awaitable[State]]
+    state: State, open_process: OpenProcess
 ) -> None:
     other, conversation = await open_process(), new_id()
     zombie = await begun(state, conversation)
@@ -322,7 +165,7 @@ async def test_a_process_adopts_the_epoch_of_a_rebuild_by_another_and_its_old_wo
 
 
 async def test_a_rebuilder_that_was_overtaken_writes_nothing_and_does_not_finish(
-    state: State, open_process: Callable[[], Awaitable[State]]
+    state: State, open_process: OpenProcess
 ) -> None:
     slow, fast, conversation = state, await open_process(), new_id()
     await begun(slow, conversation)
@@ -359,26 +202,3 @@ async def test_every_key_carries_the_tag_of_its_shard(state: State, server: Any)
     tagged = await server.keys(f"parley:{{s{shard_of(conversation):02x}}}:*:{conversation}")
     assert tagged == await server.keys(f"*{conversation}*")
     assert tagged
-
-
-async def test_signals_cross_processes_and_survive_a_restart_of_the_server(
-    state: State, stoppable_redis: LocalRedis, open_process: Callable[[], Awaitable[State]]
-) -> None:
-    other = await open_process()
-    reader = state.signals.subscribe("typing")
-
-    async def heard(payload: bytes) -> None:
-        """Lossy: publish until it is heard."""
-        async with asyncio.timeout(10):
-            waiting = asyncio.ensure_future(anext(reader))
-            while not waiting.done():
-                await succeeds(lambda: other.signals.publish("typing", payload))
-                await asyncio.wait([waiting], timeout=0.05)
-            while waiting.result() != payload:
-                waiting = asyncio.ensure_future(anext(reader))
-                await waiting
-
-    await heard(b"before")
-    await asyncio.to_thread(stoppable_redis.kill)
-    await asyncio.to_thread(stoppable_redis.start)
-    await heard(b"after")

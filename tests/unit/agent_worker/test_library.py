@@ -143,3 +143,12 @@ async def test_slips_plurals_and_spellings_are_understood(world: World) -> None:
     for query in ("heatpack for tropicl plants", "heat-packs in the parcels", "returning a pot: dedline?"):
         found = await world.library.search(TENANT, query)
         assert found.passages[0].document == ("returns" if "pot" in query else "shipping"), query
+
+
+async def test_closing_waits_for_the_write_under_way(tmp_path: Path) -> None:
+    """Closed in the middle of its work the library ends cleanly, and another takes up where it was."""
+    async with world_at(tmp_path, prepare=False) as world:
+        for n in range(20):
+            await world.put(f"d{n}", SHIPPING)
+        library = await _again(world, tmp_path / "knowledge")
+        assert len(await library.documents(TENANT)) == 20

@@ -73,7 +73,7 @@ def parley(*arguments: str, cwd: Path, stdin: str = "", **environ: str) -> Done:
         mock.patch.dict(os.environ, environment(**environ), clear=True),
         mock.patch.object(sys, "argv", ["parley", *arguments]),
         mock.patch.object(sys, "stdin", io.StringIO(stdin)),
-        mock.patch("infra.telemetry.set_up_logging", lambda **_: log_to(err)),
+        mock.patch("infra.telemetry.set_up_logging", side_effect=lambda **_: log_to(err)),
         contextlib.chdir(cwd),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
@@ -498,9 +498,9 @@ def test_turns_are_shown_and_exported(running: Running) -> None:
 def test_quality_is_counted_by_split(running: Running) -> None:
     questions = running.folder / "questions.yaml"
     questions.write_text(
-        "- {id: a, question: What does a parcel to Lisbon cost?, document: shipping, split: dev}\n"
-        "- {id: b, question: How do I water a Nepenthes?, document: care, split: test}\n"
-        "- {id: c, question: Who won the football world cup in 1954?, document: null, split: test}\n"
+        "- {id: a, question: 'What does a parcel to Lisbon cost?', document: shipping, split: dev}\n"
+        "- {id: b, question: 'How do I water a Nepenthes?', document: care, split: test}\n"
+        "- {id: c, question: 'Who won the football world cup in 1954?', document: null, split: test}\n"
     )
     done = parley("knowledge", "check", str(questions), "--json", cwd=running.folder)
     figures = {item["split"]: item for item in json.loads(done.stdout)}

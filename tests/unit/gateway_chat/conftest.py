@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -140,6 +141,8 @@ class Shop:
     sent: int = 0
 
     async def call(self, method: str, path: str, **more: Any) -> Answer:
+        if isinstance(data := more.get("data"), bytes) and len(data) > 100_000:
+            more["data"] = io.BytesIO(data)
         async with self.http.request(method, self.address + path, **more) as response:
             raw = await response.read()
             is_json = response.content_type == "application/json"
@@ -179,6 +182,19 @@ class Shop:
 
     async def logged(self, topic: str = topics.inbound("web")) -> list[Envelope]:
         return [await _decoded(record) async for record in await self.parts.bus.read(topic)]
+
+    async def appears(self, topic: str = topics.inbound("web")) -> list[Envelope]:
+        """What is on the topic, once something is."""
+        async with asyncio.timeout(5):
+            while not (events := await self.logged(topic)):  # noqa: ASYNC110  # the log announces nothing to readers
+                await asyncio.sleep(0.02)
+            return events
+
+
+async def until(holds: Callable[[], bool], deadline: float = 5) -> None:
+    async with asyncio.timeout(deadline):
+        while not holds():  # noqa: ASYNC110  # nothing announces it
+            await asyncio.sleep(0.01)
 
 
 async def _decoded(record: Record) -> Envelope:
@@ -245,4 +261,19 @@ class FailingBus:
 
 
 def with_bus(bus: FailingBus) -> Rebuilt:
-    return lambda parts: replace(parts, bus=bus)
+    held: Any = bus
+    return lambda parts: replace(parts, bus=held)
+
+
+async def raw_socket(shop: Shop, tenant: str = "shop", **more: Any) -> Socket:
+    return Socket(await shop.http.ws_connect(f"{shop.address}/v1/chat/{tenant}/socket", **more))
+
+
+async def open_socket(visitor: Visitor, last_seq: int | None = None, **more: Any) -> Socket:
+    socket = await visitor.socket(last_seq, **more)
+    await socket.frame("welcome")
+    return socket
+
+
+def message(text: str, client_msg_id: str = "m1", **more: Any) -> dict[str, Any]:
+    return {"type": "message", "client_msg_id": client_msg_id, "text": text, **more}

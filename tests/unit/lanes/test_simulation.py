@@ -39,9 +39,9 @@ class Simulation:
         self.dice = random.Random(seed)
         self.world = World(self.dice, trouble=self.dice.choice((0.0, 0.02, 0.1)))
         self.world.pauses_survive = self.dice.random() < 0.5
+        self.world.leaky = self.dice.random() < 0.5
         self.group = Group(self.world)
         self.workers: list[Worker] = []
-        self.shut = False
         self.poison: set[tuple[int, int]] = set()
         self.failed: Counter[tuple[int, int]] = Counter()
         self.parkings: Counter[str] = Counter()
@@ -73,6 +73,7 @@ class Simulation:
             raise StateUnavailable("away")
         if self.parkings[batch.conversation] < 2 and self.dice.random() < 0.05:
             self.parkings[batch.conversation] += 1
+            self.world.parks(batch.conversation)
             raise Parked("later", until=now() + timedelta(seconds=self.dice.choice((0, 1, 20))))
 
     async def give_up(self, key: str, records: Sequence[Record], error: Exception, attempts: int) -> None:
@@ -90,7 +91,7 @@ class Simulation:
             parking,
             bounds=TIGHT,
             clock=now,
-            closed=lambda: self.shut,
+            closed=lambda: self.world.shut,
             tenant_limit=lambda tenant: {"a": 3, "b": 2}[tenant],
         )
         task = asyncio.create_task(lanes.run([TOPIC], "group", self.handle, self.give_up))
@@ -138,13 +139,13 @@ class Simulation:
         elif what < 0.78:
             await self.group.rebalance()
         elif what < 0.82:
-            self.shut = not self.shut
+            self.world.shut = not self.world.shut
         elif what < 0.85 and self.workers:
             self.wake(self.dice.choice(KEYS))
         await asyncio.sleep(self.dice.choice((0.0, 0.01, 0.2, 1.0)))
 
     def wake(self, key: str) -> None:
-        self.world.woken.add(key)
+        self.world.wake(key)
         for worker in self.workers:
             worker.lanes.wake(key)
 
@@ -152,7 +153,7 @@ class Simulation:
         await self.join()
         for _ in range(steps):
             await self.step()
-        self.shut, self.world.trouble = False, 0.0
+        self.world.shut, self.world.trouble = False, 0.0
         await until(lambda: self.world.all_done() or bool(self.world.violations))
         assert not self.world.violations, self.world.violations[:5]
         assert {(one.partition, one.offset) for one in self.given_up} == self.poison

@@ -31,12 +31,17 @@ class World:
     partitions: int = 3
     trouble: float = 0.0
     pauses_survive: bool = False
+    leaky: bool = False
+    """Some records of a new partition are handed out in spite of its being paused."""
+    shut: bool = False
     log: dict[int, list[Record]] = field(default_factory=lambda: defaultdict(list))
     committed: dict[int, int] = field(default_factory=dict)
     parked: dict[str, dict[int, Record]] = field(default_factory=lambda: defaultdict(dict))
     until: dict[str, datetime] = field(default_factory=dict)
     woken: set[str] = field(default_factory=set)
-    """Woken since their batch was handed out: they need not wait for the time they are parked until."""
+    """These need not wait for the time they are parked until."""
+    just_woken: set[str] = field(default_factory=set)
+    """Woken since their batch was handed out, so that its being parked does not count."""
     seen: set[Spot] = field(default_factory=set)
     again: Counter[Spot] = field(default_factory=Counter)
     """How often a record may be handled once more: it was read again after a rebalance or a crash."""
@@ -64,8 +69,18 @@ class World:
         self.running.add(key)
         self.expect_in_order(batch.records)
         if batch.attempt == 1:
+            if self.shut:
+                self.violations.append(f"{key}: started behind a closed gate")
             if self.until.get(key, now()) > now() and key not in self.woken:
                 self.violations.append(f"{key}: handled before its time")
+            self.just_woken.discard(key)
+
+    def wake(self, key: str) -> None:
+        self.woken.add(key)
+        self.just_woken.add(key)
+
+    def parks(self, key: str) -> None:
+        if key not in self.just_woken:
             self.woken.discard(key)
 
     def expect_in_order(self, records: Sequence[Record]) -> None:
@@ -157,6 +172,7 @@ class WorldSubscription:
         self.listener = listener
         self.positions: dict[int, int] = {}
         self.paused: set[TopicPartition] = set()
+        self.leaks: set[int] = set()
         self.readable = True
         self.dead = False
 
@@ -173,8 +189,9 @@ class WorldSubscription:
     def _next(self, most: int) -> list[Record]:
         found: list[Record] = []
         for partition in self._world.dice.sample(sorted(self.positions), len(self.positions)):
-            if source(partition) in self.paused:
+            if source(partition) in self.paused and partition not in self.leaks:
                 continue
+            self.leaks.discard(partition)
             position = self.positions[partition]
             more = [one for one in self._world.log[partition] if one.offset >= position][: most - len(found)]
             if more:
@@ -239,6 +256,8 @@ class Group:
         for partition in mine - member.positions.keys():
             self.world.allow_again(partition)
             member.positions[partition] = self.world.committed.get(partition, 0)
+            if self.world.leaky:
+                member.leaks.add(partition)
         if not self.world.pauses_survive:
             member.paused.clear()
         await member.listener.assigned(frozenset(map(source, mine)))

@@ -4,6 +4,7 @@ import { bubble, drafted, own } from "./bubbles.js";
 import { el, icon, iconButton } from "./dom.js";
 
 const TYPING_SHOWN = 6_000;
+const TALLEST = 140; // pixels of the input
 const STATUS = {
   connecting: "Connecting …",
   reconnecting: "The connection is lost. Trying again …",
@@ -200,7 +201,9 @@ export class View extends EventTarget {
 
   grow() {
     this.input.style.height = "auto";
-    this.input.style.height = `${Math.min(this.input.scrollHeight, 140)}px`;
+    const border = this.input.offsetHeight - this.input.clientHeight;
+    this.input.style.height = `${Math.min(this.input.scrollHeight + border, TALLEST)}px`;
+    this.input.style.overflowY = this.input.scrollHeight > TALLEST ? "auto" : "hidden";
   }
 
   /** New lines go to the end, but what is not acknowledged yet stays below them. */

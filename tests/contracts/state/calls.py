@@ -1,0 +1,106 @@
+"""Calls of every operation of every port, and stores opened as several processes would."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from infra.state.redis import open_redis_state
+from schemas.errors import StateUnavailable
+from schemas.messages import Address
+from schemas.ports import State
+from tests.contracts.state.engines import ALL_SHARDS
+from tests.contracts.state.samples import NOW, begun, committed, delivered, line, new_id, outbound, record, reply
+
+OpenProcess = Callable[[], Awaitable[State]]
+
+
+@asynccontextmanager
+async def processes(url: str) -> AsyncIterator[OpenProcess]:
+    """Opens the same store as often as asked, each time as another process would."""
+    opened: list[State] = []
+
+    async def open_() -> State:
+        opened.append(await open_redis_state(url))
+        return opened[-1]
+
+    try:
+        yield open_
+    finally:
+        for state in opened:
+            await state.close()
+
+
+async def set_up(state: State) -> State:
+    """An empty store, ready for work."""
+    await state.rebuild.prepare(ALL_SHARDS)
+    await state.rebuild.finish(ALL_SHARDS)
+    return state
+
+
+async def succeeds(work: Callable[[], Awaitable[object]], seconds: float = 10) -> None:
+    """Return once ``work`` no longer raises StateUnavailable."""
+    async with asyncio.timeout(seconds):
+        while True:
+            try:
+                await work()
+            except StateUnavailable:
+                await asyncio.sleep(0.02)
+            else:
+                return
+
+
+async def all_there(state: State, conversation: str, head: int) -> None:
+    async with asyncio.timeout(5):
+        while await state.transcript.head(conversation) < head:
+            pass
+
+
+def everything(state: State) -> list[Callable[[], Awaitable[object]]]:
+    """A call of every operation of every port."""
+    conversation, message = new_id(), outbound()
+    addresses = [Address(channel="web", value="v1")]
+    parked = [record(1, conversation)]
+
+    async def turn() -> None:
+        start = await begun(state, conversation, "e1")
+        assert await committed(state, conversation, start, handled=["e1"], outbox=[reply(conversation)]) == "committed"
+
+    return [
+        turn,
+        lambda: state.conversations.pending(conversation),
+        lambda: state.conversations.published(conversation, ["x"]),
+        lambda: state.conversations.unpublished(before=NOW, limit=5),
+        lambda: state.conversations.own(conversation, "queue", expected_epoch=0, request_id="r", by="p", now=NOW),
+        lambda: state.conversations.get(conversation),
+        lambda: state.conversations.snapshot(conversation),
+        lambda: state.conversations.listing("plantstore"),
+        lambda: state.conversations.counts(),
+        lambda: state.contacts.resolve("plantstore", "web", "main", "v1", addresses, now=NOW),
+        lambda: state.contacts.get("plantstore", "nobody"),
+        lambda: state.transcript.add(conversation, line(id="m1")),
+        lambda: state.transcript.mark(conversation, ["m1"], "read"),
+        lambda: state.transcript.edit(conversation, "m1", "text"),
+        lambda: state.transcript.find(conversation, "m1"),
+        lambda: state.transcript.read(conversation),
+        lambda: state.transcript.recent(conversation),
+        lambda: state.transcript.head(conversation),
+        lambda: state.deliveries.begin_send(conversation, message, deadline=5, now=NOW),
+        lambda: state.deliveries.record(conversation, delivered(message.id, "sent")),
+        lambda: state.deliveries.outcome(conversation, message.id),
+        lambda: state.deliveries.bind("plantstore", "web", "main", "x", conversation, message.id),
+        lambda: state.deliveries.by_external_id("plantstore", "web", "main", "x"),
+        lambda: state.deliveries.unresolved(before=NOW, limit=5),
+        lambda: state.parking.park("g", conversation, parked, until=NOW),
+        lambda: state.parking.parked("g", conversation, limit=5),
+        lambda: state.parking.unpark("g", conversation, parked),
+        lambda: state.parking.waiting("g", [parked[0].source]),
+        lambda: state.dead_letters.get("plantstore", "x"),
+        lambda: state.dead_letters.listing("plantstore"),
+        lambda: state.turns.listing(conversation),
+        lambda: state.limiter.take("k", per_second=1, burst=5, now=NOW),
+        lambda: state.heads.raise_to("plantstore", 0, 7),
+        lambda: state.heads.of("plantstore"),
+        state.ready,
+    ]

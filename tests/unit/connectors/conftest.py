@@ -1,0 +1,198 @@
+"""The shared connectors on the real embedded store, with a scripted channel and a clock that stands still."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.outbound import Outbound, Pace
+from connectors.web.channel import WebChannel
+from infra.bus.sqlite import SqliteBus
+from infra.database import Database
+from infra.metrics import PrometheusMetrics
+from infra.state.sqlite import open_sqlite_state
+from schemas import ids, topics
+from schemas.conversation import Delivered, Origin
+from schemas.envelope import Envelope, envelope
+from schemas.messages import Address, Author, OutboundMessage
+from schemas.ports import Account, Bus, Capabilities, Channel, Record, State
+
+TENANT, CHANNEL, ACCOUNT = "shop", "web", "main"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass
+class OneBatch:
+    """See schemas.ports.Batch."""
+
+    conversation: str
+    records: list[Record]
+    attempt: int = 1
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    hurry: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def take_more(self) -> list[Record]:
+        return []
+
+
+class Scripted:
+    """A channel that does what it is told, one answer a call: an external id or an error. Then it says yes."""
+
+    name = CHANNEL
+    capabilities = Capabilities(max_text=1000)
+
+    def __init__(self, *script: str | Exception, idempotent: bool = False) -> None:
+        self.script = list(script)
+        self.sent: list[str] = []
+        self.asked = asyncio.Event()
+        self.capabilities = Capabilities(max_text=1000, idempotent_send=idempotent)
+        self.before_send: Callable[[], Any] | None = None
+
+    def verify(self, request: Any, account: Account) -> None: ...
+
+    def parse(self, request: Any, account: Account) -> list[Any]:
+        return []
+
+    async def send(self, conversation: str, message: OutboundMessage, account: Account) -> str:
+        self.sent.append(message.id)
+        self.asked.set()
+        if self.before_send is not None:
+            await self.before_send()
+        step = self.script.pop(0) if self.script else f"x-{message.id}"
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+
+class Sure(Scripted):
+    """One that can look up what it has shown."""
+
+    def __init__(self, *script: str | Exception, shown: str | None) -> None:
+        super().__init__(*script)
+        self.shown = shown
+
+    async def lookup(self, conversation: str, message: OutboundMessage, account: Account) -> str | None:
+        return self.shown
+
+
+@dataclass
+class World:
+    bus: Bus
+    state: State
+    metrics: PrometheusMetrics
+    clock: Clock
+    conversation: str
+    contact: str
+    offset: int = 0
+
+    def account(self, tenant: str, channel: str, name: str) -> Account | None:
+        return Account(tenant, channel, name, None) if (tenant, channel, name) == (TENANT, CHANNEL, ACCOUNT) else None
+
+    def outbound(self, channel: Channel, pace: Pace | None = None) -> Outbound:
+        return Outbound(
+            channel,
+            bus=self.bus,
+            state=self.state,
+            metrics=self.metrics,
+            clock=self.clock,
+            accounts=self.account,
+            pace=lambda _account: pace,
+        )
+
+    def web(self) -> WebChannel:
+        return WebChannel(transcript=self.state.transcript, signals=self.state.signals, clock=self.clock)
+
+    def message(self, id_: str = "r1", **fields: Any) -> OutboundMessage:
+        whole: dict[str, Any] = {
+            "id": id_,
+            "author": Author(kind="agent", name="Fern"),
+            "text": f"text of {id_}",
+            "place": "p",
+            "contact_id": self.contact,
+            "created_at": self.clock(),
+            "expires_at": self.clock() + timedelta(hours=24),
+        }
+        return OutboundMessage(**whole | fields)
+
+    def record(self, payload: Any, kind: str = topics.MESSAGE_SEND, **fields: Any) -> Record:
+        event = envelope(
+            kind,
+            payload,
+            id=getattr(payload, "id", "e"),
+            time=self.clock(),
+            source="/worker",
+            tenant=TENANT,
+            channel=CHANNEL,
+            account=fields.pop("account", ACCOUNT),
+            conversation=self.conversation,
+            correlation_id="turn",
+        )
+        self.offset += 1
+        made = Record(
+            topic=topics.topic_of(event),
+            partition=0,
+            offset=self.offset,
+            key=self.conversation,
+            timestamp_ms=int(self.clock().timestamp() * 1000),
+            headers=event.headers(),
+            value=event.data,
+        )
+        return replace(made, **fields)
+
+    def batch(self, *payloads: Any, kind: str = topics.MESSAGE_SEND) -> OneBatch:
+        return OneBatch(self.conversation, [self.record(payload, kind) for payload in payloads])
+
+    async def outcome(self, message_id: str = "r1") -> Delivered | None:
+        return await self.state.deliveries.outcome(self.conversation, message_id)
+
+    async def logged(self, topic: str = topics.EVENTS) -> list[Envelope]:
+        return [Envelope.from_wire(record.headers, record.value) async for record in await self.bus.read(topic)]
+
+    async def facts(self) -> list[tuple[str, str]]:
+        told = [event.payload(Delivered) for event in await self.logged()]
+        return [(fact.message_id, fact.state) for fact in told]
+
+    async def claim(self) -> None:
+        """A person takes the conversation."""
+        known = await self.state.conversations.get(self.conversation)
+        assert known is not None
+        owned = await self.state.conversations.own(
+            self.conversation,
+            "person",
+            expected_epoch=known.epoch,
+            request_id=f"claim-{known.epoch}",
+            by="mo",
+            now=self.clock(),
+        )
+        assert owned.won
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    database = Database.open(tmp_path / "parley.db")
+    bus, state, clock = SqliteBus(database), open_sqlite_state(database), Clock()
+    await bus.start()
+    await bus.create_topics(topics.topic_specs([CHANNEL], partitions=3, small=3))
+    contact, conversation = await state.contacts.resolve(
+        TENANT, CHANNEL, ACCOUNT, "p", [Address(channel=CHANNEL, value="p")], now=clock()
+    )
+    assert conversation == ids.conversation_id(TENANT, CHANNEL, ACCOUNT, "p")
+    origin = Origin(tenant=TENANT, channel=CHANNEL, account=ACCOUNT, place="p", contact_id=contact.id)
+    await state.conversations.begin(conversation, origin, ["e"], now=clock())
+    yield World(bus, state, PrometheusMetrics(), clock, conversation, contact.id)
+    await state.close()
+    await bus.close()
+    await database.close()

@@ -1,0 +1,97 @@
+"""The way in for channels that have a vendor; the web's part is tested through its own door."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from connectors.inbound import Inbound, line_of
+from schemas import ids, topics
+from schemas.errors import BusUnavailable, InvalidRequest
+from schemas.messages import Address, InboundMessage, MessageDeleted, MessageEdited, Receipt
+from schemas.ports import Account, Event
+from tests.unit.connectors.conftest import ACCOUNT, TENANT, World
+
+VENDOR = Account(TENANT, "slack", ACCOUNT, None)
+WEB = Account(TENANT, "web", ACCOUNT, None)
+
+
+@pytest.fixture
+async def inbound(world: World) -> Inbound:
+    await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
+    state = world.state
+    return Inbound(
+        bus=world.bus,
+        contacts=state.contacts,
+        transcript=state.transcript,
+        signals=state.signals,
+        metrics=world.metrics,
+        clock=world.clock,
+    )
+
+
+def event(kind: str = topics.MESSAGE_RECEIVED, external_id: str = "1", revision: str = "", **payload: Any) -> Event:
+    addresses = [Address(channel="slack", value="U1", assurance="channel")]
+    return Event(kind, "T:C:1", external_id, payload, addresses, revision)
+
+
+async def test_a_redelivered_message_has_the_same_id_and_is_appended_again(world: World, inbound: Inbound) -> None:
+    first = await inbound.accept(VENDOR, [event(text="hi")])
+    again = await inbound.accept(VENDOR, [event(text="hi")])
+    assert first == again
+    assert first[0].seq == 0
+    assert len(await world.logged(topics.inbound("slack"))) == 2
+
+
+async def test_an_edit_and_a_deletion_name_the_message_they_change(world: World, inbound: Inbound) -> None:
+    (message,) = await inbound.accept(VENDOR, [event(text="hi")])
+    edit = event(topics.MESSAGE_EDITED, revision="17", text="hello", edited_at=world.clock())
+    later = event(topics.MESSAGE_EDITED, revision="18", text="hello!", edited_at=world.clock())
+    gone = event(topics.MESSAGE_DELETED, revision="19", deleted_at=world.clock())
+    accepted = await inbound.accept(VENDOR, [edit, later, gone])
+    assert len({message.event_id, *(one.event_id for one in accepted)}) == 4
+    events = (await world.logged(topics.inbound("slack")))[1:]
+    changed = [
+        events[0].payload(MessageEdited).message_id,
+        events[1].payload(MessageEdited).message_id,
+        events[2].payload(MessageDeleted).message_id,
+    ]
+    assert changed == [message.event_id] * 3
+
+
+async def test_a_receipt_keeps_the_vendors_id_of_the_message(world: World, inbound: Inbound) -> None:
+    payload = {"state": "read", "at": world.clock(), "external_id": "wamid"}
+    receipt = Event(topics.RECEIPT_RECORDED, "T:C:1", "wamid:read", payload, event().addresses)
+    await inbound.accept(VENDOR, [receipt])
+    (logged,) = await world.logged(topics.inbound("slack"))
+    assert logged.payload(Receipt).external_id == "wamid"
+
+
+async def test_a_payload_that_does_not_fit_is_refused_and_the_whole_batch_with_it(
+    world: World, inbound: Inbound
+) -> None:
+    with pytest.raises(InvalidRequest, match="text"):
+        await inbound.accept(VENDOR, [event(text="good"), event(external_id="2", text="\x00")])
+    assert await world.logged(topics.inbound("slack")) == []
+
+
+async def test_nothing_is_shown_before_it_is_in_the_log(
+    world: World, inbound: Inbound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: Any, **__: Any) -> Any:
+        raise BusUnavailable("the log cannot be reached")
+
+    monkeypatch.setattr(world.bus, "append", away, raising=False)
+    with pytest.raises(BusUnavailable):
+        await inbound.accept(WEB, [event(text="hi")])
+    conversation = ids.conversation_id(TENANT, "web", ACCOUNT, "T:C:1")
+    assert await world.state.transcript.read(conversation) == []
+
+
+async def test_the_line_of_a_message_is_what_the_worker_would_add(world: World, inbound: Inbound) -> None:
+    (accepted,) = await inbound.accept(WEB, [event(text="hi", locale="de")])
+    (logged,) = await world.logged(topics.inbound("web"))
+    line = line_of(logged.payload(InboundMessage))
+    # The worker adds the same line: one message, the same number.
+    assert await world.state.transcript.add(accepted.conversation, line) == accepted.seq == 1

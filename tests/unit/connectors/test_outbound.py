@@ -1,0 +1,286 @@
+"""The way out: order, owner rule, retries, doubt, and what is told about it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from connectors import outbound
+from connectors.outbound import Pace
+from schemas.errors import (
+    CredentialsRevoked,
+    Parked,
+    SendDelayed,
+    SendRefused,
+    SendUnknown,
+    StateUnavailable,
+    Unavailable,
+    UndecodableRecord,
+    UnknownEventType,
+)
+from schemas.messages import Author, Feedback, TranscriptMessage
+from tests.unit.connectors.conftest import Scripted, Sure, World
+
+
+async def test_messages_are_sent_in_order_and_told_in_one_append(world: World) -> None:
+    channel = Scripted()
+    appends: list[int] = []
+    append = world.bus.append
+
+    async def counted(envelopes: Any, **more: Any) -> Any:
+        appends.append(len(envelopes))
+        return await append(envelopes, **more)
+
+    world.bus.append = counted  # type: ignore[method-assign]
+    await world.outbound(channel).handle(world.batch(*(world.message(f"r{n}") for n in range(5))))
+    assert channel.sent == ["r0", "r1", "r2", "r3", "r4"]
+    assert await world.facts() == [(f"r{n}", "sent") for n in range(5)]
+    assert appends == [5]
+    found = await world.state.deliveries.by_external_id("shop", "web", "main", "x-r3")
+    assert found == (world.conversation, "r3")
+
+
+async def test_a_fact_names_the_turn_and_its_cause(world: World) -> None:
+    await world.outbound(Scripted()).handle(world.batch(world.message()))
+    (event,) = await world.logged()
+    assert (event.correlation_id, event.causation_id, event.conversation) == ("turn", "r1", world.conversation)
+
+
+async def test_what_was_sent_is_not_sent_again_but_told_again(world: World) -> None:
+    channel = Scripted()
+    for _ in range(2):
+        await world.outbound(channel).handle(world.batch(world.message()))
+    assert channel.sent == ["r1"]
+    told = await world.logged()
+    assert len({event.id for event in told}) == 1
+
+
+async def test_an_agents_message_from_before_a_claim_is_dropped_and_a_persons_is_not(world: World) -> None:
+    await world.claim()
+    channel = Scripted()
+    person = world.message("r2", author=Author(kind="person", name="Mo"))
+    notice = world.message("r3", author=Author(kind="system"), purpose="notice")
+    await world.outbound(channel).handle(world.batch(world.message("r1", epoch=0), person, notice))
+    assert channel.sent == ["r2", "r3"]
+    assert await world.facts() == [("r1", "stale_owner"), ("r2", "sent"), ("r3", "sent")]
+
+
+async def test_an_agents_message_of_the_current_epoch_is_sent(world: World) -> None:
+    await world.claim()
+    channel = Scripted()
+    await world.outbound(channel).handle(world.batch(world.message(epoch=1)))
+    assert channel.sent == ["r1"]
+
+
+async def test_an_old_message_is_not_sent_after_an_outage(world: World) -> None:
+    channel = Scripted()
+    message = world.message()
+    world.clock.now += timedelta(hours=25)
+    await world.outbound(channel).handle(world.batch(message))
+    assert (channel.sent, await world.facts()) == ([], [("r1", "expired")])
+
+
+async def test_a_notice_to_somebody_who_opted_out_is_not_sent_and_a_reply_is(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contact = await world.state.contacts.get("shop", world.contact)
+    assert contact is not None
+
+    async def opted_out(tenant: str, contact_id: str) -> Any:
+        return contact.model_copy(update={"opted_out": True})
+
+    monkeypatch.setattr(world.state.contacts, "get", opted_out, raising=False)
+    channel = Scripted()
+    batch = world.batch(world.message("r1", purpose="notice"), world.message("r2", purpose="reply"))
+    await world.outbound(channel).handle(batch)
+    assert channel.sent == ["r2"]
+    assert await world.facts() == [("r1", "failed"), ("r2", "sent")]
+
+
+async def test_a_message_of_an_account_that_is_gone_fails(world: World) -> None:
+    channel = Scripted()
+    batch = world.batch()
+    batch.records = [world.record(world.message(), account="gone")]
+    await world.outbound(channel).handle(batch)
+    outcome = await world.outcome()
+    assert outcome is not None
+    assert (channel.sent, outcome.state, outcome.reason) == ([], "failed", "account_unknown")
+
+
+# ── Retries ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_short_delay_is_waited_for_in_the_lane(world: World) -> None:
+    channel = Scripted(SendDelayed("slow down", retry_after_ms=50), SendDelayed("slow down"))
+    await world.outbound(channel).handle(world.batch(world.message("r1"), world.message("r2")))
+    assert channel.sent == ["r1", "r1", "r1", "r2"]
+    assert await world.facts() == [("r1", "sent"), ("r2", "sent")]
+
+
+async def test_a_long_delay_parks_the_conversation_and_what_went_before_is_told(world: World) -> None:
+    channel = Scripted("x1", SendDelayed("in a minute", retry_after_ms=60_000))
+    with pytest.raises(Parked) as parked:
+        await world.outbound(channel).handle(world.batch(world.message("r1"), world.message("r2"), world.message("r3")))
+    assert parked.value.until >= world.clock() + timedelta(seconds=60)
+    assert channel.sent == ["r1", "r2"]
+    assert await world.facts() == [("r1", "sent")]
+
+
+async def test_a_claim_while_the_lane_waits_drops_the_message(world: World) -> None:
+    channel = Scripted(SendDelayed("slow down", retry_after_ms=10))
+    channel.before_send = world.claim
+    await world.outbound(channel).handle(world.batch(world.message()))
+    assert channel.sent == ["r1"]
+    assert await world.facts() == [("r1", "stale_owner")]
+
+
+async def test_a_message_that_expires_while_the_lane_waits_is_dropped(world: World) -> None:
+    channel = Scripted(SendDelayed("slow down", retry_after_ms=10))
+
+    async def a_day_passes() -> None:
+        world.clock.now += timedelta(hours=25)
+
+    channel.before_send = a_day_passes
+    await world.outbound(channel).handle(world.batch(world.message()))
+    assert await world.facts() == [("r1", "expired")]
+
+
+async def test_a_lane_that_waits_lets_go_when_its_partition_moves(world: World) -> None:
+    channel = Scripted(SendDelayed("slow down", retry_after_ms=20_000))
+    batch = world.batch(world.message())
+    handling = asyncio.create_task(world.outbound(channel).handle(batch))
+    async with asyncio.timeout(5):
+        await channel.asked.wait()
+        batch.hurry.set()
+        with pytest.raises(Unavailable):
+            await handling
+    assert await world.outcome() is None
+
+
+async def test_a_refusal_fails_the_message_and_the_next_one_goes_on(world: World) -> None:
+    channel = Scripted(SendRefused("no such recipient"))
+    await world.outbound(channel).handle(world.batch(world.message("r1"), world.message("r2")))
+    assert await world.facts() == [("r1", "failed"), ("r2", "sent")]
+
+
+async def test_a_revoked_token_parks_the_conversation(world: World) -> None:
+    with pytest.raises(Parked):
+        await world.outbound(Scripted(CredentialsRevoked("token revoked"))).handle(world.batch(world.message()))
+    assert await world.outcome() is None
+
+
+async def test_no_answer_is_recorded_as_unknown_and_never_blindly_repeated(world: World) -> None:
+    channel = Scripted(SendUnknown("no answer"))
+    await world.outbound(channel).handle(world.batch(world.message()))
+    await world.outbound(channel).handle(world.batch(world.message()))
+    assert channel.sent == ["r1"]
+    outcome = await world.outcome()
+    assert outcome is not None
+    assert outcome.state == "unknown"
+
+
+async def test_a_send_that_hangs_ends_at_its_deadline(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbound, "ONE_TRY", 0.05)
+    channel = Scripted()
+    channel.before_send = asyncio.Event().wait
+    await world.outbound(channel).handle(world.batch(world.message()))
+    assert await world.facts() == [("r1", "unknown")]
+
+
+async def test_no_answer_is_repeated_where_repeating_shows_it_once(world: World) -> None:
+    channel = Scripted(SendUnknown("no answer"), idempotent=True)
+    await world.outbound(channel).handle(world.batch(world.message()))
+    assert channel.sent == ["r1", "r1"]
+    assert await world.facts() == [("r1", "sent")]
+
+
+# ── Doubt: an intent without an outcome ──────────────────────────────────────────────────────────────────────────────
+
+
+async def intend(world: World) -> None:
+    """As a sender that was killed between the intent and the record leaves it."""
+    verdict = await world.state.deliveries.begin_send(
+        world.conversation, world.message(), deadline=60, now=world.clock()
+    )
+    assert verdict == "go"
+
+
+async def test_in_doubt_without_a_way_to_know_is_unknown(world: World) -> None:
+    await intend(world)
+    channel = Scripted()
+    await world.outbound(channel).handle(world.batch(world.message()))
+    assert (channel.sent, await world.facts()) == ([], [("r1", "unknown")])
+
+
+async def test_in_doubt_is_sent_again_where_repeating_shows_it_once(world: World) -> None:
+    await intend(world)
+    channel = Scripted(idempotent=True)
+    await world.outbound(channel).handle(world.batch(world.message()))
+    assert (channel.sent, await world.facts()) == (["r1"], [("r1", "sent")])
+
+
+async def test_in_doubt_is_looked_up_where_that_is_certain(world: World) -> None:
+    await intend(world)
+    channel = Sure(shown="x9")
+    await world.outbound(channel).handle(world.batch(world.message()))
+    assert (channel.sent, await world.facts()) == ([], [("r1", "sent")])
+
+
+async def test_in_doubt_and_certainly_not_shown_is_sent_unless_a_person_claimed_meanwhile(world: World) -> None:
+    await intend(world)
+    await world.claim()
+    channel = Sure(shown=None)
+    await world.outbound(channel).handle(world.batch(world.message()))
+    assert (channel.sent, await world.facts()) == ([], [("r1", "stale_owner")])
+
+
+# ── Records and stores ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_record_that_cannot_be_read_is_raised_for_the_lane(world: World) -> None:
+    sender = world.outbound(Scripted())
+    batch = world.batch()
+    batch.records = [world.record(world.message(), value=b"{")]
+    with pytest.raises(UndecodableRecord):
+        await sender.handle(batch)
+    feedback = Feedback(message_id="r1", value="up", at=world.clock())
+    with pytest.raises(UnknownEventType):
+        await sender.handle(world.batch(feedback, kind="parley.feedback.given.v1"))
+
+
+async def test_a_store_that_is_away_during_a_web_send_is_only_a_delay(world: World) -> None:
+    web = world.web()
+    add = world.state.transcript.add
+    calls: list[int] = []
+
+    async def flaky(conversation: str, message: TranscriptMessage) -> int:
+        calls.append(1)
+        if len(calls) == 1:
+            raise StateUnavailable("the store is away")
+        return await add(conversation, message)
+
+    world.state.transcript.add = flaky  # type: ignore[method-assign]
+    sender = world.outbound(web)
+    with pytest.raises(StateUnavailable):
+        await sender.handle(world.batch(world.message()))
+    await sender.handle(world.batch(world.message()))
+    assert [line.state for line in await world.state.transcript.read(world.conversation)] == ["sent"]
+    assert await world.facts() == [("r1", "sent")]
+
+
+async def test_one_account_is_paced(world: World) -> None:
+    channel = Scripted()
+    sender = world.outbound(channel, Pace(per_second=0.001, burst=2))
+    with pytest.raises(Parked):
+        await sender.handle(world.batch(*(world.message(f"r{n}") for n in range(3))))
+    assert channel.sent == ["r0", "r1"]
+
+
+async def test_results_are_counted(world: World) -> None:
+    await world.outbound(Scripted(SendRefused("no"))).handle(world.batch(world.message("r1"), world.message("r2")))
+    value = world.metrics.registry.get_sample_value
+    assert value("parley_outbound_total", {"channel": "web", "result": "failed"}) == 1
+    assert value("parley_outbound_total", {"channel": "web", "result": "sent"}) == 1
