@@ -20,7 +20,7 @@ from aiohttp import web
 from agent_worker.knowledge.library import Library
 from connectors.registry import open_channel
 from gateway import health
-from gateway.app import build_app, serve_forever
+from gateway.app import build_app, serve_forever, serving
 from gateway.consumers import (
     GAUGES_EVERY,
     SWEEP_EVERY,
@@ -126,11 +126,16 @@ def _readiness(engine: Engine, library: Library | None, healer: Healer) -> Calla
 @asynccontextmanager
 async def embedded(config: Config) -> AsyncIterator[Parts]:
     """For commands: the SQLite file opened by this process alone. Raises DatabaseLocked while an instance runs."""
-    async with opened(config) as (parts, _):
-        yield parts
+    async with opened(config) as (parts, healer):
+        healer.start()
+        try:
+            await healer.well.wait()
+            yield parts
+        finally:
+            await healer.close()
 
 
-async def serve_dev(config: Config, *, on_ready: Callable[[Parts], object] | None = None) -> None:
+async def serve_dev(config: Config, *, on_ready: Callable[[], object] | None = None) -> None:
     """Everything in one process until SIGTERM or SIGINT."""
     async with _running(config) as (parts, supervisor):
         _start_worker(parts, supervisor, channels_of(config))
@@ -195,7 +200,7 @@ def _start_connectors(parts: Parts, supervisor: Supervisor, channels: Sequence[s
 
 
 async def _serve_edge(
-    config: Config, parts: Parts, supervisor: Supervisor, on_ready: Callable[[Parts], object] | None
+    config: Config, parts: Parts, supervisor: Supervisor, on_ready: Callable[[], object] | None
 ) -> None:
     host, port = _address(config)
 
@@ -204,9 +209,14 @@ async def _serve_edge(
             parts.metrics.gauge("parley_conversations", count, owner=owner)
 
     supervisor.every("owner gauges", GAUGES_EVERY, owners)
-    supervisor.run("http", lambda: serve_forever(build_app(parts), host, port, stop=supervisor.stopping))
-    if on_ready is not None:
-        on_ready(parts)
+
+    async def http() -> None:
+        async with serving(build_app(parts), host, port):
+            if on_ready is not None:
+                on_ready()
+            await supervisor.stopping.wait()
+
+    supervisor.run("http", http)
     await supervisor.wait()
 
 

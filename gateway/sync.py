@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +64,35 @@ class LocalShelf:
 
     async def remove(self, document: str) -> None:
         await delete(self._parts.bus, self._parts.state.heads, self._tenant, document, self._parts.clock())
+
+
+class RememberingShelf:
+    """A shelf that knows what was last published from files, so that a start publishes only files that changed since:
+    what was edited or removed over the API meanwhile stays as it is. ``path`` keeps the memory between starts."""
+
+    def __init__(self, shelf: Shelf, path: Path) -> None:
+        self._shelf = shelf
+        self._path = path
+        self._published: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+
+    async def hashes(self) -> dict[str, str]:
+        known = await self._shelf.hashes()
+        # With nothing there the log was started anew, and the memory is of another one.
+        return known | self._published if known else {}
+
+    async def put(self, draft: DocumentDraft) -> None:
+        await self._shelf.put(draft)
+        self._published[draft.id] = hash_of(draft)
+
+    async def remove(self, document: str) -> None:
+        await self._shelf.remove(document)
+        self._published.pop(document, None)
+
+    def save(self) -> None:
+        """In one step: a crash leaves the old memory or the new one."""
+        aside = self._path.with_suffix(".new")
+        aside.write_text(json.dumps(self._published))
+        aside.replace(self._path)
 
 
 def files_below(paths: Iterable[Path]) -> list[Path]:

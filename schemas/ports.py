@@ -5,6 +5,7 @@ Shared rules
   (the shard must be rebuilt). Every transition may be repeated with the same arguments: the second call returns what
   the first did.
 - Times are timezone-aware UTC and come from the caller (``now``), never from an adapter's clock. Durations: seconds.
+- Topic and group names are logical: adapters add the installation's prefix.
 - Ids are strings; a conversation id decides the shard (murmur2 mod 256) and the partition.
 """
 
@@ -85,14 +86,16 @@ class RebalanceListener(Protocol):
         """Called before the partitions go to somebody else; commits still work inside. Bounded by the drain budget."""
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
-        """Called with the partitions that are ours from now on (all of them, not only the new ones)."""
+        """Called with the partitions that are ours from now on (all of them, not only the new ones). An assignment
+        clears every pause: pause again what must stay paused."""
 
 
 class Subscription(Protocol):
     """One member of a consumer group. ``poll`` must be called often and never waits for handlers."""
 
     async def poll(self, *, max_records: int, timeout: float) -> list[Record]:
-        """Records in order per partition; empty after ``timeout``. Paused partitions give nothing."""
+        """Records in order per partition; empty after ``timeout``. Paused partitions give nothing. Raises ``Fenced``
+        when another member took our static name, ``BusUnavailable``."""
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Store the next offset to read. Raises ``Fenced`` when the group has moved on without us."""
@@ -115,7 +118,8 @@ class Bus(Protocol):
         """Raises BusUnavailable when the log cannot be written now."""
 
     async def append(self, envelopes: Sequence[Envelope], *, topic: str | None = None) -> list[Position]:
-        """Durable when it returns. Order is kept per key. ``topic`` overrides ``topics.topic_of`` (replays)."""
+        """Durable when it returns. Order is kept per key. ``topic`` overrides ``topics.topic_of`` (replays). Raises
+        BusUnavailable, TooLarge (over 1,000,000 bytes), TopicMismatch (no such topic)."""
 
     async def subscribe(
         self, topics: Sequence[str], group: str, listener: RebalanceListener, *, member: str = ""
@@ -134,7 +138,7 @@ class Bus(Protocol):
         """Records not yet committed, by topic."""
 
     async def create_topics(self, specs: Sequence[TopicSpec]) -> list[str]:
-        """Create what is missing; returns the names. Raises TopicMismatch on another partition count."""
+        """Create what is missing; returns what was created. Raises TopicMismatch on another partition count."""
 
     async def describe_topics(self) -> dict[str, int]:
         """Partition count by topic, of the topics under our prefix."""
@@ -304,7 +308,7 @@ class Deliveries(Protocol):
 
     async def outcome(self, conversation: str, message_id: str) -> Delivered | None: ...
     async def by_external_id(self, tenant: str, channel: str, account: str, external_id: str) -> tuple[str, str] | None:
-        """``(conversation, message id)``; bound by ``record`` through ``bind``."""
+        """``(conversation, message id)``, as the sender bound it with ``bind``."""
 
     async def bind(
         self, tenant: str, channel: str, account: str, external_id: str, conversation: str, message_id: str

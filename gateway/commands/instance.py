@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -138,8 +137,7 @@ async def _served(config: Config) -> AsyncIterator[str]:
         if parts.knowledge is not None:
             await parts.knowledge.ready()
         app = web.Application(middlewares=[errors_as_json])
-        # Nobody watches the store here; SQLite itself refuses work on what is lost.
-        admin.add_routes(app, replace(parts, lost=lambda: False))
+        admin.add_routes(app, parts)
         async with serving(app, "127.0.0.1", 0) as port:
             yield f"http://127.0.0.1:{port}"
 

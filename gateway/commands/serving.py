@@ -97,21 +97,23 @@ async def _dev(config: Config) -> None:
     check_port(config.host, config.port)
     await _sync_documents(config)
     async with noted(config):
-        await compose.serve_dev(config, on_ready=lambda _parts: typer.echo(banner(config)))
+        await compose.serve_dev(config, on_ready=lambda: typer.echo(banner(config)))
 
 
 async def _sync_documents(config: Config) -> None:
     """Before anything is served, so that the first question already finds them."""
     from gateway import compose
-    from gateway.sync import LocalShelf, files_below, sync
+    from gateway.sync import LocalShelf, RememberingShelf, files_below, sync
 
     wanted = {name: tenant.knowledge.paths for name, tenant in config.tenants.items() if tenant.knowledge.paths}
     async with compose.embedded(config) as parts:
         for tenant, paths in wanted.items():
             files = files_below(Path(path) for path in paths)
+            shelf = RememberingShelf(LocalShelf(parts, tenant), Path(config.data_dir) / f"published-{tenant}.json")
             with progress(f"documents of {tenant}", len(files)) as step:
                 # Documents that came over the API stay: only `knowledge sync` removes.
-                report = await sync(LocalShelf(parts, tenant), files, remove=False, step=step)
+                report = await sync(shelf, files, remove=False, step=step)
+            shelf.save()
             for file, problem in report.failed.items():
                 note(f"left out {file}: {problem}")
 

@@ -1,12 +1,14 @@
 -- A line of the transcript under its promised number, else under the one given, else (0, or taken) under the next.
--- KEYS: head, conversation, lines, numbers, promised numbers    ARGV: 3 message id, 4 line, 5 number or 0
-if not ours or redis.call('HEXISTS', KEYS[3], A[3]) == 1 then return 0 end
-local number = redis.call('HGET', KEYS[5], A[3])
-redis.call('HDEL', KEYS[5], A[3])
-if not number and A[5] ~= '0' and redis.call('ZCOUNT', KEYS[4], A[5], A[5]) == 0 then number = A[5] end
-local top = tonumber(redis.call('HGET', KEYS[2], 'head') or 0)
-number = tonumber(number or top + 1)
-if number > top then redis.call('HSET', KEYS[2], 'head', number) end
-redis.call('HSET', KEYS[3], A[3], A[4])
-redis.call('ZADD', KEYS[4], number, A[3])
-return 1
+-- keys: conversation, lines, numbers, promised numbers    arguments: message id, line, number or 0
+local function one(K, a)
+  if not ours or redis.call('HEXISTS', K[2], a[1]) == 1 then return 0 end
+  local number = redis.call('HGET', K[4], a[1])
+  redis.call('HDEL', K[4], a[1])
+  if not number and a[3] ~= '0' and redis.call('ZCOUNT', K[3], a[3], a[3]) == 0 then number = a[3] end
+  local top = tonumber(redis.call('HGET', K[1], 'head') or 0)
+  number = tonumber(number or top + 1)
+  if number > top then redis.call('HSET', K[1], 'head', number) end
+  redis.call('HSET', K[2], a[1], a[2])
+  redis.call('ZADD', K[3], number, a[1])
+  return 1
+end

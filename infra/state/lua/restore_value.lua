@@ -1,3 +1,5 @@
--- KEYS: head, value    ARGV: 3 value, 4 seconds to keep it
-if ours then redis.call('SET', KEYS[2], A[3], 'EX', A[4]) end
-return 0
+-- keys: value    arguments: value, seconds to keep it
+local function one(K, a)
+  if ours then redis.call('SET', K[1], a[1], 'EX', a[2]) end
+  return 0
+end

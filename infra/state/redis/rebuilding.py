@@ -11,6 +11,7 @@ from uuid import uuid4
 from infra.bus.partitioner import shard_of
 from infra.state import kinship, rules
 from infra.state.redis import contacts, deliveries, wire
+from infra.state.redis.bundles import Bundles
 from infra.state.redis.pipe import Argument
 from infra.state.redis.shards import ALL, Shards, quoted
 from schemas.conversation import Contact, Delivered, Origin, Snapshot
@@ -26,6 +27,7 @@ class RedisRebuild:
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
         self._rebuilds: dict[int, str] = {}
+        self._bundles = Bundles(self._at)
 
     async def check(self) -> frozenset[int]:
         answers = await asyncio.gather(*(self._shards.run(shard, "check", []) for shard in ALL), return_exceptions=True)
@@ -60,10 +62,11 @@ class RedisRebuild:
         handled = [part for one in snapshot.handled for part in (rules.pack_id(one.id), rules.micros(one.at))]
         events = [rules.unpack_envelope(record) for record in snapshot.outbox]
         outbox = [part for event in events for part in (event.id, rules.micros(event.time), wire.pack_envelope(event))]
-        await self._fill(
-            state.id,
+        shard = shard_of(state.id)
+        await self._at(
+            shard,
             "restore",
-            _KINDS,
+            self._keys(shard, state.id, _KINDS),
             *(state.id, tenant, channel, wire.KEEP, len(fields) // 2, *fields),
             *(len(snapshot.handled), *handled, len(events), *outbox),
             *(part for one in snapshot.recent for part in (one.id, one.seq)),
@@ -80,10 +83,10 @@ class RedisRebuild:
 
     async def restore_message(self, conversation: str, message: TranscriptMessage) -> None:
         _, line = wire.pack_line(message)
-        await self._fill(conversation, "restore_message", ("c:", "t:", "n:", "p:"), message.id, line, message.seq)
+        await self._add(conversation, "restore_message", ("c:", "t:", "n:", "p:"), message.id, line, message.seq)
 
     async def restore_delivery(self, conversation: str, outcome: Delivered) -> None:
-        origin = await self._fill(
+        origin = await self._add(
             conversation,
             "restore_delivery",
             ("c:", "d:", "dt:"),
@@ -129,13 +132,15 @@ class RedisRebuild:
     async def _bind(self, conversation: str, outcome: Delivered, origin: Origin) -> None:
         place = (origin.tenant, origin.channel, origin.account, outcome.external_id)
         shard, key = deliveries.external_key(self._shards, *place)
-        await self._at(shard, "restore_value", [key], f"{conversation}\n{outcome.message_id}", wire.KEEP)
+        await self._bundles.add(shard, "restore_value", [key], f"{conversation}\n{outcome.message_id}", wire.KEEP)
 
-    async def _fill(self, conversation: str, script: str, kinds: Iterable[str], *arguments: Argument) -> Any:
+    async def _add(self, conversation: str, script: str, kinds: Iterable[str], *arguments: Argument) -> Any:
         shard = shard_of(conversation)
+        return await self._bundles.add(shard, script, self._keys(shard, conversation, kinds), *arguments)
+
+    def _keys(self, shard: int, conversation: str, kinds: Iterable[str]) -> list[str]:
         start = self._shards.key(shard, "")
-        keys = [f"{start}{kind}{conversation}" if kind[-1] == ":" else start + kind for kind in kinds]
-        return await self._at(shard, script, keys, *arguments)
+        return [f"{start}{kind}{conversation}" if kind[-1] == ":" else start + kind for kind in kinds]
 
     async def _at(self, shard: int, script: str, keys: list[str], *arguments: Argument) -> Any:
         head = self._shards.head(shard)

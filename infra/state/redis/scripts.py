@@ -8,7 +8,8 @@ from functools import cache
 from importlib.resources import files
 
 _UNGUARDED = frozenset({"lease", "release", "prepare", "finish"})
-_FRAGMENTS = frozenset({"head", "restore_head"})
+_FRAGMENTS = frozenset({"head", "restore_head", "restore_each"})
+_BUNDLED = frozenset({"restore_message", "restore_delivery", "restore_value"})
 _ALSO_RESTORE = ("contact_find", "contact_get", "contact_put")
 """Scripts of normal work that a rebuild uses too, under the name ``restore_…``."""
 
@@ -35,7 +36,7 @@ def _script(name: str, sources: dict[str, str]) -> Script:
     if name in _UNGUARDED:
         source = sources[name]
     elif name.startswith("restore"):
-        source = sources["restore_head"] + sources[name]
+        source = sources["restore_head"] + sources[name] + (sources["restore_each"] if name in _BUNDLED else "")
     else:
         source = sources["head"] + sources[name]
     return Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
