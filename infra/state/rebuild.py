@@ -31,7 +31,7 @@ from schemas.ports import Rebuild as RebuildPort
 
 LIMIT = 500_000
 """Messages whose ids are kept at once: about 150 MB."""
-AT_ONCE = 2_000
+AT_ONCE = 4_000
 """Writes under way together."""
 PROGRESS_EVERY = 1_000
 _CONTACT = "contact:"

@@ -1,6 +1,6 @@
 """What the log says about the transcript of one conversation, and which number each message gets. Pure.
 
-Only ids, times and states are kept (about 200 bytes a message); the bodies are read a second time.
+Only ids, times and states are kept (about 300 bytes a message); the bodies are read a second time.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ _OF_DELIVERY: dict[str, MessageState] = {
 
 class Tail:
     def __init__(self) -> None:
-        self._named: dict[bytes, int] = {}
+        self._named: dict[str, int] = {}
         self._head = 0
         self._unpublished: list[OutboundMessage] = []
-        self._first_seen: dict[bytes, int] = {}  # id → milliseconds
-        self._states: dict[bytes, MessageState] = {}
-        self._texts: dict[bytes, str] = {}
-        self._by_external_id: dict[str, bytes] = {}
+        self._first_seen: dict[str, int] = {}  # id → milliseconds
+        self._states: dict[str, MessageState] = {}
+        self._texts: dict[str, str] = {}
+        self._by_external_id: dict[str, str] = {}
         self._receipts: dict[str, MessageState] = {}  # by the vendor's id
         self._up_to: dict[MessageState, int] = {}
-        self._numbers: dict[bytes, int] = {}
+        self._numbers: dict[str, int] = {}
 
     @property
     def size(self) -> int:
@@ -60,25 +60,25 @@ class Tail:
             case InboundMessage() | OutboundMessage():
                 if is_line(payload):
                     # Repeats count where they first appeared.
-                    self._first_seen.setdefault(rules.pack_id(payload.id), timestamp_ms)
+                    self._first_seen.setdefault(payload.id, timestamp_ms)
             case Snapshot():
                 self._see_snapshot(payload)
             case Turn():
                 for id_ in payload.handled:
-                    self._raise(rules.pack_id(id_), "answered")
+                    self._raise(id_, "answered")
             case Delivered():
                 self._see_delivery(payload)
             case Receipt():
                 self._see_receipt(payload)
             case MessageEdited():
-                self._texts[rules.pack_id(payload.message_id)] = payload.text
+                self._texts[payload.message_id] = payload.text
             case MessageDeleted():
-                self._texts[rules.pack_id(payload.message_id)] = ""
-                self._raise(rules.pack_id(payload.message_id), "deleted")
+                self._texts[payload.message_id] = ""
+                self._raise(payload.message_id, "deleted")
 
     def _see_snapshot(self, snapshot: Snapshot) -> None:
         """Later ones replace earlier ones; the head only rises."""
-        self._named = {rules.pack_id(one.id): one.seq for one in snapshot.recent}
+        self._named = {one.id: one.seq for one in snapshot.recent}
         self._head = max(self._head, snapshot.conversation.head_seq, *self._named.values(), 0)
         self._unpublished = []
         waiting = (one for one in snapshot.outbox if one.headers.get("ce_type") == topics.MESSAGE_SEND)
@@ -87,7 +87,7 @@ class Tail:
             self._unpublished = [OutboundMessage.model_validate_json(one.data) for one in waiting]
 
     def _see_delivery(self, outcome: Delivered) -> None:
-        id_ = rules.pack_id(outcome.message_id)
+        id_ = outcome.message_id
         if outcome.external_id:
             self._by_external_id[outcome.external_id] = id_
         if state := _OF_DELIVERY.get(outcome.state):
@@ -96,7 +96,7 @@ class Tail:
     def _see_receipt(self, receipt: Receipt) -> None:
         """One that names the vendor's id waits for the delivery that tells ours."""
         if receipt.message_id:
-            self._raise(rules.pack_id(receipt.message_id), receipt.state)
+            self._raise(receipt.message_id, receipt.state)
         elif receipt.external_id:
             known = self._receipts.get(receipt.external_id, receipt.state)
             self._receipts[receipt.external_id] = _highest(known, [receipt.state])
@@ -112,7 +112,7 @@ class Tail:
         for external_id in self._receipts.keys() & self._by_external_id.keys():
             self._raise(self._by_external_id[external_id], self._receipts[external_id])
         for message in filter(is_line, self._unpublished):
-            self._first_seen.setdefault(rules.pack_id(message.id), _LAST)
+            self._first_seen.setdefault(message.id, _LAST)
         ordered = sorted(self._first_seen, key=self._first_seen.__getitem__)
         self._first_seen = {}
         first = next((at for at, id_ in enumerate(ordered) if id_ in self._named), 0)
@@ -128,18 +128,18 @@ class Tail:
 
     def knows(self, id_: str) -> bool:
         """Whether the message was there when numbers were given: later ones come the normal way."""
-        return rules.pack_id(id_) in self._numbers
+        return id_ in self._numbers
 
     def restored(self, message: TranscriptMessage) -> TranscriptMessage:
         """``message`` under its number and as it stands by now."""
-        id_ = rules.pack_id(message.id)
+        id_ = message.id
         seq = self._numbers[id_]
         state = _highest(message.state, [self._states.get(id_, message.state)])
         if message.author.kind != "contact":
             state = _highest(state, (receipt for receipt, up_to in self._up_to.items() if seq <= up_to))
         return message.model_copy(update={"seq": seq, "state": state, "text": self._texts.get(id_, message.text)})
 
-    def _raise(self, id_: bytes, state: MessageState) -> None:
+    def _raise(self, id_: str, state: MessageState) -> None:
         known = self._states.get(id_)
         if known is None or rules.rises(known, state):
             self._states[id_] = state

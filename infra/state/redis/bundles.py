@@ -9,7 +9,6 @@ from typing import Any
 
 from infra.state.redis.pipe import Argument
 
-BUNDLE = 64
 Run = Callable[..., Awaitable[list[Any]]]
 """``(shard, script, keys, *arguments)``; see restore_each.lua for the script's side."""
 
@@ -22,34 +21,31 @@ class _Bundle:
 
 
 class Bundles:
+    """Of one script on one shard only one call is under way; what comes meanwhile makes up the next one."""
+
     def __init__(self, run: Run) -> None:
         self._run = run
         self._open: dict[tuple[int, str], _Bundle] = {}
-        self._sending: set[asyncio.Task[None]] = set()
+        self._sending: dict[tuple[int, str], asyncio.Task[None]] = {}
 
     async def add(self, shard: int, script: str, keys: Sequence[str], *arguments: Argument) -> Any:
-        """What the script answers for this one. Everything added in the same turn of the loop goes together."""
-        loop = asyncio.get_running_loop()
-        if not self._open:
-            loop.call_soon(self._send_all)
-        bundle = self._open.setdefault((shard, script), _Bundle())
+        """What the script answers for this one."""
+        loop, place = asyncio.get_running_loop(), (shard, script)
+        bundle = self._open.setdefault(place, _Bundle())
         bundle.keys += keys
         bundle.arguments += arguments
-        bundle.answers.append(loop.create_future())
-        answer = bundle.answers[-1]
-        if len(bundle.answers) >= BUNDLE:
-            self._send(shard, script, self._open.pop((shard, script)))
+        answer = loop.create_future()
+        bundle.answers.append(answer)
+        if place not in self._sending:
+            self._sending[place] = loop.create_task(self._send(place))
         return await answer
 
-    def _send_all(self) -> None:
-        bundles, self._open = self._open, {}
-        for (shard, script), bundle in bundles.items():
-            self._send(shard, script, bundle)
-
-    def _send(self, shard: int, script: str, bundle: _Bundle) -> None:
-        task = asyncio.get_running_loop().create_task(self._travel(shard, script, bundle))
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
+    async def _send(self, place: tuple[int, str]) -> None:
+        try:
+            while place in self._open:
+                await self._travel(*place, self._open.pop(place))
+        finally:
+            del self._sending[place]
 
     async def _travel(self, shard: int, script: str, bundle: _Bundle) -> None:
         count = len(bundle.answers)
