@@ -66,8 +66,7 @@ class Ledger:
                 sent.tenant, sent.channel, sent.account, external_id, sent.conversation, message_id
             )
         reach("connector.after_record")
-        await self._show(sent.conversation, message_id, outcome)
-        self._facts.append(fact(sent, told))
+        self._facts.append(fact(sent, await self._numbered(sent.conversation, told)))
         self._metrics.count("parley_outbound_total", channel=sent.channel, result=outcome)
         log.info(
             "delivery_recorded",
@@ -90,8 +89,7 @@ class Ledger:
             await self._state.deliveries.bind(
                 sent.tenant, sent.channel, sent.account, told.external_id, sent.conversation, message_id
             )
-        await self._show(sent.conversation, message_id, told.state)
-        self._facts.append(fact(sent, told))
+        self._facts.append(fact(sent, await self._numbered(sent.conversation, told)))
 
     async def flush(self) -> None:
         """Append the events. Raises BusUnavailable; the records stay kept for another try."""
@@ -99,8 +97,12 @@ class Ledger:
             await self._bus.append(self._facts)
             self._facts = []
 
-    async def _show(self, conversation: str, message_id: str, outcome: Outcome) -> None:
-        state = SHOWN.get(outcome)
-        if state is not None:
-            await self._state.transcript.mark(conversation, [message_id], state)
-            await live.receipts(self._state.signals, conversation, [message_id], state)
+    async def _numbered(self, conversation: str, told: Delivered) -> Delivered:
+        """Show the outcome in the transcript. The event tells the line's number, so that a rebuild gives it again."""
+        state = SHOWN.get(told.state)
+        if state is None:
+            return told
+        await self._state.transcript.mark(conversation, [told.message_id], state)
+        await live.receipts(self._state.signals, conversation, [told.message_id], state)
+        line = await self._state.transcript.find(conversation, told.message_id)
+        return told if line is None else told.model_copy(update={"seq": line.seq})

@@ -158,11 +158,13 @@ class Turn(WireModel):
 
 
 class Delivered(WireModel):
-    """``parley.delivery.recorded.v1``: a connector's outcome for one outbound message."""
+    """``parley.delivery.recorded.v1``: a connector's outcome for one outbound message. ``seq`` is the transcript number
+    under which the contact may have seen it, 0 when the transcript does not hold it."""
 
     message_id: str
     state: Literal["sent", "failed", "unknown", "expired", "stale_owner"]
     external_id: str = ""
+    seq: int = 0
     reason: str = ""
     at: datetime
 

@@ -1,7 +1,7 @@
 """How sure we are that the documents hold an answer: a logistic function of the evidence.
 
-The weights were fitted on questions with known answers (the development half of a question file, see
-``quality.py``); none of them knows a word, a document or a tenant.
+The weights are fitted by ``calibration.py`` on the development half of a question file; none of them knows a word, a
+document or a tenant.
 """
 
 from __future__ import annotations
@@ -10,13 +10,28 @@ import math
 
 from agent_worker.knowledge.retrieval import Evidence
 
-BIAS = -0.2
-WEIGHTS: dict[str, float] = {"passage": 0.3, "document": 2.0, "strange": -3.6, "margin": 1.7}
+BIAS = -4.0
+WEIGHTS: dict[str, float] = {"coverage": 4.0, "text": 6.0, "strange": -3.0, "margin": 1.0}
 
 
-def confidence(evidence: Evidence) -> float:
-    """0–1, rising with coverage, falling with words that stand in no document."""
-    if evidence.document == 0.0:
+def figures(evidence: Evidence) -> dict[str, float]:
+    """What the weights are for."""
+    best = evidence.best
+    return {
+        "passage": best.passage,
+        "coverage": best.coverage,
+        "text": best.text,
+        "heading": best.heading,
+        "support": best.support,
+        "strange": evidence.strange,
+        "margin": min(3.0, evidence.margin),
+    }
+
+
+def confidence(evidence: Evidence | None) -> float:
+    """0–1; 0 when no word of the question stands in the documents."""
+    if evidence is None or evidence.best.coverage == 0.0:
         return 0.0
-    sum_ = BIAS + sum(weight * getattr(evidence, name) for name, weight in WEIGHTS.items())
-    return round(1 / (1 + math.exp(-sum_)), 4)
+    named = figures(evidence)
+    total = BIAS + sum(weight * named[name] for name, weight in WEIGHTS.items())
+    return round(1 / (1 + math.exp(-total)), 4)

@@ -1,5 +1,6 @@
-"""One tenant's documents and passages in one tantivy index on disk. It knows what it holds: document, version and
-fingerprint are read back from the index itself, so the stamp can never disagree with the content."""
+"""One tenant's documents and passages in one tantivy index on disk, with their vectors. It knows what it holds:
+document, version and fingerprint are read back from the index itself, so the stamp can never disagree with the content.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +15,16 @@ from typing import Any, Literal
 
 import structlog
 
-from agent_worker.knowledge.analysis import terms
-from agent_worker.knowledge.splitting import Piece, split
+from agent_worker.knowledge.census import Census, Tally
+from agent_worker.knowledge.dense import DenseRows, Row
+from agent_worker.knowledge.encoder import Encoder
+from agent_worker.knowledge.entries import DOCUMENT_FIELD, PASSAGE_FIELDS, Prepared, entries_of, key_of, prepare, schema
 from schemas.conversation import Document
 
 log = structlog.get_logger("parley.knowledge")
-FORMAT = "2"  # raise it when splitting, analysis or the fields change: older indexes are then built anew
-_NEVER = 1 << 52
+FORMAT = "3"  # raise it when splitting, analysis or the fields change: older indexes are then built anew
 _HEAP = 15_000_000  # bytes; the least tantivy takes for one thread
-PASSAGE_FIELDS = (("p_title", 2.0), ("p_heading", 1.5), ("p_body", 1.0))
-DOCUMENT_FIELD = "d_all"
+_READ_AT_ONCE = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage found by its raw score."""
+    """A passage. ``score`` is set by whoever ranks it; ``fields`` holds its terms as they are searched."""
 
     document: str
     version: int
@@ -46,7 +47,12 @@ class Hit:
     url: str
     text: str
     order: int
-    score: float
+    fields: tuple[str, ...] = ()
+    score: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return key_of(self.document, self.order)
 
 
 def fingerprint(value: bytes) -> str:
@@ -56,18 +62,19 @@ def fingerprint(value: bytes) -> str:
 class TenantIndex:
     """Blocking: callers run it in a thread. Not safe for two writers; readers may run beside one writer."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, encoder: Encoder | None = None) -> None:
         self._directory = directory
-        self._index = self._open()
+        self._encoder = encoder
+        self._format = f"{FORMAT} {encoder.name if encoder else 'words'}"
         # Kept open: its threads join segments in the background, so that no edit waits for that.
         self._writer: Any = None
-        self.versions: dict[str, tuple[int, str]] = self._read_versions()
+        self._index = self._open()
 
     # ── on disk ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _open(self) -> Any:
         stamp = self._directory / "format"
-        if self._directory.exists() and (not stamp.exists() or stamp.read_text() != FORMAT):
+        if self._directory.exists() and (not stamp.exists() or stamp.read_text() != self._format):
             shutil.rmtree(self._directory)
         try:
             return self._create()
@@ -80,22 +87,37 @@ class TenantIndex:
         import tantivy
 
         self._directory.mkdir(parents=True, exist_ok=True)
-        index = tantivy.Index(_schema(), str(self._directory))
-        index.searcher().search(tantivy.Query.all_query(), 1)
-        (self._directory / "format").write_text(FORMAT)
-        return index
+        self._index = tantivy.Index(schema(), str(self._directory))
+        self._read_back()
+        (self._directory / "format").write_text(self._format)
+        return self._index
 
-    def _read_versions(self) -> dict[str, tuple[int, str]]:
-        try:
-            return {
-                found["document"]["id"]: (found["document"]["version"], found["fingerprint"])
-                for found in self._entries(self._kind("document"))
-            }
-        except Exception as error:  # as above
-            log.warning("index_rebuilt", directory=self._directory.name, reason=type(error).__name__)
-            shutil.rmtree(self._directory, ignore_errors=True)
-            self._index = self._create()
-            return {}
+    def _read_back(self) -> None:
+        """Memory as the last commit left the disk."""
+        self.versions: dict[str, tuple[int, str]] = {}
+        self.census = Census()
+        self.rows = DenseRows(self._encoder.size) if self._encoder else None
+        for found in self._entries(self._kind("document")):
+            self.versions[found["document"]["id"]] = (found["document"]["version"], found["fingerprint"])
+            self.census.put(found["document"]["id"], Tally(**found["tally"]))
+        if self.rows is not None:
+            self._read_rows(self.rows)
+
+    def _read_rows(self, rows: DenseRows) -> None:
+        import numpy as np
+
+        searcher = self._index.searcher()
+        found = searcher.search(self._kind("passage"), max(1, searcher.num_docs), count=False).hits
+        for begin in range(0, len(found), _READ_AT_ONCE):
+            names: list[Row] = []
+            vectors: list[bytes] = []
+            for _, address in found[begin : begin + _READ_AT_ONCE]:
+                entry = searcher.doc(address)
+                order, _, document = entry["key"][0].partition("/")
+                names += [Row(document, int(order), "text"), Row(document, int(order), "heading")]
+                vectors.append(bytes(entry["vectors"][0]))
+            read = np.frombuffer(b"".join(vectors), np.float16).astype(np.float32)
+            rows.add(names, read.reshape(len(names), -1))
 
     def _kind(self, kind: Literal["document", "passage"]) -> Any:
         import tantivy
@@ -109,27 +131,46 @@ class TenantIndex:
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def apply(self, put: Iterable[tuple[Document, str]], drop: Iterable[str] = ()) -> None:
-        """Replace documents (each with its fingerprint) and drop others, visible when it returns."""
+    def prepare(self, document: Document, stamp: str) -> Prepared:
+        """The slow part of a write, which touches nothing here."""
+        return prepare(document, stamp, self._encoder)
+
+    def apply(self, put: Iterable[Prepared], drop: Iterable[str] = ()) -> None:
+        """Replace documents and drop others, visible when it returns."""
         changed = list(put)
+        gone = [*(each.document.id for each in changed), *drop]
         if self._writer is None:
             self._writer = self._index.writer(_HEAP, 1)
         try:
-            for document_id in [*(document.id for document, _ in changed), *drop]:
+            for document_id in gone:
                 self._writer.delete_documents_by_term("doc", document_id)
-                self.versions.pop(document_id, None)
-            for document, stamp in changed:
-                for entry in _entries_of(document, stamp):
+            for each in changed:
+                for entry in entries_of(each):
                     self._writer.add_document(entry)
             self._writer.commit()
         except BaseException:
             # What is on disk is the last commit; what memory says must follow it.
             self._writer = None
             self._index.reload()
-            self.versions = self._read_versions()
+            self._read_back()
             raise
         self._index.reload()
-        self.versions.update({document.id: (document.version, stamp) for document, stamp in changed})
+        self._remember(changed, gone)
+
+    def _remember(self, changed: Sequence[Prepared], gone: Sequence[str]) -> None:
+        for document_id in gone:
+            self.versions.pop(document_id, None)
+            if self.rows is not None:
+                self.rows.remove(document_id)
+        for document_id in set(gone) - {each.document.id for each in changed}:
+            self.census.drop(document_id)
+        for each in changed:
+            self.versions[each.document.id] = (each.document.version, each.stamp)
+            self.census.put(each.document.id, each.tally)
+            if self.rows is not None and each.vectors is not None:
+                kinds: tuple[Literal["text"], Literal["heading"]] = ("text", "heading")
+                names = [Row(each.document.id, order, kind) for order in range(len(each.pieces)) for kind in kinds]
+                self.rows.add(names, each.vectors)
 
     def close(self) -> None:
         """Let the writer go, with what it does in the background."""
@@ -152,114 +193,79 @@ class TenantIndex:
         return Document.model_validate(found[0]["document"]) if found else None
 
     def known(self, text: str) -> int:
-        """In how many documents a term stands; 0 when in none."""
-        return int(self._index.searcher().doc_freq(DOCUMENT_FIELD, text))
+        """In how many documents a term stands now; 0 when in none."""
+        return self.census.frequency(text)
 
     def beginning_with(self, prefix: str, limit: int) -> list[str]:
-        return [text for text, _ in self._index.searcher().terms_with_prefix(DOCUMENT_FIELD, prefix, limit=limit)]
+        found = self._index.searcher().terms_with_prefix(DOCUMENT_FIELD, prefix, limit=limit)
+        return [text for text, _ in found if self.known(text)]
 
-    def find_documents(self, asked: Sequence[Term], now: datetime, limit: int) -> dict[str, float]:
-        """Document id → score over its whole text."""
-        query = self._query(asked, ((DOCUMENT_FIELD, 1.0),), "document", now)
+    def find_documents(self, asked: Sequence[Term], now: datetime, limit: int) -> list[str]:
+        """Ids of the documents that hold most of what is asked, over their whole text."""
+        query = self._query(_wanted(self._index.schema, asked, (DOCUMENT_FIELD,)), "document", now)
         searcher = self._index.searcher()
-        found = searcher.search(query, limit, count=False)
-        return {searcher.doc(address)["doc"][0]: score for score, address in found.hits}
+        return [searcher.doc(address)["doc"][0] for _, address in searcher.search(query, limit, count=False).hits]
 
     def find_passages(self, asked: Sequence[Term], now: datetime, limit: int, within: Sequence[str] = ()) -> list[Hit]:
         """Best passages, of the documents ``within`` or of all."""
-        query = self._query(asked, PASSAGE_FIELDS, "passage", now, within)
+        query = self._query(_wanted(self._index.schema, asked, PASSAGE_FIELDS), "passage", now, "doc", within)
+        return self._hits(query, limit)
+
+    def passages(self, keys: Sequence[str], now: datetime) -> list[Hit]:
+        """Those of the named passages that may be shown."""
+        import tantivy
+
+        query = self._query(tantivy.Query.all_query(), "passage", now, "key", keys)
+        return self._hits(query, len(keys)) if keys else []
+
+    def _hits(self, query: Any, limit: int) -> list[Hit]:
         searcher = self._index.searcher()
-        found = searcher.search(query, limit, count=False)
-        return [Hit(**json.loads(searcher.doc(address)["data"][0]), score=score) for score, address in found.hits]
+        out = []
+        for _, address in searcher.search(query, limit, count=False).hits:
+            entry = searcher.doc(address)
+            fields = tuple(_first(entry[name]) for name in PASSAGE_FIELDS)
+            out.append(Hit(**json.loads(entry["data"][0]), fields=fields))
+        return out
 
     def _query(
         self,
-        asked: Sequence[Term],
-        fields: Sequence[tuple[str, float]],
+        wanted: Any,
         kind: Literal["document", "passage"],
         now: datetime,
-        within: Sequence[str] = (),
+        name: str = "",
+        one_of: Sequence[str] = (),
     ) -> Any:
         import tantivy
 
-        schema, make, occur = self._index.schema, tantivy.Query, tantivy.Occur
-        words = []
-        for term in asked:
-            options = [
-                make.boost_query(
-                    make.boolean_query(
-                        [
-                            (occur.Should, make.boost_query(make.term_query(schema, name, text), boost))
-                            for name, boost in fields
-                        ]
-                    ),
-                    factor * term.weight,
-                )
-                for text, factor in term.options
-            ]
-            if options:
-                words.append((occur.Should, make.disjunction_max_query(options)))
-        live = make.range_query(schema, "expires", tantivy.FieldType.Unsigned, lower_bound=int(now.timestamp()) + 1)
-        limits = [self._kind(kind), make.term_query(schema, "visibility", "public"), live]
-        if within:
-            limits.append(make.term_set_query(schema, "doc", list(within)))
-        must = [(occur.Must, make.const_score_query(query, 0.0)) for query in limits]
-        return make.boolean_query([*must, (occur.Must, make.boolean_query(words))]) if words else make.empty_query()
-
-
-def _schema() -> Any:
-    import tantivy
-
-    builder = tantivy.SchemaBuilder()
-    for name in ("kind", "visibility"):
-        builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
-    builder.add_text_field("doc", stored=True, tokenizer_name="raw", index_option="basic")
-    builder.add_unsigned_field("expires", indexed=True, fast=True)
-    for name in (*(name for name, _ in PASSAGE_FIELDS), DOCUMENT_FIELD):
-        builder.add_text_field(name, tokenizer_name="whitespace", index_option="freq")
-    builder.add_bytes_field("data", stored=True)
-    return builder.build()
-
-
-def _entries_of(document: Document, stamp: str) -> Iterable[Any]:
-    import tantivy
-
-    expires = _NEVER if document.expires_at is None else max(0, int(document.expires_at.timestamp()))
-    pieces = split(document.title, document.body)
-
-    def entry(kind: str, data: dict[str, Any], fields: dict[str, str]) -> Any:
-        made = tantivy.Document(
-            kind=kind, doc=document.id, visibility=document.visibility, data=json.dumps(data).encode(), **fields
+        make, occur = tantivy.Query, tantivy.Occur
+        live = make.range_query(
+            self._index.schema, "expires", tantivy.FieldType.Unsigned, lower_bound=int(now.timestamp()) + 1
         )
-        made.add_unsigned("expires", expires)
-        return made
-
-    whole = " ".join([document.title] * 4 + [f"{piece.heading} {piece.heading} {piece.text}" for piece in pieces])
-    data = {"document": document.model_dump(mode="json"), "fingerprint": stamp}
-    yield entry("document", data, {DOCUMENT_FIELD: _joined(whole)})
-    for order, piece in enumerate(pieces):
-        yield entry("passage", _stored(document, piece, order), _searched(document, piece))
+        limits = [self._kind(kind), make.term_query(self._index.schema, "visibility", "public"), live]
+        if one_of:
+            limits.append(make.term_set_query(self._index.schema, name, list(one_of)))
+        must = [(occur.Must, make.const_score_query(query, 0.0)) for query in limits]
+        return make.boolean_query([*must, (occur.Must, wanted)])
 
 
-def _stored(document: Document, piece: Piece, order: int) -> dict[str, Any]:
-    return {
-        "document": document.id,
-        "version": document.version,
-        "title": document.title,
-        "heading": piece.heading,
-        "url": document.url,
-        "text": piece.text,
-        "order": order,
-    }
+def _first(values: Any) -> str:
+    return values[0] if values else ""
 
 
-def _searched(document: Document, piece: Piece) -> dict[str, str]:
-    return {
-        "p_title": _joined(document.title),
-        "p_heading": _joined(piece.heading),
-        "p_body": _joined(f"{piece.note} {piece.text}"),
-    }
+def _wanted(schema: Any, asked: Sequence[Term], fields: Sequence[str]) -> Any:
+    """Any of the words, each by the best of what may stand for it."""
+    import tantivy
 
-
-def _joined(text: str) -> str:
-    return " ".join(terms(text))
+    make, should = tantivy.Query, tantivy.Occur.Should
+    words = []
+    for term in asked:
+        options = [
+            make.boost_query(
+                make.boolean_query([(should, make.term_query(schema, name, text)) for name in fields]),
+                factor * term.weight,
+            )
+            for text, factor in term.options
+        ]
+        if options:
+            words.append((should, make.disjunction_max_query(options)))
+    return make.boolean_query(words) if words else make.empty_query()

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 import structlog
 
 from agent_worker.knowledge.confidence import confidence
+from agent_worker.knowledge.encoder import Encoder, light_encoder
 from agent_worker.knowledge.index import Hit, TenantIndex, fingerprint
 from agent_worker.knowledge.retrieval import rank
 from schemas.conversation import Document
@@ -37,13 +38,21 @@ class Library:
     confidence from which its documents count as holding an answer."""
 
     def __init__(
-        self, bus: Bus, heads: Heads, directory: Path, *, clock: Clock, answerable_above: Callable[[str], float]
+        self,
+        bus: Bus,
+        heads: Heads,
+        directory: Path,
+        *,
+        clock: Clock,
+        answerable_above: Callable[[str], float],
+        encoder: Callable[[], Encoder | None] = light_encoder,
     ) -> None:
         self._bus = bus
         self._heads = heads
         self._directory = directory
         self._clock = clock
         self._answerable_above = answerable_above
+        self._encoder = encoder
         self._indexes: dict[str, TenantIndex] = {}
         self._seen: defaultdict[str, set[str]] = defaultdict(set)
         self._applied: dict[int, int] = {}
@@ -65,7 +74,8 @@ class Library:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         # Behind a write that was under way: a thread is not cancelled with its task.
-        await self._in(self._writing, self._let_go)
+        with contextlib.suppress(RuntimeError):  # closed before
+            await self._in(self._writing, self._let_go)
         for pool in (self._writing, self._reading):
             pool.shutdown(wait=True)
 
@@ -133,7 +143,7 @@ class Library:
     def _write(self, tenant: str, changed: dict[str, tuple[Document, str] | None]) -> None:
         index = self._indexes.get(tenant)
         if index is None:
-            index = TenantIndex(self._directory / f"{_PREFIX}{quote(tenant, safe='')}")
+            index = TenantIndex(self._directory / f"{_PREFIX}{quote(tenant, safe='')}", self._encoder())
         put = [
             change
             for change in changed.values()
@@ -141,7 +151,7 @@ class Library:
         ]
         drop = [document for document, change in changed.items() if change is None and document in index.versions]
         if put or drop:
-            index.apply(put, drop)
+            index.apply([index.prepare(*change) for change in put], drop)
         self._indexes[tenant] = index
 
     async def _forget_unseen(self) -> None:
@@ -169,7 +179,7 @@ class Library:
         if index is None or not query.strip():
             return NOTHING
         now = self._clock()
-        ranked = await self._in(self._reading, lambda: rank(index, query, now))
+        ranked = await self._in(self._reading, lambda: rank(index, query, now, self._encoder()))
         sure = confidence(ranked.evidence)
         passages = [_passage(tenant, hit) for hit in ranked.hits[:k]]
         return Found(passages, bool(passages) and sure >= self._answerable_above(tenant), sure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from agent_worker.knowledge.sentences import sentence_spans
 LONGEST = 180
 ENOUGH = 100
 Span = tuple[int, int]
+_WORD = re.compile(r"\S+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +113,22 @@ def _atoms(body: str, spans: list[Span]) -> Iterator[Span]:
     """Spans none of which is too long by itself: text without any break is cut between words."""
     for start, end in spans:
         while words(body[start:end]) > LONGEST or end - start > LONGEST * 12:
-            cut = body.rfind(" ", start + 1, min(end, start + LONGEST * 6))
-            cut = cut if cut > start else min(end, start + LONGEST * 6)
+            cut = _cut(body, start, end)
             yield start, cut
             start = cut
         if body[start:end].strip():
             yield start, end
+
+
+def _cut(body: str, start: int, end: int) -> int:
+    """Where to cut text that has no break: behind a word, or anywhere when there is no word's end either."""
+    furthest = min(end, start + LONGEST * 6)
+    last = start
+    for count, match in enumerate(_WORD.finditer(body, start, furthest), 1):
+        if count > LONGEST or (match.end() == furthest < end and last > start):
+            break
+        last = match.end()
+    return last if last > start else furthest
 
 
 def _runs(body: str, spans: Iterator[Span], note: str) -> Iterator[tuple[int, int, str]]:

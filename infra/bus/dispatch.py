@@ -205,17 +205,13 @@ class Dispatch:
 
     # ── partitions go ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def withdraw(self) -> None:
-        """Lanes of partitions that are closing need no turn any more."""
-        for lane in self.turnstile.withdraw(lambda lane: not lane.assignment.open):
-            lane.waiting = False
-
     def forget(self, assignments: Iterable[Assignment]) -> None:
         """Nothing of these is held any more. Their records are read again by the next owner."""
         for assignment in assignments:
             for lane in assignment.lanes.values():
                 self.budget.release([*lane.queue, *lane.spilling, *(lane.batch.records if lane.batch else ())])
             assignment.lanes.clear()
+        self.turnstile.withdraw(lambda lane: lane.assignment.gone)
         self._agenda = [entry for entry in self._agenda if not entry[2].assignment.gone]
         heapq.heapify(self._agenda)
         self._gated = {lane for lane in self._gated if not lane.assignment.gone}

@@ -204,12 +204,9 @@ class Lanes:
 
     async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
         """Drain (running handlers may finish, nothing new starts), commit, then fence what is left."""
-        if self._dispatch is None:
-            return
         leaving = [self._assignments[source] for source in partitions & self._assignments.keys()]
         for assignment in leaving:
             assignment.hurry.set()
-        self._dispatch.withdraw()
         try:
             if running := set().union(*(assignment.tasks for assignment in leaving)):
                 _, late = await asyncio.wait(running, timeout=self.bounds.drain)
@@ -227,7 +224,6 @@ class Lanes:
             assignment.hurry.set()
             tasks |= assignment.tasks | ({assignment.adopting} if assignment.adopting else set())
         if self._dispatch is not None:
-            self._dispatch.withdraw()
             self._dispatch.forget(gone)
         for task in tasks:
             task.cancel()

@@ -56,17 +56,14 @@ class Turnstile(Generic[T]):
             del self._running[tenant]
         self._advance()
 
-    def withdraw(self, leaving: Callable[[T], bool]) -> list[T]:
+    def withdraw(self, leaving: Callable[[T], bool]) -> None:
         """Take these out of the queues; they were never started."""
-        out: list[T] = []
         for tenant, queue in list(self._ready.items()):
-            out += [item for _, item in queue if leaving(item)]
             stay = deque(entry for entry in queue if not leaving(entry[1]))
             if stay:
                 self._ready[tenant] = stay
             else:
                 del self._ready[tenant]
-        return out
 
     def _advance(self) -> None:
         while self.running < self._limit and (tenant := self._next()) is not None:

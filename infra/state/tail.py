@@ -37,11 +37,31 @@ _OF_DELIVERY: dict[str, MessageState] = {
 
 
 class Tail:
+    __slots__ = (
+        "_by_external_id",
+        "_first_seen",
+        "_head",
+        "_met",
+        "_named",
+        "_named_since",
+        "_numbers",
+        "_receipts",
+        "_sent_as",
+        "_sent_as",
+        "_states",
+        "_texts",
+        "_unpublished",
+        "_up_to",
+    )
+
     def __init__(self) -> None:
         self._named: dict[str, int] = {}
+        self._sent_as: dict[str, int] = {}
         self._head = 0
         self._unpublished: list[OutboundMessage] = []
-        self._first_seen: dict[str, int] = {}  # id → milliseconds
+        self._named_since = _LAST
+        self._met = 0
+        self._first_seen: dict[str, int] = {}  # messages without a number yet → their place in time
         self._states: dict[str, MessageState] = {}
         self._texts: dict[str, str] = {}
         self._by_external_id: dict[str, str] = {}
@@ -51,16 +71,15 @@ class Tail:
 
     @property
     def size(self) -> int:
-        """How many messages it keeps something about."""
-        return len(self._first_seen) + len(self._named)
+        """Roughly how much it keeps, in messages; an empty one weighs as much as two."""
+        return 2 + len(self._first_seen) + len(self._named)
 
     def see(self, payload: BaseModel, timestamp_ms: int) -> None:
         """Take note of a payload of any kind; ``timestamp_ms`` is when it came onto the log."""
         match payload:
             case InboundMessage() | OutboundMessage():
                 if is_line(payload):
-                    # Repeats count where they first appeared.
-                    self._first_seen.setdefault(payload.id, timestamp_ms)
+                    self._see_message(payload.id, timestamp_ms)
             case Snapshot():
                 self._see_snapshot(payload)
             case Turn():
@@ -76,6 +95,15 @@ class Tail:
                 self._texts[payload.message_id] = ""
                 self._raise(payload.message_id, "deleted")
 
+    def _see_message(self, id_: str, timestamp_ms: int) -> None:
+        """Repeats count where they first appeared; of the same millisecond the one that was read first is earlier."""
+        self._met += 1
+        place = timestamp_ms * 1_000_000 + self._met
+        if id_ in self._named:
+            self._named_since = min(self._named_since, place)
+        else:
+            self._first_seen.setdefault(id_, place)
+
     def _see_snapshot(self, snapshot: Snapshot) -> None:
         """Later ones replace earlier ones; the head only rises."""
         self._named = {one.id: one.seq for one in snapshot.recent}
@@ -88,6 +116,8 @@ class Tail:
 
     def _see_delivery(self, outcome: Delivered) -> None:
         id_ = outcome.message_id
+        if outcome.seq:
+            self._sent_as[id_] = outcome.seq
         if outcome.external_id:
             self._by_external_id[outcome.external_id] = id_
         if state := _OF_DELIVERY.get(outcome.state):
@@ -107,20 +137,35 @@ class Tail:
         """Give every message its number, once all was seen.
 
         Messages named in the snapshot keep theirs. Those before the first of them count up to its number: the snapshot
-        names only the last ones. What is left was in no transcript when the snapshot was taken: it comes above.
+        names only the last ones. What was sent after the snapshot has the number that its delivery tells. What is left
+        comes above them all: a client may have seen it under another number.
         """
         for external_id in self._receipts.keys() & self._by_external_id.keys():
             self._raise(self._by_external_id[external_id], self._receipts[external_id])
-        for message in filter(is_line, self._unpublished):
-            self._first_seen.setdefault(message.id, _LAST)
+        for message in self._unpublished:
+            if is_line(message) and message.id not in self._named:
+                self._first_seen.setdefault(message.id, _LAST)
+        self._name_the_sent()
         ordered = sorted(self._first_seen, key=self._first_seen.__getitem__)
-        self._first_seen = {}
-        first = next((at for at, id_ in enumerate(ordered) if id_ in self._named), 0)
+        older = 0
+        if self._named_since < _LAST:
+            older = sum(place < self._named_since for place in self._first_seen.values())
         lowest = min(self._named.values(), default=1)
-        split = max(0, first - (lowest - 1))
-        below = zip(ordered[split:first], range(lowest - (first - split), lowest), strict=True)
-        new = (id_ for id_ in ordered[:split] + ordered[first:] if id_ not in self._named)
-        self._numbers = self._named | dict(below) | {id_: seq for seq, id_ in enumerate(new, self._head + GAP + 1)}
+        split = max(0, older - (lowest - 1))
+        below = zip(ordered[split:older], range(lowest - (older - split), lowest), strict=True)
+        above = enumerate(ordered[:split] + ordered[older:], self._head + GAP + 1)
+        self._numbers = self._named | dict(below) | {id_: seq for seq, id_ in above}
+        self._first_seen = {}
+
+    def _name_the_sent(self) -> None:
+        taken = set(self._named.values())
+        lowest = min(taken, default=1)
+        for id_, seq in self._sent_as.items():
+            if id_ in self._first_seen and seq >= lowest and seq not in taken:
+                self._named_since = min(self._named_since, self._first_seen.pop(id_))
+                self._named[id_] = seq
+                taken.add(seq)
+        self._head = max(self._head, *taken, 0)
 
     def unpublished(self) -> list[TranscriptMessage]:
         """Replies that were committed and are on no topic yet: only the snapshot's outbox has them."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
 from tests.harness.client import Contact
 from tests.harness.installation import Installation
+from tests.harness.outside import Outside, Visitor
+from tests.harness.processes import Nursery
 
 ENGINES = [pytest.param("embedded"), pytest.param("scaled", marks=pytest.mark.scaled)]
 
@@ -43,3 +46,41 @@ async def contact(parley: Installation, http: aiohttp.ClientSession) -> Contact:
     someone = Contact(parley.base, http, "ann")
     await someone.open()
     return someone
+
+
+IDENTITY_SECRET = "the-site-signs-its-visitors-with-this"  # noqa: S105 - of a test site
+SITE = "https://shop.example.com"
+
+
+def shop_tenants() -> dict[str, Any]:
+    """A tenant with an account of each kind, one that is a stranger to it, and one with a small allowance."""
+    fold = {"web": 0.05, "others": 0.05}
+    many = {"messages_per_minute": 100_000}
+    web = {
+        "main": many,
+        "signed": {**many, "identity_secret": IDENTITY_SECRET},
+        "members": {**many, "identity_secret": IDENTITY_SECRET, "identity": "required"},
+        "site": {**many, "origins": [SITE]},
+        "slow": {"messages_per_minute": 3},
+    }
+    return {
+        "plantstore": {"name": "Plants", "fold": fold, "channels": {"web": web}, "knowledge": {"paths": ["knowledge"]}},
+        "bookshop": {"name": "Books", "fold": fold, "channels": {"web": {"main": many}}},
+        "tiny": {"name": "Tiny", "fold": fold, "limits": {"inbound_per_s": 1}, "channels": {"web": {"main": many}}},
+    }
+
+
+@pytest.fixture(scope="session")
+async def shop(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Outside]:
+    """One embedded process that serves every test of the contract; each test brings its own visitors."""
+    folder = tmp_path_factory.mktemp("shop")
+    installation = Installation.make(nursery, folder, tenants=shop_tenants())
+    await installation.start(flags=["--log-level", "debug"])
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=40)) as session:
+        yield Outside(installation, session)
+    await installation.stop()
+
+
+@pytest.fixture
+async def visitor(shop: Outside) -> Visitor:
+    return await shop.visitor()

@@ -44,11 +44,9 @@ async def test_flushall_twice_under_traffic_loses_doubles_and_reorders_nothing(
     pids = {role: process.pid for role, process in parley.roles.items()}
     async with talking(parley, people=8) as contacts:
         for _ in range(2):
-            before = min(len(contact.sent) for contact in contacts)
-            await until(lambda least=before: min(len(contact.sent) for contact in contacts) >= least + 3)
+            await three_more(contacts)
             await flush(stoppable_redis.url)
-        before = min(len(contact.sent) for contact in contacts)
-        await until(lambda: min(len(contact.sent) for contact in contacts) >= before + 3)
+        await three_more(contacts)
     found = await findings_of(parley, contacts)
     print(found)
     assert found.faults == []
@@ -75,7 +73,9 @@ async def test_a_rebuilt_transcript_keeps_its_numbers_and_texts(
     await parley.stop()
 
 
-async def until(fact, timeout: float = 60) -> None:  # type: ignore[no-untyped-def]
-    async with asyncio.timeout(timeout):
-        while not fact():
+async def three_more(contacts: list[Contact]) -> None:
+    """Until every contact has had three more messages accepted."""
+    goal = min(len(contact.sent) for contact in contacts) + 3
+    async with asyncio.timeout(60):
+        while min(len(contact.sent) for contact in contacts) < goal:  # noqa: ASYNC110  # nothing here tells us
             await asyncio.sleep(0.05)

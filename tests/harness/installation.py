@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import aiohttp
 import yaml
 
+from infra.bus.kafka import KafkaBus
+from schemas import topics
 from tests.harness.checker import Findings, check
 from tests.harness.client import Contact
 from tests.harness.processes import Nursery, Process, free_port
@@ -97,11 +100,13 @@ class Installation:
     def all_roles(self) -> tuple[str, ...]:
         return ("edge", "worker", "connectors") if self.scaled else ("dev",)
 
-    async def start(self, *roles: str, env: dict[str, str] | None = None, wait: bool = True) -> None:
-        """Start roles (all by default) and wait until they are ready."""
+    async def start(
+        self, *roles: str, env: dict[str, str] | None = None, wait: bool = True, flags: Sequence[str] = ()
+    ) -> None:
+        """Start roles (all by default), each with these ``flags``, and wait until they are ready."""
         for role in roles or self.all_roles:
             command = ["dev"] if role == "dev" else ["run", role]
-            args = [*command, "--config", str(self.config)]
+            args = [*command, "--config", str(self.config), *flags]
             port, log = self.port(role), self.folder / f"{role}.log"
             stable = {"PARLEY_MEMBER": f"{role}-1"} if self.scaled else {}
             self.roles[role] = await self.nursery.spawn(role, args, port=port, log=log, env={**stable, **(env or {})})
@@ -150,6 +155,24 @@ class Installation:
         for name, text in DOCUMENTS.items():
             await self.admin("PUT", f"knowledge/{name}", json={"title": name.title(), "body": text})
 
+    async def turns(self, contact: Contact) -> list[dict[str, Any]]:
+        """All turns of a conversation, from the log where there is one: the state store may have lost them."""
+        if not self.scaled:
+            # Unknown until a worker has begun its first turn.
+            about = await self.admin("GET", f"conversations/{contact.conversation}", tenant=contact.tenant, ok=False)
+            return list(about.get("turns", []))
+        settings = yaml.safe_load(self.config.read_text())
+        bus = KafkaBus(settings["bus"].removeprefix("kafka://"), prefix=settings["topic_prefix"])
+        await bus.start()
+        try:
+            records = await bus.read(topics.EVENTS, keys=lambda key: key == contact.conversation)
+            completed = [record async for record in records if record.headers["ce_type"] == topics.TURN_COMPLETED]
+        finally:
+            await bus.close()
+        # A turn may stand on the log twice: whoever finds an outbox publishes it again, under the same id.
+        turns = [json.loads(record.value or b"{}") for record in completed]
+        return list({turn["id"]: turn for turn in turns}.values())
+
     async def findings(self, contacts: list[Contact], *, deadline: float = 60) -> Findings:
         """Wait until every accepted message is in a turn and every reply is shown, then check everything. After the
         deadline the faults that remain are what is returned."""
@@ -157,9 +180,7 @@ class Installation:
         while True:
             found = Findings()
             for contact in contacts:
-                # Unknown until a worker has begun its first turn.
-                about = await self.admin("GET", f"conversations/{contact.conversation}", tenant=contact.tenant, ok=False)
-                check(contact, await contact.transcript(), about.get("turns", []), found)
+                check(contact, await contact.transcript(), await self.turns(contact), found)
             if not found.faults or asyncio.get_running_loop().time() > until:
                 return found
             await asyncio.sleep(0.1)

@@ -1,0 +1,74 @@
+"""Texts as vectors. Light word vectors by default; a stronger encoder only has to offer the same three things."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import structlog
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+
+log = structlog.get_logger("parley.knowledge")
+_BATCH = 256
+
+
+class Encoder(Protocol):
+    """``name`` changes whenever the same text would get another vector: stored ones are then made anew."""
+
+    name: str
+    size: int
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """One row a text, of length ``size`` and norm 1 (0 for a text without words). Blocking, safe in threads."""
+
+
+class WordVectors:
+    """The mean of a text's word vectors, from the weights in the wordllama package (256 numbers a text, 16 MB).
+
+    The files are read without importing the package, which would change the process's logging.
+    """
+
+    name = "wordllama-l2-256"
+    size = 256
+
+    def __init__(self, folder: Path) -> None:
+        import numpy as np
+        from safetensors.numpy import load_file
+        from tokenizers import Tokenizer
+
+        self._table = load_file(folder / "weights" / "l2_supercat_256.safetensors")["embedding.weight"]
+        self._table = self._table.astype(np.float32)
+        self._tokens: Any = Tokenizer.from_file(str(folder / "tokenizers" / "l2_supercat_tokenizer_config.json"))
+        self._tokens.no_padding()
+        self._tokens.no_truncation()
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        import numpy as np
+
+        out = np.zeros((len(texts), self.size), np.float32)
+        for begin in range(0, len(texts), _BATCH):
+            encoded = self._tokens.encode_batch(list(texts[begin : begin + _BATCH]), add_special_tokens=False)
+            for row, one in enumerate(encoded, begin):
+                if one.ids:
+                    out[row] = self._table[np.minimum(one.ids, len(self._table) - 1)].mean(axis=0)
+        out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
+        return out
+
+
+@lru_cache(maxsize=1)
+def light_encoder() -> Encoder | None:
+    """The default; None when its package is not installed: search then goes by words alone."""
+    spec = find_spec("wordllama")
+    places = list(spec.submodule_search_locations or ()) if spec is not None else []
+    if not places:
+        log.info("encoder_missing", package="wordllama")
+        return None
+    return WordVectors(Path(places[0]))

@@ -1,0 +1,127 @@
+"""What a document becomes in the index: one entry for the whole, one for each passage."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from agent_worker.knowledge.analysis import terms
+from agent_worker.knowledge.census import Tally
+from agent_worker.knowledge.splitting import Piece, split
+from schemas.conversation import Document
+
+if TYPE_CHECKING:
+    from agent_worker.knowledge.encoder import Encoder, Vectors
+
+_NEVER = 1 << 52
+PASSAGE_FIELDS = ("p_title", "p_heading", "p_body")
+DOCUMENT_FIELD = "d_all"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A document ready to be written: split, analysed and embedded, which is the slow part. ``vectors`` holds two rows
+    a passage, its text's and its heading's."""
+
+    document: Document
+    stamp: str
+    pieces: list[Piece]
+    searched: list[dict[str, str]]
+    tally: Tally
+    vectors: Vectors | None
+
+
+def prepare(document: Document, stamp: str, encoder: Encoder | None) -> Prepared:
+    pieces = split(document.title, document.body)
+    title = _joined(document.title)
+    searched = [
+        {"p_title": title, "p_heading": _joined(piece.heading), "p_body": _joined(f"{piece.note} {piece.text}")}
+        for piece in pieces
+    ]
+    lengths = {name: sum(len(fields[name].split()) for fields in searched) for name in PASSAGE_FIELDS}
+    distinct = sorted({term for fields in searched for text in fields.values() for term in text.split()})
+    vectors = encoder.encode(list(_embedded(document.title, pieces))) if encoder is not None else None
+    return Prepared(document, stamp, pieces, searched, Tally(tuple(distinct), len(pieces), lengths), vectors)
+
+
+def _joined(text: str) -> str:
+    return " ".join(terms(text))
+
+
+def _embedded(title: str, pieces: list[Piece]) -> Iterator[str]:
+    for piece in pieces:
+        name = short_heading(piece.heading)
+        yield f"{title} - {name}: {piece.text}" if name else f"{title}: {piece.text}"
+        yield f"{title}: {name}" if name else title
+
+
+def short_heading(path: str) -> str:
+    """The last heading of a path: those above it say what the title says, or nothing ("Common questions")."""
+    return path.rsplit(" > ", 1)[-1]
+
+
+def schema() -> Any:
+    import tantivy
+
+    builder = tantivy.SchemaBuilder()
+    for name in ("kind", "visibility"):
+        builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
+    for name in ("doc", "key"):
+        builder.add_text_field(name, stored=True, tokenizer_name="raw", index_option="basic")
+    builder.add_unsigned_field("expires", indexed=True, fast=True)
+    for name in PASSAGE_FIELDS:
+        builder.add_text_field(name, stored=True, tokenizer_name="whitespace", index_option="freq")
+    builder.add_text_field(DOCUMENT_FIELD, tokenizer_name="whitespace", index_option="freq")
+    builder.add_bytes_field("data", stored=True)
+    builder.add_bytes_field("vectors", stored=True)
+    return builder.build()
+
+
+def key_of(document: str, order: int) -> str:
+    return f"{order}/{document}"
+
+
+def entries_of(prepared: Prepared) -> Iterator[Any]:
+    """Entries as tantivy takes them, the whole document first."""
+    document, tally = prepared.document, prepared.tally
+    whole = " ".join(
+        [prepared.searched[0]["p_title"]] * 4
+        + [f"{fields['p_heading']} {fields['p_heading']} {fields['p_body']}" for fields in prepared.searched]
+    )
+    data = {
+        "document": document.model_dump(mode="json"),
+        "fingerprint": prepared.stamp,
+        "tally": {"terms": tally.terms, "passages": tally.passages, "lengths": tally.lengths},
+    }
+    yield _entry(document, "document", data, {DOCUMENT_FIELD: whole})
+    for order, (piece, fields) in enumerate(zip(prepared.pieces, prepared.searched, strict=True)):
+        entry = _entry(document, "passage", _stored(document, piece, order), fields)
+        entry.add_text("key", key_of(document.id, order))
+        if prepared.vectors is not None:
+            entry.add_bytes("vectors", prepared.vectors[2 * order : 2 * order + 2].astype("float16").tobytes())
+        yield entry
+
+
+def _entry(document: Document, kind: str, data: dict[str, Any], fields: dict[str, str]) -> Any:
+    import tantivy
+
+    made = tantivy.Document(
+        kind=kind, doc=document.id, visibility=document.visibility, data=json.dumps(data).encode(), **fields
+    )
+    expires = _NEVER if document.expires_at is None else max(0, int(document.expires_at.timestamp()))
+    made.add_unsigned("expires", expires)
+    return made
+
+
+def _stored(document: Document, piece: Piece, order: int) -> dict[str, Any]:
+    return {
+        "document": document.id,
+        "version": document.version,
+        "title": document.title,
+        "heading": piece.heading,
+        "url": document.url,
+        "text": piece.text,
+        "order": order,
+    }
