@@ -16,7 +16,9 @@ from weakref import WeakValueDictionary
 from pydantic import ValidationError
 
 from connectors import live
+from connectors.contacts import ContactNews
 from schemas import ids, topics
+from schemas.conversation import Contact
 from schemas.crashpoints import reach
 from schemas.envelope import Envelope, envelope
 from schemas.errors import IdReused, InvalidRequest
@@ -36,6 +38,7 @@ class Accepted:
 @dataclass(frozen=True, slots=True)
 class _Entry:
     conversation: str
+    contact: Contact
     envelope: Envelope
     message: InboundMessage | None
 
@@ -80,6 +83,7 @@ class Inbound:
         self._metrics = metrics
         self._clock = clock
         self._keeps_transcript = keeps_transcript
+        self._news = ContactNews()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def accept(
@@ -94,7 +98,7 @@ class Inbound:
         entries = [await self._entry(account, event) for event in events]
         async with self._in_order({entry.conversation for entry in entries}):
             known = {entry.envelope.id: seq for entry in entries if (seq := await self._known(account, entry))}
-            fresh = [entry.envelope for entry in entries if entry.envelope.id not in known]
+            fresh = [entry for entry in entries if entry.envelope.id not in known]
             if fresh and admit is not None:
                 await admit()
             await self._append(fresh)
@@ -138,7 +142,7 @@ class Inbound:
             conversation=conversation,
             correlation_id=fields["id"],
         )
-        return _Entry(conversation, wrapped, payload if isinstance(payload, InboundMessage) else None)
+        return _Entry(conversation, contact, wrapped, payload if isinstance(payload, InboundMessage) else None)
 
     @asynccontextmanager
     async def _in_order(self, conversations: set[str]) -> AsyncIterator[None]:
@@ -163,12 +167,14 @@ class Inbound:
         self._metrics.count("parley_duplicates_total", where="edge")
         return found.seq
 
-    async def _append(self, envelopes: list[Envelope]) -> None:
-        if not envelopes:
+    async def _append(self, entries: list[_Entry]) -> None:
+        if not entries:
             return
+        contacts = [entry.contact for entry in entries]
         reach("edge.before_append")
-        await self._bus.append(envelopes)
+        await self._bus.append([*self._news.untold(contacts, self._clock()), *(entry.envelope for entry in entries)])
         reach("edge.after_append")
+        self._news.told(contacts)
 
     async def _show(self, account: Account, entry: _Entry) -> int:
         if entry.message is None or account.channel not in self._keeps_transcript:
