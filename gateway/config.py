@@ -131,7 +131,11 @@ def _structured(text: str) -> Any:
 
 def _put_port(source: Source, port: str, place: str) -> None:
     listen = str(source.values.get("listen") or Config.model_fields["listen"].default)
-    source.values["listen"] = f"{listen.rpartition(':')[0]}:{port}"
+    host, colon, _ = listen.rpartition(":")
+    if not colon:
+        # What the file says is no address: the error is to point there, not at the port.
+        return
+    source.values["listen"] = f"{host}:{port}"
     source.places["listen",] = place
 
 

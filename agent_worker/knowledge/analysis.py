@@ -52,6 +52,12 @@ def terms(text: str) -> list[str]:
     return [made for word in words(text) if (made := term(word))]
 
 
+def content_words(text: str) -> dict[str, str]:
+    """Distinct words without stop words, in small letters, each with its term."""
+    found = ((word.casefold(), term(word)) for word in words(text))
+    return {word: made for word, made in found if made}
+
+
 @lru_cache(maxsize=1)
 def synonyms() -> dict[str, frozenset[str]]:
     """Term → terms that may stand for it. Two-word entries are joined by a space."""

@@ -7,7 +7,7 @@ enough to turn a known word into a strange one.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from sys import intern
 
 
@@ -18,6 +18,8 @@ class Tally:
     terms: tuple[str, ...]
     passages: int
     lengths: dict[str, int]
+    limited: bool = False
+    """Not for everybody, or not for ever."""
 
 
 class Census:
@@ -28,6 +30,8 @@ class Census:
         self._frequency: Counter[str] = Counter()
         self._passages = 0
         self._lengths: Counter[str] = Counter()
+        self.limited = 0
+        """How many documents are limited; while there is none, a search need not ask."""
 
     def __len__(self) -> int:
         """Documents."""
@@ -35,9 +39,10 @@ class Census:
 
     def put(self, document: str, tally: Tally) -> None:
         self.drop(document)
-        self._tallies[document] = Tally(tuple(intern(term) for term in tally.terms), tally.passages, tally.lengths)
+        self._tallies[document] = replace(tally, terms=tuple(intern(term) for term in tally.terms))
         self._frequency.update(tally.terms)
         self._passages += tally.passages
+        self.limited += tally.limited
         self._lengths.update(tally.lengths)
 
     def drop(self, document: str) -> None:
@@ -50,6 +55,7 @@ class Census:
             else:
                 del self._frequency[term]
         self._passages -= gone.passages
+        self.limited -= gone.limited
         self._lengths.subtract(gone.lengths)
 
     def frequency(self, term: str) -> int:

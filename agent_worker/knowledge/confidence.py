@@ -7,15 +7,24 @@ document or a tenant.
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from agent_worker.knowledge.retrieval import Evidence
 
-BIAS = -4.0
-WEIGHTS: dict[str, float] = {"coverage": 4.0, "text": 6.0, "strange": -3.0, "margin": 1.0}
+By = Literal["vectors", "words"]
+FIGURES: dict[By, tuple[str, ...]] = {
+    "vectors": ("coverage", "text", "strange"),
+    "words": ("coverage", "passage", "strange"),
+}
+BIAS: dict[By, float] = {"vectors": -2.64, "words": -1.34}
+WEIGHTS: dict[By, dict[str, float]] = {
+    "vectors": {"coverage": 3.07, "text": 5.7, "strange": -2.77},
+    "words": {"coverage": 3.75, "passage": 2.8, "strange": -3.02},
+}
 
 
 def figures(evidence: Evidence) -> dict[str, float]:
-    """What the weights are for."""
+    """Everything the weights may be about."""
     best = evidence.best
     return {
         "passage": best.passage,
@@ -23,15 +32,17 @@ def figures(evidence: Evidence) -> dict[str, float]:
         "text": best.text,
         "heading": best.heading,
         "support": best.support,
+        "alike": best.alike,
+        "alike_all": best.alike_all,
         "strange": evidence.strange,
-        "margin": min(3.0, evidence.margin),
+        "margin": evidence.margin,
     }
 
 
-def confidence(evidence: Evidence | None) -> float:
+def confidence(evidence: Evidence | None, by: By = "vectors") -> float:
     """0–1; 0 when no word of the question stands in the documents."""
     if evidence is None or evidence.best.coverage == 0.0:
         return 0.0
     named = figures(evidence)
-    total = BIAS + sum(weight * named[name] for name, weight in WEIGHTS.items())
+    total = BIAS[by] + sum(weight * named[name] for name, weight in WEIGHTS[by].items())
     return round(1 / (1 + math.exp(-total)), 4)

@@ -29,6 +29,9 @@ class Encoder(Protocol):
     def encode(self, texts: Sequence[str]) -> Vectors:
         """One row a text, of length ``size`` and norm 1 (0 for a text without words). Blocking, safe in threads."""
 
+    def encode_words(self, words: Sequence[str]) -> Vectors:
+        """As ``encode``, for single words, and cheap enough for a thousand of them within one search."""
+
 
 class WordVectors:
     """The mean of a text's word vectors, from the weights in the wordllama package (256 numbers a text, 16 MB).
@@ -61,6 +64,9 @@ class WordVectors:
                     out[row] = self._table[np.minimum(one.ids, len(self._table) - 1)].mean(axis=0)
         out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
         return out
+
+    def encode_words(self, words: Sequence[str]) -> Vectors:
+        return self.encode(words)
 
 
 @lru_cache(maxsize=1)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from agent_worker.knowledge.analysis import terms
+from agent_worker.knowledge.analysis import content_words, terms
 from agent_worker.knowledge.census import Tally
 from agent_worker.knowledge.splitting import Piece, split
 from schemas.conversation import Document
@@ -43,7 +43,9 @@ def prepare(document: Document, stamp: str, encoder: Encoder | None) -> Prepared
     lengths = {name: sum(len(fields[name].split()) for fields in searched) for name in PASSAGE_FIELDS}
     distinct = sorted({term for fields in searched for text in fields.values() for term in text.split()})
     vectors = encoder.encode(list(_embedded(document.title, pieces))) if encoder is not None else None
-    return Prepared(document, stamp, pieces, searched, Tally(tuple(distinct), len(pieces), lengths), vectors)
+    limited = document.visibility != "public" or document.expires_at is not None
+    tally = Tally(tuple(distinct), len(pieces), lengths, limited)
+    return Prepared(document, stamp, pieces, searched, tally, vectors)
 
 
 def _joined(text: str) -> str:
@@ -93,7 +95,7 @@ def entries_of(prepared: Prepared) -> Iterator[Any]:
     data = {
         "document": document.model_dump(mode="json"),
         "fingerprint": prepared.stamp,
-        "tally": {"terms": tally.terms, "passages": tally.passages, "lengths": tally.lengths},
+        "tally": asdict(tally),
     }
     yield _entry(document, "document", data, {DOCUMENT_FIELD: whole})
     for order, (piece, fields) in enumerate(zip(prepared.pieces, prepared.searched, strict=True)):
@@ -123,5 +125,6 @@ def _stored(document: Document, piece: Piece, order: int) -> dict[str, Any]:
         "heading": piece.heading,
         "url": document.url,
         "text": piece.text,
+        "words": " ".join(content_words(f"{document.title} {piece.heading} {piece.text}")),
         "order": order,
     }

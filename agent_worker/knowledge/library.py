@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 import shutil
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,7 @@ from schemas.topics import DOCUMENT_PUBLISHED, KNOWLEDGE
 log = structlog.get_logger("parley.knowledge")
 Result = TypeVar("Result")
 _AT_ONCE = 200
+_BREATH = 0.0005  # seconds; splitting is plain Python, and between documents the others get their turn
 _PREFIX = "t-"
 NOTHING = Found(passages=[], answerable=False, confidence=0.0)
 
@@ -144,14 +146,14 @@ class Library:
         index = self._indexes.get(tenant)
         if index is None:
             index = TenantIndex(self._directory / f"{_PREFIX}{quote(tenant, safe='')}", self._encoder())
-        put = [
-            change
-            for change in changed.values()
-            if change is not None and index.versions.get(change[0].id) != (change[0].version, change[1])
-        ]
+        put = []
+        for change in changed.values():
+            if change is not None and index.versions.get(change[0].id) != (change[0].version, change[1]):
+                put.append(index.prepare(*change))
+                time.sleep(_BREATH)
         drop = [document for document, change in changed.items() if change is None and document in index.versions]
         if put or drop:
-            index.apply([index.prepare(*change) for change in put], drop)
+            index.apply(put, drop)
         self._indexes[tenant] = index
 
     async def _forget_unseen(self) -> None:
@@ -180,7 +182,7 @@ class Library:
             return NOTHING
         now = self._clock()
         ranked = await self._in(self._reading, lambda: rank(index, query, now, self._encoder()))
-        sure = confidence(ranked.evidence)
+        sure = confidence(ranked.evidence, "words" if index.rows is None else "vectors")
         passages = [_passage(tenant, hit) for hit in ranked.hits[:k]]
         return Found(passages, bool(passages) and sure >= self._answerable_above(tenant), sure)
 
@@ -198,17 +200,17 @@ class Library:
         await self._ready.wait()
 
     async def _await_head(self, tenant: str, wait: float) -> None:
-        try:
-            head = await self._heads.of(tenant)
-        except ParleyError as error:
-            # Search with what is here: the answer is only as old as this worker's index.
-            log.warning("head_unknown", tenant=tenant, code=error.code)
-            return
-        if self._reached(head):
-            return
+        """Never longer than ``wait``, whatever the state store or the writer is doing."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(wait), self._moved:
-                await self._moved.wait_for(lambda: self._reached(head))
+            async with asyncio.timeout(wait):
+                try:
+                    head = await self._heads.of(tenant)
+                except ParleyError as error:
+                    # Search with what is here: the answer is only as old as this worker's index.
+                    log.warning("head_unknown", tenant=tenant, code=error.code)
+                    return
+                async with self._moved:
+                    await self._moved.wait_for(lambda: self._reached(head))
 
     def _reached(self, head: dict[int, int]) -> bool:
         return all(self._applied.get(partition, -1) >= offset for partition, offset in head.items())

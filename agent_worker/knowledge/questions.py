@@ -6,23 +6,33 @@ import re
 from collections.abc import Sequence
 
 from agent_worker.knowledge.analysis import terms
-from agent_worker.knowledge.sentences import sentence_spans
 from schemas.messages import TranscriptMessage
 
-MOST = 4
+MOST = 3
+# Contacts write without capitals, so any stop ends a sentence here.
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+_ASKS = re.compile(
+    r"^\W*(?:and |so |but |or )?(?:how|what|whats|when|where|which|who|why|can|could|should|shall|do|does|did|is|are|"
+    r"will|would|may|must|am|any)\b",
+    re.IGNORECASE,
+)
 _FOLLOW_UP = re.compile(r"^\s*(?:and|but|or|so|what about|how about|what if|even|also|then)\b", re.IGNORECASE)
 _REFERS = re.compile(r"\b(?:it|that|this|they|them|those|these|there|one)\b", re.IGNORECASE)
 
 
 def focused(text: str) -> list[str]:
     """The whole text first; for a long one also each sentence that says enough by itself, questions first."""
-    sentences = [text[start:end].strip() for start, end in sentence_spans(text)]
-    sentences = [part for sentence in sentences for part in sentence.split("\n") if len(set(terms(part))) >= 2]
+    sentences = [part for part in _SENTENCE.split(text) if len(set(terms(part))) >= 2]
     if len(sentences) < 2:
         return [text]
-    asked = [sentence for sentence in sentences if "?" in sentence]
-    rest = [sentence for sentence in sentences if "?" not in sentence]
+    asked = [sentence for sentence in sentences if asks(sentence)]
+    rest = [sentence for sentence in sentences if not asks(sentence)]
     return [text, *(asked + rest)[: MOST - 1]]
+
+
+def asks(sentence: str) -> bool:
+    """Whether it reads as a question, with its mark or without."""
+    return "?" in sentence or bool(_ASKS.match(sentence))
 
 
 def with_context(text: str, history: Sequence[TranscriptMessage]) -> str:

@@ -13,16 +13,23 @@ from agent_worker.knowledge.index import Hit, TenantIndex
 from agent_worker.knowledge.scoring import share
 
 # What each figure of a document says for it; fitted by calibration.py on development questions only.
-FUSION: dict[str, float] = {"passage": 4.0, "coverage": 6.0, "text": 6.0, "heading": 3.0, "support": 3.0}
-# The same for a passage inside its document.
-PASSAGE: dict[str, float] = {"words": 6.0, "text": 5.0, "heading": 3.0}
+FUSION: dict[str, float] = {
+    "passage": 1.54,
+    "coverage": 2.05,
+    "text": 1.88,
+    "heading": 2.52,
+    "support": 2.06,
+    "alike": 2.06,
+    "alike_all": 3.11,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """One document against one question; every figure 0–1. ``passage``: share of the question's weight that its best
     passage holds; ``coverage``: that all its passages found hold together; ``text``, ``heading``: cosine of its nearest
-    passage and heading; ``support``: mean cosine of its three nearest passages."""
+    passage and heading; ``support``: mean cosine of its three nearest passages;
+    ``alike``, ``alike_all``: as passage and coverage, by the likeness of words."""
 
     document: str
     passage: float = 0.0
@@ -30,10 +37,12 @@ class Standing:
     text: float = 0.0
     heading: float = 0.0
     support: float = 0.0
+    alike: float = 0.0
+    alike_all: float = 0.0
 
     @property
     def score(self) -> float:
-        return sum(weight * getattr(self, name) for name, weight in FUSION.items())
+        return sum(weight * float(getattr(self, name)) for name, weight in FUSION.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,7 @@ def rank(index: TenantIndex, text: str, now: datetime, encoder: Encoder | None =
 
 def _standing(document: str, asked: Asked, found: Sequence[Candidate]) -> Standing:
     together = [max(held) for held in zip(*(candidate.held for candidate in found), strict=True)]
+    near = [max(alike) for alike in zip(*(candidate.alike for candidate in found), strict=True)]
     nearest = sorted((candidate.text for candidate in found), reverse=True)[:3]
     return Standing(
         document,
@@ -80,21 +90,19 @@ def _standing(document: str, asked: Asked, found: Sequence[Candidate]) -> Standi
         text=nearest[0],
         heading=max(candidate.heading for candidate in found),
         support=sum(nearest) / 3,
+        alike=max(share(asked.whole, candidate.alike) for candidate in found),
+        alike_all=share(asked.whole, near),
     )
 
 
 def _hits(found: dict[str, list[Candidate]], standings: Sequence[Standing]) -> list[Hit]:
     """A passage stands as its document does, and in it by itself."""
     top = standings[0].score or 1.0
-    most = max(_own(candidate) for passages in found.values() for candidate in passages) or 1.0
+    most = max(candidate.point for passages in found.values() for candidate in passages) or 1.0
     out = []
     for standing in standings:
         for candidate in found[standing.document]:
-            score = 0.5 * max(0.0, standing.score) / top + 0.5 * max(0.0, _own(candidate)) / most
+            score = 0.5 * max(0.0, standing.score) / top + 0.5 * candidate.point / most
             out.append((standing is standings[0], replace(candidate.hit, score=score)))
     out.sort(key=lambda each: (not each[0], -each[1].score, each[1].key))
     return [hit for _, hit in out]
-
-
-def _own(candidate: Candidate) -> float:
-    return sum(weight * getattr(candidate, name) for name, weight in PASSAGE.items())

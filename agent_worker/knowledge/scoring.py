@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from agent_worker.knowledge.census import Census
 from agent_worker.knowledge.entries import PASSAGE_FIELDS
@@ -16,17 +15,21 @@ B = 0.5
 
 def holdings(asked: Sequence[Term], hit: Hit, census: Census) -> list[float]:
     """For each word 0–1: 0 when nothing in the passage stands for it, nearer to 1 the more there is of it."""
-    counts = [Counter(text.split()) for text in hit.fields]
-    scales = [
-        BOOSTS[name] / (1 - B + B * counted.total() / census.mean_length(name))
-        for name, counted in zip(PASSAGE_FIELDS, counts, strict=True)
-    ]
-    return [max((factor * _held(text, counts, scales) for text, factor in term.options), default=0.0) for term in asked]
+    much: dict[str, float] = {}
+    for name, text in zip(PASSAGE_FIELDS, hit.fields, strict=True):
+        found = text.split()
+        scale = BOOSTS[name] / (1 - B + B * len(found) / census.mean_length(name))
+        for term in found:
+            much[term] = much.get(term, 0.0) + scale
+    return [_held(term, much) for term in asked]
 
 
-def _held(text: str, counts: Sequence[Mapping[str, int]], scales: Sequence[float]) -> float:
-    much = sum(scale * counted[text] for scale, counted in zip(scales, counts, strict=True))
-    return much / (much + K1)
+def _held(term: Term, much: dict[str, float]) -> float:
+    best = 0.0
+    for text, factor in term.options:
+        if text in much:
+            best = max(best, factor * much[text] / (much[text] + K1))
+    return best
 
 
 def share(asked: Sequence[Term], held: Sequence[float]) -> float:

@@ -6,7 +6,7 @@ import math
 import re
 from itertools import pairwise
 
-from agent_worker.knowledge.analysis import distance, synonyms, term, terms
+from agent_worker.knowledge.analysis import content_words, distance, synonyms, term, terms
 from agent_worker.knowledge.index import TenantIndex, Term
 
 SYNONYM = 0.5
@@ -25,13 +25,15 @@ def understand(index: TenantIndex, text: str) -> list[Term]:
     named = _names(text)
     pairs = {f"{one} {two}" for one, two in pairwise(found)}
     joined = {one + two: two for one, two in pairwise(found)}
+    written = {made: word for word, made in content_words(text).items()}
     out: list[Term] = []
     for text_term in dict.fromkeys(found):
         options = _options(index, text_term, pairs, joined)
         frequency = max((index.known(option) for option, _ in options[:1]), default=0)
         weight = _weight(text_term, frequency, len(index.census))
         # A name that stands nowhere is most likely what the question is about.
-        out.append(Term(text_term, tuple(options), weight * (NAME if not options and text_term in named else 1.0)))
+        weight *= NAME if not options and text_term in named else 1.0
+        out.append(Term(text_term, tuple(options), weight, written[text_term]))
     return out
 
 

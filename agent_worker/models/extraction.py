@@ -14,7 +14,10 @@ from schemas.ports import Passage
 
 MOST = 4
 MOST_WORDS = 110
-_NEAR = 0.55
+SHORT = 70
+"""Words. A section of plain sentences no longer than this is an answer as it stands, and is quoted whole and alone."""
+_SAME = 0.6
+_NEAR = 0.7
 """A further sentence must score this share of the best."""
 _PASSAGES = 3
 _FIGURES = re.compile(
@@ -32,21 +35,37 @@ class Quote:
 
 
 def quotes(question: str, passages: Sequence[Passage]) -> list[Quote]:
-    """The 1–4 best units of the best passages, at most about a hundred words; empty when there are no passages."""
+    """The 1–4 best units of one document, at most about a hundred words; empty when there are no passages."""
     near = _near(passages)
     if not near:
         return []
     scored = _score(question, near)
     first = [quote for quote in scored if quote.passage is near[0]]
+    if _is_answer(first):
+        return first
     best = max(first or scored, key=lambda quote: (quote.score, -quote.order))
-    chosen, size = [best], len(best.unit.shown.split())
+    chosen = [best]
     for quote in sorted(scored, key=lambda quote: -quote.score):
-        size_with = size + len(quote.unit.shown.split())
+        room = len(chosen) < MOST and sum(_size(one) for one in [*chosen, quote]) <= MOST_WORDS
         enough = quote.score >= _NEAR * best.score and quote.score > 0
-        if quote is not best and enough and len(chosen) < MOST and size_with <= MOST_WORDS:
+        if room and enough and not any(_repeats(quote, one) for one in chosen):
             chosen.append(quote)
-            size = size_with
     return _in_order(_with_leads(chosen, scored), near)
+
+
+def _is_answer(section: Sequence[Quote]) -> bool:
+    plain = all(quote.unit.kind == "sentence" for quote in section)
+    return bool(section) and plain and len(section) <= MOST and sum(_size(quote) for quote in section) <= SHORT
+
+
+def _size(quote: Quote) -> int:
+    return len(quote.unit.shown.split())
+
+
+def _repeats(quote: Quote, other: Quote) -> bool:
+    """Whether it is the other one, or says the same in nearly the same words."""
+    one, two = set(terms(quote.unit.shown)), set(terms(other.unit.shown))
+    return quote.unit == other.unit or len(one & two) > _SAME * max(1, min(len(one), len(two)))
 
 
 def _near(passages: Sequence[Passage]) -> list[Passage]:

@@ -48,7 +48,7 @@ async def contact(parley: Installation, http: aiohttp.ClientSession) -> Contact:
     return someone
 
 
-IDENTITY_SECRET = "the-site-signs-its-visitors-with-this"  # noqa: S105 - of a test site
+IDENTITY_SECRET = "the-site-signs-its-visitors-with-this"
 SITE = "https://shop.example.com"
 
 
@@ -84,3 +84,15 @@ async def shop(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> As
 @pytest.fixture
 async def visitor(shop: Outside) -> Visitor:
     return await shop.visitor()
+
+
+@pytest.fixture
+async def own_shop(parley: Installation, http: aiohttp.ClientSession) -> Outside:
+    """An installation of this test alone, on each engine."""
+    return Outside(parley, http)
+
+
+@pytest.fixture
+def embedded_alone(nursery: Nursery, tmp_path: Path) -> Installation:
+    """An embedded installation of this test alone, not started."""
+    return Installation.make(nursery, tmp_path)

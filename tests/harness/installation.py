@@ -14,6 +14,7 @@ import yaml
 
 from infra.bus.kafka import KafkaBus
 from schemas import topics
+from schemas.envelope import Envelope
 from tests.harness.checker import Findings, check
 from tests.harness.client import Contact
 from tests.harness.processes import Nursery, Process, free_port
@@ -116,13 +117,17 @@ class Installation:
 
     async def run(self, *args: str) -> str:
         """One command to its end; its output. Fails on a status other than 0."""
+        status, output = await self.command(*args)
+        assert status == 0, f"parley {' '.join(args)} ended with {status}:\n{output}"
+        return output
+
+    async def command(self, *args: str, config: bool = True, env: dict[str, str] | None = None) -> tuple[int, str]:
+        """One command to its end: its exit status and all it printed. ``config`` names our configuration file."""
         log = self.folder / f"command-{len(list(self.folder.glob('command-*')))}.log"
-        process = await self.nursery.spawn(
-            args[0], [*args, "--config", str(self.config)], port=free_port(), log=log, env={}
-        )
+        whole = [*args, "--config", str(self.config)] if config else [*args]
+        process = await self.nursery.spawn(args[0], whole, port=free_port(), log=log, env=env or {})
         status = await asyncio.wait_for(asyncio.shield(process.exited), 60)
-        assert status == 0, f"parley {' '.join(args)} ended with {status}:\n{process.tail()}"
-        return log.read_text()
+        return status, log.read_text()
 
     async def prepare(self) -> None:
         """What an operator does once on Kafka: topics, then the documents."""
@@ -150,6 +155,20 @@ class Installation:
             text = await answer.text()
             assert not ok or answer.status < 300, (answer.status, text)
             return json.loads(text) if text else None
+
+    async def append(self, topic: str, envelopes: Sequence[Envelope]) -> None:
+        """Put records on the log behind the processes' backs, also such as no process would write. Embedded, the one
+        process is stopped meanwhile: the file is its own."""
+        from gateway.config import load
+        from gateway.engines import open_engine
+
+        config = load(self.config)
+        if not self.scaled:
+            await self.stop()
+        async with open_engine(config, config.data_path) as engine:
+            await engine.bus.append(envelopes, topic=topic)
+        if not self.scaled:
+            await self.start()
 
     async def put_documents(self) -> None:
         for name, text in DOCUMENTS.items():

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import aiohttp
 from jsonschema import Draft202012Validator
 
 from tests.harness.installation import ADMIN_TOKEN, Installation
 
+Found = TypeVar("Found")
 CODES = {
     "invalid_request": 400,
     "unauthorized": 401,
@@ -58,7 +59,9 @@ def code_of(answer: Answer) -> str:
     assert answer.raw, "an error must have a body"
     error = answer.body["error"]
     assert set(answer.body) - {"owner", "epoch"} == {"error"}, answer
-    assert set(error) - {"retry_after_ms"} == {"code", "message", "retryable"}, error
+    # Who lost a claim hears what holds now, beside the error and in it.
+    known = {"retry_after_ms"} | ({"owner", "epoch"} if error["code"] == "stale_epoch" else set())
+    assert set(error) - known == {"code", "message", "retryable"}, error
     assert CODES[error["code"]] == answer.status, (answer.status, error)
     assert isinstance(error["message"], str)
     assert error["message"]
@@ -67,6 +70,15 @@ def code_of(answer: Answer) -> str:
         assert int(answer.headers["Retry-After"]) >= 1
         assert error["retry_after_ms"] > 0
     assert not INSIDES.search(answer.raw.decode()), answer.raw
+    return str(error["code"])
+
+
+def assert_error(frame: dict[str, Any]) -> str:
+    """The code of an error frame, which has the same error object as an HTTP answer."""
+    assert set(frame) - {"client_msg_id"} == {"type", "error"}, frame
+    error = frame["error"]
+    assert set(error) - {"retry_after_ms"} == {"code", "message", "retryable"}, error
+    assert not INSIDES.search(json.dumps(frame)), frame
     return str(error["code"])
 
 
@@ -82,6 +94,15 @@ def assert_shown(message: dict[str, Any]) -> None:
     }.items():
         assert all(set(part) == fields for part in message[name]), message[name]
     assert message["seq"] >= 1
+
+
+async def eventually(look: Callable[[], Awaitable[Found | None]], deadline: float = 15) -> Found:
+    """What ``look`` finds, once it finds something."""
+    async with asyncio.timeout(deadline):
+        while True:
+            if found := await look():
+                return found
+            await asyncio.sleep(0.05)
 
 
 @dataclass
@@ -162,7 +183,8 @@ class Visitor:
         return await self.outside.call(method, f"/v1/chat/{self.tenant}/{path}", token=self.token, **request)
 
     async def post(self, **message: Any) -> Answer:
-        return await self.call("POST", "messages", json=message)
+        body = json.dumps(message, ensure_ascii=False).encode()
+        return await self.call("POST", "messages", data=body, headers={"Content-Type": "application/json"})
 
     async def say(self, text: str, **more: Any) -> Answer:
         """A message that is accepted."""

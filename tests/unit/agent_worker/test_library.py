@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -36,6 +37,62 @@ async def test_write_is_found_by_the_next_search(world: World) -> None:
     assert (found.passages[0].document, found.passages[0].version) == ("shipping", version)
     assert found.passages[0].text in SHIPPING.replace("heat pack", "hand warmer")
     assert found.answerable
+
+
+async def test_every_edit_changes_the_next_answer(world: World) -> None:
+    """However often a document of a tiny corpus is rewritten, the next search has it, and is as sure as at first."""
+    await world.put("hours", "# Opening hours\n\nThe greenhouse is open on Saturdays.")
+    first = await world.library.search(TENANT, HEAT)
+    assert first.answerable
+    for price in range(1, 31):
+        await world.put("shipping", SHIPPING.replace("4.50 euro", f"{price}.25 euro"))
+        found = await world.library.search(TENANT, HEAT)
+        assert f"{price}.25 euro" in found.passages[0].text
+        assert found.answerable
+        assert found.confidence == pytest.approx(first.confidence, abs=0.02)
+
+
+async def test_search_does_not_wait_for_a_bulk_load(tmp_path: Path) -> None:
+    """While many documents are being written, a search still answers within its wait and a little work."""
+    async with world_at(tmp_path) as world:
+        await world.library.search(TENANT, HEAT)
+        body = "\n\n".join(f"## Part {n}\n\n{SHIPPING}" for n in range(30))
+        loading = asyncio.create_task(_load(world, body))
+        slowest = 0.0
+        while not loading.done():
+            begun = time.perf_counter()
+            found = await world.library.search(TENANT, HEAT)
+            slowest = max(slowest, time.perf_counter() - begun)
+            assert found.passages
+        await loading
+        assert slowest < 1.0
+        assert len(await world.library.documents(TENANT)) == 42
+
+
+async def _load(world: World, body: str) -> None:
+    for n in range(40):
+        await world.put(f"bulk-{n}", f"# Bulk {n}\n\n{body}")
+    await world.library.search(TENANT, "anything", wait=20)
+
+
+async def test_without_an_encoder_words_alone_are_searched(tmp_path: Path) -> None:
+    """Where no encoder is installed, or another one is, the index is made anew and still answers."""
+    async with world_at(tmp_path) as world:
+        await world.library.close()
+        library = Library(
+            world.bus,
+            world.state.heads,
+            tmp_path / "knowledge",
+            clock=world.clock,
+            answerable_above=lambda _: 0.5,
+            encoder=lambda: None,
+        )
+        await library.start()
+        world.library = library
+        await asyncio.wait_for(library.ready(), 5)
+        found = await library.search(TENANT, HEAT)
+        await library.close()
+        assert (found.passages[0].document, found.answerable) == ("shipping", True)
 
 
 async def test_deleted_document_is_not_found(world: World) -> None:

@@ -176,7 +176,11 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.05)
 
 
-@pytest.mark.parametrize("block", range(10))
+QUICK = range(2)
+BLOCKS = [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in range(10)]
+
+
+@pytest.mark.parametrize("block", BLOCKS)
 def test_no_history_breaks_a_promise(block: int) -> None:
     """Nothing is lost, overtaken, handled twice without cause, or committed before it is done; counters return to 0."""
     with structlog.testing.capture_logs():

@@ -1,0 +1,54 @@
+"""Words that mean nearly the same: each word of a question against every word of a passage, by their vectors.
+
+This finds what no list of synonyms foresees, and, unlike the vector of a whole passage, is not drowned by its length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from threading import Lock
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agent_worker.knowledge.encoder import Encoder, Vectors
+
+ALIKE = 0.3
+"""Below this cosine two words have nothing to do with each other."""
+_REMEMBERED = 30_000
+
+
+class Likeness:
+    """Remembers the vectors of words it has met. Safe in threads."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._places: dict[str, int] = {"": 0}
+        self._table = encoder.encode_words([""])
+        self._lock = Lock()
+
+    def of(self, asked: Sequence[str], passages: Sequence[Sequence[str]]) -> list[list[float]]:
+        """For each passage, for each word asked: the cosine of the nearest word in it, 0 when none is near."""
+        import numpy as np
+
+        filled = [words or ("",) for words in passages]
+        words = list(dict.fromkeys(chain.from_iterable(filled)))
+        place = {word: number for number, word in enumerate(words)}
+        near = self._vectors(asked) @ self._vectors(words).T
+        flat = near[:, [place[word] for word in chain.from_iterable(filled)]]
+        begins = np.cumsum([0, *(len(words) for words in filled[:-1])])
+        best = np.maximum.reduceat(flat, begins, axis=1)
+        out: list[list[float]] = np.where(best >= ALIKE, best, 0.0).T.tolist()
+        return out
+
+    def _vectors(self, words: Sequence[str]) -> Vectors:
+        import numpy as np
+
+        with self._lock:
+            if len(self._places) > _REMEMBERED:
+                self._places, self._table = {"": 0}, self._table[:1]
+            new = [word for word in dict.fromkeys(words) if word not in self._places]
+            if new:
+                self._table = np.vstack((self._table, self._encoder.encode_words(new)))
+                self._places |= {word: number for number, word in enumerate(new, len(self._places))}
+            return self._table[[self._places[word] for word in words]]

@@ -1,0 +1,147 @@
+"""What may be held, read and run at once; and that nobody waits for one who is stuck."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from infra.bus.lanes import Bounds
+from schemas.ports import Batch
+from tests.unit.lanes.member import member, until
+from tests.unit.lanes.virtual import now, run
+from tests.unit.lanes.world import source
+
+
+def test_a_handler_that_never_ends_holds_up_nobody() -> None:
+    """Its record is set aside, so that the offset moves on, however much comes after it; ended at last, it is done."""
+
+    async def scene() -> None:
+        stuck = asyncio.Event()
+        count = {"handled": 0}
+
+        async def handle(batch: Batch) -> None:
+            if batch.conversation == "stuck":
+                await stuck.wait()
+            one.world.seen |= {(r.partition, r.offset) for r in batch.records}
+            count["handled"] += len(batch.records)
+
+        async with member(handle, bounds=Bounds(span=100, polled=20, commit_every=0.05, poll=0.02)) as one:
+            one.world.append("stuck")
+            for number in range(1000):
+                one.world.append(f"other-{number % 50}")
+            await until(lambda: count["handled"] == 1000 and one.world.committed.get(0) == 1001)
+            assert not one.world.violations
+            assert [*one.world.parked["stuck"]] == [0]
+            stuck.set()
+            await one.settled()
+            assert count["handled"] == 1001
+
+    run(scene())
+
+
+def test_a_conversation_with_an_endless_backlog_gives_its_slot_up_to_others() -> None:
+    """There is one slot, and whenever the hot one's batch ends, more waits for it."""
+
+    async def scene() -> None:
+        handled: list[str] = []
+
+        async def handle(batch: Batch) -> None:
+            if batch.conversation == "hot" and "cool" not in handled and len(handled) < 20:
+                await asyncio.sleep(0.005)
+                one.world.append("hot")
+                await batch.arrived.wait()
+            handled.append(batch.conversation)
+
+        async with member(handle, bounds=Bounds(running=1, commit_every=0.05)) as one:
+            one.world.append("hot")
+            await until(lambda: one.lanes.running == 1)
+            one.world.append("cool")
+            await until(lambda: "cool" in handled)
+            assert handled.count("hot") <= 3
+
+    run(scene())
+
+
+async def _stuck(batch: Batch) -> None:
+    await asyncio.Event().wait()
+
+
+def test_a_tenant_that_floods_with_many_conversations_is_set_aside() -> None:
+    """It has more conversations than may run and be held; the rest waits in the store, and others find room."""
+
+    async def scene() -> None:
+        handled: list[str] = []
+
+        async def handle(batch: Batch) -> None:
+            if batch.records[0].headers["ce_tenant"] == "a":
+                await _stuck(batch)
+            handled.append(batch.conversation)
+
+        bounds = Bounds(held=100, held_per_tenant=20, running=10, running_per_tenant=5, drain=1.0, commit_every=0.05)
+        async with member(handle, bounds=bounds) as one:
+            for number in range(500):
+                one.world.append(f"a{number}", tenant="a")
+            for number in range(5):
+                one.world.append(f"b{number}", tenant="b")
+            await until(lambda: len(handled) == 5)
+            await until(lambda: sum(map(bool, one.world.parked.values())) == 480)
+            assert one.lanes.held == 20
+
+    run(scene())
+
+
+def test_no_more_is_taken_in_than_may_be_held() -> None:
+    """All handlers are stuck: reading stops at the bound and not one record later."""
+
+    async def scene() -> None:
+        async with member(_stuck, bounds=Bounds(held=30, running=3, drain=1.0)) as one:
+            for number in range(200):
+                one.world.append(f"k{number}")
+            await until(lambda: one.lanes.held >= 30)
+            await asyncio.sleep(10)
+            assert one.lanes.held == 30
+            assert one.subscription.positions[0] == 30
+
+    run(scene())
+
+
+def test_no_more_is_read_past_an_unfinished_record_than_the_span_allows() -> None:
+    """The store is away, so that the stuck conversation cannot be set aside."""
+
+    async def scene() -> None:
+        async def handle(batch: Batch) -> None:
+            if batch.conversation == "stuck":
+                await _stuck(batch)
+            one.world.handled(batch.records)
+
+        async with member(handle, bounds=Bounds(span=100, polled=10, drain=1.0, commit_every=0.05)) as one:
+            one.world.append("first")
+            await one.settled()
+            one.parking.dead = True
+            one.world.append("stuck")
+            for number in range(500):
+                one.world.append(f"k{number}")
+            await until(lambda: one.subscription.positions[0] >= 100)
+            await asyncio.sleep(10)
+            assert one.subscription.positions[0] <= 111
+
+    run(scene())
+
+
+def test_a_hundred_thousand_parked_conversations_cost_no_timers_and_little_memory() -> None:
+    """They wait in one list, and are forgotten with the partition."""
+
+    async def scene() -> None:
+        async def handle(batch: Batch) -> None: ...
+
+        async with member(handle) as one:
+            dispatch, assignment = one.lanes._dispatch, one.lanes._assignments[source(0)]
+            assert dispatch is not None
+            before = len(asyncio.all_tasks())
+            for number in range(100_000):
+                dispatch.adopt(assignment, f"k{number}", now() + timedelta(hours=1))
+            assert len(asyncio.all_tasks()) == before
+            await one.lanes.revoked(frozenset([source(0)]))
+            assert dispatch._agenda == []
+
+    run(scene())
