@@ -86,7 +86,16 @@ class Library:
             index.close()
         self._indexes.clear()
 
+    def _warm(self) -> None:
+        """Load what the first document would otherwise wait for: hundreds of milliseconds that no edit has."""
+        from agent_worker.knowledge.analysis import terms
+
+        encoder = self._encoder()
+        if encoder is not None:
+            encoder.encode_words(terms("warming up"))
+
     async def _follow(self) -> None:
+        await self._in(self._writing, self._warm)
         while True:
             try:
                 follower = await self._bus.follow(KNOWLEDGE)

@@ -15,16 +15,19 @@ if TYPE_CHECKING:
 
 ALIKE = 0.3
 """Below this cosine two words have nothing to do with each other."""
-_REMEMBERED = 30_000
+_ROOM = 16_000
+"""Words remembered, at a kilobyte each; beyond, it starts anew."""
 
 
 class Likeness:
     """Remembers the vectors of words it has met. Safe in threads."""
 
     def __init__(self, encoder: Encoder) -> None:
+        import numpy as np
+
         self._encoder = encoder
-        self._places: dict[str, int] = {"": 0}
-        self._table = encoder.encode_words([""])
+        self._places: dict[str, int] = {}
+        self._table = np.empty((_ROOM, encoder.size), np.float32)
         self._lock = Lock()
 
     def of(self, asked: Sequence[str], passages: Sequence[Sequence[str]]) -> list[list[float]]:
@@ -34,21 +37,24 @@ class Likeness:
         filled = [words or ("",) for words in passages]
         words = list(dict.fromkeys(chain.from_iterable(filled)))
         place = {word: number for number, word in enumerate(words)}
-        near = self._vectors(asked) @ self._vectors(words).T
-        flat = near[:, [place[word] for word in chain.from_iterable(filled)]]
+        near = self._vectors(words) @ self._vectors(asked).T
+        flat = near[[place[word] for word in chain.from_iterable(filled)]]
         begins = np.cumsum([0, *(len(words) for words in filled[:-1])])
-        best = np.maximum.reduceat(flat, begins, axis=1)
-        out: list[list[float]] = np.where(best >= ALIKE, best, 0.0).T.tolist()
+        best = np.maximum.reduceat(flat, begins, axis=0)
+        out: list[list[float]] = np.where(best >= ALIKE, best, 0.0).tolist()
         return out
 
     def _vectors(self, words: Sequence[str]) -> Vectors:
-        import numpy as np
-
         with self._lock:
-            if len(self._places) > _REMEMBERED:
-                self._places, self._table = {"": 0}, self._table[:1]
-            new = [word for word in dict.fromkeys(words) if word not in self._places]
+            new = [word for word in words if word not in self._places]
+            if len(self._places) + len(new) > _ROOM:
+                self._places.clear()
+                new = list(words)
+            if len(new) > _ROOM:
+                return self._encoder.encode_words(new)
             if new:
-                self._table = np.vstack((self._table, self._encoder.encode_words(new)))
-                self._places |= {word: number for number, word in enumerate(new, len(self._places))}
+                distinct = list(dict.fromkeys(new))
+                at = len(self._places)
+                self._table[at : at + len(distinct)] = self._encoder.encode_words(distinct)
+                self._places |= {word: number for number, word in enumerate(distinct, at)}
             return self._table[[self._places[word] for word in words]]

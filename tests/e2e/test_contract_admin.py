@@ -391,8 +391,26 @@ async def test_a_closed_conversation_is_the_agents_again_with_the_next_message(o
     await write(visitor, "p", "Done.")
     now = await owned_by(visitor, "person")
     assert (await own(visitor, "closed", now["epoch"])).status == 200
-    assert (await visitor.ask(QUESTIONS[1]))["citations"][0]["document"] == "returns"
+    asked = await visitor.say(QUESTIONS[1])
+    reply = await visitor.until("agent", asked.body["seq"], deadline=8)
+    assert reply["citations"][0]["document"] == "returns"
     assert (await about(visitor))["owner"] == "agent"
+
+
+async def test_a_claim_that_is_given_back_at_once_leaves_the_agent_answering(own_shop: Outside) -> None:
+    """Two changes before the worker has seen the first: it must settle, not go round in circles."""
+    visitor = await own_shop.visitor()
+    await visitor.ask(QUESTIONS[0])
+    epoch = (await about(visitor))["epoch"]
+    for to in ("person", "agent", "queue", "agent"):
+        won = await own(visitor, to, epoch)
+        assert won.status == 200
+        epoch = won.body["epoch"]
+    asked = await visitor.say(QUESTIONS[1])
+    reply = await visitor.until("agent", asked.body["seq"], deadline=8)
+    assert reply["citations"][0]["document"] == "returns"
+    now = await about(visitor)
+    assert (now["owner"], now["epoch"]) == ("agent", epoch)
 
 
 async def test_another_tenants_conversation_does_not_exist(visitor: Visitor) -> None:
