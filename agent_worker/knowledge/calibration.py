@@ -94,6 +94,27 @@ def fit_confidence(evidence: Sequence[tuple[Evidence, bool]], names: Sequence[st
     return round(bias, 2), {name: round(float(weight), 2) for name, weight in zip(names, scaled, strict=True)}
 
 
+def place(rankings: Sequence[Ranking], bias: float, weights: dict[str, float]) -> float:
+    """The bias under which a confidence of one half parts the questions best: most right documents answered from plus
+    most of the rest declined, both as shares, and in the middle of all that do so equally well."""
+    import numpy as np
+
+    sums, right = [], []
+    for each in rankings:
+        if each.ranked.evidence:
+            named = figures(each.ranked.evidence)
+            sums.append(bias + sum(weight * named[name] for name, weight in weights.items()))
+            right.append(each.standings[0].document in each.asked.documents if each.asked.documents else None)
+    cuts = np.linspace(-2.0, 2.0, 401)
+    gains = [
+        np.mean([total >= cut for total, fact in zip(sums, right, strict=True) if fact])
+        + np.mean([total < cut for total, fact in zip(sums, right, strict=True) if fact is None])
+        for cut in cuts
+    ]
+    best = cuts[np.isclose(gains, max(gains))]
+    return round(bias - float(np.median(best)), 2)
+
+
 def main(arguments: Sequence[str]) -> None:
     import yaml
 
@@ -115,6 +136,7 @@ def _tell(name: By, rankings: Sequence[Ranking]) -> None:
         print("FUSION =", fit_fusion(rankings))
     evidence = [(each.ranked.evidence, bool(each.asked.documents)) for each in rankings if each.ranked.evidence]
     bias, weights = fit_confidence(evidence, FIGURES[name])
+    bias = place(rankings, bias, weights)
     print(f"confidence: BIAS {bias}, WEIGHTS {weights}")
 
 
