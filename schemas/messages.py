@@ -92,7 +92,10 @@ class Address(WireModel):
 
 
 class InboundMessage(WireModel):
-    """``parley.message.received.v1``: a message from a contact (or from a person on any surface)."""
+    """``parley.message.received.v1``: a message from a contact (or from a person on any surface).
+
+    ``epoch`` is the owner epoch under which a person wrote it; 0 when the surface made no claim, and the message
+    itself is the claim."""
 
     id: str
     external_id: str
@@ -104,6 +107,7 @@ class InboundMessage(WireModel):
     choice: Choosing | None = None
     in_reply_to: str = ""
     locale: str = ""
+    epoch: int = 0
     sent_at: datetime
 
 

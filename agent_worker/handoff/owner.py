@@ -24,6 +24,7 @@ class OwnerRules:
     async def apply(self, conversation: Conversation, events: Sequence[Event], begun: Begun, now: datetime) -> bool:
         """Apply what the unhandled events ask for, in log order. True when the owner changed."""
         owner, epoch = conversation.owner, conversation.epoch
+        newest = conversation.epoch
         for event in events:
             if is_handled(event, begun.handled):
                 continue
@@ -40,8 +41,10 @@ class OwnerRules:
                 now=now,
             )
             log.info("owner_asked", to=request.to, won=result.won, owner=result.owner, epoch=result.epoch)
+            # A request that was decided before answers with what it won then, which may be long past.
             owner, epoch = result.owner, result.epoch
-        return epoch != conversation.epoch
+            newest = max(newest, epoch)
+        return newest != conversation.epoch
 
 
 def wanted(event: Event, owner: Owner, epoch: int, now: datetime) -> OwnerRequested | None:
@@ -54,7 +57,8 @@ def wanted(event: Event, owner: Owner, epoch: int, now: datetime) -> OwnerReques
     if event.is_from_contact:
         if owner == "closed" and not event.envelope.replay_of:
             return _request(event, "agent", epoch, "contact", "message after close", now)
-    elif owner != "person" and message.author.kind == "person":
+    elif owner != "person" and message.author.kind == "person" and not message.epoch:
+        # Where the surface claimed before it sent the message, that claim has its own place in the log.
         return _request(event, "person", epoch, message.author.name or "person", "message", now)
     return None
 

@@ -101,11 +101,11 @@ class ConversationDesk:
         said = await read_json(request, Said)
         found = await self._found(request)
         files = [await self._attachments.known(found.origin.tenant, item) for item in said.attachments]
-        event = self._event(found, said, files)
-        shown = ids.derived_id(event.id, "outbound")
-        if not await self._known(found, said, event.id, shown):
-            await self._take(found)
-            await self._parts.bus.append([event])
+        event_id = _said_id(found, said)
+        shown = ids.derived_id(event_id, "outbound")
+        if not await self._known(found, said, event_id, shown):
+            epoch = await self._take(found)
+            await self._parts.bus.append([self._event(found, said, files, event_id, epoch)])
         return reply({"message_id": shown}, 202)
 
     async def _found(self, request: web.Request) -> Conversation:
@@ -125,11 +125,12 @@ class ConversationDesk:
             found.id, to, expected_epoch=epoch, request_id=asked.id, by=BY, reason=reason, now=now
         )
 
-    async def _take(self, found: Conversation) -> None:
+    async def _take(self, found: Conversation) -> int:
+        """The epoch under which the conversation belongs to people."""
         owner, epoch = found.owner, found.epoch
         for _ in range(_TRIES):
             if owner == "person":
-                return
+                return epoch
             owned = await self._ask(found, "person", epoch, reason="answered in the admin API")
             owner, epoch = owned.owner, owned.epoch
         raise Conflict("the owner of the conversation keeps changing")
@@ -145,11 +146,8 @@ class ConversationDesk:
             raise IdReused("this client_msg_id was used before with another body")
         return line is not None
 
-    def _event(self, found: Conversation, said: Said, files: list[Attachment]) -> Envelope:
+    def _event(self, found: Conversation, said: Said, files: list[Attachment], event_id: str, epoch: int) -> Envelope:
         origin, now = found.origin, self._parts.clock()
-        # A kind of its own: a visitor's client_msg_id can never name the same event.
-        place = (origin.tenant, origin.channel, origin.account, origin.place)
-        event_id = ids.event_id(*place, said.client_msg_id, "message.received.admin")
         message = InboundMessage(
             id=event_id,
             external_id=said.client_msg_id,
@@ -158,6 +156,7 @@ class ConversationDesk:
             author=Author(kind="person"),
             text=said.text,
             attachments=files,
+            epoch=epoch,
             sent_at=now,
         )
         return self._wrap(found, topics.MESSAGE_RECEIVED, message, event_id)
@@ -191,3 +190,10 @@ def summary(item: Conversation) -> dict[str, Any]:
         "created_at": instant(item.created_at),
         "updated_at": instant(item.updated_at),
     }
+
+
+def _said_id(found: Conversation, said: Said) -> str:
+    """A kind of its own: a visitor's client_msg_id can never name the same event."""
+    origin = found.origin
+    place = (origin.tenant, origin.channel, origin.account, origin.place)
+    return ids.event_id(*place, said.client_msg_id, "message.received.admin")
