@@ -59,9 +59,12 @@ class WordVectors:
         out = np.zeros((len(texts), self.size), np.float32)
         for begin in range(0, len(texts), _BATCH):
             encoded = self._tokens.encode_batch(list(texts[begin : begin + _BATCH]), add_special_tokens=False)
-            for row, one in enumerate(encoded, begin):
-                if one.ids:
-                    out[row] = self._table[np.minimum(one.ids, len(self._table) - 1)].mean(axis=0)
+            filled = [(row, one.ids) for row, one in enumerate(encoded, begin) if one.ids]
+            if filled:
+                tokens = np.concatenate([ids for _, ids in filled])
+                begins = np.cumsum([0, *(len(ids) for _, ids in filled[:-1])])
+                found = self._table[np.minimum(tokens, len(self._table) - 1)]
+                out[[row for row, _ in filled]] = np.add.reduceat(found, begins, axis=0)
         out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
         return out
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 ALIKE = 0.3
 """Below this cosine two words have nothing to do with each other."""
-_ROOM = 16_000
+_ROOM = 30_000
 """Words remembered, at a kilobyte each; beyond, it starts anew."""
 
 

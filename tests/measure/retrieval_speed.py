@@ -1,0 +1,85 @@
+"""How fast a tenant with 100,000 passages is searched, and how fast an edit is in the index. Prints, asserts nothing.
+
+python -m tests.measure.retrieval_speed [passages]
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from agent_worker.knowledge.encoder import light_encoder
+from agent_worker.knowledge.entries import Prepared
+from agent_worker.knowledge.index import TenantIndex
+from agent_worker.knowledge.quality import read_questions
+from agent_worker.knowledge.reading import read_file
+from agent_worker.knowledge.retrieval import rank
+from schemas.conversation import Document
+
+EXAMPLE = Path(__file__).parents[2] / "examples/plantstore"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+IN_DOCUMENT = 20
+WORDS_IN_PASSAGE = 25
+
+
+def vocabulary() -> list[str]:
+    """The example's words as often as they stand there, and as many made-up ones, each alike rare."""
+    bodies = [read_file(path).body for path in sorted((EXAMPLE / "knowledge").iterdir())]
+    spoken = [word for body in bodies for word in body.split()]
+    return spoken + [f"{word[:5]}{number % 97}" for number, word in enumerate(spoken)]
+
+
+def prepared(index: TenantIndex, name: str, words: Sequence[str], version: int = 1) -> Prepared:
+    parts = (
+        f"## {' '.join(random.choices(words, k=4))}\n\n{' '.join(random.choices(words, k=WORDS_IN_PASSAGE))}"
+        for _ in range(IN_DOCUMENT)
+    )
+    title = " ".join(random.choices(words, k=4))
+    return index.prepare(
+        Document(id=name, title=title, body="\n\n".join(parts), version=version, updated_at=NOW), f"{version}"
+    )
+
+
+def milliseconds(work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    work()
+    return (time.perf_counter() - begun) * 1000
+
+
+def tell(what: str, times: Sequence[float]) -> None:
+    ordered = sorted(times)
+    print(f"{what}: p50 {ordered[len(ordered) // 2]:.1f} ms, p95 {ordered[int(len(ordered) * 0.95)]:.1f} ms")
+
+
+def main(passages: int) -> None:
+    import yaml
+
+    random.seed(1)
+    words, encoder = vocabulary(), light_encoder()
+    with tempfile.TemporaryDirectory() as folder:
+        index = TenantIndex(Path(folder) / "tenant", encoder)
+        documents = passages // IN_DOCUMENT
+        for begin in range(0, documents, 250):
+            index.apply([prepared(index, f"d{n}", words) for n in range(begin, min(begin + 250, documents))])
+        asked = read_questions(yaml.safe_load((EXAMPLE / "questions.yaml").read_text(encoding="utf-8")))
+        for question in asked[:5]:  # first use loads and links
+            rank(index, question.text, NOW, encoder)
+        print(f"{passages:,} passages")
+        searches = [milliseconds(lambda text=q.text: rank(index, text, NOW, encoder)) for q in asked]  # type: ignore[misc]
+        tell("search", searches)
+        edits = [
+            milliseconds(lambda n=n: index.apply([prepared(index, f"d{n}", words, 2)]))  # type: ignore[misc]
+            for n in range(50)
+        ]
+        tell("edit until visible in the index", edits)
+        index.close()
+        tell("opened from disk", [milliseconds(lambda: TenantIndex(Path(folder) / "tenant", encoder))])
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
