@@ -137,6 +137,9 @@ class Bus(Protocol):
     async def lag(self, group: str, topics: Sequence[str]) -> dict[str, int]:
         """Records not yet committed, by topic."""
 
+    async def committed(self, group: str, topic: str) -> dict[int, int]:
+        """The offset that the group reads next, by partition. Partitions where it committed nothing are missing."""
+
     async def create_topics(self, specs: Sequence[TopicSpec]) -> list[str]:
         """Create what is missing; returns what was created. Raises TopicMismatch on another partition count."""
 
@@ -403,6 +406,8 @@ class Rebuild(Protocol):
         """``message.seq`` 0 takes the next number, else that number is used."""
 
     async def restore_delivery(self, conversation: str, outcome: Delivered) -> None: ...
+    async def restore_parked(self, group: str, conversation: str, record: Record, *, until: datetime) -> None:
+        """As ``Parking.park``, on a shard that is being rebuilt. An ``until`` that is still known stays."""
     async def finish(self, shards: frozenset[int]) -> None:
         """Give the shards a new epoch: work on them may resume, in every process."""
 

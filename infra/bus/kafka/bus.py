@@ -81,6 +81,9 @@ class KafkaBus:
     async def lag(self, group: str, topics: Sequence[str]) -> dict[str, int]:
         return await self._catalog.lag(group, topics)
 
+    async def committed(self, group: str, topic: str) -> dict[int, int]:
+        return await self._catalog.committed(group, topic)
+
     async def create_topics(self, specs: Sequence[TopicSpec]) -> list[str]:
         return await self._catalog.create(specs)
 

@@ -92,6 +92,12 @@ class Catalog:
             behind[self.ours(source.topic)] += max(0, end[source] - max(committed, first[source]))
         return behind
 
+    async def committed(self, group: str, topic: str) -> dict[int, int]:
+        """The offset that the group reads next, by partition."""
+        sources = await self.sources([topic])
+        offsets = await self._ask(lambda admin: admin.list_consumer_group_offsets(self.on_broker(group)))
+        return {s.partition: offsets[s].offset for s in sources if s in offsets and offsets[s].offset >= 0}
+
     async def bounds(self, sources: Sequence[Source]) -> tuple[dict[Source, int], dict[Source, int]]:
         """First offset and end offset of each partition, now. Raises BusUnavailable."""
         try:

@@ -179,11 +179,18 @@ class SqliteBus:
 
     async def lag(self, group: str, topics: Sequence[str]) -> dict[str, int]:
         wanted = [self._catalog.topic(topic) for topic in topics]
+        committed = await self._committed(group)
+        return {topic.name: _behind(topic, committed) for topic in wanted}
+
+    async def committed(self, group: str, topic: str) -> dict[int, int]:
+        name = self._catalog.topic(topic).name
+        return {at.partition: offset for at, offset in (await self._committed(group)).items() if at.topic == name}
+
+    async def _committed(self, group: str) -> dict[TopicPartition, int]:
         try:
-            committed = await self._database.read(self._group(group).committed)
+            return await self._database.read(self._group(group).committed)
         except DatabaseFailed as error:
             raise BusUnavailable(error.message) from error
-        return {topic.name: _behind(topic, committed) for topic in wanted}
 
     async def create_topics(self, specs: Sequence[TopicSpec]) -> list[str]:
         """Names of those that were missing. All or none."""

@@ -19,18 +19,14 @@ class RedisParking:
     async def park(self, group: str, conversation: str, records: Sequence[Record], *, until: datetime) -> None:
         if not records:
             return
-        source = records[0].source
-        rows = [
-            part for record in records for part in (wire.position_of(record), record.offset, wire.pack_record(record))
-        ]
-        entry = f"{rules.micros(until)}|{source.partition}|{source.topic}"
-        await self._run("park", group, conversation, conversation, entry, *rows)
+        rows = [part for record in records for part in row_of(record)]
+        await self._run("park", group, conversation, conversation, entry_of(records[0], until), *rows)
 
     async def parked(self, group: str, conversation: str, *, limit: int) -> list[Record]:
         if limit <= 0:
             return []
         shard = shard_of(conversation)
-        (found,) = await self._shards.run(shard, "parked", self._keys(shard, group, conversation)[:2], limit)
+        (found,) = await self._shards.run(shard, "parked", keys_for(self._shards, group, conversation)[:2], limit)
         return [wire.unpack_record(packed) for packed in found]
 
     async def unpark(self, group: str, conversation: str, records: Sequence[Record]) -> int:
@@ -52,12 +48,24 @@ class RedisParking:
 
     async def _run(self, script: str, group: str, conversation: str, *arguments: str | int | bytes) -> list[bytes]:
         shard = shard_of(conversation)
-        return await self._shards.run(shard, script, self._keys(shard, group, conversation), *arguments)
+        return await self._shards.run(shard, script, keys_for(self._shards, group, conversation), *arguments)
 
-    def _keys(self, shard: int, group: str, conversation: str) -> list[str]:
-        key = self._shards.key
-        return [
-            key(shard, "q", group, conversation),
-            key(shard, "qo", group, conversation),
-            key(shard, "w", quoted(group)),
-        ]
+
+def keys_for(shards: Shards, group: str, conversation: str) -> list[str]:
+    """Records, their order, and the index of the group."""
+    shard, key = shard_of(conversation), shards.key
+    return [
+        key(shard, "q", group, conversation),
+        key(shard, "qo", group, conversation),
+        key(shard, "w", quoted(group)),
+    ]
+
+
+def entry_of(record: Record, until: datetime) -> str:
+    """What the index of the group holds for a conversation with this record."""
+    return f"{rules.micros(until)}|{record.partition}|{record.topic}"
+
+
+def row_of(record: Record) -> tuple[bytes, int, bytes]:
+    """Position, offset and the record itself."""
+    return wire.position_of(record), record.offset, wire.pack_record(record)

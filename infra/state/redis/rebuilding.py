@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 from infra.bus.partitioner import shard_of
 from infra.state import kinship, rules
-from infra.state.redis import contacts, deliveries, wire
+from infra.state.redis import contacts, deliveries, parking, wire
 from infra.state.redis.bundles import Bundles
 from infra.state.redis.pipe import Argument
 from infra.state.redis.shards import ALL, Shards, quoted
 from schemas.conversation import Contact, Delivered, Origin, Snapshot
 from schemas.errors import StateLost, StateUnavailable
 from schemas.messages import TranscriptMessage
+from schemas.ports import Record
 
 _KINDS = ("c:", "h:", "x:", "u", "l", "k", "lc", "p:")
 _REBUILT = frozenset(b"c h x u l k lc o t n p d dt i e ct a".split())
@@ -94,6 +96,11 @@ class RedisRebuild:
         )
         if outcome.external_id and origin:
             await self._bind(conversation, outcome, Origin.model_validate_json(origin))
+
+    async def restore_parked(self, group: str, conversation: str, record: Record, *, until: datetime) -> None:
+        keys = parking.keys_for(self._shards, group, conversation)
+        arguments = (conversation, parking.entry_of(record, until), *parking.row_of(record))
+        await self._bundles.add(shard_of(conversation), "restore_parked", keys, *arguments)
 
     async def finish(self, shards: frozenset[int]) -> None:
         ordered = sorted(shards)

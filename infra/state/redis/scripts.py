@@ -9,7 +9,7 @@ from importlib.resources import files
 
 _UNGUARDED = frozenset({"lease", "release", "prepare", "finish"})
 _FRAGMENTS = frozenset({"head", "restore_head", "restore_each"})
-_BUNDLED = frozenset({"restore_message", "restore_delivery", "restore_value"})
+_BUNDLED = frozenset({"restore_message", "restore_delivery", "restore_parked", "restore_value"})
 _ALSO_RESTORE = ("contact_find", "contact_get", "contact_put")
 """Scripts of normal work that a rebuild uses too, under the name ``restore_…``."""
 

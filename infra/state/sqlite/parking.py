@@ -41,11 +41,7 @@ class SqliteParking:
 
     async def park(self, group: str, conversation: str, records: Sequence[Record], *, until: datetime) -> None:
         def work(connection: sqlite3.Connection) -> None:
-            connection.executemany(
-                f"INSERT OR IGNORE INTO state_parked (consumer_group, conversation, {_FIELDS})"  # noqa: S608
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [(group, conversation, *_row(record)) for record in records],
-            )
+            _keep(connection, group, conversation, records)
             if _left(connection, group, conversation):
                 connection.execute(
                     "INSERT OR REPLACE INTO state_parked_until VALUES (?, ?, ?)",
@@ -101,6 +97,24 @@ class SqliteParking:
             }
 
         return await self._store.read(ALL_SHARDS, work)
+
+
+def restore(
+    connection: sqlite3.Connection, group: str, conversation: str, record: Record, until: datetime
+) -> None:
+    """Park a record that the log says was parked; an ``until`` that is still known stays."""
+    _keep(connection, group, conversation, [record])
+    connection.execute(
+        "INSERT OR IGNORE INTO state_parked_until VALUES (?, ?, ?)", (group, conversation, rules.micros(until))
+    )
+
+
+def _keep(connection: sqlite3.Connection, group: str, conversation: str, records: Sequence[Record]) -> None:
+    connection.executemany(
+        f"INSERT OR IGNORE INTO state_parked (consumer_group, conversation, {_FIELDS})"  # noqa: S608
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [(group, conversation, *_row(record)) for record in records],
+    )
 
 
 def _row(record: Record) -> tuple[object, ...]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from datetime import datetime
 from typing import TypeVar
 
 from infra.bus.partitioner import shard_of
 from infra.state import kinship, rules
-from infra.state.sqlite import contacts, deliveries, outbox, rows, transcript
+from infra.state.sqlite import contacts, deliveries, outbox, parking, rows, transcript
 from infra.state.sqlite.store import UNSHARDED, Store, Work, lost_shards
 from schemas.conversation import Contact, Delivered, Snapshot
 from schemas.messages import TranscriptMessage
+from schemas.ports import Record
 
 T = TypeVar("T")
 
-# Parked records and dead letters stay: the log does not bring them back, and they are true whatever else is lost.
+# Parked records and dead letters stay: they are true whatever else is lost.
 _BY_CONVERSATION = {
     "state_conversations": "id",
     "state_handled": "conversation",
@@ -50,6 +52,9 @@ class SqliteRebuild:
 
     async def restore_delivery(self, conversation: str, outcome: Delivered) -> None:
         await self._write(lambda connection: _restore_delivery(connection, conversation, outcome))
+
+    async def restore_parked(self, group: str, conversation: str, record: Record, *, until: datetime) -> None:
+        await self._write(lambda connection: parking.restore(connection, group, conversation, record, until))
 
     async def finish(self, shards: frozenset[int]) -> None:
         def work(connection: sqlite3.Connection) -> None:
