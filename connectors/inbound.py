@@ -17,13 +17,14 @@ from pydantic import ValidationError
 
 from connectors import live
 from connectors.contacts import ContactNews
+from connectors.conversations import OpenConversations
 from schemas import ids, topics
-from schemas.conversation import Contact
+from schemas.conversation import Contact, Origin
 from schemas.crashpoints import reach
 from schemas.envelope import Envelope, envelope
 from schemas.errors import IdReused, InvalidRequest
 from schemas.messages import InboundMessage, TranscriptMessage
-from schemas.ports import Account, Bus, Clock, Contacts, Event, Metrics, Signals, Transcript
+from schemas.ports import Account, Bus, Clock, Contacts, Conversations, Event, Metrics, Signals, Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Inbound:
         *,
         bus: Bus,
         contacts: Contacts,
+        conversations: Conversations,
         transcript: Transcript,
         signals: Signals,
         metrics: Metrics,
@@ -84,6 +86,7 @@ class Inbound:
         self._clock = clock
         self._keeps_transcript = keeps_transcript
         self._news = ContactNews()
+        self._open = OpenConversations(conversations, clock)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def accept(
@@ -102,6 +105,7 @@ class Inbound:
             if fresh and admit is not None:
                 await admit()
             await self._append(fresh)
+            await self._make(account, entries)
             for entry in entries:
                 if entry.envelope.id not in known:
                     known[entry.envelope.id] = await self._show(account, entry)
@@ -176,6 +180,12 @@ class Inbound:
         reach("edge.after_append")
         self._news.told(contacts)
 
+    async def _make(self, account: Account, entries: list[_Entry]) -> None:
+        # Of the repeats too: what was lost with the state store comes back. Edits and receipts make no conversation.
+        for entry in entries:
+            if entry.message is not None:
+                await self._open.ensure(entry.conversation, _origin(account, entry.message))
+
     async def _show(self, account: Account, entry: _Entry) -> int:
         if entry.message is None or account.channel not in self._keeps_transcript:
             return 0
@@ -194,6 +204,16 @@ def _event_id(account: Account, event: Event, event_type: str) -> str:
         event.external_id,
         short_name(event_type),
         revision,
+    )
+
+
+def _origin(account: Account, message: InboundMessage) -> Origin:
+    return Origin(
+        tenant=account.tenant,
+        channel=account.channel,
+        account=account.name,
+        place=message.place,
+        contact_id=message.contact_id,
     )
 
 

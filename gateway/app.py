@@ -49,6 +49,7 @@ def _chat_app(parts: Parts) -> web.Application:
     inbound = Inbound(
         bus=parts.bus,
         contacts=state.contacts,
+        conversations=state.conversations,
         transcript=state.transcript,
         signals=state.signals,
         metrics=parts.metrics,

@@ -214,6 +214,10 @@ class Page:
 
 
 class Conversations(Protocol):
+    async def open(self, conversation: str, origin: Origin, *, now: datetime) -> None:
+        """Make the conversation when it is new (owner agent, epoch 0, version 0, no token raised, nothing fenced); else
+        change nothing."""
+
     async def begin(self, conversation: str, origin: Origin, event_ids: Sequence[str], *, now: datetime) -> Begun:
         """Creates the conversation when it is new. Raises a new fencing token each time."""
 
@@ -408,6 +412,7 @@ class Rebuild(Protocol):
     async def restore_delivery(self, conversation: str, outcome: Delivered) -> None: ...
     async def restore_parked(self, group: str, conversation: str, record: Record, *, until: datetime) -> None:
         """As ``Parking.park``, on a shard that is being rebuilt. An ``until`` that is still known stays."""
+
     async def finish(self, shards: frozenset[int]) -> None:
         """Give the shards a new epoch: work on them may resume, in every process."""
 

@@ -67,8 +67,12 @@ class Dispatch:
         self._ready(lane)
 
     def adopt(self, assignment: Assignment, conversation: str, until: datetime) -> None:
-        """A conversation with parked records came with the partition."""
+        """A conversation with parked records came with the partition, or with a rebuilt store."""
         lane = self._lane(assignment, conversation)
+        if lane.overflow:
+            return  # it knows already, and perhaps better until when
+        if lane.queue or lane.batch is not None:
+            self._spill(lane, [])  # what is in memory is newer: it joins the parked ones
         lane.overflow = True
         self._remind(lane, until)
 
@@ -112,8 +116,8 @@ class Dispatch:
         while self._agenda and self._agenda[0][0] <= now:
             self._rest(heapq.heappop(self._agenda)[2])
         if self._gated and not self._closed():
-            gated, self._gated = self._gated, set()
-            for lane in gated:
+            for lane in [lane for lane in self._gated if not self._held_back(lane)]:
+                self._gated.discard(lane)
                 self._rest(lane)
 
     def wake(self, lane: Lane) -> None:
@@ -131,11 +135,15 @@ class Dispatch:
     def _ready(self, lane: Lane) -> None:
         if lane.task is not None or lane.waiting or not lane.assignment.open:
             return
-        if self._closed():
+        if self._held_back(lane):
             self._gated.add(lane)
             return
         lane.waiting, lane.turn_of = True, lane.tenant
         self.turnstile.enter(lane.turn_of, lane)
+
+    def _held_back(self, lane: Lane) -> bool:
+        """Nothing may be started now: here, or before it is known what is parked."""
+        return self._closed() or lane.assignment.adopting is not None
 
     def _start(self, lane: Lane) -> None:
         lane.waiting = False
@@ -166,7 +174,7 @@ class Dispatch:
 
     async def _work(self, lane: Lane) -> None:
         """One turn: batch after batch, until nothing is due or somebody else waits for the slot."""
-        while lane.assignment.open and not self._closed() and (batch := await self._next_batch(lane)):
+        while lane.assignment.open and not self._held_back(lane) and (batch := await self._next_batch(lane)):
             outcome = await attempt(self._handler, self._give_up, batch, self._bounds.attempts)
             await self._settle(lane, batch, outcome)
             if self.turnstile.contended or isinstance(outcome, datetime):
@@ -175,7 +183,7 @@ class Dispatch:
     async def _next_batch(self, lane: Lane) -> LaneBatch | None:
         lane.woken = False
         batch = LaneBatch(lane, lane.take_queue()) if lane.queue else await self._overflow.next_batch(lane)
-        if batch is None or lane.assignment.gone or (batch.parked and self._closed()):
+        if batch is None or lane.assignment.gone or (batch.parked and self._held_back(lane)):
             return None
         if not lane.tenant and batch.parked:
             lane.tenant = tenant_of(batch.records[0])

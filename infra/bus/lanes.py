@@ -33,7 +33,8 @@ _UNWIND_S = 5.0
 
 class Lanes:
     """Runs one member of a consumer group. ``closed`` tells when nothing may be started (state is being rebuilt);
-    ``tenant_limit`` how many turns of a tenant may run at once."""
+    when it opens again, parked records are looked up anew. ``tenant_limit`` tells how many turns of a tenant may run at
+    once."""
 
     def __init__(
         self,
@@ -49,7 +50,9 @@ class Lanes:
         self._parking = parking
         self.bounds = bounds or Bounds()
         self._clock = clock
-        self._closed = closed
+        self._gate = closed
+        self._shut = False
+        """The gate was closed, and what was parked meanwhile is not known yet."""
         self._tenant_limit = tenant_limit
         self._group = ""
         self._dispatch: Dispatch | None = None
@@ -130,6 +133,8 @@ class Lanes:
     async def _pump(self, subscription: Subscription, dispatch: Dispatch) -> None:
         if dispatch.failure is not None:
             raise dispatch.failure
+        if self._closed() and not self._gate():
+            self._reopen(dispatch)
         self._apply_pauses(subscription, dispatch)
         dispatch.tick()
         try:
@@ -177,6 +182,27 @@ class Lanes:
             or assignment.prefix.span >= share * self.bounds.span
         )
 
+    # ── the gate ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _closed(self) -> bool:
+        """Once the gate was seen closed it counts as closed until ``_reopen``, whoever looks first."""
+        self._shut = self._shut or self._gate()
+        return self._shut
+
+    def _reopen(self, dispatch: Dispatch) -> None:
+        """The store may have been rebuilt, with parked records that no lane knows: look again, as on assignment."""
+        self._shut = False
+        for assignment in self._assignments.values():
+            if assignment.open:
+                self._look_up(assignment, dispatch)
+
+    def _look_up(self, assignment: Assignment, dispatch: Dispatch) -> None:
+        """Until it is done nothing of the partition is started. An earlier look, perhaps of before, does not count."""
+        if assignment.adopting is not None:
+            assignment.adopting.cancel()
+        if self._overflow is not None:
+            assignment.adopting = dispatch.spawn(self._adopt(assignment, dispatch, self._overflow))
+
     # ── rebalance ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
@@ -187,7 +213,7 @@ class Lanes:
         await self._forget([s for s, held in self._assignments.items() if s not in partitions or not held.open])
         for source in partitions - self._assignments.keys():
             assignment = self._assignments[source] = Assignment(source)
-            assignment.adopting = self._dispatch.spawn(self._adopt(assignment, self._dispatch, self._overflow))
+            self._look_up(assignment, self._dispatch)
         self._pauses_unknown = True
         if self._subscription is not None:
             self._apply_pauses(self._subscription, self._dispatch)

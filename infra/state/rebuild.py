@@ -1,8 +1,9 @@
 """Rebuild lost shards from the log (design §6): the log is the ledger, the state store only what follows from it.
 
 The store is emptied, which stops every process; after a settle time, in which those that were in the middle of
-something have put it on the log, the log is read: snapshots and contacts, then events, then the ids of all messages,
-and then, once every message has its number, the messages themselves.
+something have put it on the log, the log is read: snapshots and contacts, then the ids of all messages, then events
+and dead letters, and then, once every message has its number, the messages themselves. Those that a lane had set aside
+are parked again.
 
 Memory: only ids are kept between the two readings of the messages. When there are more than ``limit``, half of the
 shards are put off to another round over the log.
@@ -13,35 +14,35 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Self
+from typing import Literal
 
 import structlog
 from pydantic import BaseModel, ValidationError
 
 from infra.bus.partitioner import SHARDS, shard_of
 from infra.state import rules
+from infra.state.settled import Settled
 from infra.state.tail import Tail, line
+from infra.state.writes import Writes
 from schemas import topics
-from schemas.conversation import Contact, Delivered, Snapshot, Turn
+from schemas.conversation import Contact, DeadLetter, Delivered, Snapshot, Turn
 from schemas.messages import InboundMessage, MessageDeleted, MessageEdited, OutboundMessage, Receipt
 from schemas.ports import Bus, Record
 from schemas.ports import Rebuild as RebuildPort
 
 LIMIT = 800_000
 """Messages whose ids are kept at once: about 300 MB."""
-AT_ONCE = 4_000
-"""Writes under way together."""
 PROGRESS_EVERY = 1_000
 _CONTACT = "contact:"
 _log = structlog.get_logger(__name__)
 
 Progress = Callable[[str, int], None]
 """``(what, how many by now)``."""
-Counted = Literal["conversations", "contacts", "messages", "deliveries", "undecodable"]
+Counted = Literal["conversations", "contacts", "messages", "deliveries", "parked", "undecodable"]
 
 _WANTED: dict[str, type[BaseModel]] = {
     topics.CONVERSATION_SNAPSHOT: Snapshot,
@@ -53,18 +54,21 @@ _WANTED: dict[str, type[BaseModel]] = {
     topics.RECEIPT_RECORDED: Receipt,
     topics.DELIVERY_RECORDED: Delivered,
     topics.TURN_COMPLETED: Turn,
+    topics.DEADLETTER_RECORDED: DeadLetter,
 }
 
 
 @dataclass(slots=True)
 class RebuildReport:
-    """What was read back. ``undecodable`` records were left out; ``rounds`` counts the readings of the log."""
+    """What was read back. ``parked`` records wait for their handlers again; ``undecodable`` ones were left out;
+    ``rounds`` counts the readings of the log."""
 
     shards: int
     conversations: int = 0
     contacts: int = 0
     messages: int = 0
     deliveries: int = 0
+    parked: int = 0
     undecodable: int = 0
     rounds: int = 0
 
@@ -128,45 +132,6 @@ def _seldom_collecting() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-class _Writes:
-    """Writes under way, at most one for a key: so a later one for the same thing comes after an earlier one."""
-
-    def __init__(self) -> None:
-        self._free = asyncio.Semaphore(AT_ONCE)
-        self._under_way: dict[object, asyncio.Task[None]] = {}
-        self._failure: Exception | None = None
-
-    async def add(self, key: object, write: Awaitable[None]) -> None:
-        """Returns when there is room for the next; raises what an earlier write raised."""
-        if key in self._under_way:
-            await asyncio.wait([self._under_way[key]])
-        await self._free.acquire()
-        self._under_way[key] = asyncio.get_running_loop().create_task(self._run(key, write))
-        if self._failure is not None:
-            raise self._failure
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        tasks = list(self._under_way.values())
-        if kind is not None:
-            for task in tasks:
-                task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if kind is None and self._failure is not None:
-            raise self._failure
-
-    async def _run(self, key: object, write: Awaitable[None]) -> None:
-        try:
-            await write
-        except Exception as error:
-            self._failure = error
-        finally:
-            self._under_way.pop(key, None)
-            self._free.release()
-
-
 class _Round:
     """One reading of the log, for the shards that are still ``active`` when all ids are known."""
 
@@ -175,6 +140,7 @@ class _Round:
         self._first = first
         self.active = shards
         self._tails: dict[int, defaultdict[str, Tail]] = {shard: defaultdict(Tail) for shard in shards}
+        self._settled = Settled(shards, job.now)
         self._kept = 0
 
     async def run(self) -> None:
@@ -182,20 +148,21 @@ class _Round:
         for channel in self._job.channels:
             await self._ids(topics.inbound(channel))
             await self._ids(topics.outbound(channel))
-        self._job.report.conversations += sum(shard_of(id_) in self.active for id_ in found)
         await self._events()
+        await self._letters()
+        self._job.report.conversations += sum(shard_of(id_) in self.active for id_ in found)
         for tails in self._tails.values():
             for tail in tails.values():
                 tail.number()
         for channel in self._job.channels:
-            await self._messages(topics.inbound(channel))
-            await self._messages(topics.outbound(channel))
+            await self._messages(topics.inbound(channel), topics.worker_group(channel))
+            await self._messages(topics.outbound(channel), topics.sender_group(channel))
         await self._unpublished()
 
     async def _snapshots(self) -> set[str]:
         """Restore snapshots, and in the first round contacts. Returns the conversations."""
         found, port = set[str](), self._job.port
-        async with _Writes() as writes:
+        async with Writes() as writes:
             async for record, payload in self._read(topics.STATE, contacts=self._first):
                 if isinstance(payload, Contact):
                     self._job.count("contacts")
@@ -214,7 +181,7 @@ class _Round:
         """Outcomes of sends. The vendors' ids may lead from lost shards to conversations that are not lost."""
         job = self._job
         since = (job.now - rules.DELIVERY_HORIZON).timestamp() * 1000
-        async with _Writes() as writes:
+        async with Writes() as writes:
             async for record, payload in self._read(topics.EVENTS, living=self._first):
                 if shard_of(record.key) in self.active:
                     self._see(record, payload)
@@ -223,19 +190,37 @@ class _Round:
                         job.count("deliveries")
                     await writes.add(payload.message_id, job.port.restore_delivery(record.key, payload))
 
-    async def _messages(self, topic: str) -> None:
-        async with _Writes() as writes:
-            async for record, payload in self._read(topic):
-                if not isinstance(payload, InboundMessage | OutboundMessage):
-                    continue
-                tail = self._tails[shard_of(record.key)][record.key]
-                if tail.knows(payload.id):
-                    message = tail.restored(line(payload))
-                    self._job.count("messages")
-                    await writes.add(message.id, self._job.port.restore_message(record.key, message))
+    async def _letters(self) -> None:
+        async for record, payload in self._read(topics.DEADLETTER):
+            self._settled.see(record, payload)
+            self._bound()
+
+    async def _messages(self, topic: str, group: str) -> None:
+        """The lines of the transcripts, and what ``group`` had set aside. Its offsets are looked up only now: what it
+        parked before the loss, and committed after it, counts too."""
+        committed = await self._job.bus.committed(group, topic)
+        async with Writes() as writes:
+            async for record in self._records(topic):
+                payload = self._decode(record)
+                if record.offset < committed.get(record.partition, 0) and self._settled.lacks(record, payload):
+                    await self._park(writes, group, record)
+                if isinstance(payload, InboundMessage | OutboundMessage):
+                    await self._restore(writes, record.key, payload)
+
+    async def _park(self, writes: Writes, group: str, record: Record) -> None:
+        self._job.count("parked")
+        parking = self._job.port.restore_parked(group, record.key, record, until=self._job.now)
+        await writes.add(("parked", record.key), parking)
+
+    async def _restore(self, writes: Writes, conversation: str, payload: InboundMessage | OutboundMessage) -> None:
+        tail = self._tails[shard_of(conversation)][conversation]
+        if tail.knows(payload.id):
+            message = tail.restored(line(payload))
+            self._job.count("messages")
+            await writes.add(message.id, self._job.port.restore_message(conversation, message))
 
     async def _unpublished(self) -> None:
-        async with _Writes() as writes:
+        async with Writes() as writes:
             for tails in self._tails.values():
                 for conversation, tail in tails.items():
                     for message in tail.unpublished():
@@ -244,7 +229,14 @@ class _Round:
     async def _read(
         self, topic: str, *, contacts: bool = False, living: bool = False
     ) -> AsyncIterator[tuple[Record, BaseModel]]:
-        """The decoded records of a topic; ``contacts`` and ``living`` widen it beyond the active shards."""
+        """The decoded records of a topic."""
+        async for record in self._records(topic, contacts=contacts, living=living):
+            payload = self._decode(record)
+            if payload is not None:
+                yield record, payload
+
+    async def _records(self, topic: str, *, contacts: bool = False, living: bool = False) -> AsyncIterator[Record]:
+        """The records of a topic; ``contacts`` and ``living`` widen it beyond the active shards."""
 
         def wanted(key: str) -> bool:
             if key.startswith(_CONTACT):
@@ -254,9 +246,7 @@ class _Round:
         async for record in await self._job.bus.read(topic, keys=wanted):
             # The active shards may have become fewer since the record was asked for.
             if record.value is not None and wanted(record.key):
-                payload = self._decode(record)
-                if payload is not None:
-                    yield record, payload
+                yield record
 
     def _decode(self, record: Record) -> BaseModel | None:
         kind = _WANTED.get(record.headers.get("ce_type", ""))
@@ -276,11 +266,16 @@ class _Round:
         tail = tails[record.key]
         tail.see(payload, record.timestamp_ms)
         self._kept += tail.size - before
-        if self._kept > self._job.limit and len(self.active) > 1:
+        self._settled.see(record, payload)
+        self._bound()
+
+    def _bound(self) -> None:
+        if self._kept + self._settled.size > self._job.limit and len(self.active) > 1:
             self._put_off_half()
 
     def _put_off_half(self) -> None:
         staying = sorted(self.active)[: len(self.active) // 2]
         self.active = frozenset(staying)
         self._tails = {shard: self._tails[shard] for shard in staying}
+        self._settled.keep(staying)
         self._kept = sum(tail.size for tails in self._tails.values() for tail in tails.values())

@@ -14,7 +14,8 @@ from schemas.envelope import Envelope
 from schemas.errors import NotFound
 from schemas.ports import Begun, Owned, Page
 
-_BEGIN = ("c:", "h:", "x:", "l", "k", "lc")
+_OPEN = ("c:", "l", "k", "lc")
+_BEGIN = (*_OPEN, "h:", "x:")
 _COMMIT = ("c:", "h:", "x:", "u", "l")
 _OWN = ("c:", "x:", "u", "l", "k", "o:")
 _SNAPSHOT = ("c:", "h:", "x:", "n:", "p:")
@@ -24,16 +25,15 @@ class RedisConversations:
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
 
+    async def open(self, conversation: str, origin: Origin, *, now: datetime) -> None:
+        await self._shards.at(conversation, "open", _OPEN, *_new(conversation, origin, now))
+
     async def begin(self, conversation: str, origin: Origin, event_ids: Sequence[str], *, now: datetime) -> Begun:
         token, known, outbox, fields = await self._shards.at(
             conversation,
             "begin",
             _BEGIN,
-            conversation,
-            rules.micros(now),
-            origin.model_dump_json(),
-            listing.quoted(origin.tenant),
-            listing.quoted(origin.channel),
+            *_new(conversation, origin, now),
             *map(rules.pack_id, event_ids),
         )
         state = wire.conversation_of(conversation, fields)
@@ -152,3 +152,9 @@ class RedisConversations:
             for owner, count in wire.pairs(counted):
                 total[owner.decode()] += int(count)  # type: ignore[index]
         return total
+
+
+def _new(conversation: str, origin: Origin, now: datetime) -> tuple[str | int, ...]:
+    """What ``create.lua`` makes a conversation of."""
+    tenant, channel = listing.quoted(origin.tenant), listing.quoted(origin.channel)
+    return conversation, rules.micros(now), origin.model_dump_json(), tenant, channel

@@ -66,6 +66,6 @@ def entry_of(record: Record, until: datetime) -> str:
     return f"{rules.micros(until)}|{record.partition}|{record.topic}"
 
 
-def row_of(record: Record) -> tuple[bytes, int, bytes]:
+def row_of(record: Record) -> tuple[str, int, bytes]:
     """Position, offset and the record itself."""
     return wire.position_of(record), record.offset, wire.pack_record(record)

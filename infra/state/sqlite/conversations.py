@@ -23,8 +23,12 @@ class SqliteConversations:
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    async def open(self, conversation: str, origin: Origin, *, now: datetime) -> None:
+        new = _new(conversation, origin, now)
+        await self._store.write(conversation, lambda connection: rows.create(connection, new))
+
     async def begin(self, conversation: str, origin: Origin, event_ids: Sequence[str], *, now: datetime) -> Begun:
-        new = Conversation(id=conversation, origin=origin, created_at=now, updated_at=now)
+        new = _new(conversation, origin, now)
         return await self._store.write(conversation, lambda connection: _begin(connection, new, event_ids))
 
     async def commit(
@@ -104,6 +108,10 @@ class SqliteConversations:
 
 
 _put_outbox = outbox.put  # inside ``commit`` the name is taken by the port's argument
+
+
+def _new(conversation: str, origin: Origin, now: datetime) -> Conversation:
+    return Conversation(id=conversation, origin=origin, created_at=now, updated_at=now)
 
 
 def _begin(connection: sqlite3.Connection, new: Conversation, event_ids: Sequence[str]) -> Begun:

@@ -99,9 +99,7 @@ class SqliteParking:
         return await self._store.read(ALL_SHARDS, work)
 
 
-def restore(
-    connection: sqlite3.Connection, group: str, conversation: str, record: Record, until: datetime
-) -> None:
+def restore(connection: sqlite3.Connection, group: str, conversation: str, record: Record, until: datetime) -> None:
     """Park a record that the log says was parked; an ``until`` that is still known stays."""
     _keep(connection, group, conversation, [record])
     connection.execute(

@@ -11,7 +11,18 @@ from schemas.errors import StateUnavailable
 from schemas.messages import Address
 from schemas.ports import State
 from tests.contracts.state.engines import ALL_SHARDS
-from tests.contracts.state.samples import NOW, begun, committed, delivered, line, new_id, outbound, record, reply
+from tests.contracts.state.samples import (
+    NOW,
+    begun,
+    committed,
+    delivered,
+    line,
+    new_id,
+    origin,
+    outbound,
+    record,
+    reply,
+)
 
 OpenProcess = Callable[[], Awaitable[State]]
 
@@ -68,6 +79,7 @@ def everything(state: State) -> list[Callable[[], Awaitable[object]]]:
         assert await committed(state, conversation, start, handled=["e1"], outbox=[reply(conversation)]) == "committed"
 
     return [
+        lambda: state.conversations.open(conversation, origin(place=conversation), now=NOW),
         turn,
         lambda: state.conversations.pending(conversation),
         lambda: state.conversations.published(conversation, ["x"]),

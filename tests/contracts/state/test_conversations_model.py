@@ -91,6 +91,10 @@ class Conversing(RuleBasedStateMachine):
         self.model.token = start.token
         self.tokens.append(start.token)
 
+    @rule()
+    def open(self) -> None:
+        self.run(self.state.conversations.open(self.id, origin(), now=self.now()))
+
     @rule(
         age=st.sampled_from([0, 0, 0, 1]),
         behind=st.sampled_from([0, 0, 0, 1]),

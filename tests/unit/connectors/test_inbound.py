@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from connectors import conversations
 from connectors.inbound import Inbound, line_of
 from schemas import ids, topics
-from schemas.errors import BusUnavailable, InvalidRequest
+from schemas.errors import BusUnavailable, InvalidRequest, StateUnavailable
 from schemas.messages import Address, InboundMessage, MessageDeleted, MessageEdited, Receipt
 from schemas.ports import Account, Event
 from tests.unit.connectors.conftest import ACCOUNT, TENANT, World
@@ -24,6 +26,7 @@ async def inbound(world: World) -> Inbound:
     return Inbound(
         bus=world.bus,
         contacts=state.contacts,
+        conversations=state.conversations,
         transcript=state.transcript,
         signals=state.signals,
         metrics=world.metrics,
@@ -87,6 +90,84 @@ async def test_nothing_is_shown_before_it_is_in_the_log(
         await inbound.accept(WEB, [event(text="hi")])
     conversation = ids.conversation_id(TENANT, "web", ACCOUNT, "T:C:1")
     assert await world.state.transcript.read(conversation) == []
+
+
+CONVERSATION = ids.conversation_id(TENANT, "slack", ACCOUNT, "T:C:1")
+
+
+@pytest.fixture
+def opened(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every conversation the state was asked to open, in order; the real store opens them."""
+    asked: list[str] = []
+    open_ = world.state.conversations.open
+
+    async def counted(conversation: str, *args: Any, **kwargs: Any) -> None:
+        asked.append(conversation)
+        await open_(conversation, *args, **kwargs)
+
+    monkeypatch.setattr(world.state.conversations, "open", counted)
+    return asked
+
+
+async def test_a_conversation_exists_once_its_first_message_is_accepted(world: World, inbound: Inbound) -> None:
+    (accepted,) = await inbound.accept(VENDOR, [event(text="hi")])
+    made = await world.state.conversations.get(accepted.conversation)
+    assert made is not None
+    (logged,) = await world.logged(topics.inbound("slack"))
+    message = logged.payload(InboundMessage)
+    said = made.origin
+    assert (said.tenant, said.channel, said.account) == (TENANT, "slack", ACCOUNT)
+    assert (said.place, said.contact_id) == (message.place, message.contact_id)
+    assert (made.owner, made.epoch, made.version, made.created_at) == ("agent", 0, 0, world.clock())
+
+
+async def test_an_edit_or_a_receipt_makes_no_conversation(world: World, inbound: Inbound, opened: list[str]) -> None:
+    at = world.clock()
+    edit = event(topics.MESSAGE_EDITED, revision="17", text="hello", edited_at=at)
+    receipt = Event(topics.RECEIPT_RECORDED, "T:C:1", "x", {"state": "read", "at": at}, event().addresses)
+    await inbound.accept(VENDOR, [edit, receipt])
+    assert opened == []
+    assert await world.state.conversations.get(CONVERSATION) is None
+
+
+async def test_a_conversation_is_opened_once_a_minute_however_much_is_said(
+    world: World, inbound: Inbound, opened: list[str]
+) -> None:
+    await inbound.accept(VENDOR, [event(external_id=str(n), text="hi") for n in range(3)])
+    world.clock.now += timedelta(seconds=59)
+    await inbound.accept(VENDOR, [event(external_id="4", text="hi")])
+    assert opened == [CONVERSATION]
+    world.clock.now += timedelta(seconds=1)
+    await inbound.accept(VENDOR, [event(external_id="5", text="hi")])
+    assert opened == [CONVERSATION] * 2
+
+
+async def test_only_so_many_opened_conversations_are_remembered(
+    inbound: Inbound, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversations, "REMEMBERED", 2)
+    for place in ("a", "b", "a", "c", "a", "b"):
+        addresses = event().addresses
+        await inbound.accept(VENDOR, [Event(topics.MESSAGE_RECEIVED, place, place, {"text": "hi"}, addresses)])
+    # "b" was used longest ago when "c" came, so that it alone is opened again.
+    assert opened == [ids.conversation_id(TENANT, "slack", ACCOUNT, place) for place in ("a", "b", "c", "b")]
+
+
+async def test_a_message_is_not_accepted_while_its_conversation_cannot_be_opened(
+    world: World, inbound: Inbound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: Any, **__: Any) -> None:
+        raise StateUnavailable("the state cannot be reached")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(world.state.conversations, "open", away)
+        with pytest.raises(StateUnavailable):
+            await inbound.accept(WEB, [event(text="hi")])
+    conversation = ids.conversation_id(TENANT, "web", ACCOUNT, "T:C:1")
+    assert await world.state.transcript.read(conversation) == []
+    (accepted,) = await inbound.accept(WEB, [event(text="hi")])
+    assert accepted.seq == 1
+    assert await world.state.conversations.get(accepted.conversation) is not None
 
 
 async def test_the_line_of_a_message_is_what_the_worker_would_add(world: World, inbound: Inbound) -> None:
