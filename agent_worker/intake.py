@@ -42,17 +42,6 @@ class Intake:
         return "\n".join(text for message in self.waiting.values() if (text := message.text.strip()))
 
 
-def as_line(message: InboundMessage) -> TranscriptMessage:
-    return TranscriptMessage(
-        id=message.id,
-        author=message.author,
-        text=message.text,
-        attachments=message.attachments,
-        created_at=message.sent_at,
-        in_reply_to=message.in_reply_to,
-    )
-
-
 async def take_in(
     transcript: Transcript, conversation: str, events: Sequence[Event], handled: frozenset[str], now: datetime
 ) -> Intake:
@@ -87,7 +76,7 @@ async def _received(
     transcript: Transcript, conversation: str, event: Event, message: InboundMessage, intake: Intake, now: datetime
 ) -> None:
     try:
-        await transcript.add(conversation, as_line(message))
+        await transcript.add(conversation, TranscriptMessage.of_inbound(message))
     except IdReused:
         # An edit was here first: the transcript is the newer word.
         line = await transcript.find(conversation, message.id)

@@ -49,19 +49,6 @@ def short_name(event_type: str) -> str:
     return event_type.removeprefix("parley.").rpartition(".v")[0]
 
 
-def line_of(message: InboundMessage) -> TranscriptMessage:
-    """The transcript's line for an inbound message; edge and worker write the same one."""
-    return TranscriptMessage(
-        id=message.id,
-        author=message.author,
-        text=message.text,
-        attachments=message.attachments,
-        created_at=message.sent_at,
-        in_reply_to=message.choice.in_reply_to if message.choice else message.in_reply_to,
-        state="received",
-    )
-
-
 class Inbound:
     """Accepts events of any channel. ``keeps_transcript`` names the channels whose transcript the edge itself writes,
     because nobody else would show the contact what was accepted."""
@@ -166,7 +153,7 @@ class Inbound:
         if found is None:
             return 0
         # A message that was taken back or edited since may no longer be compared.
-        if found.state != "deleted" and not _same(found, line_of(entry.message)):
+        if found.state != "deleted" and not _same(found, TranscriptMessage.of_inbound(entry.message)):
             raise IdReused("this client_msg_id was used before with another body")
         self._metrics.count("parley_duplicates_total", where="edge")
         return found.seq
@@ -189,7 +176,7 @@ class Inbound:
     async def _show(self, account: Account, entry: _Entry) -> int:
         if entry.message is None or account.channel not in self._keeps_transcript:
             return 0
-        seq = await self._transcript.add(entry.conversation, line_of(entry.message))
+        seq = await self._transcript.add(entry.conversation, TranscriptMessage.of_inbound(entry.message))
         await live.message(self._signals, entry.conversation)
         return seq
 

@@ -191,3 +191,31 @@ class TranscriptMessage(WireModel):
     in_reply_to: str = ""
     turn_id: str = ""
     state: MessageState = "received"
+
+    @classmethod
+    def of_inbound(cls, message: InboundMessage) -> TranscriptMessage:
+        """The line of a message on the log. Edge, worker and rebuild write the same one: whoever comes first."""
+        return cls(
+            id=message.id,
+            author=message.author,
+            text=message.text,
+            attachments=message.attachments,
+            created_at=message.sent_at,
+            in_reply_to=message.choice.in_reply_to if message.choice else message.in_reply_to,
+        )
+
+    @classmethod
+    def of_outbound(cls, message: OutboundMessage, state: MessageState) -> TranscriptMessage:
+        """The line of a message to the contact, as it stands."""
+        return cls(
+            id=message.id,
+            author=message.author,
+            text=message.text,
+            citations=message.citations,
+            choices=message.choices,
+            attachments=message.attachments,
+            created_at=message.created_at,
+            in_reply_to=message.in_reply_to,
+            turn_id=message.turn_id,
+            state=state,
+        )

@@ -38,18 +38,7 @@ class WebChannel:
         """Show it; a second call with the same message shows nothing new. Raises SendRefused (nothing to show)."""
         if not (message.text.strip() or message.attachments or message.choices):
             raise SendRefused("the message is empty")
-        line = TranscriptMessage(
-            id=message.id,
-            author=message.author,
-            text=message.text,
-            citations=message.citations,
-            choices=message.choices,
-            attachments=message.attachments,
-            created_at=message.created_at,
-            in_reply_to=message.in_reply_to,
-            turn_id=message.turn_id,
-            state="sent",
-        )
+        line = TranscriptMessage.of_outbound(message, "sent")
         await self._transcript.add(conversation, line)
         await live.message(self._signals, conversation)
         return ""

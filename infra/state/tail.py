@@ -205,23 +205,5 @@ def is_line(message: InboundMessage | OutboundMessage) -> bool:
 def line(message: InboundMessage | OutboundMessage) -> TranscriptMessage:
     """The transcript's line of a message on the log."""
     if isinstance(message, InboundMessage):
-        return TranscriptMessage(
-            id=message.id,
-            author=message.author,
-            text=message.text,
-            attachments=message.attachments,
-            created_at=message.sent_at,
-            in_reply_to=message.in_reply_to,
-        )
-    return TranscriptMessage(
-        id=message.id,
-        author=message.author,
-        text=message.text,
-        citations=message.citations,
-        choices=message.choices,
-        attachments=message.attachments,
-        created_at=message.created_at,
-        in_reply_to=message.in_reply_to,
-        turn_id=message.turn_id,
-        state="pending",
-    )
+        return TranscriptMessage.of_inbound(message)
+    return TranscriptMessage.of_outbound(message, "pending")

@@ -11,7 +11,7 @@ import pytest
 from infra.bus.lanes import Bounds
 from schemas.errors import StateUnavailable
 from schemas.ports import Batch
-from tests.contracts.bus.consumer import eventually, message
+from tests.contracts.bus.consumer import EVERYTHING, eventually, message
 from tests.contracts.lanes.yard import Yard, burst, numbers, spots
 
 embedded = pytest.mark.parametrize("yard", ["sqlite"], indirect=True)
@@ -165,3 +165,35 @@ async def test_what_a_gate_holds_back_starts_when_it_opens(yard: Yard) -> None:
     for record in member.done:
         by_key[record.key].append(record.offset)
     assert all(offsets == sorted(offsets) for offsets in by_key.values())
+
+
+async def test_what_was_parked_while_the_gate_was_closed_comes_first_when_it_opens(yard: Yard) -> None:
+    """A rebuilt store has records that no lane knows; those in memory and those on the log are newer, and wait."""
+    release = asyncio.Event()
+
+    async def handle(batch: Batch) -> None:
+        if any(record.value == b"2" for record in batch.records):
+            await release.wait()
+
+    member = yard.member(handle, gated=True)
+    await yard.append(*burst(["k", "idle"], 2))
+    await yard.caught_up()
+    lost = {key: [record for record in member.done if record.key == key] for key in ("k", "idle")}
+    await yard.append(message("k", 2))
+    await eventually(lambda: len(member.started) == 5, "one runs")
+    await yard.append(message("k", 3))
+    await eventually(lambda: member.lanes.held == 2, "one waits behind it")
+    yard.shut = True
+    release.set()
+    await eventually(lambda: len(member.done) == 5, "what ran has ended")
+    await yard.append(message("k", 4))
+    for key, records in lost.items():
+        await yard.parking.park("group", key, records, until=yard.now())
+    yard.shut = False
+    await eventually(lambda: len(member.done) == 11, "all are handled")
+    assert numbers(member.done, "k") == [0, 1, 2, 0, 1, 3, 4]
+    assert numbers(member.done, "idle") == [0, 1, 0, 1]
+    await yard.caught_up()
+    await member.stop()
+    assert await yard.parking.waiting("group", EVERYTHING) == {}
+    assert (member.lanes.held, member.overlaps) == (0, [])

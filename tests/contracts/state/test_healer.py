@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
+from infra.bus.lanes import Bounds, Lanes
 from infra.deploy.local_redis import LocalRedis
 from infra.state.healer import Healer
 from infra.state.redis import open_redis_state
-from schemas.errors import StateLost
-from schemas.ports import Bus, State
+from schemas.errors import Parked, StateLost
+from schemas.ports import Batch, Bus, LaneHandler, State
+from schemas.topics import inbound, worker_group
 from tests.contracts.state.lived import CHANNELS, lived, log
 
 pytestmark = pytest.mark.scaled
@@ -77,6 +79,57 @@ async def test_after_flushall_exactly_one_process_rebuilds_and_all_go_on(
     assert [await life.picture() for life in lives] == before
     assert sum(len(healer.rebuilt) for _, healer in processes) == 2
     assert [(await state.rebuild.check()) for state, _ in processes] == [frozenset()] * 3
+
+
+async def test_what_lanes_had_set_aside_is_handled_after_flushall(
+    start: Callable[[], Awaitable[Process]], stoppable_redis: LocalRedis, bus: Bus
+) -> None:
+    """Its offsets were committed, so the log alone would never hand it out again; what was handled stays so."""
+    state, healer = await start()
+    await set_(healer.well)
+    life = await lived(state, bus, "visitor")
+    said = [await life.hear("one"), await life.hear("two")]
+    topic, group = inbound("web"), worker_group("web")
+    seen: list[str] = []
+
+    async def wait(batch: Batch) -> None:
+        raise Parked("not now", until=datetime.now(UTC) + timedelta(days=1))
+
+    async def handle(batch: Batch) -> None:
+        seen.extend(record.headers["ce_id"] for record in batch.records)
+
+    async def give_up(*_: object) -> None:
+        raise AssertionError("nothing is given up")
+
+    def member(handler: LaneHandler) -> tuple[Lanes, asyncio.Task[None]]:
+        lanes = Lanes(bus, state.parking, bounds=Bounds(commit_every=0.05), closed=healer.lost.is_set)
+        return lanes, asyncio.create_task(lanes.run([topic], group, handler, give_up))
+
+    async def until(reached: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(20):
+            while not await reached():  # noqa: ASYNC110  # neither log nor store tells
+                await asyncio.sleep(0.02)
+
+    async def committed() -> bool:
+        return (await bus.lag(group, [topic]))[topic] == 0
+
+    async def both_seen() -> bool:
+        return len(seen) >= 2
+
+    first, running = member(wait)
+    await until(committed)
+    first.stop()
+    await running
+    async with Redis.from_url(stoppable_redis.url) as client:
+        await client.flushall()
+    await set_(healer.lost)
+    await set_(healer.well)
+    assert healer.rebuilt[-1].parked == 2
+    second, running = member(handle)
+    await until(both_seen)
+    second.stop()
+    await running
+    assert seen == said
 
 
 async def test_a_report_stops_work_at_once(start: Callable[[], Awaitable[Process]]) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from connectors import conversations
-from connectors.inbound import Inbound, line_of
+from connectors.inbound import Inbound
 from schemas import ids, topics
 from schemas.errors import BusUnavailable, InvalidRequest, StateUnavailable
-from schemas.messages import Address, InboundMessage, MessageDeleted, MessageEdited, Receipt
+from schemas.messages import Address, InboundMessage, MessageDeleted, MessageEdited, Receipt, TranscriptMessage
 from schemas.ports import Account, Event
 from tests.unit.connectors.conftest import ACCOUNT, TENANT, World
 
@@ -173,6 +173,6 @@ async def test_a_message_is_not_accepted_while_its_conversation_cannot_be_opened
 async def test_the_line_of_a_message_is_what_the_worker_would_add(world: World, inbound: Inbound) -> None:
     (accepted,) = await inbound.accept(WEB, [event(text="hi", locale="de")])
     (logged,) = await world.logged(topics.inbound("web"))
-    line = line_of(logged.payload(InboundMessage))
+    line = TranscriptMessage.of_inbound(logged.payload(InboundMessage))
     # The worker adds the same line: one message, the same number.
     assert await world.state.transcript.add(accepted.conversation, line) == accepted.seq == 1
