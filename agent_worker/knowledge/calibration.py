@@ -1,9 +1,9 @@
-"""Fits what retrieval and confidence weigh, on the development half of a question file, and prints it.
+"""Fits what retrieval and confidence weigh, on questions kept for that, and prints it.
 
-    python -m agent_worker.knowledge.calibration examples/plantstore/knowledge examples/plantstore/questions.yaml
+    python -m agent_worker.knowledge.calibration examples/plantstore/{knowledge,calibration.yaml,questions.yaml}
 
-Few parameters and plain regularisation, so that forty documents and sixty questions are enough. Questions of other
-splits are never read. What it prints is pasted into ``retrieval.py`` and ``confidence.py`` by hand, once.
+Few parameters and plain regularisation, so that forty documents and a few hundred questions are enough. Questions of
+the split ``test`` are never used. What it prints is pasted into ``retrieval.py`` and ``confidence.py`` by hand.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from schemas.conversation import Document
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _FUSION_PENALTY = 0.02
-_CONFIDENCE_PENALTY = 0.1
+_CONFIDENCE_PENALTY = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,33 +94,12 @@ def fit_confidence(evidence: Sequence[tuple[Evidence, bool]], names: Sequence[st
     return round(bias, 2), {name: round(float(weight), 2) for name, weight in zip(names, scaled, strict=True)}
 
 
-def place(rankings: Sequence[Ranking], bias: float, weights: dict[str, float]) -> float:
-    """The bias under which a confidence of one half parts the questions best: most right documents answered from plus
-    most of the rest declined, both as shares, and in the middle of all that do so equally well."""
-    import numpy as np
-
-    sums, right = [], []
-    for each in rankings:
-        if each.ranked.evidence:
-            named = figures(each.ranked.evidence)
-            sums.append(bias + sum(weight * named[name] for name, weight in weights.items()))
-            right.append(each.standings[0].document in each.asked.documents if each.asked.documents else None)
-    cuts = np.linspace(-2.0, 2.0, 401)
-    gains = [
-        np.mean([total >= cut for total, fact in zip(sums, right, strict=True) if fact])
-        + np.mean([total < cut for total, fact in zip(sums, right, strict=True) if fact is None])
-        for cut in cuts
-    ]
-    best = cuts[np.isclose(gains, max(gains))]
-    return round(bias - float(np.median(best)), 2)
-
-
 def main(arguments: Sequence[str]) -> None:
     import yaml
 
-    folder, file = Path(arguments[0]), Path(arguments[1])
-    asked = read_questions(yaml.safe_load(file.read_text(encoding="utf-8")))
-    development = [question for question in asked if question.split == "dev"]
+    folder, *files = map(Path, arguments)
+    asked = [one for file in files for one in read_questions(yaml.safe_load(file.read_text(encoding="utf-8")))]
+    development = [question for question in asked if question.split != "test"]
     kinds: tuple[tuple[By, Encoder | None], ...] = (("vectors", light_encoder()), ("words", None))
     for name, encoder in kinds:
         with tempfile.TemporaryDirectory() as made:
@@ -136,7 +115,6 @@ def _tell(name: By, rankings: Sequence[Ranking]) -> None:
         print("FUSION =", fit_fusion(rankings))
     evidence = [(each.ranked.evidence, bool(each.asked.documents)) for each in rankings if each.ranked.evidence]
     bias, weights = fit_confidence(evidence, FIGURES[name])
-    bias = place(rankings, bias, weights)
     print(f"confidence: BIAS {bias}, WEIGHTS {weights}")
 
 
