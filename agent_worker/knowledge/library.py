@@ -115,6 +115,7 @@ class Library:
         reader = asyncio.create_task(_read(follower, queue))
         caught_up = asyncio.create_task(follower.caught_up.wait())
         self._seen.clear()
+        nexts: asyncio.Task[Record] | None = None
         try:
             while True:
                 nexts = asyncio.create_task(queue.get())
@@ -130,9 +131,10 @@ class Library:
                 if reader.done() and queue.empty():
                     return reader.result()
         finally:
-            for task in (reader, caught_up):
+            left = [reader, caught_up, *([nexts] if nexts is not None else [])]
+            for task in left:
                 task.cancel()
-            await asyncio.gather(reader, caught_up, return_exceptions=True)
+            await asyncio.gather(*left, return_exceptions=True)
 
     async def _apply(self, records: Sequence[Record]) -> None:
         changes: defaultdict[str, dict[str, tuple[Document, str] | None]] = defaultdict(dict)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -129,10 +131,15 @@ Parley is running (one process, SQLite in {config.data_dir}). Stop it with Ctrl-
   admin token   {config.admin_token.get_secret_value()}
 
 Ask in the terminal:
-  parley chat -m "When do you ship?" --url {url}
+  {_program()} chat -m "When do you ship?" --url {url}
 
 Or over HTTP:
   curl -s -X POST {url}/v1/chat/{tenant}/sessions -H 'Content-Type: application/json' -d '{{}}'
   curl -s -X POST {url}/v1/admin/{tenant}/knowledge/search -H 'Content-Type: application/json' \\
     -H "Authorization: Bearer {config.admin_token.get_secret_value()}" -d '{ask}'
 """
+
+
+def _program() -> str:
+    """What to type here: the bare name only where the shell would find it."""
+    return "parley" if shutil.which("parley") else os.path.relpath(sys.argv[0])
