@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from schemas.conversation import HANDLED_HORIZON_DAYS, Origin, OwnerRequested
 from schemas.envelope import Envelope
 from schemas.errors import RecordError, UndecodableRecord, UnknownEventType
-from schemas.messages import InboundMessage, MessageDeleted, MessageEdited
+from schemas.messages import InboundMessage, MessageDeleted, MessageEdited, Receipt
 from schemas.ports import Record
 from schemas.topics import EVENT_TYPES
 
@@ -65,12 +65,16 @@ def decode(record: Record) -> Event:
 
 
 def decode_all(records: Iterable[Record]) -> Decoded:
+    """What the worker has to act on. Receipts are applied by a consumer of their own; only a failure concerns us."""
     out = Decoded()
     for record in records:
         try:
-            out.events.append(decode(record))
+            event = decode(record)
         except RecordError as error:
             out.poison.append((record, error))
+            continue
+        if not (isinstance(event.payload, Receipt) and event.payload.state != "failed"):
+            out.events.append(event)
     return out
 
 

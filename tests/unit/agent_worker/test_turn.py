@@ -85,6 +85,15 @@ async def test_unknown_is_declined_with_the_offer_of_a_person(world: World) -> N
     assert (await world.known()).facts.declined_in_a_row == 1
 
 
+async def test_a_receipt_moves_nothing_in_the_conversation(world: World) -> None:
+    """Receipts have a consumer of their own: for the worker they cost no commit."""
+    await world.handle(world.said("m1", HEAT))
+    before = await world.known()
+    await world.handle(world.receipt("read", "r1"))
+    assert await world.known() == before
+    assert len(await world.turns()) == 1
+
+
 async def test_redelivery_is_answered_once(world: World) -> None:
     """The same record handled again makes no second reply, and is counted as a repeat."""
     batch = await world.handle(world.said("m1", HEAT))

@@ -25,7 +25,16 @@ from schemas import topics
 from schemas.conversation import Conversation, Origin, OwnerRequested, Turn
 from schemas.envelope import Envelope, envelope
 from schemas.ids import conversation_id, derived_id, event_id
-from schemas.messages import Author, Choosing, InboundMessage, MessageDeleted, MessageEdited, OutboundMessage
+from schemas.messages import (
+    Author,
+    Choosing,
+    InboundMessage,
+    MessageDeleted,
+    MessageEdited,
+    OutboundMessage,
+    Receipt,
+    ReceiptState,
+)
 from schemas.ports import Draft, Question, Record, State
 
 TENANT, CHANNEL, ACCOUNT, PLACE = "shop", "web", "main", "visitor-1"
@@ -176,6 +185,10 @@ class World:
             message_id=self.message_id(name), place=PLACE, contact_id="contact-1", deleted_at=self.clock()
         )
         return self._wrap(topics.MESSAGE_DELETED, gone, derived_id(gone.message_id, "delete"))
+
+    def receipt(self, state: ReceiptState, name: str) -> Envelope:
+        word = Receipt(state=state, at=self.clock(), up_to_seq=2)
+        return self._wrap(topics.RECEIPT_RECORDED, word, derived_id(name, "receipt"))
 
     def owner_asked(self, to: Any, epoch: int, name: str) -> Envelope:
         ask = OwnerRequested(id=derived_id(name, "ask"), to=to, expected_epoch=epoch, by="Rosa", at=self.clock())
