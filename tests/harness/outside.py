@@ -14,6 +14,7 @@ import aiohttp
 from jsonschema import Draft202012Validator
 
 from tests.harness.installation import ADMIN_TOKEN, Installation
+from tests.harness.processes import ROOT
 
 Found = TypeVar("Found")
 CODES = {
@@ -35,7 +36,7 @@ MESSAGE_FIELDS = {
     *("seq", "id", "author", "text", "html", "citations", "choices", "attachments", "created_at", "in_reply_to"),
     "state",
 }
-INSIDES = re.compile(r'Traceback|File "|\.py\b|pydantic|aiohttp|sqlite3|/work/|line \d+, in ')
+INSIDES = re.compile(rf'Traceback|File "|\.py\b|pydantic|aiohttp|sqlite3|{re.escape(str(ROOT))}|line \d+, in ')
 
 
 @dataclass(frozen=True)
