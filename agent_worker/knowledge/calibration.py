@@ -1,32 +1,34 @@
-"""Fits what retrieval and confidence weigh, on questions kept for that, and prints it.
+r"""Fits what retrieval and confidence weigh, and says what they are worth on questions they were not fitted on.
 
-    python -m agent_worker.knowledge.calibration examples/plantstore/{knowledge,calibration.yaml,questions.yaml}
+    python -m agent_worker.knowledge.calibration examples/plantstore/{knowledge,calibration.yaml,questions.yaml} \
+        .cache/encoder/bge-small-en-v1.5-q
 
-Few parameters and plain regularisation, so that forty documents and a few hundred questions are enough. Questions of
-the split ``test`` are never used. What it prints is pasted into ``retrieval.py`` and ``confidence.py`` by hand.
+Few weights and plain regularisation, so that forty documents and a few hundred questions are enough. The figures are
+cross-validated, by document and by question: either is dealt into parts, and each part's questions are judged by
+weights fitted on the others. What it prints is pasted into ``retrieval.py`` and ``confidence.py`` by hand.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from zlib import crc32
 
-from agent_worker.knowledge.confidence import FIGURES, By, figures
-from agent_worker.knowledge.encoder import Encoder, light_encoder
+from agent_worker.knowledge.confidence import FIGURES, LEAN, figures
+from agent_worker.knowledge.encoder import Encoder, Kind, light_encoder
+from agent_worker.knowledge.fitting import Weights, conditional, logistic
 from agent_worker.knowledge.index import TenantIndex
 from agent_worker.knowledge.quality import Asked, read_questions
 from agent_worker.knowledge.reading import ENDINGS, read_file
-from agent_worker.knowledge.retrieval import FUSION, Evidence, Ranked, Standing, rank
+from agent_worker.knowledge.retrieval import FUSION, Evidence, Ranked, lead_of, rank, standings_of
 from schemas.conversation import Document
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
-_FUSION_PENALTY = 0.02
-_CONFIDENCE_PENALTY = 0.02
+_PARTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,27 @@ class Ranking:
     ranked: Ranked
 
     @property
-    def standings(self) -> list[Standing]:
-        return self.ranked.standings
+    def part(self) -> int:
+        """The questions of one document stay together."""
+        return crc32(min(self.asked.documents, default=self.asked.id).encode()) % _PARTS
+
+    @property
+    def own_part(self) -> int:
+        """Every question by itself."""
+        return crc32(self.asked.id.encode()) % _PARTS
+
+    def evidence(self, fusion: Weights) -> Evidence:
+        given = self.ranked.evidence
+        assert given is not None  # noqa: S101 - only rankings that found something are fitted
+        standings = standings_of(self.ranked.figures, fusion)
+        return Evidence(standings[0], given.strange, given.asked, lead_of(standings))
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    fusion: Weights
+    bias: float
+    weights: Weights
 
 
 def index_of(folder: Path, directory: Path, encoder: Encoder | None) -> TenantIndex:
@@ -49,73 +70,88 @@ def index_of(folder: Path, directory: Path, encoder: Encoder | None) -> TenantIn
 
 
 def rank_all(index: TenantIndex, questions: Sequence[Asked], encoder: Encoder | None) -> list[Ranking]:
-    return [Ranking(asked, rank(index, asked.text, _NOW, encoder)) for asked in questions]
+    ranked = [Ranking(asked, rank(index, asked.text, _NOW, encoder)) for asked in questions]
+    return [each for each in ranked if each.ranked.evidence is not None]
 
 
-def fit_fusion(rankings: Sequence[Ranking]) -> dict[str, float]:
-    """Weights under which the right documents are the likeliest of those found (a conditional logit), none negative."""
-    import numpy as np
-
-    names = list(FUSION)
-    groups = []
-    for each in rankings:
-        right = np.array([standing.document in each.asked.documents for standing in each.standings])
-        if right.any():
-            groups.append((np.array([[getattr(s, name) for name in names] for s in each.standings]), right))
-    weights = np.full(len(names), 3.0)
-    for step in range(2000):
-        slope = _FUSION_PENALTY * weights
-        for table, right in groups:
-            likely = np.exp(table @ weights - (table @ weights).max())
-            held = likely * right
-            slope += (table.T @ (likely / likely.sum()) - table.T @ (held / held.sum())) / len(groups)
-        weights = np.maximum(weights - 5.0 / (1 + step / 200) * slope, 0.0)
-    return {name: round(float(weight), 2) for name, weight in zip(names, weights, strict=True)}
+def fit(rankings: Sequence[Ranking], kind: Kind) -> Fitted:
+    """The weights of both steps, the second on what the first ranks best."""
+    names = list(FUSION[kind])
+    groups = [
+        (
+            [[each.of[name] for name in names] for each in ranking.ranked.figures],
+            [each.hit.document in ranking.asked.documents for each in ranking.ranked.figures],
+        )
+        for ranking in rankings
+    ]
+    fusion = dict(zip(names, conditional(groups), strict=True))
+    evidence = [ranking.evidence(fusion) for ranking in rankings]
+    table = [[figures(each)[name] for name in FIGURES[kind]] for each in evidence]
+    answerable = [bool(ranking.asked.documents) for ranking in rankings]
+    bias, weights = logistic(table, answerable, [each.asked for each in evidence])
+    return Fitted(fusion, bias + LEAN[kind], dict(zip(FIGURES[kind], weights, strict=True)))
 
 
-def fit_confidence(evidence: Sequence[tuple[Evidence, bool]], names: Sequence[str]) -> tuple[float, dict[str, float]]:
-    """Bias and weights of the logistic function that tells answerable questions from others, both counted alike."""
-    import numpy as np
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """``sure`` is the confidence's logarithmic odds; ``found``: a right document came first."""
 
-    raw = np.array([[figures(each)[name] for name in names] for each, _ in evidence])
-    wanted = np.array([float(answerable) for _, answerable in evidence])
-    middle, spread = raw.mean(axis=0), raw.std(axis=0) + 1e-9
-    table = np.c_[(raw - middle) / spread, np.ones(len(raw))]
-    share = np.where(wanted > 0, 0.5 / wanted.mean(), 0.5 / (1 - wanted.mean()))
-    penalty = _CONFIDENCE_PENALTY * len(raw) * np.r_[np.ones(len(names)), 0.0]
-    weights = np.zeros(len(names) + 1)
-    for _ in range(50):  # Newton's steps; it has long converged by then
-        sure = 1 / (1 + np.exp(-table @ weights))
-        slope = table.T @ (share * (sure - wanted)) + penalty * weights
-        bend = (table * (share * sure * (1 - sure))[:, None]).T @ table + np.diag(penalty + 1e-9)
-        weights = weights - np.linalg.solve(bend, slope)
-    scaled = weights[:-1] / spread
-    bias = float(weights[-1] - scaled @ middle)
-    return round(bias, 2), {name: round(float(weight), 2) for name, weight in zip(names, scaled, strict=True)}
+    asked: Asked
+    found: bool
+    sure: float
+
+
+def cross_validated(
+    rankings: Sequence[Ranking], kind: Kind, part_of: Callable[[Ranking], int] = lambda each: each.part
+) -> list[Judged]:
+    out = []
+    for part in range(_PARTS):
+        fitted = fit([each for each in rankings if part_of(each) != part], kind)
+        for each in (each for each in rankings if part_of(each) == part):
+            evidence = each.evidence(fitted.fusion)
+            named = figures(evidence)
+            sure = fitted.bias + sum(weight * named[name] for name, weight in fitted.weights.items())
+            out.append(Judged(each.asked, evidence.best.document in each.asked.documents, sure))
+    return out
 
 
 def main(arguments: Sequence[str]) -> None:
+    """A folder of documents, files of questions, and any folders with sentence encoders."""
     import yaml
 
-    folder, *files = map(Path, arguments)
+    folder, *given = map(Path, arguments)
+    files = [path for path in given if not path.is_dir()]
     asked = [one for file in files for one in read_questions(yaml.safe_load(file.read_text(encoding="utf-8")))]
-    development = [question for question in asked if question.split != "test"]
-    kinds: tuple[tuple[By, Encoder | None], ...] = (("vectors", light_encoder()), ("words", None))
-    for name, encoder in kinds:
+    for encoder in (*_strong(path for path in given if path.is_dir()), light_encoder(), None):
+        kind = encoder.kind if encoder else "words"
         with tempfile.TemporaryDirectory() as made:
-            rankings = rank_all(index_of(folder, Path(made) / name, encoder), development, encoder)
-        _tell(name, rankings)
+            rankings = rank_all(index_of(folder, Path(made) / kind, encoder), asked, encoder)
+        print(f"── {encoder.name if encoder else 'words alone'} ({kind})")
+        _tell("by document", cross_validated(rankings, kind))
+        _tell("by question", cross_validated(rankings, kind, lambda each: each.own_part))
+        fitted = fit(rankings, kind)
+        print("FUSION", {name: round(weight, 2) for name, weight in fitted.fusion.items()})
+        print("BIAS", round(fitted.bias, 2), "WEIGHTS", {name: round(w, 2) for name, w in fitted.weights.items()})
 
 
-def _tell(name: By, rankings: Sequence[Ranking]) -> None:
-    found: list[Any] = [each for each in rankings if each.asked.documents and each.standings]
-    first = sum(each.standings[0].document in each.asked.documents for each in found)
-    print(f"{name}: right document first {first}/{len(found)} with the present weights")
-    if name == "vectors":
-        print("FUSION =", fit_fusion(rankings))
-    evidence = [(each.ranked.evidence, bool(each.asked.documents)) for each in rankings if each.ranked.evidence]
-    bias, weights = fit_confidence(evidence, FIGURES[name])
-    print(f"confidence: BIAS {bias}, WEIGHTS {weights}")
+def _strong(folders: Iterable[Path]) -> Iterator[Encoder]:
+    from agent_worker.knowledge.onnx import open_folder
+
+    light = light_encoder()
+    if light is not None:
+        yield from (open_folder(folder, light) for folder in folders)
+
+
+def _tell(how: str, judged: Sequence[Judged]) -> None:
+    """By split: found first, and both shares at the threshold 0.5."""
+    print(how)
+    for split in sorted({each.asked.split for each in judged}):
+        held = [each for each in judged if each.asked.split == split and each.asked.documents]
+        absent = [each for each in judged if each.asked.split == split and not each.asked.documents]
+        found = sum(each.found for each in held) / max(1, len(held))
+        cited = sum(each.found and each.sure > 0 for each in held) / max(1, len(held))
+        declined = sum(each.sure <= 0 for each in absent) / max(1, len(absent))
+        print(f"{split}: found first {found:.3f}, cited first {cited:.3f}, declined {declined:.3f}")
 
 
 if __name__ == "__main__":

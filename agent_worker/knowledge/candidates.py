@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from agent_worker.knowledge.analysis import terms
-from agent_worker.knowledge.dense import Row
 from agent_worker.knowledge.encoder import Encoder
 from agent_worker.knowledge.entries import key_of
 from agent_worker.knowledge.index import Hit, TenantIndex, Term
-from agent_worker.knowledge.questions import asks, focused
+from agent_worker.knowledge.questions import focused, to_the_point
 from agent_worker.knowledge.scoring import holdings, share
 from agent_worker.knowledge.understanding import understand
+from agent_worker.knowledge.vectors import COSINES
 
 if TYPE_CHECKING:
     from agent_worker.knowledge.encoder import Vectors
@@ -25,26 +25,20 @@ _NEAREST = 40
 _LEADING = 6
 """So many documents are looked at with more of their passages."""
 _TERMS = 8
-_INTRODUCTION = 0.4
-"""What stands before the first heading says what the page is about; the answer stands further down."""
 _WHOLE = 0.5
-"""Share of the whole message against its best sentence."""
+"""Share of the whole message against the best of it and its sentences."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """``held``: for each word of the whole message how well the passage holds it; ``alike``: how near its nearest word
-    is. ``words``: share of the message's weight that the passage holds, with its best sentence taken into account;
-    ``text`` and ``heading``: cosines, likewise. ``point``: how well the passage answers the sentence that asks.
-    All 0–1."""
+    """``held``: for each word of the whole message how well the passage holds it; ``near``: how near its nearest word
+    is. ``of``: by name, the share of the message's weight by either (``words``, ``alike``) and the cosines; in all of
+    them the message's best sentence counts too. 0–1, cosines apart from what is shared −1–1."""
 
     hit: Hit
     held: list[float]
-    words: float
-    text: float
-    heading: float
-    alike: list[float]
-    point: float
+    near: list[float]
+    of: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +47,6 @@ class Asked:
 
     queries: list[list[Term]]
     vectors: Vectors | None
-    asking: int = 0
-    """Which of the queries is the question proper; the whole message when no sentence of it stands out."""
 
     @property
     def whole(self) -> list[Term]:
@@ -62,23 +54,25 @@ class Asked:
 
 
 def ask(index: TenantIndex, text: str, encoder: Encoder | None) -> Asked:
+    text = to_the_point(text)
     texts = focused(text)
-    vectors = encoder.encode(texts) if encoder is not None and index.rows is not None else None
+    vectors = encoder.encode_query(texts) if encoder is not None and index.vectors is not None else None
     whole = understand(index, text)
     parts = [set(terms(sentence)) for sentence in texts[1:]]
     queries = [whole, *([term for term in whole if term.text in part] for part in parts)]
-    return Asked(queries, vectors, 1 if len(texts) > 1 and asks(texts[1]) else 0)
+    return Asked(queries, vectors)
 
 
 def candidates(index: TenantIndex, asked: Asked, now: datetime) -> list[Candidate]:
     by_key = _by_words(index, asked, now)
-    if asked.vectors is not None and index.rows is not None:
-        near = dict.fromkeys(key_of(row.document, row.order) for row in index.rows.nearest(asked.vectors, _NEAREST))
+    if asked.vectors is not None and index.vectors is not None:
+        rows = index.vectors.rows.nearest(asked.vectors, _NEAREST)
+        near = dict.fromkeys(key_of(row.document, row.order) for row in rows)
         by_key |= {hit.key: hit for hit in index.passages([key for key in near if key not in by_key], now)}
     hits = list(by_key.values())
-    cosines = _cosines(index, hits, asked)
+    meant = _meant(index, hits, asked)
     alike = _alike(index, asked, hits)
-    return [_weighed(index, asked, hit, cosines, near) for hit, near in zip(hits, alike, strict=True)]
+    return [_weighed(index, asked, hit, of, near) for hit, of, near in zip(hits, meant, alike, strict=True)]
 
 
 def _by_words(index: TenantIndex, asked: Asked, now: datetime) -> dict[str, Hit]:
@@ -105,32 +99,24 @@ def _alike(index: TenantIndex, asked: Asked, hits: Sequence[Hit]) -> list[list[f
     return index.likeness.of(words, [hit.words for hit in hits])
 
 
-def _cosines(index: TenantIndex, hits: Sequence[Hit], asked: Asked) -> dict[Row, list[float]]:
-    if asked.vectors is None or index.rows is None:
-        return {}
-    rows = [
-        row for hit in hits for row in (Row(hit.document, hit.order, "text"), Row(hit.document, hit.order, "heading"))
-    ]
-    return index.rows.cosines(rows, asked.vectors)
+def _meant(index: TenantIndex, hits: Sequence[Hit], asked: Asked) -> list[list[list[float]]]:
+    if asked.vectors is None or index.vectors is None:
+        return [[[0.0]] * len(COSINES)] * len(hits)
+    return index.vectors.cosines([(hit.document, hit.order) for hit in hits], asked.vectors)
 
 
 def _mixed(values: Sequence[float]) -> float:
-    """The whole message's value and its best sentence's."""
-    return values[0] if len(values) == 1 else _WHOLE * values[0] + (1 - _WHOLE) * max(values[1:])
+    """The whole message's value and the best one's."""
+    return _WHOLE * values[0] + (1 - _WHOLE) * max(values)
 
 
 def _weighed(
-    index: TenantIndex, asked: Asked, hit: Hit, cosines: Mapping[Row, list[float]], alike: list[float]
+    index: TenantIndex, asked: Asked, hit: Hit, meant: Sequence[Sequence[float]], near: list[float]
 ) -> Candidate:
     held = holdings(asked.whole, hit, index.census)
-    words = _shares(asked, held)
-    near = _shares(asked, alike)
-    nothing = [0.0] * len(words)
-    text = cosines.get(Row(hit.document, hit.order, "text"), nothing)
-    heading = cosines.get(Row(hit.document, hit.order, "heading"), nothing)
-    points = [(words[n] + text[n] + heading[n] + near[n]) / 4 for n in (0, asked.asking)]
-    point = sum(points) / 2 * (1.0 if hit.heading else _INTRODUCTION)
-    return Candidate(hit, held, _mixed(words), _mixed(text), _mixed(heading), alike, max(0.0, point))
+    figures = (_shares(asked, held), _shares(asked, near), *meant)
+    names = ("words", "alike", *COSINES)
+    return Candidate(hit, held, near, {name: _mixed(values) for name, values in zip(names, figures, strict=True)})
 
 
 def _shares(asked: Asked, values: Sequence[float]) -> list[float]:

@@ -41,7 +41,7 @@ class DenseRows:
     """One writer; readers beside it. A removed row is blanked and never reused until the rows are tidied."""
 
     def __init__(self, size: int) -> None:
-        self._size = size
+        self.size = size
         self._rows = self._empty(_FIRST)
         self._dead = 0
 
@@ -51,7 +51,7 @@ class DenseRows:
     def _empty(self, room: int) -> _Rows:
         import numpy as np
 
-        return _Rows(np.zeros((self._size // 64, room), np.uint64), np.zeros((room, self._size), np.float16))
+        return _Rows(np.zeros((self.size // 64, room), np.uint64), np.zeros((room, self.size), np.float16))
 
     def add(self, names: Sequence[Row], vectors: Vectors) -> None:
         """``vectors`` are of norm 1 or 0, one a name."""
@@ -101,6 +101,14 @@ class DenseRows:
         best = (rows.full[chosen].astype(np.float32) @ queries.T).max(axis=1)
         places = chosen[np.argsort(-best)[:limit]].tolist()
         return [name for place in places if (name := rows.names[place]) is not None]
+
+    def vectors(self, names: Sequence[Row]) -> Vectors | None:
+        """Of rows that are all there; None when one is not."""
+        import numpy as np
+
+        rows = self._rows
+        there = [place for name in names if (place := rows.of.get(name.document, {}).get(name)) is not None]
+        return rows.full[there].astype(np.float32) if len(there) == len(names) else None
 
     def cosines(self, names: Sequence[Row], queries: Vectors) -> dict[Row, list[float]]:
         """Of each of the rows that are there to every query."""

@@ -1,4 +1,4 @@
-"""Texts as vectors. Light word vectors by default; a stronger encoder only has to offer the same three things."""
+"""Texts as vectors: by light word vectors, or by a sentence encoder from a folder (``sentences`` in ``onnx.py``)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import structlog
 
@@ -18,19 +18,30 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("parley.knowledge")
 _BATCH = 256
+Kind = Literal["strong", "light", "words"]
+"""What search goes by: a sentence encoder and word vectors, word vectors alone, or words alone. What retrieval and
+confidence weigh is fitted for each."""
 
 
 class Encoder(Protocol):
-    """``name`` changes whenever the same text would get another vector: stored ones are then made anew."""
+    """``name`` changes whenever the same text would get another vector: stored ones are then made anew. All vectors
+    are of norm 1, or 0 for a text without words. Blocking, safe in threads."""
 
     name: str
+    kind: Kind
     size: int
+    words_size: int
+
+    def __hash__(self) -> int: ...
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """One row a text, of length ``size`` and norm 1 (0 for a text without words). Blocking, safe in threads."""
+        """One row of ``size`` numbers a passage."""
+
+    def encode_query(self, texts: Sequence[str]) -> Vectors:
+        """As ``encode``, for what is asked."""
 
     def encode_words(self, words: Sequence[str]) -> Vectors:
-        """As ``encode``, for single words, and cheap enough for a thousand of them within one search."""
+        """One row of ``words_size`` numbers a word; cheap enough for a thousand of them within one search."""
 
 
 class WordVectors:
@@ -40,7 +51,8 @@ class WordVectors:
     """
 
     name = "wordllama-l2-256"
-    size = 256
+    kind: Kind = "light"
+    size = words_size = 256
 
     def __init__(self, folder: Path) -> None:
         import numpy as np
@@ -68,13 +80,16 @@ class WordVectors:
         out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
         return out
 
+    def encode_query(self, texts: Sequence[str]) -> Vectors:
+        return self.encode(texts)
+
     def encode_words(self, words: Sequence[str]) -> Vectors:
         return self.encode(words)
 
 
 @lru_cache(maxsize=1)
 def light_encoder() -> Encoder | None:
-    """The default; None when its package is not installed: search then goes by words alone."""
+    """None when its package is not installed: search then goes by words alone."""
     spec = find_spec("wordllama")
     places = list(spec.submodule_search_locations or ()) if spec is not None else []
     if not places:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from agent_worker.knowledge.analysis import content_words, terms
 from agent_worker.knowledge.census import Tally
+from agent_worker.knowledge.embedding import embed
 from agent_worker.knowledge.splitting import Piece, split
+from agent_worker.knowledge.vectors import stored_form
 from schemas.conversation import Document
 
 if TYPE_CHECKING:
@@ -22,18 +25,21 @@ DOCUMENT_FIELD = "d_all"
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A document ready to be written: split, analysed and embedded, which is the slow part. ``vectors`` holds two rows
-    a passage, its text's and its heading's."""
+    """A document ready to be written: split, analysed and embedded, which is the slow part. ``vectors`` holds for each
+    passage those of its heading and its sentences, one row each."""
 
     document: Document
     stamp: str
     pieces: list[Piece]
     searched: list[dict[str, str]]
     tally: Tally
-    vectors: Vectors | None
+    vectors: list[Vectors] | None
 
 
-def prepare(document: Document, stamp: str, encoder: Encoder | None) -> Prepared:
+def prepare(
+    document: Document, stamp: str, encoder: Encoder | None, known: Mapping[str, Vectors] = MappingProxyType({})
+) -> Prepared:
+    """``known``: vectors of texts that were embedded before."""
     pieces = split(document.title, document.body)
     title = _joined(document.title)
     searched = [
@@ -42,7 +48,7 @@ def prepare(document: Document, stamp: str, encoder: Encoder | None) -> Prepared
     ]
     lengths = {name: sum(len(fields[name].split()) for fields in searched) for name in PASSAGE_FIELDS}
     distinct = sorted({term for fields in searched for text in fields.values() for term in text.split()})
-    vectors = encoder.encode(list(_embedded(document.title, pieces))) if encoder is not None else None
+    vectors = embed(document.title, pieces, encoder, known) if encoder is not None else None
     limited = document.visibility != "public" or document.expires_at is not None
     tally = Tally(tuple(distinct), len(pieces), lengths, limited)
     return Prepared(document, stamp, pieces, searched, tally, vectors)
@@ -50,18 +56,6 @@ def prepare(document: Document, stamp: str, encoder: Encoder | None) -> Prepared
 
 def _joined(text: str) -> str:
     return " ".join(terms(text))
-
-
-def _embedded(title: str, pieces: list[Piece]) -> Iterator[str]:
-    for piece in pieces:
-        name = short_heading(piece.heading)
-        yield f"{title} - {name}: {piece.text}" if name else f"{title}: {piece.text}"
-        yield f"{title}: {name}" if name else title
-
-
-def short_heading(path: str) -> str:
-    """The last heading of a path: those above it say what the title says, or nothing ("Common questions")."""
-    return path.rsplit(" > ", 1)[-1]
 
 
 def schema() -> Any:
@@ -102,7 +96,7 @@ def entries_of(prepared: Prepared) -> Iterator[Any]:
         entry = _entry(document, "passage", _stored(document, piece, order), fields)
         entry.add_text("key", key_of(document.id, order))
         if prepared.vectors is not None:
-            entry.add_bytes("vectors", prepared.vectors[2 * order : 2 * order + 2].astype("float16").tobytes())
+            entry.add_bytes("vectors", stored_form(prepared.vectors[order]))
         yield entry
 
 

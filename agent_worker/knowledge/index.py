@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,16 +16,17 @@ from typing import Any, Literal
 import structlog
 
 from agent_worker.knowledge.census import Census, Tally
-from agent_worker.knowledge.dense import DenseRows, Row
-from agent_worker.knowledge.encoder import Encoder
+from agent_worker.knowledge.embedding import known_vectors
+from agent_worker.knowledge.encoder import Encoder, Kind
 from agent_worker.knowledge.entries import DOCUMENT_FIELD, PASSAGE_FIELDS, Prepared, entries_of, key_of, prepare, schema
 from agent_worker.knowledge.likeness import Likeness
+from agent_worker.knowledge.splitting import split
+from agent_worker.knowledge.vectors import PassageVectors
 from schemas.conversation import Document
 
 log = structlog.get_logger("parley.knowledge")
-FORMAT = "5"  # raise it when splitting, analysis or the fields change: older indexes are then built anew
+FORMAT = "8"  # raise it when splitting, analysis or the fields change: older indexes are then built anew
 _HEAP = 15_000_000  # bytes; the least tantivy takes for one thread
-_READ_AT_ONCE = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ class TenantIndex:
         self._directory = directory
         self.likeness = Likeness(encoder) if encoder else None
         self._encoder = encoder
+        self.kind: Kind = encoder.kind if encoder else "words"
+        self.encoder_name = encoder.name if encoder else ""
         self._format = f"{FORMAT} {encoder.name if encoder else 'words'}"
         # Kept open: its threads join segments in the background, so that no edit waits for that.
         self._writer: Any = None
@@ -102,28 +105,19 @@ class TenantIndex:
         """Memory as the last commit left the disk."""
         self.versions: dict[str, tuple[int, str]] = {}
         self.census = Census()
-        self.rows = DenseRows(self._encoder.size) if self._encoder else None
+        self.vectors = PassageVectors(self._encoder.size) if self._encoder else None
         for found in self._entries(self._kind("document")):
             self.versions[found["document"]["id"]] = (found["document"]["version"], found["fingerprint"])
             self.census.put(found["document"]["id"], Tally(**found["tally"]))
-        if self.rows is not None:
-            self._read_rows(self.rows)
+        if self.vectors is not None:
+            self.vectors.read(self._stored_vectors())
 
-    def _read_rows(self, rows: DenseRows) -> None:
-        import numpy as np
-
+    def _stored_vectors(self) -> Iterator[tuple[str, int, bytes]]:
         searcher = self._index.searcher()
-        found = searcher.search(self._kind("passage"), max(1, searcher.num_docs), count=False).hits
-        for begin in range(0, len(found), _READ_AT_ONCE):
-            names: list[Row] = []
-            vectors: list[bytes] = []
-            for _, address in found[begin : begin + _READ_AT_ONCE]:
-                entry = searcher.doc(address)
-                order, _, document = entry["key"][0].partition("/")
-                names += [Row(document, int(order), "text"), Row(document, int(order), "heading")]
-                vectors.append(bytes(entry["vectors"][0]))
-            read = np.frombuffer(b"".join(vectors), np.float16).astype(np.float32)
-            rows.add(names, read.reshape(len(names), -1))
+        for _, address in searcher.search(self._kind("passage"), max(1, searcher.num_docs), count=False).hits:
+            entry = searcher.doc(address)
+            order, _, document = entry["key"][0].partition("/")
+            yield document, int(order), bytes(entry["vectors"][0])
 
     def _kind(self, kind: Literal["document", "passage"]) -> Any:
         import tantivy
@@ -138,8 +132,18 @@ class TenantIndex:
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def prepare(self, document: Document, stamp: str) -> Prepared:
-        """The slow part of a write, which touches nothing here."""
-        return prepare(document, stamp, self._encoder)
+        """The slow part of a write, which touches nothing here. What was embedded before is not embedded again."""
+        return prepare(document, stamp, self._encoder, self._known(document.id))
+
+    def _known(self, document_id: str) -> dict[str, Any]:
+        """Text → vector, of the version that is here."""
+        if self.vectors is None or self.kind != "strong" or document_id not in self.versions:
+            return {}
+        old = self.document(document_id)
+        if old is None:
+            return {}
+        pieces, vectors = split(old.title, old.body), self.vectors.of(document_id)
+        return known_vectors(old.title, pieces, vectors) if len(pieces) == len(vectors) else {}
 
     def apply(self, put: Iterable[Prepared], drop: Iterable[str] = ()) -> None:
         """Replace documents and drop others, visible when it returns."""
@@ -166,17 +170,15 @@ class TenantIndex:
     def _remember(self, changed: Sequence[Prepared], gone: Sequence[str]) -> None:
         for document_id in gone:
             self.versions.pop(document_id, None)
-            if self.rows is not None:
-                self.rows.remove(document_id)
+            if self.vectors is not None:
+                self.vectors.remove(document_id)
         for document_id in set(gone) - {each.document.id for each in changed}:
             self.census.drop(document_id)
         for each in changed:
             self.versions[each.document.id] = (each.document.version, each.stamp)
             self.census.put(each.document.id, each.tally)
-            if self.rows is not None and each.vectors is not None:
-                kinds: tuple[Literal["text"], Literal["heading"]] = ("text", "heading")
-                names = [Row(each.document.id, order, kind) for order in range(len(each.pieces)) for kind in kinds]
-                self.rows.add(names, each.vectors)
+            if self.vectors is not None and each.vectors:
+                self.vectors.put(each.document.id, each.vectors)
 
     def close(self) -> None:
         """Let the writer go, with what it does in the background."""

@@ -8,7 +8,7 @@ import random
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -19,18 +19,20 @@ import structlog
 
 from agent_worker.knowledge.confidence import confidence
 from agent_worker.knowledge.encoder import Encoder, light_encoder
-from agent_worker.knowledge.index import Hit, TenantIndex, fingerprint
+from agent_worker.knowledge.entries import Prepared
+from agent_worker.knowledge.index import Hit, TenantIndex
+from agent_worker.knowledge.records import Change, read_record
 from agent_worker.knowledge.retrieval import rank
 from schemas.conversation import Document
-from schemas.envelope import Envelope
-from schemas.errors import ParleyError, RecordError, UndecodableRecord
+from schemas.errors import ParleyError, RecordError
 from schemas.ports import Bus, Clock, Follower, Found, Heads, Passage, Record
-from schemas.topics import DOCUMENT_PUBLISHED, KNOWLEDGE
+from schemas.topics import KNOWLEDGE
 
 log = structlog.get_logger("parley.knowledge")
 Result = TypeVar("Result")
 _AT_ONCE = 200
 _BREATH = 0.0005  # seconds; splitting is plain Python, and between documents the others get their turn
+_AT_LEAST_EVERY = 1.0  # seconds; what is embedded by then can be found while the rest is still being embedded
 _PREFIX = "t-"
 NOTHING = Found(passages=[], answerable=False, confidence=0.0)
 
@@ -60,6 +62,7 @@ class Library:
         self._applied: dict[int, int] = {}
         self._moved = asyncio.Condition()
         self._ready = asyncio.Event()
+        self._closing = False
         self._task: asyncio.Task[None] | None = None
         # One writer; searches beside it, because a large index takes milliseconds that belong to other conversations.
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="knowledge-write")
@@ -68,10 +71,12 @@ class Library:
     # ── following ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
         if self._task is None:
             self._task = asyncio.create_task(self._follow(), name="knowledge")
 
     async def close(self) -> None:
+        self._closing = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -93,6 +98,7 @@ class Library:
         encoder = self._encoder()
         if encoder is not None:
             encoder.encode_words(terms("warming up"))
+            encoder.encode_query(["warming up"])
 
     async def _follow(self) -> None:
         await self._in(self._writing, self._warm)
@@ -137,7 +143,7 @@ class Library:
             await asyncio.gather(*left, return_exceptions=True)
 
     async def _apply(self, records: Sequence[Record]) -> None:
-        changes: defaultdict[str, dict[str, tuple[Document, str] | None]] = defaultdict(dict)
+        changes: defaultdict[str, dict[str, Change]] = defaultdict(dict)
         for record in records:
             try:
                 tenant, document_id, change = read_record(record)
@@ -153,19 +159,43 @@ class Library:
                 self._applied[record.partition] = max(record.offset, self._applied.get(record.partition, -1))
             self._moved.notify_all()
 
-    def _write(self, tenant: str, changed: dict[str, tuple[Document, str] | None]) -> None:
+    def _write(self, tenant: str, changed: dict[str, Change]) -> None:
         index = self._indexes.get(tenant)
         if index is None:
             index = TenantIndex(self._directory / f"{_PREFIX}{quote(tenant, safe='')}", self._encoder())
-        put = []
-        for change in changed.values():
-            if change is not None and index.versions.get(change[0].id) != (change[0].version, change[1]):
-                put.append(index.prepare(*change))
-                time.sleep(_BREATH)
         drop = [document for document, change in changed.items() if change is None and document in index.versions]
-        if put or drop:
-            index.apply(put, drop)
+        new = [
+            change
+            for change in changed.values()
+            if change is not None and index.versions.get(change[0].id) != (change[0].version, change[1])
+        ]
+        for done, put in self._prepared(index, new):
+            index.apply(put)
+            self._indexes[tenant] = index
+            log.info("documents_indexed", tenant=tenant, done=done, of=len(new))
+            asyncio.run_coroutine_threadsafe(self._tell(), self._loop)
+        if drop:
+            index.apply([], drop)
         self._indexes[tenant] = index
+
+    def _prepared(
+        self, index: TenantIndex, new: Sequence[tuple[Document, str]]
+    ) -> Iterator[tuple[int, list[Prepared]]]:
+        """All that is new, in portions of a second's work, each with how many are done. Ends early when closing."""
+        put: list[Prepared] = []
+        begun = time.monotonic()
+        for done, change in enumerate(new, 1):
+            put.append(index.prepare(*change))
+            time.sleep(_BREATH)
+            if self._closing or done == len(new) or time.monotonic() - begun > _AT_LEAST_EVERY:
+                yield done, put
+                put, begun = [], time.monotonic()
+            if self._closing:
+                return
+
+    async def _tell(self) -> None:
+        async with self._moved:
+            self._moved.notify_all()
 
     async def _forget_unseen(self) -> None:
         """Documents that are on this disk but no longer in the log: their tombstone was compacted away."""
@@ -193,9 +223,10 @@ class Library:
             return NOTHING
         now = self._clock()
         ranked = await self._in(self._reading, lambda: rank(index, query, now, self._encoder()))
-        sure = confidence(ranked.evidence, "words" if index.rows is None else "vectors")
+        sure = confidence(ranked.evidence, index.kind)
         passages = [_passage(tenant, hit) for hit in ranked.hits[:k]]
-        return Found(passages, bool(passages) and sure >= self._answerable_above(tenant), sure)
+        answerable = bool(passages) and sure >= self._answerable_above(tenant)
+        return Found(passages, answerable, sure, index.encoder_name)
 
     async def documents(self, tenant: str) -> list[Document]:
         await self._await_head(tenant, 0.25)
@@ -206,6 +237,24 @@ class Library:
         await self._await_head(tenant, 0.25)
         index = self._indexes.get(tenant)
         return None if index is None else await self._in(self._reading, lambda: index.document(document))
+
+    async def settling(self, tenant: str) -> AsyncIterator[int]:
+        """How many of the tenant's documents can be found, each time there are more; ends when its newest can be."""
+        head, count = await self._heads.of(tenant), -1
+        while True:
+            async with self._moved:
+                await self._moved.wait_for(partial(self._news, tenant, head, count))
+                count, settled = self._count(tenant), self._reached(head)
+            yield count
+            if settled:
+                return
+
+    def _news(self, tenant: str, head: dict[int, int], count: int) -> bool:
+        return self._reached(head) or self._count(tenant) != count
+
+    def _count(self, tenant: str) -> int:
+        index = self._indexes.get(tenant)
+        return len(index.versions) if index is not None else 0
 
     async def ready(self) -> None:
         await self._ready.wait()
@@ -243,19 +292,3 @@ def _rest(queue: asyncio.Queue[Record]) -> list[Record]:
     while len(out) < _AT_ONCE and not queue.empty():
         out.append(queue.get_nowait())
     return out
-
-
-def read_record(record: Record) -> tuple[str, str, tuple[Document, str] | None]:
-    """``(tenant, document id, document and fingerprint or None for a deletion)``. Raises RecordError."""
-    tenant, _, document_id = record.key.partition("/")
-    if not tenant or not document_id:
-        raise UndecodableRecord(f"the key {record.key!r} is not tenant/document")
-    if record.value is None:
-        return tenant, document_id, None
-    envelope = Envelope.from_wire(record.headers, record.value)
-    if envelope.type != DOCUMENT_PUBLISHED or envelope.tenant != tenant:
-        raise UndecodableRecord(f"{envelope.type} of {envelope.tenant} under the key of {tenant}")
-    document = envelope.payload(Document)
-    if document.id != document_id:
-        raise UndecodableRecord("the document's id is not the key's")
-    return tenant, document_id, (document.model_copy(update={"version": record.offset + 1}), fingerprint(record.value))

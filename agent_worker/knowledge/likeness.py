@@ -27,7 +27,7 @@ class Likeness:
 
         self._encoder = encoder
         self._places: dict[str, int] = {}
-        self._table = np.empty((_ROOM, encoder.size), np.float32)
+        self._table = np.empty((_ROOM, encoder.words_size), np.float32)
         self._lock = Lock()
 
     def of(self, asked: Sequence[str], passages: Sequence[Sequence[str]]) -> list[list[float]]:

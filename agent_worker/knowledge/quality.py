@@ -28,6 +28,7 @@ class Outcome:
     first_cited: str
     confidence: float
     first_found: str
+    encoder: str = ""
 
     @property
     def right(self) -> bool:
@@ -37,7 +38,8 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class Figures:
     """Shares 0–1 of one split. ``cited``: answerable questions answered from a right document, cited first;
-    ``declined``: unanswerable ones declined; ``found``: answerable ones with a right document found first."""
+    ``declined``: unanswerable ones declined; ``found``: answerable ones with a right document found first. ``encoder``
+    names what the documents were compared by."""
 
     split: str
     answerable: int
@@ -45,6 +47,7 @@ class Figures:
     found: float
     unanswerable: int
     declined: float
+    encoder: str = ""
     wrong: list[Outcome] = field(default_factory=list)
 
 
@@ -80,6 +83,7 @@ async def ask(knowledge: Knowledge, model: Model, tenant: str, asked: Asked) -> 
         draft.citations[0].document if draft.citations else "",
         found.confidence,
         found.passages[0].document if found.passages else "",
+        found.encoder,
     )
 
 
@@ -97,6 +101,7 @@ def figures(split: str, outcomes: Sequence[Outcome]) -> Figures:
         found=_share(outcome.first_found in outcome.asked.documents for outcome in held),
         unanswerable=len(absent),
         declined=_share(outcome.right for outcome in absent),
+        encoder=next((outcome.encoder for outcome in outcomes if outcome.encoder), ""),
         wrong=[outcome for outcome in outcomes if not outcome.right],
     )
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
-from agent_worker.knowledge.analysis import terms
+from agent_worker.knowledge.analysis import term, terms
 from schemas.messages import TranscriptMessage
 
 MOST = 3
@@ -16,8 +17,19 @@ _ASKS = re.compile(
     r"will|would|may|must|am|any)\b",
     re.IGNORECASE,
 )
+_CLAUSE = re.compile(r"(?<=[.!?,;:])\s+|\s+[–—-]\s+|\n+")
+# With the stop words, what people say around a question: it is no part of what they ask.
+_COURTESY = frozenset(map(term, ["advance", "excuse", "mean", "meant", "pardon", "question", "quick", "sorry", "team"]))
 _FOLLOW_UP = re.compile(r"^\s*(?:and|but|or|so|what about|how about|what if|even|also|then)\b", re.IGNORECASE)
 _REFERS = re.compile(r"\b(?:it|that|this|they|them|those|these|there|one)\b", re.IGNORECASE)
+
+
+def to_the_point(text: str) -> str:
+    """Without the greeting, the apology and the thanks around it; as it is when nothing else would be left."""
+    cuts = [0, *(match.end() for match in _CLAUSE.finditer(text)), len(text)]
+    spans = list(pairwise(cuts))
+    said = [place for place, (start, end) in enumerate(spans) if not set(terms(text[start:end])) <= _COURTESY]
+    return text[spans[said[0]][0] : spans[said[-1]][1]].strip() if said else text
 
 
 def focused(text: str) -> list[str]:

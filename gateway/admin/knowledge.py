@@ -45,6 +45,8 @@ class Query(BaseModel):
 
     query: Text
     k: Annotated[int, Field(ge=1, le=50)] = 8
+    explain: bool = False
+    """Say also what the documents were compared by."""
 
 
 class KnowledgeDesk:
@@ -99,7 +101,9 @@ class KnowledgeDesk:
             }
             for passage in found.passages
         ]
-        return reply({"passages": passages, "answerable": found.answerable, "confidence": found.confidence})
+        judged = {"answerable": found.answerable, "confidence": found.confidence}
+        by = {"encoder": found.encoder} if asked.explain else {}
+        return reply({"passages": passages, **judged, **by})
 
     async def _found(self, request: web.Request) -> Document:
         found = await self._knowledge().document(request.match_info["tenant"], _id(request))

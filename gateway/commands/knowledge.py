@@ -130,6 +130,7 @@ def check(
     if as_json:
         print_json([{key: value for key, value in asdict(item).items() if key != "wrong"} for item in figures])
         return
+    typer.echo(f"encoder: {figures[0].encoder or 'none, words alone'}" if figures else "no questions")
     rows = (
         (
             item.split,
@@ -179,9 +180,10 @@ class RemoteKnowledge:
         from schemas.ports import Found, Passage
 
         self._step("")
-        found = await self._api.call("POST", "/knowledge/search", {"query": query, "k": k})
+        found = await self._api.call("POST", "/knowledge/search", {"query": query, "k": k, "explain": True})
         passages = [Passage(tenant=tenant, version=0, **passage) for passage in found["passages"]]
-        return Found(passages=passages, answerable=found["answerable"], confidence=found["confidence"])
+        judged = {name: found[name] for name in ("answerable", "confidence")}
+        return Found(passages=passages, encoder=found.get("encoder", ""), **judged)
 
     async def documents(self, tenant: str) -> list[Document]:
         return [_document(item, "") for item in await self._api.every("/knowledge")]

