@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agent_worker.handoff.drafts import handoff_draft, not_found_draft
+from agent_worker.handoff.drafts import not_found_draft
 from agent_worker.models.extraction import Quote, quotes
+from agent_worker.models.phrases import set_phrase
 from agent_worker.models.registry import Emit
-from agent_worker.models.smalltalk import talk_of
 from agent_worker.settings import WorkerSettings
 from schemas.messages import Citation
 from schemas.ports import Draft, Question
@@ -29,12 +29,9 @@ class LocalModel:
 
     def _draft(self, question: Question) -> tuple[Draft, list[str]]:
         voice = self._settings.of(question.tenant).voice
-        talk = talk_of(question.text, question.history)
-        if talk == "person":
-            return handoff_draft(voice, self.name), []
-        if talk:
-            phrases = {"greeting": voice.greeting, "thanks": voice.thanks, "goodbye": voice.goodbye}
-            return Draft(text=phrases[talk], answered=True, model=self.name), [phrases[talk]]
+        phrase = set_phrase(question, voice, self.name)
+        if phrase is not None:
+            return phrase, [] if phrase.handoff else [phrase.text]
         chosen = quotes(question.text, question.found.passages) if question.found.answerable else []
         if not chosen:
             return not_found_draft(voice, self.name), []

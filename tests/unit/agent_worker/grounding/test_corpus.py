@@ -1,0 +1,114 @@
+"""The gate over every sentence of the example shop's documents, as written and as falsified."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from agent_worker.grounding.failures import Ungrounded
+from agent_worker.grounding.gate import LONGEST, Gate
+from agent_worker.knowledge.sentences import units_of
+from agent_worker.knowledge.splitting import split
+from schemas.ports import Passage
+
+KNOWLEDGE = Path(__file__).resolve().parents[4] / "examples" / "plantstore" / "knowledge"
+
+
+@cache
+def passages() -> list[Passage]:
+    return [passage for file in sorted(KNOWLEDGE.glob("*.md")) for passage in _of(file.stem, file.read_text())]
+
+
+def _of(document: str, body: str) -> Iterator[Passage]:
+    title = body.splitlines()[0].lstrip("# ")
+    for piece in split(title, body):
+        yield Passage(
+            tenant="plantstore",
+            document=document,
+            version=1,
+            title=title,
+            heading=piece.heading,
+            url="",
+            text=piece.text,
+            score=0.9,
+        )
+
+
+@cache
+def sentences() -> list[tuple[Passage, str]]:
+    return [
+        (passage, unit.quote)
+        for passage in passages()
+        for unit in units_of(passage.text)
+        if unit.kind == "sentence" and len(unit.quote) < LONGEST - 20 and "](" not in unit.quote
+    ]
+
+
+def passes(sentence: str, passage: Passage) -> bool:
+    try:
+        Gate([passage]).admit(f"{sentence.rstrip('.')} [1].")
+    except Ungrounded:
+        return False
+    return True
+
+
+def share(found: Iterator[bool]) -> float:
+    results = list(found)
+    assert len(results) > 50, "too few to say anything"
+    return sum(results) / len(results)
+
+
+def test_what_stands_in_a_document_passes_word_for_word() -> None:
+    """Every sentence of it; but for a few that hold no word that could be compared."""
+    assert share(passes(text, passage) for passage, text in sentences()) >= 0.99
+
+
+def test_a_changed_figure_never_passes() -> None:
+    """Each number of each sentence, raised by more than its passage holds anywhere."""
+
+    def falsified() -> Iterator[bool]:
+        for passage, text in sentences():
+            for number in re.finditer(r"\d+", text):
+                yield passes(text[: number.start()] + str(int(number[0]) + 7919) + text[number.end() :], passage)
+
+    assert share(falsified()) == 0
+
+
+def test_an_invented_name_never_passes() -> None:
+    """At the beginning of a sentence, where every word has a capital, and inside."""
+
+    def falsified() -> Iterator[bool]:
+        for passage, text in sentences():
+            first, _, rest = text.partition(" ")
+            yield passes(f"Zalando {first.lower()} {rest}", passage)
+            yield passes(f"{first} Zalando {rest}", passage)
+
+    assert share(falsified()) == 0
+
+
+def test_a_denial_put_in_or_taken_out_does_not_pass() -> None:
+    """In a sentence that is otherwise the document's own."""
+
+    def falsified() -> Iterator[bool]:
+        for passage, text in sentences():
+            if " not " in text:
+                yield passes(text.replace(" not ", " "), passage)
+            elif " is " in text:
+                yield passes(text.replace(" is ", " is not "), passage)
+
+    assert share(falsified()) <= 0.01
+
+
+def test_a_sentence_that_cites_another_document_seldom_passes() -> None:
+    """Only where that one says much the same."""
+
+    def elsewhere() -> Iterator[bool]:
+        found = passages()
+        for number, (passage, text) in enumerate(sentences()):
+            other = found[(number * 37) % len(found)]
+            if other.document != passage.document:
+                yield passes(text, other)
+
+    assert share(elsewhere()) <= 0.01

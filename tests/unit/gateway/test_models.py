@@ -1,0 +1,135 @@
+"""The model registry: what an operator writes, and what comes of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent_worker.models.remote import RemoteModel
+from agent_worker.settings import WorkerSettings
+from gateway import config
+from gateway.models import open_models
+from gateway.settings import Config
+from schemas.errors import ConfigInvalid
+
+ROOT = Path(__file__).resolve().parents[3]
+REMOTE = "models:\n  remote: {provider: openai, model: m, base_url: http://127.0.0.1:1/v1%s}\n"
+SHOP = "tenants:\n  shop:\n    name: Shop\n    model: %s\n"
+
+
+def load(folder: Path, text: str, **environ: str) -> Config:
+    file = folder / "parley.yaml"
+    file.write_text(text, encoding="utf-8")
+    return config.load(file, environ=environ, make_secrets=False)
+
+
+def problem(folder: Path, text: str, **environ: str) -> str:
+    with pytest.raises(ConfigInvalid) as caught:
+        load(folder, text, **environ)
+    return caught.value.message.partition("parley.yaml")[2]
+
+
+def test_without_a_word_about_models_the_local_one_answers(tmp_path: Path) -> None:
+    """No registry, no key, no network."""
+    made = load(tmp_path, "tenants:\n  shop:\n    name: Shop\n")
+    assert made.tenants["shop"].model == "local"
+    models = open_models(made, WorkerSettings(tenants={}), failed=lambda _: None)
+    assert [model.name for model in models.ladder("local")] == ["local"]
+
+
+def test_a_tenants_model_falls_back_on_the_local_one(tmp_path: Path) -> None:
+    """Even where the registry does not name `local`."""
+    made = load(tmp_path, REMOTE % "" + SHOP % "remote")
+    models = open_models(made, WorkerSettings(tenants={}), failed=lambda _: None)
+    first, last = models.ladder("remote")
+    assert isinstance(first, RemoteModel)
+    assert (first.name, last.name) == ("remote", "local")
+
+
+def test_a_key_comes_from_a_file_or_the_environment_and_is_not_shown(tmp_path: Path) -> None:
+    """Neither in the configuration as it prints itself."""
+    (tmp_path / "key").write_text("sk-file\n")
+    for text, environ in (("file:key", {}), ('"${KEY}"', {"KEY": "sk-file"})):
+        made = load(tmp_path, REMOTE % f", api_key: {text}" + SHOP % "remote", **environ)
+        assert made.models["remote"].api_key.get_secret_value() == "sk-file"
+        assert "sk-file" not in repr(made)
+
+
+WRONG = {
+    "a name nobody has": (
+        REMOTE % "" + SHOP % "remot",
+        ":6:5: tenants.shop.model: there is no model 'remot' under `models`; did you mean 'remote'?",
+    ),
+    "no address": (
+        "models:\n  remote: {provider: openai, model: m}\n" + SHOP % "remote",
+        ":2:3: models.remote: provider openai needs base_url",
+    ),
+    "no model": (
+        "models:\n  remote: {provider: openai, base_url: http://x}\n" + SHOP % "remote",
+        ":2:3: models.remote: provider openai needs model",
+    ),
+    "a key for the local one": (
+        "models:\n  local: {api_key: x}\n" + SHOP % "local",
+        ":2:3: models.local: provider local takes no api_key; did you mean `provider: openai`?",
+    ),
+    "another local": (
+        "models:\n  local: {provider: openai, model: m, base_url: http://x}\n" + SHOP % "local",
+        ":2:3: models.local: must have `provider: local`; give your model another name",
+    ),
+    "a provider nobody knows": (
+        "models:\n  remote: {provider: opnai}\n" + SHOP % "local",
+        ":2:12: models.remote.provider: must be 'local' or 'openai'",
+    ),
+    "a misspelt setting": (
+        REMOTE % ", base-url: x" + SHOP % "remote",
+        "models.remote.base-url: unknown key; did you mean 'base_url'?",
+    ),
+    "an unset variable": (
+        REMOTE % ', api_key: "${NO_KEY}"' + SHOP % "remote",
+        "the environment variable NO_KEY is not set",
+    ),
+    "an answer as long as everything": (
+        REMOTE % ", context: 2000, max_output: 1500" + SHOP % "remote",
+        ":2:3: models.remote: max_output must be at most half of context: the passages need room too",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, case: str) -> None:
+    """File, line, what is wanted and what was perhaps meant."""
+    text, said = WRONG[case]
+    assert said in problem(tmp_path, text)
+
+
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_the_libraries_are_imported_only_for_those_who_use_them() -> None:
+    """They take seconds and dozens of megabytes."""
+    seen = "print([name for name in ('openai', 'pydantic_ai', 'tiktoken') if name in sys.modules])"
+    assert run(f"import sys, gateway.compose, gateway.models; {seen}") == "[]"
+    assert run(f"import sys, agent_worker.models.openai; {seen}") != "[]"
+
+
+@pytest.mark.parametrize("absent", ["openai", "pydantic_ai"])
+def test_an_absent_library_is_named_with_its_remedy(absent: str) -> None:
+    """Without the extra, an installation that needs it says so."""
+    code = f"""
+import sys
+sys.modules[{absent!r}] = None
+from schemas.errors import MissingDependency
+try:
+    import agent_worker.models.openai
+except MissingDependency as error:
+    print(error.message, "|", error.fix)
+"""
+    said = run(code)
+    assert absent in said
+    assert said.endswith("| pip install 'parley-gateway[models]'")
