@@ -1,0 +1,2 @@
+/** The minified widget.css, put in by the build. */
+declare const CSS_TEXT: string;
