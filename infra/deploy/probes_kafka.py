@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 from uuid import uuid4
 
 from aiokafka import AIOKafkaProducer
@@ -13,19 +14,47 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
+from infra.bus.kafka.refusal import refusal
 from infra.deploy.finding import Finding, skew
 from schemas.topics import TopicSpec
 
+OPEN: Mapping[str, Any] = {}
+
+
+class Copies(Protocol):
+    """The wishes of the configuration; 0 is none."""
+
+    @property
+    def replication_factor(self) -> int: ...
+    @property
+    def min_insync_replicas(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class _Any:
+    replication_factor: int = 0
+    min_insync_replicas: int = 0
+
+
+ANY: Copies = _Any()
 OFFSETS_KEPT_MINUTES = 60 * 24 * 60
 _FETCH = 1
 _START = "start it, or correct `bus` in the configuration"
 
 
-async def probe(bootstrap: str, prefix: str, specs: Sequence[TopicSpec], *, timeout: float = 10.0) -> list[Finding]:
+async def probe(
+    bootstrap: str,
+    prefix: str,
+    specs: Sequence[TopicSpec],
+    *,
+    access: Mapping[str, Any] = OPEN,
+    wanted: Copies = ANY,
+    timeout: float = 10.0,
+) -> list[Finding]:
     """Never raises: what fails is a finding. Makes a topic ``<prefix>parley.doctor.…`` for a moment, to prove that
     writes are taken by all in-sync replicas and to learn the broker's clock."""
-    servers = bootstrap.split(",")
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=int(timeout * 1000))
+    client: dict[str, Any] = {**access, "bootstrap_servers": bootstrap.split(",")}
+    admin = AIOKafkaAdminClient(**client, request_timeout_ms=int(timeout * 1000))
     try:
         async with asyncio.timeout(timeout * 3):
             sent = time.time()
@@ -33,10 +62,12 @@ async def probe(bootstrap: str, prefix: str, specs: Sequence[TopicSpec], *, time
             found = [Finding("kafka", "ok", f"answers in {(time.time() - sent) * 1000:.0f} ms")]
             found += await _brokers(admin)
             found.append(_version(admin))  # after a first request: only then there is a connection to look at
-            found += await _topics(admin, prefix, specs)
-            return [*found, *await _written(admin, servers, f"{prefix}parley.doctor.{uuid4().hex[:8]}")]
+            found += await _topics(admin, prefix, specs, wanted)
+            return [*found, *await _written(admin, client, f"{prefix}parley.doctor.{uuid4().hex[:8]}")]
     except (KafkaError, OSError, TimeoutError) as error:
-        return [Finding("kafka", "fail", f"does not answer: {type(error).__name__}", _START)]
+        message, fix = await refusal(bootstrap, access)
+        detail = message or f"does not answer: {type(error).__name__}"
+        return [Finding("kafka", "fail", detail, fix or _START)]
     finally:
         await admin.close()
 
@@ -52,14 +83,15 @@ def _version(admin: Any) -> Finding:
     )
 
 
-async def _topics(admin: Any, prefix: str, specs: Sequence[TopicSpec]) -> list[Finding]:
+async def _topics(admin: Any, prefix: str, specs: Sequence[TopicSpec], wanted: Copies) -> list[Finding]:
     names = [prefix + spec.name for spec in specs]
     described = await admin.describe_topics(names)
     have = {item["topic"]: item["partitions"] for item in described if item["error_code"] == 0}
     missing = [name for name in names if name not in have]
     if missing:
         return [Finding("kafka topics", "fail", f"missing: {', '.join(missing)}", "run: parley topics create")]
-    return [Finding("kafka topics", "ok", f"all {len(names)} are there"), *_partitions(have, prefix, specs)]
+    there = Finding("kafka topics", "ok", f"all {len(names)} are there")
+    return [there, *_partitions(have, prefix, specs), *_copies(have, wanted), await _in_sync(admin, names, wanted)]
 
 
 def _partitions(have: dict[str, Any], prefix: str, specs: Sequence[TopicSpec]) -> list[Finding]:
@@ -70,20 +102,39 @@ def _partitions(have: dict[str, Any], prefix: str, specs: Sequence[TopicSpec]) -
     ]
     fix = "set `partitions` to what the topics have: raising a live topic's count breaks the order in conversations"
     counted = Finding("kafka partitions", "fail", "; ".join(wrong), fix) if wrong else None
+    return [counted or Finding("kafka partitions", "ok", "as configured")]
+
+
+def _copies(have: dict[str, Any], wanted: Copies) -> list[Finding]:
     parts = [part for partitions in have.values() for part in partitions]
+    few = sum(len(part["replicas"]) < wanted.replication_factor for part in parts)
     lone = sum(len(part["replicas"]) < 2 for part in parts)
     behind = sum(len(part["isr"]) < len(part["replicas"]) for part in parts)
-    found = [counted or Finding("kafka partitions", "ok", "as configured")]
     if behind:
-        found.append(
-            Finding("kafka replicas", "warn", f"{behind} partitions are not in sync", "look at the brokers' logs")
-        )
-    elif lone:
+        return [Finding("kafka replicas", "warn", f"{behind} partitions are not in sync", "look at the brokers' logs")]
+    if few:
+        fix = "add copies with kafka-reassign-partitions, or correct `kafka.replication_factor`"
+        detail = f"{few} partitions have fewer than {wanted.replication_factor} copies"
+        return [Finding("kafka replicas", "fail", detail, fix)]
+    if lone:
         fix = "with one copy a lost disk loses messages; use three brokers and recreate the topics"
-        found.append(Finding("kafka replicas", "warn", f"{lone} partitions have one copy", fix))
-    else:
-        found.append(Finding("kafka replicas", "ok", "in sync"))
-    return found
+        return [Finding("kafka replicas", "warn", f"{lone} partitions have one copy", fix)]
+    return [Finding("kafka replicas", "ok", "in sync")]
+
+
+async def _in_sync(admin: Any, names: Sequence[str], wanted: Copies) -> Finding:
+    """How many disks have a record before it counts as written."""
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    least: dict[str, int] = {}
+    for response in await admin.describe_configs(resources):
+        for resource in response.resources:
+            values = {entry[0]: entry[1] for entry in resource[4]}
+            least[resource[3]] = int(values.get("min.insync.replicas") or 1)
+    low = sorted(name for name, count in least.items() if count < (wanted.min_insync_replicas or 1))
+    if low:
+        fix = f"kafka-configs --alter --topic … --add-config min.insync.replicas={wanted.min_insync_replicas}"
+        return Finding("kafka in-sync", "fail", f"min.insync.replicas is lower than configured: {', '.join(low)}", fix)
+    return Finding("kafka in-sync", "ok", f"min.insync.replicas is {min(least.values(), default=1)} or more")
 
 
 async def _brokers(admin: Any) -> list[Finding]:
@@ -99,14 +150,14 @@ async def _brokers(admin: Any) -> list[Finding]:
     return [Finding("kafka offsets retention", "fail", days, fix)]
 
 
-async def _written(admin: Any, servers: list[str], topic: str) -> list[Finding]:
+async def _written(admin: Any, client: Mapping[str, Any], topic: str) -> list[Finding]:
     new = NewTopic(topic, 1, 1, topic_configs={"message.timestamp.type": "LogAppendTime", "retention.ms": "60000"})
     made = await admin.create_topics([new], timeout_ms=5000)
     if made.topic_errors[0][1] != 0:
         return [
             Finding("kafka write", "warn", "could not be tried: topics may not be created", "allow it, or ignore this")
         ]
-    producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", enable_idempotence=True)
+    producer = AIOKafkaProducer(**client, acks="all", enable_idempotence=True)
     try:
         await producer.start()
         before = time.time()

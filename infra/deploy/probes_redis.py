@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from redis import exceptions as said
@@ -11,6 +12,8 @@ from redis.asyncio import Redis
 from infra.deploy.finding import Finding, skew
 
 OLDEST = (7, 0)
+OPEN: Mapping[str, Any] = {}
+_CREDENTIALS = "set `redis.username` and `redis.password`, or those in the address of `state`"
 _WANTED = {
     "maxmemory-policy": ("noeviction", "state would be thrown away when memory is short"),
     "appendonly": ("yes", "a restart would lose everything since the last snapshot"),
@@ -18,14 +21,16 @@ _WANTED = {
 }
 
 
-async def probe(url: str, *, timeout: float = 5.0) -> list[Finding]:
-    """Never raises: what fails is a finding."""
-    client = Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout)
+async def probe(url: str, *, access: Mapping[str, Any] = OPEN, timeout: float = 5.0) -> list[Finding]:
+    """Never raises: what fails is a finding. ``access`` holds settings of the client: user, password, certificates."""
+    client = Redis.from_url(url, **access, socket_timeout=timeout, socket_connect_timeout=timeout)
     try:
         sent = time.time()
         await client.ping()
         found = [Finding("redis", "ok", f"answers in {(time.time() - sent) * 1000:.0f} ms")]
         return [*found, await _version(client), *await _settings(client), await _clock(client)]
+    except (said.AuthenticationError, said.NoPermissionError) as error:
+        return [Finding("redis", "fail", f"lets us not in: {type(error).__name__}", _CREDENTIALS)]
     except (said.RedisError, OSError, TimeoutError) as error:
         reason = f"does not answer: {type(error).__name__}"
         return [Finding("redis", "fail", reason, "start it, or correct `state` in the configuration")]

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from infra.deploy import containers, kafka_files, local_kafka, local_redis
+from infra.deploy import containers, kafka_files, local_browser, local_kafka, local_redis
 from infra.deploy.process import ServerError
 
 
@@ -50,7 +50,12 @@ def redis() -> Iterator[str]:
 
 
 def fetch(say: Callable[[str], None]) -> None:
-    """Download everything `kafka()` and `redis()` would, so that they work offline. Raises ServerError."""
+    """Download everything that tests need beside Python, so that they work offline. Raises ServerError."""
+    _fetch_servers(say)
+    local_browser.fetch(say)
+
+
+def _fetch_servers(say: Callable[[str], None]) -> None:
     if containers.engine_runs():
         containers.pull(say)
         return
@@ -63,7 +68,7 @@ def run(say: Callable[[str], None]) -> None:
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
-    fetch(say)
+    _fetch_servers(say)
     with kafka() as bootstrap, redis() as url:
         print(f"KAFKA_BOOTSTRAP={bootstrap}\nREDIS_URL={url}", flush=True)
         over.wait()

@@ -1,0 +1,58 @@
+"""How to be let in by the brokers: encryption and credentials, the same for every client of a process."""
+
+from __future__ import annotations
+
+import functools
+import ssl
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.errors import ConfigInvalid
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaAccess:
+    """Field for field the ``kafka`` section of the configuration. ``replication_factor`` and ``min_insync_replicas``
+    are for topics that are created; 0 leaves them to the number of brokers."""
+
+    security_protocol: str = "PLAINTEXT"
+    sasl_mechanism: str = "SCRAM-SHA-512"
+    username: str = ""
+    password: str = field(default="", repr=False)
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    replication_factor: int = 0
+    min_insync_replicas: int = 0
+
+    def client(self) -> dict[str, Any]:
+        """Settings every kind of client takes. Raises ConfigInvalid for certificate files that cannot be read."""
+        settings: dict[str, Any] = {"security_protocol": self.security_protocol}
+        if self.security_protocol.endswith("SSL"):
+            settings["ssl_context"] = _encryption(self.ca_file, self.cert_file, self.key_file)
+        if self.security_protocol.startswith("SASL"):
+            settings |= {
+                "sasl_mechanism": self.sasl_mechanism,
+                "sasl_plain_username": self.username,
+                "sasl_plain_password": self.password,
+            }
+        return settings
+
+
+@functools.cache
+def _encryption(ca_file: str, cert_file: str, key_file: str) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=ca_file or None)
+        if cert_file:
+            context.load_cert_chain(cert_file, key_file)
+    except (OSError, ssl.SSLError) as error:
+        files = ", ".join(name for name in (ca_file, cert_file, key_file) if name)
+        raise ConfigInvalid(
+            f"kafka: the certificates cannot be used ({files}): {error.strerror or error}",
+            fix="check `kafka.ca_file`, `kafka.cert_file` and `kafka.key_file`: PEM files that this process may read",
+        ) from error
+    return context
+
+
+OPEN = KafkaAccess()
+"""Brokers that let everybody in, unencrypted."""

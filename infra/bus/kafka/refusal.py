@@ -1,0 +1,43 @@
+"""Why no broker lets us in. The client only logs that and goes on trying; an operator should read it in the error."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka.conn import create_conn
+from aiokafka.errors import (
+    IllegalSaslStateError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+)
+
+_PROTOCOL = "set `kafka.security_protocol` to what this listener of the broker speaks"
+_PATIENCE = 5.0
+
+
+async def refusal(bootstrap: str, access: Mapping[str, Any]) -> tuple[str, str]:
+    """What the first broker says to one connection of ours, and what to do: ``(message, fix)``; both empty when it lets
+    us in after all, or when nobody listens there."""
+    host, _, port = bootstrap.split(",")[0].rpartition(":")
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            connection = await create_conn(host, int(port), **access)
+            connection.close()
+    except SaslAuthenticationFailed:
+        return "Kafka refuses our credentials", "check `kafka.username` and `kafka.password`"
+    except (UnsupportedSaslMechanismError, IllegalSaslStateError):
+        return "Kafka does not know our way to log in", "check `kafka.sasl_mechanism`"
+    except ssl.SSLCertVerificationError as error:
+        fix = "name the authority's certificate with `kafka.ca_file`, and the broker as its certificate does"
+        return f"the broker's certificate is not trusted: {error.verify_message}", fix
+    except ssl.SSLError:
+        return "the broker does not speak TLS here, or not ours", _PROTOCOL
+    except ConnectionRefusedError:
+        return "", ""
+    except (KafkaError, OSError, TimeoutError):
+        return "the broker ends our connections", _PROTOCOL
+    return "", ""

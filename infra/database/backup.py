@@ -1,0 +1,82 @@
+"""A copy of embedded mode's data folder while it is in use: what a restored installation needs, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+
+from infra.database.file import connect
+from schemas.errors import SetupError
+
+FILE = "parley.db"
+LEFT_OUT = frozenset({FILE, f"{FILE}-wal", f"{FILE}-shm", f"{FILE}.lock", "knowledge"})
+"""The index is made again from the documents, which are in the file."""
+
+
+def back_up(data_dir: Path, target: Path) -> int:
+    """Copy to ``target``, a folder that must not be there yet; returns the bytes of the database. It appears under its
+    name only when it is whole and on disk. The log and the state in it are of one instant.
+
+    Writers go on meanwhile. Raises SetupError."""
+    source = data_dir / FILE
+    if not source.is_file():
+        raise SetupError(f"there is no database in {data_dir}", fix="check `data_dir`; `parley config show` tells it")
+    if target.exists():
+        raise SetupError(f"{target} is there already", fix="name a new folder, one for each backup")
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        partial.mkdir(parents=True, mode=0o700)
+        _copy_database(source, partial / FILE)
+        # After the database: what it speaks of is on disk before it is spoken of, and never changes.
+        _copy_others(data_dir, partial)
+        _sync(partial)
+        partial.rename(target)
+        _sync_one(target.parent)
+    except (OSError, sqlite3.Error) as error:
+        fix = "check the free space and the permissions there"
+        raise SetupError(f"the backup was not made: {error}", fix=fix) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)  # gone by its own name already when all went well
+    return (target / FILE).stat().st_size
+
+
+def _copy_database(source: Path, copy: Path) -> None:
+    reader = connect(source)
+    try:
+        # One read transaction: writers go on beside it, and none of what they write is in it in part.
+        reader.execute("VACUUM INTO ?", (str(copy),))
+    finally:
+        reader.close()
+    copy.chmod(0o600)
+    written = sqlite3.connect(copy)
+    try:
+        (verdict,) = written.execute("PRAGMA quick_check").fetchone()
+    finally:
+        written.close()
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(f"the copy is damaged: {verdict}")
+
+
+def _copy_others(data_dir: Path, partial: Path) -> None:
+    for item in sorted(data_dir.iterdir()):
+        if item.name in LEFT_OUT or item.name.startswith("."):
+            continue
+        if item.is_dir():
+            shutil.copytree(item, partial / item.name, ignore=shutil.ignore_patterns(".*"))
+        else:
+            shutil.copy2(item, partial / item.name)
+
+
+def _sync(folder: Path) -> None:
+    for path in (*folder.rglob("*"), folder):
+        _sync_one(path)
+
+
+def _sync_one(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,68 @@
+"""How many copies the log has is the operator's word: made so by `topics create`, held against it by `doctor`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from infra.bus.kafka import KafkaAccess, KafkaBus
+from infra.deploy import probes_kafka
+from schemas.errors import BusUnavailable
+from schemas.topics import TopicSpec
+
+pytestmark = pytest.mark.scaled
+SPECS = [TopicSpec("parley.inbound.web", 3, 60_000), TopicSpec("parley.state", 3, None)]
+
+
+@pytest.fixture
+async def one_copy(kafka_bootstrap: str, topic_prefix: str) -> AsyncIterator[str]:
+    bus = KafkaBus(kafka_bootstrap, prefix=topic_prefix, access=KafkaAccess(replication_factor=1))
+    await bus.start()
+    await bus.create_topics(SPECS)
+    yield kafka_bootstrap
+    await bus.close()
+
+
+async def checked(bootstrap: str, prefix: str, wanted: KafkaAccess) -> dict[str, str]:
+    found = await probes_kafka.probe(bootstrap, prefix, SPECS, wanted=wanted)
+    return {finding.check: f"{finding.status}: {finding.detail}" for finding in found}
+
+
+async def test_doctor_holds_the_topics_against_what_is_configured(one_copy: str, topic_prefix: str) -> None:
+    modest = await checked(one_copy, topic_prefix, KafkaAccess(replication_factor=1, min_insync_replicas=1))
+    assert modest["kafka in-sync"] == "ok: min.insync.replicas is 1 or more"
+    wishes = await checked(one_copy, topic_prefix, KafkaAccess(replication_factor=3, min_insync_replicas=2))
+    assert wishes["kafka replicas"] == "fail: 6 partitions have fewer than 3 copies"
+    assert wishes["kafka in-sync"].startswith("fail: min.insync.replicas is lower than configured: ")
+    assert f"{topic_prefix}parley.state" in wishes["kafka in-sync"]
+
+
+async def test_more_copies_than_brokers_is_refused_with_the_brokers_words(
+    kafka_bootstrap: str, topic_prefix: str
+) -> None:
+    bus = KafkaBus(kafka_bootstrap, prefix=topic_prefix, access=KafkaAccess(replication_factor=3))
+    await bus.start()
+    with pytest.raises(BusUnavailable, match=r"was not created: .*replication factor"):
+        await bus.create_topics(SPECS)
+    await bus.close()
+
+
+async def test_the_configured_minimum_is_set_on_the_topics(kafka_bootstrap: str, topic_prefix: str) -> None:
+    access = KafkaAccess(replication_factor=1, min_insync_replicas=1)
+    bus = KafkaBus(kafka_bootstrap, prefix=topic_prefix, access=access)
+    await bus.start()
+    assert await bus.create_topics(SPECS) == [spec.name for spec in SPECS]
+    await bus.close()
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    await admin.start()
+    try:
+        resource = ConfigResource(ConfigResourceType.TOPIC, f"{topic_prefix}parley.inbound.web")
+        (answer,) = await admin.describe_configs([resource])
+        settings = {entry[0]: entry[1] for entry in answer.resources[0][4]}
+    finally:
+        await admin.close()
+    assert settings["min.insync.replicas"] == "1"
+    assert settings["retention.ms"] == "60000"

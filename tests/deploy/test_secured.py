@@ -1,0 +1,137 @@
+"""Encrypted servers with passwords: a whole installation runs on them, and who is not let in is told why."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import yaml
+
+from infra.bus.kafka import KafkaAccess, KafkaBus, KafkaProfile
+from infra.state.redis import RedisAccess, open_redis_state
+from schemas.errors import BusUnavailable, ConfigInvalid, StateUnavailable
+from tests.deploy.secured import PASSWORD, USER, Certificates, SecuredKafka, SecuredRedis
+from tests.harness.client import Contact
+from tests.harness.installation import QUESTIONS, Installation
+from tests.harness.processes import Nursery
+
+pytestmark = pytest.mark.scaled
+HASTY = KafkaProfile(start_deadline=1.0)
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates.make(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+async def kafka(certificates: Certificates) -> AsyncIterator[SecuredKafka]:
+    with SecuredKafka(certificates) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="module")
+async def redis(certificates: Certificates) -> AsyncIterator[SecuredRedis]:
+    with SecuredRedis(certificates) as server:
+        yield server
+
+
+async def test_a_whole_installation_answers_over_encrypted_connections_with_passwords(
+    nursery: Nursery, tmp_path: Path, kafka: SecuredKafka, redis: SecuredRedis, certificates: Certificates
+) -> None:
+    secret = tmp_path / "kafka-password"
+    secret.write_text(PASSWORD)
+    log_in: dict[str, Any] = {
+        "security_protocol": "SASL_SSL",
+        "sasl_mechanism": "PLAIN",
+        "username": USER,
+        "password": f"file:{secret}",
+        "ca_file": str(certificates.ca),
+    }
+    made = Installation.make(nursery, tmp_path, kafka=kafka.secured, redis=redis.url, prefix="secured.")
+    sections = {"kafka": log_in, "redis": {"password": PASSWORD, "ca_file": str(certificates.ca)}}
+    made.config.write_text(yaml.safe_dump(yaml.safe_load(made.config.read_text()) | sections))
+    await made.prepare()
+    await made.start()
+    await made.put_documents()
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
+        contact = Contact(made.base, http, "ann")
+        await contact.open()
+        said = await contact.say(QUESTIONS[0])
+        assert "heat pack" in (await contact.answered(said.message_id))["text"]
+    status, output = await made.command("doctor", "--json")
+    found = {finding["check"]: finding for finding in json.loads(output)["findings"]}
+    assert found["kafka"]["status"] == found["redis"]["status"] == "ok", found
+    assert found["kafka topics"]["status"] == "ok"
+    assert PASSWORD not in output + (await made.run("config", "show"))
+    assert PASSWORD not in "".join(process.log.read_text() for process in made.roles.values())
+    await made.stop()
+    assert status == 1, "a single broker keeps offsets too short; doctor says so"
+
+
+def access_of(certificates: Certificates, **changes: str) -> KafkaAccess:
+    settings = {
+        "security_protocol": "SASL_SSL",
+        "sasl_mechanism": "PLAIN",
+        "username": USER,
+        "password": PASSWORD,
+        "ca_file": str(certificates.ca),
+    }
+    return KafkaAccess(**(settings | changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message", "fix"),
+    [
+        ({"password": "wrong"}, "refuses our credentials", "kafka.password"),
+        ({"sasl_mechanism": "SCRAM-SHA-512"}, "way to log in", "kafka.sasl_mechanism"),
+        ({"ca_file": ""}, "certificate is not trusted", "kafka.ca_file"),
+        ({"security_protocol": "PLAINTEXT"}, "ends our connections", "kafka.security_protocol"),
+    ],
+)
+async def test_a_broker_that_does_not_let_us_in_is_reported_with_the_reason(
+    kafka: SecuredKafka, certificates: Certificates, changes: dict[str, str], message: str, fix: str
+) -> None:
+    bus = KafkaBus(kafka.secured, access=access_of(certificates, **changes), profile=HASTY)
+    with pytest.raises(BusUnavailable, match=message) as caught:
+        await bus.start()
+    assert fix in caught.value.fix
+    assert PASSWORD not in repr(caught.value)
+    await bus.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message", "fix"),
+    [
+        ({"password": "wrong"}, "refuses our credentials", "redis.password"),
+        ({"password": ""}, "refuses our credentials", "redis.password"),
+        ({"ca_file": ""}, "certificate of Redis is not trusted", "redis.ca_file"),
+    ],
+)
+async def test_a_redis_that_does_not_let_us_in_is_reported_with_the_reason(
+    redis: SecuredRedis, certificates: Certificates, changes: dict[str, str], message: str, fix: str
+) -> None:
+    access = RedisAccess(**({"password": PASSWORD, "ca_file": str(certificates.ca)} | changes))
+    state = await open_redis_state(redis.url, access=access)
+    with pytest.raises(StateUnavailable, match=message) as caught:
+        await asyncio.wait_for(state.turns.listing("c"), 10)
+    assert fix in caught.value.fix
+    await state.close()
+
+
+def test_certificates_that_cannot_be_read_are_the_operators_fault(tmp_path: Path) -> None:
+    broken = tmp_path / "ca.pem"
+    with pytest.raises(ConfigInvalid, match=r"certificates cannot be used .*ca\.pem"):
+        KafkaBus("127.0.0.1:9", access=KafkaAccess(security_protocol="SSL", ca_file=str(broken)))
+    broken.write_text("not a certificate")
+    with pytest.raises(ConfigInvalid, match="certificates cannot be used"):
+        KafkaBus("127.0.0.1:9", access=KafkaAccess(security_protocol="SSL", ca_file=f"{broken}"))
+    with pytest.raises(ConfigInvalid, match="no file"):
+        RedisAccess(ca_file="/nowhere/ca.pem").client("rediss://127.0.0.1/0")
+    with pytest.raises(ConfigInvalid, match="needs encryption"):
+        RedisAccess(ca_file="/nowhere/ca.pem").client("redis://127.0.0.1/0")

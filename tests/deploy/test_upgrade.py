@@ -1,0 +1,154 @@
+"""From one release to the next without a stop: processes of both side by side, and none ends before it has drained."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import yaml
+
+from gateway.compose import GRACE
+from infra.bus.kafka import KafkaBus
+from schemas import topics
+from schemas.ports import Record
+from tests.deploy.releases import CAME_LATE
+from tests.faults.test_kills import findings_of, talking
+from tests.harness.client import Contact
+from tests.harness.installation import Installation
+from tests.harness.outside import Outside, eventually
+from tests.harness.processes import Nursery
+from tests.telemetry.scraping import scrape
+
+pytestmark = [pytest.mark.scaled, pytest.mark.timeout(240)]
+PASSING = {"PARLEY_MEMBER": ""}
+"""A member that leaves for good gives its partitions back at once."""
+
+
+@pytest.fixture
+async def parley(
+    nursery: Nursery, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
+) -> AsyncIterator[Installation]:
+    made = Installation.make(nursery, tmp_path, kafka=kafka_bootstrap, redis=redis_url, prefix=topic_prefix)
+    await made.prepare()
+    yield made
+    await made.stop()
+
+
+def turns_of(parley: Installation, role: str) -> int:
+    return parley.roles[role].log.read_text(errors="replace").count('"turn_done"')
+
+
+async def more_turns(parley: Installation, *roles: str, turns: int = 5) -> None:
+    """Until each of these has done that many more."""
+    before = {role: turns_of(parley, role) for role in roles}
+
+    async def done() -> bool:
+        return all(turns_of(parley, role) >= before[role] + turns for role in roles)
+
+    await eventually(done, deadline=60)
+
+
+async def ended(parley: Installation, role: str) -> None:
+    """SIGTERM; it ends by itself, in good order and in time."""
+    assert await parley.roles[role].stop(timeout=GRACE) == 0, parley.roles[role].tail()
+
+
+async def no_lag(parley: Installation) -> bool:
+    async with aiohttp.ClientSession() as http:
+        page = await scrape(Outside(parley, http), "edge")
+    return page.value("parley_lag_records", group="parley.worker.web") == 0
+
+
+async def events_of(parley: Installation) -> AsyncIterator[Record]:
+    settings = yaml.safe_load(parley.config.read_text())
+    bus = KafkaBus(settings["bus"].removeprefix("kafka://"), prefix=settings["topic_prefix"])
+
+    async def records() -> AsyncIterator[Record]:
+        await bus.start()
+        try:
+            async for record in await bus.read(topics.EVENTS):
+                yield record
+        finally:
+            await bus.close()
+
+    return records()
+
+
+def style(record: Record) -> str:
+    """Which release wrote it."""
+    if "ce_laterattribute" in record.headers:
+        return "newer"
+    value = json.loads(record.value or b"{}")
+    late = CAME_LATE.get(record.headers["ce_type"], set())
+    return "older" if late and not late & value.keys() else "ours"
+
+
+@pytest.mark.parametrize(("running", "rolled_out"), [("older", ""), ("", "newer")])
+async def test_two_releases_side_by_side_lose_double_and_reorder_nothing(
+    parley: Installation, running: str, rolled_out: str
+) -> None:
+    """Every role is replaced while people write: from the release before to ours, and from ours to the one after."""
+    old, new = {**PASSING, "TEST_RELEASE": running}, {**PASSING, "TEST_RELEASE": rolled_out}
+    await parley.start("edge", "worker", "connectors", env=old)
+    await parley.put_documents()
+    async with talking(parley, people=12) as contacts:
+        await more_turns(parley, "worker")
+        await parley.start("worker#2", "connectors#2", env=new)
+        await more_turns(parley, "worker", "worker#2")
+        await ended(parley, "worker")
+        await ended(parley, "connectors")
+        await more_turns(parley, "worker#2")
+        await ended(parley, "edge")
+        await parley.start("edge", env=new)
+        await more_turns(parley, "worker#2")
+    found = await findings_of(parley, contacts)
+    assert found.faults == []
+    assert found.messages > 50
+    styles = [style(record) async for record in await events_of(parley)]
+    assert styles.count(running or rolled_out) > 5, "the other release was one"
+    assert styles.count("ours") > 5
+    await eventually(lambda: no_lag(parley), deadline=30)
+
+
+async def test_a_worker_that_is_asked_to_stop_finishes_its_turns_and_hands_over_the_rest(
+    nursery: Nursery, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
+) -> None:
+    """Sixty turns wait for their fold when SIGTERM comes: no answer is lost, none comes twice, and the lag ends."""
+    fold = {"web": 4.0, "others": 4.0}
+    channels = {"web": {"main": {"messages_per_minute": 100_000}}}
+    parley = Installation.make(
+        nursery,
+        tmp_path,
+        kafka=kafka_bootstrap,
+        redis=redis_url,
+        prefix=topic_prefix,
+        tenants={"plantstore": {"name": "Plants", "fold": fold, "channels": channels}},
+    )
+    await parley.prepare()
+    await parley.start("edge", "worker", "connectors", env=PASSING)
+    await parley.start("worker#2", env=PASSING)
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
+        contacts = [Contact(parley.base, http, f"c{n}") for n in range(60)]
+        for contact in contacts:
+            await contact.open()
+        await asyncio.gather(*(contact.say("What is in stock?") for contact in contacts))
+
+        async def busy() -> bool:
+            page = await scrape(Outside(parley, http), "worker")
+            return page.value("parley_oldest_waiting_seconds") > 0
+
+        await eventually(busy)
+        await ended(parley, "worker")
+        handled = turns_of(parley, "worker")
+        found = await parley.findings(contacts, deadline=60)
+        assert found.faults == []
+        assert found.messages == 60
+        await eventually(lambda: no_lag(parley), deadline=30)
+        both = handled + turns_of(parley, "worker#2")
+        assert both == 60, "each was answered by one of the two"
+        assert 0 < handled < 60
+    await parley.stop()
