@@ -1,0 +1,49 @@
+"""Real processes on both engines that send their traces to a collector of the test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.harness.installation import Installation
+from tests.harness.outside import Outside
+from tests.harness.processes import Nursery
+from tests.telemetry.collector import Collector, collecting
+
+ENGINES = [pytest.param("embedded"), pytest.param("scaled", marks=pytest.mark.scaled)]
+Start = Callable[..., Awaitable[Outside]]
+
+
+@pytest.fixture
+async def collector() -> AsyncIterator[Collector]:
+    async with collecting() as collector:
+        yield collector
+
+
+@pytest.fixture(params=ENGINES)
+async def start(
+    request: pytest.FixtureRequest, nursery: Nursery, tmp_path: Path, topic_prefix: str
+) -> AsyncIterator[Start]:
+    """``await start(**configuration)`` gives a running installation of this test alone, seen from outside."""
+    async with AsyncExitStack() as stack:
+
+        async def started(*flags: str, **changes: Any) -> Outside:
+            servers = {}
+            if request.param == "scaled":
+                kafka, redis = request.getfixturevalue("kafka_bootstrap"), request.getfixturevalue("redis_url")
+                servers = {"kafka": kafka, "redis": redis, "prefix": topic_prefix}
+            made = Installation.make(nursery, tmp_path, **servers, **changes)
+            await made.prepare()
+            stack.push_async_callback(made.stop)
+            await made.start(flags=flags)
+            if made.scaled:
+                await made.put_documents()
+            timeout = aiohttp.ClientTimeout(total=30)
+            return Outside(made, await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout)))
+
+        yield started

@@ -1,0 +1,191 @@
+"""The metrics of contract §5 tell what really happened, in the process where it happened."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from infra.deploy.local_redis import LocalRedis
+from schemas import topics
+from schemas.envelope import Envelope
+from tests.harness.installation import QUESTIONS, Installation
+from tests.harness.outside import Outside, Visitor, eventually
+from tests.telemetry.conftest import Start
+from tests.telemetry.scraping import Page, scrape
+
+PATIENT = {"plantstore": {"name": "Plants", "fold": {"web": 6.0}, "channels": {"web": {"main": {}}}}}
+STAGES = {"fold", "load", "retrieve", "answer", "commit", "publish", "total"}
+
+
+async def test_one_conversation_moves_every_counter_it_should(start: Start) -> None:
+    shop = await start()
+    before = [await scrape(shop, role) for role in ("edge", "worker", "connectors")]
+    visitor = await shop.visitor()
+    await visitor.ask(QUESTIONS[0])
+    assert (await visitor.post(client_msg_id="m1", text=QUESTIONS[0])).status == 202, "the same again"
+
+    async def sent() -> Page | None:
+        page = await scrape(shop, "connectors")
+        return page if page.value("parley_outbound_total", channel="web", result="sent") else None
+
+    connectors = await eventually(sent)
+    edge, worker = await scrape(shop, "edge"), await scrape(shop, "worker")
+    assert edge.value("parley_inbound_total", tenant="plantstore", channel="web") == 2
+    assert edge.value("parley_duplicates_total", where="edge") == 1
+    assert connectors.value("parley_send_seconds_count", channel="web") == 1
+    assert worker.value("parley_turns_total", channel="web", route="answer", model="local") == 1
+    assert worker.labels("parley_turn_seconds_count", "stage") == STAGES
+    for stage in STAGES:
+        assert worker.value("parley_turn_seconds_count", channel="web", stage=stage) == 1, stage
+    parts = sum(worker.value("parley_turn_seconds_sum", stage=stage) for stage in STAGES - {"total"})
+    assert worker.value("parley_turn_seconds_sum", stage="total") >= parts * 0.9
+    for page in before:
+        for name in ("parley_inbound_total", "parley_turns_total", "parley_outbound_total"):
+            assert page.value(name) == 0, name
+
+
+async def test_conversations_are_counted_by_owner(start: Start) -> None:
+    shop = await start()
+    visitor = await shop.visitor()
+    await visitor.ask(QUESTIONS[0])
+
+    async def owned(owner: str) -> bool:
+        return (await scrape(shop, "edge")).value("parley_conversations", owner=owner) >= 1
+
+    await eventually(lambda: owned("agent"))
+    body = {"to": "person", "epoch": 0}
+    assert (await shop.admin("POST", f"conversations/{visitor.conversation}/owner", json=body)).status == 200
+    await eventually(lambda: owned("person"))
+
+
+async def waiting(visitor: Visitor) -> tuple[Page, float]:
+    page = await scrape(visitor.outside, "worker")
+    return page, page.value("parley_oldest_waiting_seconds", channel="web")
+
+
+async def test_a_message_that_waits_shows_its_age_its_lag_and_its_load(start: Start) -> None:
+    """The fold waits six seconds: meanwhile the record is the oldest, and uncommitted; afterwards nothing is."""
+    shop = await start(tenants=PATIENT)
+    visitor = await shop.visitor()
+    await visitor.say(QUESTIONS[0])
+
+    async def old() -> Page | None:
+        page, age = await waiting(visitor)
+        lag = page.value("parley_lag_records", topic="parley.inbound.web", group="parley.worker.web")
+        return page if age >= 1 and lag == 1 else None
+
+    page = await eventually(old)
+    assert 1 <= page.value("parley_oldest_waiting_seconds", channel="web") <= 7
+    assert 0 < page.value("parley_worker_load", channel="web") < 0.01
+    await visitor.until("agent")
+
+    async def idle() -> bool:
+        page, age = await waiting(visitor)
+        return age == 0 and page.value("parley_lag_records") == 0 and page.value("parley_worker_load") == 0
+
+    await eventually(idle)
+
+
+@pytest.mark.parametrize("start", [pytest.param("scaled", marks=pytest.mark.scaled)], indirect=True)
+async def test_when_no_worker_runs_the_edge_tells_what_waits(start: Start) -> None:
+    shop = await start()
+    await shop.installation.kill("worker")
+    visitor = await shop.visitor()
+    await visitor.say(QUESTIONS[0])
+
+    async def stands() -> bool:
+        page = await scrape(shop, "edge")
+        lag = page.value("parley_lag_records", topic="parley.inbound.web", group="parley.worker.web")
+        return lag == 1 and page.value("parley_oldest_waiting_seconds", channel="web") >= 4
+
+    await eventually(stands, deadline=30)
+    await shop.installation.start("worker")
+    await visitor.until("agent")
+
+    async def moves() -> bool:
+        page = await scrape(shop, "edge")
+        lag = page.value("parley_lag_records", group="parley.worker.web")
+        return lag == 0 and page.value("parley_oldest_waiting_seconds") == 0
+
+    await eventually(moves, deadline=30)
+
+
+async def test_what_is_refused_is_counted_by_status(start: Start) -> None:
+    few = {"web": {"main": {"messages_per_minute": 1}}}
+    shop = await start(tenants={"plantstore": {"name": "Plants", "fold": {"web": 0.0}, "channels": few}})
+    visitor = await shop.visitor()
+    await visitor.say(QUESTIONS[0])
+    assert (await visitor.post(client_msg_id="more", text="again")).code == "rate_limited"
+    async with visitor.tab() as tab:
+        await tab.send(type="message", client_msg_id="even-more", text="again")
+        await tab.frame("error")
+    assert (await scrape(shop, "edge")).value("parley_refused_total", status="429") == 2
+
+
+async def test_a_record_that_cannot_be_used_is_counted_by_its_code(start: Start) -> None:
+    shop = await start()
+    visitor = await shop.visitor()
+    await visitor.ask(QUESTIONS[0])
+    poison = Envelope(
+        id="poison",
+        type="parley.message.unheard.v1",
+        source="/test",
+        tenant="plantstore",
+        data=b"{}",
+        time=datetime.now(UTC),
+        channel="web",
+        conversation=visitor.conversation,
+    )
+    await shop.installation.append(topics.inbound("web"), [poison])
+
+    async def counted() -> bool:
+        return (await scrape(shop, "worker")).value("parley_deadletters_total", code="unknown_event_type") == 1
+
+    await eventually(counted)
+
+
+async def test_every_process_tells_that_its_parts_are_ready(start: Start) -> None:
+    shop = await start()
+    for role in ("edge", "worker", "connectors"):
+        name = role if shop.installation.scaled else "dev"
+        page = await eventually(lambda role=role, name=name: ready_page(shop, role, name))  # type: ignore[misc]
+        searches = set() if role == "connectors" and shop.installation.scaled else {"knowledge"}
+        assert page.labels("parley_ready", "part") == {"bus", "state"} | searches
+
+
+async def ready_page(shop: Outside, role: str, name: str) -> Page | None:
+    page = await scrape(shop, role)
+    parts = [value for (known, labels), value in page.samples.items() if known == "parley_ready"]
+    assert page.labels("parley_ready", "role") <= {name}
+    return page if parts and all(parts) else None
+
+
+@pytest.mark.scaled
+async def test_a_store_that_is_away_shows_as_not_ready(
+    nursery: object, tmp_path: object, kafka_bootstrap: str, stoppable_redis: LocalRedis, topic_prefix: str
+) -> None:
+    made = Installation.make(
+        nursery,  # type: ignore[arg-type]
+        tmp_path,  # type: ignore[arg-type]
+        kafka=kafka_bootstrap,
+        redis=stoppable_redis.url,
+        prefix=topic_prefix,
+    )
+    await made.prepare()
+    await made.start("edge")
+    import aiohttp
+
+    async with aiohttp.ClientSession() as http:
+        shop = Outside(made, http)
+
+        async def is_ready(value: float) -> bool:
+            page = await scrape(shop, "edge")
+            return "state" in page.labels("parley_ready", "part") and page.value("parley_ready", part="state") == value
+
+        await eventually(lambda: is_ready(1))
+        stoppable_redis.kill()
+        await eventually(lambda: is_ready(0), deadline=30)
+        stoppable_redis.start()
+        await eventually(lambda: is_ready(1), deadline=30)
+    await made.stop()
