@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,12 +13,26 @@ import aiohttp
 
 @dataclass
 class Sent:
-    """One accepted message. ``accepted`` is the order of the acknowledgements."""
+    """One accepted message. ``tried`` and ``acked`` are ticks of its sender's own clock, before the first try and after
+    the acknowledgement: of two messages whose times overlap either may come first."""
 
     client_msg_id: str
     text: str
     message_id: str
     seq: int
+    tried: int = 0
+    acked: int = 0
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One request as its sender saw it. ``at`` is monotonic seconds at its end; ``status`` 0: no answer came at all."""
+
+    what: str
+    status: int
+    seconds: float
+    at: float
+    retry_after: str = ""
 
 
 @dataclass
@@ -32,6 +47,12 @@ class Contact:
     conversation: str = ""
     sent: list[Sent] = field(default_factory=list)
     refusals: dict[int, int] = field(default_factory=dict)
+    attempts: list[Attempt] = field(default_factory=list)
+    ticks: int = 0
+
+    def tick(self) -> int:
+        self.ticks += 1
+        return self.ticks
 
     @property
     def chat(self) -> str:
@@ -45,16 +66,22 @@ class Contact:
         """Repeat through refused connections, resets and 503s until an answer below 300 comes."""
         async with asyncio.timeout(deadline):
             while True:
+                begun, what = time.monotonic(), f"{method} {path.partition('?')[0]}"
                 try:
                     async with self.http.request(method, f"{self.chat}/{path}", **request) as answer:
                         body: dict[str, Any] = await answer.json(content_type=None)
+                        self._note(what, begun, answer.status, answer.headers.get("Retry-After", ""))
                         if answer.status < 300:
                             return body
                         self.refusals[answer.status] = self.refusals.get(answer.status, 0) + 1
                         assert answer.status in (429, 503), (answer.status, body)
                 except (aiohttp.ClientError, ConnectionError, TimeoutError):
-                    pass
+                    self._note(what, begun, 0)
                 await asyncio.sleep(random.uniform(0.02, 0.1))
+
+    def _note(self, what: str, begun: float, status: int, retry_after: str = "") -> None:
+        now = time.monotonic()
+        self.attempts.append(Attempt(what, status, now - begun, now, retry_after))
 
     async def open(self) -> None:
         body = await self.insist("POST", "sessions", json={})
@@ -64,8 +91,9 @@ class Contact:
         """Send until accepted; the same id each time."""
         mine = client_msg_id or f"{self.name}-{len(self.sent)}"
         request = {"client_msg_id": mine, "text": text}
+        tried = self.tick()
         body = await self.insist("POST", "messages", json=request, headers=self._bearer)
-        said = Sent(mine, text, body["message_id"], body["seq"])
+        said = Sent(mine, text, body["message_id"], body["seq"], tried, self.tick())
         self.sent.append(said)
         return said
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ def config_of(folder: Path, **changes: Any) -> dict[str, Any]:
     tenant = {"channels": {"web": {"main": {"messages_per_minute": 100_000}}}, "knowledge": {"paths": ["knowledge"]}}
     return {
         "data_dir": str(folder / "data"),
+        "encoder": "light",
         "secret_key": "test-secret-key-of-32-characters!",
         "admin_token": ADMIN_TOKEN,
         "partitions": 3,
@@ -104,9 +105,10 @@ class Installation:
     async def start(
         self, *roles: str, env: dict[str, str] | None = None, wait: bool = True, flags: Sequence[str] = ()
     ) -> None:
-        """Start roles (all by default), each with these ``flags``, and wait until they are ready."""
+        """Start roles (all by default), each with these ``flags``, and wait until they are ready. A second process of
+        a role has a name of its own: ``worker#2``."""
         for role in roles or self.all_roles:
-            command = ["dev"] if role == "dev" else ["run", role]
+            command = ["dev"] if role == "dev" else ["run", role.partition("#")[0]]
             args = [*command, "--config", str(self.config), *flags]
             port, log = self.port(role), self.folder / f"{role}.log"
             stable = {"PARLEY_MEMBER": f"{role}-1"} if self.scaled else {}
@@ -180,17 +182,24 @@ class Installation:
             # Unknown until a worker has begun its first turn.
             about = await self.admin("GET", f"conversations/{contact.conversation}", tenant=contact.tenant, ok=False)
             return list(about.get("turns", []))
+        return (await self.logged_turns({contact.conversation})).get(contact.conversation, [])
+
+    async def logged_turns(self, conversations: Set[str]) -> dict[str, list[dict[str, Any]]]:
+        """The turns of these conversations that are on the log by now, by conversation. Scaled only."""
         settings = yaml.safe_load(self.config.read_text())
         bus = KafkaBus(settings["bus"].removeprefix("kafka://"), prefix=settings["topic_prefix"])
         await bus.start()
         try:
-            records = await bus.read(topics.EVENTS, keys=lambda key: key == contact.conversation)
+            records = await bus.read(topics.EVENTS, keys=lambda key: key in conversations)
             completed = [record async for record in records if record.headers["ce_type"] == topics.TURN_COMPLETED]
         finally:
             await bus.close()
         # A turn may stand on the log twice: whoever finds an outbox publishes it again, under the same id.
-        turns = [json.loads(record.value or b"{}") for record in completed]
-        return list({turn["id"]: turn for turn in turns}.values())
+        turns: dict[str, dict[str, dict[str, Any]]] = {}
+        for record in completed:
+            turn = json.loads(record.value or b"{}")
+            turns.setdefault(record.key, {})[turn["id"]] = turn
+        return {conversation: list(found.values()) for conversation, found in turns.items()}
 
     async def findings(self, contacts: list[Contact], *, deadline: float = 60) -> Findings:
         """Wait until every accepted message is in a turn and every reply is shown, then check everything. After the
@@ -198,8 +207,10 @@ class Installation:
         until = asyncio.get_running_loop().time() + deadline
         while True:
             found = Findings()
+            logged = await self.logged_turns({one.conversation for one in contacts}) if self.scaled else {}
             for contact in contacts:
-                check(contact, await contact.transcript(), await self.turns(contact), found)
+                turns = logged.get(contact.conversation, []) if self.scaled else await self.turns(contact)
+                check(contact, await contact.transcript(), turns, found)
             if not found.faults or asyncio.get_running_loop().time() > until:
                 return found
             await asyncio.sleep(0.1)

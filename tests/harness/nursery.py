@@ -11,8 +11,11 @@ with this parent, and this parent with its standard input.
 from __future__ import annotations
 
 import ctypes
+import gc
+import importlib
 import json
 import os
+import pkgutil
 import select
 import signal
 import sys
@@ -28,12 +31,18 @@ def warm() -> None:
     import redis.asyncio  # noqa: F401
     import tantivy  # noqa: F401
 
-    import gateway.cli
-    import gateway.compose  # noqa: F401
-    import infra.bus.kafka
-    import infra.bus.sqlite
-    import infra.state.redis
-    import infra.state.sqlite  # noqa: F401
+    import agent_worker
+    import connectors
+    import gateway
+    import infra
+    import schemas
+
+    for package in (gateway, connectors, agent_worker, infra, schemas):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    # What is here now is never garbage: a child that looked through it would only copy the pages.
+    gc.collect()
+    gc.freeze()
 
 
 def become(request: dict[str, Any]) -> None:
@@ -50,6 +59,7 @@ def become(request: dict[str, Any]) -> None:
     from schemas import crashpoints
 
     crashpoints.arm(os.environ.get("PARLEY_CRASH_AT", ""))
+    _adjust()
     sys.argv = ["parley", *request["args"]]
     status = 1
     try:
@@ -61,6 +71,52 @@ def become(request: dict[str, Any]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+
+
+def _adjust() -> None:
+    """What a test may change in a process and an operator may not: ``TEST_KAFKA_PROFILE`` (fields as JSON) makes the
+    client less patient, ``TEST_STOP_AT`` (a crash point) freezes it there until SIGCONT, ``TEST_DISK`` (a folder) puts
+    tests/harness/disk.py under SQLite, ``TEST_MUTANT`` brings one of the defects of tests/harness/mutants.py,
+    ``TEST_RELEASE`` makes it write as another release would (tests/deploy/releases.py)."""
+    if fields := os.environ.get("TEST_KAFKA_PROFILE"):
+        from infra.bus.kafka.bus import KafkaBus
+        from infra.bus.kafka.profile import KafkaProfile
+
+        defaults = KafkaBus.__init__.__kwdefaults__
+        assert defaults is not None
+        defaults["profile"] = KafkaProfile(**json.loads(fields))
+    if point := os.environ.get("TEST_STOP_AT"):
+        from schemas import crashpoints
+
+        crashpoints.arm(point)
+        vars(crashpoints)["os"] = _Freezing()
+    if mutant := os.environ.get("TEST_MUTANT"):
+        from tests.harness import mutants
+
+        mutants.bring(mutant)
+    if release := os.environ.get("TEST_RELEASE"):
+        from tests.deploy import releases
+
+        releases.become(release)
+    if folder := os.environ.get("TEST_DISK"):
+        from tests.harness import disk
+
+        disk.install(folder)
+
+
+class _Freezing:
+    """In place of ``os`` for the crash points: they stop the process where they would kill it, once."""
+
+    @staticmethod
+    def getpid() -> int:
+        return os.getpid()
+
+    @staticmethod
+    def kill(pid: int, _number: int) -> None:
+        from schemas import crashpoints
+
+        crashpoints.arm("")
+        os.kill(pid, signal.SIGSTOP)
 
 
 def tell(message: dict[str, Any]) -> None:

@@ -1,0 +1,29 @@
+"""One installation with servers of its own for all tests that break them: they leave it well."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.faults.world import World, opened
+from tests.harness.processes import Nursery
+
+
+@pytest.fixture(scope="package")
+async def shared_world(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    if os.environ.get("PARLEY_TEST_SERVERS") == "none":
+        pytest.skip("PARLEY_TEST_SERVERS=none: tests that need Kafka or Redis are left out")
+    async with opened(nursery, tmp_path_factory.mktemp("broken")) as world:
+        yield world
+
+
+@pytest.fixture
+async def world(shared_world: World) -> AsyncIterator[World]:
+    """Everything runs and is well, before and after."""
+    for role in shared_world.parley.all_roles:
+        if not shared_world.parley.roles[role].alive:
+            await shared_world.start(role)
+    yield shared_world
+    await shared_world.heal()

@@ -1,0 +1,44 @@
+"""More than can be handled at once, straight onto the log: what a flood looks like behind the edge."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from schemas import ids, topics
+from schemas.envelope import Envelope, envelope
+from schemas.messages import InboundMessage
+from tests.harness.installation import QUESTIONS
+
+
+def flood(tenant: str, *, conversations: int, each: int) -> list[Envelope]:
+    """``each`` messages in each of the conversations, in turn, as the edge would have written them."""
+    return [_said(tenant, f"flood-{n}", number) for number in range(each) for n in range(conversations)]
+
+
+def conversation(tenant: str, place: str) -> str:
+    return ids.conversation_id(tenant, "web", "main", place)
+
+
+def _said(tenant: str, place: str, number: int) -> Envelope:
+    now = datetime.now(UTC)
+    event = ids.event_id(tenant, "web", "main", place, str(number), "message.received")
+    message = InboundMessage(
+        id=event,
+        external_id=str(number),
+        place=place,
+        contact_id=ids.contact_id(tenant, "web", place),
+        text=f"{QUESTIONS[number % len(QUESTIONS)]} ({number})",
+        sent_at=now,
+    )
+    return envelope(
+        topics.MESSAGE_RECEIVED,
+        message,
+        id=event,
+        time=now,
+        source=f"/connectors/web/{tenant}/main",
+        tenant=tenant,
+        channel="web",
+        account="main",
+        conversation=conversation(tenant, place),
+        correlation_id=event,
+    )

@@ -1,0 +1,64 @@
+"""Kafka goes away, or is slow, under traffic: refused while it lasts, nothing lost or doubled, nobody restarts."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from tests.faults.outage import outage
+from tests.faults.test_kills import findings_of, talking
+from tests.faults.test_state_lost import three_more
+from tests.faults.world import World
+
+SILENCE = 20.0
+"""Seconds: four sessions of a consumer, four times what an append waits."""
+
+pytestmark = [pytest.mark.scaled, pytest.mark.timeout(240)]
+
+
+async def test_a_broker_that_is_killed_and_one_that_is_stopped(world: World) -> None:
+    pids = world.pids()
+    async with talking(world.parley, people=6) as contacts:
+        for name, ends in (("kill -9", world.kafka.kill), ("stop", world.kafka.stop)):
+            await three_more(contacts)
+            seen = await outage(
+                world.parley,
+                contacts,
+                lambda ends=ends: asyncio.to_thread(ends),  # type: ignore[misc]
+                lambda: asyncio.to_thread(world.kafka.start),
+                lasts=2.0,
+            )
+            print(f"Kafka {name}: {seen}")
+        await three_more(contacts)
+    found = await findings_of(world.parley, contacts)
+    print(found)
+    assert found.faults == []
+    assert world.pids() == pids
+
+
+async def test_a_broker_that_is_slow_and_then_silent_for_twenty_seconds(world: World) -> None:
+    """Slow answers are borne, by taking that long; none at all is refused until it is over."""
+    pids = world.pids()
+    link = world.near[0]
+    async with talking(world.parley, people=6) as contacts:
+        await three_more(contacts)
+        link.delay(0.2)
+        await three_more(contacts)
+        begun = time.monotonic()
+
+        async def fall_silent() -> None:
+            link.delay(0)
+            link.stall()
+
+        seen = await outage(world.parley, contacts, fall_silent, link.heal, lasts=SILENCE)
+        print(f"slow broker: {seen}; held: {dict(link.fired)}")
+        assert link.fired["latency"] > 0
+        assert link.fired["stall"] > 0
+        assert time.monotonic() - begun > SILENCE
+        await three_more(contacts)
+    found = await findings_of(world.parley, contacts)
+    print(found)
+    assert found.faults == []
+    assert world.pids() == pids

@@ -1,0 +1,48 @@
+"""Workers come and go under load: order is kept, nothing is lost and nothing is done twice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from infra.bus.partitioner import partition_of
+from tests.faults.test_kills import findings_of, talking
+from tests.faults.test_state_lost import three_more
+from tests.faults.test_zombies import turns_of
+from tests.faults.world import IMPATIENT, World
+
+pytestmark = [pytest.mark.scaled, pytest.mark.timeout(240)]
+
+MORE = ("worker#2", "worker#3")
+
+
+async def test_from_one_worker_to_three_and_back_under_load(world: World) -> None:
+    """The new ones take their share at once, and give it back when they are asked to stop."""
+    parley = world.parley
+    async with talking(parley, people=10) as contacts:
+        await three_more(contacts)
+        await asyncio.gather(*(parley.start(role, env=passing(), wait=False) for role in MORE))
+        await asyncio.gather(*(parley.roles[role].ready() for role in MORE))
+        await all_at_work(world, len({partition_of(contact.conversation, 3) for contact in contacts}))
+        await three_more(contacts)
+        assert await asyncio.gather(*(parley.roles[role].stop() for role in MORE)) == [0, 0]
+        await three_more(contacts)
+    found = await findings_of(parley, contacts)
+    print(found)
+    assert found.faults == []
+
+
+def passing() -> dict[str, str]:
+    """No lasting name: a member that leaves for good gives its partitions back at once."""
+    return {"PARLEY_MEMBER": "", "TEST_KAFKA_PROFILE": json.dumps(IMPATIENT)}
+
+
+async def all_at_work(world: World, partitions: int) -> None:
+    """As many workers handle turns as there are partitions with conversations."""
+    roles = ("worker", *MORE)
+    before = {role: await turns_of(world, role) for role in roles}
+    async with asyncio.timeout(60):
+        while sum([await turns_of(world, role) > before[role] for role in roles]) < partitions:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)

@@ -1,0 +1,53 @@
+"""Redis dies, or comes back with older data, under traffic: nothing lost or doubled, nobody restarts."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+
+import pytest
+
+from tests.faults.outage import outage
+from tests.faults.test_kills import findings_of, talking
+from tests.faults.test_state_lost import three_more
+from tests.faults.world import World
+
+pytestmark = [pytest.mark.scaled, pytest.mark.timeout(240)]
+
+
+async def test_a_redis_that_is_killed_and_one_that_comes_back_with_older_data(world: World) -> None:
+    """Each time work goes on by itself; after the second the state is rebuilt from the log."""
+    pids = world.pids()
+    redis = world.redis
+    async with talking(world.parley, people=6) as contacts:
+        await three_more(contacts)
+        seen = await outage(
+            world.parley,
+            contacts,
+            lambda: asyncio.to_thread(redis.kill),
+            lambda: asyncio.to_thread(redis.start),
+            lasts=1.0,
+        )
+        print(f"Redis kill -9: {seen}")
+        older = redis.home / "older"
+        shutil.copytree(redis.data_dir, older)
+        await three_more(contacts)
+
+        async def roll_back() -> None:
+            await asyncio.to_thread(redis.kill)
+            shutil.rmtree(redis.data_dir)
+            older.rename(redis.data_dir)
+            await asyncio.to_thread(redis.start)
+
+        seen = await outage(world.parley, contacts, roll_back, _nothing, lasts=0.5)
+        print(f"Redis rolled back: {seen}")
+        assert any('"event":"rebuild_finished"' in p.log.read_text() for p in world.parley.roles.values())
+        await three_more(contacts)
+    found = await findings_of(world.parley, contacts)
+    print(found)
+    assert found.faults == []
+    assert world.pids() == pids
+
+
+async def _nothing() -> None:
+    """It mends itself."""

@@ -1,0 +1,60 @@
+"""A short torture of each engine (tests/torture; `make torture` runs the long one): load, kills and bad weather."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.harness.processes import Nursery
+from tests.torture.plan import Options
+from tests.torture.report import Outcome
+from tests.torture.run import torture
+
+SEED = random.SystemRandom().randrange(2**32)
+
+
+async def short(nursery: Nursery, folder: Path, options: Options) -> Outcome:
+    outcome = await torture(options, folder, nursery, print)
+    print(json.dumps(outcome.as_json(), indent=1))
+    return outcome
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+async def test_embedded_loses_doubles_and_reorders_nothing_under_kills_and_bad_weather(
+    nursery: Nursery, tmp_path: Path
+) -> None:
+    options = Options("embedded", messages=500, kills=8, seed=SEED, seconds=120, faults=8, people=30)
+    outcome = await short(nursery, tmp_path, options)
+    assert outcome.found.faults == []
+    assert outcome.shortfalls == []
+
+
+@pytest.mark.scaled
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_kafka_and_redis_lose_double_and_reorder_nothing_when_all_parts_are_killed(
+    nursery: Nursery, tmp_path: Path
+) -> None:
+    if os.environ.get("PARLEY_TEST_SERVERS") == "none":
+        pytest.skip("PARLEY_TEST_SERVERS=none: tests that need Kafka or Redis are left out")
+    options = Options("scaled", messages=500, kills=8, seed=SEED, seconds=180, faults=8, people=30)
+    outcome = await short(nursery, tmp_path, options)
+    assert outcome.found.faults == []
+    assert outcome.shortfalls == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("mutant", ["dedupe_off", "outbox_forgotten"])
+async def test_a_defect_on_purpose_is_seen(nursery: Nursery, tmp_path: Path, mutant: str) -> None:
+    options = Options(
+        "embedded", messages=400, kills=12, seed=7, seconds=60, faults=0, kinds=(), people=30, mutant=mutant, settle=3
+    )
+    outcome = await short(nursery, tmp_path, options)
+    seen = outcome.found.doubled if mutant == "dedupe_off" else outcome.found.unanswered
+    assert seen, "the checker saw nothing"

@@ -1,0 +1,76 @@
+"""Defects on purpose, each in one process for its whole life: a check that does not see them sees nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from schemas.ports import Begun
+
+
+def bring(name: str) -> None:
+    """Raises KeyError for a name that is none of MUTANTS."""
+    MUTANTS[name]()
+
+
+def _dedupe_off() -> None:
+    """A worker no longer asks what was handled before."""
+    _begin_with(handled=frozenset())
+
+
+def _outbox_forgotten() -> None:
+    """What was committed and not published stays so: neither the next turn nor the sweeper publishes it."""
+    from agent_worker.outbox import Outbox
+
+    async def nothing(self: Outbox, conversation: str, now: datetime) -> int:
+        return 0
+
+    _begin_with(outbox=[])
+    Outbox.publish_pending = nothing  # type: ignore[method-assign]
+
+
+def _acknowledged_early() -> None:
+    """The edge says yes first, and appends afterwards."""
+    from connectors.inbound import Inbound
+
+    append = Inbound._append
+    running: set[asyncio.Task[None]] = set()
+
+    async def later(self: Inbound, entries: Any) -> None:
+        async def after_a_while() -> None:
+            await asyncio.sleep(0.5)
+            await append(self, entries)
+
+        task = asyncio.create_task(after_a_while())
+        running.add(task)
+        task.add_done_callback(running.discard)
+
+    Inbound._append = later  # type: ignore[method-assign]
+
+
+def _begin_with(**changes: Any) -> None:
+    from infra.state.redis.conversations import RedisConversations
+    from infra.state.sqlite.conversations import SqliteConversations
+
+    for adapter in (RedisConversations, SqliteConversations):
+        _wrap(adapter, changes)
+
+
+def _wrap(adapter: Any, changes: dict[str, Any]) -> None:
+    begin = adapter.begin
+
+    async def changed(*arguments: Any, **named: Any) -> Begun:
+        begun: Begun = await begin(*arguments, **named)
+        return replace(begun, **changes)
+
+    adapter.begin = changed
+
+
+MUTANTS: dict[str, Callable[[], None]] = {
+    "dedupe_off": _dedupe_off,
+    "outbox_forgotten": _outbox_forgotten,
+    "acknowledged_early": _acknowledged_early,
+}

@@ -1,0 +1,144 @@
+"""How long it takes to rebuild an emptied Redis from the log, with real servers.
+
+python -m tests.measure.rebuild [conversations] [--profile]
+
+Each conversation has a contact, a question, an answer, its turn, its delivery and a snapshot on the log: six records.
+Prints, asserts nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import cProfile
+import pstats
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+
+from infra.bus.kafka import KafkaBus
+from infra.bus.kafka.profile import KafkaProfile
+from infra.bus.partitioner import SHARDS
+from infra.deploy.local_kafka import LocalKafka
+from infra.deploy.local_redis import LocalRedis
+from infra.state.rebuild import rebuild
+from infra.state.redis import open_redis_state
+from schemas import ids, topics
+from schemas.conversation import Contact, Conversation, Delivered, Facts, HandledId, Origin, SeqOf, Snapshot, Turn
+from schemas.envelope import Envelope, envelope
+from schemas.messages import Address, Author, InboundMessage, OutboundMessage
+from schemas.ports import Bus
+
+TENANT = "plantstore"
+NOW = datetime.now(UTC)
+AT_ONCE = 1_500
+
+
+def life(place: str) -> Iterator[Envelope]:
+    """All that one short conversation leaves on the log, in its order."""
+    conversation = ids.conversation_id(TENANT, "web", "main", place)
+    contact = Contact(
+        id=ids.contact_id(TENANT, "web", place),
+        tenant=TENANT,
+        addresses=[Address(channel="web", value=place)],
+        conversations={"web:main": conversation},
+        created_at=NOW,
+    )
+    said = InboundMessage(
+        id=ids.event_id(TENANT, "web", "main", place, "1", "message.received"),
+        external_id="1",
+        place=place,
+        contact_id=contact.id,
+        text="Do you add a heat pack in winter? My parcel is to arrive before the weekend.",
+        sent_at=NOW,
+    )
+    turn = ids.turn_id(conversation, [said.id])
+    reply = OutboundMessage(
+        id=ids.reply_id(turn, 0),
+        author=Author(kind="agent", name="Assistant"),
+        text="In winter we add a heat pack to every parcel with tropical plants for 4.50 euro.",
+        place=place,
+        contact_id=contact.id,
+        turn_id=turn,
+        created_at=NOW,
+        expires_at=NOW + timedelta(days=1),
+    )
+
+    def event(kind: str, payload: object, id_: str, **more: str) -> Envelope:
+        return envelope(
+            kind,
+            payload,  # type: ignore[arg-type]
+            id=id_,
+            time=NOW,
+            source="/measure",
+            tenant=TENANT,
+            channel="web",
+            account="main",
+            **({"conversation": conversation} | more),
+        )
+
+    yield event(topics.CONTACT_SNAPSHOT, contact, contact.id, conversation="", subject=f"contact:{contact.id}")
+    yield event(topics.MESSAGE_RECEIVED, said, said.id)
+    yield event(topics.CONVERSATION_SNAPSHOT, snapshot(conversation, place, contact.id, said.id, reply.id, turn), turn)
+    yield event(topics.MESSAGE_SEND, reply, reply.id)
+    yield event(topics.TURN_COMPLETED, Turn(id=turn, handled=[said.id], route="answer", replies=[reply], at=NOW), turn)
+    yield event(topics.DELIVERY_RECORDED, Delivered(message_id=reply.id, state="sent", seq=2, at=NOW), reply.id)
+
+
+def snapshot(conversation: str, place: str, contact: str, said: str, reply: str, turn: str) -> Snapshot:
+    state = Conversation(
+        id=conversation,
+        origin=Origin(tenant=TENANT, channel="web", account="main", place=place, contact_id=contact),
+        version=1,
+        head_seq=2,
+        created_at=NOW,
+        updated_at=NOW,
+        facts=Facts(turns=1, last_turn_id=turn, last_route="answer"),
+    )
+    recent = [SeqOf(id=said, seq=1), SeqOf(id=reply, seq=2)]
+    return Snapshot(conversation=state, handled=[HandledId(id=said, at=NOW)], recent=recent)
+
+
+async def fill(bus: Bus, conversations: int) -> None:
+    waiting: list[Envelope] = []
+    for n in range(conversations):
+        waiting += life(f"visitor-{n}")
+        if len(waiting) >= AT_ONCE:
+            await bus.append(waiting)
+            waiting = []
+    if waiting:
+        await bus.append(waiting)
+
+
+async def main(conversations: int, profiled: bool) -> None:
+    with LocalKafka(bench=True) as kafka, LocalRedis() as redis:
+        bus = KafkaBus(kafka.bootstrap, profile=KafkaProfile(append_deadline=60.0))
+        await bus.start()
+        await bus.create_topics(topics.topic_specs(["web"], partitions=24))
+        begun = time.perf_counter()
+        await fill(bus, conversations)
+        print(f"{6 * conversations:,} records appended in {time.perf_counter() - begun:.1f} s", flush=True)
+        state = await open_redis_state(redis.url)
+        profile = cProfile.Profile()
+        begun, worked = time.perf_counter(), time.process_time()
+        with profile if profiled else nullcontext():
+            report = await rebuild(
+                bus,
+                state.rebuild,
+                frozenset(range(SHARDS)),
+                channels=["web"],
+                settle=2.0,
+                now=datetime.now(UTC),
+            )
+        print(report)
+        print(f"rebuilt in {time.perf_counter() - begun:.1f} s, {time.process_time() - worked:.1f} s of processor time")
+        await state.close()
+        await bus.close()
+    if profiled:
+        pstats.Stats(profile).sort_stats("tottime").print_stats(40)
+
+
+if __name__ == "__main__":
+    numbers = [argument for argument in sys.argv[1:] if argument.isdecimal()]
+    asyncio.run(main(int(numbers[0]) if numbers else 100_000, "--profile" in sys.argv))

@@ -1,0 +1,81 @@
+"""The bench itself: each row runs to its end and yields figures. How fast anything is, is nobody's business here."""
+
+from __future__ import annotations
+
+import json
+import math
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from tests.bench.__main__ import ROWS, UNASKED, merged
+from tests.bench.chart import chart
+from tests.bench.figures import Row, Spread
+from tests.bench.sockets import course
+from tests.bench.stage import stage, tenants
+from tests.harness.installation import Installation
+from tests.harness.processes import Nursery
+
+NEEDS_SERVERS = {"worker", "waiting"}
+
+
+def _marked(row: str) -> object:
+    return pytest.param(row, marks=pytest.mark.scaled) if row in NEEDS_SERVERS else pytest.param(row)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [_marked(row) for row in UNASKED])
+async def test_row_yields_figures(name: str, nursery: Nursery, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Every row that `make bench` measures can be measured, and its figures are numbers."""
+    servers = {}
+    if name in NEEDS_SERVERS:
+        servers = {"kafka": request.getfixturevalue("kafka_bootstrap"), "redis": request.getfixturevalue("redis_url")}
+    async with stage(tmp_path, quick=True, nursery=nursery, **servers) as here:
+        rows = await import_module(f"tests.bench.{name}").measure(here)
+    assert rows
+    for row in rows:
+        assert math.isfinite(row.measured.median)
+        assert row.measured.low <= row.measured.median <= row.measured.high
+        assert row.measured.median > 0
+        json.dumps(row.as_json())
+
+
+@pytest.mark.slow
+async def test_sockets_lose_no_frame_in_a_reconnect_storm(nursery: Nursery, tmp_path: Path) -> None:
+    """300 sockets on one edge, gone and back all at once, are shown every message and answer once and in order."""
+    installation = Installation.make(nursery, tmp_path, tenants=tenants(), encoder="light")
+    await installation.start()
+    try:
+        ran = await course(installation.roles["dev"], 300, processes=2)
+    finally:
+        await installation.stop()
+    assert not any(ran.faults.values()), ran.faults
+
+
+def test_rows_are_known() -> None:
+    """Every row of the list is a module with something to measure."""
+    for name in ROWS:
+        assert callable(import_module(f"tests.bench.{name}").measure)
+
+
+def test_a_budget_is_met_on_its_own_side() -> None:
+    """A time must stay below its budget, a ratio above it."""
+    spread = Spread.of([1.0, 3.0, 2.0])
+    assert (spread.median, spread.low, spread.high) == (2.0, 1.0, 3.0)
+    assert Row("a", "", "ms", spread, 2.5).met is True
+    assert Row("a", "", "ms", spread, 1.5).met is False
+    assert Row("a", "", "x", spread, 2.5, "at least").met is False
+    assert Row("a", "", "x", spread).met is None
+
+
+def test_report_keeps_rows_of_earlier_runs(tmp_path: Path) -> None:
+    """Measuring one row again replaces that row alone."""
+    path = tmp_path / "bench.json"
+    one, other = (Row(name, "", "ms", Spread.of([1.0]), 2.0) for name in "ab")
+    path.write_text(json.dumps(merged(path, [one, other], {}, whole=True)))
+    again = Row("b", "", "ms", Spread.of([5.0]), 2.0)
+    report = merged(path, [again], {}, whole=False)
+    assert {row["name"]: row["measured"]["median"] for row in report["rows"]} == {"a": 1.0, "b": 5.0}
+    assert "MISSED" not in chart(report["rows"])
+    assert chart(report["rows"]).count("<rect") == 3
