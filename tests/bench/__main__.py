@@ -1,0 +1,77 @@
+"""The budget table, measured.
+
+python -m tests.bench [--only ROW …] [--quick] [--out FOLDER]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import json
+import logging
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from tests.bench import machine
+from tests.bench.chart import chart
+from tests.bench.figures import Row
+from tests.bench.stage import stage
+
+ROWS = ("edge", "worker", "latency", "waiting", "edits", "retrieval", "sockets", "suites")
+UNASKED = tuple(row for row in ROWS if row != "suites")
+"""``suites`` runs the whole test suite, so only who names it gets it."""
+
+
+async def run(names: tuple[str, ...], folder: Path, *, quick: bool) -> list[Row]:
+    rows: list[Row] = []
+    for name in names:
+        begun = time.monotonic()
+        async with stage(folder / name, quick=quick) as here:
+            here.folder.mkdir(parents=True, exist_ok=True)
+            for row in await importlib.import_module(f"tests.bench.{name}").measure(here):
+                print(row, flush=True)
+                for what, value in row.detail.items():
+                    print(f"    {what}: {value}", flush=True)
+                rows.append(row)
+        print(f"    ({name} took {time.monotonic() - begun:.0f} s)", flush=True)
+    return rows
+
+
+def merged(path: Path, rows: list[Row], about: dict[str, Any], *, whole: bool) -> dict[str, Any]:
+    """The report: with rows of an earlier one where this run did not measure them."""
+    known = {} if whole or not path.exists() else {row["name"]: row for row in json.loads(path.read_text())["rows"]}
+    known |= {row.name: {**row.as_json(), "about": about} for row in rows}
+    return {"about": about, "rows": list(known.values())}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measure the budgets of design §10.")
+    parser.add_argument("--only", action="append", choices=ROWS, help="a row; may be repeated")
+    parser.add_argument("--quick", action="store_true", help="a few operations a row, to see that it works")
+    parser.add_argument("--out", type=Path, default=Path("build/bench"), help="folder for bench.json and bench.svg")
+    options = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+    machine.raise_file_limit()
+    about = machine.about()
+    print(" ".join(f"{name}: {value}" for name, value in about.items()), flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = asyncio.run(run(tuple(options.only or UNASKED), Path(folder), quick=options.quick))
+    about["load after"] = machine.about()["load"]
+    options.out.mkdir(parents=True, exist_ok=True)
+    report = merged(options.out / "bench.json", rows, about, whole=not options.only)
+    (options.out / "bench.json").write_text(json.dumps(report, indent=1) + "\n")
+    (options.out / "bench.svg").write_text(chart(report["rows"]))
+    print(f"written: {options.out}/bench.json, {options.out}/bench.svg", flush=True)
+    missed = [row.name for row in rows if row.met is False]
+    print(f"{len(rows) - len(missed)} of {len(rows)} rows within budget" + (f"; missed: {missed}" if missed else ""))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

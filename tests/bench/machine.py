@@ -1,0 +1,54 @@
+"""What the machine is and does: processor time and memory of a process, the speed of its disk."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.bench.figures import quantile
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def processor_seconds(pid: int) -> float:
+    """Processor time that all threads of a process have used (Linux)."""
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+def resident_bytes(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+
+
+def fdatasync_ms(folder: Path, times: int = 100) -> tuple[float, float]:
+    """Median and 99th percentile of writing 4 KiB and waiting until they are on the disk of ``folder``."""
+    taken = []
+    with tempfile.NamedTemporaryFile(dir=folder) as file:
+        for _ in range(times):
+            begun = time.perf_counter()
+            os.write(file.fileno(), b"x" * 4096)
+            os.fdatasync(file.fileno())
+            taken.append((time.perf_counter() - begun) * 1000)
+    return quantile(taken, 0.5), quantile(taken, 0.99)
+
+
+def raise_file_limit() -> int:
+    """As many open files as we may have; returns how many that are."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+def about() -> dict[str, Any]:
+    """For the head of every report: figures mean little without it."""
+    return {
+        "cores": os.cpu_count(),
+        "load": [round(value, 2) for value in os.getloadavg()],
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()}",
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }

@@ -1,0 +1,104 @@
+"""Where rows are measured: a folder, servers that start when they are asked for, processes that end with it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from infra.deploy import servers
+from tests.harness.installation import Installation
+from tests.harness.processes import ROOT, Nursery, Process, free_port
+
+
+@dataclass
+class Stage:
+    """``quick``: a few operations and one round, to see that it works; its figures mean nothing."""
+
+    folder: Path
+    quick: bool
+    stack: AsyncExitStack = field(repr=False)
+    _nursery: Nursery | None = field(default=None, repr=False)
+    _kafka: str = ""
+    _redis: str = ""
+    _count: int = 0
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """A quick look is content with the one that needs no servers."""
+        return ("sqlite",) if self.quick else ("sqlite", "kafka")
+
+    def times(self, whole: int, quick: int) -> int:
+        return quick if self.quick else whole
+
+    async def nursery(self) -> Nursery:
+        if self._nursery is None:
+            self._nursery = Nursery()
+            await self._nursery.start()
+            self.stack.push_async_callback(self._nursery.close)
+        return self._nursery
+
+    async def engine(self, scaled: bool) -> dict[str, str]:
+        """What ``Installation.make`` takes: nothing for SQLite, else running servers and a prefix of its own."""
+        if not scaled:
+            return {}
+        if not self._kafka:
+            # Starting them blocks for seconds.
+            self._kafka = await asyncio.to_thread(self.stack.enter_context, servers.kafka())
+            self._redis = await asyncio.to_thread(self.stack.enter_context, servers.redis())
+        return {"kafka": self._kafka, "redis": self._redis, "prefix": f"bench-{uuid.uuid4().hex[:8]}."}
+
+    async def installation(self, scaled: bool, **changes: Any) -> Installation:
+        """Configured, its topics made, nothing started. Questions are compared by word vectors: what a sentence encoder
+        takes is its own time, not Parley's."""
+        changes = {"encoder": "light"} | changes
+        self._count += 1
+        folder = self.folder / f"{self._count}-{'scaled' if scaled else 'embedded'}"
+        installation = Installation.make(await self.nursery(), folder, **await self.engine(scaled), **changes)
+        await installation.prepare()
+        self.stack.push_async_callback(installation.stop)
+        return installation
+
+    async def program(self, module: str, *args: str) -> Process:
+        """Start ``python -m module PORT args``; ready once it answers /readyz, ended with the stage."""
+        self._count += 1
+        port, log = free_port(), self.folder / f"{self._count}-program.log"
+        with log.open("wb") as out:
+            child = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", module, str(port), *args, cwd=ROOT, stdout=out, stderr=out
+            )
+        exited = asyncio.ensure_future(child.wait())
+        process = Process(module, child.pid, log, port, exited)
+
+        async def end() -> None:
+            if process.alive:
+                await process.kill()
+
+        self.stack.push_async_callback(end)
+        return process
+
+
+@asynccontextmanager
+async def stage(
+    folder: Path, *, quick: bool = False, nursery: Nursery | None = None, kafka: str = "", redis: str = ""
+) -> AsyncIterator[Stage]:
+    """Nursery and servers are started when they are needed, unless they are given."""
+    async with AsyncExitStack() as stack:
+        yield Stage(folder, quick, stack, nursery, kafka, redis)
+
+
+def tenants(fold: float = 0.0, **more: Any) -> dict[str, Any]:
+    """One tenant whose limits are never reached."""
+    tenant = {
+        "name": "Plant store",
+        "fold": {"web": fold, "others": fold},
+        "limits": {"inbound_per_s": 1_000_000, "turns_at_once": 100_000},
+        "channels": {"web": {"main": {"messages_per_minute": 1_000_000}}},
+        "knowledge": {"paths": ["knowledge"]},
+    }
+    return {"plantstore": {**tenant, **more}}

@@ -1,0 +1,100 @@
+"""One installation, several hunting processes, and what has to hold at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tests.bench.machine import resident_bytes
+from tests.bench.stage import tenants
+from tests.fuzz.hunt import Catch, Task, hunt
+from tests.fuzz.seeds import Seed, World, seeds_of
+from tests.harness.client import Contact
+from tests.harness.installation import ADMIN_TOKEN, Installation
+from tests.harness.processes import Nursery
+
+MAY_GROW = 400 * 1024 * 1024
+"""Bytes. What was accepted is answered and remembered for a while, within bounds."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    seed: int
+    catch: Catch
+    grown: int
+    routes: int
+    alive: bool
+
+    @property
+    def faults(self) -> list[str]:
+        found = list(self.catch.wrong)
+        if not self.alive:
+            found.append("the process has ended")
+        if self.grown > MAY_GROW:
+            found.append(f"memory has grown by {self.grown >> 20} MiB")
+        return found
+
+    def __str__(self) -> str:
+        catch = self.catch
+        return "\n".join(
+            [
+                f"seed {self.seed}: {catch.sent:,} requests and frames to {self.routes} operations in "
+                f"{catch.seconds:.0f} s ({catch.sent / max(catch.seconds, 1e-3):,.0f}/s), {catch.sound:,} valid pairs "
+                f"in between, slowest batch {catch.slowest:.2f} s, memory +{self.grown >> 20} MiB",
+                f"answers: {dict(catch.statuses.most_common())}",
+                f"slowest: {catch.slow!r}",
+                f"mutations: {dict(catch.ways.most_common())}",
+                f"{len(self.faults)} faults",
+                *self.faults[:20],
+            ]
+        )
+
+
+async def campaign(
+    nursery: Nursery, folder: Path, *, count: int, seed: int, processes: int, lines: int = 6, seconds: float = 1e9
+) -> Outcome:
+    installation = Installation.make(nursery, folder, tenants=tenants(), encoder="light")
+    await installation.start(flags=["--log-level", "error"])
+    try:
+        async with aiohttp.ClientSession() as http:
+            seeds, visitor, message = await _survey(installation, http)
+        server = installation.roles["dev"]
+        before = resident_bytes(server.pid)
+        tasks = [
+            Task(server.port, tuple(seeds), visitor, message, seed, number, count // processes, lines, seconds)
+            for number in range(processes)
+        ]
+        catch = await _run(tasks)
+        alive = server.alive
+        grown = resident_bytes(server.pid) - before if alive else 0
+        return Outcome(seed, catch, grown, len(seeds), alive)
+    finally:
+        await installation.stop()
+
+
+async def _survey(installation: Installation, http: aiohttp.ClientSession) -> tuple[list[Seed], str, str]:
+    """A seed for every operation the running process documents, and somebody who has been answered once."""
+    contact = Contact(installation.base, http, "fuzz")
+    await contact.open()
+    said = await contact.say("Do you add a heat pack in winter?")
+    reply = await contact.answered(said.message_id)
+    async with http.get(f"{installation.base}/v1/openapi.json") as answer:
+        openapi: dict[str, Any] = await answer.json()
+    return seeds_of(openapi, World(contact.token, ADMIN_TOKEN, contact.conversation)), contact.token, reply["id"]
+
+
+async def _run(tasks: list[Task]) -> Catch:
+    if len(tasks) == 1:
+        return await asyncio.to_thread(hunt, tasks[0])
+    loop = asyncio.get_running_loop()
+    whole = Catch()
+    with ProcessPoolExecutor(len(tasks), mp_context=multiprocessing.get_context("spawn")) as pool:
+        for catch in await asyncio.gather(*(loop.run_in_executor(pool, hunt, task) for task in tasks)):
+            whole.add(catch)
+    return whole
