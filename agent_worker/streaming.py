@@ -34,8 +34,10 @@ class Stream:
         await self._publish(frame)
 
     async def abort(self) -> None:
-        """Take back what was shown, if anything was."""
+        """Take back what was shown, if anything was. What comes after it begins at index 0 again: that tells a new
+        text from the rest of the old one, even to a reader who missed the abort."""
         if self._next:
+            self._next = 0
             await self._publish({"type": "abort", "turn_id": self._turn})
 
     async def _publish(self, frame: dict[str, object]) -> None:

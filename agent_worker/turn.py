@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from agent_worker.events import ids_of, origin_of
+from agent_worker.events import ids_of, origin_of, waited
 from agent_worker.fold import Fold, Monotonic
 from agent_worker.handoff.drafts import handoff_draft
 from agent_worker.handoff.owner import OwnerRules
@@ -18,13 +18,14 @@ from agent_worker.intake import Intake, take_in
 from agent_worker.knowledge.questions import with_context
 from agent_worker.models.registry import Models
 from agent_worker.outbox import Outbox
+from agent_worker.pace import Pace
 from agent_worker.replies import Chain
 from agent_worker.settings import TenantRules, WorkerSettings
 from agent_worker.streaming import Stream
-from agent_worker.work import Work
-from schemas import crashpoints
+from agent_worker.work import Work, route_of
+from schemas import crashpoints, spans
 from schemas.conversation import Origin
-from schemas.errors import Fenced, RecordError, UndecodableRecord
+from schemas.errors import Fenced, RecordError, Unavailable, UndecodableRecord
 from schemas.ids import turn_id
 from schemas.messages import TranscriptMessage
 from schemas.ports import Batch, Begun, Clock, Draft, Knowledge, Metrics, Question, Record, State
@@ -61,15 +62,25 @@ class TurnEngine:
         self._set_aside = set_aside
         self._monotonic = monotonic
         self._owners = OwnerRules(state.conversations)
+        self._pace = Pace()
 
     async def handle(self, batch: Batch) -> None:
         """Raises Fenced when somebody else moved the conversation on: the lane then begins again."""
         stages: dict[str, float] = {}
         fold = await self._fold(batch, stages)
+        async with self._pace.turn(batch.records[0].headers.get("ce_tenant", "")) as waited_for_others:
+            if waited_for_others and batch.hurry.is_set():
+                raise Unavailable("the partition moves on; its next owner answers")
+            if batch.arrived.is_set():
+                fold.take_more()
+            await self._turn(fold, stages)
+
+    async def _turn(self, fold: Fold, stages: dict[str, float]) -> None:
         while (work := await self._load(fold, stages)) is not None:
             if await self._answer(work, fold):
                 await self._commit(work)
                 await self._publish(work)
+                self._took(fold, work)
                 break
             await self._more(fold, work)
 
@@ -152,7 +163,7 @@ class TurnEngine:
             rules=self._rules(fold),
             begun=begun,
             intake=intake,
-            chain=Chain.of(conversation, cause, turn),
+            chain=Chain.of(conversation, cause, turn, fold.traceparent),
             stream=Stream(self._state.signals, conversation.id, turn, conversation.epoch, silent=silent),
             stages=stages,
         )
@@ -236,7 +247,21 @@ class TurnEngine:
         channel = work.conversation.origin.channel
         for stage, milliseconds in work.stages.items():
             self._metrics.observe("parley_turn_seconds", milliseconds / 1000, channel=channel, stage=stage)
+        self._count(work)
         log.info("turn_done", turn_id=work.id, handled=len(work.intake.handled), replies=int(work.draft is not None))
+
+    def _took(self, fold: Fold, work: Work) -> None:
+        """What the contact waited, which the stages do not show: the time in the log before them counts too."""
+        if work.draft is not None:
+            seconds = waited(fold.batch.records[0], self._clock())
+            channel = work.conversation.origin.channel
+            self._metrics.observe("parley_turn_seconds", seconds, channel=channel, stage="total")
+
+    def _count(self, work: Work) -> None:
+        if work.draft is not None:
+            route, _ = route_of(work.draft, work.found)
+            channel = work.conversation.origin.channel
+            self._metrics.count("parley_turns_total", channel=channel, route=route, model=work.draft.model)
 
     async def _hand_over(self, work: Work) -> None:
         """The same request waits in the log; asking now only spares the contact that detour."""
@@ -256,7 +281,8 @@ class TurnEngine:
     async def _stage(self, stages: dict[str, float], name: str) -> AsyncIterator[None]:
         started = self._monotonic()
         try:
-            yield
+            with spans.span(name):
+                yield
         finally:
             stages[name] = round(stages.get(name, 0.0) + (self._monotonic() - started) * 1000, 3)
 

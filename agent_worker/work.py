@@ -95,7 +95,7 @@ class Work:
             id=self.id,
             handled=list(self.intake.waiting),
             route=route,
-            reasons=reasons,
+            reasons=[*reasons, *draft.reasons],
             confidence=min(1.0, max(0.0, self.found.confidence)),
             model=draft.model,
             tokens=draft.tokens,

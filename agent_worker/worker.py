@@ -14,8 +14,10 @@ from agent_worker.models.registry import Models
 from agent_worker.outbox import Outbox
 from agent_worker.settings import WorkerSettings
 from agent_worker.turn import TurnEngine
+from schemas import spans
 from schemas.errors import ParleyError
 from schemas.ports import Batch, Bus, Clock, Knowledge, Metrics, Record, State
+from schemas.topics import RECEIPT_RECORDED
 
 log = structlog.get_logger("parley.worker")
 LEFT_BEHIND = timedelta(seconds=10)
@@ -38,6 +40,7 @@ class Worker:
         monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._state = state
+        self._models = models
         self._clock = clock
         self._outbox = Outbox(bus, state.conversations, state.turns)
         self._office = DeadLetterOffice(bus=bus, state=state, settings=settings, metrics=metrics, clock=clock)
@@ -62,12 +65,34 @@ class Worker:
             conversation_id=batch.conversation,
             correlation_id=first.get("ce_correlationid", ""),
         ):
-            await self._engine.handle(batch)
+            await self._traced(batch)
+
+    async def _traced(self, batch: Batch) -> None:
+        """The turn joins the trace of what began it; what was folded in later is linked."""
+        first = next((r for r in batch.records if r.headers.get("ce_type") != RECEIPT_RECORDED), None)
+        if first is None or not spans.active():
+            return await self._engine.handle(batch)
+        parent = first.headers.get("traceparent", "")
+        about: dict[str, spans.Value] = {
+            "parley.channel": first.headers.get("ce_channel", ""),
+            "parley.conversation_id": batch.conversation,
+            "parley.correlation_id": first.headers.get("ce_correlationid", ""),
+            "parley.attempt": batch.attempt,
+        }
+        with spans.span("turn", parent=parent, kind="consumer", attributes=about):
+            try:
+                await self._engine.handle(batch)
+            finally:
+                spans.link({r.headers.get("traceparent", "") for r in batch.records} - {parent})
 
     async def give_up(self, conversation: str, records: Sequence[Record], error: Exception, attempts: int) -> None:
         """A GiveUp: raises only Unavailable errors, and may be repeated."""
         with structlog.contextvars.bound_contextvars(conversation_id=conversation):
             await self._office.give_up(conversation, records, error, attempts)
+
+    async def close(self) -> None:
+        """End the connections to models."""
+        await self._models.close()
 
     async def sweep(self) -> int:
         """Publish what was committed more than ten seconds ago and never published: its worker is gone. Returns how

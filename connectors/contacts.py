@@ -19,20 +19,24 @@ class ContactNews:
     process, does no harm: the topic is compacted."""
 
     def __init__(self) -> None:
-        self._told: OrderedDict[str, str] = OrderedDict()
+        self._told: OrderedDict[str, Contact] = OrderedDict()
 
     def untold(self, contacts: Iterable[Contact], now: datetime) -> list[Envelope]:
         """Snapshots of those that are new or changed."""
-        fresh = {contact.id: contact for contact in contacts if self._told.get(contact.id) != _digest(contact)}
+        fresh = {contact.id: contact for contact in contacts if not self._is_told(contact)}
         return [_snapshot(contact, now) for contact in fresh.values()]
 
     def told(self, contacts: Iterable[Contact]) -> None:
         """They are on the log."""
         for contact in contacts:
-            self._told[contact.id] = _digest(contact)
+            self._told[contact.id] = contact
             self._told.move_to_end(contact.id)
         while len(self._told) > REMEMBERED:
             self._told.popitem(last=False)
+
+    def _is_told(self, contact: Contact) -> bool:
+        told = self._told.get(contact.id)
+        return told is contact or told == contact
 
 
 def _digest(contact: Contact) -> str:

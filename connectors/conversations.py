@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from schemas.conversation import Origin
@@ -21,12 +22,12 @@ class OpenConversations:
         self._clock = clock
         self._opened: OrderedDict[str, datetime] = OrderedDict()
 
-    async def ensure(self, conversation: str, origin: Origin) -> None:
+    async def ensure(self, conversation: str, origin: Callable[[], Origin]) -> None:
         """Return once the conversation exists. Raises StateLost or StateUnavailable, and then asks again next time."""
         now = self._clock()
         if self._is_recent(conversation, now):
             return
-        await self._conversations.open(conversation, origin, now=now)
+        await self._conversations.open(conversation, origin(), now=now)
         self._opened[conversation] = now
         self._opened.move_to_end(conversation)
         while len(self._opened) > REMEMBERED:

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import structlog
 
 from connectors import live
-from schemas import ids, topics
+from schemas import ids, spans, topics
 from schemas.conversation import Delivered
 from schemas.crashpoints import reach
 from schemas.envelope import Envelope, envelope
@@ -41,7 +41,7 @@ def fact(sent: Envelope, outcome: Delivered) -> Envelope:
         conversation=sent.conversation,
         correlation_id=sent.correlation_id or sent.id,
         causation_id=sent.id,
-        traceparent=sent.traceparent,
+        traceparent=outcome.traceparent or sent.traceparent,
     )
 
 
@@ -59,7 +59,14 @@ class Ledger:
         self, sent: Envelope, message_id: str, outcome: Outcome, *, external_id: str = "", reason: str = ""
     ) -> None:
         """Record one outcome, show it in the transcript, and keep its event for ``flush``."""
-        told = Delivered(message_id=message_id, state=outcome, external_id=external_id, reason=reason, at=self._clock())
+        told = Delivered(
+            message_id=message_id,
+            state=outcome,
+            external_id=external_id,
+            reason=reason,
+            at=self._clock(),
+            traceparent=spans.traceparent(sent.traceparent),
+        )
         await self._state.deliveries.record(sent.conversation, told)
         if external_id:
             await self._state.deliveries.bind(

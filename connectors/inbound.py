@@ -7,18 +7,19 @@ exception is a message that the transcript already holds, because it got there a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
 from pydantic import ValidationError
 
 from connectors import live
+from connectors.acquaintances import Acquaintances
 from connectors.contacts import ContactNews
 from connectors.conversations import OpenConversations
-from schemas import ids, topics
+from schemas import ids, spans, topics
 from schemas.conversation import Contact, Origin
 from schemas.crashpoints import reach
 from schemas.envelope import Envelope, envelope
@@ -66,7 +67,7 @@ class Inbound:
         keeps_transcript: frozenset[str] = frozenset({"web"}),
     ) -> None:
         self._bus = bus
-        self._contacts = contacts
+        self._contacts = Acquaintances(contacts)
         self._transcript = transcript
         self._signals = signals
         self._metrics = metrics
@@ -75,6 +76,8 @@ class Inbound:
         self._news = ContactNews()
         self._open = OpenConversations(conversations, clock)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self.under_way = 0
+        """Calls of ``accept`` that have not ended."""
 
     async def accept(
         self, account: Account, events: Sequence[Event], *, admit: Callable[[], Awaitable[None]] | None = None
@@ -85,20 +88,54 @@ class Inbound:
 
         Raises InvalidRequest (a payload that does not fit its type), IdReused (the same message id with another body,
         nothing appended), BusUnavailable or StateUnavailable (the caller may send the same again)."""
+        about = {"parley.channel": account.channel, "parley.tenant": account.tenant}
+        self.under_way += 1
+        try:
+            with spans.span("append", kind="producer", attributes=about):
+                return await self._accept(account, events, admit)
+        finally:
+            self.under_way -= 1
+
+    async def _accept(
+        self, account: Account, events: Sequence[Event], admit: Callable[[], Awaitable[None]] | None
+    ) -> list[Accepted]:
         entries = [await self._entry(account, event) for event in events]
-        async with self._in_order({entry.conversation for entry in entries}):
-            known = {entry.envelope.id: seq for entry in entries if (seq := await self._known(account, entry))}
-            fresh = [entry for entry in entries if entry.envelope.id not in known]
-            if fresh and admit is not None:
+        if account.channel not in self._keeps_transcript:
+            if entries and admit is not None:
                 await admit()
-            await self._append(fresh)
+            await self._append(entries)
             await self._make(account, entries)
-            for entry in entries:
-                if entry.envelope.id not in known:
-                    known[entry.envelope.id] = await self._show(account, entry)
-        for _ in entries:
-            self._metrics.count("parley_inbound_total", tenant=account.tenant, channel=account.channel)
-        return [Accepted(entry.envelope.id, entry.conversation, known[entry.envelope.id]) for entry in entries]
+            return self._accepted(account, entries, {})
+        locks = self._locks_of({entry.conversation for entry in entries})
+        held: list[asyncio.Lock] = []
+        try:
+            for lock in locks:
+                await lock.acquire()
+                held.append(lock)
+            return self._accepted(account, entries, await self._add(account, entries, admit))
+        finally:
+            for lock in held:
+                lock.release()
+
+    async def _add(
+        self, account: Account, entries: list[_Entry], admit: Callable[[], Awaitable[None]] | None
+    ) -> dict[str, int]:
+        """Append what the transcript does not hold yet and add it there; numbers by event id."""
+        known = {entry.envelope.id: seq for entry in entries if (seq := await self._known(account, entry))}
+        fresh = [entry for entry in entries if entry.envelope.id not in known]
+        if fresh and admit is not None:
+            await admit()
+        await self._append(fresh)
+        await self._make(account, entries)
+        for entry in entries:
+            if entry.envelope.id not in known:
+                known[entry.envelope.id] = await self._show(account, entry)
+        return known
+
+    def _accepted(self, account: Account, entries: Sequence[_Entry], known: Mapping[str, int]) -> list[Accepted]:
+        if entries:
+            self._metrics.count("parley_inbound_total", len(entries), tenant=account.tenant, channel=account.channel)
+        return [Accepted(entry.envelope.id, entry.conversation, known.get(entry.envelope.id, 0)) for entry in entries]
 
     async def _entry(self, account: Account, event: Event) -> _Entry:
         now = self._clock()
@@ -132,19 +169,19 @@ class Inbound:
             account=account.name,
             conversation=conversation,
             correlation_id=fields["id"],
+            traceparent=spans.traceparent(),
         )
         return _Entry(conversation, contact, wrapped, payload if isinstance(payload, InboundMessage) else None)
 
-    @asynccontextmanager
-    async def _in_order(self, conversations: set[str]) -> AsyncIterator[None]:
+    def _locks_of(self, conversations: Iterable[str]) -> list[asyncio.Lock]:
         # Held from the append to the transcript, so that sequence numbers follow the log. Sorted: no deadlock.
-        async with AsyncExitStack() as stack:
-            for conversation in sorted(conversations):
-                lock = self._locks.get(conversation)
-                if lock is None:
-                    lock = self._locks[conversation] = asyncio.Lock()
-                await stack.enter_async_context(lock)
-            yield
+        locks = []
+        for conversation in sorted(conversations):
+            lock = self._locks.get(conversation)
+            if lock is None:
+                lock = self._locks[conversation] = asyncio.Lock()
+            locks.append(lock)
+        return locks
 
     async def _known(self, account: Account, entry: _Entry) -> int:
         if entry.message is None or account.channel not in self._keeps_transcript:
@@ -171,7 +208,7 @@ class Inbound:
         # Of the repeats too: what was lost with the state store comes back. Edits and receipts make no conversation.
         for entry in entries:
             if entry.message is not None:
-                await self._open.ensure(entry.conversation, _origin(account, entry.message))
+                await self._open.ensure(entry.conversation, partial(_origin, account, entry.message))
 
     async def _show(self, account: Account, entry: _Entry) -> int:
         if entry.message is None or account.channel not in self._keeps_transcript:

@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
 from connectors.deliveries import Ledger, Outcome
-from schemas import topics
+from schemas import spans, topics
 from schemas.crashpoints import reach
 from schemas.envelope import Envelope
 from schemas.errors import (
@@ -102,10 +102,20 @@ class Outbound:
                 event = Envelope.from_wire(record.headers, record.value)
                 if event.type != topics.MESSAGE_SEND:
                     raise UnknownEventType(f"{event.type} on an outbound topic")
-                await self._deliver(event, event.payload(OutboundMessage), ledger, batch.hurry)
+                await self._traced(event, event.payload(OutboundMessage), ledger, batch.hurry)
         finally:
             # Whatever was decided is told, also when a later message has to wait.
             await ledger.flush()
+
+    async def _traced(self, event: Envelope, message: OutboundMessage, ledger: Ledger, hurry: asyncio.Event) -> None:
+        about = {
+            "parley.channel": event.channel,
+            "parley.conversation_id": event.conversation,
+            "parley.correlation_id": event.correlation_id,
+            "parley.message_id": message.id,
+        }
+        with spans.span("send", parent=event.traceparent, kind="consumer", attributes=about):
+            await self._deliver(event, message, ledger, hurry)
 
     async def _deliver(self, event: Envelope, message: OutboundMessage, ledger: Ledger, hurry: asyncio.Event) -> None:
         account = self._accounts(event.tenant, event.channel, event.account)
@@ -172,8 +182,7 @@ class Outbound:
                 return await job.settle(verdict)
             tries += 1
             try:
-                async with asyncio.timeout(ONE_TRY):
-                    external_id = await self._channel.send(job.conversation, job.message, job.account)
+                external_id = await self._try(job)
             except SendDelayed as error:
                 await self._wait(_pause(error.retry_after_ms, tries, ends), job)
             except SendRefused as error:
@@ -187,6 +196,14 @@ class Outbound:
             else:
                 reach("connector.after_send")
                 return await job.settle("sent", external_id=external_id)
+
+    async def _try(self, job: _Job) -> str:
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(ONE_TRY):
+                return await self._channel.send(job.conversation, job.message, job.account)
+        finally:
+            self._metrics.observe("parley_send_seconds", time.monotonic() - started, channel=job.envelope.channel)
 
     async def _unwanted(self, job: _Job) -> Outcome | None:
         """The expiry and the owner rule again: both may have changed since the intent was written."""

@@ -11,7 +11,7 @@ from datetime import timedelta
 import structlog
 
 from connectors import live
-from schemas import topics
+from schemas import spans, topics
 from schemas.envelope import Envelope
 from schemas.errors import Parked, RecordError
 from schemas.messages import MessageState, Receipt, TranscriptMessage
@@ -80,6 +80,20 @@ class Receipts:
             upper = lower
 
     async def _mark(self, conversation: str, message_ids: list[str], state: MessageState) -> None:
+        await self._apply(conversation, message_ids, state)
+        if spans.active():
+            await self._tell(conversation, message_ids, state)
+
+    async def _tell(self, conversation: str, message_ids: list[str], state: MessageState) -> None:
+        """The end of each message's trace, which only its sender knew."""
+        for message_id in message_ids:
+            sent = await self._state.deliveries.outcome(conversation, message_id)
+            if sent is not None and sent.traceparent:
+                about = {"parley.message_id": message_id, "parley.conversation_id": conversation, "parley.state": state}
+                with spans.span(f"receipt {state}", parent=sent.traceparent, kind="consumer", attributes=about):
+                    pass
+
+    async def _apply(self, conversation: str, message_ids: list[str], state: MessageState) -> None:
         await self._state.transcript.mark(conversation, message_ids, state)
         await live.receipts(self._state.signals, conversation, message_ids, state)
 

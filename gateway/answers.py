@@ -42,6 +42,17 @@ class SessionAnswer(Answer):
     seq: int = Field(ge=0)
 
 
+class ThemeAnswer(Answer):
+    name: str
+    color: str
+    logo: str
+    greeting: str
+    position: Literal["left", "right"]
+    locale: str
+    words: dict[str, str]
+    max_file_size: int
+
+
 class PostedAnswer(Answer):
     message_id: str
     seq: int = Field(ge=0)
@@ -146,6 +157,8 @@ class SearchAnswer(Answer):
     passages: list[PassageItem]
     answerable: bool
     confidence: float = Field(ge=0, le=1)
+    encoder: str = ""
+    """What the documents were compared by, empty by words alone; only when ``explain`` is asked for."""
 
 
 class ConversationItem(Answer):

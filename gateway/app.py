@@ -13,13 +13,15 @@ from aiohttp import web
 from connectors.inbound import Inbound
 from gateway.attachments import AttachmentDesk
 from gateway.chat import Chat
+from gateway.crowding import Crowding
 from gateway.exchange import Exchange
 from gateway.origins import Origins
 from gateway.page import Page
 from gateway.parts import Parts
-from gateway.responses import errors_as_json, http_error, internal_error
+from gateway.responses import errors_as_json, http_error, internal_error, refusals_counted
 from gateway.sessions import Sessions
 from gateway.sockets import Sockets
+from gateway.tracing import traced
 from gateway.watch import Doors
 from gateway.webhooks import Webhooks
 from schemas.errors import PortInUse
@@ -44,17 +46,33 @@ def build_app(parts: Parts) -> web.Application:
 
 
 def _chat_app(parts: Parts) -> web.Application:
-    app = web.Application(middlewares=[errors_as_json], client_max_size=4 * 1024 * 1024)
-    state, clock, doors = parts.state, parts.clock, Doors()
-    inbound = Inbound(
+    join, inbound = parts.config.telemetry.join_callers, _inbound(parts)
+    crowding = Crowding(lambda: inbound.under_way)
+    app = web.Application(
+        middlewares=[refusals_counted(parts.metrics), crowding, errors_as_json, *traced(join=join)],
+        client_max_size=4 * 1024 * 1024,
+    )
+    app.on_response_prepare.append(_plain_headers)
+    _add_chat(app, parts, inbound, Doors())
+    Page(parts.config).add_routes(app)
+    return app
+
+
+def _inbound(parts: Parts) -> Inbound:
+    state = parts.state
+    return Inbound(
         bus=parts.bus,
         contacts=state.contacts,
         conversations=state.conversations,
         transcript=state.transcript,
         signals=state.signals,
         metrics=parts.metrics,
-        clock=clock,
+        clock=parts.clock,
     )
+
+
+def _add_chat(app: web.Application, parts: Parts, inbound: Inbound, doors: Doors) -> None:
+    state, clock = parts.state, parts.clock
     attachments = AttachmentDesk(
         parts.blobs, secret_key=parts.secret_key, public_url=parts.config.public_url, clock=clock
     )
@@ -80,15 +98,12 @@ def _chat_app(parts: Parts) -> web.Application:
     ).add_routes(app)
     sockets.add_routes(app)
     Webhooks(parts, inbound, exchange).add_routes(app)
-    Page(parts.config).add_routes(app)
-    app.on_response_prepare.append(_plain_headers)
 
     async def let_go(_app: web.Application) -> None:
         doors.close()
         await sockets.close_all()
 
     app.on_shutdown.append(let_go)
-    return app
 
 
 async def _plain_headers(request: web.Request, response: web.StreamResponse) -> None:

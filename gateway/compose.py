@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-import os
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -19,16 +19,16 @@ from aiohttp import web
 
 from agent_worker.knowledge.library import Library
 from connectors.registry import open_channel
-from gateway import health
+from gateway import gauges, health
 from gateway.app import build_app, serve_forever, serving
 from gateway.consumers import (
-    GAUGES_EVERY,
     SWEEP_EVERY,
     Consumers,
     connector_consumers,
     worker_consumers,
     worker_of,
 )
+from gateway.encoders import open_encoder
 from gateway.engines import Engine, channels_of, check_topics, open_engine, refuse_embedded
 from gateway.parts import Parts, accounts_of
 from gateway.responses import errors_as_json
@@ -38,6 +38,7 @@ from gateway.supervisor import Supervisor
 from infra.blobs import open_blobs
 from infra.metrics import PrometheusMetrics
 from infra.state.healer import Healer
+from infra.tracing import member_name, traced
 from schemas.errors import ParleyError
 from schemas.ports import Channel
 
@@ -81,6 +82,7 @@ async def opened(config: Config, *, searches: bool = True) -> AsyncIterator[tupl
 @asynccontextmanager
 async def _library(config: Config, engine: Engine, data_dir: Path) -> AsyncIterator[Library]:
     thresholds = {name: tenant.knowledge.answerable_above for name, tenant in config.tenants.items()}
+    encoder = await asyncio.to_thread(open_encoder, config)
     with own_folder(data_dir / "knowledge") as folder:
         library = Library(
             engine.bus,
@@ -88,6 +90,7 @@ async def _library(config: Config, engine: Engine, data_dir: Path) -> AsyncItera
             folder,
             clock=now,
             answerable_above=lambda tenant: thresholds.get(tenant, 0.5),
+            encoder=lambda: encoder,
         )
         await library.start()
         try:
@@ -137,7 +140,7 @@ async def embedded(config: Config) -> AsyncIterator[Parts]:
 
 async def serve_dev(config: Config, *, on_ready: Callable[[], object] | None = None) -> None:
     """Everything in one process until SIGTERM or SIGINT."""
-    async with _running(config) as (parts, supervisor):
+    async with _running(config, "dev") as (parts, supervisor):
         _start_worker(parts, supervisor, channels_of(config))
         _start_connectors(parts, supervisor, channels_of(config))
         await _serve_edge(config, parts, supervisor, on_ready)
@@ -147,8 +150,9 @@ async def serve_role(config: Config, role: Role, channels: Sequence[str] = ()) -
     """One role until SIGTERM or SIGINT. ``channels`` narrows workers and connectors; empty means all."""
     refuse_embedded(config, f"run {role}")
     served = [name for name in channels_of(config) if not channels or name in channels]
-    async with _running(config, searches=role != "connectors") as (parts, supervisor):
+    async with _running(config, role, searches=role != "connectors") as (parts, supervisor):
         if role == "edge":
+            _watch_groups(parts, supervisor, served)
             await _serve_edge(config, parts, supervisor, None)
             return
         start = _start_worker if role == "worker" else _start_connectors
@@ -165,13 +169,15 @@ def _health_app(parts: Parts) -> web.Application:
 
 
 @asynccontextmanager
-async def _running(config: Config, *, searches: bool = True) -> AsyncIterator[tuple[Parts, Supervisor]]:
+async def _running(config: Config, role: str, *, searches: bool = True) -> AsyncIterator[tuple[Parts, Supervisor]]:
     supervisor = Supervisor()
     supervisor.on_signals()
-    async with opened(config, searches=searches) as (parts, healer):
+    spans = traced(config.telemetry.otlp_endpoint, role=role, sample=config.telemetry.sample)
+    async with spans, opened(config, searches=searches) as (parts, healer):
         if not config.embedded:
             await check_topics(parts.bus, config)
         healer.start()
+        supervisor.every("ready gauges", gauges.SELDOM, lambda: gauges.report_readiness(parts, role))
         try:
             yield parts, supervisor
         finally:
@@ -180,23 +186,31 @@ async def _running(config: Config, *, searches: bool = True) -> AsyncIterator[tu
 
 
 def _member(role: str) -> str:
-    """A stable name, so that a restarted process gets its partitions back at once; empty means a passing member."""
-    name = os.environ.get("PARLEY_MEMBER", "")
+    """A stable name, so that a restarted process gets its partitions back at once; empty means a passing member.
+    ``hostname`` stands for the machine's, which containers keep over a restart."""
+    name = member_name()
     return f"{name}.{role}" if name else ""
 
 
 def _start_worker(parts: Parts, supervisor: Supervisor, channels: Sequence[str]) -> None:
     worker = worker_of(parts)
+    supervisor.at_last(worker.close)
     consumers = Consumers(parts, supervisor, member=_member("worker"))
     consumers.start(worker_consumers(worker, channels))
     supervisor.every("sweeper", SWEEP_EVERY, worker.sweep)
-    supervisor.every("worker gauges", GAUGES_EVERY, consumers.report)
+    supervisor.every("worker gauges", gauges.EVERY, consumers.report)
 
 
 def _start_connectors(parts: Parts, supervisor: Supervisor, channels: Sequence[str]) -> None:
     consumers = Consumers(parts, supervisor, member=_member("connectors"))
     consumers.start(connector_consumers(parts, channels))
-    supervisor.every("connector gauges", GAUGES_EVERY, consumers.report)
+    supervisor.every("connector gauges", gauges.EVERY, consumers.report)
+
+
+def _watch_groups(parts: Parts, supervisor: Supervisor, channels: list[str]) -> None:
+    """Somebody has to tell how far behind the workers are when none of them runs."""
+    for group in gauges.watched(parts, channels):
+        supervisor.every(f"gauges of {group.name}", gauges.SELDOM, group.report)
 
 
 async def _serve_edge(
@@ -204,11 +218,7 @@ async def _serve_edge(
 ) -> None:
     host, port = _address(config)
 
-    async def owners() -> None:
-        for owner, count in (await parts.state.conversations.counts()).items():
-            parts.metrics.gauge("parley_conversations", count, owner=owner)
-
-    supervisor.every("owner gauges", GAUGES_EVERY, owners)
+    supervisor.every("owner gauges", gauges.EVERY, lambda: gauges.report_owners(parts))
 
     async def http() -> None:
         async with serving(build_app(parts), host, port):

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from gateway import secret_files
-from gateway.settings import Config
+from gateway.settings import Config, Settings, WebAccount
 from gateway.source import Reader, Source
-from gateway.validation import Problems
+from gateway.validation import Problems, suggestion
 from schemas.errors import ConfigInvalid
 
 FILE_NAME = "parley.yaml"
@@ -59,6 +59,7 @@ def load(
     config = problems.validated()
     if config is not None:
         _check_modes(config, source, problems)
+        _check_models(config, problems)
     if problems.lines or config is None:
         raise _invalid(problems.lines, path)
     config = _absolute(config, path.parent)
@@ -157,14 +158,49 @@ def _check_modes(config: Config, source: Source, problems: Problems) -> None:
                 )
 
 
+def _check_models(config: Config, problems: Problems) -> None:
+    """`local` is always there, and always the extractive one: it is what everything falls back on."""
+    known = sorted({"local", *config.models})
+    if "local" in config.models and config.models["local"].provider != "local":
+        problems.add(("models", "local"), "models.local: must have `provider: local`; give your model another name")
+    for name, tenant in config.tenants.items():
+        if tenant.model not in known:
+            said = f"tenants.{name}.model: there is no model {tenant.model!r} under `models`"
+            problems.add(("tenants", name, "model"), said + suggestion(tenant.model, known))
+
+
 def _absolute(config: Config, folder: Path) -> Config:
     tenants = {}
     for name, tenant in config.tenants.items():
         paths = [str((folder / path).resolve()) for path in tenant.knowledge.paths]
         knowledge = tenant.knowledge.model_copy(update={"paths": paths})
-        tenants[name] = tenant.model_copy(update={"knowledge": knowledge})
+        channels = tenant.channels.model_copy(update={"web": _web_absolute(tenant.channels.web, folder)})
+        tenants[name] = tenant.model_copy(update={"knowledge": knowledge, "channels": channels})
     data_dir = str((folder / Path(config.data_dir).expanduser()).resolve())
-    return config.model_copy(update={"data_dir": data_dir, "tenants": tenants})
+    encoder = config.encoder
+    if encoder not in ("auto", "light"):
+        encoder = str((folder / Path(encoder).expanduser()).resolve())
+    files = {name: _files_absolute(getattr(config, name), folder) for name in ("kafka", "redis")}
+    return config.model_copy(update={"data_dir": data_dir, "tenants": tenants, "encoder": encoder, **files})
+
+
+def _web_absolute(accounts: Mapping[str, WebAccount], folder: Path) -> dict[str, WebAccount]:
+    """Logo and demo page are named relative to the file too; a logo may also be an address."""
+    out = {}
+    for name, account in accounts.items():
+        logo = account.theme.logo
+        if logo and "://" not in logo:
+            logo = str((folder / logo).resolve())
+        demo = str((folder / account.demo).resolve()) if account.demo else ""
+        theme = account.theme.model_copy(update={"logo": logo})
+        out[name] = account.model_copy(update={"theme": theme, "demo": demo})
+    return out
+
+
+def _files_absolute(section: Settings, folder: Path) -> Settings:
+    """Certificates are named relative to the file, as everything else is."""
+    named = {name: value for name, value in section if name.endswith("_file") and value}
+    return section.model_copy(update={name: str((folder / value).resolve()) for name, value in named.items()})
 
 
 def _invalid(lines: list[str], path: Path) -> ConfigInvalid:

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from agent_worker.models.local import LocalModel
-from agent_worker.models.registry import Models
 from agent_worker.settings import FoldRules, TenantRules, Voice, WorkerSettings
 from agent_worker.worker import Worker
 from connectors.deadletters import DeadLetterDesk
 from connectors.outbound import Outbound
 from connectors.receipts import Receipts
+from gateway.gauges import GroupGauges
+from gateway.models import open_models
 from gateway.parts import Parts
 from gateway.settings import Tenant
 from gateway.supervisor import Supervisor
@@ -22,7 +22,6 @@ from schemas.errors import SetupError
 from schemas.ports import GiveUp, LaneHandler
 
 SWEEP_EVERY = 5.0
-GAUGES_EVERY = 2.0
 DRAIN = 25.0
 """Seconds that a worker waits for its running turns when it stops or loses partitions."""
 
@@ -55,6 +54,7 @@ def _rules(tenant: Tenant) -> TenantRules:
         fold=fold,
         answerable_above=tenant.knowledge.answerable_above,
         turns_at_once=tenant.limits.turns_at_once,
+        model=tenant.model,
     )
 
 
@@ -67,7 +67,11 @@ def worker_of(parts: Parts) -> Worker:
         bus=parts.bus,
         state=parts.state,
         knowledge=parts.knowledge,
-        models=Models({"local": LocalModel(settings)}),
+        models=open_models(
+            parts.config,
+            settings,
+            failed=lambda name: parts.metrics.count("parley_model_failures_total", model=name),
+        ),
         settings=settings,
         metrics=parts.metrics,
         clock=parts.clock,
@@ -111,16 +115,18 @@ class Consumers:
         self._parts = parts
         self._supervisor = supervisor
         self._member = member
-        self._lanes: dict[str, tuple[Consumer, Lanes]] = {}
+        self._lanes: dict[str, tuple[GroupGauges, Lanes]] = {}
 
     def start(self, consumers: Sequence[Consumer]) -> None:
         for consumer in consumers:
             self._supervisor.run(consumer.group, self._part(consumer))
 
     def _part(self, consumer: Consumer) -> Callable[[], Awaitable[None]]:
+        gauges = GroupGauges(self._parts, consumer.topic, consumer.group, consumer.channel)
+
         async def part() -> None:
             lanes = self._lanes_of(consumer)
-            self._lanes[consumer.group] = (consumer, lanes)
+            self._lanes[consumer.group] = (gauges, lanes)
             stopper = asyncio.create_task(self._stop_with(lanes))
             try:
                 member = f"{self._member}.{consumer.group}" if self._member else ""
@@ -149,10 +155,5 @@ class Consumers:
 
     async def report(self) -> None:
         """One round of gauges: load and age by channel, lag by topic and group."""
-        metrics = self._parts.metrics
-        for consumer, lanes in list(self._lanes.values()):
-            if consumer.group == topics.worker_group(consumer.channel):
-                metrics.gauge("parley_worker_load", lanes.load, channel=consumer.channel)
-                metrics.gauge("parley_oldest_waiting_seconds", lanes.oldest_waiting, channel=consumer.channel)
-            for topic, lag in (await self._parts.bus.lag(consumer.group, [consumer.topic])).items():
-                metrics.gauge("parley_lag_records", lag, topic=topic, group=consumer.group)
+        for gauges, lanes in list(self._lanes.values()):
+            await gauges.report(lanes)

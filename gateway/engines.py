@@ -7,14 +7,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gateway.settings import Config
+from pydantic import SecretStr
+
+from gateway.settings import Config, Settings
 from schemas.errors import SetupError, TopicMismatch
 from schemas.ports import Bus, State
 from schemas.topics import TopicSpec, topic_specs
 
 if TYPE_CHECKING:
+    from infra.bus.kafka import KafkaAccess
     from infra.database import Database
 
 
@@ -70,13 +73,29 @@ def _open_database(data_dir: Path) -> Database:
     return Database.open(data_dir / "parley.db")
 
 
+def kafka_access(config: Config) -> KafkaAccess:
+    """Raises MissingDependency when the client is not installed."""
+    from infra.bus.kafka import KafkaAccess
+
+    return KafkaAccess(**revealed(config.kafka))
+
+
+def revealed(settings: Settings) -> dict[str, Any]:
+    """The values of a section, secrets in the clear: for the adapter that needs them, and nobody else."""
+    return {
+        name: value.get_secret_value() if isinstance(value, SecretStr) else value
+        for name, value in settings.model_dump().items()
+    }
+
+
 @asynccontextmanager
 async def _scaled(config: Config) -> AsyncIterator[Engine]:
     from infra.bus.kafka import KafkaBus
-    from infra.state.redis import open_redis_state
+    from infra.state.redis import RedisAccess, open_redis_state
 
-    bus = KafkaBus(config.bus.removeprefix("kafka://"), prefix=config.topic_prefix)
-    state = await open_redis_state(config.state, prefix=f"{config.topic_prefix}parley")
+    bus = KafkaBus(config.bus.removeprefix("kafka://"), prefix=config.topic_prefix, access=kafka_access(config))
+    access = RedisAccess(**revealed(config.redis))
+    state = await open_redis_state(config.state, prefix=f"{config.topic_prefix}parley", access=access)
     await bus.start()
     try:
         yield Engine(bus, state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -9,7 +10,8 @@ import stat
 from pathlib import Path
 
 from gateway import config as configuration
-from gateway.engines import specs
+from gateway import encoders
+from gateway.engines import kafka_access, revealed, specs
 from gateway.listening import check_port
 from gateway.settings import Config
 from infra.deploy.finding import Finding
@@ -28,6 +30,7 @@ async def examined(file: Path | None) -> list[Finding]:
         return [Finding("configuration", "fail", error.message, error.fix)]
     found = [Finding("configuration", "ok", str(path)), *_secrets(config), *_addresses(config), _folder(config)]
     found += [await _port(config), _blobs(config)]
+    found.append(await asyncio.to_thread(encoders.finding, config))
     return [*found, *(_sqlite() if config.embedded else await _servers(config))]
 
 
@@ -37,8 +40,16 @@ async def _servers(config: Config) -> list[Finding]:
     except ImportError as error:
         fix = "pip install 'parley-gateway[scaled]'"
         return [Finding("dependencies", "fail", f"{error.name} is not installed", fix)]
-    kafka = probes_kafka.probe(config.bus.removeprefix("kafka://"), config.topic_prefix, specs(config))
-    return [*await kafka, *await probes_redis.probe(config.state)]
+    from infra.state.redis import RedisAccess
+
+    access = kafka_access(config)
+    try:
+        kafka, redis = access.client(), RedisAccess(**revealed(config.redis)).client(config.state)
+    except ParleyError as error:
+        return [Finding("certificates", "fail", error.message, error.fix)]
+    brokers = config.bus.removeprefix("kafka://")
+    asked = probes_kafka.probe(brokers, config.topic_prefix, specs(config), access=kafka, wanted=access)
+    return [*await asked, *await probes_redis.probe(config.state, access=redis)]
 
 
 def _secrets(config: Config) -> list[Finding]:

@@ -12,15 +12,18 @@ from connectors.inbound import Accepted, Inbound
 from gateway.attachments import AttachmentDesk
 from gateway.lines import chat_message, visible
 from gateway.parts import Parts
+from gateway.responses import REFUSALS
 from gateway.sessions import Visit
 from schemas import ids, topics
 from schemas.envelope import envelope
-from schemas.errors import InvalidRequest, RateLimited, Unavailable
+from schemas.errors import InvalidRequest, ParleyError, RateLimited, Unavailable
 from schemas.messages import MAX_TEXT, Address, Choosing, Feedback, Printable, TranscriptMessage
 from schemas.ports import Event
 
 PAGE = 200
 MAX_ATTACHMENTS = 10
+PERSON = "person"
+"""Id of the choice that asks for a person; the worker knows it by the same name."""
 
 ClientId = Annotated[Printable, Field(min_length=1, max_length=64)]
 
@@ -61,6 +64,8 @@ class Exchange:
             label = await self._label(visit, posted.choice)
             text = text if text.strip() else label
             payload |= {"choice": posted.choice, "in_reply_to": posted.choice.in_reply_to}
+        if not text.strip() and not files:
+            raise InvalidRequest("text: must not be empty")
         payload["text"] = text
         return await self._accept(visit, topics.MESSAGE_RECEIVED, posted.client_msg_id, payload)
 
@@ -120,11 +125,18 @@ class Exchange:
         return (await self._inbound.accept(visit.account, [event], admit=admit))[0]
 
     async def _label(self, visit: Visit, choice: Choosing) -> str:
+        if choice.id == PERSON and not choice.in_reply_to:
+            return ""  # a standing offer: whoever wants a person may say so at any time, in any language
         line = await self._transcript.find(visit.conversation, choice.in_reply_to)
         for offered in [] if line is None else line.choices:
             if offered.id == choice.id:
                 return offered.label
         raise InvalidRequest("choice: it was not offered in this conversation")
+
+    def refused(self, error: ParleyError) -> None:
+        """Count what a socket is refused; requests are counted by their status."""
+        if error.status in REFUSALS:
+            self._parts.metrics.count("parley_refused_total", status=str(error.status))
 
     def _open(self) -> None:
         if self._parts.lost():

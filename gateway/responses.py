@@ -11,9 +11,11 @@ from typing import Any, TypeVar
 import orjson
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from pydantic import BaseModel, ValidationError
 
 from schemas.errors import InvalidRequest, ParleyError, TooLarge, UnsupportedMediaType
+from schemas.ports import Metrics
 
 log = structlog.get_logger("parley.gateway")
 
@@ -21,6 +23,7 @@ Model = TypeVar("Model", bound=BaseModel)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 JSON_TYPES = frozenset({"application/json"})
+REFUSALS = frozenset({429, 503})
 BODY_WAIT = 30.0
 """Seconds a client may take to send its body."""
 
@@ -94,6 +97,19 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         return internal_error()
 
 
+def refusals_counted(metrics: Metrics) -> Middleware:
+    """Middleware around ``errors_as_json``: how often we say "not now". A probe's 503 refuses nobody."""
+
+    @web.middleware
+    async def counting(request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = await handler(request)
+        if response.status in REFUSALS and request.path != "/readyz":
+            metrics.count("parley_refused_total", status=str(response.status))
+        return response
+
+    return counting
+
+
 def _route(request: web.Request) -> str:
     resource = request.match_info.route.resource
     return "" if resource is None else resource.canonical
@@ -114,6 +130,12 @@ async def read_body(request: web.Request, limit: int, kinds: Collection[str]) ->
         raise UnsupportedMediaType("compressed bodies are not accepted")
     if (request.content_length or 0) > limit:
         raise TooLarge(f"the body is larger than {limit} bytes")
+    if request.content.is_eof():
+        # It came with its head, as small ones do: nothing to wait for.
+        whole = request.content.read_nowait()
+        if len(whole) > limit:
+            raise TooLarge(f"the body is larger than {limit} bytes")
+        return whole
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_WAIT):

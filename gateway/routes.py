@@ -111,6 +111,27 @@ ROUTES: tuple[Route, ...] = (
     ),
     _chat(
         "GET",
+        "/theme",
+        "How the chat of a web account looks, for the widget.",
+        {200: a.ThemeAnswer},
+        auth=PUBLIC,
+        query={
+            "account": "The web account; main when not given.",
+            "locale": "The page's language; the tenant's when not given. `words` are in it; empty is English.",
+        },
+        errors=("not_found",),
+    ),
+    _chat(
+        "GET",
+        "/logo",
+        "The logo of a web account, where it is a file of the configuration.",
+        {200: "image/*"},
+        auth=PUBLIC,
+        query={"account": "The web account; main when not given."},
+        errors=("not_found",),
+    ),
+    _chat(
+        "GET",
         "/socket",
         "WebSocket: messages, deltas, receipts and typing, both ways.",
         {101: ""},
@@ -209,4 +230,5 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/openapi.json", "This document.", {200: "application/json"}),
     *(Route("GET", f"/{name}", "A file of the chat.", {200: kind}) for name, kind in FILES.items()),
     Route("GET", "/", "The demo page (embedded mode).", {200: "text/html"}, errors=("not_found",)),
+    Route("GET", "/demo/{file}", "A file of the demo page.", {200: "application/octet-stream"}, errors=("not_found",)),
 )

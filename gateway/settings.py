@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 Slug = Annotated[str, AfterValidator(lambda text: _shaped(text, r"[a-z0-9][a-z0-9_-]{0,62}", _SLUG))]
 """The name of a tenant or of an account: it stands in addresses, in keys and in file names."""
@@ -59,7 +59,7 @@ class Settings(BaseModel):
 
 
 class Theme(Settings):
-    """How the chat looks on the site."""
+    """How the chat looks on the site. ``logo``: an image beside the configuration file, or an https address."""
 
     name: str = ""
     color: Annotated[str, AfterValidator(_color)] = "#2f6f4f"
@@ -77,6 +77,8 @@ class WebAccount(Settings):
     identity_secret: SecretStr = SecretStr("")
     identity_public_key: str = ""
     theme: Theme = Theme()
+    demo: str = ""
+    """A folder with an ``index.html`` that embeds the chat, shown at ``/`` in embedded mode."""
     messages_per_minute: int = Field(default=60, ge=1)
     """Per visitor; over it the answer is 429."""
 
@@ -143,13 +145,102 @@ class Tenant(Settings):
     knowledge: KnowledgeSettings = KnowledgeSettings()
     fold: Fold = Fold()
     retention: Retention = Retention()
+    model: str = Field(default="local", min_length=1)
+    """The entry of ``models`` that answers; when it fails, `local` does."""
+
+
+class ModelPrices(Settings):
+    """US dollars for a million tokens. ``cached_input``: of a prompt the provider had in its cache; empty: as input."""
+
+    input: float = Field(default=0, ge=0)
+    output: float = Field(default=0, ge=0)
+    cached_input: float | None = Field(default=None, ge=0)
 
 
 class ModelEntry(Settings):
-    """One entry of the model registry. ``local`` needs nothing else."""
+    """One entry of the model registry. ``local`` needs nothing else. ``openai`` is any endpoint with OpenAI's chat
+    completions: ``model`` by the name it has there (a LoRA adapter by its own), ``api_key`` as ``${VARIABLE}`` or
+    ``file:name``, empty for a server that asks for none.
 
-    provider: Literal["local"] = "local"
+    ``timeout``: seconds for a whole answer; ``first_token``: seconds of silence, before the first token or between
+    two; ``context``: tokens of prompt and answer together; ``max_output``: tokens of an answer. ``abilities`` are what
+    the router may count on."""
+
+    provider: Literal["local", "openai"] = "local"
     model: str = ""
+    base_url: Annotated[str, AfterValidator(_public_url)] = ""
+    api_key: SecretStr = SecretStr("")
+    timeout: float = Field(default=60, gt=0, le=600)
+    first_token: float = Field(default=20, gt=0, le=600)
+    context: int = Field(default=32_000, ge=2_000)
+    max_output: int = Field(default=1_000, ge=50)
+    prices: ModelPrices = ModelPrices()
+    abilities: list[Literal["actions", "json", "vision"]] = []
+
+    @model_validator(mode="after")
+    def _complete(self) -> ModelEntry:
+        if self.provider == "local":
+            if more := self.model_fields_set - {"provider"}:
+                raise ValueError(f"provider local takes no {', '.join(sorted(more))}; did you mean `provider: openai`?")
+            return self
+        for name in ("model", "base_url"):
+            if not getattr(self, name):
+                raise ValueError(f"provider {self.provider} needs {name}")
+        if self.max_output * 2 > self.context:
+            raise ValueError("max_output must be at most half of context: the passages need room too")
+        return self
+
+
+class Telemetry(Settings):
+    """Traces, sent by OTLP/HTTP to a collector such as ``http://collector:4318``; empty: none are made. ``sample`` is
+    the share of requests that is traced. ``join_callers``: go on with the traceparent of requests, to be set only where
+    a proxy of yours sets that header."""
+
+    otlp_endpoint: Annotated[str, AfterValidator(_public_url)] = ""
+    sample: float = Field(default=1.0, ge=0, le=1)
+    join_callers: bool = False
+
+
+class Kafka(Settings):
+    """How to reach the brokers of ``bus: kafka://…``, and how ``parley topics create`` makes topics.
+
+    ``ca_file`` (PEM) is for brokers whose certificate no public authority signed; ``cert_file`` and ``key_file`` where
+    the brokers ask for one of ours. 0 copies: three, or as many as there are brokers."""
+
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    replication_factor: int = Field(default=0, ge=0, le=15)
+    min_insync_replicas: int = Field(default=0, ge=0, le=15)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Kafka:
+        if self.security_protocol.startswith("SASL") != bool(self.username):
+            raise ValueError(
+                "username and password go with security_protocol SASL_SSL or SASL_PLAINTEXT, and these need them"
+            )
+        if bool(self.username) != bool(self.password.get_secret_value()):
+            raise ValueError("username and password go together")
+        if not self.security_protocol.endswith("SSL") and (self.ca_file or self.cert_file or self.key_file):
+            raise ValueError("ca_file, cert_file and key_file need security_protocol SSL or SASL_SSL")
+        if bool(self.cert_file) != bool(self.key_file):
+            raise ValueError("cert_file and key_file go together")
+        if self.min_insync_replicas > (self.replication_factor or 3):
+            raise ValueError("min_insync_replicas cannot be more than replication_factor")
+        return self
+
+
+class Redis(Settings):
+    """How to reach the server of ``state: redis://…``; ``rediss://`` encrypts, and ``ca_file`` (PEM) is for a server
+    whose certificate no public authority signed."""
+
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    ca_file: str = ""
 
 
 class Config(Settings):
@@ -161,6 +252,13 @@ class Config(Settings):
     bus: Annotated[str, AfterValidator(_bus)] = "sqlite"
     state: Annotated[str, AfterValidator(_state)] = "sqlite"
     blobs: Annotated[str, AfterValidator(_blobs)] = "file"
+    encoder: str = Field(default="auto", min_length=1)
+    """What documents are compared with questions by: ``light`` word vectors; a folder with a sentence encoder
+    (``model.onnx``, ``tokenizer.json``, ``encoder.json``); or ``auto``, the sentence encoder that was fetched, else
+    ``light``."""
+    kafka: Kafka = Kafka()
+    redis: Redis = Redis()
+    telemetry: Telemetry = Telemetry()
     topic_prefix: Annotated[str, AfterValidator(_prefix)] = ""
     partitions: int = Field(default=24, ge=1, le=1000)
     secret_key: SecretStr = SecretStr("")

@@ -31,6 +31,7 @@ from gateway.origins import Origins
 from gateway.pump import Pump
 from gateway.sessions import Sessions, Visit
 from gateway.watch import Doors
+from schemas import spans
 from schemas.errors import InvalidRequest, ParleyError, Unauthorized, Unavailable
 from schemas.ports import Clock, Signals
 
@@ -212,13 +213,17 @@ class Conversing:
             await self._socket.shut(WSCloseCode.INTERNAL_ERROR, "internal error")
 
     async def _act(self, frame: Incoming) -> None:
+        if isinstance(frame, TypingFrame):
+            return await self._typing()
+        with spans.span(f"frame {frame.type}", kind="server"):
+            await self._do(frame)
+
+    async def _do(self, frame: Incoming) -> None:
         match frame:
             case MessageFrame():
                 await self._post(frame)
             case ChoiceFrame():
                 await self._post(frame.posted())
-            case TypingFrame():
-                await self._typing()
             case ReadFrame():
                 await self._seen(frame.seq)
             case FeedbackFrame():
@@ -241,4 +246,5 @@ class Conversing:
             self._read = seq
 
     async def _refuse(self, error: ParleyError, client_msg_id: str | None) -> None:
+        self._exchange.refused(error)
         await self._socket.say(error_frame(error, client_msg_id))

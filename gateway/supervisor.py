@@ -21,6 +21,7 @@ class Supervisor:
         self.stopping = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._failed: SetupError | None = None
+        self._last: list[Callable[[], Awaitable[None]]] = []
 
     def on_signals(self) -> None:
         """SIGTERM and SIGINT stop everything in order; a second one changes nothing."""
@@ -45,6 +46,10 @@ class Supervisor:
 
         self.run(name, loop)
 
+    def at_last(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Call a step once every part has ended: to close what they used."""
+        self._last.append(step)
+
     async def pause(self, seconds: float) -> None:
         """Sleep, but not past ``stop``."""
         try:
@@ -61,13 +66,14 @@ class Supervisor:
     async def finish(self, grace: float) -> None:
         """Let every part end; what has not after ``grace`` seconds is cancelled."""
         self.stopping.set()
-        if not self._tasks:
-            return
-        _, late = await asyncio.wait(self._tasks.values(), timeout=grace)
-        for task in late:
-            log.warning("part_cancelled", part=task.get_name())
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks.values(), timeout=grace)
+            for task in late:
+                log.warning("part_cancelled", part=task.get_name())
+                task.cancel()
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        for step in self._last:
+            await step()
 
     async def _keep(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
         failures = 0

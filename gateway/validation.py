@@ -38,7 +38,7 @@ class Problems:
         where = tuple(part for part in detail["loc"] if part != "[key]")
         where = self._written(where)
         if detail["type"] == "extra_forbidden":
-            self.add(where, f"{dotted(where)}: unknown key{_suggestion(str(where[-1]), self._known(where[:-1]))}")
+            self.add(where, f"{dotted(where)}: unknown key{suggestion(str(where[-1]), self._known(where[:-1]))}")
         elif detail["type"] == "missing":
             self.add(where, f"{dotted(where)}: must be set")
         elif not (self._value(where) is None and self._left_empty(where)):
@@ -104,7 +104,7 @@ def _branches(kind: Any) -> list[Any]:
     return [kind]
 
 
-def _suggestion(key: str, known: list[str]) -> str:
+def suggestion(key: str, known: list[str]) -> str:
     close = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {close[0]!r}?"

@@ -1,6 +1,8 @@
-"""The counters of contract §5, kept for Prometheus."""
+"""The metrics of contract §5 and a few more, kept for Prometheus. docs/operations.md says what each is for."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import prometheus_client as prometheus
 
@@ -11,15 +13,23 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "parley_outbound_total": ("Messages handed to a channel, by what became of them.", ("channel", "result")),
     "parley_deadletters_total": ("Records given up on.", ("code",)),
     "parley_duplicates_total": ("Repeats that were recognized and dropped.", ("where",)),
+    "parley_turns_total": ("Turns done, by where they went and who answered.", ("channel", "route", "model")),
+    "parley_model_failures_total": ("Answers that a model failed to give.", ("model",)),
+    "parley_refused_total": ("Requests and frames refused for now: 429 over a limit, 503 unavailable.", ("status",)),
 }
 HISTOGRAMS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "parley_turn_seconds": ("How long each stage of a turn took.", ("channel", "stage")),
+    "parley_turn_seconds": (
+        "How long each stage of a turn took; total is from the first message's append to the published reply.",
+        ("channel", "stage"),
+    ),
+    "parley_send_seconds": ("How long a channel took to take a message.", ("channel",)),
 }
 GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "parley_lag_records": ("Records not yet committed by a consumer group.", ("topic", "group")),
     "parley_worker_load": ("How much of the worker's room is taken, 0 to 1.", ("channel",)),
-    "parley_oldest_waiting_seconds": ("Age of the oldest message that waits for an answer.", ("channel",)),
+    "parley_oldest_waiting_seconds": ("Age of the oldest record that the worker group has not handled.", ("channel",)),
     "parley_conversations": ("Conversations by who may speak in them.", ("owner",)),
+    "parley_ready": ("1 while this part of the process can be worked with, else 0.", ("role", "part")),
 }
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -39,12 +49,23 @@ class PrometheusMetrics:
             name: prometheus.Histogram(name, *about, buckets=_BUCKETS, registry=own)
             for name, about in HISTOGRAMS.items()
         }
+        self._counted: dict[tuple[Any, ...], prometheus.Counter] = {}
+        self._observed: dict[tuple[Any, ...], prometheus.Histogram] = {}
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
-        self._counters[name].labels(**labels).inc(amount)
+        # The library looks a series up under a lock, after sorting its labels; several times a message that adds up.
+        key = (name, *labels.items())
+        series = self._counted.get(key)
+        if series is None:
+            series = self._counted[key] = self._counters[name].labels(**labels)
+        series.inc(amount)
 
     def observe(self, name: str, seconds: float, **labels: str) -> None:
-        self._histograms[name].labels(**labels).observe(seconds)
+        key = (name, *labels.items())
+        series = self._observed.get(key)
+        if series is None:
+            series = self._observed[key] = self._histograms[name].labels(**labels)
+        series.observe(seconds)
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
         self._gauges[name].labels(**labels).set(value)

@@ -159,7 +159,8 @@ class Turn(WireModel):
 
 class Delivered(WireModel):
     """``parley.delivery.recorded.v1``: a connector's outcome for one outbound message. ``seq`` is the transcript number
-    under which the contact may have seen it, 0 when the transcript does not hold it."""
+    under which the contact may have seen it, 0 when the transcript does not hold it; ``traceparent`` that of the send,
+    which later receipts join."""
 
     message_id: str
     state: Literal["sent", "failed", "unknown", "expired", "stale_owner"]
@@ -167,6 +168,7 @@ class Delivered(WireModel):
     seq: int = 0
     reason: str = ""
     at: datetime
+    traceparent: str = ""
 
 
 class Document(WireModel):

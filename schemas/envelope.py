@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -29,6 +30,8 @@ HEADERS: dict[str, str] = {
     "replay_of": "ce_replayof",
     "traceparent": "traceparent",
 }
+_ATTRIBUTES = attrgetter(*HEADERS)
+_NAMES = tuple(HEADERS.values())
 REQUIRED = ("id", "type", "source", "tenant")
 
 Payload = TypeVar("Payload", bound=BaseModel)
@@ -72,11 +75,13 @@ class Envelope:
 
     def headers(self) -> dict[str, str]:
         """Wire headers; empty attributes are left out."""
-        out = {header: value for name, header in HEADERS.items() if (value := getattr(self, name))}
-        out["ce_time"] = self.time.astimezone(UTC).isoformat()
+        out = {header: value for header, value in zip(_NAMES, _ATTRIBUTES(self), strict=True) if value}
+        out["ce_time"] = (self.time if self.time.tzinfo is UTC else self.time.astimezone(UTC)).isoformat()
         out["ce_specversion"] = SPEC_VERSION
         out["content-type"] = CONTENT_TYPE
-        return out | dict(self.extra)
+        if self.extra:
+            out |= self.extra
+        return out
 
     @classmethod
     def from_wire(cls, headers: Mapping[str, str], value: bytes | None) -> Envelope:

@@ -538,11 +538,13 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """``answerable`` says whether the documents hold an answer, with ``confidence`` 0–1."""
+    """``answerable`` says whether the documents hold an answer, with ``confidence`` 0–1. ``encoder`` names what they
+    were compared by; empty when by words alone."""
 
     passages: list[Passage]
     answerable: bool
     confidence: float
+    encoder: str = ""
 
 
 class Knowledge(Protocol):
@@ -569,7 +571,8 @@ class Question:
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A reply before the gate. ``answered`` False: the documents do not hold it, and the text says so.
-    ``handoff``: the contact is to be passed to people; the worker then asks for the owner ``queue``."""
+    ``handoff``: the contact is to be passed to people; the worker then asks for the owner ``queue``. ``reasons``: what
+    the turn's record is to say of how it came about, such as a model that failed before."""
 
     text: str
     answered: bool
@@ -580,6 +583,7 @@ class Draft:
     cost: float = 0.0
     author: AuthorKind = "agent"
     handoff: bool = False
+    reasons: list[str] = field(default_factory=list)
 
 
 class Model(Protocol):

@@ -16,6 +16,7 @@ from gateway.commands.printing import note, progress
 from schemas.errors import InvalidRequest
 
 if TYPE_CHECKING:
+    from agent_worker.knowledge.library import Library
     from gateway.settings import Config
 
 
@@ -104,6 +105,7 @@ async def _dev(config: Config) -> None:
 
 async def _sync_documents(config: Config) -> None:
     """Before anything is served, so that the first question already finds them."""
+    from agent_worker.knowledge.library import Library
     from gateway import compose
     from gateway.sync import LocalShelf, RememberingShelf, files_below, sync
 
@@ -116,8 +118,22 @@ async def _sync_documents(config: Config) -> None:
                 # Documents that came over the API stay: only `knowledge sync` removes.
                 report = await sync(shelf, files, remove=False, step=step)
             shelf.save()
+            if isinstance(parts.knowledge, Library):
+                await _read(parts.knowledge, tenant, len(report.added) + len(report.changed))
             for file, problem in report.failed.items():
                 note(f"left out {file}: {problem}")
+
+
+async def _read(library: Library, tenant: str, new: int) -> None:
+    """Until the new documents can be found: with a sentence encoder that takes seconds the first time."""
+    if new:
+        note(f"reading {new} new documents of {tenant}; this happens once")
+    with progress(f"reading documents of {tenant}", new) as step:
+        seen = None
+        async for count in library.settling(tenant):
+            for _ in range(count - (count if seen is None else seen)):
+                step("")
+            seen = count
 
 
 def banner(config: Config) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.commands.options import AsJson, ConfigFile, load, run
 from gateway.commands.printing import note, print_json
-from schemas.errors import Conflict, InvalidRequest
+from schemas.errors import Conflict, InvalidRequest, SetupError
 
 if TYPE_CHECKING:
     from gateway.settings import Config
@@ -43,6 +44,28 @@ def rebuild(
         print_json(report)
     else:
         typer.echo(", ".join(f"{value} {key}" for key, value in report.items() if isinstance(value, int)))
+
+
+@state.command()
+def backup(
+    target: Annotated[Path, typer.Argument(help="A folder that is not there yet.", show_default=False)],
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the embedded data folder while it is in use. To restore, make the copy the `data_dir`."""
+    from infra.database.backup import back_up
+
+    loaded = load(config)
+    if not loaded.embedded:
+        raise SetupError(
+            "this installation keeps its data in Kafka and Redis",
+            fix="back those up with their own tools; docs/operations.md tells what each holds",
+        )
+    size = back_up(loaded.data_path, target.absolute())
+    if as_json:
+        print_json({"folder": str(target), "bytes": size})
+    else:
+        typer.echo(f"{target}: {size / 1024**2:.1f} MiB")
 
 
 @topics.command()

@@ -25,7 +25,7 @@ class Bounds:
     commit_every: float = 0.5
     attempts: int = 5
     poll: float = 0.1
-    polled: int = 500
+    polled: int = 200
     """Records taken in one go; also what ``bytes_held`` and ``span`` may be exceeded by."""
 
 

@@ -77,6 +77,12 @@ class Lane:
         return waiting[0].offset if waiting else None
 
     @property
+    def first(self) -> Record | None:
+        """The oldest record in memory that nobody has finished."""
+        handled = self.batch.records[self.batch.settled :] if self.batch is not None else []
+        return next(iter(handled or self.queue or self.spilling), None)
+
+    @property
     def crowd(self) -> int:
         """Records in memory that nobody has finished."""
         return len(self.queue) + (len(self.batch.records) if self.batch is not None else 0)

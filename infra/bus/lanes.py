@@ -108,8 +108,10 @@ class Lanes:
 
     @property
     def oldest_waiting(self) -> float:
-        """Seconds that the longest-waiting ready conversation has waited for a slot."""
-        return self._dispatch.turnstile.oldest() if self._dispatch else 0.0
+        """Age in seconds of the oldest record in memory that is not finished; what is parked is not counted."""
+        lanes = (lane for assignment in self._assignments.values() for lane in assignment.lanes.values())
+        first = min((record.timestamp_ms for lane in lanes if (record := lane.first)), default=None)
+        return 0.0 if first is None else max(0.0, self._clock().timestamp() - first / 1000)
 
     @property
     def held(self) -> int:

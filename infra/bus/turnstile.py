@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -19,7 +18,7 @@ class Turnstile(Generic[T]):
         self._limit_of = limit_of
         self._start = start
         self._running: dict[str, int] = {}
-        self._ready: OrderedDict[str, deque[tuple[float, T]]] = OrderedDict()
+        self._ready: OrderedDict[str, deque[T]] = OrderedDict()
         self.running = 0
 
     @property
@@ -36,14 +35,9 @@ class Turnstile(Generic[T]):
         """0–1: the share of the slots that is taken or wanted."""
         return min(1.0, (self.running + self.waiting) / self._limit)
 
-    def oldest(self) -> float:
-        """Seconds that the longest-waiting item has waited."""
-        first = min((queue[0][0] for queue in self._ready.values()), default=None)
-        return 0.0 if first is None else time.monotonic() - first
-
     def enter(self, tenant: str, item: T) -> None:
         """Start the item now, or when its tenant's turn comes."""
-        self._ready.setdefault(tenant, deque()).append((time.monotonic(), item))
+        self._ready.setdefault(tenant, deque()).append(item)
         self._advance()
 
     def leave(self, tenant: str) -> None:
@@ -59,7 +53,7 @@ class Turnstile(Generic[T]):
     def withdraw(self, leaving: Callable[[T], bool]) -> None:
         """Take these out of the queues; they were never started."""
         for tenant, queue in list(self._ready.items()):
-            stay = deque(entry for entry in queue if not leaving(entry[1]))
+            stay = deque(item for item in queue if not leaving(item))
             if stay:
                 self._ready[tenant] = stay
             else:
@@ -68,7 +62,7 @@ class Turnstile(Generic[T]):
     def _advance(self) -> None:
         while self.running < self._limit and (tenant := self._next()) is not None:
             queue = self._ready[tenant]
-            _, item = queue.popleft()
+            item = queue.popleft()
             if queue:
                 self._ready.move_to_end(tenant)
             else:

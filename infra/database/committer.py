@@ -23,6 +23,9 @@ SLICE_S = 0.005
 """How long one batch may keep the event loop; what is left over goes into the next one."""
 
 QUEUED_WORKS = 20_000
+PATIENCE_S = 5.0
+"""How long callers wait for a silent disk. Then they are told so, and until it answers others are refused at once."""
+_SILENT = f"the disk has not answered for {PATIENCE_S:g} s"
 BREATH_EVERY_S = 0.002
 BREATH_S = 0.0001
 
@@ -34,6 +37,7 @@ class Work:
     run: Callable[[sqlite3.Connection], Any]
     future: asyncio.Future[Any]
     durable: bool
+    patient: bool = False
     result: Any = None
     error: BaseException | None = None
 
@@ -69,13 +73,18 @@ class Committer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._breath: asyncio.TimerHandle
         self._busy = False
+        self._busy_since = 0.0
+        self._under_way: list[Work] = []
+        self._late = False
         self._scheduled = False
         self._idle = asyncio.Event()
         self.on_commit: Callable[[], None] = lambda: None
         self.on_reopen: Callable[[], None] = lambda: None
 
     def submit(self, work: Work) -> None:
-        """Queue one work. Raises DatabaseFailed when too much waits already (the disk does not keep up)."""
+        """Queue one work. Raises DatabaseFailed when too much waits already, and while the disk does not answer."""
+        if self._late:
+            raise DatabaseFailed(_SILENT, retry_after_ms=1_000)
         if len(self._waiting) >= QUEUED_WORKS:
             raise DatabaseFailed("too many writes wait for the disk", retry_after_ms=2_000)
         self._loop = work.future.get_loop()
@@ -135,6 +144,7 @@ class Committer:
 
     def _on_disk(self, job: Callable[[], Any], done: Callable[[Any, Exception | None], None]) -> None:
         self._busy = True
+        self._busy_since = time.monotonic()
         self._breathe_later(BREATH_EVERY_S)
         self._disk.run(job, partial(self._returned, done))
 
@@ -145,9 +155,20 @@ class Committer:
         """A loop that is never idle takes the interpreter back faster than a thread wakes up: stand aside for it."""
         time.sleep(BREATH_S)
         self._breathe_later(min(2 * delay, 10 * BREATH_EVERY_S))
+        if not self._late and time.monotonic() - self._busy_since > PATIENCE_S:
+            self._late = True
+            self._send_away()
+
+    def _send_away(self) -> None:
+        """The disk is silent: nobody is left waiting for it. What is under way may be written all the same."""
+        log.error("database.disk_silent", seconds=PATIENCE_S, works=len(self._under_way) + len(self._waiting))
+        for work in (*self._under_way, *self._waiting):
+            if not work.patient and not work.future.done():
+                work.future.set_exception(DatabaseFailed(_SILENT))
+        self._waiting = deque(work for work in self._waiting if work.patient)
 
     def _returned(self, done: Callable[[Any, Exception | None], None], result: Any, error: Exception | None) -> None:
-        self._busy = False
+        self._busy = self._late = False
         self._breath.cancel()
         done(result, error)
         self._schedule()
@@ -168,6 +189,7 @@ class Committer:
             self._committed(batch, None, error)
             self._schedule()
         else:
+            self._under_way = batch
             self._on_disk(partial(connection.execute, "COMMIT"), partial(self._committed, batch))
 
     def _set_synchronous(self, connection: sqlite3.Connection, wanted: str) -> None:
@@ -179,7 +201,7 @@ class Committer:
         until = time.monotonic() + SLICE_S
         while self._waiting:
             work = self._waiting.popleft()
-            if work.future.cancelled():
+            if work.future.done():
                 continue
             batch.append(work)
             _run(connection, work)
@@ -187,6 +209,7 @@ class Committer:
                 break
 
     def _committed(self, batch: list[Work], _: object, error: Exception | None) -> None:
+        self._under_way = []
         if error is None:
             self.on_commit()
         else:

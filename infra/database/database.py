@@ -55,7 +55,7 @@ class Database:
         finally:
             connection.close()
 
-    async def write(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
+    async def write(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True, patient: bool = False) -> T:
         """Run ``work`` in the writer's transaction and return what it returned, once that is committed.
 
         ``durable`` means on disk when this returns; without it the write survives the death of the process, but not of
@@ -64,12 +64,13 @@ class Database:
         ``work`` runs on the event loop, so it must be short (milliseconds; split what is longer), together with others'
         works in one transaction, each seeing what those before it did. It must not begin, commit or roll back, nor keep
         the connection. What it raises undoes it alone and is raised here. Raises DatabaseFailed when the file could not
-        be written: nothing is known about the outcome.
+        be written, or not within five seconds: nothing is known about the outcome. ``patient`` waits on, for whoever
+        must know.
         """
         if self._closed:
             raise DatabaseFailed("the database is closed")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._committer.submit(Work(work, future, durable))
+        self._committer.submit(Work(work, future, durable, patient))
         return await future
 
     async def read(self, work: Callable[[sqlite3.Connection], T], *, background: bool = False) -> T:

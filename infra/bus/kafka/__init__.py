@@ -9,7 +9,8 @@ try:
 except ImportError as missing:
     raise MissingDependency("the Kafka client is not installed", fix="pip install 'parley-gateway[kafka]'") from missing
 
+from infra.bus.kafka.access import KafkaAccess
 from infra.bus.kafka.bus import KafkaBus
 from infra.bus.kafka.profile import PRODUCTION, KafkaProfile
 
-__all__ = ["PRODUCTION", "KafkaBus", "KafkaProfile"]
+__all__ = ["PRODUCTION", "KafkaAccess", "KafkaBus", "KafkaProfile"]

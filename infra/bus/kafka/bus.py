@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from weakref import WeakSet
 
+from infra.bus.kafka.access import KafkaAccess
 from infra.bus.kafka.catalog import Catalog
 from infra.bus.kafka.profile import PRODUCTION, KafkaProfile
 from infra.bus.kafka.quiet import quiet
 from infra.bus.kafka.reader import KafkaFollower, Reader, read_once
+from infra.bus.kafka.refusal import refusal
 from infra.bus.kafka.subscription import KafkaSubscription
 from infra.bus.kafka.writer import Writer
 from schemas.envelope import Envelope
+from schemas.errors import BusUnavailable
 from schemas.ports import Follower, Position, RebalanceListener, Record, Subscription
 from schemas.topics import TopicSpec
 
@@ -27,7 +31,17 @@ class KafkaBus:
 
     atomic = False
 
-    def __init__(self, bootstrap: str, *, prefix: str = "", profile: KafkaProfile = PRODUCTION) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        *,
+        prefix: str = "",
+        access: KafkaAccess | None = None,
+        profile: KafkaProfile = PRODUCTION,
+    ) -> None:
+        """``access`` stands for the profile's when it is given. Raises ConfigInvalid for unreadable certificates."""
+        profile = profile if access is None else replace(profile, access=access)
+        profile.access.client()
         self._bootstrap = bootstrap
         self._profile = profile
         self._catalog = Catalog(bootstrap, prefix, profile)
@@ -41,7 +55,11 @@ class KafkaBus:
 
     async def start(self) -> None:
         quiet()
-        await self._writer.start()
+        try:
+            await self._writer.start()
+        except BusUnavailable as error:
+            message, fix = await refusal(self._bootstrap, self._profile.access.client())
+            raise BusUnavailable(message, fix=fix) if message else error from None
         await self._catalog.describe()
 
     async def close(self) -> None:

@@ -11,6 +11,7 @@ from aiokafka import TopicPartition as Source
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from infra.bus.kafka.access import KafkaAccess
 from infra.bus.kafka.consumers import stop
 from infra.bus.kafka.profile import KafkaProfile
 from schemas.errors import BusUnavailable, TopicMismatch
@@ -69,7 +70,7 @@ class Catalog:
         missing = self._missing(specs, await self.describe())
         if missing:
             brokers = len((await self._ask(lambda admin: admin.describe_cluster()))["brokers"])
-            topics = [_new_topic(self.on_broker(spec.name), spec, brokers) for spec in missing]
+            topics = [_new_topic(self.on_broker(spec.name), spec, brokers, self._profile.access) for spec in missing]
             answer = await self._ask(lambda admin: admin.create_topics(topics))
             for name, code, message in answer.topic_errors:
                 if code not in _UNCHANGED:
@@ -183,10 +184,11 @@ class Catalog:
         return self._observer
 
 
-def _new_topic(name: str, spec: TopicSpec, brokers: int) -> Any:
-    replicas = min(_REPLICAS, brokers)
+def _new_topic(name: str, spec: TopicSpec, brokers: int, access: KafkaAccess) -> Any:
+    replicas = access.replication_factor or min(_REPLICAS, brokers)
     # With three copies one broker may be away while writing goes on, and each record is on two disks.
-    configs = {"min.insync.replicas": "2" if replicas == _REPLICAS else "1"}
+    in_sync = access.min_insync_replicas or max(1, min(2, replicas - 1))
+    configs = {"min.insync.replicas": str(in_sync)}
     if spec.compacted:
         configs["cleanup.policy"] = "compact"
     else:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from infra.bus.kafka.access import OPEN, KafkaAccess
+
 # Value and headers. What framing adds still fits into what client and broker take by default, a mebibyte.
 LARGEST_RECORD = 1_000_000
 
@@ -37,10 +39,12 @@ class KafkaProfile:
     ready_deadline: float = 2.0
     close_deadline: float = 5.0
     read_stall: float = 30.0
+    access: KafkaAccess = OPEN
 
     def client(self, bootstrap: str) -> dict[str, Any]:
         """Settings every kind of client takes."""
         return {
+            **self.access.client(),
             "bootstrap_servers": bootstrap.split(","),
             "client_id": "parley",
             "metadata_max_age_ms": self.metadata_max_age_ms,

@@ -17,7 +17,7 @@ from schemas.errors import BusUnavailable
 log = structlog.get_logger(__name__)
 
 WAITING_BYTES = 64 << 20
-DEADLINE_S = 10.0
+DEADLINE_S = 5.0
 """A disk that hangs longer is told as a failure; what it wrote after all still becomes visible."""
 
 Waiter = tuple[Sequence[Row], "asyncio.Future[list[int]]"]
@@ -62,7 +62,7 @@ class Appender:
         late = DatabaseFailed(f"the disk has not answered for {DEADLINE_S:.0f} s")
         deadline = asyncio.get_running_loop().call_later(DEADLINE_S, self._refuse, waiters, late)
         try:
-            offsets = await self._database.write(partial(_insert, rows))
+            offsets = await self._database.write(partial(_insert, rows), patient=True)
         except Exception as error:
             self._refuse(waiters, error)
         else:

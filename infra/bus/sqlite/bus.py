@@ -195,7 +195,7 @@ class SqliteBus:
     async def create_topics(self, specs: Sequence[TopicSpec]) -> list[str]:
         """Names of those that were missing. All or none."""
         try:
-            created = await self._database.write(partial(_create, self._prefix, specs))
+            created = await self._database.write(partial(_create, self._prefix, specs), patient=True)
             self._catalog.add(await self._database.read(self._load))
         except DatabaseFailed as error:
             raise BusUnavailable(error.message) from error

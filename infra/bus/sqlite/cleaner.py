@@ -49,7 +49,9 @@ class Cleaner:
 
     async def _expire(self, partition: Partition, before_ms: int) -> int:
         async def step() -> int:
-            count, start = await self._database.write(partial(_expire, partition, before_ms), durable=False)
+            count, start = await self._database.write(
+                partial(_expire, partition, before_ms), durable=False, patient=True
+            )
             partition.start = max(partition.start, start)
             return count
 
@@ -60,7 +62,7 @@ class Cleaner:
 
     async def _repeat(self, work: Callable[[sqlite3.Connection], int]) -> int:
         total = 0
-        while count := await self._database.write(work, durable=False):
+        while count := await self._database.write(work, durable=False, patient=True):
             total += count
         return total
 

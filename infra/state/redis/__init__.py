@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from infra.state.redis.access import OPEN, RedisAccess
 from schemas.errors import MissingDependency, StateLost
-from schemas.ports import State
+from schemas.ports import Rebuild, State
+
+if TYPE_CHECKING:
+    from infra.state.redis.pipe import Pipe
+    from infra.state.redis.signals import RedisSignals
+
+__all__ = ["RedisAccess", "open_redis_state"]
 
 
-async def open_redis_state(url: str, *, prefix: str = "parley") -> State:
+async def open_redis_state(url: str, *, prefix: str = "parley", access: RedisAccess = OPEN) -> State:
     """The state ports over the Redis at ``url``; every key starts with ``prefix``.
 
     Nothing is asked of the server yet: it may be down, or empty (then ``rebuild.check`` says so), and work begins when
-    it is back. Raises MissingDependency when the client library is not installed.
+    it is back. Raises MissingDependency when the client library is not installed, ConfigInvalid.
     """
     try:
         import redis.asyncio  # noqa: F401
@@ -18,10 +27,14 @@ async def open_redis_state(url: str, *, prefix: str = "parley") -> State:
         raise MissingDependency(
             "state on Redis needs the redis client", fix="pip install 'parley-gateway[redis]'"
         ) from error
-    return _assemble(url, prefix)
+    from infra.state.redis.pipe import Pipe, connections, listener
+    from infra.state.redis.signals import RedisSignals
+
+    pipe = Pipe(connections(url, access))
+    return _assemble(pipe, RedisSignals(pipe, listener(url, access), prefix), prefix)
 
 
-def _assemble(url: str, prefix: str) -> State:
+def _assemble(pipe: Pipe, signals: RedisSignals, prefix: str) -> State:
     from infra.state.redis.contacts import RedisContacts
     from infra.state.redis.conversations import RedisConversations
     from infra.state.redis.dead_letters import RedisDeadLetters
@@ -30,22 +43,13 @@ def _assemble(url: str, prefix: str) -> State:
     from infra.state.redis.leases import RedisLeases
     from infra.state.redis.limiter import RedisLimiter
     from infra.state.redis.parking import RedisParking
-    from infra.state.redis.pipe import Pipe, connections, listener
     from infra.state.redis.rebuilding import RedisRebuild
     from infra.state.redis.shards import Shards
-    from infra.state.redis.signals import RedisSignals
     from infra.state.redis.transcript import RedisTranscript
     from infra.state.redis.turns import RedisTurns
 
-    pipe = Pipe(connections(url))
     shards = Shards(pipe, prefix)
-    signals = RedisSignals(pipe, listener(url), prefix)
     rebuild = RedisRebuild(shards)
-
-    async def ready() -> None:
-        lost = await rebuild.check()
-        if lost:
-            raise StateLost("state is lost or is being rebuilt", shards=lost)
 
     async def close() -> None:
         await signals.close()
@@ -64,6 +68,12 @@ def _assemble(url: str, prefix: str) -> State:
         signals=signals,
         heads=RedisHeads(shards),
         rebuild=rebuild,
-        ready=ready,
+        ready=lambda: _ready(rebuild),
         close=close,
     )
+
+
+async def _ready(rebuild: Rebuild) -> None:
+    lost = await rebuild.check()
+    if lost:
+        raise StateLost("state is lost or is being rebuilt", shards=lost)

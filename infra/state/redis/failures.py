@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+
 import structlog
 from redis import exceptions as said
 
@@ -13,7 +15,7 @@ _FIXES: tuple[tuple[type[Exception], str, str], ...] = (
     (
         said.AuthenticationError,
         "Redis refuses our credentials",
-        "put the user and password into the state URL: redis://user:password@host:6379/0",
+        "set `redis.username` and `redis.password`, or those in the state URL",
     ),
     (said.NoPermissionError, "Redis refuses a command", "allow the user all commands and keys under the prefix"),
     (said.BusyLoadingError, "Redis is loading its data", "wait; work goes on by itself"),
@@ -22,6 +24,11 @@ _FIXES: tuple[tuple[type[Exception], str, str], ...] = (
         said.OutOfMemoryError,
         "Redis has no memory left",
         "raise maxmemory and keep maxmemory-policy noeviction; work goes on by itself",
+    ),
+    (
+        ssl.SSLCertVerificationError,
+        "the certificate of Redis is not trusted",
+        "name its authority's with `redis.ca_file`",
     ),
     (said.TimeoutError, "Redis does not answer in time", "check its load, its disk and the network between"),
     (said.ConnectionError, "Redis cannot be reached", "check that it runs and that the state URL names it"),
@@ -38,6 +45,8 @@ _BY_PREFIX = {
 
 def unavailable(error: BaseException) -> StateUnavailable:
     """The failure to raise instead of ``error``, with its fix."""
+    if isinstance(error.__context__, ssl.SSLCertVerificationError):
+        error = error.__context__  # the client calls it a connection that cannot be made
     known = _BY_PREFIX.get(str(error).split(" ", 1)[0].rstrip(":"))
     if known is None:
         known = next((row for row in _FIXES if isinstance(error, row[0])), None)

@@ -1,7 +1,9 @@
-"""Token buckets that all processes share."""
+"""Token buckets that all processes share. What is asked of one bucket in one turn of the loop travels as one call."""
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from infra.bus.partitioner import shard_of
@@ -9,15 +11,69 @@ from infra.state import rules
 from infra.state.redis.shards import Shards
 
 
+@dataclass(frozen=True, slots=True)
+class _Bucket:
+    key: str
+    per_second: float
+    burst: int
+
+
+@dataclass(slots=True)
+class _Draw:
+    """Takers of one bucket, in the order in which they asked."""
+
+    at: int
+    takers: list[asyncio.Future[float]] = field(default_factory=list)
+
+
 class RedisLimiter:
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
+        self._gathering: dict[_Bucket, _Draw] = {}
+        self._drawing: set[asyncio.Task[None]] = set()
 
     async def take(self, key: str, *, per_second: float, burst: int, now: datetime) -> float:
-        shard = shard_of(f"limit:{key}")
+        """Who gives up waiting may have taken a token all the same."""
+        bucket, loop = _Bucket(key, per_second, burst), asyncio.get_running_loop()
+        draw = self._gathering.get(bucket)
+        if draw is None:
+            draw = self._gathering[bucket] = _Draw(rules.micros(now))
+            # A task starts one turn of the loop later, when everybody of this turn has asked.
+            task = loop.create_task(self._fill(bucket))
+            self._drawing.add(task)
+            task.add_done_callback(self._drawing.discard)
+        draw.at = max(draw.at, rules.micros(now))
+        taker: asyncio.Future[float] = loop.create_future()
+        draw.takers.append(taker)
+        return await taker
+
+    async def _fill(self, bucket: _Bucket) -> None:
+        draw = self._gathering.pop(bucket)
+        try:
+            granted, wait = await self._ask(bucket, draw)
+        except BaseException as error:
+            for taker in draw.takers:
+                if not taker.done():
+                    taker.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        for place, taker in enumerate(draw.takers):
+            if not taker.done():
+                taker.set_result(0.0 if place < granted else wait)
+
+    async def _ask(self, bucket: _Bucket, draw: _Draw) -> tuple[int, float]:
+        shard = shard_of(f"limit:{bucket.key}")
         # A bucket that had time to fill up is the same as none.
-        keep = int(burst / per_second) + 60
-        (wait,) = await self._shards.run(
-            shard, "take", [self._shards.key(shard, "g", key)], rules.micros(now), repr(per_second), burst, keep
+        keep = int(bucket.burst / bucket.per_second) + 60
+        granted, wait = await self._shards.run(
+            shard,
+            "take",
+            [self._shards.key(shard, "g", bucket.key)],
+            draw.at,
+            repr(bucket.per_second),
+            bucket.burst,
+            keep,
+            len(draw.takers),
         )
-        return int(wait) / 1e6
+        return int(granted), int(wait) / 1e6

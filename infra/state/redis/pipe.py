@@ -18,14 +18,16 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from infra.state.redis.access import OPEN, RedisAccess
 from infra.state.redis.failures import unavailable
 from infra.state.redis.scripts import Script
 from schemas.errors import StateUnavailable
 
 CONNECTIONS = 16
-TRIPS = 12
-"""How many bunches of calls may be under way at once; the other connections are for whoever needs one alone."""
-TRIP_CALLS = 128
+TRIPS = 4
+"""How many bunches of calls may be under way at once; the other connections are for whoever needs one alone. Few and
+small bunches: everybody whose answer comes in one turn of the loop runs in that turn, and nobody else meanwhile."""
+TRIP_CALLS = 64
 WAITING_CALLS = 50_000
 ANSWER_TIMEOUT = 3.0  # seconds for a bunch of calls
 POOL_TIMEOUT = 10.0  # seconds
@@ -51,10 +53,11 @@ class _Call:
             self.answer.set_exception(unavailable(error))
 
 
-def connections(url: str) -> BlockingConnectionPool:
+def connections(url: str, access: RedisAccess = OPEN) -> BlockingConnectionPool:
     """The pool for calls. It has no timeouts and repeats of its own: a bunch of calls has one for all of them."""
     return BlockingConnectionPool.from_url(
         url,
+        **access.client(url),
         max_connections=CONNECTIONS,
         timeout=POOL_TIMEOUT,
         protocol=2,
@@ -64,10 +67,11 @@ def connections(url: str) -> BlockingConnectionPool:
     )
 
 
-def listener(url: str) -> Redis:
+def listener(url: str, access: RedisAccess = OPEN) -> Redis:
     """A client for subscriptions alone: they hold their connection, and a silent one is asked whether it lives."""
     return Redis.from_url(
         url,
+        **access.client(url),
         protocol=2,
         socket_timeout=ANSWER_TIMEOUT,
         socket_connect_timeout=ANSWER_TIMEOUT,

@@ -37,7 +37,10 @@ class SqliteTranscript:
         self._store = store
 
     async def add(self, conversation: str, message: TranscriptMessage) -> int:
-        return await self._store.write(conversation, lambda connection: _add(connection, conversation, message))
+        # Clients are told the number: after a power cut it may not be somebody else's.
+        return await self._store.write(
+            conversation, lambda connection: _add(connection, conversation, message), durable=True
+        )
 
     async def mark(self, conversation: str, message_ids: Sequence[str], state: MessageState) -> None:
         await self._store.write(conversation, lambda connection: _mark(connection, conversation, message_ids, state))

@@ -171,35 +171,61 @@ async def test_the_page_and_its_files_need_nothing_from_elsewhere(shop: Shop) ->
     page = await shop.call("GET", "/")
     assert page.status == 200
     text = page.body.decode()
-    assert 'tenant="shop"' in text
-    assert not re.search(r"<style|style=|<script(?![^>]*\bsrc=)|\son\w+=|https?://", text), (
+    assert 'data-tenant="shop"' in text
+    loaded = re.sub(r"<pre.*?</pre>", "", text, flags=re.DOTALL)
+    assert not re.search(r"<style|style=|<script(?![^>]*\bsrc=)|\son\w+=|https?://", loaded), (
         "no inline code, no third party"
     )
     policy = page.headers["Content-Security-Policy"]
     assert "unsafe" not in policy
     assert "script-src 'self'" in policy
-    for name in ("widget.js", "widget.css", "page.css"):
+    for name in re.findall(r'(?:src|href)="([\w.]+)"', loaded):
         found = await shop.call("GET", f"/{name}")
         assert found.status == 200
         assert not re.search(rb"@import|url\(\s*['\"]?https?:|import\([^)]*https?:|eval\(", found.body)
-
-
-async def test_every_module_the_widget_imports_is_served(shop: Shop) -> None:
-    waiting, seen = ["/widget.js"], set()
-    while waiting:
-        address = waiting.pop()
-        found = await shop.call("GET", address)
-        assert (found.status, found.headers["Content-Type"]) == (200, "text/javascript; charset=utf-8"), address
-        seen.add(address)
-        for name in re.findall(rb'from "(?:\./)(?:widget/)?(\w+\.js)"', found.body):
-            waiting += {f"/widget/{name.decode()}"} - seen
-    assert len(seen) == 5
 
 
 async def test_the_page_escapes_what_the_operator_wrote(shop: Shop) -> None:
     assert (await shop.call("GET", "/?tenant=%3Cscript%3E")).status == 404
     assert (await shop.call("GET", "/?tenant=other")).status == 200
     assert (await shop.call("GET", "/?tenant=silent")).status == 404
+
+
+async def test_the_widget_is_fetched_once_and_then_only_asked_for(shop: Shop) -> None:
+    """Compressed, with an entity tag; unchanged it costs a 304; under its content's own address it is kept for ever."""
+    first = await shop.call("GET", "/widget.js", headers={"Accept-Encoding": "gzip"})
+    tag = first.headers["ETag"]
+    assert first.headers["Content-Encoding"] == "gzip"
+    assert first.headers["Access-Control-Allow-Origin"] == "*"
+    assert "immutable" not in first.headers["Cache-Control"]
+    again = await shop.call("GET", "/widget.js", headers={"If-None-Match": tag})
+    assert (again.status, again.body) == (304, b"")
+    for_ever = await shop.call("GET", f"/widget.js?v={tag.strip(chr(34))}")
+    assert "immutable" in for_ever.headers["Cache-Control"]
+    other = await shop.call("GET", "/widget.js?v=0123456789abcdef")
+    assert "immutable" not in other.headers["Cache-Control"]
+
+
+async def test_the_theme_tells_how_the_chat_looks_and_what_it_says(shop: Shop) -> None:
+    """The tenant's name where the account has none; German where the page is German; English needs no words."""
+    theme = (await shop.call("GET", "/v1/chat/shop/theme?locale=de-AT")).body
+    assert (theme["name"], theme["position"], theme["locale"]) == ("Shop", "right", "de-AT")
+    assert theme["words"]["send"] == "Senden"
+    plain = (await shop.call("GET", "/v1/chat/shop/theme")).body
+    assert (plain["locale"], plain["words"]) == ("en", {})
+    for path in ("/v1/chat/shop/theme?account=nobody", "/v1/chat/nobody/theme", "/v1/chat/shop/logo"):
+        assert (await shop.call("GET", path)).code == "not_found"
+
+
+async def test_whoever_wants_a_person_may_say_so_at_any_time(shop: Shop) -> None:
+    """The choice `person` of no message is a standing offer; any other choice must have been offered."""
+    visitor = await shop.visitor()
+    wish = await visitor.say("Ich möchte mit einem Menschen sprechen.", choice={"in_reply_to": "", "id": "person"})
+    assert wish.status == 202
+    silent = await visitor.say("", "m2", choice={"in_reply_to": "", "id": "person"})
+    assert silent.code == "invalid_request"
+    other = await visitor.say("x", "m3", choice={"in_reply_to": "", "id": "refund"})
+    assert other.code == "invalid_request"
 
 
 async def test_a_socket_that_is_gone_leaves_nothing_behind(shop: Shop) -> None:

@@ -1,0 +1,66 @@
+"""Contacts that were resolved a moment ago. Whoever writes once mostly writes, reads and reacts again soon, and every
+one of these is an event whose contact the store would have to be asked for."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from schemas.conversation import Contact
+from schemas.messages import Address
+from schemas.ports import Contacts
+
+REMEMBERED = 20_000
+REMEMBER_FOR = timedelta(seconds=60)
+"""For so long another process's news about a contact (two that turned out to be one) may go unnoticed here."""
+
+_Key = tuple[str, str, str, str, tuple[tuple[str, str, str], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    contact: Contact
+    conversation: str
+    until: datetime
+
+
+class Acquaintances:
+    """Resolves as ``Contacts`` does, from memory where it can. What this process learns about a contact holds at once
+    for all of its addresses."""
+
+    def __init__(self, contacts: Contacts) -> None:
+        self._contacts = contacts
+        self._known: OrderedDict[_Key, _Known] = OrderedDict()
+
+    async def resolve(
+        self, tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address], *, now: datetime
+    ) -> tuple[Contact, str]:
+        """``(contact, conversation id)``. Raises StateUnavailable, StateLost when the store has to be asked."""
+        key = _key(tenant, channel, account, place, addresses)
+        known = self._known.get(key)
+        # A clock that went back must not keep an entry for longer.
+        if known is not None and now < known.until <= now + REMEMBER_FOR:
+            return known.contact, known.conversation
+        contact, conversation = await self._contacts.resolve(tenant, channel, account, place, addresses, now=now)
+        if known is None or known.contact != contact:
+            self._forget(contact)
+        self._known[key] = _Known(contact, conversation, now + REMEMBER_FOR)
+        self._known.move_to_end(key)
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return contact, conversation
+
+    def _forget(self, contact: Contact) -> None:
+        """The contact is new here or has changed: who was known by one of its addresses may be another by now."""
+        if len(contact.addresses) < 2:
+            return  # nobody else can have been known by an address that is its only one
+        its = {(address.channel, address.value) for address in contact.addresses}
+        for key in [key for key in self._known if any(address[:2] in its for address in key[4])]:
+            del self._known[key]
+
+
+def _key(tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address]) -> _Key:
+    known_as = tuple([(address.channel, address.value, address.assurance) for address in addresses])
+    return tenant, channel, account, place, known_as

@@ -1,0 +1,49 @@
+"""Too many requests at once are refused before anything is done for them, so that refusing costs next to nothing.
+
+Requests that write wait for each other; beyond what a second can take, each more only makes all of them later. Refused
+late, they would cost nearly as much as accepted ones, and under a steady overload nothing else would get done.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import structlog
+from aiohttp import web
+
+from gateway.responses import Handler, error_reply
+from schemas.errors import Unavailable
+
+AT_ONCE = 500
+"""Messages that one process is accepting. Only complete requests count: who sends slowly takes up no room."""
+LOG_EVERY_S = 5.0
+
+log = structlog.get_logger("parley.gateway")
+
+
+class Crowding:
+    """A middleware, to stand before all that works."""
+
+    __middleware_version__ = 1
+    """Aiohttp asks for this mark on whatever is to be called with a request and a handler."""
+
+    def __init__(self, under_way: Callable[[], int], at_once: int = AT_ONCE) -> None:
+        self._under_way = under_way
+        self._at_once = at_once
+        self._refused = 0
+        self._told_at = 0.0
+        self._error = Unavailable("too many requests at once", retry_after_ms=1_000)
+
+    async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method == "POST" and self._under_way() >= self._at_once:
+            self._count()
+            return error_reply(self._error)
+        return await handler(request)
+
+    def _count(self) -> None:
+        self._refused += 1
+        now = time.monotonic()
+        if now - self._told_at >= LOG_EVERY_S:
+            log.warning("requests_refused", refused=self._refused, at_once=self._at_once)
+            self._refused, self._told_at = 0, now

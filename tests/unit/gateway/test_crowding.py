@@ -1,0 +1,45 @@
+"""Too many messages at once are refused at the door; reading is not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from gateway.crowding import Crowding
+
+
+class Door:
+    under_way = 0
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[TestClient[web.Request, web.Application]]:
+    async def handle(_request: web.Request) -> web.Response:
+        return web.Response(text="done")
+
+    app = web.Application(middlewares=[Crowding(lambda: Door.under_way, at_once=3)])
+    app.router.add_post("/", handle)
+    app.router.add_get("/", handle)
+    Door.under_way = 0
+    async with TestClient(TestServer(app)) as opened:
+        yield opened
+
+
+async def test_a_message_too_many_is_told_when_to_come_again(
+    client: TestClient[web.Request, web.Application],
+) -> None:
+    """503 with Retry-After and the contract's body, until others have ended."""
+    Door.under_way = 3
+    refused = await client.post("/")
+    assert (refused.status, refused.headers["Retry-After"]) == (503, "1")
+    assert (await refused.json())["error"]["code"] == "unavailable"
+    Door.under_way = 2
+    assert (await client.post("/")).status == 200
+
+
+async def test_who_only_reads_is_served(client: TestClient[web.Request, web.Application]) -> None:
+    Door.under_way = 1_000
+    assert (await client.get("/")).status == 200
