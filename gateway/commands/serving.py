@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from enum import StrEnum
@@ -50,7 +51,7 @@ def dev(
             fix="start the roles with `parley run`, or set bus and state to sqlite",
         )
     _log(log_level)
-    asyncio.run(_dev(loaded))
+    asyncio.run(_dev(loaded, _flag(config)))
 
 
 def run(
@@ -92,7 +93,7 @@ def _log(level: str) -> None:
     set_up_logging(human=sys.stderr.isatty(), level=level)
 
 
-async def _dev(config: Config) -> None:
+async def _dev(config: Config, flag: str) -> None:
     from gateway import compose
     from gateway.commands.instance import noted
     from gateway.listening import check_port
@@ -100,7 +101,7 @@ async def _dev(config: Config) -> None:
     check_port(config.host, config.port)
     await _sync_documents(config)
     async with noted(config):
-        await compose.serve_dev(config, on_ready=lambda: typer.echo(banner(config)))
+        await compose.serve_dev(config, on_ready=lambda: typer.echo(banner(config, flag)))
 
 
 async def _sync_documents(config: Config) -> None:
@@ -136,8 +137,8 @@ async def _read(library: Library, tenant: str, new: int) -> None:
             seen = count
 
 
-def banner(config: Config) -> str:
-    """Where to look and how to ask."""
+def banner(config: Config, flag: str) -> str:
+    """Where to look and how to ask. ``flag`` is how another terminal names the configuration."""
     url, tenant = config.local_url, next(iter(config.tenants))
     ask = '{"query": "When do you ship?", "k": 3}'
     return f"""
@@ -147,13 +148,24 @@ Parley is running (one process, SQLite in {config.data_dir}). Stop it with Ctrl-
   admin token   {config.admin_token.get_secret_value()}
 
 Ask in the terminal:
-  {_program()} chat -m "When do you ship?" --url {url}
+  {_program()} chat -m "When do you ship?"{flag}
 
 Or over HTTP:
   curl -s -X POST {url}/v1/chat/{tenant}/sessions -H 'Content-Type: application/json' -d '{{}}'
   curl -s -X POST {url}/v1/admin/{tenant}/knowledge/search -H 'Content-Type: application/json' \\
     -H "Authorization: Bearer {config.admin_token.get_secret_value()}" -d '{ask}'
 """
+
+
+def _flag(given: Path | None) -> str:
+    """The ``--config`` that other commands need from this folder; nothing where they find the file by themselves."""
+    from gateway.config import FILE_NAME, find
+
+    path = find(given)
+    if path == Path(FILE_NAME).absolute():
+        return ""
+    shown = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+    return f" --config {shlex.quote(shown)}"
 
 
 def _program() -> str:

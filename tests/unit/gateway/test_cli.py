@@ -107,11 +107,11 @@ def folder(tmp_path: Path) -> Path:
 class Running:
     """`parley dev` as a process, started on another port than the configured one, so that commands must find it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *flags: str) -> None:
         self.folder = folder
         self.url = f"http://127.0.0.1:{free_port()}"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "gateway.cli", "dev", "--port", self.url.rpartition(":")[2]],
+            [sys.executable, "-m", "gateway.cli", "dev", "--port", self.url.rpartition(":")[2], *flags],
             cwd=folder,
             env=environment(PYTHONPATH=str(ROOT)),
             stdout=subprocess.PIPE,
@@ -443,7 +443,20 @@ def test_the_banner_says_where_and_how_to_ask(tmp_path: Path) -> None:
     assert f"chat page     {instance.url}/\n" in out
     assert out.count(f"admin token   {token}") == 1
     assert f"curl -s -X POST {instance.url}/v1/chat/shop/sessions" in out
+    assert 'chat -m "When do you ship?"\n' in out
     assert not address_file.exists()
+
+
+def test_the_banner_names_a_configuration_that_is_not_here(tmp_path: Path) -> None:
+    """What it says to type works in the folder where the instance was started."""
+    (tmp_path / "my shop").mkdir()
+    configure(tmp_path / "my shop")
+    instance = Running(tmp_path, "--config", "my shop/parley.yaml")
+    instance.wait()
+    done = parley("chat", "-m", "When do you ship?", "--config", "my shop/parley.yaml", cwd=tmp_path)
+    out, _ = instance.stop()
+    assert done.returncode == 0, done.stderr
+    assert "chat -m \"When do you ship?\" --config 'my shop/parley.yaml'\n" in out
 
 
 def test_one_question_is_answered_as_json(running: Running) -> None:
