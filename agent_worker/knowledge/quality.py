@@ -68,10 +68,11 @@ def _asked(entry: Any, number: int) -> Asked:
 
 
 async def check(knowledge: Knowledge, model: Model, tenant: str, questions: Sequence[Asked]) -> list[Figures]:
-    """Ask every question as a turn would, and count, by split."""
+    """Ask every question as a turn would, and count, by split; last, where there are several, all together."""
     outcomes = [await ask(knowledge, model, tenant, question) for question in questions]
     splits = dict.fromkeys(question.split for question in questions)
-    return [figures(split, [outcome for outcome in outcomes if outcome.asked.split == split]) for split in splits]
+    counted = [figures(split, [each for each in outcomes if each.asked.split == split]) for split in splits]
+    return [*counted, figures("all", outcomes)] if len(counted) > 1 else counted
 
 
 async def ask(knowledge: Knowledge, model: Model, tenant: str, asked: Asked) -> Outcome:

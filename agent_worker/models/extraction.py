@@ -20,6 +20,8 @@ _SAME = 0.6
 _NEAR = 0.7
 """A further sentence must score this share of the best."""
 _PASSAGES = 3
+_FURTHER_DOWN = 0.2
+"""Share of the introduction's score with which a passage below a heading goes before it."""
 _FIGURES = re.compile(
     r"\b(?:how (?:much|many|long|often|deep|far|big|hot|cold|tall|soon)|when|price|cost|what time)\b", re.I
 )
@@ -72,9 +74,19 @@ def _near(passages: Sequence[Passage]) -> list[Passage]:
     """The best passage and the next ones of its document: an answer comes from one place."""
     if not passages:
         return []
-    best = passages[0]
+    best = _answering(passages)
     same = [passage for passage in passages if passage.document == best.document and passage.score >= 0.6 * best.score]
-    return same[:_PASSAGES]
+    return [best, *(passage for passage in same if passage is not best)][:_PASSAGES]
+
+
+def _answering(passages: Sequence[Passage]) -> Passage:
+    """The best passage. What stands before the first heading says what the page is about, often in the words of the
+    question; the answer stands further down."""
+    best = passages[0]
+    if best.heading:
+        return best
+    below = [passage for passage in passages if passage.document == best.document and passage.heading]
+    return next((passage for passage in below if passage.score >= _FURTHER_DOWN * best.score), best)
 
 
 def _score(question: str, passages: Sequence[Passage]) -> list[Quote]:

@@ -23,8 +23,8 @@ TABLE = (
 PACK = "We pack with care.\n\n- Boxes are of card.\n- A heat pack costs 4.50 euro. It lasts 72 hours.\n- Tape is paper."
 
 
-def passage(text: str, document: str = "d", score: float = 1.0) -> Passage:
-    return Passage("shop", document, 3, "Title", "Head", "https://shop.example.com", text, score)
+def passage(text: str, document: str = "d", score: float = 1.0, heading: str = "Head") -> Passage:
+    return Passage("shop", document, 3, "Title", heading, "https://shop.example.com", text, score)
 
 
 def found(*passages: Passage) -> Found:
@@ -56,6 +56,17 @@ async def test_the_sentence_that_answers_is_chosen() -> None:
     draft, _ = await ask("What does a heat pack cost?", passage(PACK))
     assert "4.50 euro" in draft.text
     assert "Tape" not in draft.text
+
+
+async def test_an_introduction_is_no_answer() -> None:
+    """What stands before the first heading is quoted only where no passage of its document is near below one."""
+    about = passage("This page is for plants that arrive cold and limp after a delay.", heading="")
+    steps = passage("Leave it in the open box for two hours.", score=0.3)
+    question = "My plant arrived cold and limp after a delay, what now?"
+    for others, answer in (([steps], "Leave it"), ([passage(steps.text, "e", 0.9)], "This page"), ([], "This page")):
+        draft, _ = await ask(question, about, *others)
+        assert draft.text.startswith(answer)
+        assert draft.citations[0].document == "d"
 
 
 async def test_a_row_is_read_with_its_columns() -> None:

@@ -26,10 +26,11 @@ QUESTIONS = {
 
 async def test_figures_by_split(world: World) -> None:
     """Right and wrong answers are told apart, by split, for questions with and without an answer."""
-    dev, test = await check(world.library, world.model, TENANT, read_questions(QUESTIONS))
+    dev, test, whole = await check(world.library, world.model, TENANT, read_questions(QUESTIONS))
     assert (dev.split, dev.answerable, dev.cited, dev.unanswerable) == ("dev", 1, 1.0, 0)
     assert (test.cited, test.found, test.declined) == (0.5, 0.5, 0.5)
     assert sorted(outcome.asked.id for outcome in test.wrong) == ["c", "e"]
+    assert (whole.split, whole.answerable, whole.unanswerable, whole.declined) == ("all", 3, 2, 0.5)
 
 
 @pytest.mark.parametrize("raw", [None, {"questions": [{"id": "a"}]}, {"questions": ["text"]}])
