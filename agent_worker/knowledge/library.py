@@ -31,6 +31,7 @@ from schemas.topics import KNOWLEDGE
 log = structlog.get_logger("parley.knowledge")
 Result = TypeVar("Result")
 _AT_ONCE = 200
+_PATIENT_S = 3.0  # who lists or reads documents wants those just written, and is no contact who waits for an answer
 _BREATH = 0.0005  # seconds; splitting is plain Python, and between documents the others get their turn
 _AT_LEAST_EVERY = 1.0  # seconds; what is embedded by then can be found while the rest is still being embedded
 _PREFIX = "t-"
@@ -229,12 +230,12 @@ class Library:
         return Found(passages, answerable, sure, index.encoder_name)
 
     async def documents(self, tenant: str) -> list[Document]:
-        await self._await_head(tenant, 0.25)
+        await self._await_head(tenant, _PATIENT_S)
         index = self._indexes.get(tenant)
         return [] if index is None else await self._in(self._reading, index.documents)
 
     async def document(self, tenant: str, document: str) -> Document | None:
-        await self._await_head(tenant, 0.25)
+        await self._await_head(tenant, _PATIENT_S)
         index = self._indexes.get(tenant)
         return None if index is None else await self._in(self._reading, lambda: index.document(document))
 
