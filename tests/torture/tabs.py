@@ -95,8 +95,8 @@ class Live:
                 await socket.send_json({"type": "read", "seq": self._seen})
 
     async def _write(self, socket: aiohttp.ClientWebSocketResponse, burst: list[Words]) -> bool:
-        """All at once, then wait. True when every one was new and acknowledged on this socket without a doubt."""
-        fresh = all(words.tries == 0 for words in burst)
+        """All at once, then wait. True when every one was acknowledged on this socket without a doubt, and sent nowhere
+        else: of what two windows send at the same time either may be the first."""
         self._doubts = {words.client_msg_id: words for words in burst}
         try:
             for words in burst:
@@ -110,7 +110,7 @@ class Live:
             self._person.stats["socket doubts"] += 1
             await self.close()
             return False
-        return fresh and all(words.sent is not None for words in burst)
+        return all(words.sent is not None and words.tries == 1 for words in burst)
 
     async def _open(self) -> aiohttp.ClientWebSocketResponse | None:
         if self._socket is not None and not self._socket.closed:
