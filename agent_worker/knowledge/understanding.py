@@ -7,7 +7,8 @@ import re
 from itertools import pairwise
 
 from agent_worker.knowledge.analysis import content_words, distance, synonyms, term, terms
-from agent_worker.knowledge.index import TenantIndex, Term
+from agent_worker.knowledge.index import TenantIndex
+from agent_worker.knowledge.wanted import Term
 
 SYNONYM = 0.5
 COMPOUND = 0.9
