@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from agent_worker.knowledge.products import products
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -102,7 +104,7 @@ class DenseRows:
         if not count:
             return []
         chosen = _near(rows.signs[:, :count], _signs(queries)) if count > EXACT else np.arange(count)
-        best = (rows.full[chosen].astype(np.float32) @ queries.T).max(axis=1)
+        best = products(rows.full[chosen].astype(np.float32), queries).max(axis=1)
         places = chosen[np.argsort(-best)[:limit]].tolist()
         return [name for place in places if (name := rows.names[place]) is not None]
 
@@ -120,7 +122,7 @@ class DenseRows:
 
         rows = self._rows
         places = np.array([rows.of.get(name.document, {}).get(name, -1) for name in names], np.intp)
-        exact: Vectors = rows.full[places].astype(np.float32) @ queries.T
+        exact = products(rows.full[places].astype(np.float32), queries)
         exact[places < 0] = 0.0
         return exact
 

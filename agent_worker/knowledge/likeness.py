@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from agent_worker.knowledge.products import products
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -46,7 +48,7 @@ class Likeness:
             return out
         flat = np.concatenate(passages)
         words, at = _distinct(flat)
-        near = self._vectors(words) @ self._encoder.encode_words(asked).T
+        near = products(self._vectors(words), self._encoder.encode_words(asked))
         begins = np.cumsum([0, *(len(passages[place]) for place in filled[:-1])])
         best = np.maximum.reduceat(near[at], begins, axis=0)
         out[filled] = np.where(best >= ALIKE, best, 0.0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from agent_worker.knowledge.dense import DenseRows, Row
 from agent_worker.knowledge.middle import Middle, apart
 from agent_worker.knowledge.passages import Place
+from agent_worker.knowledge.products import products
 
 if TYPE_CHECKING:
     import numpy as np
@@ -144,7 +145,7 @@ class PassageVectors:
         held = [self._sentences.get(document, {}).get(order, self._nothing) for document, order in passages]
         sizes = [len(vectors) for vectors in held]
         begins = np.cumsum([0, *sizes[:-1]])
-        near = np.concatenate(held).astype(np.float32) @ both.T
+        near = products(np.concatenate(held).astype(np.float32), both)
         far = apart(near[:, :-1], near[:, -1], both[:-1], both[-1])
         names: dict[str, int] = {}
         owners = np.array([names.setdefault(document, len(names)) for document, _ in passages])
@@ -157,8 +158,7 @@ class PassageVectors:
         import numpy as np
 
         wholes = [self._wholes.get(document, {}).get(order, self._nothing[0]) for document, order in passages]
-        near: Vectors = np.stack(wholes).astype(np.float32) @ queries.T
-        return near
+        return products(np.stack(wholes).astype(np.float32), queries)
 
     def _themes(self, passages: Sequence[Place], queries: Vectors, middle: Vectors) -> Vectors:
         import numpy as np
@@ -169,7 +169,7 @@ class PassageVectors:
         themes = np.stack([total / count for total, count in totals]) - middle
         asked = queries - middle
         size = np.linalg.norm(themes, axis=1)[:, None] * np.linalg.norm(asked, axis=1)
-        near: Vectors = ((themes @ asked.T) / np.maximum(size, 1e-6))[of]
+        near: Vectors = (products(themes.astype(np.float32), asked) / np.maximum(size, 1e-6))[of]
         return near
 
 
