@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from agent_worker.knowledge.analysis import terms
-from agent_worker.knowledge.encoder import Encoder
+from agent_worker.knowledge.encoder import Encoder, Kind
 from agent_worker.knowledge.index import TenantIndex
 from agent_worker.knowledge.passages import Place, View
 from agent_worker.knowledge.questions import focused, to_the_point
@@ -33,19 +33,21 @@ _LEADING = 6
 _TERMS = 8
 _WHOLE = 0.5
 """Share of the whole message against the best of it and its sentences."""
-NAMES = ("words", "alike", *COSINES)
+COMPARED: dict[Kind, tuple[str, ...]] = {"strong": COSINES, "light": ("text", "heading", "sentence"), "words": ()}
+"""Which cosines there are to be weighed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
     """A row each. ``held``: for each word of the whole message how well the passage holds it; ``near``: how near its
-    nearest word is. ``of``: in the order of NAMES, the share of the message's weight by either (``words``, ``alike``)
-    and the cosines; in all of them the message's best sentence counts too. 0–1, cosines apart from what is shared
-    −1–1."""
+    nearest word is. ``of``: by ``names``, a column each, the share of the message's weight by either (``words``,
+    ``alike``) and the cosines; in all of them the message's best sentence counts too. 0–1, cosines apart from what is
+    shared −1–1."""
 
     places: list[Place]
     held: Table
     near: Table
+    names: tuple[str, ...]
     of: Table
 
 
@@ -84,7 +86,8 @@ def candidates(index: TenantIndex, asked: Asked, now: datetime) -> Candidates | 
     meant = _meant(index, places, asked)
     shares = _shares(asked)
     of = [_mixed(held @ shares), _mixed(near @ shares), *map(_mixed, meant)]
-    return Candidates(places, held, near, np.stack(of, axis=1))
+    names = ("words", "alike", *COMPARED[index.kind])
+    return Candidates(places, held, near, names, np.stack(of, axis=1))
 
 
 def _by_words(index: TenantIndex, asked: Asked, now: datetime) -> Iterator[Place]:
@@ -116,8 +119,8 @@ def _meant(index: TenantIndex, places: Sequence[Place], asked: Asked) -> Vectors
     import numpy as np
 
     if asked.vectors is None or index.vectors is None:
-        return np.zeros((len(COSINES), len(places), 1), np.float32)
-    return index.vectors.cosines(places, asked.vectors)
+        return np.zeros((len(COMPARED[index.kind]), len(places), 1), np.float32)
+    return index.vectors.cosines(places, asked.vectors, COMPARED[index.kind])
 
 
 def _mixed(values: Table | Vectors) -> Table:

@@ -32,7 +32,7 @@ from agent_worker.knowledge.numbering import Numbering
 from agent_worker.knowledge.passages import PassageTable, Place
 from agent_worker.knowledge.splitting import split
 from agent_worker.knowledge.vectors import PassageVectors
-from agent_worker.knowledge.wanted import Term, limited, second_after, wanted
+from agent_worker.knowledge.wanted import Term, limited, one_of_them, second_after, wanted
 from schemas.conversation import Document
 
 log = structlog.get_logger("parley.knowledge")
@@ -231,14 +231,10 @@ class TenantIndex:
 
     def read(self, places: Sequence[Place], now: datetime) -> dict[Place, Hit]:
         """Those of the passages that are there and may be shown."""
-        import tantivy
-
         if not places:
             return {}
         keys = [key_of(*place) for place in places]
-        query = limited(
-            self._index.schema, tantivy.Query.term_set_query(self._index.schema, "key", keys), self._after(now)
-        )
+        query = limited(self._index.schema, one_of_them(self._index.schema, "key", keys), self._after(now))
         searcher = self._index.searcher()
         found = searcher.search(query, len(keys), count=False).hits
         hits = [Hit(**json.loads(searcher.doc(address)["data"][0])) for _, address in found]

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from agent_worker.knowledge import candidates as found_of
 from agent_worker.knowledge.candidates import Asked, Candidates, ask, candidates
 from agent_worker.knowledge.encoder import Encoder, Kind
 from agent_worker.knowledge.entries import key_of
@@ -53,8 +52,6 @@ _ALONE = 2.0
 """A lead says nothing where there is one document only: then it is what leads usually are."""
 _DIGITS = 9
 """What differs only beyond these differs by the order in which numbers were added up."""
-NAMES = (*found_of.NAMES, "coverage", "alike_all")
-_COLUMNS = {name: column for column, name in enumerate(NAMES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +79,19 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Of the passages found: a row each, in the order of ``places``; the columns are NAMES."""
+    """Of the passages found: a row each, in the order of ``places``; the columns are ``names``."""
 
     places: list[Place]
+    names: tuple[str, ...]
     table: Table
 
     def column(self, name: str) -> Table:
-        return self.table[:, _COLUMNS[name]]
+        return self.table[:, self.names.index(name)]
 
     def sums(self, weights: Mapping[str, float]) -> Table:
         import numpy as np
 
-        sums: Table = self.table[:, [_COLUMNS[name] for name in weights]] @ np.array(list(weights.values()))
+        sums: Table = self.table[:, [self.names.index(name) for name in weights]] @ np.array(list(weights.values()))
         return sums
 
 
@@ -136,7 +134,7 @@ def standings_of(figures: Figures, weights: Mapping[str, float]) -> list[Standin
     scores = most + np.log(np.bincount(of, np.exp(sums - most[of])))
     best = _best(figures.table, of, len(documents)).tolist()
     made = zip(documents, scores.tolist(), best, strict=True)
-    standings = [Standing(name, score, dict(zip(NAMES, row, strict=True))) for name, score, row in made]
+    standings = [Standing(name, score, dict(zip(figures.names, row, strict=True))) for name, score, row in made]
     return sorted(standings, key=lambda each: (-round(each.score, _DIGITS), each.document))
 
 
@@ -169,7 +167,8 @@ def _figures(asked: Asked, found: Candidates) -> Figures:
     documents, of = _documents(found.places)
     weights = weights_of(asked.whole)
     whole = [_best(values, of, len(documents)) @ weights for values in (found.held, found.near)]
-    return Figures(found.places, np.column_stack([found.of, *(values[of] for values in whole)]))
+    names = (*found.names, "coverage", "alike_all")
+    return Figures(found.places, names, np.column_stack([found.of, *(values[of] for values in whole)]))
 
 
 def _scored(figures: Figures, weights: Mapping[str, float], first: str) -> list[tuple[Place, float]]:

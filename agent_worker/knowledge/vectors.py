@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from agent_worker.knowledge.dense import DenseRows, Row
@@ -36,6 +36,9 @@ COSINES = (
 """What ``cosines`` says of a passage. ``text``: the mean of its heading and sentences; ``whole``: its whole text;
 ``sentence``: its nearest one; ``few``: the mean of the nearest three of its document; ``theme``: the mean of all of its
 document. ``…_apart`` and ``theme`` are without what all documents share."""
+
+
+_FEWS = frozenset({"few", "few_apart"})
 
 
 def rows_of(document: str, order: int) -> tuple[Row, Row]:
@@ -118,27 +121,31 @@ class PassageVectors:
             for order, heading in enumerate(headings)
         ]
 
-    def cosines(self, passages: Sequence[Place], queries: Vectors) -> Vectors:
-        """In the order of COSINES, for each passage, a row, the cosines to every query, a column."""
+    def cosines(self, passages: Sequence[Place], queries: Vectors, names: Sequence[str] = COSINES) -> Vectors:
+        """In the order of ``names``, some of COSINES, for each passage, a row, the cosines to every query, a column."""
         import numpy as np
 
         if not passages:
-            return np.zeros((len(COSINES), 0, len(queries)), np.float32)
+            return np.zeros((len(names), 0, len(queries)), np.float32)
         middle = self._middle.vector
         both = np.concatenate([queries, middle[None]])
-        near: list[Vectors] = [*self._searched(passages, both), *self._compared(passages, both)]
-        rows = [each[:, :-1] for each in near[:4]]
-        rows += [apart(each[:, :-1], each[:, -1], queries, middle) for each in near[:2]]
-        rows += [*near[4:], self._themes(passages, queries, middle), self._as_wholes(passages, queries)]
-        return np.stack(rows)
+        found = {**self._searched(passages, both), **self._compared(passages, both, few=_FEWS.intersection(names))}
+        if "theme" in names:
+            found["theme"] = self._themes(passages, queries, middle)
+        if "whole" in names:
+            found["whole"] = self._as_wholes(passages, queries)
+        return np.stack([found[name] for name in names])
 
-    def _searched(self, passages: Sequence[Place], queries: Vectors) -> tuple[Vectors, Vectors]:
+    def _searched(self, passages: Sequence[Place], both: Vectors) -> dict[str, Vectors]:
+        """``both``: the queries, then the middle."""
         names = [rows_of(document, order) for document, order in passages]
-        found = self.rows.cosines([name for pair in names for name in pair], queries)
-        return found[::2], found[1::2]
+        near = self.rows.cosines([name for pair in names for name in pair], both)
+        far = apart(near[:, :-1], near[:, -1], both[:-1], both[-1])
+        found = {"text": near[::2, :-1], "heading": near[1::2, :-1]}
+        return {**found, "text_apart": far[::2], "heading_apart": far[1::2]}
 
-    def _compared(self, passages: Sequence[Place], both: Vectors) -> Sequence[Vectors]:
-        """The nearest sentence and the nearest few of the document, with the middle's column; then both apart."""
+    def _compared(self, passages: Sequence[Place], both: Vectors, few: Collection[str]) -> dict[str, Vectors]:
+        """The nearest sentence; of ``few``, what is asked for: of the nearest few of the document."""
         import numpy as np
 
         # A writer may be replacing the document: what was found of it then counts without its sentences.
@@ -150,9 +157,10 @@ class PassageVectors:
         names: dict[str, int] = {}
         owners = np.array([names.setdefault(document, len(names)) for document, _ in passages])
         of = np.repeat(owners, sizes)
-        best = [np.maximum.reduceat(each, begins, axis=0) for each in (near, far)]
-        few = [_few(each, of)[owners] for each in (near, far)]
-        return best[0], few[0], best[1], few[1]
+        found = {"sentence": near[:, :-1], "sentence_apart": far}
+        made = {name: np.maximum.reduceat(each, begins, axis=0) for name, each in found.items()}
+        of_few = {"few": near[:, :-1], "few_apart": far}
+        return made | {name: _few(of_few[name], of)[owners] for name in few}
 
     def _as_wholes(self, passages: Sequence[Place], queries: Vectors) -> Vectors:
         import numpy as np

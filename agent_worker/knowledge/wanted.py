@@ -44,12 +44,21 @@ def limited(schema: Any, query: Any, after: int | None, name: str = "", one_of: 
     import tantivy
 
     make, occur = tantivy.Query, tantivy.Occur
-    limits = [make.term_set_query(schema, name, list(one_of))] if one_of else []
+    limits = [one_of_them(schema, name, one_of)] if one_of else []
     if after is not None:
         limits.append(make.term_query(schema, "visibility", "public"))
         limits.append(make.range_query(schema, "expires", tantivy.FieldType.Unsigned, lower_bound=after))
     must = [(occur.Must, make.const_score_query(limit, 0.0)) for limit in limits]
     return make.boolean_query([*must, (occur.Must, query)]) if must else query
+
+
+def one_of_them(schema: Any, name: str, values: Sequence[str]) -> Any:
+    """Entries whose field is one of a few values. Each is looked up by itself: a query for a set goes through all terms
+    of the field."""
+    import tantivy
+
+    make, should = tantivy.Query, tantivy.Occur.Should
+    return make.boolean_query([(should, make.term_query(schema, name, value)) for value in values])
 
 
 def second_after(now: datetime) -> int:
