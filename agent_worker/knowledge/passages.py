@@ -41,6 +41,10 @@ class _Held:
     lengths: NDArray[np.int32]
     until: int
 
+    @property
+    def size(self) -> int:
+        return len(self.terms) + len(self.words)
+
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
@@ -68,7 +72,7 @@ class PassageTable:
 
     def __init__(self, encoder: Encoder | None) -> None:
         self._encoder = encoder
-        self._left = 0
+        self._there = self._left = 0
         self._state = self._empty()
 
     def _empty(self) -> _State:
@@ -78,12 +82,15 @@ class PassageTable:
     def put(self, document: str, made: Counted, until: int) -> None:
         """``until``: second since 1970 at which it expires; 0 for a document that is never shown."""
         self.drop(document)
-        self._state.held[document] = _held(self._state, made, until)
+        self._state.held[document] = held = _held(self._state, made, until)
+        self._there += held.size
 
     def drop(self, document: str) -> None:
         gone = self._state.held.pop(document, None)
-        self._left += len(gone.terms) + len(gone.words) if gone is not None else 0
-        if self._left > _LEFT + 2 * (len(self._state.terms) + len(self._state.words)):
+        if gone is not None:
+            self._there -= gone.size
+            self._left += gone.size
+        if self._left > _LEFT + self._there:
             self._number_anew()
 
     def _number_anew(self) -> None:
@@ -151,15 +158,14 @@ def _held(state: _State, made: Counted, until: int) -> _Held:
 
     fields = len(PASSAGE_FIELDS)
     counts = np.array(made.counts, np.uint16).reshape(-1, fields)
-    of = np.repeat(np.arange(len(made.term_sizes)), made.term_sizes)
-    lengths = np.zeros((len(made.term_sizes), fields), np.int32)
-    np.add.at(lengths, of, counts)
+    ends = np.cumsum([0, *made.term_sizes])
+    lengths = np.diff(np.concatenate([np.zeros((1, fields), np.int32), np.cumsum(counts, axis=0, dtype=np.int32)])[ends], axis=0)
     return _Held(
         state.terms.put(made.terms)[made.term_of] if made.terms else np.zeros(0, np.int32),
-        np.cumsum(made.term_sizes, dtype=np.int64).tolist(),
+        ends[1:].tolist(),
         counts,
         state.words.put(made.words)[made.word_of] if made.words else np.zeros(0, np.int32),
-        np.cumsum(made.word_sizes, dtype=np.int64).tolist(),
+        np.cumsum(made.word_sizes, dtype=np.intp).tolist(),
         lengths,
         until,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from sys import intern
 from typing import TYPE_CHECKING
 
@@ -13,34 +13,40 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.int32]
 
 
+class _Numbers(dict[str, int]):
+    """A word that is missed gets the next number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+
+    def __missing__(self, word: str) -> int:
+        number = len(self.words)
+        # The list first: whoever reads the number finds its word.
+        self.words.append(intern(word))
+        self[self.words[number]] = number
+        return number
+
+
 class Vocabulary:
     """Word → number, from 0 on, for good. One writer; readers beside it."""
 
     def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-        self._words: list[str] = []
+        self._numbers = _Numbers()
 
     def __len__(self) -> int:
-        return len(self._words)
+        return len(self._numbers)
 
-    def put(self, words: Iterable[str]) -> Numbers:
+    def put(self, words: Sequence[str]) -> Numbers:
         """The numbers of words, new ones where they are new."""
         import numpy as np
 
-        return np.array([self._put(word) for word in words], np.int32)
-
-    def _put(self, word: str) -> int:
-        number = self._numbers.get(word)
-        if number is None:
-            number = len(self._words)
-            # The list first: whoever reads the number finds its word.
-            self._words.append(intern(word))
-            self._numbers[self._words[number]] = number
-        return number
+        return np.fromiter(map(self._numbers.__getitem__, words), np.int32, len(words))
 
     def number(self, word: str) -> int:
         """-1 when it is not here."""
         return self._numbers.get(word, -1)
 
-    def words(self, numbers: Iterable[int]) -> list[str]:
-        return [self._words[number] for number in numbers]
+    def words(self, numbers: Numbers) -> list[str]:
+        words = self._numbers.words
+        return [words[number] for number in numbers.tolist()]
