@@ -124,14 +124,16 @@ class View:
         """Of at least one passage."""
         import numpy as np
 
-        found = [self._at(place) for place in places]
         empty = np.zeros((1, len(PASSAGE_FIELDS)), np.int32)
-        spans = [(held, *_span(held.term_ends, order)) if held else None for held, order in found]
-        terms = [span[0].terms[span[1] : span[2]] if span else empty[0, :0] for span in spans]
-        counts = [span[0].counts[span[1] : span[2]] if span else empty[:0] for span in spans]
-        lengths = [held.lengths[order : order + 1] if held else empty for held, order in found]
-        of = np.repeat(np.arange(len(found)), [len(each) for each in terms])
-        return Gathered(np.concatenate(terms), np.concatenate(counts), of, np.concatenate(lengths))
+        terms, counts, lengths = [], [], []
+        for place in places:
+            held = self._at(place)
+            begin, end = _span(held.term_ends, place.order) if held else (0, 0)
+            terms.append(held.terms[begin:end] if held else empty[0, :0])
+            counts.append(held.counts[begin:end] if held else empty[:0])
+            lengths.append(held.lengths[place.order] if held else empty[0])
+        of = np.repeat(np.arange(len(places)), [len(each) for each in terms])
+        return Gathered(np.concatenate(terms), np.concatenate(counts), of, np.stack(lengths))
 
     def alike(self, asked: Sequence[str], places: Sequence[Place]) -> NDArray[np.float64]:
         """See ``Likeness.of``; nothing is alike without an encoder."""
@@ -139,14 +141,14 @@ class View:
 
         if self._state.likeness is None or not asked:
             return np.zeros((len(places), len(asked)))
-        found = [self._at(place) for place in places]
         nothing = np.zeros(0, np.int32)
+        found = [(self._at(place), place.order) for place in places]
         words = [held.words[slice(*_span(held.word_ends, order))] if held else nothing for held, order in found]
         return self._state.likeness.of(asked, words)
 
-    def _at(self, place: Place) -> tuple[_Held | None, int]:
+    def _at(self, place: Place) -> _Held | None:
         held = self._state.held.get(place.document)
-        return (held, place.order) if held is not None and place.order < len(held.lengths) else (None, 0)
+        return held if held is not None and place.order < len(held.term_ends) else None
 
 
 def _span(ends: Sequence[int], order: int) -> tuple[int, int]:
@@ -159,13 +161,13 @@ def _held(state: _State, made: Counted, until: int) -> _Held:
     fields = len(PASSAGE_FIELDS)
     counts = np.array(made.counts, np.uint16).reshape(-1, fields)
     ends = np.cumsum([0, *made.term_sizes])
-    lengths = np.diff(np.concatenate([np.zeros((1, fields), np.int32), np.cumsum(counts, axis=0, dtype=np.int32)])[ends], axis=0)
+    summed = np.concatenate([np.zeros((1, fields), np.int32), np.cumsum(counts, axis=0, dtype=np.int32)])
     return _Held(
         state.terms.put(made.terms)[made.term_of] if made.terms else np.zeros(0, np.int32),
         ends[1:].tolist(),
         counts,
         state.words.put(made.words)[made.word_of] if made.words else np.zeros(0, np.int32),
         np.cumsum(made.word_sizes, dtype=np.intp).tolist(),
-        lengths,
+        np.diff(summed[ends], axis=0),
         until,
     )
