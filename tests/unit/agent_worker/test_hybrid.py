@@ -24,6 +24,7 @@ from agent_worker.knowledge.questions import asks, focused
 from agent_worker.knowledge.retrieval import rank
 from agent_worker.knowledge.scoring import holdings
 from agent_worker.knowledge.splitting import Piece
+from agent_worker.knowledge.understanding import understand
 from agent_worker.knowledge.vocabulary import Vocabulary
 from agent_worker.knowledge.wanted import Term
 from schemas.conversation import Document
@@ -157,6 +158,16 @@ def test_words_of_documents_that_went_are_let_go(monkeypatch: pytest.MonkeyPatch
     assert view.number("word199") >= 0
     assert view.number("word0") == -1
     assert view.gather([Place("a", 0)]).counts.tolist() == [[0, 0, 1], [0, 0, 1]]
+
+
+def test_a_question_is_understood_alike_in_every_process(tmp_path: Path) -> None:
+    """What may stand for a word comes in the order of the question, not in that of hashes, which differ by process."""
+    index = TenantIndex(tmp_path / "one")
+    body = "The packbox, the boxlid and the lidpen."
+    index.apply([index.prepare(Document(id="a", title="Parts", body=body, version=1, updated_at=NOW), "stamp")])
+    options = {term.text: [text for text, _ in term.options] for term in understand(index, "pack box lid pen")}
+    assert options["box"] == ["packbox", "boxlid"]
+    assert options["lid"] == ["boxlid", "lidpen"]
 
 
 def test_a_document_keeps_its_number() -> None:
