@@ -26,8 +26,8 @@ DOCUMENT_FIELD = "d_all"
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A document ready to be written: split, analysed and embedded, which is the slow part. ``vectors`` holds for each
-    passage those of its heading and its sentences, one row each."""
+    """A document ready to be written: split, analysed, counted and embedded, which is the slow part. ``vectors`` holds
+    for each passage those of its heading, its whole text and its sentences, one row each."""
 
     document: Document
     stamp: str
