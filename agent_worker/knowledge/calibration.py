@@ -24,7 +24,7 @@ from agent_worker.knowledge.fitting import Weights, conditional, logistic
 from agent_worker.knowledge.index import TenantIndex
 from agent_worker.knowledge.quality import Asked, read_questions
 from agent_worker.knowledge.reading import ENDINGS, read_file
-from agent_worker.knowledge.retrieval import FUSION, Evidence, Ranked, lead_of, rank, standings_of
+from agent_worker.knowledge.retrieval import FUSION, Evidence, Figures, Ranked, lead_of, rank, standings_of
 from schemas.conversation import Document
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -46,10 +46,15 @@ class Ranking:
         """Every question by itself."""
         return crc32(self.asked.id.encode()) % _PARTS
 
+    @property
+    def figures(self) -> Figures:
+        assert self.ranked.figures is not None  # noqa: S101 - as in evidence
+        return self.ranked.figures
+
     def evidence(self, fusion: Weights) -> Evidence:
         given = self.ranked.evidence
         assert given is not None  # noqa: S101 - only rankings that found something are fitted
-        standings = standings_of(self.ranked.figures, fusion)
+        standings = standings_of(self.figures, fusion)
         return Evidence(standings[0], given.strange, given.asked, lead_of(standings))
 
 
@@ -76,14 +81,14 @@ def rank_all(index: TenantIndex, questions: Sequence[Asked], encoder: Encoder | 
 
 def fit(rankings: Sequence[Ranking], kind: Kind) -> Fitted:
     """The weights of both steps, the second on what the first ranks best."""
+    import numpy as np
+
     names = list(FUSION[kind])
-    groups = [
-        (
-            [[each.of[name] for name in names] for each in ranking.ranked.figures],
-            [each.hit.document in ranking.asked.documents for each in ranking.ranked.figures],
-        )
-        for ranking in rankings
-    ]
+    groups = []
+    for ranking in rankings:
+        found = ranking.figures
+        rows = np.stack([found.column(name) for name in names], axis=1)
+        groups.append((rows, [place.document in ranking.asked.documents for place in found.places]))
     fusion = dict(zip(names, conditional(groups), strict=True))
     evidence = [ranking.evidence(fusion) for ranking in rankings]
     table = [[figures(each)[name] for name in FIGURES[kind]] for each in evidence]

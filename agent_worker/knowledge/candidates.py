@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from agent_worker.knowledge.analysis import terms
-from agent_worker.knowledge.encoder import Encoder
-from agent_worker.knowledge.entries import key_of
-from agent_worker.knowledge.index import Hit, TenantIndex, Term
+from agent_worker.knowledge.encoder import Encoder, Kind
+from agent_worker.knowledge.index import TenantIndex
+from agent_worker.knowledge.passages import Place, View
 from agent_worker.knowledge.questions import focused, to_the_point
-from agent_worker.knowledge.scoring import holdings, share
+from agent_worker.knowledge.scoring import holdings, weights_of
 from agent_worker.knowledge.understanding import understand
 from agent_worker.knowledge.vectors import COSINES
+from agent_worker.knowledge.wanted import Term, second_after
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from agent_worker.knowledge.encoder import Vectors
+
+    Table = NDArray[np.float64]
 
 _BY_WORDS = 30
 _BY_SENTENCE = 10
@@ -27,18 +33,22 @@ _LEADING = 6
 _TERMS = 8
 _WHOLE = 0.5
 """Share of the whole message against the best of it and its sentences."""
+COMPARED: dict[Kind, tuple[str, ...]] = {"strong": COSINES, "light": ("text", "heading", "sentence"), "words": ()}
+"""Which cosines there are to be weighed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """``held``: for each word of the whole message how well the passage holds it; ``near``: how near its nearest word
-    is. ``of``: by name, the share of the message's weight by either (``words``, ``alike``) and the cosines; in all of
-    them the message's best sentence counts too. 0–1, cosines apart from what is shared −1–1."""
+class Candidates:
+    """A row each. ``held``: for each word of the whole message how well the passage holds it; ``near``: how near its
+    nearest word is. ``of``: by ``names``, a column each, the share of the message's weight by either (``words``,
+    ``alike``) and the cosines; in all of them the message's best sentence counts too. 0–1, cosines apart from what is
+    shared −1–1."""
 
-    hit: Hit
-    held: list[float]
-    near: list[float]
-    of: dict[str, float]
+    places: list[Place]
+    held: Table
+    near: Table
+    names: tuple[str, ...]
+    of: Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,63 +73,68 @@ def ask(index: TenantIndex, text: str, encoder: Encoder | None) -> Asked:
     return Asked(queries, vectors)
 
 
-def candidates(index: TenantIndex, asked: Asked, now: datetime) -> list[Candidate]:
-    by_key = _by_words(index, asked, now)
-    if asked.vectors is not None and index.vectors is not None:
-        rows = index.vectors.rows.nearest(asked.vectors, _NEAREST)
-        near = dict.fromkeys(key_of(row.document, row.order) for row in rows)
-        by_key |= {hit.key: hit for hit in index.passages([key for key in near if key not in by_key], now)}
-    hits = list(by_key.values())
-    meant = _meant(index, hits, asked)
-    alike = _alike(index, asked, hits)
-    return [_weighed(index, asked, hit, of, near) for hit, of, near in zip(hits, meant, alike, strict=True)]
+def candidates(index: TenantIndex, asked: Asked, now: datetime) -> Candidates | None:
+    """None when there are none."""
+    import numpy as np
+
+    view = index.passages.view()
+    places = list(dict.fromkeys([*_by_words(index, asked, now), *_by_vectors(index, view, asked, now)]))
+    if not places:
+        return None
+    held = holdings(asked.whole, view, places, index.census)
+    near = view.alike([term.surface for term in asked.whole], places)
+    meant = _meant(index, places, asked)
+    shares = _shares(asked)
+    of = [_mixed(held @ shares), _mixed(near @ shares), *map(_mixed, meant)]
+    names = ("words", "alike", *COMPARED[index.kind])
+    return Candidates(places, held, near, names, np.stack(of, axis=1))
 
 
-def _by_words(index: TenantIndex, asked: Asked, now: datetime) -> dict[str, Hit]:
+def _by_words(index: TenantIndex, asked: Asked, now: datetime) -> Iterator[Place]:
     wanted = _strongest(asked.whole)
     if not wanted:
-        return {}
-    found = index.find_passages(wanted, now, _BY_WORDS)
+        return
+    yield from index.find_passages(wanted, now, _BY_WORDS)
     if leading := index.find_documents(wanted, now, _LEADING):
-        found += index.find_passages(wanted, now, _BY_WORDS, leading)
+        yield from index.find_passages(wanted, now, _BY_WORDS, leading)
     for query in asked.queries[1:]:
         if sentence := _strongest(query):
-            found += index.find_passages(sentence, now, _BY_SENTENCE)
-    return {hit.key: hit for hit in found}
+            yield from index.find_passages(sentence, now, _BY_SENTENCE)
+
+
+def _by_vectors(index: TenantIndex, view: View, asked: Asked, now: datetime) -> Iterator[Place]:
+    if asked.vectors is None or index.vectors is None:
+        return
+    after = second_after(now)
+    for row in index.vectors.rows.nearest(asked.vectors, _NEAREST):
+        if view.shown(row.document, after):
+            yield Place(row.document, row.order)
 
 
 def _strongest(query: Sequence[Term]) -> list[Term]:
     return sorted((term for term in query if term.options), key=lambda term: -term.weight)[:_TERMS]
 
 
-def _alike(index: TenantIndex, asked: Asked, hits: Sequence[Hit]) -> list[list[float]]:
-    words = [term.surface for term in asked.whole]
-    if index.likeness is None or not words or not hits:
-        return [[0.0] * len(words) for _ in hits]
-    return index.likeness.of(words, [hit.words for hit in hits])
+def _meant(index: TenantIndex, places: Sequence[Place], asked: Asked) -> Vectors:
+    import numpy as np
 
-
-def _meant(index: TenantIndex, hits: Sequence[Hit], asked: Asked) -> list[list[list[float]]]:
     if asked.vectors is None or index.vectors is None:
-        return [[[0.0]] * len(COSINES)] * len(hits)
-    return index.vectors.cosines([(hit.document, hit.order) for hit in hits], asked.vectors)
+        return np.zeros((len(COMPARED[index.kind]), len(places), 1), np.float32)
+    return index.vectors.cosines(places, asked.vectors, COMPARED[index.kind])
 
 
-def _mixed(values: Sequence[float]) -> float:
-    """The whole message's value and the best one's."""
-    return _WHOLE * values[0] + (1 - _WHOLE) * max(values)
+def _mixed(values: Table | Vectors) -> Table:
+    """The whole message's value, in the first column, and the best one's."""
+    mixed: Table = _WHOLE * values[:, 0] + (1 - _WHOLE) * values.max(axis=1)
+    return mixed
 
 
-def _weighed(
-    index: TenantIndex, asked: Asked, hit: Hit, meant: Sequence[Sequence[float]], near: list[float]
-) -> Candidate:
-    held = holdings(asked.whole, hit, index.census)
-    figures = (_shares(asked, held), _shares(asked, near), *meant)
-    names = ("words", "alike", *COSINES)
-    return Candidate(hit, held, near, {name: _mixed(values) for name, values in zip(names, figures, strict=True)})
+def _shares(asked: Asked) -> Table:
+    """How much each word of the whole message, a row, counts in each query, a column."""
+    import numpy as np
 
-
-def _shares(asked: Asked, values: Sequence[float]) -> list[float]:
-    """Of each query's weight, from the values of the whole message's words."""
-    of = {term.text: value for term, value in zip(asked.whole, values, strict=True)}
-    return [share(query, [of[term.text] for term in query]) for query in asked.queries]
+    shares = np.zeros((len(asked.whole), len(asked.queries)))
+    places = {term.text: place for place, term in enumerate(asked.whole)}
+    for column, query in enumerate(asked.queries):
+        shares[[places[term.text] for term in query], column] = weights_of(query)
+    return shares

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("parley.knowledge")
 _BATCH = 256
+_FEW = 16
 Kind = Literal["strong", "light", "words"]
 """What search goes by: a sentence encoder and word vectors, word vectors alone, or words alone. What retrieval and
 confidence weigh is fitted for each."""
@@ -70,7 +71,7 @@ class WordVectors:
 
         out = np.zeros((len(texts), self.size), np.float32)
         for begin in range(0, len(texts), _BATCH):
-            encoded = self._tokens.encode_batch(list(texts[begin : begin + _BATCH]), add_special_tokens=False)
+            encoded = self._encoded(texts[begin : begin + _BATCH])
             filled = [(row, one.ids) for row, one in enumerate(encoded, begin) if one.ids]
             if filled:
                 tokens = np.concatenate([ids for _, ids in filled])
@@ -79,6 +80,13 @@ class WordVectors:
                 out[[row for row, _ in filled]] = np.add.reduceat(found, begins, axis=0)
         out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
         return out
+
+    def _encoded(self, texts: Sequence[str]) -> list[Any]:
+        """A few one by one: a batch is dealt out to threads, which takes longer than they do."""
+        if len(texts) <= _FEW:
+            return [self._tokens.encode(text, add_special_tokens=False) for text in texts]
+        made: list[Any] = self._tokens.encode_batch(list(texts), add_special_tokens=False)
+        return made
 
     def encode_query(self, texts: Sequence[str]) -> Vectors:
         return self.encode(texts)

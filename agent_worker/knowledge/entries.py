@@ -8,9 +8,11 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from agent_worker.knowledge.analysis import content_words, terms
+from agent_worker.knowledge.analysis import terms
 from agent_worker.knowledge.census import Tally
+from agent_worker.knowledge.counted import PASSAGE_FIELDS, Counted, counted, stored_counts
 from agent_worker.knowledge.embedding import embed
+from agent_worker.knowledge.numbering import number_of
 from agent_worker.knowledge.splitting import Piece, split
 from agent_worker.knowledge.vectors import stored_form
 from schemas.conversation import Document
@@ -19,20 +21,20 @@ if TYPE_CHECKING:
     from agent_worker.knowledge.encoder import Encoder, Vectors
 
 _NEVER = 1 << 52
-PASSAGE_FIELDS = ("p_title", "p_heading", "p_body")
 DOCUMENT_FIELD = "d_all"
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A document ready to be written: split, analysed and embedded, which is the slow part. ``vectors`` holds for each
-    passage those of its heading and its sentences, one row each."""
+    """A document ready to be written: split, analysed, counted and embedded, which is the slow part. ``vectors`` holds
+    for each passage those of its heading, its whole text and its sentences, one row each."""
 
     document: Document
     stamp: str
     pieces: list[Piece]
     searched: list[dict[str, str]]
     tally: Tally
+    counted: Counted
     vectors: list[Vectors] | None
 
 
@@ -47,11 +49,20 @@ def prepare(
         for piece in pieces
     ]
     lengths = {name: sum(len(fields[name].split()) for fields in searched) for name in PASSAGE_FIELDS}
-    distinct = sorted({term for fields in searched for text in fields.values() for term in text.split()})
+    counts = counted(document.title, pieces, searched)
     vectors = embed(document.title, pieces, encoder, known) if encoder is not None else None
     limited = document.visibility != "public" or document.expires_at is not None
-    tally = Tally(tuple(distinct), len(pieces), lengths, limited)
-    return Prepared(document, stamp, pieces, searched, tally, vectors)
+    tally = Tally(tuple(sorted(counts.terms)), len(pieces), lengths, limited)
+    return Prepared(document, stamp, pieces, searched, tally, counts, vectors)
+
+
+def shown_until(document: Document) -> int:
+    """Second since 1970 at which it expires; 0 when it is never shown, and far away when it always is."""
+    return _expires(document) if document.visibility == "public" else 0
+
+
+def _expires(document: Document) -> int:
+    return _NEVER if document.expires_at is None else max(0, int(document.expires_at.timestamp()))
 
 
 def _joined(text: str) -> str:
@@ -67,11 +78,14 @@ def schema() -> Any:
     for name in ("doc", "key"):
         builder.add_text_field(name, stored=True, tokenizer_name="raw", index_option="basic")
     builder.add_unsigned_field("expires", indexed=True, fast=True)
+    # Names a passage that was found without reading what is stored of it.
+    builder.add_unsigned_field("number", fast=True)
     for name in PASSAGE_FIELDS:
-        builder.add_text_field(name, stored=True, tokenizer_name="whitespace", index_option="freq")
+        builder.add_text_field(name, tokenizer_name="whitespace", index_option="freq")
     builder.add_text_field(DOCUMENT_FIELD, tokenizer_name="whitespace", index_option="freq")
     builder.add_bytes_field("data", stored=True)
     builder.add_bytes_field("vectors", stored=True)
+    builder.add_bytes_field("counts", stored=True)
     return builder.build()
 
 
@@ -79,8 +93,8 @@ def key_of(document: str, order: int) -> str:
     return f"{order}/{document}"
 
 
-def entries_of(prepared: Prepared) -> Iterator[Any]:
-    """Entries as tantivy takes them, the whole document first."""
+def entries_of(prepared: Prepared, number: int) -> Iterator[Any]:
+    """Entries as tantivy takes them, the whole document first. ``number`` is the document's."""
     document, tally = prepared.document, prepared.tally
     whole = " ".join(
         [prepared.searched[0]["p_title"]] * 4
@@ -90,24 +104,27 @@ def entries_of(prepared: Prepared) -> Iterator[Any]:
         "document": document.model_dump(mode="json"),
         "fingerprint": prepared.stamp,
         "tally": asdict(tally),
+        "number": number,
     }
-    yield _entry(document, "document", data, {DOCUMENT_FIELD: whole})
+    entry = _entry(document, "document", data, {DOCUMENT_FIELD: whole}, number_of(number, 0))
+    entry.add_bytes("counts", stored_counts(prepared.counted))
+    yield entry
     for order, (piece, fields) in enumerate(zip(prepared.pieces, prepared.searched, strict=True)):
-        entry = _entry(document, "passage", _stored(document, piece, order), fields)
+        entry = _entry(document, "passage", _stored(document, piece, order), fields, number_of(number, order))
         entry.add_text("key", key_of(document.id, order))
         if prepared.vectors is not None:
             entry.add_bytes("vectors", stored_form(prepared.vectors[order]))
         yield entry
 
 
-def _entry(document: Document, kind: str, data: dict[str, Any], fields: dict[str, str]) -> Any:
+def _entry(document: Document, kind: str, data: dict[str, Any], fields: dict[str, str], number: int) -> Any:
     import tantivy
 
     made = tantivy.Document(
         kind=kind, doc=document.id, visibility=document.visibility, data=json.dumps(data).encode(), **fields
     )
-    expires = _NEVER if document.expires_at is None else max(0, int(document.expires_at.timestamp()))
-    made.add_unsigned("expires", expires)
+    made.add_unsigned("expires", _expires(document))
+    made.add_unsigned("number", number)
     return made
 
 
@@ -119,6 +136,5 @@ def _stored(document: Document, piece: Piece, order: int) -> dict[str, Any]:
         "heading": piece.heading,
         "url": document.url,
         "text": piece.text,
-        "words": " ".join(content_words(f"{document.title} {piece.heading} {piece.text}")),
         "order": order,
     }

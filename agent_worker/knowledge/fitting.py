@@ -18,14 +18,14 @@ _STEPS = 400
 _HEAVIEST = 6.0
 
 
-def conditional(groups: Sequence[tuple[Sequence[Sequence[float]], Sequence[bool]]]) -> list[float]:
+def conditional(groups: Sequence[tuple[Numbers, Sequence[bool]]]) -> list[float]:
     """Weights, none negative, under which the right rows are the likeliest of their group: a conditional logit in which
     any of several right ones will do. Groups without a right row say nothing; with no others all weigh the same."""
     import numpy as np
 
-    tables = [np.array(table) for table, right in groups if any(right)]
+    tables = [table for table, right in groups if any(right)]
     if not tables:
-        return [1.0 for _ in groups[0][0][0]]
+        return [1.0] * groups[0][0].shape[1]
     spread = np.mean([table.std(axis=0) for table in tables], axis=0) + 1e-6
     size = (len(tables), max(len(table) for table in tables))
     rows, room, held = np.zeros((*size, len(spread))), np.full(size, -np.inf), np.zeros(size)

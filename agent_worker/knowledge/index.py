@@ -16,34 +16,33 @@ from typing import Any, Literal
 import structlog
 
 from agent_worker.knowledge.census import Census, Tally
+from agent_worker.knowledge.counted import PASSAGE_FIELDS, read_counts
 from agent_worker.knowledge.embedding import known_vectors
 from agent_worker.knowledge.encoder import Encoder, Kind
-from agent_worker.knowledge.entries import DOCUMENT_FIELD, PASSAGE_FIELDS, Prepared, entries_of, key_of, prepare, schema
-from agent_worker.knowledge.likeness import Likeness
+from agent_worker.knowledge.entries import (
+    DOCUMENT_FIELD,
+    Prepared,
+    entries_of,
+    key_of,
+    prepare,
+    schema,
+    shown_until,
+)
+from agent_worker.knowledge.numbering import Numbering
+from agent_worker.knowledge.passages import PassageTable, Place
 from agent_worker.knowledge.splitting import split
 from agent_worker.knowledge.vectors import PassageVectors
+from agent_worker.knowledge.wanted import Term, limited, one_of_them, second_after, wanted
 from schemas.conversation import Document
 
 log = structlog.get_logger("parley.knowledge")
-FORMAT = "8"  # raise it when splitting, analysis or the fields change: older indexes are then built anew
+FORMAT = "9"  # raise it when splitting, analysis or the fields change: older indexes are then built anew
 _HEAP = 15_000_000  # bytes; the least tantivy takes for one thread
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
-    """One word of a question: what may stand for it in the index, each with a factor, and how much the word weighs.
-    ``surface`` is the word as it was written."""
-
-    text: str
-    options: tuple[tuple[str, float], ...]
-    weight: float
-    surface: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage. ``score`` is set by whoever ranks it; ``fields`` holds its terms as they are searched, ``words`` its
-    distinct words."""
+    """A passage. ``score`` is set by whoever ranks it."""
 
     document: str
     version: int
@@ -52,8 +51,6 @@ class Hit:
     url: str
     text: str
     order: int
-    words: tuple[str, ...] = ()
-    fields: tuple[str, ...] = ()
     score: float = 0.0
 
     @property
@@ -70,7 +67,6 @@ class TenantIndex:
 
     def __init__(self, directory: Path, encoder: Encoder | None = None) -> None:
         self._directory = directory
-        self.likeness = Likeness(encoder) if encoder else None
         self._encoder = encoder
         self.kind: Kind = encoder.kind if encoder else "words"
         self.encoder_name = encoder.name if encoder else ""
@@ -106,9 +102,15 @@ class TenantIndex:
         self.versions: dict[str, tuple[int, str]] = {}
         self.census = Census()
         self.vectors = PassageVectors(self._encoder.size) if self._encoder else None
-        for found in self._entries(self._kind("document")):
-            self.versions[found["document"]["id"]] = (found["document"]["version"], found["fingerprint"])
-            self.census.put(found["document"]["id"], Tally(**found["tally"]))
+        self.passages = PassageTable(self._encoder)
+        self._numbering = Numbering()
+        for entry in self._found(self._kind("document")):
+            found = json.loads(entry["data"][0])
+            document = Document.model_validate(found["document"])
+            self.versions[document.id] = (document.version, found["fingerprint"])
+            self.census.put(document.id, Tally(**found["tally"]))
+            self.passages.put(document.id, read_counts(bytes(entry["counts"][0])), shown_until(document))
+            self._numbering.put(document.id, found["number"])
         if self.vectors is not None:
             self.vectors.read(self._stored_vectors())
 
@@ -124,10 +126,11 @@ class TenantIndex:
 
         return tantivy.Query.term_query(self._index.schema, "kind", kind)
 
-    def _entries(self, query: Any) -> list[dict[str, Any]]:
+    def _found(self, query: Any) -> Iterator[Any]:
+        """Stored entries, one after another."""
         searcher = self._index.searcher()
-        found = searcher.search(query, max(1, searcher.num_docs), count=False)
-        return [json.loads(searcher.doc(address)["data"][0]) for _, address in found.hits]
+        for _, address in searcher.search(query, max(1, searcher.num_docs), count=False).hits:
+            yield searcher.doc(address)
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -155,7 +158,9 @@ class TenantIndex:
             for document_id in gone:
                 self._writer.delete_documents_by_term("doc", document_id)
             for each in changed:
-                for entry in entries_of(each):
+                number = self._numbering.of(each.document.id)
+                self._numbering.put(each.document.id, number)
+                for entry in entries_of(each, number):
                     self._writer.add_document(entry)
             self._writer.commit()
         except BaseException:
@@ -174,9 +179,12 @@ class TenantIndex:
                 self.vectors.remove(document_id)
         for document_id in set(gone) - {each.document.id for each in changed}:
             self.census.drop(document_id)
+            self.passages.drop(document_id)
+            self._numbering.drop(document_id)
         for each in changed:
             self.versions[each.document.id] = (each.document.version, each.stamp)
             self.census.put(each.document.id, each.tally)
+            self.passages.put(each.document.id, each.counted, shown_until(each.document))
             if self.vectors is not None and each.vectors:
                 self.vectors.put(each.document.id, each.vectors)
 
@@ -189,16 +197,17 @@ class TenantIndex:
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def documents(self) -> list[Document]:
-        found = [Document.model_validate(entry["document"]) for entry in self._entries(self._kind("document"))]
-        return sorted(found, key=lambda document: document.id)
+        return sorted(self._documents(self._kind("document")), key=lambda document: document.id)
 
     def document(self, document_id: str) -> Document | None:
         import tantivy
 
         named = tantivy.Query.term_query(self._index.schema, "doc", document_id)
         both = tantivy.Query.boolean_query([(tantivy.Occur.Must, self._kind("document")), (tantivy.Occur.Must, named)])
-        found = self._entries(both)
-        return Document.model_validate(found[0]["document"]) if found else None
+        return next(self._documents(both), None)
+
+    def _documents(self, query: Any) -> Iterator[Document]:
+        return (Document.model_validate(json.loads(entry["data"][0])["document"]) for entry in self._found(query))
 
     def known(self, text: str) -> int:
         """In how many documents a term stands now; 0 when in none."""
@@ -210,68 +219,36 @@ class TenantIndex:
 
     def find_documents(self, asked: Sequence[Term], now: datetime, limit: int) -> list[str]:
         """Ids of the documents that hold most of what is asked, over their whole text."""
-        query = self._query(_wanted(self._index.schema, asked, (DOCUMENT_FIELD,)), now)
-        searcher = self._index.searcher()
-        return [searcher.doc(address)["doc"][0] for _, address in searcher.search(query, limit, count=False).hits]
-
-    def find_passages(self, asked: Sequence[Term], now: datetime, limit: int, within: Sequence[str] = ()) -> list[Hit]:
-        """Best passages, of the documents ``within`` or of all."""
-        query = self._query(_wanted(self._index.schema, asked, PASSAGE_FIELDS), now, "doc", within)
-        return self._hits(query, limit)
-
-    def passages(self, keys: Sequence[str], now: datetime) -> list[Hit]:
-        """Those of the named passages that may be shown."""
-        import tantivy
-
-        named = tantivy.Query.term_set_query(self._index.schema, "key", list(keys))
-        return self._hits(self._query(named, now), len(keys)) if keys else []
-
-    def _hits(self, query: Any, limit: int) -> list[Hit]:
-        searcher = self._index.searcher()
-        out = []
-        for _, address in searcher.search(query, limit, count=False).hits:
-            entry = searcher.doc(address)
-            fields = tuple(_first(entry[name]) for name in PASSAGE_FIELDS)
-            data = json.loads(entry["data"][0])
-            data["words"] = tuple(data["words"].split())
-            out.append(Hit(**data, fields=fields))
-        return out
-
-    def _query(self, wanted: Any, now: datetime, name: str = "", one_of: Sequence[str] = ()) -> Any:
-        """What is wanted, of those entries that may be shown now. Limits are asked for only where there are any: over
-        many passages they cost more than the words."""
-        import tantivy
-
-        make, occur = tantivy.Query, tantivy.Occur
-        limits = [make.term_set_query(self._index.schema, name, list(one_of))] if one_of else []
-        if self.census.limited:
-            after = int(now.timestamp()) + 1
-            limits.append(make.term_query(self._index.schema, "visibility", "public"))
-            limits.append(
-                make.range_query(self._index.schema, "expires", tantivy.FieldType.Unsigned, lower_bound=after)
-            )
-        must = [(occur.Must, make.const_score_query(limit, 0.0)) for limit in limits]
-        return make.boolean_query([*must, (occur.Must, wanted)]) if must else wanted
-
-
-def _first(values: Any) -> str:
-    return values[0] if values else ""
-
-
-def _wanted(schema: Any, asked: Sequence[Term], fields: Sequence[str]) -> Any:
-    """Any of the words, each by the best of what may stand for it."""
-    import tantivy
-
-    make, should = tantivy.Query, tantivy.Occur.Should
-    words = []
-    for term in asked:
-        options = [
-            make.boost_query(
-                make.boolean_query([(should, make.term_query(schema, name, text)) for name in fields]),
-                factor * term.weight,
-            )
-            for text, factor in term.options
+        return [
+            place.document for place in self._places(wanted(self._index.schema, asked, [DOCUMENT_FIELD]), now, limit)
         ]
-        if options:
-            words.append((should, make.disjunction_max_query(options)))
-    return make.boolean_query(words) if words else make.empty_query()
+
+    def find_passages(
+        self, asked: Sequence[Term], now: datetime, limit: int, within: Sequence[str] = ()
+    ) -> list[Place]:
+        """Best passages, of the documents ``within`` or of all."""
+        return self._places(wanted(self._index.schema, asked, PASSAGE_FIELDS), now, limit, within)
+
+    def read(self, places: Sequence[Place], now: datetime) -> dict[Place, Hit]:
+        """Those of the passages that are there and may be shown."""
+        if not places:
+            return {}
+        keys = [key_of(*place) for place in places]
+        query = limited(self._index.schema, one_of_them(self._index.schema, "key", keys), self._after(now))
+        searcher = self._index.searcher()
+        found = searcher.search(query, len(keys), count=False).hits
+        hits = [Hit(**json.loads(searcher.doc(address)["data"][0])) for _, address in found]
+        return {Place(hit.document, hit.order): hit for hit in hits}
+
+    def _places(self, query: Any, now: datetime, limit: int, within: Sequence[str] = ()) -> list[Place]:
+        """What is found, without reading what is stored of it: that would take most of a search's time."""
+        query = limited(self._index.schema, query, self._after(now), "doc", within)
+        searcher = self._index.searcher()
+        found = searcher.search(query, limit, count=False).hits
+        numbers = searcher.fast_field_values("number", [address for _, address in found])
+        places = (self._numbering.place(number) for number in numbers)
+        return [place for place in places if place is not None]
+
+    def _after(self, now: datetime) -> int | None:
+        """Limits are asked for only where there are any: over many passages they cost more than the words."""
+        return second_after(now) if self.census.limited else None

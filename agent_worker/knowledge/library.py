@@ -223,9 +223,9 @@ class Library:
         if index is None or not query.strip():
             return NOTHING
         now = self._clock()
-        ranked = await self._in(self._reading, lambda: rank(index, query, now, self._encoder()))
+        ranked = await self._in(self._reading, lambda: rank(index, query, now, self._encoder(), k))
         sure = confidence(ranked.evidence, index.kind)
-        passages = [_passage(tenant, hit) for hit in ranked.hits[:k]]
+        passages = [_passage(tenant, hit) for hit in ranked.hits]
         answerable = bool(passages) and sure >= self._answerable_above(tenant)
         return Found(passages, answerable, sure, index.encoder_name)
 

@@ -6,12 +6,17 @@ This finds what no list of synonyms foresees, and, unlike the vector of a whole 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from agent_worker.knowledge.products import products
+
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from agent_worker.knowledge.encoder import Encoder, Vectors
+    from agent_worker.knowledge.vocabulary import Numbers, Vocabulary
 
 ALIKE = 0.3
 """Below this cosine two words have nothing to do with each other."""
@@ -20,41 +25,63 @@ _ROOM = 30_000
 
 
 class Likeness:
-    """Remembers the vectors of words it has met. Safe in threads."""
+    """Remembers the vectors of the vocabulary's words it has met. Safe in threads."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, vocabulary: Vocabulary) -> None:
         import numpy as np
 
         self._encoder = encoder
-        self._places: dict[str, int] = {}
+        self._vocabulary = vocabulary
         self._table = np.empty((_ROOM, encoder.words_size), np.float32)
+        self._rows = np.full(1024, -1, np.int32)
+        self._met = 0
         self._lock = Lock()
 
-    def of(self, asked: Sequence[str], passages: Sequence[Sequence[str]]) -> list[list[float]]:
-        """For each passage, for each word asked: the cosine of the nearest word in it, 0 when none is near."""
+    def of(self, asked: Sequence[str], passages: Sequence[Numbers]) -> NDArray[np.float64]:
+        """For each passage, a row, for each word asked: the cosine of the nearest word in it, 0 when none is near.
+        ``passages`` are the numbers of their words, ``asked`` at least one word."""
         import numpy as np
 
-        filled = [words or ("",) for words in passages]
-        words = list(dict.fromkeys(chain.from_iterable(filled)))
-        place = {word: number for number, word in enumerate(words)}
-        near = self._vectors(words) @ self._vectors(asked).T
-        flat = near[[place[word] for word in chain.from_iterable(filled)]]
-        begins = np.cumsum([0, *(len(words) for words in filled[:-1])])
-        best = np.maximum.reduceat(flat, begins, axis=0)
-        out: list[list[float]] = np.where(best >= ALIKE, best, 0.0).tolist()
+        out = np.zeros((len(passages), len(asked)))
+        filled = np.array([place for place, words in enumerate(passages) if len(words)], np.intp)
+        if not len(filled):
+            return out
+        flat = np.concatenate(passages)
+        words, at = _distinct(flat)
+        near = products(self._vectors(words), self._encoder.encode_words(asked))
+        begins = np.cumsum([0, *(len(passages[place]) for place in filled[:-1])])
+        best = np.maximum.reduceat(near[at], begins, axis=0)
+        out[filled] = np.where(best >= ALIKE, best, 0.0)
         return out
 
-    def _vectors(self, words: Sequence[str]) -> Vectors:
+    def _vectors(self, words: Numbers) -> Vectors:
+        """Of distinct words."""
+        import numpy as np
+
         with self._lock:
-            new = [word for word in words if word not in self._places]
-            if len(self._places) + len(new) > _ROOM:
-                self._places.clear()
-                new = list(words)
+            if int(words[-1]) >= len(self._rows):
+                more = np.full(2 * int(words[-1]) + 1 - len(self._rows), -1, np.int32)
+                self._rows = np.concatenate([self._rows, more])
+            new = words[self._rows[words] < 0]
+            if self._met + len(new) > _ROOM:
+                self._rows[:] = -1
+                self._met, new = 0, words
             if len(new) > _ROOM:
-                return self._encoder.encode_words(new)
-            if new:
-                distinct = list(dict.fromkeys(new))
-                at = len(self._places)
-                self._table[at : at + len(distinct)] = self._encoder.encode_words(distinct)
-                self._places |= {word: number for number, word in enumerate(distinct, at)}
-            return self._table[[self._places[word] for word in words]]
+                return self._encoder.encode_words(self._vocabulary.words(new))
+            if len(new):
+                self._table[self._met : self._met + len(new)] = self._encoder.encode_words(self._vocabulary.words(new))
+                self._rows[new] = np.arange(self._met, self._met + len(new))
+                self._met += len(new)
+            return self._table[self._rows[words]]
+
+
+def _distinct(flat: Numbers) -> tuple[Numbers, NDArray[np.intp]]:
+    """The distinct numbers in their order, and where among them each one is."""
+    import numpy as np
+
+    there = np.zeros(int(flat.max()) + 1, np.bool_)
+    there[flat] = True
+    words = np.flatnonzero(there)
+    places = np.empty(len(there), np.intp)
+    places[words] = np.arange(len(words))
+    return words.astype(np.int32), places[flat]

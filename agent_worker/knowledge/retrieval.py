@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from agent_worker.knowledge.candidates import Asked, Candidate, ask, candidates
+from agent_worker.knowledge.candidates import Asked, Candidates, ask, candidates
 from agent_worker.knowledge.encoder import Encoder, Kind
+from agent_worker.knowledge.entries import key_of
 from agent_worker.knowledge.index import Hit, TenantIndex
-from agent_worker.knowledge.scoring import share
+from agent_worker.knowledge.passages import Place
+from agent_worker.knowledge.scoring import weights_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from agent_worker.knowledge.scoring import Table
 
 # What each figure of a passage says for its being the answer; fitted by calibration.py.
 FUSION: dict[Kind, dict[str, float]] = {
@@ -42,6 +50,8 @@ _PATIENCE = 3.0
 _FAR_AHEAD = 6.0
 _ALONE = 2.0
 """A lead says nothing where there is one document only: then it is what leads usually are."""
+_DIGITS = 9
+"""What differs only beyond these differs by the order in which numbers were added up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,47 +79,63 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One passage's, by the names that FUSION uses."""
+    """Of the passages found: a row each, in the order of ``places``; the columns are ``names``."""
 
-    hit: Hit
-    of: dict[str, float]
+    places: list[Place]
+    names: tuple[str, ...]
+    table: Table
 
-    def sum(self, weights: Mapping[str, float]) -> float:
-        return sum(weight * self.of[name] for name, weight in weights.items())
+    def column(self, name: str) -> Table:
+        return self.table[:, self.names.index(name)]
+
+    def sums(self, weights: Mapping[str, float]) -> Table:
+        import numpy as np
+
+        sums: Table = self.table[:, [self.names.index(name) for name in weights]] @ np.array(list(weights.values()))
+        return sums
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """``standings`` best first; ``evidence`` is None when nothing was found. ``figures`` as the passages were found."""
+    """``standings`` best first; ``evidence`` and ``figures`` are None when nothing was found."""
 
     hits: list[Hit]
     evidence: Evidence | None
     standings: list[Standing]
-    figures: list[Figures]
+    figures: Figures | None
 
 
-def rank(index: TenantIndex, text: str, now: datetime, encoder: Encoder | None = None) -> Ranked:
-    """Passages best first, those of the best document before all others, their scores scaled to 0–1."""
+def rank(
+    index: TenantIndex, text: str, now: datetime, encoder: Encoder | None = None, most: int | None = None
+) -> Ranked:
+    """Passages best first, those of the best document before all others, their scores scaled to 0–1; ``most`` limits
+    them, for reading them from the index takes its time."""
     asked = ask(index, text, encoder)
-    found: defaultdict[str, list[Candidate]] = defaultdict(list)
-    for candidate in candidates(index, asked, now):
-        found[candidate.hit.document].append(candidate)
-    if not found:
-        return Ranked([], None, [], [])
-    figures = [each for passages in found.values() for each in _figures(asked, passages)]
-    standings = standings_of(figures, FUSION[index.kind])
-    strange = share(asked.whole, [float(not term.options) for term in asked.whole])
+    found = candidates(index, asked, now)
+    if found is None:
+        return Ranked([], None, [], None)
+    figures = _figures(asked, found)
+    weights = FUSION[index.kind]
+    standings = standings_of(figures, weights)
+    strange = float(weights_of(asked.whole) @ [not term.options for term in asked.whole])
     evidence = Evidence(standings[0], strange, len(asked.whole), lead_of(standings))
-    return Ranked(_hits(index.kind, figures, standings[0].document), evidence, standings, figures)
+    scored = _scored(figures, weights, standings[0].document)[:most]
+    hits = index.read([place for place, _ in scored], now)
+    return Ranked([replace(hits[at], score=score) for at, score in scored if at in hits], evidence, standings, figures)
 
 
-def standings_of(figures: Sequence[Figures], weights: Mapping[str, float]) -> list[Standing]:
+def standings_of(figures: Figures, weights: Mapping[str, float]) -> list[Standing]:
     """Best first. The likelihoods of a document's passages add up: several that are near say more than one."""
-    of: defaultdict[str, list[Figures]] = defaultdict(list)
-    for each in figures:
-        of[each.hit.document].append(each)
-    standings = [_standing(document, passages, weights) for document, passages in of.items()]
-    return sorted(standings, key=lambda each: (-each.score, each.document))
+    import numpy as np
+
+    documents, of = _documents(figures.places)
+    sums = figures.sums(weights)
+    most = _best(sums, of, len(documents))
+    scores = most + np.log(np.bincount(of, np.exp(sums - most[of])))
+    best = _best(figures.table, of, len(documents)).tolist()
+    made = zip(documents, scores.tolist(), best, strict=True)
+    standings = [Standing(name, score, dict(zip(figures.names, row, strict=True))) for name, score, row in made]
+    return sorted(standings, key=lambda each: (-round(each.score, _DIGITS), each.document))
 
 
 def lead_of(standings: Sequence[Standing]) -> float:
@@ -117,24 +143,38 @@ def lead_of(standings: Sequence[Standing]) -> float:
     return min(_FAR_AHEAD, standings[0].score - standings[1].score) if len(standings) > 1 else _ALONE
 
 
-def _standing(document: str, figures: Sequence[Figures], weights: Mapping[str, float]) -> Standing:
-    sums = [each.sum(weights) for each in figures]
-    most = max(sums)
-    score = most + math.log(sum(math.exp(each - most) for each in sums))
-    return Standing(document, score, {name: max(each.of[name] for each in figures) for name in figures[0].of})
+def _documents(places: Sequence[Place]) -> tuple[list[str], NDArray[np.intp]]:
+    """The documents of the passages, and which of them each passage is of."""
+    import numpy as np
+
+    numbers: dict[str, int] = {}
+    of = [numbers.setdefault(place.document, len(numbers)) for place in places]
+    return list(numbers), np.array(of, np.intp)
 
 
-def _figures(asked: Asked, found: Sequence[Candidate]) -> list[Figures]:
-    together = share(asked.whole, [max(held) for held in zip(*(candidate.held for candidate in found), strict=True)])
-    near = share(asked.whole, [max(near) for near in zip(*(candidate.near for candidate in found), strict=True)])
-    return [Figures(each.hit, {**each.of, "coverage": together, "alike_all": near}) for each in found]
+def _best(values: Table, of: NDArray[np.intp], groups: int) -> Table:
+    """The greatest of each group's rows."""
+    import numpy as np
+
+    order = np.argsort(of, kind="stable")
+    best: Table = np.maximum.reduceat(values[order], np.searchsorted(of[order], np.arange(groups)), axis=0)
+    return best
 
 
-def _hits(kind: Kind, figures: Sequence[Figures], first: str) -> list[Hit]:
-    sums = [each.sum(FUSION[kind]) for each in figures]
-    most = max(value for each, value in zip(figures, sums, strict=True) if each.hit.document == first)
-    hits = [
-        replace(each.hit, score=math.exp(min(0.0, value - most) / _PATIENCE))
-        for each, value in zip(figures, sums, strict=True)
-    ]
-    return sorted(hits, key=lambda hit: (hit.document != first, -hit.score, hit.key))
+def _figures(asked: Asked, found: Candidates) -> Figures:
+    import numpy as np
+
+    documents, of = _documents(found.places)
+    weights = weights_of(asked.whole)
+    whole = [_best(values, of, len(documents)) @ weights for values in (found.held, found.near)]
+    names = (*found.names, "coverage", "alike_all")
+    return Figures(found.places, names, np.column_stack([found.of, *(values[of] for values in whole)]))
+
+
+def _scored(figures: Figures, weights: Mapping[str, float], first: str) -> list[tuple[Place, float]]:
+    """All passages in the order in which they are shown, each with its score."""
+    sums = figures.sums(weights).tolist()
+    most = max(value for place, value in zip(figures.places, sums, strict=True) if place.document == first)
+    scores = [math.exp(min(0.0, value - most) / _PATIENCE) for value in sums]
+    scored = zip(figures.places, scores, strict=True)
+    return sorted(scored, key=lambda each: (each[0].document != first, -round(each[1], _DIGITS), key_of(*each[0])))

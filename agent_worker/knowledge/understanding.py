@@ -7,7 +7,8 @@ import re
 from itertools import pairwise
 
 from agent_worker.knowledge.analysis import content_words, distance, synonyms, term, terms
-from agent_worker.knowledge.index import TenantIndex, Term
+from agent_worker.knowledge.index import TenantIndex
+from agent_worker.knowledge.wanted import Term
 
 SYNONYM = 0.5
 COMPOUND = 0.9
@@ -23,7 +24,7 @@ def understand(index: TenantIndex, text: str) -> list[Term]:
     """The question's distinct terms with their stand-ins and weights; unknown words stay, without options."""
     found = terms(_HOW.sub(" ", text))
     named = _names(text)
-    pairs = {f"{one} {two}" for one, two in pairwise(found)}
+    pairs = list(dict.fromkeys(f"{one} {two}" for one, two in pairwise(found)))
     joined = {one + two: two for one, two in pairwise(found)}
     written = {made: word for word, made in content_words(text).items()}
     out: list[Term] = []
@@ -50,7 +51,7 @@ def _weight(text: str, frequency: int, documents: int) -> float:
     return 0.25 + max(0.0, rarity) / math.log(2 * documents + 2)
 
 
-def _options(index: TenantIndex, text: str, pairs: set[str], joined: dict[str, str]) -> list[tuple[str, float]]:
+def _options(index: TenantIndex, text: str, pairs: list[str], joined: dict[str, str]) -> list[tuple[str, float]]:
     options: dict[str, float] = {}
     if index.known(text):
         options[text] = 1.0
@@ -83,6 +84,12 @@ def _close(index: TenantIndex, text: str) -> list[str]:
     if len(text) < 6 or any(c.isdigit() for c in text):
         return []
     limit = 1 if len(text) < 9 else 2
-    near = [(distance(text, other, limit), other) for other in index.beginning_with(text[:2], 5000)]
+    letters = set(text)
+    near = [
+        (distance(text, other, limit), other)
+        for other in index.beginning_with(text[:2], 5000)
+        # Every letter that the other one does not have takes an edit; for most words that settles it.
+        if abs(len(other) - len(text)) <= limit and len(letters.difference(other)) <= limit
+    ]
     best = min((far for far, _ in near), default=limit + 1)
     return sorted(other for far, other in near if far == best)[:3] if best <= limit else []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from agent_worker.knowledge.dense import DenseRows, Row
 from agent_worker.knowledge.middle import Middle, apart
+from agent_worker.knowledge.passages import Place
+from agent_worker.knowledge.products import products
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 _READ_AT_ONCE = 5000
 _FEW = 3
 """So many of a document's sentences are to be near: one may be so by its form alone."""
+_APART = 1000.0
 COSINES = (
     "text",
     "heading",
@@ -33,6 +36,9 @@ COSINES = (
 """What ``cosines`` says of a passage. ``text``: the mean of its heading and sentences; ``whole``: its whole text;
 ``sentence``: its nearest one; ``few``: the mean of the nearest three of its document; ``theme``: the mean of all of its
 document. ``…_apart`` and ``theme`` are without what all documents share."""
+
+
+_FEWS = frozenset({"few", "few_apart"})
 
 
 def rows_of(document: str, order: int) -> tuple[Row, Row]:
@@ -115,73 +121,80 @@ class PassageVectors:
             for order, heading in enumerate(headings)
         ]
 
-    def cosines(self, passages: Sequence[tuple[str, int]], queries: Vectors) -> list[list[list[float]]]:
-        """For each passage (document, order), in the order of COSINES, the cosines to every query."""
+    def cosines(self, passages: Sequence[Place], queries: Vectors, names: Sequence[str] = COSINES) -> Vectors:
+        """In the order of ``names``, some of COSINES, for each passage, a row, the cosines to every query, a column."""
         import numpy as np
 
         if not passages:
-            return []
+            return np.zeros((len(names), 0, len(queries)), np.float32)
         middle = self._middle.vector
         both = np.concatenate([queries, middle[None]])
-        near: list[Vectors] = [*self._searched(passages, both), *self._compared(passages, both)]
-        rows = [each[:, :-1] for each in near[:4]]
-        rows += [apart(each[:, :-1], each[:, -1], queries, middle) for each in near[:2]]
-        rows += [*near[4:], self._themes(passages, queries, middle), self._as_wholes(passages, queries)]
-        found: list[list[list[float]]] = np.stack(rows, axis=1).tolist()
-        return found
+        found = {**self._searched(passages, both), **self._compared(passages, both, few=_FEWS.intersection(names))}
+        if "theme" in names:
+            found["theme"] = self._themes(passages, queries, middle)
+        if "whole" in names:
+            found["whole"] = self._as_wholes(passages, queries)
+        return np.stack([found[name] for name in names])
 
-    def _searched(self, passages: Sequence[tuple[str, int]], queries: Vectors) -> tuple[Vectors, Vectors]:
-        import numpy as np
-
+    def _searched(self, passages: Sequence[Place], both: Vectors) -> dict[str, Vectors]:
+        """``both``: the queries, then the middle."""
         names = [rows_of(document, order) for document, order in passages]
-        found = self.rows.cosines([name for pair in names for name in pair], queries)
-        nothing = [0.0] * len(queries)
-        wholes = np.array([found.get(whole, nothing) for whole, _ in names], np.float32)
-        return wholes, np.array([found.get(heading, nothing) for _, heading in names], np.float32)
+        near = self.rows.cosines([name for pair in names for name in pair], both)
+        far = apart(near[:, :-1], near[:, -1], both[:-1], both[-1])
+        found = {"text": near[::2, :-1], "heading": near[1::2, :-1]}
+        return {**found, "text_apart": far[::2], "heading_apart": far[1::2]}
 
-    def _compared(self, passages: Sequence[tuple[str, int]], both: Vectors) -> Sequence[Vectors]:
-        """The nearest sentence and the nearest few of the document, with the middle's column; then both apart."""
+    def _compared(self, passages: Sequence[Place], both: Vectors, few: Collection[str]) -> dict[str, Vectors]:
+        """The nearest sentence; of ``few``, what is asked for: of the nearest few of the document."""
         import numpy as np
 
         # A writer may be replacing the document: what was found of it then counts without its sentences.
         held = [self._sentences.get(document, {}).get(order, self._nothing) for document, order in passages]
-        begins = np.cumsum([0, *(len(vectors) for vectors in held[:-1])])
-        near = np.concatenate(held).astype(np.float32) @ both.T
+        sizes = [len(vectors) for vectors in held]
+        begins = np.cumsum([0, *sizes[:-1]])
+        near = products(np.concatenate(held).astype(np.float32), both)
         far = apart(near[:, :-1], near[:, -1], both[:-1], both[-1])
-        documents = [document for document, _ in passages]
-        of = np.repeat(np.arange(len(held)), [len(vectors) for vectors in held])
-        best = [np.maximum.reduceat(each, begins, axis=0) for each in (near, far)]
-        few = [_few(each, documents, of) for each in (near, far)]
-        return best[0], few[0], best[1], few[1]
+        names: dict[str, int] = {}
+        owners = np.array([names.setdefault(document, len(names)) for document, _ in passages])
+        of = np.repeat(owners, sizes)
+        found = {"sentence": near[:, :-1], "sentence_apart": far}
+        made = {name: np.maximum.reduceat(each, begins, axis=0) for name, each in found.items()}
+        of_few = {"few": near[:, :-1], "few_apart": far}
+        return made | {name: _few(of_few[name], of)[owners] for name in few}
 
-    def _as_wholes(self, passages: Sequence[tuple[str, int]], queries: Vectors) -> Vectors:
+    def _as_wholes(self, passages: Sequence[Place], queries: Vectors) -> Vectors:
         import numpy as np
 
         wholes = [self._wholes.get(document, {}).get(order, self._nothing[0]) for document, order in passages]
-        near: Vectors = np.stack(wholes).astype(np.float32) @ queries.T
-        return near
+        return products(np.stack(wholes).astype(np.float32), queries)
 
-    def _themes(self, passages: Sequence[tuple[str, int]], queries: Vectors, middle: Vectors) -> Vectors:
+    def _themes(self, passages: Sequence[Place], queries: Vectors, middle: Vectors) -> Vectors:
         import numpy as np
 
-        names = list(dict.fromkeys(document for document, _ in passages))
+        names: dict[str, int] = {}
+        of = [names.setdefault(document, len(names)) for document, _ in passages]
         totals = [self._totals.get(name, (middle, 1)) for name in names]
         themes = np.stack([total / count for total, count in totals]) - middle
         asked = queries - middle
         size = np.linalg.norm(themes, axis=1)[:, None] * np.linalg.norm(asked, axis=1)
-        near = dict(zip(names, (themes @ asked.T) / np.maximum(size, 1e-6), strict=True))
-        return np.stack([near[document] for document, _ in passages])
+        near: Vectors = (products(themes.astype(np.float32), asked) / np.maximum(size, 1e-6))[of]
+        return near
 
 
-def _few(near: Vectors, documents: Sequence[str], of: NDArray[np.intp]) -> Vectors:
-    """For each passage the mean of the nearest sentences found of its document. ``of``: which passage a row is of."""
+def _few(near: Vectors, of: NDArray[np.intp]) -> Vectors:
+    """For each document the mean of its nearest sentences. ``of``: which document a row is of; each has one."""
     import numpy as np
 
-    names = {name: number for number, name in enumerate(dict.fromkeys(documents))}
-    owners = np.array([names[document] for document in documents])
-    sentences = owners[of]
-    means = [np.sort(near[sentences == number], axis=0)[-_FEW:].mean(axis=0) for number in names.values()]
-    made: Vectors = np.stack(means)[owners].astype(np.float32)
+    counts = np.bincount(of)
+    ends = np.cumsum(counts)
+    # Sorted within each document, for all columns at once: by far apart offsets.
+    offsets = _APART * np.arange(len(counts))[:, None]
+    placed = np.sort(near + offsets[of], axis=0)
+    total = sum(
+        np.where((counts >= step)[:, None], placed[np.maximum(ends - step, 0)] - offsets, 0.0)
+        for step in range(1, _FEW + 1)
+    )
+    made: Vectors = (total / np.minimum(counts, _FEW)[:, None]).astype(np.float32)
     return made
 
 

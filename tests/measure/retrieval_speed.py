@@ -26,6 +26,8 @@ EXAMPLE = Path(__file__).parents[2] / "examples/plantstore"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 IN_DOCUMENT = 20
 WORDS_IN_PASSAGE = 25
+SHOWN = 8
+"""Passages of each answer that are read, as a turn does."""
 
 
 def vocabulary() -> list[str]:
@@ -75,9 +77,9 @@ def speeds(passages: int, rounds: int = 1, most: int | None = None) -> Speeds:
             index.apply([prepared(index, f"d{n}", words) for n in range(begin, min(begin + 250, documents))])
         asked = read_questions(yaml.safe_load((EXAMPLE / "questions.yaml").read_text(encoding="utf-8")))[:most]
         for question in asked[:5]:  # first use loads and links
-            rank(index, question.text, NOW, encoder)
+            rank(index, question.text, NOW, encoder, SHOWN)
         searches = [
-            [milliseconds(lambda text=q.text: rank(index, text, NOW, encoder)) for q in asked]  # type: ignore[misc]
+            [milliseconds(lambda text=q.text: rank(index, text, NOW, encoder, SHOWN)) for q in asked]  # type: ignore[misc]
             for _ in range(rounds)
         ]
         processor = [

@@ -10,19 +10,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_worker.knowledge import calibration
+from agent_worker.knowledge import calibration, likeness, passages
 from agent_worker.knowledge.census import Census, Tally
+from agent_worker.knowledge.counted import counted, read_counts, stored_counts
 from agent_worker.knowledge.dense import EXACT, DenseRows, Row
 from agent_worker.knowledge.encoder import Encoder, light_encoder
 from agent_worker.knowledge.index import TenantIndex
 from agent_worker.knowledge.likeness import Likeness
+from agent_worker.knowledge.numbering import Numbering, number_of
+from agent_worker.knowledge.passages import PassageTable, Place
+from agent_worker.knowledge.products import products
 from agent_worker.knowledge.questions import asks, focused
 from agent_worker.knowledge.retrieval import rank
+from agent_worker.knowledge.scoring import holdings
+from agent_worker.knowledge.splitting import Piece
+from agent_worker.knowledge.understanding import understand
+from agent_worker.knowledge.vocabulary import Vocabulary
+from agent_worker.knowledge.wanted import Term
 from schemas.conversation import Document
 from tests.unit.agent_worker.world import RETURNS, SHIPPING
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 NAMES = st.sampled_from("abcde")
+BODIES = st.lists(st.sampled_from(["cold", "parcel", "moss", "warm"]), max_size=6)
 TALLIES = st.builds(
     Tally,
     st.lists(st.sampled_from(["cold", "plant", "parcel", "moss"]), unique=True).map(tuple),
@@ -69,7 +79,9 @@ def test_nearest_rows_are_the_nearest() -> None:
         rows.add([Row(f"d{n}", order, "text") for order in range(100)], vectors[n : n + 100])
     wanted = vectors[250:251] + random.normal(size=(1, 128)).astype(np.float32) * 0.02
     assert rows.nearest(wanted, 1) == [Row("d200", 50, "text")]
-    assert rows.cosines([Row("d200", 50, "text"), Row("d200", 999, "text")], wanted).keys() == {Row("d200", 50, "text")}
+    there, gone = rows.cosines([Row("d200", 50, "text"), Row("d200", 999, "text")], wanted)[:, 0]
+    assert there == pytest.approx(float(wanted[0] @ vectors[250]), abs=1e-3)
+    assert gone == 0.0
     for n in range(200, len(vectors), 100):
         rows.remove(f"d{n}")
     assert len(rows) == 200
@@ -78,10 +90,105 @@ def test_nearest_rows_are_the_nearest() -> None:
 
 def test_words_alike_are_near(encoder: Encoder) -> None:
     """A word is nearest to itself, near to what means the same, and to nothing in an empty passage."""
-    same, like, far, empty = Likeness(encoder).of(["frozen"], [["frozen"], ["invoice", "frost"], ["invoice"], []])
+    vocabulary = Vocabulary()
+    passages = [vocabulary.put(words) for words in (["frozen"], ["invoice", "frost"], ["invoice"], [])]
+    same, like, far, empty = Likeness(encoder, vocabulary).of(["frozen"], passages)
     assert same[0] == pytest.approx(1.0, abs=1e-3)
     assert same[0] > like[0] > far[0]
-    assert empty == [0.0]
+    assert empty.tolist() == [0.0]
+
+
+def test_words_met_again_are_as_near_as_at_first(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is room for a few words only, the vectors of the others are made again, and are the same."""
+    vocabulary = Vocabulary()
+    words = [f"{kind} {number}" for kind in ("frost", "parcel") for number in range(40)]
+    passages = [vocabulary.put(words[begin : begin + 8]) for begin in range(0, len(words), 8)]
+    plenty = Likeness(encoder, vocabulary).of(["frozen", "box"], passages)
+    monkeypatch.setattr(likeness, "_ROOM", 10)
+    scarce = Likeness(encoder, vocabulary)
+    for _ in range(2):
+        one_by_one = np.concatenate([scarce.of(["frozen", "box"], [passage]) for passage in passages])
+        assert one_by_one == pytest.approx(plenty, abs=1e-6)
+    assert scarce.of(["frozen", "box"], passages) == pytest.approx(plenty, abs=1e-6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(NAMES, st.lists(BODIES, min_size=1, max_size=3) | st.none()), min_size=1, max_size=12))
+def test_passages_hold_what_was_put_last(changes: list[tuple[str, list[list[str]] | None]]) -> None:
+    """However documents come, change and go, words are counted as plain counting of what is there counts them, also
+    after all words were numbered anew; of what is not there nothing is held."""
+    table, census, kept = PassageTable(None), Census(), dict[str, list[list[str]]]()
+    for name, bodies in changes:
+        table.drop(name)
+        kept.pop(name, None)
+        if bodies is not None:
+            pieces = [Piece("", " ".join(body), "") for body in bodies]
+            fields = [{"p_title": "", "p_heading": "", "p_body": " ".join(body)} for body in bodies]
+            table.put(name, read_counts(stored_counts(counted(name, pieces, fields))), 5)
+            kept[name] = bodies
+    before = table.view()
+    table._number_anew()
+    asked = [Term("cold", (("cold", 1.0),), 1.0), Term("van", (("parcel", 0.5), ("moss", 0.25), ("none", 1.0)), 1.0)]
+    places = [Place(name, order) for name in "abcdef" for order in range(3)]
+    for view in (before, table.view()):
+        held = holdings(asked, view, places, census)
+        for place, (cold, van) in zip(places, held.tolist(), strict=True):
+            bodies = kept.get(place.document, [])
+            body = bodies[place.order] if place.order < len(bodies) else []
+            assert cold == pytest.approx(_plainly(body, "cold"))
+            assert van == pytest.approx(max(0.5 * _plainly(body, "parcel"), 0.25 * _plainly(body, "moss")))
+            assert view.shown(place.document, 5) == (place.document in kept)
+            assert not view.shown(place.document, 6)
+
+
+def _plainly(body: list[str], term: str) -> float:
+    much = body.count(term) / (0.5 + 0.5 * len(body)) if body else 0.0
+    return much / (much + 1)
+
+
+def test_words_of_documents_that_went_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ever new words do not fill the memory: beyond some, those that stand nowhere any more are forgotten."""
+    monkeypatch.setattr(passages, "_LEFT", 20)
+    table = PassageTable(None)
+    for number in range(200):
+        body = f"word{number} more{number}"
+        fields = [{"p_title": "", "p_heading": "", "p_body": body}]
+        table.put("a", counted("a", [Piece("", body, "")], fields), 5)
+    view = table.view()
+    assert view.number("word199") >= 0
+    assert view.number("word0") == -1
+    assert view.gather([Place("a", 0)]).counts.tolist() == [[0, 0, 1], [0, 0, 1]]
+
+
+def test_a_question_is_understood_alike_in_every_process(tmp_path: Path) -> None:
+    """What may stand for a word comes in the order of the question, not in that of hashes, which differ by process."""
+    index = TenantIndex(tmp_path / "one")
+    body = "The packbox, the boxlid and the lidpen."
+    index.apply([index.prepare(Document(id="a", title="Parts", body=body, version=1, updated_at=NOW), "stamp")])
+    options = {term.text: [text for text, _ in term.options] for term in understand(index, "pack box lid pen")}
+    assert options["box"] == ["packbox", "boxlid"]
+    assert options["lid"] == ["boxlid", "lidpen"]
+
+
+def test_a_document_keeps_its_number() -> None:
+    """A passage is named by its number as long as its document is there; no number is given twice."""
+    numbering = Numbering()
+    for name in ("a", "b"):
+        numbering.put(name, numbering.of(name))
+    assert numbering.place(number_of(numbering.of("b"), 7)) == Place("b", 7)
+    before = numbering.of("a")
+    numbering.drop("b")
+    gone = number_of(before + 1, 7)
+    assert (numbering.of("a"), numbering.place(gone)) == (before, None)
+    assert numbering.of("c") == before + 2
+
+
+def test_products_are_those_of_matrices() -> None:
+    """Whatever the number of rows, few at a time give what all at once give."""
+    random = np.random.default_rng(1)
+    for count in (0, 1, 7, 8, 9, 64, 100):
+        rows, others = random.normal(size=(count, 32)).astype(np.float32), random.normal(size=(3, 32))
+        assert products(rows, others.astype(np.float32)) == pytest.approx(rows @ others.T, abs=1e-4)
 
 
 def test_an_index_opened_again_ranks_as_before(tmp_path: Path, encoder: Encoder) -> None:

@@ -19,6 +19,7 @@ from agent_worker.knowledge.confidence import confidence
 from agent_worker.knowledge.encoder import Encoder, Kind, light_encoder
 from agent_worker.knowledge.index import TenantIndex
 from agent_worker.knowledge.onnx import OnnxEncoder, open_folder
+from agent_worker.knowledge.passages import Place
 from agent_worker.knowledge.quality import read_questions
 from agent_worker.knowledge.retrieval import rank
 from agent_worker.knowledge.vectors import COSINES, PassageVectors
@@ -155,14 +156,14 @@ def test_sentences_go_with_their_document() -> None:
     held.put("a", [np.stack([one, two, one, one, two]), np.stack([one, one, two, two])])
     held.put("b", [np.stack([two, two, two, two])])
     queries = np.stack([one, two])
-    asked = [("a", 0), ("a", 1), ("b", 0), ("a", 7)]
+    asked = [Place("a", 0), Place("a", 1), Place("b", 0), Place("a", 7)]
     nearest = COSINES.index("sentence")
-    assert [of[nearest] for of in held.cosines(asked, queries)] == [[1, 1], [0, 1], [0, 1], [0, 0]]
-    assert [of[COSINES.index("whole")] for of in held.cosines(asked, queries)] == [[0, 1], [1, 0], [0, 1], [0, 0]]
+    assert held.cosines(asked, queries)[nearest].tolist() == [[1, 1], [0, 1], [0, 1], [0, 0]]
+    assert held.cosines(asked, queries, ["whole"])[0].tolist() == [[0, 1], [1, 0], [0, 1], [0, 0]]
     assert [len(of) for of in held.of("a")] == [5, 4]
     held.remove("a")
-    assert [of[nearest] for of in held.cosines(asked, queries)] == [[0, 0], [0, 0], [0, 1], [0, 0]]
-    assert (held.of("a"), held.cosines([], queries)) == ([], [])
+    assert held.cosines(asked, queries)[nearest].tolist() == [[0, 0], [0, 0], [0, 1], [0, 0]]
+    assert (held.of("a"), held.cosines([], queries).shape) == ([], (len(COSINES), 0, 2))
 
 
 def test_questions_are_judged_without_their_own_answers(encoder: Encoder, tmp_path: Path) -> None:

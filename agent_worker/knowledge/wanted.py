@@ -1,0 +1,66 @@
+"""What is looked for, as tantivy takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One word of a question: what may stand for it in the index, each with a factor, and how much the word weighs.
+    ``surface`` is the word as it was written."""
+
+    text: str
+    options: tuple[tuple[str, float], ...]
+    weight: float
+    surface: str = ""
+
+
+def wanted(schema: Any, asked: Sequence[Term], fields: Sequence[str]) -> Any:
+    """Any of the words, each by the best of what may stand for it."""
+    import tantivy
+
+    make, should = tantivy.Query, tantivy.Occur.Should
+    words = []
+    for term in asked:
+        options = [
+            make.boost_query(
+                make.boolean_query([(should, make.term_query(schema, name, text)) for name in fields]),
+                factor * term.weight,
+            )
+            for text, factor in term.options
+        ]
+        if options:
+            words.append((should, make.disjunction_max_query(options)))
+    return make.boolean_query(words) if words else make.empty_query()
+
+
+def limited(schema: Any, query: Any, after: int | None, name: str = "", one_of: Sequence[str] = ()) -> Any:
+    """``query``, where the field ``name`` is one of what is given, and of public entries that are shown from the second
+    ``after`` on."""
+    import tantivy
+
+    make, occur = tantivy.Query, tantivy.Occur
+    limits = [one_of_them(schema, name, one_of)] if one_of else []
+    if after is not None:
+        limits.append(make.term_query(schema, "visibility", "public"))
+        limits.append(make.range_query(schema, "expires", tantivy.FieldType.Unsigned, lower_bound=after))
+    must = [(occur.Must, make.const_score_query(limit, 0.0)) for limit in limits]
+    return make.boolean_query([*must, (occur.Must, query)]) if must else query
+
+
+def one_of_them(schema: Any, name: str, values: Sequence[str]) -> Any:
+    """Entries whose field is one of a few values. Each is looked up by itself: a query for a set goes through all terms
+    of the field."""
+    import tantivy
+
+    make, should = tantivy.Query, tantivy.Occur.Should
+    return make.boolean_query([(should, make.term_query(schema, name, value)) for value in values])
+
+
+def second_after(now: datetime) -> int:
+    """What expires in the second of ``now`` is not shown any more."""
+    return int(now.timestamp()) + 1
