@@ -73,6 +73,8 @@ class TenantIndex:
         self._format = f"{FORMAT} {encoder.name if encoder else 'words'}"
         # Kept open: its threads join segments in the background, so that no edit waits for that.
         self._writer: Any = None
+        self._limits = False
+        """Whether any document is, or was, not for everybody or not for ever."""
         self._index = self._open()
 
     # ── on disk ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -111,6 +113,7 @@ class TenantIndex:
             self.census.put(document.id, Tally(**found["tally"]))
             self.passages.put(document.id, read_counts(bytes(entry["counts"][0])), shown_until(document))
             self._numbering.put(document.id, found["number"])
+        self._limits = self._limits or self.census.limited > 0
         if self.vectors is not None:
             self.vectors.read(self._stored_vectors())
 
@@ -151,6 +154,8 @@ class TenantIndex:
     def apply(self, put: Iterable[Prepared], drop: Iterable[str] = ()) -> None:
         """Replace documents and drop others, visible when it returns."""
         changed = list(put)
+        # Before a limited entry can be found; and once there was one it stays so, for a search may run meanwhile.
+        self._limits = self._limits or any(each.tally.limited for each in changed)
         gone = [*(each.document.id for each in changed), *drop]
         if self._writer is None:
             self._writer = self._index.writer(_HEAP, 1)
@@ -251,4 +256,4 @@ class TenantIndex:
 
     def _after(self, now: datetime) -> int | None:
         """Limits are asked for only where there are any: over many passages they cost more than the words."""
-        return second_after(now) if self.census.limited else None
+        return second_after(now) if self._limits else None

@@ -1,0 +1,44 @@
+"""What is not for everybody is never found, also not while it is being written."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from agent_worker.knowledge.index import TenantIndex
+from agent_worker.knowledge.retrieval import rank
+from schemas.conversation import Document
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def put(index: TenantIndex, version: int, visibility: Literal["public", "internal"], name: str = "margins") -> None:
+    body = "# Margins\n\n## Orchids\n\nThe margin on orchids is forty percent."
+    document = Document(id=name, title="Margins", body=body, version=version, visibility=visibility, updated_at=NOW)
+    index.apply([index.prepare(document, f"{version}")])
+
+
+def test_no_search_during_a_write_finds_what_is_internal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search between the commit and what memory learns of it sees nothing; nor does one while a version follows."""
+    index, found = TenantIndex(tmp_path / "index", None), []
+    put(index, 1, "public", "known")  # so that its words are known
+    remember, drop = index._remember, index.census.drop
+
+    def searched(*changes: object) -> None:
+        found.extend(rank(index, "What is the margin on orchids?", NOW).hits)
+        remember(*changes)  # type: ignore[arg-type]
+
+    def dropped(document: str) -> None:
+        drop(document)
+        found.extend(rank(index, "What is the margin on orchids?", NOW).hits)
+
+    monkeypatch.setattr(index, "_remember", searched)
+    put(index, 1, "internal")
+    monkeypatch.setattr(index.census, "drop", dropped)
+    put(index, 2, "internal")
+    assert {hit.document for hit in found} == {"known"}
+    put(index, 3, "public")
+    assert "margins" in {hit.document for hit in rank(index, "What is the margin on orchids?", NOW).hits}
