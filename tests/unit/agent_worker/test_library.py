@@ -46,7 +46,7 @@ async def test_every_edit_changes_the_next_answer(world: World) -> None:
     assert first.answerable
     for price in range(1, 31):
         await world.put("shipping", SHIPPING.replace("4.50 euro", f"{price}.25 euro"))
-        found = await world.library.search(TENANT, HEAT)
+        found = await world.library.search(TENANT, HEAT, wait=10)
         assert f"{price}.25 euro" in found.passages[0].text
         assert found.answerable
         assert found.confidence == pytest.approx(first.confidence, abs=0.02)
