@@ -58,7 +58,8 @@ class Shortcut:
     async def answer(self, taken: Taken, content: StreamReader, scheme: str) -> bytes:
         """The whole answer, as it goes on the wire. Raises ConnectionError when the client went away."""
         try:
-            body = await rest_of(content, MAX_BODY)
+            # What is whole is taken as it lies there: reading it would first ask the connection for more.
+            body = b"".join(content._buffer) if content.is_eof() else await rest_of(content, MAX_BODY)
             response = self._crowding.refusal()
             if response is None:
                 text = await self._webhooks.take(taken.channel, taken.account, self._raw(taken.message, body, scheme))

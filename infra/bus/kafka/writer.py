@@ -87,8 +87,9 @@ class Writer:
             name, key = topic or topic_of(envelope), key_of(envelope)
             spools = self._topics.get(name) or await self._open_topic(name)
             one.spools.append(spools[partition_of(key, len(spools))])
-            headers = [(header, text.encode()) for header, text in envelope.headers().items()]
-            size = len(envelope.data or b"") + sum([len(header) + len(text) for header, text in headers])
+            named = envelope.headers()
+            headers = [(header, text.encode()) for header, text in named.items()]
+            size = len(envelope.data or b"") + sum(map(len, named)) + sum([len(text) for _, text in headers])
             rows.append(Row(one, index, key.encode(), envelope.data, headers, time_ms, size))
         if not rows:
             return []
