@@ -118,10 +118,11 @@ class Connection(web.RequestHandler):
             self._request_in_progress = False
             if self._handler_waiter is not None:
                 self._handler_waiter.set_result(None)
-        if body.is_eof():
+        if body.is_eof() and not self._close:
             self._keep()
         else:
-            self.force_close()  # the rest of the body would be taken for the next request
+            # The server stops, or the rest of the body would be taken for the next request.
+            self.force_close()
 
     def _keep(self) -> None:
         """Close later, when nothing more has come."""

@@ -6,8 +6,9 @@ import asyncio
 import hashlib
 import hmac
 import json
+import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ import aiohttp
 import pytest
 
 from gateway import connection
+from gateway.app import build_app, serving
 from gateway.parts import Parts
 from gateway.shortcut import Shortcut
 from schemas import topics
@@ -182,3 +184,34 @@ async def test_a_refusal_is_counted_on_either_way(
             assert (status, int(headers["retry-after"]) >= 1) == (503, True)
     assert len(short) == 1
     assert b'parley_refused_total{status="503"} 2.0' in shop.parts.metrics.render()  # type: ignore[attr-defined]
+
+
+async def test_a_stop_lets_a_webhook_finish_and_waits_for_nothing_more(
+    serve: Serve, with_toy: Callable[[Parts], Parts], short: list[bytes]
+) -> None:
+    """What is in progress is answered; its connection, and one that is idle, end with it."""
+    reached, go_on = asyncio.Event(), asyncio.Event()
+
+    class SlowBus(FailingBus):
+        async def append(self, envelopes: Any, **more: Any) -> Any:
+            reached.set()
+            await go_on.wait()
+            return await super().append(envelopes, **more)
+
+    shop = await serve(lambda parts: replace(with_toy(parts), bus=SlowBus(parts.bus)))
+    await shop.parts.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
+    stack = AsyncExitStack()
+    port = await stack.enter_async_context(serving(build_app(shop.parts), "127.0.0.1", 0))
+    shop.address = f"http://127.0.0.1:{port}"
+    async with connected(shop) as (reader, writer), connected(shop) as (idle, _):
+        writer.write(hook(1))
+        await reached.wait()
+        began = time.monotonic()
+        stopping = asyncio.create_task(stack.aclose())
+        assert await idle.read() == b""
+        go_on.set()
+        assert (await answer(reader))[0] == 200
+        assert await reader.read() == b""
+        await stopping
+        assert time.monotonic() - began < 2
+    assert len(short) == 1
