@@ -65,15 +65,13 @@ class Spool:
             # A task starts a turn of the loop later: what else this turn brings goes with it.
             self.pump = asyncio.get_running_loop().create_task(self._run())
 
-    def fill(self, batch: Any) -> list[Row]:
-        """Move rows into the client's batch until it is full."""
-        taken = []
+    def fill(self, batch: Any, taken: list[Row]) -> None:
+        """Move rows into the client's batch until it is full. What was moved is in ``taken`` even when this raises."""
         while self.rows:
             row = self.rows[0]
             if batch.append(timestamp=row.time_ms, key=row.key, value=row.value, headers=row.headers) is None:
                 break
             taken.append(self.rows.popleft())
-        return taken
 
     def confirm(self, rows: Sequence[Row], first: int) -> None:
         for offset, row in enumerate(rows, first):

@@ -124,7 +124,7 @@ class Writer:
         try:
             producer = await self._connected()
             batch = producer.create_batch()
-            rows = spool.fill(batch)
+            spool.fill(batch, rows)
             batch.close()
             sent = await self._hand_over(producer, batch, spool)
             spool.confirm(rows, (await sent).offset)
