@@ -24,12 +24,13 @@ class ContactNews:
     def untold(self, contacts: Iterable[Contact], now: datetime) -> list[Envelope]:
         """Snapshots of those that are new or changed."""
         fresh = {contact.id: contact for contact in contacts if not self._is_told(contact)}
-        return [_snapshot(contact, now) for contact in fresh.values()]
+        return [_snapshot(contact, now) for contact in fresh.values()] if fresh else []
 
     def told(self, contacts: Iterable[Contact]) -> None:
         """They are on the log."""
         for contact in contacts:
-            self._told[contact.id] = contact
+            if self._told.get(contact.id) is not contact:
+                self._told[contact.id] = contact
             self._told.move_to_end(contact.id)
         while len(self._told) > REMEMBERED:
             self._told.popitem(last=False)

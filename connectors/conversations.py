@@ -25,7 +25,7 @@ class OpenConversations:
     async def ensure(self, conversation: str, origin: Callable[[], Origin]) -> None:
         """Return once the conversation exists. Raises StateLost or StateUnavailable, and then asks again next time."""
         now = self._clock()
-        if self._is_recent(conversation, now):
+        if self.is_recent(conversation, now):
             return
         await self._conversations.open(conversation, origin(), now=now)
         self._opened[conversation] = now
@@ -33,7 +33,8 @@ class OpenConversations:
         while len(self._opened) > REMEMBERED:
             self._opened.popitem(last=False)
 
-    def _is_recent(self, conversation: str, now: datetime) -> bool:
+    def is_recent(self, conversation: str, now: datetime) -> bool:
+        """True when it was opened so lately that ``ensure`` would do nothing."""
         opened = self._opened.get(conversation)
         # A clock that went back must not keep an entry for longer.
         if opened is None or not timedelta() <= now - opened < REMEMBER_FOR:

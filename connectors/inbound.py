@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from datetime import datetime
+from functools import cache, partial
 from typing import Any
 from weakref import WeakValueDictionary
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from connectors import live
 from connectors.acquaintances import Acquaintances
@@ -28,7 +29,7 @@ from schemas.messages import InboundMessage, TranscriptMessage
 from schemas.ports import Account, Bus, Clock, Contacts, Conversations, Event, Metrics, Signals, Transcript
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Accepted:
     """What became of an event. ``seq`` is its transcript number where the edge keeps the transcript, else 0."""
 
@@ -37,7 +38,7 @@ class Accepted:
     seq: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Entry:
     conversation: str
     contact: Contact
@@ -45,6 +46,7 @@ class _Entry:
     message: InboundMessage | None
 
 
+@cache
 def short_name(event_type: str) -> str:
     """``parley.message.received.v1`` → ``message.received``; the ``kind`` of an event id."""
     return event_type.removeprefix("parley.").rpartition(".v")[0]
@@ -88,9 +90,11 @@ class Inbound:
 
         Raises InvalidRequest (a payload that does not fit its type), IdReused (the same message id with another body,
         nothing appended), BusUnavailable or StateUnavailable (the caller may send the same again)."""
-        about = {"parley.channel": account.channel, "parley.tenant": account.tenant}
         self.under_way += 1
         try:
+            if not spans.active():
+                return await self._accept(account, events, admit)
+            about = {"parley.channel": account.channel, "parley.tenant": account.tenant}
             with spans.span("append", kind="producer", attributes=about):
                 return await self._accept(account, events, admit)
         finally:
@@ -99,12 +103,13 @@ class Inbound:
     async def _accept(
         self, account: Account, events: Sequence[Event], admit: Callable[[], Awaitable[None]] | None
     ) -> list[Accepted]:
-        entries = [await self._entry(account, event) for event in events]
+        now = self._clock()
+        entries = [await self._entry(account, event, now) for event in events]
         if account.channel not in self._keeps_transcript:
             if entries and admit is not None:
                 await admit()
-            await self._append(entries)
-            await self._make(account, entries)
+            await self._append(entries, now)
+            await self._make(account, entries, now)
             return self._accepted(account, entries, {})
         locks = self._locks_of({entry.conversation for entry in entries})
         held: list[asyncio.Lock] = []
@@ -112,21 +117,21 @@ class Inbound:
             for lock in locks:
                 await lock.acquire()
                 held.append(lock)
-            return self._accepted(account, entries, await self._add(account, entries, admit))
+            return self._accepted(account, entries, await self._add(account, entries, admit, now))
         finally:
             for lock in held:
                 lock.release()
 
     async def _add(
-        self, account: Account, entries: list[_Entry], admit: Callable[[], Awaitable[None]] | None
+        self, account: Account, entries: list[_Entry], admit: Callable[[], Awaitable[None]] | None, now: datetime
     ) -> dict[str, int]:
         """Append what the transcript does not hold yet and add it there; numbers by event id."""
         known = {entry.envelope.id: seq for entry in entries if (seq := await self._known(account, entry))}
         fresh = [entry for entry in entries if entry.envelope.id not in known]
         if fresh and admit is not None:
             await admit()
-        await self._append(fresh)
-        await self._make(account, entries)
+        await self._append(fresh, now)
+        await self._make(account, entries, now)
         for entry in entries:
             if entry.envelope.id not in known:
                 known[entry.envelope.id] = await self._show(account, entry)
@@ -137,38 +142,23 @@ class Inbound:
             self._metrics.count("parley_inbound_total", len(entries), tenant=account.tenant, channel=account.channel)
         return [Accepted(entry.envelope.id, entry.conversation, known.get(entry.envelope.id, 0)) for entry in entries]
 
-    async def _entry(self, account: Account, event: Event) -> _Entry:
-        now = self._clock()
+    async def _entry(self, account: Account, event: Event, now: datetime) -> _Entry:
         contact, conversation = await self._contacts.resolve(
             account.tenant, account.channel, account.name, event.place, event.addresses, now=now
         )
-        fields: dict[str, Any] = {"sent_at": now, **event.payload}
-        fields |= {
-            "id": _event_id(account, event, event.type),
-            "external_id": event.external_id,
-            "place": event.place,
-            "contact_id": contact.id,
-        }
-        if event.type in (topics.MESSAGE_EDITED, topics.MESSAGE_DELETED):
-            fields.setdefault("message_id", _event_id(account, event, topics.MESSAGE_RECEIVED))
-        if event.type == topics.RECEIPT_RECORDED:
-            fields["external_id"] = event.payload.get("external_id", "")
-        try:
-            payload = topics.EVENT_TYPES[event.type][0].model_validate(fields)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-            raise InvalidRequest(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+        event_id = _event_id(account, event, event.type)
+        payload = _payload(account, event, event_id, contact, now)
         wrapped = envelope(
             event.type,
             payload,
-            id=fields["id"],
+            id=event_id,
             time=now,
             source=f"/connectors/{account.channel}/{account.tenant}/{account.name}",
             tenant=account.tenant,
             channel=account.channel,
             account=account.name,
             conversation=conversation,
-            correlation_id=fields["id"],
+            correlation_id=event_id,
             traceparent=spans.traceparent(),
         )
         return _Entry(conversation, contact, wrapped, payload if isinstance(payload, InboundMessage) else None)
@@ -195,19 +185,20 @@ class Inbound:
         self._metrics.count("parley_duplicates_total", where="edge")
         return found.seq
 
-    async def _append(self, entries: list[_Entry]) -> None:
+    async def _append(self, entries: list[_Entry], now: datetime) -> None:
         if not entries:
             return
         contacts = [entry.contact for entry in entries]
+        envelopes = [entry.envelope for entry in entries]
         reach("edge.before_append")
-        await self._bus.append([*self._news.untold(contacts, self._clock()), *(entry.envelope for entry in entries)])
+        await self._bus.append(self._news.untold(contacts, now) + envelopes)
         reach("edge.after_append")
         self._news.told(contacts)
 
-    async def _make(self, account: Account, entries: list[_Entry]) -> None:
+    async def _make(self, account: Account, entries: list[_Entry], now: datetime) -> None:
         # Of the repeats too: what was lost with the state store comes back. Edits and receipts make no conversation.
         for entry in entries:
-            if entry.message is not None:
+            if entry.message is not None and not self._open.is_recent(entry.conversation, now):
                 await self._open.ensure(entry.conversation, partial(_origin, account, entry.message))
 
     async def _show(self, account: Account, entry: _Entry) -> int:
@@ -216,6 +207,28 @@ class Inbound:
         seq = await self._transcript.add(entry.conversation, TranscriptMessage.of_inbound(entry.message))
         await live.message(self._signals, entry.conversation)
         return seq
+
+
+def _payload(account: Account, event: Event, event_id: str, contact: Contact, now: datetime) -> BaseModel:
+    """Raises InvalidRequest, which names the field."""
+    fields: dict[str, Any] = {
+        "sent_at": now,
+        "attachments": [],  # the model would make a deep copy of its own empty list
+        **event.payload,
+        "id": event_id,
+        "external_id": event.external_id,
+        "place": event.place,
+        "contact_id": contact.id,
+    }
+    if event.type in (topics.MESSAGE_EDITED, topics.MESSAGE_DELETED):
+        fields.setdefault("message_id", _event_id(account, event, topics.MESSAGE_RECEIVED))
+    if event.type == topics.RECEIPT_RECORDED:
+        fields["external_id"] = event.payload.get("external_id", "")
+    try:
+        return topics.EVENT_TYPES[event.type][0].__pydantic_validator__.validate_python(fields)  # type: ignore[no-any-return]
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        raise InvalidRequest(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
 
 
 def _event_id(account: Account, event: Event, event_type: str) -> str:

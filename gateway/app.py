@@ -13,13 +13,15 @@ from aiohttp import web
 from connectors.inbound import Inbound
 from gateway.attachments import AttachmentDesk
 from gateway.chat import Chat
+from gateway.connection import SHORTCUT, Connection
 from gateway.crowding import Crowding
 from gateway.exchange import Exchange
 from gateway.origins import Origins
 from gateway.page import Page
 from gateway.parts import Parts
-from gateway.responses import errors_as_json, http_error, internal_error, refusals_counted
+from gateway.responses import PLAIN_HEADERS, errors_as_json, refusal_counter, refusals_counted
 from gateway.sessions import Sessions
+from gateway.shortcut import Shortcut
 from gateway.sockets import Sockets
 from gateway.tracing import traced
 from gateway.watch import Doors
@@ -30,7 +32,6 @@ log = structlog.get_logger("parley.gateway")
 
 DRAIN = 10.0
 """Seconds that requests in flight get to finish."""
-KEEP_ALIVE = 75.0
 
 
 def build_app(parts: Parts) -> web.Application:
@@ -47,13 +48,15 @@ def build_app(parts: Parts) -> web.Application:
 
 def _chat_app(parts: Parts) -> web.Application:
     join, inbound = parts.config.telemetry.join_callers, _inbound(parts)
-    crowding = Crowding(lambda: inbound.under_way)
+    crowding, count, tracing = Crowding(lambda: inbound.under_way), refusal_counter(parts.metrics), traced(join=join)
     app = web.Application(
-        middlewares=[refusals_counted(parts.metrics), crowding, errors_as_json, *traced(join=join)],
+        middlewares=[refusals_counted(count), crowding, errors_as_json, *tracing],
         client_max_size=4 * 1024 * 1024,
     )
     app.on_response_prepare.append(_plain_headers)
-    _add_chat(app, parts, inbound, Doors())
+    webhooks = _add_chat(app, parts, inbound, Doors())
+    if not tracing:  # spans begin in a middleware
+        app[SHORTCUT] = Shortcut(webhooks, crowding, count)
     Page(parts.config).add_routes(app)
     return app
 
@@ -71,7 +74,7 @@ def _inbound(parts: Parts) -> Inbound:
     )
 
 
-def _add_chat(app: web.Application, parts: Parts, inbound: Inbound, doors: Doors) -> None:
+def _add_chat(app: web.Application, parts: Parts, inbound: Inbound, doors: Doors) -> Webhooks:
     state, clock = parts.state, parts.clock
     attachments = AttachmentDesk(
         parts.blobs, secret_key=parts.secret_key, public_url=parts.config.public_url, clock=clock
@@ -97,39 +100,21 @@ def _add_chat(app: web.Application, parts: Parts, inbound: Inbound, doors: Doors
         doors=doors,
     ).add_routes(app)
     sockets.add_routes(app)
-    Webhooks(parts, inbound, exchange).add_routes(app)
+    webhooks = Webhooks(parts, inbound, exchange)
+    webhooks.add_routes(app)
 
     async def let_go(_app: web.Application) -> None:
         doors.close()
         await sockets.close_all()
 
     app.on_shutdown.append(let_go)
+    return webhooks
 
 
 async def _plain_headers(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers["Server"] = "parley"
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
-
-
-class _Connection(web.RequestHandler):
-    """Answers what is not even HTTP with the contract's error body, and never logs what it was."""
-
-    __slots__ = ()
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        if request.writer.output_size > 0:
-            raise ConnectionError("the answer has begun already")
-        log.info("request_unreadable", status=status, error=type(exc).__name__)
-        response = internal_error() if status >= 500 else http_error(status, "the request is not valid HTTP")
-        response.force_close()
-        return response
+    response.headers["Server"] = PLAIN_HEADERS["Server"]  # aiohttp has put its own there
+    for name, text in PLAIN_HEADERS.items():
+        response.headers.setdefault(name, text)
 
 
 @asynccontextmanager
@@ -138,16 +123,10 @@ async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[i
     1012 at once, requests in flight finish in at most 10 s. Raises PortInUse."""
     runner = web.AppRunner(app, shutdown_timeout=DRAIN)
     await runner.setup()
-    loop = asyncio.get_running_loop()
+    loop, shortcut = asyncio.get_running_loop(), app.get(SHORTCUT)
 
     def connection() -> asyncio.Protocol:
-        return _Connection(
-            runner.server,  # type: ignore[arg-type]  # setup() made it
-            loop=loop,
-            keepalive_timeout=KEEP_ALIVE,
-            access_log=None,  # type: ignore[arg-type]  # how it is switched off
-            auto_decompress=False,
-        )
+        return Connection(runner.server, shortcut, loop)  # type: ignore[arg-type]  # setup() made it
 
     try:
         listener = await loop.create_server(connection, host, port, backlog=1024, reuse_address=True)

@@ -36,10 +36,15 @@ class Crowding:
         self._error = Unavailable("too many requests at once", retry_after_ms=1_000)
 
     async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.method == "POST" and self._under_way() >= self._at_once:
-            self._count()
-            return error_reply(self._error)
-        return await handler(request)
+        refusal = self.refusal() if request.method == "POST" else None
+        return await handler(request) if refusal is None else refusal
+
+    def refusal(self) -> web.Response | None:
+        """The answer to one message more; None while there is room."""
+        if self._under_way() < self._at_once:
+            return None
+        self._count()
+        return error_reply(self._error)
 
     def _count(self) -> None:
         self._refused += 1

@@ -53,6 +53,8 @@ class Exchange:
         self._inbound = inbound
         self._attachments = attachments
         self._transcript = parts.state.transcript
+        limits = {name: tenant.limits.inbound_per_s for name, tenant in parts.config.tenants.items()}
+        self._limits = {name: (f"inbound:{name}", rate, max(1, math.ceil(rate))) for name, rate in limits.items()}
 
     async def post(self, visit: Visit, posted: Posted) -> Accepted:
         """Accept one message; a repeat gets the first one's answer. Raises InvalidRequest, IdReused, RateLimited,
@@ -151,8 +153,8 @@ class Exchange:
 
     async def admit_tenant(self, tenant: str) -> None:
         """Raises RateLimited when the tenant is over its ``inbound_per_s``."""
-        per_second = self._parts.config.tenants[tenant].limits.inbound_per_s
-        await self.take(f"inbound:{tenant}", per_second, max(1, math.ceil(per_second)))
+        key, per_second, burst = self._limits[tenant]
+        await self.take(key, per_second, burst)
 
     async def admit_session(self, tenant: str) -> None:
         """Sessions have an allowance of their own, as large as the one for messages."""

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import orjson
 import structlog
 from aiohttp import web
+from aiohttp.streams import StreamReader
 from aiohttp.typedefs import Middleware
 from pydantic import BaseModel, ValidationError
 
@@ -23,6 +24,9 @@ Model = TypeVar("Model", bound=BaseModel)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 JSON_TYPES = frozenset({"application/json"})
+PLAIN_HEADERS = {"Server": "parley", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+"""On every answer, unless it says something else itself."""
+
 REFUSALS = frozenset({429, 503})
 BODY_WAIT = 30.0
 """Seconds a client may take to send its body."""
@@ -78,10 +82,6 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     """Outermost middleware: whatever is raised leaves as the contract's error body, a 500 without internals."""
     try:
         return await handler(request)
-    except ParleyError as error:
-        if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            log.warning("request_failed", code=error.code, route=_route(request))
-        return error_reply(error)
     except web.HTTPException as error:
         if error.status < HTTPStatus.BAD_REQUEST:
             raise
@@ -92,19 +92,38 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     except (ConnectionError, asyncio.CancelledError):
         raise
     except Exception as error:
-        # The text of an unexpected error may hold a contact's words; its place in the code does not.
-        log.error("request_crashed", error=type(error).__name__, where=_where(error), route=_route(request))
-        return internal_error()
+        return failed(error, _route(request))
 
 
-def refusals_counted(metrics: Metrics) -> Middleware:
-    """Middleware around ``errors_as_json``: how often we say "not now". A probe's 503 refuses nobody."""
+def failed(error: Exception, route: str) -> web.Response:
+    """The answer to a request whose handling ended with this error."""
+    if isinstance(error, ParleyError):
+        if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            log.warning("request_failed", code=error.code, route=route)
+        return error_reply(error)
+    # The text of an unexpected error may hold a contact's words; its place in the code does not.
+    log.error("request_crashed", error=type(error).__name__, where=_where(error), route=route)
+    return internal_error()
+
+
+def refusal_counter(metrics: Metrics) -> Callable[[web.StreamResponse], None]:
+    """How often we say "not now"."""
+
+    def count(response: web.StreamResponse) -> None:
+        if response.status in REFUSALS:
+            metrics.count("parley_refused_total", status=str(response.status))
+
+    return count
+
+
+def refusals_counted(count: Callable[[web.StreamResponse], None]) -> Middleware:
+    """Middleware around ``errors_as_json``. A probe's 503 refuses nobody."""
 
     @web.middleware
     async def counting(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await handler(request)
-        if response.status in REFUSALS and request.path != "/readyz":
-            metrics.count("parley_refused_total", status=str(response.status))
+        if request.path != "/readyz":
+            count(response)
         return response
 
     return counting
@@ -130,16 +149,21 @@ async def read_body(request: web.Request, limit: int, kinds: Collection[str]) ->
         raise UnsupportedMediaType("compressed bodies are not accepted")
     if (request.content_length or 0) > limit:
         raise TooLarge(f"the body is larger than {limit} bytes")
-    if request.content.is_eof():
+    return await rest_of(request.content, limit)
+
+
+async def rest_of(content: StreamReader, limit: int) -> bytes:
+    """A body from here to its end. Raises TooLarge (over ``limit`` bytes), InvalidRequest (too slow)."""
+    if content.is_eof():
         # It came with its head, as small ones do: nothing to wait for.
-        whole = request.content.read_nowait()
+        whole = content.read_nowait()
         if len(whole) > limit:
             raise TooLarge(f"the body is larger than {limit} bytes")
         return whole
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_WAIT):
-            async for chunk in request.content.iter_any():
+            async for chunk in content.iter_any():
                 body += chunk
                 if len(body) > limit:
                     raise TooLarge(f"the body is larger than {limit} bytes")

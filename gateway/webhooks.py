@@ -13,7 +13,8 @@ from gateway.responses import http_error, read_body
 from schemas.errors import NotFound, Unavailable
 from schemas.ports import Account, Channel, RawRequest
 
-ROUTE = "/v1/webhooks/{channel}/{tenant}/{account}"
+PREFIX = "/v1/webhooks/"
+ROUTE = PREFIX + "{channel}/{tenant}/{account}"
 MAX_BODY = 4 * 1024 * 1024
 KINDS = frozenset({"application/json", "application/x-www-form-urlencoded"})
 WITHOUT = frozenset({"web"})
@@ -35,6 +36,7 @@ class Webhooks:
         self._parts = parts
         self._inbound = inbound
         self._exchange = exchange
+        self._public_url = parts.config.public_url.rstrip("/")
         # Asked once: whether an object fits a protocol takes longer than all else that is done with a request.
         self._challenged = {name: each for name, each in parts.channels.items() if isinstance(each, Challenged)}
 
@@ -45,17 +47,22 @@ class Webhooks:
     async def receive(self, request: web.Request) -> web.Response:
         channel, account = self._find(request)
         raw = self._raw(request, await read_body(request, MAX_BODY, KINDS))
+        answer = await self.take(channel, account, raw)
+        return web.Response() if answer is None else plain(answer)
+
+    async def take(self, channel: Channel, account: Account, raw: RawRequest) -> str | None:
+        """Accept what the vendor sent; returns what it wants to hear, where that is more than "yes"."""
         channel.verify(raw, account)
         asked = self._challenged.get(channel.name)
         if asked is not None and (answer := asked.answer(raw, account)) is not None:
-            return _plain(answer)
+            return answer
         events = channel.parse(raw, account)
         if events:
             if self._parts.lost():
                 raise Unavailable("state is being rebuilt", retry_after_ms=2000)
             await self._exchange.admit_tenant(account.tenant)
             await self._inbound.accept(account, events)
-        return web.Response()
+        return None
 
     async def question(self, request: web.Request) -> web.Response:
         channel, account = self._find(request)
@@ -63,27 +70,35 @@ class Webhooks:
         if asked is not None:
             answer = asked.answer(self._raw(request, b""), account)
             if answer is not None:
-                return _plain(answer)
+                return plain(answer)
         return http_error(405)
 
     def _find(self, request: web.Request) -> tuple[Channel, Account]:
-        name = request.match_info["channel"]
-        channel = None if name in WITHOUT else self._parts.channels.get(name)
-        account = self._parts.accounts(request.match_info["tenant"], name, request.match_info["account"])
-        if channel is None or account is None:
+        about = request.match_info
+        found = self.known(about["channel"], about["tenant"], about["account"])
+        if found is None:
             raise NotFound("no such webhook")
-        return channel, account
+        return found
+
+    def known(self, channel: str, tenant: str, account: str) -> tuple[Channel, Account] | None:
+        """Who is called at this address, if anybody is."""
+        called = None if channel in WITHOUT else self._parts.channels.get(channel)
+        ours = self._parts.accounts(tenant, channel, account)
+        return None if called is None or ours is None else (called, ours)
+
+    def base(self, scheme: str, host: str) -> str:
+        """What stands before the path in the address that the vendor called."""
+        return self._public_url or f"{scheme}://{host}"
 
     def _raw(self, request: web.Request, body: bytes) -> RawRequest:
-        base = self._parts.config.public_url.rstrip("/") or f"{request.scheme}://{request.host}"
         return RawRequest(
             method=request.method,
-            url=base + request.raw_path,
+            url=self.base(request.scheme, request.host) + request.raw_path,
             headers={name.lower(): value for name, value in request.headers.items()},
             query=dict(request.query),
             body=body,
         )
 
 
-def _plain(text: str) -> web.Response:
+def plain(text: str) -> web.Response:
     return web.Response(text=text[:1000], content_type="text/plain")

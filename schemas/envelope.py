@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from operator import attrgetter
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -30,8 +29,6 @@ HEADERS: dict[str, str] = {
     "replay_of": "ce_replayof",
     "traceparent": "traceparent",
 }
-_ATTRIBUTES = attrgetter(*HEADERS)
-_NAMES = tuple(HEADERS.values())
 REQUIRED = ("id", "type", "source", "tenant")
 
 Payload = TypeVar("Payload", bound=BaseModel)
@@ -39,11 +36,14 @@ Payload = TypeVar("Payload", bound=BaseModel)
 ModelClass = type[Payload]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Envelope:
     """One event. ``data`` is the payload as JSON bytes; ``None`` is a tombstone on a compacted topic.
 
     ``subject`` names the thing on topics that are not keyed by conversation: a document id, ``contact:<id>``.
+
+    Never changed once made (``dataclasses.replace`` makes another). Not declared frozen: with fourteen fields that
+    triples the time of making one, and every message needs several.
     """
 
     id: str
@@ -75,7 +75,24 @@ class Envelope:
 
     def headers(self) -> dict[str, str]:
         """Wire headers; empty attributes are left out."""
-        out = {header: value for header, value in zip(_NAMES, _ATTRIBUTES(self), strict=True) if value}
+        # Written out: a loop over the names of the attributes takes twice as long.
+        out = {"ce_id": self.id, "ce_type": self.type, "ce_source": self.source, "ce_tenant": self.tenant}
+        if self.channel:
+            out["ce_channel"] = self.channel
+        if self.account:
+            out["ce_account"] = self.account
+        if self.conversation:
+            out["ce_conversation"] = self.conversation
+        if self.subject:
+            out["ce_subject"] = self.subject
+        if self.correlation_id:
+            out["ce_correlationid"] = self.correlation_id
+        if self.causation_id:
+            out["ce_causationid"] = self.causation_id
+        if self.replay_of:
+            out["ce_replayof"] = self.replay_of
+        if self.traceparent:
+            out["traceparent"] = self.traceparent
         out["ce_time"] = (self.time if self.time.tzinfo is UTC else self.time.astimezone(UTC)).isoformat()
         out["ce_specversion"] = SPEC_VERSION
         out["content-type"] = CONTENT_TYPE
@@ -105,5 +122,6 @@ class Envelope:
 
 def envelope(event_type: str, payload: BaseModel | None, *, id: str, time: datetime, **attributes: Any) -> Envelope:
     """Wrap a payload model; ``None`` makes a tombstone. ``attributes`` are the Envelope's other fields."""
-    data = None if payload is None else payload.model_dump_json(exclude_none=True).encode()
+    # As ``model_dump_json`` does, but without a text in between.
+    data = None if payload is None else payload.__pydantic_serializer__.to_json(payload, exclude_none=True)
     return Envelope(id=id, type=event_type, data=data, time=time, **attributes)

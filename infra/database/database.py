@@ -67,11 +67,17 @@ class Database:
         be written, or not within five seconds: nothing is known about the outcome. ``patient`` waits on, for whoever
         must know.
         """
+        return await self.submit(work, durable=durable, patient=patient)
+
+    def submit(
+        self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True, patient: bool = False
+    ) -> asyncio.Future[T]:
+        """As ``write``, for whoever does something else meanwhile. Raises DatabaseFailed when nothing was queued."""
         if self._closed:
             raise DatabaseFailed("the database is closed")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._committer.submit(Work(work, future, durable, patient))
-        return await future
+        return future
 
     async def read(self, work: Callable[[sqlite3.Connection], T], *, background: bool = False) -> T:
         """Run ``work`` on one snapshot of what is committed. Raises DatabaseFailed.

@@ -39,10 +39,10 @@ def _acknowledged_early() -> None:
     append = Inbound._append
     running: set[asyncio.Task[None]] = set()
 
-    async def later(self: Inbound, entries: Any) -> None:
+    async def later(self: Inbound, entries: Any, now: datetime) -> None:
         async def after_a_while() -> None:
             await asyncio.sleep(0.5)
-            await append(self, entries)
+            await append(self, entries, now)
 
         task = asyncio.create_task(after_a_while())
         running.add(task)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -25,6 +26,7 @@ from aiokafka.errors import (
 
 from infra.bus.kafka.catalog import Catalog
 from infra.bus.kafka.profile import LARGEST_RECORD, KafkaProfile
+from infra.bus.kafka.spool import Append, Row, Spool
 from infra.bus.partitioner import partition_of
 from schemas.envelope import Envelope
 from schemas.errors import BusUnavailable, ParleyError, TooLarge
@@ -36,21 +38,6 @@ log = structlog.get_logger("parley.bus")
 _FAILURES = (TimeoutError, KafkaError, OSError)
 
 
-@dataclass(slots=True)
-class _Row:
-    topic: str
-    partition: int
-    key: bytes
-    value: bytes | None
-    headers: list[tuple[str, bytes]]
-    size: int
-    sent: asyncio.Future[Any] | None = None
-
-    @property
-    def target(self) -> tuple[str, int]:
-        return self.topic, self.partition
-
-
 class Writer:
     """One producer of a process. ``append`` may be called by any number of tasks."""
 
@@ -60,8 +47,9 @@ class Writer:
         self._profile = profile
         self._producer: Any = None
         self._renewal: asyncio.Task[None] | None = None
-        self._overdue: dict[tuple[str, int], int] = {}
-        self._turns: dict[tuple[str, int], asyncio.Lock] = {}
+        self._topics: dict[str, list[Spool]] = {}
+        self._waiting: deque[Append] = deque()
+        self._sweep: asyncio.TimerHandle | None = None
         self.pending = 0
         self._pending_bytes = 0
         self._closed = False
@@ -73,6 +61,9 @@ class Writer:
 
     async def close(self) -> None:
         """What is not confirmed within the deadline stays unknown."""
+        pumps = [spool.pump for spools in self._topics.values() for spool in spools if spool.pump is not None]
+        if pumps:
+            await asyncio.wait(pumps, timeout=self._profile.close_deadline)
         self._closed = True
         if self._renewal is not None:
             self._renewal.cancel()
@@ -88,97 +79,115 @@ class Writer:
 
     async def append(self, envelopes: Sequence[Envelope], topic: str | None) -> list[Position]:
         """Raises BusUnavailable (unknown, or refused at once), TooLarge, TopicMismatch."""
-        rows = [await self._row(envelope, topic or topic_of(envelope)) for envelope in envelopes]
-        size = sum(row.size for row in rows)
-        self._admit(rows, size)
-        self.pending += len(rows)
-        self._pending_bytes += size
-        try:
-            return await self._confirmed(rows)
-        finally:
-            for row in rows:
-                self._let_go(row)
+        loop = asyncio.get_running_loop()
+        count, time_ms = len(envelopes), int(time.time() * 1000)
+        one = Append(loop.create_future(), loop.time() + self._profile.append_deadline, [None] * count, count)
+        rows = []
+        for index, envelope in enumerate(envelopes):
+            name, key = topic or topic_of(envelope), key_of(envelope)
+            spools = self._topics.get(name) or await self._open_topic(name)
+            one.spools.append(spools[partition_of(key, len(spools))])
+            named = envelope.headers()
+            headers = [(header, text.encode()) for header, text in named.items()]
+            size = len(envelope.data or b"") + sum(map(len, named)) + sum([len(text) for _, text in headers])
+            rows.append(Row(one, index, key.encode(), envelope.data, headers, time_ms, size))
+        if not rows:
+            return []
+        self._admit(one, rows)
+        for spool, row in zip(one.spools, rows, strict=True):
+            spool.put(row)
+        self._watch(one)
+        return await one.future
 
-    async def _row(self, envelope: Envelope, topic: str) -> _Row:
-        key = key_of(envelope)
-        partition = partition_of(key, await self._catalog.partitions(topic))
-        headers = [(name, text.encode()) for name, text in envelope.headers().items()]
-        size = len(envelope.data or b"") + sum(len(name) + len(text) for name, text in headers)
-        return _Row(self._catalog.on_broker(topic), partition, key.encode(), envelope.data, headers, size)
+    async def _open_topic(self, name: str) -> list[Spool]:
+        count, on_broker = await self._catalog.partitions(name), self._catalog.on_broker(name)
+        # Somebody else may have been quicker: there must be one spool to a partition.
+        return self._topics.setdefault(name, [Spool(name, on_broker, n, self._send) for n in range(count)])
 
-    def _admit(self, rows: Sequence[_Row], size: int) -> None:
+    def _admit(self, one: Append, rows: Sequence[Row]) -> None:
         profile = self._profile
+        size = sum([row.size for row in rows])
         if any(row.size > LARGEST_RECORD for row in rows):
             raise TooLarge(f"a record may have {LARGEST_RECORD:,} bytes, headers included")
-        if self._overdue and any(row.target in self._overdue for row in rows):
+        if any(spool.overdue for spool in one.spools):
             raise BusUnavailable("Kafka does not confirm earlier records", retry_after_ms=1000)
         if self.pending + len(rows) > profile.pending_records or self._pending_bytes + size > profile.pending_bytes:
             raise BusUnavailable("too many records wait for Kafka", retry_after_ms=500)
+        self.pending += len(rows)
+        self._pending_bytes += size
 
-    def _let_go(self, row: _Row) -> None:
-        """Stop counting the row: now, or, when the producer still holds it, once it is decided."""
-        if row.sent is None or row.sent.done():
-            self._forget(row)
-        else:
-            self._overdue[row.target] = self._overdue.get(row.target, 0) + 1
-            row.sent.add_done_callback(lambda sent: self._decided(row, sent))
+    # ── one batch ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _decided(self, row: _Row, sent: asyncio.Future[Any]) -> None:
-        left = self._overdue[row.target] - 1
-        if left:
-            self._overdue[row.target] = left
-        else:
-            del self._overdue[row.target]
-        self._forget(row)
-        if not sent.cancelled() and (error := sent.exception()) is not None:
+    async def _send(self, spool: Spool) -> None:
+        """Send what waits, at most a batch, and see to its answer. Never raises but CancelledError."""
+        rows: list[Row] = []
+        try:
+            producer = await self._connected()
+            batch = producer.create_batch()
+            spool.fill(batch, rows)
+            batch.close()
+            sent = await self._hand_over(producer, batch, spool)
+            spool.confirm(rows, (await sent).offset)
+        except Exception as error:
+            if not rows:
+                rows = list(spool.rows)
+                spool.rows.clear()
+            self._failed(spool, error)
+            spool.fail(rows, partial(_told, error))
+        finally:
+            self.pending -= len(rows)
+            self._pending_bytes -= sum([row.size for row in rows])
+
+    async def _hand_over(self, producer: Any, batch: Any, spool: Spool) -> asyncio.Future[Any]:
+        while True:
+            try:
+                return await producer.send_batch(batch, spool.on_broker, partition=spool.partition)  # type: ignore[no-any-return]
+            except KafkaTimeoutError:
+                continue  # the client has no room for it yet
+            except ProducerClosed:
+                if self._closed:
+                    raise
+                producer = await self._connected()
+
+    async def _connected(self) -> Any:
+        while (producer := self._producer) is None:
+            if self._closed:
+                raise BusUnavailable("the bus is closed")
+            await self._renewed()
+        return producer
+
+    def _failed(self, spool: Spool, error: Exception) -> None:
+        if isinstance(error, UnknownTopicOrPartitionError):
+            self._catalog.forget(spool.topic)
+            self._topics.pop(spool.topic, None)
+        if isinstance(error, _FAILURES):
             self._renew_after(error)
 
-    def _forget(self, row: _Row) -> None:
-        self.pending -= 1
-        self._pending_bytes -= row.size
+    # ── deadlines ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _confirmed(self, rows: Sequence[_Row]) -> list[Position]:
-        give_up_at = time.monotonic() + self._profile.append_deadline
-        try:
-            async with asyncio.timeout(self._profile.append_deadline):
-                for row in rows:
-                    row.sent = await self._send(row)
-            sent = [row.sent for row in rows if row.sent is not None]
-            if sent:
-                await asyncio.wait(sent, timeout=max(0.0, give_up_at - time.monotonic()))
-            return [self._position(row) for row in rows]
-        except _FAILURES as error:
-            raise self._failure(error) from error
+    def _watch(self, one: Append) -> None:
+        """All have the same deadline, so whoever came first is due first: one timer does for all."""
+        waiting = self._waiting
+        while waiting and waiting[0].future.done():
+            waiting.popleft()
+        waiting.append(one)
+        if self._sweep is None:
+            self._sweep = asyncio.get_running_loop().call_at(waiting[0].give_up_at, self._give_up)
 
-    async def _send(self, row: _Row) -> asyncio.Future[Any]:
-        # Senders that wait for room in a partition's buffer are woken in any order; the lock keeps them in theirs.
-        turn = self._turns.get(row.target)
-        if turn is None:
-            turn = self._turns[row.target] = asyncio.Lock()
-        async with turn:
-            while (producer := self._producer) is None:
-                await self._renewed()
-            try:
-                sent: asyncio.Future[Any] = await producer.send(
-                    row.topic, row.value, row.key, partition=row.partition, headers=row.headers
-                )
-            except UnknownTopicOrPartitionError:
-                self._catalog.forget(self._catalog.ours(row.topic))
-                raise
-        return sent
+    def _give_up(self) -> None:
+        self._sweep = None
+        waiting, loop = self._waiting, asyncio.get_running_loop()
+        while waiting and (waiting[0].future.done() or waiting[0].give_up_at <= loop.time()):
+            one = waiting.popleft()
+            if not one.future.done():
+                one.late = True
+                for spool, position in zip(one.spools, one.positions, strict=True):
+                    spool.overdue += position is None
+                one.future.set_exception(_told(TimeoutError()))
+        if waiting:
+            self._sweep = loop.call_at(waiting[0].give_up_at, self._give_up)
 
-    def _position(self, row: _Row) -> Position:
-        if row.sent is None or not row.sent.done():
-            raise TimeoutError
-        return Position(self._catalog.ours(row.topic), row.partition, row.sent.result().offset)
-
-    def _failure(self, error: Exception) -> ParleyError:
-        if isinstance(error, TimeoutError):
-            return BusUnavailable("Kafka did not confirm in time; whether it was written is not known")
-        self._renew_after(error)
-        if isinstance(error, MessageSizeTooLargeError):
-            return TooLarge("the record is larger than the topic takes")
-        return BusUnavailable(f"Kafka did not take a record: {error!r}")
+    # ── the producer ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _renew_after(self, error: BaseException) -> None:
         """After a refusal for good the client has counted the batch and the broker has not: all it sends to that
@@ -233,3 +242,13 @@ class Writer:
             await asyncio.wait({stopping}, timeout=self._profile.close_deadline)
         if stopping.done() and not stopping.cancelled() and (error := stopping.exception()):
             log.info("kafka_producer_close", reason=repr(error))
+
+
+def _told(error: Exception) -> ParleyError:
+    if isinstance(error, ParleyError):
+        return BusUnavailable(error.message)
+    if isinstance(error, TimeoutError):
+        return BusUnavailable("Kafka did not confirm in time; whether it was written is not known")
+    if isinstance(error, MessageSizeTooLargeError):
+        return TooLarge("the record is larger than the topic takes")
+    return BusUnavailable(f"Kafka did not take a record: {error!r}")

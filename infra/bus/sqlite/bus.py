@@ -33,6 +33,8 @@ CHECKED_BYTES = 64 << 20
 
 LARGEST_RECORD = 1_000_000
 """Bytes. The same as on Kafka, so that nothing works here that fails there."""
+OVERHEAD = 64
+"""Bytes of a record beside its value and headers, roughly."""
 
 READY_S = 5.0
 
@@ -124,24 +126,20 @@ class SqliteBus:
             return []
         time_ms = int(self._clock().timestamp() * 1000)
         rows = [self._row(envelope, topic, time_ms) for envelope in envelopes]
-        offsets = await self._appender.append(rows)
-        return [
-            Position(row.partition.topic, row.partition.index, offset)
-            for row, offset in zip(rows, offsets, strict=True)
-        ]
+        return await self._appender.append(rows)
 
     def _row(self, envelope: Envelope, topic: str | None, time_ms: int) -> Row:
         partitions = self._catalog.topic(topic or topic_of(envelope)).partitions
-        key = key_of(envelope)
+        key, value = key_of(envelope), envelope.data
         try:
             partition = partitions[partition_of(key, len(partitions))]
             headers = orjson.dumps(envelope.headers())
         except (UnicodeEncodeError, TypeError) as error:
             raise UndecodableRecord(f"event {envelope.id!r}: its key or a header is not Unicode text") from error
-        row = Row(partition, key, time_ms, headers, envelope.data, self._grace_ms)
-        if row.size > LARGEST_RECORD:
+        size = len(headers) + len(value or b"") + OVERHEAD
+        if size > LARGEST_RECORD:
             raise TooLarge("the record is larger than the log takes")
-        return row
+        return Row(partition, key, time_ms, headers, value, self._grace_ms, size)
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

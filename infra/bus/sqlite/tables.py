@@ -51,7 +51,7 @@ DAMAGED = "parley-damaged"
 
 @dataclass(slots=True, eq=False)
 class Row:
-    """A record on its way in. ``grace_ms`` is how long its tombstone stays, should it be one."""
+    """A record on its way in. ``grace_ms`` is how long its tombstone stays, should it be one; ``size`` in bytes."""
 
     partition: Partition
     key: str
@@ -59,14 +59,7 @@ class Row:
     headers: bytes
     value: bytes | None
     grace_ms: int
-
-    @property
-    def crc(self) -> int:
-        return _crc(self.key, self.headers, self.value)
-
-    @property
-    def size(self) -> int:
-        return len(self.headers) + len(self.value or b"") + 64
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,23 +133,22 @@ def create_topic(connection: sqlite3.Connection, prefix: str, spec: TopicSpec) -
 
 def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> list[int]:
     """Append in order; returns the offsets."""
-    heads = {row.partition.id: 0 for row in rows}
-    for number in heads:
-        (heads[number],) = connection.execute("SELECT head FROM bus_partitions WHERE id = ?", (number,)).fetchone()
-    offsets = []
+    heads: dict[int, int] = {}
+    offsets: list[int] = []
+    columns = []
     for row in rows:
-        offsets.append(heads[row.partition.id])
-        heads[row.partition.id] += 1
-    connection.executemany(
-        "INSERT INTO bus_records VALUES (?, ?, ?, ?, ?, ?)",
-        [
-            (row.partition.id << _OFFSET_BITS | offset, row.key, row.time_ms, row.headers, row.value, row.crc)
-            for row, offset in zip(rows, offsets, strict=True)
-        ],
-    )
-    for row, offset in zip(rows, offsets, strict=True):
+        number = row.partition.id
+        offset = heads.get(number)
+        if offset is None:
+            (offset,) = connection.execute("SELECT head FROM bus_partitions WHERE id = ?", (number,)).fetchone()
+        heads[number] = offset + 1
+        offsets.append(offset)
+        record, crc = number << _OFFSET_BITS | offset, _crc(row.key, row.headers, row.value)
+        columns.append((record, row.key, row.time_ms, row.headers, row.value, crc))
+    connection.executemany("INSERT INTO bus_records VALUES (?, ?, ?, ?, ?, ?)", columns)
+    for row, column in zip(rows, columns, strict=True):
         if row.partition.compacted:
-            _supersede(connection, row, row.partition.id << _OFFSET_BITS | offset)
+            _supersede(connection, row, column[0])
     heads_by_id = [(head, number) for number, head in heads.items()]
     connection.executemany("UPDATE bus_partitions SET head = ? WHERE id = ?", heads_by_id)
     return offsets

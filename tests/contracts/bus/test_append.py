@@ -41,6 +41,16 @@ async def test_order_holds_for_appends_that_overlap(bus: Bus) -> None:
     assert by_key(await everything(bus)) == {"one": list(range(200))}
 
 
+async def test_order_holds_when_more_waits_than_is_written_at_once(bus: Bus) -> None:
+    """Of 1,200 appends begun together, singles and pairs of a kilobyte, none is lost, doubled or out of its place."""
+    sizes = [1 + number % 2 for number in range(1200)]
+    pairs = [[message("one", number, data=bytes(1024)) for _ in range(size)] for number, size in enumerate(sizes)]
+    positions = await asyncio.gather(*(bus.append(pair) for pair in pairs))
+    offsets = [position.offset for some in positions for position in some]
+    assert offsets == list(range(offsets[0], offsets[0] + sum(sizes)))
+    assert len(await everything(bus)) == sum(sizes)
+
+
 async def test_order_holds_inside_one_append(bus: Bus) -> None:
     """A batch keeps its order per key, however its keys are mixed."""
     batch = [message(f"key-{n % 7}", n) for n in range(140)]

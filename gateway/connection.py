@@ -1,0 +1,133 @@
+"""One connection of the front door: aiohttp's, with a short way for webhooks."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+import structlog
+from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import StreamReader
+
+from gateway.responses import http_error, internal_error
+from gateway.shortcut import Shortcut, Taken
+
+log = structlog.get_logger("parley.gateway")
+
+KEEP_ALIVE = 75.0
+SHORTCUT: web.AppKey[Shortcut] = web.AppKey("shortcut", Shortcut)
+"""Where an application keeps its short way, when it has one."""
+
+_KNOWN_INSIDES = aiohttp.__version__.startswith("3.14.")
+"""The short way waits for requests as ``RequestHandler.start`` of this aiohttp does. With another every request goes
+the long way, which uses nothing that is not public."""
+
+
+class Connection(web.RequestHandler):
+    """Serves webhooks by the short way for as long as nothing else comes; from then on all that comes is aiohttp's.
+
+    A vendor's connection carries webhooks alone. Answers what is not even HTTP with the contract's error body, and
+    never logs what it was.
+    """
+
+    __slots__ = ("_body", "_shortcut")
+
+    def __init__(self, server: web.Server, shortcut: Shortcut | None, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(
+            server,
+            loop=loop,
+            keepalive_timeout=KEEP_ALIVE,
+            access_log=None,  # type: ignore[arg-type]  # how it is switched off
+            auto_decompress=False,
+        )
+        self._shortcut = shortcut if _KNOWN_INSIDES else None
+        self._body: StreamReader | None = None
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun already")
+        log.info("request_unreadable", status=status, error=type(exc).__name__)
+        response = internal_error() if status >= 500 else http_error(status, "the request is not valid HTTP")
+        response.force_close()
+        return response
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        body = self._body
+        super().connection_lost(exc)
+        if body is not None:
+            body.set_exception(ConnectionResetError("the connection was lost"))
+
+    async def start(self) -> None:
+        if self._shortcut is not None:
+            try:
+                await self._shortly(self._shortcut)
+            except asyncio.CancelledError:
+                self.force_close()
+                raise
+        if self._manager is not None:  # None once the connection is lost
+            await super().start()
+
+    async def _shortly(self, shortcut: Shortcut) -> None:
+        """Until something else comes, or the connection ends."""
+        while not self._force_close:
+            if not self._messages:
+                await self._another()
+            message, body = self._messages[0]
+            taken = shortcut.takes(message) if isinstance(message, RawRequestMessage) else None
+            if taken is None:
+                return
+            self._messages.popleft()
+            self._consumed()
+            await self._answer(shortcut, taken, body)
+
+    async def _another(self) -> None:
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _consumed(self) -> None:
+        if self._parser is not None:
+            self._parser.message_consumed()
+        if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+            self._resume_reading_if_drained()
+
+    async def _answer(self, shortcut: Shortcut, taken: Taken, body: StreamReader) -> None:
+        # Whoever stops the server waits for what is in progress.
+        self._request_in_progress = True
+        self._body = body
+        try:
+            answer = await shortcut.answer(taken, body, "http" if self.ssl_context is None else "https")
+            if self.transport is None:
+                return
+            self.transport.write(answer)
+            if self._paused:
+                await self._drain_helper()
+        except ConnectionError:
+            self.force_close()
+        finally:
+            self._body = None
+            self._request_in_progress = False
+            if self._handler_waiter is not None:
+                self._handler_waiter.set_result(None)
+        if body.is_eof() and not self._close:
+            self._keep()
+        else:
+            # The server stops, or the rest of the body would be taken for the next request.
+            self.force_close()
+
+    def _keep(self) -> None:
+        """Close later, when nothing more has come."""
+        if self._force_close:
+            return
+        self._next_keepalive_close_time = self._loop.time() + KEEP_ALIVE
+        if self._keepalive_handle is None:
+            self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)

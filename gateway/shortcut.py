@@ -1,0 +1,108 @@
+"""The short way of a webhook: from the parsed head to the channel, and one write back.
+
+Around a handler aiohttp makes a request, a task, a match of the route, middlewares and a response, which takes as long
+as all that is done for a webhook. Only what surely is one goes this way: what is not, or not quite (a strange type or
+length, a query, another account), goes the long way and gets its answer there. Refusals come from the same functions.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+from aiohttp.helpers import rfc822_formatted_time
+from aiohttp.http import HttpVersion11
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import StreamReader
+
+from gateway.crowding import Crowding
+from gateway.responses import PLAIN_HEADERS, failed, rest_of
+from gateway.webhooks import KINDS, MAX_BODY, PREFIX, ROUTE, Webhooks, plain
+from schemas.ports import Account, Channel, RawRequest
+
+_SEGMENTS = ROUTE.count("/") + 1
+
+
+@dataclass(slots=True)
+class Taken:
+    """A webhook that goes the short way."""
+
+    channel: Channel
+    account: Account
+    message: RawRequestMessage
+
+
+class Shortcut:
+    """``refused`` counts the answers that say "not now"."""
+
+    def __init__(self, webhooks: Webhooks, crowding: Crowding, refused: Callable[[web.StreamResponse], None]) -> None:
+        self._webhooks = webhooks
+        self._crowding = crowding
+        self._refused = refused
+        self._accepted = b""
+        self._accepted_in = 0
+
+    def takes(self, message: RawRequestMessage) -> Taken | None:
+        """None for what has to go the long way."""
+        path = message.path
+        if message.method != "POST" or not path.startswith(PREFIX) or not _is_simple(message):
+            return None
+        segments = path.split("/")
+        if len(segments) != _SEGMENTS or "%" in path or "?" in path:
+            return None
+        found = self._webhooks.known(*segments[3:])
+        return None if found is None else Taken(*found, message)
+
+    async def answer(self, taken: Taken, content: StreamReader, scheme: str) -> bytes:
+        """The whole answer, as it goes on the wire. Raises ConnectionError when the client went away."""
+        try:
+            # What is whole is taken as it lies there: reading it would first ask the connection for more.
+            body = b"".join(content._buffer) if content.is_eof() else await rest_of(content, MAX_BODY)
+            response = self._crowding.refusal()
+            if response is None:
+                text = await self._webhooks.take(taken.channel, taken.account, self._raw(taken.message, body, scheme))
+                if text is None:
+                    return self._ok()
+                response = plain(text)
+        except ConnectionError:
+            raise
+        except Exception as error:
+            response = failed(error, ROUTE)
+        self._refused(response)
+        return _wire(response)
+
+    def _raw(self, message: RawRequestMessage, body: bytes, scheme: str) -> RawRequest:
+        headers = {name.lower(): value for name, value in message.headers.items()}
+        return RawRequest(
+            message.method, self._webhooks.base(scheme, headers.get("host", "")) + message.path, headers, {}, body
+        )
+
+    def _ok(self) -> bytes:
+        """The same bytes for a second, for the date is in them."""
+        now = int(time.time())
+        if now != self._accepted_in:
+            self._accepted, self._accepted_in = _wire(web.Response()), now
+        return self._accepted
+
+
+def _is_simple(message: RawRequestMessage) -> bool:
+    headers = message.headers
+    length = headers.get("Content-Length", "")
+    return (
+        not (message.should_close or message.upgrade or message.chunked or message.compression)
+        and message.version == HttpVersion11
+        and headers.get("Content-Type", "").partition(";")[0] in KINDS
+        and length.isdecimal()
+        and 0 < int(length[:20]) <= MAX_BODY
+        and "Content-Encoding" not in headers
+        and "Expect" not in headers
+    )
+
+
+def _wire(response: web.Response) -> bytes:
+    body = response.body if isinstance(response.body, bytes) else b""
+    headers = {**response.headers, "Content-Length": str(len(body)), "Date": rfc822_formatted_time(), **PLAIN_HEADERS}
+    lines = [f"HTTP/1.1 {response.status} {response.reason}", *(f"{name}: {text}" for name, text in headers.items())]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
