@@ -26,6 +26,8 @@ class Intake:
     said: list[tuple[Event, InboundMessage]] = field(default_factory=list)
     handled: list[str] = field(default_factory=list)
     history: int = 0
+    lines: list[TranscriptMessage] | None = None
+    """The last of the transcript with these messages in it, where they were read on the way."""
 
     def drop_deleted(self, lines: Iterable[TranscriptMessage]) -> None:
         """A deletion that came before its message left its mark in the transcript."""
@@ -43,18 +45,48 @@ class Intake:
 
 
 async def take_in(
-    transcript: Transcript, conversation: str, events: Sequence[Event], handled: frozenset[str], now: datetime
+    transcript: Transcript,
+    conversation: str,
+    events: Sequence[Event],
+    handled: frozenset[str],
+    now: datetime,
+    *,
+    earlier: int = 0,
 ) -> Intake:
-    """Apply every event that is not handled yet, in order. Safe to repeat: the transcript knows its ids."""
+    """Apply every event that is not handled yet, in order. Safe to repeat: the transcript knows its ids. ``earlier``:
+    how many lines before these will be asked for, when that is known."""
     intake = Intake()
+    fresh = []
     for event in events:
         if is_handled(event, handled):
             if event.envelope.replay_of and event.id not in handled:
                 intake.handled.append(event.id)
             continue
         intake.handled.extend(id for id in (event.id, event.envelope.replay_of) if id)
-        await _apply(transcript, conversation, event, intake, now)
+        fresh.append(event)
+    if fresh and all(event.is_from_contact for event in fresh):
+        await _receive(transcript, conversation, fresh, intake, now, earlier)
+    else:
+        for event in fresh:
+            await _apply(transcript, conversation, event, intake, now)
     return intake
+
+
+async def _receive(
+    transcript: Transcript, conversation: str, events: Sequence[Event], intake: Intake, now: datetime, earlier: int
+) -> None:
+    """Nothing but messages of the contact, as mostly: all of them are one call, which brings the talk before too."""
+    lines = [TranscriptMessage.of_inbound(event.message) for event in events if event.message is not None]
+    limit = earlier + len(lines) if earlier else 0
+    reused, found = await transcript.join(conversation, lines, limit=limit)
+    if earlier:
+        intake.lines = found
+    for event in events:
+        message: InboundMessage | None = event.message
+        if message is not None and message.id in reused:
+            message = await _as_edited(transcript, conversation, message)
+        if message is not None:
+            _wait(intake, event, message, now)
 
 
 async def _apply(transcript: Transcript, conversation: str, event: Event, intake: Intake, now: datetime) -> None:
@@ -75,18 +107,26 @@ async def _apply(transcript: Transcript, conversation: str, event: Event, intake
 async def _received(
     transcript: Transcript, conversation: str, event: Event, message: InboundMessage, intake: Intake, now: datetime
 ) -> None:
+    known: InboundMessage | None = message
     try:
         await transcript.add(conversation, TranscriptMessage.of_inbound(message))
     except IdReused:
-        # An edit was here first: the transcript is the newer word.
-        line = await transcript.find(conversation, message.id)
-        if line is None:
-            return
-        message = message.model_copy(update={"text": line.text})
+        known = await _as_edited(transcript, conversation, message)
+    if known is not None:
+        _wait(intake, event, known, now)
+
+
+async def _as_edited(transcript: Transcript, conversation: str, message: InboundMessage) -> InboundMessage | None:
+    """An edit was here first: the transcript is the newer word."""
+    line = await transcript.find(conversation, message.id)
+    return None if line is None else message.model_copy(update={"text": line.text})
+
+
+def _wait(intake: Intake, event: Event, message: InboundMessage, now: datetime) -> None:
     if is_history(event, now):
         intake.history += 1
-        return
-    intake.waiting[message.id] = message
+    else:
+        intake.waiting[message.id] = message
 
 
 async def _edited(

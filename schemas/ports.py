@@ -170,6 +170,9 @@ class Batch(Protocol):
     arrived: asyncio.Event
     """Set while records wait that ``take_more`` would return."""
 
+    def on_arrival(self, call: Callable[[], None] | None) -> None:
+        """From now on call this when another record arrives; None ends it. Nothing is called for those that wait."""
+
     hurry: asyncio.Event
     """Set when the partition is being taken away: finish now, do not wait for more."""
 
@@ -194,6 +197,14 @@ class Begun:
     token: int
     handled: frozenset[str]
     outbox: list[Envelope] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What became of a commit. ``snapshot`` is the conversation in the same step; None when it was ``stale``."""
+
+    verdict: Literal["committed", "stale"]
+    snapshot: Snapshot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,14 +243,14 @@ class Conversations(Protocol):
         handled: Sequence[str],
         outbox: Sequence[Envelope],
         now: datetime,
-    ) -> Literal["committed", "stale"]:
+    ) -> Committed:
         """One atomic step. ``stale`` when token, version or owner epoch moved: nothing was written."""
 
     async def pending(self, conversation: str) -> list[Envelope]:
         """The outbox, in commit order."""
 
-    async def published(self, conversation: str, event_ids: Sequence[str]) -> None:
-        """Remove these from the outbox."""
+    async def published(self, conversation: str, event_ids: Sequence[str], *, turns: Sequence[Turn] = ()) -> None:
+        """Remove these from the outbox, and in the same step do what ``Turns.add`` does with each of ``turns``."""
 
     async def unpublished(self, *, before: datetime, limit: int) -> list[str]:
         """Conversations whose outbox has held something since before ``before``."""
@@ -284,6 +295,12 @@ class Transcript(Protocol):
     async def add(self, conversation: str, message: TranscriptMessage) -> int:
         """Idempotent by ``message.id``; returns its sequence number. Raises IdReused when the same id comes with
         another text, attachments or author."""
+
+    async def join(
+        self, conversation: str, messages: Sequence[TranscriptMessage], *, limit: int
+    ) -> tuple[frozenset[str], list[TranscriptMessage]]:
+        """In one step ``add`` each, in order, then ``recent``. The ids for which ``add`` would have raised IdReused,
+        and what ``recent`` returned."""
 
     async def mark(self, conversation: str, message_ids: Sequence[str], state: MessageState) -> None:
         """Receipt states only rise (accepted < sent < delivered < read); ``failed``, ``dropped`` and ``deleted``

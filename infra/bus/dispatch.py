@@ -63,7 +63,7 @@ class Dispatch:
             return
         lane.queue.append(record)
         if lane.batch is not None:
-            lane.batch.arrived.set()
+            lane.batch.arrive()
         self._ready(lane)
 
     def adopt(self, assignment: Assignment, conversation: str, until: datetime) -> None:

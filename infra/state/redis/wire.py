@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import orjson
 
 from infra.state import rules
-from schemas.conversation import Conversation, Facts, Origin
+from schemas.conversation import Conversation, Facts, Origin, PendingRecord, Snapshot
 from schemas.envelope import Envelope
 from schemas.messages import TranscriptMessage
 from schemas.ports import Record
@@ -20,6 +20,11 @@ past the 8 days for which they are needed."""
 def pack_envelope(event: Envelope) -> bytes:
     """Headers as JSON, a newline, and the payload ("" is a tombstone)."""
     return orjson.dumps(event.headers()) + b"\n" + (event.data or b"")
+
+
+def pack_pending(record: PendingRecord) -> bytes:
+    """The same of an envelope that was packed for a snapshot."""
+    return orjson.dumps(record.headers) + b"\n" + record.data.encode()
 
 
 def unpack_envelope(packed: bytes) -> Envelope:
@@ -52,6 +57,21 @@ def conversation_of(id_: str, fields: Sequence[bytes | None]) -> Conversation | 
             "facts": Facts.model_validate_json(facts or b"{}"),
         }
     )
+
+
+def snapshot_of(
+    id_: str,
+    fields: Sequence[bytes | None],
+    handled: Sequence[bytes],
+    outbox: list[PendingRecord],
+    *numbers: Sequence[bytes],
+) -> Snapshot | None:
+    """``fields`` as get.lua answers them, ``handled`` and ``numbers`` as flat pairs."""
+    state = conversation_of(id_, fields)
+    if state is None:
+        return None
+    known = [(rules.unpack_id(event), int(at)) for event, at in pairs(handled)]
+    return rules.snapshot_of(state, known, [(i.decode(), int(n)) for some in numbers for i, n in pairs(some)], outbox)
 
 
 def pack_line(message: TranscriptMessage) -> tuple[str, bytes]:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from infra.state import rules
 from infra.state.sqlite import outbox, ownership, rows, transcript
 from infra.state.sqlite.store import ALL_SHARDS, Store
-from schemas.conversation import Conversation, Facts, Origin, Owner, Snapshot
+from infra.state.sqlite.turns import add_turn
+from schemas.conversation import Conversation, Facts, Origin, Owner, Snapshot, Turn
 from schemas.envelope import Envelope
-from schemas.ports import Begun, Owned, Page
+from schemas.ports import Begun, Committed, Owned, Page
 
 TABLES = rows.TABLES + outbox.TABLES + ownership.TABLES
-
-Verdict = Literal["committed", "stale"]
 
 
 class SqliteConversations:
@@ -42,28 +41,31 @@ class SqliteConversations:
         handled: Sequence[str],
         outbox: Sequence[Envelope],
         now: datetime,
-    ) -> Verdict:
-        def work(connection: sqlite3.Connection) -> Verdict:
+    ) -> Committed:
+        def work(connection: sqlite3.Connection) -> Committed:
             row = rows.load(connection, conversation)
             key = rules.commit_key(token, version, handled)
             if row is not None and row.last_commit == key:
-                return "committed"
+                return Committed("committed", _snapshot(connection, conversation))
             if row is None or not _holds(row, token, version, epoch):
-                return "stale"
+                return Committed("stale")
             _advance(connection, conversation, facts, key, now)
             _write_handled(connection, conversation, handled, now)
             _put_outbox(connection, conversation, outbox, rules.micros(now))
-            return "committed"
+            return Committed("committed", _snapshot(connection, conversation))
 
         return await self._store.write(conversation, work, durable=True)
 
     async def pending(self, conversation: str) -> list[Envelope]:
         return await self._store.read(conversation, lambda connection: outbox.pending(connection, conversation))
 
-    async def published(self, conversation: str, event_ids: Sequence[str]) -> None:
-        await self._store.write(
-            conversation, lambda connection: outbox.remove(connection, conversation, list(event_ids))
-        )
+    async def published(self, conversation: str, event_ids: Sequence[str], *, turns: Sequence[Turn] = ()) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            for turn in turns:
+                add_turn(connection, conversation, turn)
+            outbox.remove(connection, conversation, event_ids)
+
+        await self._store.write(conversation, work)
 
     async def unpublished(self, *, before: datetime, limit: int) -> list[str]:
         return await self._store.read(
@@ -159,7 +161,7 @@ def _snapshot(connection: sqlite3.Connection, conversation: str) -> Snapshot | N
         row.conversation,
         rows.all_handled(connection, conversation),
         transcript.last_seqs(connection, conversation, rules.RECENT_SEQS),
-        outbox.pending(connection, conversation),
+        list(map(rules.pack_envelope, outbox.pending(connection, conversation))),
     )
 
 

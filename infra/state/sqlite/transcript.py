@@ -42,6 +42,20 @@ class SqliteTranscript:
             conversation, lambda connection: _add(connection, conversation, message), durable=True
         )
 
+    async def join(
+        self, conversation: str, messages: Sequence[TranscriptMessage], *, limit: int
+    ) -> tuple[frozenset[str], list[TranscriptMessage]]:
+        def work(connection: sqlite3.Connection) -> tuple[frozenset[str], list[TranscriptMessage]]:
+            reused = set()
+            for message in messages:
+                try:
+                    _add(connection, conversation, message)
+                except IdReused:
+                    reused.add(message.id)
+            return frozenset(reused), _select(connection, conversation, "seq > ?", 0, "DESC", max(0, limit))[::-1]
+
+        return await self._store.write(conversation, work, durable=True)
+
     async def mark(self, conversation: str, message_ids: Sequence[str], state: MessageState) -> None:
         await self._store.write(conversation, lambda connection: _mark(connection, conversation, message_ids, state))
 
@@ -66,15 +80,19 @@ class SqliteTranscript:
     async def _select(
         self, conversation: str, condition: str, value: int | str, order: str, limit: int
     ) -> list[TranscriptMessage]:
-        query = (
-            f"SELECT seq, body, state FROM state_transcript WHERE conversation = ? AND {condition}"  # noqa: S608
-            f" AND body IS NOT NULL ORDER BY seq {order} LIMIT ?"
+        return await self._store.read(
+            conversation, lambda connection: _select(connection, conversation, condition, value, order, limit)
         )
 
-        def work(connection: sqlite3.Connection) -> list[TranscriptMessage]:
-            return [_parse(*row) for row in connection.execute(query, (conversation, value, limit))]
 
-        return await self._store.read(conversation, work)
+def _select(
+    connection: sqlite3.Connection, conversation: str, condition: str, value: int | str, order: str, limit: int
+) -> list[TranscriptMessage]:
+    query = (
+        f"SELECT seq, body, state FROM state_transcript WHERE conversation = ? AND {condition}"  # noqa: S608
+        f" AND body IS NOT NULL ORDER BY seq {order} LIMIT ?"
+    )
+    return [_parse(*row) for row in connection.execute(query, (conversation, value, limit))]
 
 
 def _parse(seq: int, body: str, state: MessageState) -> TranscriptMessage:
