@@ -78,7 +78,7 @@ class Record:
 
     @property
     def size(self) -> int:
-        return len(self.value or b"") + sum(len(name) + len(text) for name, text in self.headers.items())
+        return len(self.value or b"") + sum(map(len, self.headers)) + sum(map(len, self.headers.values()))
 
 
 class RebalanceListener(Protocol):

@@ -61,8 +61,10 @@ class Link:
 
     async def exchange(self, message: bytes, count: int) -> list[Any]:
         """Send packed commands; their replies, errors among them as values. Raises redis.exceptions.ConnectionError."""
-        await self._connection.send_packed_command(message, check_health=False)
-        stream, replies = self._connection._reader, self._replies  # the client has no public way to read many at once
+        # The client has no public way to do either without a dozen awaits.
+        stream, writer, replies = self._connection._reader, self._connection._writer, self._replies
+        writer.write(message)
+        await writer.drain()
         found: list[Any] = []
         while True:
             while len(found) < count and (reply := replies.gets()) is not _INCOMPLETE:

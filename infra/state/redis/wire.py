@@ -43,19 +43,17 @@ def conversation_of(id_: str, fields: Sequence[bytes | None]) -> Conversation | 
     origin, owner, epoch, floor, version, head, created, updated, facts = fields
     if origin is None:
         return None
-    return Conversation.model_validate(
-        {
-            "id": id_,
-            "origin": Origin.model_construct(**orjson.loads(origin)),
-            "owner": (owner or b"").decode(),
-            "epoch": int(epoch or 0),
-            "agent_floor": int(floor or 0),
-            "version": int(version or 0),
-            "head_seq": int(head or 0),
-            "created_at": rules.moment(int(created or 0)),
-            "updated_at": rules.moment(int(updated or 0)),
-            "facts": Facts.model_validate_json(facts or b"{}"),
-        }
+    return Conversation(
+        id=id_,
+        origin=Origin.model_validate_json(origin),
+        owner=(owner or b"").decode(),  # type: ignore[arg-type]
+        epoch=int(epoch or 0),
+        agent_floor=int(floor or 0),
+        version=int(version or 0),
+        head_seq=int(head or 0),
+        created_at=rules.moment(int(created or 0)),
+        updated_at=rules.moment(int(updated or 0)),
+        facts=Facts.model_validate_json(facts or b"{}"),
     )
 
 
