@@ -11,7 +11,7 @@ import structlog
 from agent_worker.events import Event, is_handled, is_history
 from schemas.errors import IdReused
 from schemas.messages import Author, InboundMessage, MessageDeleted, MessageEdited, Receipt, TranscriptMessage
-from schemas.ports import Transcript
+from schemas.ports import Begun, Transcript
 
 log = structlog.get_logger("parley.worker")
 EDIT_REOPENS = timedelta(minutes=15)
@@ -26,8 +26,6 @@ class Intake:
     said: list[tuple[Event, InboundMessage]] = field(default_factory=list)
     handled: list[str] = field(default_factory=list)
     history: int = 0
-    lines: list[TranscriptMessage] | None = None
-    """The last of the transcript with these messages in it, where they were read on the way."""
 
     def drop_deleted(self, lines: Iterable[TranscriptMessage]) -> None:
         """A deletion that came before its message left its mark in the transcript."""
@@ -44,49 +42,33 @@ class Intake:
         return "\n".join(text for message in self.waiting.values() if (text := message.text.strip()))
 
 
+def plain_lines(events: Sequence[Event]) -> list[TranscriptMessage]:
+    """The lines of a batch that holds nothing but messages of the contact, as mostly: they can join the transcript when
+    the turn begins. Empty for any other, whose events change it one after the other."""
+    messages = [event.message for event in events if event.is_from_contact and event.message is not None]
+    return [TranscriptMessage.of_inbound(message) for message in messages] if len(messages) == len(events) else []
+
+
 async def take_in(
-    transcript: Transcript,
-    conversation: str,
-    events: Sequence[Event],
-    handled: frozenset[str],
-    now: datetime,
-    *,
-    earlier: int = 0,
+    transcript: Transcript, conversation: str, events: Sequence[Event], begun: Begun, joined: bool, now: datetime
 ) -> Intake:
-    """Apply every event that is not handled yet, in order. Safe to repeat: the transcript knows its ids. ``earlier``:
-    how many lines before these will be asked for, when that is known."""
+    """Apply every event that is not handled yet, in order. Safe to repeat: the transcript knows its ids. ``joined``:
+    the lines of these events are in the transcript since ``begun``."""
     intake = Intake()
-    fresh = []
     for event in events:
-        if is_handled(event, handled):
-            if event.envelope.replay_of and event.id not in handled:
+        if is_handled(event, begun.handled):
+            if event.envelope.replay_of and event.id not in begun.handled:
                 intake.handled.append(event.id)
             continue
         intake.handled.extend(id for id in (event.id, event.envelope.replay_of) if id)
-        fresh.append(event)
-    if fresh and all(event.is_from_contact for event in fresh):
-        await _receive(transcript, conversation, fresh, intake, now, earlier)
-    else:
-        for event in fresh:
+        if not joined:
             await _apply(transcript, conversation, event, intake, now)
-    return intake
-
-
-async def _receive(
-    transcript: Transcript, conversation: str, events: Sequence[Event], intake: Intake, now: datetime, earlier: int
-) -> None:
-    """Nothing but messages of the contact, as mostly: all of them are one call, which brings the talk before too."""
-    lines = [TranscriptMessage.of_inbound(event.message) for event in events if event.message is not None]
-    limit = earlier + len(lines) if earlier else 0
-    reused, found = await transcript.join(conversation, lines, limit=limit)
-    if earlier:
-        intake.lines = found
-    for event in events:
-        message: InboundMessage | None = event.message
-        if message is not None and message.id in reused:
-            message = await _as_edited(transcript, conversation, message)
-        if message is not None:
+        elif event.message is not None:
+            message: InboundMessage | None = event.message
+            if event.message.id in begun.reused:
+                message = await _as_edited(transcript, conversation, event.message)
             _wait(intake, event, message, now)
+    return intake
 
 
 async def _apply(transcript: Transcript, conversation: str, event: Event, intake: Intake, now: datetime) -> None:
@@ -112,8 +94,7 @@ async def _received(
         await transcript.add(conversation, TranscriptMessage.of_inbound(message))
     except IdReused:
         known = await _as_edited(transcript, conversation, message)
-    if known is not None:
-        _wait(intake, event, known, now)
+    _wait(intake, event, known, now)
 
 
 async def _as_edited(transcript: Transcript, conversation: str, message: InboundMessage) -> InboundMessage | None:
@@ -122,7 +103,9 @@ async def _as_edited(transcript: Transcript, conversation: str, message: Inbound
     return None if line is None else message.model_copy(update={"text": line.text})
 
 
-def _wait(intake: Intake, event: Event, message: InboundMessage, now: datetime) -> None:
+def _wait(intake: Intake, event: Event, message: InboundMessage | None, now: datetime) -> None:
+    if message is None:
+        return
     if is_history(event, now):
         intake.history += 1
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
@@ -11,7 +11,7 @@ from agent_worker.events import ids_of, origin_of, waited
 from agent_worker.fold import Fold, Monotonic
 from agent_worker.handoff.drafts import handoff_draft
 from agent_worker.handoff.owner import OwnerRules
-from agent_worker.intake import Intake, take_in
+from agent_worker.intake import Intake, plain_lines, take_in
 from agent_worker.interruption import Interruption
 from agent_worker.knowledge.questions import with_context
 from agent_worker.models.registry import Models
@@ -115,21 +115,16 @@ class TurnEngine:
             origin = await self._origin(fold)
             if origin is None:
                 return None
-            begun = await self._begin(fold, origin)
-            intake = await take_in(
-                self._state.transcript,
-                fold.batch.conversation,
-                fold.events,
-                begun.handled,
-                self._clock(),
-                earlier=EARLIER if begun.conversation.owner == "agent" else 0,
-            )
+            lines = plain_lines(fold.events)
+            begun = await self._begin(fold, origin, lines)
+            conversation = fold.batch.conversation
+            intake = await take_in(self._state.transcript, conversation, fold.events, begun, bool(lines), self._clock())
             self._count_repeats(fold, intake)
             if not intake.handled:
                 return None
             work = self._work(fold, begun, intake, stages)
             if work.must_answer:
-                work.history = await self._history(work)
+                work.history = await self._history(work, len(lines))
         return work
 
     def _count_repeats(self, fold: Fold, intake: Intake) -> None:
@@ -148,11 +143,14 @@ class TurnEngine:
                 await self._set_aside(fold.batch.conversation, event.record, error)
         return origin
 
-    async def _begin(self, fold: Fold, origin: Origin) -> Begun:
+    async def _begin(self, fold: Fold, origin: Origin, lines: Sequence[TranscriptMessage]) -> Begun:
         """A token of our own, with nothing left unpublished and the owner settled."""
+        recent = EARLIER + len(lines) if lines else 0
         conversation = fold.batch.conversation
         while True:
-            begun = await self._state.conversations.begin(conversation, origin, ids_of(fold.events), now=self._clock())
+            begun = await self._state.conversations.begin(
+                conversation, origin, ids_of(fold.events), now=self._clock(), messages=lines, recent=recent
+            )
             crashpoints.reach("worker.after_begin")
             if begun.outbox:
                 await self._outbox.publish(conversation, begun.outbox, self._clock())
@@ -226,12 +224,11 @@ class TurnEngine:
         with self._stage(work.stages, "answer"):
             return await self._models.answer(work.rules.model, question, emit, work.stream.abort)
 
-    async def _history(self, work: Work) -> list[TranscriptMessage]:
+    async def _history(self, work: Work, joined: int) -> list[TranscriptMessage]:
         limit = EARLIER + len(work.intake.waiting)
-        lines = work.intake.lines
-        if lines is None:
+        lines = work.begun.recent[-limit:]
+        if not joined:
             lines = await self._state.transcript.recent(work.conversation.id, limit=limit)
-        lines = lines[-limit:]
         work.intake.drop_deleted(lines)
         return [line for line in lines if line.state not in UNSAID and line.id not in work.intake.waiting]
 

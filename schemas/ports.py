@@ -197,6 +197,10 @@ class Begun:
     token: int
     handled: frozenset[str]
     outbox: list[Envelope] = field(default_factory=list)
+    reused: frozenset[str] = frozenset()
+    """Of the messages to add, those that are there with other content."""
+    recent: list[TranscriptMessage] = field(default_factory=list)
+    """What was asked for, while the agent owns the conversation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,8 +233,18 @@ class Conversations(Protocol):
         """Make the conversation when it is new (owner agent, epoch 0, version 0, no token raised, nothing fenced); else
         change nothing."""
 
-    async def begin(self, conversation: str, origin: Origin, event_ids: Sequence[str], *, now: datetime) -> Begun:
-        """Creates the conversation when it is new. Raises a new fencing token each time."""
+    async def begin(
+        self,
+        conversation: str,
+        origin: Origin,
+        event_ids: Sequence[str],
+        *,
+        now: datetime,
+        messages: Sequence[TranscriptMessage] = (),
+        recent: int = 0,
+    ) -> Begun:
+        """Creates the conversation when it is new. Raises a new fencing token each time. In the same step ``messages``
+        join the transcript as by ``Transcript.add``, and its last ``recent`` lines are read."""
 
     async def commit(
         self,
@@ -295,12 +309,6 @@ class Transcript(Protocol):
     async def add(self, conversation: str, message: TranscriptMessage) -> int:
         """Idempotent by ``message.id``; returns its sequence number. Raises IdReused when the same id comes with
         another text, attachments or author."""
-
-    async def join(
-        self, conversation: str, messages: Sequence[TranscriptMessage], *, limit: int
-    ) -> tuple[frozenset[str], list[TranscriptMessage]]:
-        """In one step ``add`` each, in order, then ``recent``. The ids for which ``add`` would have raised IdReused,
-        and what ``recent`` returned."""
 
     async def mark(self, conversation: str, message_ids: Sequence[str], state: MessageState) -> None:
         """Receipt states only rise (accepted < sent < delivered < read); ``failed``, ``dropped`` and ``deleted``

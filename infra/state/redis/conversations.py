@@ -11,10 +11,11 @@ from infra.state.redis.shards import Shards
 from schemas.conversation import Conversation, Facts, Origin, Owner, Snapshot, Turn
 from schemas.envelope import Envelope
 from schemas.errors import NotFound
+from schemas.messages import TranscriptMessage
 from schemas.ports import Begun, Committed, Owned, Page
 
 _OPEN = ("c:", "l", "k", "lc")
-_BEGIN = (*_OPEN, "h:", "x:")
+_BEGIN = (*_OPEN, "h:", "x:", "t:", "n:", "p:")
 _COMMIT = ("c:", "h:", "x:", "u", "l", "n:", "p:")
 _PUBLISHED = ("x:", "u", "tu:", "tz:")
 _OWN = ("c:", "x:", "u", "l", "k", "o:")
@@ -28,18 +29,36 @@ class RedisConversations:
     async def open(self, conversation: str, origin: Origin, *, now: datetime) -> None:
         await self._shards.at(conversation, "open", _OPEN, *_new(conversation, origin, now))
 
-    async def begin(self, conversation: str, origin: Origin, event_ids: Sequence[str], *, now: datetime) -> Begun:
-        token, known, outbox, fields = await self._shards.at(
+    async def begin(
+        self,
+        conversation: str,
+        origin: Origin,
+        event_ids: Sequence[str],
+        *,
+        now: datetime,
+        messages: Sequence[TranscriptMessage] = (),
+        recent: int = 0,
+    ) -> Begun:
+        token, known, outbox, fields, reused, lines = await self._shards.at(
             conversation,
             "begin",
             _BEGIN,
             *_new(conversation, origin, now),
+            max(0, recent),
+            len(event_ids),
             *map(rules.pack_id, event_ids),
+            *[part for message in messages for part in (message.id, *wire.pack_line(message))],
         )
         state = wire.conversation_of(conversation, fields)
         assert state is not None  # noqa: S101 (the script has just made it)
-        handled = frozenset(event for event, is_known in zip(event_ids, known, strict=True) if is_known)
-        return Begun(state, int(token), handled, wire.unpack_outbox(outbox))
+        return Begun(
+            state,
+            int(token),
+            frozenset(event for event, is_known in zip(event_ids, known, strict=True) if is_known),
+            wire.unpack_outbox(outbox),
+            frozenset(id_.decode() for id_ in reused),
+            wire.unpack_lines(lines),
+        )
 
     async def commit(
         self,

@@ -29,15 +29,6 @@ class RedisTranscript:
             raise IdReused("the same message id came with other content")
         return int(number)
 
-    async def join(
-        self, conversation: str, messages: Sequence[TranscriptMessage], *, limit: int
-    ) -> tuple[frozenset[str], list[TranscriptMessage]]:
-        lines = [part for message in messages for part in (message.id, *wire.pack_line(message))]
-        reused, found = await self._shards.at(
-            conversation, "transcript_join", ("c:", "t:", "n:", "p:"), max(0, limit), *lines
-        )
-        return frozenset(id_.decode() for id_ in reused), _lines_of(found)
-
     async def mark(self, conversation: str, message_ids: Sequence[str], state: MessageState) -> None:
         if message_ids:
             await self._shards.at(conversation, "transcript_mark", ("t:",), state, _AFTER[state], *message_ids)
@@ -64,9 +55,4 @@ class RedisTranscript:
         if limit <= 0:
             return []
         (found,) = await self._shards.at(conversation, "transcript_read", ("t:", "n:"), side, number, limit)
-        return _lines_of(found)
-
-
-def _lines_of(found: Sequence[bytes]) -> list[TranscriptMessage]:
-    """Triples of id, number and line, one after the other."""
-    return [wire.unpack_line(found[at + 2], int(found[at + 1])) for at in range(0, len(found), 3)]
+        return wire.unpack_lines(found)

@@ -87,6 +87,11 @@ def unpack_line(line: bytes, seq: int) -> TranscriptMessage:
     return TranscriptMessage.model_validate(values | {"seq": seq, "state": state, "text": rest[:size].decode()})
 
 
+def unpack_lines(found: Sequence[bytes]) -> list[TranscriptMessage]:
+    """Triples of id, number and line, one after the other."""
+    return [unpack_line(found[at + 2], int(found[at + 1])) for at in range(0, len(found), 3)]
+
+
 def pack_record(record: Record) -> bytes:
     where = [record.topic, record.partition, record.offset, record.key, record.timestamp_ms, dict(record.headers)]
     return orjson.dumps([*where, record.value is not None]) + b"\n" + (record.value or b"")

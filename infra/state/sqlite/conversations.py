@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from infra.state.sqlite.store import ALL_SHARDS, Store
 from infra.state.sqlite.turns import add_turn
 from schemas.conversation import Conversation, Facts, Origin, Owner, Snapshot, Turn
 from schemas.envelope import Envelope
+from schemas.messages import TranscriptMessage
 from schemas.ports import Begun, Committed, Owned, Page
 
 TABLES = rows.TABLES + outbox.TABLES + ownership.TABLES
@@ -26,9 +28,27 @@ class SqliteConversations:
         new = _new(conversation, origin, now)
         await self._store.write(conversation, lambda connection: rows.create(connection, new))
 
-    async def begin(self, conversation: str, origin: Origin, event_ids: Sequence[str], *, now: datetime) -> Begun:
+    async def begin(
+        self,
+        conversation: str,
+        origin: Origin,
+        event_ids: Sequence[str],
+        *,
+        now: datetime,
+        messages: Sequence[TranscriptMessage] = (),
+        recent: int = 0,
+    ) -> Begun:
         new = _new(conversation, origin, now)
-        return await self._store.write(conversation, lambda connection: _begin(connection, new, event_ids))
+
+        def work(connection: sqlite3.Connection) -> Begun:
+            reused = transcript.add_all(connection, conversation, messages)
+            begun = _begin(connection, new, event_ids)
+            asked = recent if begun.conversation.owner == "agent" else 0
+            lines = transcript.last(connection, conversation, asked) if asked else []
+            return replace(begun, reused=reused, recent=lines)
+
+        # Of a message, clients are told the number: see ``SqliteTranscript.add``.
+        return await self._store.write(conversation, work, durable=bool(messages))
 
     async def commit(
         self,

@@ -42,20 +42,6 @@ class SqliteTranscript:
             conversation, lambda connection: _add(connection, conversation, message), durable=True
         )
 
-    async def join(
-        self, conversation: str, messages: Sequence[TranscriptMessage], *, limit: int
-    ) -> tuple[frozenset[str], list[TranscriptMessage]]:
-        def work(connection: sqlite3.Connection) -> tuple[frozenset[str], list[TranscriptMessage]]:
-            reused = set()
-            for message in messages:
-                try:
-                    _add(connection, conversation, message)
-                except IdReused:
-                    reused.add(message.id)
-            return frozenset(reused), _select(connection, conversation, "seq > ?", 0, "DESC", max(0, limit))[::-1]
-
-        return await self._store.write(conversation, work, durable=True)
-
     async def mark(self, conversation: str, message_ids: Sequence[str], state: MessageState) -> None:
         await self._store.write(conversation, lambda connection: _mark(connection, conversation, message_ids, state))
 
@@ -115,6 +101,22 @@ def _add(connection: sqlite3.Connection, conversation: str, message: TranscriptM
     if known not in (rules.ERASED, rules.fingerprint(message)):
         raise IdReused("the same message id came with other content")
     return seq
+
+
+def add_all(connection: sqlite3.Connection, conversation: str, messages: Iterable[TranscriptMessage]) -> frozenset[str]:
+    """``add`` each; the ids that are there with other content."""
+    reused = set()
+    for message in messages:
+        try:
+            _add(connection, conversation, message)
+        except IdReused:
+            reused.add(message.id)
+    return frozenset(reused)
+
+
+def last(connection: sqlite3.Connection, conversation: str, limit: int) -> list[TranscriptMessage]:
+    """What ``recent`` returns."""
+    return _select(connection, conversation, "seq > ?", 0, "DESC", max(0, limit))[::-1]
 
 
 def is_written(connection: sqlite3.Connection, conversation: str, message: str) -> bool:
