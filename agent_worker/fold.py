@@ -17,9 +17,11 @@ async def first_of(timeout: float, *events: asyncio.Event) -> bool:
     """Wait until one is set; False when ``timeout`` seconds passed first."""
     if any(event.is_set() for event in events):
         return True
+    if timeout <= 0:
+        return False
     waits = [asyncio.ensure_future(event.wait()) for event in events]
     try:
-        done, _ = await asyncio.wait(waits, timeout=max(0.0, timeout), return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         return bool(done)
     finally:
         for wait in waits:

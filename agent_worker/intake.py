@@ -11,7 +11,7 @@ import structlog
 from agent_worker.events import Event, is_handled, is_history
 from schemas.errors import IdReused
 from schemas.messages import Author, InboundMessage, MessageDeleted, MessageEdited, Receipt, TranscriptMessage
-from schemas.ports import Transcript
+from schemas.ports import Begun, Transcript
 
 log = structlog.get_logger("parley.worker")
 EDIT_REOPENS = timedelta(minutes=15)
@@ -42,18 +42,32 @@ class Intake:
         return "\n".join(text for message in self.waiting.values() if (text := message.text.strip()))
 
 
+def plain_lines(events: Sequence[Event]) -> list[TranscriptMessage]:
+    """The lines of a batch that holds nothing but messages of the contact, as mostly: they can join the transcript when
+    the turn begins. Empty for any other, whose events change it one after the other."""
+    messages = [event.message for event in events if event.is_from_contact and event.message is not None]
+    return [TranscriptMessage.of_inbound(message) for message in messages] if len(messages) == len(events) else []
+
+
 async def take_in(
-    transcript: Transcript, conversation: str, events: Sequence[Event], handled: frozenset[str], now: datetime
+    transcript: Transcript, conversation: str, events: Sequence[Event], begun: Begun, joined: bool, now: datetime
 ) -> Intake:
-    """Apply every event that is not handled yet, in order. Safe to repeat: the transcript knows its ids."""
+    """Apply every event that is not handled yet, in order. Safe to repeat: the transcript knows its ids. ``joined``:
+    the lines of these events are in the transcript since ``begun``."""
     intake = Intake()
     for event in events:
-        if is_handled(event, handled):
-            if event.envelope.replay_of and event.id not in handled:
+        if is_handled(event, begun.handled):
+            if event.envelope.replay_of and event.id not in begun.handled:
                 intake.handled.append(event.id)
             continue
         intake.handled.extend(id for id in (event.id, event.envelope.replay_of) if id)
-        await _apply(transcript, conversation, event, intake, now)
+        if not joined:
+            await _apply(transcript, conversation, event, intake, now)
+        elif event.message is not None:
+            message: InboundMessage | None = event.message
+            if event.message.id in begun.reused:
+                message = await _as_edited(transcript, conversation, event.message)
+            _wait(intake, event, message, now)
     return intake
 
 
@@ -75,18 +89,27 @@ async def _apply(transcript: Transcript, conversation: str, event: Event, intake
 async def _received(
     transcript: Transcript, conversation: str, event: Event, message: InboundMessage, intake: Intake, now: datetime
 ) -> None:
+    known: InboundMessage | None = message
     try:
         await transcript.add(conversation, TranscriptMessage.of_inbound(message))
     except IdReused:
-        # An edit was here first: the transcript is the newer word.
-        line = await transcript.find(conversation, message.id)
-        if line is None:
-            return
-        message = message.model_copy(update={"text": line.text})
+        known = await _as_edited(transcript, conversation, message)
+    _wait(intake, event, known, now)
+
+
+async def _as_edited(transcript: Transcript, conversation: str, message: InboundMessage) -> InboundMessage | None:
+    """An edit was here first: the transcript is the newer word."""
+    line = await transcript.find(conversation, message.id)
+    return None if line is None else message.model_copy(update={"text": line.text})
+
+
+def _wait(intake: Intake, event: Event, message: InboundMessage | None, now: datetime) -> None:
+    if message is None:
+        return
     if is_history(event, now):
         intake.history += 1
-        return
-    intake.waiting[message.id] = message
+    else:
+        intake.waiting[message.id] = message
 
 
 async def _edited(

@@ -7,22 +7,31 @@ from datetime import datetime
 
 from agent_worker.replies import snapshot_envelope
 from schemas import crashpoints
-from schemas.conversation import Turn
+from schemas.conversation import Snapshot, Turn
 from schemas.envelope import Envelope
-from schemas.ports import Bus, Conversations, Turns
+from schemas.ports import Bus, Conversations
 from schemas.topics import TURN_COMPLETED
 
 
 class Outbox:
     """Publishing again is safe: every id is the same each time."""
 
-    def __init__(self, bus: Bus, conversations: Conversations, turns: Turns) -> None:
+    def __init__(self, bus: Bus, conversations: Conversations) -> None:
         self._bus = bus
         self._conversations = conversations
-        self._turns = turns
 
-    async def publish(self, conversation: str, envelopes: Sequence[Envelope], now: datetime) -> None:
-        snapshot = await self._conversations.snapshot(conversation)
+    async def publish(
+        self,
+        conversation: str,
+        envelopes: Sequence[Envelope],
+        now: datetime,
+        *,
+        snapshot: Snapshot | None = None,
+        turns: Sequence[Turn] | None = None,
+    ) -> None:
+        """``snapshot`` is of the commit just made and ``turns`` are those among ``envelopes``; both are looked up when
+        they are not given."""
+        snapshot = snapshot or await self._conversations.snapshot(conversation)
         head = [] if snapshot is None else [snapshot_envelope(snapshot, now)]
         if self._bus.atomic:
             await self._bus.append([*head, *envelopes])
@@ -32,11 +41,11 @@ class Outbox:
             if envelopes:
                 await self._bus.append(envelopes)
         crashpoints.reach("worker.after_publish")
-        for envelope in envelopes:
-            if envelope.type == TURN_COMPLETED:
-                await self._turns.add(conversation, envelope.payload(Turn))
         if envelopes:
-            await self._conversations.published(conversation, [envelope.id for envelope in envelopes])
+            if turns is None:
+                turns = [envelope.payload(Turn) for envelope in envelopes if envelope.type == TURN_COMPLETED]
+            ids = [envelope.id for envelope in envelopes]
+            await self._conversations.published(conversation, ids, turns=turns)
 
     async def publish_pending(self, conversation: str, now: datetime) -> int:
         """Publish what an earlier holder left; returns how many envelopes."""

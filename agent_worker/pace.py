@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 
 PLACES = 8
 TICK_S = 0.005
@@ -20,6 +19,24 @@ IDLE_S = 0.002
 MOST_AT_ONCE = 16
 
 Waiting = deque["asyncio.Future[None]"]
+
+
+class Place:
+    """One turn's place among those who are let in."""
+
+    __slots__ = ("_pace", "_tenant")
+
+    def __init__(self, pace: Pace, tenant: str) -> None:
+        self._pace = pace
+        self._tenant = tenant
+
+    async def __aenter__(self) -> bool:
+        return await self._pace.enter(self._tenant)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pace.leave()
 
 
 class Pace:
@@ -32,16 +49,11 @@ class Pace:
         self._step = 1
         self._timer: asyncio.TimerHandle | None = None
 
-    @asynccontextmanager
-    async def turn(self, tenant: str) -> AsyncIterator[bool]:
-        """Inside, the turn may compute. Tells whether it had to wait."""
-        waited = await self._enter(tenant)
-        try:
-            yield waited
-        finally:
-            self._leave()
+    def turn(self, tenant: str) -> Place:
+        """Inside the block, the turn may compute. Tells whether it had to wait."""
+        return Place(self, tenant)
 
-    async def _enter(self, tenant: str) -> bool:
+    async def enter(self, tenant: str) -> bool:
         if self._inside < self._places and not self._waiting:
             self._inside += 1
             return False
@@ -55,11 +67,11 @@ class Pace:
             await admitted
         except asyncio.CancelledError:
             if admitted.done() and not admitted.cancelled():
-                self._leave()  # let in and cancelled in the same moment
+                self.leave()  # let in and cancelled in the same moment
             raise
         return True
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
         self._inside -= 1
         if self._inside < self._places:
             self._admit(1)

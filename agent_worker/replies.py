@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -62,7 +63,10 @@ class Chain:
         return self.wrap(OWNER_REQUESTED, request, id=request.id, now=request.at)
 
 
-def outbound(conversation: Conversation, *, id: str, author: Author, text: str, now: datetime) -> OutboundMessage:
+def outbound(
+    conversation: Conversation, *, id: str, author: Author, text: str, now: datetime, **more: Any
+) -> OutboundMessage:
+    """``more`` are other fields of the message."""
     return OutboundMessage(
         id=id,
         author=author,
@@ -72,24 +76,38 @@ def outbound(conversation: Conversation, *, id: str, author: Author, text: str, 
         epoch=conversation.epoch,
         created_at=now,
         expires_at=now + REPLY_LIFE,
+        **more,
     )
 
 
 def reply_of(
     draft: Draft, conversation: Conversation, turn: str, *, name: str, in_reply_to: str, now: datetime
 ) -> OutboundMessage:
-    author = Author(kind=draft.author, name=name if draft.author == "agent" else "")
-    message = outbound(conversation, id=reply_id(turn, 0), author=author, text=draft.text, now=now)
-    more = {"citations": draft.citations, "choices": draft.choices, "in_reply_to": in_reply_to, "turn_id": turn}
-    return message.model_copy(update=more)
+    return outbound(
+        conversation,
+        id=reply_id(turn, 0),
+        author=Author(kind=draft.author, name=name if draft.author == "agent" else ""),
+        text=draft.text,
+        now=now,
+        citations=draft.citations,
+        choices=draft.choices,
+        attachments=[],
+        in_reply_to=in_reply_to,
+        turn_id=turn,
+    )
 
 
 def said_by_person(event: Event, message: InboundMessage, conversation: Conversation, now: datetime) -> OutboundMessage:
     """A person's message, on its way to the contact. Its id follows the message, so that a repeat is one message."""
-    out = outbound(
-        conversation, id=derived_id(message.id, "outbound"), author=message.author, text=message.text, now=now
+    return outbound(
+        conversation,
+        id=derived_id(message.id, "outbound"),
+        author=message.author,
+        text=message.text,
+        now=now,
+        attachments=message.attachments,
+        in_reply_to=message.in_reply_to,
     )
-    return out.model_copy(update={"attachments": message.attachments, "in_reply_to": message.in_reply_to})
 
 
 def cited(found: Found, draft: Draft) -> list[CitedPassage]:

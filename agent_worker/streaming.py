@@ -3,8 +3,7 @@ only logged."""
 
 from __future__ import annotations
 
-import json
-
+import orjson
 import structlog
 
 from schemas.errors import ParleyError
@@ -44,6 +43,6 @@ class Stream:
         if self._silent:
             return
         try:
-            await self._signals.publish(self._topic, json.dumps(frame, ensure_ascii=False).encode())
+            await self._signals.publish(self._topic, orjson.dumps(frame))
         except ParleyError as error:
             log.debug("signal_lost", code=error.code)

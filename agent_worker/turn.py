@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
@@ -14,16 +11,18 @@ from agent_worker.events import ids_of, origin_of, waited
 from agent_worker.fold import Fold, Monotonic
 from agent_worker.handoff.drafts import handoff_draft
 from agent_worker.handoff.owner import OwnerRules
-from agent_worker.intake import Intake, take_in
+from agent_worker.intake import Intake, plain_lines, take_in
+from agent_worker.interruption import Interruption
 from agent_worker.knowledge.questions import with_context
 from agent_worker.models.registry import Models
 from agent_worker.outbox import Outbox
 from agent_worker.pace import Pace
 from agent_worker.replies import Chain
 from agent_worker.settings import TenantRules, WorkerSettings
+from agent_worker.stages import Stage
 from agent_worker.streaming import Stream
 from agent_worker.work import Work, route_of
-from schemas import crashpoints, spans
+from schemas import crashpoints
 from schemas.conversation import Origin
 from schemas.errors import Fenced, RecordError, Unavailable, UndecodableRecord
 from schemas.ids import turn_id
@@ -34,6 +33,8 @@ log = structlog.get_logger("parley.worker")
 SetAside = Callable[[str, Record, RecordError], Awaitable[None]]
 # Lines of people and the agent count only once the channel has taken them; what never arrived was never said.
 UNSAID = frozenset({"pending", "failed", "dropped", "deleted"})
+EARLIER = 20
+"""Lines of the talk before that a model is shown."""
 
 
 class TurnEngine:
@@ -88,7 +89,7 @@ class TurnEngine:
 
     async def _fold(self, batch: Batch, stages: dict[str, float]) -> Fold:
         fold = Fold(batch, self._clock, self._monotonic)
-        async with self._stage(stages, "fold"):
+        with self._stage(stages, "fold"):
             if fold.events and batch.attempt == 1:
                 await fold.settle(self._rules(fold).fold)
         return fold
@@ -100,30 +101,30 @@ class TurnEngine:
         """Somebody wrote while the turn ran: take back what was shown, and start again with everything."""
         await work.stream.abort()
         fold.restart()
-        async with self._stage(work.stages, "fold"):
+        with self._stage(work.stages, "fold"):
             await fold.settle(work.rules.fold)
 
     # ── load ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _load(self, fold: Fold, stages: dict[str, float]) -> Work | None:
         """None when nothing is left to do: everything was handled before, or set aside."""
-        async with self._stage(stages, "load"):
+        with self._stage(stages, "load"):
             while fold.decoded.poison:
                 record, error = fold.decoded.poison.pop()
                 await self._set_aside(fold.batch.conversation, record, error)
             origin = await self._origin(fold)
             if origin is None:
                 return None
-            begun = await self._begin(fold, origin)
-            intake = await take_in(
-                self._state.transcript, fold.batch.conversation, fold.events, begun.handled, self._clock()
-            )
+            lines = plain_lines(fold.events)
+            begun = await self._begin(fold, origin, lines)
+            conversation = fold.batch.conversation
+            intake = await take_in(self._state.transcript, conversation, fold.events, begun, bool(lines), self._clock())
             self._count_repeats(fold, intake)
             if not intake.handled:
                 return None
             work = self._work(fold, begun, intake, stages)
             if work.must_answer:
-                work.history = await self._history(work)
+                work.history = await self._history(work, len(lines))
         return work
 
     def _count_repeats(self, fold: Fold, intake: Intake) -> None:
@@ -142,11 +143,14 @@ class TurnEngine:
                 await self._set_aside(fold.batch.conversation, event.record, error)
         return origin
 
-    async def _begin(self, fold: Fold, origin: Origin) -> Begun:
+    async def _begin(self, fold: Fold, origin: Origin, lines: Sequence[TranscriptMessage]) -> Begun:
         """A token of our own, with nothing left unpublished and the owner settled."""
+        recent = EARLIER + len(lines) if lines else 0
         conversation = fold.batch.conversation
         while True:
-            begun = await self._state.conversations.begin(conversation, origin, ids_of(fold.events), now=self._clock())
+            begun = await self._state.conversations.begin(
+                conversation, origin, ids_of(fold.events), now=self._clock(), messages=lines, recent=recent
+            )
             crashpoints.reach("worker.after_begin")
             if begun.outbox:
                 await self._outbox.publish(conversation, begun.outbox, self._clock())
@@ -174,18 +178,26 @@ class TurnEngine:
         """False when more messages arrived and the turn is to start again with them."""
         if not work.must_answer:
             return True
-        writing = asyncio.create_task(self._write(work, fold))
-        arrival = asyncio.create_task(fold.batch.arrived.wait())
+        if fold.batch.arrived.is_set() and fold.may_restart(work.rules.fold):
+            return False
+        interruption = Interruption()
+
+        def arrived() -> None:
+            if fold.may_restart(work.rules.fold):
+                interruption.ring()
+
+        fold.batch.on_arrival(arrived)
         try:
-            await asyncio.wait((writing, arrival), return_when=asyncio.FIRST_COMPLETED)
-            if not writing.done() and fold.may_restart(work.rules.fold):
-                return False
-            work.draft = await writing
+            with interruption:
+                work.draft = await self._write(work, fold)
         except Exception:
             await work.stream.abort()
             raise
         finally:
-            await _stop(writing, arrival)
+            fold.batch.on_arrival(None)
+        if interruption.rung:
+            work.draft = None
+            return False
         crashpoints.reach("worker.after_model")
         return True
 
@@ -193,7 +205,7 @@ class TurnEngine:
         await work.stream.typing(work.rules.voice.name)
         if work.intake.person_asked:
             return handoff_draft(work.rules.voice)
-        async with self._stage(work.stages, "retrieve"):
+        with self._stage(work.stages, "retrieve"):
             query = with_context(work.intake.text, work.history)
             work.found = await self._knowledge.search(work.conversation.origin.tenant, query)
 
@@ -209,11 +221,14 @@ class TurnEngine:
             found=work.found,
             locale=work.conversation.facts.locale or work.rules.voice.locale,
         )
-        async with self._stage(work.stages, "answer"):
+        with self._stage(work.stages, "answer"):
             return await self._models.answer(work.rules.model, question, emit, work.stream.abort)
 
-    async def _history(self, work: Work) -> list[TranscriptMessage]:
-        lines = await self._state.transcript.recent(work.conversation.id, limit=20 + len(work.intake.waiting))
+    async def _history(self, work: Work, joined: int) -> list[TranscriptMessage]:
+        limit = EARLIER + len(work.intake.waiting)
+        lines = work.begun.recent[-limit:]
+        if not joined:
+            lines = await self._state.transcript.recent(work.conversation.id, limit=limit)
         work.intake.drop_deleted(lines)
         return [line for line in lines if line.state not in UNSAID and line.id not in work.intake.waiting]
 
@@ -221,9 +236,9 @@ class TurnEngine:
 
     async def _commit(self, work: Work) -> None:
         now = self._clock()
-        async with self._stage(work.stages, "commit"):
+        with self._stage(work.stages, "commit"):
             work.conclude(now)
-            result = await self._state.conversations.commit(
+            made = await self._state.conversations.commit(
                 work.conversation.id,
                 token=work.begun.token,
                 version=work.conversation.version,
@@ -233,15 +248,18 @@ class TurnEngine:
                 outbox=work.outbox,
                 now=now,
             )
-        if result == "stale":
+        if made.verdict == "stale":
             await work.stream.abort()
             raise Fenced("the conversation moved on while the turn ran")
+        work.snapshot = made.snapshot
         crashpoints.reach("worker.after_commit")
 
     async def _publish(self, work: Work) -> None:
         conversation = work.conversation.id
-        async with self._stage(work.stages, "publish"):
-            await self._outbox.publish(conversation, work.outbox, self._clock())
+        with self._stage(work.stages, "publish"):
+            await self._outbox.publish(
+                conversation, work.outbox, self._clock(), snapshot=work.snapshot, turns=work.turns
+            )
             if work.draft is not None and work.draft.handoff:
                 await self._hand_over(work)
         channel = work.conversation.origin.channel
@@ -277,17 +295,5 @@ class TurnEngine:
         )
         await self._outbox.publish_pending(work.conversation.id, self._clock())
 
-    @asynccontextmanager
-    async def _stage(self, stages: dict[str, float], name: str) -> AsyncIterator[None]:
-        started = self._monotonic()
-        try:
-            with spans.span(name):
-                yield
-        finally:
-            stages[name] = round(stages.get(name, 0.0) + (self._monotonic() - started) * 1000, 3)
-
-
-async def _stop(*tasks: asyncio.Task[Any]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    def _stage(self, stages: dict[str, float], name: str) -> Stage:
+        return Stage(stages, name, self._monotonic)

@@ -10,7 +10,7 @@ from agent_worker.intake import Intake
 from agent_worker.replies import Chain, cited, reply_of, said_by_person
 from agent_worker.settings import TenantRules
 from agent_worker.streaming import Stream
-from schemas.conversation import Conversation, Facts, OwnerRequested, Turn
+from schemas.conversation import Conversation, Facts, OwnerRequested, Snapshot, Turn
 from schemas.envelope import Envelope
 from schemas.ids import derived_id
 from schemas.messages import OutboundMessage, TranscriptMessage
@@ -35,6 +35,10 @@ class Work:
     draft: Draft | None = None
     facts: Facts = field(default_factory=Facts)
     outbox: list[Envelope] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
+    """Those in ``outbox``."""
+    snapshot: Snapshot | None = None
+    """The conversation as committed."""
 
     @property
     def conversation(self) -> Conversation:
@@ -47,6 +51,7 @@ class Work:
     def conclude(self, now: datetime) -> None:
         """Fill ``outbox`` and ``facts`` with what is to be committed."""
         self.facts = self.conversation.facts
+        self.turns = []
         self.outbox = [
             self.chain.send(said_by_person(event, message, self.conversation, now), now)
             for event, message in self.intake.said
@@ -68,6 +73,7 @@ class Work:
         if draft.handoff:
             self.outbox.append(self.chain.ask_owner(self.ask_people(now)))
         self.outbox.append(self.chain.turn(turn))
+        self.turns = [turn]
         self.facts = self.facts.model_copy(
             update={
                 "turns": self.facts.turns + 1,

@@ -42,7 +42,7 @@ class Worker:
         self._state = state
         self._models = models
         self._clock = clock
-        self._outbox = Outbox(bus, state.conversations, state.turns)
+        self._outbox = Outbox(bus, state.conversations)
         self._office = DeadLetterOffice(bus=bus, state=state, settings=settings, metrics=metrics, clock=clock)
         self._engine = TurnEngine(
             outbox=self._outbox,

@@ -36,6 +36,7 @@ from gateway.responses import errors_as_json
 from gateway.settings import Config
 from gateway.slots import own_folder
 from gateway.supervisor import Supervisor
+from infra import memory
 from infra.blobs import open_blobs
 from infra.metrics import PrometheusMetrics
 from infra.state.healer import Healer
@@ -179,6 +180,7 @@ async def _running(config: Config, role: str, *, searches: bool = True) -> Async
             await check_topics(parts.bus, config)
         healer.start()
         supervisor.every("ready gauges", gauges.SELDOM, lambda: gauges.report_readiness(parts, role))
+        memory.settle()
         try:
             yield parts, supervisor
         finally:

@@ -78,7 +78,7 @@ class Record:
 
     @property
     def size(self) -> int:
-        return len(self.value or b"") + sum(len(name) + len(text) for name, text in self.headers.items())
+        return len(self.value or b"") + sum(map(len, self.headers)) + sum(map(len, self.headers.values()))
 
 
 class RebalanceListener(Protocol):
@@ -170,6 +170,9 @@ class Batch(Protocol):
     arrived: asyncio.Event
     """Set while records wait that ``take_more`` would return."""
 
+    def on_arrival(self, call: Callable[[], None] | None) -> None:
+        """From now on call this when another record arrives; None ends it. Nothing is called for those that wait."""
+
     hurry: asyncio.Event
     """Set when the partition is being taken away: finish now, do not wait for more."""
 
@@ -194,6 +197,18 @@ class Begun:
     token: int
     handled: frozenset[str]
     outbox: list[Envelope] = field(default_factory=list)
+    reused: frozenset[str] = frozenset()
+    """Of the messages to add, those that are there with other content."""
+    recent: list[TranscriptMessage] = field(default_factory=list)
+    """What was asked for, while the agent owns the conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What became of a commit. ``snapshot`` is the conversation in the same step; None when it was ``stale``."""
+
+    verdict: Literal["committed", "stale"]
+    snapshot: Snapshot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +233,18 @@ class Conversations(Protocol):
         """Make the conversation when it is new (owner agent, epoch 0, version 0, no token raised, nothing fenced); else
         change nothing."""
 
-    async def begin(self, conversation: str, origin: Origin, event_ids: Sequence[str], *, now: datetime) -> Begun:
-        """Creates the conversation when it is new. Raises a new fencing token each time."""
+    async def begin(
+        self,
+        conversation: str,
+        origin: Origin,
+        event_ids: Sequence[str],
+        *,
+        now: datetime,
+        messages: Sequence[TranscriptMessage] = (),
+        recent: int = 0,
+    ) -> Begun:
+        """Creates the conversation when it is new. Raises a new fencing token each time. In the same step ``messages``
+        join the transcript as by ``Transcript.add``, and its last ``recent`` lines are read."""
 
     async def commit(
         self,
@@ -232,14 +257,14 @@ class Conversations(Protocol):
         handled: Sequence[str],
         outbox: Sequence[Envelope],
         now: datetime,
-    ) -> Literal["committed", "stale"]:
+    ) -> Committed:
         """One atomic step. ``stale`` when token, version or owner epoch moved: nothing was written."""
 
     async def pending(self, conversation: str) -> list[Envelope]:
         """The outbox, in commit order."""
 
-    async def published(self, conversation: str, event_ids: Sequence[str]) -> None:
-        """Remove these from the outbox."""
+    async def published(self, conversation: str, event_ids: Sequence[str], *, turns: Sequence[Turn] = ()) -> None:
+        """Remove these from the outbox, and in the same step do what ``Turns.add`` does with each of ``turns``."""
 
     async def unpublished(self, *, before: datetime, limit: int) -> list[str]:
         """Conversations whose outbox has held something since before ``before``."""

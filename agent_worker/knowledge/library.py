@@ -270,6 +270,8 @@ class Library:
                     # Search with what is here: the answer is only as old as this worker's index.
                     log.warning("head_unknown", tenant=tenant, code=error.code)
                     return
+                if self._reached(head):
+                    return
                 async with self._moved:
                     await self._moved.wait_for(lambda: self._reached(head))
 

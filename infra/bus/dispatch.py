@@ -7,6 +7,7 @@ import heapq
 import itertools
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime
+from functools import partial
 
 from infra.bus.assignment import Assignment
 from infra.bus.budget import Bounds, Budget, tenant_of
@@ -63,7 +64,7 @@ class Dispatch:
             return
         lane.queue.append(record)
         if lane.batch is not None:
-            lane.batch.arrived.set()
+            lane.batch.arrive()
         self._ready(lane)
 
     def adopt(self, assignment: Assignment, conversation: str, until: datetime) -> None:
@@ -147,11 +148,12 @@ class Dispatch:
 
     def _start(self, lane: Lane) -> None:
         lane.waiting = False
-        lane.task = self.spawn(self._work(lane))
+        lane.task = asyncio.create_task(self._work(lane))
         # Not in the task's own ``finally``, which does not run when it is cancelled before its first step.
-        lane.task.add_done_callback(lambda _task: self._stopped(lane))
+        lane.task.add_done_callback(partial(self._stopped, lane))
 
-    def _stopped(self, lane: Lane) -> None:
+    def _stopped(self, lane: Lane, task: asyncio.Task[None]) -> None:
+        self._ended(task)
         lane.task = None
         self.turnstile.leave(lane.turn_of)
         self._rest(lane)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -101,7 +102,7 @@ class LaneBatch:
     """See schemas.ports.Batch. Of its records the first ``parked`` are in the store, and the first ``settled`` need no
     more work."""
 
-    __slots__ = ("_lane", "arrived", "attempt", "conversation", "hurry", "parked", "records", "settled")
+    __slots__ = ("_call", "_lane", "arrived", "attempt", "conversation", "hurry", "parked", "records", "settled")
 
     def __init__(self, lane: Lane, records: list[Record], parked: int = 0) -> None:
         self._lane: Lane | None = lane
@@ -112,6 +113,16 @@ class LaneBatch:
         self.settled = 0
         self.arrived = asyncio.Event()
         self.hurry = lane.assignment.hurry
+        self._call: Callable[[], None] | None = None
+
+    def on_arrival(self, call: Callable[[], None] | None) -> None:
+        self._call = call
+
+    def arrive(self) -> None:
+        """Another record waits."""
+        self.arrived.set()
+        if self._call is not None:
+            self._call()
 
     @property
     def unparked(self) -> list[Record]:

@@ -17,6 +17,7 @@ def partition_of(key: str, count: int) -> int:
     return _positive(key) % count
 
 
+@lru_cache(maxsize=32_768)
 def shard_of(conversation: str) -> int:
     """The state shard of a conversation, 0–255."""
     return _positive(conversation) % SHARDS

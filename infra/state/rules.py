@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import get_args
-from uuid import UUID
 
 from schemas import ids, topics
 from schemas.conversation import (
@@ -41,6 +42,7 @@ DELIVERY_HORIZON = timedelta(days=8)
 TURNS_KEPT = 200
 """How many turns of a conversation can be looked up."""
 
+_UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -75,16 +77,15 @@ def cursor_place(text: str) -> tuple[int, str]:
 
 def pack_id(event: str) -> bytes:
     """An id as kept in large sets: a UUID costs 17 bytes instead of 36, any other id is kept as it is."""
-    try:
-        value = UUID(event)
-    except ValueError:
-        return b"t" + event.encode()
-    return b"u" + value.bytes if str(value) == event else b"t" + event.encode()
+    return b"u" + bytes.fromhex(event.replace("-", "")) if _UUID.fullmatch(event) else b"t" + event.encode()
 
 
 def unpack_id(packed: bytes) -> str:
     """The opposite of ``pack_id``."""
-    return str(UUID(bytes=packed[1:])) if packed[:1] == b"u" else packed[1:].decode()
+    if packed[:1] != b"u":
+        return packed[1:].decode()
+    text = packed[1:].hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def handled_floor(now: datetime) -> datetime:
@@ -211,14 +212,18 @@ def snapshot_of(
     conversation: Conversation,
     handled: Iterable[tuple[str, int]],
     seqs: Iterable[tuple[str, int]],
-    outbox: Sequence[Envelope],
+    outbox: list[PendingRecord],
 ) -> Snapshot:
-    """``handled`` are ``(event id, microseconds)``, ``seqs`` ``(message id, number)``, ``outbox`` in commit order."""
-    return Snapshot(
+    """``handled`` are ``(event id, microseconds)``, ``seqs`` ``(message id, number)``, ``outbox`` in commit order.
+
+    Not validated: it is the store's own, there may be hundreds of ids, and every turn makes one."""
+    oldest_first = sorted(handled, key=itemgetter(1, 0))
+    rising = sorted(seqs, key=itemgetter(1))[-RECENT_SEQS:]
+    return Snapshot.model_construct(
         conversation=conversation,
-        handled=[HandledId(id=event, at=moment(at)) for event, at in sorted(handled, key=lambda item: item[::-1])],
-        recent=[SeqOf(id=id_, seq=seq) for id_, seq in sorted(seqs, key=lambda item: item[1])[-RECENT_SEQS:]],
-        outbox=[pack_envelope(event) for event in outbox],
+        handled=[HandledId.model_construct(id=event, at=moment(at)) for event, at in oldest_first],
+        recent=[SeqOf.model_construct(id=id_, seq=seq) for id_, seq in rising],
+        outbox=outbox,
     )
 
 

@@ -1,27 +1,40 @@
--- KEYS: head, conversation, handled, outbox, unpublished, listing
+-- KEYS: head, conversation, handled, outbox, unpublished, listing, numbers, promised numbers
 -- ARGV: 3 conversation, 4 now, 5 token, 6 version, 7 epoch, 8 facts, 9 name of this commit, 10 horizon,
---       11 seconds to keep handled ids, 12 number of handled ids, the ids, then pairs of outbox id and record
+--       11 seconds to keep handled ids, 12 how many transcript numbers to answer, 13 number of handled ids, the ids,
+--       then pairs of outbox id and record
+-- Answers what snapshot.lua does; nil for the outbox when it is just what this commit put there.
 local c = redis.call('HMGET', KEYS[2], 'token', 'version', 'epoch', 'owner', 'kind', 'commit', 'updated')
 if not c[2] then return answer('stale') end
+
+local function committed(outbox)
+  return answer('committed',
+    redis.call('HMGET', KEYS[2], 'origin', 'owner', 'epoch', 'floor', 'version', 'head', 'created', 'updated', 'facts'),
+    redis.call('ZRANGE', KEYS[3], 0, -1, 'WITHSCORES'), outbox,
+    redis.call('ZRANGE', KEYS[7], -tonumber(A[12]), -1, 'WITHSCORES'),
+    redis.call('HGETALL', KEYS[8]))
+end
+
 -- The answer to the first call may have been lost: its repetition must hear the same.
-if c[6] == A[9] then return answer('committed') end
+if c[6] == A[9] then return committed(redis.call('HVALS', KEYS[4])) end
 if c[1] ~= A[5] or c[2] ~= A[6] or c[3] ~= A[7] then return answer('stale') end
 wrote()
 redis.call('HINCRBY', KEYS[2], 'version', 1)
 local at = tonumber(c[7]) > tonumber(A[4]) and c[7] or A[4]
 redis.call('HSET', KEYS[2], 'facts', A[8], 'updated', at, 'commit', A[9])
-local last = 12 + tonumber(A[12])
-for i = 13, last do
+local last = 13 + tonumber(A[13])
+for i = 14, last do
   redis.call('ZADD', KEYS[3], A[4], A[i])
 end
-if last > 12 then
+if last > 13 then
   redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', '(' .. A[10])
   redis.call('EXPIRE', KEYS[3], A[11])
 end
+local new = 0
 for i = last + 1, #A, 2 do
   local n = redis.call('HINCRBY', KEYS[2], 'out', 1)
-  redis.call('HSETNX', KEYS[4], A[i], A[4] .. ':' .. n .. ':' .. A[i + 1])
+  new = new + redis.call('HSETNX', KEYS[4], A[i], A[4] .. ':' .. n .. ':' .. A[i + 1])
 end
 if #A > last then redis.call('ZADD', KEYS[5], 'NX', A[4], A[3]) end
 redis.call('ZADD', KEYS[6] .. ':' .. c[5] .. ':' .. c[4], at, A[3])
-return answer('committed')
+local alone = redis.call('HLEN', KEYS[4]) == new and 2 * new == #A - last
+return committed(not alone and redis.call('HVALS', KEYS[4]))

@@ -1,6 +1,17 @@
--- KEYS: head, outbox, unpublished    ARGV: 3 conversation, 4… event ids
+-- KEYS: head, outbox, unpublished, turns, order of turns
+-- ARGV: 3 conversation, 4 how many turns to keep, 5 number of turns, triples of turn id, turn and its time, then event ids
 wrote()
-for i = 4, #A do
+local last = 5 + 3 * tonumber(A[5])
+for i = 6, last, 3 do
+  if redis.call('HSETNX', KEYS[4], A[i], A[i + 1]) == 1 then
+    redis.call('ZADD', KEYS[5], A[i + 2], A[i])
+    for _, old in ipairs(redis.call('ZRANGE', KEYS[5], 0, -tonumber(A[4]) - 1)) do
+      redis.call('HDEL', KEYS[4], old)
+      redis.call('ZREM', KEYS[5], old)
+    end
+  end
+end
+for i = last + 1, #A do
   redis.call('HDEL', KEYS[2], A[i])
 end
 local oldest

@@ -5,10 +5,4 @@ if A[3] == 'after' then
 else
   found = redis.call('ZRANGE', KEYS[3], -tonumber(A[5]), -1, 'WITHSCORES')
 end
-local out = {}
-for i = 1, #found, 2 do
-  out[#out + 1] = found[i]
-  out[#out + 1] = found[i + 1]
-  out[#out + 1] = redis.call('HGET', KEYS[2], found[i])
-end
-return answer(out)
+return answer(lines_of(KEYS[2], found))

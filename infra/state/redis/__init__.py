@@ -27,10 +27,11 @@ async def open_redis_state(url: str, *, prefix: str = "parley", access: RedisAcc
         raise MissingDependency(
             "state on Redis needs the redis client", fix="pip install 'parley-gateway[redis]'"
         ) from error
-    from infra.state.redis.pipe import Pipe, connections, listener
+    from infra.state.redis.link import Links, connections, listener
+    from infra.state.redis.pipe import Pipe
     from infra.state.redis.signals import RedisSignals
 
-    pipe = Pipe(connections(url, access))
+    pipe = Pipe(Links(connections(url, access)))
     return _assemble(pipe, RedisSignals(pipe, listener(url, access), prefix), prefix)
 
 

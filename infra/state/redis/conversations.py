@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
 
 from infra.state import rules
 from infra.state.redis import listing, wire
 from infra.state.redis.shards import Shards
-from schemas.conversation import Conversation, Facts, Origin, Owner, Snapshot
+from schemas.conversation import Conversation, Facts, Origin, Owner, Snapshot, Turn
 from schemas.envelope import Envelope
 from schemas.errors import NotFound
-from schemas.ports import Begun, Owned, Page
+from schemas.messages import TranscriptMessage
+from schemas.ports import Begun, Committed, Owned, Page
 
 _OPEN = ("c:", "l", "k", "lc")
-_BEGIN = (*_OPEN, "h:", "x:")
-_COMMIT = ("c:", "h:", "x:", "u", "l")
+_BEGIN = (*_OPEN, "h:", "x:", "t:", "n:", "p:")
+_COMMIT = ("c:", "h:", "x:", "u", "l", "n:", "p:")
+_PUBLISHED = ("x:", "u", "tu:", "tz:")
 _OWN = ("c:", "x:", "u", "l", "k", "o:")
 _SNAPSHOT = ("c:", "h:", "x:", "n:", "p:")
 
@@ -28,18 +29,36 @@ class RedisConversations:
     async def open(self, conversation: str, origin: Origin, *, now: datetime) -> None:
         await self._shards.at(conversation, "open", _OPEN, *_new(conversation, origin, now))
 
-    async def begin(self, conversation: str, origin: Origin, event_ids: Sequence[str], *, now: datetime) -> Begun:
-        token, known, outbox, fields = await self._shards.at(
+    async def begin(
+        self,
+        conversation: str,
+        origin: Origin,
+        event_ids: Sequence[str],
+        *,
+        now: datetime,
+        messages: Sequence[TranscriptMessage] = (),
+        recent: int = 0,
+    ) -> Begun:
+        token, known, outbox, fields, reused, lines = await self._shards.at(
             conversation,
             "begin",
             _BEGIN,
             *_new(conversation, origin, now),
+            max(0, recent),
+            len(event_ids),
             *map(rules.pack_id, event_ids),
+            *[part for message in messages for part in (message.id, *wire.pack_line(message))],
         )
         state = wire.conversation_of(conversation, fields)
         assert state is not None  # noqa: S101 (the script has just made it)
-        handled = frozenset(event for event, is_known in zip(event_ids, known, strict=True) if is_known)
-        return Begun(state, int(token), handled, wire.unpack_outbox(outbox))
+        return Begun(
+            state,
+            int(token),
+            frozenset(event for event, is_known in zip(event_ids, known, strict=True) if is_known),
+            wire.unpack_outbox(outbox),
+            frozenset(id_.decode() for id_ in reused),
+            wire.unpack_lines(lines),
+        )
 
     async def commit(
         self,
@@ -52,9 +71,14 @@ class RedisConversations:
         handled: Sequence[str],
         outbox: Sequence[Envelope],
         now: datetime,
-    ) -> Literal["committed", "stale"]:
-        entries = [part for event in outbox for part in (event.id, wire.pack_envelope(event))]
-        (verdict,) = await self._shards.at(
+    ) -> Committed:
+        records = [rules.pack_envelope(event) for event in outbox]
+        entries = [
+            part
+            for event, record in zip(outbox, records, strict=True)
+            for part in (event.id, wire.pack_pending(record))
+        ]
+        verdict, *left = await self._shards.at(
             conversation,
             "commit",
             _COMMIT,
@@ -67,19 +91,27 @@ class RedisConversations:
             rules.commit_key(token, version, handled),
             rules.micros(rules.handled_floor(now)),
             wire.KEEP,
+            rules.RECENT_SEQS,
             len(handled),
             *map(rules.pack_id, handled),
             *entries,
         )
-        return "committed" if verdict == b"committed" else "stale"
+        if verdict != b"committed":
+            return Committed("stale")
+        fields, known, pending, numbers, promised = left
+        mine = records if pending is None else list(map(rules.pack_envelope, wire.unpack_outbox(pending)))
+        return Committed("committed", wire.snapshot_of(conversation, fields, known, mine, numbers, promised))
 
     async def pending(self, conversation: str) -> list[Envelope]:
         (entries,) = await self._shards.at(conversation, "pending", ("x:",))
         return wire.unpack_outbox(entries)
 
-    async def published(self, conversation: str, event_ids: Sequence[str]) -> None:
-        if event_ids:
-            await self._shards.at(conversation, "published", ("x:", "u"), conversation, *event_ids)
+    async def published(self, conversation: str, event_ids: Sequence[str], *, turns: Sequence[Turn] = ()) -> None:
+        if event_ids or turns:
+            told = [part for turn in turns for part in (turn.id, turn.model_dump_json(), rules.micros(turn.at))]
+            await self._shards.at(
+                conversation, "published", _PUBLISHED, conversation, rules.TURNS_KEPT, len(turns), *told, *event_ids
+            )
 
     async def unpublished(self, *, before: datetime, limit: int) -> list[str]:
         return [member for _, member in await listing.due(self._shards, "u", rules.micros(before), limit)]
@@ -128,15 +160,8 @@ class RedisConversations:
         fields, handled, outbox, numbers, promised = await self._shards.at(
             conversation, "snapshot", _SNAPSHOT, rules.RECENT_SEQS
         )
-        state = wire.conversation_of(conversation, fields)
-        if state is None:
-            return None
-        return rules.snapshot_of(
-            state,
-            [(rules.unpack_id(event), int(at)) for event, at in wire.pairs(handled)],
-            [(id_.decode(), int(seq)) for id_, seq in (*wire.pairs(numbers), *wire.pairs(promised))],
-            wire.unpack_outbox(outbox),
-        )
+        pending = list(map(rules.pack_envelope, wire.unpack_outbox(outbox)))
+        return wire.snapshot_of(conversation, fields, handled, pending, numbers, promised)
 
     async def listing(
         self, tenant: str, *, owner: Owner | None = None, channel: str = "", after: str = "", limit: int = 50

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from infra.bus.partitioner import shard_of
 from infra.state.redis import wire
+from infra.state.redis.pipe import Call
 from infra.state.redis.shards import Shards
 
 
 class RedisHeads:
+    """Every turn asks. Those who ask while a question about the same tenant has not left yet share its answer; one that
+    has left may be answered from before a write that the asker knows of."""
+
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
+        self._asked: dict[str, Call] = {}
 
     async def raise_to(self, tenant: str, partition: int, offset: int) -> None:
         await self._shards.run(*self._place(tenant, "raise_field"), partition, offset)
 
     async def of(self, tenant: str) -> dict[int, int]:
-        (flat,) = await self._shards.run(*self._place(tenant, "hash"))
+        shard, script, keys = self._place(tenant, "hash")
+        asked = self._asked.get(tenant)
+        if asked is None or asked.has_left or asked.answer.done():
+            asked = self._asked[tenant] = self._shards.call(shard, script, keys)
+        try:
+            # Whoever gives up waiting must not end it for the others.
+            (flat,) = await self._shards.answer(shard, asyncio.shield(asked.answer))
+        finally:
+            if self._asked.get(tenant) is asked and asked.has_left:
+                del self._asked[tenant]
         return {int(partition): int(offset) for partition, offset in wire.pairs(flat)}
 
     def _place(self, tenant: str, script: str) -> tuple[int, str, list[str]]:

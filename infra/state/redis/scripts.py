@@ -8,8 +8,9 @@ from functools import cache
 from importlib.resources import files
 
 _UNGUARDED = frozenset({"lease", "release", "prepare", "finish"})
-_FRAGMENTS = frozenset({"head", "create", "restore_head", "restore_each"})
+_FRAGMENTS = frozenset({"head", "create", "lines", "restore_head", "restore_each"})
 _CREATING = frozenset({"begin", "open"})
+_WITH_LINES = frozenset({"begin", "transcript_add", "transcript_read"})
 _BUNDLED = frozenset({"restore_message", "restore_delivery", "restore_parked", "restore_value"})
 _ALSO_RESTORE = ("contact_find", "contact_get", "contact_put")
 """Scripts of normal work that a rebuild uses too, under the name ``restore_…``."""
@@ -39,5 +40,6 @@ def _script(name: str, sources: dict[str, str]) -> Script:
     elif name.startswith("restore"):
         source = sources["restore_head"] + sources[name] + (sources["restore_each"] if name in _BUNDLED else "")
     else:
-        source = sources["head"] + (sources["create"] if name in _CREATING else "") + sources[name]
+        source = sources["head"] + (sources["create"] if name in _CREATING else "")
+        source += (sources["lines"] if name in _WITH_LINES else "") + sources[name]
     return Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())

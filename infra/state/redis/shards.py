@@ -12,17 +12,18 @@ process keeps the pair it has seen last. Every script checks it before anything 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from redis import exceptions as said
 
 from infra.bus.partitioner import SHARDS, shard_of
-from infra.state.redis.pipe import Argument, Pipe
+from infra.state.redis.pipe import Argument, Call, Pipe
 from infra.state.redis.scripts import scripts
 from schemas.errors import StateLost
 
 ALL = range(SHARDS)
+_UNKNOWN = (b"", 0)
 
 
 def tag(shard: int) -> str:
@@ -51,22 +52,34 @@ class Shards:
     def head(self, shard: int) -> str:
         return f"{self.prefix}:{{s{shard:02x}}}:shard"
 
-    async def at(self, conversation: str, script: str, kinds: Sequence[str], *arguments: Argument) -> list[Any]:
+    def at(
+        self, conversation: str, script: str, kinds: Sequence[str], *arguments: Argument
+    ) -> Coroutine[Any, Any, list[Any]]:
         """Run a script of one conversation. A kind ``x:`` is the conversation's own key, ``x`` one of the shard."""
         shard = shard_of(conversation)
         start = f"{self.prefix}:{{s{shard:02x}}}:"
         keys = [f"{start}{kind}{conversation}" if kind[-1] == ":" else start + kind for kind in kinds]
-        return await self.run(shard, script, keys, *arguments)
+        return self.run(shard, script, keys, *arguments)
 
     async def run(self, shard: int, script: str, keys: Sequence[str], *arguments: Argument) -> list[Any]:
         """Run a script on a shard; returns what follows epoch and seq in its answer. Raises StateLost."""
-        epoch, seq = self._known.get(shard, (b"", 0))
+        return await self.answer(shard, self.call(shard, script, keys, *arguments).answer)
+
+    def call(self, shard: int, script: str, keys: Sequence[str], *arguments: Argument) -> Call:
+        """The call of ``run`` on its way, for whoever shares its answer: it is read with ``answer``."""
+        epoch, seq = self._known.get(shard, _UNKNOWN)
+        known = self._scripts[script]
+        command = ("EVALSHA", known.sha, len(keys) + 1, self.head(shard), *keys, epoch, seq, *arguments)
+        return self.pipe.call(command, known.source)
+
+    async def answer(self, shard: int, answer: Awaitable[Any]) -> list[Any]:
+        """What follows epoch and seq in the answer of a call on this shard. Raises StateLost."""
         try:
-            reply = await self.pipe.run(self._scripts[script], [self.head(shard), *keys], [epoch, seq, *arguments])
+            reply: list[Any] = await answer
         except said.ResponseError as error:
             raise StateLost(f"state is lost: {error}", shards=frozenset({shard})) from error
         self._learn(shard, reply[0], int(reply[1]))
-        return reply[2:]  # type: ignore[no-any-return]
+        return reply[2:]
 
     async def everywhere(self, script: str, kinds: Sequence[str], *arguments: Argument) -> list[list[Any]]:
         """Run a script on every shard, in a few pipelines. Raises StateLost with all the shards that are lost."""

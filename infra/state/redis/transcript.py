@@ -55,4 +55,4 @@ class RedisTranscript:
         if limit <= 0:
             return []
         (found,) = await self._shards.at(conversation, "transcript_read", ("t:", "n:"), side, number, limit)
-        return [wire.unpack_line(found[at + 2], int(found[at + 1])) for at in range(0, len(found), 3)]
+        return wire.unpack_lines(found)

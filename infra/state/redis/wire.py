@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import orjson
 
 from infra.state import rules
-from schemas.conversation import Conversation, Facts, Origin
+from schemas.conversation import Conversation, Facts, Origin, PendingRecord, Snapshot
 from schemas.envelope import Envelope
 from schemas.messages import TranscriptMessage
 from schemas.ports import Record
@@ -20,6 +20,11 @@ past the 8 days for which they are needed."""
 def pack_envelope(event: Envelope) -> bytes:
     """Headers as JSON, a newline, and the payload ("" is a tombstone)."""
     return orjson.dumps(event.headers()) + b"\n" + (event.data or b"")
+
+
+def pack_pending(record: PendingRecord) -> bytes:
+    """The same of an envelope that was packed for a snapshot."""
+    return orjson.dumps(record.headers) + b"\n" + record.data.encode()
 
 
 def unpack_envelope(packed: bytes) -> Envelope:
@@ -38,20 +43,33 @@ def conversation_of(id_: str, fields: Sequence[bytes | None]) -> Conversation | 
     origin, owner, epoch, floor, version, head, created, updated, facts = fields
     if origin is None:
         return None
-    return Conversation.model_validate(
-        {
-            "id": id_,
-            "origin": Origin.model_construct(**orjson.loads(origin)),
-            "owner": (owner or b"").decode(),
-            "epoch": int(epoch or 0),
-            "agent_floor": int(floor or 0),
-            "version": int(version or 0),
-            "head_seq": int(head or 0),
-            "created_at": rules.moment(int(created or 0)),
-            "updated_at": rules.moment(int(updated or 0)),
-            "facts": Facts.model_validate_json(facts or b"{}"),
-        }
+    return Conversation(
+        id=id_,
+        origin=Origin.model_validate_json(origin),
+        owner=(owner or b"").decode(),  # type: ignore[arg-type]
+        epoch=int(epoch or 0),
+        agent_floor=int(floor or 0),
+        version=int(version or 0),
+        head_seq=int(head or 0),
+        created_at=rules.moment(int(created or 0)),
+        updated_at=rules.moment(int(updated or 0)),
+        facts=Facts.model_validate_json(facts or b"{}"),
     )
+
+
+def snapshot_of(
+    id_: str,
+    fields: Sequence[bytes | None],
+    handled: Sequence[bytes],
+    outbox: list[PendingRecord],
+    *numbers: Sequence[bytes],
+) -> Snapshot | None:
+    """``fields`` as get.lua answers them, ``handled`` and ``numbers`` as flat pairs."""
+    state = conversation_of(id_, fields)
+    if state is None:
+        return None
+    known = [(rules.unpack_id(event), int(at)) for event, at in pairs(handled)]
+    return rules.snapshot_of(state, known, [(i.decode(), int(n)) for some in numbers for i, n in pairs(some)], outbox)
 
 
 def pack_line(message: TranscriptMessage) -> tuple[str, bytes]:
@@ -67,6 +85,11 @@ def unpack_line(line: bytes, seq: int) -> TranscriptMessage:
     size = int(length)
     values = orjson.loads(rest[size:])
     return TranscriptMessage.model_validate(values | {"seq": seq, "state": state, "text": rest[:size].decode()})
+
+
+def unpack_lines(found: Sequence[bytes]) -> list[TranscriptMessage]:
+    """Triples of id, number and line, one after the other."""
+    return [unpack_line(found[at + 2], int(found[at + 1])) for at in range(0, len(found), 3)]
 
 
 def pack_record(record: Record) -> bytes:

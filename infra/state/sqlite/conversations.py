@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from infra.state import rules
 from infra.state.sqlite import outbox, ownership, rows, transcript
 from infra.state.sqlite.store import ALL_SHARDS, Store
-from schemas.conversation import Conversation, Facts, Origin, Owner, Snapshot
+from infra.state.sqlite.turns import add_turn
+from schemas.conversation import Conversation, Facts, Origin, Owner, Snapshot, Turn
 from schemas.envelope import Envelope
-from schemas.ports import Begun, Owned, Page
+from schemas.messages import TranscriptMessage
+from schemas.ports import Begun, Committed, Owned, Page
 
 TABLES = rows.TABLES + outbox.TABLES + ownership.TABLES
-
-Verdict = Literal["committed", "stale"]
 
 
 class SqliteConversations:
@@ -27,9 +28,27 @@ class SqliteConversations:
         new = _new(conversation, origin, now)
         await self._store.write(conversation, lambda connection: rows.create(connection, new))
 
-    async def begin(self, conversation: str, origin: Origin, event_ids: Sequence[str], *, now: datetime) -> Begun:
+    async def begin(
+        self,
+        conversation: str,
+        origin: Origin,
+        event_ids: Sequence[str],
+        *,
+        now: datetime,
+        messages: Sequence[TranscriptMessage] = (),
+        recent: int = 0,
+    ) -> Begun:
         new = _new(conversation, origin, now)
-        return await self._store.write(conversation, lambda connection: _begin(connection, new, event_ids))
+
+        def work(connection: sqlite3.Connection) -> Begun:
+            reused = transcript.add_all(connection, conversation, messages)
+            begun = _begin(connection, new, event_ids)
+            asked = recent if begun.conversation.owner == "agent" else 0
+            lines = transcript.last(connection, conversation, asked) if asked else []
+            return replace(begun, reused=reused, recent=lines)
+
+        # Of a message, clients are told the number: see ``SqliteTranscript.add``.
+        return await self._store.write(conversation, work, durable=bool(messages))
 
     async def commit(
         self,
@@ -42,28 +61,31 @@ class SqliteConversations:
         handled: Sequence[str],
         outbox: Sequence[Envelope],
         now: datetime,
-    ) -> Verdict:
-        def work(connection: sqlite3.Connection) -> Verdict:
+    ) -> Committed:
+        def work(connection: sqlite3.Connection) -> Committed:
             row = rows.load(connection, conversation)
             key = rules.commit_key(token, version, handled)
             if row is not None and row.last_commit == key:
-                return "committed"
+                return Committed("committed", _snapshot(connection, conversation))
             if row is None or not _holds(row, token, version, epoch):
-                return "stale"
+                return Committed("stale")
             _advance(connection, conversation, facts, key, now)
             _write_handled(connection, conversation, handled, now)
             _put_outbox(connection, conversation, outbox, rules.micros(now))
-            return "committed"
+            return Committed("committed", _snapshot(connection, conversation))
 
         return await self._store.write(conversation, work, durable=True)
 
     async def pending(self, conversation: str) -> list[Envelope]:
         return await self._store.read(conversation, lambda connection: outbox.pending(connection, conversation))
 
-    async def published(self, conversation: str, event_ids: Sequence[str]) -> None:
-        await self._store.write(
-            conversation, lambda connection: outbox.remove(connection, conversation, list(event_ids))
-        )
+    async def published(self, conversation: str, event_ids: Sequence[str], *, turns: Sequence[Turn] = ()) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            for turn in turns:
+                add_turn(connection, conversation, turn)
+            outbox.remove(connection, conversation, event_ids)
+
+        await self._store.write(conversation, work)
 
     async def unpublished(self, *, before: datetime, limit: int) -> list[str]:
         return await self._store.read(
@@ -159,7 +181,7 @@ def _snapshot(connection: sqlite3.Connection, conversation: str) -> Snapshot | N
         row.conversation,
         rows.all_handled(connection, conversation),
         transcript.last_seqs(connection, conversation, rules.RECENT_SEQS),
-        outbox.pending(connection, conversation),
+        list(map(rules.pack_envelope, outbox.pending(connection, conversation))),
     )
 
 

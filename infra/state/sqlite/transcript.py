@@ -66,15 +66,19 @@ class SqliteTranscript:
     async def _select(
         self, conversation: str, condition: str, value: int | str, order: str, limit: int
     ) -> list[TranscriptMessage]:
-        query = (
-            f"SELECT seq, body, state FROM state_transcript WHERE conversation = ? AND {condition}"  # noqa: S608
-            f" AND body IS NOT NULL ORDER BY seq {order} LIMIT ?"
+        return await self._store.read(
+            conversation, lambda connection: _select(connection, conversation, condition, value, order, limit)
         )
 
-        def work(connection: sqlite3.Connection) -> list[TranscriptMessage]:
-            return [_parse(*row) for row in connection.execute(query, (conversation, value, limit))]
 
-        return await self._store.read(conversation, work)
+def _select(
+    connection: sqlite3.Connection, conversation: str, condition: str, value: int | str, order: str, limit: int
+) -> list[TranscriptMessage]:
+    query = (
+        f"SELECT seq, body, state FROM state_transcript WHERE conversation = ? AND {condition}"  # noqa: S608
+        f" AND body IS NOT NULL ORDER BY seq {order} LIMIT ?"
+    )
+    return [_parse(*row) for row in connection.execute(query, (conversation, value, limit))]
 
 
 def _parse(seq: int, body: str, state: MessageState) -> TranscriptMessage:
@@ -97,6 +101,22 @@ def _add(connection: sqlite3.Connection, conversation: str, message: TranscriptM
     if known not in (rules.ERASED, rules.fingerprint(message)):
         raise IdReused("the same message id came with other content")
     return seq
+
+
+def add_all(connection: sqlite3.Connection, conversation: str, messages: Iterable[TranscriptMessage]) -> frozenset[str]:
+    """``add`` each; the ids that are there with other content."""
+    reused = set()
+    for message in messages:
+        try:
+            _add(connection, conversation, message)
+        except IdReused:
+            reused.add(message.id)
+    return frozenset(reused)
+
+
+def last(connection: sqlite3.Connection, conversation: str, limit: int) -> list[TranscriptMessage]:
+    """What ``recent`` returns."""
+    return _select(connection, conversation, "seq > ?", 0, "DESC", max(0, limit))[::-1]
 
 
 def is_written(connection: sqlite3.Connection, conversation: str, message: str) -> bool:

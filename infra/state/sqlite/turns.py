@@ -29,15 +29,7 @@ class SqliteTurns:
         self._store = store
 
     async def add(self, conversation: str, turn: Turn) -> None:
-        row = (conversation, rules.micros(turn.at), turn.id, turn.model_dump_json())
-
-        def work(connection: sqlite3.Connection) -> None:
-            known = "SELECT 1 FROM state_turns WHERE conversation = ? AND id = ?"
-            if connection.execute(known, (conversation, turn.id)).fetchone() is None:
-                connection.execute("INSERT INTO state_turns VALUES (?, ?, ?, ?)", row)
-                connection.execute(_TRIM, (conversation, rules.TURNS_KEPT))
-
-        await self._store.write(UNSHARDED, work)
+        await self._store.write(UNSHARDED, lambda connection: add_turn(connection, conversation, turn))
 
     async def listing(self, conversation: str, *, limit: int = 200) -> list[Turn]:
         query = "SELECT body FROM state_turns WHERE conversation = ? ORDER BY at DESC, id DESC LIMIT ?"
@@ -47,3 +39,12 @@ class SqliteTurns:
             return [Turn.model_validate_json(body) for (body,) in reversed(rows)]
 
         return await self._store.read(UNSHARDED, work)
+
+
+def add_turn(connection: sqlite3.Connection, conversation: str, turn: Turn) -> None:
+    """``add``, inside the transaction of its owner."""
+    known = "SELECT 1 FROM state_turns WHERE conversation = ? AND id = ?"
+    if connection.execute(known, (conversation, turn.id)).fetchone() is None:
+        row = (conversation, rules.micros(turn.at), turn.id, turn.model_dump_json())
+        connection.execute("INSERT INTO state_turns VALUES (?, ?, ?, ?)", row)
+        connection.execute(_TRIM, (conversation, rules.TURNS_KEPT))

@@ -83,6 +83,7 @@ def everything(state: State) -> list[Callable[[], Awaitable[object]]]:
         turn,
         lambda: state.conversations.pending(conversation),
         lambda: state.conversations.published(conversation, ["x"]),
+        lambda: state.conversations.begin(conversation, origin(), [], now=NOW, messages=[line(id="m0")], recent=1),
         lambda: state.conversations.unpublished(before=NOW, limit=5),
         lambda: state.conversations.own(conversation, "queue", expected_epoch=0, request_id="r", by="p", now=NOW),
         lambda: state.conversations.get(conversation),

@@ -106,7 +106,7 @@ class Life:
         )
         self.turns += 1
         sent = event(topics.MESSAGE_SEND, reply, self.conversation, reply.id)
-        verdict = await self.state.conversations.commit(
+        made = await self.state.conversations.commit(
             self.conversation,
             token=start.token,
             version=start.conversation.version,
@@ -116,7 +116,7 @@ class Life:
             outbox=[sent],
             now=NOW,
         )
-        assert verdict == "committed"
+        assert made.verdict == "committed"
         line = TranscriptMessage(
             id=reply.id, author=reply.author, text=text, created_at=NOW, turn_id=turn, state="pending"
         )

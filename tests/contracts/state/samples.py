@@ -57,9 +57,11 @@ async def committed(
         "version": begun.conversation.version if version is None else version,
         "epoch": begun.conversation.epoch if epoch is None else epoch,
     }
-    return await state.conversations.commit(
+    made = await state.conversations.commit(
         conversation, **guard, facts=facts or Facts(), handled=handled, outbox=outbox, now=now
     )
+    assert (made.snapshot is not None) == (made.verdict == "committed")
+    return made.verdict
 
 
 def outbound(**changes: Any) -> OutboundMessage:

@@ -120,7 +120,10 @@ class Conversing(RuleBasedStateMachine):
                 now=self.now(),
             )
         )
-        assert result == self.model.commit(token, version, epoch, facts, handled, [event.id for event in sent])
+        verdict = self.model.commit(token, version, epoch, facts, handled, [event.id for event in sent])
+        assert result.verdict == verdict
+        held = self.run(self.state.conversations.snapshot(self.id)) if verdict == "committed" else None
+        assert result.snapshot == held
 
     @precondition(lambda self: self.model.last is not None)
     @rule()
@@ -139,7 +142,8 @@ class Conversing(RuleBasedStateMachine):
                 now=self.now(),
             )
         )
-        assert result == "committed"
+        assert result.verdict == "committed"
+        assert result.snapshot == self.run(self.state.conversations.snapshot(self.id))
 
     @rule(to=st.sampled_from(OWNERS), missed=st.sampled_from([0, 0, 1]), request=st.sampled_from([*REQUESTS, "", ""]))
     def own(self, to: Owner, missed: int, request: str) -> None:

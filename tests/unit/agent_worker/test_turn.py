@@ -247,7 +247,7 @@ async def test_committed_but_unpublished_is_published_by_the_next_holder(
     assert len(world.model.asked) == 1
 
 
-async def _dies(*_: object) -> None:
+async def _dies(*_: object, **__: object) -> None:
     raise ConnectionError("killed here")
 
 

@@ -80,10 +80,16 @@ class LaneStub:
         self.arrived = asyncio.Event()
         self.hurry = asyncio.Event()
         self._queue: list[Record] = []
+        self._call: Callable[[], None] | None = None
+
+    def on_arrival(self, call: Callable[[], None] | None) -> None:
+        self._call = call
 
     def arrive(self, *records: Record) -> None:
         self._queue.extend(records)
         self.arrived.set()
+        if self._call is not None:
+            self._call()
 
     def take_more(self) -> list[Record]:
         more, self._queue = self._queue, []

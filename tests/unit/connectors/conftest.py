@@ -44,6 +44,8 @@ class OneBatch:
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     hurry: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def on_arrival(self, call: Callable[[], None] | None) -> None: ...
+
     def take_more(self) -> list[Record]:
         return []
 

@@ -1,0 +1,104 @@
+"""What a turn asks of the store in one step instead of several: the parts say the same as each would alone."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from schemas.conversation import Facts, Owner
+from schemas.ports import Committed, State
+from tests.contracts.state.samples import NOW, begun, committed, later, line, new_id, origin, reply
+from tests.contracts.state.test_turns import turn
+
+
+async def commit(
+    state: State, conversation: str, *, token: int, version: int, sent: int = 0, handled: str
+) -> Committed:
+    return await state.conversations.commit(
+        conversation,
+        token=token,
+        version=version,
+        epoch=0,
+        facts=Facts(turns=version + 1),
+        handled=[handled],
+        outbox=[reply(conversation) for _ in range(sent)],
+        now=later(version),
+    )
+
+
+async def test_a_commit_answers_the_snapshot_that_it_leaves(state: State) -> None:
+    """Whether its outbox is alone there, joins an earlier one, or is empty; and to a repeat, the one of now."""
+    conversation = new_id()
+    token = (await begun(state, conversation)).token
+    await state.transcript.add(conversation, line(id="m1"))
+    for version, sent in enumerate((2, 1, 0)):
+        made = await commit(state, conversation, token=token, version=version, sent=sent, handled=f"e{version}")
+        assert made == Committed("committed", await state.conversations.snapshot(conversation))
+    pending = await state.conversations.pending(conversation)
+    await state.conversations.published(conversation, [event.id for event in pending])
+    repeat = await commit(state, conversation, token=token, version=2, handled="e2")
+    assert repeat == Committed("committed", await state.conversations.snapshot(conversation))
+    assert repeat.snapshot is not None
+    assert repeat.snapshot.outbox == []
+    assert await commit(state, conversation, token=token, version=2, handled="e9") == Committed("stale")
+
+
+async def test_begin_adds_messages_as_add_does_and_reads_the_last_lines(state: State) -> None:
+    conversation, where = new_id(), origin()
+    known, edited, fresh = line(id="m1"), line(id="m2", text="after an edit"), line(id="m3")
+    for message in (known, edited):
+        await state.transcript.add(conversation, message)
+    start = await state.conversations.begin(
+        conversation, where, ["e1"], now=NOW, messages=[known, line(id="m2", text="before it"), fresh, fresh], recent=2
+    )
+    assert start.reused == {"m2"}
+    assert [(message.id, message.seq) for message in start.recent] == [("m2", 2), ("m3", 3)]
+    assert start.recent == await state.transcript.recent(conversation, limit=2)
+    assert start.conversation.head_seq == 3
+    again = await state.conversations.begin(conversation, where, ["e1"], now=NOW, messages=[fresh])
+    assert (again.recent, again.reused, again.conversation.head_seq) == ([], frozenset(), 3)
+
+
+@pytest.mark.parametrize("owner", ["queue", "person", "closed"])
+async def test_begin_reads_no_lines_while_the_agent_may_not_answer(state: State, owner: Owner) -> None:
+    conversation = new_id()
+    await begun(state, conversation)
+    await state.conversations.own(conversation, owner, expected_epoch=0, request_id="r", by="p", now=NOW)
+    start = await state.conversations.begin(conversation, origin(), [], now=NOW, messages=[line(id="m1")], recent=5)
+    assert start.recent == []
+    assert [message.id for message in await state.transcript.read(conversation)] == ["m1"]
+
+
+async def test_published_adds_turns_once_and_empties_the_outbox(state: State) -> None:
+    conversation = new_id()
+    sent = [reply(conversation), reply(conversation)]
+    assert await committed(state, conversation, await begun(state, conversation), outbox=sent) == "committed"
+    await state.conversations.published(conversation, [sent[0].id], turns=[turn(2), turn(1)])
+    await state.conversations.published(conversation, [sent[1].id], turns=[turn(1, route="person")])
+    assert await state.turns.listing(conversation) == [turn(1), turn(2)]
+    assert await state.conversations.pending(conversation) == []
+    assert await state.conversations.unpublished(before=later(1000), limit=10) == []
+    for number in range(3, 204):
+        await state.conversations.published(conversation, [], turns=[turn(number)])
+    assert [kept.id for kept in await state.turns.listing(conversation)] == [f"turn-{n}" for n in range(4, 204)]
+
+
+async def test_a_head_that_was_raised_is_seen_by_everyone_who_asks_after(state: State) -> None:
+    """Questions asked at the same time may travel together, but none is answered from before it was asked."""
+    tenant = new_id()
+    for offset in range(20):
+        early = [asyncio.ensure_future(state.heads.of(tenant)) for _ in range(3)]
+        await state.heads.raise_to(tenant, 0, offset)
+        found = await asyncio.gather(*(state.heads.of(tenant) for _ in range(5)))
+        assert found == [{0: offset}] * 5
+        await asyncio.gather(*early)
+
+
+async def test_who_stops_waiting_for_a_head_stops_nobody_else(state: State) -> None:
+    tenant = new_id()
+    await state.heads.raise_to(tenant, 0, 7)
+    asking = [asyncio.ensure_future(state.heads.of(tenant)) for _ in range(3)]
+    await asyncio.sleep(0)
+    asking[0].cancel()
+    assert await asyncio.gather(*asking[1:]) == [{0: 7}] * 2
