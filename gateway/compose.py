@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -220,7 +219,6 @@ async def _serve_edge(
     config: Config, parts: Parts, supervisor: Supervisor, on_ready: Callable[[], object] | None
 ) -> None:
     host, port = _address(config)
-    _collect_less()
     supervisor.every("owner gauges", gauges.EVERY, lambda: gauges.report_owners(parts))
 
     async def http() -> None:
@@ -231,14 +229,6 @@ async def _serve_edge(
 
     supervisor.run("http", http)
     await supervisor.wait()
-
-
-def _collect_less() -> None:
-    """What stands when serving begins stays for good, and what a request makes is gone with it, mostly without the
-    garbage collector. Its default of 700 new objects is seven requests: every one would pay a tenth for it."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
 
 
 def _address(config: Config) -> tuple[str, int]:
