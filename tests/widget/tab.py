@@ -77,6 +77,11 @@ class Window:
         return tab
 
 
+STILL = """node => Promise.all(node.shadowRoot.getAnimations()
+    .filter(one => one.effect.getComputedTiming().endTime < Infinity)
+    .map(one => one.finished.catch(() => null)))"""
+
+
 class Tab:
     """One page with the chat on it."""
 
@@ -110,6 +115,10 @@ class Tab:
     def tick(self, state: str) -> Locator:
         """The newest own message, once it is known to be in this state."""
         return self.own.last.locator(f".tick[data-state={state}]")
+
+    async def still(self) -> None:
+        """Wait until everything has faded and moved to where it stays; what moves for ever is not waited for."""
+        await self.chat.evaluate(STILL)
 
     async def stored(self) -> dict[str, Any]:
         """What the visitor's device keeps, by the name after the last colon of the prefix."""

@@ -19,6 +19,7 @@ PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobil
 
 async def violations(tab: Tab) -> list[str]:
     """What axe finds wrong on the whole page, the chat's shadow tree included."""
+    await tab.still()
     await tab.page.evaluate(AXE)
     options = {"runOnly": {"type": "tag", "values": TAGS}}
     found: dict[str, Any] = await tab.page.evaluate(f"axe.run(document, {json.dumps(options)})")
@@ -87,7 +88,7 @@ async def test_everything_works_by_keyboard_alone(tab: Tab) -> None:
     await keys.press("Shift+Enter")
     await keys.type("And in spring?")
     await keys.press("Enter")
-    await expect(tab.own.locator(".text")).to_contain_text("winter?\nAnd in spring?")
+    await expect(tab.own.locator(".text")).to_contain_text("winter?\nAnd in spring?", use_inner_text=True)
     await expect(tab.replies).to_have_count(1)
     await _tab_to(tab, ".mark", back=True)
     await keys.press("Enter")
@@ -202,6 +203,7 @@ async def test_nothing_is_cut_off_when_the_page_is_enlarged(browser: Browser, pa
     window = await Window.open(browser, parley.base, viewport=view, device_scale_factor=zoom)
     tab = await window.tab()
     await tab.ask("Do you add a heat pack in winter?")
+    await tab.still()
     for node in (tab.panel, tab.input, tab.chat.locator(".head"), tab.chat.locator(".send")):
         box = await node.bounding_box()
         assert box is not None
