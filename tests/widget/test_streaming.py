@@ -11,7 +11,7 @@ from typing import Any
 
 from playwright.async_api import WebSocketRoute
 
-from tests.widget.tab import Tab, Window, expect
+from tests.widget.tab import Tab, Window, expect, until
 
 COUNT_PIECES = """node => {
   window.pieces = 0;
@@ -27,6 +27,8 @@ class Between:
         self.there: asyncio.Future[WebSocketRoute] = asyncio.get_running_loop().create_future()
         self.swallow: set[str] = set()
         self.asked: list[dict[str, Any]] = []
+        self.kept = 0
+        """Frames that were swallowed."""
 
     async def enter(self, window: Window) -> Tab:
         tab = await window.tab(open=False)
@@ -34,13 +36,18 @@ class Between:
         await tab.open()
         return tab
 
+    async def swallowed(self) -> int:
+        return self.kept
+
     def _take(self, socket: WebSocketRoute) -> None:
         server = socket.connect_to_server()
 
         def up(data: str | bytes) -> None:
             frame = json.loads(data)
             self.asked.append(frame)
-            if frame["type"] not in self.swallow:
+            if frame["type"] in self.swallow:
+                self.kept += 1
+            else:
                 server.send(data)
 
         socket.on_message(up)
@@ -138,6 +145,7 @@ async def test_a_message_without_an_answer_in_time_is_sent_again_on_a_new_socket
     await tab.page.clock.install()
     await tab.say("Can I use tap water?")
     await expect(tab.tick("sending")).to_be_visible()
+    await until(between.swallowed)
     between.swallow = set()
     await tab.page.clock.fast_forward(5_100)
     await expect(tab.tick("read")).to_be_visible()
