@@ -8,7 +8,7 @@ from datetime import datetime
 from infra.state import rules
 from infra.state.redis import listing, wire
 from infra.state.redis.shards import Shards
-from schemas.conversation import Conversation, Facts, Origin, Owner, Snapshot, Turn
+from schemas.conversation import Conversation, Facts, Origin, Owner, PendingRecord, Snapshot, Turn
 from schemas.envelope import Envelope
 from schemas.errors import NotFound
 from schemas.messages import TranscriptMessage
@@ -73,11 +73,6 @@ class RedisConversations:
         now: datetime,
     ) -> Committed:
         records = [rules.pack_envelope(event) for event in outbox]
-        entries = [
-            part
-            for event, record in zip(outbox, records, strict=True)
-            for part in (event.id, wire.pack_pending(record))
-        ]
         verdict, *left = await self._shards.at(
             conversation,
             "commit",
@@ -94,7 +89,7 @@ class RedisConversations:
             rules.RECENT_SEQS,
             len(handled),
             *map(rules.pack_id, handled),
-            *entries,
+            *_pending(outbox, records),
         )
         if verdict != b"committed":
             return Committed("stale")
@@ -177,6 +172,13 @@ class RedisConversations:
             for owner, count in wire.pairs(counted):
                 total[owner.decode()] += int(count)  # type: ignore[index]
         return total
+
+
+def _pending(outbox: Sequence[Envelope], records: Sequence[PendingRecord]) -> list[str | bytes]:
+    """Pairs of id and record, as the outbox holds them."""
+    return [
+        part for event, record in zip(outbox, records, strict=True) for part in (event.id, wire.pack_pending(record))
+    ]
 
 
 def _new(conversation: str, origin: Origin, now: datetime) -> tuple[str | int, ...]:
