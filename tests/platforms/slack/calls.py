@@ -43,6 +43,13 @@ class Call:
             raise Refusal(refusal)
         return room
 
+    def allow(self, room: Room, right: Literal["history", "read"]) -> Room:
+        """Rights to read are given for each kind of room apart. Raises Refusal."""
+        scope = f"{PLURALS[room.kind]}:{right}"
+        if scope not in self.slack.scopes:
+            raise Refusal("missing_scope", needed=scope, provided=",".join(sorted(self.slack.scopes)))
+        return room
+
     def joined(self, name: str = "channel") -> Room:
         room = self.room(name)
         if self.slack.bot.id not in room.members:
@@ -89,6 +96,7 @@ class Call:
         return metadata
 
 
+PLURALS = {"channel": "channels", "group": "groups", "im": "im", "mpim": "mpim"}
 METADATA = 8_000
 """Characters of a payload. Slack refuses what is too large without saying how large; this is on the safe side."""
 

@@ -38,7 +38,7 @@ def size(call: Call, default: int) -> int:
 
 
 def history(call: Call) -> Json:
-    room = call.joined()
+    room = call.allow(call.joined(), "history")
     posts, following = call.page(within(call, room.top()), size(call, 100))
     messages = [told(call, post) for post in posts]
     more = bool(following["next_cursor"])
@@ -47,7 +47,7 @@ def history(call: Call) -> Json:
 
 
 def replies(call: Call) -> Json:
-    room = call.joined()
+    room = call.allow(call.joined(), "history")
     asked = call.post(room, refusal="thread_not_found")
     root = room.posts.get(asked.root)
     if root is None:
@@ -80,7 +80,7 @@ def about(call: Call, room: Room) -> Json:
 
 
 def info(call: Call) -> Json:
-    room = call.room()
+    room = call.allow(call.room(), "read")
     facts = about(call, room)
     if is_true(call.args.get("include_num_members")):
         facts["num_members"] = len(room.members)
@@ -88,7 +88,7 @@ def info(call: Call) -> Json:
 
 
 def members(call: Call) -> Json:
-    people, following = call.page(call.room().members, call.number("limit", 100, 1000))
+    people, following = call.page(call.allow(call.room(), "read").members, call.number("limit", 100, 1000))
     return {"ok": True, "members": people, "response_metadata": following}
 
 
@@ -122,10 +122,10 @@ def join(call: Call) -> Json:
 
 
 METHODS: dict[str, Any] = {
-    "conversations.history": Method(history, "channels:history", 3, json=False),
-    "conversations.replies": Method(replies, "channels:history", 3, json=False),
-    "conversations.info": Method(info, "channels:read", 3, json=False),
-    "conversations.members": Method(members, "channels:read", 4, json=False),
+    "conversations.history": Method(history, "", 3, json=False),
+    "conversations.replies": Method(replies, "", 3, json=False),
+    "conversations.info": Method(info, "", 3, json=False),
+    "conversations.members": Method(members, "", 4, json=False),
     "conversations.open": Method(open_direct, "im:write", 3),
     "conversations.join": Method(join, "channels:join", 3),
 }

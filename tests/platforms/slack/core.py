@@ -116,7 +116,7 @@ class Slack:
         if body.get("thread_ts") and body["thread_ts"] in room.posts:
             body["parent_user_id"] = room.posts[body["thread_ts"]].author.id
         post = Post(room, ts, body, author, to)
-        room.posts[ts] = post
+        self.workspace.keep(post)
         if author is self.bot:
             self.show(post)
         if not to:

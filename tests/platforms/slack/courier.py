@@ -60,6 +60,10 @@ class Delivery:
 
 
 class Carrier(Protocol):
+    @property
+    def is_ready(self) -> bool:
+        """False while the app never said where it wants its events: then there are none."""
+
     async def carry(self, delivery: Delivery, attempt: int, reason: str) -> Outcome: ...
 
 
@@ -91,14 +95,18 @@ class Courier:
     def send(self, what: What, payload: Json, *, about: str = "", line: str = "") -> Delivery:
         delivery = Delivery(what, payload, about, line)
         self.log.append(delivery)
-        if what == "events_api" and (self.losing or self.disabled or self._over_limit(payload)):
-            self._end(delivery, "dropped")
-            self.dropped.append(delivery)
+        if what == "events_api" and (not self._is_on or self._over_limit(payload)):
+            self._drop(delivery)
         elif self._held is not None:
             self._held.append(delivery)
         else:
             self._go(delivery)
         return delivery
+
+    @property
+    def _is_on(self) -> bool:
+        ready = self.carrier is not None and self.carrier.is_ready
+        return ready and not self.losing and not self.disabled
 
     def _over_limit(self, payload: Json) -> bool:
         now = self._now()
@@ -197,12 +205,21 @@ class Courier:
         self._held = []
 
     def release(self, arrange: Callable[[list[Delivery]], None] = lambda held: None) -> None:
-        """Send what was held, all at once, after ``arrange`` (such as ``list.reverse``) put it in another order."""
+        """Send what was held, all at once, after ``arrange`` (such as ``list.reverse``) put it in another order. What
+        it takes out of the list is lost."""
         held, self._held = self._held or [], None
-        arrange(held)
+        arranged = list(held)
+        arrange(arranged)
         for delivery in held:
+            if delivery not in arranged:
+                self._drop(delivery)
+        for delivery in arranged:
             delivery.line = ""
             self._go(delivery)
+
+    def _drop(self, delivery: Delivery) -> None:
+        self._end(delivery, "dropped")
+        self.dropped.append(delivery)
 
     def waiting(self) -> list[Delivery]:
         return [delivery for delivery in self.log if delivery.state == "waiting"]
@@ -221,3 +238,5 @@ class Courier:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for delivery in self.waiting():
+            self._drop(delivery)

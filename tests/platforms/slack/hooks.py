@@ -34,6 +34,10 @@ class Hooks:
         self.url = ""
         self.session: aiohttp.ClientSession | None = None
 
+    @property
+    def is_ready(self) -> bool:
+        return bool(self.url)
+
     def request(self, delivery: Delivery, attempt: int = 0, reason: str = "") -> tuple[bytes, dict[str, str]]:
         """The exact bytes and headers."""
         form = delivery.what != "events_api"

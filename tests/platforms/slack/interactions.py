@@ -50,8 +50,13 @@ class Interactions:
 
     async def press(self, name: str, post: Post, label: str) -> str:
         """A button, or an option of a menu, in a message. Pressed again when nothing seems to happen, each time with
-        a trigger and a time of its own; the time of the press that was heard is given back. Raises Undelivered."""
+        a trigger and a time of its own; the time of the press that was heard is given back.
+
+        Raises LookupError, PermissionError, and Undelivered."""
         person = self._slack.workspace.person(name)
+        self._slack.workspace.enter(post.room, person)
+        if post.to not in ("", person.id):
+            raise PermissionError(f"{name} does not see {post.ts}")
         block, element, option = find(post.body.get("blocks") or [], label)
         if element.get("url") and not element.get("value"):
             raise ValueError(f"{label} is a link")

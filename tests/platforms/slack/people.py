@@ -36,8 +36,9 @@ class People:
         """How Slack's client sends what somebody typed: escaped, addresses and mentions as entities."""
         escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
         escaped = LINK.sub(lambda match: f"<{match[0]}>", escaped)
-        names = sorted(self._slack.workspace.named(), key=lambda person: len(person.name), reverse=True)
-        for person in names:
+        if "@" not in text:
+            return escaped
+        for person in sorted(self._slack.workspace.named(), key=lambda each: len(each.name), reverse=True):
             escaped = re.sub(rf"(?<!\w)@{re.escape(person.name)}(?!\w)", f"<@{person.id}>", escaped)
         return escaped
 
@@ -54,7 +55,7 @@ class People:
         """In a room, or in direct messages with our app. ``thread`` is any message of the thread to answer in."""
         person = self.person(name)
         room = room or self._slack.workspace.direct(person)
-        self._enter(room, person)
+        self._slack.workspace.enter(room, person)
         body: Json = {"text": self.typed(text), **self._author(person)}
         if thread:
             body["thread_ts"] = room.posts[thread].root
@@ -79,10 +80,6 @@ class People:
     def _rich(self, text: str) -> list[Json]:
         section = {"type": "rich_text_section", "elements": [{"type": "text", "text": text}]}
         return [{"type": "rich_text", "block_id": self._slack.ids.new("", 5), "elements": [section]}]
-
-    def _enter(self, room: Room, person: Person) -> None:
-        if person.id not in room.members:
-            room.members.append(person.id)
 
     def edit(self, name: str, ts: str, text: str) -> Post:
         """Only one's own."""
@@ -144,7 +141,7 @@ class People:
         body = {"subtype": "assistant_app_thread", "user": bot.id, "bot_id": bot.bot_id, "text": "New Assistant Thread"}
         root = Post(room, slack.ids.ts(slack.now()), {"type": "message", **body}, bot)
         root.body["ts"] = root.body["thread_ts"] = root.ts
-        room.posts[root.ts] = root
+        slack.workspace.keep(root)
         self.view_beside(name, root.ts, viewing, first=True)
         return root.ts
 

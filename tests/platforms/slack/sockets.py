@@ -106,6 +106,10 @@ class Sockets:
             if waiting is not None and not waiting.done():
                 waiting.set_result(frame.get("payload"))
 
+    @property
+    def is_ready(self) -> bool:
+        return True
+
     async def carry(self, delivery: Delivery, attempt: int, reason: str) -> Outcome:
         try:
             async with asyncio.timeout(self.ack_seconds):

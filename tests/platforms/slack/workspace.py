@@ -107,6 +107,8 @@ class Workspace:
         self._by_id: dict[str, Person] = {}
         self._by_name: dict[str, Person] = {}
         self.rooms: dict[str, Room] = {}
+        self._direct: dict[frozenset[str], Room] = {}
+        self._room_of: dict[str, Room] = {}
         self.bot = self._add(app_name, "bot", self.team)
         self.bot.app_id = self.app_id
 
@@ -152,17 +154,28 @@ class Workspace:
     def direct(self, *people: Person) -> Room:
         """The direct messages of these people with our bot."""
         members = [self.bot.id, *(person.id for person in people)]
-        for room in self.rooms.values():
-            if room.kind in ("im", "mpim") and set(room.members) == set(members):
-                return room
+        if room := self._direct.get(frozenset(members)):
+            return room
         kind: RoomKind = "im" if len(people) == 1 else "mpim"
         room = Room(self._ids.new("D" if kind == "im" else "G"), kind, "", members)
-        self.rooms[room.id] = room
+        self.rooms[room.id] = self._direct[frozenset(members)] = room
         return room
+
+    def enter(self, room: Room, person: Person) -> None:
+        """Anybody may enter a public channel, nobody what is private. Raises PermissionError."""
+        if person.id in room.members:
+            return
+        if room.is_private:
+            raise PermissionError(f"{person.name} is not in {room.name or room.id}")
+        room.members.append(person.id)
+
+    def keep(self, post: Post) -> None:
+        post.room.posts[post.ts] = post
+        self._room_of[post.ts] = post.room
 
     def find(self, ts: str) -> Post:
         """Timestamps are unique in the whole workspace here. Raises LookupError."""
-        for room in self.rooms.values():
-            if ts in room.posts:
-                return room.posts[ts]
-        raise LookupError(f"no message {ts}")
+        room = self._room_of.get(ts)
+        if room is None or ts not in room.posts:
+            raise LookupError(f"no message {ts}")
+        return room.posts[ts]
