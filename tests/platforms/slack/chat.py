@@ -83,7 +83,7 @@ def post_message(call: Call) -> Json:
         body["subtype"] = "thread_broadcast"
     call.slack.limits.message(room.id)
     post = call.slack.publish(room, call.slack.bot, body)
-    call.slack.statuses.pop((room.id, post.root), None)
+    call.slack.assistants.statuses.pop((room.id, post.root), None)
     answer: Json = {"ok": True, "channel": room.id, "ts": post.ts, "message": post.body}
     if len(call.text("text")) > POSTED:
         answer["response_metadata"] = {"warnings": ["message_truncated"]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tests.platforms.slack.courier import Carrier, Courier
@@ -48,6 +49,16 @@ ALL_SCOPES = frozenset(
 )
 
 
+@dataclass
+class Assistants:
+    """By channel and thread."""
+
+    statuses: dict[tuple[str, str], tuple[Json, float]] = field(default_factory=dict)
+    """With the time at which each ends."""
+    prompts: dict[tuple[str, str], list[Json]] = field(default_factory=dict)
+    titles: dict[tuple[str, str], str] = field(default_factory=dict)
+
+
 class Slack:
     """``pace`` scales the waits before retries and nothing else; ``now`` is the server's clock, for timestamps, rate
     limits and what expires; ``ack_seconds`` is how long an event waits for its answer."""
@@ -87,12 +98,9 @@ class Slack:
         self.courier.carrier = carrier
         self.announcer = Announcer(self.workspace, self.ids, self.courier, now, self.verification_token)
         self.courier.limited = self.announcer.rate_limited
+        self.assistants = Assistants()
         self.notified: list[tuple[str, str]] = []
         """Who was called by a mention of ours, and in which message. ``!channel`` and the like are people too."""
-        self.statuses: dict[tuple[str, str], tuple[Json, float]] = {}
-        """Of assistant threads, with the time at which each ends."""
-        self.prompts: dict[tuple[str, str], list[Json]] = {}
-        self.titles: dict[tuple[str, str], str] = {}
 
     @property
     def bot(self) -> Person:
@@ -133,7 +141,9 @@ class Slack:
             "streamed": post.stream is not None,
             "native": post.body,
         }
-        self.notified += [(who, post.ts) for who in notified(post.body, self.workspace)]
+        called = [who for who in notified(post.body, self.workspace) if who not in post.called]
+        post.called.update(called)
+        self.notified += [(who, post.ts) for who in called]
         if post.shown is None:
             root = post.root if post.is_reply else ""
             post.shown = Shown(post.ts, self.bot.id, post.place, reply_to=root, **look)
@@ -181,7 +191,7 @@ class Slack:
 
     def status(self, channel: str, thread: str) -> str:
         """What stands under the assistant's name in this thread now."""
-        status, ends = self.statuses.get((channel, thread), ({}, 0.0))
+        status, ends = self.assistants.statuses.get((channel, thread), ({}, 0.0))
         return str(status.get("status", "")) if self.now() < ends else ""
 
     def lose_token(self, refusal: Literal["token_revoked", "account_inactive"] = "token_revoked") -> None:

@@ -16,10 +16,6 @@ from tests.platforms.slack.workspace import Json
 What = Literal["events_api", "interactive", "slash_commands"]
 RETRIES = (0.0, 60.0, 300.0)
 """Seconds before each retry of an event. Interactions and commands are not retried: the person sees an error."""
-HOURLY = 30_000
-"""Events an hour before ``app_rate_limited``."""
-EXEMPT = 1_000
-"""Apps with fewer events an hour are not cut off, however many they miss."""
 
 
 class Undelivered(AssertionError):
@@ -82,7 +78,12 @@ class Courier:
         """While true, what happens is never announced."""
         self.twice: Callable[[Delivery], bool] = lambda _: False
         """Of which deliveries a second copy is sent beside the first."""
+        self.hourly = 30_000
+        """Events an hour before ``app_rate_limited``."""
+        self.exempt = 1_000
+        """Apps with fewer deliveries an hour are not cut off, however many they miss."""
         self.disabled = False
+        """The app was cut off."""
         self.limited: Callable[[], Json] | None = None
         """Makes ``app_rate_limited``, sent once for each minute in which events are over the limit."""
         self._minute = -1
@@ -112,7 +113,7 @@ class Courier:
         now = self._now()
         while self._sent and self._sent[0] < now - 3600:
             self._sent.popleft()
-        if len(self._sent) < HOURLY or payload.get("type") == "app_rate_limited":
+        if len(self._sent) < self.hourly or payload.get("type") == "app_rate_limited":
             self._sent.append(now)
             return False
         if self.limited and self._minute != int(now // 60):
@@ -170,8 +171,9 @@ class Courier:
         self._results.append((now, heard))
         while self._results[0][0] < now - 3600:
             self._results.popleft()
-        ok = sum(1 for _, each in self._results if each) if len(self._results) >= EXEMPT and not heard else 1
-        if len(self._results) >= EXEMPT and not heard and ok < len(self._results) * 0.05:
+        if heard or len(self._results) < self.exempt:
+            return
+        if sum(1 for _, each in self._results if each) < len(self._results) * 0.05:
             self.disabled = True
 
     def _end(self, delivery: Delivery, state: Literal["accepted", "given up", "dropped"]) -> None:

@@ -140,7 +140,7 @@ def set_status(call: Call) -> Json:
     if len(messages) > LOADING:
         raise Refusal("invalid_arguments", f"no more than {LOADING} items allowed [json-pointer:/loading_messages]")
     status = {"status": call.text("status"), "loading_messages": messages}
-    call.slack.statuses[room.id, root] = (status, call.slack.now() + STATUS_LASTS)
+    call.slack.assistants.statuses[room.id, root] = (status, call.slack.now() + STATUS_LASTS)
     call.slack.ledger.changed()
     return {"ok": True}
 
@@ -156,14 +156,14 @@ def set_prompts(call: Call) -> Json:
         raise Refusal("invalid_arguments", "each prompt needs a title and a message [json-pointer:/prompts]")
     if len(prompts) > PROMPTS:
         raise Refusal("invalid_arguments", f"no more than {PROMPTS} items allowed [json-pointer:/prompts]")
-    call.slack.prompts[room.id, root] = prompts
+    call.slack.assistants.prompts[room.id, root] = prompts
     return {"ok": True}
 
 
 def set_title(call: Call) -> Json:
     room, root = assistant_thread(call)
     call.need("title")
-    call.slack.titles[room.id, root] = call.text("title")
+    call.slack.assistants.titles[room.id, root] = call.text("title")
     return {"ok": True}
 
 

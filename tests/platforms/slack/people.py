@@ -119,9 +119,13 @@ class People:
         if person.id not in room.members:
             room.members.append(person.id)
             self._slack.announcer.moved(room, person)
-            said = f"<@{person.id}> has joined the channel"
-            self._slack.publish(room, person, {"subtype": "channel_join", "user": person.id, "text": said})
+            self.notice(room, name, "channel_join", f"<@{person.id}> has joined the channel")
         return person
+
+    def notice(self, room: Room, name: str, subtype: str, text: str) -> Post:
+        """What Slack itself says of somebody in a channel: ``channel_topic``, ``channel_name``, ``me_message`` …"""
+        person = self.person(name)
+        return self._slack.publish(room, person, {"subtype": subtype, "user": person.id, "text": text})
 
     def leave(self, room: Room, name: str) -> None:
         person = self.person(name)

@@ -55,7 +55,7 @@ def start(call: Call) -> Json:
     post = call.slack.publish(room, call.slack.bot, said)
     post.stream = Stream(call.slack.now())
     _add(call, post, chunks)
-    call.slack.statuses.pop((room.id, post.root), None)
+    call.slack.assistants.statuses.pop((room.id, post.root), None)
     return {"ok": True, "channel": room.id, "ts": post.ts}
 
 

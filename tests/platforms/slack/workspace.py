@@ -54,6 +54,8 @@ class Post:
     to: str = ""
     stream: Stream | None = None
     shown: Shown | None = None
+    called: set[str] = field(default_factory=set)
+    """Who was notified; a change notifies nobody again."""
 
     @property
     def root(self) -> str:

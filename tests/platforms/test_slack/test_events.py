@@ -178,10 +178,10 @@ async def test_an_app_that_is_removed_hears_it_and_then_nothing(slack: SlackVend
     assert listener.events[0]["tokens"]["bot"] == [slack.bot.id]
 
 
-async def test_too_many_events(slack: SlackVendor, listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_many_events(slack: SlackVendor, listener: Listener) -> None:
     """Above 30,000 an hour the app gets one app_rate_limited, which has no inner event, instead of them."""
-    assert courier.HOURLY == 30_000
-    monkeypatch.setattr(courier, "HOURLY", 2)
+    assert slack.courier.hourly == 30_000
+    slack.courier.hourly = 2
     for number in range(5):
         await slack.say("Ann", str(number))
     await slack.settled()
@@ -191,9 +191,7 @@ async def test_too_many_events(slack: SlackVendor, listener: Listener, monkeypat
     assert (limited["type"], limited["team_id"]) == ("app_rate_limited", slack.workspace.team)
 
 
-async def test_an_app_that_fails_for_an_hour_is_cut_off(
-    slack: SlackVendor, listener: Listener, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_app_that_fails_for_an_hour_is_cut_off(slack: SlackVendor, listener: Listener) -> None:
     """Below one delivery in twenty, unless it gets few events."""
     listener.answers = [500] * 8
     for _ in range(2):
@@ -201,7 +199,7 @@ async def test_an_app_that_fails_for_an_hour_is_cut_off(
         with pytest.raises(Undelivered):
             await slack.settled()
     assert not slack.courier.disabled
-    monkeypatch.setattr(courier, "EXEMPT", 8)
+    slack.courier.exempt = 8
     listener.answers = [500]
     await slack.say("Ann", "once more")
     await slack.ledger.until(lambda: len(listener.received) >= 9)

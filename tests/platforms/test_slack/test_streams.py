@@ -124,8 +124,8 @@ async def test_an_assistant_thread_has_a_title_and_four_prompts(slack: SlackVend
     assert await refusal(client.assistant_threads_setSuggestedPrompts(**given, prompts=prompts)) == "invalid_arguments"
     await client.assistant_threads_setSuggestedPrompts(**given, prompts=prompts[:4])
     await client.assistant_threads_setTitle(**given, title="Watering")
-    assert len(slack.prompts[channel, root]) == 4
-    assert slack.titles[channel, root] == "Watering"
+    assert len(slack.assistants.prompts[channel, root]) == 4
+    assert slack.assistants.titles[channel, root] == "Watering"
     gone = client.assistant_threads_setTitle(channel_id=channel, thread_ts="1.000001", title="x")
     assert await refusal(gone) == "invalid_thread_ts"
 
