@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -81,7 +82,8 @@ class Call:
         return items[start : start + limit], {"next_cursor": f"next:{start + limit}" if more else ""}
 
     def metadata(self) -> Json | None:
-        """None where nothing was said of it."""
+        """None where nothing was said of it. Slack drops it in silence when its type has other signs than letters,
+        digits, "_" and "-" (bolt-python issue 863)."""
         if self.args.get("metadata") is None:
             return None
         metadata = structure(self.args["metadata"], "invalid_metadata_format")
@@ -93,7 +95,7 @@ class Call:
             raise Refusal("invalid_metadata_format")
         if len(str(metadata["event_payload"])) > METADATA:
             raise Refusal("metadata_too_large")
-        return metadata
+        return metadata if re.fullmatch(r"[\w-]+", metadata["event_type"], re.ASCII) else None
 
 
 PLURALS = {"channel": "channels", "group": "groups", "im": "im", "mpim": "mpim"}

@@ -163,8 +163,11 @@ def thread_facts(post: Post) -> Json:
 
 
 def _told(post: Post, body: Json) -> Json:
-    """A message as events tell it: without metadata, and in a shared channel without what is known of its files."""
-    told: Json = {name: value for name, value in body.items() if name != "metadata"}
+    """A message as events tell it: without metadata's payload (python-slack-sdk issue 1501), and in a shared channel
+    without what is known of its files."""
+    told: Json = dict(body)
+    if told.get("metadata"):
+        told["metadata"] = {"event_type": told["metadata"]["event_type"]}
     if post.author.kind == "outsider":
         told |= {"user_team": post.author.team, "source_team": post.author.team}
     if post.room.shared and told.get("files"):

@@ -130,6 +130,10 @@ async def test_our_mark_is_found_in_the_history(slack: SlackVendor, client: Asyn
     assert await told(include_all_metadata=True) == MARK
     await client.chat_update(channel=channel, ts=ts, text="hello again", metadata={})
     assert await told(include_all_metadata=True) == {}
+    await client.chat_update(
+        channel=channel, ts=ts, text="once more", metadata={**MARK, "event_type": "parley.message"}
+    )
+    assert await told(include_all_metadata=True) == {}
 
 
 async def test_history_and_replies_come_in_pages(slack: SlackVendor, client: AsyncWebClient) -> None:
