@@ -176,5 +176,7 @@ def _told(post: Post, body: Json) -> Json:
 
 
 def _stub(file: Json) -> dict[str, Any]:
+    if file["mode"] == "tombstone":
+        return file
     kept = ("id", "created", "timestamp", "user")
     return {**{name: file[name] for name in kept}, "mode": "file_access", "file_access": "check_file_info"}

@@ -54,11 +54,7 @@ class People:
     ) -> Post:
         """In a room, or in direct messages with our app. ``thread`` is any message of the thread to answer in."""
         person = self.person(name)
-        room = room or self._slack.workspace.direct(person)
-        self._slack.workspace.enter(room, person)
-        body: Json = {"text": self.typed(text), **self._author(person)}
-        if thread:
-            body["thread_ts"] = room.posts[thread].root
+        body: Json = {"text": self.typed(text)}
         if thread and broadcast:
             body["subtype"] = "thread_broadcast"
         if files:
@@ -66,10 +62,29 @@ class People:
             body |= {"subtype": "file_share", "upload": False, "display_as_bot": False}
         elif not person.bot_id:
             body |= {"client_msg_id": self._slack.ids.uuid(), "blocks": self._rich(text)}
+        return self.post(name, body, room, thread=thread)
+
+    def post(self, name: str, body: Json, room: Room | None = None, *, thread: str = "") -> Post:
+        """A message as it is, for what cannot be typed: nothing but blocks, text that is null, kinds to come."""
+        person = self.person(name)
+        room = room or self._slack.workspace.direct(person)
+        self._slack.workspace.enter(room, person)
+        body = {**self._author(person), **body}
+        if thread:
+            body["thread_ts"] = room.posts[thread].root
         post = self._slack.publish(room, person, body)
         for file in body.get("files", []):
-            self._slack.storage.share(file["id"], room.id, private=room.is_private, ts=post.ts, thread_ts=thread)
+            self._slack.storage.share(file["id"], room.id, private=room.is_private, ts=post.ts, thread_ts=post.root)
         return post
+
+    def delete_file(self, name: str, ts: str) -> None:
+        """The first file of one's own message is gone; a tombstone stays in its place."""
+        post = self._own(name, ts)
+        first, *rest = post.body["files"]
+        self._slack.storage.kept[first["id"]].deleted = True
+        self._slack.rewrite(
+            post, {**post.body, "files": [{"id": first["id"], "mode": "tombstone"}, *rest]}, silent=True
+        )
 
     def _author(self, person: Person) -> Json:
         """Other apps' messages have no user, only a bot."""

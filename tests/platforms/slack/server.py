@@ -93,6 +93,11 @@ class SlackVendor(Slack):
         echoed = outcome.payload.get("challenge") if isinstance(outcome.payload, dict) else outcome.payload
         return outcome if echoed == challenge else Outcome(False, outcome.reason or "challenge_failed")
 
+    async def check_ssl(self) -> Outcome:
+        """What Slack asks now and then of the address for commands, as a form and without a trigger."""
+        asking = Delivery("slash_commands", {"ssl_check": "1", "token": self.verification_token})
+        return await self.hooks.post(*self.hooks.request(asking))
+
     def person(self, name: str) -> Person:
         return self.workspace.person(name)
 

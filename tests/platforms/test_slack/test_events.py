@@ -14,7 +14,7 @@ from tests.platforms.slack import courier
 from tests.platforms.slack.courier import Delivery, Undelivered
 from tests.platforms.slack.server import SlackVendor
 from tests.platforms.test_slack.listener import Listener
-from tests.platforms.test_slack.parts import Clock
+from tests.platforms.test_slack.parts import Clock, refusal, section
 from tests.platforms.vendor import File
 
 
@@ -120,6 +120,25 @@ async def test_messages_of_all_kinds(slack: SlackVendor, listener: Listener) -> 
     assert (tombstone["message"]["subtype"], tombstone["message"]["ts"]) == ("tombstone", root.ts)
     assert listener.of_type("message_deleted") == []
     assert len(listener.of_type("member_joined_channel")) == len(listener.of_type("channel_join")) == 1
+
+
+async def test_what_cannot_be_typed(slack: SlackVendor, listener: Listener, client: AsyncWebClient) -> None:
+    """Messages without text, what Slack says of somebody, events of unknown kinds, and files that are deleted."""
+    room = slack.channel("support")
+    slack.people.post("Ann", {"text": None, "blocks": [section("only blocks")]}, room)
+    slack.people.notice(room, "Ann", "channel_topic", "set the topic")
+    slack.courier.send("events_api", slack.announcer.wrap({"type": "sun_shone"}))
+    ts = await slack.say("Ann", "", files=[File("a.txt", "text/plain", b"a"), File("b.txt", "text/plain", b"b")])
+    slack.people.delete_file("Ann", ts)
+    await slack.settled()
+    said = [event["text"] for event in listener.of_type("message") if event["channel"] == room.id]
+    assert said == [None, "set the topic"]
+    assert len(listener.of_type("sun_shone")) == 1
+    (changed,) = listener.of_type("message_changed")
+    assert [file["mode"] for file in changed["message"]["files"]] == ["tombstone", "hosted"]
+    assert await refusal(client.files_info(file=changed["message"]["files"][0]["id"])) == "file_deleted"
+    assert (await slack.check_ssl()).heard
+    assert listener.received[-1].payload["ssl_check"] == "1"
 
 
 async def test_a_shared_channel(slack: SlackVendor, listener: Listener, client: AsyncWebClient) -> None:

@@ -174,6 +174,9 @@ async def test_a_file_is_shared_and_can_be_fetched_with_the_token(slack: SlackVe
             assert (await response.read(), response.content_type) == (b"\x89PNG leaf", "image/png")
         async with session.get(url, headers={"Authorization": "Bearer wrong"}) as response:
             assert (response.status, response.content_type) == (200, "text/html")
+        slack.lose_token()
+        async with session.get(url, headers={"Authorization": f"Bearer {slack.bot_token}"}) as response:
+            assert response.content_type == "text/html"
     assert len(listener.of_type("file_shared")) == 1
 
 
