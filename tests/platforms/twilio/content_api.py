@@ -1,0 +1,44 @@
+"""The Content API's requests."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aiohttp import web
+
+from tests.platforms.twilio.content import check
+from tests.platforms.twilio.errors import TwilioError
+from tests.platforms.twilio.world import World
+from tests.platforms.vendor import Request
+
+
+class Contents(World):
+    async def _content_create(self, request: web.Request, noted: Request) -> web.Response:
+        if request.content_type != "application/json":
+            raise TwilioError(20001, 415, "Content-Type must be application/json")
+        try:
+            body = json.loads(await request.read())
+        except ValueError:
+            raise TwilioError(20001, message="The body is no JSON") from None
+        check(body)
+        told = {"variables": {}, "friendly_name": None} | body
+        noted.did = True
+        return web.json_response(self._told_content(self.content(told).sid), status=201)
+
+    async def _content_fetch(self, request: web.Request, noted: Request) -> web.Response:
+        noted.did = True
+        return web.json_response(self._told_content(request.match_info["sid"]))
+
+    async def _content_delete(self, request: web.Request, noted: Request) -> web.Response:
+        if self.contents.pop(request.match_info["sid"], None) is None:
+            raise TwilioError(20404, 404)
+        noted.did = True
+        return web.Response(status=204)
+
+    def _told_content(self, sid: str) -> dict[str, Any]:
+        if sid not in self.contents:
+            raise TwilioError(20404, 404)
+        links = {"approval_fetch": f"https://content.twilio.com/v1/Content/{sid}/ApprovalRequests"}
+        own = {"sid": sid, "account_sid": self.account_sid, "url": f"https://content.twilio.com/v1/Content/{sid}"}
+        return {**self.contents[sid].told, **own, "links": links}
