@@ -57,6 +57,8 @@ class Postman:
         self._ends: dict[Parcel, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
+        self._on_the_wire = 0
+        self._back = asyncio.Event()
         self.in_order = False
         self.sent: list[Parcel] = []
 
@@ -90,6 +92,11 @@ class Postman:
             while self._tasks:
                 await asyncio.wait(list(self._tasks))
 
+    async def resting(self) -> None:
+        """Until nothing is on the wire: every parcel waits for its next attempt, or for one ahead, or is done."""
+        while self._on_the_wire:
+            await asyncio.wait_for(self._back.wait(), 10)
+
     @property
     def lost(self) -> list[Parcel]:
         return [each for each in self.sent if each.state == "given up"]
@@ -115,6 +122,7 @@ class Postman:
 
     async def _attempt(self, parcel: Parcel) -> Outcome:
         assert self._session is not None, "the vendor is not serving"
+        self._leave(1)
         try:
             async with asyncio.timeout(parcel.patience):
                 if self._before is not None and (refused := await self._before(parcel, self._session)) is not None:
@@ -126,6 +134,14 @@ class Postman:
             return "refused"
         except (aiohttp.ClientError, ConnectionError):
             return "cut"
+        finally:
+            self._leave(-1)
+
+    def _leave(self, number: int) -> None:
+        self._on_the_wire += number
+        if not self._on_the_wire:
+            self._back.set()
+            self._back = asyncio.Event()
 
     async def _post(self, parcel: Parcel, session: aiohttp.ClientSession) -> Outcome:
         request = session.request(

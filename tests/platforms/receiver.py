@@ -60,7 +60,8 @@ class Receiver:
 
     @property
     def accepted(self) -> list[Received]:
-        return [each for each in self.requests if each.status == 200]
+        """Webhooks that were posted and got 200; files that the vendor fetched here are none."""
+        return [each for each in self.requests if each.status == 200 and each.method == "POST"]
 
     async def until(self, true: Callable[[], Any], *, deadline: float = 10) -> Any:
         """Waits until ``true()`` is truthy after some request, and returns it. Raises TimeoutError."""

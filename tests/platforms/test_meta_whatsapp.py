@@ -1,0 +1,427 @@
+"""WhatsApp on the simulated Graph: what is sent, what is refused, what people do, what is told of it."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.platforms.meta import WhatsApp
+from tests.platforms.meta import whatsapp_content as content
+from tests.platforms.meta.client import Answer, Client, client_of
+from tests.platforms.meta.whatsapp_api import Template
+from tests.platforms.receiver import Received, Receiver
+from tests.platforms.vendor import Fault, File, Shown
+
+HOUR = 3600
+BUTTONS = [{"type": "reply", "reply": {"id": f"b{n}", "title": f"Button {n}"}} for n in range(3)]
+ROWS = [{"id": f"r{n}", "title": f"Row {n}", "description": "why"} for n in range(10)]
+
+
+@dataclass
+class Setting:
+    """A vendor, a client of it, and a receiver of its webhooks. Anna has written once."""
+
+    vendor: WhatsApp
+    client: Client
+    receiver: Receiver
+
+    def body(self, kind: str, what: Any, **more: Any) -> dict[str, Any]:
+        to = self.vendor.person("anna").wa_id
+        return {"messaging_product": "whatsapp", "to": to, "type": kind, kind: what, **more}
+
+    async def send(self, kind: str, what: Any, **more: Any) -> Answer:
+        return await self.client.post(f"{self.vendor.number.id}/messages", self.body(kind, what, **more))
+
+    async def interactive(self, kind: str, action: Any, text: str = "Which one?") -> Answer:
+        return await self.send("interactive", {"type": kind, "body": {"text": text}, "action": action})
+
+    async def told(self) -> list[dict[str, Any]]:
+        """The values of all changes so far, when nothing is under way any more."""
+        await self.vendor.settled()
+        return [change["value"] for each in self.receiver.accepted for change in _changes(each)]
+
+    async def messages(self) -> list[dict[str, Any]]:
+        return [message for value in await self.told() for message in value.get("messages", [])]
+
+    async def statuses(self) -> list[dict[str, Any]]:
+        return [status for value in await self.told() for status in value.get("statuses", [])]
+
+
+def _changes(received: Received) -> list[dict[str, Any]]:
+    return [change for entry in received.json["entry"] for change in entry["changes"]]
+
+
+@pytest.fixture
+async def setting() -> AsyncIterator[Setting]:
+    vendor, receiver = WhatsApp(), Receiver()
+    async with receiver.serving(), vendor.serving():
+        vendor.call(receiver.url)
+        receiver.verify_token = vendor.app.verify_token
+        await vendor.say("anna", "Hello")
+        await vendor.settled()
+        async with client_of(vendor.settings()) as client:
+            yield Setting(vendor, client, receiver)
+
+
+async def test_a_text_is_shown_to_its_person_and_both_its_statuses_carry_our_tag(setting: Setting) -> None:
+    answer = await setting.send("text", {"body": "Hello Anna"}, biz_opaque_callback_data="reply-1")
+    anna = setting.vendor.person("anna")
+    assert answer.status == 200
+    assert answer.body["contacts"] == [{"input": anna.wa_id, "wa_id": anna.wa_id, "user_id": anna.user_id}]
+    (shown,) = setting.vendor.ledger.at(setting.vendor.place("anna"))
+    assert (shown.text, shown.marker, shown.id) == ("Hello Anna", "reply-1", answer.body["messages"][0]["id"])
+    told = await setting.statuses()
+    assert [(each["status"], each["id"]) for each in told] == [("sent", shown.id), ("delivered", shown.id)]
+    assert {each["biz_opaque_callback_data"] for each in told} == {"reply-1"}
+    assert {each["recipient_user_id"] for each in told} == {anna.user_id}
+
+
+@pytest.mark.parametrize(
+    ("kind", "what", "code"),
+    [
+        ("text", {"body": "x" * 4097}, 100),
+        ("text", {"body": "  "}, 131008),
+        ("text", {"body": "x", "color": "red"}, 100),
+        ("poll", {"body": "x"}, 100),
+        ("image", {"id": "1", "link": "http://127.0.0.1/x.png"}, 131009),
+        ("image", {"id": "1"}, 100),
+        ("image", {"link": "http://127.0.0.1/x.png", "caption": "x" * 1025}, 100),
+        ("location", {"latitude": 1}, 131008),
+        ("contacts", [{"name": {}}], 131008),
+        ("reaction", {"message_id": "wamid.none", "emoji": "👍"}, 131009),
+        ("template", {"name": "none", "language": {"code": "en_US"}}, 132001),
+        ("template", {"name": "hello_world"}, 131008),
+    ],
+)
+async def test_what_is_not_allowed_is_refused_with_the_code_of_the_vendor(
+    setting: Setting, kind: str, what: Any, code: int
+) -> None:
+    answer = await setting.send(kind, what)
+    assert (answer.status >= 400, answer.code[0]) == (True, code)
+    assert answer.body["error"]["fbtrace_id"]
+    assert setting.vendor.ledger.shown == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "action"),
+    [
+        ("button", {"buttons": [*BUTTONS, BUTTONS[0]]}),
+        ("button", {"buttons": [BUTTONS[0], BUTTONS[0]]}),
+        ("button", {"buttons": [{"type": "reply", "reply": {"id": "b", "title": "x" * 21}}]}),
+        ("button", {"buttons": []}),
+        ("list", {"button": "Open", "sections": [{"title": "All", "rows": [*ROWS, {"id": "r10", "title": "Row"}]}]}),
+        ("list", {"button": "Open", "sections": [{"rows": ROWS[:1]}, {"rows": ROWS[1:2]}]}),
+        ("list", {"button": "Open", "sections": [{"rows": [{"id": "r", "title": "x" * 25}]}]}),
+        ("list", {"button": "x" * 21, "sections": [{"rows": ROWS}]}),
+        ("list", {"sections": [{"rows": ROWS}]}),
+    ],
+)
+async def test_buttons_and_rows_keep_their_limits(setting: Setting, kind: str, action: Any) -> None:
+    answer = await setting.interactive(kind, action)
+    assert answer.status == 400
+    assert answer.code[0] in (100, 131008, 131009)
+
+
+async def test_a_body_is_longer_in_a_list_than_beside_buttons(setting: Setting) -> None:
+    long = "x" * 1025
+    assert (await setting.interactive("button", {"buttons": BUTTONS}, long)).code[0] == 100
+    assert (await setting.interactive("list", {"button": "Open", "sections": [{"rows": ROWS}]}, long)).status == 200
+
+
+async def test_choices_are_picked_in_the_native_way(setting: Setting) -> None:
+    vendor = setting.vendor
+    vendor.templates["ask", "en"] = Template("Order {{1}}?", ("Yes", "No"))
+    parameters = [{"type": "body", "parameters": [{"type": "text", "text": "7"}]}]
+    await setting.interactive("button", {"buttons": BUTTONS})
+    await setting.interactive("list", {"button": "Open", "sections": [{"rows": ROWS}]})
+    await setting.send("template", {"name": "ask", "language": {"code": "en"}, "components": parameters})
+    button, rows, template = vendor.ledger.at(vendor.place("anna"))
+    assert template.text == "Order 7?"
+    await vendor.choose("anna", button, "Button 1")
+    await vendor.choose("anna", rows, "Row 9")
+    await vendor.choose("anna", template, "Yes")
+    one, two, three = (await setting.messages())[1:]
+    assert one["interactive"] == {"type": "button_reply", "button_reply": {"id": "b1", "title": "Button 1"}}
+    assert two["interactive"]["list_reply"] == {"id": "r9", "title": "Row 9", "description": "why"}
+    assert three["button"] == {"text": "Yes", "payload": "Yes"}
+    assert [each["context"]["id"] for each in (one, two, three)] == [button.id, rows.id, template.id]
+    with pytest.raises(ValueError, match="no choice"):
+        await vendor.choose("anna", button, "Button 9")
+
+
+async def test_after_24_hours_only_a_template_arrives(setting: Setting) -> None:
+    vendor = setting.vendor
+    vendor.graph.pace.forward(24 * HOUR + 1)
+    assert (await setting.send("text", {"body": "late"})).status == 200
+    (failed,) = await setting.statuses()
+    assert (failed["status"], failed["errors"][0]["code"]) == ("failed", 131047)
+    vendor.window_errors = "sync"
+    assert (await setting.send("text", {"body": "late"})).code[0] == 131047
+    assert vendor.ledger.shown == []
+    assert (await setting.send("template", {"name": "hello_world", "language": {"code": "en_US"}})).status == 200
+    assert [each.text for each in vendor.ledger.shown] == ["Hello World"]
+
+
+async def test_a_number_nobody_has_fails_by_status(setting: Setting) -> None:
+    body = setting.body("text", {"body": "x"}) | {"to": "+49 30 901820"}
+    assert (await setting.client.post(f"{setting.vendor.number.id}/messages", body)).status == 200
+    (failed,) = await setting.statuses()
+    assert (failed["recipient_id"], failed["errors"][0]["code"]) == ("4930901820", 131026)
+
+
+async def test_the_46th_message_to_one_person_waits_its_six_seconds(setting: Setting) -> None:
+    now = setting.vendor.graph.pace.now()
+    setting.vendor.pair._now = lambda: now  # the machine may be slow
+    answers = [await setting.send("text", {"body": str(n)}) for n in range(46)]
+    assert [each.status for each in answers] == [200] * 45 + [400]
+    assert answers[-1].code[0] == 131056
+    now += 6
+    assert (await setting.send("text", {"body": "after"})).status == 200
+
+
+async def test_a_number_sends_80_messages_a_second(setting: Setting) -> None:
+    vendor = setting.vendor
+    now = vendor.graph.pace.now()
+    vendor.number.throughput._now = lambda: now
+    for n in range(3):
+        await vendor.say(f"person {n}", "Hello")
+    to = [vendor.person(f"person {n % 3}").wa_id for n in range(81)]
+    path = f"{vendor.number.id}/messages"
+    sends = [setting.client.post(path, setting.body("text", {"body": "x"}) | {"to": each}) for each in to]
+    answers = await asyncio.gather(*sends)
+    assert sorted(each.status for each in answers) == [200] * 80 + [400]
+    assert [each.code[0] for each in answers if each.status == 400] == [130429]
+
+
+async def test_statuses_come_in_any_order_before_the_answer_and_more_than_once(setting: Setting) -> None:
+    setting.vendor.statuses = ("read", "delivered", "sent", "sent", "failed:131000")
+    setting.vendor.statuses_first = True
+    await setting.send("text", {"body": "x"})
+    assert [
+        each.json["entry"][0]["changes"][0]["value"]["statuses"][0]["status"] for each in setting.receiver.requests[1:2]
+    ] == ["read"]
+    assert [each["status"] for each in await setting.statuses()] == ["read", "delivered", "sent", "sent", "failed"]
+
+
+async def test_read_marks_and_typing_are_for_messages_that_were_received(setting: Setting) -> None:
+    vendor, path = setting.vendor, f"{setting.vendor.number.id}/messages"
+    message = (await setting.messages())[0]["id"]
+    mark = {"messaging_product": "whatsapp", "status": "read", "message_id": message}
+    assert (await setting.client.post(path, mark)).body == {"success": True}
+    assert vendor.typing == []
+    await setting.client.post(path, mark | {"typing_indicator": {"type": "text"}})
+    assert vendor.typing == [message]
+    assert (await setting.client.post(path, mark | {"message_id": "wamid.none"})).code[0] == 131009
+    assert (await setting.client.post(path, mark | {"typing_indicator": {"type": "audio"}})).code[0] == 131009
+    vendor.graph.pace.forward(31 * 24 * HOUR)
+    assert (await setting.client.post(path, mark)).code[0] == 131009
+
+
+async def test_media_needs_the_token_twice_and_its_address_lives_five_minutes(setting: Setting) -> None:
+    vendor = setting.vendor
+    await vendor.say("anna", "look", files=[File("leaf.png", "image/png", b"png")])
+    image = (await setting.messages())[-1]["image"]
+    assert (image["caption"], image["mime_type"]) == ("look", "image/png")
+    found = (await setting.client.get(image["id"])).body
+    assert (found["file_size"], found["mime_type"]) == ("3", "image/png")
+    assert (await setting.client.get(found["url"])).body == b"png"
+    async with aiohttp.ClientSession() as session, session.get(found["url"]) as response:
+        assert response.status == 401
+    vendor.graph.pace.forward(301)
+    assert (await setting.client.get(found["url"])).status == 404
+    again = (await setting.client.get(image["id"])).body["url"]
+    assert (await setting.client.get(again)).body == b"png"
+    vendor.graph.pace.forward(7 * 24 * HOUR)
+    assert (await setting.client.get(image["id"])).code == (100, 33)
+
+
+async def test_uploaded_media_can_be_sent_looked_up_and_deleted(setting: Setting) -> None:
+    vendor = setting.vendor
+
+    async def upload(type_: str, size: int) -> Answer:
+        form = aiohttp.FormData({"messaging_product": "whatsapp", "type": type_})
+        form.add_field("file", io.BytesIO(b"x" * size), filename="a.bin", content_type=type_)
+        return await setting.client.call("POST", f"{vendor.number.id}/media", data=form)
+
+    media = (await upload("image/jpeg", 9)).body["id"]
+    await setting.send("image", {"id": media, "caption": "a leaf"})
+    (shown,) = vendor.ledger.shown
+    assert (shown.text, shown.files[0].data) == ("a leaf", b"x" * 9)
+    assert (await upload("application/zip", 9)).code[0] == 100
+    assert (await upload("image/jpeg", 5 * 1024 * 1024 + 1)).code[0] == 131053
+    assert (await setting.client.call("DELETE", media)).body == {"success": True}
+    assert (await setting.send("image", {"id": media})).code == (100, 33)
+
+
+async def test_a_link_is_fetched_and_one_that_cannot_be_had_fails_by_status(setting: Setting) -> None:
+    setting.receiver.answer = ("image/png", "png")
+    await setting.send("image", {"link": f"{setting.receiver.base}/leaf.png"})
+    assert setting.vendor.ledger.shown[0].files == [File("leaf.png", "image/png", b"png")]
+    await setting.vendor.settled()
+    setting.receiver.statuses = [404]
+    await setting.send("image", {"link": f"{setting.receiver.base}/none.png"})
+    assert (await setting.statuses())[-1]["errors"][0]["code"] == 131053
+
+
+async def test_a_person_with_a_hidden_number_is_known_and_reached_by_user_id_alone(setting: Setting) -> None:
+    vendor = setting.vendor
+    anna = vendor.person("anna")
+    anna.number_hidden, anna.username = True, "anna.green"
+    await vendor.say("anna", "It is me")
+    value = (await setting.told())[-1]
+    assert value["contacts"] == [{"profile": {"name": "anna", "username": "anna.green"}, "user_id": anna.user_id}]
+    assert "from" not in value["messages"][0]
+    assert value["messages"][0]["from_user_id"] == anna.user_id
+    body = setting.body("text", {"body": "Hello"}, recipient=anna.user_id)
+    del body["to"]
+    answer = await setting.client.post(f"{vendor.number.id}/messages", body)
+    assert answer.body["contacts"] == [{"input": anna.user_id, "user_id": anna.user_id}]
+    assert "recipient_id" not in (await setting.statuses())[-1]
+    assert [each.place for each in vendor.ledger.shown] == [vendor.place("anna")]
+
+
+async def test_without_user_ids_only_numbers_are_told(setting: Setting) -> None:
+    setting.vendor.bsuid = False
+    await setting.vendor.say("anna", "Hello")
+    value = (await setting.told())[-1]
+    assert "from_user_id" not in value["messages"][0]
+    assert value["contacts"][0].keys() == {"profile", "wa_id"}
+
+
+async def test_a_new_number_is_told_in_the_old_ones_name_and_brings_a_new_user_id(setting: Setting) -> None:
+    vendor = setting.vendor
+    old, old_id, place = vendor.person("anna").wa_id, vendor.person("anna").user_id, vendor.place("anna")
+    vendor.change_number("anna", "4915199999999")
+    system, update = (await setting.told())[-2:]
+    assert "contacts" not in system
+    assert system["messages"][0]["from"] == old
+    assert system["messages"][0]["system"]["wa_id"] == "4915199999999"
+    assert update["user_id_update"][0]["user_id"] == {"previous": old_id, "current": vendor.person("anna").user_id}
+    await setting.send("text", {"body": "still you?"})
+    assert [each.place for each in vendor.ledger.shown] == [place]
+
+
+async def test_a_new_user_id_names_the_old_one_only_in_a_webhook_of_its_own(setting: Setting) -> None:
+    vendor = setting.vendor
+    vendor.person("anna").number_hidden = True
+    old = vendor.person("anna").user_id
+    vendor.change_user_id("anna", "DE.1399")
+    system, update = (await setting.told())[-2:]
+    assert not {"from", "from_user_id"} & system["messages"][0].keys()
+    assert system["messages"][0]["system"]["user_id"] == "DE.1399"
+    assert update["user_id_update"][0]["user_id"] == {"previous": old, "current": "DE.1399"}
+
+
+async def test_edits_and_deletions_name_the_original_and_have_ids_of_their_own(setting: Setting) -> None:
+    vendor = setting.vendor
+    message = await vendor.say("anna", "Helo")
+    await vendor.edit("anna", message, "Hello")
+    await vendor.delete("anna", message)
+    edit, revoke = (await setting.messages())[-2:]
+    assert edit["edit"] == {"original_message_id": message, "message": content.text("Hello")}
+    assert revoke["revoke"] == {"original_message_id": message}
+    assert len({message, edit["id"], revoke["id"]}) == 3
+    vendor.number.coexistence = False
+    await vendor.edit("anna", message, "Hullo")
+    assert (await setting.messages())[-1]["errors"][0]["code"] == 131051
+    vendor.graph.pace.forward(16 * 60)
+    with pytest.raises(ValueError, match="too late"):
+        await vendor.edit("anna", message, "Hallo")
+
+
+async def test_reactions_go_both_ways_and_are_taken_back_with_nothing(setting: Setting) -> None:
+    vendor = setting.vendor
+    await setting.send("text", {"body": "Hello"})
+    (shown,) = vendor.ledger.shown
+    await vendor.react("anna", shown.id, "👍")
+    await vendor.react("anna", shown.id, "👍", take_back=True)
+    given, taken = (await setting.messages())[-2:]
+    assert given["reaction"] == {"message_id": shown.id, "emoji": "👍"}
+    assert taken["reaction"]["emoji"] == ""
+    await setting.send("reaction", {"message_id": given["id"], "emoji": "❤"})
+    assert vendor.reactions == {given["id"]: "❤"}
+    assert vendor.ledger.shown == [shown]
+
+
+@pytest.mark.parametrize(
+    ("what", "type_"),
+    [
+        (content.location(52.5, 13.4, name="Shop"), "location"),
+        (content.contacts("Ben"), "contacts"),
+        (content.order(("nepenthes", 2, 9.5)), "order"),
+        (content.flow_reply("not json"), "interactive"),
+        (content.unsupported(), "unsupported"),
+        (content.unsupported("foo"), "foo"),
+        (content.text("from an ad") | content.referral(), "text"),
+        (content.text("passed on") | content.forwarded(often=True), "text"),
+        (content.text("to all") | content.in_group("group-1"), "text"),
+        (content.revoke("wamid.unknown"), "revoke"),
+    ],
+)
+async def test_a_person_can_send_whatever_the_vendor_knows(setting: Setting, what: dict[str, Any], type_: str) -> None:
+    setting.vendor.sends("anna", what)
+    message = (await setting.messages())[-1]
+    assert message["type"] == type_
+    assert what.items() <= message.items()
+
+
+async def test_a_voice_note_says_so(setting: Setting) -> None:
+    await setting.vendor.say("anna", "", files=[File("note.ogg", "audio/ogg", b"ogg")])
+    audio = (await setting.messages())[-1]["audio"]
+    assert (audio["voice"], audio["mime_type"]) == (True, "audio/ogg; codecs=opus")
+
+
+async def test_what_is_about_the_account_is_no_message(setting: Setting) -> None:
+    setting.vendor.account_field("account_update", {"event": "ACCOUNT_VIOLATION"})
+    setting.vendor.account_error(131042, "payment")
+    field, error = (await setting.told())[-2:]
+    assert field == {"event": "ACCOUNT_VIOLATION"}
+    assert error["errors"][0]["code"] == 131042
+    assert "messages" not in error
+
+
+async def test_a_message_of_another_number_cannot_be_answered_or_marked(setting: Setting) -> None:
+    vendor = setting.vendor
+    sibling = vendor.add_number("+1 555-0101")
+    (message,) = vendor.says("anna", "to the other", number=sibling)
+    path = f"{vendor.number.id}/messages"
+    mark = {"messaging_product": "whatsapp", "status": "read", "message_id": message}
+    assert (await setting.client.post(path, mark)).code[0] == 131009
+    assert (await setting.send("text", {"body": "x"}, context={"message_id": message})).code[0] == 131009
+
+
+async def test_each_fault_does_what_it_says(setting: Setting) -> None:
+    vendor, faults = setting.vendor, setting.vendor.faults
+
+    def shown() -> list[Shown]:
+        return vendor.ledger.at(vendor.place("anna"))
+
+    faults.next(Fault("refuse", "messages", status=500), Fault("limit", "messages", retry_after=90))
+    assert (await setting.send("text", {"body": "1"})).code[0] == 131000
+    limited = await setting.send("text", {"body": "2"})
+    assert limited.code[0] == 130429
+    assert "Retry-After" not in limited.headers
+    assert '"estimated_time_to_regain_access": 2' in limited.headers["X-Business-Use-Case-Usage"]
+    faults.next(Fault("lose", status=502), Fault("drop"))
+    assert (await setting.send("text", {"body": "3"})).headers["Content-Type"].startswith("text/html")
+    with pytest.raises(aiohttp.ClientError):
+        await setting.send("text", {"body": "4"})
+    assert shown() == []
+    faults.next(Fault("fail_after", status=503), Fault("drop_after"), Fault("garbage"), Fault("slow", seconds=0.2))
+    assert (await setting.send("text", {"body": "5"})).status == 503
+    with pytest.raises(aiohttp.ClientError):
+        await setting.send("text", {"body": "6"})
+    with pytest.raises(ValueError, match="Expecting"):
+        await setting.send("text", {"body": "7"})
+    began = asyncio.get_running_loop().time()
+    await setting.send("text", {"body": "8"})
+    assert asyncio.get_running_loop().time() - began >= 0.2
+    assert [each.text for each in shown()] == ["5", "6", "7", "8"]
+    assert [each.did for each in vendor.ledger.requests] == [False] * 4 + [True] * 4
+    assert faults.left == 0
