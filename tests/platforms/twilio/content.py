@@ -36,6 +36,13 @@ class Filled:
     needs_session: bool = False
 
 
+def without_nulls(value: Any) -> Any:
+    """The SDK writes null for every field that it knows and was not given."""
+    if isinstance(value, dict):
+        return {name: without_nulls(each) for name, each in value.items() if each is not None}
+    return [without_nulls(each) for each in value] if isinstance(value, list) else value
+
+
 def check(body: Any) -> None:
     """Raises TwilioError."""
     if not isinstance(body, dict) or not isinstance(body.get("types"), dict) or not body["types"]:

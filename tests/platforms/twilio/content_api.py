@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.platforms.twilio.content import check
+from tests.platforms.twilio.content import check, without_nulls
 from tests.platforms.twilio.errors import TwilioError
 from tests.platforms.twilio.world import World
 from tests.platforms.vendor import Request
@@ -18,7 +18,7 @@ class Contents(World):
         if request.content_type != "application/json":
             raise TwilioError(20001, 415, "Content-Type must be application/json")
         try:
-            body = json.loads(await request.read())
+            body = without_nulls(json.loads(await request.read()))
         except ValueError:
             raise TwilioError(20001, message="The body is no JSON") from None
         check(body)
