@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import aiohttp
+from yarl import URL
 
 from tests.platforms.pacing import Pace
 
@@ -144,8 +145,10 @@ class Postman:
             self._back = asyncio.Event()
 
     async def _post(self, parcel: Parcel, session: aiohttp.ClientSession) -> Outcome:
+        # The address is called as it is written, because a signature may be over it.
+        url = URL(parcel.url, encoded=True)
         request = session.request(
-            parcel.method, parcel.url, data=parcel.body or None, headers=parcel.headers, allow_redirects=False
+            parcel.method, url, data=parcel.body or None, headers=parcel.headers, allow_redirects=False
         )
         async with request as response:
             parcel.answer = (response.headers.get("Content-Type", ""), await response.text(errors="replace"))

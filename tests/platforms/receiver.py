@@ -75,7 +75,8 @@ class Receiver:
             return self._shake(request)
         status = self.statuses.pop(0) if self.statuses else 200
         async with self._news:
-            received = Received(request.method, str(request.url), request.headers, await request.read(), status)
+            url = f"{request.scheme}://{request.host}{request.raw_path}"
+            received = Received(request.method, url, request.headers, await request.read(), status)
             self.requests.append(received)
             self._news.notify_all()
         if status == 0:

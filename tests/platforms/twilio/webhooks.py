@@ -14,6 +14,8 @@ from tests.platforms.postman import Outcome, Parcel, Postman
 from tests.platforms.twilio.signing import Pairs, Signer, with_body_hash
 
 FORM = "application/x-www-form-urlencoded; charset=UTF-8"
+FIRST_WAIT = 0.25
+"""Before the first retry; then twice as long each time. Twilio does not say how long it waits."""
 LONGEST = 15.0
 """Seconds for all attempts together."""
 
@@ -119,7 +121,7 @@ class Webhooks:
 
     def _wait_after(self, parcel: Parcel) -> float | None:
         policy, outcome, tries = self._policies[parcel], parcel.outcomes[-1], len(parcel.outcomes)
-        wait = 0.5 * 2.0 ** (tries - 1)
+        wait = FIRST_WAIT * 2.0 ** (tries - 1)
         if tries > policy.retries or not policy.covers(outcome) or parcel.waited + wait > policy.total:
             return None
         return None if isinstance(outcome, int) and outcome < 400 else wait
