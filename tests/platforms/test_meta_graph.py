@@ -148,6 +148,13 @@ async def test_the_signature_is_over_the_escaped_bytes(setting: Setting) -> None
     assert setting.whatsapp.app.secret != setting.instagram.app.secret
 
 
+async def test_a_forger_can_be_played(setting: Setting) -> None:
+    setting.graph.webhooks.alter = lambda headers: {name: headers[name] for name in ("Content-Type", "X-Hub-Signature")}
+    await setting.whatsapp.say("anna", "Hello")
+    (received,) = await setting.settled()
+    assert "X-Hub-Signature-256" not in received.headers
+
+
 async def test_nothing_is_delivered_before_the_handshake(setting: Setting) -> None:
     setting.receiver.verify_token = setting.whatsapp.app.verify_token
     await setting.whatsapp.say("anna", "Hello")

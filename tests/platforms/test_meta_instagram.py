@@ -85,10 +85,23 @@ async def test_a_send_is_shown_and_echoed_with_our_app(setting: Setting) -> None
 
 
 async def test_an_echo_may_arrive_before_the_answer(setting: Setting) -> None:
-    setting.vendor.echo_first = True
+    setting.vendor.echoes = "before"
     answer = await setting.send({"text": "Hello"})
     # Nothing is waited for: it is there already.
     assert setting.receiver.requests[-1].json["entry"][0]["messaging"][0]["message"]["mid"] == answer.body["message_id"]
+
+
+async def test_an_echo_may_come_late_and_with_our_metadata_if_asked_for(setting: Setting) -> None:
+    vendor = setting.vendor
+    vendor.echoes = "held"
+    mid = (await setting.send({"text": "Hello", "metadata": "reply-1"})).body["message_id"]
+    assert len(await setting.events()) == 1
+    assert vendor.ledger.shown[0].marker == "reply-1"
+    vendor.echo(vendor.messages[mid], app_id=vendor.app.id)
+    assert "metadata" not in (await setting.events())[-1]["message"]
+    vendor.echo_metadata = True
+    vendor.echo(vendor.messages[mid], app_id=vendor.app.id)
+    assert (await setting.events())[-1]["message"]["metadata"] == "reply-1"
 
 
 async def test_an_answer_of_a_colleague_in_the_app_is_an_echo_without_an_app(setting: Setting) -> None:

@@ -386,6 +386,25 @@ async def test_what_is_about_the_account_is_no_message(setting: Setting) -> None
     assert "messages" not in error
 
 
+async def test_an_answer_of_a_colleague_in_the_app_is_told_in_a_field_of_its_own(setting: Setting) -> None:
+    id_ = setting.vendor.human("anna", "I take over")
+    (echo,) = (await setting.told())[-1]["message_echoes"]
+    assert _changes(setting.receiver.accepted[-1])[0]["field"] == "smb_message_echoes"
+    assert (echo["id"], echo["to"], echo["from"]) == (id_, setting.vendor.person("anna").wa_id, "15550100")
+    assert setting.vendor.ledger.shown == []
+
+
+async def test_identities_can_be_missing_or_other_than_expected(setting: Setting) -> None:
+    vendor = setting.vendor
+    anna = vendor.person("anna")
+    odd = {"wa_id": anna.user_id, "user_id": anna.user_id}
+    vendor.sends("anna", content.text("x") | {"from": anna.user_id}, contacts=[odd])
+    vendor.sends("anna", content.text("y"), contacts=[])
+    one, two = (await setting.told())[-2:]
+    assert (one["messages"][0]["from"], one["contacts"]) == (anna.user_id, [odd])
+    assert "contacts" not in two
+
+
 async def test_a_message_of_another_number_cannot_be_answered_or_marked(setting: Setting) -> None:
     vendor = setting.vendor
     sibling = vendor.add_number("+1 555-0101")

@@ -172,6 +172,14 @@ async def test_an_answer_that_takes_too_long_counts_as_none(setting: Setting) ->
     assert setting.vendor.webhooks.debugger == [11205]
 
 
+@pytest.mark.parametrize("forged", ["", "0" * 28, "not base64 ÿ"])
+async def test_a_forger_can_be_played(setting: Setting, forged: str) -> None:
+    setting.vendor.webhooks.alter = lambda headers: headers | {"X-Twilio-Signature": forged}
+    await setting.vendor.say("anna", "Hello")
+    (received,) = await setting.settled()
+    assert not setting.valid(received)
+
+
 async def test_what_was_refused_goes_to_the_fallback_with_the_reason(setting: Setting) -> None:
     setting.vendor.webhooks.fallback_url = setting.receiver.base + "/fallback"
     setting.receiver.statuses = [500]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
 
 from tests.platforms.meta.calls import Call
 from tests.platforms.meta.errors import GraphError, missing, unknown_object
 from tests.platforms.meta.instagram_checks import ACTIONS, MEDIA_TYPES, REACTIONS, Seen, seen, wrong
-from tests.platforms.meta.instagram_world import HUMAN_WINDOW, WINDOW, Message, Person, World
+from tests.platforms.meta.instagram_world import CONVERSATION, HUMAN_WINDOW, WINDOW, Message, Person, World
 from tests.platforms.meta.media import fetch_link
 from tests.platforms.pacing import Bucket
+from tests.platforms.postman import Parcel
 from tests.platforms.vendor import File, Request, Shown
 
 PROFILE = {
@@ -29,7 +30,8 @@ DETAILED = 20
 
 
 class Api(World):
-    """``echo_first``: the echo of a send is delivered before the send is answered. ``echo_metadata``: the echo carries
+    """``echoes``: the echo of a send follows its answer, is delivered before it, or waits until a test sends it
+    (``echo``). ``echo_metadata``: the echo carries
     our ``metadata``, as Messenger's does; for Instagram nothing says so."""
 
     limit_code = 613
@@ -37,7 +39,7 @@ class Api(World):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         now = self.graph.pace.now
-        self.echo_first = False
+        self.echoes: Literal["after", "before", "held"] = "after"
         self.echo_metadata = False
         self.send_limit = Bucket(300, 1 / 300, now)
         self.media_limit = Bucket(10, 1 / 10, now)
@@ -49,13 +51,13 @@ class Api(World):
         self.graph.surfaces.append(self)
 
     def owns(self, node: str) -> bool:
-        ours = node in (self.ig_id, self.page_id) or node in self.messages or self.by_id(node) is not None
-        return ours or any(node == self.conversation(each) for each in self.people.values())
+        person = self.by_id(node.removeprefix(CONVERSATION))
+        return node in (self.ig_id, self.page_id) or node in self.messages or person is not None
 
     def operation(self, call: Call) -> str:
         if call.edge == "messages":
             return "sender_action" if "sender_action" in call.params else "messages"
-        if call.edge == "conversations" or call.node.startswith("aWdfZAG06"):
+        if call.edge == "conversations" or call.node.startswith(CONVERSATION):
             return "conversations"
         return "message.get" if call.node in self.messages else "profile" if self.by_id(call.node) else "account.get"
 
@@ -152,12 +154,12 @@ class Api(World):
                 native=body,
             )
         )
-        parcel = self.echo(message, app_id=self.app.id)
-        if self.echo_first and parcel is not None:
+        parcel = self.echo(message, app_id=self.app.id) if self.echoes != "held" else None
+        if self.echoes == "before" and parcel is not None:
             await parcel.tried.wait()
         return {"recipient_id": person.igsid, "message_id": message.mid}
 
-    def echo(self, message: Message, *, app_id: str = "") -> Any:
+    def echo(self, message: Message, *, app_id: str = "") -> Parcel | None:
         """``app_id`` is left out when a person sent it in the app."""
         told = {"mid": message.mid, "is_echo": True} | ({"app_id": int(app_id)} if app_id else {})
         body = message.body
@@ -221,7 +223,8 @@ class Api(World):
 
     def _history(self, call: Call) -> dict[str, Any]:
         self._look_up()
-        person = next(each for each in self.people.values() if self.conversation(each) == call.node)
+        person = self.by_id(call.node.removeprefix(CONVERSATION))
+        assert person is not None, "the front door looked it up"
         messages = [{"id": each.mid, "created_time": _time(each.at)} for each in self._of(person)]
         return {"id": call.node, "messages": {"data": messages}}
 

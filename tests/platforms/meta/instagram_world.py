@@ -12,6 +12,8 @@ from tests.platforms.postman import Parcel
 from tests.platforms.vendor import Faults, Ledger, Shown
 
 WINDOW, HUMAN_WINDOW = 24 * 3600, 7 * 24 * 3600
+CONVERSATION = "aWdfZAG06"
+"""How the ids of conversations begin."""
 
 
 @dataclass(eq=False)
@@ -55,6 +57,7 @@ class World:
         self.ig_id = self.graph.ids.digits(17, "17841")
         self.page_id = self.graph.ids.digits(15, "10")
         self.people: dict[str, Person] = {}
+        self._by_id: dict[str, Person] = {}
         self.messages: dict[str, Message] = {}
         scopes = ("instagram_basic", "instagram_manage_messages", "pages_messaging", "human_agent")
         own = self.ig_id if login == "instagram" else self.page_id
@@ -65,15 +68,16 @@ class World:
     def person(self, name: str) -> Person:
         if name not in self.people:
             username = name.lower().replace(" ", ".")
-            self.people[name] = Person(name, self.graph.ids.digits(16, "7"), username, profile_name=name)
+            new = Person(name, self.graph.ids.digits(16, "7"), username, profile_name=name)
+            self.people[name] = self._by_id[new.igsid] = new
         return self.people[name]
 
     def by_id(self, igsid: str) -> Person | None:
-        return next((each for each in self.people.values() if each.igsid == igsid), None)
+        return self._by_id.get(igsid)
 
     def conversation(self, person: Person) -> str:
         """Its id in the Conversations API."""
-        return f"aWdfZAG06{person.igsid}"
+        return CONVERSATION + person.igsid
 
     def push(
         self,

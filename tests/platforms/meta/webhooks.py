@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -54,6 +54,8 @@ class Webhooks:
     def __init__(self, pace: Pace, ids: MetaIds) -> None:
         self.verify_first = True
         self.verified: set[str] = set()
+        self.alter: Callable[[dict[str, str]], dict[str, str]] = lambda headers: headers
+        """What becomes of the headers of a delivery: a forger's webhooks go here."""
         self.postman = Postman(pace, _wait_after, before=self._handshake)
         self._pace = pace
         self._ids = ids
@@ -109,7 +111,8 @@ class Webhooks:
             return None
         body = encoded({"object": kind, "entry": list(self._entries(updates, merge))})
         headers = {"Content-Type": "application/json", "User-Agent": "facebookexternalua", "Accept": "*/*"}
-        parcel = Parcel(url, body, headers | signatures(app.secret, body), updates[0].lane)
+        headers = self.alter(headers | signatures(app.secret, body))
+        parcel = Parcel(url, body, headers, updates[0].lane)
         self._apps[url] = app
         for update in updates:
             if update.announces:

@@ -64,9 +64,10 @@ class WhatsApp(Api):
         reply_to: str = "",
         number: Number | None = None,
         opens_window: bool = True,
-        contact: bool = True,
+        contacts: Sequence[dict[str, Any]] | None = None,
     ) -> str:
-        """Any content of ``whatsapp_content``, or of a test's own; later keys win over those of the frame."""
+        """Any content of ``whatsapp_content``, or of a test's own; later keys win over those of the frame.
+        ``contacts`` in place of the person's own; an empty list leaves the key out."""
         customer, number = self.person(person), number or self.number
         message = Message(
             self.ids.wamid(customer.wa_id), number, customer, outbound=False, at=self.graph.pace.now(), content=what
@@ -81,9 +82,8 @@ class WhatsApp(Api):
             frame = self.addresses(customer, "from", "from_user_id") | frame
         if reply_to:
             frame["context"] = {"from": self._author(reply_to), "id": reply_to}
-        value = self.value(number, messages=[frame | what])
-        if contact:
-            value = self.value(number, contacts=[self.contact(customer)], messages=[frame | what])
+        contacts = [self.contact(customer)] if contacts is None else list(contacts)
+        value = self.value(number, **({"contacts": contacts} if contacts else {}), messages=[frame | what])
         self.push(number, value, lane=customer.place, announces=message.id)
         return message.id
 
@@ -110,6 +110,23 @@ class WhatsApp(Api):
             raise ValueError(f"no choice {label!r} in {shown.choices}")
         return self.sends(person, _reply(shown.native, label), reply_to=shown.id)
 
+    def human(self, person: str, text: str) -> str:
+        """Someone of the business answers in the business app. Not in the ledger, which is about what we sent."""
+        customer, at = self.person(person), self.graph.pace.now()
+        what = content.text(text)
+        message = Message(self.ids.wamid(customer.wa_id), self.number, customer, outbound=True, at=at, content=what)
+        self.messages[message.id] = message
+        ends = {"from": self._author(""), **self.addresses(customer, "to", "to_user_id")}
+        echo = {**ends, "id": message.id, "timestamp": self.stamp(), **what}
+        self.push(
+            self.number,
+            self.value(self.number, message_echoes=[echo]),
+            lane=customer.place,
+            announces=message.id,
+            field="smb_message_echoes",
+        )
+        return message.id
+
     def read(self, shown: Shown) -> None:
         """The person opens the conversation: a ``read`` status."""
         self.tell(self.messages[shown.id], "read")
@@ -120,7 +137,7 @@ class WhatsApp(Api):
         customer = self.person(person)
         new_id = user_id or self.ids.digits(18, "DE.13")
         told = content.changed_number(customer.name, customer.wa_id, wa_id, new_id if self.bsuid else "")
-        self.sends(person, told, opens_window=False, contact=False)
+        self.sends(person, told, opens_window=False, contacts=[])
         customer.wa_id = wa_id
         if self.bsuid:
             self._update_user_id(customer, new_id)
@@ -131,7 +148,7 @@ class WhatsApp(Api):
         customer = self.person(person)
         wa_id = "" if customer.number_hidden else customer.wa_id
         told = content.changed_user_id(customer.name, customer.user_id, user_id, wa_id)
-        self.sends(person, told, opens_window=False, contact=False)
+        self.sends(person, told, opens_window=False, contacts=[])
         self._update_user_id(customer, user_id)
 
     def _update_user_id(self, customer: Customer, new: str) -> None:

@@ -29,15 +29,6 @@ MEDIA_TYPES: dict[str, dict[str, int]] = {
         100 * MEGABYTE,
     ),
 }
-TOP = {
-    "messaging_product",
-    "recipient_type",
-    "to",
-    "recipient",
-    "type",
-    "context",
-    "biz_opaque_callback_data",
-}
 
 
 @dataclass(slots=True)
@@ -57,7 +48,6 @@ def check_frame(body: dict[str, Any]) -> str:
     kind = body.get("type", "text")
     if kind not in CHECKS:
         raise GraphError(100, f"(#100) Param type must be one of {{{', '.join(sorted(CHECKS)).upper()}}}")
-    _only(body, TOP | {kind}, "")
     if body.get("recipient_type", "individual") not in ("individual", "group"):
         raise invalid("recipient_type must be individual or group")
     if not body.get("to") and not body.get("recipient"):
@@ -200,7 +190,7 @@ def _string(content: Any, where: str, name: str, limit: int) -> str:
 
 def _only(content: dict[str, Any], allowed: set[str], where: str) -> None:
     for name in content.keys() - allowed:
-        raise GraphError(100, f'(#100) Unexpected key "{name}" on param "{where or "message"}".')
+        raise GraphError(100, f'(#100) Unexpected key "{name}" on param "{where}".')
 
 
 def _distinct(values: Iterable[str], complaint: str) -> None:

@@ -70,6 +70,7 @@ class World:
         self.waba = self.ids.digits(15, "10")
         self.numbers: dict[str, Number] = {}
         self.customers: dict[str, Customer] = {}
+        self._found: dict[str, Customer] = {}
         self.messages: dict[str, Message] = {}
         self.number = self.add_number("+1 555-0100")
         scopes = ("whatsapp_business_management", "whatsapp_business_messaging")
@@ -97,8 +98,10 @@ class World:
     def recipient(self, to: str, user_id: str) -> Customer | None:
         """Whom a send is for: the number wins over the user id."""
         digits = "".join(filter(str.isdigit, to))
-        for customer in self.customers.values():
+        likely = self._found.get(digits or user_id)
+        for customer in [*([likely] if likely else []), *self.customers.values()]:
             if (digits and customer.wa_id == digits) or (not to and customer.user_id == user_id):
+                self._found[digits or user_id] = customer
                 return customer
         return None
 

@@ -110,7 +110,10 @@ class Api(Files, Contents):
         draft = checked(MultiDict((name, str(value)) for name, value in (await request.post()).items()), self)
         person = self.at_address(draft.recipient)
         code = draft.failure or await self._failure(draft, person)
-        record = self.record(self.sender, draft.recipient, draft.body, direction="outbound-api", status="queued")
+        sid = "MM" if draft.media else "SM"
+        record = self.record(
+            self.sender, draft.recipient, draft.body, direction="outbound-api", status="queued", sid=sid
+        )
         record.callback, record.choices = draft.callback, draft.choices
         noted.did = True
         files = [] if code else await self._attached(record, draft)

@@ -58,7 +58,8 @@ class Twilio(Api):
         """Any message: ``more`` parameters, in the vendor's own names, stand after the usual ones or in their place;
         those named in ``without`` are left out."""
         who = self.person(person)
-        record = self.record(who.address, self.sender, text, direction="inbound", status="received")
+        sid = "MM" if file else "SM"
+        record = self.record(who.address, self.sender, text, direction="inbound", status="received", sid=sid)
         who.last_in = record.at
         pairs = [*self._usual(who, record, file, text), *self._replied(reply_to), *self._opted(who, text)]
         names = {name for name, _ in more} | set(without)

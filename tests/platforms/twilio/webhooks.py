@@ -52,6 +52,8 @@ class Webhooks:
         self.public_url: tuple[str, str] | None = None
         self.fallback_url = ""
         self.method = "POST"
+        self.alter: Callable[[dict[str, str]], dict[str, str]] = lambda headers: headers
+        """What becomes of the headers of a webhook: a forger's go here."""
         self.debugger: list[int] = []
         self.postman = Postman(pace, self._wait_after, ended=self._ended)
         self._random = random.Random(seed)
@@ -115,7 +117,7 @@ class Webhooks:
         common = {"User-Agent": "TwilioProxy/1.1", "Accept": "*/*", "I-Twilio-Idempotency-Token": token}
         method = "POST" if body else self.method
         patience = min(LONGEST, policy.total, policy.read_timeout)
-        parcel = Parcel(url.partition("#")[0], body, common | headers, lane, method, patience)
+        parcel = Parcel(url.partition("#")[0], body, self.alter(common | headers), lane, method, patience)
         self._policies[parcel] = policy
         return self.postman.send(parcel, at_once=at_once)
 

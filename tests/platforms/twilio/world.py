@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from tests.platforms.ids import Ids
@@ -38,7 +37,7 @@ class Person:
 
 class World:
     def __init__(self, *, pace: Pace | None = None, seed: int = 1) -> None:
-        self.pace = pace or Pace(scale=0.01, now=time.time)
+        self.pace = pace or Pace()
         self.ids = Ids(seed)
         self.ledger = Ledger()
         self.faults = Faults()
@@ -50,6 +49,7 @@ class World:
         """Where messages go."""
         self.webhooks = Webhooks(self.pace, Signer(self.auth_token), self.reply_of, seed)
         self.people: dict[str, Person] = {}
+        self._found: dict[str, Person] = {}
         self.records: dict[str, Record] = {}
         self.contents: dict[str, Content] = {}
         self.api_calls = Bucket(100, 1 / 100, self.pace.now)
@@ -72,7 +72,12 @@ class World:
     def at_address(self, address: str) -> Person | None:
         """Who is reached at it: the number works although it is hidden."""
         wanted = address.removeprefix("whatsapp:")
-        return next((each for each in self.people.values() if wanted in (each.number, each.user_id)), None)
+        likely = self._found.get(wanted)
+        for person in [*([likely] if likely else []), *self.people.values()]:
+            if wanted in (person.number, person.user_id):
+                self._found[wanted] = person
+                return person
+        return None
 
     def window_open(self, person: Person) -> bool:
         return person.last_in is not None and self.pace.now() - person.last_in < WINDOW
