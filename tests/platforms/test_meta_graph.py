@@ -165,6 +165,10 @@ async def test_nothing_is_delivered_before_the_handshake(setting: Setting) -> No
     assert set(shakes[1:]) == {setting.instagram.app.verify_token}
     (lost,) = setting.graph.webhooks.postman.lost
     assert set(lost.outcomes) == {403}
+    setting.receiver.handshakes.clear()
+    await setting.whatsapp.say("anna", "again")
+    await setting.settled()
+    assert setting.receiver.handshakes == []
 
 
 async def test_only_a_200_is_an_answer_and_the_bytes_stay_the_same(setting: Setting) -> None:

@@ -63,6 +63,8 @@ async def test_what_is_typed_is_said_and_a_number_picks_a_choice(tmp_path: Path)
         told = ("No", "Maybe", "👍", "leaf", "3")
         await receiver.until(lambda: len(_messages(receiver)) == 1 + len(told))
         keyboard.type("/quit")
+    picked = next(each["interactive"] for each in _messages(receiver) if each["type"] == "interactive")
+    assert picked["button_reply"] == {"id": "n", "title": "No"}
     types = [each["type"] for each in _messages(receiver)]
     assert sorted(types) == sorted(["text", "interactive", "edit", "reaction", "image", "text"])
     assert _messages(receiver)[-1]["text"] == {"body": "3"}

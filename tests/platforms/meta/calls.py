@@ -84,12 +84,10 @@ async def read_call(request: web.Request) -> Call:
 
 
 async def _body(request: web.Request) -> tuple[dict[str, Any], dict[str, File]]:
-    """Another content type than these carries no parameters, as far as Graph is concerned."""
+    """JSON or a form. Another content type carries no parameters, as far as Graph is concerned."""
     if request.content_type == "application/json":
         text = await request.read()
         return (parsed(text), {}) if text else ({}, {})
-    if request.content_type not in ("application/x-www-form-urlencoded", "multipart/form-data"):
-        return {}, {}
     params: dict[str, Any] = {}
     files: dict[str, File] = {}
     for name, value in (await request.post()).items():

@@ -1,71 +1,23 @@
-"""Instagram on the simulated Graph: what is sent, what is refused, what people do, what is told of it."""
+"""What is sent on the simulated Instagram, what is refused, and the echoes."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import aiohttp
 import pytest
 
-from tests.platforms.meta import Instagram
-from tests.platforms.meta import instagram_content as content
-from tests.platforms.meta.client import Answer, Client, client_of
-from tests.platforms.receiver import Receiver
+from tests.platforms.test_instagram.setting import Setting
 from tests.platforms.vendor import Fault, File
 
 DAY = 86_400
+
 REPLIES = [{"content_type": "text", "title": f"Reply {n}", "payload": f"p{n}"} for n in range(14)]
+
 BUTTON = {"type": "postback", "title": "Order", "payload": "order"}
+
 ELEMENT = {"title": "Nepenthes", "subtitle": "A pitcher", "buttons": [BUTTON]}
-
-
-@dataclass
-class Setting:
-    """A vendor, a client of it, and a receiver of its webhooks. Anna has written once."""
-
-    vendor: Instagram
-    client: Client
-    receiver: Receiver
-
-    async def send(self, message: Any, *, to: str = "anna", **more: Any) -> Answer:
-        recipient = {"id": self.vendor.person(to).igsid}
-        return await self.client.post("me/messages", {"recipient": recipient, "message": message, **more})
-
-    async def act(self, action: str, **more: Any) -> Answer:
-        recipient = {"id": self.vendor.person("anna").igsid}
-        return await self.client.post("me/messages", {"recipient": recipient, "sender_action": action, **more})
-
-    async def entries(self) -> list[dict[str, Any]]:
-        await self.vendor.settled()
-        return [entry for each in self.receiver.accepted for entry in each.json["entry"]]
-
-    async def events(self) -> list[dict[str, Any]]:
-        return [event for entry in await self.entries() for event in entry.get("messaging", [])]
-
-
-async def _setting(login: Literal["instagram", "facebook"]) -> AsyncIterator[Setting]:
-    vendor, receiver = Instagram(login=login), Receiver()
-    async with receiver.serving(), vendor.serving():
-        vendor.call(receiver.url)
-        await vendor.say("anna", "Hello")
-        await vendor.settled()
-        async with client_of(vendor.settings()) as client:
-            yield Setting(vendor, client, receiver)
-
-
-@pytest.fixture
-async def setting() -> AsyncIterator[Setting]:
-    async for each in _setting("instagram"):
-        yield each
-
-
-@pytest.fixture
-async def by_page() -> AsyncIterator[Setting]:
-    async for each in _setting("facebook"):
-        yield each
 
 
 def _template(*elements: Any) -> dict[str, Any]:
@@ -102,13 +54,6 @@ async def test_an_echo_may_come_late_and_with_our_metadata_if_asked_for(setting:
     vendor.echo_metadata = True
     vendor.echo(vendor.messages[mid], app_id=vendor.app.id)
     assert (await setting.events())[-1]["message"]["metadata"] == "reply-1"
-
-
-async def test_an_answer_of_a_colleague_in_the_app_is_an_echo_without_an_app(setting: Setting) -> None:
-    mid = setting.vendor.human("anna", "I take over")
-    echo = (await setting.events())[-1]["message"]
-    assert echo == {"mid": mid, "text": "I take over", "is_echo": True}
-    assert setting.vendor.ledger.shown == []
 
 
 async def test_a_page_speaks_at_the_other_host_with_its_own_token(by_page: Setting) -> None:
@@ -191,18 +136,6 @@ async def test_who_never_wrote_blocked_us_or_does_not_exist_cannot_be_reached(se
     assert answer.code == (100, 2534014)
 
 
-async def test_a_profile_needs_consent(setting: Setting) -> None:
-    vendor = setting.vendor
-    anna, ben = vendor.person("anna").igsid, vendor.person("ben").igsid
-    assert (await setting.client.get(ben, fields="name")).code[0] == 230
-    vendor.person("anna").profile_name = None
-    found = await setting.client.get(anna, fields="name,username,follower_count")
-    assert found.body == {"id": anna, "name": None, "username": "anna", "follower_count": 12}
-    assert (await setting.client.get(anna, fields="name,phone")).code[0] == 100
-    vendor.person("anna").blocked = True
-    assert (await setting.client.get(anna, fields="name")).code[0] == 230
-
-
 async def test_sender_actions_type_mark_and_react(setting: Setting) -> None:
     mid = (await setting.events())[0]["message"]["mid"]
     assert (await setting.act("typing_on")).body == {"recipient_id": setting.vendor.person("anna").igsid}
@@ -241,95 +174,6 @@ async def test_ten_videos_a_second_and_no_more(setting: Setting) -> None:
     assert [each.status for each in answers] == [200] * 10 + [400]
     assert answers[-1].code[0] == 613
     assert (await setting.send({"text": "words still go"})).status == 200
-
-
-async def test_what_a_person_does_reuses_the_id_of_the_message(setting: Setting) -> None:
-    vendor = setting.vendor
-    mid = await vendor.say("anna", "Helo")
-    await vendor.edit("anna", mid, "Hallo")
-    await vendor.edit("anna", mid, "Hello")
-    vendor.edited("anna", mid, "Hallo", 1)
-    await vendor.react("anna", mid, "❤")
-    await vendor.react("anna", mid, "🌱")
-    await vendor.react("anna", mid, "🌱", take_back=True)
-    vendor.read("anna", mid)
-    await vendor.delete("anna", mid)
-    events = (await setting.events())[-8:]
-    assert [each["message_edit"] for each in events[:3]] == [
-        {"mid": mid, "text": "Hallo", "num_edit": 1},
-        {"mid": mid, "text": "Hello", "num_edit": 2},
-        {"mid": mid, "text": "Hallo", "num_edit": 1},
-    ]
-    assert [each["reaction"] for each in events[3:6]] == [
-        {"mid": mid, "action": "react", "reaction": "love", "emoji": "❤"},
-        {"mid": mid, "action": "react", "reaction": "other", "emoji": "🌱"},
-        {"mid": mid, "action": "unreact"},
-    ]
-    assert events[6]["read"] == {"mid": mid}
-    assert events[7]["message"] == {"mid": mid, "is_deleted": True}
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        content.story_mention("https://cdn/story"),
-        content.story_reply("nice", "18", "https://cdn/story"),
-        content.share("https://cdn/post", as_share=True),
-        content.share("https://cdn/post"),
-        content.reel("https://cdn/reel"),
-        content.ephemeral(),
-        content.like_heart(),
-        content.unsupported(),
-        content.attachment("image", url=None),
-        {"text": "from an ad"} | content.ad(),
-        {},
-    ],
-)
-async def test_a_person_can_send_whatever_the_vendor_knows(setting: Setting, message: dict[str, Any]) -> None:
-    mid = setting.vendor.sends("anna", message)
-    assert (await setting.events())[-1]["message"] == {"mid": mid} | message
-
-
-async def test_files_are_at_an_open_address_until_it_ends(setting: Setting) -> None:
-    vendor = setting.vendor
-    await vendor.say("anna", "", files=[File(f"{n}.png", "image/png", b"png") for n in range(5)])
-    attachments = (await setting.events())[-1]["message"]["attachments"]
-    assert [each["type"] for each in attachments] == ["image"] * 5
-    async with aiohttp.ClientSession() as session:
-        async with session.get(attachments[4]["payload"]["url"]) as response:
-            assert await response.read() == b"png"
-        vendor.graph.pace.forward(8 * DAY)
-        async with session.get(attachments[4]["payload"]["url"]) as response:
-            assert response.status == 404
-
-
-async def test_some_updates_are_no_messages(setting: Setting) -> None:
-    vendor = setting.vendor
-    vendor.refers("anna", content.link())
-    vendor.postback("anna", "Prices", "icebreaker-1", mid=False)
-    vendor.handover("anna", "take", previous_owner_app_id="1")
-    await vendor.settled()
-    vendor.change("comments", {"id": "1", "text": "nice"}, entry="0")
-    await vendor.settled()
-    vendor.standby = True
-    await vendor.say("anna", "to another app")
-    entries = (await setting.entries())[-5:]
-    assert entries[0]["messaging"][0]["referral"]["source"] == "IGME"
-    assert entries[1]["messaging"][0]["postback"] == {"title": "Prices", "payload": "icebreaker-1"}
-    assert "take_thread_control" in entries[2]["messaging"][0]
-    assert (entries[3]["id"], entries[3]["changes"][0]["field"]) == ("0", "comments")
-    assert "messaging" not in entries[4]
-    assert entries[4]["standby"][0]["message"]["text"] == "to another app"
-
-
-async def test_ids_can_be_numbers_and_times_are_milliseconds(setting: Setting) -> None:
-    setting.vendor.spelling = "number"
-    await setting.vendor.say("anna", "Hello")
-    entry = (await setting.entries())[-1]
-    event = entry["messaging"][0]
-    assert event["sender"]["id"] == int(setting.vendor.person("anna").igsid)
-    assert event["timestamp"] > 1_600_000_000_000
-    assert entry["time"] >= event["timestamp"]
 
 
 async def test_a_conversation_can_be_looked_up_to_find_what_was_sent(setting: Setting) -> None:
