@@ -41,17 +41,18 @@ class Pace:
 
 
 class Bucket:
-    """A limit with a burst: each piece takes a token, and a token comes back every ``every`` seconds."""
+    """A limit with a burst: each piece takes a token, and a token comes back every ``every`` seconds. ``now`` is its
+    clock, which a test may hold."""
 
     def __init__(self, burst: int, every: float, now: Callable[[], float]) -> None:
         self.burst = burst
         self.every = every
-        self._now = now
+        self.now = now
         self._left: dict[str, tuple[float, float]] = {}
 
     def take(self, key: str = "") -> bool:
         """False when nothing is left; nothing is taken then."""
-        now = self._now()
+        now = self.now()
         left, since = self._left.get(key, (float(self.burst), now))
         left = min(float(self.burst), left + (now - since) / self.every)
         taken = left >= 1

@@ -53,8 +53,8 @@ class GraphError(Exception):
         self.details = details
         self.status = status or STATUS.get(code, 400)
 
-    def body(self, trace: str) -> dict[str, Any]:
-        error: dict[str, Any] = {"message": self.message, "type": "OAuthException", "code": self.code}
+    def body(self, trace: str, type_: str = "OAuthException") -> dict[str, Any]:
+        error: dict[str, Any] = {"message": self.message, "type": type_, "code": self.code}
         if self.subcode is not None:
             error["error_subcode"] = self.subcode
         if self.details:

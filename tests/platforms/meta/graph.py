@@ -114,11 +114,11 @@ class Graph:
                 self._admit(call)
                 answer = await surface.handle(call, noted)
             except GraphError as error:
-                return self._refused(error)
-            return answer if isinstance(answer, web.Response) else self._answer(answer)
+                return self._refused(error, host=call.host)
+            return answer if isinstance(answer, web.Response) else self._answer(answer, host=call.host)
 
         try:
-            return await carried_out(request, noted, surface.faults, self._manners(surface), do)
+            return await carried_out(request, noted, surface.faults, self._manners(surface, host=call.host), do)
         finally:
             surface.ledger.changed()
 
@@ -184,20 +184,21 @@ class Graph:
 
         return await carried_out(request, noted, owner.faults, self._manners(owner), do)
 
-    def _answer(self, body: dict[str, Any], status: int = 200) -> web.Response:
-        return web.json_response(body, status=status, headers=self.usage.headers())
+    def _answer(self, body: dict[str, Any], status: int = 200, *, host: str = "") -> web.Response:
+        return web.json_response(body, status=status, headers=self.usage.headers(host))
 
-    def _refused(self, error: GraphError) -> web.Response:
-        return self._answer(error.body(self.ids.trace()), error.status)
+    def _refused(self, error: GraphError, *, host: str = "") -> web.Response:
+        type_ = "IGApiException" if host == "graph.instagram.com" else "OAuthException"
+        return self._answer(error.body(self.ids.trace(), type_), error.status, host=host)
 
-    def _manners(self, surface: Surface) -> Manners:
+    def _manners(self, surface: Surface, *, host: str = "") -> Manners:
         def refusal(fault: Fault) -> web.Response:
             code = int(fault.code or (131000 if surface.limit_code == 130429 else 2))
-            return self._refused(GraphError(code, status=fault.status))
+            return self._refused(GraphError(code, status=fault.status), host=host)
 
         def limit(fault: Fault) -> web.Response:
             self.usage.regain_after = fault.retry_after
             # Graph sends no Retry-After: what is known of the wait stands in the usage header, in minutes.
-            return self._refused(GraphError(int(fault.code or surface.limit_code)))
+            return self._refused(GraphError(int(fault.code or surface.limit_code)), host=host)
 
         return Manners(refusal, limit)

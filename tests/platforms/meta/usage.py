@@ -31,10 +31,13 @@ class Usage:
             raise GraphError(4, "(#4) Application request limit reached")
         calls.append(now)
 
-    def headers(self) -> dict[str, str]:
+    def headers(self, host: str = "") -> dict[str, str]:
+        """In the words of the host."""
         percent = min(100, 100 * len(self._calls.get(self._app, ())) // self.calls_per_hour)
         used = {"call_count": percent, "total_cputime": percent // 2, "total_time": percent // 2}
         regain, self.regain_after = math.ceil(self.regain_after / 60), 0.0
+        if host == "graph.instagram.com":
+            return {"X-App-Usage": json.dumps({"call_volume": percent, "cpu_time": percent // 2})}
         case = {"type": "messaging", **used, "estimated_time_to_regain_access": regain}
         return {
             "X-App-Usage": json.dumps(used),

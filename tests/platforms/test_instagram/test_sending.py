@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import aiohttp
@@ -91,6 +92,13 @@ async def test_what_is_not_allowed_is_refused(setting: Setting, message: Any) ->
     assert setting.vendor.ledger.shown == []
 
 
+async def test_each_host_has_words_of_its_own(setting: Setting, by_page: Setting) -> None:
+    failures = [await each.send({"text": ""}) for each in (setting, by_page)]
+    assert [each.body["error"]["type"] for each in failures] == ["IGApiException", "OAuthException"]
+    usage = [json.loads(each.headers["X-App-Usage"]).keys() for each in failures]
+    assert usage == [{"call_volume", "cpu_time"}, {"call_count", "total_cputime", "total_time"}]
+
+
 async def test_a_text_has_a_thousand_bytes_and_not_letters(setting: Setting) -> None:
     assert (await setting.send({"text": "字" * 333 + "x"})).status == 200
     assert (await setting.send({"text": "x" * 1001})).status == 400
@@ -167,7 +175,7 @@ async def test_media_is_fetched_from_its_address(setting: Setting) -> None:
 async def test_ten_videos_a_second_and_no_more(setting: Setting) -> None:
     vendor = setting.vendor
     now = vendor.graph.pace.now()
-    vendor.media_limit._now = lambda: now
+    vendor.media_limit.now = lambda: now
     setting.receiver.answer = ("video/mp4", "mp4")
     video = {"attachment": {"type": "video", "payload": {"url": f"{setting.receiver.base}/a.mp4"}}}
     answers = [await setting.send(video) for _ in range(11)]
@@ -179,7 +187,7 @@ async def test_ten_videos_a_second_and_no_more(setting: Setting) -> None:
 async def test_a_conversation_can_be_looked_up_to_find_what_was_sent(setting: Setting) -> None:
     vendor = setting.vendor
     now = vendor.graph.pace.now()
-    vendor.look_up_limit._now = lambda: now
+    vendor.look_up_limit.now = lambda: now
     setting.vendor.faults.next(Fault("drop_after", "messages"))
     with pytest.raises(aiohttp.ClientError):
         await setting.send({"text": "did it arrive?"})

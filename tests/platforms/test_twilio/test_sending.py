@@ -134,7 +134,7 @@ async def test_statuses_come_in_any_order_before_the_answer_and_more_than_once(s
 async def test_too_many_calls_get_429_and_a_channel_that_is_full_fails_by_status(setting: Setting) -> None:
     vendor = setting.vendor
     now = vendor.pace.now()
-    vendor.api_calls._now = vendor.channel._now = lambda: now
+    vendor.api_calls.now = vendor.channel.now = lambda: now
     for _ in range(80):
         await setting.send(body="x")
     made = await setting.send(body="the 81st of this second")
