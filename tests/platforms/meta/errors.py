@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 STATUS = {
@@ -92,6 +94,15 @@ def unknown_object(node: str, method: str) -> GraphError:
         " permissions, or does not support this operation",
         subcode=33,
     )
+
+
+@contextmanager
+def well_formed() -> Iterator[None]:
+    """Checks run inside it: a value of another type than it should have is refused, wherever it stands."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise GraphError(100, "(#100) Invalid parameter") from None
 
 
 def parsed(text: bytes) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from aiohttp import web
 
 from tests.platforms.meta.calls import Call
-from tests.platforms.meta.errors import GraphError, missing, unknown_object
+from tests.platforms.meta.errors import GraphError, missing, unknown_object, well_formed
 from tests.platforms.meta.instagram_checks import ACTIONS, MEDIA_TYPES, REACTIONS, Seen, seen, wrong
 from tests.platforms.meta.instagram_world import CONVERSATION, HUMAN_WINDOW, WINDOW, Message, Person, World
 from tests.platforms.meta.media import fetch_link
@@ -85,8 +85,10 @@ class Api(World):
         body = call.params
         person = self._recipient(body)
         if "sender_action" in body:
-            return self._act(person, body, noted)
-        sight = seen(body.get("message"))
+            with well_formed():
+                return self._act(person, body, noted)
+        with well_formed():
+            sight = seen(body.get("message"))
         reply_to = self._check_reply(body)
         self._check_window(person, call)
         slow = any(kind in ("audio", "video") for kind, _ in sight.media)

@@ -108,7 +108,8 @@ class WhatsApp(Api):
         """Raises ValueError when the message has no such choice."""
         if label not in shown.choices:
             raise ValueError(f"no choice {label!r} in {shown.choices}")
-        return self.sends(person, _reply(shown.native, label), reply_to=shown.id)
+        index = shown.choices.index(label)
+        return self.sends(person, _reply(shown.native, label, index), reply_to=shown.id)
 
     def human(self, person: str, text: str) -> str:
         """Someone of the business answers in the business app. Not in the ledger, which is about what we sent."""
@@ -193,9 +194,12 @@ class WhatsApp(Api):
         self.sends(original.customer.name, told, number=original.number)
 
 
-def _reply(native: dict[str, Any], label: str) -> dict[str, Any]:
+def _reply(native: dict[str, Any], label: str, index: int) -> dict[str, Any]:
     """The answer that picking a label gives, by what was sent."""
     if native["type"] == "template":
+        for component in native["template"].get("components", []):
+            if component.get("type") == "button" and str(component.get("index")) == str(index):
+                return content.template_button(label, component["parameters"][0]["payload"])
         return content.template_button(label, label)
     action = native["interactive"]["action"]
     for button in action.get("buttons", []):

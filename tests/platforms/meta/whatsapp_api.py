@@ -9,7 +9,7 @@ from typing import Any, Literal
 from aiohttp import web
 
 from tests.platforms.meta.calls import Call
-from tests.platforms.meta.errors import GraphError, invalid, missing, unknown_object
+from tests.platforms.meta.errors import GraphError, invalid, missing, unknown_object, well_formed
 from tests.platforms.meta.media import Medium, check_file, fetch_link
 from tests.platforms.meta.whatsapp_checks import MEDIA_TYPES, Seen, check_frame, filled, seen
 from tests.platforms.meta.whatsapp_world import Customer, Message, Number, World
@@ -104,8 +104,9 @@ class Api(World):
         if "status" in call.params:
             return self._read(number, call.params, noted)
         body = call.params
-        kind = check_frame(body)
-        sight = seen(kind, body[kind])
+        with well_formed():
+            kind = check_frame(body)
+            sight = seen(kind, body[kind])
         self._check_context(number, body)
         if kind == "reaction" and body["reaction"]["message_id"] not in self.messages:
             raise invalid("reaction['message_id'] is not a message of this conversation")
@@ -117,7 +118,8 @@ class Api(World):
         if customer is None and not to:
             raise invalid("recipient is not a user of this business")
         if kind == "template":
-            sight = self._template(body["template"])
+            with well_formed():
+                sight = self._template(body["template"])
         return await self._send(number, customer, kind, body, sight, noted)
 
     def _check_context(self, number: Number, body: dict[str, Any]) -> None:

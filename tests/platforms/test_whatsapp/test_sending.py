@@ -89,7 +89,8 @@ async def test_a_body_is_longer_in_a_list_than_beside_buttons(setting: Setting) 
 async def test_choices_are_picked_in_the_native_way(setting: Setting) -> None:
     vendor = setting.vendor
     vendor.templates["ask", "en"] = Template("Order {{1}}?", ("Yes", "No"))
-    parameters = [{"type": "body", "parameters": [{"type": "text", "text": "7"}]}]
+    pressed = {"type": "button", "sub_type": "quick_reply", "index": "1", "parameters": [{"payload": "not-7"}]}
+    parameters = [{"type": "body", "parameters": [{"type": "text", "text": "7"}]}, pressed]
     await setting.interactive("button", {"buttons": BUTTONS})
     await setting.interactive("list", {"button": "Open", "sections": [{"rows": ROWS}]})
     await setting.send("template", {"name": "ask", "language": {"code": "en"}, "components": parameters})
@@ -98,10 +99,12 @@ async def test_choices_are_picked_in_the_native_way(setting: Setting) -> None:
     await vendor.choose("anna", button, "Button 1")
     await vendor.choose("anna", rows, "Row 9")
     await vendor.choose("anna", template, "Yes")
-    one, two, three = (await setting.messages())[1:]
+    await vendor.choose("anna", template, "No")
+    one, two, three, four = (await setting.messages())[1:]
     assert one["interactive"] == {"type": "button_reply", "button_reply": {"id": "b1", "title": "Button 1"}}
     assert two["interactive"]["list_reply"] == {"id": "r9", "title": "Row 9", "description": "why"}
     assert three["button"] == {"text": "Yes", "payload": "Yes"}
+    assert four["button"] == {"text": "No", "payload": "not-7"}
     assert [each["context"]["id"] for each in (one, two, three)] == [button.id, rows.id, template.id]
     with pytest.raises(ValueError, match="no choice"):
         await vendor.choose("anna", button, "Button 9")

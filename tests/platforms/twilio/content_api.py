@@ -21,7 +21,11 @@ class Contents(World):
             body = without_nulls(json.loads(await request.read()))
         except ValueError:
             raise TwilioError(20001, message="The body is no JSON") from None
-        check(body)
+        try:
+            check(body)
+        except (AttributeError, KeyError, TypeError):
+            # A value of another type than it should have.
+            raise TwilioError(20001) from None
         told = {"variables": {}, "friendly_name": None} | body
         noted.did = True
         return web.json_response(self._told_content(self.content(told).sid), status=201)
