@@ -60,9 +60,11 @@ async def test_contents_keep_their_limits(setting: Setting, types: dict[str, Any
 async def test_a_content_of_another_shape_is_refused(setting: Setting, types: Any) -> None:
     auth = aiohttp.encode_basic_auth(*setting.vendor.api_key)
     body = {"language": "en", "types": types}
-    async with aiohttp.ClientSession(setting.vendor.base, headers={"Authorization": auth}) as session:
-        async with session.post("/v1/Content", json=body) as response:
-            assert (response.status, (await response.json())["code"]) == (400, 20001)
+    async with (
+        aiohttp.ClientSession(setting.vendor.base, headers={"Authorization": auth}) as session,
+        session.post("/v1/Content", json=body) as response,
+    ):
+        assert (response.status, (await response.json())["code"]) == (400, 20001)
 
 
 async def test_the_async_client_by_itself_makes_no_content(setting: Setting) -> None:
