@@ -76,8 +76,8 @@ class Prompt:
                 await self._say(line)
         except NotImplementedError:
             self._write("  (customers cannot do that on this channel)")
-        except (ValueError, KeyError, IndexError, OSError) as error:
-            self._write(f"  ({str(error) or 'there is nothing to do that with'})")
+        except (ValueError, OSError) as error:
+            self._write(f"  ({error})")
 
     async def _say(self, line: str) -> None:
         offered = self._offered()
@@ -111,14 +111,21 @@ class Prompt:
         await self._heard()
 
     async def _edit(self, text: str) -> None:
-        await self._vendor.edit(self._person, self._last, text)
+        await self._vendor.edit(self._person, self._mine(), text)
+
+    def _mine(self) -> str:
+        if not self._last:
+            raise ValueError("you have said nothing yet")
+        return self._last
 
     async def _delete(self, _: str) -> None:
-        await self._vendor.delete(self._person, self._last)
+        await self._vendor.delete(self._person, self._mine())
 
     async def _react(self, emoji: str) -> None:
-        answer = self._vendor.ledger.at(self._vendor.place(self._person))[-1]
-        await self._vendor.react(self._person, answer.id, emoji or "👍")
+        answers = self._vendor.ledger.at(self._vendor.place(self._person))
+        if not answers:
+            raise ValueError("there is no answer yet")
+        await self._vendor.react(self._person, answers[-1].id, emoji or "👍")
 
     async def _later(self, hours: str) -> None:
         self._pace.forward(float(hours or 1) * 3600)

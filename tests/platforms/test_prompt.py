@@ -81,14 +81,17 @@ def _messages(receiver: Receiver) -> list[dict[str, Any]]:
 async def test_it_says_when_nobody_listens_or_the_channel_cannot_do_it() -> None:
     vendor, keyboard = Twilio(), Keyboard()
     written: list[str] = []
-    vendor.ledger.show(Shown("1", "", vendor.place("anna"), "Hello"))
     async with vendor.serving():
-        keyboard.type("one", "/react")
+        keyboard.type("/edit x", "one", "/react")
+        vendor.ledger.show(Shown("1", "", vendor.place("ben"), "Hello"))
+        keyboard.type("/as ben", "/react")
         vendor.call("http://127.0.0.1:9/")
         keyboard.type("two", "/quit")
         await Prompt(vendor, vendor.webhooks.postman, vendor.pace, write=written.append).run(aiter(keyboard), "main")
     assert any("not heard: refused" in each for each in written)
     assert any("cannot do that" in each for each in written)
+    assert "  (there is no answer yet)" in written
+    assert "  (you have said nothing yet)" in written
 
 
 @pytest.mark.parametrize(
