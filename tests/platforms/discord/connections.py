@@ -38,6 +38,7 @@ class Connection:
         self._now = now
         self._out: asyncio.Queue[str | Close] = asyncio.Queue()
         self._minute: deque[float] = deque()
+        self._ended: int | None = None
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
@@ -46,7 +47,8 @@ class Connection:
         try:
             yield
         finally:
-            task.cancel()
+            if self._ended is None:
+                task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
     def write(self, text: str) -> None:
@@ -64,9 +66,15 @@ class Connection:
         if self._request.transport is not None:
             self._request.transport.abort()
 
+    async def end(self, close: Close) -> None:
+        """Hang up now."""
+        self._ended = close.code
+        await self._socket.close(code=close.code, message=close.reason.encode())
+
     @property
     def close_code(self) -> int | None:
-        return self._socket.close_code
+        """Of whoever hung up. The socket itself takes an end of ours for a goodbye of the client."""
+        return self._ended or self._socket.close_code
 
     async def next(self, wait: float) -> dict[str, Any] | None:
         """The next frame; None when the other side is gone. Raises Close, and TimeoutError after ``wait`` seconds."""
@@ -96,8 +104,7 @@ class Connection:
         while True:
             item = await self._out.get()
             if isinstance(item, Close):
-                await self._socket.close(code=item.code, message=item.reason.encode())
-                return
+                return await self.end(item)
             frame = self._stream.frame(item)
             try:
                 await (self._socket.send_str(frame) if isinstance(frame, str) else self._socket.send_bytes(frame))

@@ -63,7 +63,7 @@ class Gateway:
         self._ledger.changed()
         try:
             async with connection.writing():
-                await self._converse(connection, socket)
+                await self._converse(connection)
         finally:
             self.connections.discard(connection)
             self._leave(connection)
@@ -121,7 +121,7 @@ class Gateway:
         with contextlib.suppress(TimeoutError):
             await self._ledger.until(lambda: not self.connections, deadline=2)
 
-    async def _converse(self, connection: Connection, socket: web.WebSocketResponse) -> None:
+    async def _converse(self, connection: Connection) -> None:
         try:
             hello = self._meet("Hello", None)
             if hello is None:
@@ -129,9 +129,9 @@ class Gateway:
             while (payload := await connection.next(self.beat_seconds * 1.5)) is not None:
                 self._take(connection, payload["op"], payload.get("d"))
         except Close as end:
-            await socket.close(code=end.code, message=end.reason.encode())
+            await connection.end(end)
         except TimeoutError:
-            await socket.close(code=4000, message=b"No heartbeat.")
+            await connection.end(Close(4000, "No heartbeat."))
 
     def _take(self, connection: Connection, op: int, data: Any) -> None:
         if op == BEAT:
@@ -178,7 +178,7 @@ class Gateway:
     def _resume(self, connection: Connection, data: Any) -> None:
         if connection.session is not None:
             raise Close(4005, "Already authenticated.")
-        if not isinstance(data, dict) or not isinstance(data.get("seq"), int):
+        if not isinstance(data, dict) or not isinstance(data.get("seq"), int | None):
             raise Close(4002, "Error while decoding payload.")
         if self._met("Resume", data, connection):
             return
@@ -186,15 +186,17 @@ class Gateway:
             raise Close(4004, "Authentication failed.")
         self._forget()
         session = self.sessions.get(str(data.get("session_id")))
-        missed = session.since(max(0, data["seq"] - self.overlap)) if session else None
+        seq = data["seq"] or 0
+        missed = session.since(max(0, seq - self.overlap)) if session else None
         if session is None or missed is None:
+            # Also of a client that lost its line before it had a session: it asks for none at all.
             return connection.say(INVALID, False)
-        if data["seq"] > session.seq:
+        if seq > session.seq:
             raise Close(4007, "Invalid seq.")
         if session.connection is not None:
             session.connection.close(4000, "Resumed elsewhere.")
         self._join(connection, session)
-        session.heard = max(session.heard, data["seq"])
+        session.heard = max(session.heard, seq)
         for text in missed:
             connection.write(text)
         session.tell(Event("RESUMED", {"_trace": []}), self._world.bot.id)

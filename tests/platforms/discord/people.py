@@ -145,12 +145,17 @@ class People:
         """As ``pick``, with any data: what an old or forged button would say."""
         return self._interactions.begin(COMPONENT, channel, author, data, message)
 
-    def command(self, author: User, channel: Channel, name: str, **options: str) -> Interaction:
-        """Type a slash command. Raises ValueError where the bot has none of this name: nobody could choose it."""
+    def command(self, author: User, channel: Channel, name: str, *values: str) -> Interaction:
+        """Type a slash command. Raises ValueError where the bot has none of this name, or other options: nobody could
+        choose it, or send it off."""
         command = self._commands.named(name, channel.guild)
         if command is None:
             raise ValueError(f"there is no command /{name} here")
-        given = [{"name": option, "type": 3, "value": value} for option, value in options.items()]
+        known = command.get("options") or []
+        if len(values) > len(known) or any(option.get("required") for option in known[len(values) :]):
+            raise ValueError(f"/{name} has the options {[option['name'] for option in known]}")
+        pairs = zip(known, values, strict=False)
+        given = [{"name": option["name"], "type": option["type"], "value": value} for option, value in pairs]
         data = {"id": command["id"], "name": name, "type": command["type"], "options": given}
         return self._interactions.begin(COMMAND, channel, author, data, None)
 

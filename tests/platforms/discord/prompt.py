@@ -52,10 +52,11 @@ class Prompt:
         """Do what one line asks for. What cannot be done is said, and changes nothing."""
         try:
             if line.startswith(":"):
-                await self._order(*(line[1:].split(" ", 1) + [""])[:2])
+                order, _, rest = line[1:].partition(" ")
+                await self._order(order, rest)
             elif line.startswith("/"):
                 name, _, text = line[1:].partition(" ")
-                self._server.command(self._person, name, **({"question": text} if text else {}))
+                self._server.command(self._person, name, *([text] if text else []))
             elif line.isdigit() and (offer := self._offer()) is not None and 0 < int(line) <= len(offer.choices):
                 await self._server.choose(self._person, offer, offer.choices[int(line) - 1])
             else:
@@ -105,9 +106,9 @@ class Prompt:
         """Print what is new or has changed."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await self._server.ledger.until(self._print_news, deadline=60)
+                await self._server.ledger.until(self.print_news, deadline=60)
 
-    def _print_news(self) -> bool:
+    def print_news(self) -> bool:
         news = False
         for shown in self._server.ledger.shown:
             state = (shown.text, shown.deleted)

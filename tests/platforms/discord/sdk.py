@@ -16,7 +16,7 @@ from tests.platforms.discord.vendor import Discord
 with warnings.catch_warnings():
     # The library imports a module that Python 3.12 announces to remove.
     warnings.simplefilter("ignore", DeprecationWarning)
-    import discord
+    import discord as discord
 
 
 class Bot(discord.Client):
@@ -28,6 +28,8 @@ class Bot(discord.Client):
         settings: dict[str, Any] = {"intents": chosen, "max_messages": None, "chunk_guilds_at_startup": False}
         super().__init__(**{**settings, "guild_ready_timeout": 0.0, **options})
         self.seen: list[tuple[str, Any]] = []
+        self.running: asyncio.Task[None] | None = None
+        """What ``connected`` started; it ends when the library gives up."""
         self._news = asyncio.Event()
 
     def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
@@ -69,7 +71,7 @@ async def connected(server: Discord, bot: Bot | None = None) -> AsyncIterator[Bo
     """A bot that is logged in and told that it is ready."""
     bot = bot or Bot()
     async with led_to(server), bot:
-        task = asyncio.create_task(bot.start(server.world.token))
+        bot.running = task = asyncio.create_task(bot.start(server.world.token))
         ready = asyncio.create_task(bot.nth("ready"))
         try:
             await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)

@@ -107,9 +107,9 @@ class Discord:
         channel, found = self.world.message(shown.id)
         return self.people.pick(self.world.user(person), channel, found, label).id
 
-    def command(self, person: str, name: str, **options: str) -> Interaction:
-        """Type a slash command at this person's place."""
-        return self.people.command(self.world.user(person), self.channel(person), name, **options)
+    def command(self, person: str, name: str, *values: str) -> Interaction:
+        """Type a slash command at this person's place, with values for its options in their order."""
+        return self.people.command(self.world.user(person), self.channel(person), name, *values)
 
     async def settled(self, *, deadline: float = 30) -> None:
         """Until every connected session has named the number of its newest event, and there is such a session.
