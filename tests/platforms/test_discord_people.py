@@ -141,6 +141,15 @@ async def test_a_reply_carries_the_message_it_answers_or_null(server: Discord, m
         assert isinstance(gone.reference.resolved, discord.DeletedReferencedMessage)
 
 
+async def test_a_reply_to_the_bot_mentions_it(server: Discord, home: Channel) -> None:
+    async with bot_at(server) as bot:
+        sent = await bot.get_partial_messageable(int(home.id)).send("Which one?")
+        server.move("mia", home)
+        await server.say("mia", "the fern", reply_to=str(sent.id))
+        message = await bot.nth("message", 2)
+        assert message.mentions == [bot.user]
+
+
 async def test_typing_channels_and_threads_are_heard(server: Discord, mia: User, home: Channel) -> None:
     async with bot_at(server) as bot:
         server.people.type(mia, home)
@@ -250,6 +259,18 @@ async def test_a_storm_can_be_scripted_for_all_requests(server: Discord) -> None
     server.faults.always = lambda request: Fault("refuse", status=403) if request.operation == "Get User" else None
     async with server.serving(), raw(server) as rest:
         assert [(await rest.ask("GET", f"/users/{path}")).status for path in ("1", "@me")] == [403, 200]
+
+
+async def test_nothing_is_left_running_when_the_server_is_gone(server: Discord) -> None:
+    before = asyncio.all_tasks()
+    async with server.serving(), connected(server) as bot:
+        server.faults.next(Fault("slow", "Create Message", seconds=60))
+        channel = bot.get_partial_messageable(int(server.place("mia")))
+        sending = asyncio.create_task(channel.send("hello"))
+        await server.ledger.until(lambda: server.ledger.shown)
+        sending.cancel()
+    assert asyncio.all_tasks() == before
+    assert server.gateway.connections == set()
 
 
 async def test_the_same_place_and_state_are_there_after_the_server_was_away() -> None:

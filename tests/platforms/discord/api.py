@@ -63,6 +63,7 @@ class Route:
     handle: Callable[[Call], Reply]
     allowance: Allowance = PLENTY
     token_in_path: bool = False
+    takes_list: bool = False
 
 
 class Door:
@@ -113,6 +114,8 @@ class Door:
                 return _limited(standing.wait, headers)
             if failed is not None:
                 raise failed
+            if not isinstance(call.body, list if route.takes_list else dict) and call.body != {}:
+                raise Refusal(400, 50035, "Invalid Form Body")
             reply = route.handle(call)
         except Refusal as error:
             reply = _refused(error)

@@ -30,7 +30,7 @@ class Commands:
             many, one = f"{prefix}/commands", f"{prefix}/commands/{{command}}"
             found += [
                 Route("GET", many, f"Get {kind} Application Commands", self.all),
-                Route("PUT", many, f"Bulk Overwrite {kind} Application Commands", self.overwrite),
+                Route("PUT", many, f"Bulk Overwrite {kind} Application Commands", self.overwrite, takes_list=True),
                 Route("POST", many, f"Create {kind} Application Command", self.create),
                 Route("GET", one, f"Get {kind} Application Command", self.get),
                 Route("PATCH", one, f"Edit {kind} Application Command", self.edit),
@@ -55,7 +55,7 @@ class Commands:
     def overwrite(self, call: Call) -> Reply:
         """All at once: what is not named is gone."""
         form = Form()
-        given = form.items((), call.body)
+        given = call.body or []
         for index, each in enumerate(given):
             _check(form, (index,), each)
         if len({(each.get("name"), each.get("type", CHAT_INPUT)) for each in given}) < len(given):

@@ -14,7 +14,7 @@ from aiohttp import web
 from tests.platforms.discord import intents
 from tests.platforms.discord.connections import Close, Connection
 from tests.platforms.discord.sessions import Session
-from tests.platforms.discord.shapes import guild_json, member_json, user_json
+from tests.platforms.discord.shapes import guild_json, members_json, ready_json
 from tests.platforms.discord.streams import stream_for
 from tests.platforms.discord.world import Event, World
 from tests.platforms.vendor import Fault, Faults, Ledger, Request
@@ -30,9 +30,11 @@ class Gateway:
     """``granted`` are the privileged intents switched on in the Developer Portal. ``overlap`` is how many events before
     the asked ones a resumed session gets again. ``pace`` shortens the five seconds between identifications."""
 
-    def __init__(self, world: World, faults: Faults, ledger: Ledger, pace: float) -> None:
+    def __init__(self, world: World, ledger: Ledger, pace: float) -> None:
         self._world = world
-        self._faults = faults
+        self.faults = Faults()
+        """Of its own, so that a heartbeat never meets what was meant for a request. Operations: Hello, Identify,
+        Resume, Heartbeat."""
         self._ledger = ledger
         self.pace = pace
         self.beat_seconds = BEAT_SECONDS
@@ -171,7 +173,7 @@ class Gateway:
         session = Session(self._world.ids.token(), data["intents"])
         self.sessions[session.id] = session
         self._join(connection, session)
-        session.tell(Event("READY", self._ready(session)), self._world.bot.id)
+        session.tell(Event("READY", ready_json(self._world, session.id, f"{self.base}/resume")), self._world.bot.id)
         session.tell(Event("GUILD_CREATE", guild_json(self._world), self._world.guild), self._world.bot.id)
         return self._ledger.changed()
 
@@ -258,7 +260,7 @@ class Gateway:
         request = Request(operation, self._world.application, data)
         if operation in ("Identify", "Resume"):
             self._ledger.note(request)
-        return self._faults.meet(request)
+        return self.faults.meet(request)
 
     def _met(self, operation: str, data: Any, connection: Connection) -> bool:
         """A fault that took the place of what was asked: ``refuse`` closes with ``status``, ``limit`` answers op 9,
@@ -274,27 +276,6 @@ class Gateway:
             connection.cut()
         return True
 
-    def _ready(self, session: Session) -> dict[str, Any]:
-        return {
-            "v": 10,
-            "user": {**user_json(self._world.bot), "verified": True, "mfa_enabled": False, "flags": 0, "email": None},
-            "guilds": [{"id": self._world.guild, "unavailable": True}],
-            "session_id": session.id,
-            "session_type": "normal",
-            "resume_gateway_url": f"{self.base}/resume",
-            "application": {"id": self._world.application, "flags": (1 << 19) if self._world.content_enabled else 0},
-            "private_channels": [],
-            "relationships": [],
-            "_trace": [],
-        }
-
     def _members(self, session: Session, data: Any) -> None:
-        known = [user for user in self._world.users.values() if user.in_guild]
-        chunk = {
-            "guild_id": self._world.guild,
-            "members": [member_json(self._world, user, with_user=True) for user in known],
-            "chunk_index": 0,
-            "chunk_count": 1,
-            "nonce": data.get("nonce") if isinstance(data, dict) else None,
-        }
-        session.tell(Event("GUILD_MEMBERS_CHUNK", chunk), self._world.bot.id)
+        nonce = data.get("nonce") if isinstance(data, dict) else None
+        session.tell(Event("GUILD_MEMBERS_CHUNK", members_json(self._world, nonce)), self._world.bot.id)

@@ -102,7 +102,7 @@ class Interactions:
             # The first message after "I am thinking" takes that one's place.
             self._fill(made, waiting, call)
             return self._shape(waiting)
-        draft = Draft(call.body, call.uploads, USER_MENTIONS)
+        draft = Draft(call.body, call.uploads, USER_MENTIONS, private=True)
         self._posts.check(draft)
         message = self._posts.build(made.channel, draft)
         self._publish(made, message)
@@ -134,9 +134,9 @@ class Interactions:
         elif kind == UPDATE:
             assert made.source is not None
             made.original = made.source
-            self._posts.edit(made.channel, made.source, Draft(data, call.uploads, USER_MENTIONS))
+            self._posts.edit(made.channel, made.source, Draft(data, call.uploads, USER_MENTIONS, private=True))
         else:
-            draft = Draft(data, call.uploads, USER_MENTIONS)
+            draft = Draft(data, call.uploads, USER_MENTIONS, private=True)
             self._posts.check(draft)
             made.original = self._posts.build(made.channel, draft)
             self._publish(made, made.original)
@@ -164,7 +164,7 @@ class Interactions:
         flags = message.data["flags"]
         message.data["flags"] = flags & ~LOADING
         try:
-            self._posts.edit(made.channel, message, Draft(call.body, call.uploads, USER_MENTIONS))
+            self._posts.edit(made.channel, message, Draft(call.body, call.uploads, USER_MENTIONS, private=True))
         except Refusal:
             message.data["flags"] = flags
             raise

@@ -39,6 +39,10 @@ class People:
         data["mention_everyone"] = "@everyone" in text
         if reply_to:
             data |= {"type": 19, "message_reference": self._reference(channel, reply_to)}
+            answered = channel.messages.get(reply_to)
+            # Discord's clients ping who is answered, unless one switches it off.
+            if answered is not None and answered.author in self._world.users and answered.author not in named:
+                data["mentions"].append(user_json(self._world.users[answered.author]))
         return self.put(channel, Message({**data, **more}))
 
     def put(self, channel: Channel, message: Message) -> Message:

@@ -24,11 +24,13 @@ SUPPRESS_EMBEDS = 1 << 2
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A form and the files that came with it, by their number."""
+    """A form and the files that came with it, by their number. ``mentions`` are those that count where the form does
+    not say. ``private``: it may be for one person's eyes, as only answers to interactions may."""
 
     body: Mapping[str, Any]
     uploads: Mapping[int, File]
     mentions: Mapping[str, Any]
+    private: bool = False
 
 
 class Posts:
@@ -41,7 +43,7 @@ class Posts:
 
     def create(self, channel: Channel, body: Mapping[str, Any], uploads: Mapping[int, File]) -> Message:
         """Write in a channel. The same nonce within minutes gives the message that is there already."""
-        draft = Draft(body, uploads, body.get("allowed_mentions") or EVERY_MENTION)
+        draft = Draft(body, uploads, EVERY_MENTION)
         self.check(draft)
         self._may_send(channel, draft)
         if body.get("enforce_nonce") and (known := self._known(body.get("nonce"))):
@@ -55,6 +57,8 @@ class Posts:
 
     def check(self, draft: Draft) -> None:
         forms.check_message(draft.body, draft.uploads, stickers=set(self._world.stickers))
+        if draft.body.get("poll") or draft.body.get("tts"):
+            raise NotImplementedError("polls and speech by the bot")
         words = str(draft.body.get("content") or "").casefold()
         if any(each.casefold() in words for each in self._world.forbidden_words):
             raise refusal(200000)
@@ -65,9 +69,11 @@ class Posts:
         data = blank_message(self._world, channel, self._world.bot)
         if body.get("nonce") is not None:
             data["nonce"] = body["nonce"]
-        self._refer(channel, data, body.get("message_reference"))
         self._fill(channel, data, draft)
+        self._refer(channel, data, draft)
         data["flags"] = int(body.get("flags") or 0)
+        if not draft.private:
+            data["flags"] &= ~forms.EPHEMERAL
         if is_empty(data):
             raise refusal(50006)
         return Message(data, ephemeral=bool(data["flags"] & forms.EPHEMERAL))
@@ -146,7 +152,8 @@ class Posts:
         if left > 0:
             raise refusal(20016, retry_after=round(left, 3), **{"global": False})
 
-    def _refer(self, channel: Channel, data: dict[str, Any], reference: Mapping[str, Any] | None) -> None:
+    def _refer(self, channel: Channel, data: dict[str, Any], draft: Draft) -> None:
+        reference = draft.body.get("message_reference")
         if not reference:
             return
         found = channel.messages.get(str(reference.get("message_id")))
@@ -163,6 +170,10 @@ class Posts:
         data["message_reference"] = {"type": 0, "channel_id": channel.id, "message_id": found.id}
         if channel.guild:
             data["message_reference"]["guild_id"] = channel.guild
+        # Who is answered is pinged, unless the form speaks of mentions and not of this one.
+        if (draft.body.get("allowed_mentions") or {"replied_user": True}).get("replied_user"):
+            answered = found.data["author"]
+            data["mentions"] = [answered, *(each for each in data["mentions"] if each["id"] != answered["id"])]
 
     def _fill(self, channel: Channel, data: dict[str, Any], draft: Draft) -> None:
         body = draft.body

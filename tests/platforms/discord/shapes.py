@@ -9,7 +9,6 @@ from tests.platforms.discord.ids import made_at, stamp
 from tests.platforms.discord.world import DM, Channel, Message, User, World
 
 PERMISSIONS = str((1 << 53) - 1)
-LIMITS_OF_FILES = 10 * 1024**2
 
 
 def user_json(user: User) -> dict[str, Any]:
@@ -142,6 +141,33 @@ def application_json(world: World) -> dict[str, Any]:
         # Bit 19: the contents of messages, for an application in fewer than a hundred servers.
         "flags": (1 << 19) if world.content_enabled else 0,
         "bot": user_json(world.bot),
+    }
+
+
+def ready_json(world: World, session: str, resume_url: str) -> dict[str, Any]:
+    """The first thing that a session is told."""
+    return {
+        "v": 10,
+        "user": {**user_json(world.bot), "verified": True, "mfa_enabled": False, "flags": 0, "email": None},
+        "guilds": [{"id": world.guild, "unavailable": True}],
+        "session_id": session,
+        "session_type": "normal",
+        "resume_gateway_url": resume_url,
+        "application": {"id": world.application, "flags": application_json(world)["flags"]},
+        "private_channels": [],
+        "relationships": [],
+        "_trace": [],
+    }
+
+
+def members_json(world: World, nonce: Any) -> dict[str, Any]:
+    """The server's members, as an answer to who asked for them."""
+    return {
+        "guild_id": world.guild,
+        "members": [member_json(world, user, with_user=True) for user in world.users.values() if user.in_guild],
+        "chunk_index": 0,
+        "chunk_count": 1,
+        "nonce": nonce,
     }
 
 

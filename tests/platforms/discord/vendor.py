@@ -36,7 +36,7 @@ class Discord:
         self.world = World(now, seed, self.ledger)
         self.limits = Limits(now, pace)
         self.posts = Posts(self.world)
-        self.gateway = Gateway(self.world, self.faults, self.ledger, pace)
+        self.gateway = Gateway(self.world, self.ledger, pace)
         self.channels = Channels(self.world, self.posts)
         self.interactions = Interactions(self.world, self.posts)
         self.commands = Commands(self.world)
