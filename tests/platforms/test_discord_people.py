@@ -269,7 +269,7 @@ async def test_nothing_is_left_running_when_the_server_is_gone(server: Discord) 
         sending = asyncio.create_task(channel.send("hello"))
         await server.ledger.until(lambda: server.ledger.shown)
         sending.cancel()
-    assert asyncio.all_tasks() == before
+    assert asyncio.all_tasks() <= before
     assert server.gateway.connections == set()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -72,6 +73,11 @@ class Door:
         self._limits = limits
         self._faults = faults
         self._ledger = ledger
+        self._closed = asyncio.Event()
+
+    def close(self) -> None:
+        """Let go of the answers that are held back; their askers may be gone already."""
+        self._closed.set()
 
     def add_to(self, app: web.Application, routes: Iterable[Route]) -> None:
         for route in routes:
@@ -101,7 +107,7 @@ class Door:
             return instead
         reply = self._carry_out(route, call, failed)
         call.record.did = reply.status < 400
-        return reply if fault is None else await _afterwards(fault, call, reply)
+        return reply if fault is None else await self._afterwards(fault, call, reply)
 
     def _carry_out(self, route: Route, call: Call, failed: Refusal | None) -> Reply:
         headers: dict[str, str] = {}
@@ -155,6 +161,19 @@ class Door:
             return _cut(call)
         return None
 
+    async def _afterwards(self, fault: Fault, call: Call, reply: Reply) -> Reply:
+        """The request was carried out; what the asker gets to know of it is another matter."""
+        if fault.kind == "fail_after":
+            return Reply(fault.status, {"message": f"{fault.status}: scripted", "code": int(fault.code or 0)})
+        if fault.kind == "drop_after":
+            return _cut(call)
+        if fault.kind == "garbage":
+            return Reply(reply.status, headers=reply.headers, raw='{"id": "12')
+        if fault.kind == "slow":
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closed.wait(), fault.seconds)
+        return reply
+
 
 async def _read(call: Call) -> Refusal | None:
     """Take in the body. What is wrong with it is told only after the door was passed."""
@@ -166,19 +185,6 @@ async def _read(call: Call) -> Refusal | None:
     except web.HTTPRequestEntityTooLarge:
         return refusal(40005)
     return None
-
-
-async def _afterwards(fault: Fault, call: Call, reply: Reply) -> Reply:
-    """The request was carried out; what the asker gets to know of it is another matter."""
-    if fault.kind == "fail_after":
-        return Reply(fault.status, {"message": f"{fault.status}: scripted", "code": int(fault.code or 0)})
-    if fault.kind == "drop_after":
-        return _cut(call)
-    if fault.kind == "garbage":
-        return Reply(reply.status, headers=reply.headers, raw='{"id": "12')
-    if fault.kind == "slow":
-        await asyncio.sleep(fault.seconds)
-    return reply
 
 
 def _cut(call: Call) -> Reply:

@@ -47,7 +47,8 @@ class Discord:
     @asynccontextmanager
     async def serving(self, port: int = 0) -> AsyncIterator[Discord]:
         app = application()
-        Door(self.world, self.limits, self.faults, self.ledger).add_to(app, self._routes())
+        door = Door(self.world, self.limits, self.faults, self.ledger)
+        door.add_to(app, self._routes())
         app.router.add_get("/attachments/{rest:.*}", self.world.files.serve)
         app.router.add_get("/", self.gateway.serve)
         app.router.add_get("/resume", self.gateway.serve)
@@ -60,6 +61,7 @@ class Discord:
         try:
             yield self
         finally:
+            door.close()
             await self.gateway.close()
             await runner.cleanup()
 
