@@ -9,13 +9,13 @@ import pytest
 
 from tests.platforms.discord import Discord
 from tests.platforms.discord.sdk import Bot, discord, led_to
-from tests.platforms.discord.stage import Clock, bot_at
+from tests.platforms.discord.stage import Clock, bot_at, raw
 from tests.platforms.vendor import File
 
 
 @pytest.fixture
 def server() -> Discord:
-    return Discord(pace=0.02)
+    return Discord(pace=0)
 
 
 async def test_login_tells_the_bot_who_it_is_and_where(server: Discord) -> None:
@@ -155,6 +155,20 @@ async def test_reactions_of_bot_and_person_meet_on_one_message(server: Discord) 
         assert (await message.channel.fetch_message(message.id)).reactions == []
 
 
+async def test_a_reaction_counts_once_and_can_be_taken_back_once(server: Discord) -> None:
+    async with server.serving(), raw(server) as rest:
+        said = await server.say("mia", "thanks")
+        message = f"/channels/{server.place('mia')}/messages/{said}"
+        one = f"{message}/reactions/👍/@me"
+        answers = [await rest.ask(method, one) for method in ("PUT", "PUT")]
+        assert [each.status for each in answers] == [204, 204]
+        (reaction,) = (await rest.ask("GET", message)).json["reactions"]
+        assert (reaction["count"], reaction["me"]) == (1, True)
+        assert set(reaction) == {"emoji", "count", "count_details", "me", "me_burst", "burst_colors"}
+        assert (await rest.ask("DELETE", one)).status == 204
+        assert (await rest.ask("DELETE", one)).code == 10014
+
+
 async def test_typing_is_seen_until_a_message_comes(server: Discord) -> None:
     async with bot_at(server) as bot:
         channel = bot.get_partial_messageable(int(server.place("mia")))
@@ -208,3 +222,12 @@ async def test_links_of_files_are_signed_and_end() -> None:
                 assert late.status == 404
         again = await message.channel.fetch_message(int(said))
         assert await again.attachments[0].read() == b"png"
+
+
+async def test_a_file_goes_with_its_message(server: Discord) -> None:
+    async with bot_at(server) as bot:
+        channel = bot.get_partial_messageable(int(server.place("mia")))
+        sent = await channel.send(file=discord.File(io.BytesIO(b"x"), "x.txt"))
+        await sent.delete()
+        with pytest.raises(discord.NotFound):
+            await sent.attachments[0].read()

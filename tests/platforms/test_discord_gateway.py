@@ -65,7 +65,7 @@ async def test_without_heartbeats_the_line_is_ended(server: Discord) -> None:
     [
         ("no json", 4002),
         ("[]", 4002),
-        (json.dumps({"op": 2, "d": "x" * 4096}), 4002),
+        (json.dumps({"op": 1, "d": None, "more": "x" * 4096}), 4002),
         (json.dumps({"op": 99, "d": None}), 4001),
         (json.dumps({"op": 3, "d": {}}), 4003),
         (json.dumps({"op": 2, "d": {}}), 4002),

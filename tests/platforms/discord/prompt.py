@@ -33,6 +33,7 @@ class Prompt:
         self._person = person
         self._say = say
         self._last = ""
+        self._ended = False
         self._printed: dict[str, tuple[str, bool]] = {}
 
     async def run(self) -> None:
@@ -45,8 +46,9 @@ class Prompt:
                 if line:
                     await self.take(line)
         finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            self._ended = True
+            self._server.ledger.changed()
+            await watching
 
     async def take(self, line: str) -> None:
         """Do what one line asks for. What cannot be done is said, and changes nothing."""
@@ -103,10 +105,11 @@ class Prompt:
         return next((each for each in reversed(shown) if each.choices), None)
 
     async def _watch(self) -> None:
-        """Print what is new or has changed."""
-        while True:
+        """Print what is new or has changed, until the end; then once more."""
+        while not self._ended:
             with contextlib.suppress(TimeoutError):
-                await self._server.ledger.until(self.print_news, deadline=60)
+                await self._server.ledger.until(lambda: self._ended or self.print_news(), deadline=60)
+        self.print_news()
 
     def print_news(self) -> bool:
         news = False
