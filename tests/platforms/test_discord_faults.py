@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import random
 import sys
 from typing import Any
 
@@ -15,7 +17,7 @@ from tests.platforms.discord import Discord
 from tests.platforms.discord.prompt import Prompt
 from tests.platforms.discord.sdk import connected, discord
 from tests.platforms.discord.stage import bot_at, raw
-from tests.platforms.vendor import Fault
+from tests.platforms.vendor import Fault, Request
 
 
 @pytest.fixture
@@ -78,6 +80,28 @@ async def test_a_storm_can_be_scripted_for_all_requests(server: Discord) -> None
     server.faults.always = lambda request: Fault("refuse", status=403) if request.operation == "Get User" else None
     async with server.serving(), raw(server) as rest:
         assert [(await rest.ask("GET", f"/users/{path}")).status for path in ("1", "@me")] == [403, 200]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_whoever_repeats_with_the_same_nonce_is_heard_once_in_any_storm(server: Discord, seed: int) -> None:
+    chance = random.Random(seed)
+    kinds = ("refuse", "limit", "drop", "lose", "fail_after", "drop_after", "garbage")
+
+    def weather(request: Request) -> Fault | None:
+        return Fault(chance.choice(kinds), status=503) if chance.random() < 0.6 else None  # type: ignore[arg-type]
+
+    server.faults.always = weather
+    async with server.serving(), raw(server) as rest:
+        for number in range(30):
+            for _ in range(50):
+                with contextlib.suppress(aiohttp.ClientError, ValueError):
+                    body = {"content": str(number), "nonce": f"n{number}", "enforce_nonce": True}
+                    if (await rest.send(server.place("mia"), **body)).json.get("id"):
+                        break
+        assert [each.text for each in server.ledger.at(server.place("mia"))] == [str(number) for number in range(30)]
+        carried_out = [each for each in server.ledger.requests if each.did]
+        assert len(carried_out) > 30
+        assert all(each.fault is None or each.fault.kind not in kinds[:4] for each in carried_out)
 
 
 async def test_nothing_is_left_running_when_the_server_is_gone(server: Discord) -> None:

@@ -42,6 +42,17 @@ def test_the_same_seed_gives_the_same_ids_and_they_grow() -> None:
     assert ids == [int(two.world.ids.snowflake()) for _ in range(100)]
 
 
+async def test_a_person_writes_only_what_can_be_sent(server: Discord) -> None:
+    async with bot_at(server) as bot:
+        for text in ("x" * 4001, " \n"):
+            with pytest.raises(ValueError, match=r"4000|nothing to send"):
+                await server.say("mia", text)
+        await server.say("mia", "x" * 4000)
+        await server.say("mia", " half \ud83d of it\n")
+        await bot.nth("message", 2)
+        assert [each.content for each in bot.all("message")] == ["x" * 4000, "half  of it"]
+
+
 async def test_an_edit_is_heard_with_its_date(server: Discord) -> None:
     async with bot_at(server) as bot:
         said = await server.say("mia", "fern")

@@ -194,6 +194,17 @@ async def test_an_unknown_event_hurts_nobody(server: Discord) -> None:
         assert (await bot.nth("message")).content == "hello"
 
 
+async def test_an_unknown_frame_or_a_server_that_is_away_hurts_nobody(server: Discord) -> None:
+    async with bot_at(server) as bot:
+        server.gateway.say(77, {"a": 1})
+        server.people.outage()
+        await bot.nth("guild_unavailable")
+        server.people.recover()
+        await bot.nth("guild_available")
+        await server.say("mia", "hello")
+        assert (await bot.nth("message")).content == "hello"
+
+
 @pytest.mark.parametrize("missing", ["type", "channel_id"])
 async def test_an_event_without_a_promised_field_ends_the_library(server: Discord, missing: str) -> None:
     async with bot_at(server) as bot:

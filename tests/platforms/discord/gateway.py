@@ -91,13 +91,11 @@ class Gateway:
 
     def ask_reconnect(self) -> None:
         """Op 7: come back and resume."""
-        for connection in self.connections:
-            connection.say(RECONNECT)
+        self.say(RECONNECT)
 
     def invalidate(self, *, resumable: bool = False) -> None:
         """Op 9. What is not resumable is forgotten."""
-        for connection in self.connections:
-            connection.say(INVALID, resumable)
+        self.say(INVALID, resumable)
         if not resumable:
             self._forget_all()
 
@@ -108,8 +106,12 @@ class Gateway:
 
     def ask_heartbeat(self) -> None:
         """Op 1: a sign of life now, with the number of the newest event that was seen."""
+        self.say(BEAT)
+
+    def say(self, op: int, data: Any = None) -> None:
+        """Any frame to everybody who is connected, also one that means nothing."""
         for connection in self.connections:
-            connection.say(BEAT)
+            connection.say(op, data)
 
     @property
     def identifies_left(self) -> int:

@@ -42,7 +42,7 @@ class Standing:
 
 
 class Limits:
-    """``pace`` shortens the windows of buckets: at 0.1, five messages in half a second."""
+    """``pace`` shortens the windows: at 0.1, five messages in half a second and 50 requests in a tenth; at 0, no limit."""
 
     def __init__(self, now: Callable[[], float], pace: float) -> None:
         self._now = now
@@ -76,7 +76,7 @@ class Limits:
         """Seconds to wait because of everything that was asked in this second; 0: none."""
         now = self._now()
         if self._second.ends <= now:
-            self._second = Bucket(self.global_per_second, now + 1)
+            self._second = Bucket(self.global_per_second, now + self.pace)
         self._second.left -= 1
         return 0.0 if self._second.left >= 0 else self._second.ends - now
 

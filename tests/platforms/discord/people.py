@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from tests.platforms.discord import components
+from tests.platforms.discord import components, forms
 from tests.platforms.discord.channels import Channels
 from tests.platforms.discord.commands import Commands
 from tests.platforms.discord.ids import stamp
 from tests.platforms.discord.interactions import COMMAND, COMPONENT, Interaction, Interactions
 from tests.platforms.discord.reactions import Reactions
-from tests.platforms.discord.shapes import blank_message, member_json, message_event, user_json
+from tests.platforms.discord.shapes import blank_message, guild_json, member_json, message_event, user_json
 from tests.platforms.discord.world import Channel, Message, User, World
 from tests.platforms.vendor import File
 
@@ -30,9 +30,12 @@ class People:
     def write(
         self, who: User, channel: Channel, text: str, *, files: Sequence[File] = (), reply_to: str = "", **more: Any
     ) -> Message:
-        """``more`` are fields of the message object that stand as they are given."""
+        """``more`` are fields of the message object that stand as they are given. Raises ValueError for a text that
+        nobody can send; what a person writes is trimmed like what a bot writes."""
+        if len(text) > forms.CONTENT_IN_THE_SCHEMA:
+            raise ValueError("nobody can write more than 4000 characters")
         data = blank_message(self._world, channel, who)
-        data["content"] = text
+        data["content"] = text = forms.clean(text)
         data["attachments"] = [self._world.files.keep(channel.id, each) for each in files]
         named = dict.fromkeys(re.findall(r"<@!?(\d+)>", text))
         data["mentions"] = [user_json(self._world.users[id]) for id in named if id in self._world.users]
@@ -56,7 +59,7 @@ class People:
         self._world.tell("MESSAGE_CREATE", message_event(self._world, channel, message), channel)
 
     def edit(self, channel: Channel, message: Message, text: str) -> None:
-        message.data["content"] = text
+        message.data["content"] = forms.clean(text)
         message.data["edited_timestamp"] = stamp(self._world.now())
         self._world.tell("MESSAGE_UPDATE", message_event(self._world, channel, message), channel)
 
@@ -133,6 +136,13 @@ class People:
 
     def delete_channel(self, channel: Channel) -> None:
         self._channels.remove(channel)
+
+    def outage(self) -> None:
+        """The server is not there for a while. Nobody was thrown out of it."""
+        self._world.tell("GUILD_DELETE", {"id": self._world.guild, "unavailable": True})
+
+    def recover(self) -> None:
+        self._world.tell("GUILD_CREATE", guild_json(self._world))
 
     def pick(self, author: User, channel: Channel, message: Message, *labels: str) -> Interaction:
         """Press a button, or choose one or more options of a menu. Raises ValueError where no such thing is there."""

@@ -12,6 +12,7 @@ from aiohttp import web
 from tests.platforms.discord.api import Call, Door, Reply, Route, application
 from tests.platforms.discord.channels import Channels
 from tests.platforms.discord.commands import Commands
+from tests.platforms.discord.forms import is_blank
 from tests.platforms.discord.gateway import IDENTIFY_SECONDS, Gateway
 from tests.platforms.discord.interactions import Interaction, Interactions
 from tests.platforms.discord.limits import Limits
@@ -90,6 +91,8 @@ class Discord:
 
     async def say(self, person: str, text: str, *, files: Sequence[File] = (), reply_to: str = "") -> str:
         author = self.world.user(person)
+        if is_blank(text) and not files:
+            raise ValueError("there is nothing to send")
         return self.people.write(author, self.channel(person), text, files=files, reply_to=reply_to).id
 
     async def edit(self, person: str, message: str, text: str) -> None:
