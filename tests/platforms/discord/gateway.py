@@ -217,7 +217,7 @@ class Gateway:
         if session is not None and session.connection is connection:
             session.connection = None
             session.left_at = self._world.now()
-            if connection.close_code in (1000, 1001):
+            if connection.said_goodbye:
                 self.sessions.pop(session.id, None)
         self._ledger.changed()
 

@@ -42,7 +42,8 @@ class Standing:
 
 
 class Limits:
-    """``pace`` shortens the windows: at 0.1, five messages in half a second and 50 requests in a tenth; at 0, no limit."""
+    """``pace`` shortens the windows: at 0.1, five messages in half a second, and 50 requests in a tenth of one; at 0
+    there is no limit."""
 
     def __init__(self, now: Callable[[], float], pace: float) -> None:
         self._now = now

@@ -102,6 +102,13 @@ class Line:
             pass
         return self.socket.close_code
 
+    def die(self, *, hard: bool) -> None:
+        """End like a killed process: no close frame; ``hard``: the other side is reset."""
+        connection = self.socket._conn
+        assert connection is not None
+        assert connection.transport is not None
+        connection.transport.abort() if hard else connection.transport.close()
+
     async def say(self, op: int, data: Any) -> None:
         await self.socket.send_json({"op": op, "d": data})
 
