@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -131,10 +131,9 @@ class Ledger:
             while not (result := true()):
                 news = self._news
                 # The condition may also look at what is outside the ledger.
-                try:
-                    await asyncio.wait_for(news.wait(), 0.25)
-                except TimeoutError:
-                    continue
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(0.25):
+                        await news.wait()
         return result
 
 
