@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from hiredis import pack_command
@@ -90,9 +90,7 @@ class Pipe:
         self._waiting.append(call)
         # A task starts one turn of the loop later, when everything called in this turn waits for it.
         if len(self._trips) < TRIPS and len(self._waiting) % TRIP_CALLS == 1:
-            task = loop.create_task(self._travel())
-            self._trips.add(task)
-            task.add_done_callback(self._trips.discard)
+            self._trips.add(loop.create_task(self._travel()))
         return call
 
     async def close(self) -> None:
@@ -103,6 +101,14 @@ class Pipe:
         await self._links.close()
 
     async def _travel(self) -> None:
+        try:
+            await self._take_along()
+        finally:
+            # In the step that found nothing waiting: whoever calls after it has to see that this trip is over. A task's
+            # own callbacks come later than the callers it has answered.
+            self._trips.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _take_along(self) -> None:
         while self._waiting:
             calls = [self._waiting.popleft() for _ in range(min(TRIP_CALLS, len(self._waiting)))]
             for call in calls:
