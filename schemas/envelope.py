@@ -61,6 +61,7 @@ class Envelope:
     replay_of: str = ""
     traceparent: str = ""
     extra: Mapping[str, str] = field(default_factory=dict)
+    _headers: dict[str, str] | None = field(default=None, init=False, repr=False, compare=False)
 
     def payload(self, model: ModelClass[Payload]) -> Payload:
         """The payload as ``model``. Raises UndecodableRecord when it does not fit."""
@@ -73,8 +74,13 @@ class Envelope:
             where = ".".join(str(part) for part in first["loc"])
             raise UndecodableRecord(f"payload of {self.type}: {where}: {first['msg']}") from error
 
-    def headers(self) -> dict[str, str]:
-        """Wire headers; empty attributes are left out."""
+    def headers(self) -> Mapping[str, str]:
+        """Wire headers; empty attributes are left out. Made once: the store, the snapshot and the log want the same."""
+        if self._headers is None:
+            self._headers = self._as_headers()
+        return self._headers
+
+    def _as_headers(self) -> dict[str, str]:
         # Written out: a loop over the names of the attributes takes twice as long.
         out = {"ce_id": self.id, "ce_type": self.type, "ce_source": self.source, "ce_tenant": self.tenant}
         if self.channel:

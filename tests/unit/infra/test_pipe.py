@@ -16,10 +16,10 @@ class Together(Links):
 
     def __init__(self) -> None:
         self.gate = asyncio.Event()
-        self.under_way = 0
+        self.left = asyncio.Semaphore(0)
 
     async def exchange(self, message: bytes, count: int) -> list[Any]:
-        self.under_way += 1
+        self.left.release()
         await self.gate.wait()
         return [b"OK"] * count
 
@@ -36,10 +36,9 @@ async def test_a_call_made_when_all_trips_have_just_ended_travels(trips: int) ->
         return second
 
     callers = []
-    for number in range(1, trips + 1):
+    for _ in range(trips):
         callers.append(asyncio.create_task(caller()))
-        while links.under_way < number:
-            await asyncio.sleep(0)
+        await links.left.acquire()
     links.gate.set()
     answers = await asyncio.wait_for(asyncio.gather(*callers), 5)
     assert answers == [b"OK"] * trips
