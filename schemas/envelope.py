@@ -29,6 +29,7 @@ HEADERS: dict[str, str] = {
     "replay_of": "ce_replayof",
     "traceparent": "traceparent",
 }
+_OWN = frozenset({*HEADERS.values(), "ce_time", "ce_specversion", "content-type"})
 REQUIRED = ("id", "type", "source", "tenant")
 
 Payload = TypeVar("Payload", bound=BaseModel)
@@ -121,8 +122,7 @@ class Envelope:
             raise UndecodableRecord("ce_time is missing or not RFC 3339") from error
         if time.tzinfo is None:
             time = time.replace(tzinfo=UTC)
-        own = {*HEADERS.values(), "ce_time", "ce_specversion", "content-type"}
-        extra = {name: text for name, text in headers.items() if name not in own}
+        extra = {} if headers.keys() <= _OWN else {name: text for name, text in headers.items() if name not in _OWN}
         return cls(data=value, time=time, extra=extra, **known)
 
 
