@@ -188,7 +188,7 @@ class TurnEngine:
 
         fold.batch.on_arrival(arrived)
         try:
-            with interruption, work.stream.typing(work.rules.voice.name):
+            with interruption:
                 work.draft = await self._write(work, fold)
         except Exception:
             await work.stream.abort()
@@ -202,6 +202,7 @@ class TurnEngine:
         return True
 
     async def _write(self, work: Work, fold: Fold) -> Draft:
+        await work.stream.typing(work.rules.voice.name)
         if work.intake.person_asked:
             return handoff_draft(work.rules.voice)
         with self._stage(work.stages, "retrieve"):

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from agent_worker import streaming
 from agent_worker.settings import FoldRules
 from schemas import topics
 from schemas.conversation import Snapshot
@@ -156,34 +155,7 @@ async def test_arrival_restarts_the_turn(world: World) -> None:
     shown = {frame["turn_id"] for frame in seen if frame["type"] == "delta"}
     assert len(aborted) == 1
     assert shown == {aborted[0], reply.turn_id}
-
-
-async def test_the_contact_sees_that_an_answer_is_being_written(world: World) -> None:
-    """While the model takes its time, the contact is shown who types; once."""
-    world.model.gate.clear()
-    async with frames(world) as seen:
-        running = asyncio.create_task(world.handle(world.said("m1", HEAT)))
-        await until(lambda: bool(seen))
-        world.model.gate.set()
-        await asyncio.wait_for(running, 5)
-        await until(lambda: any(frame["type"] == "delta" for frame in seen))
-    typing = {"type": "typing", "author": {"kind": "agent", "name": "Fern"}}
-    assert [frame for frame in seen if frame["type"] == "typing"] == [typing] == seen[:1]
-
-
-async def test_what_is_shown_at_once_needs_no_typing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever sees the answer grow is not told as well that somebody types."""
-    monkeypatch.setattr(streaming, "TYPING_AFTER_S", 0.01)
-    world.model.gate.clear()
-    world.model.says_first = True
-    async with frames(world) as seen:
-        running = asyncio.create_task(world.handle(world.said("m1", HEAT)))
-        await until(lambda: bool(seen))
-        # A timer of the same loop that is due later has passed: so has the one for typing.
-        await asyncio.wait({running}, timeout=0.02)
-        world.model.gate.set()
-        await asyncio.wait_for(running, 5)
-    assert {frame["type"] for frame in seen} == {"delta"}
+    assert seen[0] == {"type": "typing", "author": {"kind": "agent", "name": "Fern"}}
 
 
 async def test_deltas_are_the_reply(world: World) -> None:
