@@ -153,8 +153,7 @@ class Exchange:
 
     async def admit_tenant(self, tenant: str) -> None:
         """Raises RateLimited when the tenant is over its ``inbound_per_s``."""
-        key, per_second, burst = self._limits[tenant]
-        await self.take(key, per_second, burst)
+        await self.take(*self._limits[tenant])
 
     async def admit_session(self, tenant: str) -> None:
         """Sessions have an allowance of their own, as large as the one for messages."""

@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from functools import partial
 from weakref import WeakSet
 
-import orjson
-
 from infra.bus.partitioner import partition_of
 from infra.bus.sqlite import tables
 from infra.bus.sqlite.appender import Appender
@@ -18,6 +16,7 @@ from infra.bus.sqlite.catalog import Catalog, Topic
 from infra.bus.sqlite.cleaner import Cleaner
 from infra.bus.sqlite.follower import SqliteFollower
 from infra.bus.sqlite.group import Group
+from infra.bus.sqlite.headers import pack
 from infra.bus.sqlite.member import Member
 from infra.bus.sqlite.reader import Reader
 from infra.bus.sqlite.tables import Row
@@ -133,7 +132,7 @@ class SqliteBus:
         key, value = key_of(envelope), envelope.data
         try:
             partition = partitions[partition_of(key, len(partitions))]
-            headers = orjson.dumps(envelope.headers())
+            headers = pack(envelope)
         except (UnicodeEncodeError, TypeError) as error:
             raise UndecodableRecord(f"event {envelope.id!r}: its key or a header is not Unicode text") from error
         size = len(headers) + len(value or b"") + OVERHEAD

@@ -11,9 +11,8 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import orjson
-
 from infra.bus.sqlite.catalog import Partition, Topic
+from infra.bus.sqlite.headers import unpack
 from schemas.errors import SetupError, TopicMismatch
 from schemas.ports import Record, TopicPartition
 from schemas.topics import TopicSpec
@@ -193,7 +192,7 @@ def _record(partition: Partition, row: tuple[int, str, int, object, object, int]
     id_, key, time_ms, headers, value, crc = row
     offset = id_ & _OFFSETS
     if isinstance(headers, bytes) and isinstance(value, bytes | None) and crc == _crc(key, headers, value):
-        return Record(partition.topic, partition.index, offset, key, time_ms, orjson.loads(headers), value)
+        return Record(partition.topic, partition.index, offset, key, time_ms, unpack(headers), value)
     # Damage may have changed a column's type as well.
     raw = value if isinstance(value, bytes) else str(value).encode(errors="replace")
     return Record(partition.topic, partition.index, offset, key, time_ms, {DAMAGED: "checksum"}, raw)
