@@ -19,7 +19,7 @@ from infra.bus.sqlite import tables
 from infra.bus.sqlite.tables import Row
 from infra.database import Database, DatabaseFailed
 from schemas.errors import BusUnavailable
-from schemas.ports import Position
+from schemas.ports import Clock, Position
 
 log = structlog.get_logger(__name__)
 
@@ -84,8 +84,11 @@ class _Group:
 
 
 class Appender:
-    def __init__(self, database: Database) -> None:
+    """``clock`` stamps the records, once a transaction."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
         self._gathering: _Group | None = None
         self._writes: set[asyncio.Future[list[int]]] = set()
         self._bytes = 0
@@ -145,7 +148,7 @@ class Appender:
     def _insert(self, group: _Group, connection: sqlite3.Connection) -> list[int]:
         if self._gathering is group:
             self._gathering = None
-        return tables.insert(connection, group.rows)
+        return tables.insert(connection, group.rows, int(self._clock().timestamp() * 1000))
 
     def _give_up(self, group: _Group) -> None:
         group.late = True

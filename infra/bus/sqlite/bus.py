@@ -65,7 +65,7 @@ class SqliteBus:
         self._grace_ms = int(tombstone_grace * 1000)
         self._catalog = Catalog()
         self._reader = Reader(database)
-        self._appender = Appender(database)
+        self._appender = Appender(database, clock)
         self._cleaner = Cleaner(database, self._catalog, clock, clean_every)
         self._cleaning: asyncio.Task[None] | None = None
         self._groups: dict[str, Group] = {}
@@ -123,11 +123,9 @@ class SqliteBus:
         """All or none. Raises TopicMismatch, TooLarge, UndecodableRecord (text that is not Unicode), BusUnavailable."""
         if not envelopes:
             return []
-        time_ms = int(self._clock().timestamp() * 1000)
-        rows = [self._row(envelope, topic, time_ms) for envelope in envelopes]
-        return await self._appender.append(rows)
+        return await self._appender.append([self._row(envelope, topic) for envelope in envelopes])
 
-    def _row(self, envelope: Envelope, topic: str | None, time_ms: int) -> Row:
+    def _row(self, envelope: Envelope, topic: str | None) -> Row:
         partitions = self._catalog.topic(topic or topic_of(envelope)).partitions
         key, value = key_of(envelope), envelope.data
         try:
@@ -138,7 +136,7 @@ class SqliteBus:
         size = len(headers) + len(value or b"") + OVERHEAD
         if size > LARGEST_RECORD:
             raise TooLarge("the record is larger than the log takes")
-        return Row(partition, key, time_ms, headers, value, self._grace_ms, size)
+        return Row(partition, key, headers, value, self._grace_ms, size)
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
