@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from schemas.ports import Record
@@ -13,9 +14,9 @@ from schemas.ports import Record
 class Bounds:
     """What one consumer may hold. Counts are records, ``bytes_held`` is bytes, times are seconds."""
 
-    held: int = 20_000
+    held: int = 10_000
     bytes_held: int = 64 * 1024 * 1024
-    held_per_tenant: int = 10_000
+    held_per_tenant: int = 6_000
     held_per_lane: int = 50
     span: int = 20_000
     """Offsets of one partition between the oldest unfinished record and the newest one read."""
@@ -27,6 +28,9 @@ class Bounds:
     poll: float = 0.1
     polled: int = 200
     """Records taken in one go; also what ``bytes_held`` and ``span`` may be exceeded by."""
+    brought_back: int = 10
+    """Parked records that a lane gets in any case, also when the others leave no room: so many more may be held for
+    every lane that works."""
 
 
 class Budget:
@@ -35,6 +39,7 @@ class Budget:
     def __init__(self) -> None:
         self.held = 0
         self.bytes_held = 0
+        self._promised = 0
         self._by_tenant: Counter[str] = Counter()
 
     def of_tenant(self, tenant: str) -> int:
@@ -56,6 +61,17 @@ class Budget:
         typical = self.bytes_held / self.held if self.held else 1.0
         by_bytes = int((bounds.bytes_held - self.bytes_held) / max(typical, 1.0))
         return max(1, min(bounds.polled, bounds.held - self.held, by_bytes))
+
+    @contextmanager
+    def promise(self, tenant: str, bounds: Bounds) -> Iterator[int]:
+        """How many parked records a lane may bring back; while it does, they count as held."""
+        left = min(bounds.held - self.held, bounds.held_per_tenant - self._by_tenant[tenant]) - self._promised
+        page = min(bounds.held_per_lane, max(bounds.brought_back, left))
+        self._promised += page
+        try:
+            yield page
+        finally:
+            self._promised -= page
 
     def full(self, bounds: Bounds, share: float) -> bool:
         return self.held >= share * bounds.held or self.bytes_held >= share * bounds.bytes_held

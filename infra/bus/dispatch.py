@@ -184,7 +184,7 @@ class Dispatch:
 
     async def _next_batch(self, lane: Lane) -> LaneBatch | None:
         lane.woken = False
-        batch = LaneBatch(lane, lane.take_queue()) if lane.queue else await self._overflow.next_batch(lane)
+        batch = LaneBatch(lane, lane.take_queue()) if lane.queue else await self._bring_back(lane)
         if batch is None or lane.assignment.gone or (batch.parked and self._held_back(lane)):
             return None
         if not lane.tenant and batch.parked:
@@ -195,6 +195,10 @@ class Dispatch:
             self.budget.take(record)
         lane.batch = batch
         return batch
+
+    async def _bring_back(self, lane: Lane) -> LaneBatch | None:
+        with self.budget.promise(lane.tenant, self._bounds) as page:
+            return await self._overflow.next_batch(lane, page)
 
     async def _settle(self, lane: Lane, batch: LaneBatch, outcome: Outcome | datetime) -> None:
         if outcome is Outcome.DONE:

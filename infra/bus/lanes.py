@@ -75,7 +75,7 @@ class Lanes:
         when another member took this one's name.
         """
         self._group = group
-        self._overflow = Overflow(self._parking, group, self._clock, self.bounds.held_per_lane)
+        self._overflow = Overflow(self._parking, group, self._clock)
         dispatch = self._dispatch = Dispatch(
             self.bounds,
             self._overflow,

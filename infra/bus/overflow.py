@@ -28,32 +28,31 @@ _AT_ONCE = 500
 
 
 class Overflow:
-    """One consumer group's view of Parking. ``page`` is how many parked records come back at once."""
+    """One consumer group's view of Parking."""
 
-    def __init__(self, parking: Parking, group: str, clock: Clock, page: int) -> None:
+    def __init__(self, parking: Parking, group: str, clock: Clock) -> None:
         self._parking = parking
         self._group = group
         self._clock = clock
-        self._page = page
 
     def due(self, lane: Lane) -> bool:
         """Parked records may be handled, and none is on its way to the store."""
         return lane.overflow and not lane.spilling and (lane.until is None or lane.until <= self._clock())
 
-    async def next_batch(self, lane: Lane) -> LaneBatch | None:
-        """The oldest parked records; None when there are none, or when they may not be handled yet."""
+    async def next_batch(self, lane: Lane, page: int) -> LaneBatch | None:
+        """The oldest parked records, at most ``page``; None when there are none or they may not be handled yet."""
         if not self.due(lane):
             return None
         async with lane.store:
-            parked = await self._read(lane)
+            parked = await self._read(lane, page)
             if not parked and parked is not None and not lane.spilling:
                 lane.leave_overflow()
         return LaneBatch(lane, list(parked), len(parked)) if parked else None
 
-    async def _read(self, lane: Lane) -> list[Record] | None:
+    async def _read(self, lane: Lane, page: int) -> list[Record] | None:
         return await patiently(
             lane.assignment.hurry,
-            lambda: self._parking.parked(self._group, lane.conversation, limit=self._page),
+            lambda: self._parking.parked(self._group, lane.conversation, limit=page),
             "parked_unreadable",
             conversation_id=lane.conversation,
         )

@@ -90,6 +90,36 @@ def test_a_tenant_that_floods_with_many_conversations_is_set_aside() -> None:
     run(scene())
 
 
+def test_what_comes_back_from_the_store_is_bounded_too() -> None:
+    """Forty conversations wait there with thirty records each: what they bring back at once stays within the bound, but
+    for the few that each may have in any case."""
+
+    async def scene() -> None:
+        first, second = asyncio.Event(), asyncio.Event()
+        sizes: list[int] = []
+
+        async def handle(batch: Batch) -> None:
+            if not first.is_set():
+                await first.wait()
+                return
+            sizes.append(len(batch.records))
+            await second.wait()
+            one.world.handled(batch.records)
+
+        bounds = Bounds(held=200, held_per_tenant=100, held_per_lane=10, brought_back=2, commit_every=0.05)
+        async with member(handle, bounds=bounds) as one:
+            for number in range(30 * 40):
+                one.world.append(f"k{number % 40}")
+            await until(lambda: sum(map(len, one.world.parked.values())) >= 30 * 40)
+            first.set()
+            await until(lambda: len(sizes) == 40)
+            assert min(sizes) == 2
+            assert one.lanes.held <= bounds.held_per_tenant + 40 * bounds.brought_back
+            second.set()
+
+    run(scene())
+
+
 def test_no_more_is_taken_in_than_may_be_held() -> None:
     """All handlers are stuck: reading stops at the bound and not one record later."""
 
