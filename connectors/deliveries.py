@@ -56,11 +56,20 @@ class Ledger:
         self._facts: list[Envelope] = []
 
     async def settle(
-        self, sent: Envelope, message_id: str, outcome: Outcome, *, external_id: str = "", reason: str = ""
+        self,
+        sent: Envelope,
+        message_id: str,
+        outcome: Outcome,
+        *,
+        external_id: str = "",
+        reason: str = "",
+        whole: str = "",
     ) -> None:
-        """Record one outcome, show it in the transcript, and keep its event for ``flush``."""
+        """Record one outcome, show it in the transcript, and keep its event for ``flush``. ``whole``: the message of
+        which ``message_id`` is a piece; receipts of any piece are the whole message's."""
         told = Delivered(
             message_id=message_id,
+            part_of=whole if whole != message_id else "",
             state=outcome,
             external_id=external_id,
             reason=reason,
@@ -70,11 +79,12 @@ class Ledger:
         await self._state.deliveries.record(sent.conversation, told)
         if external_id:
             await self._state.deliveries.bind(
-                sent.tenant, sent.channel, sent.account, external_id, sent.conversation, message_id
+                sent.tenant, sent.channel, sent.account, external_id, sent.conversation, whole or message_id
             )
         reach("connector.after_record")
         self._facts.append(fact(sent, await self._numbered(sent.conversation, told)))
-        self._metrics.count("parley_outbound_total", channel=sent.channel, result=outcome)
+        if not told.part_of:
+            self._metrics.count("parley_outbound_total", channel=sent.channel, result=outcome)
         log.info(
             "delivery_recorded",
             tenant=sent.tenant,
@@ -86,17 +96,18 @@ class Ledger:
             reason=reason,
         )
 
-    async def repeat(self, sent: Envelope, message_id: str) -> None:
+    async def repeat(self, sent: Envelope, message_id: str, *, whole: str = "") -> Outcome:
         """A message that has its outcome already, from before a crash: finish what may have been left undone."""
         told = await self._state.deliveries.outcome(sent.conversation, message_id)
         self._metrics.count("parley_duplicates_total", where="sender")
         if told is None:
-            return
+            return "sent"  # forgotten meanwhile, after days
         if told.external_id:
             await self._state.deliveries.bind(
-                sent.tenant, sent.channel, sent.account, told.external_id, sent.conversation, message_id
+                sent.tenant, sent.channel, sent.account, told.external_id, sent.conversation, whole or message_id
             )
         self._facts.append(fact(sent, await self._numbered(sent.conversation, told)))
+        return told.state
 
     async def flush(self) -> None:
         """Append the events. Raises BusUnavailable; the records stay kept for another try."""
@@ -107,7 +118,7 @@ class Ledger:
     async def _numbered(self, conversation: str, told: Delivered) -> Delivered:
         """Show the outcome in the transcript. The event tells the line's number, so that a rebuild gives it again."""
         state = SHOWN.get(told.state)
-        if state is None:
+        if state is None or told.part_of:
             return told
         await self._state.transcript.mark(conversation, [told.message_id], state)
         await live.receipts(self._state.signals, conversation, [told.message_id], state)

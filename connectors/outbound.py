@@ -1,78 +1,32 @@
-"""The way out, the same for every channel: policy, pace, intent, send, record. It alone decides about retries.
+"""The way out, the same for every channel: policy, pace, intent, send, record.
 
 Strictly in order inside a conversation: a lane handles one batch at a time, and no message is begun before the one
-ahead of it has an outcome.
+ahead of it has an outcome. A message of several pieces is one after the other too, and stops at the first that fails.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Protocol, runtime_checkable
+from datetime import datetime
 
+from connectors.accounts import Accounts
 from connectors.deliveries import Ledger, Outcome
-from schemas import spans, topics
-from schemas.crashpoints import reach
+from connectors.policy import Ruling, ruling
+from connectors.sending import Piece, Sender
+from schemas import ids, spans, topics
+from schemas.conversation import Contact
 from schemas.envelope import Envelope
-from schemas.errors import (
-    CredentialsRevoked,
-    Parked,
-    SendDelayed,
-    SendRefused,
-    SendUnknown,
-    Unavailable,
-    UnknownEventType,
-)
+from schemas.errors import SendRefused, UnknownEventType
 from schemas.messages import OutboundMessage
-from schemas.ports import Account, Batch, Bus, Channel, Clock, Metrics, State
+from schemas.ports import Account, Batch, Bus, Call, Channel, Clock, Metrics, Sending, State
 
-DEADLINE = 60.0
-"""Seconds from the intent until nobody tries any more; whoever reconciles waits for it."""
-ONE_TRY = 15.0
-LONGEST_WAIT = 30.0
-"""Seconds a lane waits for a vendor; longer waits park the conversation."""
-REVOKED_WAIT = timedelta(minutes=5)
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How fast one account may send."""
-
-    per_second: float
-    burst: int
-
-
-@runtime_checkable
-class Lookup(Protocol):
-    """A channel that can say for sure whether it has shown a message."""
-
-    async def lookup(self, conversation: str, message: OutboundMessage, account: Account) -> str | None:
-        """The external id, or None when it was certainly not shown. Raises SendUnknown, SendDelayed."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    envelope: Envelope
-    message: OutboundMessage
-    account: Account
-    ledger: Ledger
-    hurry: asyncio.Event
-
-    @property
-    def conversation(self) -> str:
-        return self.envelope.conversation
-
-    async def settle(self, outcome: Outcome, *, external_id: str = "", reason: str = "") -> None:
-        await self.ledger.settle(self.envelope, self.message.id, outcome, external_id=external_id, reason=reason)
+LOOKED_BACK = 200
+"""Lines of the transcript among which the contact's last message is looked for."""
 
 
 class Outbound:
-    """Sends what is on ``parley.outbound.<channel>``. ``accounts`` is ``(tenant, channel, name) → Account | None``;
-    ``pace`` gives an account's speed, None for no limit."""
+    """Sends what is on ``parley.outbound.<channel>``. ``account_of``: ``(tenant, channel, name) → Account | None``."""
 
     def __init__(
         self,
@@ -82,16 +36,20 @@ class Outbound:
         state: State,
         metrics: Metrics,
         clock: Clock,
-        accounts: Callable[[str, str, str], Account | None],
-        pace: Callable[[Account], Pace | None] = lambda _account: None,
+        account_of: Callable[[str, str, str], Account | None],
     ) -> None:
         self._channel = channel
         self._bus = bus
         self._state = state
         self._metrics = metrics
         self._clock = clock
-        self._accounts = accounts
-        self._pace = pace
+        self._account_of = account_of
+        self._accounts = Accounts(channel, clock)
+        self._sender = Sender(channel, self._accounts, state=state, metrics=metrics, clock=clock)
+
+    async def close(self) -> None:
+        """Close the connections; to be called when nothing is handled any more."""
+        await self._accounts.close()
 
     async def handle(self, batch: Batch) -> None:
         """Lane handler of the group ``parley.sender.<channel>``. Raises RecordError (a record for ``give_up``), Parked,
@@ -118,106 +76,74 @@ class Outbound:
             await self._deliver(event, message, ledger, hurry)
 
     async def _deliver(self, event: Envelope, message: OutboundMessage, ledger: Ledger, hurry: asyncio.Event) -> None:
-        account = self._accounts(event.tenant, event.channel, event.account)
+        account = self._account_of(event.tenant, event.channel, event.account)
         if account is None:
             return await ledger.settle(event, message.id, "failed", reason="account_unknown")
-        job = _Job(event, message, account, ledger, hurry)
-        if await self._opted_out(job):
-            return await job.settle("failed", reason="opted_out")
-        await self._keep_pace(job)
-        verdict = await self._state.deliveries.begin_send(
-            job.conversation, message, deadline=DEADLINE, now=self._clock()
+        try:
+            calls = self._channel.render(message, await self._sending(event, message, account))
+        except SendRefused as error:
+            return await ledger.settle(event, message.id, "failed", reason=error.message)
+        for piece in self._pieces(calls, event, message, account, ledger, hurry):
+            outcome = await self._sender.send(piece)
+            if outcome != "sent":
+                return await self._stop_at(piece, outcome)
+        return None
+
+    def _pieces(
+        self,
+        calls: list[Call],
+        event: Envelope,
+        message: OutboundMessage,
+        account: Account,
+        ledger: Ledger,
+        hurry: asyncio.Event,
+    ) -> list[Piece]:
+        count = len(calls)
+        return [
+            Piece(ids.part_id(message.id, index, count), call, message, event, account, ledger, hurry)
+            for index, call in enumerate(calls)
+        ]
+
+    async def _stop_at(self, piece: Piece, outcome: Outcome) -> None:
+        """The rest of the message would make no sense without this piece: the whole shares its fate."""
+        if piece.marker != piece.whole.id:
+            await piece.ledger.settle(piece.envelope, piece.whole.id, outcome, reason="part_not_sent")
+
+    # ── policy ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _sending(self, event: Envelope, message: OutboundMessage, account: Account) -> Sending:
+        """Raises SendRefused with the reason."""
+        policy = self._channel.policy
+        is_asked = policy.shows_contact or policy.window is not None or message.purpose == "notice"
+        contact = await self._state.contacts.get(event.tenant, message.contact_id) if is_asked else None
+        rule = ruling(
+            policy,
+            message,
+            contact,
+            wrote_at=await self._wrote_at(event.conversation),
+            now=self._clock(),
+            reopens=bool(getattr(account.settings, "template", None)),
         )
-        if verdict == "already_sent":
-            await ledger.repeat(event, message.id)
-        elif verdict == "stale_owner" or verdict == "expired":
-            await job.settle(verdict)
-        elif verdict == "in_doubt":
-            await self._reconcile(job)
-        else:
-            reach("connector.after_intent")
-            await self._send(job)
+        if rule.refused:
+            raise SendRefused(rule.refused)
+        return _sending(event, message, account, contact, rule)
 
-    async def _opted_out(self, job: _Job) -> bool:
-        # Answers to what somebody wrote are always allowed; what we send on our own account is not.
-        if job.message.purpose != "notice":
-            return False
-        contact = await self._state.contacts.get(job.envelope.tenant, job.message.contact_id)
-        return contact is not None and contact.opted_out
-
-    async def _keep_pace(self, job: _Job) -> None:
-        account = job.account
-        pace = self._pace(account)
-        key = f"send:{account.tenant}:{account.channel}:{account.name}"
-        while pace is not None:
-            wait = await self._state.limiter.take(key, per_second=pace.per_second, burst=pace.burst, now=self._clock())
-            if not wait:
-                return
-            await self._wait(wait, job)
-
-    async def _wait(self, seconds: float, job: _Job) -> None:
-        """Raises Parked when it would be too long, Unavailable when the partition is being taken away."""
-        if seconds > LONGEST_WAIT:
-            raise Parked("the channel asks to wait", until=self._clock() + timedelta(seconds=seconds))
-        try:
-            await asyncio.wait_for(job.hurry.wait(), seconds)
-        except TimeoutError:
-            return
-        raise Unavailable("the partition moves on; its next owner sends this")
-
-    async def _reconcile(self, job: _Job) -> None:
-        """An intent without an outcome: a crash, or an answer that never came."""
-        if isinstance(self._channel, Lookup):
-            shown = await self._channel.lookup(job.conversation, job.message, job.account)
-            if shown is not None:
-                return await job.settle("sent", external_id=shown)
-        elif not self._channel.capabilities.idempotent_send:
-            return await job.settle("unknown", reason="in_doubt")
-        await self._send(job, check_first=True)
-
-    async def _send(self, job: _Job, *, check_first: bool = False) -> None:
-        ends, tries = time.monotonic() + DEADLINE, 0
-        while True:
-            if (check_first or tries) and (verdict := await self._unwanted(job)):
-                return await job.settle(verdict)
-            tries += 1
-            try:
-                external_id = await self._try(job)
-            except SendDelayed as error:
-                await self._wait(_pause(error.retry_after_ms, tries, ends), job)
-            except SendRefused as error:
-                return await job.settle("failed", reason=error.message)
-            except CredentialsRevoked as error:
-                raise Parked(error.message, until=self._clock() + REVOKED_WAIT) from error
-            except (SendUnknown, TimeoutError):
-                if not self._channel.capabilities.idempotent_send:
-                    return await job.settle("unknown", reason="no_answer")
-                await self._wait(_pause(None, tries, ends), job)
-            else:
-                reach("connector.after_send")
-                return await job.settle("sent", external_id=external_id)
-
-    async def _try(self, job: _Job) -> str:
-        started = time.monotonic()
-        try:
-            async with asyncio.timeout(ONE_TRY):
-                return await self._channel.send(job.conversation, job.message, job.account)
-        finally:
-            self._metrics.observe("parley_send_seconds", time.monotonic() - started, channel=job.envelope.channel)
-
-    async def _unwanted(self, job: _Job) -> Outcome | None:
-        """The expiry and the owner rule again: both may have changed since the intent was written."""
-        if self._clock() >= job.message.expires_at:
-            return "expired"
-        if job.message.author.kind != "agent":
+    async def _wrote_at(self, conversation: str) -> datetime | None:
+        """When the contact wrote last; None where no rule asks."""
+        if self._channel.policy.window is None:
             return None
-        conversation = await self._state.conversations.get(job.conversation)
-        floor = 0 if conversation is None else conversation.agent_floor
-        return "stale_owner" if job.message.epoch < floor else None
+        lines = await self._state.transcript.recent(conversation, limit=LOOKED_BACK)
+        return max((line.created_at for line in lines if line.author.kind == "contact"), default=None)
 
 
-def _pause(retry_after_ms: int | None, tries: int, ends: float) -> float:
-    """Seconds until the next try; above LONGEST_WAIT when it would come too near to the intent's deadline."""
-    asked = (retry_after_ms or 0) / 1000
-    pause = max(asked, 0.1 * 2.0 ** min(tries, 8)) * random.uniform(1.0, 1.3)
-    return pause if time.monotonic() + pause < ends - ONE_TRY else max(pause, LONGEST_WAIT + 1)
+def _sending(
+    event: Envelope, message: OutboundMessage, account: Account, contact: Contact | None, rule: Ruling
+) -> Sending:
+    return Sending(
+        conversation=event.conversation,
+        account=account,
+        contact=contact,
+        answers=message.answers,
+        window_open=rule.window_open,
+        as_person=rule.as_person,
+    )

@@ -103,8 +103,7 @@ async def _library(config: Config, engine: Engine, data_dir: Path) -> AsyncItera
 def _channels(config: Config, engine: Engine) -> dict[str, Channel]:
     state = engine.state
     return {
-        name: open_channel(name, transcript=state.transcript, signals=state.signals, clock=now)
-        for name in channels_of(config)
+        name: open_channel(name, transcript=state.transcript, signals=state.signals) for name in channels_of(config)
     }
 
 

@@ -96,7 +96,7 @@ def connector_consumers(parts: Parts, channels: Sequence[str]) -> list[Consumer]
             state=parts.state,
             metrics=parts.metrics,
             clock=parts.clock,
-            accounts=parts.accounts,
+            account_of=parts.accounts,
         )
         receipts = Receipts(state=parts.state, clock=parts.clock)
         consumers.append(

@@ -160,9 +160,10 @@ class Turn(WireModel):
 class Delivered(WireModel):
     """``parley.delivery.recorded.v1``: a connector's outcome for one outbound message. ``seq`` is the transcript number
     under which the contact may have seen it, 0 when the transcript does not hold it; ``traceparent`` that of the send,
-    which later receipts join."""
+    which later receipts join. ``part_of`` is set when it is one piece of a longer message, and not the last."""
 
     message_id: str
+    part_of: str = ""
     state: Literal["sent", "failed", "unknown", "expired", "stale_owner"]
     external_id: str = ""
     seq: int = 0

@@ -224,8 +224,14 @@ class SendRefused(DeliveryError):
 
 
 class SendDelayed(DeliveryError):
+    """``of_account``: the vendor will take nothing of this account for so long, not only not this message."""
+
     code = "send_delayed"
     retryable = True
+
+    def __init__(self, message: str, *, retry_after_ms: int | None = None, of_account: bool = False) -> None:
+        super().__init__(message, retry_after_ms=retry_after_ms)
+        self.of_account = of_account
 
 
 class SendUnknown(DeliveryError):

@@ -57,6 +57,12 @@ def reply_id(turn: str, index: int) -> str:
     return _derive("reply", turn, str(index))
 
 
+def part_id(message: str, index: int, count: int) -> str:
+    """What was sent of a message in several pieces. The last one has the message's own id: its outcome is the whole
+    message's."""
+    return message if index == count - 1 else _derive("part", message, str(index), str(count))
+
+
 def derived_id(origin: str, purpose: str, n: int = 0) -> str:
     """An event caused by ``origin``: a snapshot, a turn record, an ownership change, the n-th replay."""
     return _derive("derived", origin, purpose, str(n))

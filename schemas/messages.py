@@ -134,7 +134,7 @@ class OutboundMessage(WireModel):
     """``parley.message.send.v1``: to be delivered to the contact. ``text`` is canonical markdown.
 
     ``epoch`` is the owner epoch under which it was written; a message of the agent below the conversation's
-    ``agent_floor`` is dropped before it is sent.
+    ``agent_floor`` is dropped before it is sent. ``answers`` is the vendor's id of the last message that it answers.
     """
 
     id: str
@@ -146,6 +146,7 @@ class OutboundMessage(WireModel):
     choices: list[Choice] = []
     attachments: list[Attachment] = []
     in_reply_to: str = ""
+    answers: str = ""
     turn_id: str = ""
     epoch: int = 0
     purpose: Purpose = "reply"

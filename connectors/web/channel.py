@@ -5,7 +5,19 @@ from __future__ import annotations
 from connectors import live
 from schemas.errors import NotFound, SendRefused
 from schemas.messages import OutboundMessage, TranscriptMessage
-from schemas.ports import Account, Capabilities, Clock, Event, RawRequest, Signals, Transcript
+from schemas.ports import (
+    Account,
+    Call,
+    Capabilities,
+    Connection,
+    Event,
+    Policy,
+    RawRequest,
+    Reply,
+    Sending,
+    Signals,
+    Transcript,
+)
 
 
 class WebChannel:
@@ -13,20 +25,13 @@ class WebChannel:
 
     name = "web"
     capabilities = Capabilities(
-        max_text=100_000,
-        max_choices=20,
-        markdown=True,
-        streaming=True,
-        typing=True,
-        attachments=True,
-        receipts=True,
-        idempotent_send=True,
+        max_text=100_000, max_choices=20, markdown=True, streaming=True, typing=True, attachments=True, receipts=True
     )
+    policy = Policy(doubt="repeat")
 
-    def __init__(self, *, transcript: Transcript, signals: Signals, clock: Clock) -> None:
+    def __init__(self, *, transcript: Transcript, signals: Signals) -> None:
         self._transcript = transcript
         self._signals = signals
-        self._clock = clock
 
     def verify(self, request: RawRequest, account: Account) -> None:
         raise NotFound("the web channel takes no webhooks")
@@ -34,15 +39,32 @@ class WebChannel:
     def parse(self, request: RawRequest, account: Account) -> list[Event]:
         raise NotFound("the web channel takes no webhooks")
 
-    async def send(self, conversation: str, message: OutboundMessage, account: Account) -> str:
-        """Show it; a second call with the same message shows nothing new. Raises SendRefused (nothing to show)."""
+    def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
         if not (message.text.strip() or message.attachments or message.choices):
             raise SendRefused("the message is empty")
         line = TranscriptMessage.of_outbound(message, "sent")
-        await self._transcript.add(conversation, line)
-        await live.message(self._signals, conversation)
+        return [Call("show", {"conversation": sending.conversation, "line": line})]
+
+    def judge(self, call: Call, reply: Reply) -> str:
         return ""
 
-    async def lookup(self, conversation: str, message: OutboundMessage, account: Account) -> str | None:
-        """The transcript is what the contact sees, so this answer is certain."""
-        return None if await self._transcript.find(conversation, message.id) is None else ""
+    def connect(self, account: Account) -> Connection:
+        return Screen(self._transcript, self._signals)
+
+
+class Screen:
+    """What the contact sees is the transcript."""
+
+    def __init__(self, transcript: Transcript, signals: Signals) -> None:
+        self._transcript = transcript
+        self._signals = signals
+
+    async def perform(self, call: Call, marker: str) -> Reply:
+        """Show it; a second call with the same line shows nothing new."""
+        conversation, line = call.arguments["conversation"], call.arguments["line"]
+        await self._transcript.add(conversation, line)
+        await live.message(self._signals, conversation)
+        return Reply(200, None)
+
+    async def close(self) -> None:
+        return None

@@ -188,6 +188,17 @@ def send_verdict(
     return "expired" if now >= message.expires_at else "go"
 
 
+def again_verdict(
+    message: OutboundMessage, *, floor: int, outcome: Delivered | None, deadline: datetime | None, now: datetime
+) -> SendVerdict:
+    """What ``begin_again`` answers. ``unknown`` is no obstacle: whoever asks has found out."""
+    if outcome is None and deadline is not None and now < deadline:
+        return "in_doubt"
+    if outcome is not None and outcome.state != "unknown":
+        return _VERDICT_OF[outcome.state]
+    return send_verdict(message, floor=floor, outcome=None, intended=False, now=now)
+
+
 def settles(old: Delivered | None, new: Delivered) -> bool:
     """Whether ``record`` writes ``new``: the first final outcome stays, ``unknown`` gives way to a final one."""
     return old is None or (old.state == "unknown" and new.state != "unknown")

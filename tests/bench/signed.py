@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 from schemas import topics
 from schemas.errors import InvalidRequest, Unauthorized
 from schemas.messages import Address, OutboundMessage
-from schemas.ports import Account, Capabilities, Event, RawRequest
+from schemas.ports import Account, Call, Capabilities, Connection, Event, Policy, RawRequest, Reply, Sending
 from tests.bench.load import post
 
 NAME = "signed"
@@ -56,6 +56,7 @@ class SignedChannel:
 
     name = NAME
     capabilities = Capabilities(max_text=4096)
+    policy = Policy()
 
     def verify(self, request: RawRequest, account: Account) -> None:
         if not hmac.compare_digest(request.headers.get(HEADER, ""), signature(request.body)):
@@ -77,5 +78,11 @@ class SignedChannel:
             )
         ]
 
-    async def send(self, conversation: str, message: OutboundMessage, account: Account) -> str:
+    def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
+        raise NotImplementedError("only the way in is measured")
+
+    def judge(self, call: Call, reply: Reply) -> str:
+        raise NotImplementedError("only the way in is measured")
+
+    def connect(self, account: Account) -> Connection:
         raise NotImplementedError("only the way in is measured")

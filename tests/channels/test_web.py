@@ -14,7 +14,7 @@ from infra.database import Database
 from infra.state.sqlite import open_sqlite_state
 from schemas.errors import NotFound, SendRefused
 from schemas.messages import Author, Choice, Citation, OutboundMessage
-from schemas.ports import Account, Channel, RawRequest, State
+from schemas.ports import Account, Channel, RawRequest, Sending, State
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 WEB = Account("shop", "web", "main", None)
@@ -48,12 +48,17 @@ async def state(tmp_path: Path) -> AsyncIterator[State]:
 
 @pytest.fixture
 def web(state: State) -> Channel:
-    return registry.open_channel("web", transcript=state.transcript, signals=state.signals, clock=lambda: NOW)
+    return registry.open_channel("web", transcript=state.transcript, signals=state.signals)
+
+
+async def send(web: Channel, sent: OutboundMessage) -> str:
+    (call,) = web.render(sent, Sending("c1", WEB))
+    return web.judge(call, await web.connect(WEB).perform(call, sent.id))
 
 
 async def test_sending_adds_one_whole_line_and_tells_watchers(state: State, web: Channel) -> None:
     signals = state.signals.subscribe("conversation:c1")
-    assert await web.send("c1", message(), WEB) == ""
+    assert await send(web, message()) == ""
     assert await anext(signals) == b'{"type":"message"}'
     (line,) = await state.transcript.read("c1")
     sent = message()
@@ -67,24 +72,15 @@ async def test_sending_adds_one_whole_line_and_tells_watchers(state: State, web:
 
 
 async def test_sending_twice_shows_it_once(state: State, web: Channel) -> None:
-    assert web.capabilities.idempotent_send
+    assert web.policy.doubt == "repeat"
     for _ in range(2):
-        await web.send("c1", message(), WEB)
+        await send(web, message())
     assert len(await state.transcript.read("c1")) == 1
-
-
-async def test_it_knows_for_sure_what_it_has_shown(web: Channel) -> None:
-    from connectors.outbound import Lookup
-
-    assert isinstance(web, Lookup)
-    assert await web.lookup("c1", message(), WEB) is None
-    await web.send("c1", message(), WEB)
-    assert await web.lookup("c1", message(), WEB) is not None
 
 
 async def test_nothing_to_show_is_refused(web: Channel) -> None:
     with pytest.raises(SendRefused):
-        await web.send("c1", message(text=" ", choices=[]), WEB)
+        await send(web, message(text=" ", choices=[]))
 
 
 def test_it_takes_no_webhooks(web: Channel) -> None:
@@ -97,4 +93,4 @@ def test_it_takes_no_webhooks(web: Channel) -> None:
 
 def test_a_channel_that_is_not_listed_is_not_found(state: State) -> None:
     with pytest.raises(NotFound, match="pigeon"):
-        registry.open_channel("pigeon", transcript=state.transcript, signals=state.signals, clock=lambda: NOW)
+        registry.open_channel("pigeon", transcript=state.transcript, signals=state.signals)

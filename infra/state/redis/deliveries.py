@@ -42,6 +42,16 @@ class RedisDeliveries:
     async def begin_send(
         self, conversation: str, message: OutboundMessage, *, deadline: float, now: datetime
     ) -> SendVerdict:
+        return await self._begin(conversation, message, deadline, now, again=False)
+
+    async def begin_again(
+        self, conversation: str, message: OutboundMessage, *, deadline: float, now: datetime
+    ) -> SendVerdict:
+        return await self._begin(conversation, message, deadline, now, again=True)
+
+    async def _begin(
+        self, conversation: str, message: OutboundMessage, deadline: float, now: datetime, *, again: bool
+    ) -> SendVerdict:
         (verdict,) = await self._shards.at(
             conversation,
             "begin_send",
@@ -55,8 +65,16 @@ class RedisDeliveries:
             message.epoch if message.author.kind == "agent" else "",
             rules.micros(now - rules.DELIVERY_HORIZON),
             wire.KEEP,
+            int(again),
         )
         return _VERDICTS[verdict.decode()]
+
+    async def withdraw(self, conversation: str, message_id: str) -> None:
+        await self._shards.at(conversation, "withdraw", ("d:", "dt:", "i"), conversation, message_id)
+
+    async def doubtful_until(self, conversation: str, message_id: str) -> datetime | None:
+        (deadline,) = await self._shards.at(conversation, "score", ("i",), f"{conversation} {message_id}")
+        return None if deadline is None else rules.moment(int(float(deadline)))
 
     async def record(self, conversation: str, outcome: Delivered) -> None:
         await self._shards.at(

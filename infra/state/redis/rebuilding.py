@@ -139,7 +139,9 @@ class RedisRebuild:
     async def _bind(self, conversation: str, outcome: Delivered, origin: Origin) -> None:
         place = (origin.tenant, origin.channel, origin.account, outcome.external_id)
         shard, key = deliveries.external_key(self._shards, *place)
-        await self._bundles.add(shard, "restore_value", [key], f"{conversation}\n{outcome.message_id}", wire.KEEP)
+        await self._bundles.add(
+            shard, "restore_value", [key], f"{conversation}\n{outcome.part_of or outcome.message_id}", wire.KEEP
+        )
 
     async def _add(self, conversation: str, script: str, kinds: Iterable[str], *arguments: Argument) -> Any:
         shard = shard_of(conversation)

@@ -55,6 +55,36 @@ class SqliteDeliveries:
 
         return await self._store.write(conversation, work, durable=self._durable)
 
+    async def begin_again(
+        self, conversation: str, message: OutboundMessage, *, deadline: float, now: datetime
+    ) -> SendVerdict:
+        def work(connection: sqlite3.Connection) -> SendVerdict:
+            outcome, _ = _load(connection, conversation, message.id)
+            verdict = rules.again_verdict(
+                message,
+                floor=_floor(connection, conversation),
+                outcome=outcome,
+                deadline=_deadline(connection, conversation, message.id),
+                now=now,
+            )
+            if verdict == "go":
+                _intend(connection, conversation, message.id, now + timedelta(seconds=deadline), now)
+            return verdict
+
+        return await self._store.write(conversation, work, durable=self._durable)
+
+    async def withdraw(self, conversation: str, message_id: str) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "DELETE FROM state_deliveries WHERE conversation = ? AND message_id = ? AND outcome IS NULL",
+                (conversation, message_id),
+            )
+
+        await self._store.write(conversation, work, durable=self._durable)
+
+    async def doubtful_until(self, conversation: str, message_id: str) -> datetime | None:
+        return await self._store.read(conversation, lambda connection: _deadline(connection, conversation, message_id))
+
     async def record(self, conversation: str, outcome: Delivered) -> None:
         await self._store.write(
             conversation, lambda connection: settle(connection, conversation, outcome), durable=self._durable
@@ -133,6 +163,12 @@ def _load(connection: sqlite3.Connection, conversation: str, message: str) -> tu
     return (Delivered.model_validate_json(row[0]) if row[0] else None), True
 
 
+def _deadline(connection: sqlite3.Connection, conversation: str, message: str) -> datetime | None:
+    query = "SELECT deadline FROM state_deliveries WHERE conversation = ? AND message_id = ? AND outcome IS NULL"
+    row = connection.execute(query, (conversation, message)).fetchone()
+    return None if row is None else rules.moment(row[0])
+
+
 def _floor(connection: sqlite3.Connection, conversation: str) -> int:
     row: tuple[int] | None = connection.execute(
         "SELECT agent_floor FROM state_conversations WHERE id = ?", (conversation,)
@@ -146,6 +182,6 @@ def _intend(connection: sqlite3.Connection, conversation: str, message: str, dea
         (conversation, rules.micros(now - rules.DELIVERY_HORIZON)),
     )
     connection.execute(
-        "INSERT INTO state_deliveries VALUES (?, ?, ?, ?, NULL)",
+        "INSERT OR REPLACE INTO state_deliveries VALUES (?, ?, ?, ?, NULL)",
         (conversation, message, rules.micros(deadline), rules.micros(now)),
     )

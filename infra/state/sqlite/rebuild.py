@@ -129,5 +129,11 @@ def _restore_delivery(connection: sqlite3.Connection, conversation: str, outcome
     if outcome.external_id and row is not None:
         at = row.conversation.origin
         deliveries.bind(
-            connection, at.tenant, at.channel, at.account, outcome.external_id, conversation, outcome.message_id
+            connection,
+            at.tenant,
+            at.channel,
+            at.account,
+            outcome.external_id,
+            conversation,
+            outcome.part_of or outcome.message_id,
         )

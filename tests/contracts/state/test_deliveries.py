@@ -93,6 +93,50 @@ async def test_after_an_outcome_nothing_is_sent_again(state: State, outcome: str
     assert await state.deliveries.outcome(conversation, message.id) == recorded
 
 
+async def test_what_was_in_doubt_is_begun_again_only_after_its_deadline_and_by_one_alone(state: State) -> None:
+    conversation, message = new_id(), outbound()
+    assert await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW) == "go"
+    assert await state.deliveries.doubtful_until(conversation, message.id) == later(30)
+    again = state.deliveries.begin_again
+    assert await again(conversation, message, deadline=30, now=later(29.999)) == "in_doubt"
+    verdicts = await asyncio.gather(*(again(conversation, message, deadline=30, now=later(30)) for _ in range(20)))
+    assert sorted(verdicts) == ["go"] + ["in_doubt"] * 19
+    assert await state.deliveries.doubtful_until(conversation, message.id) == later(60)
+    await state.deliveries.record(conversation, delivered(message.id, "sent"))
+    assert await state.deliveries.doubtful_until(conversation, message.id) is None
+    assert await again(conversation, message, deadline=30, now=later(90)) == "already_sent"
+
+
+async def test_an_intent_that_is_withdrawn_was_never_there_and_an_outcome_stays(state: State) -> None:
+    conversation, one, two = new_id(), outbound(), outbound()
+    for message in (one, two):
+        await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW)
+    await state.deliveries.record(conversation, delivered(two.id, "sent"))
+    for message in (one, two, outbound()):
+        await state.deliveries.withdraw(conversation, message.id)
+    assert await state.deliveries.unresolved(before=later(days=1), limit=10) == []
+    assert await state.deliveries.begin_send(conversation, one, deadline=30, now=NOW) == "go"
+    assert await state.deliveries.begin_send(conversation, two, deadline=30, now=NOW) == "already_sent"
+
+
+async def test_what_nobody_knew_may_be_begun_again(state: State) -> None:
+    conversation, message = new_id(), outbound()
+    await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW)
+    await state.deliveries.record(conversation, delivered(message.id, "unknown"))
+    assert await state.deliveries.begin_again(conversation, message, deadline=30, now=later(31)) == "go"
+    assert await state.deliveries.begin_send(conversation, message, deadline=30, now=later(32)) == "in_doubt"
+
+
+async def test_beginning_again_obeys_the_owner_rule_and_the_expiry(state: State) -> None:
+    conversation = await claimed(state)
+    stale, old = outbound(), outbound(author="person", expires_at=later(60))
+    for message in (stale, old):
+        assert await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW) == "go"
+    await state.conversations.own(conversation, "person", expected_epoch=0, request_id=new_id(), by="x", now=NOW)
+    assert await state.deliveries.begin_again(conversation, stale, deadline=30, now=later(40)) == "stale_owner"
+    assert await state.deliveries.begin_again(conversation, old, deadline=30, now=later(61)) == "expired"
+
+
 async def test_of_fifty_concurrent_senders_one_goes(state: State) -> None:
     conversation, message = new_id(), outbound()
     verdicts = await asyncio.gather(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from connectors.outbound import Outbound, Pace
+from connectors.outbound import Outbound
 from connectors.web.channel import WebChannel
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
@@ -21,7 +21,19 @@ from schemas import ids, topics
 from schemas.conversation import Delivered, Origin
 from schemas.envelope import Envelope, envelope
 from schemas.messages import Address, Author, OutboundMessage
-from schemas.ports import Account, Bus, Capabilities, Channel, Record, State
+from schemas.ports import (
+    Account,
+    Bus,
+    Call,
+    Capabilities,
+    Channel,
+    Connection,
+    Policy,
+    Record,
+    Reply,
+    Sending,
+    State,
+)
 
 TENANT, CHANNEL, ACCOUNT = "shop", "web", "main"
 
@@ -51,16 +63,19 @@ class OneBatch:
 
 
 class Scripted:
-    """A channel that does what it is told, one answer a call: an external id or an error. Then it says yes."""
+    """A channel, and its own connection, that does what it is told, one answer a call: an external id or an error.
+    Then it says yes. A message is as many calls as its text has lines."""
 
     name = CHANNEL
     capabilities = Capabilities(max_text=1000)
 
-    def __init__(self, *script: str | Exception, idempotent: bool = False) -> None:
+    def __init__(self, *script: str | Exception, policy: Policy | None = None, shown: str | None = None) -> None:
         self.script = list(script)
+        self.policy = policy or Policy()
+        self.shown = shown
         self.sent: list[str] = []
         self.asked = asyncio.Event()
-        self.capabilities = Capabilities(max_text=1000, idempotent_send=idempotent)
+        self.sendings: list[Sending] = []
         self.before_send: Callable[[], Any] | None = None
 
     def verify(self, request: Any, account: Account) -> None: ...
@@ -68,26 +83,31 @@ class Scripted:
     def parse(self, request: Any, account: Account) -> list[Any]:
         return []
 
-    async def send(self, conversation: str, message: OutboundMessage, account: Account) -> str:
-        self.sent.append(message.id)
+    def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
+        self.sendings.append(sending)
+        return [Call("say", {"text": line}) for line in message.text.splitlines()]
+
+    def judge(self, call: Call, reply: Reply) -> str:
+        return str(reply.body)
+
+    def connect(self, account: Account) -> Connection:
+        return self
+
+    async def perform(self, call: Call, marker: str) -> Reply:
+        self.sent.append(marker)
         self.asked.set()
         if self.before_send is not None:
             await self.before_send()
-        step = self.script.pop(0) if self.script else f"x-{message.id}"
+        step = self.script.pop(0) if self.script else f"x-{marker}"
         if isinstance(step, Exception):
             raise step
-        return step
+        return Reply(200, step)
 
-
-class Sure(Scripted):
-    """One that can look up what it has shown."""
-
-    def __init__(self, *script: str | Exception, shown: str | None) -> None:
-        super().__init__(*script)
-        self.shown = shown
-
-    async def lookup(self, conversation: str, message: OutboundMessage, account: Account) -> str | None:
+    async def lookup(self, call: Call, marker: str) -> str | None:
         return self.shown
+
+    async def close(self) -> None:
+        return None
 
 
 @dataclass
@@ -103,19 +123,18 @@ class World:
     def account(self, tenant: str, channel: str, name: str) -> Account | None:
         return Account(tenant, channel, name, None) if (tenant, channel, name) == (TENANT, CHANNEL, ACCOUNT) else None
 
-    def outbound(self, channel: Channel, pace: Pace | None = None) -> Outbound:
+    def outbound(self, channel: Channel) -> Outbound:
         return Outbound(
             channel,
             bus=self.bus,
             state=self.state,
             metrics=self.metrics,
             clock=self.clock,
-            accounts=self.account,
-            pace=lambda _account: pace,
+            account_of=self.account,
         )
 
     def web(self) -> WebChannel:
-        return WebChannel(transcript=self.state.transcript, signals=self.state.signals, clock=self.clock)
+        return WebChannel(transcript=self.state.transcript, signals=self.state.signals)
 
     def message(self, id_: str = "r1", **fields: Any) -> OutboundMessage:
         whole: dict[str, Any] = {

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from connectors import outbound
-from connectors.outbound import Pace
+from connectors import sending
+from schemas.conversation import Delivered
 from schemas.errors import (
     CredentialsRevoked,
     Parked,
@@ -22,7 +22,8 @@ from schemas.errors import (
     UnknownEventType,
 )
 from schemas.messages import Author, Feedback, TranscriptMessage
-from tests.unit.connectors.conftest import Scripted, Sure, World
+from schemas.ports import Pace, Policy
+from tests.unit.connectors.conftest import Scripted, World
 
 
 async def test_messages_are_sent_in_order_and_told_in_one_append(world: World) -> None:
@@ -183,7 +184,7 @@ async def test_no_answer_is_recorded_as_unknown_and_never_blindly_repeated(world
 
 
 async def test_a_send_that_hangs_ends_at_its_deadline(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbound, "ONE_TRY", 0.05)
+    monkeypatch.setattr(sending, "ONE_TRY", 0.05)
     channel = Scripted()
     channel.before_send = asyncio.Event().wait
     await world.outbound(channel).handle(world.batch(world.message()))
@@ -191,7 +192,7 @@ async def test_a_send_that_hangs_ends_at_its_deadline(world: World, monkeypatch:
 
 
 async def test_no_answer_is_repeated_where_repeating_shows_it_once(world: World) -> None:
-    channel = Scripted(SendUnknown("no answer"), idempotent=True)
+    channel = Scripted(SendUnknown("no answer"), policy=Policy(doubt="repeat"))
     await world.outbound(channel).handle(world.batch(world.message()))
     assert channel.sent == ["r1", "r1"]
     assert await world.facts() == [("r1", "sent")]
@@ -217,14 +218,14 @@ async def test_in_doubt_without_a_way_to_know_is_unknown(world: World) -> None:
 
 async def test_in_doubt_is_sent_again_where_repeating_shows_it_once(world: World) -> None:
     await intend(world)
-    channel = Scripted(idempotent=True)
+    channel = Scripted(policy=Policy(doubt="repeat"))
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == (["r1"], [("r1", "sent")])
 
 
 async def test_in_doubt_is_looked_up_where_that_is_certain(world: World) -> None:
     await intend(world)
-    channel = Sure(shown="x9")
+    channel = Scripted(policy=Policy(doubt="lookup"), shown="x9")
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == ([], [("r1", "sent")])
 
@@ -232,9 +233,112 @@ async def test_in_doubt_is_looked_up_where_that_is_certain(world: World) -> None
 async def test_in_doubt_and_certainly_not_shown_is_sent_unless_a_person_claimed_meanwhile(world: World) -> None:
     await intend(world)
     await world.claim()
-    channel = Sure(shown=None)
+    world.clock.now += timedelta(seconds=90)
+    channel = Scripted(policy=Policy(doubt="lookup"))
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == ([], [("r1", "stale_owner")])
+
+
+async def test_in_doubt_and_not_shown_waits_until_nobody_can_be_sending_it_any_more(world: World) -> None:
+    await intend(world)
+    channel = Scripted(policy=Policy(doubt="lookup", settles=30))
+    for _ in range(9):
+        with pytest.raises(Parked) as parked:
+            await world.outbound(channel).handle(world.batch(world.message()))
+        world.clock.now = parked.value.until
+    await world.outbound(channel).handle(world.batch(world.message()))
+    assert (channel.sent, await world.facts()) == (["r1"], [("r1", "sent")])
+
+
+async def test_an_answer_that_never_came_is_looked_up_and_found(world: World) -> None:
+    channel = Scripted(SendUnknown("cut"), policy=Policy(doubt="lookup"), shown="x7")
+    await world.outbound(channel).handle(world.batch(world.message()))
+    outcome = await world.outcome()
+    assert outcome is not None
+    assert (channel.sent, outcome.state, outcome.external_id) == (["r1"], "sent", "x7")
+
+
+async def test_where_the_word_comes_by_webhook_it_is_waited_for_and_then_nobody_knows(world: World) -> None:
+    channel = Scripted(SendUnknown("cut"), policy=Policy(doubt="receipt", settles=60))
+    sender = world.outbound(channel)
+    begun = world.clock()
+    while True:
+        try:
+            await sender.handle(world.batch(world.message()))
+            break
+        except Parked as parked:
+            world.clock.now = parked.until
+    assert world.clock() - begun == timedelta(seconds=120)
+    assert (channel.sent, await world.facts()) == (["r1"], [("r1", "unknown")])
+
+
+# ── Messages of several pieces ───────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_each_piece_is_sent_once_and_the_message_is_sent_with_the_last(world: World) -> None:
+    channel = Scripted("x1", "x2", SendDelayed("later", retry_after_ms=60_000))
+    message = world.message(text="one\ntwo\nthree")
+    with pytest.raises(Parked):
+        await world.outbound(channel).handle(world.batch(message))
+    await world.outbound(channel).handle(world.batch(message))
+    assert len(channel.sent) == 4
+    assert channel.sent[2:] == ["r1", "r1"]
+    assert len(set(channel.sent)) == 3
+    told = [event.payload(Delivered) for event in await world.logged()]
+    assert {fact.message_id for fact in told if not fact.part_of} == {"r1"}
+    for external_id in ("x1", "x2", "x-r1"):
+        assert await world.state.deliveries.by_external_id("shop", "web", "main", external_id) == (
+            world.conversation,
+            "r1",
+        )
+
+
+async def test_a_piece_that_is_refused_ends_the_message(world: World) -> None:
+    channel = Scripted("x1", SendRefused("too rude"))
+    await world.outbound(channel).handle(world.batch(world.message(text="one\ntwo\nthree"), world.message("r2")))
+    outcome = await world.outcome()
+    assert outcome is not None
+    assert (len(channel.sent), outcome.state) == (3, "failed")
+
+
+# ── Accounts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_what_the_vendor_put_off_or_refused_to_take_leaves_no_doubt(world: World) -> None:
+    for error in (SendDelayed("later", retry_after_ms=60_000), CredentialsRevoked("revoked")):
+        with pytest.raises(Parked):
+            await world.outbound(Scripted(error)).handle(world.batch(world.message()))
+    await world.outbound(channel := Scripted()).handle(world.batch(world.message()))
+    assert channel.sent == ["r1"]
+
+
+async def test_one_message_learns_that_an_account_is_stopped_and_the_others_do_not_ask(world: World) -> None:
+    channel = Scripted(CredentialsRevoked("token revoked"), CredentialsRevoked("token revoked"))
+    sender = world.outbound(channel)
+    for number in range(5):
+        with pytest.raises(Parked):
+            await sender.handle(world.batch(world.message(f"r{number}")))
+    assert channel.sent == ["r0"]
+    world.clock.now += sending.REVOKED_WAIT
+    with pytest.raises(Parked):
+        await sender.handle(world.batch(world.message("r1")))
+    assert channel.sent == ["r0", "r1"]
+
+
+async def test_a_limit_of_the_whole_account_stops_the_account_and_one_of_the_message_does_not(world: World) -> None:
+    channel = Scripted(
+        SendDelayed("this room", retry_after_ms=60_000),
+        "x2",
+        SendDelayed("all", retry_after_ms=60_000, of_account=True),
+    )
+    sender = world.outbound(channel)
+    with pytest.raises(Parked):
+        await sender.handle(world.batch(world.message("r1")))
+    await sender.handle(world.batch(world.message("r2")))
+    for name in ("r3", "r4"):
+        with pytest.raises(Parked):
+            await sender.handle(world.batch(world.message(name)))
+    assert channel.sent == ["r1", "r2", "r3"]
 
 
 # ── Records and stores ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -272,8 +376,8 @@ async def test_a_store_that_is_away_during_a_web_send_is_only_a_delay(world: Wor
 
 
 async def test_one_account_is_paced(world: World) -> None:
-    channel = Scripted()
-    sender = world.outbound(channel, Pace(per_second=0.001, burst=2))
+    channel = Scripted(policy=Policy(pace=Pace(per_second=0.001, burst=2)))
+    sender = world.outbound(channel)
     with pytest.raises(Parked):
         await sender.handle(world.batch(*(world.message(f"r{n}") for n in range(3))))
     assert channel.sent == ["r0", "r1"]

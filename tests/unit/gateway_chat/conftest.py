@@ -24,7 +24,7 @@ from infra.metrics import PrometheusMetrics
 from schemas import topics
 from schemas.envelope import Envelope
 from schemas.messages import Author, OutboundMessage
-from schemas.ports import Bus, Record
+from schemas.ports import Bus, Record, Sending
 
 IDENTITY_SECRET = "a-secret-shared-with-the-site-of-the-shop"
 CONFIG: dict[str, Any] = {
@@ -174,7 +174,9 @@ class Shop:
         )
         account = self.parts.accounts(visitor.tenant, "web", "main")
         assert account is not None
-        await self.parts.channels["web"].send(visitor.conversation, message, account)
+        web = self.parts.channels["web"]
+        for call in web.render(message, Sending(visitor.conversation, account)):
+            await web.connect(account).perform(call, message.id)
         return message
 
     async def signal(self, visitor: Visitor, payload: bytes) -> None:
@@ -221,11 +223,7 @@ async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Shop]]]
             accounts=accounts_of(config),
             secret_key=config.secret_key.get_secret_value(),
             admin_token=config.admin_token.get_secret_value(),
-            channels={
-                "web": open_channel(
-                    "web", transcript=engine.state.transcript, signals=engine.state.signals, clock=clock
-                )
-            },
+            channels={"web": open_channel("web", transcript=engine.state.transcript, signals=engine.state.signals)},
         )
 
         async def start(rebuilt: Rebuilt = lambda parts: parts) -> Shop:

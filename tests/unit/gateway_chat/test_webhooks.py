@@ -15,7 +15,7 @@ from gateway.parts import Parts
 from schemas import topics
 from schemas.errors import BusUnavailable, InvalidRequest, Unauthorized
 from schemas.messages import Address, InboundMessage, OutboundMessage
-from schemas.ports import Account, Capabilities, Event, RawRequest
+from schemas.ports import Account, Call, Capabilities, Connection, Event, Policy, RawRequest, Reply, Sending
 from tests.unit.gateway_chat.conftest import Answer, FailingBus, Shop
 
 Serve = Callable[..., Awaitable[Shop]]
@@ -28,6 +28,7 @@ class Toy:
 
     name = "slack"
     capabilities = Capabilities(max_text=100)
+    policy = Policy()
 
     def __init__(self) -> None:
         self.seen: list[RawRequest] = []
@@ -57,7 +58,13 @@ class Toy:
     def answer(self, request: RawRequest, account: Account) -> str | None:
         return request.query.get("challenge") if request.method == "GET" else None
 
-    async def send(self, conversation: str, message: OutboundMessage, account: Account) -> str:
+    def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
+        raise NotImplementedError
+
+    def judge(self, call: Call, reply: Reply) -> str:
+        raise NotImplementedError
+
+    def connect(self, account: Account) -> Connection:
         raise NotImplementedError
 
 

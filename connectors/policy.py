@@ -1,0 +1,41 @@
+"""Whether something may be sent at all: one place for the rules of every channel (design §6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from schemas.conversation import Contact
+from schemas.messages import OutboundMessage
+from schemas.ports import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """``refused`` is the reason, empty when it may be sent; the rest goes to ``Sending``."""
+
+    refused: str = ""
+    window_open: bool = True
+    as_person: bool = False
+
+
+def ruling(
+    policy: Policy,
+    message: OutboundMessage,
+    contact: Contact | None,
+    *,
+    wrote_at: datetime | None,
+    now: datetime,
+    reopens: bool,
+) -> Ruling:
+    """``wrote_at``: when the contact wrote last, None when that is not known. ``reopens``: the account has something
+    that may be sent outside the window (a template)."""
+    # Answers to what somebody wrote are always allowed; what we send on our own account is not.
+    if message.purpose == "notice" and contact is not None and contact.opted_out:
+        return Ruling("opted_out")
+    if policy.window is None or (wrote_at is not None and now - wrote_at <= policy.window):
+        return Ruling()
+    is_person = message.author.kind == "person"
+    if is_person and policy.person_window and wrote_at is not None and now - wrote_at <= policy.person_window:
+        return Ruling(as_person=True)
+    return Ruling(window_open=False) if reopens else Ruling("window_closed")

@@ -1,0 +1,98 @@
+"""Every port: a room for each group of them, and all names here. No client library's type leaks through; nobody here
+knows who calls.
+
+Shared rules
+- Every method may raise ``BusUnavailable`` / ``StateUnavailable`` (nothing is known about the outcome) or ``StateLost``
+  (the shard must be rebuilt). Every transition may be repeated with the same arguments: the second call returns what
+  the first did.
+- Times are timezone-aware UTC and come from the caller (``now``), never from an adapter's clock. Durations: seconds.
+- Topic and group names are logical: adapters add the installation's prefix.
+- Ids are strings; a conversation id decides the shard (murmur2 mod 256) and the partition.
+"""
+
+from schemas.ports.agent import Draft, Found, Knowledge, Model, Passage, Question
+from schemas.ports.bus import (
+    Batch,
+    Bus,
+    Clock,
+    Follower,
+    GiveUp,
+    LaneHandler,
+    Position,
+    RebalanceListener,
+    Record,
+    Subscription,
+    TopicPartition,
+)
+from schemas.ports.channel import (
+    Account,
+    Call,
+    Capabilities,
+    Channel,
+    Connection,
+    Doubt,
+    Event,
+    Lookup,
+    Pace,
+    Policy,
+    RawRequest,
+    Reply,
+    Sending,
+)
+from schemas.ports.conversations import Begun, Committed, Contacts, Conversations, Owned, Page, Transcript
+from schemas.ports.delivery import DeadLetters, Deliveries, Parking, SendVerdict, Turns
+from schemas.ports.sharing import Blobs, Heads, Leases, Limiter, Metrics, Signals
+from schemas.ports.state import Rebuild, State
+
+__all__ = [
+    "Account",
+    "Batch",
+    "Begun",
+    "Blobs",
+    "Bus",
+    "Call",
+    "Capabilities",
+    "Channel",
+    "Clock",
+    "Committed",
+    "Connection",
+    "Contacts",
+    "Conversations",
+    "DeadLetters",
+    "Deliveries",
+    "Doubt",
+    "Draft",
+    "Event",
+    "Follower",
+    "Found",
+    "GiveUp",
+    "Heads",
+    "Knowledge",
+    "LaneHandler",
+    "Leases",
+    "Limiter",
+    "Lookup",
+    "Metrics",
+    "Model",
+    "Owned",
+    "Pace",
+    "Page",
+    "Parking",
+    "Passage",
+    "Policy",
+    "Position",
+    "Question",
+    "RawRequest",
+    "RebalanceListener",
+    "Rebuild",
+    "Record",
+    "Reply",
+    "SendVerdict",
+    "Sending",
+    "Signals",
+    "State",
+    "Subscription",
+    "TopicPartition",
+    "Transcript",
+    "Turns",
+]

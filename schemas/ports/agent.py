@@ -1,0 +1,81 @@
+"""Documents and models."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from schemas.conversation import Document
+from schemas.messages import AuthorKind, Choice, Citation, TranscriptMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One piece found. ``score`` is calibrated to 0–1; ``text`` is verbatim from the document."""
+
+    tenant: str
+    document: str
+    version: int
+    title: str
+    heading: str
+    url: str
+    text: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """``answerable`` says whether the documents hold an answer, with ``confidence`` 0–1. ``encoder`` names what they
+    were compared by; empty when by words alone."""
+
+    passages: list[Passage]
+    answerable: bool
+    confidence: float
+    encoder: str = ""
+
+
+class Knowledge(Protocol):
+    async def search(self, tenant: str, query: str, *, k: int = 8, wait: float = 0.25) -> Found:
+        """Waits up to ``wait`` seconds for the newest write of the tenant to be searchable."""
+
+    async def documents(self, tenant: str) -> list[Document]: ...
+    async def document(self, tenant: str, document: str) -> Document | None: ...
+    async def ready(self) -> None:
+        """Returns once every tenant's documents are searchable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a model is asked: the new messages folded to one text, the talk before, and what was found."""
+
+    tenant: str
+    text: str
+    history: Sequence[TranscriptMessage]
+    found: Found
+    locale: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A reply before the gate. ``answered`` False: the documents do not hold it, and the text says so.
+    ``handoff``: the contact is to be passed to people; the worker then asks for the owner ``queue``. ``reasons``: what
+    the turn's record is to say of how it came about, such as a model that failed before."""
+
+    text: str
+    answered: bool
+    citations: list[Citation] = field(default_factory=list)
+    choices: list[Choice] = field(default_factory=list)
+    model: str = ""
+    tokens: int = 0
+    cost: float = 0.0
+    author: AuthorKind = "agent"
+    handoff: bool = False
+    reasons: list[str] = field(default_factory=list)
+
+
+class Model(Protocol):
+    name: str
+
+    async def answer(self, question: Question, emit: Callable[[str], Awaitable[None]]) -> Draft:
+        """``emit`` streams whole sentences that are safe to show. Raises ModelFailed."""

@@ -1,0 +1,167 @@
+"""What a channel is to the rest: pure translation both ways, and a connection that carries out what was translated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from schemas.conversation import Contact
+from schemas.messages import Address, Attachment, OutboundMessage
+
+
+@dataclass(slots=True)
+class RawRequest:
+    """A webhook as it came: headers lower-cased, ``body`` untouched, ``url`` as the vendor called it.
+
+    Never changed once made. Not declared frozen, nor is Event: that doubles the time of making one, and every webhook
+    needs both."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Our identity on a channel. ``settings`` is the channel's own validated model."""
+
+    tenant: str
+    channel: str
+    name: str
+    settings: Any
+
+
+@dataclass(slots=True)
+class Event:
+    """What ``parse`` finds in a request: a typed payload on its way to an envelope. Never changed once made.
+
+    ``account`` is set where a request carries what belongs to a sibling of the account that was called."""
+
+    type: str
+    place: str
+    external_id: str
+    payload: Mapping[str, Any]
+    addresses: Sequence[Address]
+    revision: str = ""
+    account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """``per_second`` on average, ``burst`` at once."""
+
+    per_second: float
+    burst: int
+
+
+Doubt = Literal["repeat", "lookup", "receipt", "never"]
+"""How an intent without an outcome is resolved. ``repeat``: sending the same marker again shows nothing twice.
+``lookup``: the connection can ask the vendor for certain. ``receipt``: the vendor's own word on the marker comes by
+webhook or not at all. ``never``: nobody will know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a channel allows, the same for every account of it. ``window``: how long after the contact's last message
+    anybody may write; ``person_window``: how long a person may. ``settles``: seconds after an intent's deadline until
+    what is still in doubt is decided. ``shows_contact``: rendering needs to know the contact."""
+
+    doubt: Doubt = "never"
+    window: timedelta | None = None
+    person_window: timedelta | None = None
+    pace: Pace | None = None
+    contact_pace: Pace | None = None
+    settles: float = 30.0
+    shows_contact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What the channel can show; what it cannot, outbound degrades. ``max_text`` in characters."""
+
+    max_text: int
+    max_choices: int = 0
+    markdown: bool = False
+    streaming: bool = False
+    typing: bool = False
+    attachments: bool = False
+    receipts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to a vendor, which shows one piece of a message. ``operation`` is the vendor's name for it,
+    ``arguments`` what its client takes; ``files`` are sent along by whoever carries it out."""
+
+    operation: str
+    arguments: Mapping[str, Any]
+    files: Sequence[Attachment] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the vendor answered: HTTP's ``status``, the decoded ``body`` (text where it was no JSON), lower-case
+    ``headers``."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What a message is rendered for. ``answers``: the vendor's id of the message that it answers, where known.
+    ``window_open`` False: only what reopens the window may be sent. ``as_person``: it is sent under the longer window
+    that a person's words have."""
+
+    conversation: str
+    account: Account
+    contact: Contact | None = None
+    answers: str = ""
+    window_open: bool = True
+    as_person: bool = False
+
+
+class Connection(Protocol):
+    """The vendor's client for one account."""
+
+    async def perform(self, call: Call, marker: str) -> Reply:
+        """Carry it out once, without any repeat of its own. ``marker`` is our id of this piece, and goes along where
+        the vendor carries one. Raises SendDelayed (it never left), SendUnknown (no answer came)."""
+
+    async def close(self) -> None: ...
+
+
+class Channel(Protocol):
+    """One a kind of channel; knows no account. All but ``connect`` is pure."""
+
+    name: str
+    capabilities: Capabilities
+    policy: Policy
+
+    def verify(self, request: RawRequest, account: Account) -> None:
+        """Raises Unauthorized. Constant time over the raw bytes."""
+
+    def parse(self, request: RawRequest, account: Account) -> list[Event]:
+        """Raises InvalidRequest; unknown kinds are reported through the log and left out."""
+
+    def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
+        """The calls that show it, in order; always the same for the same message. Raises SendRefused."""
+
+    def judge(self, call: Call, reply: Reply) -> str:
+        """The vendor's id of what was shown. Raises a DeliveryError."""
+
+    def connect(self, account: Account) -> Connection:
+        """Vendors' libraries are imported here, not before. Opens nothing yet."""
+
+
+@runtime_checkable
+class Lookup(Protocol):
+    """A connection that can say for sure whether something was shown."""
+
+    async def lookup(self, call: Call, marker: str) -> str | None:
+        """The external id, or None when it was certainly not shown. Raises SendUnknown, SendDelayed."""

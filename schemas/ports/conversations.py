@@ -1,0 +1,149 @@
+"""Who talks with whom, what was said, and who may speak."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+from schemas.conversation import Contact, Conversation, Facts, Origin, Owner, Snapshot, Turn
+from schemas.envelope import Envelope
+from schemas.messages import Address, MessageState, TranscriptMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """``token`` fences: a commit with an older one is refused. ``outbox`` was committed but perhaps never published:
+    publish it before anything else. ``handled`` are those of the asked event ids that need no answer any more."""
+
+    conversation: Conversation
+    token: int
+    handled: frozenset[str]
+    outbox: list[Envelope] = field(default_factory=list)
+    reused: frozenset[str] = frozenset()
+    """Of the messages to add, those that are there with other content."""
+    recent: list[TranscriptMessage] = field(default_factory=list)
+    """What was asked for, while the agent owns the conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What became of a commit. ``snapshot`` is the conversation in the same step; None when it was ``stale``."""
+
+    verdict: Literal["committed", "stale"]
+    snapshot: Snapshot | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """Result of a compare-and-set of the owner. ``owner`` and ``epoch`` are what holds now."""
+
+    won: bool
+    owner: Owner
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """``next`` is the cursor for the following page, empty at the end."""
+
+    items: list[Conversation]
+    next: str = ""
+
+
+class Conversations(Protocol):
+    async def open(self, conversation: str, origin: Origin, *, now: datetime) -> None:
+        """Make the conversation when it is new (owner agent, epoch 0, version 0, no token raised, nothing fenced); else
+        change nothing."""
+
+    async def begin(
+        self,
+        conversation: str,
+        origin: Origin,
+        event_ids: Sequence[str],
+        *,
+        now: datetime,
+        messages: Sequence[TranscriptMessage] = (),
+        recent: int = 0,
+    ) -> Begun:
+        """Creates the conversation when it is new. Raises a new fencing token each time. In the same step ``messages``
+        join the transcript as by ``Transcript.add``, and its last ``recent`` lines are read."""
+
+    async def commit(
+        self,
+        conversation: str,
+        *,
+        token: int,
+        version: int,
+        epoch: int,
+        facts: Facts,
+        handled: Sequence[str],
+        outbox: Sequence[Envelope],
+        now: datetime,
+    ) -> Committed:
+        """One atomic step. ``stale`` when token, version or owner epoch moved: nothing was written."""
+
+    async def pending(self, conversation: str) -> list[Envelope]:
+        """The outbox, in commit order."""
+
+    async def published(self, conversation: str, event_ids: Sequence[str], *, turns: Sequence[Turn] = ()) -> None:
+        """Remove these from the outbox, and in the same step do what ``Turns.add`` does with each of ``turns``."""
+
+    async def unpublished(self, *, before: datetime, limit: int) -> list[str]:
+        """Conversations whose outbox has held something since before ``before``."""
+
+    async def own(
+        self,
+        conversation: str,
+        to: Owner,
+        *,
+        expected_epoch: int,
+        request_id: str,
+        by: str,
+        reason: str = "",
+        now: datetime,
+    ) -> Owned:
+        """Compare-and-set; on success epoch + 1, ``agent_floor`` = epoch when people claim (queue, person), and an
+        ``owner.changed`` event in the outbox. Idempotent by ``request_id``. Raises NotFound."""
+
+    async def get(self, conversation: str) -> Conversation | None: ...
+    async def snapshot(self, conversation: str) -> Snapshot | None: ...
+    async def listing(
+        self, tenant: str, *, owner: Owner | None = None, channel: str = "", after: str = "", limit: int = 50
+    ) -> Page:
+        """Newest activity first."""
+
+    async def counts(self) -> dict[Owner, int]:
+        """How many conversations each kind of owner has, over all tenants."""
+
+
+class Contacts(Protocol):
+    async def resolve(
+        self, tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address], *, now: datetime
+    ) -> tuple[Contact, str]:
+        """Atomically find or make the contact behind any of these addresses, and the conversation at its place:
+        ``(contact, conversation id)``. A later call with a new alias leads to the same conversation. An address's
+        assurance only rises."""
+
+    async def get(self, tenant: str, contact: str) -> Contact | None: ...
+
+
+class Transcript(Protocol):
+    async def add(self, conversation: str, message: TranscriptMessage) -> int:
+        """Idempotent by ``message.id``; returns its sequence number. Raises IdReused when the same id comes with
+        another text, attachments or author."""
+
+    async def mark(self, conversation: str, message_ids: Sequence[str], state: MessageState) -> None:
+        """Receipt states only rise (accepted < sent < delivered < read); ``failed``, ``dropped`` and ``deleted``
+        are final. Unknown ids are ignored."""
+
+    async def edit(self, conversation: str, message_id: str, text: str) -> bool:
+        """Replace (or with "" erase) the text. False when the message is unknown."""
+
+    async def find(self, conversation: str, message_id: str) -> TranscriptMessage | None: ...
+    async def read(self, conversation: str, *, after: int = 0, limit: int = 200) -> list[TranscriptMessage]: ...
+    async def recent(self, conversation: str, *, limit: int = 20) -> list[TranscriptMessage]:
+        """The last ``limit``, ascending."""
+
+    async def head(self, conversation: str) -> int: ...

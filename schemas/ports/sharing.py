@@ -1,0 +1,55 @@
+"""What processes share beside the log and the state of conversations."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Protocol
+
+from schemas.messages import Attachment
+
+
+class Limiter(Protocol):
+    async def take(self, key: str, *, per_second: float, burst: int, now: datetime) -> float:
+        """0 when allowed (and taken), else seconds until one more is. Shared by all processes."""
+
+
+class Leases(Protocol):
+    async def acquire(self, name: str, holder: str, *, ttl: float, now: datetime) -> int | None:
+        """A fencing token that grows with every new holder; None while another holds it. Renews for the holder."""
+
+    async def release(self, name: str, holder: str) -> None: ...
+
+
+class Signals(Protocol):
+    """Ephemeral fan-out between processes. Lossy: whoever needs the truth re-reads it every 2 s."""
+
+    async def publish(self, topic: str, payload: bytes) -> None: ...
+    def subscribe(self, topic: str) -> AsyncIterator[bytes]:
+        """Ends when the iterator is closed. A slow reader loses the oldest payloads, never blocks a publisher."""
+
+
+class Heads(Protocol):
+    """How far a tenant's newest write to ``parley.knowledge`` is: a turn waits for it before it searches."""
+
+    async def raise_to(self, tenant: str, partition: int, offset: int) -> None:
+        """Only ever upwards."""
+
+    async def of(self, tenant: str) -> dict[int, int]:
+        """Offset of the newest write, by partition."""
+
+
+class Blobs(Protocol):
+    async def put(self, tenant: str, name: str, declared_type: str, data: bytes) -> Attachment:
+        """Stored under its content hash. Raises TooLarge, UnsupportedMediaType (typed by content, not by name)."""
+
+    async def get(self, tenant: str, attachment: str) -> tuple[Attachment, bytes]:
+        """Raises NotFound."""
+
+
+class Metrics(Protocol):
+    """The counters of contract §5. A name that is not declared there is a programming error (KeyError)."""
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None: ...
+    def observe(self, name: str, seconds: float, **labels: str) -> None: ...
+    def gauge(self, name: str, value: float, **labels: str) -> None: ...

@@ -1,0 +1,58 @@
+"""All of one state store, and how it is rebuilt from the log."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from schemas.conversation import Contact, Delivered, Snapshot
+from schemas.messages import TranscriptMessage
+from schemas.ports.bus import Record
+from schemas.ports.conversations import Contacts, Conversations, Transcript
+from schemas.ports.delivery import DeadLetters, Deliveries, Parking, Turns
+from schemas.ports.sharing import Heads, Leases, Limiter, Signals
+
+
+class Rebuild(Protocol):
+    """The state store's side of a rebuild from the log (design §6)."""
+
+    async def check(self) -> frozenset[int]:
+        """Shards (0–255) that are lost: never set up, flushed or rolled back."""
+
+    async def prepare(self, shards: frozenset[int]) -> None:
+        """Empty these shards; they keep failing with StateLost until ``finish``."""
+
+    async def restore(self, snapshot: Snapshot) -> None: ...
+    async def restore_contact(self, contact: Contact) -> None: ...
+    async def restore_message(self, conversation: str, message: TranscriptMessage) -> None:
+        """``message.seq`` 0 takes the next number, else that number is used."""
+
+    async def restore_delivery(self, conversation: str, outcome: Delivered) -> None: ...
+    async def restore_parked(self, group: str, conversation: str, record: Record, *, until: datetime) -> None:
+        """As ``Parking.park``, on a shard that is being rebuilt. An ``until`` that is still known stays."""
+
+    async def finish(self, shards: frozenset[int]) -> None:
+        """Give the shards a new epoch: work on them may resume, in every process."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All state ports of one store."""
+
+    conversations: Conversations
+    contacts: Contacts
+    transcript: Transcript
+    deliveries: Deliveries
+    parking: Parking
+    dead_letters: DeadLetters
+    turns: Turns
+    limiter: Limiter
+    leases: Leases
+    signals: Signals
+    heads: Heads
+    rebuild: Rebuild
+    ready: Callable[[], Awaitable[None]]
+    """Raises StateUnavailable or StateLost when work cannot go on now."""
+    close: Callable[[], Awaitable[None]]

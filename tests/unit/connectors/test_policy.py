@@ -1,0 +1,72 @@
+"""Whether something may be sent at all."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from connectors.policy import Ruling, ruling
+from schemas.conversation import Contact
+from schemas.messages import Author, OutboundMessage
+from schemas.ports import Policy
+
+NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
+DAY = timedelta(hours=24)
+WEEK = timedelta(days=7)
+
+
+def message(kind: Any = "agent", purpose: Any = "reply") -> OutboundMessage:
+    return OutboundMessage(
+        id="r1",
+        author=Author(kind=kind),
+        text="text",
+        place="p",
+        contact_id="c",
+        purpose=purpose,
+        created_at=NOW,
+        expires_at=NOW + DAY,
+    )
+
+
+def ruled(policy: Policy, sent: OutboundMessage, ago: timedelta | None, *, reopens: bool = False) -> Ruling:
+    wrote_at = None if ago is None else NOW - ago
+    return ruling(policy, sent, None, wrote_at=wrote_at, now=NOW, reopens=reopens)
+
+
+def test_without_a_window_everything_may_be_sent() -> None:
+    assert ruled(Policy(), message(), None) == Ruling()
+
+
+@pytest.mark.parametrize(
+    ("ago", "refused"),
+    [(timedelta(0), ""), (DAY, ""), (DAY + timedelta(seconds=1), "window_closed"), (None, "window_closed")],
+)
+def test_the_window_begins_with_the_contacts_last_message(ago: timedelta | None, refused: str) -> None:
+    assert ruled(Policy(window=DAY), message(), ago).refused == refused
+
+
+@pytest.mark.parametrize(
+    ("kind", "ago", "expected"),
+    [
+        ("person", 2 * DAY, Ruling(as_person=True)),
+        ("person", WEEK + DAY, Ruling("window_closed")),
+        ("agent", 2 * DAY, Ruling("window_closed")),
+        ("system", 2 * DAY, Ruling("window_closed")),
+        ("person", DAY / 2, Ruling()),
+    ],
+)
+def test_only_a_person_may_write_in_the_longer_window(kind: str, ago: timedelta, expected: Ruling) -> None:
+    assert ruled(Policy(window=DAY, person_window=WEEK), message(kind), ago) == expected
+
+
+def test_outside_the_window_a_template_may_reopen_it() -> None:
+    assert ruled(Policy(window=DAY), message(), 2 * DAY, reopens=True) == Ruling(window_open=False)
+
+
+@pytest.mark.parametrize(("purpose", "refused"), [("notice", "opted_out"), ("reply", "")])
+def test_who_opted_out_gets_answers_and_nothing_else(purpose: str, refused: str) -> None:
+    contact = Contact(id="c", tenant="shop", opted_out=True, created_at=NOW)
+    decided = ruling(Policy(), message(purpose=purpose), contact, wrote_at=NOW, now=NOW, reopens=False)
+    assert decided.refused == refused
