@@ -1,0 +1,104 @@
+"""Cutting a row of cells into parts that a channel takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from connectors.markup.cells import Cell, Finish, trimmed, write
+from connectors.markup.graphemes import Measure, blank
+
+MIN_LIMIT = 64
+"""Shorter parts could not hold every escaped character with the marks around it."""
+PARAGRAPH, LINE, SENTENCE, WORD, GRAPHEME, NEVER = range(6)
+"""Borders, the best first."""
+_ENDS = frozenset(".!?…؟۔।॥")
+_WIDE_ENDS = frozenset("。！？｡")
+_CLOSERS = frozenset("\"'”’»)]}›」』）*_~")
+
+
+def cut(cells: Sequence[Cell], limit: int, measure: Measure, finish: Finish) -> Iterator[str]:
+    """Parts, none longer than the limit and none without anything to see."""
+    if limit < MIN_LIMIT:
+        raise ValueError(f"a part needs room for {MIN_LIMIT} units, not {limit}")
+    start = 0
+    while start < len(cells):
+        border = _border(cells, start, limit, measure, finish)
+        if not all(blank(cell.source) for cell in cells[start:border]):
+            yield _fitting(cells[start:border], limit, measure, finish)
+        start = border
+
+
+def _fitting(cells: Sequence[Cell], limit: int, measure: Measure, finish: Finish) -> str:
+    text = write(trimmed(cells), finish)
+    if measure(text) <= limit:
+        return text
+    # Only for one cell: deep nesting would need more room than the limit, and the words matter more.
+    return write([replace(cell, styles=()) for cell in trimmed(cells)], finish)
+
+
+def _border(cells: Sequence[Cell], start: int, limit: int, measure: Measure, finish: Finish) -> int:
+    def fits(end: int) -> bool:
+        return measure(write(trimmed(cells[start:end]), finish)) <= limit
+
+    furthest = _furthest(cells, start, limit, fits)
+    if furthest == len(cells):
+        return furthest
+    enough = start + (furthest - start) // 4
+    ranked = sorted((_rank(cells, end), -end) for end in range(start + 1, furthest + 1))
+    for rank, end in ranked:
+        # A paragraph of three words is no reason to send a message of three words.
+        if rank != NEVER and (rank >= WORD or -end > enough) and fits(-end):
+            return -end
+    return start + 1
+
+
+def _furthest(cells: Sequence[Cell], start: int, limit: int, fits: Callable[[int], bool]) -> int:
+    """About the last border that fits: closing marks make it uncertain by a few units, so callers ask again."""
+    low, high = start + 1, min(len(cells), start + limit + _droppable(cells, start))
+    if fits(high):
+        return high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
+
+
+def _droppable(cells: Sequence[Cell], start: int) -> int:
+    end = start
+    while end < len(cells) and cells[end].source.isspace():
+        end += 1
+    return end - start
+
+
+def _rank(cells: Sequence[Cell], end: int) -> int:
+    """How good a border before ``cells[end]`` is."""
+    if cells[end - 1].glued:
+        return NEVER
+    if end == len(cells):
+        return GRAPHEME
+    here, following = cells[end], cells[end + 1] if end + 1 < len(cells) else None
+    if here.source == "\n":
+        return PARAGRAPH if following is not None and following.source == "\n" else LINE
+    if here.source.isspace():
+        return _rank_of_space(cells, end, following)
+    return SENTENCE if _ended(cells, end, _WIDE_ENDS) and here.source not in _CLOSERS | _WIDE_ENDS else GRAPHEME
+
+
+def _rank_of_space(cells: Sequence[Cell], end: int, following: Cell | None) -> int:
+    if following is None or following.mark:
+        return GRAPHEME  # a citation stays with what it proves
+    ends = _ended(cells, end, _ENDS | _WIDE_ENDS)
+    return SENTENCE if ends and not following.source.islower() else WORD
+
+
+def _ended(cells: Sequence[Cell], end: int, marks: frozenset[str]) -> bool:
+    """Whether a sentence ends before ``cells[end]``, past closing quotes and citation marks."""
+    last = end - 1
+    while last > 0 and (cells[last].mark or cells[last].source in _CLOSERS):
+        last -= 1
+    if cells[last].source not in marks:
+        return False
+    # "1." and "J." begin something more often than they end it.
+    initial = last > 1 and cells[last - 1].source.isalnum() and cells[last - 2].source.isspace()
+    return cells[last].source != "." or not initial
