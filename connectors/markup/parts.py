@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from connectors.markup import sources
 from connectors.markup.blocks import Blocks
-from connectors.markup.cells import Cell
+from connectors.markup.cells import Cell, trimmed, write
 from connectors.markup.dialects import Dialect
 from connectors.markup.graphemes import Measure, characters, printable
 from connectors.markup.inline import Inline
 from connectors.markup.numbering import Numbering
-from connectors.markup.splitting import MIN_LIMIT, cut
+from connectors.markup.splitting import cut, room
 from schemas.messages import Choice, Citation
 
-_ROOM = 12
-"""Units of a part that no single cell takes: for a bullet or the marks around it."""
 _GAP = (Cell("\n", "\n"), Cell("\n", "\n"))
 
 
@@ -43,17 +42,24 @@ def render(
 
     Raises ValueError if the limit is below ``MIN_LIMIT``.
     """
-    if limit < MIN_LIMIT:
-        raise ValueError(f"a part needs room for {MIN_LIMIT} units, not {limit}")
     numbering = Numbering(citations)
-    inline = Inline(dialect, numbering, limit - _ROOM, measure)
+    inline = Inline(dialect, numbering, room(limit), measure)
     cells = Blocks(dialect, inline).cells(printable(text))
     if choices:
         cells += [*_GAP, *_numbered(choices, inline)]
     if numbering.cited and not dialect.context:
-        cells += [*_GAP, *sources.listed(numbering.cited, dialect, inline, limit - _ROOM, measure, heading)]
+        cells += [*_GAP, *sources.listed(numbering.cited, dialect, inline, room(limit), measure, heading)]
     beside = sources.context(numbering.cited, dialect, inline) if dialect.context else ()
-    return Rendered(tuple(cut(cells, limit, measure, dialect.finish)), beside)
+    return Rendered(tuple(cut(cells, limit, measure, partial(_written, dialect))), beside)
+
+
+def _written(dialect: Dialect, cells: Sequence[Cell]) -> str:
+    """One part. What stood inside a line may begin one now, and become a heading or a quote."""
+    kept = list(trimmed(cells))
+    first = kept[0] if kept else None
+    if first and not (first.code or first.glued) and first.text == dialect.escape(first.source, " ", " "):
+        kept[0] = replace(first, text=dialect.escape(first.source, "", " "))
+    return write(kept, dialect.finish)
 
 
 def _numbered(choices: Sequence[Choice], inline: Inline) -> Iterator[Cell]:

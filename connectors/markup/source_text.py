@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import regex
 
 from connectors.markup.addresses import BARE
-from connectors.markup.cells import Cell, Style, Styles
+from connectors.markup.cells import Cell, Style, Styles, trimmed, write
 from connectors.markup.graphemes import Measure, blank, characters, graphemes, printable
 from connectors.markup.numbering import MARK
-from connectors.markup.splitting import cut
+from connectors.markup.splitting import cut, room
 
 _LINK = r"!?\[[^\[\]\n]*\]\([^()\s]*\)"
 _ANGLED = r"<[^<>\s|]+(?:\|[^<>\n]*)?>"
@@ -18,7 +18,6 @@ _ENTITY = r"&(?:[A-Za-z]{2,8}|#\d{1,7});"
 _ESCAPED = r"\\\X"
 _PIECES = regex.compile("|".join((_LINK, _ANGLED, BARE, MARK, _ENTITY, _ESCAPED, r"\X")))
 _FENCE = regex.compile(r" {0,3}(`{3,}|~{3,})([^`\n]*)")
-_ROOM = 12
 _MAX_FENCE = 24
 
 
@@ -32,7 +31,11 @@ def split(text: str, limit: int, measure: Measure = characters) -> list[str]:
     clean = printable(text)
     if measure(clean) <= limit:
         return [] if blank(clean) else [clean.strip()]
-    return list(cut(list(_cells(clean, limit - _ROOM, measure)), limit, measure, lambda written: written))
+    return list(cut(list(_cells(clean, room(limit), measure)), limit, measure, _written))
+
+
+def _written(cells: Sequence[Cell]) -> str:
+    return write(trimmed(cells), str)
 
 
 def _cells(text: str, limit: int, measure: Measure) -> Iterator[Cell]:

@@ -5,42 +5,46 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from connectors.markup.cells import Cell, Finish, trimmed, write
+from connectors.markup.cells import Cell
 from connectors.markup.graphemes import Measure, blank
 
 MIN_LIMIT = 64
 """Shorter parts could not hold every escaped character with the marks around it."""
 PARAGRAPH, LINE, SENTENCE, WORD, GRAPHEME, NEVER = range(6)
 """Borders, the best first."""
+Written = Callable[[Sequence[Cell]], str]
+"""Writes one part."""
+Fits = Callable[[Sequence[Cell]], bool]
 _ENDS = frozenset(".!?…؟۔।॥")
 _WIDE_ENDS = frozenset("。！？｡")
 _CLOSERS = frozenset("\"'”’»)]}›」』）*_~")
 
 
-def cut(cells: Sequence[Cell], limit: int, measure: Measure, finish: Finish) -> Iterator[str]:
-    """Parts, none longer than the limit and none without anything to see."""
+def room(limit: int) -> int:
+    """How long one cell may be, so that a bullet or the marks around it fit as well. Raises ValueError if the limit is
+    below ``MIN_LIMIT``."""
     if limit < MIN_LIMIT:
         raise ValueError(f"a part needs room for {MIN_LIMIT} units, not {limit}")
+    return limit - 12
+
+
+def cut(cells: Sequence[Cell], limit: int, measure: Measure, written: Written) -> Iterator[str]:
+    """Parts, none longer than the limit and none without anything to see."""
+
+    def fits(part: Sequence[Cell]) -> bool:
+        return measure(written(part)) <= limit
+
     start = 0
     while start < len(cells):
-        border = _border(cells, start, limit, measure, finish)
-        if not all(blank(cell.source) for cell in cells[start:border]):
-            yield _fitting(cells[start:border], limit, measure, finish)
+        border = _border(cells, start, limit, fits)
+        part = cells[start:border]
+        if not all(blank(cell.source) for cell in part):
+            # Deep nesting may need more room around one cell than there is; the words matter more than the marks.
+            yield written(part if fits(part) else [replace(cell, styles=()) for cell in part])
         start = border
 
 
-def _fitting(cells: Sequence[Cell], limit: int, measure: Measure, finish: Finish) -> str:
-    text = write(trimmed(cells), finish)
-    if measure(text) <= limit:
-        return text
-    # Only for one cell: deep nesting would need more room than the limit, and the words matter more.
-    return write([replace(cell, styles=()) for cell in trimmed(cells)], finish)
-
-
-def _border(cells: Sequence[Cell], start: int, limit: int, measure: Measure, finish: Finish) -> int:
-    def fits(end: int) -> bool:
-        return measure(write(trimmed(cells[start:end]), finish)) <= limit
-
+def _border(cells: Sequence[Cell], start: int, limit: int, fits: Fits) -> int:
     furthest = _furthest(cells, start, limit, fits)
     if furthest == len(cells):
         return furthest
@@ -48,19 +52,19 @@ def _border(cells: Sequence[Cell], start: int, limit: int, measure: Measure, fin
     ranked = sorted((_rank(cells, end), -end) for end in range(start + 1, furthest + 1))
     for rank, end in ranked:
         # A paragraph of three words is no reason to send a message of three words.
-        if rank != NEVER and (rank >= WORD or -end > enough) and fits(-end):
+        if rank != NEVER and (rank >= WORD or -end > enough) and fits(cells[start:-end]):
             return -end
     return start + 1
 
 
-def _furthest(cells: Sequence[Cell], start: int, limit: int, fits: Callable[[int], bool]) -> int:
+def _furthest(cells: Sequence[Cell], start: int, limit: int, fits: Fits) -> int:
     """About the last border that fits: closing marks make it uncertain by a few units, so callers ask again."""
     low, high = start + 1, min(len(cells), start + limit + _droppable(cells, start))
-    if fits(high):
+    if fits(cells[start:high]):
         return high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
+        low, high = (middle, high) if fits(cells[start:middle]) else (low, middle)
     return low
 
 

@@ -13,6 +13,7 @@ from connectors.markup import (
     MIN_LIMIT,
     PLAIN,
     SLACK,
+    WHATSAPP,
     Dialect,
     Measure,
     blank,
@@ -77,6 +78,25 @@ def test_emphasis_and_quotes_that_are_cut_are_closed_and_opened_again() -> None:
     assert all(part.startswith("> ") for part in render("> " + "quoted " * 30, DISCORD, 64).parts)
 
 
+@pytest.mark.parametrize(
+    ("dialect", "sign", "shown"),
+    [
+        (SLACK, ">", "\u00ad&gt;"),
+        (DISCORD, ">", "\\>"),
+        (DISCORD, "#", "\\#"),
+        (WHATSAPP, "-", "\u200b-"),
+        (PLAIN, "#", "#"),
+    ],
+)
+def test_a_sign_that_comes_to_begin_a_part_begins_nothing_else(dialect: Dialect, sign: str, shown: str) -> None:
+    parts = render(f"{'word ' * 12}end {sign} more words and more", dialect, 64).parts
+    assert parts[1] == f"{shown} more words and more"
+
+
+def test_a_part_may_begin_with_a_bullet() -> None:
+    assert render("- " + "word " * 11 + "\n- more and more", DISCORD, 64).parts[1] == "- more and more"
+
+
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 def test_a_link_is_whole_or_gives_up_its_address_but_never_breaks(dialect: Dialect) -> None:
     (whole,) = render(LINK, dialect, 1000).parts
@@ -136,7 +156,7 @@ def test_cutting_a_rendered_text_loses_nothing_either(text: str) -> None:
 
 
 def test_a_limit_that_could_not_hold_a_mark_is_refused() -> None:
-    for call in (lambda: render("x", SLACK, MIN_LIMIT - 1), lambda: split("x" * 200, MIN_LIMIT - 1)):
+    for call in (lambda: render("x", SLACK, 1), lambda: split("x" * 200, MIN_LIMIT - 1)):
         with pytest.raises(ValueError, match="room"):
             call()
 
