@@ -49,16 +49,17 @@ def _border(cells: Sequence[Cell], start: int, limit: int, fits: Fits) -> int:
     if furthest == len(cells):
         return furthest
     enough = start + (furthest - start) // 4
-    ranked = sorted((_rank(cells, end), -end) for end in range(start + 1, furthest + 1))
-    for rank, end in ranked:
-        # A paragraph of three words is no reason to send a message of three words.
-        if rank != NEVER and (rank >= WORD or -end > enough) and fits(cells[start:-end]):
-            return -end
-    return start + 1
+    best, end = min((_worth(_rank(cells, end), end > enough), -end) for end in range(start + 1, furthest + 1))
+    return start + 1 if best == NEVER else -end
+
+
+def _worth(rank: int, enough: bool) -> int:
+    # A paragraph of three words is no reason to send a message of three words.
+    return rank if enough else max(rank, WORD)
 
 
 def _furthest(cells: Sequence[Cell], start: int, limit: int, fits: Fits) -> int:
-    """About the last border that fits: closing marks make it uncertain by a few units, so callers ask again."""
+    """The last border that fits. Closing marks count from where they are opened, so no later border needs less."""
     low, high = start + 1, min(len(cells), start + limit + _droppable(cells, start))
     if fits(cells[start:high]):
         return high
@@ -79,8 +80,6 @@ def _rank(cells: Sequence[Cell], end: int) -> int:
     """How good a border before ``cells[end]`` is."""
     if cells[end - 1].glued:
         return NEVER
-    if end == len(cells):
-        return GRAPHEME
     here, following = cells[end], cells[end + 1] if end + 1 < len(cells) else None
     if here.source == "\n":
         return PARAGRAPH if following is not None and following.source == "\n" else LINE

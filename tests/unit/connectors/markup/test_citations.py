@@ -65,9 +65,18 @@ def test_sources_that_do_not_fit_below_the_answer_come_after_it() -> None:
     assert parts == (answer.replace("[4]", "[1]"), "Sources:\n[1] Returns: https://x.example/returns")
 
 
+def test_the_word_sources_never_ends_a_part() -> None:
+    long = citation(1, "title", url="https://x.example/" + "a" * 22)
+    parts = render("Yes [1].", PLAIN, 64, citations=[long]).parts
+    assert parts == ("Yes [1].", f"Sources:\n[1] Title: {long.url}")
+
+
 def test_what_would_be_too_long_is_shortened_or_named_without_its_address() -> None:
     long = citation(1, "d", title="Title " * 40, url="https://x.example/" + "a" * 700)
     assert render("[1]", SLACK, 1000, citations=[long]).context == ("[1] " + ("Title " * 40)[:79] + "…",)
+    assert render("[1]", PLAIN, 64, citations=[citation(1, "d", url="https://x.example/" + "a" * 50)]).parts == (
+        "[1]\n\nSources:\n[1] D",
+    )
     unsafe = citation(1, "d", url="javascript:alert(1)")
     assert render("[1]", PLAIN, 1000, citations=[unsafe]).parts == ("[1]\n\nSources:\n[1] D",)
 

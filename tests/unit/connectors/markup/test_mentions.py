@@ -56,6 +56,19 @@ def test_titles_addresses_labels_and_headings_ping_nobody(dialect: Dialect, ment
         assert not live(text, dialect), text
 
 
+def test_an_address_with_a_name_in_it_still_leads_where_it_led() -> None:
+    for dialect in (SLACK, DISCORD):
+        (part,) = render("[x](https://x.example/@everyone)", dialect, 100).parts
+        assert "https://x.example/%40everyone" in part
+
+
+def test_what_escaping_forgot_is_caught_before_it_is_sent() -> None:
+    assert SLACK.finish("<!here> <https://x.example|x> <https://x <@U1>") == (
+        "&lt;!here> <https://x.example|x> &lt;https://x &lt;@U1>"
+    )
+    assert live(DISCORD.finish(" ".join(MENTIONS)), DISCORD) == []
+
+
 def test_the_oracle_knows_each_vendors_mentions() -> None:
     """Without this the tests above could not fail."""
     alive = [mention for mention in MENTIONS if live(mention, SLACK) and live(mention, DISCORD)]

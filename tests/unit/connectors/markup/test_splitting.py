@@ -37,11 +37,12 @@ LINK = "[the page](https://x.example/returns)"
         (f"{'a ' * 20}\n\n{'b ' * 20}\nc.", [("a " * 20).strip(), f"{'b ' * 20}\nc."]),
         (f"{'a ' * 20}\n{'b ' * 10}. {'c ' * 10}", [("a " * 20).strip(), f"{'b ' * 10}. {('c ' * 10).strip()}"]),
         (f"{'a ' * 20}done [1]. {'B ' * 20}", [f"{'a ' * 20}done [1].", ("B " * 20).strip()]),
+        (f"{'a ' * 20}etc. {'b ' * 20}", [f"{'a ' * 20}etc. {'b ' * 10}".strip(), ("b " * 10).strip()]),
         (f"{'a ' * 20}at 5.30 {'b ' * 20}", [f"{'a ' * 20}at 5.30 {'b ' * 8}".strip(), ("b " * 12).strip()]),
         ("は。" * 20 + "に" * 30, ["は。" * 20, "に" * 30]),
         ("x" * 100, ["x" * 64, "x" * 36]),
     ],
-    ids=["paragraph", "line", "sentence", "word", "sentence without spaces", "grapheme"],
+    ids=["paragraph", "line", "sentence", "no sentence", "word", "sentence without spaces", "grapheme"],
 )
 def test_a_text_is_cut_at_the_best_border_there_is(text: str, expected: list[str]) -> None:
     assert split(text, 64) == expected
@@ -93,6 +94,21 @@ def test_a_sign_that_comes_to_begin_a_part_begins_nothing_else(dialect: Dialect,
     assert parts[1] == f"{shown} more words and more"
 
 
+def test_what_alone_is_longer_than_a_part_is_cut_and_arrives() -> None:
+    for text in ("https://x.example/" + "a" * 200, "e" + "\u0301" * 200):
+        for parts in (render(text, PLAIN, 64).parts, split(text, 64)):
+            assert "".join(parts) == text
+            assert len(parts) > 3
+
+
+def test_no_bullet_is_sent_alone() -> None:
+    assert "-" not in render("- https://x.example/" + "a" * 45, PLAIN, 64).parts
+
+
+def test_an_empty_code_block_stays_one() -> None:
+    assert split("word " * 20 + "\n\n```\n```\n\nend", 64)[1].count("```") == 2
+
+
 def test_a_part_may_begin_with_a_bullet() -> None:
     assert render("- " + "word " * 11 + "\n- more and more", DISCORD, 64).parts[1] == "- more and more"
 
@@ -112,6 +128,7 @@ def test_a_link_is_whole_or_gives_up_its_address_but_never_breaks(dialect: Diale
 @example("中" * 334, PLAIN, 100, utf8)
 @example("&" * 200, SLACK, 64, characters)
 @example("> " * 19 + "a" * 300, SLACK, 64, characters)
+@example("> " * 15 + "```\n" + ("> " * 15 + "abc\n") * 3, DISCORD, 64, characters)
 @example("> - `" + "\u0301" * 500 + "`", DISCORD, 64, utf8)
 def test_no_part_is_too_long_or_empty(text: str, dialect: Dialect, limit: int, measure: Measure) -> None:
     for part in render(text, dialect, limit, measure).parts:
