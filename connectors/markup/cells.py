@@ -78,13 +78,17 @@ def _turn(old: Styles, new: Styles, before: str, after: str) -> str:
     shared = 0
     while shared < min(len(old), len(new)) and old[shared] == new[shared]:
         shared += 1
-    outer = _lines(old[:shared])
-    closing = "".join(style.close.replace("\n", "\n" + outer) for style in reversed(old[shared:]))
-    opening = "".join(style.open.replace("\n", "\n" + outer) for style in new[shared:])
+    closing = "".join(_inside(old, depth, old[depth].close) for depth in reversed(range(shared, len(old))))
+    opening = "".join(_inside(new, depth, new[depth].open) for depth in range(shared, len(new)))
     closes = any(style.bounded for style in old[shared:])
     opens = any(style.bounded for style in new[shared:])
     apart = (closes and (opens or after[:1].isalnum())) or (opens and before.isalnum())
     return closing + (ZERO_WIDTH_SPACE if apart else "") + opening
+
+
+def _inside(styles: Styles, depth: int, mark: str) -> str:
+    """A mark of several lines, such as a fence, repeats what begins every line of the styles around it."""
+    return mark.replace("\n", "\n" + _lines(styles[:depth]))
 
 
 def _lines(styles: Styles) -> str:

@@ -26,7 +26,7 @@ def listed(
     named = heading if dialect.small else f"{heading}:"
     yield Cell(named, named, styles, glued=True)
     for number, citation in enumerate(cited, 1):
-        yield Cell("\n", "\n", (), glued=number == 1)
+        yield Cell("\n", "\n")
         yield Cell(f"[{number}] ", f"[{number}]", styles, glued=True)
         yield from _titled(citation, dialect, inline, room, measure, styles)
 

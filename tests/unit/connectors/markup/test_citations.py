@@ -67,8 +67,8 @@ def test_sources_that_do_not_fit_below_the_answer_come_after_it() -> None:
 
 def test_the_word_sources_never_ends_a_part() -> None:
     long = citation(1, "title", url="https://x.example/" + "a" * 22)
-    parts = render("Yes [1].", PLAIN, 64, citations=[long]).parts
-    assert parts == ("Yes [1].", f"Sources:\n[1] Title: {long.url}")
+    parts = render("[1]", PLAIN, 64, citations=[long]).parts
+    assert parts == ("[1]", f"Sources:\n[1] Title: {long.url}")
 
 
 def test_what_would_be_too_long_is_shortened_or_named_without_its_address() -> None:

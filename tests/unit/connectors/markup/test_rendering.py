@@ -27,6 +27,7 @@ TABLE = [
     ("> *a\n> b*\n\nc", "> _a_\n> _b_\n\nc", "> *a*\n> *b*\n\nc", "> _a_\n> _b_\n\nc", "> a\n> b\n\nc"),
     ("use `a_b`", "use `a_b`", "use `a_b`", "use ```a_b```", "use a_b"),
     ("`` a`b ``", "`aˋb`", "`aˋb`", "```aˋb```", "a`b"),
+    ("> ```\n> x\n> ```", "> ```\n> x\n> ```", "> ```\n> x\n> ```", "> ```\n> x\n> ```", "> x"),
     ("```py\nx < 1\n```", "```\nx &lt; 1\n```", "```py\nx < 1\n```", "```\nx < 1\n```", "x < 1"),
     (
         "[our *site*](https://x.example/a?b=1&c=2)",

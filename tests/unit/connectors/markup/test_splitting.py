@@ -52,8 +52,13 @@ def test_a_short_first_paragraph_is_not_sent_alone() -> None:
     assert split("Hi!\n\n" + "word " * 30, 64)[0].startswith("Hi!\n\nword word")
 
 
+def test_a_short_beginning_goes_alone_before_a_word_is_cut() -> None:
+    assert split("ab cd " + "x" * 100, 64)[0] == "ab cd"
+
+
 def test_a_citation_stays_with_its_sentence_and_is_never_cut() -> None:
     parts = split("This is a claim that is long enough to fill the part. [12] Next.", 64)
+    assert split("word " * 11 + "claims. [12] Next.", 64)[1] == "claims. [12] Next."
     assert split("word " * 11 + "claim[12][13] end", 64)[0].endswith("word")
     assert parts == ["This is a claim that is long enough to fill the part. [12] Next."]
     assert (
@@ -102,7 +107,8 @@ def test_what_alone_is_longer_than_a_part_is_cut_and_arrives() -> None:
 
 
 def test_no_bullet_is_sent_alone() -> None:
-    assert "-" not in render("- https://x.example/" + "a" * 45, PLAIN, 64).parts
+    parts = render("- https://x.example/" + "a" * 45, PLAIN, 64).parts
+    assert parts[0].startswith("- https://")
 
 
 def test_an_empty_code_block_stays_one() -> None:
