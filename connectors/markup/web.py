@@ -1,4 +1,4 @@
-"""Canonical markdown → what each channel can show. Here: HTML for the web, safe to insert as it is.
+"""Canonical markdown → HTML for the web, safe to insert as it is.
 
 Two belts: the renderer emits no raw HTML, and the sanitizer keeps only what is listed.
 """
@@ -15,9 +15,11 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
+from connectors.markup.addresses import SCHEMES
+
 MAX_RENDERED = 12_000
 """Characters; longer texts are shown plain, so that no text can cost much."""
-SCHEMES = {"http", "https", "mailto"}
+
 TAGS = {
     *("p", "br", "hr", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a"),
     *("h1", "h2", "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td"),

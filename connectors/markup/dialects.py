@@ -1,0 +1,38 @@
+"""What each channel can show, and how text is kept from being taken for markup or for a mention there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from connectors.markup.cells import Finish, Style
+
+Escape = Callable[[str, str, str], str]
+"""One grapheme, the one before and the one after it ("" at an edge) → what is sent."""
+Link = Callable[[str, str], str | None]
+"""Escaped label and checked address → a link, or None where this label cannot carry one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One channel's markup. ``context``: its sources stand beside the text, not in it."""
+
+    name: str
+    escape: Escape
+    address: Callable[[str], str]
+    link: Link
+    finish: Finish
+    strong: Style
+    emphasis: Style
+    struck: Style
+    code: Style
+    fence: Callable[[str], Style]
+    headings: tuple[Style, ...]
+    source: Callable[[str, str], str]
+    small: str = ""
+    bullet: str = "- "
+    code_escape: Escape = lambda cluster, before, after: cluster
+    context: bool = False
+
+    def heading(self, level: int) -> Style:
+        return self.headings[min(level, len(self.headings)) - 1]

@@ -1,0 +1,91 @@
+"""What people wrote on Slack and Discord, as text that reads like what they saw.
+
+Mentions become ``@name`` and ``#name``. Names come from a look-up by the vendor's id; an unknown id stays as it is,
+so that it can still be traced.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from connectors.markup.graphemes import printable
+
+Names = Mapping[str, str]
+"""The vendor's id of a person, channel or group → its name, without ``@`` or ``#``."""
+
+_SLACK = re.compile(r"<([^<>\n]+)>")
+_SLACK_ENTITY = re.compile(r"&(lt|gt|amp);")
+_ENTITIES = {"lt": "<", "gt": ">", "amp": "&"}
+_DISCORD = re.compile(
+    r"<(?:(?P<sign>@[!&]?|#)(?P<id>\d{1,20})|a?(?P<emoji>:\w{1,32}:)\d{1,20}|t:(?P<time>-?\d{1,16})(?::[a-zA-Z])?"
+    r"|(?P<command>/[^<>:\n]{1,100}):\d{1,20}|id:(?P<room>\w+)|(?P<url>(?:https?|mailto):[^<>\s]+))>"
+)
+_NO_NAMES: Names = {}
+
+
+def slack_text(text: str, names: Names = _NO_NAMES) -> str:
+    """Text of a Slack message. ``<!date…>`` becomes its fallback; ``<url|label>`` becomes ``label (url)``."""
+    written: list[str] = []
+    end = 0
+    for found in _SLACK.finditer(text):
+        written += [_unescaped(text[end : found.start()]), _unescaped(_slack_entity(found.group(1), names))]
+        end = found.end()
+    return printable("".join([*written, _unescaped(text[end:])]))
+
+
+def discord_text(text: str, names: Names = _NO_NAMES) -> str:
+    """Content of a Discord message. Custom emoji become ``:name:``, timestamps a date in UTC."""
+    return printable(_DISCORD.sub(lambda found: _discord_entity(found, names), text))
+
+
+def _unescaped(text: str) -> str:
+    # In one pass, so that "&amp;lt;" becomes "&lt;" as it was typed.
+    return _SLACK_ENTITY.sub(lambda found: _ENTITIES[found.group(1)], text)
+
+
+def _slack_entity(entity: str, names: Names) -> str:
+    target, _, label = entity.partition("|")
+    sign, name = target[0], target[1:]
+    if sign in "@#":
+        return sign + (label.lstrip("@#") or names.get(name, name))
+    if sign == "!":
+        return _slack_command(name, label, names)
+    return _link(target, label)
+
+
+def _slack_command(name: str, label: str, names: Names) -> str:
+    kind, _, rest = name.partition("^")
+    if kind == "date":
+        return label or rest
+    if kind == "subteam":
+        return "@" + (label.lstrip("@") or names.get(rest, rest))
+    return "@" + (label.lstrip("@") or kind)
+
+
+def _link(url: str, label: str) -> str:
+    shown = url.removeprefix("mailto:").removeprefix("tel:")
+    if not label or label == url:
+        return shown
+    # Slack adds the scheme to what was typed: "example.com" need not be said twice.
+    return label if label in (shown, re.sub(r"https?://", "", url).rstrip("/")) else f"{label} ({shown})"
+
+
+def _discord_entity(found: re.Match[str], names: Names) -> str:
+    parts = found.groupdict()
+    if number := parts["id"]:
+        return parts["sign"][0] + names.get(number, number)
+    if parts["time"]:
+        return _instant(int(parts["time"])) or found.group()
+    if parts["room"]:
+        return "#" + parts["room"]
+    return str(parts["emoji"] or parts["command"] or parts["url"])
+
+
+def _instant(seconds: int) -> str:
+    try:
+        at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    except OverflowError:
+        return ""
+    return at.strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,160 @@
+"""Choices without buttons."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.markup import (
+    PLAIN,
+    Measure,
+    characters,
+    chosen,
+    graphemes,
+    label,
+    labels,
+    numbered,
+    render,
+    utf8,
+    utf16,
+)
+from schemas.messages import Choice
+
+
+def choices(*names: str) -> list[Choice]:
+    return [Choice(id=f"c{number}", label=name) for number, name in enumerate(names)]
+
+
+TEAS = choices("Green tea", "Black tea", "None of them")
+
+
+def test_choices_are_numbered_lines() -> None:
+    assert numbered(TEAS) == "1. Green tea\n2. Black tea\n3. None of them"
+    assert render("Which?", PLAIN, 100, choices=TEAS).parts == ("Which?\n\n" + numbered(TEAS),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2",
+        "2.",
+        " 2) ",
+        "#2",
+        "(2)",
+        "[2]",
+        "２",
+        "٢",
+        "۲",
+        "२",
+        "2️⃣",
+        "²",
+        "2:",
+        "black TEA",
+        " 'Black tea!' ",
+        "«Black  tea».",
+        "2. Black tea",
+    ],
+)
+def test_what_surely_means_the_second_choice(text: str) -> None:
+    assert chosen(text, TEAS) is TEAS[1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "0",
+        "4",
+        "22",
+        "-2",
+        "2.5",
+        "2 or 3",
+        "1 2",
+        "2?",
+        "two",
+        "2nd",
+        "tea",
+        "Black",
+        "black tea please",
+        "2. Green tea",
+        "!",
+        "2" * 50,
+    ],
+)
+def test_what_is_not_surely_a_choice(text: str) -> None:
+    assert chosen(text, TEAS) is None
+
+
+def test_a_number_that_means_one_choice_and_names_another_means_none() -> None:
+    pots = choices("3", "1", "pot 5")
+    assert chosen("1", pots) is None
+    assert chosen("2", pots) is pots[1]
+    assert chosen("pot 5", pots) is pots[2]
+
+
+def test_two_choices_of_the_same_name_are_told_apart_by_number_alone() -> None:
+    twins = choices("Yes", "yes")
+    assert chosen("yes", twins) is None
+    assert chosen("2", twins) is twins[1]
+
+
+def test_a_label_of_signs_alone_is_still_a_label() -> None:
+    thumbs = choices("👍", "👎", "!!!")
+    assert chosen("👎", thumbs) is thumbs[1]
+    assert chosen("!!!", thumbs) is thumbs[2]
+
+
+NAMES = st.lists(st.text(st.characters(categories=["L"]), min_size=1, max_size=20), min_size=1, max_size=12)
+
+
+@given(NAMES)
+def test_each_numbered_line_and_each_number_chooses_what_it_shows(names: list[str]) -> None:
+    some = choices(*names)
+    for choice, line in zip(some, numbered(some).splitlines(), strict=True):
+        assert chosen(line, some) is choice
+        assert chosen(line.partition(".")[0], some) is choice
+
+
+@given(st.text(), NAMES)
+def test_whatever_a_contact_writes_chooses_at_most_one_of_the_choices(text: str, names: list[str]) -> None:
+    some = choices(*names)
+    assert chosen(text, some) in (None, *some)
+
+
+def test_a_label_is_shortened_by_whole_characters_as_a_reader_sees_them() -> None:
+    assert label("Monstera deliciosa", 20) == "Monstera deliciosa"
+    assert label("Monstera deliciosa", 12) == "Monstera de…"
+    assert label("👩‍👩‍👧👩‍👩‍👧", 6) == "👩‍👩‍👧…"
+    assert label("two\nlines", 20) == "two lines"
+    assert label("👩‍👩‍👧", 3) == "…"
+
+
+@pytest.mark.parametrize(
+    ("names", "limit", "expected"),
+    [
+        (
+            ("Monstera deliciosa, small", "Monstera deliciosa, big"),
+            20,
+            ["Monstera deliciosa,…", "Monstera delici… (2)"],
+        ),
+        (("Yes", "yes", "No"), 20, ["Yes", "yes (2)", "No"]),
+        (("", "No"), 20, ["(1)", "No"]),
+    ],
+)
+def test_labels_of_one_message_differ(names: tuple[str, ...], limit: int, expected: list[str]) -> None:
+    assert labels(choices(*names), limit) == expected
+
+
+PIECES = st.lists(st.sampled_from(["👩‍👩‍👧", "🇩🇪", "e\u0301", "a", "B", " "]), max_size=20).map("".join)
+
+
+@given(st.lists(PIECES, max_size=13), st.integers(40, 60), st.sampled_from([characters, utf16, utf8]))
+def test_labels_of_a_message_are_distinct_short_and_whole(names: list[str], limit: int, measure: Measure) -> None:
+    made = labels(choices(*names), limit, measure)
+    assert len({one.casefold() for one in made}) == len(names)
+    for one, name in zip(made, names, strict=True):
+        assert 0 < measure(one) <= limit
+        kept = graphemes(one.partition("…")[0].partition("(")[0].rstrip())
+        assert graphemes(" ".join(name.split()))[: len(kept)] == kept
