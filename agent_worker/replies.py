@@ -81,7 +81,7 @@ def outbound(
 
 
 def reply_of(
-    draft: Draft, conversation: Conversation, turn: str, *, name: str, in_reply_to: str, now: datetime
+    draft: Draft, conversation: Conversation, turn: str, *, name: str, asked: InboundMessage, now: datetime
 ) -> OutboundMessage:
     return outbound(
         conversation,
@@ -92,7 +92,8 @@ def reply_of(
         citations=draft.citations,
         choices=draft.choices,
         attachments=[],
-        in_reply_to=in_reply_to,
+        in_reply_to=asked.id,
+        answers=asked.external_id,
         turn_id=turn,
     )
 

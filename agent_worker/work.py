@@ -65,7 +65,7 @@ class Work:
             self.conversation,
             self.id,
             name=self.rules.voice.name,
-            in_reply_to=list(self.intake.waiting)[-1],
+            asked=list(self.intake.waiting.values())[-1],
             now=now,
         )
         turn = self._record(draft, reply, now)
