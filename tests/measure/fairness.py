@@ -77,13 +77,23 @@ async def ask(contact: Contact, times: int) -> Asking:
 
 
 @contextmanager
-def processor(pids: Mapping[str, int]) -> Iterator[dict[str, float]]:
-    """What each process took of one core meanwhile."""
+def processor(what: str, pids: Mapping[str, int]) -> Iterator[dict[str, float]]:
+    """What each process took of one core meanwhile; prints it, with how much of the time it waited for a core."""
     shares: dict[str, float] = {}
-    begun, before = time.perf_counter(), {name: processor_seconds(pid) for name, pid in pids.items()}
+    begun, before = time.perf_counter(), {name: used(pid) for name, pid in pids.items()}
     yield shares
-    seconds = time.perf_counter() - begun
-    shares.update({name: (processor_seconds(pid) - before[name]) / seconds for name, pid in pids.items()})
+    seconds, told = time.perf_counter() - begun, []
+    for name, pid in pids.items():
+        took, waited = (now - then for now, then in zip(used(pid), before[name], strict=True))
+        shares[name] = took / seconds
+        told.append(f"{name} {took / seconds:.2f} ({waited / seconds:.2f})")
+    print(f"{what}: cores taken (and waited for): {', '.join(told)}")
+
+
+def used(pid: int) -> tuple[float, float]:
+    """Seconds that the threads of a process ran, and that they could have run but other work had the cores (Linux)."""
+    waited = [int(task.read_text().split()[1]) for task in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+    return processor_seconds(pid), sum(waited) / 1e9
 
 
 async def beside(scene: Stage, parley: Installation, contact: Contact, pids: Mapping[str, int], times: int) -> Asking:
@@ -92,11 +102,10 @@ async def beside(scene: Stage, parley: Installation, contact: Contact, pids: Map
     await until_told(torrent, "waiting")
     before = told(torrent.log)["handled"]
     begun = time.perf_counter()
-    with processor({**pids, "torrent": torrent.pid}) as shares:
+    with processor("beside the flood", {**pids, "torrent": torrent.pid}) as shares:
         asking = await ask(contact, times)
     seconds = time.perf_counter() - begun
     print(f"flood: {(told(torrent.log)['handled'] - before) / seconds:.0f} messages handled a second, {seconds:.0f} s")
-    print("cores taken: " + ", ".join(f"{name} {share:.2f}" for name, share in shares.items()))
     await tell_disk(scene.folder)
     SHARES.update(shares)
     await torrent.kill()
@@ -135,13 +144,13 @@ async def measure(scene: Stage, pids: dict[str, int], times: int) -> None:
         contact = Contact(parley.base, http, "quiet", tenant=QUIET)
         await contact.open()
         await ask(contact, WARM)
-        with processor(pids) as idle:
+        with processor("alone", pids) as idle:
             first = await ask(contact, ALONE)
         await tell_disk(scene.folder)
         crowded = await beside(scene, parley, contact, pids, times)
         await settled(parley)
         burnt = [SHARES[name] - idle.get(name, 0.0) for name in SHARES]
-        with burning.processes(burnt):
+        with burning.processes(burnt), processor("beside unrelated work", pids):
             floor = await ask(contact, times)
     alone = first.tell("alone")
     flooded, busy = crowded.tell("beside the flood"), floor.tell("beside as much unrelated work")
