@@ -18,7 +18,10 @@ PLACES = 8
 TICK_S = 0.005
 IDLE_S = 0.002
 """A timer that is late by less than this has met an idle loop."""
-MOST_AT_ONCE = 16
+CALM_TICKS = 4
+"""So often in a row, or it was only between two turns: a process that waits for a core is on time now and then."""
+DOUBLINGS = 4
+"""At most sixteen are let in at once."""
 LENT_S = 0.25
 """A place is taken for as long at most, on a loop that never proves idle too."""
 
@@ -54,7 +57,8 @@ class Pace:
         self._of: dict[str, int] = {}
         """How many of them each tenant has."""
         self._waiting: OrderedDict[str, deque[Place]] = OrderedDict()
-        self._step = 1
+        self._calm = 0
+        """Ticks in a row that have met an idle loop."""
         self._timer: asyncio.TimerHandle | None = None
 
     def turn(self, tenant: str) -> Place:
@@ -70,7 +74,7 @@ class Pace:
         admitted = place.admitted = loop.create_future()
         self._waiting.setdefault(place.tenant, deque()).append(place)
         if self._timer is None:
-            self._step = 1
+            self._calm = 0
             self._timer = loop.call_later(TICK_S, self._tick, loop.time() + TICK_S)
         try:
             await admitted
@@ -132,7 +136,7 @@ class Pace:
         while self._inside and (oldest := next(iter(self._inside))).since < now - LENT_S:
             self._give_back(oldest)
         self._admit(self._places - len(self._inside), now)
-        idle = now - due < IDLE_S
-        self._admit(self._step if idle else 0, now)
-        self._step = min(2 * self._step, MOST_AT_ONCE) if idle else 1
+        self._calm = self._calm + 1 if now - due < IDLE_S else 0
+        if self._calm >= CALM_TICKS:
+            self._admit(1 << min(self._calm - CALM_TICKS, DOUBLINGS), now)
         self._timer = loop.call_later(TICK_S, self._tick, loop.time() + TICK_S) if self._waiting else None
