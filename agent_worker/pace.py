@@ -14,7 +14,7 @@ import asyncio
 from collections import OrderedDict, deque
 from types import TracebackType
 
-PLACES = 8
+PLACES = 4
 TICK_S = 0.005
 IDLE_S = 0.002
 """A timer that is late by less than this has met an idle loop."""

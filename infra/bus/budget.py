@@ -27,7 +27,8 @@ class Bounds:
     attempts: int = 5
     poll: float = 0.1
     polled: int = 50
-    """Records taken in one go, and so many lanes may begin in one turn of the loop; also what ``bytes_held`` and ``span`` may be exceeded by."""
+    """Records taken in one go: so many lanes may begin in one turn of the loop. Also what ``bytes_held`` and ``span``
+    may be exceeded by."""
     brought_back: int = 10
     """Parked records that a lane gets in any case, also when the others leave no room: so many more may be held for
     every lane that works."""

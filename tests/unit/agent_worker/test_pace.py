@@ -154,3 +154,23 @@ async def test_turns_that_only_wait_keep_nobody_out_of_a_busy_loop() -> None:
     over = True
     answer.set()
     await asyncio.gather(others, *turns)
+
+
+async def test_a_loop_that_is_idle_only_now_and_then_lets_in_no_more() -> None:
+    """It computes two thirds of the time. Twenty wait, and the four inside wait for somebody."""
+    pace, inside, answer = Pace(places=4), 0, asyncio.Event()
+
+    async def waiting() -> None:
+        nonlocal inside
+        async with pace.turn("one"):
+            inside += 1
+            await answer.wait()
+
+    turns = [asyncio.create_task(waiting()) for _ in range(24)]
+    end = time.monotonic() + 0.2
+    while time.monotonic() < end:
+        time.sleep(0.012)  # noqa: ASYNC251  # it is to block
+        await asyncio.sleep(0.006)
+    assert inside <= 8, "four, and four more if the test was kept from the cores until the first places were given away"
+    answer.set()
+    await asyncio.gather(*turns)
