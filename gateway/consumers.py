@@ -23,6 +23,8 @@ from schemas.errors import SetupError, Unavailable
 from schemas.ports import Batch, GiveUp, LaneHandler
 
 SWEEP_EVERY = 5.0
+SENDING = 16
+"""Batches that the connectors begin with at once: they compute little, and wait for vendors."""
 DRAIN = 25.0
 """Seconds that a worker waits for its running turns when it stops or loses partitions."""
 
@@ -88,7 +90,7 @@ def worker_consumers(worker: Worker, channels: Sequence[str]) -> list[Consumer]:
 
 def connector_consumers(parts: Parts, channels: Sequence[str]) -> list[Consumer]:
     """Two a channel: the sender, and the one that applies receipts. One pace for all of them: they share a loop."""
-    pace = Pace()
+    pace = Pace(SENDING)
     desk = DeadLetterDesk(bus=parts.bus, state=parts.state, metrics=parts.metrics, clock=parts.clock)
     consumers = []
     for name in channels:
