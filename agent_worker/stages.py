@@ -17,18 +17,20 @@ class Stage:
         self._stages = stages
         self._name = name
         self._now = now
-        self._span = spans.span(name)
+        self._span = spans.span(name) if spans.active() else None
         self._started = 0.0
 
     def __enter__(self) -> None:
         self._started = self._now()
-        self._span.__enter__()
+        if self._span is not None:
+            self._span.__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._span.__exit__(kind, error, trace)
+            if self._span is not None:
+                self._span.__exit__(kind, error, trace)
         finally:
             took = (self._now() - self._started) * 1000
             self._stages[self._name] = round(self._stages.get(self._name, 0.0) + took, 3)

@@ -23,6 +23,7 @@ _Key = tuple[str, str, str, str, tuple[tuple[str, str, str], ...]]
 class _Known:
     contact: Contact
     conversation: str
+    since: datetime
     until: datetime
 
 
@@ -38,19 +39,29 @@ class Acquaintances:
         self, tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address], *, now: datetime
     ) -> tuple[Contact, str]:
         """``(contact, conversation id)``. Raises StateUnavailable, StateLost when the store has to be asked."""
+        recent = self.recent(tenant, channel, account, place, addresses, now=now)
+        if recent is not None:
+            return recent
         key = _key(tenant, channel, account, place, addresses)
         known = self._known.get(key)
-        # A clock that went back must not keep an entry for longer.
-        if known is not None and now < known.until <= now + REMEMBER_FOR:
-            return known.contact, known.conversation
         contact, conversation = await self._contacts.resolve(tenant, channel, account, place, addresses, now=now)
         if known is None or known.contact != contact:
             self._forget(contact)
-        self._known[key] = _Known(contact, conversation, now + REMEMBER_FOR)
+        self._known[key] = _Known(contact, conversation, now, now + REMEMBER_FOR)
         self._known.move_to_end(key)
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         return contact, conversation
+
+    def recent(
+        self, tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address], *, now: datetime
+    ) -> tuple[Contact, str] | None:
+        """What ``resolve`` would answer from memory."""
+        known = self._known.get(_key(tenant, channel, account, place, addresses))
+        # A clock that went back must not keep an entry for longer.
+        if known is None or not known.since <= now < known.until:
+            return None
+        return known.contact, known.conversation
 
     def _forget(self, contact: Contact) -> None:
         """The contact is new here or has changed: who was known by one of its addresses may be another by now."""

@@ -37,7 +37,7 @@ class OpenConversations:
         """True when it was opened so lately that ``ensure`` would do nothing."""
         opened = self._opened.get(conversation)
         # A clock that went back must not keep an entry for longer.
-        if opened is None or not timedelta() <= now - opened < REMEMBER_FOR:
+        if opened is None or not opened <= now < opened + REMEMBER_FOR:
             return False
         self._opened.move_to_end(conversation)
         return True

@@ -104,7 +104,12 @@ class Inbound:
         self, account: Account, events: Sequence[Event], admit: Callable[[], Awaitable[None]] | None
     ) -> list[Accepted]:
         now = self._clock()
-        entries = [await self._entry(account, event, now) for event in events]
+        entries = []
+        for event in events:
+            asked = (account.tenant, account.channel, account.name, event.place, event.addresses)
+            # A coroutine for what is known would cost more than the answer.
+            found = self._contacts.recent(*asked, now=now) or await self._contacts.resolve(*asked, now=now)
+            entries.append(_entry(account, event, now, *found))
         if account.channel not in self._keeps_transcript:
             if entries and admit is not None:
                 await admit()
@@ -141,27 +146,6 @@ class Inbound:
         if entries:
             self._metrics.count("parley_inbound_total", len(entries), tenant=account.tenant, channel=account.channel)
         return [Accepted(entry.envelope.id, entry.conversation, known.get(entry.envelope.id, 0)) for entry in entries]
-
-    async def _entry(self, account: Account, event: Event, now: datetime) -> _Entry:
-        contact, conversation = await self._contacts.resolve(
-            account.tenant, account.channel, account.name, event.place, event.addresses, now=now
-        )
-        event_id = _event_id(account, event, event.type)
-        payload = _payload(account, event, event_id, contact, now)
-        wrapped = envelope(
-            event.type,
-            payload,
-            id=event_id,
-            time=now,
-            source=f"/connectors/{account.channel}/{account.tenant}/{account.name}",
-            tenant=account.tenant,
-            channel=account.channel,
-            account=account.name,
-            conversation=conversation,
-            correlation_id=event_id,
-            traceparent=spans.traceparent(),
-        )
-        return _Entry(conversation, contact, wrapped, payload if isinstance(payload, InboundMessage) else None)
 
     def _locks_of(self, conversations: Iterable[str]) -> list[asyncio.Lock]:
         # Held from the append to the transcript, so that sequence numbers follow the log. Sorted: no deadlock.
@@ -207,6 +191,25 @@ class Inbound:
         seq = await self._transcript.add(entry.conversation, TranscriptMessage.of_inbound(entry.message))
         await live.message(self._signals, entry.conversation)
         return seq
+
+
+def _entry(account: Account, event: Event, now: datetime, contact: Contact, conversation: str) -> _Entry:
+    event_id = _event_id(account, event, event.type)
+    payload = _payload(account, event, event_id, contact, now)
+    wrapped = envelope(
+        event.type,
+        payload,
+        id=event_id,
+        time=now,
+        source=f"/connectors/{account.channel}/{account.tenant}/{account.name}",
+        tenant=account.tenant,
+        channel=account.channel,
+        account=account.name,
+        conversation=conversation,
+        correlation_id=event_id,
+        traceparent=spans.traceparent(),
+    )
+    return _Entry(conversation, contact, wrapped, payload if isinstance(payload, InboundMessage) else None)
 
 
 def _payload(account: Account, event: Event, event_id: str, contact: Contact, now: datetime) -> BaseModel:

@@ -154,7 +154,8 @@ class Exchange:
     async def admit_tenant(self, tenant: str) -> None:
         """Raises RateLimited when the tenant is over its ``inbound_per_s``."""
         key, per_second, burst = self._limits[tenant]
-        await self.take(key, per_second, burst)
+        limiter, now = self._parts.state.limiter, self._parts.clock()
+        _refuse_for(await limiter.take(key, per_second=per_second, burst=burst, now=now))
 
     async def admit_session(self, tenant: str) -> None:
         """Sessions have an allowance of their own, as large as the one for messages."""
@@ -163,6 +164,10 @@ class Exchange:
 
     async def take(self, key: str, per_second: float, burst: int) -> None:
         """Raises RateLimited with the time until one more is allowed."""
-        wait = await self._parts.state.limiter.take(key, per_second=per_second, burst=burst, now=self._parts.clock())
-        if wait > 0:
-            raise RateLimited("too many messages", retry_after_ms=math.ceil(wait * 1000))
+        now = self._parts.clock()
+        _refuse_for(await self._parts.state.limiter.take(key, per_second=per_second, burst=burst, now=now))
+
+
+def _refuse_for(seconds: float) -> None:
+    if seconds > 0:
+        raise RateLimited("too many messages", retry_after_ms=math.ceil(seconds * 1000))

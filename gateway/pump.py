@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from gateway.exchange import Exchange
+from gateway.exchange import PAGE, Exchange
 from gateway.sessions import Visit
 from gateway.watch import Watch
 from schemas.errors import ParleyError
@@ -65,6 +65,8 @@ class Pump:
             log.info("chat_catch_up_failed", code=error.code, conversation_id=self._visit.conversation)
 
     async def _send_page(self) -> bool:
+        """Tells whether there may be more. After less than a page there is not: what is added later has a signal of
+        its own, which must not wait for a look that finds nothing."""
         lines, reached = await self._exchange.lines(self._visit, self._after)
         if reached == self._after:
             return False
@@ -72,9 +74,10 @@ class Pump:
             for line in lines:
                 self._streams.finished(line.turn_id)
                 await self._send({"type": "message", "message": self._exchange.shown(self._visit, line)})
+        full = reached - self._after >= PAGE
         self._after = reached
         self.touch()
-        return True
+        return full
 
     async def _forward(self, payload: bytes) -> None:
         try:

@@ -29,6 +29,7 @@ HEADERS: dict[str, str] = {
     "replay_of": "ce_replayof",
     "traceparent": "traceparent",
 }
+_OWN = frozenset({*HEADERS.values(), "ce_time", "ce_specversion", "content-type"})
 REQUIRED = ("id", "type", "source", "tenant")
 
 Payload = TypeVar("Payload", bound=BaseModel)
@@ -61,6 +62,7 @@ class Envelope:
     replay_of: str = ""
     traceparent: str = ""
     extra: Mapping[str, str] = field(default_factory=dict)
+    _headers: dict[str, str] | None = field(default=None, init=False, repr=False, compare=False)
 
     def payload(self, model: ModelClass[Payload]) -> Payload:
         """The payload as ``model``. Raises UndecodableRecord when it does not fit."""
@@ -73,8 +75,13 @@ class Envelope:
             where = ".".join(str(part) for part in first["loc"])
             raise UndecodableRecord(f"payload of {self.type}: {where}: {first['msg']}") from error
 
-    def headers(self) -> dict[str, str]:
-        """Wire headers; empty attributes are left out."""
+    def headers(self) -> Mapping[str, str]:
+        """Wire headers; empty attributes are left out. Made once: the store, the snapshot and the log want the same."""
+        if self._headers is None:
+            self._headers = self._as_headers()
+        return self._headers
+
+    def _as_headers(self) -> dict[str, str]:
         # Written out: a loop over the names of the attributes takes twice as long.
         out = {"ce_id": self.id, "ce_type": self.type, "ce_source": self.source, "ce_tenant": self.tenant}
         if self.channel:
@@ -115,8 +122,7 @@ class Envelope:
             raise UndecodableRecord("ce_time is missing or not RFC 3339") from error
         if time.tzinfo is None:
             time = time.replace(tzinfo=UTC)
-        own = {*HEADERS.values(), "ce_time", "ce_specversion", "content-type"}
-        extra = {name: text for name, text in headers.items() if name not in own}
+        extra = {} if headers.keys() <= _OWN else {name: text for name, text in headers.items() if name not in _OWN}
         return cls(data=value, time=time, extra=extra, **known)
 
 

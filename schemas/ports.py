@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from schemas.conversation import (
     Contact,
@@ -53,8 +53,7 @@ class TopicPartition:
     partition: int
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     topic: str
     partition: int
     offset: int
@@ -482,9 +481,12 @@ class Metrics(Protocol):
 # ── Channel ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RawRequest:
-    """A webhook as it came: headers lower-cased, ``body`` untouched, ``url`` as the vendor called it."""
+    """A webhook as it came: headers lower-cased, ``body`` untouched, ``url`` as the vendor called it.
+
+    Never changed once made. Not declared frozen, nor is Event: that doubles the time of making one, and every webhook
+    needs both."""
 
     method: str
     url: str
@@ -503,9 +505,9 @@ class Account:
     settings: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Event:
-    """What ``parse`` finds in a request: a typed payload on its way to an envelope."""
+    """What ``parse`` finds in a request: a typed payload on its way to an envelope. Never changed once made."""
 
     type: str
     place: str

@@ -50,6 +50,8 @@ class Ladder:
             self.failed(name)
             self._note(name, error)
             return None
+        if not self.failures:
+            return draft
         tokens, cost = draft.tokens + self.tokens, draft.cost + self.cost
         return replace(draft, tokens=tokens, cost=cost, reasons=[*self.reasons, *draft.reasons])
 

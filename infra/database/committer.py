@@ -21,7 +21,6 @@ log = structlog.get_logger(__name__)
 
 SLICE_S = 0.005
 """How long one batch may keep the event loop; what is left over goes into the next one."""
-
 QUEUED_WORKS = 20_000
 PATIENCE_S = 5.0
 """How long callers wait for a silent disk. Then they are told so, and until it answers others are refused at once."""
@@ -190,7 +189,8 @@ class Committer:
             self._schedule()
         else:
             self._under_way = batch
-            self._on_disk(partial(connection.execute, "COMMIT"), partial(self._committed, batch))
+            # As a statement it would have to win the interpreter back several times.
+            self._on_disk(connection.commit, partial(self._committed, batch))
 
     def _set_synchronous(self, connection: sqlite3.Connection, wanted: str) -> None:
         if wanted != self._synchronous:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -12,6 +13,7 @@ import aiohttp
 from tests.bench.figures import Row, Spread, quantile
 from tests.bench.launch import MODULE
 from tests.bench.machine import fdatasync_ms
+from tests.bench.round_trip import EVERY, round_trips
 from tests.bench.stage import Stage, tenants
 from tests.harness.processes import Process
 
@@ -95,18 +97,36 @@ async def measure(stage: Stage) -> list[Row]:
             processes.append(edge)
         for process in processes:
             await process.ready(90)
-        waits = await waits_of(edge, seconds, warm)
+        async with AsyncExitStack() as beside:
+            kafka: list[float] = []
+            if scaled:
+                given = await stage.engine(scaled)
+                kafka = await beside.enter_async_context(round_trips(given["kafka"], f"{given['prefix']}round-trip"))
+            waits = await waits_of(edge, seconds, warm)
         after = fdatasync_ms(stage.folder)
-        rows += _rows(engine, waits, (before[0] + after[0]) / 2, max(before[1], after[1]))
+        detail = {"messages": len(waits), **_disk(before, after), **_broker(kafka[int(warm / EVERY) :])}
+        rows += _rows(engine, waits, detail)
         await installation.stop()
         for process in processes:
             await process.stop()
     return rows
 
 
-def _rows(engine: str, waits: list[float], sync: float, sync_p99: float) -> list[Row]:
-    budget = KAFKA_P50 if engine == "kafka" else 4 * sync + 10
-    detail = {"messages": len(waits), "fdatasync_p50_ms": round(sync, 2), "fdatasync_p99_ms": round(sync_p99, 2)}
+def _disk(before: tuple[float, float], after: tuple[float, float]) -> dict[str, float]:
+    p50, p99 = (before[0] + after[0]) / 2, max(before[1], after[1])
+    return {"fdatasync_p50_ms": round(p50, 2), "fdatasync_p99_ms": round(p99, 2)}
+
+
+def _broker(trips: list[float]) -> dict[str, float]:
+    """A message takes two such round trips and one append more, one after the other."""
+    if not trips:
+        return {}
+    p50, p99 = quantile(trips, 0.5), quantile(trips, 0.99)
+    return {"bare_kafka_round_trip_p50_ms": round(p50, 2), "bare_kafka_round_trip_p99_ms": round(p99, 2)}
+
+
+def _rows(engine: str, waits: list[float], detail: dict[str, float]) -> list[Row]:
+    budget = KAFKA_P50 if engine == "kafka" else 4 * detail["fdatasync_p50_ms"] + 10
     return [
         Row(
             f"latency p50 {engine}",

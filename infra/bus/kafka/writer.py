@@ -88,8 +88,9 @@ class Writer:
             spools = self._topics.get(name) or await self._open_topic(name)
             one.spools.append(spools[partition_of(key, len(spools))])
             named = envelope.headers()
-            headers = [(header, text.encode()) for header, text in named.items()]
-            size = len(envelope.data or b"") + sum(map(len, named)) + sum([len(text) for _, text in headers])
+            texts = list(map(str.encode, named.values()))
+            headers = list(zip(named, texts, strict=True))
+            size = len(envelope.data or b"") + sum(map(len, named)) + sum(map(len, texts))
             rows.append(Row(one, index, key.encode(), envelope.data, headers, time_ms, size))
         if not rows:
             return []

@@ -1,4 +1,9 @@
-"""Appends that wait when a transaction begins become one work of it, so that many of them cost little more than one."""
+"""Appends that come close together become one work of one transaction, so that many of them cost little more than one.
+
+A transaction has its price: pages written, an fsync, and threads that take the interpreter from each other while the
+event loop is busy. So what is appended waits as long as every turn of the loop brings more, and goes to the disk when
+the loop has nothing better to do, or after ``GATHER_S``.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +19,17 @@ from infra.bus.sqlite import tables
 from infra.bus.sqlite.tables import Row
 from infra.database import Database, DatabaseFailed
 from schemas.errors import BusUnavailable
-from schemas.ports import Position
+from schemas.ports import Clock, Position
 
 log = structlog.get_logger(__name__)
 
 WAITING_BYTES = 64 << 20
 ROWS_AT_ONCE = 500
 """So many rows, or one append, are written before the event loop is looked after again."""
+GATHER_S = 0.01
+"""The longest that appends wait for others. It takes a loop that is busy with appends alone to get there."""
+QUIET_TURNS = 2
+"""So many turns of the loop without an append end the waiting: what one turn reads is appended in the next."""
 DEADLINE_S = 5.0
 """A disk that hangs longer is told as a failure; what it wrote after all still becomes visible."""
 _LATE = f"the disk has not answered for {DEADLINE_S:.0f} s"
@@ -35,14 +44,27 @@ class _Append:
 
 @dataclass(slots=True, eq=False)
 class _Group:
-    """Appends that go into one transaction together. ``late`` once the disk has not answered for too long."""
+    """Appends that go into one transaction together, submitted at the latest at ``due`` (the loop's time). ``late``
+    once the disk has not answered for too long."""
 
+    due: float
     appends: list[_Append] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
+    submitted: bool = False
     late: bool = False
+    _seen: int = 0
+    _quiet: int = 0
+
+    def grows(self) -> bool:
+        """To be asked once every turn of the loop."""
+        self._quiet = self._quiet + 1 if len(self.rows) == self._seen else 0
+        self._seen = len(self.rows)
+        return self._quiet < QUIET_TURNS
+
+    def size(self) -> int:
+        return sum([one.size for one in self.appends])
 
     def refuse(self, error: Exception) -> None:
-        log.error("bus.append_failed", appends=len(self.appends), reason=str(error))
         message = error.message if isinstance(error, DatabaseFailed) else "the log could not be written"
         for one in self.appends:
             if not one.future.done():
@@ -62,65 +84,92 @@ class _Group:
 
 
 class Appender:
-    def __init__(self, database: Database) -> None:
+    """``clock`` stamps the records, once a transaction."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
         self._gathering: _Group | None = None
         self._writes: set[asyncio.Future[list[int]]] = set()
         self._bytes = 0
 
-    async def append(self, rows: Sequence[Row]) -> list[Position]:
-        """Where the rows are, once on disk. Raises BusUnavailable; the rows may have been written all the same.
+    def append(self, rows: Sequence[Row]) -> asyncio.Future[list[Position]]:
+        """Where the rows are, once on disk. Raises BusUnavailable, as the future does; then the rows may have been
+        written all the same.
 
         A caller that gives up waiting takes nothing back: the rows are written or not, as a whole.
         """
         if self._bytes > WAITING_BYTES:
             raise BusUnavailable("too many appends wait for the disk", retry_after_ms=2_000)
+        loop = asyncio.get_running_loop()
         group = self._gathering
-        if group is None or len(group.rows) + len(rows) > ROWS_AT_ONCE:
-            group = self._begin()
+        if group is not None and len(group.rows) + len(rows) > ROWS_AT_ONCE:
+            self._submit(group)  # before those that come later
+            group = None
+        if group is None:
+            group = self._gathering = _Group(loop.time() + GATHER_S)
+            loop.call_soon(self._look, group, loop)
         elif group.late:
             raise BusUnavailable(_LATE)
-        one = _Append(rows, sum([row.size for row in rows]), asyncio.get_running_loop().create_future())
+        one = _Append(rows, sum([row.size for row in rows]), loop.create_future())
         group.appends.append(one)
         group.rows += rows
         self._bytes += one.size
-        return await one.future
+        return one.future
 
     async def drain(self) -> None:
         """Wait until nothing is on its way any more."""
+        if self._gathering is not None:
+            self._submit(self._gathering)
         while self._writes:
             await asyncio.wait(self._writes)
 
-    def _begin(self) -> _Group:
-        """A group that others join until its turn comes. Raises BusUnavailable when the database takes no more."""
-        group = _Group()
+    def _look(self, group: _Group, loop: asyncio.AbstractEventLoop) -> None:
+        if not group.submitted and group.grows() and loop.time() < group.due:
+            loop.call_soon(self._look, group, loop)
+        else:
+            self._submit(group)
+
+    def _submit(self, group: _Group) -> None:
+        """Ask for the group's turn. Others may still join it until that comes."""
+        if group.submitted:
+            return
+        group.submitted = True
         try:
             written = self._database.submit(partial(self._insert, group), patient=True)
         except DatabaseFailed as error:
-            raise BusUnavailable(error.message) from error
+            self._leave(group)
+            group.refuse(error)
+            return
         deadline = asyncio.get_running_loop().call_later(DEADLINE_S, self._give_up, group)
         written.add_done_callback(partial(self._written, group, deadline))
         self._writes.add(written)
-        self._gathering = group
-        return group
 
     def _insert(self, group: _Group, connection: sqlite3.Connection) -> list[int]:
         if self._gathering is group:
             self._gathering = None
-        return tables.insert(connection, group.rows)
+        return tables.insert(connection, group.rows, int(self._clock().timestamp() * 1000))
 
     def _give_up(self, group: _Group) -> None:
         group.late = True
-        group.refuse(DatabaseFailed(_LATE))
+        self._failed(group, DatabaseFailed(_LATE))
 
     def _written(self, group: _Group, deadline: asyncio.TimerHandle, written: asyncio.Future[list[int]]) -> None:
         deadline.cancel()
         self._writes.discard(written)
-        if self._gathering is group:  # its turn never came
-            self._gathering = None
-        self._bytes -= sum([one.size for one in group.appends])
+        self._leave(group)
         error = written.exception()
         if error is None:
             group.answer(written.result())
         else:
-            group.refuse(error if isinstance(error, Exception) else DatabaseFailed("the database was stopped"))
+            self._failed(group, error if isinstance(error, Exception) else DatabaseFailed("the database was stopped"))
+
+    def _leave(self, group: _Group) -> None:
+        """It takes up no room any more."""
+        if self._gathering is group:  # its turn never came
+            self._gathering = None
+        self._bytes -= group.size()
+
+    def _failed(self, group: _Group, error: Exception) -> None:
+        log.error("bus.append_failed", appends=len(group.appends), reason=str(error))
+        group.refuse(error)

@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from functools import partial
 from weakref import WeakSet
 
-import orjson
-
 from infra.bus.partitioner import partition_of
 from infra.bus.sqlite import tables
 from infra.bus.sqlite.appender import Appender
@@ -18,6 +16,7 @@ from infra.bus.sqlite.catalog import Catalog, Topic
 from infra.bus.sqlite.cleaner import Cleaner
 from infra.bus.sqlite.follower import SqliteFollower
 from infra.bus.sqlite.group import Group
+from infra.bus.sqlite.headers import pack
 from infra.bus.sqlite.member import Member
 from infra.bus.sqlite.reader import Reader
 from infra.bus.sqlite.tables import Row
@@ -66,7 +65,7 @@ class SqliteBus:
         self._grace_ms = int(tombstone_grace * 1000)
         self._catalog = Catalog()
         self._reader = Reader(database)
-        self._appender = Appender(database)
+        self._appender = Appender(database, clock)
         self._cleaner = Cleaner(database, self._catalog, clock, clean_every)
         self._cleaning: asyncio.Task[None] | None = None
         self._groups: dict[str, Group] = {}
@@ -124,22 +123,20 @@ class SqliteBus:
         """All or none. Raises TopicMismatch, TooLarge, UndecodableRecord (text that is not Unicode), BusUnavailable."""
         if not envelopes:
             return []
-        time_ms = int(self._clock().timestamp() * 1000)
-        rows = [self._row(envelope, topic, time_ms) for envelope in envelopes]
-        return await self._appender.append(rows)
+        return await self._appender.append([self._row(envelope, topic) for envelope in envelopes])
 
-    def _row(self, envelope: Envelope, topic: str | None, time_ms: int) -> Row:
+    def _row(self, envelope: Envelope, topic: str | None) -> Row:
         partitions = self._catalog.topic(topic or topic_of(envelope)).partitions
         key, value = key_of(envelope), envelope.data
         try:
             partition = partitions[partition_of(key, len(partitions))]
-            headers = orjson.dumps(envelope.headers())
+            headers = pack(envelope)
         except (UnicodeEncodeError, TypeError) as error:
             raise UndecodableRecord(f"event {envelope.id!r}: its key or a header is not Unicode text") from error
         size = len(headers) + len(value or b"") + OVERHEAD
         if size > LARGEST_RECORD:
             raise TooLarge("the record is larger than the log takes")
-        return Row(partition, key, time_ms, headers, value, self._grace_ms, size)
+        return Row(partition, key, headers, value, self._grace_ms, size)
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -11,9 +11,8 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import orjson
-
 from infra.bus.sqlite.catalog import Partition, Topic
+from infra.bus.sqlite.headers import unpack
 from schemas.errors import SetupError, TopicMismatch
 from schemas.ports import Record, TopicPartition
 from schemas.topics import TopicSpec
@@ -55,7 +54,6 @@ class Row:
 
     partition: Partition
     key: str
-    time_ms: int
     headers: bytes
     value: bytes | None
     grace_ms: int
@@ -131,8 +129,8 @@ def create_topic(connection: sqlite3.Connection, prefix: str, spec: TopicSpec) -
 # ── records ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> list[int]:
-    """Append in order; returns the offsets."""
+def insert(connection: sqlite3.Connection, rows: Sequence[Row], time_ms: int) -> list[int]:
+    """Append in order; returns the offsets. What is inserted at once has one time."""
     heads: dict[int, int] = {}
     offsets: list[int] = []
     columns = []
@@ -144,25 +142,25 @@ def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> list[int]:
         heads[number] = offset + 1
         offsets.append(offset)
         record, crc = number << _OFFSET_BITS | offset, _crc(row.key, row.headers, row.value)
-        columns.append((record, row.key, row.time_ms, row.headers, row.value, crc))
+        columns.append((record, row.key, time_ms, row.headers, row.value, crc))
     connection.executemany("INSERT INTO bus_records VALUES (?, ?, ?, ?, ?, ?)", columns)
     for row, column in zip(rows, columns, strict=True):
         if row.partition.compacted:
-            _supersede(connection, row, column[0])
+            _supersede(connection, row, column[0], time_ms)
     heads_by_id = [(head, number) for number, head in heads.items()]
     connection.executemany("UPDATE bus_partitions SET head = ? WHERE id = ?", heads_by_id)
     return offsets
 
 
-def _supersede(connection: sqlite3.Connection, row: Row, record: int) -> None:
+def _supersede(connection: sqlite3.Connection, row: Row, record: int, time_ms: int) -> None:
     """Remember the newest record of a key; what it replaces is garbage from now on, a tombstone after its grace."""
     key = (row.partition.id, row.key)
     older = connection.execute("SELECT record FROM bus_newest WHERE partition = ? AND key = ?", key).fetchone()
     if older is not None:
-        connection.execute("INSERT OR IGNORE INTO bus_garbage VALUES (?, ?)", (row.time_ms, older[0]))
+        connection.execute("INSERT OR IGNORE INTO bus_garbage VALUES (?, ?)", (time_ms, older[0]))
     connection.execute("INSERT OR REPLACE INTO bus_newest VALUES (?, ?, ?)", (*key, record))
     if row.value is None:
-        connection.execute("INSERT OR IGNORE INTO bus_garbage VALUES (?, ?)", (row.time_ms + row.grace_ms, record))
+        connection.execute("INSERT OR IGNORE INTO bus_garbage VALUES (?, ?)", (time_ms + row.grace_ms, record))
 
 
 def select(
@@ -193,7 +191,7 @@ def _record(partition: Partition, row: tuple[int, str, int, object, object, int]
     id_, key, time_ms, headers, value, crc = row
     offset = id_ & _OFFSETS
     if isinstance(headers, bytes) and isinstance(value, bytes | None) and crc == _crc(key, headers, value):
-        return Record(partition.topic, partition.index, offset, key, time_ms, orjson.loads(headers), value)
+        return Record(partition.topic, partition.index, offset, key, time_ms, unpack(headers), value)
     # Damage may have changed a column's type as well.
     raw = value if isinstance(value, bytes) else str(value).encode(errors="replace")
     return Record(partition.topic, partition.index, offset, key, time_ms, {DAMAGED: "checksum"}, raw)

@@ -8,7 +8,7 @@ from datetime import datetime
 from infra.state import rules
 from infra.state.redis import listing, wire
 from infra.state.redis.shards import Shards
-from schemas.conversation import Conversation, Facts, Origin, Owner, PendingRecord, Snapshot, Turn
+from schemas.conversation import Conversation, Facts, Origin, Owner, Snapshot, Turn
 from schemas.envelope import Envelope
 from schemas.errors import NotFound
 from schemas.messages import TranscriptMessage
@@ -72,7 +72,6 @@ class RedisConversations:
         outbox: Sequence[Envelope],
         now: datetime,
     ) -> Committed:
-        records = [rules.pack_envelope(event) for event in outbox]
         verdict, *left = await self._shards.at(
             conversation,
             "commit",
@@ -89,12 +88,12 @@ class RedisConversations:
             rules.RECENT_SEQS,
             len(handled),
             *map(rules.pack_id, handled),
-            *_pending(outbox, records),
+            *[part for event in outbox for part in (event.id, wire.pack_envelope(event))],
         )
         if verdict != b"committed":
             return Committed("stale")
         fields, known, pending, numbers, promised = left
-        mine = records if pending is None else list(map(rules.pack_envelope, wire.unpack_outbox(pending)))
+        mine = outbox if pending is None else wire.unpack_outbox(pending)
         return Committed("committed", wire.snapshot_of(conversation, fields, known, mine, numbers, promised))
 
     async def pending(self, conversation: str) -> list[Envelope]:
@@ -155,8 +154,7 @@ class RedisConversations:
         fields, handled, outbox, numbers, promised = await self._shards.at(
             conversation, "snapshot", _SNAPSHOT, rules.RECENT_SEQS
         )
-        pending = list(map(rules.pack_envelope, wire.unpack_outbox(outbox)))
-        return wire.snapshot_of(conversation, fields, handled, pending, numbers, promised)
+        return wire.snapshot_of(conversation, fields, handled, wire.unpack_outbox(outbox), numbers, promised)
 
     async def listing(
         self, tenant: str, *, owner: Owner | None = None, channel: str = "", after: str = "", limit: int = 50
@@ -172,13 +170,6 @@ class RedisConversations:
             for owner, count in wire.pairs(counted):
                 total[owner.decode()] += int(count)  # type: ignore[index]
         return total
-
-
-def _pending(outbox: Sequence[Envelope], records: Sequence[PendingRecord]) -> list[str | bytes]:
-    """Pairs of id and record, as the outbox holds them."""
-    return [
-        part for event, record in zip(outbox, records, strict=True) for part in (event.id, wire.pack_pending(record))
-    ]
 
 
 def _new(conversation: str, origin: Origin, now: datetime) -> tuple[str | int, ...]:

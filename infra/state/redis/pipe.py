@@ -68,6 +68,8 @@ class Pipe:
         self._timeout = timeout
         self._waiting: deque[Call] = deque()
         self._trips: set[asyncio.Task[None]] = set()
+        self._under_way = 0
+        """Trips that will still look whether anything waits. A task is in ``_trips`` for a turn of the loop longer."""
         self._closed = False
 
     def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> asyncio.Future[Any]:
@@ -89,7 +91,8 @@ class Pipe:
         call = Call(command, source, loop)
         self._waiting.append(call)
         # A task starts one turn of the loop later, when everything called in this turn waits for it.
-        if len(self._trips) < TRIPS and len(self._waiting) % TRIP_CALLS == 1:
+        if self._under_way < TRIPS and len(self._waiting) % TRIP_CALLS == 1:
+            self._under_way += 1
             task = loop.create_task(self._travel())
             self._trips.add(task)
             task.add_done_callback(self._trips.discard)
@@ -103,19 +106,25 @@ class Pipe:
         await self._links.close()
 
     async def _travel(self) -> None:
-        while self._waiting:
-            calls = [self._waiting.popleft() for _ in range(min(TRIP_CALLS, len(self._waiting)))]
-            for call in calls:
-                call.has_left = True
-            try:
-                await self._exchange(calls)
-            except Exception as error:
-                if not isinstance(error, said.RedisError | OSError):
-                    _log.exception("state_trip_failed")
-                # Those behind would wait through the same failure one by one: their callers are told at once.
-                for call in (*calls, *self._waiting):
-                    call.settle(error)
-                self._waiting.clear()
+        try:
+            while self._waiting:
+                await self._trip([self._waiting.popleft() for _ in range(min(TRIP_CALLS, len(self._waiting)))])
+        finally:
+            # In the same step as the last look: what is called from now on has to start a trip of its own.
+            self._under_way -= 1
+
+    async def _trip(self, calls: list[Call]) -> None:
+        for call in calls:
+            call.has_left = True
+        try:
+            await self._exchange(calls)
+        except Exception as error:
+            if not isinstance(error, said.RedisError | OSError):
+                _log.exception("state_trip_failed")
+            # Those behind would wait through the same failure one by one: their callers are told at once.
+            for call in (*calls, *self._waiting):
+                call.settle(error)
+            self._waiting.clear()
 
     async def _exchange(self, calls: list[Call]) -> None:
         replies = await self._send([call.command for call in calls])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 import orjson
 
 from infra.state import rules
-from schemas.conversation import Conversation, Facts, Origin, PendingRecord, Snapshot
+from schemas.conversation import Conversation, Facts, Origin, Snapshot
 from schemas.envelope import Envelope
 from schemas.messages import TranscriptMessage
 from schemas.ports import Record
@@ -22,11 +23,6 @@ def pack_envelope(event: Envelope) -> bytes:
     return orjson.dumps(event.headers()) + b"\n" + (event.data or b"")
 
 
-def pack_pending(record: PendingRecord) -> bytes:
-    """The same of an envelope that was packed for a snapshot."""
-    return orjson.dumps(record.headers) + b"\n" + record.data.encode()
-
-
 def unpack_envelope(packed: bytes) -> Envelope:
     headers, _, data = packed.partition(b"\n")
     return Envelope.from_wire(orjson.loads(headers), data or None)
@@ -38,6 +34,12 @@ def unpack_outbox(entries: Iterable[bytes]) -> list[Envelope]:
     return [unpack_envelope(packed) for _, packed in numbered]
 
 
+@lru_cache(maxsize=1024)
+def _origin(packed: bytes) -> Origin:
+    """Never changes, and every turn reads it twice."""
+    return Origin.model_validate_json(packed)
+
+
 def conversation_of(id_: str, fields: Sequence[bytes | None]) -> Conversation | None:
     """``fields`` as get.lua answers them; None when there is no conversation, only a transcript perhaps."""
     origin, owner, epoch, floor, version, head, created, updated, facts = fields
@@ -45,7 +47,7 @@ def conversation_of(id_: str, fields: Sequence[bytes | None]) -> Conversation | 
         return None
     return Conversation(
         id=id_,
-        origin=Origin.model_validate_json(origin),
+        origin=_origin(origin),
         owner=(owner or b"").decode(),  # type: ignore[arg-type]
         epoch=int(epoch or 0),
         agent_floor=int(floor or 0),
@@ -61,7 +63,7 @@ def snapshot_of(
     id_: str,
     fields: Sequence[bytes | None],
     handled: Sequence[bytes],
-    outbox: list[PendingRecord],
+    outbox: Iterable[Envelope],
     *numbers: Sequence[bytes],
 ) -> Snapshot | None:
     """``fields`` as get.lua answers them, ``handled`` and ``numbers`` as flat pairs."""

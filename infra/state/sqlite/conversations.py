@@ -181,7 +181,7 @@ def _snapshot(connection: sqlite3.Connection, conversation: str) -> Snapshot | N
         row.conversation,
         rows.all_handled(connection, conversation),
         transcript.last_seqs(connection, conversation, rules.RECENT_SEQS),
-        list(map(rules.pack_envelope, outbox.pending(connection, conversation))),
+        outbox.pending(connection, conversation),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -180,7 +181,7 @@ async def test_unreadable_record_stops_nothing(world: World) -> None:
     bad = envelope(
         DOCUMENT_PUBLISHED, None, id="bad", time=world.clock(), source="test", tenant=TENANT, subject="broken"
     )
-    await world.bus.append([type(bad)(**{**{n: getattr(bad, n) for n in bad.__slots__}, "data": b"{"})])
+    await world.bus.append([replace(bad, data=b"{")])
     await world.put("returns", RETURNS.replace("30", "45"))
     found = await world.library.search(TENANT, "how many days to return pots")
     assert "45 days" in found.passages[0].text

@@ -1,0 +1,68 @@
+"""What a socket's pump reads, and when: no more often than there may be something."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+
+from gateway.exchange import PAGE, Exchange
+from gateway.pump import Pump
+from gateway.sessions import Visit
+from gateway.watch import Watch
+from schemas.messages import Author, TranscriptMessage
+
+SIGNAL = b'{"type": "message"}'
+
+
+class FakeExchange:
+    """A transcript of numbered lines."""
+
+    def __init__(self) -> None:
+        self.lines_written = 0
+        self.reads = 0
+
+    async def lines(self, _visit: Visit, after: int) -> tuple[list[TranscriptMessage], int]:
+        self.reads += 1
+        found = [line(seq) for seq in range(after + 1, min(after + PAGE, self.lines_written) + 1)]
+        return found, found[-1].seq if found else after
+
+    def shown(self, _visit: Visit, line: TranscriptMessage) -> int:
+        return line.seq
+
+
+class FakeWatch:
+    """Hands out one signal, then ends."""
+
+    def __init__(self, exchange: FakeExchange, lines: int) -> None:
+        self._exchange = exchange
+        self._lines = lines
+        self.ended = False
+
+    async def next(self, _patience: float) -> list[bytes]:
+        self.ended = True
+        self._exchange.lines_written = self._lines
+        self._exchange.reads = 0
+        return [SIGNAL]
+
+
+def line(seq: int) -> TranscriptMessage:
+    author = Author(kind="agent", name="Fern")
+    return TranscriptMessage(seq=seq, id=f"m{seq}", author=author, text="Yes.", created_at=datetime.now(UTC))
+
+
+@pytest.mark.parametrize(
+    ("lines", "reads"), [(0, 1), (1, 1), (PAGE - 1, 1), (PAGE, 2), (PAGE + 1, 2), (2 * PAGE + 1, 3)]
+)
+async def test_after_a_signal_all_is_shown_with_no_look_that_must_find_nothing(lines: int, reads: int) -> None:
+    exchange, shown = FakeExchange(), list[int]()
+
+    async def send(frame: dict[str, Any]) -> None:
+        shown.append(frame["message"])
+
+    pump = Pump(cast(Exchange, exchange), cast(Visit, None), send, after=0, turn_to_speak=asyncio.Lock())
+    await pump.run(cast(Watch, FakeWatch(exchange, lines)))
+    assert shown == list(range(1, lines + 1))
+    assert exchange.reads == reads
