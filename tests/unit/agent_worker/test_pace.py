@@ -167,10 +167,10 @@ async def test_a_loop_that_is_idle_only_now_and_then_lets_in_no_more() -> None:
             await answer.wait()
 
     turns = [asyncio.create_task(waiting()) for _ in range(24)]
-    end = time.monotonic() + 0.2
+    end = time.monotonic() + 0.15
     while time.monotonic() < end:
         time.sleep(0.012)  # noqa: ASYNC251  # it is to block
         await asyncio.sleep(0.006)
-    assert inside <= 8, "four, and four more if the test was kept from the cores until the first places were given away"
+    assert inside <= 12, "four, and four more for each time their places were given to others"
     answer.set()
     await asyncio.gather(*turns)
