@@ -14,12 +14,15 @@ import asyncio
 from collections import OrderedDict, deque
 from types import TracebackType
 
-PLACES = 4
+PLACES = 8
 TICK_S = 0.005
 IDLE_S = 0.002
 """A timer that is late by less than this has met an idle loop."""
 CALM_TICKS = 4
-"""So often in a row, or it was only between two turns: a process that waits for a core is on time now and then."""
+"""So often in a row while several tenants are here: a process that waits for a core is on time now and then, and what
+more turns of one tenant win, the others pay for at each of their steps."""
+SEVERAL_S = 1.0
+"""For so long after a change of tenants."""
 DOUBLINGS = 4
 """At most sixteen are let in at once."""
 LENT_S = 0.25
@@ -59,6 +62,10 @@ class Pace:
         self._waiting: OrderedDict[str, deque[Place]] = OrderedDict()
         self._calm = 0
         """Ticks in a row that have met an idle loop."""
+        self._last = ""
+        """The tenant who came last."""
+        self._changed = -SEVERAL_S
+        """When that was another one than before."""
         self._timer: asyncio.TimerHandle | None = None
 
     def turn(self, tenant: str) -> Place:
@@ -68,6 +75,8 @@ class Pace:
     async def enter(self, place: Place) -> bool:
         """Whether it had to wait."""
         loop = asyncio.get_running_loop()
+        if place.tenant != self._last:
+            self._last, self._changed = place.tenant, loop.time()
         if place.tenant not in self._waiting and (self._has_share(place.tenant) or self._is_free()):
             self._let_in(place, loop.time())
             return False
@@ -137,6 +146,7 @@ class Pace:
             self._give_back(oldest)
         self._admit(self._places - len(self._inside), now)
         self._calm = self._calm + 1 if now - due < IDLE_S else 0
-        if self._calm >= CALM_TICKS:
-            self._admit(1 << min(self._calm - CALM_TICKS, DOUBLINGS), now)
+        more = self._calm - (CALM_TICKS if now - self._changed < SEVERAL_S else 1)
+        if more >= 0:
+            self._admit(1 << min(more, DOUBLINGS), now)
         self._timer = loop.call_later(TICK_S, self._tick, loop.time() + TICK_S) if self._waiting else None

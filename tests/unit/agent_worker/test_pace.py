@@ -156,7 +156,7 @@ async def test_turns_that_only_wait_keep_nobody_out_of_a_busy_loop() -> None:
     await asyncio.gather(others, *turns)
 
 
-async def test_a_loop_that_is_idle_only_now_and_then_lets_in_no_more() -> None:
+async def test_a_loop_that_is_idle_only_now_and_then_lets_in_no_more_while_another_tenant_is_here() -> None:
     """It computes two thirds of the time. Twenty wait, and the four inside wait for somebody."""
     pace, inside, answer = Pace(places=4), 0, asyncio.Event()
 
@@ -166,6 +166,8 @@ async def test_a_loop_that_is_idle_only_now_and_then_lets_in_no_more() -> None:
             inside += 1
             await answer.wait()
 
+    async with pace.turn("another"):
+        pass
     turns = [asyncio.create_task(waiting()) for _ in range(24)]
     end = time.monotonic() + 0.15
     while time.monotonic() < end:
