@@ -62,7 +62,7 @@ class Pace:
         self._waiting: OrderedDict[str, deque[Place]] = OrderedDict()
         self._calm = 0
         """Ticks in a row that have met an idle loop."""
-        self._last = ""
+        self._last: str | None = None
         """The tenant who came last."""
         self._changed = -SEVERAL_S
         """When that was another one than before."""
@@ -76,7 +76,8 @@ class Pace:
         """Whether it had to wait."""
         loop = asyncio.get_running_loop()
         if place.tenant != self._last:
-            self._last, self._changed = place.tenant, loop.time()
+            self._changed = self._changed if self._last is None else loop.time()
+            self._last = place.tenant
         if place.tenant not in self._waiting and (self._has_share(place.tenant) or self._is_free()):
             self._let_in(place, loop.time())
             return False
