@@ -26,7 +26,7 @@ class Bounds:
     commit_every: float = 0.5
     attempts: int = 5
     poll: float = 0.1
-    polled: int = 50
+    polled: int = 100
     """Records taken in one go: so many lanes may begin in one turn of the loop. Also what ``bytes_held`` and ``span``
     may be exceeded by."""
     brought_back: int = 10
