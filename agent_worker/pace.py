@@ -2,8 +2,10 @@
 
 All turns of a process share one event loop. When a thousand of them are under way, each of their steps waits for a step
 of all the others, and somebody whose only message came last waits for the whole flood. So only a few are let in at
-once. A turn that waits for something (a model, a broker) computes nothing, and must not keep others out: whenever the
-loop proves idle although all places are taken, more are let in, at first one, then two, four …
+once, and each tenant has a share of the places that no other can take. A turn that waits for something (a model, a
+broker) computes nothing, and must not keep others out: whenever the loop proves idle although all places are taken,
+more are let in, at first one, then two, four … And a turn that has been inside for long has surely waited: its place
+is given to somebody else.
 """
 
 from __future__ import annotations
@@ -16,27 +18,36 @@ PLACES = 8
 TICK_S = 0.005
 IDLE_S = 0.002
 """A timer that is late by less than this has met an idle loop."""
-MOST_AT_ONCE = 16
-
-Waiting = deque["asyncio.Future[None]"]
+CALM_TICKS = 4
+"""So often in a row while several tenants are here: a process that waits for a core is on time now and then, and what
+more turns of one tenant win, the others pay for at each of their steps."""
+SEVERAL_S = 1.0
+"""For so long after a change of tenants."""
+DOUBLINGS = 4
+"""At most sixteen are let in at once."""
+LENT_S = 0.25
+"""A place is taken for as long at most, on a loop that never proves idle too."""
 
 
 class Place:
     """One turn's place among those who are let in."""
 
-    __slots__ = ("_pace", "_tenant")
+    __slots__ = ("_pace", "admitted", "since", "tenant")
 
     def __init__(self, pace: Pace, tenant: str) -> None:
         self._pace = pace
-        self._tenant = tenant
+        self.tenant = tenant
+        self.admitted: asyncio.Future[None] | None = None
+        """Set while it waits."""
+        self.since = 0.0
 
     async def __aenter__(self) -> bool:
-        return await self._pace.enter(self._tenant)
+        return await self._pace.enter(self)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pace.leave()
+        self._pace.leave(self)
 
 
 class Pace:
@@ -44,52 +55,99 @@ class Pace:
 
     def __init__(self, places: int = PLACES) -> None:
         self._places = places
-        self._inside = 0
-        self._waiting: OrderedDict[str, Waiting] = OrderedDict()
-        self._step = 1
+        self._inside: OrderedDict[Place, None] = OrderedDict()
+        """Those whose places are counted, the longest inside first."""
+        self._of: dict[str, int] = {}
+        """How many of them each tenant has."""
+        self._waiting: OrderedDict[str, deque[Place]] = OrderedDict()
+        self._calm = 0
+        """Ticks in a row that have met an idle loop."""
+        self._last: str | None = None
+        """The tenant who came last."""
+        self._changed = -SEVERAL_S
+        """When that was another one than before."""
         self._timer: asyncio.TimerHandle | None = None
 
     def turn(self, tenant: str) -> Place:
         """Inside the block, the turn may compute. Tells whether it had to wait."""
         return Place(self, tenant)
 
-    async def enter(self, tenant: str) -> bool:
-        if self._inside < self._places and not self._waiting:
-            self._inside += 1
-            return False
+    async def enter(self, place: Place) -> bool:
+        """Whether it had to wait."""
         loop = asyncio.get_running_loop()
-        admitted = loop.create_future()
-        self._waiting.setdefault(tenant, deque()).append(admitted)
+        if place.tenant != self._last:
+            self._changed = self._changed if self._last is None else loop.time()
+            self._last = place.tenant
+        if place.tenant not in self._waiting and (self._has_share(place.tenant) or self._is_free()):
+            self._let_in(place, loop.time())
+            return False
+        admitted = place.admitted = loop.create_future()
+        self._waiting.setdefault(place.tenant, deque()).append(place)
         if self._timer is None:
-            self._step = 1
+            self._calm = 0
             self._timer = loop.call_later(TICK_S, self._tick, loop.time() + TICK_S)
         try:
             await admitted
         except asyncio.CancelledError:
-            if admitted.done() and not admitted.cancelled():
-                self.leave()  # let in and cancelled in the same moment
+            self.leave(place)  # it may have been let in at the same moment
             raise
         return True
 
-    def leave(self) -> None:
-        self._inside -= 1
-        if self._inside < self._places:
-            self._admit(1)
+    def leave(self, place: Place) -> None:
+        self._give_back(place)
+        now = asyncio.get_running_loop().time()
+        if len(self._inside) < self._places:
+            self._admit(1, now)
+        elif place.tenant in self._waiting and self._has_share(place.tenant):
+            self._admit_of(place.tenant, now)
 
-    def _admit(self, most: int) -> None:
-        while most and self._waiting:
-            tenant, queue = self._waiting.popitem(last=False)
-            admitted = queue.popleft()
-            if queue:
-                self._waiting[tenant] = queue  # behind the other tenants
-            if not admitted.done():
-                admitted.set_result(None)
-                self._inside += 1
-                most -= 1
+    def _is_free(self) -> bool:
+        return len(self._inside) < self._places and not self._waiting
+
+    def _has_share(self, tenant: str) -> bool:
+        """Whether a place would be within its share, however many the others have got while the loop was idle."""
+        mine = self._of.get(tenant, 0)
+        return mine < self._places // (len(self._of) + (not mine))
+
+    def _let_in(self, place: Place, now: float) -> None:
+        place.since = now
+        self._inside[place] = None
+        self._of[place.tenant] = self._of.get(place.tenant, 0) + 1
+
+    def _give_back(self, place: Place) -> None:
+        if place in self._inside:
+            del self._inside[place]
+            left = self._of[place.tenant] - 1
+            if left:
+                self._of[place.tenant] = left
+            else:
+                del self._of[place.tenant]
+
+    def _admit(self, most: int, now: float) -> None:
+        """The next ones, tenant by tenant."""
+        while most > 0 and self._waiting:
+            most -= self._admit_of(next(iter(self._waiting)), now)
+
+    def _admit_of(self, tenant: str, now: float) -> bool:
+        """The tenant's next one, if there is one; the others have their turns first then."""
+        queue = self._waiting.pop(tenant)
+        place = queue.popleft()
+        if queue:
+            self._waiting[tenant] = queue
+        if place.admitted is None or place.admitted.done():
+            return False  # cancelled
+        place.admitted.set_result(None)
+        self._let_in(place, now)
+        return True
 
     def _tick(self, due: float) -> None:
         loop = asyncio.get_running_loop()
-        idle = loop.time() - due < IDLE_S
-        self._admit(self._step if idle else 0)
-        self._step = min(2 * self._step, MOST_AT_ONCE) if idle else 1
+        now = loop.time()
+        while self._inside and (oldest := next(iter(self._inside))).since < now - LENT_S:
+            self._give_back(oldest)
+        self._admit(self._places - len(self._inside), now)
+        self._calm = self._calm + 1 if now - due < IDLE_S else 0
+        more = self._calm - (CALM_TICKS if now - self._changed < SEVERAL_S else 1)
+        if more >= 0:
+            self._admit(1 << min(more, DOUBLINGS), now)
         self._timer = loop.call_later(TICK_S, self._tick, loop.time() + TICK_S) if self._waiting else None

@@ -69,7 +69,9 @@ class TurnEngine:
         """Raises Fenced when somebody else moved the conversation on: the lane then begins again."""
         stages: dict[str, float] = {}
         fold = await self._fold(batch, stages)
+        begun = self._monotonic()
         async with self._pace.turn(batch.records[0].headers.get("ce_tenant", "")) as waited_for_others:
+            stages["wait"] = round((self._monotonic() - begun) * 1000, 3)
             if waited_for_others and batch.hurry.is_set():
                 raise Unavailable("the partition moves on; its next owner answers")
             if batch.arrived.is_set():

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from agent_worker.pace import Pace
 from agent_worker.settings import FoldRules, TenantRules, Voice, WorkerSettings
 from agent_worker.worker import Worker
 from connectors.deadletters import DeadLetterDesk
@@ -18,10 +19,12 @@ from gateway.settings import Tenant
 from gateway.supervisor import Supervisor
 from infra.bus.lanes import Bounds, Lanes
 from schemas import topics
-from schemas.errors import SetupError
-from schemas.ports import GiveUp, LaneHandler
+from schemas.errors import SetupError, Unavailable
+from schemas.ports import Batch, GiveUp, LaneHandler
 
 SWEEP_EVERY = 5.0
+SENDING = 16
+"""Batches that the connectors begin with at once: they compute little, and wait for vendors."""
 DRAIN = 25.0
 """Seconds that a worker waits for its running turns when it stops or loses partitions."""
 
@@ -86,7 +89,8 @@ def worker_consumers(worker: Worker, channels: Sequence[str]) -> list[Consumer]:
 
 
 def connector_consumers(parts: Parts, channels: Sequence[str]) -> list[Consumer]:
-    """Two a channel: the sender, and the one that applies receipts."""
+    """Two a channel: the sender, and the one that applies receipts. One pace for all of them: they share a loop."""
+    pace = Pace(SENDING)
     desk = DeadLetterDesk(bus=parts.bus, state=parts.state, metrics=parts.metrics, clock=parts.clock)
     consumers = []
     for name in channels:
@@ -99,13 +103,22 @@ def connector_consumers(parts: Parts, channels: Sequence[str]) -> list[Consumer]
             account_of=parts.accounts,
         )
         receipts = Receipts(state=parts.state, clock=parts.clock)
-        consumers.append(
-            Consumer(topics.outbound(name), topics.sender_group(name), name, outbound.handle, desk.give_up)
-        )
-        consumers.append(
-            Consumer(topics.inbound(name), topics.receipts_group(name), name, receipts.handle, receipts.give_up)
-        )
+        send, apply = paced(outbound.handle, pace), paced(receipts.handle, pace)
+        consumers.append(Consumer(topics.outbound(name), topics.sender_group(name), name, send, desk.give_up))
+        consumers.append(Consumer(topics.inbound(name), topics.receipts_group(name), name, apply, receipts.give_up))
     return consumers
+
+
+def paced(handler: LaneHandler, pace: Pace) -> LaneHandler:
+    """The handler, for a few batches at a time and with tenants taking turns."""
+
+    async def handle(batch: Batch) -> None:
+        async with pace.turn(batch.records[0].headers.get("ce_tenant", "")) as waited:
+            if waited and batch.hurry.is_set():
+                raise Unavailable("the partition moves on; its next owner goes on with this")
+            await handler(batch)
+
+    return handle
 
 
 class Consumers:

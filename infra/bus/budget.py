@@ -26,8 +26,9 @@ class Bounds:
     commit_every: float = 0.5
     attempts: int = 5
     poll: float = 0.1
-    polled: int = 200
-    """Records taken in one go; also what ``bytes_held`` and ``span`` may be exceeded by."""
+    polled: int = 100
+    """Records taken in one go: so many lanes may begin in one turn of the loop. Also what ``bytes_held`` and ``span``
+    may be exceeded by."""
     brought_back: int = 10
     """Parked records that a lane gets in any case, also when the others leave no room: so many more may be held for
     every lane that works."""

@@ -10,9 +10,11 @@ from schemas.messages import InboundMessage
 from tests.harness.installation import QUESTIONS
 
 
-def flood(tenant: str, *, conversations: int, each: int) -> list[Envelope]:
-    """``each`` messages in each of the conversations, in turn, as the edge would have written them."""
-    return [_said(tenant, f"flood-{n}", number) for number in range(each) for n in range(conversations)]
+def flood(tenant: str, *, conversations: int, each: int, first: int = 0) -> list[Envelope]:
+    """``each`` messages in each of the conversations, in turn, as the edge would have written them. ``first`` is the
+    number of the first conversation."""
+    places = [f"flood-{n}" for n in range(first, first + conversations)]
+    return [_said(tenant, place, number) for number in range(each) for place in places]
 
 
 def conversation(tenant: str, place: str) -> str:

@@ -81,3 +81,98 @@ async def test_a_turn_that_fails_gives_its_place_back() -> None:
                 raise RuntimeError
     async with asyncio.timeout(1), pace.turn("one"):
         pass
+
+
+async def test_who_has_nobody_inside_does_not_wait_for_those_that_an_idle_loop_let_in() -> None:
+    """A hundred turns of one tenant are inside where there are four places, and more wait: another tenant's first turns
+    go in all the same, as many as its half of the places."""
+    pace, inside, answer = Pace(places=4), 0, asyncio.Event()
+    crowded = asyncio.Event()
+
+    async def waiting(tenant: str) -> None:
+        nonlocal inside
+        async with pace.turn(tenant):
+            inside += 1
+            if inside == 100:
+                crowded.set()
+            await answer.wait()
+
+    flood = [asyncio.create_task(waiting("loud")) for _ in range(300)]
+    await crowded.wait()
+    waited = []
+
+    async def quiet() -> None:
+        async with pace.turn("quiet") as had_to_wait:
+            waited.append(had_to_wait)
+            await answer.wait()
+
+    others = [asyncio.create_task(quiet()) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert waited == [False, False]
+    answer.set()
+    await asyncio.gather(*flood, *others)
+    assert waited == [False, False, True]
+
+
+async def test_a_tenant_that_waits_is_not_passed_by_for_ever() -> None:
+    """Eight tenants whose turns follow each other have all the places; the ninth one gets the next that is free."""
+    pace, order = Pace(places=8), list[str]()
+
+    async def busy(tenant: str) -> None:
+        async with pace.turn(tenant):
+            await asyncio.sleep(0)
+        order.append(tenant)
+
+    turns = [asyncio.create_task(busy(f"{tenant}")) for _ in range(20) for tenant in range(8)]
+    last = asyncio.create_task(busy("ninth"))
+    await asyncio.gather(*turns, last)
+    assert order.index("ninth") < 40
+
+
+async def test_turns_that_only_wait_keep_nobody_out_of_a_busy_loop() -> None:
+    """The loop never proves idle, and both places are taken by turns that wait for something slow."""
+    pace, answer, over = Pace(places=2), asyncio.Event(), False
+
+    async def busy() -> None:
+        while not over:
+            time.sleep(0.004)  # noqa: ASYNC251  # it is to block
+            await asyncio.sleep(0)
+
+    async def slow() -> None:
+        async with pace.turn("one"):
+            await answer.wait()
+
+    async def quick() -> None:
+        async with pace.turn("one"):
+            pass
+
+    others = asyncio.create_task(busy())
+    turns = [asyncio.create_task(slow()) for _ in range(2)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await quick()
+    over = True
+    answer.set()
+    await asyncio.gather(others, *turns)
+
+
+async def test_a_loop_that_is_idle_only_now_and_then_lets_in_no_more_while_another_tenant_is_here() -> None:
+    """It computes two thirds of the time. Twenty wait, and the four inside wait for somebody."""
+    pace, inside, answer = Pace(places=4), 0, asyncio.Event()
+
+    async def waiting() -> None:
+        nonlocal inside
+        async with pace.turn("one"):
+            inside += 1
+            await answer.wait()
+
+    async with pace.turn("another"):
+        pass
+    turns = [asyncio.create_task(waiting()) for _ in range(24)]
+    end = time.monotonic() + 0.15
+    while time.monotonic() < end:
+        time.sleep(0.012)  # noqa: ASYNC251  # it is to block
+        await asyncio.sleep(0.006)
+    assert inside <= 12, "four, and four more for each time their places were given to others"
+    answer.set()
+    await asyncio.gather(*turns)

@@ -1,0 +1,64 @@
+"""The connectors' consumers: a few batches at once, and tenants take turns."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import cast
+
+import pytest
+
+from agent_worker.pace import Pace
+from gateway.consumers import paced
+from schemas.errors import Unavailable
+from schemas.ports import Batch, Record
+
+
+@dataclass
+class Waiting:
+    """What ``paced`` looks at in a batch."""
+
+    records: list[Record]
+    hurry: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def batch(tenant: str) -> Batch:
+    record = Record("parley.outbound.web", 0, 0, f"of-{tenant}", 0, {"ce_tenant": tenant}, b"x")
+    return cast(Batch, Waiting([record]))
+
+
+async def test_the_replies_of_a_flood_are_not_sent_before_those_of_another_tenant() -> None:
+    """A thousand wait when the other tenant's first comes, and all have an outcome to wait for."""
+    begun = list[str]()
+
+    async def send(batch: Batch) -> None:
+        begun.append(batch.records[0].headers["ce_tenant"])
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    handler = paced(send, Pace())
+    flood = [asyncio.ensure_future(handler(batch("loud"))) for _ in range(1_000)]
+    await asyncio.sleep(0)
+    await handler(batch("quiet"))
+    assert begun.index("quiet") < 20
+    assert len(begun) < 100
+    await asyncio.gather(*flood)
+    assert len(begun) == 1_001
+
+
+async def test_what_waited_until_its_partition_goes_is_left_to_the_next_owner() -> None:
+    begun, pace = list[Batch](), Pace(places=1)
+
+    async def send(batch: Batch) -> None:
+        begun.append(batch)
+        await asyncio.sleep(0)
+
+    handler, late = paced(send, pace), batch("one")
+    first = asyncio.ensure_future(handler(batch("one")))
+    second = asyncio.ensure_future(handler(late))
+    await asyncio.sleep(0)
+    late.hurry.set()
+    await first
+    with pytest.raises(Unavailable):
+        await second
+    assert late not in begun
