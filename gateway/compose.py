@@ -19,6 +19,7 @@ from aiohttp import web
 
 from agent_worker.knowledge.library import Library
 from connectors.registry import open_channel
+from connectors.tools import Tools
 from gateway import gauges, health
 from gateway.app import build_app, serve_forever, serving
 from gateway.consumers import (
@@ -41,7 +42,7 @@ from infra.metrics import PrometheusMetrics
 from infra.state.healer import Healer
 from infra.tracing import member_name, traced
 from schemas.errors import ParleyError
-from schemas.ports import Channel
+from schemas.ports import Blobs, Channel
 
 log = structlog.get_logger("parley.compose")
 Role = Literal["edge", "connectors", "worker"]
@@ -61,17 +62,18 @@ async def opened(config: Config, *, searches: bool = True) -> AsyncIterator[tupl
         engine = await stack.enter_async_context(open_engine(config, data_dir))
         healer = Healer(engine.state, engine.bus, channels=channels_of(config), clock=now)
         library = await stack.enter_async_context(_library(config, engine, data_dir)) if searches else None
+        blobs = open_blobs(config.blobs, data_dir)
         parts = Parts(
             config=config,
             bus=engine.bus,
             state=engine.state,
-            blobs=open_blobs(config.blobs, data_dir),
+            blobs=blobs,
             metrics=PrometheusMetrics(),
             clock=now,
             accounts=accounts_of(config),
             secret_key=config.secret_key.get_secret_value(),
             admin_token=config.admin_token.get_secret_value(),
-            channels=_channels(config, engine),
+            channels=_channels(config, engine, blobs),
             knowledge=library,
             # Before the first look nothing is known, and what is not known to be well must not be worked on.
             lost=lambda: not healer.well.is_set(),
@@ -100,11 +102,10 @@ async def _library(config: Config, engine: Engine, data_dir: Path) -> AsyncItera
             await library.close()
 
 
-def _channels(config: Config, engine: Engine) -> dict[str, Channel]:
+def _channels(config: Config, engine: Engine, blobs: Blobs) -> dict[str, Channel]:
     state = engine.state
-    return {
-        name: open_channel(name, transcript=state.transcript, signals=state.signals) for name in channels_of(config)
-    }
+    tools = Tools(transcript=state.transcript, signals=state.signals, clock=now, read_file=blobs.get)
+    return {name: open_channel(name, tools) for name in channels_of(config)}
 
 
 def _readiness(engine: Engine, library: Library | None, healer: Healer) -> Callable[[], Awaitable[dict[str, str]]]:

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from connectors.settings import Settings
+from connectors.web.settings import WebAccount
 from gateway import secret_files
-from gateway.settings import Config, Settings, WebAccount
+from gateway.settings import Config
 from gateway.source import Reader, Source
 from gateway.validation import Problems, suggestion
 from schemas.errors import ConfigInvalid

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from gateway.settings import Config, Settings
+from connectors.settings import Settings
+from gateway.settings import Config
 from schemas.errors import SetupError, TopicMismatch
 from schemas.ports import Bus, State
 from schemas.topics import TopicSpec, topic_specs

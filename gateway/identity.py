@@ -9,7 +9,7 @@ from typing import Any
 
 import jwt
 
-from gateway.settings import WebAccount
+from connectors.web.settings import WebAccount
 from schemas.errors import Unauthorized
 
 LONGEST = 3600.0

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
-from gateway.settings import Config, WebAccount
+from connectors.web.settings import WebAccount
+from gateway.settings import Config
 from schemas.errors import Forbidden
 
 _PORTS = {"http": 80, "https": 443}

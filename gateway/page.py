@@ -16,10 +16,11 @@ from typing import Any
 import orjson
 from aiohttp import hdrs, web
 
+from connectors.web.settings import WebAccount
 from gateway.attachments import MAX_SIZE
 from gateway.responses import reply
 from gateway.sessions import LOCALE
-from gateway.settings import Config, Tenant, WebAccount
+from gateway.settings import Config, Tenant
 from schemas.errors import NotFound
 
 CSP = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from gateway.settings import Config
 from schemas.ports import Account, Blobs, Bus, Channel, Clock, Knowledge, Metrics, State
@@ -43,12 +44,15 @@ class Parts:
 
 def accounts_of(config: Config) -> AccountLookup:
     """An ``AccountLookup`` over the configuration."""
-    known = {
-        (tenant, channel, name): Account(tenant=tenant, channel=channel, name=name, settings=settings)
-        for tenant, section in config.tenants.items()
-        for channel, accounts in section.channels.accounts().items()
-        for name, settings in accounts.items()
-    }
+    known: dict[tuple[str, str, str], Account] = {}
+
+    def of_channel(channel: str) -> list[Account]:
+        return [account for account in known.values() if account.channel == channel]
+
+    for tenant, section in config.tenants.items():
+        for channel, accounts in section.channels.accounts().items():
+            for name, settings in accounts.items():
+                known[tenant, channel, name] = Account(tenant, channel, name, settings, partial(of_channel, channel))
 
     def lookup(tenant: str, channel: str, name: str) -> Account | None:
         return known.get((tenant, channel, name))

@@ -15,9 +15,9 @@ from typing import Annotated, Any
 import jwt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from connectors.web.settings import WebAccount
 from gateway.identity import subject_of
 from gateway.parts import AccountLookup
-from gateway.settings import WebAccount
 from gateway.signatures import key_for
 from schemas.errors import NotFound, Unauthorized
 from schemas.messages import Address, Assurance, Printable

@@ -2,94 +2,64 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, create_model, model_validator
 
-Slug = Annotated[str, AfterValidator(lambda text: _shaped(text, r"[a-z0-9][a-z0-9_-]{0,62}", _SLUG))]
+from connectors.registry import CHANNELS, settings_of
+from connectors.settings import Settings, shaped
+from connectors.web.settings import WebAccount
+
+Slug = Annotated[str, AfterValidator(lambda text: shaped(text, r"[a-z0-9][a-z0-9_-]{0,62}", _SLUG))]
 """The name of a tenant or of an account: it stands in addresses, in keys and in file names."""
 
 _SLUG = "must be 1-63 of a-z, 0-9, '-' and '_', and begin with a letter or a digit"
 
 
-def _shaped(text: str, pattern: str, wanted: str) -> str:
-    # Says what is wanted in words; the pattern alone would help nobody.
-    if not re.fullmatch(pattern, text):
-        raise ValueError(wanted)
-    return text
-
-
 def _listen(text: str) -> str:
-    _shaped(text, r"(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}", "must be host:port, such as 127.0.0.1:8080")
+    shaped(text, r"(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}", "must be host:port, such as 127.0.0.1:8080")
     if int(text.rpartition(":")[2]) > 65535:
         raise ValueError("the port must be at most 65535")
     return text
 
 
 def _public_url(text: str) -> str:
-    return _shaped(text, r"(https?://[^\s/?#]+[^\s?#]*)?", "must begin with https:// (or http://) and name a host")
+    return shaped(text, r"(https?://[^\s/?#]+[^\s?#]*)?", "must begin with https:// (or http://) and name a host")
 
 
 def _bus(text: str) -> str:
-    return _shaped(text, r"sqlite|kafka://[^/\s]+", "must be sqlite or kafka://host:port[,host:port]")
+    return shaped(text, r"sqlite|kafka://[^/\s]+", "must be sqlite or kafka://host:port[,host:port]")
 
 
 def _state(text: str) -> str:
-    return _shaped(text, r"sqlite|rediss?://\S+", "must be sqlite, redis://host:port/0 or rediss://host:port/0")
+    return shaped(text, r"sqlite|rediss?://\S+", "must be sqlite, redis://host:port/0 or rediss://host:port/0")
 
 
 def _blobs(text: str) -> str:
-    return _shaped(text, r"file|s3://\S+", "must be file or s3://bucket/prefix")
-
-
-def _color(text: str) -> str:
-    return _shaped(text, r"#[0-9a-fA-F]{6}", "must be a colour such as #2f6f4f")
+    return shaped(text, r"file|s3://\S+", "must be file or s3://bucket/prefix")
 
 
 def _prefix(text: str) -> str:
-    return _shaped(text, r"[A-Za-z0-9._-]*", "may hold letters, digits, '.', '_' and '-' only")
+    return shaped(text, r"[A-Za-z0-9._-]*", "may hold letters, digits, '.', '_' and '-' only")
 
 
-class Settings(BaseModel):
-    """Unknown keys are errors: a typo must not silently switch something off."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Theme(Settings):
-    """How the chat looks on the site. ``logo``: an image beside the configuration file, or an https address."""
-
-    name: str = ""
-    color: Annotated[str, AfterValidator(_color)] = "#2f6f4f"
-    logo: str = ""
-    greeting: str = "Hello! How can we help?"
-    position: Literal["left", "right"] = "right"
-
-
-class WebAccount(Settings):
-    """``origins`` may embed the chat ("*" is all). With ``identity_secret`` (HS256) or ``identity_public_key`` (ES256,
-    PEM) visitors may prove who they are; ``identity: required`` refuses those who do not."""
-
-    origins: list[str] = ["*"]
-    identity: Literal["off", "optional", "required"] = "optional"
-    identity_secret: SecretStr = SecretStr("")
-    identity_public_key: str = ""
-    theme: Theme = Theme()
-    demo: str = ""
-    """A folder with an ``index.html`` that embeds the chat, shown at ``/`` in embedded mode."""
-    messages_per_minute: int = Field(default=60, ge=1)
-    """Per visitor; over it the answer is 429."""
-
-
-class Channels(Settings):
-    """Channel → account name → settings."""
+class _Channels(Settings):
+    """Channel → account name → settings. Which channels there are, and what an account of each may say, is read from
+    the channels' own packages."""
 
     web: dict[Slug, WebAccount] = {}
 
     def accounts(self) -> dict[str, dict[str, Any]]:
         return {name: dict(getattr(self, name)) for name in type(self).model_fields}
+
+
+if TYPE_CHECKING:
+    Channels = _Channels
+else:
+    Channels = create_model(
+        "Channels", __base__=_Channels, **{name: (dict[Slug, settings_of(name)], {}) for name in CHANNELS}
+    )
 
 
 class Limits(Settings):

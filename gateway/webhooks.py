@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Iterable, Sequence
 
 from aiohttp import web
 
@@ -11,7 +11,7 @@ from gateway.exchange import Exchange
 from gateway.parts import Parts
 from gateway.responses import http_error, read_body
 from schemas.errors import NotFound, Unavailable
-from schemas.ports import Account, Channel, RawRequest
+from schemas.ports import Account, Challenged, Channel, Event, RawRequest
 
 PREFIX = "/v1/webhooks/"
 ROUTE = PREFIX + "{channel}/{tenant}/{account}"
@@ -19,14 +19,6 @@ MAX_BODY = 4 * 1024 * 1024
 KINDS = frozenset({"application/json", "application/x-www-form-urlencoded"})
 WITHOUT = frozenset({"web"})
 """Channels that nobody calls."""
-
-
-@runtime_checkable
-class Challenged(Protocol):
-    """A channel whose vendor first asks whether the address is really ours."""
-
-    def answer(self, request: RawRequest, account: Account) -> str | None:
-        """What to send back as plain text, or None when this request is no such question. Raises Unauthorized."""
 
 
 class Webhooks:
@@ -61,7 +53,8 @@ class Webhooks:
             if self._parts.lost():
                 raise Unavailable("state is being rebuilt", retry_after_ms=2000)
             await self._exchange.admit_tenant(account.tenant)
-            await self._inbound.accept(account, events)
+            for owner, theirs in _by_account(account, events):
+                await self._inbound.accept(owner, theirs)
         return None
 
     async def question(self, request: web.Request) -> web.Response:
@@ -98,6 +91,17 @@ class Webhooks:
             query=dict(request.query),
             body=body,
         )
+
+
+def _by_account(called: Account, events: Sequence[Event]) -> Iterable[tuple[Account, list[Event]]]:
+    """A vendor may put what belongs to several of our accounts into one request."""
+    if all(event.account is None for event in events):
+        return [(called, list(events))]
+    owners: dict[tuple[str, str], tuple[Account, list[Event]]] = {}
+    for event in events:
+        owner = event.account or called
+        owners.setdefault((owner.tenant, owner.name), (owner, []))[1].append(event)
+    return owners.values()
 
 
 def plain(text: str) -> web.Response:

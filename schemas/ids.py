@@ -59,8 +59,13 @@ def reply_id(turn: str, index: int) -> str:
 
 def part_id(message: str, index: int, count: int) -> str:
     """What was sent of a message in several pieces. The last one has the message's own id: its outcome is the whole
-    message's."""
-    return message if index == count - 1 else _derive("part", message, str(index), str(count))
+    message's. See ``whole_of``."""
+    return message if index == count - 1 else f"{message}.{index}"
+
+
+def whole_of(part: str) -> str:
+    """The message that a part belongs to."""
+    return part.partition(".")[0]
 
 
 def derived_id(origin: str, purpose: str, n: int = 0) -> str:

@@ -91,8 +91,50 @@ class Address(WireModel):
     assurance: Assurance = "anonymous"
 
 
+FileKind = Literal["image", "video", "audio", "voice", "sticker", "file"]
+
+
+class RemoteFile(WireModel):
+    """A file that is still with the vendor. ``ref`` is what the channel fetches it by (an address, or the vendor's id);
+    ``type`` and ``size`` (bytes, 0: not told) are the vendor's word."""
+
+    ref: str
+    name: str = ""
+    kind: FileKind = "file"
+    type: str = ""
+    size: int = 0
+
+
+class Location(WireModel):
+    """Degrees, as WGS 84 has them."""
+
+    latitude: float = Field(ge=-90, le=90)
+    longitude: float = Field(ge=-180, le=180)
+    name: Printable = ""
+    address: Printable = ""
+
+
+class SharedContact(WireModel):
+    name: Printable
+    phones: list[str] = []
+    emails: list[str] = []
+
+
+class Referral(WireModel):
+    """Where the contact came from: an advertisement, a link, a story."""
+
+    source: str
+    ref: str = ""
+    url: str = ""
+    headline: Printable = ""
+    body: Printable = ""
+
+
 class InboundMessage(WireModel):
     """``parley.message.received.v1``: a message from a contact (or from a person on any surface).
+
+    ``files`` are fetched by the worker's first step and become ``attachments`` in the transcript. ``unsupported`` names
+    a kind that the channel cannot pass on, such as a poll.
 
     ``epoch`` is the owner epoch under which a person wrote it; 0 when the surface made no claim, and the message
     itself is the claim."""
@@ -104,6 +146,11 @@ class InboundMessage(WireModel):
     author: Author = Author(kind="contact")
     text: Printable = ""
     attachments: list[Attachment] = []
+    files: list[RemoteFile] = []
+    location: Location | None = None
+    shared_contacts: list[SharedContact] = []
+    referral: Referral | None = None
+    unsupported: str = ""
     choice: Choosing | None = None
     in_reply_to: str = ""
     locale: str = ""
@@ -128,6 +175,27 @@ class MessageDeleted(WireModel):
     place: str
     contact_id: str
     deleted_at: datetime
+
+
+class ReactionChanged(WireModel):
+    """``parley.reaction.changed.v1``: the contact reacted to a message, or took that back. ``external_id`` is the
+    vendor's id of the message, theirs or ours."""
+
+    external_id: str
+    place: str
+    contact_id: str
+    emoji: Printable
+    taken_back: bool = False
+    at: datetime
+
+
+class ContactChanged(WireModel):
+    """``parley.contact.changed.v1``: the contact has another address from now on."""
+
+    place: str
+    contact_id: str
+    name: Printable = ""
+    at: datetime
 
 
 class OutboundMessage(WireModel):
@@ -158,7 +226,8 @@ class Receipt(WireModel):
     """``parley.receipt.recorded.v1``: the vendor's word on an outbound message.
 
     Exactly one of ``message_id`` (ours) and ``external_id`` (theirs) is needed. ``up_to_seq`` is the web channel's
-    form: everything outbound up to that transcript number.
+    form: everything outbound up to that transcript number. ``marker`` is our id of the piece, where the vendor gives it
+    back: what was in doubt is sent, then.
     """
 
     state: ReceiptState
@@ -166,6 +235,7 @@ class Receipt(WireModel):
     message_id: str = ""
     external_id: str = ""
     up_to_seq: int = 0
+    marker: str = ""
     reason: str = ""
 
 

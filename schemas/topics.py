@@ -23,6 +23,8 @@ MESSAGE_RECEIVED = "parley.message.received.v1"
 MESSAGE_EDITED = "parley.message.edited.v1"
 MESSAGE_DELETED = "parley.message.deleted.v1"
 MESSAGE_SEND = "parley.message.send.v1"
+REACTION_CHANGED = "parley.reaction.changed.v1"
+CONTACT_CHANGED = "parley.contact.changed.v1"
 RECEIPT_RECORDED = "parley.receipt.recorded.v1"
 OWNER_REQUESTED = "parley.owner.requested.v1"
 OWNER_CHANGED = "parley.owner.changed.v1"
@@ -39,6 +41,8 @@ EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     MESSAGE_RECEIVED: (m.InboundMessage, "inbound"),
     MESSAGE_EDITED: (m.MessageEdited, "inbound"),
     MESSAGE_DELETED: (m.MessageDeleted, "inbound"),
+    REACTION_CHANGED: (m.ReactionChanged, "inbound"),
+    CONTACT_CHANGED: (m.ContactChanged, "inbound"),
     OWNER_REQUESTED: (c.OwnerRequested, "inbound"),
     RECEIPT_RECORDED: (m.Receipt, "inbound"),
     MESSAGE_SEND: (m.OutboundMessage, "outbound"),

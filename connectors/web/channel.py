@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from connectors import live
+from connectors.tools import Tools
 from schemas.errors import NotFound, SendRefused
 from schemas.messages import OutboundMessage, TranscriptMessage
 from schemas.ports import (
@@ -29,9 +30,9 @@ class WebChannel:
     )
     policy = Policy(doubt="repeat")
 
-    def __init__(self, *, transcript: Transcript, signals: Signals) -> None:
-        self._transcript = transcript
-        self._signals = signals
+    def __init__(self, tools: Tools) -> None:
+        self._transcript = tools.transcript
+        self._signals = tools.signals
 
     def verify(self, request: RawRequest, account: Account) -> None:
         raise NotFound("the web channel takes no webhooks")
@@ -68,3 +69,7 @@ class Screen:
 
     async def close(self) -> None:
         return None
+
+
+def open_channel(tools: Tools) -> WebChannel:
+    return WebChannel(tools)

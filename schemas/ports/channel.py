@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from schemas.conversation import Contact
-from schemas.messages import Address, Attachment, OutboundMessage
+from schemas.messages import Address, Attachment, OutboundMessage, RemoteFile
 
 
 @dataclass(slots=True)
@@ -27,19 +27,22 @@ class RawRequest:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Our identity on a channel. ``settings`` is the channel's own validated model."""
+    """Our identity on a channel. ``settings`` is the channel's own validated model. ``siblings`` gives all accounts of
+    the channel, of every tenant: a vendor may put updates of several into one request."""
 
     tenant: str
     channel: str
     name: str
     settings: Any
+    siblings: Callable[[], Sequence[Account]] = field(default=tuple, compare=False, repr=False)
 
 
 @dataclass(slots=True)
 class Event:
     """What ``parse`` finds in a request: a typed payload on its way to an envelope. Never changed once made.
 
-    ``account`` is set where a request carries what belongs to a sibling of the account that was called."""
+    ``account`` is set where a request carries what belongs to a sibling of the account that was called. A payload
+    refers to messages by the vendor's ids (``external_id``); ids of ours are filled in on the way to the log."""
 
     type: str
     place: str
@@ -47,7 +50,7 @@ class Event:
     payload: Mapping[str, Any]
     addresses: Sequence[Address]
     revision: str = ""
-    account: str = ""
+    account: Account | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,31 @@ class Channel(Protocol):
 
     def connect(self, account: Account) -> Connection:
         """Vendors' libraries are imported here, not before. Opens nothing yet."""
+
+
+@runtime_checkable
+class Fetcher(Protocol):
+    """A connection that can get what a contact sent."""
+
+    async def fetch(self, file: RemoteFile, most: int) -> tuple[bytes, str, str]:
+        """``(bytes, declared type, name)``. Raises TooLarge (over ``most`` bytes, as soon as that is known), NotFound
+        (gone for good), SendDelayed, CredentialsRevoked."""
+
+
+@runtime_checkable
+class Seer(Protocol):
+    """A connection that can tell a contact that a message was seen and an answer is being written."""
+
+    async def seen(self, place: str, external_id: str) -> None:
+        """Best effort; raises nothing but what a bug raises."""
+
+
+@runtime_checkable
+class Challenged(Protocol):
+    """A channel whose vendor first asks whether the address is really ours."""
+
+    def answer(self, request: RawRequest, account: Account) -> str | None:
+        """What to send back as plain text, or None when this request is no such question. Raises Unauthorized."""
 
 
 @runtime_checkable

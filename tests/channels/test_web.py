@@ -15,6 +15,7 @@ from infra.state.sqlite import open_sqlite_state
 from schemas.errors import NotFound, SendRefused
 from schemas.messages import Author, Choice, Citation, OutboundMessage
 from schemas.ports import Account, Channel, RawRequest, Sending, State
+from tests.harness.tools import tools_of
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 WEB = Account("shop", "web", "main", None)
@@ -48,7 +49,7 @@ async def state(tmp_path: Path) -> AsyncIterator[State]:
 
 @pytest.fixture
 def web(state: State) -> Channel:
-    return registry.open_channel("web", transcript=state.transcript, signals=state.signals)
+    return registry.open_channel("web", tools_of(state))
 
 
 async def send(web: Channel, sent: OutboundMessage) -> str:
@@ -93,4 +94,4 @@ def test_it_takes_no_webhooks(web: Channel) -> None:
 
 def test_a_channel_that_is_not_listed_is_not_found(state: State) -> None:
     with pytest.raises(NotFound, match="pigeon"):
-        registry.open_channel("pigeon", transcript=state.transcript, signals=state.signals)
+        registry.open_channel("pigeon", tools_of(state))

@@ -34,6 +34,7 @@ from schemas.ports import (
     Sending,
     State,
 )
+from tests.harness.tools import tools_of
 
 TENANT, CHANNEL, ACCOUNT = "shop", "web", "main"
 
@@ -134,7 +135,7 @@ class World:
         )
 
     def web(self) -> WebChannel:
-        return WebChannel(transcript=self.state.transcript, signals=self.state.signals)
+        return WebChannel(tools_of(self.state, self.clock))
 
     def message(self, id_: str = "r1", **fields: Any) -> OutboundMessage:
         whole: dict[str, Any] = {

@@ -25,6 +25,7 @@ from schemas import topics
 from schemas.envelope import Envelope
 from schemas.messages import Author, OutboundMessage
 from schemas.ports import Bus, Record, Sending
+from tests.harness.tools import tools_of
 
 IDENTITY_SECRET = "a-secret-shared-with-the-site-of-the-shop"
 CONFIG: dict[str, Any] = {
@@ -223,7 +224,7 @@ async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Shop]]]
             accounts=accounts_of(config),
             secret_key=config.secret_key.get_secret_value(),
             admin_token=config.admin_token.get_secret_value(),
-            channels={"web": open_channel("web", transcript=engine.state.transcript, signals=engine.state.signals)},
+            channels={"web": open_channel("web", tools_of(engine.state, clock))},
         )
 
         async def start(rebuilt: Rebuilt = lambda parts: parts) -> Shop:

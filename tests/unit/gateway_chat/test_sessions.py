@@ -12,8 +12,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from connectors.web.settings import WebAccount
 from gateway.identity import subject_of
-from gateway.settings import WebAccount
 from schemas.errors import Unauthorized
 from tests.unit.gateway_chat.conftest import IDENTITY_SECRET, Clock, Shop
 

@@ -1,0 +1,19 @@
+"""What a channel may use, handed to it when it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from schemas.messages import Attachment
+from schemas.ports import Clock, Signals, Transcript
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """``read_file``: ``(tenant, attachment id)`` → what it is and its bytes; raises NotFound."""
+
+    transcript: Transcript
+    signals: Signals
+    clock: Clock
+    read_file: Callable[[str, str], Awaitable[tuple[Attachment, bytes]]]

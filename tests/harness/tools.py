@@ -1,0 +1,21 @@
+"""What a channel may use, over a test's own state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from connectors.tools import Tools
+from schemas.errors import NotFound
+from schemas.messages import Attachment
+from schemas.ports import State
+
+NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
+
+
+async def no_files(tenant: str, attachment: str) -> tuple[Attachment, bytes]:
+    raise NotFound(f"no file {attachment} of {tenant}")
+
+
+def tools_of(state: State, clock: Callable[[], datetime] = lambda: NOW) -> Tools:
+    return Tools(transcript=state.transcript, signals=state.signals, clock=clock, read_file=no_files)
