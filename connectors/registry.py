@@ -1,27 +1,28 @@
 """Every channel, one explicit line each; imported only when it is used.
 
-A channel is a package with two modules: ``settings``, whose ``ACCOUNT`` is the model of one account's settings, and
-which imports no vendor's library; and ``channel``, whose ``open_channel`` makes the channel from what it may use.
+A channel is a package with two modules: ``settings``, whose ``ACCOUNT`` is the model of one account's settings (or a
+union of models that one of their fields tells apart), and which imports no vendor's library; and ``channel``, whose
+``open_channel`` makes the channel from what it may use.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
-from connectors.settings import Settings
 from connectors.tools import Tools
 from schemas.errors import NotFound
 from schemas.ports import Channel
 
 CHANNELS: dict[str, str] = {
     "web": "connectors.web",
+    "whatsapp": "connectors.whatsapp",
 }
 
 
-def settings_of(name: str) -> type[Settings]:
-    """The model of one account. Raises NotFound for a name that is not listed here."""
-    model: type[Settings] = import_module(f"{_package(name)}.settings").ACCOUNT
-    return model
+def settings_of(name: str) -> Any:
+    """What pydantic checks the settings of one account by. Raises NotFound for a name that is not listed here."""
+    return import_module(f"{_package(name)}.settings").ACCOUNT
 
 
 def open_channel(name: str, tools: Tools) -> Channel:

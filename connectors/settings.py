@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 
 
 class Settings(BaseModel):
@@ -29,6 +29,14 @@ def _address(text: str) -> str:
     return shaped(text, r"(https?|wss?)://[^\s?#]+", "must be an address such as https://host/path")
 
 
+def _filled(secret: SecretStr) -> SecretStr:
+    if not secret.get_secret_value().strip():
+        raise ValueError("must not be empty")
+    return secret
+
+
 Color = Annotated[str, AfterValidator(_color)]
 Address = Annotated[str, AfterValidator(_address)]
 """Where a vendor is reached; a simulator or a proxy may stand in."""
+Secret = Annotated[SecretStr, AfterValidator(_filled)]
+"""A secret without which the account cannot work."""

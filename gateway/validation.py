@@ -71,7 +71,8 @@ class Problems:
         kinds: list[Any] = [self._model]
         for part in where:
             kinds = [inner for kind in kinds for inner in _inside(kind, part)]
-        return sorted({name for kind in kinds if _is_model(kind) for name in kind.model_fields})
+        fields = [item for kind in kinds if _is_model(kind) for item in kind.model_fields.items()]
+        return sorted({field.alias or name for name, field in fields})
 
 
 def _step(value: Any, part: str | int) -> Any:

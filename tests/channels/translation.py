@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from connectors.registry import open_channel, settings_of
 from connectors.tools import Tools
 from schemas.errors import DeliveryError, ParleyError
@@ -41,12 +43,12 @@ def account(channel: str, name: str = "") -> Account:
     """Named in ``account.json``, or the first there."""
     known = read(fixtures(channel) / "account.json")
     chosen = name or next(iter(known))
-    model = settings_of(channel)
+    model: TypeAdapter[Any] = TypeAdapter(settings_of(channel))
 
     def siblings() -> list[Account]:
-        return [Account(TENANT, channel, each, model.model_validate(settings)) for each, settings in known.items()]
+        return [Account(TENANT, channel, each, model.validate_python(settings)) for each, settings in known.items()]
 
-    return Account(TENANT, channel, chosen, model.model_validate(known[chosen]), siblings)
+    return Account(TENANT, channel, chosen, model.validate_python(known[chosen]), siblings)
 
 
 def request(case: Path) -> tuple[RawRequest, dict[str, Any]]:

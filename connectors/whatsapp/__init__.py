@@ -1,0 +1,1 @@
+"""WhatsApp: Meta's Cloud API, or Twilio in front of it."""

@@ -1,0 +1,92 @@
+"""Settings of a WhatsApp account: a number at Meta, or a number at Twilio."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from connectors.settings import Address, Secret, Settings, shaped
+from schemas.ports import Pace
+
+TWILIO = "https://api.twilio.com"
+TWILIO_CONTENT = "https://content.twilio.com"
+
+
+def _like(pattern: str, wanted: str) -> AfterValidator:
+    return AfterValidator(lambda text: shaped(text, pattern, wanted))
+
+
+def _pace(per_second: float) -> Pace:
+    return Pace(per_second, max(1, int(per_second)))
+
+
+class Template(Settings):
+    """What may be sent when the contact has been silent for more than 24 hours. ``parameters`` fill the body's
+    variables in order; ``{text}`` stands for the message there, ``{name}`` for the contact's name."""
+
+    name: Annotated[str, _like(r"[a-z0-9_]{1,512}", "must be a template's name: a-z, 0-9 and _")]
+    language: Annotated[str, _like(r"[a-z]{2,3}(_[A-Z]{2,3})?", "must be a language such as en or pt_BR")] = "en_US"
+    parameters: list[str] = ["{text}"]
+
+
+class MetaAccount(Settings):
+    """A number at Meta's Cloud API. ``app_secret`` signs webhooks, ``verify_token`` is of your own choosing.
+    ``per_second``: what the number may send (20 where it is in the WhatsApp Business app too, 1000 after an
+    upgrade)."""
+
+    provider: Literal["meta"]
+    phone_number_id: Annotated[str, _like(r"\d{5,20}", "must be the number's id (digits), not the number itself")]
+    access_token: Secret
+    app_secret: Secret
+    verify_token: Secret
+    api_base: Address = "https://graph.facebook.com/v26.0"
+    template: Template | None = None
+    per_second: float = Field(default=75, gt=0)
+
+    @property
+    def pace(self) -> Pace:
+        return _pace(self.per_second)
+
+
+class ContentTemplate(Settings):
+    """The same as ``Template``, where Twilio keeps it. ``{text}`` and ``{name}`` may stand in the variables."""
+
+    content_sid: Annotated[str, _like(r"HX[0-9a-fA-F]{32}", "must be a content template's id: HX and 32 digits")]
+    variables: dict[str, str] = {"1": "{text}"}
+
+
+class TwilioAccount(Settings):
+    """A number at Twilio. ``auth_token`` signs webhooks; requests are made with it too, unless there is an API key
+    (``key_sid`` and ``key_secret``), which can be revoked by itself. ``content_base`` is where templates are kept; by
+    default beside ``api_base``."""
+
+    provider: Literal["twilio"]
+    account_sid: Annotated[str, _like(r"AC[0-9a-fA-F]{32}", "must be the account's id: AC and 32 digits")]
+    auth_token: Secret
+    from_: Annotated[str, _like(r"whatsapp:\+\d{5,20}", "must be like whatsapp:+15550100")] = Field(alias="from")
+    key_sid: Annotated[str, _like(r"(SK[0-9a-fA-F]{32})?", "must be an API key's id: SK and 32 digits")] = ""
+    key_secret: SecretStr = SecretStr("")
+    api_base: Address = TWILIO
+    content_base: Address | None = None
+    template: ContentTemplate | None = None
+    per_second: float = Field(default=75, gt=0)
+
+    @property
+    def pace(self) -> Pace:
+        return _pace(self.per_second)
+
+    @property
+    def content(self) -> str:
+        """The address of the Content API."""
+        return self.content_base or (TWILIO_CONTENT if self.api_base == TWILIO else self.api_base)
+
+    @model_validator(mode="after")
+    def _whole_key(self) -> TwilioAccount:
+        if bool(self.key_sid) != bool(self.key_secret.get_secret_value()):
+            raise ValueError("key_sid and key_secret go together")
+        return self
+
+
+ACCOUNT = Annotated[MetaAccount | TwilioAccount, Field(discriminator="provider")]
+"""Told apart by ``provider``."""
