@@ -12,7 +12,7 @@ from datetime import datetime
 
 from connectors.accounts import Accounts
 from connectors.deliveries import Ledger, Outcome
-from connectors.policy import Ruling, ruling
+from connectors.policy import Ruling, policies, ruling
 from connectors.sending import Piece, Sender
 from schemas import ids, spans, topics
 from schemas.conversation import Contact
@@ -39,6 +39,7 @@ class Outbound:
         account_of: Callable[[str, str, str], Account | None],
     ) -> None:
         self._channel = channel
+        self._policy_of = policies(channel)
         self._bus = bus
         self._state = state
         self._metrics = metrics
@@ -113,14 +114,14 @@ class Outbound:
 
     async def _sending(self, event: Envelope, message: OutboundMessage, account: Account) -> Sending:
         """Raises SendRefused with the reason."""
-        policy = self._channel.policy
+        policy = self._policy_of(account)
         is_asked = policy.shows_contact or policy.window is not None or message.purpose == "notice"
         contact = await self._state.contacts.get(event.tenant, message.contact_id) if is_asked else None
         rule = ruling(
             policy,
             message,
             contact,
-            wrote_at=await self._wrote_at(event.conversation),
+            wrote_at=await self._wrote_at(event.conversation) if policy.window is not None else None,
             now=self._clock(),
             reopens=bool(getattr(account.settings, "template", None)),
         )
@@ -129,9 +130,7 @@ class Outbound:
         return _sending(event, message, account, contact, rule)
 
     async def _wrote_at(self, conversation: str) -> datetime | None:
-        """When the contact wrote last; None where no rule asks."""
-        if self._channel.policy.window is None:
-            return None
+        """When the contact wrote last, as far as one looks back."""
         lines = await self._state.transcript.recent(conversation, limit=LOOKED_BACK)
         return max((line.created_at for line in lines if line.author.kind == "contact"), default=None)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from schemas.conversation import Contact
 from schemas.messages import OutboundMessage
-from schemas.ports import Policy
+from schemas.ports import Account, Channel, Diverse, Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,12 @@ class Ruling:
     refused: str = ""
     window_open: bool = True
     as_person: bool = False
+
+
+def policies(channel: Channel) -> Callable[[Account], Policy]:
+    """What the channel allows an account."""
+    # Asked once: whether an object fits a protocol is a slow question.
+    return channel.policy_of if isinstance(channel, Diverse) else lambda account: channel.policy
 
 
 def ruling(

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from connectors.accounts import Accounts
 from connectors.deliveries import Ledger, Outcome
+from connectors.policy import policies
 from schemas.crashpoints import reach
 from schemas.envelope import Envelope
 from schemas.errors import CredentialsRevoked, Parked, SendDelayed, SendRefused, SendUnknown, Unavailable
@@ -60,6 +61,7 @@ class Sender:
 
     def __init__(self, channel: Channel, accounts: Accounts, *, state: State, metrics: Metrics, clock: Clock) -> None:
         self._channel = channel
+        self._policy_of = policies(channel)
         self._accounts = accounts
         self._state = state
         self._metrics = metrics
@@ -78,7 +80,7 @@ class Sender:
 
     async def _resolve(self, piece: Piece) -> Outcome:
         """An intent without an outcome: a crash, or an answer that never came."""
-        doubt = self._channel.policy.doubt
+        doubt = self._policy_of(piece.account).doubt
         if doubt == "never":
             return await piece.settle("unknown", reason="no_answer")
         if doubt == "repeat":
@@ -113,7 +115,7 @@ class Sender:
         """Raises Parked until the intent's deadline is over and what was on its way has arrived."""
         deadline = await self._state.deliveries.doubtful_until(piece.conversation, piece.marker)
         now = self._clock()
-        decided = now if deadline is None else deadline + timedelta(seconds=self._channel.policy.settles)
+        decided = now if deadline is None else deadline + timedelta(seconds=self._policy_of(piece.account).settles)
         if now < decided:
             raise Parked("it may be on its way", until=min(now + LOOK_AGAIN, decided))
 
@@ -131,7 +133,7 @@ class Sender:
     # ── pace ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _keep_pace(self, piece: Piece) -> None:
-        account, policy = piece.account, self._channel.policy
+        account, policy = piece.account, self._policy_of(piece.account)
         key = f"send:{account.tenant}:{account.channel}:{account.name}"
         await self._take(f"{key}:{piece.whole.place}", policy.contact_pace, piece)
         await self._take(key, getattr(account.settings, "pace", None) or policy.pace, piece)
@@ -173,7 +175,7 @@ class Sender:
                 await self._withdraw(piece)
                 raise Parked(error.message, until=until) from error
             except (SendUnknown, TimeoutError):
-                if self._channel.policy.doubt != "repeat":
+                if self._policy_of(piece.account).doubt != "repeat":
                     return await self._resolve(piece)
                 await self._wait(_pause(None, tries, ends), piece)  # the intent stays: it may be there
             else:

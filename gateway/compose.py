@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -22,6 +23,7 @@ from connectors.registry import open_channel
 from connectors.tools import Tools
 from gateway import gauges, health
 from gateway.app import build_app, serve_forever, serving
+from gateway.attachments import AttachmentDesk
 from gateway.consumers import (
     SWEEP_EVERY,
     Consumers,
@@ -36,6 +38,7 @@ from gateway.responses import errors_as_json
 from gateway.settings import Config
 from gateway.slots import own_folder
 from gateway.supervisor import Supervisor
+from gateway.webhooks import path_of
 from infra import memory
 from infra.blobs import open_blobs
 from infra.metrics import PrometheusMetrics
@@ -103,8 +106,11 @@ async def _library(config: Config, engine: Engine, data_dir: Path) -> AsyncItera
 
 
 def _channels(config: Config, engine: Engine, blobs: Blobs) -> dict[str, Channel]:
-    state = engine.state
+    state, public_url = engine.state, config.public_url.rstrip("/")
     tools = Tools(transcript=state.transcript, signals=state.signals, clock=now, read_file=blobs.get)
+    if public_url:
+        desk = AttachmentDesk(blobs, secret_key=config.secret_key.get_secret_value(), public_url=public_url, clock=now)
+        tools = replace(tools, file_url=desk.url, webhook_url=lambda account: public_url + path_of(account))
     return {name: open_channel(name, tools) for name in channels_of(config)}
 
 

@@ -21,6 +21,10 @@ WITHOUT = frozenset({"web"})
 """Channels that nobody calls."""
 
 
+def path_of(account: Account) -> str:
+    return f"{PREFIX}{account.channel}/{account.tenant}/{account.name}"
+
+
 class Webhooks:
     """The one route, for all channels."""
 

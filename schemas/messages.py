@@ -190,11 +190,13 @@ class ReactionChanged(WireModel):
 
 
 class ContactChanged(WireModel):
-    """``parley.contact.changed.v1``: the contact has another address from now on."""
+    """``parley.contact.changed.v1``: the contact has another address from now on, or told the vendor whether it may be
+    written to (``opted_out``; None: nothing was said about that)."""
 
     place: str
     contact_id: str
     name: Printable = ""
+    opted_out: bool | None = None
     at: datetime
 
 

@@ -45,6 +45,10 @@ class WhatsAppChannel:
         self._tools = tools
         self._providers: dict[str, Any] = {}
 
+    def policy_of(self, account: Account) -> Policy:
+        policy: Policy = getattr(self._of(account), "policy", self.policy)
+        return policy
+
     def verify(self, request: RawRequest, account: Account) -> None:
         self._of(account).verify(request, account)
 

@@ -69,9 +69,10 @@ webhook or not at all. ``never``: nobody will know."""
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a channel allows, the same for every account of it. ``window``: how long after the contact's last message
-    anybody may write; ``person_window``: how long a person may. ``settles``: seconds after an intent's deadline until
-    what is still in doubt is decided. ``shows_contact``: rendering needs to know the contact."""
+    """What a channel allows; the same for every account, unless the channel is ``Diverse``. ``window``: how long after
+    the contact's last message anybody may write; ``person_window``: how long a person may. ``settles``: seconds after
+    an intent's deadline until what is still in doubt is decided. ``shows_contact``: rendering needs to know the
+    contact."""
 
     doubt: Doubt = "never"
     window: timedelta | None = None
@@ -134,7 +135,8 @@ class Connection(Protocol):
 
     async def perform(self, call: Call, marker: str) -> Reply:
         """Carry it out once, without any repeat of its own. ``marker`` is our id of this piece, and goes along where
-        the vendor carries one. Raises SendDelayed (it never left), SendUnknown (no answer came)."""
+        the vendor carries one. Raises SendDelayed (it never left), SendUnknown (no answer came), SendRefused (it
+        cannot be sent at all)."""
 
     async def close(self) -> None: ...
 
@@ -185,6 +187,13 @@ class Challenged(Protocol):
 
     def answer(self, request: RawRequest, account: Account) -> str | None:
         """What to send back as plain text, or None when this request is no such question. Raises Unauthorized."""
+
+
+@runtime_checkable
+class Diverse(Protocol):
+    """A channel whose accounts differ in what they allow, because several vendors carry it."""
+
+    def policy_of(self, account: Account) -> Policy: ...
 
 
 @runtime_checkable

@@ -22,7 +22,7 @@ from schemas.errors import (
     UnknownEventType,
 )
 from schemas.messages import Author, Feedback, TranscriptMessage
-from schemas.ports import Pace, Policy
+from schemas.ports import Account, Pace, Policy
 from tests.unit.connectors.conftest import Scripted, World
 
 
@@ -388,3 +388,35 @@ async def test_results_are_counted(world: World) -> None:
     value = world.metrics.registry.get_sample_value
     assert value("parley_outbound_total", {"channel": "web", "result": "failed"}) == 1
     assert value("parley_outbound_total", {"channel": "web", "result": "sent"}) == 1
+
+
+class ByAccount(Scripted):
+    """Its accounts differ: one can be looked up."""
+
+    def policy_of(self, account: Account) -> Policy:
+        return Policy(doubt="lookup") if account.name == "main" else Policy()
+
+
+@pytest.mark.parametrize(("account", "expected"), [("main", "sent"), ("other", "unknown")])
+async def test_accounts_of_one_channel_may_differ_in_what_is_done_about_doubt(
+    world: World, monkeypatch: pytest.MonkeyPatch, account: str, expected: str
+) -> None:
+    monkeypatch.setattr(World, "account", lambda self, tenant, channel, name: Account(tenant, channel, name, None))
+    await intend(world)
+    channel = ByAccount(shown="x9")
+    batch = world.batch()
+    batch.records = [world.record(world.message(), account=account)]
+    await world.outbound(channel).handle(batch)
+    assert (channel.sent, await world.facts()) == ([], [("r1", expected)])
+
+
+async def test_accounts_of_one_channel_may_differ_in_their_window(world: World) -> None:
+    class Windowed(Scripted):
+        def policy_of(self, account: Account) -> Policy:
+            return Policy(window=timedelta(hours=24))
+
+    channel = Windowed()
+    await world.outbound(channel).handle(world.batch(world.message()))
+    outcome = await world.outcome()
+    assert outcome is not None
+    assert (channel.sent, outcome.state, outcome.reason) == ([], "failed", "window_closed")
