@@ -58,8 +58,9 @@ class ContentTemplate(Settings):
 
 class TwilioAccount(Settings):
     """A number at Twilio. ``auth_token`` signs webhooks; requests are made with it too, unless there is an API key
-    (``key_sid`` and ``key_secret``), which can be revoked by itself. ``content_base`` is where templates are kept; by
-    default beside ``api_base``."""
+    (``key_sid`` and ``key_secret``), which can be revoked by itself. ``webhook_keys`` are the shared keys that sign
+    webhooks by SHA-256, id and secret; with any, the token's own signature is refused. ``content_base`` is where
+    templates are kept; by default beside ``api_base``. ``menu`` stands on the button that opens a list of choices."""
 
     provider: Literal["twilio"]
     account_sid: Annotated[str, _like(r"AC[0-9a-fA-F]{32}", "must be the account's id: AC and 32 digits")]
@@ -67,9 +68,11 @@ class TwilioAccount(Settings):
     from_: Annotated[str, _like(r"whatsapp:\+\d{5,20}", "must be like whatsapp:+15550100")] = Field(alias="from")
     key_sid: Annotated[str, _like(r"(SK[0-9a-fA-F]{32})?", "must be an API key's id: SK and 32 digits")] = ""
     key_secret: SecretStr = SecretStr("")
+    webhook_keys: dict[str, Secret] = {}
     api_base: Address = TWILIO
     content_base: Address | None = None
     template: ContentTemplate | None = None
+    menu: str = Field(default="Choose", min_length=1, max_length=20)
     per_second: float = Field(default=75, gt=0)
 
     @property

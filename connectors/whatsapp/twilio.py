@@ -1,0 +1,60 @@
+"""WhatsApp by way of Twilio."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import structlog
+
+from connectors.tools import Tools
+from connectors.whatsapp import twilio_errors, twilio_inbound, twilio_outbound, twilio_signature
+from schemas.messages import OutboundMessage
+from schemas.ports import Account, Call, Connection, Event, Pace, Policy, RawRequest, Reply, Sending
+
+log = structlog.get_logger("parley.whatsapp")
+
+MARKER = re.compile(r"[0-9a-f-]{36}(\.\d{1,4})?")
+
+
+class Twilio:
+    """A provider of the WhatsApp channel: see ``connectors.whatsapp.channel``."""
+
+    policy = Policy(
+        # Also by status: each carries the marker in its address. But Twilio soon gives up telling, and forgets nothing.
+        doubt="lookup",
+        window=timedelta(hours=24),
+        # WhatsApp's own rule for a pair, whoever carries the message: 1 in 6 seconds, 45 in advance.
+        contact_pace=Pace(1 / 6.2, 44),
+        settles=60.0,
+        shows_contact=True,
+    )
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    def verify(self, request: RawRequest, account: Account) -> None:
+        twilio_signature.verify(request, account.settings)
+
+    def answer(self, request: RawRequest, account: Account) -> None:
+        """Twilio never asks; what is answered to a message is shown to the contact, so nothing is."""
+
+    def parse(self, request: RawRequest, account: Account) -> list[Event]:
+        if twilio_signature.is_json(request):
+            log.info("update_left_out", tenant=account.tenant, account=account.name, reason="event_stream")
+            return []
+        told = request.query.get("marker", "")
+        marker = told if MARKER.fullmatch(told) else ""
+        return twilio_inbound.events(twilio_signature.parameters(request), account, marker, self._tools.clock())
+
+    def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
+        return twilio_outbound.calls(message, sending)
+
+    def judge(self, call: Call, reply: Reply) -> str:
+        return twilio_errors.shown(reply)
+
+    def connect(self, account: Account) -> Connection:
+        # Here and not above: Twilio's library is large, and only who sends needs it.
+        from connectors.whatsapp.twilio_connection import TwilioConnection
+
+        return TwilioConnection(account, self._tools)

@@ -1,0 +1,95 @@
+"""Whether a message is in Twilio's own list, which is the only place where it can be asked for.
+
+No mark of ours is kept there. A message is known by its recipient, by how it looks, by when it may have been made at
+the earliest, and by how many of the same message look alike before it: a conversation sends one piece after the other,
+so those before it are there, or failed. Where Twilio knows of the same words since, from somebody else or from us, the
+look-up takes them for ours: the person has read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from connectors.whatsapp.twilio_errors import FAILED, shown
+from connectors.whatsapp.twilio_outbound import folded, look
+from schemas.errors import SendRefused, SendUnknown
+from schemas.ports import Call, Reply
+
+PAGE, PAGES = 100, 10
+SKEW = timedelta(seconds=10)
+"""Between Twilio's clock and ours, its whole seconds included."""
+Ask = Callable[[str, dict[str, str] | None], Awaitable[Reply]]
+"""``(uri, query)`` → a page; the first has no uri."""
+
+
+class Record(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    sid: str
+    direction: str = ""
+    status: str = ""
+    body: str | None = None
+    num_media: str = "0"
+    date_created: str | None = None
+
+    def made_at(self) -> datetime | None:
+        try:
+            made = parsedate_to_datetime(self.date_created or "")
+        except ValueError:
+            return None
+        return made if made.tzinfo else made.replace(tzinfo=UTC)
+
+
+class Page(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    messages: list[Record]
+    next_page_uri: str | None = None
+
+
+async def find(call: Call, ask: Ask) -> str | None:
+    """The id, or None: Twilio has not taken it. Raises SendUnknown, SendDelayed, CredentialsRevoked."""
+    trace = call.arguments["trace"]
+    since = datetime.fromisoformat(trace["since"]) - SKEW
+    ends = {"To": call.arguments["To"], "From": call.arguments["From"], "PageSize": str(PAGE)}
+    page = _page(await ask("", ends))
+    records = list(page.messages)
+    for _ in range(PAGES):
+        if not page.next_page_uri or _is_before(records[-1:], since):
+            break
+        page = _page(await ask(page.next_page_uri, None))
+        records += page.messages
+    else:
+        raise SendUnknown("too many messages to look through")
+    alike = [each.sid for each in reversed(records) if _fits(each, look(call), since)]
+    return alike[trace["nth"]] if trace["nth"] < len(alike) else None
+
+
+def _page(reply: Reply) -> Page:
+    if reply.status != 200:
+        try:
+            shown(reply)
+        except SendRefused as error:
+            raise SendUnknown(error.message) from error
+    try:
+        return Page.model_validate(reply.body)
+    except ValidationError as error:
+        raise SendUnknown("the list cannot be read") from error
+
+
+def _is_before(records: Sequence[Record], since: datetime) -> bool:
+    made = [at for each in records if (at := each.made_at()) is not None]
+    return bool(made) and made[0] < since
+
+
+def _fits(record: Record, looks: tuple[str, str], since: datetime) -> bool:
+    kind, text = looks
+    if not record.direction.startswith("outbound") or record.status in FAILED or _is_before([record], since):
+        return False
+    if kind == "file":
+        return record.num_media != "0"
+    return kind == "template" or (record.num_media == "0" and folded(record.body or "") == text)
