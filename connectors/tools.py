@@ -11,9 +11,11 @@ from schemas.ports import Clock, Signals, Transcript
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """``read_file``: ``(tenant, attachment id)`` → what it is and its bytes; raises NotFound."""
+    """``read_file``: ``(tenant, attachment id)`` → what it is and its bytes; raises NotFound. ``link``: the same → a
+    signed address for an hour or two, for vendors that fetch a file themselves."""
 
     transcript: Transcript
     signals: Signals
     clock: Clock
     read_file: Callable[[str, str], Awaitable[tuple[Attachment, bytes]]]
+    link: Callable[[str, str], str] = lambda tenant, attachment: ""

@@ -22,6 +22,7 @@ from connectors.registry import open_channel
 from connectors.tools import Tools
 from gateway import gauges, health
 from gateway.app import build_app, serve_forever, serving
+from gateway.attachments import AttachmentDesk
 from gateway.consumers import (
     SWEEP_EVERY,
     Consumers,
@@ -104,7 +105,13 @@ async def _library(config: Config, engine: Engine, data_dir: Path) -> AsyncItera
 
 def _channels(config: Config, engine: Engine, blobs: Blobs) -> dict[str, Channel]:
     state = engine.state
-    tools = Tools(transcript=state.transcript, signals=state.signals, clock=now, read_file=blobs.get)
+    desk = AttachmentDesk(
+        blobs,
+        secret_key=config.secret_key.get_secret_value(),
+        public_url=config.public_url or config.local_url,
+        clock=now,
+    )
+    tools = Tools(transcript=state.transcript, signals=state.signals, clock=now, read_file=blobs.get, link=desk.url)
     return {name: open_channel(name, tools) for name in channels_of(config)}
 
 
