@@ -9,21 +9,15 @@ from schemas.messages import Attachment
 from schemas.ports import Account, Clock, Signals, Transcript
 
 
-def _nowhere(*about: object) -> str:
-    return ""
-
-
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """``read_file``: ``(tenant, attachment id)`` → what it is and its bytes; raises NotFound.
-
-    ``file_url``: ``(tenant, attachment id)`` → an address from which anybody may fetch it for an hour, for vendors that
-    fetch what is sent. ``webhook_url``: where the vendor of an account reaches us. Both are empty while nobody said at
-    which address this installation is reached."""
+    """``read_file``: ``(tenant, attachment id)`` → what it is and its bytes; raises NotFound. ``link``: the same → a
+    signed address for an hour or two, for vendors that fetch a file themselves. ``webhook``: where an account's vendor
+    reaches us; empty while nobody said under which public address we are."""
 
     transcript: Transcript
     signals: Signals
     clock: Clock
     read_file: Callable[[str, str], Awaitable[tuple[Attachment, bytes]]]
-    file_url: Callable[[str, str], str] = _nowhere
-    webhook_url: Callable[[Account], str] = _nowhere
+    link: Callable[[str, str], str] = lambda tenant, attachment: ""
+    webhook: Callable[[Account], str] = lambda account: ""

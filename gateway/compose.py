@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -107,10 +106,20 @@ async def _library(config: Config, engine: Engine, data_dir: Path) -> AsyncItera
 
 def _channels(config: Config, engine: Engine, blobs: Blobs) -> dict[str, Channel]:
     state, public_url = engine.state, config.public_url.rstrip("/")
-    tools = Tools(transcript=state.transcript, signals=state.signals, clock=now, read_file=blobs.get)
-    if public_url:
-        desk = AttachmentDesk(blobs, secret_key=config.secret_key.get_secret_value(), public_url=public_url, clock=now)
-        tools = replace(tools, file_url=desk.url, webhook_url=lambda account: public_url + path_of(account))
+    desk = AttachmentDesk(
+        blobs,
+        secret_key=config.secret_key.get_secret_value(),
+        public_url=public_url or config.local_url,
+        clock=now,
+    )
+    tools = Tools(
+        transcript=state.transcript,
+        signals=state.signals,
+        clock=now,
+        read_file=blobs.get,
+        link=desk.url,
+        webhook=lambda account: public_url + path_of(account) if public_url else "",
+    )
     return {name: open_channel(name, tools) for name in channels_of(config)}
 
 

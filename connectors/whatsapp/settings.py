@@ -23,7 +23,7 @@ def _pace(per_second: float) -> Pace:
 
 class Template(Settings):
     """What may be sent when the contact has been silent for more than 24 hours. ``parameters`` fill the body's
-    variables in order; ``{text}`` stands for the message there, ``{name}`` for the contact's name."""
+    variables in order; ``{text}`` stands for the message there."""
 
     name: Annotated[str, _like(r"[a-z0-9_]{1,512}", "must be a template's name: a-z, 0-9 and _")]
     language: Annotated[str, _like(r"[a-z]{2,3}(_[A-Z]{2,3})?", "must be a language such as en or pt_BR")] = "en_US"
@@ -42,6 +42,8 @@ class MetaAccount(Settings):
     verify_token: Secret
     api_base: Address = "https://graph.facebook.com/v26.0"
     template: Template | None = None
+    list_label: Annotated[str, _like(r".{1,20}", "must have 1-20 characters")] = "Options"
+    """On the button that opens a list of choices."""
     per_second: float = Field(default=75, gt=0)
 
     @property
@@ -50,7 +52,7 @@ class MetaAccount(Settings):
 
 
 class ContentTemplate(Settings):
-    """The same as ``Template``, where Twilio keeps it. ``{text}`` and ``{name}`` may stand in the variables."""
+    """The same as ``Template``, where Twilio keeps it. ``{text}`` may stand in the variables."""
 
     content_sid: Annotated[str, _like(r"HX[0-9a-fA-F]{32}", "must be a content template's id: HX and 32 digits")]
     variables: dict[str, str] = {"1": "{text}"}

@@ -54,7 +54,7 @@ class TwilioConnection:
             form["ContentSid"] = made
         for file in call.files:
             form["MediaUrl"] = self._url_of(file)
-        if callback := self._tools.webhook_url(self._account):
+        if callback := self._tools.webhook(self._account):
             form["StatusCallback"] = f"{callback}?marker={quote(marker)}{PERSISTENT}"
         reply = await self._request("POST", self._messages, data=form)
         if call.operation == CONTENT and _told(reply, "code") == GONE_CONTENT:
@@ -112,7 +112,7 @@ class TwilioConnection:
         """Where Twilio fetches it. Raises SendRefused."""
         if file.size > LARGEST_FILE:
             raise SendRefused("too_large")
-        url = self._tools.file_url(self._account.tenant, file.id)
+        url = self._tools.link(self._account.tenant, file.id)
         if not url:
             raise SendRefused("no_public_url")
         return url

@@ -55,6 +55,11 @@ def reason(code: str | int | None) -> str:
     return known or (f"twilio_{text[:10]}" if text else "failed")
 
 
+def is_passing(code: str) -> bool:
+    """Whether the same message may go through later."""
+    return code in {str(each) for each in BUSY | FAILING}
+
+
 def shown(reply: Reply) -> str:
     """The id of a message that Twilio took. Raises a DeliveryError."""
     body: Mapping[str, Any] = reply.body if isinstance(reply.body, dict) else {}

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from connectors.markup import label, printable
 from connectors.whatsapp import twilio_choices, twilio_people
 from connectors.whatsapp.settings import TwilioAccount
-from connectors.whatsapp.twilio_errors import reason
+from connectors.whatsapp.twilio_errors import is_passing, reason
 from schemas import topics
 from schemas.errors import InvalidRequest
 from schemas.messages import Author, FileKind, Location, ReceiptState, Referral, RemoteFile
@@ -114,9 +114,12 @@ def _receipt(form: Form, marker: str, now: datetime) -> Found | None:
     state = STATES.get(form.status)
     if state is None:
         return None
-    payload: dict[str, Any] = {"state": state, "at": now, "external_id": form.sid, "marker": marker}
+    payload: dict[str, Any] = {"state": state, "at": now, "external_id": form.sid}
     if state == "failed":
         payload["reason"] = reason(form.code)
+    # A try that Twilio could not carry through may be repeated under the same marker, which it must not end then.
+    if state != "failed" or not is_passing(form.code):
+        payload["marker"] = marker
     return topics.RECEIPT_RECORDED, form.status, payload
 
 

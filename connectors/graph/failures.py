@@ -1,0 +1,127 @@
+"""What Graph's errors mean. The code decides: titles change, and so does HTTP's status."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
+from schemas.ports import Reply
+
+REVOKED = frozenset({0, 3, 10, 102, 104, 190, 368, 131005, 131031, 131037, 131042, 131045, 133010, *range(200, 300)})
+"""The token, a permission, or the account itself: nothing goes until an operator has seen to it, and then all does."""
+UNCLEAR = frozenset({1, 2, 131000, 131016})
+"""Something went wrong there, perhaps after it was sent."""
+OF_ACCOUNT = {
+    4: 60_000,
+    17: 60_000,
+    32: 60_000,
+    613: 5_000,
+    80007: 60_000,
+    130429: 1_000,
+    131048: 600_000,
+    131057: 60_000,
+    131064: 60_000,
+    133016: 600_000,
+}
+"""Milliseconds to wait where the answer tells nothing: a limit of the app, of the business or of the number."""
+OF_PAIR = {131056: 6_000}
+"""The limit between one number and one contact."""
+REASONS = {
+    100: "invalid",
+    551: "blocked",
+    130472: "not_allowed",
+    130497: "not_allowed",
+    131008: "invalid",
+    131009: "invalid",
+    131021: "own_number",
+    131026: "undeliverable",
+    131030: "not_allowed",
+    131047: "window_closed",
+    131049: "limited",
+    131050: "opted_out",
+    131051: "unsupported_type",
+    131052: "file_unusable",
+    131053: "file_unusable",
+    131062: "not_allowed",
+    135000: "invalid",
+    137000: "identity_changed",
+    139100: "blocked",
+    139101: "blocked",
+    139102: "blocked",
+    139103: "blocked",
+    **dict.fromkeys(range(132000, 132070), "template_unusable"),
+}
+SUBCODES = {
+    (10, 2534022): "window_closed",
+    (100, 2534001): "not_found",
+    (100, 2534014): "not_found",
+    (100, 2018008): "file_unusable",
+    (100, 33): "not_found",
+    (200, 2534025): "already_answered",
+}
+NO_CONSENT = 230
+
+
+def failure(reply: Reply) -> DeliveryError:
+    """Of an answer that is no success."""
+    code, subcode = _codes(reply.body)
+    if code is None:
+        return _without_code(reply)
+    if (code, subcode) in SUBCODES:
+        return SendRefused(SUBCODES[code, subcode])
+    if code == NO_CONSENT:
+        return SendRefused("no_consent")
+    if code in REVOKED:
+        return CredentialsRevoked(f"Meta refuses the account (code {code})")
+    if code in OF_ACCOUNT or code in OF_PAIR:
+        default = OF_ACCOUNT.get(code) or OF_PAIR[code]
+        return SendDelayed("limited", retry_after_ms=_asked(reply.headers, default), of_account=code in OF_ACCOUNT)
+    if code in UNCLEAR or (code not in REASONS and reply.status >= 500):
+        return SendUnknown(f"Meta failed (code {code})")
+    return SendRefused(reason(code))
+
+
+def reason(code: int) -> str:
+    """A short word for a code, as it stands in a ``failed`` status too."""
+    return REASONS.get(code, f"code_{code}")
+
+
+def _without_code(reply: Reply) -> DeliveryError:
+    """A proxy's page, or half an answer."""
+    if reply.status == 429:
+        return SendDelayed("limited", retry_after_ms=_asked(reply.headers, 5_000), of_account=True)
+    if reply.status == 401:
+        return CredentialsRevoked("Meta refuses the token")
+    if 400 <= reply.status < 500 and reply.status != 408:
+        return SendRefused(f"status_{reply.status}")
+    return SendUnknown(f"Meta's answer makes no sense (status {reply.status})")
+
+
+def _codes(body: Any) -> tuple[int | None, int]:
+    error = body.get("error") if isinstance(body, dict) else None
+    if not isinstance(error, dict) or not isinstance(error.get("code"), int):
+        return None, 0
+    subcode = error.get("error_subcode")
+    return error["code"], subcode if isinstance(subcode, int) else 0
+
+
+def _asked(headers: Mapping[str, str], default: int) -> int:
+    """Milliseconds. Graph tells minutes, in the header about what is used up, and only sometimes."""
+    told = [*_seconds(headers.get("retry-after", "")), *_regained(headers.get("x-business-use-case-usage", ""))]
+    return math.ceil(max(told) * 1000) if told else default
+
+
+def _seconds(text: str) -> Iterator[float]:
+    if text.isdecimal() and text.isascii():
+        yield float(text)
+
+
+def _regained(header: str) -> Iterator[float]:
+    try:
+        cases = [case for each in json.loads(header).values() for case in each]
+        yield from (60.0 * minutes for case in cases if (minutes := case["estimated_time_to_regain_access"]) > 0)
+    except (ValueError, AttributeError, TypeError, KeyError):
+        return

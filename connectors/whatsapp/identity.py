@@ -1,0 +1,39 @@
+"""Who somebody is on WhatsApp: a user id of the business's own, a number, or both; either leads to the same contact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.conversation import Contact
+from schemas.messages import Address
+from schemas.ports import Event
+
+CHANNEL = "whatsapp"
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """``place`` is the user id where there is one, else the number; ``aliases`` are whatever else is theirs."""
+
+    place: str
+    aliases: tuple[str, ...] = ()
+    name: str = ""
+
+    def also(self, *values: str) -> Party:
+        """The same person, with more ids; the newest stand last."""
+        more = [each for each in values if each and each != self.place and each not in self.aliases]
+        return Party(self.place, (*self.aliases, *more), self.name)
+
+    def event(self, type_: str, external_id: str, payload: Mapping[str, Any], revision: str = "") -> Event:
+        addresses = [Address(channel=CHANNEL, value=each, assurance="channel") for each in (self.place, *self.aliases)]
+        return Event(type_, self.place, external_id, payload, addresses, revision)
+
+
+def recipient(place: str, contact: Contact | None) -> dict[str, str]:
+    """How to address a message: by the newest user id, else by the newest number. The place is only where it began."""
+    known = [each.value for each in contact.addresses if each.channel == CHANNEL] if contact else []
+    known = known or [place]
+    user_ids = [each for each in known if not each.isdecimal()]
+    return {"recipient": user_ids[-1]} if user_ids else {"to": known[-1]}

@@ -1,0 +1,93 @@
+"""The way to the Cloud API for one number."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import structlog
+
+from connectors.graph.client import GraphClient
+from connectors.graph.failures import failure
+from connectors.graph.parts import file_name
+from connectors.tools import Tools
+from connectors.whatsapp.meta.files import plain_type
+from schemas.errors import DeliveryError, NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
+from schemas.messages import Attachment, RemoteFile
+from schemas.ports import Account, Call, Reply
+
+log = structlog.get_logger("parley.whatsapp")
+
+
+class CloudConnection:
+    def __init__(self, account: Account, tools: Tools) -> None:
+        settings = account.settings
+        self._account = account
+        self._tools = tools
+        self._number = settings.phone_number_id
+        self._graph = GraphClient(settings.api_base, settings.access_token.get_secret_value())
+
+    async def perform(self, call: Call, marker: str) -> Reply:
+        body = {**call.arguments, "biz_opaque_callback_data": marker}
+        for file in call.files:
+            body[body["type"]] = {**body[body["type"]], "id": await self._upload(file)}
+        return await self._graph.post(f"{self._number}/messages", body)
+
+    async def fetch(self, file: RemoteFile, most: int) -> tuple[bytes, str, str]:
+        """Asks for the address a second time when the first has expired or gives other bytes than it should."""
+        for _ in range(2):
+            told = await self._described(file)
+            if int(told["file_size"]) > most:
+                raise TooLarge(f"the file has more than {most} bytes")
+            try:
+                data, type_ = await self._graph.download(told["url"], most, with_token=True)
+            except NotFound:
+                continue
+            if hashlib.sha256(data).hexdigest() == told["sha256"]:
+                return data, type_, file_name(file, type_)
+        raise NotFound("the file is not there any more, or not what it was")
+
+    async def seen(self, place: str, external_id: str) -> None:
+        """Marks as read all up to this message, and shows for 25 seconds that an answer is being written."""
+        body = {
+            "messaging_product": "whatsapp",
+            "status": "read",
+            "message_id": external_id,
+            "typing_indicator": {"type": "text"},
+        }
+        try:
+            reply = await self._graph.post(f"{self._number}/messages", body)
+            if reply.status != 200:
+                raise failure(reply)
+        except DeliveryError as error:
+            log.info("seen_failed", tenant=self._account.tenant, account=self._account.name, code=error.code)
+
+    async def close(self) -> None:
+        await self._graph.close()
+
+    async def _upload(self, file: Attachment) -> str:
+        """The vendor's id of it. Whatever fails here, nothing was shown."""
+        try:
+            _, data = await self._tools.read_file(self._account.tenant, file.id)
+        except NotFound:
+            raise SendRefused("file_gone") from None
+        fields = {"messaging_product": "whatsapp", "type": plain_type(file)}
+        reply = await self._graph.upload(f"{self._number}/media", fields, file, data)
+        if reply.status == 200 and isinstance(reply.body, dict) and isinstance(reply.body.get("id"), str):
+            return str(reply.body["id"])
+        raise _nothing_shown(reply)
+
+    async def _described(self, file: RemoteFile) -> dict[str, Any]:
+        reply = await self._graph.get(file.ref)
+        if reply.status != 200:
+            error = _nothing_shown(reply)
+            raise NotFound("the file is not there any more") if isinstance(error, SendRefused) else error
+        if not isinstance(reply.body, dict) or not reply.body.keys() >= {"url", "sha256", "file_size"}:
+            raise SendDelayed("Meta's answer makes no sense")
+        return reply.body
+
+
+def _nothing_shown(reply: Reply) -> DeliveryError:
+    """What is unclear elsewhere is not so here: asking and uploading may be repeated."""
+    error = failure(reply)
+    return SendDelayed(error.message) if isinstance(error, SendUnknown) else error

@@ -1,0 +1,181 @@
+"""What Meta sends about WhatsApp, as far as we read it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from connectors.graph.parts import Id, KnownId, Listed, Part, Stamp, Words
+
+
+class Metadata(Part):
+    phone_number_id: KnownId
+
+
+class UserIds(Part):
+    previous: KnownId
+    current: KnownId
+
+
+class Value(Part):
+    metadata: Metadata | None = None
+    contacts: Listed = []
+    messages: Listed = []
+    statuses: Listed = []
+    message_echoes: Listed = []
+    user_id_update: Listed = []
+    errors: Listed = []
+
+
+class Change(Part):
+    field: Words = ""
+    value: Value
+
+
+class Profile(Part):
+    name: Words = ""
+    username: Words = ""
+
+
+class Person(Part):
+    """One of ``contacts``: there may be fewer of them than messages, in another order."""
+
+    profile: Profile = Profile()
+    wa_id: Id = ""
+    user_id: Id = ""
+
+
+class Context(Part):
+    id: Id = ""
+
+
+class Problem(Part):
+    code: int = 0
+
+
+class Sent(Part):
+    """A message, whatever it says: what it says stands under the name of its type, in ``said``."""
+
+    id: KnownId
+    type: Words = ""
+    from_: Id = Field(default="", alias="from")
+    from_user_id: Id = ""
+    to: Id = ""
+    to_user_id: Id = ""
+    timestamp: Stamp = ""
+    group_id: Id = ""
+    context: Any = None
+    referral: Any = None
+
+
+class Status(Part):
+    id: KnownId
+    status: Words
+    timestamp: Stamp = ""
+    recipient_id: Id = ""
+    recipient_user_id: Id = ""
+    recipient_type: Words = ""
+    biz_opaque_callback_data: Words = ""
+    errors: Listed = []
+
+
+class UserIdUpdate(Part):
+    user_id: UserIds
+    wa_id: Id = ""
+    timestamp: Stamp = ""
+
+
+class TextContent(Part):
+    body: Words
+
+
+class Medium(Part):
+    id: KnownId
+    mime_type: Words = ""
+    caption: Words = ""
+    filename: Words = ""
+    voice: bool = False
+
+
+class Reaction(Part):
+    message_id: KnownId
+    emoji: Words = ""
+
+
+class Picked(Part):
+    """A button or a row of ours."""
+
+    id: Words = ""
+    title: Words = ""
+
+
+class FlowReply(Part):
+    """``response_json`` is JSON inside a text, or so they say."""
+
+    response_json: Words = ""
+    body: Words = ""
+
+
+class Interactive(Part):
+    type: Words = ""
+    button_reply: Picked | None = None
+    list_reply: Picked | None = None
+    nfm_reply: FlowReply | None = None
+
+
+class TemplateButton(Part):
+    text: Words = ""
+    payload: Words = ""
+
+
+class Item(Part):
+    product_retailer_id: Words = ""
+    quantity: Words | int | float = 1
+
+
+class Order(Part):
+    text: Words = ""
+    product_items: list[Item] = []
+
+
+class CardName(Part):
+    formatted_name: Words = ""
+
+
+class CardPhone(Part):
+    phone: Words = ""
+
+
+class CardEmail(Part):
+    email: Words = ""
+
+
+class Card(Part):
+    name: CardName = CardName()
+    phones: list[CardPhone] = []
+    emails: list[CardEmail] = []
+
+
+class Origin(Part):
+    source_type: Words = ""
+    source_id: Words = ""
+    source_url: Words = ""
+    headline: Words = ""
+    body: Words = ""
+    ctwa_clid: Words = ""
+
+
+class Edit(Part):
+    original_message_id: KnownId
+    message: dict[str, Any]
+
+
+class Revoke(Part):
+    original_message_id: KnownId
+
+
+class System(Part):
+    type: Words = ""
+    wa_id: Id = ""
+    user_id: Id = ""

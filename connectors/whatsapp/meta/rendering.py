@@ -1,0 +1,100 @@
+"""A message as the calls that show it on WhatsApp: texts, buttons or a list, files, or a template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from connectors.graph.choices import fit, sealed
+from connectors.markup import PLAIN, WHATSAPP, blank, label, labels, render
+from connectors.whatsapp.identity import recipient
+from connectors.whatsapp.meta.files import captioned, content_of
+from schemas.errors import SendRefused
+from schemas.messages import OutboundMessage
+from schemas.ports import Call, Sending
+
+OPERATION = "meta.messages"
+MAX_TEXT, MAX_BODY, MAX_CAPTION = 4096, 1024, 1024
+BUTTONS, BUTTON_TITLE, BUTTON_ID = 3, 20, 256
+ROWS, ROW_TITLE, ROW_DESCRIPTION, ROW_ID = 10, 24, 72, 200
+MAX_PARAMETER = 900
+"""A template's body has 1,024 characters, its own words included."""
+
+Content = dict[str, Any]
+
+
+def calls(message: OutboundMessage, sending: Sending) -> list[Call]:
+    """Raises SendRefused."""
+    if blank(message.text) and not message.attachments and not message.choices:
+        raise SendRefused("empty")
+    frame = {
+        "messaging_product": "whatsapp",
+        "recipient_type": "individual",
+        **recipient(message.place, sending.contact),
+    }
+    if not sending.window_open:
+        return [Call(OPERATION, {**frame, **_template(message, sending)})]
+    if captioned(message) and len(parts := _parts(message, MAX_TEXT)) == 1 and len(parts[0]) <= MAX_CAPTION:
+        first, *others = message.attachments
+        shown = [Call(OPERATION, {**frame, **content_of(first, parts[0])}, (first,))]
+    else:
+        shown, others = (
+            [Call(OPERATION, {**frame, **content}) for content in _texts(message, sending)],
+            message.attachments,
+        )
+    return shown + [Call(OPERATION, {**frame, **content_of(file)}, (file,)) for file in others]
+
+
+def _texts(message: OutboundMessage, sending: Sending) -> Iterator[Content]:
+    payloads = sealed(message, sending.account)
+    has_buttons = fit(message.choices, payloads, most=BUTTONS, title=BUTTON_TITLE, payload=BUTTON_ID)
+    has_rows = fit(message.choices, payloads, most=ROWS, title=ROW_DESCRIPTION, payload=ROW_ID)
+    if blank(message.text) or not (has_buttons or has_rows):
+        for part in _parts(message, MAX_TEXT):
+            yield {"type": "text", "text": {"body": part, "preview_url": False}}
+        return
+    *before, last = _parts(message, MAX_BODY, numbered=False)
+    for part in before:
+        yield {"type": "text", "text": {"body": part, "preview_url": False}}
+    action = _buttons(message, payloads) if has_buttons else _list(message, payloads, sending)
+    kind = "button" if has_buttons else "list"
+    yield {"type": "interactive", "interactive": {"type": kind, "body": {"text": last}, "action": action}}
+
+
+def _parts(message: OutboundMessage, limit: int, *, numbered: bool = True) -> tuple[str, ...]:
+    choices = message.choices if numbered else ()
+    return render(message.text, WHATSAPP, limit, citations=message.citations, choices=choices).parts
+
+
+def _buttons(message: OutboundMessage, payloads: list[str]) -> Content:
+    titles = labels(message.choices, BUTTON_TITLE)
+    replies = [{"id": id_, "title": title} for id_, title in zip(payloads, titles, strict=True)]
+    return {"buttons": [{"type": "reply", "reply": reply} for reply in replies]}
+
+
+def _list(message: OutboundMessage, payloads: list[str], sending: Sending) -> Content:
+    """A label that is too long for a row's title stands whole below it."""
+    rows = []
+    for id_, title, choice in zip(payloads, labels(message.choices, ROW_TITLE), message.choices, strict=True):
+        whole = label(choice.label, ROW_DESCRIPTION)
+        rows.append({"id": id_, "title": title} | ({} if whole == title else {"description": whole}))
+    return {"button": sending.account.settings.list_label, "sections": [{"rows": rows}]}
+
+
+def _template(message: OutboundMessage, sending: Sending) -> Content:
+    """The words go into one line: a parameter may hold no line break. Raises SendRefused when not all would fit."""
+    template = sending.account.settings.template
+    if template is None:
+        raise SendRefused("window_closed")
+    takes_text = any("{text}" in each for each in template.parameters)
+    text = " ".join(" ".join(_plain(message)).split())
+    if takes_text and (message.attachments or not text or len(text) > MAX_PARAMETER):
+        raise SendRefused("window_closed")
+    parameters = [{"type": "text", "text": each.replace("{text}", text)} for each in template.parameters]
+    body = [{"type": "body", "parameters": parameters}] if parameters else []
+    language = {"code": template.language}
+    return {"type": "template", "template": {"name": template.name, "language": language, "components": body}}
+
+
+def _plain(message: OutboundMessage) -> tuple[str, ...]:
+    return render(message.text, PLAIN, MAX_TEXT, citations=message.citations, choices=message.choices).parts
