@@ -28,6 +28,8 @@ CONTENTS = "https://content.twilio.com/v1/Content"
 TYPING = "https://messaging.twilio.com/v2/Indicators/Typing.json"
 PERSISTENT = "#rc=5&rp=all"
 """What Twilio is asked to do with a status that it cannot tell us: try five times more, whatever went wrong."""
+PATIENCE = 14.0
+"""Seconds for one answer."""
 LARGEST_FILE = 16 * 1024 * 1024
 GONE_CONTENT = 21655
 
@@ -121,7 +123,8 @@ class TwilioConnection:
         """Raises SendDelayed (it never left), SendUnknown."""
         _, sdk = self._opened()
         try:
-            response = await sdk.request_async(method, url, **given)
+            async with asyncio.timeout(PATIENCE):
+                response = await sdk.request_async(method, url, **given)
         except aiohttp.ClientConnectorError as error:
             raise SendDelayed("Twilio cannot be reached") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
-from connectors.markup import label, printable
+from connectors.markup import blank, label, printable
 from connectors.whatsapp import twilio_choices, twilio_people
 from connectors.whatsapp.settings import TwilioAccount
 from connectors.whatsapp.twilio_errors import is_passing, reason
@@ -125,11 +125,11 @@ def _receipt(form: Form, marker: str, now: datetime) -> Found | None:
 
 def _message(form: Form, told: Mapping[str, str], account: Account, now: datetime) -> Found:
     if form.opt_out in ("STOP", "START"):
-        # Twilio has answered already, and takes nothing more for this person.
+        # Twilio has confirmed it already, and an answer of ours would be refused. HELP is a message like any other.
         return topics.CONTACT_CHANGED, form.opt_out, {"opted_out": form.opt_out == "STOP", "at": now}
     choice = twilio_choices.opened(form.button or form.row, account.settings)
     payload: dict[str, Any] = {
-        "author": Author(kind="contact", name=label(printable(form.name), 80)),
+        "author": Author(kind="contact", name=_name(form.name)),
         "text": printable(form.body or form.button_text or form.row_text),
         "files": _files(form, told),
         "in_reply_to": form.answered,
@@ -139,6 +139,10 @@ def _message(form: Form, told: Mapping[str, str], account: Account, now: datetim
     if form.flow or not (payload["text"] or payload["files"] or optional["location"] or choice):
         payload["unsupported"] = "flow" if form.flow else printable(form.kind)[:40] or "unknown"
     return topics.MESSAGE_RECEIVED, "", payload
+
+
+def _name(told: str) -> str:
+    return "" if blank(told) else label(printable(told), 80)
 
 
 def _files(form: Form, told: Mapping[str, str]) -> list[RemoteFile]:

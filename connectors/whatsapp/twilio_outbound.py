@@ -31,7 +31,7 @@ CONTENT = "twilio.content"
 def calls(message: OutboundMessage, sending: Sending) -> list[Call]:
     """Raises SendRefused."""
     settings: TwilioAccount = sending.account.settings
-    made = _free(message, settings) if sending.window_open else [_template(message, sending, settings)]
+    made = _free(message, settings) if sending.window_open else [_template(message, settings)]
     if not made:
         raise SendRefused("empty")
     to = recipient(message.place, sending.contact)
@@ -74,7 +74,7 @@ def _with_choices(text: str, choices: Sequence[Choice], ids: Sequence[str], sett
         for n in _numbers(choices)
     ]
     types = {"twilio/list-picker": {"body": "{{body}}", "button": "{{button}}", "items": items}}
-    values = {"body": text, "button": settings.menu} | _named("t", shown) | _named("i", ids)
+    values = {"body": text, "button": settings.list_label} | _named("t", shown) | _named("i", ids)
     whole = [label(choice.label, DESCRIPTION, utf16) or short for choice, short in zip(choices, shown, strict=True)]
     return _content(types, values | (_named("d", whole) if is_cut else {}))
 
@@ -83,21 +83,15 @@ def _content(types: dict[str, Any], values: dict[str, str]) -> Call:
     return Call(CONTENT, {"types": types, "ContentVariables": _variables(values)})
 
 
-def _template(message: OutboundMessage, sending: Sending, settings: TwilioAccount) -> Call:
+def _template(message: OutboundMessage, settings: TwilioAccount) -> Call:
     if settings.template is None:
         raise SendRefused("window_closed")
-    words = render(message.text, WHATSAPP, LONGEST_BODY, utf16, citations=message.citations).parts
-    name = sending.contact.name if sending.contact else ""
-    known = {"{text}": label(" ".join(words), IN_TEMPLATE, utf16), "{name}": label(name, 60, utf16)}
-    values = {key: _filled(form, known) for key, form in settings.template.variables.items()}
+    parts = render(message.text, WHATSAPP, LONGEST_BODY, utf16, citations=message.citations).parts
+    # Approved templates take no line ends, and no variable may be empty.
+    words = label(" ".join(parts), IN_TEMPLATE, utf16)
+    filled = {name: form.replace("{text}", words) for name, form in settings.template.variables.items()}
+    values = {name: "…" if blank(value) else value for name, value in filled.items()}
     return Call(MESSAGE, {"ContentSid": settings.template.content_sid, "ContentVariables": _variables(values)})
-
-
-def _filled(form: str, known: dict[str, str]) -> str:
-    """A variable may not be empty."""
-    for mark, value in known.items():
-        form = form.replace(mark, value)
-    return form if not blank(form) else "…"
 
 
 def _variables(values: dict[str, str]) -> str:

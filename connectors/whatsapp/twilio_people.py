@@ -9,7 +9,7 @@ from schemas.conversation import Contact
 from schemas.messages import Address
 
 PREFIX = "whatsapp:"
-_NUMBER = re.compile(r"\+?(\d{5,20})")
+_NUMBER = re.compile(r"\+?([0-9]{5,20})")
 _USER = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}")
 
 

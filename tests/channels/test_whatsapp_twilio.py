@@ -1,0 +1,121 @@
+"""WhatsApp by way of Twilio: what its fixtures cannot say in one case each."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from connectors.whatsapp import twilio_choices
+from connectors.whatsapp.twilio_errors import REASONS, shown
+from connectors.whatsapp.twilio_people import identified, recipient
+from schemas.conversation import Contact
+from schemas.errors import DeliveryError, SendRefused
+from schemas.messages import Address
+from schemas.ports import Diverse, Reply
+from tests.channels.cases import cases
+from tests.channels.translation import account, calls, opened
+from tests.harness.tools import NOW
+
+TWILIO = [case for way in ("inbound", "outbound") for case in cases("whatsapp", way) if case.name.startswith("twilio")]
+
+
+def test_twilio_is_looked_up_and_its_pace_is_the_numbers_own() -> None:
+    channel, _ = opened("whatsapp")
+    assert isinstance(channel, Diverse)
+    policy = channel.policy_of(account("whatsapp", "twilio"))
+    assert (policy.doubt, policy.window, policy.shows_contact) == ("lookup", timedelta(hours=24), True)
+    assert account("whatsapp", "twilio").settings.pace.per_second == 75
+
+
+@pytest.mark.parametrize("code", [*sorted(REASONS), 12345])
+def test_a_refusal_has_a_short_reason(code: int) -> None:
+    for reply in (Reply(400, {"code": code}), Reply(201, {"sid": "SM1", "status": "failed", "error_code": code})):
+        with pytest.raises(SendRefused, match=f"^{REASONS.get(code, f'twilio_{code}')}$"):
+            shown(reply)
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 302, 400, 401, 404, 408, 429, 500, 503])
+@pytest.mark.parametrize(
+    "body", [None, "", "<html>", [], {}, {"code": "21610"}, {"sid": None}, {"sid": 7}, {"code": None}]
+)
+def test_no_answer_is_taken_for_a_success_or_ends_in_a_bug(status: int, body: Any) -> None:
+    with pytest.raises(DeliveryError):
+        shown(Reply(status, body))
+
+
+def test_a_longer_answer_is_sent_in_parts_of_1600_units() -> None:
+    case = next(each for each in TWILIO if each.name == "twilio_long")
+    parts = [call.arguments["Body"] for call in calls("whatsapp", case)]
+    assert len(parts) > 1
+    assert all(len(part.encode("utf-16-le")) // 2 <= 1600 for part in parts)
+
+
+def test_the_same_message_is_rendered_the_same_twice() -> None:
+    for case in TWILIO:
+        if (case / "message.json").exists() and case.name not in ("twilio_empty", "twilio_template_missing"):
+            assert calls("whatsapp", case) == calls("whatsapp", case)
+
+
+def test_a_body_and_all_its_variables_stay_within_what_twilio_takes() -> None:
+    """1,024 characters beside choices, 20 on a button, 24 and 72 in a list, 200 behind each; none may be empty."""
+    limits = {"t": 24, "i": 200, "d": 72, "b": 1024}
+    for case in TWILIO:
+        if "choices" in case.name:
+            for call in calls("whatsapp", case):
+                values = json.loads(call.arguments.get("ContentVariables", "{}"))
+                assert all(0 < len(value) <= limits[name[0]] for name, value in values.items())
+
+
+# ── Choices ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_was_put_behind_a_button_comes_back_and_nothing_else_does() -> None:
+    settings = account("whatsapp", "twilio").settings
+    made = twilio_choices.payload("message", "a:b:c", settings)
+    choosing = twilio_choices.opened(made, settings)
+    assert choosing is not None
+    assert (choosing.in_reply_to, choosing.id) == ("message", "a:b:c")
+    altered = [made + "x", made.replace("message", "another"), made.replace("a:b:c", "refund"), made[1:], made.upper()]
+    strange = ["", ":", "::", "a", "a:b", "a:b:", ":b:c", '{"a": 1}', "ä:ö:ü", "a:\udc80:c"]
+    assert [twilio_choices.opened(text, settings) for text in [*altered, *strange]] == [None] * 15
+
+
+def test_a_button_of_another_account_is_none_of_ours() -> None:
+    ours, theirs = (account("whatsapp", name).settings for name in ("twilio", "twilio_keys"))
+    assert twilio_choices.opened(twilio_choices.payload("message", "yes", theirs), ours) is None
+
+
+# ── Who is who ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        (["whatsapp:AT.134912", "whatsapp:+491510000001", "491510000001"], ["AT.134912", "491510000001"]),
+        (["", "whatsapp:+491510000001", ""], ["491510000001"]),
+        (["whatsapp:US.ENT.1181", "whatsapp:US.ENT.1181", ""], ["US.ENT.1181"]),
+        (["whatsapp:at.134912", "whatsapp:+12", "x"], []),
+        (["whatsapp:AT.1349\n", "whatsapp:AT." + "1" * 129, "٤٩١٥١٠٠٠"], []),
+    ],
+)
+def test_user_ids_come_before_numbers_and_what_is_neither_is_left_out(told: list[str], found: list[str]) -> None:
+    assert identified(*told) == found
+
+
+@pytest.mark.parametrize(
+    ("place", "known", "expected"),
+    [
+        ("491510000001", [], "whatsapp:+491510000001"),
+        ("AT.134912", [], "whatsapp:AT.134912"),
+        ("AT.134912", ["AT.134912", "491510000001", "491510000002"], "whatsapp:+491510000002"),
+        ("491510000001", ["AT.134912", "491510000001"], "whatsapp:+491510000001"),
+    ],
+)
+def test_a_message_goes_to_the_number_where_one_is_known(place: str, known: list[str], expected: str) -> None:
+    addresses = [Address(channel="whatsapp", value=value) for value in known]
+    addresses.append(Address(channel="slack", value="491519999999"))
+    assert recipient(place, Contact(id="c", tenant="shop", addresses=addresses, created_at=NOW)) == expected
+    assert recipient(place, None) == f"whatsapp:{'+' if place.isdigit() else ''}{place}"
