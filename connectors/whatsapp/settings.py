@@ -62,7 +62,7 @@ class TwilioAccount(Settings):
     """A number at Twilio. ``auth_token`` signs webhooks; requests are made with it too, unless there is an API key
     (``key_sid`` and ``key_secret``), which can be revoked by itself. ``webhook_keys`` are the shared keys that sign
     webhooks by SHA-256, id and secret; with any, the token's own signature is refused. ``content_base`` is where
-    templates are kept; by default beside ``api_base``. ``list_label`` stands on the button that opens a list of choices."""
+    templates are kept; by default beside ``api_base``. ``list_label`` opens a list of choices."""
 
     provider: Literal["twilio"]
     account_sid: Annotated[str, _like(r"AC[0-9a-fA-F]{32}", "must be the account's id: AC and 32 digits")]
