@@ -17,6 +17,7 @@ from schemas.ports import Channel
 CHANNELS: dict[str, str] = {
     "web": "connectors.web",
     "whatsapp": "connectors.whatsapp",
+    "instagram": "connectors.instagram",
 }
 
 

@@ -10,7 +10,7 @@ from connectors.markup import PLAIN, WHATSAPP, blank, label, labels, render
 from connectors.whatsapp.identity import recipient
 from connectors.whatsapp.meta.files import captioned, content_of
 from schemas.errors import SendRefused
-from schemas.messages import OutboundMessage
+from schemas.messages import Attachment, OutboundMessage
 from schemas.ports import Call, Sending
 
 OPERATION = "meta.messages"
@@ -34,31 +34,38 @@ def calls(message: OutboundMessage, sending: Sending) -> list[Call]:
     }
     if not sending.window_open:
         return [Call(OPERATION, {**frame, **_template(message, sending)})]
+    contents = list(_contents(message, sending))
+    if not contents:
+        raise SendRefused("empty")
+    return [Call(OPERATION, {**frame, **content}, files) for content, files in contents]
+
+
+def _contents(message: OutboundMessage, sending: Sending) -> Iterator[tuple[Content, tuple[Attachment, ...]]]:
+    files = message.attachments
     if captioned(message) and len(parts := _parts(message, MAX_TEXT)) == 1 and len(parts[0]) <= MAX_CAPTION:
-        first, *others = message.attachments
-        shown = [Call(OPERATION, {**frame, **content_of(first, parts[0])}, (first,))]
+        yield content_of(files[0], parts[0]), (files[0],)
+        files = files[1:]
     else:
-        shown, others = (
-            [Call(OPERATION, {**frame, **content}) for content in _texts(message, sending)],
-            message.attachments,
-        )
-    return shown + [Call(OPERATION, {**frame, **content_of(file)}, (file,)) for file in others]
+        yield from ((content, ()) for content in _texts(message, sending))
+    yield from ((content_of(file), (file,)) for file in files)
 
 
 def _texts(message: OutboundMessage, sending: Sending) -> Iterator[Content]:
     payloads = sealed(message, sending.account)
     has_buttons = fit(message.choices, payloads, most=BUTTONS, title=BUTTON_TITLE, payload=BUTTON_ID)
     has_rows = fit(message.choices, payloads, most=ROWS, title=ROW_DESCRIPTION, payload=ROW_ID)
-    if blank(message.text) or not (has_buttons or has_rows):
-        for part in _parts(message, MAX_TEXT):
-            yield {"type": "text", "text": {"body": part, "preview_url": False}}
+    parts = _parts(message, MAX_BODY, numbered=False) if has_buttons or has_rows else ()
+    if not parts:
+        yield from (_text(part) for part in _parts(message, MAX_TEXT))
         return
-    *before, last = _parts(message, MAX_BODY, numbered=False)
-    for part in before:
-        yield {"type": "text", "text": {"body": part, "preview_url": False}}
+    yield from (_text(part) for part in parts[:-1])
     action = _buttons(message, payloads) if has_buttons else _list(message, payloads, sending)
     kind = "button" if has_buttons else "list"
-    yield {"type": "interactive", "interactive": {"type": kind, "body": {"text": last}, "action": action}}
+    yield {"type": "interactive", "interactive": {"type": kind, "body": {"text": parts[-1]}, "action": action}}
+
+
+def _text(part: str) -> Content:
+    return {"type": "text", "text": {"body": part, "preview_url": False}}
 
 
 def _parts(message: OutboundMessage, limit: int, *, numbered: bool = True) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""Instagram's direct messages, by Meta's Graph API."""

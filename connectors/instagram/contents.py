@@ -1,0 +1,84 @@
+"""What somebody said on Instagram, as the fields of a message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from connectors.graph.choices import opened
+from connectors.graph.parts import shown_name
+from connectors.instagram.models import Attached, Postback, Referred, Said
+from schemas.messages import FileKind, Referral, RemoteFile
+from schemas.ports import Account
+
+FILES: dict[str, FileKind] = {
+    "image": "image",
+    "video": "video",
+    "audio": "voice",
+    "file": "file",
+    "sticker": "sticker",
+}
+"""Sound comes from the microphone there."""
+POSTS = frozenset({"share", "ig_post", "ig_reel", "reel"})
+"""Something of somebody's that is passed on: its address is told, and nothing is fetched."""
+HEART = "❤️"
+
+
+def said(message: Said, attached: Sequence[Attached], account: Account) -> dict[str, Any]:
+    payload: dict[str, Any] = {"text": message.text, "files": _files(attached)}
+    if message.quick_reply is not None and (choice := opened(message.quick_reply.payload, account)):
+        payload["choice"] = choice
+    if (origin := _origin(message, attached)) is not None:
+        payload["referral"] = origin
+    if message.reply_to is not None:
+        payload["in_reply_to"] = message.reply_to.mid
+    if not payload["text"] and any(each.type == "like_heart" for each in attached):
+        payload["text"] = HEART
+    if kind := _unsupported(message, attached, payload):
+        payload["unsupported"] = kind
+    return payload
+
+
+def pressed(postback: Postback, account: Account) -> dict[str, Any]:
+    """A button or an icebreaker. Its payload is ours only where the seal says so."""
+    payload: dict[str, Any] = {"text": postback.title or "…"}
+    if choice := opened(postback.payload, account):
+        payload["choice"] = choice
+    if postback.referral is not None:
+        payload["referral"] = referral(postback.referral)
+    return payload
+
+
+def referral(found: Referred) -> Referral:
+    return Referral(source=found.source.lower() or "link", ref=found.ref or found.ad_id, headline=found.title)
+
+
+def _origin(message: Said, attached: Sequence[Attached]) -> Referral | None:
+    if message.referral is not None:
+        return referral(message.referral)
+    if message.reply_to is not None and message.reply_to.story is not None:
+        return Referral(source="story", ref=message.reply_to.story.id)
+    # In a time of change one post was told as two kinds.
+    posts = [each for each in attached if each.type in POSTS and each.payload is not None]
+    if not posts or posts[-1].payload is None:
+        return None
+    return Referral(source=posts[-1].type, url=posts[-1].payload.url, headline=posts[-1].payload.title)
+
+
+def _files(attached: Sequence[Attached]) -> list[RemoteFile]:
+    return [
+        RemoteFile(ref=each.payload.url, kind=FILES[each.type])
+        for each in attached
+        if each.type in FILES and each.payload is not None and each.payload.url
+    ]
+
+
+def _unsupported(message: Said, attached: Sequence[Attached], payload: dict[str, Any]) -> str:
+    """The first kind that cannot be passed on: a story that names us may not be stored, a picture for one look is not
+    handed over, a file without an address cannot be had."""
+    fetched = len(payload["files"])
+    lost = [each.type for each in attached if each.type not in FILES and each.type != "like_heart"]
+    lost += [each.type for each in attached if each.type in FILES][fetched:]
+    if lost:
+        return shown_name(lost[-1])[:40] or "unsupported"
+    return "unsupported" if message.is_unsupported or not (payload["text"] or fetched) else ""
