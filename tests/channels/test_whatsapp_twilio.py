@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from connectors.whatsapp import twilio_choices
-from connectors.whatsapp.twilio_errors import REASONS, shown
-from connectors.whatsapp.twilio_people import identified, recipient
+from connectors.whatsapp.twilio.choices import opened as picked
+from connectors.whatsapp.twilio.choices import payload
+from connectors.whatsapp.twilio.errors import REASONS, shown
+from connectors.whatsapp.twilio.people import identified, recipient
 from schemas.conversation import Contact
 from schemas.errors import DeliveryError, SendRefused
 from schemas.messages import Address
@@ -74,18 +75,18 @@ def test_a_body_and_all_its_variables_stay_within_what_twilio_takes() -> None:
 
 def test_what_was_put_behind_a_button_comes_back_and_nothing_else_does() -> None:
     settings = account("whatsapp", "twilio").settings
-    made = twilio_choices.payload("message", "a:b:c", settings)
-    choosing = twilio_choices.opened(made, settings)
+    made = payload("message", "a:b:c", settings)
+    choosing = picked(made, settings)
     assert choosing is not None
     assert (choosing.in_reply_to, choosing.id) == ("message", "a:b:c")
     altered = [made + "x", made.replace("message", "another"), made.replace("a:b:c", "refund"), made[1:], made.upper()]
     strange = ["", ":", "::", "a", "a:b", "a:b:", ":b:c", '{"a": 1}', "ä:ö:ü", "a:\udc80:c"]
-    assert [twilio_choices.opened(text, settings) for text in [*altered, *strange]] == [None] * 15
+    assert [picked(text, settings) for text in [*altered, *strange]] == [None] * 15
 
 
 def test_a_button_of_another_account_is_none_of_ours() -> None:
     ours, theirs = (account("whatsapp", name).settings for name in ("twilio", "twilio_keys"))
-    assert twilio_choices.opened(twilio_choices.payload("message", "yes", theirs), ours) is None
+    assert picked(payload("message", "yes", theirs), ours) is None
 
 
 # ── Who is who ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -14,9 +14,8 @@ from pydantic import TypeAdapter
 
 from connectors.registry import settings_of
 from connectors.tools import Tools
-from connectors.whatsapp import twilio_history
-from connectors.whatsapp.twilio import Twilio
-from connectors.whatsapp.twilio_connection import TwilioConnection
+from connectors.whatsapp.twilio import Twilio, history
+from connectors.whatsapp.twilio.connection import TwilioConnection
 from schemas import topics
 from schemas.errors import (
     CredentialsRevoked,
@@ -258,7 +257,7 @@ async def test_a_file_without_a_link_or_over_the_limit_is_refused_before_it_leav
 
 
 async def test_after_a_day_only_the_template_gets_through(setting: Setting) -> None:
-    told = {"language": "en", "types": {"twilio/text": {"body": "About your question: {{1}}"}}}
+    told: dict[str, object] = {"language": "en", "types": {"twilio/text": {"body": "About your question: {{1}}"}}}
     sid = setting.vendor.content(told, approved=True).sid
     setting.account = account_of(setting.vendor, template={"content_sid": sid})
     setting.vendor.pace.forward(86_401)
@@ -382,6 +381,12 @@ async def test_what_the_contact_wrote_themselves_or_somebody_else_got_is_not_our
     assert await setting.connection.lookup(call, ID) is None
 
 
+async def test_what_twilio_answered_by_itself_is_not_ours(setting: Setting) -> None:
+    setting.vendor.reply_of("anna", "Same words")
+    (call,) = setting.calls("Same words")
+    assert await setting.connection.lookup(call, ID) is None
+
+
 async def test_of_files_that_look_alike_the_one_in_question_is_found(setting: Setting) -> None:
     first, second = setting.calls("", attachments=[LEAF, LEAF.model_copy(update={"id": "b" * 64})])
     sids = [await setting.send(first)]
@@ -401,14 +406,14 @@ async def test_what_failed_was_not_shown(setting: Setting) -> None:
 
 
 async def test_it_is_found_behind_much_that_was_sent_since(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(twilio_history, "PAGE", 2)
+    monkeypatch.setattr(history, "PAGE", 2)
     (call,) = setting.calls("The first")
     sid = await setting.send(call)
     for n in range(6):
         await setting.send_all(f"later {n}")
     assert await setting.connection.lookup(call, ID) == sid
     assert setting.asked("messages.list") == 4
-    monkeypatch.setattr(twilio_history, "PAGES", 2)
+    monkeypatch.setattr(history, "PAGES", 2)
     with pytest.raises(SendUnknown):
         await setting.connection.lookup(call, ID)
 

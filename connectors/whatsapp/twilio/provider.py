@@ -8,7 +8,7 @@ from datetime import timedelta
 import structlog
 
 from connectors.tools import Tools
-from connectors.whatsapp import twilio_errors, twilio_inbound, twilio_outbound, twilio_signature
+from connectors.whatsapp.twilio import errors, inbound, outbound, signature
 from schemas.messages import OutboundMessage
 from schemas.ports import Account, Call, Connection, Event, Pace, Policy, RawRequest, Reply, Sending
 
@@ -34,27 +34,27 @@ class Twilio:
         self._tools = tools
 
     def verify(self, request: RawRequest, account: Account) -> None:
-        twilio_signature.verify(request, account.settings)
+        signature.verify(request, account.settings)
 
     def answer(self, request: RawRequest, account: Account) -> None:
         """Twilio never asks; what is answered to a message is shown to the contact, so nothing is."""
 
     def parse(self, request: RawRequest, account: Account) -> list[Event]:
-        if twilio_signature.is_json(request):
+        if signature.is_json(request):
             log.info("update_left_out", tenant=account.tenant, account=account.name, reason="event_stream")
             return []
         told = request.query.get("marker", "")
         marker = told if MARKER.fullmatch(told) else ""
-        return twilio_inbound.events(twilio_signature.parameters(request), account, marker, self._tools.clock())
+        return inbound.events(signature.parameters(request), account, marker, self._tools.clock())
 
     def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
-        return twilio_outbound.calls(message, sending)
+        return outbound.calls(message, sending)
 
     def judge(self, call: Call, reply: Reply) -> str:
-        return twilio_errors.shown(reply)
+        return errors.shown(reply)
 
     def connect(self, account: Account) -> Connection:
         # Here and not above: Twilio's library is large, and only who sends needs it.
-        from connectors.whatsapp.twilio_connection import TwilioConnection
+        from connectors.whatsapp.twilio.connection import TwilioConnection
 
         return TwilioConnection(account, self._tools)

@@ -8,7 +8,7 @@ import aiohttp
 from yarl import URL
 
 from connectors.whatsapp.settings import TWILIO, TwilioAccount
-from connectors.whatsapp.twilio_client import Http, credentials
+from connectors.whatsapp.twilio.client import Http, credentials
 from schemas.errors import CredentialsRevoked, NotFound, SendDelayed, TooLarge
 
 HOPS = 3

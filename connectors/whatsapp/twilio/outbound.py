@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from connectors.markup import WHATSAPP, blank, label, labels, render, utf16
-from connectors.whatsapp import twilio_choices
 from connectors.whatsapp.settings import TwilioAccount
-from connectors.whatsapp.twilio_people import recipient
+from connectors.whatsapp.twilio.choices import payloads
+from connectors.whatsapp.twilio.people import recipient
 from schemas.errors import SendRefused
 from schemas.messages import Choice, OutboundMessage
 from schemas.ports import Call, Sending
@@ -56,7 +56,7 @@ def _ids(message: OutboundMessage, settings: TwilioAccount) -> list[str]:
     """What stands behind each button; empty where the choices become numbered lines."""
     if not 1 <= len(message.choices) <= MOST_ROWS:
         return []
-    return twilio_choices.payloads(message.id, message.choices, settings)
+    return payloads(message.id, message.choices, settings)
 
 
 def _with_choices(text: str, choices: Sequence[Choice], ids: Sequence[str], settings: TwilioAccount) -> Call:

@@ -13,10 +13,10 @@ import structlog
 from twilio.rest import Client
 
 from connectors.tools import Tools
-from connectors.whatsapp import twilio_files, twilio_history
 from connectors.whatsapp.settings import TwilioAccount
-from connectors.whatsapp.twilio_client import Http, client
-from connectors.whatsapp.twilio_outbound import CONTENT
+from connectors.whatsapp.twilio import files, history
+from connectors.whatsapp.twilio.client import Http, client
+from connectors.whatsapp.twilio.outbound import CONTENT
 from schemas.errors import SendDelayed, SendRefused, SendUnknown
 from schemas.messages import Attachment, RemoteFile
 from schemas.ports import Account, Call, Reply
@@ -70,11 +70,11 @@ class TwilioConnection:
         async def page(uri: str, query: dict[str, str] | None) -> Reply:
             return await self._request("GET", API + uri if uri else self._messages, params=query)
 
-        return await twilio_history.find(call, page)
+        return await history.find(call, page)
 
     async def fetch(self, file: RemoteFile, most: int) -> tuple[bytes, str, str]:
         http, _ = self._opened()
-        return await twilio_files.fetch(http, file.ref, self._settings, most)
+        return await files.fetch(http, file.ref, self._settings, most)
 
     async def seen(self, place: str, external_id: str) -> None:
         try:

@@ -10,9 +10,9 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.markup import blank, label, printable
-from connectors.whatsapp import twilio_choices, twilio_people
 from connectors.whatsapp.settings import TwilioAccount
-from connectors.whatsapp.twilio_errors import is_passing, reason
+from connectors.whatsapp.twilio import choices, people
+from connectors.whatsapp.twilio.errors import is_passing, reason
 from schemas import topics
 from schemas.errors import InvalidRequest
 from schemas.messages import Author, FileKind, Location, ReceiptState, Referral, RemoteFile
@@ -81,15 +81,15 @@ def events(pairs: Sequence[tuple[str, str]], account: Account, marker: str, now:
         raise InvalidRequest("MessageSid is missing") from error
     ours, theirs = (form.sender, form.recipient) if form.status else (form.recipient, form.sender)
     owner = _owner(ours, account)
-    people = twilio_people.identified(*([theirs] if form.status else [form.user, theirs, form.number]))
-    if owner is None or not people or not theirs.startswith(twilio_people.PREFIX):
+    ids = people.identified(*([theirs] if form.status else [form.user, theirs, form.number]))
+    if owner is None or not ids or not theirs.startswith(people.PREFIX):
         return _left_out(account, form, "not_of_this_sender" if owner is None else "not_on_whatsapp")
     found = _receipt(form, marker, now) if form.status else _message(form, told, owner, now)
     if found is None:
         return _left_out(account, form, "unknown_status")
     kind, revision, payload = found
-    known_as = twilio_people.addresses(people)
-    return [Event(kind, people[0], form.sid, payload, known_as, revision, None if owner is account else owner)]
+    known_as = people.addresses(ids)
+    return [Event(kind, ids[0], form.sid, payload, known_as, revision, None if owner is account else owner)]
 
 
 def _owner(address: str, account: Account) -> Account | None:
@@ -127,7 +127,7 @@ def _message(form: Form, told: Mapping[str, str], account: Account, now: datetim
     if form.opt_out in ("STOP", "START"):
         # Twilio has confirmed it already, and an answer of ours would be refused. HELP is a message like any other.
         return topics.CONTACT_CHANGED, form.opt_out, {"opted_out": form.opt_out == "STOP", "at": now}
-    choice = twilio_choices.opened(form.button or form.row, account.settings)
+    choice = choices.opened(form.button or form.row, account.settings)
     payload: dict[str, Any] = {
         "author": Author(kind="contact", name=_name(form.name)),
         "text": printable(form.body or form.button_text or form.row_text),

@@ -14,8 +14,8 @@ from email.utils import parsedate_to_datetime
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from connectors.whatsapp.twilio_errors import FAILED, shown
-from connectors.whatsapp.twilio_outbound import folded, look
+from connectors.whatsapp.twilio.errors import FAILED, shown
+from connectors.whatsapp.twilio.outbound import folded, look
 from schemas.errors import SendRefused, SendUnknown
 from schemas.ports import Call, Reply
 
@@ -88,7 +88,8 @@ def _is_before(records: Sequence[Record], since: datetime) -> bool:
 
 def _fits(record: Record, looks: tuple[str, str], since: datetime) -> bool:
     kind, text = looks
-    if not record.direction.startswith("outbound") or record.status in FAILED or _is_before([record], since):
+    # What Twilio answers by itself, to HELP for one, is an "outbound-reply".
+    if record.direction != "outbound-api" or record.status in FAILED or _is_before([record], since):
         return False
     if kind == "file":
         return record.num_media != "0"
