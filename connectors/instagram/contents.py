@@ -25,7 +25,7 @@ HEART = "❤️"
 
 
 def said(message: Said, attached: Sequence[Attached], account: Account) -> dict[str, Any]:
-    payload: dict[str, Any] = {"text": message.text, "files": _files(attached)}
+    payload: dict[str, Any] = {"text": message.text, "files": [file for each in attached if (file := _file(each))]}
     if message.quick_reply is not None and (choice := opened(message.quick_reply.payload, account)):
         payload["choice"] = choice
     if (origin := _origin(message, attached)) is not None:
@@ -65,20 +65,17 @@ def _origin(message: Said, attached: Sequence[Attached]) -> Referral | None:
     return Referral(source=posts[-1].type, url=posts[-1].payload.url, headline=posts[-1].payload.title)
 
 
-def _files(attached: Sequence[Attached]) -> list[RemoteFile]:
-    return [
-        RemoteFile(ref=each.payload.url, kind=FILES[each.type])
-        for each in attached
-        if each.type in FILES and each.payload is not None and each.payload.url
-    ]
+def _file(attached: Attached) -> RemoteFile | None:
+    """None for what is not to be fetched: a story that names us may not be stored, a picture for one look is not handed
+    over, and what has no address cannot be had."""
+    if attached.type not in FILES or attached.payload is None or not attached.payload.url:
+        return None
+    return RemoteFile(ref=attached.payload.url, kind=FILES[attached.type])
 
 
 def _unsupported(message: Said, attached: Sequence[Attached], payload: dict[str, Any]) -> str:
-    """The first kind that cannot be passed on: a story that names us may not be stored, a picture for one look is not
-    handed over, a file without an address cannot be had."""
-    fetched = len(payload["files"])
-    lost = [each.type for each in attached if each.type not in FILES and each.type != "like_heart"]
-    lost += [each.type for each in attached if each.type in FILES][fetched:]
+    """The last kind that cannot be passed on."""
+    lost = [each.type for each in attached if _file(each) is None and each.type != "like_heart"]
     if lost:
         return shown_name(lost[-1])[:40] or "unsupported"
-    return "unsupported" if message.is_unsupported or not (payload["text"] or fetched) else ""
+    return "unsupported" if message.is_unsupported or not (payload["text"] or payload["files"]) else ""

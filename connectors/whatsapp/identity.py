@@ -23,8 +23,8 @@ class Party:
 
     def also(self, *values: str) -> Party:
         """The same person, with more ids; the newest stand last."""
-        more = [each for each in values if each and each != self.place and each not in self.aliases]
-        return Party(self.place, (*self.aliases, *more), self.name)
+        ids = dict.fromkeys([self.place, *self.aliases, *filter(None, values)])
+        return Party(self.place, tuple(ids)[1:], self.name)
 
     def event(self, type_: str, external_id: str, payload: Mapping[str, Any], revision: str = "") -> Event:
         addresses = [Address(channel=CHANNEL, value=each, assurance="channel") for each in (self.place, *self.aliases)]

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from connectors.registry import open_channel, settings_of
 from connectors.tools import Tools
+from schemas.conversation import Contact
 from schemas.errors import DeliveryError, ParleyError
 from schemas.messages import OutboundMessage
 from schemas.ports import Account, Call, Channel, Event, RawRequest, Reply, Sending
@@ -120,8 +121,10 @@ def message(case: Path) -> OutboundMessage:
 def calls(channel: str, case: Path) -> list[Call]:
     """Raises SendRefused."""
     told = read(case / "message.json")
-    conversation = {"conversation": "conversation-1", **told.get("sending", {})}
-    sending = Sending(account=account(channel, told.get("account", "")), **conversation)
+    about = {"conversation": "conversation-1", **told.get("sending", {})}
+    if "contact" in about:
+        about["contact"] = Contact.model_validate(about["contact"])
+    sending = Sending(account=account(channel, told.get("account", "")), **about)
     return opened(channel)[0].render(message(case), sending)
 
 

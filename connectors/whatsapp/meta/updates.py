@@ -117,7 +117,7 @@ class Updates:
 
     def _received(self, sent: Sent, payload: Payload, who: Party, author: Author) -> Event:
         payload = {"author": author, "sent_at": moment(sent.timestamp, self._now), **payload}
-        if context := _or_none(Context.model_validate, sent.context):
+        if (context := _or_none(Context.model_validate, sent.context)) and context.id:
             payload["in_reply_to"] = context.id
         if origin := _or_none(referral, sent.referral):
             payload["referral"] = origin
