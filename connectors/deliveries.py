@@ -11,7 +11,7 @@ from schemas import ids, spans, topics
 from schemas.conversation import Delivered
 from schemas.crashpoints import reach
 from schemas.envelope import Envelope, envelope
-from schemas.messages import MessageState
+from schemas.messages import MessageState, OutboundMessage, TranscriptMessage
 from schemas.ports import Bus, Clock, Metrics, State
 
 log = structlog.get_logger("parley.outbound")
@@ -77,12 +77,14 @@ class Ledger:
             traceparent=spans.traceparent(sent.traceparent),
         )
         await self._state.deliveries.record(sent.conversation, told)
+        numbered = await self._numbered(sent, told)
         if external_id:
+            # After the line: a receipt that finds its message has a line to mark.
             await self._state.deliveries.bind(
                 sent.tenant, sent.channel, sent.account, external_id, sent.conversation, whole or message_id
             )
         reach("connector.after_record")
-        self._facts.append(fact(sent, await self._numbered(sent.conversation, told)))
+        self._facts.append(fact(sent, numbered))
         if not told.part_of:
             self._metrics.count("parley_outbound_total", channel=sent.channel, result=outcome)
         log.info(
@@ -106,7 +108,7 @@ class Ledger:
             await self._state.deliveries.bind(
                 sent.tenant, sent.channel, sent.account, told.external_id, sent.conversation, whole or message_id
             )
-        self._facts.append(fact(sent, await self._numbered(sent.conversation, told)))
+        self._facts.append(fact(sent, await self._numbered(sent, told)))
         return told.state
 
     async def flush(self) -> None:
@@ -115,12 +117,23 @@ class Ledger:
             await self._bus.append(self._facts)
             self._facts = []
 
-    async def _numbered(self, conversation: str, told: Delivered) -> Delivered:
+    async def _numbered(self, sent: Envelope, told: Delivered) -> Delivered:
         """Show the outcome in the transcript. The event tells the line's number, so that a rebuild gives it again."""
-        state = SHOWN.get(told.state)
+        conversation, state = sent.conversation, SHOWN.get(told.state)
         if state is None or told.part_of:
             return told
         await self._state.transcript.mark(conversation, [told.message_id], state)
         await live.receipts(self._state.signals, conversation, [told.message_id], state)
         line = await self._state.transcript.find(conversation, told.message_id)
-        return told if line is None else told.model_copy(update={"seq": line.seq})
+        seq = line.seq if line is not None else await self._add(sent, told, state)
+        return told.model_copy(update={"seq": seq}) if seq else told
+
+    async def _add(self, sent: Envelope, told: Delivered, state: MessageState) -> int:
+        """A vendor's channel shows messages elsewhere, so their lines are written here. 0: the message is not shown,
+        or no longer on record (a repeat after days)."""
+        message = sent.payload(OutboundMessage)
+        if state == "dropped" or message.id != told.message_id:
+            return 0
+        seq = await self._state.transcript.add(sent.conversation, TranscriptMessage.of_outbound(message, state))
+        await live.message(self._state.signals, sent.conversation)
+        return seq

@@ -88,7 +88,16 @@ class Receipts:
             )
         # A piece before the last says nothing of the whole yet, unless it failed.
         if receipt.state == "failed" or whole == receipt.marker:
+            await self._await_line(event.conversation, whole, receipt)
             await self._mark(event.conversation, [whole], receipt.state)
+
+    async def _await_line(self, conversation: str, message_id: str, receipt: Receipt) -> None:
+        """Raises Parked while the sender, which writes the line, has not heard what we know already."""
+        if (
+            self._clock() < receipt.at + PATIENCE
+            and await self._state.transcript.find(conversation, message_id) is None
+        ):
+            raise Parked("the line of a receipt is not written yet", until=self._clock() + LOOK_AGAIN)
 
     async def _up_to(self, conversation: str, receipt: Receipt) -> None:
         """Downwards page by page, until a page has nothing left to mark: what is older was marked before."""

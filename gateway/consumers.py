@@ -29,6 +29,10 @@ DRAIN = 25.0
 """Seconds that a worker waits for its running turns when it stops or loses partitions."""
 
 
+async def _nothing() -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Consumer:
     """One member of one consumer group."""
@@ -38,6 +42,8 @@ class Consumer:
     channel: str
     handler: LaneHandler
     give_up: GiveUp
+    close: Callable[[], Awaitable[None]] = _nothing
+    """Called when nothing is handled any more; it may be started again."""
 
 
 def worker_settings(tenants: dict[str, Tenant]) -> WorkerSettings:
@@ -104,7 +110,8 @@ def connector_consumers(parts: Parts, channels: Sequence[str]) -> list[Consumer]
         )
         receipts = Receipts(state=parts.state, clock=parts.clock)
         send, apply = paced(outbound.handle, pace), paced(receipts.handle, pace)
-        consumers.append(Consumer(topics.outbound(name), topics.sender_group(name), name, send, desk.give_up))
+        sender = Consumer(topics.outbound(name), topics.sender_group(name), name, send, desk.give_up, outbound.close)
+        consumers.append(sender)
         consumers.append(Consumer(topics.inbound(name), topics.receipts_group(name), name, apply, receipts.give_up))
     return consumers
 
@@ -146,6 +153,7 @@ class Consumers:
                 await lanes.run([consumer.topic], consumer.group, consumer.handler, consumer.give_up, member=member)
             finally:
                 stopper.cancel()
+                await consumer.close()
 
         return part
 

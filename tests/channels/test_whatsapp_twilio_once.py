@@ -209,10 +209,15 @@ async def test_a_status_with_our_marker_ends_the_doubt_without_a_look_up(world: 
     message = world.message()
     await world.state.deliveries.begin_send(world.conversation, message, deadline=60, now=world.clock())
     told = Receipt(state="delivered", at=world.clock(), external_id="SM" + "6" * 32, marker=ID)
-    await world.receipts.handle(world.batch(told, topics.RECEIPT_RECORDED))
+    batch = world.batch(told, topics.RECEIPT_RECORDED)
+    with pytest.raises(Parked):
+        await world.receipts.handle(batch)
     outcome = await world.deliver(message)
+    await world.receipts.handle(batch)
     assert (world.shown, outcome.state, outcome.external_id) == ([], "sent", "SM" + "6" * 32)
-    assert [each.operation for each in world.vendor.ledger.requests] == []
+    assert world.vendor.ledger.requests == []
+    said, answered = await world.state.transcript.read(world.conversation)
+    assert (said.text, answered.id, answered.state) == ("Hello", ID, "delivered")
 
 
 async def test_what_twilio_refuses_fails_with_its_reason(world: World) -> None:

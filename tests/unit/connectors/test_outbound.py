@@ -44,6 +44,21 @@ async def test_messages_are_sent_in_order_and_told_in_one_append(world: World) -
     assert found == (world.conversation, "r3")
 
 
+async def test_what_a_vendor_showed_is_a_line_of_the_transcript(world: World) -> None:
+    channel = Scripted("x-1", SendRefused("blocked"))
+    await world.claim()
+    batch = world.batch(world.message("r1", epoch=1), world.message("r2", epoch=1), world.message("r3"))
+    for _ in range(2):
+        await world.outbound(channel).handle(batch)
+    lines = await world.state.transcript.read(world.conversation)
+    assert [(line.id, line.state, line.text, line.seq) for line in lines] == [
+        ("r1", "sent", "text of r1", 1),
+        ("r2", "failed", "text of r2", 2),
+    ]
+    told = [event.payload(Delivered) for event in await world.logged()]
+    assert {(fact.message_id, fact.seq) for fact in told} == {("r1", 1), ("r2", 2), ("r3", 0)}
+
+
 async def test_a_fact_names_the_turn_and_its_cause(world: World) -> None:
     await world.outbound(Scripted()).handle(world.batch(world.message()))
     (event,) = await world.logged()

@@ -98,6 +98,15 @@ async def test_our_own_id_given_back_ends_the_doubt(world: World) -> None:
     assert found == (world.conversation, "l0")
 
 
+async def test_a_receipt_that_overtakes_the_answer_marks_the_line_once_it_is_written(world: World) -> None:
+    told = batch(world, Receipt(state="read", at=world.clock(), marker="r1", external_id="x-9"))
+    with pytest.raises(Parked):
+        await receipts(world).handle(told)
+    await world.outbound(Scripted()).handle(world.batch(world.message("r1")))
+    await receipts(world).handle(told)
+    assert await states(world) == ["read"]
+
+
 async def test_a_piece_that_arrived_says_nothing_of_the_whole_and_one_that_failed_does(world: World) -> None:
     for n in range(2):
         await add(world, n)
