@@ -43,7 +43,7 @@ class Consumer:
     handler: LaneHandler
     give_up: GiveUp
     close: Callable[[], Awaitable[None]] = _nothing
-    """Called when nothing is handled any more; it may be started again."""
+    """Called when nothing is handled any more."""
 
 
 def worker_settings(tenants: dict[str, Tenant]) -> WorkerSettings:
@@ -140,6 +140,7 @@ class Consumers:
     def start(self, consumers: Sequence[Consumer]) -> None:
         for consumer in consumers:
             self._supervisor.run(consumer.group, self._part(consumer))
+            self._supervisor.at_last(consumer.close)
 
     def _part(self, consumer: Consumer) -> Callable[[], Awaitable[None]]:
         gauges = GroupGauges(self._parts, consumer.topic, consumer.group, consumer.channel)
@@ -153,7 +154,6 @@ class Consumers:
                 await lanes.run([consumer.topic], consumer.group, consumer.handler, consumer.give_up, member=member)
             finally:
                 stopper.cancel()
-                await consumer.close()
 
         return part
 
