@@ -111,7 +111,14 @@ def _channels(config: Config, engine: Engine, blobs: Blobs) -> dict[str, Channel
         public_url=config.public_url or config.local_url,
         clock=now,
     )
-    tools = Tools(transcript=state.transcript, signals=state.signals, clock=now, read_file=blobs.get, link=desk.url)
+    tools = Tools(
+        transcript=state.transcript,
+        signals=state.signals,
+        clock=now,
+        read_file=blobs.get,
+        link=desk.url,
+        known=state.deliveries.by_external_id,
+    )
     return {name: open_channel(name, tools) for name in channels_of(config)}
 
 

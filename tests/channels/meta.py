@@ -30,6 +30,8 @@ class Bench:
     account: Account
     connection: Any
     files: dict[str, tuple[Attachment, bytes]] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
+    """The vendor's ids of messages that are known as sent."""
 
     def attach(self, name: str, type_: str, data: bytes) -> Attachment:
         file = Attachment(id=f"{len(self.files):064x}", name=name, type=type_, size=len(data))
@@ -86,21 +88,22 @@ async def bench_of(vendor: Any, **settings: Any) -> AsyncIterator[Bench]:
         vendor.call(receiver.url)
         receiver.verify_token = vendor.app.verify_token
         files: dict[str, tuple[Attachment, bytes]] = {}
-        channel = open_channel(vendor.name, _tools(files, receiver))
+        known: set[str] = set()
+        channel = open_channel(vendor.name, _tools(files, known, receiver))
         account = account_of(vendor.name, vendor.settings() | settings)
         connection = channel.connect(account)
         stack.push_async_callback(connection.close)
         await vendor.say("anna", "Hello")
         await vendor.settled()
         receiver.requests.clear()
-        yield Bench(vendor, channel, receiver, account, connection, files)
+        yield Bench(vendor, channel, receiver, account, connection, files, known)
 
 
 def account_of(channel: str, settings: dict[str, Any], name: str = "main") -> Account:
     return Account("shop", channel, name, TypeAdapter(settings_of(channel)).validate_python(settings))
 
 
-def _tools(files: dict[str, tuple[Attachment, bytes]], receiver: Receiver) -> Tools:
+def _tools(files: dict[str, tuple[Attachment, bytes]], known: set[str], receiver: Receiver) -> Tools:
     async def read_file(tenant: str, attachment: str) -> tuple[Attachment, bytes]:
         if attachment not in files:
             raise NotFound(f"no file {attachment} of {tenant}")
@@ -109,5 +112,8 @@ def _tools(files: dict[str, tuple[Attachment, bytes]], receiver: Receiver) -> To
     def link(tenant: str, attachment: str) -> str:
         return f"{receiver.base}/{tenant}/{attachment}"
 
+    async def is_known(tenant: str, channel: str, account: str, external_id: str) -> tuple[str, str] | None:
+        return ("conversation-1", MARKER) if external_id in known else None
+
     nothing: Any = None
-    return Tools(nothing, nothing, lambda: datetime.now(UTC), read_file, link)
+    return Tools(nothing, nothing, lambda: datetime.now(UTC), read_file, link, is_known)
