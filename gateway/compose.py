@@ -119,6 +119,7 @@ def _channels(config: Config, engine: Engine, blobs: Blobs) -> dict[str, Channel
         read_file=blobs.get,
         link=desk.url,
         webhook=lambda account: public_url + path_of(account) if public_url else "",
+        known=state.deliveries.by_external_id,
     )
     return {name: open_channel(name, tools) for name in channels_of(config)}
 

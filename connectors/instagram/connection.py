@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,7 +25,6 @@ DETAILED = 20
 """Messages of a conversation that Meta tells about."""
 LOOK_EVERY = 0.55
 """Seconds: two look-ups a second are allowed for an account, and one question takes at least three."""
-REMEMBERED = 5_000
 
 
 class InstagramConnection:
@@ -36,8 +34,6 @@ class InstagramConnection:
         self._last_look = 0.0
         self._looking = asyncio.Lock()
         self._graph = GraphClient(account.settings.api_base, account.settings.access_token.get_secret_value())
-        self._sent: OrderedDict[str, str] = OrderedDict()
-        """Mid → marker, of what this process sent: none of these is what another marker is looked up for."""
 
     async def perform(self, call: Call, marker: str) -> Reply:
         body = {name: value for name, value in call.arguments.items() if name != "after"}
@@ -45,13 +41,11 @@ class InstagramConnection:
             attachment = body["message"]["attachment"]
             url = self._tools.link(self._account.tenant, file.id)
             body["message"] = {"attachment": {**attachment, "payload": {"url": url}}}
-        reply = await self._graph.post("me/messages", body)
-        self._remember(reply, marker)
-        return reply
+        return await self._graph.post("me/messages", body)
 
     async def lookup(self, call: Call, marker: str) -> str | None:
-        """By the conversation itself: what we said there after the message that this one answers. Raises SendDelayed
-        where Meta does not answer now."""
+        """By the conversation itself: what we said there after the message that this one answers, and that is not known
+        as another message of ours. Raises SendDelayed where Meta does not answer now."""
         arguments = call.arguments
         wanted = str(arguments["message"].get("text", "")).strip()
         async with self._looking:
@@ -59,7 +53,7 @@ class InstagramConnection:
                 mid = str(row["id"])
                 if mid == arguments["after"]:
                     return None
-                if self._sent.get(mid, marker) == marker and await self._says(row, wanted, arguments):
+                if not await self._is_known(mid) and await self._says(row, wanted, arguments):
                     return mid
         return None
 
@@ -84,12 +78,9 @@ class InstagramConnection:
     async def close(self) -> None:
         await self._graph.close()
 
-    def _remember(self, reply: Reply, marker: str) -> None:
-        mid = reply.body.get("message_id") if isinstance(reply.body, dict) else None
-        if reply.status == 200 and isinstance(mid, str):
-            self._sent[mid] = marker
-            if len(self._sent) > REMEMBERED:
-                self._sent.popitem(last=False)
+    async def _is_known(self, mid: str) -> bool:
+        account = self._account
+        return await self._tools.known(account.tenant, account.channel, account.name, mid) is not None
 
     async def _history(self, person: str) -> list[dict[str, Any]]:
         """Newest first."""

@@ -126,6 +126,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             clock=clock,
             read_file=no_files,
             link=lambda tenant, file: f"{receiver.base}/{file}",
+            known=state.deliveries.by_external_id,
         )
         outbound = Outbound(
             open_channel("whatsapp", tools),

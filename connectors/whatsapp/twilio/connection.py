@@ -48,7 +48,7 @@ class TwilioConnection:
         self._making = asyncio.Lock()
 
     async def perform(self, call: Call, marker: str) -> Reply:
-        form = {name: value for name, value in call.arguments.items() if name not in ("trace", "types")}
+        form = {name: value for name, value in call.arguments.items() if name not in ("since", "types")}
         if call.operation == CONTENT:
             made = await self._content(call.arguments["types"])
             if isinstance(made, Reply):
@@ -70,7 +70,11 @@ class TwilioConnection:
         async def page(uri: str, query: dict[str, str] | None) -> Reply:
             return await self._request("GET", API + uri if uri else self._messages, params=query)
 
-        return await history.find(call, page)
+        async def known(sid: str) -> bool:
+            account = self._account
+            return await self._tools.known(account.tenant, account.channel, account.name, sid) is not None
+
+        return await history.find(call, page, known)
 
     async def fetch(self, file: RemoteFile, most: int) -> tuple[bytes, str, str]:
         http, _ = self._opened()

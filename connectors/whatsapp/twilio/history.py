@@ -1,9 +1,8 @@
 """Whether a message is in Twilio's own list, which is the only place where it can be asked for.
 
 No mark of ours is kept there. A message is known by its recipient, by how it looks, by when it may have been made at
-the earliest, and by how many of the same message look alike before it: a conversation sends one piece after the other,
-so those before it are there, or failed. Where Twilio knows of the same words since, from somebody else or from us, the
-look-up takes them for ours: the person has read them.
+the earliest, and by not being any other of ours: a conversation sends one piece after the other, and the id of each
+that was sent is on record. The same words from somebody else, since, are taken for ours: the person has read them.
 """
 
 from __future__ import annotations
@@ -24,6 +23,8 @@ SKEW = timedelta(seconds=10)
 """Between Twilio's clock and ours, its whole seconds included."""
 Ask = Callable[[str, dict[str, str] | None], Awaitable[Reply]]
 """``(uri, query)`` → a page; the first has no uri."""
+Known = Callable[[str], Awaitable[bool]]
+"""Whether an id is on record as one of ours."""
 
 
 class Record(BaseModel):
@@ -51,10 +52,9 @@ class Page(BaseModel):
     next_page_uri: str | None = None
 
 
-async def find(call: Call, ask: Ask) -> str | None:
+async def find(call: Call, ask: Ask, known: Known) -> str | None:
     """The id, or None: Twilio has not taken it. Raises SendUnknown, SendDelayed, CredentialsRevoked."""
-    trace = call.arguments["trace"]
-    since = datetime.fromisoformat(trace["since"]) - SKEW
+    since = datetime.fromisoformat(call.arguments["since"]) - SKEW
     ends = {"To": call.arguments["To"], "From": call.arguments["From"], "PageSize": str(PAGE)}
     page = _page(await ask("", ends))
     records = list(page.messages)
@@ -65,8 +65,10 @@ async def find(call: Call, ask: Ask) -> str | None:
         records += page.messages
     else:
         raise SendUnknown("too many messages to look through")
-    alike = [each.sid for each in reversed(records) if _fits(each, look(call), since)]
-    return alike[trace["nth"]] if trace["nth"] < len(alike) else None
+    for record in reversed(records):
+        if _fits(record, look(call), since) and not await known(record.sid):
+            return record.sid
+    return None
 
 
 def _page(reply: Reply) -> Page:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from connectors.markup import WHATSAPP, blank, label, labels, render, utf16
@@ -34,8 +35,10 @@ def calls(message: OutboundMessage, sending: Sending) -> list[Call]:
     made = _free(message, settings) if sending.window_open else [_template(message, settings)]
     if not made:
         raise SendRefused("empty")
-    to = recipient(message.place, sending.contact)
-    return _traceable(made, {"To": to, "From": settings.from_}, message)
+    ends = {"To": recipient(message.place, sending.contact), "From": settings.from_}
+    # Since when it may be there is for a look-up.
+    since = {"since": message.created_at.isoformat()}
+    return [replace(call, arguments={**ends, **call.arguments, **since}) for call in made]
 
 
 def _free(message: OutboundMessage, settings: TwilioAccount) -> list[Call]:
@@ -105,20 +108,6 @@ def _numbers(choices: Sequence[Choice]) -> range:
 
 def _named(letter: str, values: Iterable[str]) -> dict[str, str]:
     return {f"{letter}{number}": value for number, value in enumerate(values, 1)}
-
-
-def _traceable(made: Sequence[Call], ends: dict[str, str], message: OutboundMessage) -> list[Call]:
-    """With what a look-up needs to know: since when it may be there, and which of those that look the same it is."""
-    seen: list[tuple[str, str]] = []
-
-    def finished() -> Iterator[Call]:
-        for call in made:
-            looks = look(call)
-            trace = {"since": message.created_at.isoformat(), "nth": seen.count(looks)}
-            seen.append(looks)
-            yield Call(call.operation, {**ends, **call.arguments, "trace": trace}, call.files)
-
-    return list(finished())
 
 
 def look(call: Call) -> tuple[str, str]:

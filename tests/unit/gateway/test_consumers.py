@@ -33,6 +33,6 @@ async def test_what_a_consumer_holds_open_is_closed_once_nothing_is_handled_any_
     consumers.start([Consumer("t", group, "web", nothing, nothing, close) for group in ("a", "b")])  # type: ignore[arg-type]
     await asyncio.sleep(0)  # the parts begin
     supervisor.stopping.set()
-    await supervisor.wait()
+    await supervisor.finish(5)
     assert sorted(order[:2]) == ["a ended", "b ended"]
     assert order[2:] == ["closed", "closed"]

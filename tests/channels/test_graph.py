@@ -1,0 +1,168 @@
+"""What WhatsApp and Instagram share: what Graph's errors mean, and the seal on a choice."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from connectors.graph.choices import fit, opened, sealed
+from connectors.graph.failures import failure
+from connectors.graph.parts import moment
+from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
+from schemas.messages import Choice, Choosing, OutboundMessage
+from schemas.ports import Reply
+from tests.channels.meta import account_of
+from tests.harness.tools import NOW
+
+APP = {"ig_id": "17841400000000001", "access_token": "t", "app_secret": "secret", "verify_token": "v"}
+ACCOUNT = account_of("instagram", APP)
+OTHER_APP = account_of("instagram", APP | {"app_secret": "other"})
+
+
+def message(*choices: str, id_: str = "m1") -> OutboundMessage:
+    made = [Choice(id=each, label=each) for each in choices]
+    author: Any = {"kind": "agent"}
+    return OutboundMessage(
+        id=id_, author=author, text="?", place="p", contact_id="c", choices=made, created_at=NOW, expires_at=NOW
+    )
+
+
+def failed(
+    code: Any, subcode: Any = None, *, status: int = 400, headers: dict[str, str] | None = None
+) -> DeliveryError:
+    error = {"message": "anything", "code": code, "error_subcode": subcode}
+    return failure(Reply(status, {"error": error}, headers or {}))
+
+
+@pytest.mark.parametrize(
+    ("code", "subcode", "reason"),
+    [
+        (131047, None, "window_closed"),
+        (10, 2534022, "window_closed"),
+        (131026, None, "undeliverable"),
+        (131021, None, "own_number"),
+        (131030, None, "not_allowed"),
+        (131051, None, "unsupported_type"),
+        (131053, None, "file_unusable"),
+        (132001, None, "template_unusable"),
+        (132069, None, "template_unusable"),
+        (137000, None, "identity_changed"),
+        (139101, None, "blocked"),
+        (551, 1545041, "blocked"),
+        (230, None, "no_consent"),
+        (100, 2534014, "not_found"),
+        (100, 2534001, "not_found"),
+        (100, None, "invalid"),
+        (131009, None, "invalid"),
+        (139998, None, "code_139998"),
+    ],
+)
+def test_a_refusal_has_a_short_reason_that_follows_from_the_code(code: int, subcode: int | None, reason: str) -> None:
+    error = failed(code, subcode)
+    assert isinstance(error, SendRefused)
+    assert error.message == reason
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 500, 503])
+def test_the_code_decides_and_not_the_status(status: int) -> None:
+    assert isinstance(failed(190, status=status), CredentialsRevoked)
+    assert isinstance(failed(131056, status=status), SendDelayed)
+    assert isinstance(failed(131047, status=status), SendRefused)
+    assert isinstance(failed(131000, status=status), SendUnknown)
+
+
+@pytest.mark.parametrize("code", [0, 3, 10, 102, 104, 190, 200, 299, 368, 131005, 131031, 131042, 131045])
+def test_what_only_an_operator_can_mend_stops_the_account(code: int) -> None:
+    assert isinstance(failed(code), CredentialsRevoked)
+
+
+@pytest.mark.parametrize("code", [4, 17, 32, 613, 80007, 130429, 131048, 131057, 131064, 133016])
+def test_a_limit_of_more_than_one_person_holds_the_account(code: int) -> None:
+    error = failed(code)
+    assert isinstance(error, SendDelayed)
+    assert error.of_account
+    assert error.retry_after_ms
+
+
+@pytest.mark.parametrize(
+    ("headers", "waits"),
+    [
+        ({}, 60_000),
+        ({"retry-after": "7"}, 7_000),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, 60_000),
+        ({"retry-after": "²"}, 60_000),
+        ({"x-business-use-case-usage": json.dumps({"1": [{"estimated_time_to_regain_access": 3}]})}, 180_000),
+        ({"x-business-use-case-usage": json.dumps({"1": [{"estimated_time_to_regain_access": 0}]})}, 60_000),
+        ({"x-business-use-case-usage": "nonsense"}, 60_000),
+        ({"x-business-use-case-usage": "[]"}, 60_000),
+        ({"x-business-use-case-usage": '{"1": [{"type": "messaging"}]}'}, 60_000),
+        ({"x-business-use-case-usage": '{"1": [{"estimated_time_to_regain_access": "soon"}]}'}, 60_000),
+    ],
+)
+def test_how_long_to_wait_is_read_from_the_headers_where_they_tell(headers: dict[str, str], waits: int) -> None:
+    assert failed(4, headers=headers).retry_after_ms == waits
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (Reply(502, "<html>"), SendUnknown),
+        (Reply(200, "{"), SendUnknown),
+        (Reply(408, ""), SendUnknown),
+        (Reply(302, ""), SendUnknown),
+        (Reply(429, ""), SendDelayed),
+        (Reply(401, ""), CredentialsRevoked),
+        (Reply(413, "<html>"), SendRefused),
+        (Reply(400, {"error": "words"}), SendRefused),
+        (Reply(400, {"error": {"code": "190"}}), SendRefused),
+        (Reply(500, {"error": {"code": None}}), SendUnknown),
+        (Reply(500, []), SendUnknown),
+    ],
+)
+def test_an_answer_without_a_code_is_judged_by_its_status(reply: Reply, kind: type[DeliveryError]) -> None:
+    assert type(failure(reply)) is kind
+
+
+@pytest.mark.parametrize("choice", ["yes", "a|b", "|", "", "größer", "x" * 900])
+def test_a_sealed_choice_opens_as_what_it_was(choice: str) -> None:
+    (payload,) = sealed(message(choice), ACCOUNT)
+    assert opened(payload, ACCOUNT) == Choosing(in_reply_to="m1", id=choice)
+
+
+def test_a_payload_that_was_changed_or_made_elsewhere_opens_as_nothing() -> None:
+    (payload,) = sealed(message("yes"), ACCOUNT)
+    (elsewhere,) = sealed(message("yes"), OTHER_APP)
+    (of_another,) = sealed(message("yes", id_="m2"), ACCOUNT)
+    seal = of_another.rpartition("|")[2]
+    for forged in (
+        "",
+        "|",
+        "||",
+        "ORDER",
+        payload[:-1],
+        payload + "x",
+        f"m1|yes|{seal}",
+        elsewhere,
+        "m1|no|" + payload[-16:],
+    ):
+        assert opened(forged, ACCOUNT) is None
+
+
+def test_choices_fit_only_with_all_their_labels_and_payloads() -> None:
+    choices = [Choice(id="a", label="x" * 20), Choice(id="b", label="y")]
+    assert fit(choices, ["p" * 50] * 2, most=2, title=20, payload=50)
+    assert not fit(choices, ["p" * 50] * 2, most=1, title=20, payload=50)
+    assert not fit(choices, ["p" * 50] * 2, most=2, title=19, payload=50)
+    assert not fit(choices, ["p" * 51] * 2, most=2, title=20, payload=50)
+    assert not fit([], [], most=2, title=20, payload=50)
+
+
+@pytest.mark.parametrize("stamp", ["", "soon", "nan", "inf", "-1e30", "1e300", "None"])
+def test_a_time_that_makes_no_sense_is_now(stamp: str) -> None:
+    assert moment(stamp, NOW) == NOW
+
+
+def test_a_time_may_be_in_seconds_or_in_milliseconds() -> None:
+    assert moment("1777887000", NOW) == moment("1777887000000", NOW) == NOW
