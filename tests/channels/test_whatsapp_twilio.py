@@ -5,20 +5,26 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connectors.whatsapp.twilio.choices import opened as picked
 from connectors.whatsapp.twilio.choices import payload
 from connectors.whatsapp.twilio.errors import REASONS, shown
+from connectors.whatsapp.twilio.inbound import Form
 from connectors.whatsapp.twilio.people import identified, recipient
+from schemas import topics
 from schemas.conversation import Contact
-from schemas.errors import DeliveryError, SendRefused
+from schemas.errors import DeliveryError, SendRefused, Unauthorized
 from schemas.messages import Address
-from schemas.ports import Diverse, Reply
+from schemas.ports import Diverse, RawRequest, Reply
 from tests.channels.cases import cases
 from tests.channels.translation import account, calls, opened
 from tests.harness.tools import NOW
+from tests.platforms.twilio.signing import Signer
 
 TWILIO = [case for way in ("inbound", "outbound") for case in cases("whatsapp", way) if case.name.startswith("twilio")]
 
@@ -120,3 +126,44 @@ def test_a_message_goes_to_the_number_where_one_is_known(place: str, known: list
     addresses.append(Address(channel="slack", value="491519999999"))
     assert recipient(place, Contact(id="c", tenant="shop", addresses=addresses, created_at=NOW)) == expected
     assert recipient(place, None) == f"whatsapp:{'+' if place.isdigit() else ''}{place}"
+
+
+# ── Whatever comes ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+NAMES = [str(field.alias) for name, field in Form.model_fields.items() if name != "status"]
+NAMES += ["MediaUrl0", "MediaUrl1", "MediaContentType0", "Unknown"]
+VALUES = st.one_of(
+    st.text(max_size=40), st.sampled_from(["nan", "-1e999", "90", "٣", "whatsapp:+491510000001", "STOP"])
+)
+PAIRS = st.lists(st.tuples(st.sampled_from(NAMES), VALUES), max_size=12)
+RAW = st.binary(max_size=40)
+
+
+@given(pairs=PAIRS, raw=RAW, is_status=st.booleans())
+def test_every_signed_form_becomes_events_that_fit_their_types(
+    pairs: list[tuple[str, str]], raw: bytes, is_status: bool
+) -> None:
+    known = account("whatsapp", "twilio")
+    ends = [known.settings.from_, "whatsapp:+491510000001"]
+    theirs, ours = ("To", "From") if is_status else ("From", "To")
+    usual = [("AccountSid", known.settings.account_sid), ("MessageSid", "SM" + "0" * 32)]
+    usual += [(ours, ends[0]), (theirs, ends[1]), *([("MessageStatus", "read")] if is_status else [])]
+    body = urlencode([*usual, *(pair for pair in pairs if pair[0] != "AccountSid")]).encode() + b"&" + raw
+    read = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, errors="replace")
+    headers = Signer(known.settings.auth_token.get_secret_value()).headers("https://x.example/", read)
+    request = RawRequest("POST", "https://x.example/", {k.lower(): v for k, v in headers.items()}, {}, body)
+    channel, _ = opened("whatsapp")
+    if {value for name, value in read if name == "AccountSid"} == {known.settings.account_sid}:
+        channel.verify(request, known)
+    (event,) = channel.parse(request, known)
+    payload = {"sent_at": NOW, **event.payload, "id": "i", "place": event.place, "contact_id": "c"}
+    model = topics.EVENT_TYPES[event.type][0]
+    assert model.model_validate({"external_id": event.external_id, **payload}).model_dump_json()
+
+
+@given(RAW, st.text(max_size=40), st.text(max_size=40))
+def test_no_unsigned_request_gets_in_or_ends_in_a_bug(body: bytes, url: str, signature: str) -> None:
+    channel, _ = opened("whatsapp")
+    request = RawRequest("POST", url, {"x-twilio-signature": signature}, {}, body)
+    with pytest.raises(Unauthorized):
+        channel.verify(request, account("whatsapp", "twilio"))

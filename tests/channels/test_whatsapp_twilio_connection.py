@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from connectors.registry import settings_of
 from connectors.tools import Tools
 from connectors.whatsapp.twilio import Twilio, history
+from connectors.whatsapp.twilio.client import Http
 from connectors.whatsapp.twilio.connection import TwilioConnection
 from schemas import topics
 from schemas.errors import (
@@ -137,6 +138,26 @@ def test_twilios_library_is_loaded_only_by_who_sends() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+async def test_the_surroundings_of_the_process_do_not_change_where_requests_go(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWILIO_EDGE", "dublin")
+    monkeypatch.setenv("TWILIO_REGION", "ie1")
+    monkeypatch.setenv("TWILIO_AUTH_TOKEN", "another")
+    (call,) = setting.calls("Well?", choices=[Choice(id="y", label="Yes")])
+    await setting.send(call)
+    _, sdk = setting.connection._opened()
+    assert sdk.get_hostname("https://content.twilio.com/v1/Content") == "https://content.twilio.com/v1/Content"
+
+
+@pytest.mark.parametrize("host", ["api", "content", "messaging"])
+async def test_by_default_requests_go_to_twilio_itself(setting: Setting, host: str) -> None:
+    real = {name: value for name, value in setting.vendor.settings().items() if name != "api_base"}
+    http = Http(TypeAdapter(settings_of("whatsapp")).validate_python(real))
+    assert http.address(f"https://{host}.twilio.com/x?y=1") == f"https://{host}.twilio.com/x?y=1"
+    await http.close()
 
 
 def test_a_connection_can_do_all_that_a_vendor_can(setting: Setting) -> None:

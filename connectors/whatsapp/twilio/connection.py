@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -32,6 +33,7 @@ PATIENCE = 14.0
 """Seconds for one answer."""
 LARGEST_FILE = 16 * 1024 * 1024
 GONE_CONTENT = 21655
+VARIABLE = re.compile(r"{{(\w+)}}")
 
 
 class TwilioConnection:
@@ -95,9 +97,9 @@ class TwilioConnection:
 
     async def _content(self, types: dict[str, Any]) -> str | Reply:
         """The id of a form of this shape; what Twilio said where it did not want it. Raises SendDelayed."""
-        text = json.dumps(
-            {"friendly_name": "parley", "language": "en", "variables": {}, "types": types}, sort_keys=True
-        )
+        samples = {name: name for name in VARIABLE.findall(json.dumps(types))}
+        form = {"friendly_name": "parley", "language": "en", "variables": samples, "types": types}
+        text = json.dumps(form, sort_keys=True)
         key = hashlib.sha256(text.encode()).hexdigest()
         async with self._making:
             if key in self._contents:

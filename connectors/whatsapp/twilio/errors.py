@@ -50,9 +50,13 @@ FAILED = frozenset({"failed", "undelivered", "canceled"})
 
 def reason(code: str | int | None) -> str:
     """A short word for it, or the number."""
-    text = str(code or "")
-    known = REASONS.get(int(text)) if text.isascii() and text.isdigit() else None
-    return known or (f"twilio_{text[:10]}" if text else "failed")
+    known = number(str(code or ""))
+    return REASONS.get(known) or (f"twilio_{known}" if known else "failed")
+
+
+def number(text: str) -> int:
+    """0 for what is none, or is absurd."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 def is_passing(code: str) -> bool:
@@ -94,5 +98,4 @@ def _code(value: Any) -> int:
 
 
 def _retry_after(reply: Reply) -> int | None:
-    told = reply.headers.get("retry-after", "")
-    return int(told) * 1000 if told.isascii() and told.isdigit() and len(told) < 8 else None
+    return number(reply.headers.get("retry-after", "")) * 1000 or None

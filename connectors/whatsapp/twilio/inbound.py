@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from connectors.markup import blank, label, printable
 from connectors.whatsapp.settings import TwilioAccount
 from connectors.whatsapp.twilio import choices, people
-from connectors.whatsapp.twilio.errors import is_passing, reason
+from connectors.whatsapp.twilio.errors import is_passing, number, reason
 from schemas import topics
 from schemas.errors import InvalidRequest
 from schemas.messages import Author, FileKind, Location, ReceiptState, Referral, RemoteFile
@@ -21,7 +21,7 @@ from schemas.ports import Account, Event
 log = structlog.get_logger("parley.whatsapp")
 
 MOST_FILES = 10
-SID = r"[A-Z]{2}[0-9a-fA-F]{32}"
+SID = r"^[A-Z]{2}[0-9a-fA-F]{32}$"
 STATES: dict[str, ReceiptState] = {
     "accepted": "accepted",
     "scheduled": "accepted",
@@ -146,7 +146,7 @@ def _name(told: str) -> str:
 
 
 def _files(form: Form, told: Mapping[str, str]) -> list[RemoteFile]:
-    count = min(int(form.files), MOST_FILES) if form.files.isascii() and form.files.isdigit() else 0
+    count = min(number(form.files), MOST_FILES)
     types = {
         told[f"MediaUrl{n}"]: told.get(f"MediaContentType{n}", "") for n in range(count) if told.get(f"MediaUrl{n}")
     }
