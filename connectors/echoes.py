@@ -1,7 +1,8 @@
 """Echoes: what a vendor tells about words of our own side.
 
 Somebody of ours may have answered in the vendor's own app: that is a message of a person, who takes the conversation.
-Or it is what we have sent ourselves, which is nothing new. Where the vendor does not say which, what we have sent tells.
+Or it is what we have sent ourselves, which is nothing new. Where the vendor does not say which it is, what we have sent
+tells.
 """
 
 from __future__ import annotations
