@@ -20,13 +20,14 @@ from connectors import live
 from connectors.acquaintances import Acquaintances
 from connectors.contacts import ContactNews
 from connectors.conversations import OpenConversations
+from connectors.echoes import Echoes
 from schemas import ids, spans, topics
 from schemas.conversation import Contact, Origin
 from schemas.crashpoints import reach
 from schemas.envelope import Envelope, envelope
 from schemas.errors import IdReused, InvalidRequest
 from schemas.messages import InboundMessage, TranscriptMessage
-from schemas.ports import Account, Bus, Clock, Contacts, Conversations, Event, Metrics, Signals, Transcript
+from schemas.ports import Account, Bus, Clock, Contacts, Conversations, Deliveries, Event, Metrics, Signals, Transcript
 
 
 @dataclass(slots=True)
@@ -66,6 +67,7 @@ class Inbound:
         signals: Signals,
         metrics: Metrics,
         clock: Clock,
+        deliveries: Deliveries,
         keeps_transcript: frozenset[str] = frozenset({"web"}),
     ) -> None:
         self._bus = bus
@@ -77,6 +79,7 @@ class Inbound:
         self._keeps_transcript = keeps_transcript
         self._news = ContactNews()
         self._open = OpenConversations(conversations, clock)
+        self._echoes = Echoes(deliveries, clock)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.under_way = 0
         """Calls of ``accept`` that have not ended."""
@@ -84,7 +87,8 @@ class Inbound:
     async def accept(
         self, account: Account, events: Sequence[Event], *, admit: Callable[[], Awaitable[None]] | None = None
     ) -> list[Accepted]:
-        """Append the events durably; when this returns they are accepted. Order is kept inside a conversation.
+        """Append the events durably; when this returns they are accepted. Order is kept inside a conversation. What is
+        only the echo of something that we have sent is left out.
 
         ``admit`` is awaited once before the append, unless all events are known repeats; it may refuse by raising.
 
@@ -109,6 +113,8 @@ class Inbound:
             asked = (account.tenant, account.channel, account.name, event.place, event.addresses)
             # A coroutine for what is known would cost more than the answer.
             found = self._contacts.recent(*asked, now=now) or await self._contacts.resolve(*asked, now=now)
+            if event.echo and await self._echoes.is_ours(account, found[1], event.external_id):
+                continue
             entries.append(_entry(account, event, now, *found))
         if account.channel not in self._keeps_transcript:
             if entries and admit is not None:

@@ -71,6 +71,7 @@ def _inbound(parts: Parts) -> Inbound:
         signals=state.signals,
         metrics=parts.metrics,
         clock=parts.clock,
+        deliveries=state.deliveries,
     )
 
 

@@ -221,7 +221,7 @@ def _start_worker(parts: Parts, supervisor: Supervisor, channels: Sequence[str])
 
 def _start_connectors(parts: Parts, supervisor: Supervisor, channels: Sequence[str]) -> None:
     consumers = Consumers(parts, supervisor, member=_member("connectors"))
-    consumers.start(connector_consumers(parts, channels))
+    consumers.start(connector_consumers(parts, channels, supervisor))
     supervisor.every("connector gauges", gauges.EVERY, consumers.report)
 
 

@@ -94,8 +94,9 @@ def worker_consumers(worker: Worker, channels: Sequence[str]) -> list[Consumer]:
     ]
 
 
-def connector_consumers(parts: Parts, channels: Sequence[str]) -> list[Consumer]:
-    """Two a channel: the sender, and the one that applies receipts. One pace for all of them: they share a loop."""
+def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Supervisor) -> list[Consumer]:
+    """Two a channel: the sender, and the one that applies receipts. One pace for all of them: they share a loop. The
+    senders' connections are closed at last."""
     pace = Pace(SENDING)
     desk = DeadLetterDesk(bus=parts.bus, state=parts.state, metrics=parts.metrics, clock=parts.clock)
     consumers = []
@@ -108,6 +109,7 @@ def connector_consumers(parts: Parts, channels: Sequence[str]) -> list[Consumer]
             clock=parts.clock,
             account_of=parts.accounts,
         )
+        supervisor.at_last(outbound.close)
         receipts = Receipts(state=parts.state, clock=parts.clock)
         send, apply = paced(outbound.handle, pace), paced(receipts.handle, pace)
         sender = Consumer(topics.outbound(name), topics.sender_group(name), name, send, desk.give_up, outbound.close)

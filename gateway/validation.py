@@ -37,9 +37,12 @@ class Problems:
     def _note(self, detail: ErrorDetails) -> None:
         where = tuple(part for part in detail["loc"] if part != "[key]")
         where = self._written(where)
+        if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
+            # The key that tells the branches apart is what is wrong, not the mapping around it.
+            where = (*where, detail["ctx"]["discriminator"].strip("'"))
         if detail["type"] == "extra_forbidden":
             self.add(where, f"{dotted(where)}: unknown key{suggestion(str(where[-1]), self._known(where[:-1]))}")
-        elif detail["type"] == "missing":
+        elif detail["type"] in ("missing", "union_tag_not_found"):
             self.add(where, f"{dotted(where)}: must be set")
         elif not (self._value(where) is None and self._left_empty(where)):
             self.add(where, f"{dotted(where)}: {_wanted(detail, self._value(where))}")
@@ -119,5 +122,7 @@ def _wanted(detail: ErrorDetails, value: Any) -> str:
         return "must be a mapping of settings"
     if detail["type"] == "list_type":
         return "must be a list"
+    if detail["type"] == "union_tag_invalid":
+        return f"must be one of {detail['ctx']['expected_tags']}"
     message = detail["msg"].removeprefix("Value error, ").replace("Input should", "must")
     return message[:1].lower() + message[1:]

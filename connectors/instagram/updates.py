@@ -69,7 +69,7 @@ class Updates:
             return None
         is_ours = message.is_echo or update.sender.id == account.settings.ig_id
         if is_ours and (message.app_id or message.is_deleted):
-            # What an app has sent, ours or another. A person who answers in Instagram uses none.
+            # What an app has sent, ours or another.
             self._left_out("echo", account, external_id=message.mid)
             return None
         at = moment(update.timestamp, self._now)
@@ -79,7 +79,10 @@ class Updates:
         payload = contents.said(message, attached, account)
         payload |= {"author": PERSON if is_ours else CONTACT, "sent_at": at}
         place = update.recipient.id if is_ours else update.sender.id
-        return _event(place, topics.MESSAGE_RECEIVED, message.mid, payload)
+        event = _event(place, topics.MESSAGE_RECEIVED, message.mid, payload)
+        # A person who answers in Instagram uses no app; but nobody promises that the app is always named.
+        event.echo = is_ours
+        return event
 
     def _postback(self, update: Update, found: Any, account: Account) -> Event | None:
         postback = read(Postback, found, account)

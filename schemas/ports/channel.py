@@ -42,7 +42,10 @@ class Event:
     """What ``parse`` finds in a request: a typed payload on its way to an envelope. Never changed once made.
 
     ``account`` is set where a request carries what belongs to a sibling of the account that was called. A payload
-    refers to messages by the vendor's ids (``external_id``); ids of ours are filled in on the way to the log."""
+    refers to messages by the vendor's ids (``external_id``); ids of ours are filled in on the way to the log.
+
+    ``echo``: a message of our own side, of which the vendor does not say whether a person wrote it in the vendor's app
+    or we have sent it; it is left out when it is known as sent."""
 
     type: str
     place: str
@@ -51,6 +54,7 @@ class Event:
     addresses: Sequence[Address]
     revision: str = ""
     account: Account | None = None
+    echo: bool = False
 
 
 @dataclass(frozen=True, slots=True)

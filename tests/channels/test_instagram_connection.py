@@ -11,7 +11,7 @@ from connectors.instagram import connection
 from schemas.errors import CredentialsRevoked, NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
 from schemas.messages import RemoteFile
 from schemas.ports import Fetcher, Lookup, Seer
-from tests.channels.meta import MARKER, Bench, bench_of
+from tests.channels.meta import MARKER, Bench, account_of, bench_of
 from tests.platforms.meta import Instagram
 from tests.platforms.meta import instagram_content as content
 from tests.platforms.vendor import Fault, File
@@ -270,6 +270,15 @@ async def sent_file(bench: Bench) -> RemoteFile:
 
 
 async def test_a_file_is_fetched_without_showing_our_token(bench: Bench) -> None:
+    bench.receiver.answer = ("image/jpeg", "a pot")
+    settings = bench.vendor.settings() | {"api_base": bench.receiver.base}
+    elsewhere: Any = bench.channel.connect(account_of("instagram", settings))
+    await elsewhere.fetch(RemoteFile(ref=f"{bench.receiver.base}/file"), 1000)
+    assert "Authorization" not in bench.receiver.requests[-1].headers
+    await elsewhere.close()
+
+
+async def test_a_file_is_fetched_with_its_type_and_name(bench: Bench) -> None:
     assert isinstance(bench.connection, Fetcher)
     found = await sent_file(bench)
     assert await bench.connection.fetch(found, 1000) == (PHOTO.data, "image/jpeg", "image.jpg")

@@ -24,7 +24,7 @@ from infra.state.sqlite import open_sqlite_state
 from schemas import ids, topics
 from schemas.conversation import Delivered
 from schemas.envelope import Envelope, envelope
-from schemas.errors import Parked
+from schemas.errors import Parked, Unavailable
 from schemas.messages import InboundMessage, OutboundMessage, TranscriptMessage
 from schemas.ports import Account, Record, State
 from tests.channels.meta import Bench, bench_of
@@ -69,6 +69,7 @@ class World:
             signals=state.signals,
             metrics=PrometheusMetrics(),
             clock=self.clock,
+            deliveries=state.deliveries,
         )
         accepted = await inbound.accept(self.bench.account, await self.bench.events())
         self.bench.receiver.requests.clear()
@@ -148,6 +149,12 @@ class World:
             correlation_id="turn",
         )
         return Record(topics.topic_of(event), 0, 1, self.conversation, 0, event.headers(), event.data)
+
+    async def said(self) -> list[str]:
+        """What the log holds of what was said to us, or by people of ours elsewhere."""
+        topic = topics.inbound(self.bench.vendor.name)
+        events = [Envelope.from_wire(record.headers, record.value) async for record in await self.bus.read(topic)]
+        return [event.payload(InboundMessage).text for event in events if event.type == topics.MESSAGE_RECEIVED]
 
     @property
     def shown(self) -> list[str]:
@@ -295,3 +302,33 @@ async def test_on_instagram_a_persons_words_go_out_for_a_week_and_the_agents_for
     await instagram.send(instagram.say("r1"), instagram.say("r2", "I am Ben.", author=ben))
     assert [(await instagram.outcome(each)).state for each in ("r1", "r2")] == ["failed", "sent"]
     assert instagram.shown == ["I am Ben."]
+
+
+async def test_on_instagram_our_own_words_are_no_persons_even_if_no_app_is_named(instagram: World) -> None:
+    vendor = instagram.bench.vendor
+    vendor.echoes = "held"
+    await instagram.send(instagram.say())
+    vendor.echo(vendor.messages[vendor.ledger.shown[0].id])
+    vendor.human("anna", "I am Ben.")
+    await instagram.take_in()
+    assert await instagram.said() == ["When does it ship?", "I am Ben."]
+
+
+async def test_on_instagram_an_echo_waits_while_it_may_be_what_is_in_doubt(instagram: World) -> None:
+    vendor = instagram.bench.vendor
+    vendor.echoes = "held"
+    message = instagram.say()
+    vendor.echo(vendor.messages[await instagram.show(message)])
+    with pytest.raises(Unavailable):
+        await instagram.take_in()
+    await instagram.send(message, receipts=False)
+    await instagram.take_in()
+    assert await instagram.said() == ["When does it ship?"]
+
+
+async def test_on_instagram_a_send_that_nobody_remembers_holds_up_no_person(instagram: World) -> None:
+    await instagram.begin(instagram.say())
+    instagram.bench.vendor.human("anna", "I am Ben.")
+    instagram.later(HOURS)
+    await instagram.take_in()
+    assert await instagram.said() == ["When does it ship?", "I am Ben."]

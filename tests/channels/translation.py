@@ -90,6 +90,7 @@ def _event(event: Event) -> dict[str, Any]:
         "account": f"{event.account.tenant}/{event.account.name}" if event.account else "",
         "addresses": [address.model_dump() for address in event.addresses],
         "payload": _plain(dict(event.payload)),
+        **({"echo": True} if event.echo else {}),
     }
     return {name: value for name, value in told.items() if value not in ("", [])}
 

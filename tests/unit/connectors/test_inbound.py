@@ -10,7 +10,7 @@ import pytest
 from connectors import conversations
 from connectors.inbound import Inbound
 from schemas import ids, topics
-from schemas.errors import BusUnavailable, InvalidRequest, StateUnavailable
+from schemas.errors import BusUnavailable, InvalidRequest, StateUnavailable, Unavailable
 from schemas.messages import Address, InboundMessage, MessageDeleted, MessageEdited, Receipt, TranscriptMessage
 from schemas.ports import Account, Event
 from tests.unit.connectors.conftest import ACCOUNT, TENANT, World
@@ -31,6 +31,7 @@ async def inbound(world: World) -> Inbound:
         signals=state.signals,
         metrics=world.metrics,
         clock=world.clock,
+        deliveries=state.deliveries,
     )
 
 
@@ -176,3 +177,33 @@ async def test_the_line_of_a_message_is_what_the_worker_would_add(world: World, 
     line = TranscriptMessage.of_inbound(logged.payload(InboundMessage))
     # The worker adds the same line: one message, the same number.
     assert await world.state.transcript.add(accepted.conversation, line) == accepted.seq == 1
+
+
+def echoed(external_id: str) -> Event:
+    said = event(external_id=external_id, text="I am Ben.", author={"kind": "person"})
+    said.echo = True
+    return said
+
+
+async def test_an_echo_of_what_we_sent_is_left_out_and_a_persons_is_a_message(world: World, inbound: Inbound) -> None:
+    (first,) = await inbound.accept(VENDOR, [event(text="hi")])
+    await world.state.deliveries.bind(TENANT, "slack", ACCOUNT, "x-1", first.conversation, "r1")
+    accepted = await inbound.accept(VENDOR, [echoed("x-1"), echoed("x-2"), event(external_id="2", text="thanks")])
+    assert len(accepted) == 2
+    told = [each.payload(InboundMessage) for each in await world.logged(topics.inbound("slack"))]
+    assert [(each.external_id, each.author.kind) for each in told] == [
+        ("1", "contact"),
+        ("x-2", "person"),
+        ("2", "contact"),
+    ]
+
+
+async def test_an_echo_is_refused_for_now_while_it_may_be_what_is_being_sent(world: World, inbound: Inbound) -> None:
+    (first,) = await inbound.accept(VENDOR, [event(text="hi")])
+    sent = world.message("r1")
+    begun = await world.state.deliveries.begin_send(first.conversation, sent, deadline=60, now=world.clock())
+    assert begun == "go"
+    with pytest.raises(Unavailable):
+        await inbound.accept(VENDOR, [echoed("x-1")])
+    world.clock.now += timedelta(minutes=12)
+    assert len(await inbound.accept(VENDOR, [echoed("x-1")])) == 1

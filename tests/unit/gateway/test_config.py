@@ -131,6 +131,26 @@ def test_each_kind_of_mistake_is_told_with_its_place(tmp_path: Path, kind: str) 
     assert problem(tmp_path, text) == expected
 
 
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ("provider: twilio, form: 'whatsapp:+15550100'", "main.form: unknown key; did you mean 'from'?"),
+        ("provider: meta, verify_tokn: x", "main.verify_tokn: unknown key; did you mean 'verify_token'?"),
+        ("provider: pigeon", "main.provider: must be one of 'meta', 'twilio'"),
+        ("access_token: x", "main.provider: must be set"),
+        ("provider: meta, phone_number_id: '+15550100'", "must be the number's id (digits), not the number itself"),
+        ("provider: meta, app_secret: ' '", "main.app_secret: must not be empty"),
+        ("provider: meta, app_secret: hunter2", "main.access_token: must be set"),
+    ],
+)
+def test_a_mistake_in_an_account_is_told_in_the_words_of_its_provider(
+    tmp_path: Path, settings: str, expected: str
+) -> None:
+    told = problem(tmp_path, SHOP + f"    channels:\n      whatsapp:\n        main: {{{settings}}}\n")
+    assert expected in told
+    assert "hunter2" not in told
+
+
 def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
     told = problem(tmp_path, SHOP + "    chanels: {}\nlisten: x\nsecret_key: ${NOPE}\n")
     assert told.splitlines() == [
