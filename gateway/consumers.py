@@ -29,10 +29,6 @@ DRAIN = 25.0
 """Seconds that a worker waits for its running turns when it stops or loses partitions."""
 
 
-async def _nothing() -> None:
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class Consumer:
     """One member of one consumer group."""
@@ -42,8 +38,6 @@ class Consumer:
     channel: str
     handler: LaneHandler
     give_up: GiveUp
-    close: Callable[[], Awaitable[None]] = _nothing
-    """Called when nothing is handled any more."""
 
 
 def worker_settings(tenants: dict[str, Tenant]) -> WorkerSettings:
@@ -112,8 +106,7 @@ def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Super
         supervisor.at_last(outbound.close)
         receipts = Receipts(state=parts.state, clock=parts.clock)
         send, apply = paced(outbound.handle, pace), paced(receipts.handle, pace)
-        sender = Consumer(topics.outbound(name), topics.sender_group(name), name, send, desk.give_up, outbound.close)
-        consumers.append(sender)
+        consumers.append(Consumer(topics.outbound(name), topics.sender_group(name), name, send, desk.give_up))
         consumers.append(Consumer(topics.inbound(name), topics.receipts_group(name), name, apply, receipts.give_up))
     return consumers
 
@@ -142,7 +135,6 @@ class Consumers:
     def start(self, consumers: Sequence[Consumer]) -> None:
         for consumer in consumers:
             self._supervisor.run(consumer.group, self._part(consumer))
-            self._supervisor.at_last(consumer.close)
 
     def _part(self, consumer: Consumer) -> Callable[[], Awaitable[None]]:
         gauges = GroupGauges(self._parts, consumer.topic, consumer.group, consumer.channel)

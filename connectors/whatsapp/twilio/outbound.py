@@ -87,11 +87,14 @@ def _content(types: dict[str, Any], values: dict[str, str]) -> Call:
 
 
 def _template(message: OutboundMessage, settings: TwilioAccount) -> Call:
-    if settings.template is None:
-        raise SendRefused("window_closed")
-    parts = render(message.text, WHATSAPP, LONGEST_BODY, utf16, citations=message.citations).parts
+    """What does not fit into it is refused: half an answer would pass for a whole one."""
+    parts = render(
+        message.text, WHATSAPP, LONGEST_BODY, utf16, choices=message.choices, citations=message.citations
+    ).parts
     # Approved templates take no line ends, and no variable may be empty.
-    words = label(" ".join(parts), IN_TEMPLATE, utf16)
+    words = folded(" ".join(parts))
+    if settings.template is None or message.attachments or utf16(words) > IN_TEMPLATE:
+        raise SendRefused("window_closed")
     filled = {name: form.replace("{text}", words) for name, form in settings.template.variables.items()}
     values = {name: "…" if blank(value) else value for name, value in filled.items()}
     return Call(MESSAGE, {"ContentSid": settings.template.content_sid, "ContentVariables": _variables(values)})

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from gateway.consumers import Consumer, Consumers
+from connectors.outbound import Outbound
+from gateway.consumers import connector_consumers
 from gateway.supervisor import Supervisor
+from schemas.ports import Policy
 
 
-async def test_what_a_consumer_holds_open_is_closed_once_nothing_is_handled_any_more(
+async def test_the_connections_of_every_sender_are_closed_once_everything_has_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    order: list[str] = []
-    supervisor, nothing = Supervisor(), Any
+    closed: list[Outbound] = []
 
-    def part(self: Consumers, consumer: Consumer) -> Callable[[], Awaitable[None]]:
-        async def run() -> None:
-            await supervisor.stopping.wait()
-            order.append(f"{consumer.group} ended")
+    async def close(self: Outbound) -> None:
+        closed.append(self)
 
-        return run
-
-    async def close() -> None:
-        order.append("closed")
-
-    monkeypatch.setattr(Consumers, "_part", part)
-    consumers = Consumers(nothing, supervisor)  # type: ignore[arg-type]
-    consumers.start([Consumer("t", group, "web", nothing, nothing, close) for group in ("a", "b")])  # type: ignore[arg-type]
-    await asyncio.sleep(0)  # the parts begin
-    supervisor.stopping.set()
-    await supervisor.finish(5)
-    assert sorted(order[:2]) == ["a ended", "b ended"]
-    assert order[2:] == ["closed", "closed"]
+    monkeypatch.setattr(Outbound, "close", close)
+    channel = SimpleNamespace(policy=Policy())
+    parts: Any = SimpleNamespace(
+        channels={"web": channel, "slack": channel}, bus=None, state=None, metrics=None, clock=None, accounts=None
+    )
+    supervisor = Supervisor()
+    connector_consumers(parts, ["web", "slack"], supervisor)
+    assert closed == []
+    await supervisor.finish(1)
+    assert len(set(closed)) == 2
