@@ -12,10 +12,12 @@ import pytest
 
 from gateway.app import build_app, serving
 from gateway.compose import opened
+from gateway.parts import Parts
 from gateway.settings import Config
 from schemas import topics
 from schemas.envelope import Envelope
 from schemas.messages import InboundMessage, Receipt
+from schemas.ports import Call
 from tests.harness.processes import free_port
 from tests.platforms.pacing import Pace
 from tests.platforms.twilio import Twilio as Vendor
@@ -30,6 +32,7 @@ class Door:
     vendor: Vendor
     base: str
     log: list[Envelope]
+    parts: Parts
 
     async def heard(self, type_: str) -> list[Envelope]:
         await self.vendor.settled()
@@ -63,7 +66,7 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
             return await append(envelopes, **more)  # type: ignore[arg-type]
 
         parts.bus.append = noted  # type: ignore[assignment, method-assign]
-        yield Door(vendor, base, log)
+        yield Door(vendor, base, log, parts)
 
 
 async def test_a_message_is_accepted_under_the_public_address(door: Door) -> None:
@@ -85,6 +88,17 @@ async def test_a_status_keeps_the_marker_of_its_address(door: Door) -> None:
     (event,) = await door.heard(topics.RECEIPT_RECORDED)
     receipt = event.payload(Receipt)
     assert (receipt.marker, receipt.external_id, receipt.state) == (f"{ID}.0", record.sid, "delivered")
+
+
+async def test_a_message_asks_for_its_statuses_at_the_public_address(door: Door) -> None:
+    channel, account = door.parts.channels["whatsapp"], door.parts.accounts("shop", "whatsapp", "main")
+    assert account is not None
+    door.vendor.statuses = ()
+    connection = channel.connect(account)
+    ends = {"To": door.vendor.place("anna"), "From": door.vendor.sender}
+    await connection.perform(Call("twilio.message", {**ends, "Body": "Hello"}), f"{ID}.0")
+    await connection.close()
+    assert door.vendor.ledger.requests[-1].body["StatusCallback"] == f"{PUBLIC}{PATH}?marker={ID}.0#rc=5&rp=all"
 
 
 async def test_whoever_cannot_sign_gets_401_and_nothing_is_on_the_log(door: Door) -> None:
