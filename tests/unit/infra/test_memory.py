@@ -39,7 +39,7 @@ def heaps(how: str) -> int:
 
 
 def test_threads_share_heaps_once_they_are_told_to() -> None:
-    """Eight threads allocate: two heaps in all, where it is one each otherwise. Elsewhere than glibc, nothing breaks."""
+    """Eight threads allocate: two heaps in all instead of one each. Elsewhere than with glibc, nothing breaks."""
     if platform.libc_ver()[0] != "glibc":
         memory.share_heaps()
         return
