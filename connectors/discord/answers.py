@@ -31,7 +31,7 @@ REFUSALS = {
     200001: "moderated",
 }
 SHUT_OUT_MS = 60_000
-"""Cloudflare's pages say nothing of when they end. Asking on makes it worse: ten thousand refusals shut an address out."""
+"""Cloudflare's pages mostly do not say when they end, and asking on makes it worse."""
 
 
 def judge(reply: Reply) -> str:

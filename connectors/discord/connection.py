@@ -1,4 +1,4 @@
-"""Discord's REST API, by hand: each call is one request. Why not by discord.py: docs/adr/0016-discord-rest-by-hand.md"""
+"""Discord's REST API, by hand: a call is one request. Why not by discord.py: docs/adr/0016-discord-rest-by-hand.md"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 
 from connectors.discord import answers, history
+from connectors.discord.refusals import Refusals
 from schemas.errors import NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
 from schemas.messages import Attachment, RemoteFile
 from schemas.ports import Account, Call, Reply
@@ -32,6 +33,7 @@ class DiscordConnection:
         self._read_file = read_file
         self._base = account.settings.api_base.rstrip("/")
         self._session: aiohttp.ClientSession | None = None
+        self._refusals = Refusals()
         self._bot = ""
 
     async def perform(self, call: Call, marker: str) -> Reply:
@@ -48,7 +50,8 @@ class DiscordConnection:
         for _ in range(PAGES):
             page = await self._read(f"{place}/messages?limit={history.PAGE}{before}", list)
             if not page and not before:
-                return await self._nothing(place, call)
+                await self._check_nothing(place, call)
+                return None
             if (found := history.newest(call, page, bot)) or history.reaches_back(call, page):
                 return found
             before = f"&before={page[-1]['id']}"
@@ -91,18 +94,18 @@ class DiscordConnection:
 
     async def _ask(self, method: str, path: str, **more: Any) -> Reply:
         """One request, without a repeat. Raises SendDelayed (it never left), SendUnknown."""
+        self._refusals.admit()
         token = self._account.settings.token.get_secret_value()
-        headers = {"Authorization": f"Bot {token}"}
+        more |= {"headers": {"Authorization": f"Bot {token}"}, "allow_redirects": False}
         try:
-            async with self._client().request(
-                method, self._base + path, headers=headers, allow_redirects=False, **more
-            ) as response:
-                text = await response.text(errors="replace")
-                return Reply(response.status, _decoded(text), {k.lower(): v for k, v in response.headers.items()})
+            async with self._client().request(method, self._base + path, **more) as response:
+                reply = await _reply(response)
         except aiohttp.ClientConnectorError as error:
             raise SendDelayed("Discord cannot be reached") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise SendUnknown(f"no answer: {type(error).__name__}") from error
+        self._refusals.note(reply)
+        return reply
 
     async def _read(self, path: str, kind: type[Any]) -> Any:
         """Raises a DeliveryError."""
@@ -116,8 +119,9 @@ class DiscordConnection:
         self._bot = str((await self._read("/users/@me", dict))["id"])
         return self._bot
 
-    async def _nothing(self, place: str, call: Call) -> None:
-        """An empty history: of a place where nothing was written since, or one that the bot may not read."""
+    async def _check_nothing(self, place: str, call: Call) -> None:
+        """An empty history is that of a place where nothing was written, or of one that the bot may not read. Raises
+        SendRefused where something was written since."""
         last = (await self._read(place, dict)).get("last_message_id")
         if last is not None and int(last) > int(call.arguments["since"]):
             raise SendRefused("history_hidden")
@@ -146,6 +150,11 @@ class DiscordConnection:
                 return await _bounded(response, most)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise SendDelayed("the file cannot be fetched now") from error
+
+
+async def _reply(response: aiohttp.ClientResponse) -> Reply:
+    text = await response.text(encoding="utf-8", errors="replace")
+    return Reply(response.status, _decoded(text), {name.lower(): value for name, value in response.headers.items()})
 
 
 async def _bounded(response: aiohttp.ClientResponse, most: int) -> bytes:

@@ -21,6 +21,7 @@ from connectors.discord.shapes import (
     Reference,
     User,
     moment,
+    where,
 )
 from schemas import topics
 from schemas.messages import Address
@@ -49,13 +50,13 @@ def events(dispatch: Dispatch, account: Account, now: datetime) -> list[Event]:
     read = _READERS.get(dispatch.t)
     if read is None:
         if dispatch.t not in MEANINGLESS:
-            log.info("kind_unknown", channel="discord", account=account.name, kind=dispatch.t[:64])
+            log.info("kind_unknown", **where(account), kind=dispatch.t[:64])
         return []
     try:
         return read(dispatch.d, account, now)
     except ValidationError as error:
         fields = [".".join(map(str, each["loc"])) for each in error.errors(include_input=False)][:5]
-        log.warning("event_malformed", channel="discord", account=account.name, kind=dispatch.t, fields=fields)
+        log.warning("event_malformed", **where(account), kind=dispatch.t, fields=fields)
         return []
 
 
@@ -102,7 +103,7 @@ def _deleted_many(data: Mapping[str, Any], account: Account, now: datetime) -> l
         try:
             found += _deleted({"id": each, "channel_id": many.channel_id}, account, now)
         except ValidationError:
-            log.warning("item_malformed", channel="discord", account=account.name, kind="MESSAGE_DELETE_BULK")
+            log.warning("item_malformed", **where(account), kind="MESSAGE_DELETE_BULK")
     return found
 
 
@@ -156,8 +157,7 @@ def _is_hidden(message: Message, account: Account) -> bool:
         return False
     log.error(
         "message_content_hidden",
-        channel="discord",
-        account=account.name,
+        **where(account),
         place=message.channel_id,
         external_id=message.id,
         fix=INTENT,

@@ -12,7 +12,7 @@ import structlog
 
 from connectors.discord import components
 from connectors.discord.contents import name
-from connectors.discord.shapes import Interaction, Member, User, moment
+from connectors.discord.shapes import Interaction, Member, User, moment, where
 from connectors.markup import blank, printable
 from schemas.messages import Choosing
 from schemas.ports import Account
@@ -36,8 +36,7 @@ def payload(interaction: Interaction, account: Account) -> dict[str, Any]:
     if not said or who is None:
         log.warning(
             "interaction_unknown",
-            channel="discord",
-            account=account.name,
+            **where(account),
             external_id=interaction.id,
             kind=interaction.type,
         )

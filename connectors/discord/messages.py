@@ -37,7 +37,7 @@ def calls(message: OutboundMessage, sending: Sending) -> list[Call]:
         citations=message.citations,
         choices=[] if rows else message.choices,
     )
-    bodies = [{"content": part} for part in rendered.parts] or [{}]
+    bodies: list[dict[str, Any]] = [{"content": part} for part in rendered.parts] or [{}]
     batches = list(_batches(message.attachments)) or [()]
     if not rendered.parts and not rows and not message.attachments:
         raise SendRefused("empty")

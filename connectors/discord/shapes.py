@@ -12,10 +12,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
 import structlog
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from connectors.markup import printable
 from schemas.errors import InvalidRequest
+from schemas.ports import Account
 
 log = structlog.get_logger("parley.discord")
 
@@ -50,6 +51,11 @@ def snowflake(at: datetime) -> str:
     return str(max(0, int((at - EPOCH).total_seconds() * 1000)) << 22)
 
 
+def where(account: Account) -> dict[str, str]:
+    """What the log says of everything here."""
+    return {"tenant": account.tenant, "channel": account.channel, "account": account.name}
+
+
 def _each(model: type[Model]) -> Callable[[Any], list[Model]]:
     """A list of what can be read."""
 
@@ -72,7 +78,7 @@ class Shape(BaseModel):
 class Dispatch(Shape):
     """One event of the gateway: its name and what it is about."""
 
-    t: Words
+    t: Annotated[Words, Field(min_length=1)]
     d: dict[str, Any]
 
 

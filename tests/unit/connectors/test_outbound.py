@@ -328,9 +328,7 @@ async def test_a_repeat_that_is_put_off_leaves_the_doubt_about_the_first_try(wor
     assert (channel.sent, await world.facts()) == (["r1", "r1"], [("r1", "sent")])
 
 
-@pytest.mark.parametrize(
-    ("shown", "outcome"), [("x9", "sent"), (None, "failed"), (SendRefused("hidden"), "failed")]
-)
+@pytest.mark.parametrize(("shown", "outcome"), [("x9", "sent"), (None, "failed"), (SendRefused("hidden"), "failed")])
 async def test_a_repeat_that_is_refused_fails_unless_the_first_try_was_shown(
     world: World, shown: str | Exception | None, outcome: str
 ) -> None:
