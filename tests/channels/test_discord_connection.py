@@ -1,96 +1,24 @@
-"""Discord's connection against the simulated Discord: one request a call, every answer understood, nothing shown
-twice."""
+"""Discord's connection against the simulated Discord: one request a call, and every answer understood."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from connectors.discord.channel import DiscordChannel
 from connectors.discord.connection import DiscordConnection, nonce
-from connectors.discord.settings import ACCOUNT
-from connectors.tools import Tools
-from schemas.errors import (
-    CredentialsRevoked,
-    NotFound,
-    SendDelayed,
-    SendRefused,
-    SendUnknown,
-    TooLarge,
-)
-from schemas.messages import Attachment, Author, Choice, OutboundMessage, RemoteFile
-from schemas.ports import Account, Call, Fetcher, Lookup, Reply, Seer, Sending
-from tests.platforms.discord import Discord
-from tests.platforms.discord.stage import Clock
-from tests.platforms.vendor import Fault, File, Shown
-
-SEND = "Create Message"
-LEAF = Attachment(id="a" * 64, name="leaf one.png", type="image/png", size=4)
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-async def files(tenant: str, attachment: str) -> tuple[Attachment, bytes]:
-    if (tenant, attachment) != ("shop", LEAF.id):
-        raise NotFound("no such file")
-    return LEAF, b"leaf"
-
-
-@dataclass
-class Desk:
-    """A channel with a connection to a Discord where mia writes."""
-
-    server: Discord
-    clock: Clock
-    channel: DiscordChannel
-    account: Account
-    connection: DiscordConnection
-
-    @property
-    def place(self) -> str:
-        return self.server.place("mia")
-
-    def calls(self, text: str = "Less water.", *, answers: str = "", **fields: Any) -> list[Call]:
-        whole: dict[str, Any] = {
-            "id": "0d1f2e3a-0000-5000-8000-000000000001",
-            "author": Author(kind="agent"),
-            "text": text,
-            "place": self.place,
-            "contact_id": "c",
-            "created_at": now(),
-            "expires_at": now() + timedelta(days=1),
-        }
-        return self.channel.render(OutboundMessage(**whole | fields), Sending("c1", self.account, answers=answers))
-
-    async def send(self, call: Call, marker: str = "r1") -> str:
-        return self.channel.judge(call, await self.connection.perform(call, marker))
-
-    @property
-    def shown(self) -> list[Shown]:
-        return self.server.ledger.at(self.place)
-
-    def asked(self, operation: str = SEND) -> int:
-        return sum(request.operation == operation for request in self.server.ledger.requests)
+from schemas.errors import CredentialsRevoked, SendDelayed, SendRefused, SendUnknown
+from schemas.ports import Reply
+from tests.channels.discord_desk import LEAF, SEND, Desk, desk_at_discord, files
+from tests.platforms.vendor import Fault
 
 
 @pytest.fixture
 async def desk() -> AsyncIterator[Desk]:
-    clock = Clock()
-    server = Discord(now=clock, pace=0)
-    nothing: Any = None
-    async with server.serving():
-        account = Account("shop", "discord", "main", ACCOUNT.model_validate(server.settings()))
-        channel = DiscordChannel(Tools(transcript=nothing, signals=nothing, clock=now, read_file=files))
-        connection = channel.connect(account)
-        assert isinstance(connection, DiscordConnection)
-        yield Desk(server, clock, channel, account, connection)
-        await connection.close()
+    async with desk_at_discord() as there:
+        yield there
 
 
 # ── Sending ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -271,143 +199,3 @@ def test_a_pause_that_is_no_number_is_none(desk: Desk) -> None:
         with pytest.raises(SendDelayed) as raised:
             desk.channel.judge(desk.calls()[0], Reply(429, {"retry_after": odd}))
         assert raised.value.retry_after_ms is None
-
-
-# ── Look-up ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-async def look(desk: Desk, call: Call) -> str | None:
-    assert isinstance(desk.connection, Lookup)
-    return await desk.connection.lookup(call, "r1")
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [{}, {"text": "🌿 **bold** <@1> \u200b x"}, {"attachments": [LEAF]}, {"choices": [Choice(id="yes", label="Yes")]}],
-)
-async def test_what_was_shown_is_found_long_after_the_nonce_is_forgotten(desk: Desk, fields: dict[str, Any]) -> None:
-    asked = await desk.server.say("mia", "my fern is yellow")
-    (call,) = desk.calls(answers=asked, **fields)
-    desk.server.faults.next(Fault("drop_after", SEND))
-    with pytest.raises(SendUnknown):
-        await desk.send(call)
-    desk.clock.forward(7200)
-    await desk.server.say("mia", "hello?")
-    assert await look(desk, call) == desk.shown[0].id
-
-
-@pytest.mark.parametrize("earlier", ["Less water.", "Something else."])
-async def test_what_was_said_before_the_question_is_not_taken_for_its_answer(desk: Desk, earlier: str) -> None:
-    await desk.send(desk.calls(earlier)[0], "r0")
-    asked = await desk.server.say("mia", "my fern is yellow")
-    assert await look(desk, desk.calls(answers=asked)[0]) is None
-
-
-async def test_the_same_words_of_a_person_or_of_a_command_are_not_ours(desk: Desk) -> None:
-    asked = await desk.server.say("mia", "my fern is yellow")
-    await desk.server.say("mia", "Less water.")
-    desk.server.people.webhook_says(desk.server.channel("mia"), "CI", "Less water.")
-    assert await look(desk, desk.calls(answers=asked)[0]) is None
-
-
-async def test_it_is_looked_for_through_as_many_pages_as_were_written_since(desk: Desk) -> None:
-    asked = await desk.server.say("mia", "my fern is yellow")
-    (call,) = desk.calls(answers=asked)
-    shown = await desk.send(call)
-    for number in range(250):
-        await desk.server.say("mia", f"and {number}")
-    assert await look(desk, call) == shown
-    assert desk.asked("Get Channel Messages") == 3
-
-
-async def test_too_much_to_look_through_is_no_answer(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connectors.discord.connection.PAGES", 1)
-    asked = await desk.server.say("mia", "my fern is yellow")
-    for number in range(101):
-        await desk.server.say("mia", f"and {number}")
-    with pytest.raises(SendUnknown):
-        await look(desk, desk.calls(answers=asked)[0])
-
-
-async def test_a_history_that_is_hidden_says_nothing_unless_the_place_is_as_it_was(desk: Desk) -> None:
-    desk.server.move("mia", desk.server.world.home)
-    asked = await desk.server.say("mia", "my fern is yellow")
-    (call,) = desk.calls()
-    call = replace(call, arguments={**call.arguments, "since": asked})
-    desk.server.channel("mia").denied.add("READ_MESSAGE_HISTORY")
-    assert await look(desk, call) is None
-    await desk.server.say("mia", "hello?")
-    with pytest.raises(SendRefused, match="history_hidden"):
-        await look(desk, call)
-
-
-LOOKS = [
-    (Fault("limit"), SendDelayed),
-    (Fault("refuse", status=500), SendUnknown),
-    (Fault("drop"), SendUnknown),
-    (Fault("garbage"), SendUnknown),
-    (Fault("refuse", status=404, code="10003"), SendRefused),
-]
-
-
-@pytest.mark.parametrize(("fault", "error"), LOOKS)
-async def test_a_look_up_that_fails_is_no_answer(desk: Desk, fault: Fault, error: type[Exception]) -> None:
-    # Twice: a question may be asked again by the client where an open connection turns out to be dead.
-    desk.server.faults.next(*[replace(fault, operation="Get Channel Messages")] * 2)
-    with pytest.raises(error):
-        await look(desk, desk.calls()[0])
-
-
-# ── Files, typing ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-async def sent_file(desk: Desk, **more: Any) -> RemoteFile:
-    id_ = await desk.server.say("mia", "look", files=[File("leaf.png", "image/png", b"x" * 1000)])
-    (attached,) = desk.server.world.message(id_)[1].data["attachments"]
-    return RemoteFile(ref=f"{desk.place}/{id_}/{attached['id']}", **more)
-
-
-async def test_a_file_is_fetched_also_days_later(desk: Desk) -> None:
-    assert isinstance(desk.connection, Fetcher)
-    file = await sent_file(desk)
-    desk.clock.forward(3 * 86_400)
-    assert await desk.connection.fetch(file, 1000) == (b"x" * 1000, "image/png", "leaf.png")
-
-
-async def test_a_file_of_a_forwarded_message_is_fetched(desk: Desk) -> None:
-    file = await sent_file(desk)
-    channel, mia = desk.server.channel("mia"), desk.server.world.user("mia")
-    forwarded = desk.server.people.forward(mia, channel, file.ref.split("/")[1])
-    again = file.model_copy(update={"ref": f"{desk.place}/{forwarded.id}/{file.ref.split('/')[2]}"})
-    assert (await desk.connection.fetch(again, 1000))[0] == b"x" * 1000
-
-
-async def test_a_file_that_is_too_large_is_not_fetched_at_all(desk: Desk) -> None:
-    with pytest.raises(TooLarge):
-        await desk.connection.fetch(await sent_file(desk), 999)
-
-
-async def test_a_file_of_a_deleted_message_is_gone(desk: Desk) -> None:
-    file = await sent_file(desk)
-    await desk.server.delete("mia", file.ref.split("/")[1])
-    with pytest.raises(NotFound):
-        await desk.connection.fetch(file, 1000)
-
-
-@pytest.mark.parametrize("fault", [Fault("drop"), Fault("limit"), Fault("refuse", status=500)])
-async def test_a_file_that_cannot_be_had_now_may_be_asked_for_later(desk: Desk, fault: Fault) -> None:
-    file = await sent_file(desk)
-    desk.server.faults.next(fault, fault)
-    with pytest.raises(SendDelayed):
-        await desk.connection.fetch(file, 1000)
-
-
-async def test_an_answer_on_its_way_shows_as_typing_and_never_as_a_failure(desk: Desk) -> None:
-    assert isinstance(desk.connection, Seer)
-    await desk.connection.seen(desk.place, "1")
-    assert desk.server.channel("mia").typing_until > desk.clock()
-    faults: Sequence[Fault] = (Fault("drop"), Fault("limit"), Fault("refuse", status=500), Fault("lose", status=502))
-    for fault in faults:
-        desk.server.faults.next(fault)
-        await desk.connection.seen(desk.place, "1")
-    assert desk.asked("Trigger Typing Indicator") == 5
