@@ -55,6 +55,8 @@ async def test_the_same_words_of_a_person_or_of_a_command_are_not_ours(desk: Des
     asked = await desk.server.say("mia", "my fern is yellow")
     await desk.server.say("mia", "Less water.")
     desk.server.people.webhook_says(desk.server.channel("mia"), "CI", "Less water.")
+    world = desk.server.world
+    desk.server.people.write(world.bot, desk.server.channel("mia"), "Less water.", webhook_id=world.application)
     assert await look(desk, desk.calls(answers=asked)[0]) is None
 
 
