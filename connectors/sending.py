@@ -90,6 +90,10 @@ class Sender:
                 shown = await self._look_up(piece)
             except SendRefused as error:
                 return await piece.settle("unknown", reason=error.message)
+            except Parked:
+                if self._clock() < piece.whole.expires_at:
+                    raise
+                return await piece.settle("unknown", reason="no_answer")
             if shown is not None:
                 return await piece.settle("sent", external_id=shown)
         await self._still_in_doubt(piece)

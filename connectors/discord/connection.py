@@ -8,9 +8,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import aiohttp
+from pydantic import ValidationError
 
 from connectors.discord import answers, history
 from connectors.discord.refusals import Refusals
+from connectors.discord.shapes import Attached, Message
 from schemas.errors import NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
 from schemas.messages import Attachment, RemoteFile
 from schemas.ports import Account, Call, Reply
@@ -49,6 +51,8 @@ class DiscordConnection:
         place, before = f"/channels/{call.arguments['channel']}", ""
         for _ in range(PAGES):
             page = await self._read(f"{place}/messages?limit={history.PAGE}{before}", list)
+            if not history.readable(page):
+                raise SendUnknown("the answer cannot be read")
             if not page and not before:
                 await self._check_nothing(place, call)
                 return None
@@ -65,13 +69,12 @@ class DiscordConnection:
             raise NotFound(f"the message of the file: {error.message}") from error
         except SendUnknown as error:
             raise SendDelayed(error.message) from error
-        attached = next((each for each in _attachments(found) if each.get("id") == wanted), None)
-        if attached is None:
+        attached = next((each for each in _attached(found) if each.id == wanted), None)
+        if attached is None or not attached.url:
             raise NotFound("the file is no longer there")
-        if attached.get("size", 0) > most:
+        if attached.size > most:
             raise TooLarge(f"a file may have {most} bytes")
-        data = await self._download(str(attached["url"]), most)
-        return data, str(attached.get("content_type") or ""), str(attached.get("filename") or file.name)
+        return await self._download(attached.url, most), attached.content_type, attached.filename or file.name
 
     async def seen(self, place: str, external_id: str) -> None:
         """Discord has no "seen" for bots; that an answer is being written is shown for ten seconds."""
@@ -116,14 +119,16 @@ class DiscordConnection:
         return reply.body
 
     async def _me(self) -> str:
-        self._bot = str((await self._read("/users/@me", dict))["id"])
+        self._bot = str((await self._read("/users/@me", dict)).get("id") or "")
+        if not self._bot:
+            raise SendUnknown("Discord does not say who the bot is")
         return self._bot
 
     async def _check_nothing(self, place: str, call: Call) -> None:
         """An empty history is that of a place where nothing was written, or of one that the bot may not read. Raises
         SendRefused where something was written since."""
         last = (await self._read(place, dict)).get("last_message_id")
-        if last is not None and int(last) > int(call.arguments["since"]):
+        if last is not None and history.is_after(last, call):
             raise SendRefused("history_hidden")
 
     async def _form(self, body: Any, files: Sequence[Attachment]) -> aiohttp.FormData:
@@ -171,14 +176,18 @@ def nonce(marker: str) -> str:
     return hashlib.sha256(marker.encode()).hexdigest()[:NONCE]
 
 
-def _attachments(message: Any) -> list[Any]:
-    forwarded = [each.get("message", {}) for each in message.get("message_snapshots", [])]
-    return [file for part in [message, *forwarded] for file in part.get("attachments", [])]
+def _attached(message: Any) -> list[Attached]:
+    """Also those of a message that this one forwards. Raises SendDelayed."""
+    try:
+        found = Message.model_validate(message)
+    except ValidationError as error:
+        raise SendDelayed("the message of the file cannot be read") from error
+    return [file for part in [found, *(each.message for each in found.message_snapshots)] for file in part.attachments]
 
 
 def _decoded(text: str) -> Any:
     """As JSON, whatever type it is said to be; else as it is."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from connectors.discord import history
 from schemas.errors import NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
 from schemas.messages import Choice, RemoteFile
 from schemas.ports import Call, Fetcher, Lookup, Seer
@@ -106,6 +107,11 @@ async def test_a_look_up_that_fails_is_no_answer(desk: Desk, fault: Fault, error
     desk.server.faults.next(*[replace(fault, operation="Get Channel Messages")] * 2)
     with pytest.raises(error):
         await look(desk, desk.calls()[0])
+
+
+@pytest.mark.parametrize("page", [["x"], [{}], [{"id": "x"}], [None]])
+def test_a_page_that_is_none_is_not_read(page: list[Any]) -> None:
+    assert not history.readable(page)
 
 
 # ── Files, typing ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -290,6 +290,17 @@ async def test_where_a_look_up_can_never_tell_nobody_knows(world: World) -> None
     assert (channel.sent, await world.facts()) == ([], [("r1", "unknown")])
 
 
+async def test_a_look_up_without_an_answer_is_asked_again_until_the_message_expires(world: World) -> None:
+    await intend(world)
+    message = world.message()
+    channel = Scripted(policy=Policy(doubt="lookup"), shown=SendUnknown("cut"))
+    with pytest.raises(Parked):
+        await world.outbound(channel).handle(world.batch(message))
+    world.clock.now = message.expires_at
+    await world.outbound(channel).handle(world.batch(message))
+    assert (channel.sent, await world.facts()) == ([], [("r1", "unknown")])
+
+
 # ── Doubt: a marker that is known again for a while, then a look-up ──────────────────────────────────────────────────
 
 REPEATS = Policy(repeats=True, doubt="lookup", settles=30)
