@@ -26,13 +26,19 @@ def metadata(marker: str) -> Json:
 async def found(client: Client, call: Call, channel: str, marker: str) -> str | None:
     """The external id of what ``call`` showed, None if it surely showed nothing. Raises SendUnknown, SendDelayed,
     CredentialsRevoked."""
+    if call.files:
+        return await _found_files(client, call, channel)
     async for message in _messages(client, call, channel):
-        if call.files:
-            if _has_files(message, call):
-                return str(message["files"][0].get("id"))
-        elif _marker(message) == marker:
+        if _marker(message) == marker:
             return str(message["ts"])
     return None
+
+
+async def _found_files(client: Client, call: Call, channel: str) -> str | None:
+    """The newest that look the same: whatever of ours came before has an outcome by now."""
+    alike = [message async for message in _messages(client, call, channel) if _has_files(message, call)]
+    newest = max(alike, key=lambda message: float(message["ts"]), default=None)
+    return None if newest is None else str(newest["files"][0].get("id"))
 
 
 async def _messages(client: Client, call: Call, channel: str) -> AsyncIterator[Json]:

@@ -386,6 +386,15 @@ async def test_files_in_doubt_are_found(slack: SlackVendor, desk: Desk, kind: An
     assert await desk.connection.lookup(call, "m1") == only(slack).native["files"][0]["id"]
 
 
+async def test_of_files_that_look_the_same_the_newest_is_found(slack: SlackVendor, desk: Desk) -> None:
+    """In a thread, which Slack tells from its beginning, and elsewhere, where it tells the newest first."""
+    room = slack.channel("support")
+    for place in ("", desk.thread(room, slack.people.say("Ann", "Show me", room).ts)):
+        (call,) = desk.calls(attachments=[STORED], place=place)
+        first, second = await desk.send(call, "m0"), await desk.send(call, "m1")
+        assert await desk.connection.lookup(call, "m1") == second != first
+
+
 async def test_the_same_file_of_long_ago_or_of_somebody_else_is_not_ours(slack: SlackVendor, desk: Desk) -> None:
     now = datetime.now(UTC)
     (call,) = desk.calls(attachments=[STORED])
