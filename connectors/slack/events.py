@@ -113,9 +113,13 @@ class Ours:
     def report(self, event: str, **about: str) -> None:
         log.info(event, tenant=self.account.tenant, channel="slack", account=self.account.name, **about)
 
+    def alarm(self, event: str) -> None:
+        """Somebody has to do something about it."""
+        log.warning(event, tenant=self.account.tenant, channel="slack", account=self.account.name)
+
     def is_theirs(self, message: Message) -> bool:
         """Written by a person who is not us."""
-        return message.bot_id is None and message.user not in (None, SLACKBOT, self.bot)
+        return not message.bot_id and message.user not in (None, SLACKBOT, self.bot)
 
     def spot(self, message: Message, channel: str, channel_type: str | None) -> Spot:
         direct = channel_type == "im"
@@ -134,8 +138,10 @@ def from_events_api(payload: Json, account: Account) -> Iterator[Event]:
     try:
         wrapper = Wrapper.model_validate(payload)
         ours = _ours(wrapper, account)
+        if wrapper.type == "app_rate_limited":
+            return ours.alarm(wrapper.type)
         if wrapper.type != "event_callback" or wrapper.event is None:
-            return ours.report("slack_" + wrapper.type if wrapper.type == "app_rate_limited" else "kind_unknown")
+            return ours.report("kind_unknown", kind=wrapper.type[:64])
         yield from _from_event(wrapper.event, ours)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors(include_url=False, include_input=False)[0]["loc"])
@@ -153,7 +159,7 @@ def _from_event(event: Json, ours: Ours) -> Iterator[Event]:
     if handler is not None:
         yield from handler(event, ours)
     elif kind in LOST:
-        ours.report(kind)
+        ours.alarm(kind)
     elif not QUIET & {kind, subtype}:
         ours.report("kind_unknown", kind=kind[:64], subtype=subtype[:64])
 
