@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from connectors.slack.bodies import Json, payload_of
 from connectors.slack.channel import SlackChannel
@@ -61,6 +62,35 @@ def test_junk_anywhere_spoils_at_most_its_own_event(case: Path) -> None:
     for path in nodes(payload):
         for junk in JUNK:
             assert all(fits(event) for event in channel.events(what, changed(payload, path, junk), account))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("unknown_kind", ("info", "kind_unknown")),
+        ("unknown_subtype", ("info", "kind_unknown")),
+        ("unknown_interaction", ("info", "kind_unknown")),
+        ("event_malformed", ("info", "event_malformed")),
+        ("choice_malformed", ("info", "event_malformed")),
+        ("revoked", ("warning", "tokens_revoked")),
+        ("uninstalled", ("warning", "app_uninstalled")),
+        ("rate_limited", ("warning", "app_rate_limited")),
+    ],
+)
+def test_what_is_left_out_is_told_with_ids_alone(name: str, told: tuple[str, str]) -> None:
+    case = next(case for case in cases("slack", "inbound") if case.name == name)
+    with capture_logs() as lines:
+        assert translation.events("slack", case) == []
+    assert [(line["log_level"], line["event"]) for line in lines] == [told]
+    assert lines[0].keys() <= {"log_level", "event", "tenant", "channel", "account", "kind", "subtype", "field"}
+
+
+@pytest.mark.parametrize("name", ["joined", "other_bot", "own_message", "assistant_opened", "view_submitted"])
+def test_what_is_no_news_is_left_out_in_silence(name: str) -> None:
+    case = next(case for case in cases("slack", "inbound") if case.name == name)
+    with capture_logs() as lines:
+        assert translation.events("slack", case) == []
+    assert not lines
 
 
 @pytest.mark.parametrize("missing", ["bot_token", "signing_secret"])
