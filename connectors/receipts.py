@@ -11,7 +11,8 @@ from datetime import timedelta
 import structlog
 
 from connectors import live
-from schemas import spans, topics
+from schemas import ids, spans, topics
+from schemas.conversation import Delivered
 from schemas.envelope import Envelope
 from schemas.errors import Parked, RecordError
 from schemas.messages import MessageState, Receipt, TranscriptMessage
@@ -52,6 +53,8 @@ class Receipts:
             return
         if receipt.up_to_seq:
             await self._up_to(event.conversation, receipt)
+        elif receipt.marker:
+            await self._by_marker(event, receipt)
         elif receipt.message_id:
             await self._mark(event.conversation, [receipt.message_id], receipt.state)
         else:
@@ -66,6 +69,26 @@ class Receipts:
             raise Parked("the message of a receipt is not known yet", until=self._clock() + LOOK_AGAIN)
         else:
             log.info("receipt_of_unknown_message", tenant=event.tenant, channel=event.channel, receipt_id=event.id)
+
+    async def _by_marker(self, event: Envelope, receipt: Receipt) -> None:
+        """The vendor gives our own id of the piece back, so nothing about it is in doubt any more."""
+        whole = ids.whole_of(receipt.marker)
+        told = Delivered(
+            message_id=receipt.marker,
+            part_of="" if whole == receipt.marker else whole,
+            state="failed" if receipt.state == "failed" else "sent",
+            external_id=receipt.external_id,
+            reason=receipt.reason,
+            at=receipt.at,
+        )
+        await self._state.deliveries.record(event.conversation, told)
+        if receipt.external_id:
+            await self._state.deliveries.bind(
+                event.tenant, event.channel, event.account, receipt.external_id, event.conversation, whole
+            )
+        # A piece before the last says nothing of the whole yet, unless it failed.
+        if receipt.state == "failed" or whole == receipt.marker:
+            await self._mark(event.conversation, [whole], receipt.state)
 
     async def _up_to(self, conversation: str, receipt: Receipt) -> None:
         """Downwards page by page, until a page has nothing left to mark: what is older was marked before."""

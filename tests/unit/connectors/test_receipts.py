@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from connectors.receipts import Receipts
-from schemas import topics
-from schemas.errors import Parked
+from schemas import ids, topics
+from schemas.errors import Parked, SendUnknown
 from schemas.messages import Author, Receipt, TranscriptMessage
+from schemas.ports import Policy
 from tests.unit.connectors.conftest import OneBatch, Scripted, World
 
 
@@ -78,6 +79,32 @@ async def test_a_receipt_finds_its_message_by_either_id_and_never_lowers_a_state
         )
     )
     assert await states(world) == ["read"]
+
+
+async def test_our_own_id_given_back_ends_the_doubt(world: World) -> None:
+    """The answer to our request never came, but the vendor's word on it does: it was sent, and is not sent again."""
+    channel = Scripted(SendUnknown("cut"), policy=Policy(doubt="receipt"))
+    sender = world.outbound(channel)
+    await add(world, 0)
+    with pytest.raises(Parked):
+        await sender.handle(world.batch(world.message("l0")))
+    told = Receipt(state="delivered", at=world.clock(), marker="l0", external_id="x-9")
+    await receipts(world).handle(batch(world, told))
+    await sender.handle(world.batch(world.message("l0")))
+    outcome = await world.outcome("l0")
+    assert outcome is not None
+    assert (channel.sent, outcome.state, await states(world)) == (["l0"], "sent", ["delivered"])
+    found = await world.state.deliveries.by_external_id("shop", "web", "main", "x-9")
+    assert found == (world.conversation, "l0")
+
+
+async def test_a_piece_that_arrived_says_nothing_of_the_whole_and_one_that_failed_does(world: World) -> None:
+    for n in range(2):
+        await add(world, n)
+    arrived = Receipt(state="read", at=world.clock(), marker=ids.part_id("l0", 0, 2), external_id="x-1")
+    failed = Receipt(state="failed", at=world.clock(), marker=ids.part_id("l1", 0, 2), reason="blocked")
+    await receipts(world).handle(batch(world, arrived, failed))
+    assert await states(world) == ["sent", "failed"]
 
 
 async def test_a_receipt_that_is_faster_than_its_message_waits_ten_minutes_at_most(world: World) -> None:
