@@ -15,6 +15,7 @@ from schemas.ports import Channel
 
 CHANNELS: dict[str, str] = {
     "web": "connectors.web",
+    "slack": "connectors.slack",
     "discord": "connectors.discord",
 }
 
