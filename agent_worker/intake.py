@@ -76,6 +76,8 @@ async def _apply(transcript: Transcript, conversation: str, event: Event, intake
     if isinstance(payload, InboundMessage):
         if event.is_from_contact:
             await _received(transcript, conversation, event, payload, intake, now)
+        elif payload.shown:
+            await transcript.add(conversation, TranscriptMessage.of_inbound(payload))
         else:
             intake.said.append((event, payload))
     elif isinstance(payload, MessageEdited):

@@ -16,6 +16,8 @@ from schemas.ports import Channel
 
 CHANNELS: dict[str, str] = {
     "web": "connectors.web",
+    "slack": "connectors.slack",
+    "discord": "connectors.discord",
     "whatsapp": "connectors.whatsapp",
     "instagram": "connectors.instagram",
 }

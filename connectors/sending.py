@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -83,11 +84,20 @@ class Sender:
         doubt = self._policy_of(piece.account).doubt
         if doubt == "never":
             return await piece.settle("unknown", reason="no_answer")
-        if doubt == "repeat":
+        if (left := await self._known_again_for(piece)) > ONE_TRY:
             verdict = await self._unwanted(piece)
-            return await (piece.settle(verdict) if verdict else self._attempts(piece))
-        if doubt == "lookup" and (shown := await self._look_up(piece)) is not None:
-            return await piece.settle("sent", external_id=shown)
+            return await (piece.settle(verdict) if verdict else self._attempts(piece, left, in_doubt=True))
+        if doubt == "lookup":
+            try:
+                shown = await self._look_up(piece)
+            except SendRefused as error:
+                return await piece.settle("unknown", reason=error.message)
+            except Parked:
+                if self._clock() < piece.whole.expires_at:
+                    raise
+                return await piece.settle("unknown", reason="no_answer")
+            if shown is not None:
+                return await piece.settle("sent", external_id=shown)
         await self._still_in_doubt(piece)
         if doubt == "receipt":
             return await piece.settle("unknown", reason="no_answer")
@@ -96,8 +106,26 @@ class Sender:
         )
         return await self._go_on(piece, again)
 
+    async def _known_again_for(self, piece: Piece) -> float:
+        """Seconds for which sending the same marker again shows nothing twice."""
+        policy = self._policy_of(piece.account)
+        if policy.doubt == "repeat":
+            return DEADLINE
+        deadline = await self._state.deliveries.doubtful_until(piece.conversation, piece.marker)
+        return (deadline - self._clock()).total_seconds() if policy.repeats and deadline else 0.0
+
     async def _look_up(self, piece: Piece) -> str | None:
-        """Raises Parked when the vendor cannot say now."""
+        """Raises Parked when the vendor cannot say now, SendRefused when it never will."""
+        shown = await self._asked(piece)
+        if shown is None:
+            return None
+        # A vendor that shows no markers finds what looks the same. A piece in doubt has no id yet, so one that is
+        # known already is the id of another.
+        sent = piece.envelope
+        known = await self._state.deliveries.by_external_id(sent.tenant, sent.channel, sent.account, shown)
+        return shown if known is None else None
+
+    async def _asked(self, piece: Piece) -> str | None:
         connection = self._connection(piece)
         if not isinstance(connection, Lookup):
             raise TypeError(f"{self._channel.name} promises look-ups, its connection has none")
@@ -158,8 +186,9 @@ class Sender:
 
     # ── tries ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _attempts(self, piece: Piece) -> Outcome:
-        ends, tries = time.monotonic() + DEADLINE, 0
+    async def _attempts(self, piece: Piece, seconds: float = DEADLINE, *, in_doubt: bool = False) -> Outcome:
+        """``in_doubt``: an earlier try may have shown it, so an answer to a later one does not end the doubt."""
+        ends, tries = time.monotonic() + seconds, 0
         while True:
             if tries and (verdict := await self._unwanted(piece)):
                 return await piece.settle(verdict)
@@ -167,15 +196,16 @@ class Sender:
             try:
                 external_id = await self._try(piece)
             except SendDelayed as error:
-                await self._delayed(error, piece, tries, ends)
+                await self._delayed(error, piece, tries, ends, in_doubt)
             except SendRefused as error:
-                return await piece.settle("failed", reason=error.message)
+                return await self._refused(error, piece, in_doubt)
             except CredentialsRevoked as error:
                 until = self._accounts.pause(piece.account, REVOKED_WAIT, error.message)
-                await self._withdraw(piece)
+                await self._withdraw(piece, in_doubt)
                 raise Parked(error.message, until=until) from error
             except (SendUnknown, TimeoutError):
-                if self._policy_of(piece.account).doubt != "repeat":
+                policy, in_doubt = self._policy_of(piece.account), True
+                if policy.doubt != "repeat" and not policy.repeats:
                     return await self._resolve(piece)
                 await self._wait(_pause(None, tries, ends), piece)  # the intent stays: it may be there
             else:
@@ -194,19 +224,29 @@ class Sender:
     def _connection(self, piece: Piece) -> Connection:
         return self._accounts.connection(piece.account)
 
-    async def _delayed(self, error: SendDelayed, piece: Piece, tries: int, ends: float) -> None:
+    async def _delayed(self, error: SendDelayed, piece: Piece, tries: int, ends: float, in_doubt: bool) -> None:
         pause = _pause(error.retry_after_ms, tries, ends)
         if error.of_account and pause > 1:
             self._accounts.pause(piece.account, min(timedelta(seconds=pause), LONGEST_PAUSE), error.message)
         try:
             await self._wait(min(pause, LONGEST_PAUSE.total_seconds()), piece)
         except (Parked, Unavailable):
-            await self._withdraw(piece)
+            await self._withdraw(piece, in_doubt)
             raise
 
-    async def _withdraw(self, piece: Piece) -> None:
-        """The vendor said that it did nothing, so there is no doubt: whoever comes next begins anew."""
-        await self._state.deliveries.withdraw(piece.conversation, piece.marker)
+    async def _refused(self, error: SendRefused, piece: Piece, in_doubt: bool) -> Outcome:
+        """A repeat may be refused although the first try was not: somebody left, or shut us out meanwhile."""
+        if in_doubt and self._policy_of(piece.account).doubt == "lookup":
+            with suppress(SendRefused):
+                if (shown := await self._look_up(piece)) is not None:
+                    return await piece.settle("sent", external_id=shown)
+        return await piece.settle("failed", reason=error.message)
+
+    async def _withdraw(self, piece: Piece, in_doubt: bool) -> None:
+        """The vendor said that it did nothing, so there is no doubt: whoever comes next begins anew. Unless an earlier
+        try is still in doubt."""
+        if not in_doubt or self._policy_of(piece.account).doubt == "repeat":
+            await self._state.deliveries.withdraw(piece.conversation, piece.marker)
 
     async def _unwanted(self, piece: Piece) -> Outcome | None:
         """The expiry and the owner rule again: both may have changed since the intent was written."""

@@ -187,6 +187,7 @@ def _health_app(parts: Parts) -> web.Application:
 
 @asynccontextmanager
 async def _running(config: Config, role: str, *, searches: bool = True) -> AsyncIterator[tuple[Parts, Supervisor]]:
+    memory.share_heaps()
     supervisor = Supervisor()
     supervisor.on_signals()
     spans = traced(config.telemetry.otlp_endpoint, role=role, sample=config.telemetry.sample)

@@ -137,7 +137,7 @@ class InboundMessage(WireModel):
     a kind that the channel cannot pass on, such as a poll.
 
     ``epoch`` is the owner epoch under which a person wrote it; 0 when the surface made no claim, and the message
-    itself is the claim."""
+    itself is the claim. ``shown``: a person wrote it in the vendor's own app, so the contact has it already."""
 
     id: str
     external_id: str
@@ -155,6 +155,7 @@ class InboundMessage(WireModel):
     in_reply_to: str = ""
     locale: str = ""
     epoch: int = 0
+    shown: bool = False
     sent_at: datetime
 
 

@@ -77,7 +77,8 @@ class Updates:
             return _event(update.sender.id, topics.MESSAGE_DELETED, message.mid, {"deleted_at": at})
         attached = list(read_all(Attached, message.attachments, account))
         payload = contents.said(message, attached, account)
-        payload |= {"author": PERSON if is_ours else CONTACT, "sent_at": at}
+        payload |= {"author": PERSON, "shown": True} if is_ours else {"author": CONTACT}
+        payload["sent_at"] = at
         place = update.recipient.id if is_ours else update.sender.id
         event = _event(place, topics.MESSAGE_RECEIVED, message.mid, payload)
         # A person who answers in Instagram uses no app; but nobody promises that the app is always named.

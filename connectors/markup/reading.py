@@ -47,6 +47,8 @@ def _unescaped(text: str) -> str:
 
 def _slack_entity(entity: str, names: Names) -> str:
     target, _, label = entity.partition("|")
+    if not target:
+        return label
     sign, name = target[0], target[1:]
     if sign in "@#":
         return sign + (label.lstrip("@#") or names.get(name, name))

@@ -76,9 +76,11 @@ class Policy:
     """What a channel allows; the same for every account, unless the channel is ``Diverse``. ``window``: how long after
     the contact's last message anybody may write; ``person_window``: how long a person may. ``settles``: seconds after
     an intent's deadline until what is still in doubt is decided. ``shows_contact``: rendering needs to know the
-    contact."""
+    contact. ``repeats``: the vendor knows a marker again for a while, so until an intent's deadline it is simply sent
+    again, and only what is still in doubt after that is resolved as ``doubt`` says."""
 
     doubt: Doubt = "never"
+    repeats: bool = False
     window: timedelta | None = None
     person_window: timedelta | None = None
     pace: Pace | None = None
@@ -205,4 +207,5 @@ class Lookup(Protocol):
     """A connection that can say for sure whether something was shown."""
 
     async def lookup(self, call: Call, marker: str) -> str | None:
-        """The external id, or None when it was certainly not shown. Raises SendUnknown, SendDelayed."""
+        """The external id, or None when it was certainly not shown. Raises SendUnknown, SendDelayed, and SendRefused
+        when nobody will ever know. An id that is known to be another piece's counts as not shown."""

@@ -452,7 +452,7 @@ async def test_it_is_found_behind_much_that_was_sent_since(setting: Setting, mon
     assert await setting.connection.lookup(call, ID) == sid
     assert setting.asked("messages.list") == 4
     monkeypatch.setattr(history, "PAGES", 2)
-    with pytest.raises(SendUnknown):
+    with pytest.raises(SendRefused):
         await setting.connection.lookup(call, ID)
 
 
@@ -461,7 +461,7 @@ async def test_it_is_found_behind_much_that_was_sent_since(setting: Setting, mon
     [
         (Fault("limit", "messages.list"), SendDelayed),
         (Fault("refuse", "messages.list", status=500), SendUnknown),
-        (Fault("refuse", "messages.list", status=404, code="20404"), SendUnknown),
+        (Fault("refuse", "messages.list", status=404, code="20404"), SendRefused),
         (Fault("refuse", "messages.list", status=401, code="20003"), CredentialsRevoked),
         (Fault("drop", "messages.list"), SendUnknown),
         (Fault("garbage", "messages.list"), SendUnknown),

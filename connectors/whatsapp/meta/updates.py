@@ -133,7 +133,8 @@ class Updates:
                 self._left_out("echo", sent.type if sent else "", account)
                 continue
             payload = _or_none(partial(said, sent.type, account=account), raw.get(sent.type))
-            yield self._received(sent, payload or {"unsupported": _short(sent.type)}, who, Author(kind="person"))
+            payload = {**(payload or {"unsupported": _short(sent.type)}), "shown": True}
+            yield self._received(sent, payload, who, Author(kind="person"))
 
     # ── changes ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

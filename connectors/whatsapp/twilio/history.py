@@ -53,7 +53,8 @@ class Page(BaseModel):
 
 
 async def find(call: Call, ask: Ask, known: Known) -> str | None:
-    """The id, or None: Twilio has not taken it. Raises SendUnknown, SendDelayed, CredentialsRevoked."""
+    """The id, or None: Twilio has not taken it. Raises SendUnknown, SendDelayed, CredentialsRevoked, SendRefused (nobody
+    will ever know)."""
     since = datetime.fromisoformat(call.arguments["since"]) - SKEW
     ends = {"To": call.arguments["To"], "From": call.arguments["From"], "PageSize": str(PAGE)}
     page = _page(await ask("", ends))
@@ -64,7 +65,7 @@ async def find(call: Call, ask: Ask, known: Known) -> str | None:
         page = _page(await ask(page.next_page_uri, None))
         records += page.messages
     else:
-        raise SendUnknown("too many messages to look through")
+        raise SendRefused("too_many_messages")
     for record in reversed(records):
         if _fits(record, look(call), since) and not await known(record.sid):
             return record.sid
@@ -73,10 +74,7 @@ async def find(call: Call, ask: Ask, known: Known) -> str | None:
 
 def _page(reply: Reply) -> Page:
     if reply.status != 200:
-        try:
-            shown(reply)
-        except SendRefused as error:
-            raise SendUnknown(error.message) from error
+        shown(reply)  # it raises
     try:
         return Page.model_validate(reply.body)
     except ValidationError as error:

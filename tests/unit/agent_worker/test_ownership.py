@@ -85,6 +85,20 @@ async def test_persons_message_goes_out_and_takes_ownership(world: World) -> Non
     assert out[0].epoch == conversation.epoch == conversation.agent_floor
 
 
+async def test_what_a_person_wrote_in_the_vendors_app_takes_ownership_and_is_not_sent_again(world: World) -> None:
+    """It joins the transcript once, and nothing goes out: the contact has it on the screen."""
+    await world.handle(world.said("m0", "Hello"))
+    before = len(await world.replies())
+    said = world.said("p1", "Rosa here, I have answered already.", by="person", shown=True)
+    await world.handle(said)
+    await world.handle(said)
+    assert (await world.known()).owner == "person"
+    await world.handle(world.said("m1", HEAT))
+    assert len(await world.replies()) == before
+    lines = await world.state.transcript.read(world.conversation)
+    assert [line.text for line in lines if line.author.kind == "person"] == ["Rosa here, I have answered already."]
+
+
 async def test_person_and_contact_in_one_batch(world: World) -> None:
     """When a person answers in the same batch, the agent does not."""
     await world.handle(world.said("m1", HEAT), world.said("p1", "I am here.", by="person"))

@@ -166,7 +166,14 @@ class World:
         return event_id(TENANT, CHANNEL, ACCOUNT, PLACE, name, "message")
 
     def said(
-        self, name: str, text: str, *, by: str = "contact", choice: Choosing | None = None, **more: Any
+        self,
+        name: str,
+        text: str,
+        *,
+        by: str = "contact",
+        choice: Choosing | None = None,
+        shown: bool = False,
+        **more: Any,
     ) -> Envelope:
         message = InboundMessage(
             id=self.message_id(name),
@@ -176,6 +183,7 @@ class World:
             author=Author(kind=by, name="Rosa" if by == "person" else ""),  # type: ignore[arg-type]
             text=text,
             choice=choice,
+            shown=shown,
             sent_at=self.clock(),
         )
         return self._wrap(topics.MESSAGE_RECEIVED, message, more.pop("event", message.id), **more)

@@ -70,7 +70,9 @@ class Scripted:
     name = CHANNEL
     capabilities = Capabilities(max_text=1000)
 
-    def __init__(self, *script: str | Exception, policy: Policy | None = None, shown: str | None = None) -> None:
+    def __init__(
+        self, *script: str | Exception, policy: Policy | None = None, shown: str | Exception | None = None
+    ) -> None:
         self.script = list(script)
         self.policy = policy or Policy()
         self.shown = shown
@@ -105,6 +107,8 @@ class Scripted:
         return Reply(200, step)
 
     async def lookup(self, call: Call, marker: str) -> str | None:
+        if isinstance(self.shown, Exception):
+            raise self.shown
         return self.shown
 
     async def close(self) -> None:

@@ -287,6 +287,82 @@ async def test_where_the_word_comes_by_webhook_it_is_waited_for_and_then_nobody_
     assert (channel.sent, await world.facts()) == (["r1"], [("r1", "unknown")])
 
 
+async def test_what_looks_the_same_but_is_another_piece_does_not_end_the_doubt(world: World) -> None:
+    await world.outbound(Scripted("x9")).handle(world.batch(world.message("r0")))
+    await intend(world)
+    world.clock.now += timedelta(seconds=90)
+    channel = Scripted("x10", policy=Policy(doubt="lookup"), shown="x9")
+    await world.outbound(channel).handle(world.batch(world.message()))
+    outcome = await world.outcome()
+    assert outcome is not None
+    assert (channel.sent, outcome.external_id) == (["r1"], "x10")
+
+
+async def test_where_a_look_up_can_never_tell_nobody_knows(world: World) -> None:
+    await intend(world)
+    channel = Scripted(policy=Policy(doubt="lookup"), shown=SendRefused("history_hidden"))
+    await world.outbound(channel).handle(world.batch(world.message()))
+    assert (channel.sent, await world.facts()) == ([], [("r1", "unknown")])
+
+
+async def test_a_look_up_without_an_answer_is_asked_again_until_the_message_expires(world: World) -> None:
+    await intend(world)
+    message = world.message()
+    channel = Scripted(policy=Policy(doubt="lookup"), shown=SendUnknown("cut"))
+    with pytest.raises(Parked):
+        await world.outbound(channel).handle(world.batch(message))
+    world.clock.now = message.expires_at
+    await world.outbound(channel).handle(world.batch(message))
+    assert (channel.sent, await world.facts()) == ([], [("r1", "unknown")])
+
+
+# ── Doubt: a marker that is known again for a while, then a look-up ──────────────────────────────────────────────────
+
+REPEATS = Policy(repeats=True, doubt="lookup", settles=30)
+
+
+async def test_a_marker_that_is_known_again_is_repeated_without_a_look_up(world: World) -> None:
+    channel = Scripted(SendUnknown("cut"), policy=REPEATS, shown=AssertionError("nobody is to ask"))
+    await world.outbound(channel).handle(world.batch(world.message()))
+    assert (channel.sent, await world.facts()) == (["r1", "r1"], [("r1", "sent")])
+
+
+async def test_after_a_crash_it_is_repeated_until_the_deadline_of_the_intent(world: World) -> None:
+    await intend(world)
+    world.clock.now += timedelta(seconds=40)
+    channel = Scripted(policy=REPEATS, shown=AssertionError("nobody is to ask"))
+    await world.outbound(channel).handle(world.batch(world.message()))
+    assert (channel.sent, await world.facts()) == (["r1"], [("r1", "sent")])
+
+
+async def test_after_the_deadline_of_the_intent_it_is_looked_up(world: World) -> None:
+    await intend(world)
+    world.clock.now += timedelta(seconds=61)
+    channel = Scripted(policy=REPEATS, shown="x9")
+    await world.outbound(channel).handle(world.batch(world.message()))
+    assert (channel.sent, await world.facts()) == ([], [("r1", "sent")])
+
+
+@pytest.mark.parametrize("error", [SendDelayed("later", retry_after_ms=600_000), CredentialsRevoked("revoked")])
+async def test_a_repeat_that_is_put_off_leaves_the_doubt_about_the_first_try(world: World, error: Exception) -> None:
+    channel = Scripted(SendUnknown("cut"), error, policy=REPEATS, shown="x9")
+    sender = world.outbound(channel)
+    with pytest.raises(Parked) as parked:
+        await sender.handle(world.batch(world.message()))
+    world.clock.now = parked.value.until + timedelta(seconds=1)
+    await sender.handle(world.batch(world.message()))
+    assert (channel.sent, await world.facts()) == (["r1", "r1"], [("r1", "sent")])
+
+
+@pytest.mark.parametrize(("shown", "outcome"), [("x9", "sent"), (None, "failed"), (SendRefused("hidden"), "failed")])
+async def test_a_repeat_that_is_refused_fails_unless_the_first_try_was_shown(
+    world: World, shown: str | Exception | None, outcome: str
+) -> None:
+    channel = Scripted(SendUnknown("cut"), SendRefused("blocked"), policy=REPEATS, shown=shown)
+    await world.outbound(channel).handle(world.batch(world.message()))
+    assert (channel.sent, await world.facts()) == (["r1", "r1"], [("r1", outcome)])
+
+
 # ── Messages of several pieces ───────────────────────────────────────────────────────────────────────────────────────
 
 

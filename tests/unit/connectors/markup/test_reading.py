@@ -27,6 +27,7 @@ NAMES = {"U1": "Ada", "C1": "plants", "S1": "care-team", "80351110224678912": "G
         ("&lt; <@U1> &gt;", "< @Ada >"),
         ("&amp;lt; &lt;@U1&gt;", "&lt; <@U1>"),
         ("a <> b < c", "a <> b < c"),
+        ("see <|this> and <|>", "see this and "),
         (":+1::skin-tone-3: *bold*", ":+1::skin-tone-3: *bold*"),
         ("", ""),
     ],

@@ -1,0 +1,103 @@
+"""What Discord's answers mean. Its own code tells more than the status, and the body's pause more than the header's.
+
+https://docs.discord.com/developers/topics/opcodes-and-status-codes
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
+from schemas.ports import Reply
+
+REFUSALS = {
+    10003: "not_found",
+    10008: "not_found",
+    10013: "not_found",
+    30015: "too_many_files",
+    40005: "file_too_large",
+    50001: "missing_permission",
+    50006: "empty",
+    50007: "blocked",
+    50008: "not_a_text_channel",
+    50009: "missing_permission",
+    50013: "missing_permission",
+    50083: "archived",
+    50278: "blocked",
+    160002: "missing_permission",
+    160005: "locked",
+    200000: "moderated",
+    200001: "moderated",
+}
+SHUT_OUT_MS = 60_000
+"""Cloudflare's pages mostly do not say when they end, and asking on makes it worse."""
+
+
+def judge(reply: Reply) -> str:
+    """The id of the message. Raises a DeliveryError."""
+    check(reply)
+    id_ = reply.body.get("id") if isinstance(reply.body, dict) else None
+    if not isinstance(id_, str) or not id_:
+        raise SendUnknown("the answer cannot be read")
+    return id_
+
+
+def check(reply: Reply) -> None:
+    """Raises a DeliveryError for what is no success."""
+    if reply.status >= 400:
+        raise _failure(reply)
+    if not 200 <= reply.status < 300:
+        raise SendUnknown(f"status {reply.status}")
+
+
+def _failure(reply: Reply) -> DeliveryError:
+    if reply.status >= 500 or reply.status == 408:
+        return SendUnknown(f"status {reply.status}")
+    if reply.status == 429:
+        return _limited(reply)
+    if reply.status == 401:
+        return CredentialsRevoked("the bot's token is not accepted")
+    if reply.status == 403 and (not isinstance(reply.body, dict) or _code(reply.body) == 40333):
+        return SendDelayed("shut out before Discord itself", retry_after_ms=SHUT_OUT_MS, of_account=True)
+    return SendRefused(_reason(reply))
+
+
+def _limited(reply: Reply) -> SendDelayed:
+    if not isinstance(reply.body, dict):
+        wait = max(SHUT_OUT_MS, _milliseconds(reply.headers.get("retry-after")) or 0)
+        return SendDelayed("shut out before Discord itself", retry_after_ms=wait, of_account=True)
+    wait_ms = _milliseconds(reply.body.get("retry_after"))
+    if wait_ms is None:
+        wait_ms = _milliseconds(reply.headers.get("retry-after"))
+    scope = reply.headers.get("x-ratelimit-scope")
+    of_account = reply.body.get("global") is True or scope == "global"
+    return SendDelayed("too fast for Discord", retry_after_ms=wait_ms, of_account=of_account)
+
+
+def _reason(reply: Reply) -> str:
+    code = _code(reply.body)
+    if code == 50035:
+        return "too_long" if _is_too_long(reply.body.get("errors")) else "invalid"
+    if reply.status == 413:
+        return "file_too_large"
+    return REFUSALS.get(code, f"refused_{code or reply.status}")
+
+
+def _is_too_long(errors: Any) -> bool:
+    found = errors.get("content") if isinstance(errors, dict) else None
+    listed = found.get("_errors") if isinstance(found, dict) else None
+    return any(isinstance(each, dict) and each.get("code") == "BASE_TYPE_MAX_LENGTH" for each in listed or [])
+
+
+def _code(body: Any) -> int:
+    code = body.get("code") if isinstance(body, dict) else None
+    return code if isinstance(code, int) else 0
+
+
+def _milliseconds(seconds: Any) -> int | None:
+    try:
+        wait = float(seconds)
+    except (TypeError, ValueError):
+        return None
+    return math.ceil(wait * 1000) if math.isfinite(wait) and wait >= 0 else None

@@ -1,0 +1,193 @@
+"""Discord's REST API, by hand: a call is one request. Why not by discord.py: docs/adr/0016-discord-rest-by-hand.md"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import aiohttp
+from pydantic import ValidationError
+
+from connectors.discord import answers, history
+from connectors.discord.refusals import Refusals
+from connectors.discord.shapes import Attached, Message
+from schemas.errors import NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
+from schemas.messages import Attachment, RemoteFile
+from schemas.ports import Account, Call, Reply
+
+AGENT = "DiscordBot (parley-gateway, 1)"
+"""Discord shuts out clients whose agent does not begin so."""
+NONCE = 25
+PAGES = 20
+TIMEOUT = aiohttp.ClientTimeout(total=60, connect=10)
+CHUNK = 64 * 1024
+
+ReadFile = Callable[[str, str], Awaitable[tuple[Attachment, bytes]]]
+
+
+class DiscordConnection:
+    """One bot. The session is opened by the first request."""
+
+    def __init__(self, account: Account, read_file: ReadFile) -> None:
+        self._account = account
+        self._read_file = read_file
+        self._base = account.settings.api_base.rstrip("/")
+        self._session: aiohttp.ClientSession | None = None
+        self._refusals = Refusals()
+        self._bot = ""
+
+    async def perform(self, call: Call, marker: str) -> Reply:
+        body = {**call.arguments["body"], "nonce": nonce(marker), "enforce_nonce": True}
+        path = f"/channels/{call.arguments['channel']}/messages"
+        if not call.files:
+            return await self._ask("POST", path, json=body)
+        return await self._ask("POST", path, data=await self._form(body, call.files))
+
+    async def lookup(self, call: Call, marker: str) -> str | None:
+        """Raises SendRefused too, where nobody will ever know."""
+        bot = self._bot or await self._me()
+        place, before = f"/channels/{call.arguments['channel']}", ""
+        for _ in range(PAGES):
+            page = await self._read(f"{place}/messages?limit={history.PAGE}{before}", list)
+            if not history.readable(page):
+                raise SendUnknown("the answer cannot be read")
+            if not page and not before:
+                await self._check_nothing(place, call)
+                return None
+            if (found := history.newest(call, page, bot)) or history.reaches_back(call, page):
+                return found
+            before = f"&before={page[-1]['id']}"
+        raise SendUnknown("too much was said there since")
+
+    async def fetch(self, file: RemoteFile, most: int) -> tuple[bytes, str, str]:
+        channel, message, wanted = file.ref.split("/")
+        try:
+            found = await self._read(f"/channels/{channel}/messages/{message}", dict)
+        except SendRefused as error:
+            raise NotFound(f"the message of the file: {error.message}") from error
+        except SendUnknown as error:
+            raise SendDelayed(error.message) from error
+        attached = next((each for each in _attached(found) if each.id == wanted), None)
+        if attached is None or not attached.url:
+            raise NotFound("the file is no longer there")
+        if attached.size > most:
+            raise TooLarge(f"a file may have {most} bytes")
+        return await self._download(attached.url, most), attached.content_type, attached.filename or file.name
+
+    async def seen(self, place: str, external_id: str) -> None:
+        """Discord has no "seen" for bots; that an answer is being written is shown for ten seconds."""
+        try:
+            await self._ask("POST", f"/channels/{place}/typing")
+        except (SendDelayed, SendUnknown):
+            return
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    # ── requests ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _client(self) -> aiohttp.ClientSession:
+        if self._session is None or self._session.closed:
+            self._session = aiohttp.ClientSession(timeout=TIMEOUT, headers={"User-Agent": AGENT})
+        return self._session
+
+    async def _ask(self, method: str, path: str, **more: Any) -> Reply:
+        """One request, without a repeat. Raises SendDelayed (it never left), SendUnknown."""
+        self._refusals.admit()
+        token = self._account.settings.token.get_secret_value()
+        more |= {"headers": {"Authorization": f"Bot {token}"}, "allow_redirects": False}
+        try:
+            async with self._client().request(method, self._base + path, **more) as response:
+                reply = await _reply(response)
+        except aiohttp.ClientConnectorError as error:
+            raise SendDelayed("Discord cannot be reached") from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise SendUnknown(f"no answer: {type(error).__name__}") from error
+        self._refusals.note(reply)
+        return reply
+
+    async def _read(self, path: str, kind: type[Any]) -> Any:
+        """Raises a DeliveryError."""
+        reply = await self._ask("GET", path)
+        answers.check(reply)
+        if not isinstance(reply.body, kind):
+            raise SendUnknown("the answer cannot be read")
+        return reply.body
+
+    async def _me(self) -> str:
+        self._bot = str((await self._read("/users/@me", dict)).get("id") or "")
+        if not self._bot:
+            raise SendUnknown("Discord does not say who the bot is")
+        return self._bot
+
+    async def _check_nothing(self, place: str, call: Call) -> None:
+        """An empty history is that of a place where nothing was written, or of one that the bot may not read. Raises
+        SendRefused where something was written since."""
+        last = (await self._read(place, dict)).get("last_message_id")
+        if last is not None and history.is_after(last, call):
+            raise SendRefused("history_hidden")
+
+    async def _form(self, body: Any, files: Sequence[Attachment]) -> aiohttp.FormData:
+        """Raises SendRefused when a file of ours is gone."""
+        form = aiohttp.FormData(quote_fields=False)
+        form.add_field("payload_json", json.dumps(body), content_type="application/json")
+        for number, each in enumerate(files):
+            try:
+                known, data = await self._read_file(self._account.tenant, each.id)
+            except NotFound as error:
+                raise SendRefused("file_gone") from error
+            kind = known.type or "application/octet-stream"
+            form.add_field(f"files[{number}]", data, filename=each.name, content_type=kind)
+        return form
+
+    async def _download(self, url: str, most: int) -> bytes:
+        """The address is the proof, so the token stays here."""
+        try:
+            async with self._client().get(url, allow_redirects=False) as response:
+                if response.status == 429 or response.status >= 500:
+                    raise SendDelayed(f"status {response.status}")
+                if response.status != 200:
+                    raise NotFound("the file is no longer there")
+                return await _bounded(response, most)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise SendDelayed("the file cannot be fetched now") from error
+
+
+async def _reply(response: aiohttp.ClientResponse) -> Reply:
+    text = await response.text(encoding="utf-8", errors="replace")
+    return Reply(response.status, _decoded(text), {name.lower(): value for name, value in response.headers.items()})
+
+
+async def _bounded(response: aiohttp.ClientResponse, most: int) -> bytes:
+    data = bytearray()
+    async for chunk in response.content.iter_chunked(CHUNK):
+        data += chunk
+        if len(data) > most:
+            raise TooLarge(f"a file may have {most} bytes")
+    return bytes(data)
+
+
+def nonce(marker: str) -> str:
+    """Our id of a piece, in the 25 characters that Discord takes."""
+    return hashlib.sha256(marker.encode()).hexdigest()[:NONCE]
+
+
+def _attached(message: Any) -> list[Attached]:
+    """Also those of a message that this one forwards. Raises SendDelayed."""
+    try:
+        found = Message.model_validate(message)
+    except ValidationError as error:
+        raise SendDelayed("the message of the file cannot be read") from error
+    return [file for part in [found, *(each.message for each in found.message_snapshots)] for file in part.attachments]
+
+
+def _decoded(text: str) -> Any:
+    """As JSON, whatever type it is said to be; else as it is."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

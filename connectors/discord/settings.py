@@ -1,0 +1,19 @@
+"""Settings of a Discord account."""
+
+from __future__ import annotations
+
+from pydantic import SecretStr
+
+from connectors.settings import Address, Settings
+
+
+class DiscordAccount(Settings):
+    """``token`` is the bot's, from the Developer Portal; with the same bot twice, every message would be answered
+    twice."""
+
+    token: SecretStr
+    api_base: Address = "https://discord.com/api/v10"
+    gateway_url: Address = "wss://gateway.discord.gg/"
+
+
+ACCOUNT = DiscordAccount

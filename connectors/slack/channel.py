@@ -1,0 +1,60 @@
+"""Slack: direct messages, threads in channels, and a command. Pure translation; see ``connection`` for the rest."""
+
+from __future__ import annotations
+
+from connectors.slack import blocks, bodies, errors, signature
+from connectors.slack.events import from_events_api
+from connectors.slack.interactions import from_command, from_interactive
+from connectors.slack.settings import SlackAccount
+from connectors.tools import Tools
+from schemas.messages import OutboundMessage
+from schemas.ports import Account, Call, Capabilities, Connection, Event, Pace, Policy, RawRequest, Reply, Sending
+
+PARSERS = {"events_api": from_events_api, "interactive": from_interactive, "slash_commands": from_command}
+
+
+class SlackChannel:
+    """One account is one app in one workspace."""
+
+    name = "slack"
+    capabilities = Capabilities(
+        max_text=blocks.MOST_TEXT, max_choices=blocks.MOST_OPTIONS, markdown=True, typing=True, attachments=True
+    )
+    policy = Policy(doubt="lookup", pace=Pace(5, 20), contact_pace=Pace(1, 3))
+    """Slack takes a message a second in a channel, with short bursts, and some hundred a minute in a workspace."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    def verify(self, request: RawRequest, account: Account) -> None:
+        if bodies.is_ssl_check(request):
+            return  # not signed, and never more than an empty answer: see ``answer``
+        settings: SlackAccount = account.settings
+        signature.check(request, settings.signing_secret.get_secret_value(), self._tools.clock())
+
+    def answer(self, request: RawRequest, account: Account) -> str | None:
+        if bodies.is_ssl_check(request):
+            return ""
+        return bodies.challenge(request) or bodies.usage(request)
+
+    def parse(self, request: RawRequest, account: Account) -> list[Event]:
+        return self.events(*bodies.payload_of(request), account)
+
+    def events(self, what: bodies.What, payload: bodies.Json, account: Account) -> list[Event]:
+        """What a payload tells, however it came."""
+        return list(PARSERS[what](payload, account))
+
+    def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
+        return blocks.calls(message, sending)
+
+    def judge(self, call: Call, reply: Reply) -> str:
+        return errors.shown_id(reply)
+
+    def connect(self, account: Account) -> Connection:
+        from connectors.slack.connection import SlackConnection
+
+        return SlackConnection(account, self._tools.read_file)
+
+
+def open_channel(tools: Tools) -> SlackChannel:
+    return SlackChannel(tools)
