@@ -53,8 +53,8 @@ class Page(BaseModel):
 
 
 async def find(call: Call, ask: Ask, known: Known) -> str | None:
-    """The id, or None: Twilio has not taken it. Raises SendUnknown, SendDelayed, CredentialsRevoked, SendRefused (nobody
-    will ever know)."""
+    """The id, or None when Twilio has not taken it. Raises SendUnknown, SendDelayed, CredentialsRevoked, and
+    SendRefused when nobody will ever know."""
     since = datetime.fromisoformat(call.arguments["since"]) - SKEW
     ends = {"To": call.arguments["To"], "From": call.arguments["From"], "PageSize": str(PAGE)}
     page = _page(await ask("", ends))
