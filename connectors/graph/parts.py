@@ -24,9 +24,13 @@ _MILLISECONDS = 100_000_000_000
 
 def _id(value: Any) -> Any:
     """Ids come as text or as numbers, whichever way Meta's server felt like."""
-    if value is None:
-        return ""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return _words(value)
+
+
+def _stamp(value: Any) -> str:
+    return printable(str(value))[:40]
 
 
 def _words(value: Any) -> Any:
@@ -37,7 +41,7 @@ Id = Annotated[str, BeforeValidator(_id), Field(max_length=1000)]
 """Empty where there is none."""
 KnownId = Annotated[Id, Field(min_length=1)]
 Words = Annotated[str, BeforeValidator(_words)]
-Stamp = Annotated[str, BeforeValidator(lambda value: str(value))]
+Stamp = Annotated[str, BeforeValidator(_stamp)]
 """Seconds or milliseconds since 1970, as text or as a number, or nonsense: see ``moment``."""
 Listed = Annotated[list[Any], BeforeValidator(lambda value: value if isinstance(value, list) else [])]
 

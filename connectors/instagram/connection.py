@@ -45,16 +45,20 @@ class InstagramConnection:
 
     async def lookup(self, call: Call, marker: str) -> str | None:
         """By the conversation itself: what we said there after the message that this one answers, and that is not known
-        as another message of ours. Raises SendDelayed where Meta does not answer now."""
+        as another message of ours. Raises SendDelayed where Meta does not answer now, SendRefused where so much was
+        said since that it tells no more."""
         arguments = call.arguments
         wanted = str(arguments["message"].get("text", "")).strip()
         async with self._looking:
-            for row in (await self._history(arguments["recipient"]["id"]))[:DETAILED]:
+            rows = (await self._history(arguments["recipient"]["id"]))[:DETAILED]
+            for row in rows:
                 mid = str(row["id"])
                 if mid == arguments["after"]:
                     return None
                 if not await self._is_known(mid) and await self._says(row, wanted, arguments):
                     return mid
+        if arguments["after"] and len(rows) == DETAILED:
+            raise SendRefused("history_too_short")
         return None
 
     async def fetch(self, file: RemoteFile, most: int) -> tuple[bytes, str, str]:

@@ -59,7 +59,7 @@ class Updates:
         kind = next((each for each in self._kinds if each in raw), None)
         if kind is None:
             # Consents, referrals without a word, who has the thread, and what is not invented yet.
-            self._left_out("update", account, kinds=sorted(str(key)[:40] for key in raw.keys() - FRAME)[:5])
+            self._left_out("update", account, kinds=sorted(ascii(key)[:40] for key in raw.keys() - FRAME)[:5])
             return None
         return self._kinds[kind](update, raw[kind], account)
 

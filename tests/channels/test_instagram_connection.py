@@ -191,6 +191,17 @@ async def test_a_persons_own_words_are_not_taken_for_ours(bench: Bench) -> None:
     assert await bench.connection.lookup(call, MARKER) is None
 
 
+async def test_where_too_much_was_said_since_nobody_can_tell(bench: Bench) -> None:
+    asked = await bench.vendor.say("anna", "And now?")
+    call = await in_doubt(bench, "drop_after", sending={"answers": asked})
+    for number in range(19):
+        await bench.vendor.say("anna", str(number))
+    assert await bench.connection.lookup(call, MARKER) == bench.vendor.ledger.shown[0].id
+    await bench.vendor.say("anna", "one more")
+    with pytest.raises(SendRefused, match="history_too_short"):
+        await bench.connection.lookup(call, MARKER)
+
+
 async def test_a_vendor_that_cannot_tell_now_is_asked_later(bench: Bench) -> None:
     call = await in_doubt(bench, "drop_after")
     for fault in (Fault("limit"), Fault("refuse", status=503), Fault("lose", status=502)):
