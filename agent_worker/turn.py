@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
-from agent_worker.events import ids_of, origin_of, waited
+from agent_worker import figures
+from agent_worker.events import ids_of, origin_of
 from agent_worker.fold import Fold, Monotonic
 from agent_worker.handoff.drafts import handoff_draft
 from agent_worker.handoff.owner import OwnerRules
@@ -21,7 +22,7 @@ from agent_worker.replies import Chain
 from agent_worker.settings import TenantRules, WorkerSettings
 from agent_worker.stages import Stage
 from agent_worker.streaming import Stream
-from agent_worker.work import Work, route_of
+from agent_worker.work import Work
 from schemas import crashpoints
 from schemas.conversation import Origin
 from schemas.errors import Fenced, RecordError, Unavailable, UndecodableRecord
@@ -83,7 +84,7 @@ class TurnEngine:
             if await self._answer(work, fold):
                 await self._commit(work)
                 await self._publish(work)
-                self._took(fold, work)
+                figures.took(self._metrics, work, fold.batch.records[0], self._clock())
                 break
             await self._more(fold, work)
 
@@ -264,24 +265,8 @@ class TurnEngine:
             )
             if work.draft is not None and work.draft.handoff:
                 await self._hand_over(work)
-        channel = work.conversation.origin.channel
-        for stage, milliseconds in work.stages.items():
-            self._metrics.observe("parley_turn_seconds", milliseconds / 1000, channel=channel, stage=stage)
-        self._count(work)
+        figures.published(self._metrics, work)
         log.info("turn_done", turn_id=work.id, handled=len(work.intake.handled), replies=int(work.draft is not None))
-
-    def _took(self, fold: Fold, work: Work) -> None:
-        """What the contact waited, which the stages do not show: the time in the log before them counts too."""
-        if work.draft is not None:
-            seconds = waited(fold.batch.records[0], self._clock())
-            channel = work.conversation.origin.channel
-            self._metrics.observe("parley_turn_seconds", seconds, channel=channel, stage="total")
-
-    def _count(self, work: Work) -> None:
-        if work.draft is not None:
-            route, _ = route_of(work.draft, work.found)
-            channel = work.conversation.origin.channel
-            self._metrics.count("parley_turns_total", channel=channel, route=route, model=work.draft.model)
 
     async def _hand_over(self, work: Work) -> None:
         """The same request waits in the log; asking now only spares the contact that detour."""

@@ -78,25 +78,13 @@ class Ledger:
         )
         await self._state.deliveries.record(sent.conversation, told)
         numbered = await self._numbered(sent, told)
-        if external_id:
-            # After the line: a receipt that finds its message has a line to mark.
-            await self._state.deliveries.bind(
-                sent.tenant, sent.channel, sent.account, external_id, sent.conversation, whole or message_id
-            )
+        # After the line: a receipt that finds its message has a line to mark.
+        await self._bind(sent, told, whole or message_id)
         reach("connector.after_record")
         self._facts.append(fact(sent, numbered))
         if not told.part_of:
             self._metrics.count("parley_outbound_total", channel=sent.channel, result=outcome)
-        log.info(
-            "delivery_recorded",
-            tenant=sent.tenant,
-            channel=sent.channel,
-            conversation_id=sent.conversation,
-            correlation_id=sent.correlation_id,
-            message_id=message_id,
-            outcome=outcome,
-            reason=reason,
-        )
+        _log(sent, told)
 
     async def repeat(self, sent: Envelope, message_id: str, *, whole: str = "") -> Outcome:
         """A message that has its outcome already, from before a crash: finish what may have been left undone."""
@@ -104,12 +92,15 @@ class Ledger:
         self._metrics.count("parley_duplicates_total", where="sender")
         if told is None:
             return "sent"  # forgotten meanwhile, after days
-        if told.external_id:
-            await self._state.deliveries.bind(
-                sent.tenant, sent.channel, sent.account, told.external_id, sent.conversation, whole or message_id
-            )
+        await self._bind(sent, told, whole or message_id)
         self._facts.append(fact(sent, await self._numbered(sent, told)))
         return told.state
+
+    async def _bind(self, sent: Envelope, told: Delivered, message_id: str) -> None:
+        if told.external_id:
+            await self._state.deliveries.bind(
+                sent.tenant, sent.channel, sent.account, told.external_id, sent.conversation, message_id
+            )
 
     async def flush(self) -> None:
         """Append the events. Raises BusUnavailable; the records stay kept for another try."""
@@ -137,3 +128,16 @@ class Ledger:
         seq = await self._state.transcript.add(sent.conversation, TranscriptMessage.of_outbound(message, state))
         await live.message(self._state.signals, sent.conversation)
         return seq
+
+
+def _log(sent: Envelope, told: Delivered) -> None:
+    log.info(
+        "delivery_recorded",
+        tenant=sent.tenant,
+        channel=sent.channel,
+        conversation_id=sent.conversation,
+        correlation_id=sent.correlation_id,
+        message_id=told.message_id,
+        outcome=told.state,
+        reason=told.reason,
+    )

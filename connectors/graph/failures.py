@@ -125,3 +125,10 @@ def _regained(header: str) -> Iterator[float]:
         yield from (60.0 * minutes for case in cases if (minutes := case["estimated_time_to_regain_access"]) > 0)
     except (ValueError, AttributeError, TypeError, KeyError):
         return
+
+
+def named(external_id: object) -> str:
+    """What an answer names as the message that was sent. Raises SendUnknown: it says yes, and not to what."""
+    if not isinstance(external_id, str) or not external_id:
+        raise SendUnknown("Meta's answer names no message")
+    return external_id

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from connectors.graph import webhooks
-from connectors.graph.failures import failure
+from connectors.graph.failures import failure, named
 from connectors.instagram import rendering
 from connectors.instagram.updates import OBJECT, Updates
 from connectors.tools import Tools
-from schemas.errors import CredentialsRevoked, SendRefused, SendUnknown
+from schemas.errors import CredentialsRevoked, SendRefused
 from schemas.messages import OutboundMessage
 from schemas.ports import (
     Account,
@@ -59,10 +59,7 @@ class InstagramChannel:
                 # The account has not been given the longer window; all else it may do.
                 raise SendRefused("window_closed")
             raise error
-        external_id = reply.body.get("message_id") if isinstance(reply.body, dict) else None
-        if not isinstance(external_id, str) or not external_id:
-            raise SendUnknown("Meta's answer names no message")
-        return external_id
+        return named(reply.body.get("message_id") if isinstance(reply.body, dict) else None)
 
     def connect(self, account: Account) -> Connection:
         from connectors.instagram.connection import InstagramConnection

@@ -7,7 +7,6 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import structlog
 
 from infra.database.disk import Disk
 from infra.database.file import DatabaseFailed, connect, is_broken
+from infra.database.work import Work
 
 log = structlog.get_logger(__name__)
 
@@ -27,26 +27,6 @@ PATIENCE_S = 5.0
 _SILENT = f"the disk has not answered for {PATIENCE_S:g} s"
 BREATH_EVERY_S = 0.002
 BREATH_S = 0.0001
-
-
-@dataclass(slots=True, eq=False)
-class Work:
-    """One caller's piece of a transaction, and where its result goes."""
-
-    run: Callable[[sqlite3.Connection], Any]
-    future: asyncio.Future[Any]
-    durable: bool
-    patient: bool = False
-    result: Any = None
-    error: BaseException | None = None
-
-    def settle(self) -> None:
-        if self.future.done():
-            return  # the caller has given up waiting
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.result)
 
 
 class Committer:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.platforms.discord import Discord
-from tests.platforms.discord.stage import Clock, Line, line, raw
+from tests.platforms.discord.stage import Clock, hello, line, raw, ready
 from tests.platforms.discord.streams import Zstd
 
 GUILDS, MESSAGES, DIRECT, CONTENT = 1 << 0, 1 << 9, 1 << 12, 1 << 15
@@ -17,18 +17,6 @@ GUILDS, MESSAGES, DIRECT, CONTENT = 1 << 0, 1 << 9, 1 << 12, 1 << 15
 @pytest.fixture
 def server() -> Discord:
     return Discord(pace=0)
-
-
-async def hello(there: Line) -> None:
-    assert (await there.next())["op"] == 10
-
-
-async def ready(there: Line, server: Discord, **more: Any) -> dict[str, Any]:
-    await hello(there)
-    await there.identify(server.world.token, **more)
-    frame = await there.until("READY")
-    await there.until("GUILD_CREATE")
-    return frame
 
 
 async def test_a_connection_begins_with_hello_ready_and_the_server(server: Discord) -> None:

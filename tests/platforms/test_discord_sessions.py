@@ -11,25 +11,13 @@ import pytest
 
 from tests.platforms.discord import Discord
 from tests.platforms.discord.sdk import Bot, connected, discord
-from tests.platforms.discord.stage import Clock, Line, bot_at, line
+from tests.platforms.discord.stage import Clock, bot_at, hello, line, ready
 from tests.platforms.vendor import Fault
 
 
 @pytest.fixture
 def server() -> Discord:
     return Discord(pace=0)
-
-
-async def hello(there: Line) -> None:
-    assert (await there.next())["op"] == 10
-
-
-async def ready(there: Line, server: Discord, **more: Any) -> dict[str, Any]:
-    await hello(there)
-    await there.identify(server.world.token, **more)
-    frame = await there.until("READY")
-    await there.until("GUILD_CREATE")
-    return frame
 
 
 async def test_a_session_that_comes_back_gets_what_it_missed(server: Discord) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from connectors.graph import webhooks
-from connectors.graph.failures import failure
+from connectors.graph.failures import failure, named
 from connectors.graph.parts import read_all
 from connectors.tools import Tools
 from connectors.whatsapp.meta import rendering
 from connectors.whatsapp.meta.updates import OBJECT, Change, Updates
-from schemas.errors import SendUnknown
 from schemas.messages import OutboundMessage
 from schemas.ports import Account, Call, Connection, Event, RawRequest, Reply, Sending
 
@@ -39,12 +38,9 @@ class Meta:
         if reply.status != 200:
             raise failure(reply)
         try:
-            external_id = reply.body["messages"][0]["id"]
+            return named(reply.body["messages"][0]["id"])
         except (KeyError, IndexError, TypeError):
-            raise SendUnknown("Meta's answer names no message") from None
-        if not isinstance(external_id, str) or not external_id:
-            raise SendUnknown("Meta's answer names no message")
-        return external_id
+            return named(None)
 
     def connect(self, account: Account) -> Connection:
         from connectors.whatsapp.meta.connection import CloudConnection

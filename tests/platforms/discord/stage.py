@@ -138,3 +138,17 @@ async def bot_at(server: Discord, bot: Bot | None = None) -> AsyncIterator[Bot]:
     """The server up, and a bot on Discord's library connected to it."""
     async with server.serving(), connected(server, bot) as there:
         yield there
+
+
+async def hello(there: Line) -> None:
+    """The first thing that a gateway says."""
+    assert (await there.next())["op"] == 10
+
+
+async def ready(there: Line, server: Discord, **more: Any) -> dict[str, Any]:
+    """Identified, up to the guild; what READY said."""
+    await hello(there)
+    await there.identify(server.world.token, **more)
+    frame = await there.until("READY")
+    await there.until("GUILD_CREATE")
+    return frame

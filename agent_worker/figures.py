@@ -1,0 +1,26 @@
+"""What a finished turn tells the metrics."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from agent_worker.events import waited
+from agent_worker.work import Work, route_of
+from schemas.ports import Metrics, Record
+
+
+def published(metrics: Metrics, work: Work) -> None:
+    """The time of each stage, and which way the turn went."""
+    channel = work.conversation.origin.channel
+    for stage, milliseconds in work.stages.items():
+        metrics.observe("parley_turn_seconds", milliseconds / 1000, channel=channel, stage=stage)
+    if work.draft is not None:
+        route, _ = route_of(work.draft, work.found)
+        metrics.count("parley_turns_total", channel=channel, route=route, model=work.draft.model)
+
+
+def took(metrics: Metrics, work: Work, first: Record, now: datetime) -> None:
+    """What the contact waited, which the stages do not show: the time in the log before them counts too."""
+    if work.draft is not None:
+        channel = work.conversation.origin.channel
+        metrics.observe("parley_turn_seconds", waited(first, now), channel=channel, stage="total")
