@@ -9,13 +9,14 @@ from typing import Any
 
 import aiohttp
 
+from infra.deploy.process import free_port
 from tests.bench import customers, launch
 from tests.bench.figures import Row, Spread, quantile
 from tests.bench.machine import fdatasync_ms, processor_seconds
 from tests.bench.stage import Stage, tenants
 from tests.bench.worker import outcome
 from tests.harness.installation import ADMIN_TOKEN, Installation
-from tests.harness.processes import Process, free_port
+from tests.harness.processes import Process
 
 PER_SECOND = 80
 CONTACTS = 800

@@ -30,9 +30,9 @@ from yarl import URL
 
 from gateway import compose
 from gateway.config import load
+from infra.deploy.process import free_port
 from tests.channels import cases, translation
 from tests.harness.installation import ADMIN_TOKEN, DOCUMENTS
-from tests.harness.processes import free_port
 
 TENANT = translation.TENANT
 ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}

@@ -12,9 +12,9 @@ from aiohttp import ClientTimeout, web
 
 from connectors import http
 from connectors.http import HttpConnection, failure
+from infra.deploy.process import free_port
 from schemas.errors import CredentialsRevoked, SendDelayed, SendRefused, SendUnknown
 from schemas.ports import Call, Reply
-from tests.harness.processes import free_port
 
 CALL = Call("messages", {"to": "anna", "text": "Grüße"})
 
