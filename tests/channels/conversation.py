@@ -59,7 +59,7 @@ class Vendor:
             await runner.cleanup()
 
     async def _take(self, request: web.Request) -> web.Response:
-        self.taken.append((request.path, json.loads(await request.read() or b"null")))
+        self.taken.append((request.path, await (request.json() if "json" in request.content_type else request.text())))
         return web.json_response(self._says["body"], status=self._says["status"])
 
 
