@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+import structlog
+
 from agent_worker.replies import snapshot_envelope
 from schemas import crashpoints
 from schemas.conversation import Snapshot, Turn
 from schemas.envelope import Envelope
+from schemas.errors import ParleyError
 from schemas.ports import Bus, Conversations
 from schemas.topics import TURN_COMPLETED
+
+log = structlog.get_logger("parley.worker")
 
 
 class Outbox:
@@ -46,6 +51,13 @@ class Outbox:
                 turns = [envelope.payload(Turn) for envelope in envelopes if envelope.type == TURN_COMPLETED]
             ids = [envelope.id for envelope in envelopes]
             await self._conversations.published(conversation, ids, turns=turns)
+
+    async def announce(self, begun: Envelope) -> None:
+        """Tell a connector that a reply begins. It is shown as a whole later, so this may fail."""
+        try:
+            await self._bus.append([begun])
+        except ParleyError as error:
+            log.debug("not_announced", code=error.code)
 
     async def publish_pending(self, conversation: str, now: datetime) -> int:
         """Publish what an earlier holder left; returns how many envelopes."""

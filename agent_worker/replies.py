@@ -12,9 +12,9 @@ from agent_worker.events import Event
 from schemas.conversation import CitedPassage, Conversation, OwnerRequested, Snapshot, Turn
 from schemas.envelope import Envelope, envelope
 from schemas.ids import derived_id, reply_id
-from schemas.messages import Author, InboundMessage, OutboundMessage
+from schemas.messages import Author, InboundMessage, OutboundMessage, ReplyBegun
 from schemas.ports import Draft, Found
-from schemas.topics import CONVERSATION_SNAPSHOT, MESSAGE_SEND, OWNER_REQUESTED, TURN_COMPLETED
+from schemas.topics import CONVERSATION_SNAPSHOT, MESSAGE_SEND, OWNER_REQUESTED, REPLY_BEGUN, TURN_COMPLETED
 
 SOURCE = "parley/worker"
 REPLY_LIFE = timedelta(hours=24)
@@ -56,6 +56,9 @@ class Chain:
     def send(self, message: OutboundMessage, now: datetime) -> Envelope:
         return self.wrap(MESSAGE_SEND, message, id=message.id, now=now)
 
+    def begun(self, begun: ReplyBegun) -> Envelope:
+        return self.wrap(REPLY_BEGUN, begun, id=derived_id(begun.turn_id, "begun"), now=begun.at)
+
     def turn(self, turn: Turn) -> Envelope:
         return self.wrap(TURN_COMPLETED, turn, id=derived_id(turn.id, "turn"), now=turn.at)
 
@@ -77,6 +80,20 @@ def outbound(
         created_at=now,
         expires_at=now + REPLY_LIFE,
         **more,
+    )
+
+
+def begun_of(conversation: Conversation, turn: str, *, name: str, asked: InboundMessage, now: datetime) -> ReplyBegun:
+    """The reply that ``reply_of`` will make."""
+    return ReplyBegun(
+        id=reply_id(turn, 0),
+        author=Author(kind="agent", name=name),
+        place=conversation.origin.place,
+        contact_id=conversation.origin.contact_id,
+        answers=asked.external_id,
+        turn_id=turn,
+        epoch=conversation.epoch,
+        at=now,
     )
 
 

@@ -51,10 +51,12 @@ class TenantRules:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """``streaming`` names the channels that show text while it is written."""
+    """``streaming`` names the channels that show text while it is written. Those among them that are ``announced`` do
+    so by their connectors, which have to be told that a reply begins."""
 
     tenants: Mapping[str, TenantRules]
-    streaming: frozenset[str] = frozenset({"web", "slack"})
+    streaming: frozenset[str] = frozenset({"web"})
+    announced: frozenset[str] = frozenset()
 
     def of(self, tenant: str) -> TenantRules:
         """The tenant's rules; defaults for one that is no longer configured, whose records must still be handled."""

@@ -208,6 +208,8 @@ class TurnEngine:
         await work.stream.typing(work.rules.voice.name)
         if work.intake.person_asked:
             return handoff_draft(work.rules.voice)
+        if work.conversation.origin.channel in self._settings.announced:
+            await self._outbox.announce(work.announcement(self._clock()))
         with self._stage(work.stages, "retrieve"):
             query = with_context(work.intake.text, work.history)
             work.found = await self._knowledge.search(work.conversation.origin.tenant, query)

@@ -7,13 +7,13 @@ from datetime import datetime
 
 from agent_worker.handoff.drafts import PERSON
 from agent_worker.intake import Intake
-from agent_worker.replies import Chain, cited, reply_of, said_by_person
+from agent_worker.replies import Chain, begun_of, cited, reply_of, said_by_person
 from agent_worker.settings import TenantRules
 from agent_worker.streaming import Stream
 from schemas.conversation import Conversation, Facts, OwnerRequested, Snapshot, Turn
 from schemas.envelope import Envelope
 from schemas.ids import derived_id
-from schemas.messages import OutboundMessage, TranscriptMessage
+from schemas.messages import InboundMessage, OutboundMessage, TranscriptMessage
 from schemas.ports import Begun, Draft, Found
 
 NOTHING = Found(passages=[], answerable=False, confidence=0.0)
@@ -48,6 +48,17 @@ class Work:
     def must_answer(self) -> bool:
         return bool(self.intake.waiting) and self.conversation.owner == "agent"
 
+    @property
+    def asked(self) -> InboundMessage:
+        """The last of the messages that are to be answered."""
+        return list(self.intake.waiting.values())[-1]
+
+    def announcement(self, now: datetime) -> Envelope:
+        """Tells a connector that the reply is being written."""
+        return self.chain.begun(
+            begun_of(self.conversation, self.id, name=self.rules.voice.name, asked=self.asked, now=now)
+        )
+
     def conclude(self, now: datetime) -> None:
         """Fill ``outbox`` and ``facts`` with what is to be committed."""
         self.facts = self.conversation.facts
@@ -65,7 +76,7 @@ class Work:
             self.conversation,
             self.id,
             name=self.rules.voice.name,
-            asked=list(self.intake.waiting.values())[-1],
+            asked=self.asked,
             now=now,
         )
         turn = self._record(draft, reply, now)

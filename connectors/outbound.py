@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from connectors.accounts import Accounts
 from connectors.deliveries import Ledger, Outcome
+from connectors.live_replies import LiveReply, Means, live_reply
+from connectors.openings import Opener
 from connectors.policy import Ruling, policies, ruling
 from connectors.sending import Piece, Sender
 from schemas import ids, spans, topics
 from schemas.conversation import Contact
 from schemas.envelope import Envelope
 from schemas.errors import SendRefused, UnknownEventType
-from schemas.messages import OutboundMessage
-from schemas.ports import Account, Batch, Bus, Call, Channel, Clock, Metrics, Sending, State
+from schemas.messages import OutboundMessage, ReplyBegun
+from schemas.ports import Account, Batch, Bus, Call, Channel, Clock, Metrics, Sending, State, Streamer
 
 LOOKED_BACK = 200
 """Lines of the transcript among which the contact's last message is looked for."""
@@ -47,6 +50,7 @@ class Outbound:
         self._account_of = account_of
         self._accounts = Accounts(channel, clock)
         self._sender = Sender(channel, self._accounts, state=state, metrics=metrics, clock=clock)
+        self._means = self._live_means()
 
     async def close(self) -> None:
         """Close the connections; to be called when nothing is handled any more."""
@@ -57,16 +61,57 @@ class Outbound:
         Unavailable; repeating it is safe, because what was sent is known."""
         ledger = Ledger(bus=self._bus, state=self._state, metrics=self._metrics, clock=self._clock)
         try:
-            for record in batch.records:
-                event = Envelope.from_wire(record.headers, record.value)
-                if event.type != topics.MESSAGE_SEND:
-                    raise UnknownEventType(f"{event.type} on an outbound topic")
-                await self._traced(event, event.payload(OutboundMessage), ledger, batch.hurry)
+            await self._all(batch, ledger)
         finally:
             # Whatever was decided is told, also when a later message has to wait.
             await ledger.flush()
 
-    async def _traced(self, event: Envelope, message: OutboundMessage, ledger: Ledger, hurry: asyncio.Event) -> None:
+    async def _all(self, batch: Batch, ledger: Ledger) -> None:
+        shown: LiveReply | None = None
+        done = 0
+        while done < len(batch.records):
+            record = batch.records[done]
+            done += 1
+            event = Envelope.from_wire(record.headers, record.value)
+            if event.type == topics.REPLY_BEGUN:
+                shown = await self._begin(event, shown, ledger, batch)
+                if shown is not None and done == len(batch.records):
+                    await shown.follow(batch)
+                    batch.take_more()
+            elif event.type == topics.MESSAGE_SEND:
+                message = event.payload(OutboundMessage)
+                if shown is not None and shown.begun.id != message.id:
+                    await shown.remove()
+                    shown = None
+                await self._traced(event, message, ledger, batch.hurry, shown)
+                shown = None
+            else:
+                raise UnknownEventType(f"{event.type} on an outbound topic")
+        if shown is not None:
+            await shown.remove()
+
+    async def _begin(self, event: Envelope, before: LiveReply | None, ledger: Ledger, batch: Batch) -> LiveReply | None:
+        """None where nothing is shown while it is written. Raises Parked."""
+        if before is not None:
+            if before.begun.id == event.payload(ReplyBegun).id:
+                before.begin_again()
+                return before
+            await before.remove()
+        account = self._account_of(event.tenant, event.channel, event.account)
+        if self._means is None or account is None:
+            return None
+        reply = live_reply(event, account, ledger, batch.hurry, self._means)
+        await reply.recall()
+        return reply
+
+    async def _traced(
+        self,
+        event: Envelope,
+        message: OutboundMessage,
+        ledger: Ledger,
+        hurry: asyncio.Event,
+        shown: LiveReply | None,
+    ) -> None:
         about = {
             "parley.channel": event.channel,
             "parley.conversation_id": event.conversation,
@@ -74,21 +119,37 @@ class Outbound:
             "parley.message_id": message.id,
         }
         with spans.span("send", parent=event.traceparent, kind="consumer", attributes=about):
-            await self._deliver(event, message, ledger, hurry)
+            is_sent = await self._deliver(event, message, ledger, hurry, shown)
+        if shown is not None and not is_sent:
+            await shown.remove()
 
-    async def _deliver(self, event: Envelope, message: OutboundMessage, ledger: Ledger, hurry: asyncio.Event) -> None:
+    async def _deliver(
+        self,
+        event: Envelope,
+        message: OutboundMessage,
+        ledger: Ledger,
+        hurry: asyncio.Event,
+        shown: LiveReply | None,
+    ) -> bool:
+        """Whether the contact has it now."""
         account = self._account_of(event.tenant, event.channel, event.account)
         if account is None:
-            return await ledger.settle(event, message.id, "failed", reason="account_unknown")
+            await ledger.settle(event, message.id, "failed", reason="account_unknown")
+            return False
         try:
             calls = self._channel.render(message, await self._sending(event, message, account))
         except SendRefused as error:
-            return await ledger.settle(event, message.id, "failed", reason=error.message)
-        for piece in self._pieces(calls, event, message, account, ledger, hurry):
+            await ledger.settle(event, message.id, "failed", reason=error.message)
+            return False
+        pieces = self._pieces(calls, event, message, account, ledger, hurry)
+        if shown is not None:
+            pieces[0] = await _completing(pieces[0], shown)
+        for piece in pieces:
             outcome = await self._sender.send(piece)
             if outcome != "sent":
-                return await self._stop_at(piece, outcome)
-        return None
+                await self._stop_at(piece, outcome)
+                return False
+        return True
 
     def _pieces(
         self,
@@ -109,6 +170,15 @@ class Outbound:
         """The rest of the message would make no sense without this piece: the whole shares its fate."""
         if piece.marker != piece.whole.id:
             await piece.ledger.settle(piece.envelope, piece.whole.id, outcome, reason="part_not_sent")
+
+    def _live_means(self) -> Means | None:
+        """What replies are shown with while they are written, where the channel can do that."""
+        if not isinstance(self._channel, Streamer):
+            return None
+        opener = Opener(self._channel, self._accounts, self._sender, state=self._state, clock=self._clock)
+        return Means(
+            self._channel, self._channel, self._accounts, self._sender, opener, state=self._state, clock=self._clock
+        )
 
     # ── policy ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -133,6 +203,15 @@ class Outbound:
         """When the contact wrote last, as far as one looks back."""
         lines = await self._state.transcript.recent(conversation, limit=LOOKED_BACK)
         return max((line.created_at for line in lines if line.author.kind == "contact"), default=None)
+
+
+async def _completing(piece: Piece, shown: LiveReply) -> Piece:
+    """The first piece takes the place of what is shown already. Raises Parked."""
+    whole = shown.whole(piece.call)
+    if whole is None:
+        await shown.remove()
+        return piece
+    return replace(piece, call=whole, instead=piece.call)
 
 
 def _sending(

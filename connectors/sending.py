@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from connectors.accounts import Accounts
@@ -16,7 +16,7 @@ from schemas.crashpoints import reach
 from schemas.envelope import Envelope
 from schemas.errors import CredentialsRevoked, Parked, SendDelayed, SendRefused, SendUnknown, Unavailable
 from schemas.messages import OutboundMessage
-from schemas.ports import Account, Call, Channel, Clock, Connection, Lookup, Metrics, Pace, SendVerdict, State
+from schemas.ports import Account, Call, Channel, Clock, Connection, Doubt, Lookup, Metrics, Pace, SendVerdict, State
 
 DEADLINE = 60.0
 """Seconds from the intent until nobody tries any more; whoever reconciles waits for it."""
@@ -31,7 +31,8 @@ LONGEST_PAUSE = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """``marker`` is our id of it, ``whole`` the message it belongs to; the last piece has the message's own id."""
+    """``marker`` is our id of it, ``whole`` the message it belongs to; the last piece has the message's own id.
+    ``instead`` is carried out when ``call`` is refused."""
 
     marker: str
     call: Call
@@ -40,6 +41,7 @@ class Piece:
     account: Account
     ledger: Ledger
     hurry: asyncio.Event
+    instead: Call | None = None
 
     @property
     def conversation(self) -> str:
@@ -81,7 +83,7 @@ class Sender:
 
     async def _resolve(self, piece: Piece) -> Outcome:
         """An intent without an outcome: a crash, or an answer that never came."""
-        doubt = self._policy_of(piece.account).doubt
+        doubt = self._doubt(piece)
         if doubt == "never":
             return await piece.settle("unknown", reason="no_answer")
         if (left := await self._known_again_for(piece)) > ONE_TRY:
@@ -89,7 +91,7 @@ class Sender:
             return await (piece.settle(verdict) if verdict else self._attempts(piece, left, in_doubt=True))
         if doubt == "lookup":
             try:
-                shown = await self._look_up(piece)
+                shown = await self.look_up(piece)
             except SendRefused as error:
                 return await piece.settle("unknown", reason=error.message)
             except Parked:
@@ -98,7 +100,7 @@ class Sender:
                 return await piece.settle("unknown", reason="no_answer")
             if shown is not None:
                 return await piece.settle("sent", external_id=shown)
-        await self._still_in_doubt(piece)
+        await self.still_in_doubt(piece)
         if doubt == "receipt":
             return await piece.settle("unknown", reason="no_answer")
         again = await self._state.deliveries.begin_again(
@@ -106,15 +108,18 @@ class Sender:
         )
         return await self._go_on(piece, again)
 
+    def _doubt(self, piece: Piece) -> Doubt:
+        return "repeat" if piece.call.repeats else self._policy_of(piece.account).doubt
+
     async def _known_again_for(self, piece: Piece) -> float:
         """Seconds for which sending the same marker again shows nothing twice."""
         policy = self._policy_of(piece.account)
-        if policy.doubt == "repeat":
+        if self._doubt(piece) == "repeat":
             return DEADLINE
         deadline = await self._state.deliveries.doubtful_until(piece.conversation, piece.marker)
         return (deadline - self._clock()).total_seconds() if policy.repeats and deadline else 0.0
 
-    async def _look_up(self, piece: Piece) -> str | None:
+    async def look_up(self, piece: Piece) -> str | None:
         """Raises Parked when the vendor cannot say now, SendRefused when it never will."""
         shown = await self._asked(piece)
         if shown is None:
@@ -139,7 +144,7 @@ class Sender:
                 error.message, until=self._accounts.pause(piece.account, REVOKED_WAIT, error.message)
             ) from error
 
-    async def _still_in_doubt(self, piece: Piece) -> None:
+    async def still_in_doubt(self, piece: Piece) -> None:
         """Raises Parked until the intent's deadline is over and what was on its way has arrived."""
         deadline = await self._state.deliveries.doubtful_until(piece.conversation, piece.marker)
         now = self._clock()
@@ -194,10 +199,12 @@ class Sender:
                 return await piece.settle(verdict)
             tries += 1
             try:
-                external_id = await self._try(piece)
+                external_id = await self.attempt(piece)
             except SendDelayed as error:
                 await self._delayed(error, piece, tries, ends, in_doubt)
             except SendRefused as error:
+                if piece.instead is not None:
+                    return await self._otherwise(piece, piece.instead, in_doubt)
                 return await self._refused(error, piece, in_doubt)
             except CredentialsRevoked as error:
                 until = self._accounts.pause(piece.account, REVOKED_WAIT, error.message)
@@ -205,14 +212,15 @@ class Sender:
                 raise Parked(error.message, until=until) from error
             except (SendUnknown, TimeoutError):
                 policy, in_doubt = self._policy_of(piece.account), True
-                if policy.doubt != "repeat" and not policy.repeats:
+                if self._doubt(piece) != "repeat" and not policy.repeats:
                     return await self._resolve(piece)
                 await self._wait(_pause(None, tries, ends), piece)  # the intent stays: it may be there
             else:
                 reach("connector.after_send")
                 return await piece.settle("sent", external_id=external_id)
 
-    async def _try(self, piece: Piece) -> str:
+    async def attempt(self, piece: Piece) -> str:
+        """One try; the external id. Raises a DeliveryError, TimeoutError."""
         started = time.monotonic()
         try:
             async with asyncio.timeout(ONE_TRY):
@@ -234,18 +242,23 @@ class Sender:
             await self._withdraw(piece, in_doubt)
             raise
 
+    async def _otherwise(self, piece: Piece, call: Call, in_doubt: bool) -> Outcome:
+        """An earlier process may have come to this too: then it is not known what that one has shown."""
+        other = replace(piece, call=call, instead=None)
+        return await (self._resolve(other) if in_doubt else self._attempts(other))
+
     async def _refused(self, error: SendRefused, piece: Piece, in_doubt: bool) -> Outcome:
         """A repeat may be refused although the first try was not: somebody left, or shut us out meanwhile."""
-        if in_doubt and self._policy_of(piece.account).doubt == "lookup":
+        if in_doubt and self._doubt(piece) == "lookup":
             with suppress(SendRefused):
-                if (shown := await self._look_up(piece)) is not None:
+                if (shown := await self.look_up(piece)) is not None:
                     return await piece.settle("sent", external_id=shown)
         return await piece.settle("failed", reason=error.message)
 
     async def _withdraw(self, piece: Piece, in_doubt: bool) -> None:
         """The vendor said that it did nothing, so there is no doubt: whoever comes next begins anew. Unless an earlier
         try is still in doubt."""
-        if not in_doubt or self._policy_of(piece.account).doubt == "repeat":
+        if not in_doubt or (self._doubt(piece) == "repeat" and piece.instead is None):
             await self._state.deliveries.withdraw(piece.conversation, piece.marker)
 
     async def _unwanted(self, piece: Piece) -> Outcome | None:

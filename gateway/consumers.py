@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent_worker.pace import Pace
@@ -20,7 +20,7 @@ from gateway.supervisor import Supervisor
 from infra.bus.lanes import Bounds, Lanes
 from schemas import topics
 from schemas.errors import SetupError, Unavailable
-from schemas.ports import Batch, GiveUp, LaneHandler
+from schemas.ports import Batch, Channel, GiveUp, LaneHandler, Streamer
 
 SWEEP_EVERY = 5.0
 SENDING = 16
@@ -40,9 +40,13 @@ class Consumer:
     give_up: GiveUp
 
 
-def worker_settings(tenants: dict[str, Tenant]) -> WorkerSettings:
-    """The worker's view of the configuration."""
-    return WorkerSettings(tenants={name: _rules(tenant) for name, tenant in tenants.items()})
+def worker_settings(tenants: dict[str, Tenant], channels: Mapping[str, Channel]) -> WorkerSettings:
+    """The worker's view of the configuration, and of what the channels can show."""
+    return WorkerSettings(
+        tenants={name: _rules(tenant) for name, tenant in tenants.items()},
+        streaming=frozenset(name for name, channel in channels.items() if channel.capabilities.streaming),
+        announced=frozenset(name for name, channel in channels.items() if isinstance(channel, Streamer)),
+    )
 
 
 def _rules(tenant: Tenant) -> TenantRules:
@@ -65,7 +69,7 @@ def worker_of(parts: Parts) -> Worker:
     """Raises SetupError when the parts were opened without documents."""
     if parts.knowledge is None:
         raise SetupError("a worker needs the tenants' documents")
-    settings = worker_settings(parts.config.tenants)
+    settings = worker_settings(parts.config.tenants, parts.channels)
     return Worker(
         bus=parts.bus,
         state=parts.state,

@@ -63,6 +63,11 @@ def part_id(message: str, index: int, count: int) -> str:
     return message if index == count - 1 else f"{message}.{index}"
 
 
+def stream_part_id(message: str) -> str:
+    """What was shown of a message while it was written; it becomes the message's first piece."""
+    return f"{message}.stream"
+
+
 def whole_of(part: str) -> str:
     """The message that a part belongs to."""
     return part.partition(".")[0]

@@ -225,6 +225,21 @@ class OutboundMessage(WireModel):
     expires_at: datetime
 
 
+class ReplyBegun(WireModel):
+    """``parley.reply.begun.v1``: the agent has begun to write the reply ``id``, and signals what it writes. Only for
+    channels whose connector shows it meanwhile; no reply may come of it. The fields mean what they mean in
+    ``OutboundMessage``."""
+
+    id: str
+    author: Author
+    place: str
+    contact_id: str
+    answers: str = ""
+    turn_id: str
+    epoch: int = 0
+    at: datetime
+
+
 class Receipt(WireModel):
     """``parley.receipt.recorded.v1``: the vendor's word on an outbound message.
 

@@ -23,6 +23,7 @@ MESSAGE_RECEIVED = "parley.message.received.v1"
 MESSAGE_EDITED = "parley.message.edited.v1"
 MESSAGE_DELETED = "parley.message.deleted.v1"
 MESSAGE_SEND = "parley.message.send.v1"
+REPLY_BEGUN = "parley.reply.begun.v1"
 REACTION_CHANGED = "parley.reaction.changed.v1"
 CONTACT_CHANGED = "parley.contact.changed.v1"
 RECEIPT_RECORDED = "parley.receipt.recorded.v1"
@@ -46,6 +47,7 @@ EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     OWNER_REQUESTED: (c.OwnerRequested, "inbound"),
     RECEIPT_RECORDED: (m.Receipt, "inbound"),
     MESSAGE_SEND: (m.OutboundMessage, "outbound"),
+    REPLY_BEGUN: (m.ReplyBegun, "outbound"),
     OWNER_CHANGED: (c.OwnerChanged, "events"),
     TURN_COMPLETED: (c.Turn, "events"),
     DELIVERY_RECORDED: (c.Delivered, "events"),

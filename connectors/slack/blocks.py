@@ -57,7 +57,7 @@ def _posts(parts: Sequence[str], below: list[Json], choices: Sequence[str]) -> l
     if not below:
         return posts
     last = posts.pop() if posts else None
-    blocks = [*([_section(last["text"])] if last else []), *below]
+    blocks = [*([section(last["text"])] if last else []), *below]
     if last and _size(blocks) > MOST_BLOCKS:
         posts.append(last)
         last, blocks = None, below
@@ -65,7 +65,7 @@ def _posts(parts: Sequence[str], below: list[Json], choices: Sequence[str]) -> l
     return posts
 
 
-def _section(text: str) -> Json:
+def section(text: str) -> Json:
     return {"type": "section", "expand": True, "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from connectors.slack import blocks, bodies, errors, signature
+from connectors.slack import blocks, bodies, errors, signature, streaming
 from connectors.slack.events import from_events_api
 from connectors.slack.interactions import from_command, from_interactive
 from connectors.slack.settings import SlackAccount
 from connectors.tools import Tools
-from schemas.messages import OutboundMessage
+from schemas.conversation import Contact
+from schemas.messages import OutboundMessage, ReplyBegun
 from schemas.ports import Account, Call, Capabilities, Connection, Event, Pace, Policy, RawRequest, Reply, Sending
 
 PARSERS = {"events_api": from_events_api, "interactive": from_interactive, "slash_commands": from_command}
@@ -18,10 +19,16 @@ class SlackChannel:
 
     name = "slack"
     capabilities = Capabilities(
-        max_text=blocks.MOST_TEXT, max_choices=blocks.MOST_OPTIONS, markdown=True, typing=True, attachments=True
+        max_text=blocks.MOST_TEXT,
+        max_choices=blocks.MOST_OPTIONS,
+        markdown=True,
+        streaming=True,
+        typing=True,
+        attachments=True,
     )
     policy = Policy(doubt="lookup", pace=Pace(5, 20), contact_pace=Pace(1, 3))
     """Slack takes a message a second in a channel, with short bursts, and some hundred a minute in a workspace."""
+    stream_rules = streaming.RULES
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
@@ -46,6 +53,18 @@ class SlackChannel:
 
     def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
         return blocks.calls(message, sending)
+
+    def opening(self, begun: ReplyBegun, contact: Contact | None, text: str) -> Call | None:
+        return streaming.opening(begun, contact, text)
+
+    def more(self, opening: Call, shown: str, text: str) -> Call:
+        return streaming.more(opening, shown, text)
+
+    def whole(self, call: Call, opening: Call, shown: str) -> Call | None:
+        return streaming.whole(call, opening, shown)
+
+    def retraction(self, opening: Call, shown: str) -> Call:
+        return streaming.retraction(opening, shown)
 
     def judge(self, call: Call, reply: Reply) -> str:
         return errors.shown_id(reply)

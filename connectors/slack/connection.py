@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.slack import downloads, history, uploads
+from connectors.slack import downloads, history, rewrites, uploads
 from connectors.slack.client import Client
 from connectors.slack.errors import failure
 from connectors.slack.places import is_person, target
@@ -34,7 +34,13 @@ class SlackConnection:
         if isinstance(channel, Reply):
             return channel
         arguments = {**call.arguments, name: channel}
-        del arguments["since"]
+        arguments.pop("since", None)
+        if call.operation == "chat.update":
+            return await rewrites.replaced(self._client, arguments, marker)
+        if call.operation == "chat.delete":
+            return await rewrites.taken_back(self._client, arguments)
+        if call.operation in rewrites.ADDED:
+            return await self._client.call(call.operation, arguments)
         if call.files:
             return await uploads.uploaded(self._client, call, self._account.tenant, self._read_file, arguments)
         return await self._client.call(call.operation, {**arguments, "metadata": history.metadata(marker)})

@@ -28,10 +28,27 @@ async def found(client: Client, call: Call, channel: str, marker: str) -> str | 
     CredentialsRevoked."""
     if call.files:
         return await _found_files(client, call, channel)
+    if call.operation == "chat.startStream":
+        return await _found_stream(client, call, channel)
     async for message in _messages(client, call, channel):
         if _marker(message) == marker:
             return str(message["ts"])
     return None
+
+
+async def _found_stream(client: Client, call: Call, channel: str) -> str | None:
+    """What is still being written is the newest message of ours without metadata."""
+    bot = body_of(await client.ask("auth.test", {})).get("bot_id")
+    ours = [
+        message
+        async for message in _messages(client, call, channel)
+        if message.get("bot_id") == bot
+        and not message.get("metadata")
+        and not message.get("files")
+        and float(message["ts"]) >= float(call.arguments["since"])
+    ]
+    newest = max(ours, key=lambda message: float(message["ts"]), default=None)
+    return None if newest is None else str(newest["ts"])
 
 
 async def _found_files(client: Client, call: Call, channel: str) -> str | None:

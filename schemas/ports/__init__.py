@@ -42,6 +42,8 @@ from schemas.ports.channel import (
     Reply,
     Seer,
     Sending,
+    Streamer,
+    StreamRules,
 )
 from schemas.ports.conversations import Begun, Committed, Contacts, Conversations, Owned, Page, Transcript
 from schemas.ports.delivery import DeadLetters, Deliveries, Parking, SendVerdict, Turns
@@ -99,6 +101,8 @@ __all__ = [
     "Sending",
     "Signals",
     "State",
+    "StreamRules",
+    "Streamer",
     "Subscription",
     "TopicPartition",
     "Transcript",

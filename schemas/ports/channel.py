@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from schemas.conversation import Contact
-from schemas.messages import Address, Attachment, OutboundMessage, RemoteFile
+from schemas.messages import Address, Attachment, OutboundMessage, RemoteFile, ReplyBegun
 
 
 @dataclass(slots=True)
@@ -105,11 +105,13 @@ class Capabilities:
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request to a vendor, which shows one piece of a message. ``operation`` is the vendor's name for it,
-    ``arguments`` what its client takes; ``files`` are sent along by whoever carries it out."""
+    ``arguments`` what its client takes; ``files`` are sent along by whoever carries it out. ``repeats``: carrying it
+    out again shows nothing twice."""
 
     operation: str
     arguments: Mapping[str, Any]
     files: Sequence[Attachment] = ()
+    repeats: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,38 @@ class Channel(Protocol):
 
     def connect(self, account: Account) -> Connection:
         """Vendors' libraries are imported here, not before. Opens nothing yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRules:
+    """How fast a vendor takes what is shown while it is written. ``begin`` and ``more``: calls of an account;
+    ``every``: seconds between two calls of one stream; ``lasts``: seconds after which nothing can be added to it."""
+
+    begin: Pace
+    more: Pace
+    every: float
+    lasts: float
+
+
+@runtime_checkable
+class Streamer(Protocol):
+    """A channel that shows a reply while it is written, and then replaces it by the whole. Its connections carry these
+    calls out like any other, and ``judge`` reads their answers. All of it is pure."""
+
+    stream_rules: StreamRules
+
+    def opening(self, begun: ReplyBegun, contact: Contact | None, text: str) -> Call | None:
+        """Shows the beginning. None where this place can show none. Looked up like a message when it is in doubt."""
+
+    def more(self, opening: Call, shown: str, text: str) -> Call:
+        """Adds to what ``opening`` showed under the id ``shown``."""
+
+    def whole(self, call: Call, opening: Call, shown: str) -> Call | None:
+        """``call`` of a message, so that it takes the place of what was shown; None where it cannot. Refused, it has
+        taken away what was shown."""
+
+    def retraction(self, opening: Call, shown: str) -> Call:
+        """Takes away what was shown. Refused as ``not_found`` when it is gone already."""
 
 
 @runtime_checkable

@@ -1,0 +1,462 @@
+"""Replies that are shown in Slack while they are written: in the end everybody sees one message, the whole one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from connectors import live, live_replies, sending
+from connectors.outbound import Outbound
+from connectors.registry import open_channel, settings_of
+from connectors.tools import Tools
+from infra.bus.sqlite import SqliteBus
+from infra.database import Database
+from infra.metrics import PrometheusMetrics
+from infra.state.sqlite import open_sqlite_state
+from schemas import ids, topics
+from schemas.conversation import Origin
+from schemas.envelope import envelope
+from schemas.errors import Parked, Unavailable
+from schemas.messages import Address, Author, Choice, Citation, OutboundMessage, ReplyBegun
+from schemas.ports import Account, Channel, Record, State
+from tests.harness.tools import no_files
+from tests.platforms.slack.server import SlackVendor
+from tests.platforms.vendor import Fault, Shown
+from tests.unit.connectors.conftest import Clock
+
+TENANT, NAME = "shop", "main"
+TURN = "0d1f2e3a-0000-5000-8000-00000000000a"
+REPLY = ids.reply_id(TURN, 0)
+FIRST, REST = "Water it *less*. ", "Once a week is enough."
+PATIENCE = 10.0
+
+
+@dataclass
+class Waiting:
+    """A batch into which records arrive. See schemas.ports.Batch."""
+
+    conversation: str
+    records: list[Record]
+    attempt: int = 1
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    hurry: asyncio.Event = field(default_factory=asyncio.Event)
+    behind: list[Record] = field(default_factory=list)
+    call: Callable[[], None] | None = None
+
+    def on_arrival(self, call: Callable[[], None] | None) -> None:
+        self.call = call
+
+    def arrive(self, *records: Record) -> None:
+        self.behind += records
+        self.arrived.set()
+        if self.call is not None:
+            self.call()
+
+    def take_more(self) -> list[Record]:
+        taken, self.behind = self.behind, []
+        self.records += taken
+        self.arrived.clear()
+        return taken
+
+
+@dataclass
+class World:
+    slack: SlackVendor
+    channel: Channel
+    settings: Account
+    bus: SqliteBus
+    state: State
+    clock: Clock
+    conversation: str
+    contact: str
+    place: str
+    asked: str
+    offset: int = 0
+
+    def account(self, tenant: str, channel: str, name: str) -> Account | None:
+        return self.settings
+
+    def outbound(self) -> Outbound:
+        return Outbound(
+            self.channel,
+            bus=self.bus,
+            state=self.state,
+            metrics=PrometheusMetrics(),
+            clock=self.clock,
+            account_of=self.account,
+        )
+
+    def record(self, kind: str, payload: Any) -> Record:
+        event = envelope(
+            kind,
+            payload,
+            id=ids.derived_id(payload.id, kind),
+            time=self.clock(),
+            source="/worker",
+            tenant=TENANT,
+            channel="slack",
+            account=NAME,
+            conversation=self.conversation,
+        )
+        self.offset += 1
+        topic = topics.topic_of(event)
+        return Record(topic, 0, self.offset, self.conversation, 0, event.headers(), event.data)
+
+    def begun(self) -> Record:
+        told = ReplyBegun(
+            id=REPLY,
+            author=Author(kind="agent", name="Fern"),
+            place=self.place,
+            contact_id=self.contact,
+            answers=self.asked,
+            turn_id=TURN,
+            at=self.clock(),
+        )
+        return self.record(topics.REPLY_BEGUN, told)
+
+    def message(self, id_: str = REPLY, text: str = FIRST + REST, **fields: Any) -> Record:
+        whole: dict[str, Any] = {
+            "id": id_,
+            "author": Author(kind="agent", name="Fern"),
+            "text": text,
+            "place": self.place,
+            "contact_id": self.contact,
+            "answers": self.asked,
+            "turn_id": TURN,
+            "created_at": self.clock(),
+            "expires_at": self.clock() + timedelta(hours=24),
+        }
+        return self.record(topics.MESSAGE_SEND, OutboundMessage(**whole | fields))
+
+    async def signal(self, **frame: Any) -> None:
+        payload = orjson.dumps({"turn_id": TURN, **frame})
+        await self.state.signals.publish(live.topic(self.conversation), payload)
+
+    async def delta(self, index: int, text: str) -> None:
+        await self.signal(type="delta", index=index, text=text, epoch=0)
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        await self.slack.ledger.until(is_so, deadline=PATIENCE)
+
+    async def shows(self, text: str) -> None:
+        await self.until(lambda: self.seen == [text])
+
+    @property
+    def shown(self) -> list[Shown]:
+        room, root = self.place.split(":")[1:]
+        return [each for each in self.slack.ledger.at(f"{room}:{root}") if not each.deleted]
+
+    @property
+    def seen(self) -> list[str]:
+        return [each.text for each in self.shown]
+
+    def calls(self, operation: str) -> int:
+        return sum(each.operation == operation for each in self.slack.ledger.requests)
+
+    async def much_later(self, *records: Record) -> None:
+        """When no reply is waited for any more."""
+        self.clock.now += timedelta(minutes=5)
+        await self.later(*records)
+
+    async def later(self, *records: Record) -> None:
+        """As a new process does that takes the conversation over, until everything has its outcome."""
+        while True:
+            self.clock.now += timedelta(seconds=10)  # or the pace would be exhausted
+            outbound = self.outbound()
+            batch = Waiting(self.conversation, list(records))
+            try:
+                return await outbound.handle(batch)
+            except Parked as parked:
+                self.clock.now = max(parked.until, self.clock.now)
+            finally:
+                await outbound.close()
+
+    async def outcome(self, id_: str = REPLY) -> str:
+        told = await self.state.deliveries.outcome(self.conversation, id_)
+        return told.state if told else ""
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_replies, "HELD", 0.05)
+    monkeypatch.setattr(live_replies, "GRACE", 0.1)
+    monkeypatch.setattr(live_replies, "LOOK", 0.1)
+    monkeypatch.setattr(sending, "_pause", lambda *_: 0.01)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    slack = SlackVendor(pace=0.0002)
+    slack.limits.enforced = False
+    database = Database.open(tmp_path / "parley.db")
+    bus, state, clock = SqliteBus(database), open_sqlite_state(database), Clock()
+    await bus.start()
+    await bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
+    async with slack.serving():
+        room = slack.channel("support")
+        asked = slack.people.say("Ann", "My fern is yellow", room).ts
+        team, person = slack.workspace.team, slack.person("Ann").id
+        place = f"{team}:{room.id}:{asked}"
+        contact, conversation = await state.contacts.resolve(
+            TENANT, "slack", NAME, place, [Address(channel="slack", value=f"{team}:{person}")], now=clock()
+        )
+        origin = Origin(tenant=TENANT, channel="slack", account=NAME, place=place, contact_id=contact.id)
+        await state.conversations.begin(conversation, origin, ["e"], now=clock())
+        nothing: Any = None
+        tools = Tools(transcript=nothing, signals=nothing, clock=clock, read_file=no_files)
+        account = Account(TENANT, "slack", NAME, settings_of("slack").model_validate(slack.settings()))
+        made = open_channel("slack", tools)
+        yield World(slack, made, account, bus, state, clock, conversation, contact.id, place, asked)
+    await state.close()
+    await bus.close()
+    await database.close()
+
+
+@dataclass
+class Lane:
+    """A lane that stays with a reply which is being written."""
+
+    world: World
+    batch: Waiting
+    running: asyncio.Task[None]
+
+    async def end(self) -> None:
+        async with asyncio.timeout(PATIENCE):
+            await self.running
+
+
+@pytest.fixture
+async def lane(world: World) -> AsyncIterator[Lane]:
+    outbound, batch = world.outbound(), Waiting(world.conversation, [world.begun()])
+    running = asyncio.create_task(outbound.handle(batch))
+    await world.until(lambda: batch.call is not None)
+    yield Lane(world, batch, running)
+    running.cancel()
+    with suppress(asyncio.CancelledError, Exception):
+        await running
+    await outbound.close()
+
+
+async def test_words_are_shown_as_they_come_and_become_the_whole_reply(world: World, lane: Lane) -> None:
+    """With its sources and choices, under one id."""
+    await world.delta(0, FIRST)
+    await world.until(lambda: len(world.shown) == 1)
+    first = world.shown[0].id
+    await world.delta(1, REST)
+    await world.until(lambda: world.calls("chat.appendStream") == 1)
+    citations = [Citation(n=1, document="care", title="Care", url="", quote="Once a week")]
+    lane.batch.arrive(
+        world.message(text=f"{FIRST}{REST} [1]", citations=citations, choices=[Choice(id="ok", label="Thanks")])
+    )
+    await lane.end()
+    (shown,) = world.shown
+    told = await world.state.deliveries.outcome(world.conversation, REPLY)
+    assert told is not None
+    assert (told.state, told.external_id, shown.id) == ("sent", first, first)
+    assert (shown.marker, shown.choices) == (REPLY, ["Thanks"])
+    assert shown.text.startswith("Water it _less_. Once a week is enough.")
+    assert "Care" in shown.text
+    assert world.calls("chat.postMessage") == 0
+
+
+async def test_a_reply_that_is_whole_at_once_is_a_plain_message(world: World, lane: Lane) -> None:
+    await world.delta(0, FIRST)
+    lane.batch.arrive(world.message())
+    await lane.end()
+    assert len(world.shown) == 1
+    assert (world.calls("chat.startStream"), world.calls("chat.postMessage")) == (0, 1)
+
+
+async def test_nobody_is_notified_by_words_that_are_being_written(world: World, lane: Lane) -> None:
+    await world.delta(0, "Hello <!channel> & all")
+    await world.shows("Hello <!channel> & all")
+    assert world.slack.notified == []
+
+
+async def test_while_nothing_is_written_yet_the_contact_sees_that_something_will_be(world: World, lane: Lane) -> None:
+    room, root = world.place.split(":")[1:]
+    await world.until(lambda: world.slack.status(room, root) != "")
+    lane.batch.arrive(world.message())
+    await lane.end()
+    assert world.slack.status(room, root) == ""
+
+
+@pytest.mark.parametrize("frame", [{"type": "abort"}, {"type": "delta", "index": 0, "text": "No: ", "epoch": 0}])
+async def test_what_the_worker_takes_back_disappears(world: World, lane: Lane, frame: dict[str, Any]) -> None:
+    await world.delta(0, FIRST)
+    await world.until(lambda: len(world.shown) == 1)
+    await world.signal(**frame)
+    await world.until(lambda: world.seen == [])
+    lane.batch.arrive(world.message())
+    await lane.end()
+    assert len(world.shown) == 1
+    assert await world.outcome() == "sent"
+
+
+async def test_after_a_lost_signal_the_whole_makes_up_for_it(world: World, lane: Lane) -> None:
+    await world.delta(0, FIRST)
+    await world.until(lambda: len(world.shown) == 1)
+    await world.delta(2, "nothing to see")
+    lane.batch.arrive(world.message(text="Less water."))
+    await lane.end()
+    assert world.seen == ["Less water."]
+
+
+async def test_when_a_person_claims_the_agents_half_disappears_and_theirs_follows(world: World, lane: Lane) -> None:
+    await world.delta(0, FIRST)
+    await world.until(lambda: len(world.shown) == 1)
+    owned = await world.state.conversations.own(
+        world.conversation, "person", expected_epoch=0, request_id="claim", by="mo", now=world.clock()
+    )
+    assert owned.won
+    await world.delta(1, REST)
+    await world.until(lambda: world.seen == [])
+    lane.batch.arrive(
+        world.message(), world.message("p1", "Mo here.", author=Author(kind="person", name="Mo"), epoch=1)
+    )
+    await lane.end()
+    assert world.seen == ["Mo here."]
+    assert (await world.outcome(), await world.outcome("p1")) == ("stale_owner", "sent")
+
+
+async def test_after_a_claim_nothing_of_the_agent_is_begun(world: World, lane: Lane) -> None:
+    await world.state.conversations.own(
+        world.conversation, "person", expected_epoch=0, request_id="claim", by="mo", now=world.clock()
+    )
+    await world.delta(0, FIRST)
+    lane.batch.arrive(world.message())
+    await lane.end()
+    assert world.slack.ledger.shown == []
+
+
+async def test_another_turns_reply_takes_nothing_over(world: World, lane: Lane) -> None:
+    await world.delta(0, FIRST)
+    await world.until(lambda: len(world.shown) == 1)
+    lane.batch.arrive(world.message("r2", "Something else."))
+    await lane.end()
+    assert world.seen == ["Something else."]
+
+
+@pytest.mark.parametrize("code", ["unknown_method", "not_allowed", "missing_scope", "channel_type_not_supported"])
+async def test_where_slack_shows_no_such_thing_the_reply_is_a_plain_message(
+    world: World, lane: Lane, code: str
+) -> None:
+    world.slack.faults.next(Fault("refuse", "chat.startStream", status=200, code=code))
+    await world.delta(0, FIRST)
+    await world.until(lambda: world.calls("chat.startStream") == 1)
+    lane.batch.arrive(world.message(text="Less water."))
+    await lane.end()
+    assert world.seen == ["Less water."]
+
+
+async def test_what_somebody_deleted_or_slack_ended_meanwhile_is_shown_whole(world: World, lane: Lane) -> None:
+    await world.delta(0, FIRST)
+    await world.until(lambda: len(world.shown) == 1)
+    world.slack.faults.next(Fault("refuse", "chat.update", status=200, code="message_not_found"))
+    lane.batch.arrive(world.message(text="Less water."))
+    await lane.end()
+    assert world.seen == ["Less water."]
+
+
+@pytest.mark.parametrize("kind", ["fail_after", "drop_after", "garbage", "drop", "lose", "limit"])
+@pytest.mark.parametrize("operation", ["chat.appendStream", "chat.stopStream", "chat.update"])
+async def test_a_lost_answer_leaves_one_whole_message(world: World, lane: Lane, operation: str, kind: Any) -> None:
+    world.slack.faults.next(Fault(kind, operation, status=502, retry_after=1))
+    await world.delta(0, FIRST)
+    await world.until(lambda: len(world.shown) == 1)
+    if operation == "chat.appendStream":
+        await world.delta(1, REST)
+        await world.until(lambda: world.calls(operation) == 1)
+    lane.batch.arrive(world.message(text="Less water."))
+    await lane.end()
+    assert world.seen == ["Less water."]
+    assert (world.shown[0].marker, await world.outcome()) == (REPLY, "sent")
+
+
+@pytest.mark.parametrize("kind", ["fail_after", "drop_after", "garbage", "drop", "lose"])
+async def test_a_beginning_in_doubt_is_looked_for_and_never_left_half(world: World, lane: Lane, kind: Any) -> None:
+    world.slack.faults.next(Fault(kind, "chat.startStream", status=502))
+    await world.delta(0, FIRST)
+    await world.until(lambda: world.calls("conversations.replies") > 0 or lane.running.done())
+    reply = world.message(text="Less water.")
+    lane.batch.arrive(reply)
+    with suppress(Parked):
+        await lane.end()
+    await world.later(*lane.batch.records, reply)
+    assert world.seen == ["Less water."]
+
+
+# ── killed ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Killed(BaseException):
+    """Nothing is tidied up after it, as after kill -9."""
+
+
+@pytest.mark.parametrize("point", ["connector.after_intent", "connector.after_send", "connector.after_record"])
+@pytest.mark.parametrize("comes", [True, False], ids=["reply", "no-reply"])
+async def test_killed_at_the_beginning_one_whole_message_or_none_is_left(
+    world: World, monkeypatch: pytest.MonkeyPatch, point: str, comes: bool
+) -> None:
+    def reach(passed: str) -> None:
+        if passed == point:
+            raise Killed
+
+    with monkeypatch.context() as killing:
+        for module in ("openings", "sending", "deliveries"):
+            killing.setattr(f"connectors.{module}.reach", reach)
+        begun = world.begun()
+        outbound, batch = world.outbound(), Waiting(world.conversation, [begun])
+        running = asyncio.ensure_future(_swallowed(outbound.handle(batch)))
+        await world.until(lambda: batch.call is not None)
+        await world.delta(0, FIRST)
+        assert await running
+        await outbound.close()
+    assert len(world.shown) == (point != "connector.after_intent")
+    await (world.later(begun, world.message(text="Less water.")) if comes else world.much_later(begun))
+    assert world.seen == (["Less water."] if comes else [])
+
+
+async def _swallowed(handling: Any) -> bool:
+    try:
+        await handling
+    except Killed:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("operation", ["chat.stopStream", "chat.update"])
+async def test_killed_at_the_end_one_whole_message_is_left(world: World, lane: Lane, operation: str) -> None:
+    """Before Slack's answer to the last calls; and what was done already is not undone when the record comes again."""
+    world.slack.faults.next(Fault("slow", operation, seconds=30))
+    await world.delta(0, FIRST)
+    await world.until(lambda: len(world.shown) == 1)
+    reply = world.message(text="Less water.")
+    lane.batch.arrive(reply)
+    await world.until(lambda: world.calls(operation) == 1)
+    lane.running.cancel()
+    begun = lane.batch.records[0]
+    for _ in range(2):
+        await world.later(begun, reply)
+        assert world.seen == ["Less water."]
+    await world.much_later(begun)
+    assert world.seen == ["Less water."]
+
+
+async def test_the_next_owner_of_the_partition_ends_what_was_begun(world: World, lane: Lane) -> None:
+    await world.delta(0, FIRST)
+    await world.until(lambda: len(world.shown) == 1)
+    lane.batch.hurry.set()
+    with pytest.raises(Unavailable):
+        await lane.end()
+    await world.later(*lane.batch.records, world.message(text="Less water."))
+    assert world.seen == ["Less water."]
+    assert world.calls("chat.postMessage") == 0
