@@ -47,9 +47,12 @@ from schemas.ports.conversations import Begun, Committed, Contacts, Conversation
 from schemas.ports.delivery import DeadLetters, Deliveries, Parking, SendVerdict, Turns
 from schemas.ports.sharing import Blobs, Heads, Leases, Limiter, Metrics, Signals
 from schemas.ports.state import Rebuild, State
+from schemas.ports.streaming import Acquaintance, Backfilling, Line, Streaming
 
 __all__ = [
     "Account",
+    "Acquaintance",
+    "Backfilling",
     "Batch",
     "Begun",
     "Blobs",
@@ -78,6 +81,7 @@ __all__ = [
     "LaneHandler",
     "Leases",
     "Limiter",
+    "Line",
     "Lookup",
     "Metrics",
     "Model",
@@ -99,6 +103,7 @@ __all__ = [
     "Sending",
     "Signals",
     "State",
+    "Streaming",
     "Subscription",
     "TopicPartition",
     "Transcript",

@@ -20,6 +20,13 @@ class Leases(Protocol):
 
     async def release(self, name: str, holder: str) -> None: ...
 
+    async def leave(self, name: str, token: int, note: str) -> bool:
+        """Keep a note for whoever holds the lease next, in the place of the one before. False, and nothing changed,
+        when ``token`` is not that of the present holder."""
+
+    async def note(self, name: str) -> str:
+        """The note that was left last; empty when there is none."""
+
 
 class Signals(Protocol):
     """Ephemeral fan-out between processes. Lossy: whoever needs the truth re-reads it every 2 s."""
