@@ -36,6 +36,7 @@ from gateway.parts import Parts, accounts_of
 from gateway.responses import errors_as_json
 from gateway.settings import Config
 from gateway.slots import own_folder
+from gateway.streaming import start_streams, start_watching
 from gateway.supervisor import Supervisor
 from gateway.webhooks import path_of
 from infra import memory
@@ -224,6 +225,7 @@ def _start_connectors(parts: Parts, supervisor: Supervisor, channels: Sequence[s
     consumers = Consumers(parts, supervisor, member=_member("connectors"))
     consumers.start(connector_consumers(parts, channels, supervisor))
     supervisor.every("connector gauges", gauges.EVERY, consumers.report)
+    start_streams(parts, supervisor, channels)
 
 
 def _watch_groups(parts: Parts, supervisor: Supervisor, channels: list[str]) -> None:
@@ -237,6 +239,7 @@ async def _serve_edge(
 ) -> None:
     host, port = _address(config)
     supervisor.every("owner gauges", gauges.EVERY, lambda: gauges.report_owners(parts))
+    start_watching(parts, supervisor)
 
     async def http() -> None:
         async with serving(build_app(parts), host, port):

@@ -57,7 +57,7 @@ class Webhooks:
             if self._parts.lost():
                 raise Unavailable("state is being rebuilt", retry_after_ms=2000)
             await self._exchange.admit_tenant(account.tenant)
-            for owner, theirs in _by_account(account, events):
+            for owner, theirs in by_account(account, events):
                 await self._inbound.accept(owner, theirs)
         return None
 
@@ -97,7 +97,7 @@ class Webhooks:
         )
 
 
-def _by_account(called: Account, events: Sequence[Event]) -> Iterable[tuple[Account, list[Event]]]:
+def by_account(called: Account, events: Sequence[Event]) -> Iterable[tuple[Account, list[Event]]]:
     """A vendor may put what belongs to several of our accounts into one request."""
     if all(event.account is None for event in events):
         return [(called, list(events))]

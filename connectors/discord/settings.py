@@ -6,6 +6,8 @@ from pydantic import SecretStr
 
 from connectors.settings import Address, Settings
 
+GATEWAY = "wss://gateway.discord.gg/"
+
 
 class DiscordAccount(Settings):
     """``token`` is the bot's, from the Developer Portal; with the same bot twice, every message would be answered
@@ -13,7 +15,7 @@ class DiscordAccount(Settings):
 
     token: SecretStr
     api_base: Address = "https://discord.com/api/v10"
-    gateway_url: Address = "wss://gateway.discord.gg/"
+    gateway_url: Address = GATEWAY
 
 
 ACCOUNT = DiscordAccount

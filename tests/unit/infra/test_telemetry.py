@@ -31,6 +31,8 @@ MORE = {
     "parley_refused_total": {"status"},
     "parley_send_seconds": {"channel"},
     "parley_ready": {"role", "part"},
+    "parley_backfilled_total": {"channel"},
+    "parley_accounts_heard": {"tenant", "channel", "account"},
 }
 """Ours, beside those of the contract: dashboards and alerts rely on them too."""
 
