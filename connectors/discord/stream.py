@@ -150,7 +150,7 @@ class DiscordStream:
 
     async def _take(self, frames: list[Frame]) -> None:
         """Append, and only then count them as heard."""
-        self._begin(frames)
+        await self._begin(frames)
         told = [(each, self._events(each)) for each in frames]
         await self._append([event for _, events in told for event in events])
         for frame, events in told:
@@ -161,17 +161,14 @@ class DiscordStream:
         if (numbers := [each.s for each in frames if each.s is not None]) and self._session.id:
             self._keep(self._session.model_copy(update={"seq": numbers[-1]}))
 
-    def _begin(self, frames: list[Frame]) -> None:
+    async def _begin(self, frames: list[Frame]) -> None:
         for frame in frames:
             if frame.t == "READY" and isinstance(frame.d, Mapping):
-                about = {
-                    "id": str(frame.d.get("session_id") or ""),
-                    "url": str(frame.d.get("resume_gateway_url") or ""),
-                }
-                self._session = self._session.model_copy(update=about | {"seq": frame.s or 0})
-                self._line.live(missed=True, hold=HOLD)
+                id_, url = (str(frame.d.get(name) or "") for name in ("session_id", "resume_gateway_url"))
+                self._keep(Session(id=id_, seq=frame.s or 0, url=url, budget=self._session.budget))
+                await self._line.live(missed=True, hold=HOLD)
             elif frame.t == "RESUMED":
-                self._line.live(missed=False, hold=HOLD)
+                await self._line.live(missed=False, hold=HOLD)
 
     async def _append(self, events: list[Event]) -> None:
         """Until it succeeds: nothing tells the gateway to repeat one event, and a later one must not overtake it."""

@@ -66,7 +66,7 @@ class SlackStream:
         loop = asyncio.get_running_loop()
         current = await self._opened()
         silence = self._line.silence
-        self._line.live(missed=silence is not None and silence > REPEATED, hold=HOLD)
+        await self._line.live(missed=silence is not None and silence > REPEATED, hold=HOLD)
         while True:
             opened = loop.time()
             await current.leaving.wait()

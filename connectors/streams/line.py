@@ -100,7 +100,7 @@ class AccountLine:
         await self._holding.leave(note.model_dump_json())
         self._saved = note
 
-    def live(self, *, missed: bool, hold: float) -> None:
+    async def live(self, *, missed: bool, hold: float) -> None:
         self._is_live = True
         self._tell(1)
         if self._note.heard is None:
@@ -109,6 +109,9 @@ class AccountLine:
             self.behind()
             self._hold_until = asyncio.get_running_loop().time() + hold
             self._catch_up()
+        # Whoever is killed in the first second must leave behind from when on the account was heard.
+        with suppress(Unavailable):
+            await self.save()
 
     def behind(self) -> None:
         """The vendor may not tell again what was refused: its history is asked once events can be taken."""

@@ -140,7 +140,7 @@ class Streams:
 
     async def _watch(self, line: AccountLine) -> None:
         """An account whose vendor calls us. Whenever events could not be taken for a while, some were refused."""
-        line.live(missed=line.silence is not None and line.silence > AWAY, hold=0)
+        await line.live(missed=line.silence is not None and line.silence > AWAY, hold=0)
         while True:
             await asyncio.sleep(self._times.look)
             if not await self._ready():

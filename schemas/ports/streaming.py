@@ -34,8 +34,8 @@ class Line(Protocol):
     def behind(self) -> None:
         """Something was refused that the vendor may not tell again: its history is asked once events can be taken."""
 
-    def live(self, *, missed: bool, hold: float) -> None:
-        """From now on the vendor tells what happens. ``missed``: it will not tell what happened since the account was
+    async def live(self, *, missed: bool, hold: float) -> None:
+        """From now on the vendor tells what happens; what was remembered is kept at once. ``missed``: it will not tell what happened since the account was
         last heard, so its history is asked, and ``take`` waits for that, for at most ``hold`` seconds."""
 
 

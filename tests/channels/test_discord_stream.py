@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -40,6 +42,10 @@ async def hall(server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def asked(server: Discord, operation: str) -> int:
     return sum(each.operation == operation for each in server.ledger.requests)
+
+
+def has_said(lines: Sequence[MutableMapping[str, Any]], event: str) -> bool:
+    return any(line["event"] == event for line in lines)
 
 
 async def connected(server: Discord, count: int = 1) -> None:
@@ -149,7 +155,7 @@ async def test_what_only_an_operator_can_mend_pauses_the_account_and_says_how(
     server.gateway.faults.next(Fault("refuse", "Identify", status=code))
     with capture_logs() as lines:
         async with hall.process():
-            await until(lambda: any(line["event"] == "account_paused" for line in lines))
+            await until(partial(has_said, lines, "account_paused"))
             await asyncio.sleep(0.3)  # fifteen times the pause after a failure
     assert asked(server, "Identify") == 1
     (paused,) = [line for line in lines if line["event"] == "account_paused"]
@@ -173,7 +179,7 @@ async def test_the_budget_of_identifications_outlives_the_processes_that_spend_i
     for _ in range(4):
         with capture_logs() as lines:
             async with hall.process():
-                await until(lambda seen=lines: any(line["event"] == "identify_delayed" for line in seen))
+                await until(partial(has_said, lines, "identify_delayed"))
     assert asked(server, "Identify") == 3
 
 
