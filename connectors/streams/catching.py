@@ -46,6 +46,7 @@ class CatchingUp:
         self._metrics = metrics
         self._task: asyncio.Task[None] | None = None
         self._not_before = 0.0
+        self._failures = 0
 
     def begin(self, heard: datetime, take: Take, done: Done) -> None:
         """Unless it runs already, or failed a moment ago."""
@@ -71,6 +72,7 @@ class CatchingUp:
             if await self._ready():
                 found = await self._catch_up(max(heard - timedelta(seconds=self._times.overlap), began - HORIZON), take)
                 self._say("caught_up", since=heard.isoformat(), messages=found)
+                self._failures = 0
                 done(began)
                 return
         except (DeliveryError, RefusedForNow, Fenced) as error:
@@ -78,7 +80,9 @@ class CatchingUp:
         except Exception as error:
             self._say("catching_up_failed", error=type(error).__name__)
             log.debug("catching_up_failed", exc_info=True)
-        self._not_before = asyncio.get_running_loop().time() + self._times.again
+        self._failures += 1
+        pause = min(self._times.longest, self._times.again * 2 ** (self._failures - 1))
+        self._not_before = asyncio.get_running_loop().time() + pause
 
     async def _catch_up(self, since: datetime, take: Take) -> int:
         found = 0

@@ -19,10 +19,11 @@ class Times:
     """Pause of an account that its vendor refuses, as it is for sending."""
     backoff: float = 1.0
     longest: float = 60.0
-    """The first and the longest pause between two tries to connect; the vendor's own word counts for more."""
+    """The first and the longest pause between two tries to connect; the vendor's own word counts for more. Between two
+    tries to read a history the longest is the same."""
     overlap: float = 120.0
     """By how much what is asked again reaches into what was heard: two clocks, and what was on its way."""
-    again: float = 5.0
-    """Before a history that could not be read is asked again."""
+    again: float = 2.0
+    """Before a history that could not be read is asked again, at first."""
     noted: float = 10.0
     """How old the note of when an account was last heard may become."""

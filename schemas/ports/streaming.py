@@ -35,8 +35,9 @@ class Line(Protocol):
         """Something was refused that the vendor may not tell again: its history is asked once events can be taken."""
 
     async def live(self, *, missed: bool, hold: float) -> None:
-        """From now on the vendor tells what happens; what was remembered is kept at once. ``missed``: it will not tell what happened since the account was
-        last heard, so its history is asked, and ``take`` waits for that, for at most ``hold`` seconds."""
+        """From now on the vendor tells what happens; what was remembered is kept at once. ``missed``: it will not tell
+        what happened since the account was last heard, so its history is asked, and ``take`` waits for that, for at
+        most ``hold`` seconds."""
 
 
 @runtime_checkable

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from connectors.inbound import Inbound
 from connectors.registry import open_channel, settings_of
 from connectors.streams import Streams, Times
@@ -71,7 +73,7 @@ class Hall:
             stop.set()
             await running
 
-    def streams(self, times: Times = TIMES) -> Streams:
+    async def accept(self, account: Account, events: Sequence[Event]) -> None:
         inbound = Inbound(
             bus=self.narrow,  # type: ignore[arg-type]  # of the bus it needs the append
             contacts=self.state.contacts,
@@ -83,15 +85,24 @@ class Hall:
             deliveries=self.state.deliveries,
         )
 
-        async def accept(account: Account, events: Sequence[Event]) -> None:
-            await inbound.accept(account, events)
+        await inbound.accept(account, events)
 
+    async def kept(self) -> None:
+        """Until it is on record that the account is heard."""
+
+        async def noted() -> bool:
+            name = f"account:{self.account.tenant}:{self.account.channel}:{self.account.name}"
+            return "heard" in await self.state.leases.note(name)
+
+        await eventually(noted)
+
+    def streams(self, times: Times = TIMES) -> Streams:
         async def ready() -> bool:
             return not self.narrow.is_closed
 
         return Streams(
             self.channel,
-            accept=accept,
+            accept=self.accept,
             ready=ready,
             state=self.state,
             metrics=self.metrics,
@@ -152,5 +163,5 @@ async def hall_of(vendor: Vendor, path: Path) -> AsyncIterator[Hall]:
         await bus.start()
         await bus.create_topics(topics.topic_specs([vendor.name], partitions=1, small=1))
         channel = open_channel(vendor.name, tools_of(state, now))
-        settings = settings_of(vendor.name).model_validate(vendor.settings())
+        settings = TypeAdapter(settings_of(vendor.name)).validate_python(vendor.settings())
         yield Hall(vendor, channel, Account("shop", vendor.name, "main", settings), bus, state, Narrow(bus))

@@ -69,14 +69,19 @@ class TwilioConnection:
     async def lookup(self, call: Call, marker: str) -> str | None:
         """By recipient, time and looks: Twilio keeps no mark of ours that could be asked for."""
 
-        async def page(uri: str, query: dict[str, str] | None) -> Reply:
-            return await self._request("GET", API + uri if uri else self._messages, params=query)
-
         async def known(sid: str) -> bool:
             account = self._account
             return await self._tools.known(account.tenant, account.channel, account.name, sid) is not None
 
-        return await history.find(call, page, known)
+        return await history.find(call, self.page, known)
+
+    @property
+    def account_sid(self) -> str:
+        return self._settings.account_sid
+
+    async def page(self, uri: str, query: dict[str, str] | None) -> Reply:
+        """Of the account's messages, or what is at ``uri``. Raises SendDelayed, SendUnknown."""
+        return await self._request("GET", API + uri if uri else self._messages, params=query)
 
     async def fetch(self, file: RemoteFile, most: int) -> tuple[bytes, str, str]:
         http, _ = self._opened()
