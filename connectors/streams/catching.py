@@ -66,23 +66,24 @@ class CatchingUp:
                 await self._task
 
     async def _run(self, heard: datetime, take: Take, done: Done) -> None:
-        began = self._clock()
+        began, loop = self._clock(), asyncio.get_running_loop()
+        # A vendor is not asked again and again for what could not be taken.
+        if not await self._ready():
+            self._not_before = loop.time() + self._times.again
+            return
         try:
-            # A vendor is not asked again and again for what could not be taken.
-            if await self._ready():
-                found = await self._catch_up(max(heard - timedelta(seconds=self._times.overlap), began - HORIZON), take)
-                self._say("caught_up", since=heard.isoformat(), messages=found)
-                self._failures = 0
-                done(began)
-                return
+            found = await self._catch_up(max(heard - timedelta(seconds=self._times.overlap), began - HORIZON), take)
         except (DeliveryError, RefusedForNow, Fenced) as error:
             self._say("catching_up_later", code=error.code, reason=error.message)
         except Exception as error:
-            self._say("catching_up_failed", error=type(error).__name__)
-            log.debug("catching_up_failed", exc_info=True)
+            log.error("catching_up_failed", error=type(error).__name__, exc_info=True)
+        else:
+            self._failures = 0
+            self._say("caught_up", since=heard.isoformat(), messages=found)
+            return done(began)
         self._failures += 1
         pause = min(self._times.longest, self._times.again * 2 ** (self._failures - 1))
-        self._not_before = asyncio.get_running_loop().time() + pause
+        self._not_before = loop.time() + pause
 
     async def _catch_up(self, since: datetime, take: Take) -> int:
         found = 0

@@ -129,8 +129,10 @@ class AccountLine:
         elif self._is_live and not self._refused:
             self._note = self._note.model_copy(update={"heard": self._taking or self._clock()})
         if self._is_due():
-            with suppress(Unavailable):
-                await self.save()
+            # A store that hangs must not keep the next renewal waiting.
+            with suppress(Unavailable, TimeoutError):
+                async with asyncio.timeout(self._times.renew / 2):
+                    await self.save()
 
     async def close(self) -> None:
         """Whoever comes next knows all that we know."""

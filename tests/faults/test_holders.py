@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +45,16 @@ class Shop:
         """Every customer has so many answers, which is as many as questions."""
         for vendor in self.vendors:
             place = vendor.place("ann")
-
-            def answers(vendor: Vendor = vendor, place: str = place) -> int:
-                return len(vendor.ledger.at(place))
-
-            await vendor.ledger.until(lambda answers=answers: answers() >= times, deadline=20)
-            assert answers() == times, vendor.name
+            await vendor.ledger.until(partial(_has, vendor, place, times), deadline=30)
+            assert len(vendor.ledger.at(place)) == times, vendor.name
 
     async def ask(self, number: int) -> None:
         for vendor in self.vendors:
             await vendor.say("ann", QUESTIONS[number])
+
+
+def _has(vendor: Vendor, place: str, times: int) -> bool:
+    return len(vendor.ledger.at(place)) >= times
 
 
 @asynccontextmanager
