@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from connectors.discord import gateway, sessions, stream
+from connectors.discord import gateway, responses, sessions, stream
 from connectors.discord.rest import Rest
 from tests.channels.streaming import TIMES, Hall, hall_of, until
 from tests.platforms.discord import Discord
@@ -217,6 +217,20 @@ async def test_commands_and_buttons_are_answered_in_time(server: Discord, hall: 
     assert ask.original.data["content"] == "> do you ship?"
     assert other.original is not None
     assert other.original.ephemeral
+    await rest.close()
+
+
+async def test_a_press_on_what_is_not_ours_changes_nothing_and_shows_no_failure(server: Discord, hall: Hall) -> None:
+    rest = Rest(hall.account)
+    button = {"type": 2, "style": 1, "label": "Refund", "custom_id": "refund"}
+    body = {"content": "Pick", "components": [{"type": 1, "components": [button]}]}
+    async with hall.process():
+        await connected(server)
+        await rest.ask("POST", f"/channels/{server.place('mia')}/messages", json=body)
+        id_ = await server.choose("mia", server.ledger.shown[0], "Refund")
+        await server.ledger.until(lambda: server.interactions.made[id_].answered)
+    assert server.interactions.made[id_].answered == responses.NOTHING_YET
+    assert await hall.heard() == []
     await rest.close()
 
 

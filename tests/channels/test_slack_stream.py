@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from connectors.slack import stream
 from connectors.streams import runner
@@ -143,6 +144,40 @@ async def test_what_was_written_while_nobody_listened_is_read_from_the_history_o
     slack.courier.losing = False
     async with hall.process():
         await hall.until("before", "meanwhile", "in the thread", "in the channel")
+
+
+async def test_a_channel_of_which_slack_tells_everything_is_read_wholly(
+    slack: SlackVendor, hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "REPEATED", runner.AWAY * 0)
+    room = slack.channel("help")
+    async with hall.process():
+        slack.people.say("Ann", "before", room)
+        await hall.until("before")
+        await slack.settled()
+    slack.courier.losing = True
+    slack.people.say("Ann", "meanwhile", room)
+    slack.courier.losing = False
+    async with hall.process():
+        await hall.until("before", "meanwhile")
+
+
+async def test_without_the_scopes_for_channels_direct_messages_are_read_all_the_same(
+    slack: SlackVendor, hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "REPEATED", runner.AWAY * 0)
+    slack.scopes -= {"channels:read", "groups:read", "mpim:read"}
+    async with hall.process():
+        await slack.say("Ann", "before")
+        await hall.until("before")
+        await slack.settled()
+    slack.courier.losing = True
+    await slack.say("Ann", "meanwhile")
+    slack.courier.losing = False
+    with capture_logs() as lines:
+        async with hall.process():
+            await hall.until("before", "meanwhile")
+            await until(lambda: sum(line["event"] == "rooms_not_listed" for line in lines) == 3)
 
 
 @pytest.mark.parametrize("refusal", ["invalid_auth", "not_allowed_token_type"])
