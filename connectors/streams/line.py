@@ -119,6 +119,7 @@ class AccountLine:
 
     def broken(self) -> None:
         """Nothing is heard for now."""
+        self._count_as_heard()
         self._is_live = False
         self._tell(0)
 
@@ -126,8 +127,7 @@ class AccountLine:
         """Raises Fenced."""
         if self._is_behind:
             self._catch_up()
-        elif self._is_live and not self._refused:
-            self._note = self._note.model_copy(update={"heard": self._taking or self._clock()})
+        self._count_as_heard()
         if self._is_due():
             # A store that hangs must not keep the next renewal waiting.
             with suppress(Unavailable, TimeoutError):
@@ -147,6 +147,11 @@ class AccountLine:
             return self._note != self._saved
         heard = self._note.heard or self._saved.heard
         return (heard - self._saved.heard).total_seconds() >= self._times.noted
+
+    def _count_as_heard(self) -> None:
+        """All that happened until now; what is being appended is not counted yet."""
+        if self._is_live and not self._is_behind and not self._refused:
+            self._note = self._note.model_copy(update={"heard": self._taking or self._clock()})
 
     async def _append(self, events: Sequence[Event]) -> None:
         """One event that cannot be used does not take the others with it."""

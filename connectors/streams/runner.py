@@ -20,7 +20,7 @@ from schemas.ports import Account, Backfilling, Channel, Clock, Metrics, State, 
 
 log = structlog.get_logger("parley.streams")
 
-AWAY = timedelta(seconds=3)
+AWAY = timedelta(seconds=1.5)
 """After a silence of more than this somebody may have called in vain."""
 SETTLED = 10.0
 """Seconds after which a connection that ends was a good one."""
