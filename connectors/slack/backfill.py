@@ -96,8 +96,7 @@ class History:
                     if isinstance(room := each.get("id"), str):
                         yield Room(room, KINDS[kind])
         except SendRefused as error:
-            about = {"tenant": self._account.tenant, "channel": "slack", "account": self._account.name}
-            log.warning("rooms_not_listed", **about, kind=kind, reason=error.message)
+            self._warn("rooms_not_listed", kind=kind, reason=error.message)
 
     async def _room(self, room: Room) -> AsyncIterator[list[Json]]:
         """What was said there, and then in the threads that went on."""
@@ -105,11 +104,14 @@ class History:
         pages: list[list[Json]] = []
         asked: Json = {"channel": room.id, "limit": PAGE}
         asked["oldest"] = f"{float(self._oldest) - ROOTS.total_seconds():.6f}"
-        async for page in self._pages("conversations.history", asked, "messages"):
-            if len(pages) == MOST_PAGES:
-                break
-            pages.append([each for each in page if self._is_new(each)])
-            roots += [each["ts"] for each in page if _newest(each) > float(self._oldest)]
+        try:
+            async for page in self._pages("conversations.history", asked, "messages"):
+                pages.append([each for each in page if self._is_new(each)])
+                roots += [each["ts"] for each in page if _newest(each) > float(self._oldest)]
+                if len(pages) == MOST_PAGES:
+                    break
+        except SendRefused as error:
+            self._warn("room_not_read", kind=room.kind, reason=error.message)
         for page in reversed(pages):
             yield page
         for root in reversed(roots):
@@ -125,7 +127,7 @@ class History:
             async for page in self._pages("conversations.replies", asked, "messages"):
                 yield [each for each in page if self._is_new(each)]
         except SendRefused as error:
-            log.info("thread_not_read", channel="slack", account=self._account.name, reason=error.message)
+            self._warn("thread_not_read", kind=room.kind, reason=error.message)
 
     def _events(self, us: Us, room: Room, said: list[Json]) -> list[Event]:
         found: list[Event] = []
@@ -136,6 +138,9 @@ class History:
                 wrapper = {"type": "event_callback", "team_id": us.team, "authorizations": told, "event": event}
                 found += from_events_api(wrapper, self._account)
         return found
+
+    def _warn(self, event: str, **more: str) -> None:
+        log.warning(event, tenant=self._account.tenant, channel="slack", account=self._account.name, **more)
 
     def _is_new(self, message: Json) -> bool:
         return float(message["ts"]) > float(self._oldest)

@@ -162,11 +162,12 @@ async def test_a_channel_of_which_slack_tells_everything_is_read_wholly(
         await hall.until("before", "meanwhile")
 
 
-async def test_without_the_scopes_for_channels_direct_messages_are_read_all_the_same(
+async def test_what_a_scope_is_missing_for_is_left_out_and_the_rest_is_read(
     slack: SlackVendor, hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "REPEATED", runner.AWAY * 0)
-    slack.scopes -= {"channels:read", "groups:read", "mpim:read"}
+    slack.scopes -= {"groups:read", "mpim:read", "channels:history"}
+    slack.channel("help")
     async with hall.process():
         await slack.say("Ann", "before")
         await hall.until("before")
@@ -177,7 +178,13 @@ async def test_without_the_scopes_for_channels_direct_messages_are_read_all_the_
     with capture_logs() as lines:
         async with hall.process():
             await hall.until("before", "meanwhile")
-            await until(lambda: sum(line["event"] == "rooms_not_listed" for line in lines) == 3)
+            await until(lambda: sum("not" in line["event"].split("_") for line in lines) == 3)
+    found = [(line["event"], line["kind"]) for line in lines if "not" in line["event"].split("_")]
+    assert found == [
+        ("room_not_read", "channel"),
+        ("rooms_not_listed", "private_channel"),
+        ("rooms_not_listed", "mpim"),
+    ]
 
 
 @pytest.mark.parametrize("refusal", ["invalid_auth", "not_allowed_token_type"])
