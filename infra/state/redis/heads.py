@@ -6,7 +6,7 @@ import asyncio
 
 from infra.bus.partitioner import shard_of
 from infra.state.redis import wire
-from infra.state.redis.pipe import Call
+from infra.state.redis.call import Call
 from infra.state.redis.shards import Shards
 
 
@@ -28,7 +28,7 @@ class RedisHeads:
             asked = self._asked[tenant] = self._shards.call(shard, script, keys)
         try:
             # Whoever gives up waiting must not end it for the others.
-            (flat,) = await self._shards.answer(shard, asyncio.shield(asked.answer))
+            (flat,) = await asyncio.shield(asked.answer)
         finally:
             if self._asked.get(tenant) is asked and asked.has_left:
                 del self._asked[tenant]
