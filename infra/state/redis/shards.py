@@ -46,14 +46,13 @@ class ShardCall(Call):
 
     def answered(self, reply: Any) -> None:
         self._shards.learn(self._shard, reply[0], int(reply[1]))
-        if not self.answer.done():
-            self.answer.set_result(reply[2:])
+        self._give(reply[2:])
 
     def refused(self, error: Exception) -> None:
-        if not is_state_lost(error):
+        if is_state_lost(error):
+            self._fail(StateLost(f"state is lost: {error}", shards=frozenset({self._shard})))
+        else:
             super().refused(error)
-        elif not self.answer.done():
-            self.answer.set_exception(StateLost(f"state is lost: {error}", shards=frozenset({self._shard})))
 
 
 class Shards:
