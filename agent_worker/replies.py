@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from agent_worker.events import Event
-from schemas.conversation import CitedPassage, Conversation, OwnerRequested, Snapshot, Turn
+from schemas.conversation import CitedPassage, Conversation, OwnerRequested, PackedSnapshot, Snapshot, Turn
 from schemas.envelope import Envelope, envelope
 from schemas.ids import derived_id, reply_id
 from schemas.messages import Author, InboundMessage, OutboundMessage
@@ -36,7 +36,7 @@ class Chain:
         cause = event.envelope
         return cls(conversation, cause.correlation_id or turn, cause.id, traceparent or cause.traceparent)
 
-    def wrap(self, event_type: str, payload: BaseModel, *, id: str, now: datetime) -> Envelope:
+    def wrap(self, event_type: str, payload: BaseModel | bytes, *, id: str, now: datetime) -> Envelope:
         origin = self.conversation.origin
         return envelope(
             event_type,
@@ -124,8 +124,9 @@ def cited(found: Found, draft: Draft) -> list[CitedPassage]:
     ]
 
 
-def snapshot_envelope(snapshot: Snapshot, now: datetime) -> Envelope:
+def snapshot_envelope(snapshot: Snapshot | PackedSnapshot, now: datetime) -> Envelope:
     conversation = snapshot.conversation
     chain = Chain(conversation, "", "")
     snapshot_id = derived_id(conversation.id, "snapshot", conversation.version)
-    return chain.wrap(CONVERSATION_SNAPSHOT, snapshot, id=snapshot_id, now=now)
+    payload = snapshot.data if isinstance(snapshot, PackedSnapshot) else snapshot
+    return chain.wrap(CONVERSATION_SNAPSHOT, payload, id=snapshot_id, now=now)

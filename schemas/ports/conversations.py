@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
-from schemas.conversation import Contact, Conversation, Facts, Origin, Owner, Snapshot, Turn
+from schemas.conversation import Contact, Conversation, Facts, Origin, Owner, PackedSnapshot, Snapshot, Turn
 from schemas.envelope import Envelope
 from schemas.messages import Address, MessageState, TranscriptMessage
 
@@ -32,7 +32,7 @@ class Committed:
     """What became of a commit. ``snapshot`` is the conversation in the same step; None when it was ``stale``."""
 
     verdict: Literal["committed", "stale"]
-    snapshot: Snapshot | None = None
+    snapshot: PackedSnapshot | None = None
 
 
 @dataclass(frozen=True, slots=True)

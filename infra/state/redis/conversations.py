@@ -94,7 +94,7 @@ class RedisConversations:
             return Committed("stale")
         fields, known, pending, numbers, promised = left
         mine = outbox if pending is None else wire.unpack_outbox(pending)
-        return Committed("committed", wire.snapshot_of(conversation, fields, known, mine, numbers, promised))
+        return Committed("committed", wire.packed_snapshot(conversation, fields, known, mine, numbers, promised))
 
     async def pending(self, conversation: str) -> list[Envelope]:
         (entries,) = await self._shards.at(conversation, "pending", ("x:",))

@@ -8,7 +8,7 @@ from functools import lru_cache
 import orjson
 
 from infra.state import rules
-from schemas.conversation import Conversation, Facts, Origin, Snapshot
+from schemas.conversation import Conversation, Facts, Origin, PackedSnapshot, Snapshot
 from schemas.envelope import Envelope
 from schemas.messages import TranscriptMessage
 from schemas.ports import Record
@@ -68,10 +68,27 @@ def snapshot_of(
 ) -> Snapshot | None:
     """``fields`` as get.lua answers them, ``handled`` and ``numbers`` as flat pairs."""
     state = conversation_of(id_, fields)
-    if state is None:
-        return None
-    known = [(rules.unpack_id(event), int(at)) for event, at in pairs(handled)]
-    return rules.snapshot_of(state, known, [(i.decode(), int(n)) for some in numbers for i, n in pairs(some)], outbox)
+    return None if state is None else rules.snapshot_of(state, _handled(handled), _numbers(numbers), outbox)
+
+
+def packed_snapshot(
+    id_: str,
+    fields: Sequence[bytes | None],
+    handled: Sequence[bytes],
+    outbox: Iterable[Envelope],
+    *numbers: Sequence[bytes],
+) -> PackedSnapshot | None:
+    """See ``snapshot_of``."""
+    state = conversation_of(id_, fields)
+    return None if state is None else rules.packed_snapshot(state, _handled(handled), _numbers(numbers), outbox)
+
+
+def _handled(flat: Sequence[bytes]) -> list[tuple[str, int]]:
+    return [(rules.unpack_id(event), int(at)) for event, at in pairs(flat)]
+
+
+def _numbers(flats: Iterable[Sequence[bytes]]) -> list[tuple[str, int]]:
+    return [(id_.decode(), int(number)) for flat in flats for id_, number in pairs(flat)]
 
 
 def pack_line(message: TranscriptMessage) -> tuple[str, bytes]:

@@ -17,11 +17,3 @@ async def test_a_head_only_rises(state: State) -> None:
 async def test_each_tenant_has_its_own_heads(state: State) -> None:
     await state.heads.raise_to("plantstore", 0, 5)
     assert await state.heads.of("other") == {}
-
-
-async def test_whoever_gives_up_asking_does_not_end_it_for_the_others(state: State) -> None:
-    await state.heads.raise_to("plantstore", 0, 5)
-    asked = [asyncio.ensure_future(state.heads.of("plantstore")) for _ in range(3)]
-    await asyncio.sleep(0)
-    asked[0].cancel()
-    assert await asyncio.gather(*asked[1:]) == [{0: 5}, {0: 5}]
