@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from agent_worker.events import Event
 from schemas.conversation import CitedPassage, Conversation, OwnerRequested, PackedSnapshot, Snapshot, Turn
 from schemas.envelope import Envelope, envelope
-from schemas.ids import derived_id, reply_id
+from schemas.ids import derived_id, reply_id, turn_record_id
 from schemas.messages import Author, InboundMessage, OutboundMessage
 from schemas.ports import Draft, Found
 from schemas.topics import CONVERSATION_SNAPSHOT, MESSAGE_SEND, OWNER_REQUESTED, TURN_COMPLETED
@@ -57,7 +57,7 @@ class Chain:
         return self.wrap(MESSAGE_SEND, message, id=message.id, now=now)
 
     def turn(self, turn: Turn) -> Envelope:
-        return self.wrap(TURN_COMPLETED, turn, id=derived_id(turn.id, "turn"), now=turn.at)
+        return self.wrap(TURN_COMPLETED, turn, id=turn_record_id(turn.id), now=turn.at)
 
     def ask_owner(self, request: OwnerRequested) -> Envelope:
         return self.wrap(OWNER_REQUESTED, request, id=request.id, now=request.at)

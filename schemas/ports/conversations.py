@@ -88,7 +88,8 @@ class Conversations(Protocol):
         """The outbox, in commit order."""
 
     async def published(self, conversation: str, event_ids: Sequence[str], *, turns: Sequence[Turn] = ()) -> None:
-        """Remove these from the outbox, and in the same step do what ``Turns.add`` does with each of ``turns``."""
+        """Remove these from the outbox, and in the same step do what ``Turns.add`` does with each of ``turns``, whose
+        records (``ids.turn_record_id``) are among these events."""
 
     async def unpublished(self, *, before: datetime, limit: int) -> list[str]:
         """Conversations whose outbox has held something since before ``before``."""

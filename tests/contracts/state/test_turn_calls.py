@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import orjson
 import pytest
 
-from schemas.conversation import Facts, Owner, Snapshot
+from schemas.conversation import Facts, Owner, Snapshot, Turn
+from schemas.envelope import Envelope, envelope
+from schemas.ids import turn_record_id
 from schemas.ports import Committed, State
+from schemas.topics import TURN_COMPLETED
 from tests.contracts.state.samples import NOW, begun, committed, later, line, new_id, origin, reply
 from tests.contracts.state.test_turns import turn
 
@@ -81,17 +85,35 @@ async def test_begin_reads_no_lines_while_the_agent_may_not_answer(state: State,
     assert [message.id for message in await state.transcript.read(conversation)] == ["m1"]
 
 
+def record(conversation: str, done: Turn) -> Envelope:
+    message = reply(conversation)
+    return envelope(
+        TURN_COMPLETED,
+        done,
+        id=turn_record_id(done.id),
+        time=message.time,
+        source=message.source,
+        tenant=message.tenant,
+        conversation=conversation,
+    )
+
+
 async def test_published_adds_turns_once_and_empties_the_outbox(state: State) -> None:
     conversation = new_id()
-    sent = [reply(conversation), reply(conversation)]
-    assert await committed(state, conversation, await begun(state, conversation), outbox=sent) == "committed"
-    await state.conversations.published(conversation, [sent[0].id], turns=[turn(2), turn(1)])
-    await state.conversations.published(conversation, [sent[1].id], turns=[turn(1, route="person")])
+
+    async def done(*turns: Turn, sent: Sequence[Envelope] = ()) -> None:
+        records = [record(conversation, each) for each in turns]
+        start = await begun(state, conversation)
+        assert await committed(state, conversation, start, outbox=[*sent, *records]) == "committed"
+        await state.conversations.published(conversation, [each.id for each in (*sent, *records)], turns=turns)
+
+    await done(turn(2), turn(1), sent=[reply(conversation)])
+    await done(turn(1, route="person"))
     assert await state.turns.listing(conversation) == [turn(1), turn(2)]
     assert await state.conversations.pending(conversation) == []
     assert await state.conversations.unpublished(before=later(1000), limit=10) == []
     for number in range(3, 204):
-        await state.conversations.published(conversation, [], turns=[turn(number)])
+        await done(turn(number))
     assert [kept.id for kept in await state.turns.listing(conversation)] == [f"turn-{n}" for n in range(4, 204)]
 
 
