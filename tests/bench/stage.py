@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from infra.deploy import servers
+from infra.deploy.process import free_port
 from tests.harness.installation import Installation
-from tests.harness.processes import ROOT, Nursery, Process, free_port
+from tests.harness.processes import ROOT, Nursery, Process
 
 
 @dataclass
