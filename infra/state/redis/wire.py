@@ -6,12 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 import orjson
+from pydantic import TypeAdapter
 
 from infra.state import rules
 from schemas.conversation import Conversation, Facts, Origin, PackedSnapshot, Snapshot
 from schemas.envelope import Envelope
 from schemas.messages import TranscriptMessage
 from schemas.ports import Record
+
+_LINES = TypeAdapter(list[TranscriptMessage])
 
 KEEP = 9 * 86_400
 """Seconds until Redis drops handled ids, deliveries and won requests of a conversation where nothing happens any more:
@@ -99,16 +102,23 @@ def pack_line(message: TranscriptMessage) -> tuple[str, bytes]:
 
 
 def unpack_line(line: bytes, seq: int) -> TranscriptMessage:
-    head, _, rest = line.partition(b"\n")
-    state, _, length = head.decode().split(" ")
-    size = int(length)
-    values = orjson.loads(rest[size:])
-    return TranscriptMessage.model_validate(values | {"seq": seq, "state": state, "text": rest[:size].decode()})
+    return TranscriptMessage.model_validate_json(_line_json(line, seq))
 
 
 def unpack_lines(found: Sequence[bytes]) -> list[TranscriptMessage]:
     """Triples of id, number and line, one after the other."""
-    return [unpack_line(found[at + 2], int(found[at + 1])) for at in range(0, len(found), 3)]
+    # In one go: a turn reads twenty, and one by one they take a third longer.
+    lines = [_line_json(found[at + 2], int(found[at + 1])) for at in range(0, len(found), 3)]
+    return _LINES.validate_json(b"[%b]" % b",".join(lines))
+
+
+def _line_json(line: bytes, seq: int) -> bytes:
+    head, _, rest = line.partition(b"\n")
+    state, _, length = head.split(b" ")
+    size = int(length)
+    text = orjson.dumps(rest[:size].decode())
+    # The rest is an object that is never empty; what is kept apart from it joins its fields.
+    return b'{"seq":%d,"state":"%b","text":%b,%b' % (seq, state, text, rest[size + 1 :])
 
 
 def pack_record(record: Record) -> bytes:
