@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.messages import Address, OutboundMessage, WireModel
+from schemas.messages import Address, OutboundMessage, WireModel, empty
 
 Owner = Literal["agent", "queue", "person", "closed"]
 ActionOutcome = Literal["succeeded", "failed", "refused", "unknown"]
@@ -158,15 +158,15 @@ class Turn(WireModel):
     id: str
     handled: list[str]
     route: str
-    reasons: list[str] = []
+    reasons: list[str] = empty()
     confidence: float = Field(default=0.0, ge=0.0, le=1.0)
     model: str = ""
     tokens: int = 0
     cost: float = 0.0
     stages: dict[str, float] = {}
-    passages: list[CitedPassage] = []
-    actions: list[ActionRecord] = []
-    replies: list[OutboundMessage] = []
+    passages: list[CitedPassage] = empty()
+    actions: list[ActionRecord] = empty()
+    replies: list[OutboundMessage] = empty()
     at: datetime
 
 
