@@ -205,7 +205,7 @@ class TurnEngine:
         return True
 
     async def _write(self, work: Work, fold: Fold) -> Draft:
-        await work.stream.typing(work.rules.voice.name)
+        work.stream.typing(work.rules.voice.name)
         if work.intake.person_asked:
             return handoff_draft(work.rules.voice)
         with self._stage(work.stages, "retrieve"):
