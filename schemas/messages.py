@@ -51,12 +51,16 @@ class Author(WireModel):
 
 
 class Attachment(WireModel):
-    """A reference to a stored file. ``id`` is its content hash (SHA-256, hex); ``size`` is in bytes."""
+    """A reference to a stored file. ``id`` is its content hash (SHA-256, hex); ``size`` is in bytes.
+
+    ``missing`` says why a file that was sent could not be had: nothing is stored then, and ``id`` only names the
+    gap."""
 
     id: str
     name: str
     type: str
     size: int
+    missing: str = ""
 
 
 class Choice(WireModel):
@@ -136,6 +140,9 @@ class InboundMessage(WireModel):
     ``files`` are fetched by the worker's first step and become ``attachments`` in the transcript. ``unsupported`` names
     a kind that the channel cannot pass on, such as a poll.
 
+    ``in_reply_to`` is our id of the message that it answers, where we know it; ``answers`` is the vendor's id of that
+    message.
+
     ``epoch`` is the owner epoch under which a person wrote it; 0 when the surface made no claim, and the message
     itself is the claim. ``shown``: a person wrote it in the vendor's own app, so the contact has it already."""
 
@@ -153,6 +160,7 @@ class InboundMessage(WireModel):
     unsupported: str = ""
     choice: Choosing | None = None
     in_reply_to: str = ""
+    answers: str = ""
     locale: str = ""
     epoch: int = 0
     shown: bool = False
@@ -180,24 +188,27 @@ class MessageDeleted(WireModel):
 
 class ReactionChanged(WireModel):
     """``parley.reaction.changed.v1``: the contact reacted to a message, or took that back. ``external_id`` is the
-    vendor's id of the message, theirs or ours."""
+    vendor's id of the message, theirs or ours. ``only``: the contact has no other reaction to it, because the vendor
+    keeps one; what was taken back may then be without an emoji."""
 
     external_id: str
     place: str
     contact_id: str
     emoji: Printable
     taken_back: bool = False
+    only: bool = False
     at: datetime
 
 
 class ContactChanged(WireModel):
     """``parley.contact.changed.v1``: the contact has another address from now on, or told the vendor whether it may be
-    written to (``opted_out``; None: nothing was said about that)."""
+    written to (``opted_out``; None: nothing was said about that). ``left``: addresses that are no longer theirs."""
 
     place: str
     contact_id: str
     name: Printable = ""
     opted_out: bool | None = None
+    left: list[Address] = []
     at: datetime
 
 
@@ -242,11 +253,23 @@ class Receipt(WireModel):
     reason: str = ""
 
 
-class Feedback(WireModel):
-    """``parley.feedback.given.v1``: the contact's thumb on one reply."""
+class FilesStored(WireModel):
+    """``parley.files.stored.v1``: what became of the files of an inbound message, and what a voice note says
+    (``text``). A rebuild has no other source for it: the vendors' copies are gone by then."""
 
     message_id: str
-    value: Literal["up", "down"]
+    attachments: list[Attachment]
+    text: Printable = ""
+    at: datetime
+
+
+class Feedback(WireModel):
+    """``parley.feedback.given.v1``: the contact's thumb on one reply. Of several by one contact the newest holds;
+    ``none`` takes the earlier ones back."""
+
+    message_id: str
+    contact_id: str = ""
+    value: Literal["up", "down", "none"]
     comment: Printable = ""
     at: datetime
 

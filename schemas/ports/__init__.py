@@ -43,7 +43,7 @@ from schemas.ports.channel import (
     Seer,
     Sending,
 )
-from schemas.ports.conversations import Begun, Committed, Contacts, Conversations, Owned, Page, Transcript
+from schemas.ports.conversations import Begun, Change, Committed, Contacts, Conversations, Owned, Page, Transcript
 from schemas.ports.delivery import DeadLetters, Deliveries, Parking, SendVerdict, Turns
 from schemas.ports.sharing import Blobs, Heads, Leases, Limiter, Metrics, Signals
 from schemas.ports.state import Rebuild, State
@@ -57,6 +57,7 @@ __all__ = [
     "Call",
     "Capabilities",
     "Challenged",
+    "Change",
     "Channel",
     "Clock",
     "Committed",
