@@ -9,6 +9,7 @@ import structlog
 
 from agent_worker import figures
 from agent_worker.events import ids_of, origin_of
+from agent_worker.files import Files
 from agent_worker.fold import Fold, Monotonic
 from agent_worker.handoff.drafts import handoff_draft
 from agent_worker.handoff.owner import OwnerRules
@@ -52,6 +53,7 @@ class TurnEngine:
         metrics: Metrics,
         clock: Clock,
         set_aside: SetAside,
+        files: Files,
         monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._outbox = outbox
@@ -63,6 +65,7 @@ class TurnEngine:
         self._clock = clock
         self._set_aside = set_aside
         self._monotonic = monotonic
+        self._files = files
         self._owners = OwnerRules(state.conversations)
         self._pace = Pace()
 
@@ -125,6 +128,8 @@ class TurnEngine:
             self._count_repeats(fold, intake)
             if not intake.handled:
                 return None
+            if intake.with_files:
+                await self._files.take(origin, conversation, intake)
             work = self._work(fold, begun, intake, stages)
             if work.must_answer:
                 work.history = await self._history(work, len(lines))
@@ -222,6 +227,8 @@ class TurnEngine:
             text=work.intake.text,
             history=work.history,
             found=work.found,
+            files=work.intake.files,
+            wordless=work.intake.wordless,
             locale=work.conversation.facts.locale or work.rules.voice.locale,
         )
         with self._stage(work.stages, "answer"):

@@ -32,6 +32,7 @@ from gateway.consumers import (
 )
 from gateway.encoders import open_encoder
 from gateway.engines import Engine, channels_of, check_topics, open_engine, refuse_embedded
+from gateway.files import VendorFiles
 from gateway.parts import Parts, accounts_of
 from gateway.responses import errors_as_json
 from gateway.settings import Config
@@ -212,8 +213,10 @@ def _member(role: str) -> str:
 
 
 def _start_worker(parts: Parts, supervisor: Supervisor, channels: Sequence[str]) -> None:
-    worker = worker_of(parts)
+    files = VendorFiles.of(parts)
+    worker = worker_of(parts, files)
     supervisor.at_last(worker.close)
+    supervisor.at_last(files.close)
     consumers = Consumers(parts, supervisor, member=_member("worker"))
     consumers.start(worker_consumers(worker, channels))
     supervisor.every("sweeper", SWEEP_EVERY, worker.sweep)

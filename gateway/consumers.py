@@ -12,6 +12,7 @@ from agent_worker.worker import Worker
 from connectors.deadletters import DeadLetterDesk
 from connectors.outbound import Outbound
 from connectors.receipts import Receipts
+from gateway.files import VendorFiles, transcription
 from gateway.gauges import GroupGauges
 from gateway.models import open_models
 from gateway.parts import Parts
@@ -61,7 +62,7 @@ def _rules(tenant: Tenant) -> TenantRules:
     )
 
 
-def worker_of(parts: Parts) -> Worker:
+def worker_of(parts: Parts, files: VendorFiles) -> Worker:
     """Raises SetupError when the parts were opened without documents."""
     if parts.knowledge is None:
         raise SetupError("a worker needs the tenants' documents")
@@ -78,6 +79,8 @@ def worker_of(parts: Parts) -> Worker:
         settings=settings,
         metrics=parts.metrics,
         clock=parts.clock,
+        fetch=files.fetch,
+        transcribe=transcription(parts),
     )
 
 
@@ -104,7 +107,7 @@ def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Super
             account_of=parts.accounts,
         )
         supervisor.at_last(outbound.close)
-        receipts = Receipts(state=parts.state, clock=parts.clock)
+        receipts = Receipts(bus=parts.bus, state=parts.state, clock=parts.clock)
         send, apply = paced(outbound.handle, pace), paced(receipts.handle, pace)
         consumers.append(Consumer(topics.outbound(name), topics.sender_group(name), name, send, desk.give_up))
         consumers.append(Consumer(topics.inbound(name), topics.receipts_group(name), name, apply, receipts.give_up))

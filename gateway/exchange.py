@@ -89,7 +89,7 @@ class Exchange:
         now = self._parts.clock()
         event = envelope(
             topics.FEEDBACK_GIVEN,
-            Feedback(message_id=message_id, value=value, comment=comment, at=now),
+            Feedback(message_id=message_id, contact_id=visit.contact_id, value=value, comment=comment, at=now),
             id=ids.derived_id(message_id, f"feedback:{value}", int(now.timestamp() * 1000)),
             time=now,
             source=f"/connectors/web/{visit.tenant}/{visit.account.name}",

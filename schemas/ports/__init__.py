@@ -10,7 +10,18 @@ Shared rules
 - Ids are strings; a conversation id decides the shard (murmur2 mod 256) and the partition.
 """
 
-from schemas.ports.agent import Draft, Found, Knowledge, Model, Passage, Question
+from schemas.ports.agent import (
+    Draft,
+    FetchFile,
+    Found,
+    Knowledge,
+    Model,
+    Passage,
+    Question,
+    Transcribe,
+    Transcriber,
+    Wordless,
+)
 from schemas.ports.bus import (
     Batch,
     Bus,
@@ -70,6 +81,7 @@ __all__ = [
     "Doubt",
     "Draft",
     "Event",
+    "FetchFile",
     "Fetcher",
     "Follower",
     "Found",
@@ -102,6 +114,9 @@ __all__ = [
     "State",
     "Subscription",
     "TopicPartition",
+    "Transcribe",
+    "Transcriber",
     "Transcript",
     "Turns",
+    "Wordless",
 ]

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from schemas.conversation import Contact, Conversation, Facts, Origin, Owner, Snapshot, Turn
 from schemas.envelope import Envelope
-from schemas.messages import Address, MessageState, TranscriptMessage
+from schemas.messages import Address, Attachment, MessageState, TranscriptMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +165,12 @@ class Transcript(Protocol):
 
     async def edit(self, conversation: str, message_id: str, text: str) -> bool:
         """Replace (or with "" erase) the text. False when the message is unknown."""
+
+    async def attach(
+        self, conversation: str, message_id: str, attachments: Sequence[Attachment]
+    ) -> TranscriptMessage | None:
+        """Give a message its attachments, unless it has some or is deleted; none take them all away. Returns the
+        message as it is then, None when it is unknown."""
 
     async def find(self, conversation: str, message_id: str) -> TranscriptMessage | None: ...
     async def read(self, conversation: str, *, after: int = 0, limit: int = 200) -> list[TranscriptMessage]: ...

@@ -13,10 +13,10 @@ import pytest
 
 from agent_worker.settings import FoldRules
 from schemas import topics
-from schemas.conversation import Snapshot
+from schemas.conversation import DeadLetter, Snapshot
 from schemas.envelope import Envelope
 from schemas.errors import Fenced, UndecodableRecord
-from schemas.messages import Author, Choosing, TranscriptMessage
+from schemas.messages import Author, Choosing, ContactChanged, ReactionChanged, TranscriptMessage
 from tests.unit.agent_worker.world import CHANNEL, RETURNS, SHIPPING, TENANT, LaneStub, World, until, world_at
 
 HEAT = "Do you add a heat pack in winter?"
@@ -388,3 +388,16 @@ async def test_other_tenants_documents_are_never_used(world: World) -> None:
     (reply,) = await world.replies()
     assert "saxophones" not in reply.text
     assert all(citation.document != "secret" for citation in reply.citations)
+
+
+async def test_reactions_and_news_of_a_contact_are_no_business_of_the_worker(world: World) -> None:
+    """Also where nothing is known of the conversation: no turn, no dead letter, no conversation."""
+    common = {"place": "p", "contact_id": "contact-1", "at": world.clock()}
+    reaction = ReactionChanged(external_id="x", emoji="👍", **common)
+    news = ContactChanged(opted_out=True, **common)
+    await world.handle(
+        world._wrap(topics.REACTION_CHANGED, reaction, "e1"), world._wrap(topics.CONTACT_CHANGED, news, "e2")
+    )
+    assert await world.state.conversations.get(world.conversation) is None
+    assert await world._payloads(topics.DEADLETTER, topics.DEADLETTER_RECORDED, DeadLetter) == []
+    assert await world.turns() == []
