@@ -55,10 +55,12 @@ class TenantRules:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """``streaming`` names the channels that show text while it is written."""
+    """``streaming`` names the channels that show text while it is written, ``hinted`` those whose vendors show that an
+    answer is being written."""
 
     tenants: Mapping[str, TenantRules]
-    streaming: frozenset[str] = frozenset({"web", "slack"})
+    streaming: frozenset[str] = frozenset({"web"})
+    hinted: frozenset[str] = frozenset()
 
     def of(self, tenant: str) -> TenantRules:
         """The tenant's rules; defaults for one that is no longer configured, whose records must still be handled."""

@@ -13,6 +13,7 @@ from agent_worker.files import Files
 from agent_worker.fold import Fold, Monotonic
 from agent_worker.handoff.drafts import handoff_draft
 from agent_worker.handoff.owner import OwnerRules
+from agent_worker.hints import Hints
 from agent_worker.intake import Intake, plain_lines, take_in
 from agent_worker.interruption import Interruption
 from agent_worker.knowledge.questions import with_context
@@ -68,6 +69,7 @@ class TurnEngine:
         self._files = files
         self._owners = OwnerRules(state.conversations)
         self._pace = Pace()
+        self._hints = Hints(state.signals, settings.hinted, clock)
 
     async def handle(self, batch: Batch) -> None:
         """Raises Fenced when somebody else moved the conversation on: the lane then begins again."""
@@ -197,7 +199,8 @@ class TurnEngine:
         fold.batch.on_arrival(arrived)
         try:
             with interruption:
-                work.draft = await self._write(work, fold)
+                async with self._hints.writing(work.conversation, list(work.intake.waiting.values())[-1].external_id):
+                    work.draft = await self._write(work, fold)
         except Exception:
             await work.stream.abort()
             raise
