@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -133,7 +134,7 @@ async def test_edits_deletions_and_receipts_are_applied_to_what_comes_back(state
 async def test_what_a_person_said_comes_back_once_wherever_it_was_written(state: State, bus: Bus) -> None:
     """In the desk it is on its way to the contact as a message of its own; in the vendor's app it was shown already."""
     life = await lived(state, bus, "visitor")
-    said = {
+    said: dict[str, Any] = {
         "external_id": "x",
         "place": "visitor",
         "contact_id": life.contact,

@@ -395,7 +395,7 @@ async def test_other_tenants_documents_are_never_used(world: World) -> None:
 
 async def test_reactions_and_news_of_a_contact_are_no_business_of_the_worker(world: World) -> None:
     """Also where nothing is known of the conversation: no turn, no dead letter, no conversation."""
-    common = {"place": "p", "contact_id": "contact-1", "at": world.clock()}
+    common: dict[str, Any] = {"place": "p", "contact_id": "contact-1", "at": world.clock()}
     reaction = ReactionChanged(external_id="x", emoji="👍", **common)
     news = ContactChanged(opted_out=True, **common)
     await world.handle(

@@ -256,7 +256,7 @@ async def test_what_a_message_answers_is_named_by_our_id_where_it_is_known(world
 async def test_who_opts_out_is_known_as_such_in_the_state_and_on_the_log(world: World, inbound: Inbound) -> None:
     await inbound.accept(VENDOR, [event(text="hi")])
     for n, opted_out in enumerate((True, False)):
-        payload = {"opted_out": opted_out, "at": world.clock() + timedelta(seconds=n)}
+        payload: dict[str, Any] = {"opted_out": opted_out, "at": world.clock() + timedelta(seconds=n)}
         await inbound.accept(VENDOR, [event(topics.CONTACT_CHANGED, f"stop{n}", **payload)])
         snapshot = (await world.logged(topics.STATE))[-1].payload(Contact)
         assert snapshot.opted_out == opted_out

@@ -21,19 +21,19 @@ class Watched(Scripted):
 
     def __init__(self) -> None:
         super().__init__()
-        self.shown: list[tuple[str, str]] = []
+        self.seen_at: list[tuple[str, str]] = []
         self.news = asyncio.Event()
         self.away = False
 
     async def seen(self, place: str, external_id: str) -> None:
-        self.shown.append((place, external_id))
+        self.seen_at.append((place, external_id))
         self.news.set()
         if self.away:
             raise SendDelayed("the vendor cannot be reached")
 
     async def until(self, count: int) -> None:
         async with asyncio.timeout(5):
-            while len(self.shown) < count:
+            while len(self.seen_at) < count:
                 self.news.clear()
                 await self.news.wait()
 
@@ -71,14 +71,14 @@ async def test_the_vendor_is_told_once_however_often_and_in_how_many_processes_i
             await hint(world, "p1", answers)
         await hint(world, "p2", "m3")
         async with asyncio.timeout(5):
-            while len(one.shown) + len(other.shown) < 2:  # noqa: ASYNC110
+            while len(one.seen_at) + len(other.seen_at) < 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
         world.clock.now += timedelta(seconds=6)
         await hint(world, "p1", "m4")
         async with asyncio.timeout(5):
-            while len(one.shown) + len(other.shown) < 3:  # noqa: ASYNC110
+            while len(one.seen_at) + len(other.seen_at) < 3:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
-    assert sorted(one.shown + other.shown) == [("p1", "m1"), ("p1", "m4"), ("p2", "m3")]
+    assert sorted(one.seen_at + other.seen_at) == [("p1", "m1"), ("p1", "m4"), ("p2", "m3")]
 
 
 @pytest.mark.parametrize("wrong", ["late", "nonsense"])
@@ -90,7 +90,7 @@ async def test_what_comes_too_late_or_makes_no_sense_is_left_out_and_the_next_is
         await hint(world, "p1", ago=TOO_LATE * 2, raw=b"{" if wrong == "nonsense" else b"")
         await hint(world, "p2")
         await channel.until(1)
-    assert channel.shown == [("p2", "m1")]
+    assert channel.seen_at == [("p2", "m1")]
 
 
 async def test_a_vendor_that_is_away_stops_nothing(world: World) -> None:
