@@ -17,7 +17,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent
 QUICK_FOLDERS = ("tests/unit", "tests/channels", "tests/contracts", "tests/e2e")
 LONG_FOLDERS = ("tests/torture", "tests/bench")
 """Run by commands of their own, for as long as one likes."""
+PROCESSES = min(4, os.cpu_count() or 1)
+"""Each runs whole files, with a Kafka and a Redis of its own. In the order of their names: the long ones are in the
+middle, so that the short ones at the end leave nobody idle."""
 ALLOWED_SKIPS: frozenset[str] = frozenset()
 """Node ids of tests that may be skipped. It is empty, and a change that adds to it has to say why."""
 
@@ -38,7 +40,6 @@ class Tally:
     passed: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     skipped: dict[str, str] = field(default_factory=dict)
-    deselected: int = 0
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
@@ -53,9 +54,6 @@ class Tally:
             self.fail(report.nodeid)
         elif report.skipped:
             self.skipped[report.nodeid] = _reason(report)
-
-    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
-        self.deselected += len(items)
 
     def fail(self, what: str) -> None:
         self.passed.discard(what)
@@ -107,6 +105,7 @@ def pytest_arguments(quick: bool, extra: list[str]) -> list[str]:
     if not chosen:
         folders = QUICK_FOLDERS if quick else ("tests",)
         arguments += [folder for folder in folders if (ROOT / folder).is_dir()] or ["tests"]
+        arguments += [f"--numprocesses={PROCESSES}", "--dist=loadfile", "--no-loadscope-reorder"]
     return arguments + extra
 
 
@@ -120,8 +119,6 @@ def run_tests(tally: Tally, arguments: list[str]) -> None:
 
 
 def report(tally: Tally) -> None:
-    if tally.deselected:
-        print(f"{tally.deselected} deselected")
     for name in sorted(tally.failed):
         print(f"failed: {name}")
     for name in tally.unexplained():

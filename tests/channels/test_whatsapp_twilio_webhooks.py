@@ -14,11 +14,11 @@ from gateway.app import build_app, serving
 from gateway.compose import opened
 from gateway.parts import Parts
 from gateway.settings import Config
+from infra.deploy.process import free_port
 from schemas import topics
 from schemas.envelope import Envelope
 from schemas.messages import InboundMessage, Receipt
 from schemas.ports import Call
-from tests.harness.processes import free_port
 from tests.platforms.pacing import Pace
 from tests.platforms.twilio import Twilio as Vendor
 

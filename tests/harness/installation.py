@@ -13,11 +13,12 @@ import aiohttp
 import yaml
 
 from infra.bus.kafka import KafkaBus
+from infra.deploy.process import free_port
 from schemas import topics
 from schemas.envelope import Envelope
 from tests.harness.checker import Findings, check
 from tests.harness.client import Contact
-from tests.harness.processes import Nursery, Process, free_port
+from tests.harness.processes import Nursery, Process
 
 ADMIN_TOKEN = "test-admin-token"
 DOCUMENTS = {
