@@ -18,8 +18,9 @@ from schemas.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
+from schemas.facts import FilesStored
 from schemas.ids import derived_id
-from schemas.messages import Attachment, FilesStored, InboundMessage, RemoteFile, TranscriptMessage
+from schemas.messages import Attachment, InboundMessage, RemoteFile, TranscriptMessage
 from schemas.ports import Clock, FetchFile, Transcribe, Transcript
 
 log = structlog.get_logger("parley.worker")

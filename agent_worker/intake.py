@@ -10,10 +10,10 @@ import structlog
 
 from agent_worker.events import Event, is_handled, is_history
 from schemas.errors import IdReused
+from schemas.facts import FilesStored
 from schemas.messages import (
     Attachment,
     Author,
-    FilesStored,
     InboundMessage,
     MessageDeleted,
     MessageEdited,

@@ -11,8 +11,9 @@ from pydantic import BaseModel
 from agent_worker.events import Event
 from schemas.conversation import CitedPassage, Conversation, OwnerRequested, Snapshot, Turn
 from schemas.envelope import Envelope, envelope
+from schemas.facts import FilesStored
 from schemas.ids import derived_id, reply_id
-from schemas.messages import Author, FilesStored, InboundMessage, OutboundMessage
+from schemas.messages import Author, InboundMessage, OutboundMessage
 from schemas.ports import Draft, Found
 from schemas.topics import CONVERSATION_SNAPSHOT, FILES_STORED, MESSAGE_SEND, OWNER_REQUESTED, TURN_COMPLETED
 

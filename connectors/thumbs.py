@@ -7,7 +7,8 @@ from typing import Literal
 
 from schemas import ids, topics
 from schemas.envelope import Envelope, envelope
-from schemas.messages import Feedback, ReactionChanged
+from schemas.facts import Feedback
+from schemas.messages import ReactionChanged
 
 Value = Literal["up", "down", "none"]
 THUMBS: dict[str, Value] = {

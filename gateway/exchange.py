@@ -17,7 +17,8 @@ from gateway.sessions import Visit
 from schemas import ids, topics
 from schemas.envelope import envelope
 from schemas.errors import InvalidRequest, ParleyError, RateLimited, Unavailable
-from schemas.messages import MAX_TEXT, Address, Choosing, Feedback, Printable, TranscriptMessage
+from schemas.facts import Feedback
+from schemas.messages import MAX_TEXT, Address, Choosing, Printable, TranscriptMessage
 from schemas.ports import Event
 
 PAGE = 200

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from schemas import conversation as c
+from schemas import facts as f
 from schemas import messages as m
 from schemas.envelope import Envelope
 from schemas.errors import UnknownEventType
@@ -50,8 +51,8 @@ EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     OWNER_CHANGED: (c.OwnerChanged, "events"),
     TURN_COMPLETED: (c.Turn, "events"),
     DELIVERY_RECORDED: (c.Delivered, "events"),
-    FILES_STORED: (m.FilesStored, "events"),
-    FEEDBACK_GIVEN: (m.Feedback, "events"),
+    FILES_STORED: (f.FilesStored, "events"),
+    FEEDBACK_GIVEN: (f.Feedback, "events"),
     CONVERSATION_SNAPSHOT: (c.Snapshot, "state"),
     CONTACT_SNAPSHOT: (c.Contact, "state"),
     DOCUMENT_PUBLISHED: (c.Document, "knowledge"),

@@ -30,7 +30,8 @@ from infra.state.tail import Tail, line
 from infra.state.writes import Writes
 from schemas import topics
 from schemas.conversation import Contact, DeadLetter, Delivered, Snapshot, Turn
-from schemas.messages import FilesStored, InboundMessage, MessageDeleted, MessageEdited, OutboundMessage, Receipt
+from schemas.facts import FilesStored
+from schemas.messages import InboundMessage, MessageDeleted, MessageEdited, OutboundMessage, Receipt
 from schemas.ports import Bus, Record
 from schemas.ports import Rebuild as RebuildPort
 

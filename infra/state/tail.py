@@ -13,9 +13,9 @@ from pydantic import BaseModel, ValidationError
 from infra.state import rules
 from schemas import topics
 from schemas.conversation import Delivered, Snapshot, Turn
+from schemas.facts import FilesStored
 from schemas.messages import (
     Attachment,
-    FilesStored,
     InboundMessage,
     MessageDeleted,
     MessageEdited,

@@ -18,7 +18,8 @@ from schemas.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from schemas.messages import Attachment, FilesStored, RemoteFile, TranscriptMessage
+from schemas.facts import FilesStored
+from schemas.messages import Attachment, RemoteFile, TranscriptMessage
 from tests.unit.agent_worker.world import VOICE, World
 
 LEAF = RemoteFile(ref="v-1", name="leaf.jpg", kind="image", type="image/jpeg", size=9)

@@ -11,7 +11,8 @@ import pytest
 from connectors.receipts import Receipts
 from schemas import ids, topics
 from schemas.errors import Parked, SendUnknown
-from schemas.messages import Author, Feedback, ReactionChanged, Receipt, TranscriptMessage
+from schemas.facts import Feedback
+from schemas.messages import Author, ReactionChanged, Receipt, TranscriptMessage
 from schemas.ports import Policy
 from tests.unit.connectors.conftest import OneBatch, Scripted, World
 

@@ -14,10 +14,10 @@ from connectors.registry import installed, open_channel, settings_of
 from connectors.tools import Tools
 from gateway import config as configuration
 from gateway import examination, inspection
+from infra.deploy.process import free_port
 from schemas.errors import MissingDependency
 from schemas.ports import Account
 from tests.channels.meta import account_of, bench_of
-from tests.harness.processes import free_port
 from tests.harness.tools import NOW, no_files
 from tests.platforms.discord import Discord
 from tests.platforms.meta import Instagram, WhatsApp
