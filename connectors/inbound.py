@@ -21,7 +21,7 @@ from connectors.acquaintances import Acquaintances
 from connectors.contacts import ContactNews
 from connectors.conversations import OpenConversations
 from connectors.echoes import Echoes
-from connectors.references import References, event_id
+from connectors.references import References, event_id, refers
 from schemas import spans, topics
 from schemas.conversation import Contact, Origin
 from schemas.crashpoints import reach
@@ -58,10 +58,6 @@ class _Entry:
     contact: Contact
     envelope: Envelope
     message: InboundMessage | None
-
-
-REFERRING = frozenset({topics.MESSAGE_RECEIVED, topics.REACTION_CHANGED})
-"""Kinds of events that may name another message by the vendor's id."""
 
 
 class Inbound:
@@ -130,7 +126,7 @@ class Inbound:
                 found = self._contacts.recent(*asked, now=now) or await self._contacts.resolve(*asked, now=now)
             if event.echo and await self._echoes.is_ours(account, found[1], event.external_id):
                 continue
-            if event.type in REFERRING:
+            if refers(event):
                 event, found = await self._references.told(account, event, found)
             entries.append(_entry(account, event, now, *found))
         if account.channel not in self._keeps_transcript:

@@ -26,6 +26,11 @@ def event_id(account: Account, place: str, external_id: str, event_type: str, re
     )
 
 
+def refers(event: Event) -> bool:
+    """Whether it names another message by the vendor's id. Most do not, and they should not have to wait."""
+    return "answers" in event.payload or event.type == topics.REACTION_CHANGED
+
+
 class References:
     def __init__(self, deliveries: Deliveries, conversations: Conversations, transcript: Transcript) -> None:
         self._deliveries = deliveries
