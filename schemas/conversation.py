@@ -82,7 +82,7 @@ class Snapshot(WireModel):
 class Contact(WireModel):
     """``parley.contact.snapshot.v1``. ``conversations`` maps channel:account to the conversation at its place.
     ``left``: addresses that were the contact's and are no longer, as the vendor said last at ``moved_at``;
-    ``before``: of addresses (channel:value) that changed hands, the contact whose they were. ``opted_at``: when the
+    ``before``: of addresses (channel:value) that changed hands, whose they were (and until when). ``opted_at``: when the
     contact last said whether it may be written to."""
 
     id: str

@@ -85,13 +85,14 @@ def _kin(found: Sequence[Contact], addresses: Sequence[Address], change: Change 
     """Those of ``found`` who are the one that the addresses are about: see ``Contacts.resolve``."""
     if change is None or not change.moved:
         return [each for each in found if _is_known_as(each, addresses)]
-    asked = _keys(addresses)
     told = [each for each in found if _is_told(each, change)]
     if told:
-        return [max(told, key=lambda each: len(asked & _keys([*each.addresses, *each.left])))]
+        return [max(told, key=lambda each: len(_keys(addresses) & _keys([*each.addresses, *each.left])))]
     was = {_key(addresses[0])} | _keys(change.left)
     return [
-        each for each in found if (has := _keys(each.addresses)) & was or (has & asked and each.created_at >= change.at)
+        each
+        for each in found
+        if _is_known_as(each, addresses) and (_keys(each.addresses) & was or each.created_at >= change.at)
     ]
 
 
@@ -131,9 +132,10 @@ def _with(contact: Contact, told: Sequence[Address], found: Sequence[Contact], k
 
 
 def _holder(address: Address, contacts: Iterable[Contact]) -> str:
-    """Who of ``contacts`` has or had the address."""
-    known = (each.id for each in contacts if _key(address) in _keys([*each.addresses, *each.left]))
-    return next(known, "")
+    """Who of ``contacts`` has or had the address, and until which move: they may have had it several times."""
+    known = (each for each in contacts if _key(address) in _keys([*each.addresses, *each.left]))
+    holder = next(known, None)
+    return "" if holder is None else f"{holder.id}@{holder.moved_at.isoformat()}" if holder.moved_at else holder.id
 
 
 def _without(contact: Contact, lost: Sequence[Address]) -> Contact:
@@ -187,8 +189,8 @@ def restored(contact: Contact, found: Iterable[Contact]) -> tuple[Contact, list[
         shared = [each for each in other.addresses if _key(each) in _keys(contact.addresses)]
         if other.id == contact.id or not shared:
             continue
-        won = [each for each in shared if contact.before.get(_joined(each)) == other.id]
-        lost = [each for each in shared if other.before.get(_joined(each)) == contact.id]
+        won = [each for each in shared if _is_before(contact, each, other)]
+        lost = [each for each in shared if _is_before(other, each, contact)]
         if won:
             losers.append(_without(other, won))
         elif lost:
@@ -197,6 +199,11 @@ def restored(contact: Contact, found: Iterable[Contact]) -> tuple[Contact, list[
             kin.append(other)
     one = merged(kin)
     return one, losers, frozenset(each.id for each in kin) - {one.id}
+
+
+def _is_before(contact: Contact, address: Address, other: Contact) -> bool:
+    """Whether the address was the other's before it was the contact's."""
+    return contact.before.get(_joined(address), "").partition("@")[0] == other.id
 
 
 def _newcomer(tenant: str, address: Address, found: Sequence[Contact], now: datetime) -> Contact:

@@ -51,40 +51,47 @@ class Store:
 
 Steps = st.lists(
     st.tuples(
-        st.sampled_from(["by_user_id", "by_both", "by_number", "moves"]),
+        st.sampled_from(["by_user_id", "by_both", "by_number", "by_number", "moves", "moves", "silently"]),
         st.integers(0, PEOPLE - 1),
         st.integers(0, NUMBERS - 1),
         st.booleans(),
     ),
-    max_size=30,
+    min_size=40,
+    max_size=60,
 )
 
 
 @settings(max_examples=300, deadline=None)
 @given(Steps)
 def test_a_conversation_is_one_persons_whoever_has_the_number_now(steps: list[tuple[str, int, int, bool]]) -> None:
-    """A person's user id is theirs for good; a number has one owner at a time, and the vendor tells of each move, once
-    or again much later."""
-    store, owner, told = Store(), dict[str, int](), list[tuple[tuple[str, ...], Change]]()
+    """A person's user id is theirs for good; a number has one owner at a time. The vendor tells of each move, once or
+    again much later. It may say nothing when somebody leaves who has written with both; then the number alone says
+    nothing until its next owner has written with both, too."""
+    store, told = Store(), list[tuple[tuple[str, ...], Change]]()
+    owner, known, both = dict[str, int](), dict[str, bool](), set[str]()
     spoke: dict[str, set[int]] = {}
     for kind, person, n, again in steps:
         store.now += timedelta(minutes=1)
         user, number = f"U{person}", f"+{n}"
         mine = next((value for value, whose in owner.items() if whose == person), "")
-        if kind == "moves":
-            if number in owner:
-                continue
-            owner[number] = person
-            if mine:
-                del owner[mine]
-                change = Change(at=store.now, moved=True, left=[address(mine)])
-                told.append(((user, mine, number), change))
-                store.resolve(user, mine, number, change=change)
+        if kind in ("moves", "silently"):
+            if number not in owner and (kind == "moves" or not mine or mine in both):
+                owner.pop(mine, None)
+                owner[number] = person
+                known[number] = known.get(number, True)
+                if mine and kind == "moves":
+                    told.append(((user, mine, number), Change(at=store.now, moved=True, left=[address(mine)])))
+                    store.resolve(*told[-1][0], change=told[-1][1])
+                    known[number] = known[mine] = True
+                elif mine:
+                    known[mine] = False
+                both.discard(mine)
             if again and told:
                 store.resolve(*told[0][0], change=told[0][1])
-            continue
-        if kind != "by_user_id" and not mine:
-            continue
-        values = {"by_user_id": (user,), "by_both": (user, mine), "by_number": (mine,)}[kind]
-        spoke.setdefault(store.resolve(*values), set()).add(person)
+        elif kind == "by_user_id" or (mine and (kind == "by_both" or known[mine])):
+            values = {"by_user_id": (user,), "by_both": (user, mine), "by_number": (mine,)}[kind]
+            if kind == "by_both":
+                known[mine] = True
+                both.add(mine)
+            spoke.setdefault(store.resolve(*values), set()).add(person)
     assert all(len(people) == 1 for people in spoke.values()), spoke
