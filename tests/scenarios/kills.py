@@ -14,12 +14,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 
-from gateway.config import load
-from gateway.engines import open_engine
 from schemas import topics
 from schemas.conversation import Delivered
 from schemas.crashpoints import POINTS
-from schemas.envelope import Envelope
 from tests.scenarios.customers.customer import Customers
 from tests.scenarios.stage import Stage
 from tests.scenarios.talk import FACTS, HEAT, WATER, Talk
@@ -120,16 +117,9 @@ class Executioner:
 
     async def _unknown(self) -> set[str]:
         """Conversations with a delivery of which the log says that nobody knows what became of it."""
-        installation = self._stage.installation
-        await installation.stop()
-        config = load(installation.config)
-        async with open_engine(config, config.data_path) as engine:
-            events = [
-                Envelope.from_wire(record.headers, record.value)
-                async for record in await engine.bus.read(topics.EVENTS)
-                if record.headers.get("ce_type") == topics.DELIVERY_RECORDED
-            ]
-        return {each.conversation for each in events if each.payload(Delivered).state == "unknown"}
+        await self._stage.installation.stop()
+        told = [each for each in await self._stage.events() if each.type == topics.DELIVERY_RECORDED]
+        return {each.conversation for each in told if each.payload(Delivered).state == "unknown"}
 
 
 async def _never() -> None:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
+from schemas import topics
+from schemas.messages import Feedback
 from tests.platforms.vendor import Fault, File
 from tests.scenarios.talk import FACTS, HEAT, RETURN, WATER, Talk
 
@@ -20,7 +23,6 @@ PNG = bytes.fromhex(
 UNKNOWN = "Who won the football world championship in 1974?"
 PERSON = "Talk to a person"
 TAKEN_OVER = "A colleague will take over"
-DOUBTS = 4
 
 
 async def question(talk: Talk) -> None:
@@ -95,18 +97,31 @@ async def attachment_in(talk: Talk) -> None:
 
 
 async def feedback(talk: Talk) -> None:
-    """A thumb on an answer is kept as feedback on it."""
+    """A thumb on an answer is kept as feedback on it, and is no message."""
     shown = await talk.ask(HEAT)
     await talk.vendor.react(talk.person, shown.id, "👍")
     await talk.accepted()
-    await talk.record(lambda one: "up" in [line.get("feedback") for line in one["transcript"]], "the thumb")
+    await talk.ask(WATER)
+    found = await talk.whole()
+    await talk.week()
+    conversation = talk.stage.conversation_id(talk.customers, talk.person)
+    given = [
+        each for each in talk.stage.log if each.conversation == conversation and each.type == topics.FEEDBACK_GIVEN
+    ]
+    answer = next(line["id"] for line in found["transcript"] if line["author"]["kind"] == "agent")
+    assert {(each.payload(Feedback).message_id, each.payload(Feedback).value) for each in given} == {(answer, "up")}
 
 
 async def opting_out(talk: Talk) -> None:
-    """Whoever says STOP is not written to on our own account any more."""
+    """Whoever says STOP is not written to by the agent any more, until they say START."""
     await talk.ask(HEAT)
     await talk.say("STOP")
-    await talk.record(lambda one: one.get("opted_out"), "the opt-out")
+    await talk.say(RETURN)
+    await talk.record(lambda one: _states(one)[-1:] == ["failed"] and len(one["turns"]) >= 2, "a refused answer")
+    await talk.sees(FACTS[HEAT])
+    await talk.say("START")
+    await talk.say(WATER)
+    await talk.until(lambda: FACTS[WATER] in talk.screen[-1].text, "an answer again")
 
 
 async def choice(talk: Talk) -> None:
@@ -254,10 +269,13 @@ def _sends(talk: Talk) -> list[str]:
     ]
 
 
-def _links(found: dict[str, object]) -> list[str]:
-    lines = found["transcript"]
-    assert isinstance(lines, list)
-    return [file["url"] for line in lines for file in line["attachments"] if file["url"]]
+def _states(found: dict[str, Any]) -> list[str]:
+    """Of the agent's lines."""
+    return [line["state"] for line in found["transcript"] if line["author"]["kind"] == "agent"]
+
+
+def _links(found: dict[str, Any]) -> list[str]:
+    return [file["url"] for line in found["transcript"] for file in line["attachments"] if file["url"]]
 
 
 TODAY: dict[str, Scenario] = {

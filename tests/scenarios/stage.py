@@ -10,8 +10,11 @@ from typing import Any
 
 import aiohttp
 
+from gateway.config import load
+from gateway.engines import open_engine
 from infra.deploy.process import free_port
-from schemas import ids
+from schemas import ids, topics
+from schemas.envelope import Envelope
 from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
 from tests.platforms.pacing import Pace
@@ -37,14 +40,17 @@ class Stage:
     customers: list[Customers]
     ahead: float = 0
     env: dict[str, str] = field(default_factory=lambda: {"TEST_HURRY": str(HURRY)})
+    log: list[Envelope] = field(default_factory=list)
+    """Of the time before the latest restart."""
 
     async def start(self, *roles: str, wait: bool = True, **env: str) -> None:
         late = {"TEST_AHEAD": str(self.ahead)} if self.ahead else {}
         await self.installation.start(*roles, env=self.env | late | env, wait=wait)
 
     async def restart(self, ahead: float) -> None:
-        """Everything ends, so much time passes, everything starts again."""
+        """Everything ends, the log is read, so much time passes, everything starts again."""
         await self.installation.stop()
+        self.log = await self.events()
         self.ahead += ahead
         self.clock.forward(ahead)
         await self.start()
@@ -57,6 +63,13 @@ class Stage:
         path = f"conversations/{self.conversation_id(customers, person)}"
         found: dict[str, Any] = await self.installation.admin("GET", path, ok=False)
         return found if "transcript" in found else {}
+
+    async def events(self) -> list[Envelope]:
+        """What stands on ``parley.events``. Embedded, only while the one process is not running."""
+        config = load(self.installation.config)
+        async with open_engine(config, config.data_path) as engine:
+            records = [record async for record in await engine.bus.read(topics.EVENTS)]
+        return [Envelope.from_wire(record.headers, record.value) for record in records]
 
     async def upload(self, name: str, type_: str, data: bytes) -> str:
         """A file that a colleague may send; its id."""

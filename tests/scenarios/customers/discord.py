@@ -12,6 +12,7 @@ class DiscordCustomers(Customers):
     channel = "discord"
     send = "Create Message"
     cannot = {
+        "opting_out": "Discord has no word for it",
         "batch": "Discord sends one event a frame",
         "window_closed": "Discord has no window after which one may not write",
     }

@@ -13,7 +13,10 @@ from tests.scenarios.customers.customer import Customers
 class InstagramCustomers(Customers):
     channel = "instagram"
     send = "messages"
-    cannot = {"bot": "Instagram does not say who is a program: whoever writes is a customer"}
+    cannot = {
+        "opting_out": "Instagram has no word for it",
+        "bot": "Instagram does not say who is a program: whoever writes is a customer",
+    }
 
     def __init__(self, clock: Pace) -> None:
         self.vendor = Instagram(Graph(pace=Pace(scale=0.01, now=clock.now)))

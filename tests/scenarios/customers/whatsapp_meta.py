@@ -15,7 +15,10 @@ class WhatsAppCustomers(Customers):
     account = "meta"
     send = "messages"
     sure = False
-    cannot = {"bot": "WhatsApp does not say who is a program: whoever writes is a customer"}
+    cannot = {
+        "opting_out": "Meta has no word for it",
+        "bot": "WhatsApp does not say who is a program: whoever writes is a customer",
+    }
 
     def __init__(self, clock: Pace) -> None:
         self.vendor = WhatsApp(Graph(pace=Pace(scale=0.01, now=clock.now)))
