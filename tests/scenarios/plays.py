@@ -99,6 +99,7 @@ async def attachment_in(talk: Talk) -> None:
 async def feedback(talk: Talk) -> None:
     """A thumb on an answer is kept as feedback on it, and is no message."""
     shown = await talk.ask(HEAT)
+    await talk.whole()
     await talk.vendor.react(talk.person, shown.id, "👍")
     await talk.accepted()
     await talk.ask(WATER)
