@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from gateway.commands import chat, configuration, deadletters, doctor, knowledge, schema, serving, state, turns
+from gateway.commands import chat, configuration, deadletters, doctor, knowledge, new, schema, serving, state, turns
 from schemas.errors import ParleyError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.add_typer(turns.app, name="turns")
 app.add_typer(state.state, name="state")
 app.add_typer(state.topics, name="topics")
 app.add_typer(schema.app, name="schema")
+app.add_typer(new.app, name="new")
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from uuid import uuid4
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
+from connectors.registry import CHANNELS
 from gateway.admin.guard import page_size
 from gateway.attachments import AttachmentDesk
 from gateway.lines import chat_message, instant
@@ -61,8 +62,8 @@ class ConversationDesk:
         channel = request.query.get("channel", "")
         if owner is not None and owner not in OWNERS:
             raise InvalidRequest(f"state: must be one of {', '.join(OWNERS)}")
-        if channel and channel not in topics.CHANNELS:
-            raise InvalidRequest(f"channel: must be one of {', '.join(topics.CHANNELS)}")
+        if channel and channel not in CHANNELS:
+            raise InvalidRequest(f"channel: must be one of {', '.join(CHANNELS)}")
         page = await self._state.conversations.listing(
             request.match_info["tenant"],
             owner=owner,  # type: ignore[arg-type]  # one of OWNERS, checked above

@@ -65,10 +65,10 @@ class Stage:
         self.stack.push_async_callback(installation.stop)
         return installation
 
-    async def program(self, module: str, *args: str) -> Process:
+    async def program(self, module: str, *args: str, port: int = 0) -> Process:
         """Start ``python -m module PORT args``; ready once it answers /readyz, ended with the stage."""
         self._count += 1
-        port, log = free_port(), self.folder / f"{self._count}-program.log"
+        port, log = port or free_port(), self.folder / f"{self._count}-program.log"
         with log.open("wb") as out:
             child = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", module, str(port), *args, cwd=ROOT, stdout=out, stderr=out

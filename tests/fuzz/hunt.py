@@ -107,16 +107,18 @@ async def _judged(catch: Catch, line: Line, sent: list[tuple[Draft, bytes]]) -> 
     """Send together; how many were answered."""
     begun = time.perf_counter()
     wires = [wire for _, wire in sent]
-    first = sent[0][0]
+    first, rightly = sent[0][0], sum(draft.waits for draft, _ in sent)
     try:
-        answers = await (line.pipelined(wires) if first.whole else line.alone(wires[0], whole=not first.cut))
+        answers = await (
+            line.pipelined(wires, rightly) if first.whole else line.alone(wires[0], rightly, whole=not first.cut)
+        )
     except Hung:
-        catch.complain("no answer within a second", b" || ".join(wires))
+        catch.complain(f"{time.time():.1f}: no answer within a second", b" || ".join(wires))
         return len(sent)
     except (OSError, TimeoutError) as error:
         catch.complain(f"no connection ({error!r})", wires[0])
         return len(sent)
-    taken = time.perf_counter() - begun
+    taken = time.perf_counter() - begun - rightly
     if taken > catch.slowest:
         catch.slowest, catch.slow = taken, b" || ".join(wires)[:600]
     for answer in answers:
@@ -158,7 +160,7 @@ async def _frames(task: Task, catch: Catch, rng: random.Random) -> None:
         finally:
             socket.close()
     except Hung:
-        catch.complain("socket does not answer within a second", last)
+        catch.complain(f"{time.time():.1f}: socket does not answer within a second", last)
     except (OSError, TimeoutError) as error:
         catch.complain(f"no socket ({error!r})", last)
 
@@ -172,7 +174,7 @@ async def _sound(task: Task, catch: Catch, line: Line, rng: random.Random) -> No
     try:
         answers = await line.pipelined(wires)
     except (Hung, OSError, TimeoutError) as error:
-        catch.complain(f"a valid request was not served ({error!r})", wires[0])
+        catch.complain(f"{time.time():.1f}: a valid request was not served ({error!r})", wires[0])
         return
     if [answer.status for answer in answers] != [202, 200] or not json.loads(answers[1].body)["messages"]:
         catch.complain(f"valid requests got {[(a.status, a.body[:100]) for a in answers]}", wires[0])

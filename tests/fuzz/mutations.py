@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass, field
 
 from tests.fuzz.seeds import Seed
@@ -107,6 +108,7 @@ NUMBERS = (
     "a",
     "2147483648",
 )
+DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -123,6 +125,12 @@ class Draft:
     whole: bool = True
     cut: bool = False
     done: list[str] = field(default_factory=list)
+
+    @property
+    def waits(self) -> float:
+        """Seconds that the answer may rightly wait: a long poll's ``wait`` may have become one that is valid."""
+        asked = next((value for name, value in self.query if name == "wait"), "0")
+        return min(25.0, float(asked)) if DECIMAL.fullmatch(asked) else 0.0
 
     def wire(self, rng: random.Random) -> bytes:
         query = "&".join(f"{name}={value}" for name, value in self.query)

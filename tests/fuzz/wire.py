@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 
 PATIENCE = 1.0
@@ -45,14 +45,15 @@ class Line:
             self._streams = await asyncio.wait_for(opening, CONNECTING)
         return self._streams
 
-    async def pipelined(self, requests: Sequence[bytes]) -> list[Answer]:
-        """Answers in order; fewer when the server ended the connection. Raises Hung."""
+    async def pipelined(self, requests: Sequence[bytes], rightly: float = 0.0) -> list[Answer]:
+        """Answers in order; fewer when the server ended the connection. Each may take the patience and ``rightly``
+        seconds more. Raises Hung."""
         reader, writer = await self._open()
         answers: list[Answer] = []
         try:
             writer.write(b"".join(requests))
             while len(answers) < len(requests):
-                answers.append(await _patiently(_answer(reader)))
+                answers.append(await _patiently(_answer(reader), rightly))
                 if b"\r\nconnection: close" in answers[-1].head.lower():
                     self.close()
                     break
@@ -63,7 +64,7 @@ class Line:
             raise
         return answers
 
-    async def alone(self, request: bytes, *, whole: bool) -> list[Answer]:
+    async def alone(self, request: bytes, rightly: float = 0.0, *, whole: bool) -> list[Answer]:
         """Send one request on a connection of its own. What is not whole cannot be answered, only ended: then say that
         nothing follows. Raises Hung."""
         reader, writer = await asyncio.wait_for(
@@ -74,7 +75,7 @@ class Line:
             writer.write(request)
             if not whole:
                 writer.write_eof()
-            answers.append(await _patiently(_answer(reader, request[:5] == b"HEAD ")))
+            answers.append(await _patiently(_answer(reader, request[:5] == b"HEAD "), rightly))
         except (Gone, OSError):
             pass
         finally:
@@ -87,9 +88,9 @@ class Line:
             self._streams = None
 
 
-async def _patiently(answer: asyncio.Future[Answer] | object) -> Answer:
+async def _patiently(answer: Coroutine[None, None, Answer], rightly: float) -> Answer:
     try:
-        return await asyncio.wait_for(answer, PATIENCE)  # type: ignore[arg-type]
+        return await asyncio.wait_for(answer, PATIENCE + rightly)
     except TimeoutError:
         raise Hung from None
 

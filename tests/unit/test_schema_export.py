@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from connectors.registry import CHANNELS
 from schemas import export, topics
 from schemas.envelope import Envelope, envelope
 
@@ -100,6 +101,10 @@ def test_fields_of_a_later_release_are_ignored(event_type: str) -> None:
     later = Envelope.from_wire(headers | {"ce_laterattribute": "x"}, json.dumps(with_strangers(value)).encode())
     assert later.payload(model) == now.payload(model)
     assert later.extra == {"ce_laterattribute": "x"}
+
+
+def test_every_channel_that_is_registered_is_in_the_published_document() -> None:
+    assert set(topics.CHANNELS) == set(CHANNELS)
 
 
 @pytest.mark.parametrize("which", ["full", "least"])

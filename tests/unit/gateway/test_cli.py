@@ -192,6 +192,7 @@ def test_every_command_has_help(folder: Path) -> None:
         ("state", "rebuild"),
         ("topics", "create"),
         ("schema", "export"),
+        ("new", "channel"),
     ):
         done = parley(*words, "--help", cwd=folder)
         assert done.returncode == 0, done.stderr

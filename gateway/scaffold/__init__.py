@@ -1,0 +1,65 @@
+"""New parts of Parley from a working example: a folder is copied under another name and made known.
+
+The example's files end in ``.txt`` where a tool would otherwise take them for its own. Wherever they say
+``newchannel``, the copy says what it is called.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from schemas.errors import Conflict, InvalidRequest
+
+EXAMPLE = Path(__file__).with_name("channel")
+REGISTRY = Path("connectors", "registry.py")
+NAME = re.compile(r"[a-z][a-z0-9]{1,29}")
+_LINES = re.compile(r"(^CHANNELS: dict\[str, str\] = \{\n(?:    .*\n)*)(?=\}\n)", re.MULTILINE)
+
+
+def new_channel(name: str, checkout: Path) -> list[Path]:
+    """Write ``connectors/<name>`` and its line in the registry; all files, relative to ``checkout``.
+
+    Raises InvalidRequest (no name for a channel, no checkout), Conflict (there is such a thing already); then nothing
+    is changed."""
+    if not NAME.fullmatch(name) or keyword.iskeyword(name):
+        fix = "2-30 of a-z and 0-9, beginning with a letter: it stands in addresses, topics and Python"
+        raise InvalidRequest(f"{name!r} cannot be a channel's name", fix=fix)
+    registry, folder = checkout / REGISTRY, checkout / "connectors" / name
+    if not registry.is_file():
+        raise InvalidRequest(f"{checkout} is no checkout of Parley", fix="run this in one, or name it with --checkout")
+    listed = _LINES.search(text := registry.read_text(encoding="utf-8"))
+    if listed is None:
+        raise InvalidRequest(f"{registry} has no list CHANNELS", fix="see the one in Parley's repository")
+    if f'"{name}":' in listed[1]:
+        raise Conflict(f"there is a channel {name} already", fix=f"see {registry}")
+    if folder.exists() or folder.with_suffix(".py").exists():
+        raise Conflict(f"connectors/{name} exists already", fix="choose another name, or move it away")
+    _copy(name, folder)
+    line = f'    "{name}": "connectors.{name}",\n'
+    registry.write_text(text[: listed.end(1)] + line + text[listed.end(1) :], encoding="utf-8")
+    return [REGISTRY, *sorted(path.relative_to(checkout) for path in folder.rglob("*") if path.is_file())]
+
+
+def _copy(name: str, folder: Path) -> None:
+    """All or nothing."""
+    unfinished = folder.with_name(f".{name}")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    try:
+        for path, text in _example():
+            target = unfinished / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            named = text.replace("newchannel", name).replace("Newchannel", name.capitalize())
+            target.write_text(named.replace("NEWCHANNEL", name.upper()), encoding="utf-8")
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _example() -> Iterator[tuple[str, str]]:
+    for path in EXAMPLE.rglob("*"):
+        if path.is_file():
+            yield str(path.relative_to(EXAMPLE)).removesuffix(".txt"), path.read_text(encoding="utf-8")
