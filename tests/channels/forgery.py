@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from pydantic import SecretStr
@@ -14,13 +15,13 @@ from schemas.errors import ParleyError
 from schemas.ports import Account, RawRequest
 from tests.channels import cases, translation
 
-SIGNED = ("x-slack-signature", "x-slack-request-timestamp", "x-hub-signature-256", "x-twilio-signature")
-"""Headers that carry proof."""
+CHOICE = "x-twilio-webhooks-signature-settings"
+"""Says which of the account's keys has signed, and proves nothing."""
 MOST = 12
 """Bytes that are put before or behind."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Genuine:
     """A request of a vendor, and the moment at which it is genuine."""
 
@@ -39,19 +40,20 @@ class Genuine:
             return False
         return True
 
-    @property
+    @cached_property
     def proofs(self) -> list[str]:
-        return [name for name in SIGNED if name in self.request.headers]
+        """The headers without which it is not believed."""
+        own = [name for name in self.request.headers if name.startswith("x-") and name != CHOICE]
+        return [name for name in own if not self.accepts(_without(self, name))]
 
 
 def genuine(channel: str) -> dict[str, list[Genuine]]:
-    """The accepted requests among a channel's fixtures, by the kind of account that they are for. Not those that need
-    no proof, because they say nothing (Slack's ``ssl_check``)."""
+    """The accepted requests with a proof among a channel's fixtures, by the kind of account that they are for."""
     found: dict[str, list[Genuine]] = {}
     for case in cases.cases(channel, "inbound"):
         request, told = translation.request(case)
         one = Genuine(channel, case.name, request, translation.account(channel, told.get("account", "")), told)
-        if one.proofs and request.body and one.accepts(request) and not one.accepts(_without_proof(one)):
+        if request.body and one.accepts(request) and one.proofs:
             found.setdefault(type(one.account.settings).__name__, []).append(one)
     return found
 
@@ -92,15 +94,8 @@ def _of_proof(change: Callable[[bytes, random.Random], bytes]) -> Forger:
     return forge
 
 
-def _without_proof(one: Genuine) -> RawRequest:
-    return replace(
-        one.request, headers={name: one.request.headers[name] for name in one.request.headers if name not in SIGNED}
-    )
-
-
 def _missing(one: Genuine, rng: random.Random) -> RawRequest:
-    gone = rng.choice(one.proofs)
-    return replace(one.request, headers={name: text for name, text in one.request.headers.items() if name != gone})
+    return _without(one, rng.choice(one.proofs))
 
 
 def _doubled(one: Genuine, rng: random.Random) -> RawRequest:
@@ -173,6 +168,10 @@ def _known(channel: str) -> dict[str, list[Genuine]]:
     if channel not in _seen:
         _seen[channel] = genuine(channel)
     return _seen[channel]
+
+
+def _without(one: Genuine, gone: str) -> RawRequest:
+    return replace(one.request, headers={name: text for name, text in one.request.headers.items() if name != gone})
 
 
 def _with(one: Genuine, **headers: str) -> RawRequest:
