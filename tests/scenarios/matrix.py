@@ -26,7 +26,6 @@ class Played:
     """Ended, or waits for the week to pass."""
     talk: Talk | None = None
     seen: int = 0
-    seconds: float = 0.0
 
 
 class Matrix:
@@ -34,7 +33,7 @@ class Matrix:
         self._stage = stage
         self.played = {cell: Played(asyncio.get_running_loop().create_future()) for cell in wanted}
         self._week = asyncio.Event()
-        self.finished = asyncio.get_running_loop().create_task(self._play())
+        self.finished = asyncio.get_running_loop().create_task(self._play_all())
 
     async def cell(self, cell: Cell) -> None:
         """Raises what went wrong."""
@@ -49,6 +48,17 @@ class Matrix:
             if played.talk is not None and len(played.talk.screen) != played.seen
         ]
 
+    async def _play_all(self) -> None:
+        try:
+            await self._play()
+        except Exception as error:
+            # The installation did not come back, say: nobody shall wait for what can no longer be played.
+            for played in self.played.values():
+                if not played.done.done():
+                    played.done.set_exception(error)
+                    played.done.exception()
+            raise
+
     async def _play(self) -> None:
         await asyncio.gather(*(self._today(each) for each in self._stage.customers))
         late = [cell for cell in self.played if cell[1] in A_WEEK_LATER]
@@ -56,10 +66,14 @@ class Matrix:
             return
         by_name = {each.name(): each for each in self._stage.customers}
         ends = [asyncio.create_task(self._one(by_name[cell[0]], cell[1])) for cell in late]
-        await asyncio.gather(*(self.played[cell].rests.wait() for cell in late))
-        await self._stage.restart(ahead=WEEK)
-        self._week.set()
-        await asyncio.gather(*ends)
+        try:
+            await asyncio.gather(*(self.played[cell].rests.wait() for cell in late))
+            await self._stage.restart(ahead=WEEK)
+            self._week.set()
+            await asyncio.gather(*ends)
+        finally:
+            for end in ends:
+                end.cancel()
 
     async def _today(self, customers: Customers) -> None:
         for name in TODAY:
@@ -74,7 +88,6 @@ class Matrix:
             await self._week.wait()
 
         talk = played.talk = Talk(self._stage, customers, f"{name}-{customers.name()}", week)
-        began = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(150):
                 await SCENARIOS[name](talk)
@@ -85,6 +98,5 @@ class Matrix:
             played.done.set_result(None)
         finally:
             played.seen = len(talk.screen)
-            played.seconds = asyncio.get_running_loop().time() - began
             played.rests.set()
             talk.vendor.faults.clear()
