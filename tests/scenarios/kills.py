@@ -61,6 +61,8 @@ class Executioner:
 
     async def run(self, count: int) -> Toll:
         """Ends the installation, too."""
+        # Whoever pushes over a socket has a session now, which a new process takes up.
+        await asyncio.gather(*(self._talk(each, "first").ask(HEAT) for each in self._stage.customers))
         for number, (customers, points) in enumerate(series(self._stage.customers, count)):
             self._rng.shuffle(points)
             await self._series(customers, points, number)
@@ -68,11 +70,14 @@ class Executioner:
         await self._explain()
         return self.toll
 
+    def _talk(self, customers: Customers, name: str) -> Talk:
+        return Talk(self._stage, customers, f"{name}-{customers.name()}", _never)
+
     async def _series(self, customers: Customers, points: list[str], number: int) -> None:
         talks = []
         await self._stage.installation.roles[self._role].kill()
         for nth, point in enumerate(points):
-            talk = Talk(self._stage, customers, f"k{number}-{nth}-{customers.name()}", _never)
+            talk = self._talk(customers, f"k{number}-{nth}")
             talks.append(talk)
             await self._kill_at(point, talk)
             self.toll.kills[f"{customers.name()} {point}"] += 1
