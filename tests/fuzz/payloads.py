@@ -155,7 +155,8 @@ async def over_sockets(nursery: Nursery, folder: Path, channel: str, seed: int, 
     accounts = {
         name: told | {"api_base": NOBODY} for name, told in cases.read(cases.fixtures(channel) / "account.json").items()
     }
-    tenants = {translation.TENANT: {"name": "Shop", "channels": {channel: accounts}}}
+    limits = {"inbound_per_s": 100_000}
+    tenants = {translation.TENANT: {"name": "Shop", "channels": {channel: accounts}, "limits": limits}}
     installation = Installation.make(nursery, folder, tenants=tenants)
     await installation.start(flags=["--log-level", "error"])
     outcome, began = Outcome(channel), time.monotonic()
