@@ -71,7 +71,8 @@ class TurnEngine:
         stages: dict[str, float] = {}
         fold = await self._fold(batch, stages)
         begun = self._monotonic()
-        async with self._pace.turn(batch.records[0].headers.get("ce_tenant", "")) as waited_for_others:
+        first = batch.records[0].headers
+        async with self._pace.turn(first.get("ce_tenant", ""), first.get("ce_channel", "")) as waited_for_others:
             stages["wait"] = round((self._monotonic() - begun) * 1000, 3)
             if waited_for_others and batch.hurry.is_set():
                 raise Unavailable("the partition moves on; its next owner answers")
@@ -205,12 +206,13 @@ class TurnEngine:
         return True
 
     async def _write(self, work: Work, fold: Fold) -> Draft:
-        await work.stream.typing(work.rules.voice.name)
+        work.stream.typing(work.rules.voice.name)
         if work.intake.person_asked:
             return handoff_draft(work.rules.voice)
         with self._stage(work.stages, "retrieve"):
             query = with_context(work.intake.text, work.history)
-            work.found = await self._knowledge.search(work.conversation.origin.tenant, query)
+            origin = work.conversation.origin
+            work.found = await self._knowledge.search(origin.tenant, query, channel=origin.channel)
 
         async def emit(sentence: str) -> None:
             # A turn that is about to start again shows nothing new.

@@ -10,7 +10,7 @@ from agent_worker.intake import Intake
 from agent_worker.replies import Chain, cited, reply_of, said_by_person
 from agent_worker.settings import TenantRules
 from agent_worker.streaming import Stream
-from schemas.conversation import Conversation, Facts, OwnerRequested, Snapshot, Turn
+from schemas.conversation import Conversation, Facts, OwnerRequested, PackedSnapshot, Turn
 from schemas.envelope import Envelope
 from schemas.ids import derived_id
 from schemas.messages import OutboundMessage, TranscriptMessage
@@ -37,7 +37,7 @@ class Work:
     outbox: list[Envelope] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
     """Those in ``outbox``."""
-    snapshot: Snapshot | None = None
+    snapshot: PackedSnapshot | None = None
     """The conversation as committed."""
 
     @property

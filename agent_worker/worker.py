@@ -16,6 +16,7 @@ from agent_worker.settings import WorkerSettings
 from agent_worker.turn import TurnEngine
 from schemas import spans
 from schemas.errors import ParleyError
+from schemas.log_context import LogContext
 from schemas.ports import Batch, Bus, Clock, Knowledge, Metrics, Record, State
 from schemas.topics import RECEIPT_RECORDED
 
@@ -59,7 +60,7 @@ class Worker:
     async def handle(self, batch: Batch) -> None:
         """A LaneHandler. Raises what the lane is to decide about: Fenced, Unavailable, ModelFailed."""
         first = batch.records[0].headers
-        with structlog.contextvars.bound_contextvars(
+        with LogContext(
             tenant=first.get("ce_tenant", ""),
             channel=first.get("ce_channel", ""),
             conversation_id=batch.conversation,
@@ -87,7 +88,7 @@ class Worker:
 
     async def give_up(self, conversation: str, records: Sequence[Record], error: Exception, attempts: int) -> None:
         """A GiveUp: raises only Unavailable errors, and may be repeated."""
-        with structlog.contextvars.bound_contextvars(conversation_id=conversation):
+        with LogContext(conversation_id=conversation):
             await self._office.give_up(conversation, records, error, attempts)
 
     async def close(self) -> None:

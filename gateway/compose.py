@@ -38,7 +38,7 @@ from gateway.settings import Config
 from gateway.slots import own_folder
 from gateway.supervisor import Supervisor
 from gateway.webhooks import path_of
-from infra import memory
+from infra import memory, threads
 from infra.blobs import open_blobs
 from infra.metrics import PrometheusMetrics
 from infra.state.healer import Healer
@@ -188,6 +188,7 @@ def _health_app(parts: Parts) -> web.Application:
 @asynccontextmanager
 async def _running(config: Config, role: str, *, searches: bool = True) -> AsyncIterator[tuple[Parts, Supervisor]]:
     memory.share_heaps()
+    threads.take_turns_soon()
     supervisor = Supervisor()
     supervisor.on_signals()
     spans = traced(config.telemetry.otlp_endpoint, role=role, sample=config.telemetry.sample)

@@ -112,10 +112,11 @@ def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Super
 
 
 def paced(handler: LaneHandler, pace: Pace) -> LaneHandler:
-    """The handler, for a few batches at a time and with tenants taking turns."""
+    """The handler, for a few batches at a time and with parties taking turns."""
 
     async def handle(batch: Batch) -> None:
-        async with pace.turn(batch.records[0].headers.get("ce_tenant", "")) as waited:
+        first = batch.records[0].headers
+        async with pace.turn(first.get("ce_tenant", ""), first.get("ce_channel", "")) as waited:
             if waited and batch.hurry.is_set():
                 raise Unavailable("the partition moves on; its next owner goes on with this")
             await handler(batch)

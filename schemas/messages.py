@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -37,6 +37,12 @@ def _not_blank(text: str) -> str:
 
 Printable = Annotated[str, AfterValidator(_printable)]
 Text = Annotated[Printable, AfterValidator(_not_blank), Field(max_length=MAX_TEXT)]
+
+
+def empty() -> Any:
+    """The default of a list. An empty list written there would be copied in Python for each message that lacks it,
+    which takes as long as reading the rest of it."""
+    return Field(default_factory=list, json_schema_extra={"default": []})
 
 
 class WireModel(BaseModel):
@@ -116,8 +122,8 @@ class Location(WireModel):
 
 class SharedContact(WireModel):
     name: Printable
-    phones: list[str] = []
-    emails: list[str] = []
+    phones: list[str] = empty()
+    emails: list[str] = empty()
 
 
 class Referral(WireModel):
@@ -145,10 +151,10 @@ class InboundMessage(WireModel):
     contact_id: str
     author: Author = Author(kind="contact")
     text: Printable = ""
-    attachments: list[Attachment] = []
-    files: list[RemoteFile] = []
+    attachments: list[Attachment] = empty()
+    files: list[RemoteFile] = empty()
     location: Location | None = None
-    shared_contacts: list[SharedContact] = []
+    shared_contacts: list[SharedContact] = empty()
     referral: Referral | None = None
     unsupported: str = ""
     choice: Choosing | None = None
@@ -213,9 +219,9 @@ class OutboundMessage(WireModel):
     text: str
     place: str
     contact_id: str
-    citations: list[Citation] = []
-    choices: list[Choice] = []
-    attachments: list[Attachment] = []
+    citations: list[Citation] = empty()
+    choices: list[Choice] = empty()
+    attachments: list[Attachment] = empty()
     in_reply_to: str = ""
     answers: str = ""
     turn_id: str = ""
@@ -258,9 +264,9 @@ class TranscriptMessage(WireModel):
     id: str
     author: Author
     text: str
-    citations: list[Citation] = []
-    choices: list[Choice] = []
-    attachments: list[Attachment] = []
+    citations: list[Citation] = empty()
+    choices: list[Choice] = empty()
+    attachments: list[Attachment] = empty()
     created_at: datetime
     in_reply_to: str = ""
     turn_id: str = ""

@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import get_args
 
+import orjson
+
 from schemas import ids, topics
 from schemas.conversation import (
     HANDLED_HORIZON_DAYS,
@@ -20,6 +22,7 @@ from schemas.conversation import (
     Delivered,
     Owner,
     OwnerChanged,
+    PackedSnapshot,
     PendingRecord,
     Snapshot,
 )
@@ -221,7 +224,7 @@ def snapshot_of(
     """``handled`` are ``(event id, microseconds)``, ``seqs`` ``(message id, number)``, ``outbox`` in commit order."""
     oldest_first = sorted(handled, key=itemgetter(1, 0))
     rising = sorted(seqs, key=itemgetter(1))[-RECENT_SEQS:]
-    # Made in one go: every turn makes one, perhaps with hundreds of ids, and one by one takes three times as long.
+    # Made in one go: there may be hundreds of ids, and one by one takes three times as long.
     return Snapshot.model_validate(
         {
             "conversation": conversation,
@@ -230,6 +233,24 @@ def snapshot_of(
             "outbox": [{"headers": event.headers(), "data": event.data or b""} for event in outbox],
         }
     )
+
+
+def packed_snapshot(
+    conversation: Conversation,
+    handled: Iterable[tuple[str, int]],
+    seqs: Iterable[tuple[str, int]],
+    outbox: Iterable[Envelope],
+) -> PackedSnapshot:
+    """What ``snapshot_of`` makes, written down."""
+    oldest_first = sorted(handled, key=itemgetter(1, 0))
+    rising = sorted(seqs, key=itemgetter(1))[-RECENT_SEQS:]
+    fields = {
+        "conversation": orjson.Fragment(conversation.__pydantic_serializer__.to_json(conversation)),
+        "handled": [{"id": event, "at": moment(at)} for event, at in oldest_first],
+        "recent": [{"id": id_, "seq": seq} for id_, seq in rising],
+        "outbox": [{"headers": event.headers(), "data": (event.data or b"").decode()} for event in outbox],
+    }
+    return PackedSnapshot(conversation, orjson.dumps(fields, option=orjson.OPT_UTC_Z))
 
 
 def supersedes(new: Conversation, old: Conversation | None) -> bool:

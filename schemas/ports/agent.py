@@ -36,8 +36,9 @@ class Found:
 
 
 class Knowledge(Protocol):
-    async def search(self, tenant: str, query: str, *, k: int = 8, wait: float = 0.25) -> Found:
-        """Waits up to ``wait`` seconds for the newest write of the tenant to be searchable."""
+    async def search(self, tenant: str, query: str, *, k: int = 8, wait: float = 0.25, channel: str = "") -> Found:
+        """Waits up to ``wait`` seconds for the newest write of the tenant to be searchable. Searches for different
+        tenants, and for different channels of one, take turns."""
 
     async def documents(self, tenant: str) -> list[Document]: ...
     async def document(self, tenant: str, document: str) -> Document | None: ...

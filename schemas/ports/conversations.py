@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
-from schemas.conversation import Contact, Conversation, Facts, Origin, Owner, Snapshot, Turn
+from schemas.conversation import Contact, Conversation, Facts, Origin, Owner, PackedSnapshot, Snapshot, Turn
 from schemas.envelope import Envelope
 from schemas.messages import Address, MessageState, TranscriptMessage
 
@@ -32,7 +32,7 @@ class Committed:
     """What became of a commit. ``snapshot`` is the conversation in the same step; None when it was ``stale``."""
 
     verdict: Literal["committed", "stale"]
-    snapshot: Snapshot | None = None
+    snapshot: PackedSnapshot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,8 @@ class Conversations(Protocol):
         """The outbox, in commit order."""
 
     async def published(self, conversation: str, event_ids: Sequence[str], *, turns: Sequence[Turn] = ()) -> None:
-        """Remove these from the outbox, and in the same step do what ``Turns.add`` does with each of ``turns``."""
+        """Remove these from the outbox, and in the same step do what ``Turns.add`` does with each of ``turns``, whose
+        records (``ids.turn_record_id``) are among these events."""
 
     async def unpublished(self, *, before: datetime, limit: int) -> list[str]:
         """Conversations whose outbox has held something since before ``before``."""

@@ -25,6 +25,9 @@ class Signals(Protocol):
     """Ephemeral fan-out between processes. Lossy: whoever needs the truth re-reads it every 2 s."""
 
     async def publish(self, topic: str, payload: bytes) -> None: ...
+    def tell(self, topic: str, payload: bytes) -> None:
+        """Publish without waiting: for what nobody misses. Never raises."""
+
     def subscribe(self, topic: str) -> AsyncIterator[bytes]:
         """Ends when the iterator is closed. A slow reader loses the oldest payloads, never blocks a publisher."""
 

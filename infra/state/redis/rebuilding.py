@@ -13,7 +13,7 @@ from infra.bus.partitioner import shard_of
 from infra.state import kinship, rules
 from infra.state.redis import contacts, deliveries, parking, wire
 from infra.state.redis.bundles import Bundles
-from infra.state.redis.pipe import Argument
+from infra.state.redis.call import Argument
 from infra.state.redis.shards import ALL, Shards, quoted
 from schemas.conversation import Contact, Delivered, Origin, Snapshot
 from schemas.errors import StateLost, StateUnavailable
