@@ -11,10 +11,11 @@ from pydantic import BaseModel
 from agent_worker.events import Event
 from schemas.conversation import CitedPassage, Conversation, OwnerRequested, PackedSnapshot, Snapshot, Turn
 from schemas.envelope import Envelope, envelope
+from schemas.facts import FilesStored
 from schemas.ids import derived_id, reply_id, turn_record_id
 from schemas.messages import Author, InboundMessage, OutboundMessage
 from schemas.ports import Draft, Found
-from schemas.topics import CONVERSATION_SNAPSHOT, MESSAGE_SEND, OWNER_REQUESTED, TURN_COMPLETED
+from schemas.topics import CONVERSATION_SNAPSHOT, FILES_STORED, MESSAGE_SEND, OWNER_REQUESTED, TURN_COMPLETED
 
 SOURCE = "parley/worker"
 REPLY_LIFE = timedelta(hours=24)
@@ -58,6 +59,9 @@ class Chain:
 
     def turn(self, turn: Turn) -> Envelope:
         return self.wrap(TURN_COMPLETED, turn, id=turn_record_id(turn.id), now=turn.at)
+
+    def files(self, stored: FilesStored) -> Envelope:
+        return self.wrap(FILES_STORED, stored, id=derived_id(stored.message_id, "files"), now=stored.at)
 
     def ask_owner(self, request: OwnerRequested) -> Envelope:
         return self.wrap(OWNER_REQUESTED, request, id=request.id, now=request.at)

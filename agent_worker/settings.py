@@ -35,6 +35,10 @@ class Voice:
     thanks: str = "You are welcome! Is there anything else I can help with?"
     goodbye: str = "Thank you for writing. Goodbye!"
     person_choice: str = "Talk to a person"
+    voice_note: str = "I cannot listen to voice messages. Could you write to me instead?"
+    file: str = "I have your file, but I cannot look into it. What would you like to know?"
+    file_missing: str = "Your file did not reach me. Could you send it again, or write what it is about?"
+    unsupported: str = "I cannot read this kind of message. Could you write to me instead?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +55,12 @@ class TenantRules:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """``streaming`` names the channels that show text while it is written."""
+    """``streaming`` names the channels that show text while it is written, ``hinted`` those whose vendors show that an
+    answer is being written."""
 
     tenants: Mapping[str, TenantRules]
-    streaming: frozenset[str] = frozenset({"web", "slack"})
+    streaming: frozenset[str] = frozenset({"web"})
+    hinted: frozenset[str] = frozenset()
 
     def of(self, tenant: str) -> TenantRules:
         """The tenant's rules; defaults for one that is no longer configured, whose records must still be handled."""

@@ -9,9 +9,11 @@ import structlog
 
 from agent_worker import figures
 from agent_worker.events import ids_of, origin_of
+from agent_worker.files import Files
 from agent_worker.fold import Fold, Monotonic
 from agent_worker.handoff.drafts import handoff_draft
 from agent_worker.handoff.owner import OwnerRules
+from agent_worker.hints import Hints
 from agent_worker.intake import Intake, plain_lines, take_in
 from agent_worker.interruption import Interruption
 from agent_worker.knowledge.questions import with_context
@@ -52,6 +54,7 @@ class TurnEngine:
         metrics: Metrics,
         clock: Clock,
         set_aside: SetAside,
+        files: Files,
         monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._outbox = outbox
@@ -63,8 +66,10 @@ class TurnEngine:
         self._clock = clock
         self._set_aside = set_aside
         self._monotonic = monotonic
+        self._files = files
         self._owners = OwnerRules(state.conversations)
         self._pace = Pace()
+        self._hints = Hints(state.signals, settings.hinted, clock)
 
     async def handle(self, batch: Batch) -> None:
         """Raises Fenced when somebody else moved the conversation on: the lane then begins again."""
@@ -126,6 +131,8 @@ class TurnEngine:
             self._count_repeats(fold, intake)
             if not intake.handled:
                 return None
+            if intake.with_files:
+                await self._files.take(origin, conversation, intake)
             work = self._work(fold, begun, intake, stages)
             if work.must_answer:
                 work.history = await self._history(work, len(lines))
@@ -193,7 +200,8 @@ class TurnEngine:
         fold.batch.on_arrival(arrived)
         try:
             with interruption:
-                work.draft = await self._write(work, fold)
+                async with self._hints.writing(work.conversation, list(work.intake.waiting.values())[-1].external_id):
+                    work.draft = await self._write(work, fold)
         except Exception:
             await work.stream.abort()
             raise
@@ -224,6 +232,8 @@ class TurnEngine:
             text=work.intake.text,
             history=work.history,
             found=work.found,
+            files=work.intake.files,
+            wordless=work.intake.wordless,
             locale=work.conversation.facts.locale or work.rules.voice.locale,
         )
         with self._stage(work.stages, "answer"):

@@ -52,7 +52,8 @@ class Work:
         """Fill ``outbox`` and ``facts`` with what is to be committed."""
         self.facts = self.conversation.facts
         self.turns = []
-        self.outbox = [
+        self.outbox = [self.chain.files(stored) for stored in self.intake.stored]
+        self.outbox += [
             self.chain.send(said_by_person(event, message, self.conversation, now), now)
             for event, message in self.intake.said
         ]

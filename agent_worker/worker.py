@@ -9,6 +9,7 @@ from datetime import timedelta
 import structlog
 
 from agent_worker.deadletters import DeadLetterOffice
+from agent_worker.files import Files
 from agent_worker.fold import Monotonic
 from agent_worker.models.registry import Models
 from agent_worker.outbox import Outbox
@@ -17,7 +18,7 @@ from agent_worker.turn import TurnEngine
 from schemas import spans
 from schemas.errors import ParleyError
 from schemas.log_context import LogContext
-from schemas.ports import Batch, Bus, Clock, Knowledge, Metrics, Record, State
+from schemas.ports import Batch, Bus, Clock, FetchFile, Knowledge, Metrics, Record, State, Transcribe
 from schemas.topics import RECEIPT_RECORDED
 
 log = structlog.get_logger("parley.worker")
@@ -38,6 +39,8 @@ class Worker:
         settings: WorkerSettings,
         metrics: Metrics,
         clock: Clock,
+        fetch: FetchFile | None = None,
+        transcribe: Transcribe | None = None,
         monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._state = state
@@ -54,6 +57,7 @@ class Worker:
             metrics=metrics,
             clock=clock,
             set_aside=self._office.set_aside,
+            files=Files(state.transcript, fetch, transcribe, clock),
             monotonic=monotonic,
         )
 

@@ -45,12 +45,12 @@ class Outbound:
         self._metrics = metrics
         self._clock = clock
         self._account_of = account_of
-        self._accounts = Accounts(channel, clock)
-        self._sender = Sender(channel, self._accounts, state=state, metrics=metrics, clock=clock)
+        self.accounts = Accounts(channel, clock)
+        self._sender = Sender(channel, self.accounts, state=state, metrics=metrics, clock=clock)
 
     async def close(self) -> None:
         """Close the connections; to be called when nothing is handled any more."""
-        await self._accounts.close()
+        await self.accounts.close()
 
     async def handle(self, batch: Batch) -> None:
         """Lane handler of the group ``parley.sender.<channel>``. Raises RecordError (a record for ``give_up``), Parked,

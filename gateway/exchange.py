@@ -17,7 +17,8 @@ from gateway.sessions import Visit
 from schemas import ids, topics
 from schemas.envelope import envelope
 from schemas.errors import InvalidRequest, ParleyError, RateLimited, Unavailable
-from schemas.messages import MAX_TEXT, Address, Choosing, Feedback, Printable, TranscriptMessage
+from schemas.facts import Feedback
+from schemas.messages import MAX_TEXT, Address, Choosing, Printable, TranscriptMessage
 from schemas.ports import Event
 
 PAGE = 200
@@ -89,7 +90,7 @@ class Exchange:
         now = self._parts.clock()
         event = envelope(
             topics.FEEDBACK_GIVEN,
-            Feedback(message_id=message_id, value=value, comment=comment, at=now),
+            Feedback(message_id=message_id, contact_id=visit.contact_id, value=value, comment=comment, at=now),
             id=ids.derived_id(message_id, f"feedback:{value}", int(now.timestamp() * 1000)),
             time=now,
             source=f"/connectors/web/{visit.tenant}/{visit.account.name}",

@@ -93,15 +93,22 @@ class PackedSnapshot:
 
 
 class Contact(WireModel):
-    """``parley.contact.snapshot.v1``. ``conversations`` maps channel:account to the conversation at its place."""
+    """``parley.contact.snapshot.v1``. ``conversations`` maps channel:account to the conversation at its place.
+    ``left``: addresses that were the contact's and are no longer, as the vendor said last at ``moved_at``;
+    ``before``: of addresses (channel:value) that changed hands, whose they were (and until when).
+    ``opted_at``: when the contact last said whether it may be written to."""
 
     id: str
     tenant: str
     name: str = ""
     locale: str = ""
     addresses: list[Address] = []
+    left: list[Address] = []
+    before: dict[str, str] = {}
+    moved_at: datetime | None = None
     conversations: dict[str, str] = {}
     opted_out: bool = False
+    opted_at: datetime | None = None
     created_at: datetime
 
 

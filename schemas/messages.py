@@ -57,12 +57,16 @@ class Author(WireModel):
 
 
 class Attachment(WireModel):
-    """A reference to a stored file. ``id`` is its content hash (SHA-256, hex); ``size`` is in bytes."""
+    """A reference to a stored file. ``id`` is its content hash (SHA-256, hex); ``size`` is in bytes.
+
+    ``missing`` says why a file that was sent could not be had: nothing is stored then, and ``id`` only names the
+    gap."""
 
     id: str
     name: str
     type: str
     size: int
+    missing: str = ""
 
 
 class Choice(WireModel):
@@ -142,6 +146,9 @@ class InboundMessage(WireModel):
     ``files`` are fetched by the worker's first step and become ``attachments`` in the transcript. ``unsupported`` names
     a kind that the channel cannot pass on, such as a poll.
 
+    ``in_reply_to`` is our id of the message that it answers, where we know it; ``answers`` is the vendor's id of that
+    message.
+
     ``epoch`` is the owner epoch under which a person wrote it; 0 when the surface made no claim, and the message
     itself is the claim. ``shown``: a person wrote it in the vendor's own app, so the contact has it already."""
 
@@ -159,6 +166,7 @@ class InboundMessage(WireModel):
     unsupported: str = ""
     choice: Choosing | None = None
     in_reply_to: str = ""
+    answers: str = ""
     locale: str = ""
     epoch: int = 0
     shown: bool = False
@@ -186,24 +194,27 @@ class MessageDeleted(WireModel):
 
 class ReactionChanged(WireModel):
     """``parley.reaction.changed.v1``: the contact reacted to a message, or took that back. ``external_id`` is the
-    vendor's id of the message, theirs or ours."""
+    vendor's id of the message, theirs or ours. ``only``: the contact has no other reaction to it, because the vendor
+    keeps one; what was taken back may then be without an emoji."""
 
     external_id: str
     place: str
     contact_id: str
     emoji: Printable
     taken_back: bool = False
+    only: bool = False
     at: datetime
 
 
 class ContactChanged(WireModel):
     """``parley.contact.changed.v1``: the contact has another address from now on, or told the vendor whether it may be
-    written to (``opted_out``; None: nothing was said about that)."""
+    written to (``opted_out``; None: nothing was said about that). ``left``: addresses that are no longer theirs."""
 
     place: str
     contact_id: str
     name: Printable = ""
     opted_out: bool | None = None
+    left: list[Address] = []
     at: datetime
 
 
@@ -246,15 +257,6 @@ class Receipt(WireModel):
     up_to_seq: int = 0
     marker: str = ""
     reason: str = ""
-
-
-class Feedback(WireModel):
-    """``parley.feedback.given.v1``: the contact's thumb on one reply."""
-
-    message_id: str
-    value: Literal["up", "down"]
-    comment: Printable = ""
-    at: datetime
 
 
 class TranscriptMessage(WireModel):

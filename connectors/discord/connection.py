@@ -15,7 +15,7 @@ from connectors.discord.refusals import Refusals
 from connectors.discord.shapes import Attached, Message
 from schemas.errors import NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
 from schemas.messages import Attachment, RemoteFile
-from schemas.ports import Account, Call, Reply
+from schemas.ports import Account, Call, Remark, Reply
 
 AGENT = "DiscordBot (parley-gateway, 1)"
 """Discord shuts out clients whose agent does not begin so."""
@@ -23,6 +23,8 @@ NONCE = 25
 PAGES = 20
 TIMEOUT = aiohttp.ClientTimeout(total=60, connect=10)
 CHUNK = 64 * 1024
+CONTENT_INTENT = 1 << 18 | 1 << 19
+"""Flags of an application: the intent, and the same for one in fewer than a hundred servers."""
 
 ReadFile = Callable[[str, str], Awaitable[tuple[Attachment, bytes]]]
 
@@ -82,6 +84,17 @@ class DiscordConnection:
             await self._ask("POST", f"/channels/{place}/typing")
         except (SendDelayed, SendUnknown):
             return
+
+    async def inspect(self) -> list[Remark]:
+        reply = await self._ask("GET", "/applications/@me")
+        if reply.status == 401:
+            return [Remark("fail", "Discord refuses the token", "reset it in the Developer Portal and set `token`")]
+        answers.check(reply)
+        flags = reply.body.get("flags") if isinstance(reply.body, dict) else None
+        if isinstance(flags, int) and not flags & CONTENT_INTENT:
+            fix = "switch on the message content intent of the bot in Discord's Developer Portal"
+            return [Remark("warn", "the bot may not read what is written in servers", fix)]
+        return [Remark("ok", "the token works, with the message content intent")]
 
     async def close(self) -> None:
         if self._session is not None:

@@ -163,7 +163,7 @@ async def _figures(config: Config, tenant: str, asked: list[Asked], url: str | N
     from gateway.commands.instance import opened
     from gateway.consumers import worker_settings
 
-    model = LocalModel(worker_settings(config.tenants))
+    model = LocalModel(worker_settings(config.tenants, {}))
     async with opened(config, tenant, url) as api:
         with progress("questions", len(asked)) as step:
             return await quality.check(RemoteKnowledge(api, step), model, tenant, asked)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import get_args
@@ -28,7 +28,7 @@ from schemas.conversation import (
 )
 from schemas.envelope import Envelope, envelope
 from schemas.errors import InvalidRequest
-from schemas.messages import MessageState, OutboundMessage, TranscriptMessage
+from schemas.messages import Attachment, MessageState, OutboundMessage, TranscriptMessage
 from schemas.ports import SendVerdict
 
 OWNERS: tuple[Owner, ...] = get_args(Owner)
@@ -157,6 +157,13 @@ def fingerprint(message: TranscriptMessage) -> str:
     edits. An author counts by kind: a name may be learnt later, and a redelivery must not fail for it."""
     parts = [message.author.kind, message.text, *(attachment.id for attachment in message.attachments)]
     return hashlib.sha256("".join(f"{len(part)}:{part}|" for part in parts).encode()).hexdigest()[:32]
+
+
+def attached(message: TranscriptMessage, attachments: Sequence[Attachment]) -> TranscriptMessage:
+    """What ``Transcript.attach`` makes of the message: files are attached once, and taken away for good."""
+    if attachments and (message.attachments or message.state == "deleted"):
+        return message
+    return message.model_copy(update={"attachments": list(attachments)})
 
 
 ERASED = ""

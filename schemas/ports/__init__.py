@@ -10,7 +10,18 @@ Shared rules
 - Ids are strings; a conversation id decides the shard (murmur2 mod 256) and the partition.
 """
 
-from schemas.ports.agent import Draft, Found, Knowledge, Model, Passage, Question
+from schemas.ports.agent import (
+    Draft,
+    FetchFile,
+    Found,
+    Knowledge,
+    Model,
+    Passage,
+    Question,
+    Transcribe,
+    Transcriber,
+    Wordless,
+)
 from schemas.ports.bus import (
     Batch,
     Bus,
@@ -35,15 +46,17 @@ from schemas.ports.channel import (
     Doubt,
     Event,
     Fetcher,
+    Inspectable,
     Lookup,
     Pace,
     Policy,
     RawRequest,
+    Remark,
     Reply,
     Seer,
     Sending,
 )
-from schemas.ports.conversations import Begun, Committed, Contacts, Conversations, Owned, Page, Transcript
+from schemas.ports.conversations import Begun, Change, Committed, Contacts, Conversations, Owned, Page, Transcript
 from schemas.ports.delivery import DeadLetters, Deliveries, Parking, SendVerdict, Turns
 from schemas.ports.sharing import Blobs, Heads, Leases, Limiter, Metrics, Signals
 from schemas.ports.state import Rebuild, State
@@ -57,6 +70,7 @@ __all__ = [
     "Call",
     "Capabilities",
     "Challenged",
+    "Change",
     "Channel",
     "Clock",
     "Committed",
@@ -69,11 +83,13 @@ __all__ = [
     "Doubt",
     "Draft",
     "Event",
+    "FetchFile",
     "Fetcher",
     "Follower",
     "Found",
     "GiveUp",
     "Heads",
+    "Inspectable",
     "Knowledge",
     "LaneHandler",
     "Leases",
@@ -93,6 +109,7 @@ __all__ = [
     "RebalanceListener",
     "Rebuild",
     "Record",
+    "Remark",
     "Reply",
     "Seer",
     "SendVerdict",
@@ -101,6 +118,9 @@ __all__ = [
     "State",
     "Subscription",
     "TopicPartition",
+    "Transcribe",
+    "Transcriber",
     "Transcript",
     "Turns",
+    "Wordless",
 ]

@@ -187,6 +187,23 @@ class Seer(Protocol):
         """Best effort; raises nothing but what a bug raises."""
 
 
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One thing a vendor says about an account; ``fix`` says what to do about it."""
+
+    status: Literal["ok", "warn", "fail"]
+    detail: str
+    fix: str = ""
+
+
+@runtime_checkable
+class Inspectable(Protocol):
+    """A connection that can ask the vendor whether the account is set up as it must be."""
+
+    async def inspect(self) -> list[Remark]:
+        """Shows nothing to anybody. Raises a DeliveryError when the vendor cannot be asked."""
+
+
 @runtime_checkable
 class Challenged(Protocol):
     """A channel whose vendor first asks whether the address is really ours."""

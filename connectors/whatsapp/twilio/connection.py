@@ -20,7 +20,7 @@ from connectors.whatsapp.twilio.client import Http, client
 from connectors.whatsapp.twilio.outbound import CONTENT
 from schemas.errors import SendDelayed, SendRefused, SendUnknown
 from schemas.messages import Attachment, RemoteFile
-from schemas.ports import Account, Call, Reply
+from schemas.ports import Account, Call, Remark, Reply
 
 log = structlog.get_logger("parley.whatsapp")
 
@@ -89,6 +89,14 @@ class TwilioConnection:
             return
         if reply.status >= 400:
             log.info("typing_not_shown", account=self._account.name, external_id=external_id, status=reply.status)
+
+    async def inspect(self) -> list[Remark]:
+        reply = await self._request("GET", self._messages, params={"PageSize": "1"})
+        if reply.status in (401, 403):
+            return [Remark("fail", "Twilio refuses the credentials", "check account_sid, auth_token and the API key")]
+        if reply.status != 200:
+            return [Remark("warn", f"Twilio answers {reply.status} to a look at the messages")]
+        return [Remark("ok", "the credentials work")]
 
     async def close(self) -> None:
         opened, self._open = self._open, None

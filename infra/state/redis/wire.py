@@ -101,6 +101,13 @@ def pack_line(message: TranscriptMessage) -> tuple[str, bytes]:
     return known, f"{message.state} {known} {len(text)}\n".encode() + text + rest
 
 
+def repack_line(line: bytes, message: TranscriptMessage) -> bytes:
+    """``message`` as the line that takes the place of ``line``, of which it has text and state. The fingerprint stays
+    that of the message as it was first added."""
+    head = line.partition(b"\n")[0] + b"\n"
+    return head + message.text.encode() + message.model_dump_json(exclude={"seq", "state", "text"}).encode()
+
+
 def unpack_line(line: bytes, seq: int) -> TranscriptMessage:
     return TranscriptMessage.model_validate_json(_line_json(line, seq))
 

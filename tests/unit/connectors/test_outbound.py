@@ -21,7 +21,8 @@ from schemas.errors import (
     UndecodableRecord,
     UnknownEventType,
 )
-from schemas.messages import Author, Feedback, TranscriptMessage
+from schemas.facts import Feedback
+from schemas.messages import Author, TranscriptMessage
 from schemas.ports import Account, Pace, Policy
 from tests.unit.connectors.conftest import Scripted, World
 
