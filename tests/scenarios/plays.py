@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from schemas import topics
-from schemas.messages import Feedback
+from schemas.facts import Feedback
 from tests.platforms.vendor import Fault, File
 from tests.scenarios.talk import FACTS, HEAT, RETURN, WATER, Talk
 
@@ -283,15 +283,11 @@ TODAY: dict[str, Scenario] = {
     play.__name__: play
     for play in (
         *(question, burst, edit, deletion, reaction, attachment_out, choice, duplicates, batch, echo, bot),
-        *(limit, failure_after, cut_after, cut_before, revoked),
+        *(limit, failure_after, cut_after, cut_before, revoked, attachment_in, opting_out),
     )
 }
-A_WEEK_LATER: dict[str, Scenario] = {play.__name__: play for play in (redelivery, window_closed)}
+A_WEEK_LATER: dict[str, Scenario] = {play.__name__: play for play in (redelivery, window_closed, feedback)}
 """These begin today and end when a week has passed."""
 SCENARIOS = TODAY | A_WEEK_LATER
-NOT_YET: dict[str, tuple[Scenario, str]] = {
-    "attachment_in": (attachment_in, "the worker does not fetch files yet"),
-    "feedback": (feedback, "reactions are recorded, and not kept as feedback yet"),
-    "opting_out": (opting_out, "opt-outs are not kept yet"),
-}
-"""Written, and played by nobody until the product can do it."""
+NOT_YET: dict[str, tuple[Scenario, str]] = {}
+"""Written, and played by nobody until the product can do it; each with the reason."""
