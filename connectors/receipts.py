@@ -87,6 +87,7 @@ class Receipts:
         deliveries = self._state.deliveries
         found = await deliveries.by_external_id(event.tenant, event.channel, event.account, receipt.external_id)
         if found is not None:
+            await self._await_line(*found, receipt)
             await self._mark(found[0], [found[1]], receipt.state)
         elif self._clock() < receipt.at + PATIENCE:
             raise Parked("the message of a receipt is not known yet", until=self._clock() + LOOK_AGAIN)

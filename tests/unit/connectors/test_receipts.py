@@ -108,6 +108,16 @@ async def test_a_receipt_that_overtakes_the_answer_marks_the_line_once_it_is_wri
     assert await states(world) == ["read"]
 
 
+async def test_a_receipt_of_a_known_message_waits_for_its_line_too(world: World) -> None:
+    await world.state.deliveries.bind("shop", "web", "main", "x-1", world.conversation, "l0")
+    told = batch(world, Receipt(state="read", at=world.clock(), external_id="x-1"))
+    with pytest.raises(Parked):
+        await receipts(world).handle(told)
+    await add(world, 0)
+    await receipts(world).handle(told)
+    assert await states(world) == ["read"]
+
+
 async def test_a_piece_that_arrived_says_nothing_of_the_whole_and_one_that_failed_does(world: World) -> None:
     for n in range(2):
         await add(world, n)
