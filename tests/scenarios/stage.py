@@ -19,8 +19,9 @@ from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
 from tests.platforms.pacing import Pace
 from tests.scenarios.customers.customer import Customers
+from tests.scenarios.customers.discord import DiscordCustomers
 from tests.scenarios.customers.instagram import InstagramCustomers
-from tests.scenarios.customers.slack import SlackCustomers
+from tests.scenarios.customers.slack import SlackCustomers, SocketCustomers
 from tests.scenarios.customers.whatsapp_meta import WhatsAppCustomers
 from tests.scenarios.customers.whatsapp_twilio import TwilioCustomers
 
@@ -28,7 +29,14 @@ TENANT = "plantstore"
 FOLD = 0.25
 """Seconds: long enough for what follows a message at once to find it waiting."""
 HURRY = 15
-KINDS: tuple[type[Any], ...] = (SlackCustomers, WhatsAppCustomers, TwilioCustomers, InstagramCustomers)
+KINDS: tuple[type[Any], ...] = (
+    SlackCustomers,
+    SocketCustomers,
+    DiscordCustomers,
+    WhatsAppCustomers,
+    TwilioCustomers,
+    InstagramCustomers,
+)
 
 
 @dataclass
