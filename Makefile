@@ -74,10 +74,12 @@ test-quick: install-dev ## Lint, then run the tests that need no servers
 	@exec $(BIN)/python tests/run.py --quick $(TESTS)
 
 .PHONY: torture
-torture: install-dev ## Kill everything a thousand times under load, on both engines (TORTURE="--kills 50 --messages 5000")
+torture: install-dev ## Scenarios of every channel, then kills under load, on both engines (TORTURE="--kills 50 --messages 5000")
 	@$(BIN)/python -m infra.deploy.servers fetch
 	@$(BIN)/python -m tests.torture --replay
 	@status=0; for engine in embedded scaled; do \
+		$(BIN)/python -m tests.scenarios matrix --engine $$engine || status=1; \
+		$(BIN)/python -m tests.scenarios kills --engine $$engine || status=1; \
 		$(BIN)/python -m tests.torture --engine $$engine $(TORTURE) || status=1; done; exit $$status
 
 .PHONY: bench
@@ -88,6 +90,10 @@ bench: install-dev ## Measure the budgets (BENCH="--only edge --quick")
 .PHONY: fuzz
 fuzz: install-dev ## Send a million mutated requests to a running edge (FUZZ="--count 10000 --seed 1")
 	@exec $(BIN)/python -m tests.fuzz $(FUZZ)
+
+.PHONY: fuzz-payloads
+fuzz-payloads: install-dev ## Mutate a hundred thousand payloads of every vendor (FUZZ="--channel slack --seed 1")
+	@exec $(BIN)/python -m tests.fuzz payloads $(FUZZ)
 
 .PHONY: lint
 lint: install-dev ## Check style, types and import direction

@@ -11,7 +11,14 @@ from pydantic import BaseModel
 from schemas.conversation import HANDLED_HORIZON_DAYS, Origin, OwnerRequested
 from schemas.envelope import Envelope
 from schemas.errors import RecordError, UndecodableRecord, UnknownEventType
-from schemas.messages import InboundMessage, MessageDeleted, MessageEdited, Receipt
+from schemas.messages import (
+    ContactChanged,
+    InboundMessage,
+    MessageDeleted,
+    MessageEdited,
+    ReactionChanged,
+    Receipt,
+)
 from schemas.ports import Record
 from schemas.topics import EVENT_TYPES
 
@@ -62,7 +69,8 @@ def decode(record: Record) -> Event:
 
 
 def decode_all(records: Iterable[Record]) -> Decoded:
-    """What the worker has to act on. Receipts are applied by a consumer of their own; only a failure concerns us."""
+    """What the worker has to act on. Receipts and reactions are applied by a consumer of their own, and who a contact
+    is by the edge; only the failure of a message concerns us."""
     out = Decoded()
     for record in records:
         try:
@@ -70,7 +78,10 @@ def decode_all(records: Iterable[Record]) -> Decoded:
         except RecordError as error:
             out.poison.append((record, error))
             continue
-        if not (isinstance(event.payload, Receipt) and event.payload.state != "failed"):
+        payload = event.payload
+        if isinstance(payload, ReactionChanged | ContactChanged):
+            continue
+        if not (isinstance(payload, Receipt) and payload.state != "failed"):
             out.events.append(event)
     return out
 

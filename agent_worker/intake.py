@@ -10,8 +10,17 @@ import structlog
 
 from agent_worker.events import Event, is_handled, is_history
 from schemas.errors import IdReused
-from schemas.messages import Author, InboundMessage, MessageDeleted, MessageEdited, Receipt, TranscriptMessage
-from schemas.ports import Begun, Transcript
+from schemas.facts import FilesStored
+from schemas.messages import (
+    Attachment,
+    Author,
+    InboundMessage,
+    MessageDeleted,
+    MessageEdited,
+    Receipt,
+    TranscriptMessage,
+)
+from schemas.ports import Begun, Transcript, Wordless
 
 log = structlog.get_logger("parley.worker")
 EDIT_REOPENS = timedelta(minutes=15)
@@ -20,18 +29,36 @@ EDIT_REOPENS = timedelta(minutes=15)
 @dataclass(slots=True)
 class Intake:
     """``waiting``: the contact's messages to answer, oldest first. ``said``: messages of people, to be passed on.
-    ``handled``: event ids that this turn settles."""
+    ``handled``: event ids that this turn settles. ``with_files``: new messages whose files are still with the vendor;
+    ``stored``: what became of them."""
 
     waiting: dict[str, InboundMessage] = field(default_factory=dict)
     said: list[tuple[Event, InboundMessage]] = field(default_factory=list)
     handled: list[str] = field(default_factory=list)
     history: int = 0
+    with_files: dict[str, InboundMessage] = field(default_factory=dict)
+    stored: list[FilesStored] = field(default_factory=list)
 
     def drop_deleted(self, lines: Iterable[TranscriptMessage]) -> None:
         """A deletion that came before its message left its mark in the transcript."""
         for line in lines:
             if line.state == "deleted":
                 self.waiting.pop(line.id, None)
+
+    @property
+    def files(self) -> list[Attachment]:
+        return [file for message in self.waiting.values() for file in message.attachments]
+
+    @property
+    def wordless(self) -> Wordless:
+        """What the messages are when they say nothing in words."""
+        if self.text:
+            return ""
+        if any(file.kind == "voice" for message in self.waiting.values() for file in message.files):
+            return "voice"
+        if self.files:
+            return "missing" if all(file.missing for file in self.files) else "file"
+        return "unsupported" if any(message.unsupported for message in self.waiting.values()) else ""
 
     @property
     def person_asked(self) -> bool:
@@ -61,6 +88,8 @@ async def take_in(
                 intake.handled.append(event.id)
             continue
         intake.handled.extend(id for id in (event.id, event.envelope.replay_of) if id)
+        if event.message is not None and event.message.files:
+            intake.with_files[event.message.id] = event.message
         if not joined:
             await _apply(transcript, conversation, event, intake, now)
         elif event.message is not None:
@@ -154,3 +183,4 @@ async def _deleted(transcript: Transcript, conversation: str, gone: MessageDelet
         await transcript.add(conversation, _early(gone.message_id, "", gone.deleted_at))
     await transcript.edit(conversation, gone.message_id, "")
     await transcript.mark(conversation, [gone.message_id], "deleted")
+    await transcript.attach(conversation, gone.message_id, [])

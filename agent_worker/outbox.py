@@ -9,7 +9,7 @@ import structlog
 
 from agent_worker.replies import snapshot_envelope
 from schemas import crashpoints
-from schemas.conversation import Snapshot, Turn
+from schemas.conversation import PackedSnapshot, Turn
 from schemas.envelope import Envelope
 from schemas.errors import ParleyError
 from schemas.ports import Bus, Conversations
@@ -31,13 +31,13 @@ class Outbox:
         envelopes: Sequence[Envelope],
         now: datetime,
         *,
-        snapshot: Snapshot | None = None,
+        snapshot: PackedSnapshot | None = None,
         turns: Sequence[Turn] | None = None,
     ) -> None:
         """``snapshot`` is of the commit just made and ``turns`` are those among ``envelopes``; both are looked up when
         they are not given."""
-        snapshot = snapshot or await self._conversations.snapshot(conversation)
-        head = [] if snapshot is None else [snapshot_envelope(snapshot, now)]
+        state = snapshot or await self._conversations.snapshot(conversation)
+        head = [] if state is None else [snapshot_envelope(state, now)]
         if self._bus.atomic:
             await self._bus.append([*head, *envelopes])
         else:

@@ -9,12 +9,20 @@ from typing import Any
 from pydantic import BaseModel
 
 from agent_worker.events import Event
-from schemas.conversation import CitedPassage, Conversation, OwnerRequested, Snapshot, Turn
+from schemas.conversation import CitedPassage, Conversation, OwnerRequested, PackedSnapshot, Snapshot, Turn
 from schemas.envelope import Envelope, envelope
-from schemas.ids import derived_id, reply_id
+from schemas.facts import FilesStored
+from schemas.ids import derived_id, reply_id, turn_record_id
 from schemas.messages import Author, InboundMessage, OutboundMessage, ReplyBegun
 from schemas.ports import Draft, Found
-from schemas.topics import CONVERSATION_SNAPSHOT, MESSAGE_SEND, OWNER_REQUESTED, REPLY_BEGUN, TURN_COMPLETED
+from schemas.topics import (
+    CONVERSATION_SNAPSHOT,
+    FILES_STORED,
+    MESSAGE_SEND,
+    OWNER_REQUESTED,
+    REPLY_BEGUN,
+    TURN_COMPLETED,
+)
 
 SOURCE = "parley/worker"
 REPLY_LIFE = timedelta(hours=24)
@@ -36,7 +44,7 @@ class Chain:
         cause = event.envelope
         return cls(conversation, cause.correlation_id or turn, cause.id, traceparent or cause.traceparent)
 
-    def wrap(self, event_type: str, payload: BaseModel, *, id: str, now: datetime) -> Envelope:
+    def wrap(self, event_type: str, payload: BaseModel | bytes, *, id: str, now: datetime) -> Envelope:
         origin = self.conversation.origin
         return envelope(
             event_type,
@@ -60,7 +68,10 @@ class Chain:
         return self.wrap(REPLY_BEGUN, begun, id=derived_id(begun.turn_id, "begun"), now=begun.at)
 
     def turn(self, turn: Turn) -> Envelope:
-        return self.wrap(TURN_COMPLETED, turn, id=derived_id(turn.id, "turn"), now=turn.at)
+        return self.wrap(TURN_COMPLETED, turn, id=turn_record_id(turn.id), now=turn.at)
+
+    def files(self, stored: FilesStored) -> Envelope:
+        return self.wrap(FILES_STORED, stored, id=derived_id(stored.message_id, "files"), now=stored.at)
 
     def ask_owner(self, request: OwnerRequested) -> Envelope:
         return self.wrap(OWNER_REQUESTED, request, id=request.id, now=request.at)
@@ -141,8 +152,9 @@ def cited(found: Found, draft: Draft) -> list[CitedPassage]:
     ]
 
 
-def snapshot_envelope(snapshot: Snapshot, now: datetime) -> Envelope:
+def snapshot_envelope(snapshot: Snapshot | PackedSnapshot, now: datetime) -> Envelope:
     conversation = snapshot.conversation
     chain = Chain(conversation, "", "")
     snapshot_id = derived_id(conversation.id, "snapshot", conversation.version)
-    return chain.wrap(CONVERSATION_SNAPSHOT, snapshot, id=snapshot_id, now=now)
+    payload = snapshot.data if isinstance(snapshot, PackedSnapshot) else snapshot
+    return chain.wrap(CONVERSATION_SNAPSHOT, payload, id=snapshot_id, now=now)

@@ -35,6 +35,10 @@ class Voice:
     thanks: str = "You are welcome! Is there anything else I can help with?"
     goodbye: str = "Thank you for writing. Goodbye!"
     person_choice: str = "Talk to a person"
+    voice_note: str = "I cannot listen to voice messages. Could you write to me instead?"
+    file: str = "I have your file, but I cannot look into it. What would you like to know?"
+    file_missing: str = "Your file did not reach me. Could you send it again, or write what it is about?"
+    unsupported: str = "I cannot read this kind of message. Could you write to me instead?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,12 @@ class TenantRules:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """``streaming`` names the channels that show text while it is written. Those among them that are ``announced`` do
-    so by their connectors, which have to be told that a reply begins."""
+    """``streaming`` names the channels that show text while it is written, ``hinted`` those whose vendors show that an
+    answer is being written; ``announced`` those where connectors show the text, and are told that a reply begins."""
 
     tenants: Mapping[str, TenantRules]
     streaming: frozenset[str] = frozenset({"web"})
+    hinted: frozenset[str] = frozenset()
     announced: frozenset[str] = frozenset()
 
     def of(self, tenant: str) -> TenantRules:

@@ -23,8 +23,11 @@ class Stream:
         self._silent = silent
         self._next = 0
 
-    async def typing(self, name: str) -> None:
-        await self._publish({"type": "typing", "author": {"kind": "agent", "name": name}})
+    def typing(self, name: str) -> None:
+        """The turn does not wait for it: what is left to do comes later anyhow."""
+        if not self._silent:
+            frame = {"type": "typing", "author": {"kind": "agent", "name": name}}
+            self._signals.tell(self._topic, orjson.dumps(frame))
 
     async def delta(self, text: str) -> None:
         """One sentence that is safe to show."""

@@ -9,9 +9,11 @@ import structlog
 
 from agent_worker import figures
 from agent_worker.events import ids_of, origin_of
+from agent_worker.files import Files
 from agent_worker.fold import Fold, Monotonic
 from agent_worker.handoff.drafts import handoff_draft
 from agent_worker.handoff.owner import OwnerRules
+from agent_worker.hints import Hints
 from agent_worker.intake import Intake, plain_lines, take_in
 from agent_worker.interruption import Interruption
 from agent_worker.knowledge.questions import with_context
@@ -52,6 +54,7 @@ class TurnEngine:
         metrics: Metrics,
         clock: Clock,
         set_aside: SetAside,
+        files: Files,
         monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._outbox = outbox
@@ -63,15 +66,18 @@ class TurnEngine:
         self._clock = clock
         self._set_aside = set_aside
         self._monotonic = monotonic
+        self._files = files
         self._owners = OwnerRules(state.conversations)
         self._pace = Pace()
+        self._hints = Hints(state.signals, settings.hinted, clock)
 
     async def handle(self, batch: Batch) -> None:
         """Raises Fenced when somebody else moved the conversation on: the lane then begins again."""
         stages: dict[str, float] = {}
         fold = await self._fold(batch, stages)
         begun = self._monotonic()
-        async with self._pace.turn(batch.records[0].headers.get("ce_tenant", "")) as waited_for_others:
+        first = batch.records[0].headers
+        async with self._pace.turn(first.get("ce_tenant", ""), first.get("ce_channel", "")) as waited_for_others:
             stages["wait"] = round((self._monotonic() - begun) * 1000, 3)
             if waited_for_others and batch.hurry.is_set():
                 raise Unavailable("the partition moves on; its next owner answers")
@@ -125,6 +131,8 @@ class TurnEngine:
             self._count_repeats(fold, intake)
             if not intake.handled:
                 return None
+            if intake.with_files:
+                await self._files.take(origin, conversation, intake)
             work = self._work(fold, begun, intake, stages)
             if work.must_answer:
                 work.history = await self._history(work, len(lines))
@@ -192,7 +200,8 @@ class TurnEngine:
         fold.batch.on_arrival(arrived)
         try:
             with interruption:
-                work.draft = await self._write(work, fold)
+                async with self._hints.writing(work.conversation, list(work.intake.waiting.values())[-1].external_id):
+                    work.draft = await self._write(work, fold)
         except Exception:
             await work.stream.abort()
             raise
@@ -205,14 +214,15 @@ class TurnEngine:
         return True
 
     async def _write(self, work: Work, fold: Fold) -> Draft:
-        await work.stream.typing(work.rules.voice.name)
+        work.stream.typing(work.rules.voice.name)
         if work.intake.person_asked:
             return handoff_draft(work.rules.voice)
         if work.conversation.origin.channel in self._settings.announced:
             await self._outbox.announce(work.announcement(self._clock()))
         with self._stage(work.stages, "retrieve"):
             query = with_context(work.intake.text, work.history)
-            work.found = await self._knowledge.search(work.conversation.origin.tenant, query)
+            origin = work.conversation.origin
+            work.found = await self._knowledge.search(origin.tenant, query, channel=origin.channel)
 
         async def emit(sentence: str) -> None:
             # A turn that is about to start again shows nothing new.
@@ -224,6 +234,8 @@ class TurnEngine:
             text=work.intake.text,
             history=work.history,
             found=work.found,
+            files=work.intake.files,
+            wordless=work.intake.wordless,
             locale=work.conversation.facts.locale or work.rules.voice.locale,
         )
         with self._stage(work.stages, "answer"):

@@ -10,7 +10,7 @@ from agent_worker.intake import Intake
 from agent_worker.replies import Chain, begun_of, cited, reply_of, said_by_person
 from agent_worker.settings import TenantRules
 from agent_worker.streaming import Stream
-from schemas.conversation import Conversation, Facts, OwnerRequested, Snapshot, Turn
+from schemas.conversation import Conversation, Facts, OwnerRequested, PackedSnapshot, Turn
 from schemas.envelope import Envelope
 from schemas.ids import derived_id
 from schemas.messages import InboundMessage, OutboundMessage, TranscriptMessage
@@ -37,7 +37,7 @@ class Work:
     outbox: list[Envelope] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
     """Those in ``outbox``."""
-    snapshot: Snapshot | None = None
+    snapshot: PackedSnapshot | None = None
     """The conversation as committed."""
 
     @property
@@ -63,7 +63,8 @@ class Work:
         """Fill ``outbox`` and ``facts`` with what is to be committed."""
         self.facts = self.conversation.facts
         self.turns = []
-        self.outbox = [
+        self.outbox = [self.chain.files(stored) for stored in self.intake.stored]
+        self.outbox += [
             self.chain.send(said_by_person(event, message, self.conversation, now), now)
             for event, message in self.intake.said
         ]

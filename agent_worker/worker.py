@@ -9,6 +9,7 @@ from datetime import timedelta
 import structlog
 
 from agent_worker.deadletters import DeadLetterOffice
+from agent_worker.files import Files
 from agent_worker.fold import Monotonic
 from agent_worker.models.registry import Models
 from agent_worker.outbox import Outbox
@@ -16,7 +17,8 @@ from agent_worker.settings import WorkerSettings
 from agent_worker.turn import TurnEngine
 from schemas import spans
 from schemas.errors import ParleyError
-from schemas.ports import Batch, Bus, Clock, Knowledge, Metrics, Record, State
+from schemas.log_context import LogContext
+from schemas.ports import Batch, Bus, Clock, FetchFile, Knowledge, Metrics, Record, State, Transcribe
 from schemas.topics import RECEIPT_RECORDED
 
 log = structlog.get_logger("parley.worker")
@@ -37,6 +39,8 @@ class Worker:
         settings: WorkerSettings,
         metrics: Metrics,
         clock: Clock,
+        fetch: FetchFile | None = None,
+        transcribe: Transcribe | None = None,
         monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._state = state
@@ -53,13 +57,14 @@ class Worker:
             metrics=metrics,
             clock=clock,
             set_aside=self._office.set_aside,
+            files=Files(state.transcript, fetch, transcribe, clock),
             monotonic=monotonic,
         )
 
     async def handle(self, batch: Batch) -> None:
         """A LaneHandler. Raises what the lane is to decide about: Fenced, Unavailable, ModelFailed."""
         first = batch.records[0].headers
-        with structlog.contextvars.bound_contextvars(
+        with LogContext(
             tenant=first.get("ce_tenant", ""),
             channel=first.get("ce_channel", ""),
             conversation_id=batch.conversation,
@@ -87,7 +92,7 @@ class Worker:
 
     async def give_up(self, conversation: str, records: Sequence[Record], error: Exception, attempts: int) -> None:
         """A GiveUp: raises only Unavailable errors, and may be repeated."""
-        with structlog.contextvars.bound_contextvars(conversation_id=conversation):
+        with LogContext(conversation_id=conversation):
             await self._office.give_up(conversation, records, error, attempts)
 
     async def close(self) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from connectors.registry import installed
 from schemas.errors import Parked
 from schemas.ports import Account, Channel, Clock, Connection
 
@@ -28,11 +29,12 @@ class Accounts:
         self._paused: dict[Name, tuple[datetime, str]] = {}
 
     def connection(self, account: Account) -> Connection:
-        """The same one each time, until the account's settings change."""
+        """The same one each time, until the account's settings change. Raises MissingDependency."""
         name = (account.tenant, account.name)
         known = self._open.get(name)
         if known is None or known[0].settings is not account.settings:
-            known = self._open[name] = (account, self._channel.connect(account))
+            with installed():
+                known = self._open[name] = (account, self._channel.connect(account))
         return known[1]
 
     def admit(self, account: Account) -> None:

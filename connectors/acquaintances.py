@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from schemas.conversation import Contact
 from schemas.messages import Address
-from schemas.ports import Contacts
+from schemas.ports import Change, Contacts
 
 REMEMBERED = 20_000
 REMEMBER_FOR = timedelta(seconds=60)
@@ -53,6 +53,23 @@ class Acquaintances:
             self._known.popitem(last=False)
         return contact, conversation
 
+    async def change(
+        self,
+        tenant: str,
+        channel: str,
+        account: str,
+        place: str,
+        addresses: Sequence[Address],
+        *,
+        now: datetime,
+        change: Change,
+    ) -> tuple[Contact, str]:
+        """As ``Contacts.resolve`` does, which is always asked. Of the addresses some may not be the contact's after
+        it, so nothing is remembered."""
+        found = await self._contacts.resolve(tenant, channel, account, place, addresses, now=now, change=change)
+        self._forget(found[0], also=addresses)
+        return found
+
     def recent(
         self, tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address], *, now: datetime
     ) -> tuple[Contact, str] | None:
@@ -63,11 +80,12 @@ class Acquaintances:
             return None
         return known.contact, known.conversation
 
-    def _forget(self, contact: Contact) -> None:
+    def _forget(self, contact: Contact, also: Sequence[Address] = ()) -> None:
         """The contact is new here or has changed: who was known by one of its addresses may be another by now."""
-        if len(contact.addresses) < 2:
+        known = [*contact.addresses, *contact.left, *also]
+        if len(known) < 2:
             return  # nobody else can have been known by an address that is its only one
-        its = {(address.channel, address.value) for address in contact.addresses}
+        its = {(address.channel, address.value) for address in known}
         for key in [key for key in self._known if any(address[:2] in its for address in key[4])]:
             del self._known[key]
 

@@ -77,9 +77,9 @@ class Ledger:
             traceparent=spans.traceparent(sent.traceparent),
         )
         await self._state.deliveries.record(sent.conversation, told)
-        numbered = await self._numbered(sent, told)
-        # After the line: a receipt that finds its message has a line to mark.
+        # At once: the vendor's echo of it may be here already, and who neither is sending nor has sent it is a person.
         await self._bind(sent, told, whole or message_id)
+        numbered = await self._numbered(sent, told)
         reach("connector.after_record")
         self._facts.append(fact(sent, numbered))
         if not told.part_of:

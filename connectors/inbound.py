@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache, partial
+from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -21,13 +21,26 @@ from connectors.acquaintances import Acquaintances
 from connectors.contacts import ContactNews
 from connectors.conversations import OpenConversations
 from connectors.echoes import Echoes
-from schemas import ids, spans, topics
+from connectors.references import References, event_id, refers
+from schemas import spans, topics
 from schemas.conversation import Contact, Origin
 from schemas.crashpoints import reach
 from schemas.envelope import Envelope, envelope
 from schemas.errors import IdReused, InvalidRequest
 from schemas.messages import InboundMessage, TranscriptMessage
-from schemas.ports import Account, Bus, Clock, Contacts, Conversations, Deliveries, Event, Metrics, Signals, Transcript
+from schemas.ports import (
+    Account,
+    Bus,
+    Change,
+    Clock,
+    Contacts,
+    Conversations,
+    Deliveries,
+    Event,
+    Metrics,
+    Signals,
+    Transcript,
+)
 
 
 @dataclass(slots=True)
@@ -45,12 +58,6 @@ class _Entry:
     contact: Contact
     envelope: Envelope
     message: InboundMessage | None
-
-
-@cache
-def short_name(event_type: str) -> str:
-    """``parley.message.received.v1`` → ``message.received``; the ``kind`` of an event id."""
-    return event_type.removeprefix("parley.").rpartition(".v")[0]
 
 
 class Inbound:
@@ -80,6 +87,7 @@ class Inbound:
         self._news = ContactNews()
         self._open = OpenConversations(conversations, clock)
         self._echoes = Echoes(deliveries, clock)
+        self._references = References(deliveries, conversations, transcript)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.under_way = 0
         """Calls of ``accept`` that have not ended."""
@@ -111,10 +119,15 @@ class Inbound:
         entries = []
         for event in events:
             asked = (account.tenant, account.channel, account.name, event.place, event.addresses)
-            # A coroutine for what is known would cost more than the answer.
-            found = self._contacts.recent(*asked, now=now) or await self._contacts.resolve(*asked, now=now)
+            if event.type == topics.CONTACT_CHANGED:
+                found = await self._contacts.change(*asked, now=now, change=_change(event, now))
+            else:
+                # A coroutine for what is known would cost more than the answer.
+                found = self._contacts.recent(*asked, now=now) or await self._contacts.resolve(*asked, now=now)
             if event.echo and await self._echoes.is_ours(account, found[1], event.external_id):
                 continue
+            if refers(event):
+                event, found = await self._references.told(account, event, found)
             entries.append(_entry(account, event, now, *found))
         if account.channel not in self._keeps_transcript:
             if entries and admit is not None:
@@ -218,6 +231,17 @@ def _entry(account: Account, event: Event, now: datetime, contact: Contact, conv
     return _Entry(conversation, contact, wrapped, payload if isinstance(payload, InboundMessage) else None)
 
 
+def _change(event: Event, now: datetime) -> Change:
+    told = event.payload
+    return Change(
+        at=told.get("at", now),
+        moved=told.get("opted_out") is None,
+        left=told.get("left", ()),
+        name=told.get("name", ""),
+        opted_out=told.get("opted_out"),
+    )
+
+
 def _payload(account: Account, event: Event, event_id: str, contact: Contact, now: datetime) -> BaseModel:
     """Raises InvalidRequest, which names the field."""
     fields: dict[str, Any] = {
@@ -242,15 +266,7 @@ def _payload(account: Account, event: Event, event_id: str, contact: Contact, no
 
 def _event_id(account: Account, event: Event, event_type: str) -> str:
     revision = event.revision if event_type == event.type else ""
-    return ids.event_id(
-        account.tenant,
-        account.channel,
-        account.name,
-        event.place,
-        event.external_id,
-        short_name(event_type),
-        revision,
-    )
+    return event_id(account, event.place, event.external_id, event_type, revision)
 
 
 def _origin(account: Account, message: InboundMessage) -> Origin:

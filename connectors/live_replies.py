@@ -29,7 +29,7 @@ from schemas import ids
 from schemas.envelope import Envelope
 from schemas.errors import CredentialsRevoked, DeliveryError, Parked, ParleyError, SendDelayed, SendRefused, Unavailable
 from schemas.messages import OutboundMessage, ReplyBegun
-from schemas.ports import Account, Batch, Call, Channel, Clock, Pace, Seer, State, Streamer
+from schemas.ports import Account, Batch, Call, Channel, Clock, LiveReplies, Pace, Seer, State
 
 log = structlog.get_logger("parley.outbound")
 
@@ -63,7 +63,7 @@ class Means:
     """What every reply of a channel needs."""
 
     channel: Channel
-    streamer: Streamer
+    streamer: LiveReplies
     accounts: Accounts
     sender: Sender
     opener: Opener

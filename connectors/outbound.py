@@ -22,7 +22,7 @@ from schemas.conversation import Contact
 from schemas.envelope import Envelope
 from schemas.errors import SendRefused, UnknownEventType
 from schemas.messages import OutboundMessage, ReplyBegun
-from schemas.ports import Account, Batch, Bus, Call, Channel, Clock, Metrics, Sending, State, Streamer
+from schemas.ports import Account, Batch, Bus, Call, Channel, Clock, LiveReplies, Metrics, Sending, State
 
 LOOKED_BACK = 200
 """Lines of the transcript among which the contact's last message is looked for."""
@@ -48,13 +48,13 @@ class Outbound:
         self._metrics = metrics
         self._clock = clock
         self._account_of = account_of
-        self._accounts = Accounts(channel, clock)
-        self._sender = Sender(channel, self._accounts, state=state, metrics=metrics, clock=clock)
+        self.accounts = Accounts(channel, clock)
+        self._sender = Sender(channel, self.accounts, state=state, metrics=metrics, clock=clock)
         self._means = self._live_means()
 
     async def close(self) -> None:
         """Close the connections; to be called when nothing is handled any more."""
-        await self._accounts.close()
+        await self.accounts.close()
 
     async def handle(self, batch: Batch) -> None:
         """Lane handler of the group ``parley.sender.<channel>``. Raises RecordError (a record for ``give_up``), Parked,
@@ -173,11 +173,11 @@ class Outbound:
 
     def _live_means(self) -> Means | None:
         """What replies are shown with while they are written, where the channel can do that."""
-        if not isinstance(self._channel, Streamer):
+        if not isinstance(self._channel, LiveReplies):
             return None
-        opener = Opener(self._channel, self._accounts, self._sender, state=self._state, clock=self._clock)
+        opener = Opener(self._channel, self.accounts, self._sender, state=self._state, clock=self._clock)
         return Means(
-            self._channel, self._channel, self._accounts, self._sender, opener, state=self._state, clock=self._clock
+            self._channel, self._channel, self.accounts, self._sender, opener, state=self._state, clock=self._clock
         )
 
     # ── policy ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -37,9 +37,12 @@ def ruling(
 ) -> Ruling:
     """``wrote_at``: when the contact wrote last, None when that is not known. ``reopens``: the account has something
     that may be sent outside the window (a template)."""
-    # Answers to what somebody wrote are always allowed; what we send on our own account is not.
-    if message.purpose == "notice" and contact is not None and contact.opted_out:
+    # What a person of ours writes is for the vendor to refuse.
+    if contact is not None and contact.opted_out and (message.purpose == "notice" or message.author.kind != "person"):
         return Ruling("opted_out")
+    if contact is not None and contact.left and not contact.addresses:
+        # Whoever is reached there now is somebody else.
+        return Ruling("address_left")
     if policy.window is None or (wrote_at is not None and now - wrote_at <= policy.window):
         return Ruling()
     is_person = message.author.kind == "person"

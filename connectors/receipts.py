@@ -1,6 +1,6 @@
-"""Receipts: the vendor's word on what we sent, applied to the transcript.
+"""Receipts: the vendor's word on what we sent, applied to the transcript; and thumbs on it, told as feedback.
 
-A consumer of its own, so that receipts are applied while a worker is busy or away.
+A consumer of its own, so that they are applied while a worker is busy or away.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from datetime import timedelta
 
 import structlog
 
-from connectors import live
+from connectors import live, thumbs
 from schemas import ids, spans, topics
 from schemas.conversation import Delivered
 from schemas.envelope import Envelope
 from schemas.errors import Parked, RecordError
-from schemas.messages import MessageState, Receipt, TranscriptMessage
-from schemas.ports import Batch, Clock, Record, State
+from schemas.messages import MessageState, ReactionChanged, Receipt, TranscriptMessage
+from schemas.ports import Batch, Bus, Clock, Record, State
 
 log = structlog.get_logger("parley.receipts")
 
@@ -28,21 +28,44 @@ RANK: dict[MessageState, int] = {"accepted": 1, "sent": 2, "delivered": 3, "read
 
 
 class Receipts:
-    """Applies ``parley.receipt.recorded.v1`` of one channel."""
+    """Applies ``parley.receipt.recorded.v1`` and ``parley.reaction.changed.v1`` of one channel."""
 
-    def __init__(self, *, state: State, clock: Clock) -> None:
+    def __init__(self, *, bus: Bus, state: State, clock: Clock) -> None:
+        self._bus = bus
         self._state = state
         self._clock = clock
 
     async def handle(self, batch: Batch) -> None:
         """Lane handler of the group ``parley.receipts.<channel>``. Repeating it changes nothing."""
         for record in batch.records:
-            if record.headers.get("ce_type") == topics.RECEIPT_RECORDED:
+            kind = record.headers.get("ce_type")
+            if kind == topics.RECEIPT_RECORDED:
                 await self._apply_record(record)
+            elif kind == topics.REACTION_CHANGED:
+                await self._react(record)
 
     async def give_up(self, conversation: str, records: Sequence[Record], error: Exception, attempts: int) -> None:
         """A receipt is no message: the worker's group dead-letters what is broken, here it is only left out."""
         log.warning("receipts_dropped", conversation_id=conversation, count=len(records), error=type(error).__name__)
+
+    async def _react(self, record: Record) -> None:
+        """A thumb on what we said is feedback. Any other reaction is on the log, and means nothing more."""
+        try:
+            event = Envelope.from_wire(record.headers, record.value)
+            reaction = event.payload(ReactionChanged)
+        except RecordError as error:
+            log.warning("reaction_undecodable", topic=record.topic, offset=record.offset, code=error.code)
+            return
+        value = thumbs.value_of(reaction)
+        if value is None:
+            return
+        deliveries = self._state.deliveries
+        found = await deliveries.by_external_id(event.tenant, event.channel, event.account, reaction.external_id)
+        if found is None or found[0] != event.conversation:
+            return
+        line = await self._state.transcript.find(*found)
+        if line is not None and line.author.kind == "agent":
+            await self._bus.append([thumbs.fact(event, reaction, found[1], value)])
 
     async def _apply_record(self, record: Record) -> None:
         try:
@@ -64,6 +87,7 @@ class Receipts:
         deliveries = self._state.deliveries
         found = await deliveries.by_external_id(event.tenant, event.channel, event.account, receipt.external_id)
         if found is not None:
+            await self._await_line(*found, receipt)
             await self._mark(found[0], [found[1]], receipt.state)
         elif self._clock() < receipt.at + PATIENCE:
             raise Parked("the message of a receipt is not known yet", until=self._clock() + LOOK_AGAIN)

@@ -7,11 +7,13 @@ union of models that one of their fields tells apart), and which imports no vend
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
 from connectors.tools import Tools
-from schemas.errors import NotFound
+from schemas.errors import MissingDependency, NotFound
 from schemas.ports import Channel
 
 CHANNELS: dict[str, str] = {
@@ -23,15 +25,33 @@ CHANNELS: dict[str, str] = {
 }
 
 
+EXTRAS = {"slack_sdk": "slack", "slack_bolt": "slack", "discord": "discord", "twilio": "twilio"}
+"""Vendors' libraries, and the extra that installs each."""
+
+
 def settings_of(name: str) -> Any:
     """What pydantic checks the settings of one account by. Raises NotFound for a name that is not listed here."""
     return import_module(f"{_package(name)}.settings").ACCOUNT
 
 
 def open_channel(name: str, tools: Tools) -> Channel:
-    """Import and build a channel. Raises NotFound for a name that is not listed here."""
-    channel: Channel = import_module(f"{_package(name)}.channel").open_channel(tools)
+    """Import and build a channel. Raises NotFound for a name that is not listed here, MissingDependency."""
+    with installed():
+        channel: Channel = import_module(f"{_package(name)}.channel").open_channel(tools)
     return channel
+
+
+@contextmanager
+def installed() -> Iterator[None]:
+    """What channels import when they need it: raises MissingDependency when a vendor's library is not there."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        fix = f"pip install 'parley-gateway[{extra}]'"
+        raise MissingDependency(f"the vendor's library {error.name} is not installed", fix=fix) from error
 
 
 def _package(name: str) -> str:

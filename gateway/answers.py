@@ -84,11 +84,14 @@ class ChatChoice(Answer):
 
 
 class ChatAttachment(Answer):
+    """``missing``: why a file that was sent could not be had; it has no address then."""
+
     id: str
     name: str
     type: str
     size: int
     url: str
+    missing: str | None = None
 
 
 class ChatMessage(Answer):

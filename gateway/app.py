@@ -47,7 +47,7 @@ def build_app(parts: Parts) -> web.Application:
 
 
 def _chat_app(parts: Parts) -> web.Application:
-    join, inbound = parts.config.telemetry.join_callers, _inbound(parts)
+    join, inbound = parts.config.telemetry.join_callers, inbound_of(parts)
     crowding, count, tracing = Crowding(lambda: inbound.under_way), refusal_counter(parts.metrics), traced(join=join)
     app = web.Application(
         middlewares=[refusals_counted(count), crowding, errors_as_json, *tracing],
@@ -61,7 +61,7 @@ def _chat_app(parts: Parts) -> web.Application:
     return app
 
 
-def _inbound(parts: Parts) -> Inbound:
+def inbound_of(parts: Parts) -> Inbound:
     state = parts.state
     return Inbound(
         bus=parts.bus,

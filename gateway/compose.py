@@ -18,7 +18,7 @@ import structlog
 from aiohttp import web
 
 from agent_worker.knowledge.library import Library
-from connectors.registry import open_channel
+from connectors.registry import installed, open_channel
 from connectors.tools import Tools
 from gateway import gauges, health
 from gateway.app import build_app, serve_forever, serving
@@ -32,13 +32,15 @@ from gateway.consumers import (
 )
 from gateway.encoders import open_encoder
 from gateway.engines import Engine, channels_of, check_topics, open_engine, refuse_embedded
-from gateway.parts import Parts, accounts_of
+from gateway.files import VendorFiles
+from gateway.parts import Parts, accounts_of, each_account
 from gateway.responses import errors_as_json
 from gateway.settings import Config
 from gateway.slots import own_folder
+from gateway.streaming import start_streams, start_watching
 from gateway.supervisor import Supervisor
 from gateway.webhooks import path_of
-from infra import memory
+from infra import memory, threads
 from infra.blobs import open_blobs
 from infra.metrics import PrometheusMetrics
 from infra.state.healer import Healer
@@ -188,6 +190,7 @@ def _health_app(parts: Parts) -> web.Application:
 @asynccontextmanager
 async def _running(config: Config, role: str, *, searches: bool = True) -> AsyncIterator[tuple[Parts, Supervisor]]:
     memory.share_heaps()
+    threads.take_turns_soon()
     supervisor = Supervisor()
     supervisor.on_signals()
     spans = traced(config.telemetry.otlp_endpoint, role=role, sample=config.telemetry.sample)
@@ -212,8 +215,10 @@ def _member(role: str) -> str:
 
 
 def _start_worker(parts: Parts, supervisor: Supervisor, channels: Sequence[str]) -> None:
-    worker = worker_of(parts)
+    files = VendorFiles.of(parts)
+    worker = worker_of(parts, files)
     supervisor.at_last(worker.close)
+    supervisor.at_last(files.close)
     consumers = Consumers(parts, supervisor, member=_member("worker"))
     consumers.start(worker_consumers(worker, channels))
     supervisor.every("sweeper", SWEEP_EVERY, worker.sweep)
@@ -221,9 +226,15 @@ def _start_worker(parts: Parts, supervisor: Supervisor, channels: Sequence[str])
 
 
 def _start_connectors(parts: Parts, supervisor: Supervisor, channels: Sequence[str]) -> None:
+    for account in each_account(parts.config):
+        if account.channel in channels:
+            with installed():
+                # Opens nothing; but a library that is missing is told now, and not by the first message.
+                parts.channels[account.channel].connect(account)
     consumers = Consumers(parts, supervisor, member=_member("connectors"))
     consumers.start(connector_consumers(parts, channels, supervisor))
     supervisor.every("connector gauges", gauges.EVERY, consumers.report)
+    start_streams(parts, supervisor, channels)
 
 
 def _watch_groups(parts: Parts, supervisor: Supervisor, channels: list[str]) -> None:
@@ -237,6 +248,7 @@ async def _serve_edge(
 ) -> None:
     host, port = _address(config)
     supervisor.every("owner gauges", gauges.EVERY, lambda: gauges.report_owners(parts))
+    start_watching(parts, supervisor)
 
     async def http() -> None:
         async with serving(build_app(parts), host, port):

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from agent_worker.pace import Pace
 from agent_worker.settings import FoldRules, TenantRules, Voice, WorkerSettings
 from agent_worker.worker import Worker
+from connectors.accounts import Accounts
 from connectors.deadletters import DeadLetterDesk
+from connectors.indicators import Indicators
 from connectors.outbound import Outbound
 from connectors.receipts import Receipts
+from gateway.files import VendorFiles, transcription
 from gateway.gauges import GroupGauges
 from gateway.models import open_models
 from gateway.parts import Parts
@@ -20,7 +23,7 @@ from gateway.supervisor import Supervisor
 from infra.bus.lanes import Bounds, Lanes
 from schemas import topics
 from schemas.errors import SetupError, Unavailable
-from schemas.ports import Batch, Channel, GiveUp, LaneHandler, Streamer
+from schemas.ports import Batch, Channel, GiveUp, LaneHandler, LiveReplies
 
 SWEEP_EVERY = 5.0
 SENDING = 16
@@ -45,8 +48,14 @@ def worker_settings(tenants: dict[str, Tenant], channels: Mapping[str, Channel])
     return WorkerSettings(
         tenants={name: _rules(tenant) for name, tenant in tenants.items()},
         streaming=frozenset(name for name, channel in channels.items() if channel.capabilities.streaming),
-        announced=frozenset(name for name, channel in channels.items() if isinstance(channel, Streamer)),
+        hinted=frozenset(name for name, channel in channels.items() if is_hinted(channel)),
+        announced=frozenset(name for name, channel in channels.items() if isinstance(channel, LiveReplies)),
     )
+
+
+def is_hinted(channel: Channel) -> bool:
+    """Whether its vendor is told that an answer is being written; one that shows the text itself needs no hint."""
+    return channel.capabilities.typing and not channel.capabilities.streaming
 
 
 def _rules(tenant: Tenant) -> TenantRules:
@@ -65,7 +74,7 @@ def _rules(tenant: Tenant) -> TenantRules:
     )
 
 
-def worker_of(parts: Parts) -> Worker:
+def worker_of(parts: Parts, files: VendorFiles) -> Worker:
     """Raises SetupError when the parts were opened without documents."""
     if parts.knowledge is None:
         raise SetupError("a worker needs the tenants' documents")
@@ -82,6 +91,8 @@ def worker_of(parts: Parts) -> Worker:
         settings=settings,
         metrics=parts.metrics,
         clock=parts.clock,
+        fetch=files.fetch,
+        transcribe=transcription(parts),
     )
 
 
@@ -108,18 +119,34 @@ def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Super
             account_of=parts.accounts,
         )
         supervisor.at_last(outbound.close)
-        receipts = Receipts(state=parts.state, clock=parts.clock)
+        _start_indicators(name, outbound.accounts, parts, supervisor)
+        receipts = Receipts(bus=parts.bus, state=parts.state, clock=parts.clock)
         send, apply = paced(outbound.handle, pace), paced(receipts.handle, pace)
         consumers.append(Consumer(topics.outbound(name), topics.sender_group(name), name, send, desk.give_up))
         consumers.append(Consumer(topics.inbound(name), topics.receipts_group(name), name, apply, receipts.give_up))
     return consumers
 
 
+def _start_indicators(name: str, accounts: Accounts, parts: Parts, supervisor: Supervisor) -> None:
+    if not is_hinted(parts.channels[name]):
+        return
+    indicators = Indicators(
+        name,
+        accounts,
+        signals=parts.state.signals,
+        limiter=parts.state.limiter,
+        clock=parts.clock,
+        account_of=parts.accounts,
+    )
+    supervisor.run(f"indicators of {name}", lambda: supervisor.until_stop(indicators.run()))
+
+
 def paced(handler: LaneHandler, pace: Pace) -> LaneHandler:
-    """The handler, for a few batches at a time and with tenants taking turns."""
+    """The handler, for a few batches at a time and with parties taking turns."""
 
     async def handle(batch: Batch) -> None:
-        async with pace.turn(batch.records[0].headers.get("ce_tenant", "")) as waited:
+        first = batch.records[0].headers
+        async with pace.turn(first.get("ce_tenant", ""), first.get("ce_channel", "")) as waited:
             if waited and batch.hurry.is_set():
                 raise Unavailable("the partition moves on; its next owner goes on with this")
             await handler(batch)

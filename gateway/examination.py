@@ -10,10 +10,13 @@ import stat
 from pathlib import Path
 
 from gateway import config as configuration
-from gateway import encoders
+from gateway import encoders, inspection
 from gateway.engines import kafka_access, revealed, specs
+from gateway.inspection import is_called
 from gateway.listening import check_port
+from gateway.parts import each_account
 from gateway.settings import Config
+from gateway.webhooks import WITHOUT
 from infra.deploy.finding import Finding
 from schemas.errors import ParleyError, PortInUse
 
@@ -31,6 +34,7 @@ async def examined(file: Path | None) -> list[Finding]:
     found = [Finding("configuration", "ok", str(path)), *_secrets(config), *_addresses(config), _folder(config)]
     found += [await _port(config), _blobs(config)]
     found.append(await asyncio.to_thread(encoders.finding, config))
+    found += await inspection.accounts(config)
     return [*found, *(_sqlite() if config.embedded else await _servers(config))]
 
 
@@ -74,19 +78,14 @@ def _secrets(config: Config) -> list[Finding]:
 def _addresses(config: Config) -> list[Finding]:
     if config.public_url.startswith("https://"):
         return [Finding("public address", "ok", config.public_url)]
-    others = sorted(
-        name
-        for tenant in config.tenants.values()
-        for name, accounts in tenant.channels.accounts().items()
-        if accounts and name != "web"
-    )
+    others = sorted({each.channel for each in each_account(config) if each.channel not in WITHOUT and is_called(each)})
     if others and not config.public_url:
         fix = "set `public_url` to the address at which vendors reach this machine"
         return [Finding("public address", "fail", f"not set, but {', '.join(others)} need one", fix)]
     if config.public_url:
         fix = "put a TLS proxy in front and use https://"
         return [Finding("public address", "warn", f"{config.public_url} is not encrypted", fix)]
-    return [Finding("public address", "ok", "not needed: the web chat is on the listen address")]
+    return [Finding("public address", "ok", "not needed: no vendor calls, and the web chat is on the listen address")]
 
 
 def _folder(config: Config) -> Finding:

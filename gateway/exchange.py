@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from connectors.inbound import Accepted, Inbound
+from gateway.allowance import Allowance
 from gateway.attachments import AttachmentDesk
 from gateway.lines import chat_message, visible
 from gateway.parts import Parts
@@ -16,8 +17,9 @@ from gateway.responses import REFUSALS
 from gateway.sessions import Visit
 from schemas import ids, topics
 from schemas.envelope import envelope
-from schemas.errors import InvalidRequest, ParleyError, RateLimited, Unavailable
-from schemas.messages import MAX_TEXT, Address, Choosing, Feedback, Printable, TranscriptMessage
+from schemas.errors import InvalidRequest, ParleyError, Unavailable
+from schemas.facts import Feedback
+from schemas.messages import MAX_TEXT, Address, Choosing, Printable, TranscriptMessage
 from schemas.ports import Event
 
 PAGE = 200
@@ -53,8 +55,7 @@ class Exchange:
         self._inbound = inbound
         self._attachments = attachments
         self._transcript = parts.state.transcript
-        limits = {name: tenant.limits.inbound_per_s for name, tenant in parts.config.tenants.items()}
-        self._limits = {name: (f"inbound:{name}", rate, max(1, math.ceil(rate))) for name, rate in limits.items()}
+        self._allowance = Allowance(parts)
 
     async def post(self, visit: Visit, posted: Posted) -> Accepted:
         """Accept one message; a repeat gets the first one's answer. Raises InvalidRequest, IdReused, RateLimited,
@@ -89,7 +90,7 @@ class Exchange:
         now = self._parts.clock()
         event = envelope(
             topics.FEEDBACK_GIVEN,
-            Feedback(message_id=message_id, value=value, comment=comment, at=now),
+            Feedback(message_id=message_id, contact_id=visit.contact_id, value=value, comment=comment, at=now),
             id=ids.derived_id(message_id, f"feedback:{value}", int(now.timestamp() * 1000)),
             time=now,
             source=f"/connectors/web/{visit.tenant}/{visit.account.name}",
@@ -153,9 +154,7 @@ class Exchange:
 
     async def admit_tenant(self, tenant: str) -> None:
         """Raises RateLimited when the tenant is over its ``inbound_per_s``."""
-        key, per_second, burst = self._limits[tenant]
-        limiter, now = self._parts.state.limiter, self._parts.clock()
-        _refuse_for(await limiter.take(key, per_second=per_second, burst=burst, now=now))
+        await self._allowance.admit_tenant(tenant)
 
     async def admit_session(self, tenant: str) -> None:
         """Sessions have an allowance of their own, as large as the one for messages."""
@@ -164,10 +163,4 @@ class Exchange:
 
     async def take(self, key: str, per_second: float, burst: int) -> None:
         """Raises RateLimited with the time until one more is allowed."""
-        now = self._parts.clock()
-        _refuse_for(await self._parts.state.limiter.take(key, per_second=per_second, burst=burst, now=now))
-
-
-def _refuse_for(seconds: float) -> None:
-    if seconds > 0:
-        raise RateLimited("too many messages", retry_after_ms=math.ceil(seconds * 1000))
+        await self._allowance.take(key, per_second, burst)

@@ -8,7 +8,7 @@ from typing import Any
 
 from connectors.markup import html, plain_html
 from gateway.attachments import AttachmentDesk
-from schemas.messages import TranscriptMessage
+from schemas.messages import Attachment, TranscriptMessage
 
 HIDDEN = frozenset({"pending", "dropped"})
 """States of lines that the contact has not been sent, and may never be."""
@@ -33,20 +33,19 @@ def chat_message(line: TranscriptMessage, tenant: str, attachments: AttachmentDe
             for cited in line.citations
         ],
         "choices": [{"id": choice.id, "label": choice.label} for choice in line.choices],
-        "attachments": [
-            {
-                "id": stored.id,
-                "name": stored.name,
-                "type": stored.type,
-                "size": stored.size,
-                "url": attachments.url(tenant, stored.id),
-            }
-            for stored in line.attachments
-        ],
+        "attachments": [_attachment(stored, tenant, attachments) for stored in line.attachments],
         "created_at": instant(line.created_at),
         "in_reply_to": line.in_reply_to or None,
         "state": line.state,
     }
+
+
+def _attachment(stored: Attachment, tenant: str, attachments: AttachmentDesk) -> dict[str, Any]:
+    """``missing`` stands only where a file could not be had, and says why."""
+    shown = {"id": stored.id, "name": stored.name, "type": stored.type, "size": stored.size}
+    if stored.missing:
+        return shown | {"url": "", "missing": stored.missing}
+    return shown | {"url": attachments.url(tenant, stored.id)}
 
 
 def instant(at: datetime) -> str:

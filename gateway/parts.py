@@ -42,17 +42,23 @@ class Parts:
     ready: Callable[[], Awaitable[dict[str, str]]] = _nothing_to_wait_for
 
 
-def accounts_of(config: Config) -> AccountLookup:
-    """An ``AccountLookup`` over the configuration."""
-    known: dict[tuple[str, str, str], Account] = {}
+def each_account(config: Config) -> list[Account]:
+    """All accounts of all tenants."""
+    known: list[Account] = []
 
     def of_channel(channel: str) -> list[Account]:
-        return [account for account in known.values() if account.channel == channel]
+        return [account for account in known if account.channel == channel]
 
     for tenant, section in config.tenants.items():
         for channel, accounts in section.channels.accounts().items():
             for name, settings in accounts.items():
-                known[tenant, channel, name] = Account(tenant, channel, name, settings, partial(of_channel, channel))
+                known.append(Account(tenant, channel, name, settings, partial(of_channel, channel)))
+    return known
+
+
+def accounts_of(config: Config) -> AccountLookup:
+    """An ``AccountLookup`` over the configuration."""
+    known = {(account.tenant, account.channel, account.name): account for account in each_account(config)}
 
     def lookup(tenant: str, channel: str, name: str) -> Account | None:
         return known.get((tenant, channel, name))

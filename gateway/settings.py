@@ -67,6 +67,8 @@ class Limits(Settings):
     """Messages a second over all of the tenant's channels; over it the edge answers 429."""
     turns_at_once: int = Field(default=2000, ge=1)
     """Turns of this tenant that one worker runs at once."""
+    file_bytes: int = Field(default=10 * 1024 * 1024, ge=0, le=10 * 1024 * 1024)
+    """Size of a file that a contact may send by a vendor's channel; of a larger one only its name is kept."""
 
 
 class Fold(Settings):
@@ -88,6 +90,10 @@ class Voice(Settings):
     )
     handoff: str = "A colleague will take over here as soon as possible."
     failed: str = "Something went wrong on our side. A colleague will look at your message."
+    voice_note: str = "I cannot listen to voice messages. Could you write to me instead?"
+    file: str = "I have your file, but I cannot look into it. What would you like to know?"
+    file_missing: str = "Your file did not reach me. Could you send it again, or write what it is about?"
+    unsupported: str = "I cannot read this kind of message. Could you write to me instead?"
 
 
 class KnowledgeSettings(Settings):
@@ -229,6 +235,9 @@ class Config(Settings):
     kafka: Kafka = Kafka()
     redis: Redis = Redis()
     telemetry: Telemetry = Telemetry()
+    transcriber: str = ""
+    """Who listens to voice notes: the name of an entry point in the group ``parley.transcribers``. Empty: nobody; then
+    contacts are asked to write."""
     topic_prefix: Annotated[str, AfterValidator(_prefix)] = ""
     partitions: int = Field(default=24, ge=1, le=1000)
     secret_key: SecretStr = SecretStr("")

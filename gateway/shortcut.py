@@ -19,7 +19,7 @@ from aiohttp.streams import StreamReader
 
 from gateway.crowding import Crowding
 from gateway.responses import PLAIN_HEADERS, failed, rest_of
-from gateway.webhooks import KINDS, MAX_BODY, PREFIX, ROUTE, Webhooks, plain
+from gateway.webhooks import KINDS, MAX_BODY, PREFIX, ROUTE, Webhooks, by_name, plain
 from schemas.ports import Account, Channel, RawRequest
 
 _SEGMENTS = ROUTE.count("/") + 1
@@ -74,7 +74,7 @@ class Shortcut:
         return _wire(response)
 
     def _raw(self, message: RawRequestMessage, body: bytes, scheme: str) -> RawRequest:
-        headers = {name.lower(): value for name, value in message.headers.items()}
+        headers = by_name(message.headers)
         return RawRequest(
             message.method, self._webhooks.base(scheme, headers.get("host", "")) + message.path, headers, {}, body
         )

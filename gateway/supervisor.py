@@ -57,6 +57,19 @@ class Supervisor:
         except TimeoutError:
             return
 
+    async def until_stop(self, work: Coroutine[object, object, None]) -> None:
+        """Work that has no end of its own. Raises what it raises."""
+        working = asyncio.create_task(work)
+        stopping = asyncio.create_task(self.stopping.wait())
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                working.result()
+        finally:
+            for task in (working, stopping):
+                task.cancel()
+            await asyncio.gather(working, stopping, return_exceptions=True)
+
     async def wait(self) -> None:
         """Until ``stop``. Raises the SetupError of a part that cannot run as configured."""
         await self.stopping.wait()

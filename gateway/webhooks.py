@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from aiohttp import web
 
@@ -57,7 +57,7 @@ class Webhooks:
             if self._parts.lost():
                 raise Unavailable("state is being rebuilt", retry_after_ms=2000)
             await self._exchange.admit_tenant(account.tenant)
-            for owner, theirs in _by_account(account, events):
+            for owner, theirs in by_account(account, events):
                 await self._inbound.accept(owner, theirs)
         return None
 
@@ -91,13 +91,24 @@ class Webhooks:
         return RawRequest(
             method=request.method,
             url=self.base(request.scheme, request.host) + request.raw_path,
-            headers={name.lower(): value for name, value in request.headers.items()},
+            headers=by_name(request.headers),
             query=dict(request.query),
             body=body,
         )
 
 
-def _by_account(called: Account, events: Sequence[Event]) -> Iterable[tuple[Account, list[Event]]]:
+def by_name(headers: Mapping[str, str]) -> dict[str, str]:
+    """By lower-case name. What is there twice is joined: a signature that is there twice is none."""
+    found = {name.lower(): value for name, value in headers.items()}
+    if len(found) != len(headers):
+        values: dict[str, list[str]] = {}
+        for name, value in headers.items():
+            values.setdefault(name.lower(), []).append(value)
+        return {name: ", ".join(said) for name, said in values.items()}
+    return found
+
+
+def by_account(called: Account, events: Sequence[Event]) -> Iterable[tuple[Account, list[Event]]]:
     """A vendor may put what belongs to several of our accounts into one request."""
     if all(event.account is None for event in events):
         return [(called, list(events))]

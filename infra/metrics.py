@@ -15,6 +15,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "parley_duplicates_total": ("Repeats that were recognized and dropped.", ("where",)),
     "parley_turns_total": ("Turns done, by where they went and who answered.", ("channel", "route", "model")),
     "parley_model_failures_total": ("Answers that a model failed to give.", ("model",)),
+    "parley_backfilled_total": ("Messages read from a vendor's history after a silence.", ("channel",)),
     "parley_refused_total": ("Requests and frames refused for now: 429 over a limit, 503 unavailable.", ("status",)),
 }
 HISTOGRAMS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -29,6 +30,10 @@ GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "parley_worker_load": ("How much of the worker's room is taken, 0 to 1.", ("channel",)),
     "parley_oldest_waiting_seconds": ("Age of the oldest record that the worker group has not handled.", ("channel",)),
     "parley_conversations": ("Conversations by who may speak in them.", ("owner",)),
+    "parley_accounts_heard": (
+        "1 while this process hears the account, or sees to it that nothing of it is missed.",
+        ("tenant", "channel", "account"),
+    ),
     "parley_ready": ("1 while this part of the process can be worked with, else 0.", ("role", "part")),
 }
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)

@@ -126,8 +126,12 @@ class Envelope:
         return cls(data=value, time=time, extra=extra, **known)
 
 
-def envelope(event_type: str, payload: BaseModel | None, *, id: str, time: datetime, **attributes: Any) -> Envelope:
-    """Wrap a payload model; ``None`` makes a tombstone. ``attributes`` are the Envelope's other fields."""
-    # As ``model_dump_json`` does, but without a text in between.
-    data = None if payload is None else payload.__pydantic_serializer__.to_json(payload, exclude_none=True)
-    return Envelope(id=id, type=event_type, data=data, time=time, **attributes)
+def envelope(
+    event_type: str, payload: BaseModel | bytes | None, *, id: str, time: datetime, **attributes: Any
+) -> Envelope:
+    """Wrap a payload: a model, or the JSON of one; ``None`` makes a tombstone. ``attributes`` are the Envelope's other
+    fields."""
+    if isinstance(payload, BaseModel):
+        # As ``model_dump_json`` does, but without a text in between.
+        payload = payload.__pydantic_serializer__.to_json(payload, exclude_none=True)
+    return Envelope(id=id, type=event_type, data=payload, time=time, **attributes)

@@ -52,6 +52,11 @@ def turn_id(conversation: str, handled: Iterable[str]) -> str:
     return _derive("turn", conversation, *sorted(handled))
 
 
+def turn_record_id(turn: str) -> str:
+    """The event that tells of the turn once it is done."""
+    return derived_id(turn, "turn")
+
+
 def reply_id(turn: str, index: int) -> str:
     """The ``index``-th reply of a turn (0-based)."""
     return _derive("reply", turn, str(index))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -39,6 +39,12 @@ Printable = Annotated[str, AfterValidator(_printable)]
 Text = Annotated[Printable, AfterValidator(_not_blank), Field(max_length=MAX_TEXT)]
 
 
+def empty() -> Any:
+    """The default of a list. An empty list written there would be copied in Python for each message that lacks it,
+    which takes as long as reading the rest of it."""
+    return Field(default_factory=list, json_schema_extra={"default": []})
+
+
 class WireModel(BaseModel):
     """A payload on the bus: readers ignore fields they do not know."""
 
@@ -51,12 +57,16 @@ class Author(WireModel):
 
 
 class Attachment(WireModel):
-    """A reference to a stored file. ``id`` is its content hash (SHA-256, hex); ``size`` is in bytes."""
+    """A reference to a stored file. ``id`` is its content hash (SHA-256, hex); ``size`` is in bytes.
+
+    ``missing`` says why a file that was sent could not be had: nothing is stored then, and ``id`` only names the
+    gap."""
 
     id: str
     name: str
     type: str
     size: int
+    missing: str = ""
 
 
 class Choice(WireModel):
@@ -116,8 +126,8 @@ class Location(WireModel):
 
 class SharedContact(WireModel):
     name: Printable
-    phones: list[str] = []
-    emails: list[str] = []
+    phones: list[str] = empty()
+    emails: list[str] = empty()
 
 
 class Referral(WireModel):
@@ -136,6 +146,9 @@ class InboundMessage(WireModel):
     ``files`` are fetched by the worker's first step and become ``attachments`` in the transcript. ``unsupported`` names
     a kind that the channel cannot pass on, such as a poll.
 
+    ``in_reply_to`` is our id of the message that it answers, where we know it; ``answers`` is the vendor's id of that
+    message.
+
     ``epoch`` is the owner epoch under which a person wrote it; 0 when the surface made no claim, and the message
     itself is the claim. ``shown``: a person wrote it in the vendor's own app, so the contact has it already."""
 
@@ -145,14 +158,15 @@ class InboundMessage(WireModel):
     contact_id: str
     author: Author = Author(kind="contact")
     text: Printable = ""
-    attachments: list[Attachment] = []
-    files: list[RemoteFile] = []
+    attachments: list[Attachment] = empty()
+    files: list[RemoteFile] = empty()
     location: Location | None = None
-    shared_contacts: list[SharedContact] = []
+    shared_contacts: list[SharedContact] = empty()
     referral: Referral | None = None
     unsupported: str = ""
     choice: Choosing | None = None
     in_reply_to: str = ""
+    answers: str = ""
     locale: str = ""
     epoch: int = 0
     shown: bool = False
@@ -180,24 +194,27 @@ class MessageDeleted(WireModel):
 
 class ReactionChanged(WireModel):
     """``parley.reaction.changed.v1``: the contact reacted to a message, or took that back. ``external_id`` is the
-    vendor's id of the message, theirs or ours."""
+    vendor's id of the message, theirs or ours. ``only``: the contact has no other reaction to it, because the vendor
+    keeps one; what was taken back may then be without an emoji."""
 
     external_id: str
     place: str
     contact_id: str
     emoji: Printable
     taken_back: bool = False
+    only: bool = False
     at: datetime
 
 
 class ContactChanged(WireModel):
     """``parley.contact.changed.v1``: the contact has another address from now on, or told the vendor whether it may be
-    written to (``opted_out``; None: nothing was said about that)."""
+    written to (``opted_out``; None: nothing was said about that). ``left``: addresses that are no longer theirs."""
 
     place: str
     contact_id: str
     name: Printable = ""
     opted_out: bool | None = None
+    left: list[Address] = []
     at: datetime
 
 
@@ -213,9 +230,9 @@ class OutboundMessage(WireModel):
     text: str
     place: str
     contact_id: str
-    citations: list[Citation] = []
-    choices: list[Choice] = []
-    attachments: list[Attachment] = []
+    citations: list[Citation] = empty()
+    choices: list[Choice] = empty()
+    attachments: list[Attachment] = empty()
     in_reply_to: str = ""
     answers: str = ""
     turn_id: str = ""
@@ -257,15 +274,6 @@ class Receipt(WireModel):
     reason: str = ""
 
 
-class Feedback(WireModel):
-    """``parley.feedback.given.v1``: the contact's thumb on one reply."""
-
-    message_id: str
-    value: Literal["up", "down"]
-    comment: Printable = ""
-    at: datetime
-
-
 class TranscriptMessage(WireModel):
     """A line of the transcript: what both sides of a conversation see. ``seq`` starts at 1 and only grows."""
 
@@ -273,9 +281,9 @@ class TranscriptMessage(WireModel):
     id: str
     author: Author
     text: str
-    citations: list[Citation] = []
-    choices: list[Choice] = []
-    attachments: list[Attachment] = []
+    citations: list[Citation] = empty()
+    choices: list[Choice] = empty()
+    attachments: list[Attachment] = empty()
     created_at: datetime
     in_reply_to: str = ""
     turn_id: str = ""

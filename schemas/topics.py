@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from schemas import conversation as c
+from schemas import facts as f
 from schemas import messages as m
 from schemas.envelope import Envelope
 from schemas.errors import UnknownEventType
@@ -31,6 +32,7 @@ OWNER_REQUESTED = "parley.owner.requested.v1"
 OWNER_CHANGED = "parley.owner.changed.v1"
 TURN_COMPLETED = "parley.turn.completed.v1"
 DELIVERY_RECORDED = "parley.delivery.recorded.v1"
+FILES_STORED = "parley.files.stored.v1"
 FEEDBACK_GIVEN = "parley.feedback.given.v1"
 CONVERSATION_SNAPSHOT = "parley.conversation.snapshot.v1"
 CONTACT_SNAPSHOT = "parley.contact.snapshot.v1"
@@ -51,7 +53,8 @@ EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     OWNER_CHANGED: (c.OwnerChanged, "events"),
     TURN_COMPLETED: (c.Turn, "events"),
     DELIVERY_RECORDED: (c.Delivered, "events"),
-    FEEDBACK_GIVEN: (m.Feedback, "events"),
+    FILES_STORED: (f.FilesStored, "events"),
+    FEEDBACK_GIVEN: (f.Feedback, "events"),
     CONVERSATION_SNAPSHOT: (c.Snapshot, "state"),
     CONTACT_SNAPSHOT: (c.Contact, "state"),
     DOCUMENT_PUBLISHED: (c.Document, "knowledge"),

@@ -14,6 +14,7 @@ import argparse
 import importlib
 import importlib.util
 import os
+import random
 import subprocess
 import sys
 import time
@@ -132,6 +133,8 @@ def main() -> int:
     options, extra = parser.parse_known_args()
     os.chdir(ROOT)
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / ".cache" / "hypothesis"))
+    # Which scenarios are played on Kafka and Redis; all processes of the run have to agree on it.
+    print(f"PARLEY_MATRIX_SEED={os.environ.setdefault('PARLEY_MATRIX_SEED', str(random.randrange(10**6)))}")
     sys.path[:] = [str(ROOT), *(entry for entry in sys.path if entry != str(ROOT / "tests"))]
     tally = Tally()
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent_worker.settings import Voice
 from schemas.messages import Choice
-from schemas.ports import Draft
+from schemas.ports import Draft, Wordless
 
 PERSON = "person"
 """Id of the choice that asks for a person."""
@@ -17,6 +17,14 @@ def person_choice(voice: Voice) -> Choice:
 def handoff_draft(voice: Voice, model: str = "") -> Draft:
     """Said by the system: an owner change must never drop it."""
     return Draft(text=voice.handoff, answered=True, model=model, author="system", handoff=True)
+
+
+def wordless_draft(kind: Wordless, voice: Voice, model: str = "") -> Draft:
+    """Of what nobody here can read or hear, the contact is told so."""
+    phrases = {"voice": voice.voice_note, "file": voice.file, "missing": voice.file_missing}
+    text = phrases.get(kind, voice.unsupported)
+    reasons = [f"nothing was said in words: {kind}"]
+    return Draft(text=text, answered=False, choices=[person_choice(voice)], model=model, reasons=reasons)
 
 
 def not_found_draft(voice: Voice, model: str = "") -> Draft:

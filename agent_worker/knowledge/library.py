@@ -23,6 +23,7 @@ from agent_worker.knowledge.entries import Prepared
 from agent_worker.knowledge.index import Hit, TenantIndex
 from agent_worker.knowledge.records import Change, read_record
 from agent_worker.knowledge.retrieval import rank
+from agent_worker.knowledge.threads import FairThreads
 from schemas.conversation import Document
 from schemas.errors import ParleyError, RecordError
 from schemas.ports import Bus, Clock, Follower, Found, Heads, Passage, Record
@@ -67,7 +68,7 @@ class Library:
         self._task: asyncio.Task[None] | None = None
         # One writer; searches beside it, because a large index takes milliseconds that belong to other conversations.
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="knowledge-write")
-        self._reading = ThreadPoolExecutor(2, thread_name_prefix="knowledge-read")
+        self._reading = FairThreads(2, "knowledge-read")
 
     # ── following ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -83,9 +84,9 @@ class Library:
             await asyncio.gather(self._task, return_exceptions=True)
         # Behind a write that was under way: a thread is not cancelled with its task.
         with contextlib.suppress(RuntimeError):  # closed before
-            await self._in(self._writing, self._let_go)
-        for pool in (self._writing, self._reading):
-            pool.shutdown(wait=True)
+            await self._in_turn(self._let_go)
+        self._writing.shutdown(wait=True)
+        self._reading.close()
 
     def _let_go(self) -> None:
         for index in self._indexes.values():
@@ -102,7 +103,7 @@ class Library:
             encoder.encode_query(["warming up"])
 
     async def _follow(self) -> None:
-        await self._in(self._writing, self._warm)
+        await self._in_turn(self._warm)
         while True:
             try:
                 follower = await self._bus.follow(KNOWLEDGE)
@@ -154,7 +155,7 @@ class Library:
             changes[tenant][document_id] = change
             (self._seen[tenant].add if change else self._seen[tenant].discard)(document_id)
         for tenant, changed in changes.items():
-            await self._in(self._writing, partial(self._write, tenant, changed))
+            await self._in_turn(partial(self._write, tenant, changed))
         async with self._moved:
             for record in records:
                 self._applied[record.partition] = max(record.offset, self._applied.get(record.partition, -1))
@@ -200,7 +201,7 @@ class Library:
 
     async def _forget_unseen(self) -> None:
         """Documents that are on this disk but no longer in the log: their tombstone was compacted away."""
-        await self._in(self._writing, self._forget)
+        await self._in_turn(self._forget)
 
     def _forget(self) -> None:
         for tenant, index in self._indexes.items():
@@ -211,19 +212,20 @@ class Library:
                 if path.name.startswith(_PREFIX) and unquote(path.name[len(_PREFIX) :]) not in self._indexes:
                     shutil.rmtree(path)
 
-    async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(pool, work)
+    async def _in_turn(self, work: Callable[[], Result]) -> Result:
+        """On the one thread that writes."""
+        return await asyncio.get_running_loop().run_in_executor(self._writing, work)
 
     # ── Knowledge ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def search(self, tenant: str, query: str, *, k: int = 8, wait: float = 0.25) -> Found:
+    async def search(self, tenant: str, query: str, *, k: int = 8, wait: float = 0.25, channel: str = "") -> Found:
         """See the port. Only public documents that have not expired are found."""
         await self._await_head(tenant, wait)
         index = self._indexes.get(tenant)
         if index is None or not query.strip():
             return NOTHING
         now = self._clock()
-        ranked = await self._in(self._reading, lambda: rank(index, query, now, self._encoder(), k))
+        ranked = await self._reading.run((tenant, channel), lambda: rank(index, query, now, self._encoder(), k))
         sure = confidence(ranked.evidence, index.kind)
         passages = [_passage(tenant, hit) for hit in ranked.hits]
         answerable = bool(passages) and sure >= self._answerable_above(tenant)
@@ -232,12 +234,12 @@ class Library:
     async def documents(self, tenant: str) -> list[Document]:
         await self._await_head(tenant, _PATIENT_S)
         index = self._indexes.get(tenant)
-        return [] if index is None else await self._in(self._reading, index.documents)
+        return [] if index is None else await self._reading.run(tenant, index.documents)
 
     async def document(self, tenant: str, document: str) -> Document | None:
         await self._await_head(tenant, _PATIENT_S)
         index = self._indexes.get(tenant)
-        return None if index is None else await self._in(self._reading, lambda: index.document(document))
+        return None if index is None else await self._reading.run(tenant, lambda: index.document(document))
 
     async def settling(self, tenant: str) -> AsyncIterator[int]:
         """How many of the tenant's documents can be found, each time there are more; ends when its newest can be."""

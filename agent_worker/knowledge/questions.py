@@ -49,11 +49,15 @@ def asks(sentence: str) -> bool:
 
 def with_context(text: str, history: Sequence[TranscriptMessage]) -> str:
     """A follow-up that cannot stand alone gets the contact's previous message before it."""
-    said = set(terms(text))
-    leans = len(text.split()) <= 2 or bool(_FOLLOW_UP.match(text)) or (len(said) <= 4 and bool(_REFERS.search(text)))
-    if not leans:
+    if not history or not _leans(text):
         return text
     for line in reversed(history):
         if line.author.kind == "contact" and terms(line.text):
-            return f"{line.text}\n{text}" if said else text
+            return f"{line.text}\n{text}" if terms(text) else text
     return text
+
+
+def _leans(text: str) -> bool:
+    if len(text.split()) <= 2 or _FOLLOW_UP.match(text):
+        return True
+    return bool(_REFERS.search(text)) and len(set(terms(text))) <= 4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent_worker.handoff.drafts import handoff_draft
+from agent_worker.handoff.drafts import handoff_draft, wordless_draft
 from agent_worker.models.smalltalk import talk_of
 from agent_worker.settings import Voice
 from schemas.ports import Draft, Question
@@ -10,6 +10,8 @@ from schemas.ports import Draft, Question
 
 def set_phrase(question: Question, voice: Voice, model: str) -> Draft | None:
     """None when something was asked that the documents are to answer."""
+    if question.wordless:
+        return wordless_draft(question.wordless, voice, model)
     talk = talk_of(question.text, question.history)
     if talk == "person":
         return handoff_draft(voice, model)

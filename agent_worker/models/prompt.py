@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from agent_worker.grounding.failures import Ungrounded
 from agent_worker.settings import Voice
-from schemas.messages import TranscriptMessage
+from schemas.messages import Attachment, TranscriptMessage
 from schemas.ports import Passage, Question
 
 NOT_FOUND = "NOT_FOUND"
@@ -57,7 +57,7 @@ def prompt_of(question: Question, voice: Voice, budget: int) -> tuple[Prompt, li
     oldest lines of the conversation, then the passages with the lowest scores."""
     history, passages = list(question.history), list(question.found.passages)
     while True:
-        made = Prompt(_RULES.format(name=_named(voice.name)), (_data(history, passages, question.text),))
+        made = Prompt(_RULES.format(name=_named(voice.name)), (_data(history, passages, question),))
         if made.size <= budget or (not history and len(passages) <= 1):
             return made, passages
         if history:
@@ -76,15 +76,24 @@ def _named(name: str) -> str:
     return " ".join(name.split())[:60]
 
 
-def _data(history: Sequence[TranscriptMessage], passages: Sequence[Passage], message: str) -> str:
-    data = {
-        "conversation": [{"from": _side(line), "text": line.text[:_LONGEST_LINE]} for line in history],
+def _data(history: Sequence[TranscriptMessage], passages: Sequence[Passage], question: Question) -> str:
+    data: dict[str, object] = {
+        "conversation": [
+            {"from": _side(line), "text": line.text[:_LONGEST_LINE], **_files(line.attachments)} for line in history
+        ],
         "passages": [
             {"n": n, "title": one.title, "heading": one.heading, "text": one.text} for n, one in enumerate(passages, 1)
         ],
-        "message": message,
+        "message": question.text,
+        **_files(question.files),
     }
     return json.dumps(data, ensure_ascii=False)
+
+
+def _files(files: Sequence[Attachment]) -> dict[str, list[str]]:
+    """Their names are all that a model is told of them."""
+    named = [f"{_named(file.name)} ({file.missing or file.type}, not readable)" for file in files]
+    return {"files": named} if named else {}
 
 
 def _side(line: TranscriptMessage) -> str:

@@ -7,13 +7,29 @@ have that method, so ``verify`` refuses all that come by webhook.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from datetime import datetime
+
 from connectors.discord import answers, events, messages
 from connectors.discord.components import OPTIONS
-from connectors.discord.shapes import dispatch
+from connectors.discord.shapes import Dispatch, dispatch
 from connectors.tools import Tools
 from schemas.errors import Unauthorized
 from schemas.messages import OutboundMessage
-from schemas.ports import Account, Call, Capabilities, Connection, Event, Pace, Policy, RawRequest, Reply, Sending
+from schemas.ports import (
+    Account,
+    Acquaintance,
+    Call,
+    Capabilities,
+    Connection,
+    Event,
+    Line,
+    Pace,
+    Policy,
+    RawRequest,
+    Reply,
+    Sending,
+)
 
 DISPATCH = "DISPATCH"
 
@@ -40,7 +56,10 @@ class DiscordChannel:
             raise Unauthorized("Discord sends no webhooks here")
 
     def parse(self, request: RawRequest, account: Account) -> list[Event]:
-        return events.events(dispatch(request.body), account, self._tools.clock())
+        return self.events(dispatch(request.body), account)
+
+    def events(self, told: Dispatch, account: Account) -> list[Event]:
+        return events.events(told, account, self._tools.clock())
 
     def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
         return messages.calls(message, sending)
@@ -52,6 +71,22 @@ class DiscordChannel:
         from connectors.discord.connection import DiscordConnection
 
         return DiscordConnection(account, self._tools.read_file)
+
+    def streams(self, account: Account) -> bool:
+        return True
+
+    async def stream(self, account: Account, line: Line) -> None:
+        from connectors.discord.stream import DiscordStream
+
+        await DiscordStream(self, account, line, self._tools.clock).run()
+
+    def backfills(self, account: Account) -> bool:
+        return True
+
+    def backfill(self, account: Account, since: datetime, known: Acquaintance) -> AsyncIterator[list[Event]]:
+        from connectors.discord.backfill import History
+
+        return History(self, account, since).messages(known)
 
 
 def open_channel(tools: Tools) -> DiscordChannel:

@@ -1,4 +1,4 @@
-"""Discord's REST API, by hand: a call is one request. Why not by discord.py: docs/adr/0016-discord-rest-by-hand.md"""
+"""A bot's messages at Discord: sent, looked up, fetched."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ import aiohttp
 from pydantic import ValidationError
 
 from connectors.discord import answers, history
-from connectors.discord.refusals import Refusals
+from connectors.discord.rest import Rest
 from connectors.discord.shapes import Attached, Message
 from schemas.errors import NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
 from schemas.messages import Attachment, RemoteFile
-from schemas.ports import Account, Call, Reply
+from schemas.ports import Account, Call, Remark, Reply
 
-AGENT = "DiscordBot (parley-gateway, 1)"
-"""Discord shuts out clients whose agent does not begin so."""
 NONCE = 25
 PAGES = 20
-TIMEOUT = aiohttp.ClientTimeout(total=60, connect=10)
 CHUNK = 64 * 1024
+CONTENT_INTENT = 1 << 18 | 1 << 19
+"""Flags of an application: the intent, and the same for one in fewer than a hundred servers."""
 
 ReadFile = Callable[[str, str], Awaitable[tuple[Attachment, bytes]]]
 
@@ -33,24 +32,22 @@ class DiscordConnection:
     def __init__(self, account: Account, read_file: ReadFile) -> None:
         self._account = account
         self._read_file = read_file
-        self._base = account.settings.api_base.rstrip("/")
-        self._session: aiohttp.ClientSession | None = None
-        self._refusals = Refusals()
+        self._rest = Rest(account)
         self._bot = ""
 
     async def perform(self, call: Call, marker: str) -> Reply:
         body = {**call.arguments["body"], "nonce": nonce(marker), "enforce_nonce": True}
         path = f"/channels/{call.arguments['channel']}/messages"
         if not call.files:
-            return await self._ask("POST", path, json=body)
-        return await self._ask("POST", path, data=await self._form(body, call.files))
+            return await self._rest.ask("POST", path, json=body)
+        return await self._rest.ask("POST", path, data=await self._form(body, call.files))
 
     async def lookup(self, call: Call, marker: str) -> str | None:
         """Raises SendRefused too, where nobody will ever know."""
         bot = self._bot or await self._me()
         place, before = f"/channels/{call.arguments['channel']}", ""
         for _ in range(PAGES):
-            page = await self._read(f"{place}/messages?limit={history.PAGE}{before}", list)
+            page = await self._rest.read(f"{place}/messages?limit={history.PAGE}{before}", list)
             if not history.readable(page):
                 raise SendUnknown("the answer cannot be read")
             if not page and not before:
@@ -64,7 +61,7 @@ class DiscordConnection:
     async def fetch(self, file: RemoteFile, most: int) -> tuple[bytes, str, str]:
         channel, message, wanted = file.ref.split("/")
         try:
-            found = await self._read(f"/channels/{channel}/messages/{message}", dict)
+            found = await self._rest.read(f"/channels/{channel}/messages/{message}", dict)
         except SendRefused as error:
             raise NotFound(f"the message of the file: {error.message}") from error
         except SendUnknown as error:
@@ -79,47 +76,26 @@ class DiscordConnection:
     async def seen(self, place: str, external_id: str) -> None:
         """Discord has no "seen" for bots; that an answer is being written is shown for ten seconds."""
         try:
-            await self._ask("POST", f"/channels/{place}/typing")
+            await self._rest.ask("POST", f"/channels/{place}/typing")
         except (SendDelayed, SendUnknown):
             return
 
-    async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-
-    # ── requests ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _client(self) -> aiohttp.ClientSession:
-        if self._session is None or self._session.closed:
-            self._session = aiohttp.ClientSession(timeout=TIMEOUT, headers={"User-Agent": AGENT})
-        return self._session
-
-    async def _ask(self, method: str, path: str, **more: Any) -> Reply:
-        """One request, without a repeat. Raises SendDelayed (it never left), SendUnknown."""
-        self._refusals.admit()
-        token = self._account.settings.token.get_secret_value()
-        more |= {"headers": {"Authorization": f"Bot {token}"}, "allow_redirects": False}
-        try:
-            async with self._client().request(method, self._base + path, **more) as response:
-                reply = await _reply(response)
-        except aiohttp.ClientConnectorError as error:
-            raise SendDelayed("Discord cannot be reached") from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise SendUnknown(f"no answer: {type(error).__name__}") from error
-        self._refusals.note(reply)
-        return reply
-
-    async def _read(self, path: str, kind: type[Any]) -> Any:
-        """Raises a DeliveryError."""
-        reply = await self._ask("GET", path)
+    async def inspect(self) -> list[Remark]:
+        reply = await self._rest.ask("GET", "/applications/@me")
+        if reply.status == 401:
+            return [Remark("fail", "Discord refuses the token", "reset it in the Developer Portal and set `token`")]
         answers.check(reply)
-        if not isinstance(reply.body, kind):
-            raise SendUnknown("the answer cannot be read")
-        return reply.body
+        flags = reply.body.get("flags") if isinstance(reply.body, dict) else None
+        if isinstance(flags, int) and not flags & CONTENT_INTENT:
+            fix = "switch on the message content intent of the bot in Discord's Developer Portal"
+            return [Remark("warn", "the bot may not read what is written in servers", fix)]
+        return [Remark("ok", "the token works, with the message content intent")]
+
+    async def close(self) -> None:
+        await self._rest.close()
 
     async def _me(self) -> str:
-        self._bot = str((await self._read("/users/@me", dict)).get("id") or "")
+        self._bot = str((await self._rest.read("/users/@me", dict)).get("id") or "")
         if not self._bot:
             raise SendUnknown("Discord does not say who the bot is")
         return self._bot
@@ -127,7 +103,7 @@ class DiscordConnection:
     async def _check_nothing(self, place: str, call: Call) -> None:
         """An empty history is that of a place where nothing was written, or of one that the bot may not read. Raises
         SendRefused where something was written since."""
-        last = (await self._read(place, dict)).get("last_message_id")
+        last = (await self._rest.read(place, dict)).get("last_message_id")
         if last is not None and history.is_after(last, call):
             raise SendRefused("history_hidden")
 
@@ -147,7 +123,7 @@ class DiscordConnection:
     async def _download(self, url: str, most: int) -> bytes:
         """The address is the proof, so the token stays here."""
         try:
-            async with self._client().get(url, allow_redirects=False) as response:
+            async with self._rest.session.get(url, allow_redirects=False) as response:
                 if response.status == 429 or response.status >= 500:
                     raise SendDelayed(f"status {response.status}")
                 if response.status != 200:
@@ -155,11 +131,6 @@ class DiscordConnection:
                 return await _bounded(response, most)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise SendDelayed("the file cannot be fetched now") from error
-
-
-async def _reply(response: aiohttp.ClientResponse) -> Reply:
-    text = await response.text(encoding="utf-8", errors="replace")
-    return Reply(response.status, _decoded(text), {name.lower(): value for name, value in response.headers.items()})
 
 
 async def _bounded(response: aiohttp.ClientResponse, most: int) -> bytes:
@@ -183,11 +154,3 @@ def _attached(message: Any) -> list[Attached]:
     except ValidationError as error:
         raise SendDelayed("the message of the file cannot be read") from error
     return [file for part in [found, *(each.message for each in found.message_snapshots)] for file in part.attachments]
-
-
-def _decoded(text: str) -> Any:
-    """As JSON, whatever type it is said to be; else as it is."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text

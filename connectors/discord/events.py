@@ -73,7 +73,7 @@ def _created(data: Mapping[str, Any], account: Account, now: datetime) -> list[E
         "sent_at": message.timestamp or moment(message.id),
     }
     if answered := _answered(message.message_reference):
-        payload["in_reply_to"] = answered
+        payload["answers"] = answered
     return [_event(topics.MESSAGE_RECEIVED, message.channel_id, message.id, payload, message.author.id)]
 
 

@@ -11,11 +11,12 @@ import structlog
 
 from connectors.graph.client import GraphClient
 from connectors.graph.failures import failure
+from connectors.graph.inspection import inspected
 from connectors.graph.parts import file_name
 from connectors.tools import Tools
 from schemas.errors import DeliveryError, NotFound, SendDelayed, SendRefused, SendUnknown
 from schemas.messages import RemoteFile
-from schemas.ports import Account, Call, Reply
+from schemas.ports import Account, Call, Remark, Reply
 
 log = structlog.get_logger("parley.instagram")
 
@@ -78,6 +79,10 @@ class InstagramConnection:
             except DeliveryError as error:
                 log.info("seen_failed", tenant=self._account.tenant, account=self._account.name, code=error.code)
                 return
+
+    async def inspect(self) -> list[Remark]:
+        token = self._account.settings.access_token.get_secret_value()
+        return await inspected(self._graph, token, "me", frozenset(), self._tools.clock())
 
     async def close(self) -> None:
         await self._graph.close()

@@ -31,7 +31,7 @@ def said(message: Said, attached: Sequence[Attached], account: Account) -> dict[
     if (origin := _origin(message, attached)) is not None:
         payload["referral"] = origin
     if message.reply_to is not None:
-        payload["in_reply_to"] = message.reply_to.mid
+        payload["answers"] = message.reply_to.mid
     if not payload["text"] and any(each.type == "like_heart" for each in attached):
         payload["text"] = HEART
     if kind := _unsupported(message, attached, payload):

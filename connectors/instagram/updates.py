@@ -111,6 +111,7 @@ class Updates:
         payload = {
             "emoji": emoji,
             "taken_back": reaction.action == "unreact",
+            "only": True,
             "at": moment(update.timestamp, self._now),
         }
         revision = f"{emoji}:{update.sender.id}:{update.timestamp}"

@@ -13,7 +13,7 @@ from connectors.markup.dialects import Dialect
 
 _MARKS = frozenset("\\*_~`|[]")
 _AT_LINE_START = frozenset(">#-+")
-_MENTION = re.compile(r"@(?=everyone|here)|<(?=[@#:]|/[^<>\n]*:\d+>|a:|t:|id:|sound:)", re.IGNORECASE)
+_MENTION = re.compile(r"@(?=everyone|here)|<(?=[@#:]|/[^>\n]*:\d+>|a:|t:|id:|sound:)", re.IGNORECASE)
 _NAMED = re.compile(r"@(?=everyone|here)", re.IGNORECASE)
 _LANGUAGE = re.compile(r"[A-Za-z0-9+#-]{1,20}\Z")
 

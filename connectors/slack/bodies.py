@@ -95,7 +95,12 @@ def usage(request: RawRequest) -> str | None:
     """What a command without a question is answered. Raises InvalidRequest."""
     if not is_form(request) or b"command=" not in request.body:
         return None
-    fields: Mapping[str, str] = form(request)
-    if "command" not in fields or "payload" in fields or fields.get("text", "").strip():
+    fields = form(request)
+    return None if "command" not in fields or "payload" in fields else usage_of(fields)
+
+
+def usage_of(command: Mapping[str, Any]) -> str | None:
+    """The same, of a command's fields."""
+    if str(command.get("text") or "").strip():
         return None
-    return f"Write your question after the command: {fields['command']} Do you deliver to islands?"
+    return f"Write your question after the command: {command.get('command')} Do you deliver to islands?"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from datetime import datetime
+
 from connectors.slack import blocks, bodies, errors, signature, streaming
 from connectors.slack.events import from_events_api
 from connectors.slack.interactions import from_command, from_interactive
@@ -9,7 +12,20 @@ from connectors.slack.settings import SlackAccount
 from connectors.tools import Tools
 from schemas.conversation import Contact
 from schemas.messages import OutboundMessage, ReplyBegun
-from schemas.ports import Account, Call, Capabilities, Connection, Event, Pace, Policy, RawRequest, Reply, Sending
+from schemas.ports import (
+    Account,
+    Acquaintance,
+    Call,
+    Capabilities,
+    Connection,
+    Event,
+    Line,
+    Pace,
+    Policy,
+    RawRequest,
+    Reply,
+    Sending,
+)
 
 PARSERS = {"events_api": from_events_api, "interactive": from_interactive, "slash_commands": from_command}
 
@@ -73,6 +89,23 @@ class SlackChannel:
         from connectors.slack.connection import SlackConnection
 
         return SlackConnection(account, self._tools.read_file)
+
+    def streams(self, account: Account) -> bool:
+        settings: SlackAccount = account.settings
+        return settings.mode == "socket"
+
+    async def stream(self, account: Account, line: Line) -> None:
+        from connectors.slack.stream import SlackStream
+
+        await SlackStream(self, account, line).run()
+
+    def backfills(self, account: Account) -> bool:
+        return True
+
+    def backfill(self, account: Account, since: datetime, known: Acquaintance) -> AsyncIterator[list[Event]]:
+        from connectors.slack.backfill import messages
+
+        return messages(account, since, known)
 
 
 def open_channel(tools: Tools) -> SlackChannel:

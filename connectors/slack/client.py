@@ -15,21 +15,28 @@ from schemas.errors import SendDelayed, SendUnknown
 from schemas.ports import Reply
 
 ONE_CALL = aiohttp.ClientTimeout(total=14, connect=5)
-READERS = frozenset({"conversations.history", "conversations.replies", "files.info", "files.getUploadURLExternal"})
+READERS = frozenset(
+    (
+        *("conversations.history", "conversations.replies", "files.info", "files.getUploadURLExternal"),
+        "users.conversations",
+    )
+)
 """Methods that take no JSON."""
 
 
 class Client:
-    """For one account. The session is made with the first call, because there may be no loop before."""
+    """For one account, with the bot's token or that of the app. The session is made with the first call, because there
+    may be no loop before."""
 
-    def __init__(self, settings: SlackAccount) -> None:
+    def __init__(self, settings: SlackAccount, *, as_app: bool = False) -> None:
         self._settings = settings
+        self._token = settings.app_token if as_app else settings.bot_token
         self._session: aiohttp.ClientSession | None = None
         self._sdk: AsyncWebClient | None = None
 
     @property
     def token(self) -> str:
-        return self._settings.bot_token.get_secret_value()
+        return self._token.get_secret_value()
 
     @property
     def session(self) -> aiohttp.ClientSession:

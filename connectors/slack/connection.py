@@ -9,9 +9,11 @@ from connectors.slack.places import is_person, target
 from connectors.slack.settings import SlackAccount
 from schemas.errors import DeliveryError
 from schemas.messages import RemoteFile
-from schemas.ports import Account, Call, Reply
+from schemas.ports import Account, Call, Remark, Reply
 
 STATUS = "is writing …"
+SCOPES = frozenset({"chat:write", "files:read", "files:write", "im:write"})
+"""Without which messages, files or direct messages cannot be sent or fetched, whatever events are subscribed to."""
 
 
 class SlackConnection:
@@ -65,6 +67,17 @@ class SlackConnection:
             await self._client.ask("assistant.threads.setStatus", status)
         except DeliveryError:
             return
+
+    async def inspect(self) -> list[Remark]:
+        reply = await self._client.ask("auth.test", {})
+        error = failure(reply)
+        if error is not None:
+            return [Remark("fail", f"Slack refuses the token: {error.message}", "install the app anew for a bot_token")]
+        granted = {each.strip() for each in reply.headers.get("x-oauth-scopes", "").split(",")} - {""}
+        lacking = sorted(SCOPES - granted) if granted else []
+        if lacking:
+            return [Remark("fail", f"the app lacks {', '.join(lacking)}", "add these scopes and install the app anew")]
+        return [Remark("ok", "the token works, with the scopes that are needed")]
 
     async def _channel(self, channel: str) -> str | Reply:
         """A person's is the direct message with them; Slack's answer where there is none. Raises SendDelayed."""

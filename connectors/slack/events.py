@@ -189,7 +189,7 @@ def _said(message: Message, ours: Ours) -> Iterator[Event]:
     if missing or (blank(text) and not files):
         payload["unsupported"] = missing or "message"
     if at.thread and at.thread != message.ts:
-        payload["in_reply_to"] = at.thread
+        payload["answers"] = at.thread
     yield Event(topics.MESSAGE_RECEIVED, at.place, at.external_id(message.ts), payload, at.addresses)
 
 

@@ -21,6 +21,11 @@ class SlackAccount(Settings):
     app_token: SecretStr = SecretStr("")
     api_base: Address = API
 
+    @property
+    def is_called(self) -> bool:
+        """By Slack, at an address of ours."""
+        return self.mode == "http"
+
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         needed = ("bot_token", "signing_secret" if self.mode == "http" else "app_token")

@@ -5,7 +5,8 @@ A provider is a class with the methods of a channel. It is imported when the fir
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from importlib import import_module
 from typing import Any
 
@@ -13,6 +14,8 @@ from connectors.tools import Tools
 from schemas.messages import OutboundMessage
 from schemas.ports import (
     Account,
+    Acquaintance,
+    Backfilling,
     Call,
     Capabilities,
     Connection,
@@ -71,6 +74,14 @@ class WhatsAppChannel:
     def connect(self, account: Account) -> Connection:
         connection: Connection = self._of(account).connect(account)
         return connection
+
+    def backfills(self, account: Account) -> bool:
+        """Meta keeps nothing that could be asked for, and repeats what was not taken for days."""
+        return isinstance(self._of(account), Backfilling)
+
+    def backfill(self, account: Account, since: datetime, known: Acquaintance) -> AsyncIterator[list[Event]]:
+        found: AsyncIterator[list[Event]] = self._of(account).backfill(account, since, known)
+        return found
 
     def _of(self, account: Account) -> Any:
         return self._provider(account.settings.provider)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.conversation import Contact
+from schemas.errors import SendRefused
 from schemas.messages import Address
 from schemas.ports import Event
 
@@ -32,8 +33,12 @@ class Party:
 
 
 def recipient(place: str, contact: Contact | None) -> dict[str, str]:
-    """How to address a message: by the newest user id, else by the newest number. The place is only where it began."""
+    """How to address a message: by the newest user id, else by the newest number. The place is only where it began: it
+    may be a number that somebody else has by now. Raises SendRefused."""
     known = [each.value for each in contact.addresses if each.channel == CHANNEL] if contact else []
-    known = known or [place]
+    if not known:
+        if contact and (CHANNEL, place) in {(each.channel, each.value) for each in contact.left}:
+            raise SendRefused("address_left")
+        known = [place]
     user_ids = [each for each in known if not each.isdecimal()]
     return {"recipient": user_ids[-1]} if user_ids else {"to": known[-1]}

@@ -176,7 +176,7 @@ class RemoteKnowledge:
         self._api = api
         self._step = step
 
-    async def search(self, tenant: str, query: str, *, k: int = 8, wait: float = 0.25) -> Found:
+    async def search(self, tenant: str, query: str, *, k: int = 8, wait: float = 0.25, channel: str = "") -> Found:
         from schemas.ports import Found, Passage
 
         self._step("")

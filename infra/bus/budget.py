@@ -26,9 +26,11 @@ class Bounds:
     commit_every: float = 0.5
     attempts: int = 5
     poll: float = 0.1
-    polled: int = 100
+    polled: int = 32
     """Records taken in one go: so many lanes may begin in one turn of the loop. Also what ``bytes_held`` and ``span``
     may be exceeded by."""
+    rest: float = 0.004
+    """After as many as that have come, so that lanes which are under way go on while thousands begin."""
     brought_back: int = 10
     """Parked records that a lane gets in any case, also when the others leave no room: so many more may be held for
     every lane that works."""

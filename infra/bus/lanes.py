@@ -61,6 +61,7 @@ class Lanes:
         self._paused: set[TopicPartition] = set()
         self._pauses_unknown = True
         self._committed_at = 0.0
+        self._committing: asyncio.Task[None] | None = None
         self._subscription: Subscription | None = None
         self._stopping = asyncio.Event()
 
@@ -89,9 +90,13 @@ class Lanes:
         try:
             while not self._stopping.is_set():
                 await self._pump(subscription, dispatch)
+            if self._committing is not None:
+                await asyncio.wait({self._committing})  # an older offset must not come behind the last ones
             await self.revoked(frozenset(self._assignments))
         finally:
             self._stopping.set()
+            if self._committing is not None:
+                self._committing.cancel()
             await self._forget(self._assignments.keys())
             await subscription.close()
 
@@ -139,17 +144,23 @@ class Lanes:
             self._reopen(dispatch)
         self._apply_pauses(subscription, dispatch)
         dispatch.tick()
+        rest = 0.0  # even then: a poll that finds records at once must not keep the lanes from running
         try:
             room = dispatch.budget.room(self.bounds)
-            self._take(dispatch, await subscription.poll(max_records=room, timeout=self.bounds.poll))
+            records = await subscription.poll(max_records=room, timeout=self.bounds.poll)
+            self._take(dispatch, records)
+            rest = self.bounds.rest if len(records) >= self.bounds.polled else 0.0
             if asyncio.get_running_loop().time() - self._committed_at >= self.bounds.commit_every:
+                self._committed_at = asyncio.get_running_loop().time()
                 for assignment in self._assignments.values():
                     dispatch.relieve(assignment)
-                await self._commit(list(self._assignments.values()))
+                if self._committing is None or self._committing.done():
+                    # Beside the polling: what comes meanwhile need not wait for the broker's word.
+                    self._committing = dispatch.spawn(self._commit(list(self._assignments.values())))
         except BusUnavailable as error:
             log.warning("bus_unavailable", group=self._group, reason=str(error))
             await asyncio.sleep(random.uniform(0.1, 0.5))
-        await asyncio.sleep(0)  # a poll that finds records at once must not keep the lanes from running
+        await asyncio.sleep(rest)
 
     def _take(self, dispatch: Dispatch, records: Sequence[Record]) -> None:
         for record in records:
@@ -261,7 +272,6 @@ class Lanes:
                 log.error("handlers_ignore_cancellation", group=self._group, lanes=len(deaf))
 
     async def _commit(self, assignments: Sequence[Assignment]) -> None:
-        self._committed_at = asyncio.get_running_loop().time()
         due = {a.source: offset for a in assignments if not a.gone and (offset := a.prefix.due()) is not None}
         if not due or self._subscription is None:
             return

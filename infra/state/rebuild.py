@@ -30,6 +30,7 @@ from infra.state.tail import Tail, line
 from infra.state.writes import Writes
 from schemas import topics
 from schemas.conversation import Contact, DeadLetter, Delivered, Snapshot, Turn
+from schemas.facts import FilesStored
 from schemas.messages import InboundMessage, MessageDeleted, MessageEdited, OutboundMessage, Receipt
 from schemas.ports import Bus, Record
 from schemas.ports import Rebuild as RebuildPort
@@ -53,6 +54,7 @@ _WANTED: dict[str, type[BaseModel]] = {
     topics.MESSAGE_SEND: OutboundMessage,
     topics.RECEIPT_RECORDED: Receipt,
     topics.DELIVERY_RECORDED: Delivered,
+    topics.FILES_STORED: FilesStored,
     topics.TURN_COMPLETED: Turn,
     topics.DEADLETTER_RECORDED: DeadLetter,
 }

@@ -8,10 +8,12 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import get_args
+
+import orjson
 
 from schemas import ids, topics
 from schemas.conversation import (
@@ -20,12 +22,13 @@ from schemas.conversation import (
     Delivered,
     Owner,
     OwnerChanged,
+    PackedSnapshot,
     PendingRecord,
     Snapshot,
 )
 from schemas.envelope import Envelope, envelope
 from schemas.errors import InvalidRequest
-from schemas.messages import MessageState, OutboundMessage, TranscriptMessage
+from schemas.messages import Attachment, MessageState, OutboundMessage, TranscriptMessage
 from schemas.ports import SendVerdict
 
 OWNERS: tuple[Owner, ...] = get_args(Owner)
@@ -156,6 +159,13 @@ def fingerprint(message: TranscriptMessage) -> str:
     return hashlib.sha256("".join(f"{len(part)}:{part}|" for part in parts).encode()).hexdigest()[:32]
 
 
+def attached(message: TranscriptMessage, attachments: Sequence[Attachment]) -> TranscriptMessage:
+    """What ``Transcript.attach`` makes of the message: files are attached once, and taken away for good."""
+    if attachments and (message.attachments or message.state == "deleted"):
+        return message
+    return message.model_copy(update={"attachments": list(attachments)})
+
+
 ERASED = ""
 """The fingerprint of an erased message: nothing derived from its text stays, and any repeat of its id is taken."""
 
@@ -221,7 +231,7 @@ def snapshot_of(
     """``handled`` are ``(event id, microseconds)``, ``seqs`` ``(message id, number)``, ``outbox`` in commit order."""
     oldest_first = sorted(handled, key=itemgetter(1, 0))
     rising = sorted(seqs, key=itemgetter(1))[-RECENT_SEQS:]
-    # Made in one go: every turn makes one, perhaps with hundreds of ids, and one by one takes three times as long.
+    # Made in one go: there may be hundreds of ids, and one by one takes three times as long.
     return Snapshot.model_validate(
         {
             "conversation": conversation,
@@ -230,6 +240,24 @@ def snapshot_of(
             "outbox": [{"headers": event.headers(), "data": event.data or b""} for event in outbox],
         }
     )
+
+
+def packed_snapshot(
+    conversation: Conversation,
+    handled: Iterable[tuple[str, int]],
+    seqs: Iterable[tuple[str, int]],
+    outbox: Iterable[Envelope],
+) -> PackedSnapshot:
+    """What ``snapshot_of`` makes, written down."""
+    oldest_first = sorted(handled, key=itemgetter(1, 0))
+    rising = sorted(seqs, key=itemgetter(1))[-RECENT_SEQS:]
+    fields = {
+        "conversation": orjson.Fragment(conversation.__pydantic_serializer__.to_json(conversation)),
+        "handled": [{"id": event, "at": moment(at)} for event, at in oldest_first],
+        "recent": [{"id": id_, "seq": seq} for id_, seq in rising],
+        "outbox": [{"headers": event.headers(), "data": (event.data or b"").decode()} for event in outbox],
+    }
+    return PackedSnapshot(conversation, orjson.dumps(fields, option=orjson.OPT_UTC_Z))
 
 
 def supersedes(new: Conversation, old: Conversation | None) -> bool:

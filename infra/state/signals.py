@@ -47,6 +47,9 @@ class ProcessSignals:
         self._readers: dict[str, WeakSet[Reader]] = {}
 
     async def publish(self, topic: str, payload: bytes) -> None:
+        self.tell(topic, payload)
+
+    def tell(self, topic: str, payload: bytes) -> None:
         for reader in self._live(topic):
             reader.put(payload)
 

@@ -13,7 +13,9 @@ from pydantic import BaseModel, ValidationError
 from infra.state import rules
 from schemas import topics
 from schemas.conversation import Delivered, Snapshot, Turn
+from schemas.facts import FilesStored
 from schemas.messages import (
+    Attachment,
     InboundMessage,
     MessageDeleted,
     MessageEdited,
@@ -39,6 +41,7 @@ _OF_DELIVERY: dict[str, MessageState] = {
 class Tail:
     __slots__ = (
         "_by_external_id",
+        "_files",
         "_first_seen",
         "_head",
         "_met",
@@ -46,7 +49,6 @@ class Tail:
         "_named_since",
         "_numbers",
         "_receipts",
-        "_sent_as",
         "_sent_as",
         "_states",
         "_texts",
@@ -64,6 +66,7 @@ class Tail:
         self._first_seen: dict[str, int] = {}  # messages without a number yet → their place in time
         self._states: dict[str, MessageState] = {}
         self._texts: dict[str, str] = {}
+        self._files: dict[str, list[Attachment]] = {}
         self._by_external_id: dict[str, str] = {}
         self._receipts: dict[str, MessageState] = {}  # by the vendor's id
         self._up_to: dict[MessageState, int] = {}
@@ -72,7 +75,7 @@ class Tail:
     @property
     def size(self) -> int:
         """Roughly how much it keeps, in messages; an empty one weighs as much as two."""
-        return 2 + len(self._first_seen) + len(self._named)
+        return 2 + len(self._first_seen) + len(self._named) + len(self._files)
 
     def see(self, payload: BaseModel, timestamp_ms: int) -> None:
         """Take note of a payload of any kind; ``timestamp_ms`` is when it came onto the log."""
@@ -89,11 +92,21 @@ class Tail:
                 self._see_delivery(payload)
             case Receipt():
                 self._see_receipt(payload)
-            case MessageEdited():
-                self._texts[payload.message_id] = payload.text
-            case MessageDeleted():
-                self._texts[payload.message_id] = ""
-                self._raise(payload.message_id, "deleted")
+            case FilesStored():
+                self._see_files(payload)
+            case MessageEdited() | MessageDeleted():
+                self._see_change(payload)
+
+    def _see_change(self, change: MessageEdited | MessageDeleted) -> None:
+        self._texts[change.message_id] = change.text if isinstance(change, MessageEdited) else ""
+        if isinstance(change, MessageDeleted):
+            self._raise(change.message_id, "deleted")
+
+    def _see_files(self, stored: FilesStored) -> None:
+        """The first word on a message's files stays; what a voice note says gives way to what was changed since."""
+        self._files.setdefault(stored.message_id, stored.attachments)
+        if stored.text:
+            self._texts.setdefault(stored.message_id, stored.text)
 
     def _see_message(self, id_: str, timestamp_ms: int) -> None:
         """Repeats count where they first appeared; of the same millisecond the one that was read first is earlier."""
@@ -182,7 +195,9 @@ class Tail:
         state = _highest(message.state, [self._states.get(id_, message.state)])
         if message.author.kind != "contact":
             state = _highest(state, (receipt for receipt, up_to in self._up_to.items() if seq <= up_to))
-        return message.model_copy(update={"seq": seq, "state": state, "text": self._texts.get(id_, message.text)})
+        files = [] if state == "deleted" else self._files.get(id_, message.attachments)
+        text = self._texts.get(id_, message.text)
+        return message.model_copy(update={"seq": seq, "state": state, "text": text, "attachments": files})
 
     def _raise(self, id_: str, state: MessageState) -> None:
         known = self._states.get(id_)
@@ -198,8 +213,11 @@ def _highest(state: MessageState, others: Iterable[MessageState]) -> MessageStat
 
 
 def is_line(message: InboundMessage | OutboundMessage) -> bool:
-    """Whether a message on the log belongs to the transcript: what is for the desk alone does not."""
-    return isinstance(message, InboundMessage) or message.purpose != "desk"
+    """Whether a message on the log belongs to the transcript: what is for the desk alone does not, nor does what a
+    person of ours said, where it is on its way to the contact as a message of its own."""
+    if isinstance(message, InboundMessage):
+        return message.author.kind == "contact" or message.shown
+    return message.purpose != "desk"
 
 
 def line(message: InboundMessage | OutboundMessage) -> TranscriptMessage:

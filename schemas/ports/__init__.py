@@ -10,7 +10,18 @@ Shared rules
 - Ids are strings; a conversation id decides the shard (murmur2 mod 256) and the partition.
 """
 
-from schemas.ports.agent import Draft, Found, Knowledge, Model, Passage, Question
+from schemas.ports.agent import (
+    Draft,
+    FetchFile,
+    Found,
+    Knowledge,
+    Model,
+    Passage,
+    Question,
+    Transcribe,
+    Transcriber,
+    Wordless,
+)
 from schemas.ports.bus import (
     Batch,
     Bus,
@@ -35,23 +46,28 @@ from schemas.ports.channel import (
     Doubt,
     Event,
     Fetcher,
+    Inspectable,
+    LiveReplies,
     Lookup,
     Pace,
     Policy,
     RawRequest,
+    Remark,
     Reply,
     Seer,
     Sending,
-    Streamer,
     StreamRules,
 )
-from schemas.ports.conversations import Begun, Committed, Contacts, Conversations, Owned, Page, Transcript
+from schemas.ports.conversations import Begun, Change, Committed, Contacts, Conversations, Owned, Page, Transcript
 from schemas.ports.delivery import DeadLetters, Deliveries, Parking, SendVerdict, Turns
 from schemas.ports.sharing import Blobs, Heads, Leases, Limiter, Metrics, Signals
 from schemas.ports.state import Rebuild, State
+from schemas.ports.streaming import Acquaintance, Backfilling, Line, Streaming
 
 __all__ = [
     "Account",
+    "Acquaintance",
+    "Backfilling",
     "Batch",
     "Begun",
     "Blobs",
@@ -59,6 +75,7 @@ __all__ = [
     "Call",
     "Capabilities",
     "Challenged",
+    "Change",
     "Channel",
     "Clock",
     "Committed",
@@ -71,15 +88,19 @@ __all__ = [
     "Doubt",
     "Draft",
     "Event",
+    "FetchFile",
     "Fetcher",
     "Follower",
     "Found",
     "GiveUp",
     "Heads",
+    "Inspectable",
     "Knowledge",
     "LaneHandler",
     "Leases",
     "Limiter",
+    "Line",
+    "LiveReplies",
     "Lookup",
     "Metrics",
     "Model",
@@ -95,6 +116,7 @@ __all__ = [
     "RebalanceListener",
     "Rebuild",
     "Record",
+    "Remark",
     "Reply",
     "Seer",
     "SendVerdict",
@@ -102,9 +124,12 @@ __all__ = [
     "Signals",
     "State",
     "StreamRules",
-    "Streamer",
+    "Streaming",
     "Subscription",
     "TopicPartition",
+    "Transcribe",
+    "Transcriber",
     "Transcript",
     "Turns",
+    "Wordless",
 ]

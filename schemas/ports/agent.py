@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
-from schemas.conversation import Document
-from schemas.messages import AuthorKind, Choice, Citation, TranscriptMessage
+from schemas.conversation import Document, Origin
+from schemas.messages import Attachment, AuthorKind, Choice, Citation, RemoteFile, TranscriptMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,9 @@ class Found:
 
 
 class Knowledge(Protocol):
-    async def search(self, tenant: str, query: str, *, k: int = 8, wait: float = 0.25) -> Found:
-        """Waits up to ``wait`` seconds for the newest write of the tenant to be searchable."""
+    async def search(self, tenant: str, query: str, *, k: int = 8, wait: float = 0.25, channel: str = "") -> Found:
+        """Waits up to ``wait`` seconds for the newest write of the tenant to be searchable. Searches for different
+        tenants, and for different channels of one, take turns."""
 
     async def documents(self, tenant: str) -> list[Document]: ...
     async def document(self, tenant: str, document: str) -> Document | None: ...
@@ -45,15 +46,22 @@ class Knowledge(Protocol):
         """Returns once every tenant's documents are searchable."""
 
 
+Wordless = Literal["", "voice", "file", "missing", "unsupported"]
+"""``missing``: files, none of which could be had."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a model is asked: the new messages folded to one text, the talk before, and what was found."""
+    """What a model is asked: the new messages folded to one text, the talk before, and what was found. ``files`` came
+    with the messages; ``wordless`` says what they are when there is no text at all."""
 
     tenant: str
     text: str
     history: Sequence[TranscriptMessage]
     found: Found
     locale: str = ""
+    files: Sequence[Attachment] = ()
+    wordless: Wordless = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,22 @@ class Draft:
     author: AuthorKind = "agent"
     handoff: bool = False
     reasons: list[str] = field(default_factory=list)
+
+
+FetchFile = Callable[[Origin, RemoteFile], Awaitable[Attachment]]
+"""Fetch from the vendor what a contact sent, and store it. Raises a RequestError or DeliveryError (also TimeoutError)
+when it cannot be had, Unavailable when it cannot be stored now."""
+
+Transcribe = Callable[[str, Attachment], Awaitable[str]]
+"""What a stored voice note of a tenant says; empty when nothing can be understood, as is whatever it raises."""
+
+
+class Transcriber(Protocol):
+    """Listens to voice notes. Found by its entry point in the group ``parley.transcribers``, and made without
+    arguments."""
+
+    async def transcribe(self, data: bytes, type: str) -> str:
+        """``type``: what the bytes are, such as ``audio/ogg``."""
 
 
 class Model(Protocol):

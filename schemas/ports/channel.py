@@ -184,7 +184,7 @@ class StreamRules:
 
 
 @runtime_checkable
-class Streamer(Protocol):
+class LiveReplies(Protocol):
     """A channel that shows a reply while it is written, and then replaces it by the whole. Its connections carry these
     calls out like any other, and ``judge`` reads their answers. All of it is pure."""
 
@@ -219,6 +219,23 @@ class Seer(Protocol):
 
     async def seen(self, place: str, external_id: str) -> None:
         """Best effort; raises nothing but what a bug raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One thing a vendor says about an account; ``fix`` says what to do about it."""
+
+    status: Literal["ok", "warn", "fail"]
+    detail: str
+    fix: str = ""
+
+
+@runtime_checkable
+class Inspectable(Protocol):
+    """A connection that can ask the vendor whether the account is set up as it must be."""
+
+    async def inspect(self) -> list[Remark]:
+        """Shows nothing to anybody. Raises a DeliveryError when the vendor cannot be asked."""
 
 
 @runtime_checkable

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
-from schemas.conversation import Contact, Conversation, Facts, Origin, Owner, Snapshot, Turn
+from schemas.conversation import Contact, Conversation, Facts, Origin, Owner, PackedSnapshot, Snapshot, Turn
 from schemas.envelope import Envelope
-from schemas.messages import Address, MessageState, TranscriptMessage
+from schemas.messages import Address, Attachment, MessageState, TranscriptMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Committed:
     """What became of a commit. ``snapshot`` is the conversation in the same step; None when it was ``stale``."""
 
     verdict: Literal["committed", "stale"]
-    snapshot: Snapshot | None = None
+    snapshot: PackedSnapshot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,8 @@ class Conversations(Protocol):
         """The outbox, in commit order."""
 
     async def published(self, conversation: str, event_ids: Sequence[str], *, turns: Sequence[Turn] = ()) -> None:
-        """Remove these from the outbox, and in the same step do what ``Turns.add`` does with each of ``turns``."""
+        """Remove these from the outbox, and in the same step do what ``Turns.add`` does with each of ``turns``, whose
+        records (``ids.turn_record_id``) are among these events."""
 
     async def unpublished(self, *, before: datetime, limit: int) -> list[str]:
         """Conversations whose outbox has held something since before ``before``."""
@@ -118,13 +119,38 @@ class Conversations(Protocol):
         """How many conversations each kind of owner has, over all tenants."""
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What the vendor says about a contact, and when. ``moved``: all addresses of the call are one contact's, of which
+    ``left`` are theirs no more. ``opted_out`` None: nothing was said about that."""
+
+    at: datetime
+    moved: bool = False
+    left: Sequence[Address] = ()
+    name: str = ""
+    opted_out: bool | None = None
+
+
 class Contacts(Protocol):
     async def resolve(
-        self, tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address], *, now: datetime
+        self,
+        tenant: str,
+        channel: str,
+        account: str,
+        place: str,
+        addresses: Sequence[Address],
+        *,
+        now: datetime,
+        change: Change | None = None,
     ) -> tuple[Contact, str]:
-        """Atomically find or make the contact behind any of these addresses, and the conversation at its place:
+        """Atomically find or make the contact behind these addresses, and the conversation at its place:
         ``(contact, conversation id)``. A later call with a new alias leads to the same conversation. An address's
-        assurance only rises."""
+        assurance only rises.
+
+        The first address says who it is, the others are aliases. One that leads to somebody who is known by other
+        addresses too has changed hands: it becomes this contact's, and leads to nothing that was said before. When the
+        contact ``moved`` all are theirs, and who was known by a new one before the move is somebody else. A ``change``
+        that is older than the last one changes nothing."""
 
     async def get(self, tenant: str, contact: str) -> Contact | None: ...
 
@@ -140,6 +166,12 @@ class Transcript(Protocol):
 
     async def edit(self, conversation: str, message_id: str, text: str) -> bool:
         """Replace (or with "" erase) the text. False when the message is unknown."""
+
+    async def attach(
+        self, conversation: str, message_id: str, attachments: Sequence[Attachment]
+    ) -> TranscriptMessage | None:
+        """Give a message its attachments, unless it has some or is deleted; none take them all away. Returns the
+        message as it is then, None when it is unknown."""
 
     async def find(self, conversation: str, message_id: str) -> TranscriptMessage | None: ...
     async def read(self, conversation: str, *, after: int = 0, limit: int = 200) -> list[TranscriptMessage]: ...

@@ -20,11 +20,21 @@ class Leases(Protocol):
 
     async def release(self, name: str, holder: str) -> None: ...
 
+    async def leave(self, name: str, token: int, note: str) -> bool:
+        """Keep a note for whoever holds the lease next, in the place of the one before. False, and nothing changed,
+        when ``token`` is not that of the present holder."""
+
+    async def note(self, name: str) -> str:
+        """The note that was left last; empty when there is none."""
+
 
 class Signals(Protocol):
     """Ephemeral fan-out between processes. Lossy: whoever needs the truth re-reads it every 2 s."""
 
     async def publish(self, topic: str, payload: bytes) -> None: ...
+    def tell(self, topic: str, payload: bytes) -> None:
+        """Publish without waiting: for what nobody misses. Never raises."""
+
     def subscribe(self, topic: str) -> AsyncIterator[bytes]:
         """Ends when the iterator is closed. A slow reader loses the oldest payloads, never blocks a publisher."""
 

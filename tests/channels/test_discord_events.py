@@ -81,7 +81,7 @@ async def test_words_a_reply_and_a_thread(ear: Ear) -> None:
         "Mia",
     )
     await ear.server.say("mia", "and wet", reply_to=said)
-    assert (await ear.message())["in_reply_to"] == said
+    assert (await ear.message())["answers"] == said
     home, mia = ear.server.world.home, ear.server.world.user("mia")
     thread = ear.server.channels.make_thread(home, "ferns", mia)
     ear.server.move("mia", thread)
@@ -149,7 +149,7 @@ async def test_files_a_voice_a_sticker_a_poll_and_a_forward(ear: Ear) -> None:
     server.people.forward(mia, place, said)
     forwarded = await ear.message()
     assert (forwarded["text"], len(forwarded["files"])) == ("look", 2)
-    assert "in_reply_to" not in forwarded
+    assert "answers" not in forwarded
 
 
 async def test_programs_and_notes_of_discord_say_nothing(ear: Ear) -> None:

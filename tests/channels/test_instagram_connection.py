@@ -246,7 +246,7 @@ async def test_everything_a_person_does_has_its_event(bench: Bench) -> None:
         ("receipt.recorded.v1", sent),
         ("message.deleted.v1", first),
     ]
-    assert events[0].payload["in_reply_to"] == sent
+    assert events[0].payload["answers"] == sent
     assert (events[6].payload["author"].kind, events[6].payload["text"]) == ("person", "This is Ben.")
     assert {event.place for event in events} == {vendor.place("anna")}
 

@@ -75,7 +75,7 @@ class World:
         self.bench.receiver.requests.clear()
         topic = topics.inbound(self.bench.vendor.name)
         records = [record async for record in await self.bus.read(topic)]
-        await Receipts(state=state, clock=self.clock).handle(OneBatch(self.conversation, records))
+        await Receipts(bus=self.bus, state=state, clock=self.clock).handle(OneBatch(self.conversation, records))
         for record in records:
             await self._remember(Envelope.from_wire(record.headers, record.value))
         self.conversation = self.conversation or accepted[0].conversation

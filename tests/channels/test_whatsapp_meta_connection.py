@@ -59,7 +59,7 @@ async def test_a_choice_that_is_picked_comes_back_as_this_choice_of_this_message
     (received,) = of_type(await bench.events(), topics.MESSAGE_RECEIVED)
     choice = received.payload["choice"]
     assert (choice.in_reply_to, choice.id, received.payload["text"]) == (MARKER, "person", "Ask a person")
-    assert received.payload["in_reply_to"] == shown_id
+    assert received.payload["answers"] == shown_id
 
 
 async def test_a_file_is_uploaded_and_shown_with_the_words_below_it(bench: Bench) -> None:
@@ -242,7 +242,7 @@ async def test_everything_a_customer_does_has_its_event(bench: Bench) -> None:
         ("reaction.changed.v1", sent),
         ("message.deleted.v1", first),
     ]
-    assert events[0].payload["in_reply_to"] == sent
+    assert events[0].payload["answers"] == sent
     assert [event.payload.get("taken_back") for event in events[2:4]] == [False, True]
     assert (events[5].payload["author"].kind, events[5].payload["text"]) == ("person", "This is Ben.")
     assert {event.place for event in events} == {vendor.person("anna").user_id}

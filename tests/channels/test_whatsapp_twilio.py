@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.whatsapp.identity import recipient as by_meta
 from connectors.whatsapp.twilio.choices import opened as picked
 from connectors.whatsapp.twilio.choices import payload
 from connectors.whatsapp.twilio.errors import REASONS, shown
@@ -126,6 +127,17 @@ def test_a_message_goes_to_the_number_where_one_is_known(place: str, known: list
     addresses.append(Address(channel="slack", value="491519999999"))
     assert recipient(place, Contact(id="c", tenant="shop", addresses=addresses, created_at=NOW)) == expected
     assert recipient(place, None) == f"whatsapp:{'+' if place.isdigit() else ''}{place}"
+
+
+def test_nothing_goes_to_a_number_that_the_contact_has_left() -> None:
+    left = [Address(channel="whatsapp", value="491511")]
+    user, number = (Address(channel="whatsapp", value=value) for value in ("DE.user1", "491522"))
+    moved = Contact(id="c", tenant="shop", addresses=[user, number], left=left, created_at=NOW)
+    assert recipient("491511", moved) == "whatsapp:+491522"
+    assert by_meta("491511", moved.model_copy(update={"addresses": [number]})) == {"to": "491522"}
+    for ask in (recipient, by_meta):
+        with pytest.raises(SendRefused, match="address_left"):
+            ask("491511", moved.model_copy(update={"addresses": []}))
 
 
 # ── Whatever comes ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -220,7 +220,7 @@ async def test_buttons_and_lists_come_back_as_the_choice_that_was_picked(setting
         (ID, "person"),
         (ID, "t9"),
     ]
-    assert [event.payload["in_reply_to"] for event in picked] == [first, second]
+    assert [event.payload["answers"] for event in picked] == [first, second]
 
 
 async def test_a_form_is_made_once_for_all_messages_of_its_shape(setting: Setting) -> None:

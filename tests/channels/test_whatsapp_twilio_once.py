@@ -137,7 +137,9 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             account_of=lambda *name: account,
         )
         made.append(
-            World(vendor, account, outbound, Receipts(state=state, clock=clock), state, conversation, contact.id)
+            World(
+                vendor, account, outbound, Receipts(bus=bus, state=state, clock=clock), state, conversation, contact.id
+            )
         )
         yield made[0]
         await outbound.close()

@@ -65,11 +65,16 @@ def request(case: Path) -> tuple[RawRequest, dict[str, Any]]:
     return raw, told
 
 
+def moment(told: dict[str, Any]) -> datetime:
+    """When a fixture's request comes."""
+    return datetime.fromisoformat(told["now"]) if "now" in told else NOW
+
+
 def events(channel: str, case: Path) -> Any:
     """As JSON: what is found, what is answered at once, or the error."""
     raw, told = request(case)
     opened_channel, clock = opened(channel)
-    clock.now = datetime.fromisoformat(told["now"]) if "now" in told else NOW
+    clock.now = moment(told)
     called = account(channel, told.get("account", ""))
     try:
         opened_channel.verify(raw, called)

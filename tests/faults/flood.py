@@ -10,25 +10,27 @@ from schemas.messages import InboundMessage
 from tests.harness.installation import QUESTIONS
 
 
-def flood(tenant: str, *, conversations: int, each: int, first: int = 0) -> list[Envelope]:
+def flood(
+    tenant: str, *, conversations: int, each: int, first: int = 0, channel: str = "web", account: str = "main"
+) -> list[Envelope]:
     """``each`` messages in each of the conversations, in turn, as the edge would have written them. ``first`` is the
     number of the first conversation."""
     places = [f"flood-{n}" for n in range(first, first + conversations)]
-    return [_said(tenant, place, number) for number in range(each) for place in places]
+    return [_said(tenant, channel, account, place, number) for number in range(each) for place in places]
 
 
 def conversation(tenant: str, place: str) -> str:
     return ids.conversation_id(tenant, "web", "main", place)
 
 
-def _said(tenant: str, place: str, number: int) -> Envelope:
+def _said(tenant: str, channel: str, account: str, place: str, number: int) -> Envelope:
     now = datetime.now(UTC)
-    event = ids.event_id(tenant, "web", "main", place, str(number), "message.received")
+    event = ids.event_id(tenant, channel, account, place, str(number), "message.received")
     message = InboundMessage(
         id=event,
         external_id=str(number),
         place=place,
-        contact_id=ids.contact_id(tenant, "web", place),
+        contact_id=ids.contact_id(tenant, channel, place),
         text=f"{QUESTIONS[number % len(QUESTIONS)]} ({number})",
         sent_at=now,
     )
@@ -37,10 +39,10 @@ def _said(tenant: str, place: str, number: int) -> Envelope:
         message,
         id=event,
         time=now,
-        source=f"/connectors/web/{tenant}/main",
+        source=f"/connectors/{channel}/{tenant}/{account}",
         tenant=tenant,
-        channel="web",
-        account="main",
-        conversation=conversation(tenant, place),
+        channel=channel,
+        account=account,
+        conversation=ids.conversation_id(tenant, channel, account, place),
         correlation_id=event,
     )

@@ -1,6 +1,7 @@
 """Mutated requests over real sockets, against every route of a running installation.
 
 python -m tests.fuzz [--count 1000000] [--seed N] [--processes 2] [--seconds N]
+python -m tests.fuzz payloads [--channel slack] [--count 100000] [--sockets 10000] [--seed N]
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.fuzz import payloads
 from tests.fuzz.campaign import campaign
 from tests.harness.processes import Nursery
 
@@ -42,4 +44,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(payloads.main(sys.argv[2:]) if sys.argv[1:2] == ["payloads"] else main())

@@ -13,8 +13,8 @@ import aiohttp
 
 from tests.bench.machine import resident_bytes
 from tests.bench.stage import tenants
-from tests.fuzz.hunt import Catch, Task, hunt
-from tests.fuzz.seeds import Seed, World, seeds_of
+from tests.fuzz.hunt import Catch, Task, Visitor, hunt
+from tests.fuzz.seeds import World, seeds_of
 from tests.harness.client import Contact
 from tests.harness.installation import ADMIN_TOKEN, Installation
 from tests.harness.processes import Nursery
@@ -63,30 +63,31 @@ async def campaign(
     await installation.start(flags=["--log-level", "error"])
     try:
         async with aiohttp.ClientSession() as http:
-            seeds, visitor, message = await _survey(installation, http)
+            visitors = [await _visitor(installation, http) for _ in range(processes * lines)]
         server = installation.roles["dev"]
         before = resident_bytes(server.pid)
         tasks = [
-            Task(server.port, tuple(seeds), visitor, message, seed, number, count // processes, lines, seconds)
+            Task(server.port, tuple(visitors[number::processes]), seed, number, count // processes, seconds)
             for number in range(processes)
         ]
         catch = await _run(tasks)
         alive = server.alive
         grown = resident_bytes(server.pid) - before if alive else 0
-        return Outcome(seed, catch, grown, len(seeds), alive)
+        return Outcome(seed, catch, grown, len(visitors[0].seeds), alive)
     finally:
         await installation.stop()
 
 
-async def _survey(installation: Installation, http: aiohttp.ClientSession) -> tuple[list[Seed], str, str]:
-    """A seed for every operation the running process documents, and somebody who has been answered once."""
+async def _visitor(installation: Installation, http: aiohttp.ClientSession) -> Visitor:
+    """Has been answered once; with a seed for every operation that the running process documents."""
     contact = Contact(installation.base, http, "fuzz")
     await contact.open()
     said = await contact.say("Do you add a heat pack in winter?")
     reply = await contact.answered(said.message_id)
     async with http.get(f"{installation.base}/v1/openapi.json") as answer:
         openapi: dict[str, Any] = await answer.json()
-    return seeds_of(openapi, World(contact.token, ADMIN_TOKEN, contact.conversation)), contact.token, reply["id"]
+    seeds = seeds_of(openapi, World(contact.token, ADMIN_TOKEN, contact.conversation))
+    return Visitor(contact.token, reply["id"], tuple(seeds))
 
 
 async def _run(tasks: list[Task]) -> Catch:

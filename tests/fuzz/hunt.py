@@ -23,17 +23,24 @@ INSIDES = (b"Traceback", b"pydantic", b'File "', b"sqlite3.")
 
 
 @dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody who has been answered once, and what they may ask of every route."""
+
+    token: str
+    message_id: str
+    seeds: tuple[Seed, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
-    """What one process does. ``number`` makes its randomness its own."""
+    """What one process does: a line for each visitor, because the messages of one conversation wait for each other.
+    ``number`` makes its randomness its own."""
 
     port: int
-    seeds: tuple[Seed, ...]
-    visitor: str
-    message_id: str
+    visitors: tuple[Visitor, ...]
     seed: int
     number: int
     count: int
-    lines: int = 6
     seconds: float = 1e9
 
 
@@ -73,27 +80,27 @@ def hunt(task: Task) -> Catch:
 async def _hunt(task: Task) -> Catch:
     catch, begun = Catch(), time.monotonic()
     async with asyncio.TaskGroup() as group:
-        for number in range(task.lines):
-            group.create_task(_line(task, catch, random.Random(f"{task.seed}:{task.number}:{number}")))
+        for number, visitor in enumerate(task.visitors):
+            group.create_task(_line(task, visitor, catch, random.Random(f"{task.seed}:{task.number}:{number}")))
     catch.seconds = time.monotonic() - begun
     return catch
 
 
-async def _line(task: Task, catch: Catch, rng: random.Random) -> None:
+async def _line(task: Task, visitor: Visitor, catch: Catch, rng: random.Random) -> None:
     line, batches, until = Line(task.port), 0, time.monotonic() + task.seconds
     while catch.sent < task.count and time.monotonic() < until:
         batches += 1
         if batches % SOUND_EVERY == 0:
-            await _sound(task, catch, line, rng)
+            await _sound(visitor, catch, line, rng)
         elif rng.random() < SOCKET_SHARE:
-            await _frames(task, catch, rng)
+            await _frames(task.port, visitor, catch, rng)
         else:
-            await _requests(task, catch, line, rng)
+            await _requests(visitor, catch, line, rng)
     line.close()
 
 
-async def _requests(task: Task, catch: Catch, line: Line, rng: random.Random) -> None:
-    drafts = [mutated(rng.choice(task.seeds), rng) for _ in range(PIPELINED)]
+async def _requests(visitor: Visitor, catch: Catch, line: Line, rng: random.Random) -> None:
+    drafts = [mutated(rng.choice(visitor.seeds), rng) for _ in range(PIPELINED)]
     left = [(draft, draft.wire(rng)) for draft in drafts if draft.whole]
     while left:
         # Where the server ends the connection after an answer, what was behind it is sent again.
@@ -138,14 +145,14 @@ def _judge(catch: Catch, answer: Answer, request: bytes) -> None:
         catch.complain(f"our insides in an answer {answer.body[:200]!r}", request)
 
 
-async def _frames(task: Task, catch: Catch, rng: random.Random) -> None:
+async def _frames(port: int, visitor: Visitor, catch: Catch, rng: random.Random) -> None:
     last, ending = b"", "goes on"
     try:
-        socket = await ChatSocket.open(task.port)
+        socket = await ChatSocket.open(port)
         try:
-            await socket.greet(task.visitor)
+            await socket.greet(visitor.token)
             for _ in range(rng.randint(1, PER_SOCKET)):
-                last, ending = hostile_frame(rng, task.message_id)
+                last, ending = hostile_frame(rng, visitor.message_id)
                 socket.send(last)
                 catch.sent += 1
                 catch.statuses["frame"] += 1
@@ -165,10 +172,10 @@ async def _frames(task: Task, catch: Catch, rng: random.Random) -> None:
         catch.complain(f"no socket ({error!r})", last)
 
 
-async def _sound(task: Task, catch: Catch, line: Line, rng: random.Random) -> None:
+async def _sound(visitor: Visitor, catch: Catch, line: Line, rng: random.Random) -> None:
     """Valid requests in between are served as ever."""
-    posts = next(seed for seed in task.seeds if seed.method == "POST" and seed.path.endswith("/plantstore/messages"))
-    reads = next(seed for seed in task.seeds if seed.method == "GET" and seed.path.endswith("/plantstore/messages"))
+    posts = next(seed for seed in visitor.seeds if seed.method == "POST" and seed.path.endswith("/plantstore/messages"))
+    reads = next(seed for seed in visitor.seeds if seed.method == "GET" and seed.path.endswith("/plantstore/messages"))
     line.close()
     wires = [valid(posts, rng).wire(rng), valid(reads, rng).wire(rng)]
     try:

@@ -77,7 +77,8 @@ def _adjust() -> None:
     """What a test may change in a process and an operator may not: ``TEST_KAFKA_PROFILE`` (fields as JSON) makes the
     client less patient, ``TEST_STOP_AT`` (a crash point) freezes it there until SIGCONT, ``TEST_DISK`` (a folder) puts
     tests/harness/disk.py under SQLite, ``TEST_MUTANT`` brings one of the defects of tests/harness/mutants.py,
-    ``TEST_RELEASE`` makes it write as another release would (tests/deploy/releases.py)."""
+    ``TEST_RELEASE`` makes it write as another release would (tests/deploy/releases.py), ``TEST_HURRY`` (a factor) and
+    ``TEST_AHEAD`` (seconds) are told in tests/harness/haste.py."""
     if fields := os.environ.get("TEST_KAFKA_PROFILE"):
         from infra.bus.kafka.bus import KafkaBus
         from infra.bus.kafka.profile import KafkaProfile
@@ -98,6 +99,14 @@ def _adjust() -> None:
         from tests.deploy import releases
 
         releases.become(release)
+    if factor := os.environ.get("TEST_HURRY"):
+        from tests.harness import haste
+
+        haste.hurry(float(factor))
+    if seconds := os.environ.get("TEST_AHEAD"):
+        from tests.harness import haste
+
+        haste.go_ahead(float(seconds))
     if folder := os.environ.get("TEST_DISK"):
         from tests.harness import disk
 

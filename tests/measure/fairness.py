@@ -1,13 +1,16 @@
-"""What a flood from one tenant costs another: the time from a message to its answer, alone and beside the flood.
+"""What a flood costs somebody else: the time from a message to its answer, alone and beside the flood.
 
-python -m tests.measure.fairness [questions beside the flood]
+python -m tests.measure.fairness [tenant | channel] [rounds]
 
-Prints, asserts nothing. The quiet tenant asks one question after the other. The flood (``tests.measure.torrent``, a
-process of its own) keeps thousands of messages of the other tenant waiting on the log for as long as that takes.
+``tenant``: another tenant floods the same channel. ``channel``: the same tenant's other channel is flooded, and its
+sender does not run. Prints, asserts nothing. The quiet contact asks one question after the other. The flood
+(``tests.measure.torrent``, a process of its own) keeps thousands of messages waiting on the log for as long as that
+takes.
 
-On a machine whose processors are all taken everybody is slower, whoever took them. So the same client asks a third
-time, with no flood, while processes that have nothing to do with Parley burn as much processor time as each busy
-process did during the flood: fair turns cannot be better than that. The hops are read off the log afterwards.
+On a machine whose processors are all taken everybody is slower, whoever took them. So the same client also asks with
+no flood, while processes that have nothing to do with Parley burn as much processor time as each busy process did
+during the flood: fair turns cannot be better than that. The three take turns, round by round, because what else the
+machine does changes from minute to minute. The hops are read off the log afterwards.
 """
 
 from __future__ import annotations
@@ -17,10 +20,11 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -30,27 +34,33 @@ from tests.bench.figures import quantile
 from tests.bench.machine import about, fdatasync_ms, processor_seconds
 from tests.bench.stage import Stage, stage
 from tests.harness.client import Contact
-from tests.harness.installation import QUESTIONS, Installation
+from tests.harness.installation import DOCUMENTS, QUESTIONS, Installation, config_of
 from tests.harness.processes import Process
 from tests.measure import burning, hops
 from tests.measure.torrent import told
 
 QUIET = "plantstore"
-WARM = 20
-ALONE = 200
-BESIDE = 200
+FLOODS = {"tenant": ("bookshop", "web", "main"), "channel": (QUIET, "whatsapp", "meta")}
+"""Tenant, channel and account of each."""
+ROUNDS = 3
+ASKED = 80
+"""Questions of one round, in each of the three states."""
+APART = 1_000_000
+"""Between the numbers of the conversations of two floods."""
 
 
 @dataclass
 class Asking:
-    """Answers of one round. ``accepted`` and ``seen`` are seconds from sending, by message id."""
+    """Answers in one state. ``accepted`` and ``seen`` are seconds from sending, by message id. ``shares``: what each
+    process took of one core, round by round."""
 
     sent: dict[str, float] = field(default_factory=dict)
     accepted: list[float] = field(default_factory=list)
     seen: dict[str, float] = field(default_factory=dict)
+    shares: list[dict[str, float]] = field(default_factory=list)
 
-    def tell(self, what: str) -> None:
-        print(f"{what}: {len(self.seen)} answers, {shown(list(self.seen.values()))}")
+    def share(self, name: str) -> float:
+        return sum(one[name] for one in self.shares) / len(self.shares)
 
 
 def shown(seconds: Sequence[float]) -> str:
@@ -58,9 +68,8 @@ def shown(seconds: Sequence[float]) -> str:
     return f"p50 {p50:.0f} ms, p90 {p90:.0f}, p99 {p99:.0f}"
 
 
-async def ask(contact: Contact, times: int) -> Asking:
+async def ask(contact: Contact, times: int, asking: Asking) -> None:
     """One question after the other, each from sending to seeing the answer."""
-    asking = Asking()
     for _ in range(times):
         at, begun = time.time(), time.perf_counter()
         said = await contact.say(QUESTIONS[len(contact.sent) % len(QUESTIONS)])
@@ -72,21 +81,19 @@ async def ask(contact: Contact, times: int) -> Asking:
                 after = line["seq"]
                 if line["in_reply_to"] == said.message_id:
                     asking.seen[said.message_id] = time.perf_counter() - begun
-    return asking
 
 
 @contextmanager
-def processor(what: str, pids: Mapping[str, int]) -> Iterator[dict[str, float]]:
-    """What each process took of one core meanwhile; prints it, with how much of the time it waited for a core."""
-    shares: dict[str, float] = {}
+def processor(asking: Asking, pids: Mapping[str, int]) -> Iterator[None]:
+    """What each process took of one core meanwhile, and with " waited" behind its name how long it waited for one."""
     begun, before = time.perf_counter(), {name: used(pid) for name, pid in pids.items()}
-    yield shares
-    seconds, told = time.perf_counter() - begun, []
+    yield
+    seconds = time.perf_counter() - begun
+    shares: dict[str, float] = {}
     for name, pid in pids.items():
         took, waited = (now - then for now, then in zip(used(pid), before[name], strict=True))
-        shares[name] = took / seconds
-        told.append(f"{name} {took / seconds:.2f} ({waited / seconds:.2f})")
-    print(f"{what}: cores taken (and waited for): {', '.join(told)}")
+        shares |= {name: took / seconds, f"{name} waited": waited / seconds}
+    asking.shares.append(shares)
 
 
 def used(pid: int) -> tuple[float, float]:
@@ -95,27 +102,60 @@ def used(pid: int) -> tuple[float, float]:
     return processor_seconds(pid), sum(waited) / 1e9
 
 
-async def beside(
-    scene: Stage, parley: Installation, contact: Contact, pids: Mapping[str, int], times: int
-) -> tuple[Asking, dict[str, float]]:
-    """Ask while the flood is handled; prints what handling it took. Also what each process took of one core."""
-    torrent = await scene.program("tests.measure.torrent", str(parley.config))
-    await until_told(torrent, "waiting")
-    before = told(torrent.log)["handled"]
-    begun = time.perf_counter()
-    with processor("beside the flood", {**pids, "torrent": torrent.pid}) as shares:
-        asking = await ask(contact, times)
-    seconds = time.perf_counter() - begun
-    print(f"flood: {(told(torrent.log)['handled'] - before) / seconds:.0f} messages handled a second, {seconds:.0f} s")
-    await tell_disk(scene.folder)
-    await torrent.kill()
-    return asking, shares
+class Measurement:
+    def __init__(self, kind: str, scene: Stage, parley: Installation, contact: Contact, pids: dict[str, int]) -> None:
+        self._flood = FLOODS[kind]
+        self._scene = scene
+        self._parley = parley
+        self._contact = contact
+        self._pids = pids | {role: process.pid for role, process in parley.roles.items()}
+        self._rates: list[float] = []
+        self.states = {"alone": Asking(), "flood": Asking(), "unrelated": Asking()}
 
+    async def round(self, number: int) -> None:
+        alone, flood, unrelated = self.states.values()
+        with processor(alone, self._pids):
+            await ask(self._contact, ASKED, alone)
+        async with self._flooded(number) as torrent:
+            with processor(flood, {**self._pids, "torrent": torrent.pid}):
+                await ask(self._contact, ASKED, flood)
+        taken, before = flood.shares[-1], alone.shares[-1]
+        burnt = [taken[name] - before.get(name, 0.0) for name in taken if "waited" not in name]
+        with burning.processes(burnt), processor(unrelated, self._pids):
+            await ask(self._contact, ASKED, unrelated)
 
-async def tell_disk(folder: Path) -> None:
-    """Redis waits for it before it answers, whoever asked."""
-    p50, p99 = await asyncio.to_thread(fdatasync_ms, folder)
-    print(f"fdatasync on the same disk: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
+    @asynccontextmanager
+    async def _flooded(self, number: int) -> AsyncIterator[Process]:
+        """While so many messages wait that it is a flood; ends when all of them are handled."""
+        arguments = (str(self._parley.config), *self._flood, str(number * APART))
+        torrent = await self._scene.program("tests.measure.torrent", *arguments)
+        await until_told(torrent, "waiting")
+        begun, before = time.perf_counter(), told(torrent.log)["handled"]
+        yield torrent
+        self._rates.append((told(torrent.log)["handled"] - before) / (time.perf_counter() - begun))
+        await torrent.kill()
+        async with asyncio.timeout(180):
+            await hops.done(self._parley, "worker", self._flood[1])
+            for group in ("sender", "receipts"):
+                await hops.done(self._parley, group, "web")
+        print(f"round {number}: {self._rates[-1]:.0f} messages of the flood handled a second")
+
+    async def tell(self) -> None:
+        for name, asking in self.states.items():
+            print(f"{name}: {len(asking.seen)} answers, {shown(list(asking.seen.values()))}")
+            cores = [name for name in asking.shares[0] if "waited" not in name]
+            taken = (f"{one} {asking.share(one):.2f} ({asking.share(f'{one} waited'):.2f})" for one in cores)
+            print(f"  cores taken (and waited for): {', '.join(taken)}")
+            found = await hops.of(self._parley, self._contact.conversation, asking.sent, asking.seen)
+            for hop, seconds in {"until accepted": asking.accepted, **found}.items():
+                print(f"  {hop}: {shown(seconds)}")
+        print(f"flood: {sum(self._rates) / len(self._rates):.0f} messages handled a second")
+        for share in (0.5, 0.9, 0.99):
+            calm, flooded, busy = (quantile(list(one.seen.values()), share) for one in self.states.values())
+            print(
+                f"ratio of p{100 * share:.0f} to alone: flood {flooded / calm:.2f}, unrelated work {busy / calm:.2f}; "
+                f"flood to unrelated work {flooded / busy:.2f}"
+            )
 
 
 async def until_told(torrent: Process, what: str) -> None:
@@ -125,56 +165,49 @@ async def until_told(torrent: Process, what: str) -> None:
             await asyncio.sleep(0.05)
 
 
-async def settled(parley: Installation) -> None:
-    """Until what is left of the flood is handled and sent."""
-    async with asyncio.timeout(120):
-        for group in ("worker", "sender", "receipts"):
-            await hops.done(parley, group)
+async def put_documents(parley: Installation, tenant: str) -> None:
+    """So that the flood's turns have something to search, as the quiet ones have."""
+    for name, text in DOCUMENTS.items():
+        await parley.admin("PUT", f"knowledge/{name}", tenant=tenant, json={"title": name.title(), "body": text})
 
 
-async def measure(scene: Stage, pids: dict[str, int], times: int) -> None:
-    parley = await scene.installation(scaled=True)
-    await parley.start()
-    await parley.put_documents()
-    pids |= {role: process.pid for role, process in parley.roles.items()}
+def tenants_of(folder: Path) -> dict[str, Any]:
+    """The usual two, the quiet one with a number of its own whose vendor nobody asks."""
+    tenants: dict[str, Any] = config_of(folder)["tenants"]
+    number = dict.fromkeys(("access_token", "app_secret", "verify_token"), "secret")
+    tenants[QUIET]["channels"]["whatsapp"] = {"meta": {"provider": "meta", "phone_number_id": "15550100", **number}}
+    return tenants
+
+
+async def measure(kind: str, scene: Stage, servers: dict[str, int], rounds: int) -> None:
+    parley = await scene.installation(scaled=True, tenants=tenants_of(scene.folder))
+    await parley.start("edge", "worker")
+    await parley.start("connectors", flags=("--channels", "web"))
+    for tenant in {QUIET, FLOODS[kind][0]}:
+        await put_documents(parley, tenant)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=120)) as http:
         contact = Contact(parley.base, http, "quiet", tenant=QUIET)
         await contact.open()
-        await ask(contact, WARM)
-        with processor("alone", pids) as idle:
-            first = await ask(contact, ALONE)
-        await tell_disk(scene.folder)
-        crowded, shares = await beside(scene, parley, contact, pids, times)
-        await settled(parley)
-        burnt = [share - idle.get(name, 0.0) for name, share in shares.items()]
-        with burning.processes(burnt), processor("beside unrelated work", pids):
-            floor = await ask(contact, times)
-    first.tell("alone")
-    crowded.tell("beside the flood")
-    floor.tell("beside as much unrelated work")
-    for name, asking in (("alone", first), ("flood", crowded), ("unrelated", floor)):
-        print(f"{name}: until accepted {shown(asking.accepted)}")
-        for hop, seconds in (await hops.of(parley, contact.conversation, asking.sent, asking.seen)).items():
-            print(f"  {hop}: {shown(seconds)}")
-    for share in (0.5, 0.9, 0.99):
-        calm, flooded, busy = (quantile(list(asking.seen.values()), share) for asking in (first, crowded, floor))
-        print(
-            f"ratio of p{100 * share:.0f} to alone: flood {flooded / calm:.2f}, unrelated work {busy / calm:.2f}; "
-            f"flood to unrelated work {flooded / busy:.2f}"
-        )
+        await ask(contact, ASKED, Asking())
+        measurement = Measurement(kind, scene, parley, contact, servers)
+        for number in range(rounds):
+            await measurement.round(number)
+    await measurement.tell()
+    p50, p99 = await asyncio.to_thread(fdatasync_ms, scene.folder)
+    print(f"fdatasync on the same disk: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
 
 
-async def main(times: int) -> None:
+async def main(kind: str, rounds: int) -> None:
     with ExitStack() as servers, tempfile.TemporaryDirectory() as folder:
         kafka, redis = LocalKafka(bench=True), LocalRedis()
         for server in (kafka, redis):
             servers.callback(server.close)
             server.start()
         pids = {"kafka": kafka.pid or 0, "redis": redis.pid or 0}
-        print(json.dumps(about()))
+        print(json.dumps({"flood": kind, **about()}))
         async with stage(Path(folder), kafka=kafka.bootstrap, redis=redis.url) as scene:
-            await measure(scene, pids, times)
+            await measure(kind, scene, pids, rounds)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else BESIDE))
+    asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "tenant", int(sys.argv[2]) if len(sys.argv) > 2 else ROUNDS))

@@ -23,14 +23,14 @@ def bus_of(parley: Installation) -> KafkaBus:
     return KafkaBus(settings["bus"].removeprefix("kafka://"), prefix=settings["topic_prefix"])
 
 
-async def done(parley: Installation, group: str) -> None:
-    """Until this group has done everything on the web channel."""
-    topic = topics.outbound("web") if group == "sender" else topics.inbound("web")
+async def done(parley: Installation, group: str, channel: str) -> None:
+    """Until this group has done everything on the channel."""
+    topic = topics.outbound(channel) if group == "sender" else topics.inbound(channel)
     bus = bus_of(parley)
     await bus.start()
     try:
         while True:
-            if not any((await bus.lag(f"parley.{group}.web", [topic])).values()):
+            if not any((await bus.lag(f"parley.{group}.{channel}", [topic])).values()):
                 return
             await asyncio.sleep(0.2)
     finally:

@@ -1,9 +1,10 @@
-"""A flood that does not end: keeps so many messages of one tenant waiting on the log, until it is killed.
+"""A flood that does not end: keeps so many messages waiting on one inbound topic, until it is killed.
 
-python -m tests.measure.torrent PORT CONFIG
+python -m tests.measure.torrent PORT CONFIG TENANT CHANNEL ACCOUNT FIRST
 
-Each conversation gets two messages. Prints a JSON line a second: how many were handled, and, once as many wait as
-are to, ``waiting``.
+Each conversation gets two messages; FIRST is the number of the first one. Prints JSON lines: how many were handled,
+and, once half of those that are to wait do, ``waiting``. Both are read off the offsets that the workers have committed,
+because to read what they wrote would take more of the machine than the flood itself.
 """
 
 from __future__ import annotations
@@ -18,42 +19,47 @@ import yaml
 
 from infra.bus.kafka import KafkaBus
 from schemas import topics
+from schemas.envelope import Envelope
 from tests.faults.flood import flood
 
-LOUD = "bookshop"
-WAITING = 4_000
-AT_ONCE = 200
+WAITING = 2_000
+AT_ONCE = 100
 EACH = 2
+LOOK_EVERY_S = 0.2
 
 
 class Torrent:
-    def __init__(self, bus: KafkaBus) -> None:
+    def __init__(self, bus: KafkaBus, tenant: str, channel: str, account: str, first: int) -> None:
         self._bus = bus
-        self._said: set[str] = set()
-        self._rounds = 0
-        self._handled = 0
+        self._tenant = tenant
+        self._channel = channel
+        self._account = account
+        self._next = first
+        self._said = 0
 
     async def pour(self) -> None:
+        topic, group = topics.inbound(self._channel), topics.worker_group(self._channel)
         while True:
-            if len(self._said) >= WAITING:
-                self._tell(waiting=len(self._said))
-                await asyncio.sleep(0.05)
-                continue
-            some = flood(LOUD, conversations=AT_ONCE // EACH, each=EACH, first=self._rounds * AT_ONCE)
-            self._rounds += 1
-            self._said.update(one.id for one in some)
-            await self._bus.append(some, topic=topics.inbound("web"))
+            waiting = (await self._bus.lag(group, [topic]))[topic]
+            told = {"handled": self._said - waiting}
+            print("TOLD " + json.dumps(told | ({"waiting": waiting} if waiting >= WAITING // 2 else {})), flush=True)
+            for _ in range(0, WAITING - waiting, AT_ONCE):
+                await self._bus.append(self._some(), topic=topic)
+            await asyncio.sleep(LOOK_EVERY_S)
 
-    async def count(self) -> None:
-        follower = await self._bus.follow(topics.EVENTS)
-        async for record in follower.records():
-            if record.headers["ce_type"] == topics.TURN_COMPLETED and record.headers["ce_tenant"] == LOUD:
-                mine = self._said.intersection(json.loads(record.value or b"{}")["handled"])
-                self._said -= mine
-                self._handled += len(mine)
-
-    def _tell(self, **more: int) -> None:
-        print("TOLD " + json.dumps({"handled": self._handled, **more}), flush=True)
+    def _some(self) -> list[Envelope]:
+        conversations = AT_ONCE // EACH
+        some = flood(
+            self._tenant,
+            conversations=conversations,
+            each=EACH,
+            first=self._next,
+            channel=self._channel,
+            account=self._account,
+        )
+        self._next += conversations
+        self._said += len(some)
+        return some
 
 
 def told(log: Path) -> dict[str, Any]:
@@ -63,13 +69,12 @@ def told(log: Path) -> dict[str, Any]:
     return found
 
 
-async def main(config: Path) -> None:
+async def main(config: Path, tenant: str, channel: str, account: str, first: str) -> None:
     settings = yaml.safe_load(config.read_text())
     bus = KafkaBus(settings["bus"].removeprefix("kafka://"), prefix=settings["topic_prefix"])
     await bus.start()
-    torrent = Torrent(bus)
-    await asyncio.gather(torrent.pour(), torrent.count())
+    await Torrent(bus, tenant, channel, account, int(first)).pour()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[2])))
+    asyncio.run(main(Path(sys.argv[2]), *sys.argv[3:]))

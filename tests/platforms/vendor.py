@@ -93,6 +93,10 @@ class Faults:
         request.fault = self.always(request)
         return request.fault
 
+    def clear(self) -> None:
+        """What no request has met is not going to happen."""
+        self._waiting.clear()
+
     @property
     def left(self) -> int:
         return len(self._waiting)

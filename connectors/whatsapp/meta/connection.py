@@ -9,14 +9,16 @@ import structlog
 
 from connectors.graph.client import GraphClient
 from connectors.graph.failures import failure
+from connectors.graph.inspection import inspected
 from connectors.graph.parts import file_name
 from connectors.tools import Tools
 from connectors.whatsapp.meta.files import plain_type
 from schemas.errors import DeliveryError, NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
 from schemas.messages import Attachment, RemoteFile
-from schemas.ports import Account, Call, Reply
+from schemas.ports import Account, Call, Remark, Reply
 
 log = structlog.get_logger("parley.whatsapp")
+SCOPES = frozenset({"whatsapp_business_messaging"})
 
 
 class CloudConnection:
@@ -61,6 +63,10 @@ class CloudConnection:
                 raise failure(reply)
         except DeliveryError as error:
             log.info("seen_failed", tenant=self._account.tenant, account=self._account.name, code=error.code)
+
+    async def inspect(self) -> list[Remark]:
+        token = self._account.settings.access_token.get_secret_value()
+        return await inspected(self._graph, token, self._number, SCOPES, self._tools.clock())
 
     async def close(self) -> None:
         await self._graph.close()

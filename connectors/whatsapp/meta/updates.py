@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from connectors.graph import webhooks
 from connectors.graph.failures import reason
 from connectors.graph.parts import moment, read, read_all, shown_name
-from connectors.whatsapp.identity import Party
+from connectors.whatsapp.identity import CHANNEL, Party
 from connectors.whatsapp.meta.contents import Payload, referral, said
 from connectors.whatsapp.meta.models import (
     Change,
@@ -31,7 +31,7 @@ from connectors.whatsapp.meta.models import (
 )
 from connectors.whatsapp.meta.people import party
 from schemas import topics
-from schemas.messages import Author, Receipt, ReceiptState
+from schemas.messages import Address, Author, Receipt, ReceiptState
 from schemas.ports import Account, Event
 
 __all__ = ["OBJECT", "Change", "Updates"]
@@ -118,7 +118,7 @@ class Updates:
     def _received(self, sent: Sent, payload: Payload, who: Party, author: Author) -> Event:
         payload = {"author": author, "sent_at": moment(sent.timestamp, self._now), **payload}
         if (context := _or_none(Context.model_validate, sent.context)) and context.id:
-            payload["in_reply_to"] = context.id
+            payload["answers"] = context.id
         if origin := _or_none(referral, sent.referral):
             payload["referral"] = origin
         return who.event(topics.MESSAGE_RECEIVED, sent.id, payload)
@@ -141,7 +141,7 @@ class Updates:
     def _reaction(self, sent: Sent, content: Any, who: Party) -> Event:
         reaction = Reaction.model_validate(content)
         at = moment(sent.timestamp, self._now)
-        payload = {"emoji": reaction.emoji, "taken_back": not reaction.emoji, "at": at}
+        payload = {"emoji": reaction.emoji, "taken_back": not reaction.emoji, "only": True, "at": at}
         revision = f"{reaction.emoji}:{who.place}:{sent.timestamp}"
         return who.event(topics.REACTION_CHANGED, reaction.message_id, payload, revision)
 
@@ -180,7 +180,11 @@ class Updates:
             self._left_out("system", told.type, self._called, sent.id)
             return None
         known = who.also(told.user_id, told.wa_id)
-        return known.event(topics.CONTACT_CHANGED, sent.id, {"at": moment(sent.timestamp, self._now)})
+        payload: Payload = {"at": moment(sent.timestamp, self._now)}
+        if told.wa_id and told.wa_id != sent.from_ and sent.from_.isdecimal():
+            # The number will be somebody else's one day.
+            payload["left"] = [Address(channel=CHANNEL, value=sent.from_, assurance="channel")]
+        return known.event(topics.CONTACT_CHANGED, sent.id, payload)
 
     def _user_ids(self, value: Value, account: Account) -> Iterator[Event]:
         for update in read_all(UserIdUpdate, value.user_id_update, account):

@@ -20,7 +20,7 @@ from connectors.whatsapp.twilio.client import Http, client
 from connectors.whatsapp.twilio.outbound import CONTENT
 from schemas.errors import SendDelayed, SendRefused, SendUnknown
 from schemas.messages import Attachment, RemoteFile
-from schemas.ports import Account, Call, Reply
+from schemas.ports import Account, Call, Remark, Reply
 
 log = structlog.get_logger("parley.whatsapp")
 
@@ -69,14 +69,19 @@ class TwilioConnection:
     async def lookup(self, call: Call, marker: str) -> str | None:
         """By recipient, time and looks: Twilio keeps no mark of ours that could be asked for."""
 
-        async def page(uri: str, query: dict[str, str] | None) -> Reply:
-            return await self._request("GET", API + uri if uri else self._messages, params=query)
-
         async def known(sid: str) -> bool:
             account = self._account
             return await self._tools.known(account.tenant, account.channel, account.name, sid) is not None
 
-        return await history.find(call, page, known)
+        return await history.find(call, self.page, known)
+
+    @property
+    def account_sid(self) -> str:
+        return self._settings.account_sid
+
+    async def page(self, uri: str, query: dict[str, str] | None) -> Reply:
+        """Of the account's messages, or what is at ``uri``. Raises SendDelayed, SendUnknown."""
+        return await self._request("GET", API + uri if uri else self._messages, params=query)
 
     async def fetch(self, file: RemoteFile, most: int) -> tuple[bytes, str, str]:
         http, _ = self._opened()
@@ -89,6 +94,14 @@ class TwilioConnection:
             return
         if reply.status >= 400:
             log.info("typing_not_shown", account=self._account.name, external_id=external_id, status=reply.status)
+
+    async def inspect(self) -> list[Remark]:
+        reply = await self._request("GET", self._messages, params={"PageSize": "1"})
+        if reply.status in (401, 403):
+            return [Remark("fail", "Twilio refuses the credentials", "check account_sid, auth_token and the API key")]
+        if reply.status != 200:
+            return [Remark("warn", f"Twilio answers {reply.status} to a look at the messages")]
+        return [Remark("ok", "the credentials work")]
 
     async def close(self) -> None:
         opened, self._open = self._open, None

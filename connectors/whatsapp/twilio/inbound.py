@@ -132,7 +132,7 @@ def _message(form: Form, told: Mapping[str, str], account: Account, now: datetim
         "author": Author(kind="contact", name=_name(form.name)),
         "text": printable(form.body or form.button_text or form.row_text),
         "files": _files(form, told),
-        "in_reply_to": form.answered,
+        "answers": form.answered,
     }
     optional = {"location": _location(form), "choice": choice, "referral": _referral(form)}
     payload |= {name: value for name, value in optional.items() if value is not None}

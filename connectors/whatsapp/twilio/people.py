@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from schemas.conversation import Contact
+from schemas.errors import SendRefused
 from schemas.messages import Address
 
 PREFIX = "whatsapp:"
@@ -26,7 +27,13 @@ def addresses(values: Iterable[str]) -> list[Address]:
 
 
 def recipient(place: str, contact: Contact | None) -> str:
-    """A number always works, the newest best; a user id is for those whose number was never told."""
+    """A number always works, the newest best; a user id is for those whose number was never told. The place is only
+    where it began: it may be a number that somebody else has by now. Raises SendRefused."""
     known = [each.value for each in contact.addresses if each.channel == "whatsapp"] if contact else []
-    numbers = [each for each in (place, *reversed(known)) if _NUMBER.fullmatch(each)]
+    left = {each.value for each in contact.left if each.channel == "whatsapp"} if contact else set()
+    numbers = [each for each in (*([] if place in left else [place]), *reversed(known)) if _NUMBER.fullmatch(each)]
+    if not numbers and place in left:
+        if not known:
+            raise SendRefused("address_left")
+        place = known[-1]
     return f"{PREFIX}+{numbers[0].lstrip('+')}" if numbers else f"{PREFIX}{place}"

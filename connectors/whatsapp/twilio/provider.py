@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 
 import structlog
 
 from connectors.tools import Tools
 from connectors.whatsapp.twilio import errors, inbound, outbound, signature
 from schemas.messages import OutboundMessage
-from schemas.ports import Account, Call, Connection, Event, Pace, Policy, RawRequest, Reply, Sending
+from schemas.ports import Account, Acquaintance, Call, Connection, Event, Pace, Policy, RawRequest, Reply, Sending
 
 log = structlog.get_logger("parley.whatsapp")
 
@@ -58,3 +59,11 @@ class Twilio:
         from connectors.whatsapp.twilio.connection import TwilioConnection
 
         return TwilioConnection(account, self._tools)
+
+    def backfills(self, account: Account) -> bool:
+        return True
+
+    def backfill(self, account: Account, since: datetime, known: Acquaintance) -> AsyncIterator[list[Event]]:
+        from connectors.whatsapp.twilio.backfill import messages
+
+        return messages(account, since, known, self._tools)

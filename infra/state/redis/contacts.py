@@ -7,10 +7,12 @@ from datetime import datetime
 
 from infra.bus.partitioner import shard_of
 from infra.state import kinship
+from infra.state.redis.pipe import Argument
 from infra.state.redis.shards import Shards, quoted
 from schemas.conversation import Contact
 from schemas.errors import StateUnavailable
 from schemas.messages import Address
+from schemas.ports import Change
 
 ATTEMPTS = 50
 
@@ -26,20 +28,39 @@ def keys_for(shards: Shards, tenant: str, addresses: Iterable[Address]) -> list[
     return [shards.key(shard, "ct", quoted(tenant)), *places]
 
 
+def written(
+    shards: Shards, contact: Contact, losers: Iterable[Contact], swallowed: Iterable[str], read: dict[str, bytes]
+) -> tuple[list[str], list[Argument]]:
+    """Keys and arguments of ``contact_put``. ``read``: bodies as they were, by contact id."""
+    after: dict[str, str] = {loser.id: loser.model_dump_json() for loser in losers}
+    after |= dict.fromkeys(swallowed, f">{contact.id}")
+    rows: list[Argument] = [part for id_, body in read.items() for part in (id_, body, after.get(id_, ""))]
+    keys = keys_for(shards, contact.tenant, [*contact.addresses, *contact.left])
+    return keys, [len(contact.addresses), contact.id, contact.model_dump_json(), *rows]
+
+
 class RedisContacts:
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
 
     async def resolve(
-        self, tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address], *, now: datetime
+        self,
+        tenant: str,
+        channel: str,
+        account: str,
+        place: str,
+        addresses: Sequence[Address],
+        *,
+        now: datetime,
+        change: Change | None = None,
     ) -> tuple[Contact, str]:
         known = kinship.known_as(channel, place, addresses)
         for _ in range(ATTEMPTS):
             bodies = await self._find(tenant, known)
             found = [Contact.model_validate_json(body) for body in bodies.values()]
-            contact, conversation = kinship.resolved(found, tenant, channel, account, place, known, now)
-            if found == [contact] or await self._put(contact, bodies):
-                return contact, conversation
+            seen = kinship.resolved(found, tenant, channel, account, place, known, now, change)
+            if not (seen.changed or seen.swallowed) or await self._put(seen, bodies):
+                return seen.contact, seen.conversation
         raise StateUnavailable("a contact changes faster than it can be written")
 
     async def get(self, tenant: str, contact: str) -> Contact | None:
@@ -47,20 +68,14 @@ class RedisContacts:
         (body,) = await self._shards.run(shard_for(tenant), "contact_get", [key], contact)
         return None if body is None else Contact.model_validate_json(body)
 
-    async def _find(self, tenant: str, addresses: Sequence[Address]) -> dict[bytes, bytes]:
+    async def _find(self, tenant: str, addresses: Sequence[Address]) -> dict[str, bytes]:
         """Bodies as stored, by contact id."""
         (flat,) = await self._shards.run(shard_for(tenant), "contact_find", keys_for(self._shards, tenant, addresses))
-        return dict(zip(flat[::2], flat[1::2], strict=True))
+        return {id_.decode(): body for id_, body in zip(flat[::2], flat[1::2], strict=True)}
 
-    async def _put(self, contact: Contact, read: dict[bytes, bytes]) -> bool:
+    async def _put(self, seen: kinship.Resolution, read: dict[str, bytes]) -> bool:
         """False when somebody else was faster."""
-        was = [part for item in read.items() for part in item]
-        (written,) = await self._shards.run(
-            shard_for(contact.tenant),
-            "contact_put",
-            keys_for(self._shards, contact.tenant, contact.addresses),
-            contact.id,
-            contact.model_dump_json(),
-            *was,
-        )
-        return bool(written)
+        losers = [each for each in seen.changed if each.id != seen.contact.id]
+        keys, arguments = written(self._shards, seen.contact, losers, seen.swallowed, read)
+        (done,) = await self._shards.run(shard_for(seen.contact.tenant), "contact_put", keys, *arguments)
+        return bool(done)

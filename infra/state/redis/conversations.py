@@ -8,6 +8,7 @@ from datetime import datetime
 from infra.state import rules
 from infra.state.redis import listing, wire
 from infra.state.redis.shards import Shards
+from schemas import ids
 from schemas.conversation import Conversation, Facts, Origin, Owner, Snapshot, Turn
 from schemas.envelope import Envelope
 from schemas.errors import NotFound
@@ -94,7 +95,7 @@ class RedisConversations:
             return Committed("stale")
         fields, known, pending, numbers, promised = left
         mine = outbox if pending is None else wire.unpack_outbox(pending)
-        return Committed("committed", wire.snapshot_of(conversation, fields, known, mine, numbers, promised))
+        return Committed("committed", wire.packed_snapshot(conversation, fields, known, mine, numbers, promised))
 
     async def pending(self, conversation: str) -> list[Envelope]:
         (entries,) = await self._shards.at(conversation, "pending", ("x:",))
@@ -102,7 +103,7 @@ class RedisConversations:
 
     async def published(self, conversation: str, event_ids: Sequence[str], *, turns: Sequence[Turn] = ()) -> None:
         if event_ids or turns:
-            told = [part for turn in turns for part in (turn.id, turn.model_dump_json(), rules.micros(turn.at))]
+            told = [part for turn in turns for part in (turn.id, rules.micros(turn.at), ids.turn_record_id(turn.id))]
             await self._shards.at(
                 conversation, "published", _PUBLISHED, conversation, rules.TURNS_KEPT, len(turns), *told, *event_ids
             )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from infra.bus.partitioner import shard_of
 from infra.state.redis import wire
-from infra.state.redis.pipe import Call
+from infra.state.redis.call import Call
 from infra.state.redis.shards import Shards
 
 
@@ -26,9 +24,11 @@ class RedisHeads:
         asked = self._asked.get(tenant)
         if asked is None or asked.has_left or asked.answer.done():
             asked = self._asked[tenant] = self._shards.call(shard, script, keys)
+            answer = asked.answer
+        else:
+            answer = asked.share()
         try:
-            # Whoever gives up waiting must not end it for the others.
-            (flat,) = await self._shards.answer(shard, asyncio.shield(asked.answer))
+            (flat,) = await answer
         finally:
             if self._asked.get(tenant) is asked and asked.has_left:
                 del self._asked[tenant]

@@ -21,5 +21,12 @@ class RedisLeases:
     async def release(self, name: str, holder: str) -> None:
         await self._shards.plain("release", [self._key(name)], holder)
 
+    async def leave(self, name: str, token: int, note: str) -> bool:
+        return bool(await self._shards.plain("leave", [self._key(name)], str(token), note))
+
+    async def note(self, name: str) -> str:
+        note = await self._shards.plain("note", [self._key(name)])
+        return note.decode() if note else ""
+
     def _key(self, name: str) -> str:
         return self._shards.key(shard_of(f"lease:{name}"), "lease", name)

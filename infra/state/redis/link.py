@@ -1,4 +1,4 @@
-"""Connections to Redis that are kept and read in one go.
+"""Connections to Redis that are kept, and read where the bytes arrive.
 
 The client makes them: it knows addresses, encryption and credentials. Its pool and its reading are left out, because
 they take as long as everything else that happens to a call: a dozen awaits to borrow a connection and give it back,
@@ -7,7 +7,8 @@ five for each answer.
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import Any, Protocol
 
 from hiredis import Reader
 from redis import exceptions as said
@@ -19,7 +20,6 @@ from redis.backoff import NoBackoff
 from infra.state.redis.access import OPEN, RedisAccess
 
 CONNECT_TIMEOUT = 3.0  # seconds
-READ_BYTES = 256 * 1024
 _INCOMPLETE = object()
 
 Argument = str | bytes | int | float
@@ -50,34 +50,69 @@ def listener(url: str, access: RedisAccess = OPEN) -> Redis:
     )
 
 
-class Link:
-    """One connection that was let in. Broken for good by its first failure, and by whoever stops waiting."""
+class Exchange(Protocol):
+    """Packed commands and whoever waits for their replies. One of the two is called, once, in a turn of the loop."""
+
+    message: bytes
+    count: int
+
+    def answered(self, replies: list[Any]) -> None:
+        """As many as there were commands, errors among them as values."""
+
+    def failed(self, error: Exception) -> None:
+        """Whether Redis has run the commands is not known."""
+
+
+class Link(asyncio.Protocol):
+    """One connection that was let in, for one exchange at a time. Broken for good by its first failure."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
+        # From here on its bytes are ours. The client has no public way to that.
+        self._transport: asyncio.Transport = connection._writer.transport
+        self._transport.set_protocol(self)
         self._replies = Reader(
             protocolError=said.InvalidResponse, replyError=DefaultParser.parse_error, notEnoughData=_INCOMPLETE
         )
+        self._found: list[Any] = []
+        self._exchange: Exchange | None = None
 
-    async def exchange(self, message: bytes, count: int) -> list[Any]:
-        """Send packed commands; their replies, errors among them as values. Raises redis.exceptions.ConnectionError."""
-        # The client has no public way to do either without a dozen awaits.
-        stream, writer, replies = self._connection._reader, self._connection._writer, self._replies
-        writer.write(message)
-        await writer.drain()
-        found: list[Any] = []
-        while True:
-            while len(found) < count and (reply := replies.gets()) is not _INCOMPLETE:
+    @property
+    def is_open(self) -> bool:
+        return not self._transport.is_closing()
+
+    def send(self, exchange: Exchange) -> None:
+        self._exchange, self._found = exchange, []
+        self._transport.write(exchange.message)
+
+    def data_received(self, data: bytes) -> None:
+        gets, found = self._replies.gets, self._found
+        self._replies.feed(data)
+        try:
+            while (reply := gets()) is not _INCOMPLETE:
                 found.append(reply)
-            if len(found) == count:
-                return found
-            received = await stream.read(READ_BYTES)
-            if not received:
-                raise said.ConnectionError("the server has closed the connection")
-            replies.feed(received)
+        except said.InvalidResponse as error:
+            return self.abandon(error)
+        exchange = self._exchange
+        if exchange is None or len(found) > exchange.count:
+            return self.abandon(said.InvalidResponse("Redis answers what nobody asked"))
+        if len(found) == exchange.count:
+            self._exchange = None
+            exchange.answered(found)
 
-    async def close(self) -> None:
-        await self._connection.disconnect(nowait=True)
+    def connection_lost(self, error: Exception | None) -> None:
+        self.abandon(error or said.ConnectionError("the server has closed the connection"))
+
+    def abandon(self, error: Exception) -> None:
+        """Close it, for replies may still be on their way: nobody else may read them."""
+        self.close()
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.failed(error)
+
+    def close(self) -> None:
+        self._transport.abort()
+        self._connection._close()
 
 
 class Links:
@@ -87,25 +122,18 @@ class Links:
         self._pool = pool
         self._idle: list[Link] = []
 
-    async def exchange(self, message: bytes, count: int) -> list[Any]:
-        """See ``Link.exchange``; connects when no link is free."""
-        link = self._idle.pop() if self._idle else await self._open()
-        try:
-            replies = await link.exchange(message, count)
-        except BaseException:
-            # Replies may still be on their way: nobody else may read them. The idle ones have probably died with it.
-            dead, self._idle = [link, *self._idle], []
-            for one in dead:
-                await one.close()
-            raise
-        self._idle.append(link)
-        return replies
-
-    async def close(self) -> None:
+    def take(self) -> Link | None:
+        """One that is free; None when one has to be opened."""
         while self._idle:
-            await self._idle.pop().close()
+            if (link := self._idle.pop()).is_open:
+                return link
+        return None
 
-    async def _open(self) -> Link:
+    def give_back(self, link: Link) -> None:
+        self._idle.append(link)
+
+    async def open(self) -> Link:
+        """Raises redis.exceptions.RedisError, OSError."""
         connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
         try:
             await connection.connect()
@@ -113,3 +141,7 @@ class Links:
             await connection.disconnect(nowait=True)
             raise
         return Link(connection)
+
+    def close_idle(self) -> None:
+        while self._idle:
+            self._idle.pop().close()

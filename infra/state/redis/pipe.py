@@ -2,6 +2,9 @@
 
 A caller waits on a future and never holds a connection. So a cancelled caller interrupts nothing: its call runs to its
 end, no connection is thrown away, and a thousand callers need no thousand connections.
+
+A trip that meets an open connection takes no task: it leaves at the end of the turn of the loop in which its calls
+were made, and they are answered where the bytes arrive.
 """
 
 from __future__ import annotations
@@ -12,12 +15,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from hiredis import pack_command
 from redis import exceptions as said
 
-from infra.state.redis.failures import unavailable
-from infra.state.redis.link import Argument, Links
+from infra.state.redis.call import Argument, Call
+from infra.state.redis.link import Link, Links
 from infra.state.redis.scripts import Script
+from infra.state.redis.trip import Trip
 from schemas.errors import StateUnavailable
 
 __all__ = ["Argument", "Call", "Pipe"]
@@ -28,36 +31,9 @@ of the loop runs in that turn, and nobody else meanwhile."""
 TRIP_CALLS = 64
 WAITING_CALLS = 50_000
 ANSWER_TIMEOUT = 3.0  # seconds for a bunch of calls
-ATTEMPTS = 3
 PAUSE = 0.02  # seconds before a broken connection is replaced
 
 _log = structlog.get_logger(__name__)
-
-
-class Call:
-    """One command on its way. ``has_left``: what it reads may be from before now."""
-
-    __slots__ = ("answer", "command", "has_left", "source")
-
-    def __init__(self, command: tuple[Argument, ...], source: str, loop: asyncio.AbstractEventLoop) -> None:
-        self.command = command
-        self.source = source
-        self.has_left = False
-        self.answer: asyncio.Future[Any] = loop.create_future()
-
-    def with_source(self) -> tuple[Argument, ...]:
-        """The command for a Redis that does not know the script; it will from then on."""
-        return ("EVAL", self.source, *self.command[2:])
-
-    def settle(self, reply: Any) -> None:
-        if self.answer.done():
-            return
-        if not isinstance(reply, Exception):
-            self.answer.set_result(reply)
-        elif str(reply).startswith("STATE_LOST"):
-            self.answer.set_exception(reply)
-        else:
-            self.answer.set_exception(unavailable(reply))
 
 
 class Pipe:
@@ -67,89 +43,135 @@ class Pipe:
         self._links = links
         self._timeout = timeout
         self._waiting: deque[Call] = deque()
-        self._trips: set[asyncio.Task[None]] = set()
-        self._under_way = 0
-        """Trips that will still look whether anything waits. A task is in ``_trips`` for a turn of the loop longer."""
+        self._leaving = False
+        """Somebody will look at the end of this turn of the loop whether anything waits."""
+        self._trips: dict[Trip, Link | None] = {}
+        """What is under way, the oldest first, and on which link; None while that is being opened."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._opening: set[asyncio.Task[None]] = set()
+        self._quiet: asyncio.Future[None] | None = None
+        """Set by whoever closes."""
         self._closed = False
 
     def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> asyncio.Future[Any]:
         """Run a script, whether Redis knows it already or not. Raises StateUnavailable; an error that begins with
         STATE_LOST comes as ``redis.exceptions.ResponseError``, for the caller knows the shard."""
-        return self.call(("EVALSHA", script.sha, len(keys), *keys, *arguments), script.source).answer
+        return self.send(Call(("EVALSHA", script.sha, len(keys), *keys, *arguments), script.source)).answer
 
     def command(self, *command: Argument) -> asyncio.Future[Any]:
         """Run a command that may be repeated. Raises StateUnavailable."""
-        return self.call(command).answer
+        return self.send(Call(command)).answer
 
-    def call(self, command: tuple[Argument, ...], source: str = "") -> Call:
-        """The call, on its way; whoever waits for its answer may share it. Raises StateUnavailable."""
+    def send(self, call: Call) -> Call:
+        """The call, on its way. Raises StateUnavailable."""
         if self._closed:
             raise StateUnavailable("the state store is closed")
         if len(self._waiting) >= WAITING_CALLS:
             raise StateUnavailable("too many calls wait for Redis", fix="check its load, its disk and the network")
-        loop = asyncio.get_running_loop()
-        call = Call(command, source, loop)
         self._waiting.append(call)
-        # A task starts one turn of the loop later, when everything called in this turn waits for it.
-        if self._under_way < TRIPS and len(self._waiting) % TRIP_CALLS == 1:
-            self._under_way += 1
-            task = loop.create_task(self._travel())
-            self._trips.add(task)
-            task.add_done_callback(self._trips.discard)
+        if not self._leaving:
+            self._leaving = True
+            asyncio.get_running_loop().call_soon(self._leave)
         return call
 
     async def close(self) -> None:
         """Let what was called come to its end, then close the connections."""
         self._closed = True
-        while self._trips:
-            await asyncio.wait(self._trips)
-        await self._links.close()
+        while self._trips or self._waiting:
+            self._quiet = asyncio.get_running_loop().create_future()
+            await self._quiet
+        if self._timer is not None:
+            self._timer.cancel()
+        self._links.close_idle()
 
-    async def _travel(self) -> None:
+    # ── the way of a trip ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _leave(self) -> None:
+        self._leaving = False
+        waiting = self._waiting
+        while waiting and len(self._trips) < TRIPS:
+            calls = [waiting.popleft() for _ in range(min(TRIP_CALLS, len(waiting)))]
+            self._begin(Trip(self._answered, self._failed, calls))
+
+    def _begin(self, trip: Trip) -> None:
+        link = self._links.take()
+        if link is None:
+            self._open(trip, 0)
+        else:
+            self._go(trip, link)
+
+    def _go(self, trip: Trip, link: Link) -> None:
+        loop = asyncio.get_running_loop()
+        trip.give_up_at = loop.time() + self._timeout
+        self._trips.pop(trip, None)  # it may have tried before, and is the youngest now
+        self._trips[trip] = link
+        link.send(trip)
+        if self._timer is None:
+            self._timer = loop.call_at(trip.give_up_at, self._give_up)
+
+    def _answered(self, trip: Trip, replies: list[Any]) -> None:
+        link = self._trips.pop(trip)
+        if link is not None:
+            self._links.give_back(link)
         try:
-            while self._waiting:
-                await self._trip([self._waiting.popleft() for _ in range(min(TRIP_CALLS, len(self._waiting)))])
-        finally:
-            # In the same step as the last look: what is called from now on has to start a trip of its own.
-            self._under_way -= 1
-
-    async def _trip(self, calls: list[Call]) -> None:
-        for call in calls:
-            call.has_left = True
-        try:
-            await self._exchange(calls)
-        except Exception as error:
-            if not isinstance(error, said.RedisError | OSError):
-                _log.exception("state_trip_failed")
-            # Those behind would wait through the same failure one by one: their callers are told at once.
-            for call in (*calls, *self._waiting):
-                call.settle(error)
-            self._waiting.clear()
-
-    async def _exchange(self, calls: list[Call]) -> None:
-        replies = await self._send([call.command for call in calls])
-        unknown = [at for at, reply in enumerate(replies) if isinstance(reply, said.NoScriptError)]
+            unknown = trip.settle(replies)
+        except Exception as error:  # a reply of another shape than its script's
+            _log.exception("state_reply_unreadable")
+            trip.refuse(error)
+            unknown = []
         if unknown:
             # Restarted, failed over or flushed. A script that was not known has not run, so this is no repeat.
-            again = await self._send([calls[at].with_source() for at in unknown])
-            for at, reply in zip(unknown, again, strict=True):
-                replies[at] = reply
-        for call, reply in zip(calls, replies, strict=True):
-            call.settle(reply)
+            self._begin(Trip(self._answered, self._failed, unknown))
+        self._ended()
 
-    async def _send(self, commands: Sequence[tuple[Argument, ...]]) -> list[Any]:
-        """The replies, errors among them. A broken connection is replaced: every call may be repeated."""
-        message = b"".join([pack_command(command) for command in commands])  # type: ignore[arg-type]
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                async with asyncio.timeout(self._timeout):
-                    return await self._links.exchange(message, len(commands))
-            except TimeoutError as error:
-                raise said.TimeoutError("no answer in time") from error
-            except (said.AuthenticationError, said.BusyLoadingError):
-                raise
-            except (said.ConnectionError, OSError):
-                if attempt == ATTEMPTS:
-                    raise
-                await asyncio.sleep(PAUSE * attempt)
-        raise AssertionError("unreachable")
+    def _failed(self, trip: Trip, error: Exception) -> None:
+        del self._trips[trip]
+        self._links.close_idle()  # they have probably died with it
+        if trip.may_repeat_after(error):
+            return self._open(trip, PAUSE * (trip.attempt - 1))
+        if not isinstance(error, said.RedisError | OSError):
+            _log.error("state_trip_failed", exc_info=error)
+        # Those behind would wait through the same failure one by one: their callers are told at once.
+        behind, self._waiting = self._waiting, deque()
+        trip.refuse(error)
+        for call in behind:
+            call.refused(error)
+        self._ended()
+
+    def _ended(self) -> None:
+        if self._waiting:
+            self._leave()
+        elif self._quiet is not None and not self._trips and not self._quiet.done():
+            self._quiet.set_result(None)
+
+    # ── the long way ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _open(self, trip: Trip, pause: float) -> None:
+        """Go once there is another link. Every call may be repeated."""
+        self._trips[trip] = None
+        task = asyncio.get_running_loop().create_task(self._opened(trip, pause))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+
+    async def _opened(self, trip: Trip, pause: float) -> None:
+        try:
+            async with asyncio.timeout(self._timeout):
+                await asyncio.sleep(pause)
+                link = self._links.take() or await self._links.open()
+        except TimeoutError:
+            self._failed(trip, said.TimeoutError("no answer in time"))
+        except Exception as error:
+            self._failed(trip, error)
+        else:
+            self._go(trip, link)
+
+    def _give_up(self) -> None:
+        """One timer does for all: whoever left first is due first."""
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        under_way = [(trip, link) for trip, link in self._trips.items() if link is not None]
+        for trip, link in under_way:
+            if trip.give_up_at > loop.time():
+                self._timer = loop.call_at(trip.give_up_at, self._give_up)
+                break
+            link.abandon(said.TimeoutError("no answer in time"))

@@ -13,7 +13,7 @@ from infra.bus.partitioner import shard_of
 from infra.state import kinship, rules
 from infra.state.redis import contacts, deliveries, parking, wire
 from infra.state.redis.bundles import Bundles
-from infra.state.redis.pipe import Argument
+from infra.state.redis.call import Argument
 from infra.state.redis.shards import ALL, Shards, quoted
 from schemas.conversation import Contact, Delivered, Origin, Snapshot
 from schemas.errors import StateLost, StateUnavailable
@@ -120,21 +120,22 @@ class RedisRebuild:
         (known,) = await self._at(shard, "restore_contact_get", keys[:1], contact.id)
         (flat,) = await self._at(shard, "restore_contact_find", keys)
         read = {id_.decode(): body for id_, body in wire.pairs(flat)}
-        kin = [Contact.model_validate_json(body) for body in read.values()]
+        found = [Contact.model_validate_json(body) for body in read.values()]
         if known is None:
             read[contact.id] = b""
         else:
-            kin.append(Contact.model_validate_json(known))
-            read[kin[-1].id] = known
-        return await self._put_contact(kinship.restored(contact, kin), read)
+            found.append(Contact.model_validate_json(known))
+            read[found[-1].id] = known
+        one, losers, swallowed = kinship.restored(contact, found)
+        return await self._put_contact(one, read, losers, swallowed)
 
-    async def _put_contact(self, contact: Contact, read: dict[str, bytes]) -> bool:
+    async def _put_contact(
+        self, contact: Contact, read: dict[str, bytes], losers: Iterable[Contact] = (), swallowed: Iterable[str] = ()
+    ) -> bool:
         """False when what was read is no longer so."""
-        shard = contacts.shard_for(contact.tenant)
-        keys = contacts.keys_for(self._shards, contact.tenant, contact.addresses)
-        was = [part for item in read.items() for part in item]
-        (written,) = await self._at(shard, "restore_contact_put", keys, contact.id, contact.model_dump_json(), *was)
-        return bool(written)
+        keys, arguments = contacts.written(self._shards, contact, losers, swallowed, read)
+        (done,) = await self._at(contacts.shard_for(contact.tenant), "restore_contact_put", keys, *arguments)
+        return bool(done)
 
     async def _bind(self, conversation: str, outcome: Delivered, origin: Origin) -> None:
         place = (origin.tenant, origin.channel, origin.account, outcome.external_id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-_UNGUARDED = frozenset({"lease", "release", "prepare", "finish"})
+_UNGUARDED = frozenset({"lease", "release", "leave", "note", "prepare", "finish"})
 _FRAGMENTS = frozenset({"head", "create", "lines", "restore_head", "restore_each"})
 _CREATING = frozenset({"begin", "open"})
 _WITH_LINES = frozenset({"begin", "transcript_add", "transcript_read"})

@@ -12,13 +12,12 @@ process keeps the pair it has seen last. Every script checks it before anything 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from redis import exceptions as said
-
 from infra.bus.partitioner import SHARDS, shard_of
-from infra.state.redis.pipe import Argument, Call, Pipe
+from infra.state.redis.call import Argument, Call, is_state_lost
+from infra.state.redis.pipe import Pipe
 from infra.state.redis.scripts import scripts
 from schemas.errors import StateLost
 
@@ -33,6 +32,27 @@ def tag(shard: int) -> str:
 def quoted(part: str) -> str:
     """A part of a key that is not its last: colons must not make two different keys equal."""
     return part.replace("%", "%25").replace(":", "%3A") if ":" in part or "%" in part else part
+
+
+class ShardCall(Call):
+    """A script on a shard. Its answer is what follows epoch and seq, or StateLost."""
+
+    __slots__ = ("_shard", "_shards")
+
+    def __init__(self, shards: Shards, shard: int, command: tuple[Argument, ...], source: str) -> None:
+        super().__init__(command, source)
+        self._shards = shards
+        self._shard = shard
+
+    def answered(self, reply: Any) -> None:
+        self._shards.learn(self._shard, reply[0], int(reply[1]))
+        self._give(reply[2:])
+
+    def refused(self, error: Exception) -> None:
+        if is_state_lost(error):
+            self._fail(StateLost(f"state is lost: {error}", shards=frozenset({self._shard})))
+        else:
+            super().refused(error)
 
 
 class Shards:
@@ -54,32 +74,25 @@ class Shards:
 
     def at(
         self, conversation: str, script: str, kinds: Sequence[str], *arguments: Argument
-    ) -> Coroutine[Any, Any, list[Any]]:
+    ) -> asyncio.Future[list[Any]]:
         """Run a script of one conversation. A kind ``x:`` is the conversation's own key, ``x`` one of the shard."""
         shard = shard_of(conversation)
         start = f"{self.prefix}:{{s{shard:02x}}}:"
         keys = [f"{start}{kind}{conversation}" if kind[-1] == ":" else start + kind for kind in kinds]
-        return self.run(shard, script, keys, *arguments)
+        return self.call(shard, script, keys, *arguments).answer
 
-    async def run(self, shard: int, script: str, keys: Sequence[str], *arguments: Argument) -> list[Any]:
+    def run(self, shard: int, script: str, keys: Sequence[str], *arguments: Argument) -> asyncio.Future[list[Any]]:
         """Run a script on a shard; returns what follows epoch and seq in its answer. Raises StateLost."""
-        return await self.answer(shard, self.call(shard, script, keys, *arguments).answer)
+        return self.call(shard, script, keys, *arguments).answer
 
-    def call(self, shard: int, script: str, keys: Sequence[str], *arguments: Argument) -> Call:
-        """The call of ``run`` on its way, for whoever shares its answer: it is read with ``answer``."""
+    def call(self, shard: int, script: str, keys: Sequence[str], *arguments: Argument) -> ShardCall:
+        """The call of ``run`` on its way, for whoever shares its answer."""
         epoch, seq = self._known.get(shard, _UNKNOWN)
         known = self._scripts[script]
         command = ("EVALSHA", known.sha, len(keys) + 1, self.head(shard), *keys, epoch, seq, *arguments)
-        return self.pipe.call(command, known.source)
-
-    async def answer(self, shard: int, answer: Awaitable[Any]) -> list[Any]:
-        """What follows epoch and seq in the answer of a call on this shard. Raises StateLost."""
-        try:
-            reply: list[Any] = await answer
-        except said.ResponseError as error:
-            raise StateLost(f"state is lost: {error}", shards=frozenset({shard})) from error
-        self._learn(shard, reply[0], int(reply[1]))
-        return reply[2:]
+        call = ShardCall(self, shard, command, known.source)
+        self.pipe.send(call)
+        return call
 
     async def everywhere(self, script: str, kinds: Sequence[str], *arguments: Argument) -> list[list[Any]]:
         """Run a script on every shard, in a few pipelines. Raises StateLost with all the shards that are lost."""
@@ -104,7 +117,7 @@ class Shards:
         """Run a script that looks at no head, or at a shard that is being rebuilt."""
         return await self.pipe.run(self._scripts[script], keys, arguments)
 
-    def _learn(self, shard: int, epoch: bytes, seq: int) -> None:
+    def learn(self, shard: int, epoch: bytes, seq: int) -> None:
         known = self._known.get(shard)
         if known is None or known[0] != epoch or known[1] < seq:
             self._known[shard] = (epoch, seq)

@@ -12,8 +12,10 @@ from redis import exceptions as said
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
+from infra.state.redis.call import Call
 from infra.state.redis.pipe import Pipe
 from infra.state.signals import QUEUED, Reader
+from schemas.errors import StateUnavailable
 
 PAUSE = 0.2  # seconds before a lost connection is tried again
 POLL = 1.0  # seconds a read waits before readers that are gone are looked for
@@ -32,6 +34,18 @@ class _Channel:
         return [reader for reader in self.readers if not reader.is_closed]
 
 
+class _Aside(Call):
+    """Nobody waits for its answer."""
+
+    __slots__ = ()
+
+    def answered(self, reply: Any) -> None:
+        return
+
+    def refused(self, error: Exception) -> None:
+        _log.debug("signal_lost", error=type(error).__name__)
+
+
 class RedisSignals:
     def __init__(self, pipe: Pipe, listener: Redis, prefix: str) -> None:
         self._pipe = pipe
@@ -48,6 +62,12 @@ class RedisSignals:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(channel.confirmed.wait(), CONFIRMATION)
         await self._pipe.command("PUBLISH", self._prefix + topic, payload)
+
+    def tell(self, topic: str, payload: bytes) -> None:
+        try:
+            self._pipe.send(_Aside(("PUBLISH", self._prefix + topic, payload)))
+        except StateUnavailable as error:
+            _log.debug("signal_lost", code=error.code)
 
     def subscribe(self, topic: str) -> Reader:
         name = self._prefix + topic

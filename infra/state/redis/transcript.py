@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from infra.state import rules
 from infra.state.redis import wire
 from infra.state.redis.shards import Shards
-from schemas.errors import IdReused
-from schemas.messages import MessageState, TranscriptMessage
+from schemas.errors import IdReused, StateUnavailable
+from schemas.messages import Attachment, MessageState, TranscriptMessage
 
+ATTEMPTS = 50
 # The states from which each state may be entered, as transcript_mark.lua looks them up.
 _AFTER: dict[MessageState, str] = {
     new: f" {' '.join(old for old in rules.STATE_RANK if rules.rises(old, new))} " for new in rules.STATE_RANK
@@ -36,6 +37,24 @@ class RedisTranscript:
     async def edit(self, conversation: str, message_id: str, text: str) -> bool:
         (found,) = await self._shards.at(conversation, "transcript_edit", ("t:",), message_id, text)
         return bool(found)
+
+    async def attach(
+        self, conversation: str, message_id: str, attachments: Sequence[Attachment]
+    ) -> TranscriptMessage | None:
+        for _ in range(ATTEMPTS):
+            line, seq = await self._shards.at(conversation, "transcript_find", ("t:", "n:"), message_id)
+            if line is None:
+                return None
+            before = wire.unpack_line(line, int(seq))
+            after = rules.attached(before, attachments)
+            if after == before or await self._swap(conversation, message_id, line, wire.repack_line(line, after)):
+                return after
+        raise StateUnavailable("a message changes faster than it can be written")
+
+    async def _swap(self, conversation: str, message_id: str, old: bytes, new: bytes) -> bool:
+        """False when the line is no longer ``old``."""
+        (done,) = await self._shards.at(conversation, "transcript_swap", ("t:",), message_id, old, new)
+        return bool(done)
 
     async def find(self, conversation: str, message_id: str) -> TranscriptMessage | None:
         line, seq = await self._shards.at(conversation, "transcript_find", ("t:", "n:"), message_id)

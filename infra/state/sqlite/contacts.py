@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from infra.state import kinship
 from infra.state.sqlite.store import Store
 from schemas.conversation import Contact
 from schemas.messages import Address
+from schemas.ports import Change
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS state_contacts (
@@ -34,24 +35,32 @@ class SqliteContacts:
         self._store = store
 
     async def resolve(
-        self, tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address], *, now: datetime
+        self,
+        tenant: str,
+        channel: str,
+        account: str,
+        place: str,
+        addresses: Sequence[Address],
+        *,
+        now: datetime,
+        change: Change | None = None,
     ) -> tuple[Contact, str]:
         known = kinship.known_as(channel, place, addresses)
 
-        def look(connection: sqlite3.Connection) -> tuple[list[Contact], Contact, str]:
+        def look(connection: sqlite3.Connection) -> kinship.Resolution:
             found = behind(connection, tenant, known)
-            return (found, *kinship.resolved(found, tenant, channel, account, place, known, now))
+            return kinship.resolved(found, tenant, channel, account, place, known, now, change)
 
-        def settle(connection: sqlite3.Connection) -> tuple[Contact, str]:
-            found, contact, conversation = look(connection)
-            keep(connection, contact, found)
-            return contact, conversation
+        def settle(connection: sqlite3.Connection) -> kinship.Resolution:
+            seen = look(connection)
+            keep(connection, tenant, seen.changed, seen.swallowed, into=seen.contact.id)
+            return seen
 
         # Nearly every message comes from a contact known already: that must not wait for the writer.
-        found, contact, conversation = await self._store.read(kinship.home(tenant), look)
-        if found == [contact]:
-            return contact, conversation
-        return await self._store.write(kinship.home(tenant), settle)
+        seen = await self._store.read(kinship.home(tenant), look)
+        if seen.changed or seen.swallowed:
+            seen = await self._store.write(kinship.home(tenant), settle)
+        return seen.contact, seen.conversation
 
     async def get(self, tenant: str, contact: str) -> Contact | None:
         return await self._store.read(kinship.home(tenant), lambda connection: load(connection, tenant, contact))
@@ -68,7 +77,7 @@ def load(connection: sqlite3.Connection, tenant: str, contact: str) -> Contact |
 
 
 def behind(connection: sqlite3.Connection, tenant: str, addresses: Sequence[Address]) -> list[Contact]:
-    """The different contacts that have any of these addresses."""
+    """The different contacts that have any of these addresses, or had it last."""
     query = "SELECT contact FROM state_addresses WHERE tenant = ? AND channel = ? AND value = ?"
     found: dict[str, Contact] = {}
     for address in addresses:
@@ -79,17 +88,20 @@ def behind(connection: sqlite3.Connection, tenant: str, addresses: Sequence[Addr
     return list(found.values())
 
 
-def keep(connection: sqlite3.Connection, contact: Contact, kin: Sequence[Contact]) -> None:
-    """Write ``contact``, and point those of its ``kin`` that it swallowed to it."""
-    tenant = contact.tenant
-    connection.execute(
-        "INSERT OR REPLACE INTO state_contacts VALUES (?, ?, ?, '')", (tenant, contact.id, contact.model_dump_json())
-    )
+def keep(
+    connection: sqlite3.Connection, tenant: str, changed: Iterable[Contact], swallowed: Iterable[str], *, into: str
+) -> None:
+    """Write contacts, of which ``into`` may have swallowed some. An address leads to who has it, else had it last."""
+    for contact in changed:
+        connection.execute(
+            "INSERT OR REPLACE INTO state_contacts VALUES (?, ?, ?, '')",
+            (tenant, contact.id, contact.model_dump_json()),
+        )
+        for verb, addresses in (("REPLACE", contact.addresses), ("IGNORE", contact.left)):
+            connection.executemany(
+                f"INSERT OR {verb} INTO state_addresses VALUES (?, ?, ?, ?)",  # noqa: S608
+                [(tenant, address.channel, address.value, contact.id) for address in addresses],
+            )
     connection.executemany(
-        "INSERT OR REPLACE INTO state_addresses VALUES (?, ?, ?, ?)",
-        [(tenant, address.channel, address.value, contact.id) for address in contact.addresses],
-    )
-    connection.executemany(
-        "INSERT OR REPLACE INTO state_contacts VALUES (?, ?, NULL, ?)",
-        [(tenant, other.id, contact.id) for other in kin if other.id != contact.id],
+        "INSERT OR REPLACE INTO state_contacts VALUES (?, ?, NULL, ?)", [(tenant, id_, into) for id_ in swallowed]
     )

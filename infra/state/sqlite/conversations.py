@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from infra.state import rules
 from infra.state.sqlite import outbox, ownership, rows, transcript
 from infra.state.sqlite.store import ALL_SHARDS, Store
 from infra.state.sqlite.turns import add_turn
-from schemas.conversation import Conversation, Facts, Origin, Owner, Snapshot, Turn
+from schemas.conversation import Conversation, Facts, Origin, Owner, PackedSnapshot, Snapshot, Turn
 from schemas.envelope import Envelope
 from schemas.messages import TranscriptMessage
 from schemas.ports import Begun, Committed, Owned, Page
@@ -66,13 +66,13 @@ class SqliteConversations:
             row = rows.load(connection, conversation)
             key = rules.commit_key(token, version, handled)
             if row is not None and row.last_commit == key:
-                return Committed("committed", _snapshot(connection, conversation))
+                return Committed("committed", _packed(connection, conversation))
             if row is None or not _holds(row, token, version, epoch):
                 return Committed("stale")
             _advance(connection, conversation, facts, key, now)
             _write_handled(connection, conversation, handled, now)
             _put_outbox(connection, conversation, outbox, rules.micros(now))
-            return Committed("committed", _snapshot(connection, conversation))
+            return Committed("committed", _packed(connection, conversation))
 
         return await self._store.write(conversation, work, durable=True)
 
@@ -174,10 +174,22 @@ def _write_handled(connection: sqlite3.Connection, conversation: str, handled: S
 
 
 def _snapshot(connection: sqlite3.Connection, conversation: str) -> Snapshot | None:
+    parts = _parts(connection, conversation)
+    return None if parts is None else rules.snapshot_of(*parts)
+
+
+def _packed(connection: sqlite3.Connection, conversation: str) -> PackedSnapshot | None:
+    parts = _parts(connection, conversation)
+    return None if parts is None else rules.packed_snapshot(*parts)
+
+
+def _parts(
+    connection: sqlite3.Connection, conversation: str
+) -> tuple[Conversation, Iterable[tuple[str, int]], Iterable[tuple[str, int]], Iterable[Envelope]] | None:
     row = rows.load(connection, conversation)
     if row is None:
         return None
-    return rules.snapshot_of(
+    return (
         row.conversation,
         rows.all_handled(connection, conversation),
         transcript.last_seqs(connection, conversation, rules.RECENT_SEQS),

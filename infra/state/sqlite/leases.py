@@ -17,6 +17,7 @@ CREATE TABLE IF NOT EXISTS state_leases (
     expires_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 UPDATE state_leases SET holder = '';
+CREATE TABLE IF NOT EXISTS state_lease_notes (name TEXT PRIMARY KEY, note TEXT NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -49,3 +50,21 @@ class SqliteLeases:
                 "UPDATE state_leases SET holder = '' WHERE name = ? AND holder = ?", (name, holder)
             ),
         )
+
+    async def leave(self, name: str, token: int, note: str) -> bool:
+        def work(connection: sqlite3.Connection) -> bool:
+            held = connection.execute(
+                "SELECT 1 FROM state_leases WHERE name = ? AND token = ? AND holder <> ''", (name, token)
+            ).fetchone()
+            if held is not None:
+                connection.execute("INSERT OR REPLACE INTO state_lease_notes VALUES (?, ?)", (name, note))
+            return held is not None
+
+        return await self._store.write(UNSHARDED, work)
+
+    async def note(self, name: str) -> str:
+        def work(connection: sqlite3.Connection) -> str:
+            row = connection.execute("SELECT note FROM state_lease_notes WHERE name = ?", (name,)).fetchone()
+            return str(row[0]) if row else ""
+
+        return await self._store.read(UNSHARDED, work)

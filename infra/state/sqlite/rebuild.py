@@ -109,11 +109,12 @@ def _restore(connection: sqlite3.Connection, snapshot: Snapshot) -> None:
 
 
 def _restore_contact(connection: sqlite3.Connection, contact: Contact) -> None:
-    kin = contacts.behind(connection, contact.tenant, contact.addresses)
+    found = contacts.behind(connection, contact.tenant, contact.addresses)
     known = contacts.load(connection, contact.tenant, contact.id)
     if known is not None:
-        kin.append(known)
-    contacts.keep(connection, kinship.restored(contact, kin), [contact, *kin])
+        found.append(known)
+    one, losers, swallowed = kinship.restored(contact, found)
+    contacts.keep(connection, contact.tenant, [one, *losers], swallowed, into=one.id)
 
 
 def _restore_message(connection: sqlite3.Connection, conversation: str, message: TranscriptMessage) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from infra.state import rules
 from infra.state.sqlite.store import Store
 from schemas.errors import IdReused
-from schemas.messages import MessageState, TranscriptMessage
+from schemas.messages import Attachment, MessageState, TranscriptMessage
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS state_transcript (
@@ -48,6 +48,13 @@ class SqliteTranscript:
     async def edit(self, conversation: str, message_id: str, text: str) -> bool:
         return await self._store.write(
             conversation, lambda connection: _edit(connection, conversation, message_id, text)
+        )
+
+    async def attach(
+        self, conversation: str, message_id: str, attachments: Sequence[Attachment]
+    ) -> TranscriptMessage | None:
+        return await self._store.write(
+            conversation, lambda connection: _attach(connection, conversation, message_id, attachments)
         )
 
     async def find(self, conversation: str, message_id: str) -> TranscriptMessage | None:
@@ -177,6 +184,20 @@ def _edit(connection: sqlite3.Connection, conversation: str, message: str, text:
         ),
     )
     return True
+
+
+def _attach(
+    connection: sqlite3.Connection, conversation: str, message: str, attachments: Sequence[Attachment]
+) -> TranscriptMessage | None:
+    seq, body, state, _ = _row(connection, conversation, message)
+    if body is None:
+        return None
+    after = rules.attached(_parse(seq, body, state), attachments)
+    connection.execute(
+        "UPDATE state_transcript SET body = ? WHERE conversation = ? AND seq = ?",
+        (after.model_dump_json(exclude={"seq", "state"}), conversation, seq),
+    )
+    return after
 
 
 def next_number(connection: sqlite3.Connection, conversation: str) -> int:

@@ -7,7 +7,7 @@ import asyncio
 from schemas import ids
 from schemas.conversation import Contact
 from schemas.messages import Address, Assurance
-from schemas.ports import State
+from schemas.ports import Change, State
 from tests.contracts.state.samples import NOW, later
 
 
@@ -26,8 +26,13 @@ async def resolve(
     channel: str = "whatsapp",
     account: str = "meta",
     at: float = 0,
+    change: Change | None = None,
 ) -> tuple[Contact, str]:
-    return await state.contacts.resolve(tenant, channel, account, place, addresses, now=later(at))
+    return await state.contacts.resolve(tenant, channel, account, place, addresses, now=later(at), change=change)
+
+
+def moved(at: float, *left: Address) -> Change:
+    return Change(at=later(at), moved=True, left=left)
 
 
 async def test_an_address_seen_first_makes_a_contact_and_its_place_a_conversation(state: State) -> None:
@@ -63,8 +68,8 @@ async def test_two_contacts_seen_together_become_the_older_one_with_its_conversa
 async def test_a_chain_of_merges_ends_at_the_oldest(state: State) -> None:
     addresses = [phone(f"49{n}") for n in range(4)]
     made = [await resolve(state, address.value, address, at=n) for n, address in enumerate(addresses)]
-    await resolve(state, "492", addresses[2], addresses[3], at=10)
-    await resolve(state, "491", addresses[1], addresses[2], at=11)
+    await resolve(state, "493", addresses[3], addresses[2], at=10)
+    await resolve(state, "493", addresses[3], addresses[1], at=11)
     last, conversation = await resolve(state, "493", addresses[3], addresses[0], at=12)
     assert (last.id, conversation) == (made[0][0].id, made[0][1])
     for contact, _ in made:
@@ -126,3 +131,101 @@ async def test_one_value_on_two_channels_is_two_addresses(state: State) -> None:
     one, _ = await resolve(state, "1", Address(channel="whatsapp", value="1"))
     two, _ = await resolve(state, "1", Address(channel="instagram", value="1"), channel="instagram")
     assert one.id != two.id
+
+
+OTHER = Address(channel="whatsapp", value="DE.scoped-2", assurance="channel")
+
+
+async def test_an_alias_that_leads_to_somebody_known_otherwise_too_has_changed_hands(state: State) -> None:
+    first, conversation = await resolve(state, SCOPED.value, SCOPED, phone())
+    other, elsewhere = await resolve(state, OTHER.value, OTHER, phone(), at=60)
+    assert (other.id != first.id, elsewhere != conversation) == (True, True)
+    assert (await resolve(state, "49170", phone(), at=70))[1] == elsewhere
+    kept, same = await resolve(state, SCOPED.value, SCOPED, at=80)
+    assert (kept.id, same) == (first.id, conversation)
+    assert [address.value for address in kept.addresses] == [SCOPED.value]
+
+
+async def test_a_contact_who_moves_keeps_the_conversation_and_the_old_number_leads_nowhere(state: State) -> None:
+    first, conversation = await resolve(state, "49170", phone())
+    change = moved(60, phone())
+    after, same = await resolve(state, "49170", phone(), phone("49171"), at=61, change=change)
+    assert (after.id, same) == (first.id, conversation)
+    assert [address.value for address in after.addresses] == ["49171"]
+    assert await resolve(state, "49171", phone("49171"), at=62) == (after, conversation)
+    stranger, elsewhere = await resolve(state, "49170", phone(), at=90)
+    assert stranger.id != first.id
+    assert elsewhere != conversation
+    assert await resolve(state, "49170", phone(), at=91) == (stranger, elsewhere)
+    twilio = await resolve(state, "49170", phone(), account="twilio", at=92)
+    assert twilio[1] != ids.conversation_id("plantstore", "whatsapp", "twilio", "49170")
+
+
+async def test_a_move_that_is_told_again_changes_nothing_and_gives_no_number_back(state: State) -> None:
+    await resolve(state, "49170", phone())
+    change = moved(60, phone())
+    after, conversation = await resolve(state, "49170", phone(), phone("49171"), at=61, change=change)
+    stranger, elsewhere = await resolve(state, "49170", phone(), at=90)
+    again = await resolve(state, "49170", phone(), phone("49171"), at=100, change=change)
+    assert again == (after, conversation)
+    assert await resolve(state, "49170", phone(), at=110) == (stranger, elsewhere)
+    assert await resolve(state, "49171", phone("49171"), at=111) == (after, conversation)
+
+
+async def test_a_move_to_a_number_that_somebody_had_before_does_not_join_the_two(state: State) -> None:
+    earlier, theirs = await resolve(state, "49171", phone("49171"))
+    mover, mine = await resolve(state, "49170", phone(), at=1)
+    after, same = await resolve(state, "49170", phone(), phone("49171"), at=61, change=moved(60, phone()))
+    assert (after.id, same) == (mover.id, mine)
+    kept = await state.contacts.get("plantstore", earlier.id)
+    assert kept is not None
+    assert (kept.addresses, [address.value for address in kept.left]) == ([], ["49171"])
+    assert (await resolve(state, "49171", phone("49171"), at=70))[1] == mine != theirs
+
+
+async def test_a_number_that_wrote_after_the_move_and_before_the_news_is_the_mover(state: State) -> None:
+    mover, mine = await resolve(state, "49170", phone())
+    early, _ = await resolve(state, "49171", phone("49171"), at=65)
+    after, same = await resolve(state, "49170", phone(), phone("49171"), at=70, change=moved(60, phone()))
+    assert (after.id, same) == (mover.id, mine)
+    assert await state.contacts.get("plantstore", early.id) == after
+
+
+async def test_the_last_word_on_being_written_to_holds_and_an_older_one_comes_too_late(state: State) -> None:
+    async def says(opted_out: bool, at: float) -> bool:
+        change = Change(at=later(at), opted_out=opted_out)
+        contact, _ = await resolve(state, "49170", phone(), at=at, change=change)
+        assert await state.contacts.get("plantstore", contact.id) == contact
+        return contact.opted_out
+
+    assert await says(True, 10) is True
+    assert await says(False, 20) is False
+    assert await says(True, 15) is False
+    assert await says(True, 30) is True
+    contact, _ = await resolve(state, "49170", phone(), at=40)
+    assert contact.opted_out
+
+
+async def test_a_number_that_changed_hands_is_told_apart_after_a_rebuild_too(state: State) -> None:
+    old, conversation = await resolve(state, SCOPED.value, SCOPED, phone())
+    new, elsewhere = await resolve(state, OTHER.value, OTHER, phone(), at=60)
+    shards = frozenset(range(256))
+    for order in ((old, new), (new, old)):
+        await state.rebuild.prepare(shards)
+        for contact in order:
+            await state.rebuild.restore_contact(contact)
+        await state.rebuild.finish(shards)
+        assert (await resolve(state, SCOPED.value, SCOPED, at=70))[1] == conversation
+        assert (await resolve(state, OTHER.value, OTHER, at=70))[1] == elsewhere
+        assert (await resolve(state, "49170", phone(), at=70))[1] == elsewhere
+
+
+async def test_a_number_that_was_left_is_a_strangers_after_a_rebuild_too(state: State) -> None:
+    await resolve(state, "49170", phone())
+    after, conversation = await resolve(state, "49170", phone(), phone("49171"), at=61, change=moved(60, phone()))
+    shards = frozenset(range(256))
+    await state.rebuild.prepare(shards)
+    await state.rebuild.restore_contact(after)
+    await state.rebuild.finish(shards)
+    stranger, elsewhere = await resolve(state, "49170", phone(), at=90)
+    assert (stranger.id != after.id, elsewhere != conversation) == (True, True)

@@ -123,7 +123,7 @@ class Conversing(RuleBasedStateMachine):
         verdict = self.model.commit(token, version, epoch, facts, handled, [event.id for event in sent])
         assert result.verdict == verdict
         held = self.run(self.state.conversations.snapshot(self.id)) if verdict == "committed" else None
-        assert result.snapshot == held
+        assert (result.snapshot and result.snapshot.unpacked()) == held
 
     @precondition(lambda self: self.model.last is not None)
     @rule()
@@ -143,7 +143,8 @@ class Conversing(RuleBasedStateMachine):
             )
         )
         assert result.verdict == "committed"
-        assert result.snapshot == self.run(self.state.conversations.snapshot(self.id))
+        assert result.snapshot is not None
+        assert result.snapshot.unpacked() == self.run(self.state.conversations.snapshot(self.id))
 
     @rule(to=st.sampled_from(OWNERS), missed=st.sampled_from([0, 0, 1]), request=st.sampled_from([*REQUESTS, "", ""]))
     def own(self, to: Owner, missed: int, request: str) -> None:

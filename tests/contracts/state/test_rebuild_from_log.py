@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,12 +13,13 @@ from infra.bus.partitioner import shard_of
 from infra.state.rebuild import RebuildReport, rebuild
 from infra.state.tail import GAP
 from schemas import topics
-from schemas.messages import MessageDeleted, MessageEdited, Receipt
+from schemas.facts import FilesStored
+from schemas.messages import Author, InboundMessage, MessageDeleted, MessageEdited, Receipt, TranscriptMessage
 from schemas.ports import Bus, State
 from tests.contracts.bus.engines import open_kafka
 from tests.contracts.state.engines import ALL_SHARDS, redis_state
 from tests.contracts.state.lived import CHANNELS, TENANT, Life, event, lived, log
-from tests.contracts.state.samples import NOW
+from tests.contracts.state.samples import NOW, attachment, outbound
 
 
 class Clock:
@@ -120,6 +122,50 @@ async def test_edits_deletions_and_receipts_are_applied_to_what_comes_back(state
     assert [after[line.id].text for line in questions] == ["better", "", "question 2"]
     assert [after[line.id].state for line in questions] == ["answered", "deleted", "answered"]
     assert [after[line.id].state for line in replies] == ["read", "delivered", "failed"]
+
+
+async def test_what_a_person_said_comes_back_once_wherever_it_was_written(state: State, bus: Bus) -> None:
+    """In the desk it is on its way to the contact as a message of its own; in the vendor's app it was shown already."""
+    life = await lived(state, bus, "visitor")
+    said: dict[str, Any] = {
+        "external_id": "x",
+        "place": "visitor",
+        "contact_id": life.contact,
+        "author": Author(kind="person"),
+        "sent_at": NOW,
+    }
+    desk = InboundMessage(id="desk", text="from the desk", **said)
+    app = InboundMessage(id="app", text="from the app", shown=True, **said)
+    sent = outbound(id="desk-out", author="person", text="from the desk", place="visitor")
+    await bus.append(
+        [
+            event(topics.MESSAGE_RECEIVED, desk, life.conversation, "desk"),
+            event(topics.MESSAGE_RECEIVED, app, life.conversation, "app"),
+            event(topics.MESSAGE_SEND, sent, life.conversation, "desk-out"),
+        ]
+    )
+    for line in (TranscriptMessage.of_inbound(app), TranscriptMessage.of_outbound(sent, "pending")):
+        await state.transcript.add(life.conversation, line)
+    before = await state.transcript.read(life.conversation)
+    await again(state, bus)
+    after = await state.transcript.read(life.conversation)
+    assert [(line.id, line.text) for line in after] == [(line.id, line.text) for line in before]
+
+
+async def test_files_that_were_stored_and_what_a_voice_note_says_come_back(state: State, bus: Bus) -> None:
+    life = await lived(state, bus, "visitor")
+    asked = [line.id for line in await state.transcript.read(life.conversation) if line.author.kind == "contact"]
+    facts = [FilesStored(message_id=id_, attachments=[attachment()], text="spoken", at=NOW) for id_ in asked]
+    gone = MessageDeleted(message_id=asked[1], deleted_at=NOW, place="visitor", contact_id=life.contact)
+    await bus.append(
+        [
+            *(event(topics.FILES_STORED, fact, life.conversation, f"files-{fact.message_id}") for fact in facts),
+            event(topics.MESSAGE_DELETED, gone, life.conversation, "gone"),
+        ]
+    )
+    await again(state, bus)
+    after = {line.id: line for line in await state.transcript.read(life.conversation)}
+    assert [(after[id_].text, after[id_].attachments) for id_ in asked] == [("spoken", [attachment()]), ("", [])]
 
 
 async def test_only_the_lost_shards_are_touched(state: State, bus: Bus) -> None:

@@ -85,3 +85,13 @@ async def test_a_closed_reader_ends_and_publishing_goes_on(state: State) -> None
     assert [payload async for payload in gone] == []
     assert await first(stays) == b"news"
     await closed(stays)
+
+
+async def test_what_is_told_is_heard_in_the_order_in_which_it_was_told(state: State) -> None:
+    topic = new_id()
+    reader = state.signals.subscribe(topic)
+    await listening(state, topic, reader)
+    for n in range(3):
+        state.signals.tell(topic, b"%d" % n)
+    assert [await first(reader) for _ in range(3)] == [b"0", b"1", b"2"]
+    await closed(reader)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import IdReused
-from schemas.messages import Author, Choice, Citation, MessageState
+from schemas.messages import Attachment, Author, Choice, Citation, MessageState
 from schemas.ports import State
 from tests.contracts.state.samples import attachment, begun, line, new_id
 
@@ -181,3 +181,41 @@ async def test_ids_of_any_form_are_only_names(state: State, odd: str) -> None:
     assert await state.transcript.add(odd, message) == 1
     assert await state.transcript.add(odd, message) == 1
     assert await state.transcript.find(odd, odd) == message.model_copy(update={"seq": 1})
+
+
+async def test_files_are_attached_once_and_a_repeat_of_the_message_is_still_the_same(state: State) -> None:
+    conversation, message = new_id(), line(text="Grüße 🪴\n{}")
+    await state.transcript.add(conversation, message)
+    files = [attachment(), Attachment(id="gap-1", name="plan.pdf", type="", size=0, missing="too_large")]
+    after = await state.transcript.attach(conversation, message.id, files)
+    assert after == message.model_copy(update={"seq": 1, "attachments": files})
+    assert await state.transcript.attach(conversation, message.id, [attachment("b" * 64)]) == after
+    assert await state.transcript.find(conversation, message.id) == after
+    assert await state.transcript.add(conversation, message) == 1
+    await state.transcript.mark(conversation, [message.id], "answered")
+    kept = await state.transcript.find(conversation, message.id)
+    assert kept is not None
+    assert (kept.state, kept.attachments) == ("answered", files)
+    assert await state.transcript.attach(conversation, "unknown", files) is None
+
+
+async def test_files_of_a_deleted_message_are_taken_away_and_none_come_back(state: State) -> None:
+    conversation, message = new_id(), line()
+    await state.transcript.add(conversation, message)
+    await state.transcript.attach(conversation, message.id, [attachment()])
+    await state.transcript.mark(conversation, [message.id], "deleted")
+    gone = await state.transcript.attach(conversation, message.id, [])
+    assert gone is not None
+    assert gone.attachments == []
+    assert await state.transcript.attach(conversation, message.id, [attachment()]) == gone
+
+
+async def test_of_concurrent_attachments_one_is_kept(state: State) -> None:
+    conversation, message = new_id(), line()
+    await state.transcript.add(conversation, message)
+    tries = [[attachment(f"{n:064x}")] for n in range(20)]
+    made = await asyncio.gather(*(state.transcript.attach(conversation, message.id, files) for files in tries))
+    kept = await state.transcript.find(conversation, message.id)
+    assert kept is not None
+    assert kept.attachments in tries
+    assert made == [kept] * 20

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
+import orjson
 import pytest
 
-from schemas.conversation import Facts, Owner
+from schemas.conversation import Facts, Owner, Snapshot, Turn
+from schemas.envelope import Envelope, envelope
+from schemas.ids import turn_record_id
 from schemas.ports import Committed, State
+from schemas.topics import TURN_COMPLETED
 from tests.contracts.state.samples import NOW, begun, committed, later, line, new_id, origin, reply
 from tests.contracts.state.test_turns import turn
 
@@ -27,6 +32,16 @@ async def commit(
     )
 
 
+async def leaves(state: State, conversation: str, made: Committed) -> Snapshot:
+    """The snapshot that a commit has answered, which says what is in the store, as it stands on the log."""
+    held = await state.conversations.snapshot(conversation)
+    assert made.snapshot is not None
+    assert held is not None
+    assert made.snapshot.conversation == held.conversation
+    assert orjson.loads(made.snapshot.data) == held.model_dump(mode="json", exclude_none=True)
+    return made.snapshot.unpacked()
+
+
 async def test_a_commit_answers_the_snapshot_that_it_leaves(state: State) -> None:
     """Whether its outbox is alone there, joins an earlier one, or is empty; and to a repeat, the one of now."""
     conversation = new_id()
@@ -34,13 +49,13 @@ async def test_a_commit_answers_the_snapshot_that_it_leaves(state: State) -> Non
     await state.transcript.add(conversation, line(id="m1"))
     for version, sent in enumerate((2, 1, 0)):
         made = await commit(state, conversation, token=token, version=version, sent=sent, handled=f"e{version}")
-        assert made == Committed("committed", await state.conversations.snapshot(conversation))
+        assert made.verdict == "committed"
+        await leaves(state, conversation, made)
     pending = await state.conversations.pending(conversation)
     await state.conversations.published(conversation, [event.id for event in pending])
     repeat = await commit(state, conversation, token=token, version=2, handled="e2")
-    assert repeat == Committed("committed", await state.conversations.snapshot(conversation))
-    assert repeat.snapshot is not None
-    assert repeat.snapshot.outbox == []
+    assert repeat.verdict == "committed"
+    assert (await leaves(state, conversation, repeat)).outbox == []
     assert await commit(state, conversation, token=token, version=2, handled="e9") == Committed("stale")
 
 
@@ -70,17 +85,35 @@ async def test_begin_reads_no_lines_while_the_agent_may_not_answer(state: State,
     assert [message.id for message in await state.transcript.read(conversation)] == ["m1"]
 
 
+def record(conversation: str, done: Turn) -> Envelope:
+    message = reply(conversation)
+    return envelope(
+        TURN_COMPLETED,
+        done,
+        id=turn_record_id(done.id),
+        time=message.time,
+        source=message.source,
+        tenant=message.tenant,
+        conversation=conversation,
+    )
+
+
 async def test_published_adds_turns_once_and_empties_the_outbox(state: State) -> None:
     conversation = new_id()
-    sent = [reply(conversation), reply(conversation)]
-    assert await committed(state, conversation, await begun(state, conversation), outbox=sent) == "committed"
-    await state.conversations.published(conversation, [sent[0].id], turns=[turn(2), turn(1)])
-    await state.conversations.published(conversation, [sent[1].id], turns=[turn(1, route="person")])
+
+    async def done(*turns: Turn, sent: Sequence[Envelope] = ()) -> None:
+        records = [record(conversation, each) for each in turns]
+        start = await begun(state, conversation)
+        assert await committed(state, conversation, start, outbox=[*sent, *records]) == "committed"
+        await state.conversations.published(conversation, [each.id for each in (*sent, *records)], turns=turns)
+
+    await done(turn(2), turn(1), sent=[reply(conversation)])
+    await done(turn(1, route="person"))
     assert await state.turns.listing(conversation) == [turn(1), turn(2)]
     assert await state.conversations.pending(conversation) == []
     assert await state.conversations.unpublished(before=later(1000), limit=10) == []
     for number in range(3, 204):
-        await state.conversations.published(conversation, [], turns=[turn(number)])
+        await done(turn(number))
     assert [kept.id for kept in await state.turns.listing(conversation)] == [f"turn-{n}" for n in range(4, 204)]
 
 

@@ -32,6 +32,7 @@ class Channels:
     def routes(self) -> list[Route]:
         return [
             Route("GET", "/users/@me", "Get Current User", lambda _: Reply(200, self._me())),
+            Route("GET", "/users/@me/guilds", "Get Current User Guilds", self.guilds),
             Route("GET", "/users/{user}", "Get User", self.user),
             Route("GET", "/oauth2/applications/@me", "Get Current Bot Application Information", self.application),
             Route("GET", "/applications/@me", "Get Current Application", self.application),
@@ -159,6 +160,11 @@ class Channels:
         if not self.find(call).is_thread:
             raise refusal(10003)
         return Reply()
+
+    def guilds(self, call: Call) -> Reply:
+        """A few words about each server that the bot is in."""
+        shape = guild_json(self._world)
+        return Reply(200, [{name: shape[name] for name in ("id", "name", "icon", "banner", "features")}])
 
     def guild(self, call: Call) -> Reply:
         self._own(call)

@@ -89,6 +89,10 @@ class Gateway:
         for event in reversed(held) if backwards else held:
             self.emit(event)
 
+    def lose(self) -> None:
+        """What was held back is never told to anybody."""
+        self._held = None
+
     def ask_reconnect(self) -> None:
         """Op 7: come back and resume."""
         self.say(RECONNECT)

@@ -119,13 +119,13 @@ class Discord:
     async def settled(self, *, deadline: float = 30) -> None:
         """Until every connected session has named the number of its newest event, and there is such a session.
 
-        A client names it before what it does with the event is done: Discord knows of no later sign."""
-        asked: dict[str, tuple[int, int]] = {}
+        Some clients name it before what they do with the event is done, others after; those are asked again."""
+        asked: dict[str, tuple[int, int, int]] = {}
 
         def all_heard() -> bool:
             there = [each for each in self.gateway.sessions.values() if each.connection is not None]
             for session in there:
-                about = (session.seq, id(session.connection))
+                about = (session.seq, id(session.connection), int(time.monotonic()))
                 if not session.is_heard and asked.get(session.id) != about and session.connection is not None:
                     asked[session.id] = about
                     session.connection.say(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.platforms.slack.calls import Call, Method
+from tests.platforms.slack.calls import PLURALS, Call, Method
 from tests.platforms.slack.events import thread_facts
 from tests.platforms.slack.wire import Refusal, is_true
 from tests.platforms.slack.workspace import Json, Post, Room
@@ -121,7 +121,30 @@ def join(call: Call) -> Json:
     return {"ok": True, "channel": about(call, room)}
 
 
+KINDS = {"public_channel": "channel", "private_channel": "group", "mpim": "mpim", "im": "im"}
+
+
+def mine(call: Call) -> Json:
+    """The rooms that the app is in. The right to each kind that is asked for is needed."""
+    kinds = [KINDS.get(kind.strip()) for kind in (call.text("types") or "public_channel").split(",")]
+    if None in kinds:
+        raise Refusal("invalid_types")
+    for kind in kinds:
+        scope = f"{PLURALS[kind]}:read" if kind else ""
+        if scope not in call.slack.scopes:
+            raise Refusal("missing_scope", needed=scope, provided=",".join(sorted(call.slack.scopes)))
+    bot, leaves_out = call.slack.bot.id, is_true(call.args.get("exclude_archived"))
+    rooms = [
+        room
+        for room in call.slack.workspace.rooms.values()
+        if room.kind in kinds and bot in room.members and not (leaves_out and room.archived)
+    ]
+    found, following = call.page(rooms, call.number("limit", 100, 1000))
+    return {"ok": True, "channels": [about(call, room) for room in found], "response_metadata": following}
+
+
 METHODS: dict[str, Any] = {
+    "users.conversations": Method(mine, "", 3, json=False),
     "conversations.history": Method(history, "", 3, json=False),
     "conversations.replies": Method(replies, "", 3, json=False),
     "conversations.info": Method(info, "", 3, json=False),

@@ -18,12 +18,17 @@ from tests.platforms.test_slack.parts import MARK, Clock, actions, button, refus
 async def test_tokens(slack: SlackVendor, client: AsyncWebClient) -> None:
     """Each method wants its own kind of token, and says what is wrong with another."""
     base = slack.api_base
+    slack.place("Ann")
     assert (await client.auth_test())["user_id"] == slack.bot.id
     assert await refusal(AsyncWebClient(base_url=base).auth_test()) == "not_authed"
     assert await refusal(AsyncWebClient("xoxb-other", base_url=base).auth_test()) == "invalid_auth"
     assert await refusal(AsyncWebClient(slack.app_token, base_url=base).auth_test()) == "not_allowed_token_type"
     assert await refusal(client.apps_connections_open(app_token=slack.bot_token)) == "not_allowed_token_type"
     assert (await client.apps_connections_open(app_token=slack.app_token))["url"].startswith("ws://127.0.0.1")
+    assert [each["id"] for each in (await client.users_conversations(types="im"))["channels"]] == [slack.place("Ann")]
+    assert await refusal(client.users_conversations(types="im,nonsense")) == "invalid_types"
+    slack.scopes.discard("mpim:read")
+    assert await refusal(client.users_conversations(types="im,mpim")) == "missing_scope"
     slack.scopes.discard("im:history")
     assert await refusal(client.conversations_history(channel=slack.place("Ann"))) == "missing_scope"
     await client.conversations_history(channel=slack.channel("support").id)

@@ -12,7 +12,7 @@ from agent_worker.pace import Pace
 
 async def computing(pace: Pace, tenant: str, order: list[str], steps: int = 10) -> None:
     """A turn that keeps the loop for 3 ms in each of its steps."""
-    async with pace.turn(tenant):
+    async with pace.turn(tenant, "web"):
         for _ in range(steps):
             time.sleep(0.003)  # noqa: ASYNC251  # it is to block
             await asyncio.sleep(0)
@@ -37,7 +37,7 @@ async def test_turns_that_only_wait_keep_nobody_out() -> None:
 
     async def waiting() -> None:
         nonlocal inside
-        async with pace.turn("one"):
+        async with pace.turn("one", "web"):
             inside += 1
             if inside == 1_000:
                 everybody.set()
@@ -55,7 +55,7 @@ async def test_a_turn_that_is_cancelled_while_it_waits_takes_no_place_along() ->
     pace, answer = Pace(places=1), asyncio.Event()
 
     async def waiting(name: str) -> str:
-        async with pace.turn(name):
+        async with pace.turn(name, "web"):
             await answer.wait()
         return name
 
@@ -69,7 +69,7 @@ async def test_a_turn_that_is_cancelled_while_it_waits_takes_no_place_along() ->
     behind[1].cancel()
     done = await asyncio.gather(*behind, return_exceptions=True)
     assert done[2:] == [f"{n}" for n in range(2, 20)]
-    async with asyncio.timeout(1), pace.turn("afterwards"):
+    async with asyncio.timeout(1), pace.turn("afterwards", "web"):
         pass
 
 
@@ -77,9 +77,9 @@ async def test_a_turn_that_fails_gives_its_place_back() -> None:
     pace = Pace(places=1)
     for _ in range(3):
         with pytest.raises(RuntimeError):
-            async with pace.turn("one"):
+            async with pace.turn("one", "web"):
                 raise RuntimeError
-    async with asyncio.timeout(1), pace.turn("one"):
+    async with asyncio.timeout(1), pace.turn("one", "web"):
         pass
 
 
@@ -91,7 +91,7 @@ async def test_who_has_nobody_inside_does_not_wait_for_those_that_an_idle_loop_l
 
     async def waiting(tenant: str) -> None:
         nonlocal inside
-        async with pace.turn(tenant):
+        async with pace.turn(tenant, "web"):
             inside += 1
             if inside == 100:
                 crowded.set()
@@ -102,7 +102,7 @@ async def test_who_has_nobody_inside_does_not_wait_for_those_that_an_idle_loop_l
     waited = []
 
     async def quiet() -> None:
-        async with pace.turn("quiet") as had_to_wait:
+        async with pace.turn("quiet", "web") as had_to_wait:
             waited.append(had_to_wait)
             await answer.wait()
 
@@ -119,7 +119,7 @@ async def test_a_tenant_that_waits_is_not_passed_by_for_ever() -> None:
     pace, order = Pace(places=8), list[str]()
 
     async def busy(tenant: str) -> None:
-        async with pace.turn(tenant):
+        async with pace.turn(tenant, "web"):
             await asyncio.sleep(0)
         order.append(tenant)
 
@@ -139,11 +139,11 @@ async def test_turns_that_only_wait_keep_nobody_out_of_a_busy_loop() -> None:
             await asyncio.sleep(0)
 
     async def slow() -> None:
-        async with pace.turn("one"):
+        async with pace.turn("one", "web"):
             await answer.wait()
 
     async def quick() -> None:
-        async with pace.turn("one"):
+        async with pace.turn("one", "web"):
             pass
 
     others = asyncio.create_task(busy())
@@ -162,11 +162,11 @@ async def test_a_loop_that_is_idle_only_now_and_then_lets_in_no_more_while_anoth
 
     async def waiting() -> None:
         nonlocal inside
-        async with pace.turn("one"):
+        async with pace.turn("one", "web"):
             inside += 1
             await answer.wait()
 
-    async with pace.turn("another"):
+    async with pace.turn("another", "web"):
         pass
     turns = [asyncio.create_task(waiting()) for _ in range(24)]
     end = time.monotonic() + 0.15

@@ -6,17 +6,20 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent_worker import hints
 from agent_worker.settings import FoldRules
 from schemas import topics
-from schemas.conversation import Snapshot
+from schemas.conversation import DeadLetter, Snapshot
 from schemas.envelope import Envelope
 from schemas.errors import Fenced, UndecodableRecord
-from schemas.messages import Author, Choosing, TranscriptMessage
+from schemas.hints import Writing, topic
+from schemas.messages import Author, Choosing, ContactChanged, ReactionChanged, TranscriptMessage
 from tests.unit.agent_worker.world import CHANNEL, RETURNS, SHIPPING, TENANT, LaneStub, World, until, world_at
 
 HEAT = "Do you add a heat pack in winter?"
@@ -388,3 +391,40 @@ async def test_other_tenants_documents_are_never_used(world: World) -> None:
     (reply,) = await world.replies()
     assert "saxophones" not in reply.text
     assert all(citation.document != "secret" for citation in reply.citations)
+
+
+async def test_reactions_and_news_of_a_contact_are_no_business_of_the_worker(world: World) -> None:
+    """Also where nothing is known of the conversation: no turn, no dead letter, no conversation."""
+    common: dict[str, Any] = {"place": "p", "contact_id": "contact-1", "at": world.clock()}
+    reaction = ReactionChanged(external_id="x", emoji="👍", **common)
+    news = ContactChanged(opted_out=True, **common)
+    await world.handle(
+        world._wrap(topics.REACTION_CHANGED, reaction, "e1"), world._wrap(topics.CONTACT_CHANGED, news, "e2")
+    )
+    assert await world.state.conversations.get(world.conversation) is None
+    assert await world._payloads(topics.DEADLETTER, topics.DEADLETTER_RECORDED, DeadLetter) == []
+    assert await world.turns() == []
+
+
+async def test_connectors_are_told_what_is_being_answered_and_again_while_it_takes_long(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hints, "AGAIN", 0.01)
+    heard: list[Writing] = []
+
+    async def listen() -> None:
+        async for payload in world.state.signals.subscribe(topic(CHANNEL)):
+            heard.append(Writing.model_validate_json(payload))  # noqa: PERF401
+
+    listening = asyncio.create_task(listen())
+    await asyncio.sleep(0)
+    world.settings = replace(world.settings, hinted=frozenset({CHANNEL}))
+    world.model.gate.clear()
+    answering = asyncio.create_task(world.worker_with().handle(await world.lane(world.said("m1", HEAT))))
+    await until(lambda: len(heard) >= 3)
+    world.model.gate.set()
+    await answering
+    listening.cancel()
+    assert {(told.tenant, told.account, told.place, told.answers) for told in heard} == {
+        (TENANT, "main", "visitor-1", "m1")
+    }

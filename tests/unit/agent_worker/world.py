@@ -34,6 +34,7 @@ from schemas.messages import (
     OutboundMessage,
     Receipt,
     ReceiptState,
+    RemoteFile,
 )
 from schemas.ports import Draft, Question, Record, State
 
@@ -142,6 +143,7 @@ class World:
     model: GatedModel
     clock: Clock
     metrics: PrometheusMetrics
+    settings: WorkerSettings
     seen: dict[str, int] = field(default_factory=dict)
     origin: Origin = field(
         default_factory=lambda: Origin(
@@ -173,6 +175,8 @@ class World:
         by: str = "contact",
         choice: Choosing | None = None,
         shown: bool = False,
+        files: Sequence[RemoteFile] = (),
+        unsupported: str = "",
         **more: Any,
     ) -> Envelope:
         message = InboundMessage(
@@ -184,6 +188,8 @@ class World:
             text=text,
             choice=choice,
             shown=shown,
+            files=list(files),
+            unsupported=unsupported,
             sent_at=self.clock(),
         )
         return self._wrap(topics.MESSAGE_RECEIVED, message, more.pop("event", message.id), **more)
@@ -207,6 +213,19 @@ class World:
     def owner_asked(self, to: Any, epoch: int, name: str) -> Envelope:
         ask = OwnerRequested(id=derived_id(name, "ask"), to=to, expected_epoch=epoch, by="Rosa", at=self.clock())
         return self._wrap(topics.OWNER_REQUESTED, ask, ask.id)
+
+    def worker_with(self, **more: Any) -> Worker:
+        """Another worker on the same log and state, which may do ``more``."""
+        return Worker(
+            bus=self.bus,
+            state=self.state,
+            knowledge=self.library,
+            models=Models({"local": self.model}),
+            settings=self.settings,
+            metrics=self.metrics,
+            clock=self.clock,
+            **more,
+        )
 
     async def records(self, *envelopes: Envelope) -> list[Record]:
         """Append for real, and read back what the lane would be given."""
@@ -270,7 +289,7 @@ async def world_at(folder: Path, *, fold: FoldRules | None = None, prepare: bool
         metrics=metrics,
         clock=clock,
     )
-    world = World(bus, state, library, worker, model, clock, metrics)
+    world = World(bus, state, library, worker, model, clock, metrics, settings)
     if prepare:
         await world.put("shipping", SHIPPING)
         await world.put("returns", RETURNS)

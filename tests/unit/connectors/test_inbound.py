@@ -10,8 +10,18 @@ import pytest
 from connectors import conversations
 from connectors.inbound import Inbound
 from schemas import ids, topics
+from schemas.conversation import Contact
 from schemas.errors import BusUnavailable, InvalidRequest, StateUnavailable, Unavailable
-from schemas.messages import Address, InboundMessage, MessageDeleted, MessageEdited, Receipt, TranscriptMessage
+from schemas.messages import (
+    Address,
+    Author,
+    InboundMessage,
+    MessageDeleted,
+    MessageEdited,
+    ReactionChanged,
+    Receipt,
+    TranscriptMessage,
+)
 from schemas.ports import Account, Event
 from tests.unit.connectors.conftest import ACCOUNT, TENANT, World
 
@@ -207,3 +217,62 @@ async def test_an_echo_is_refused_for_now_while_it_may_be_what_is_being_sent(wor
         await inbound.accept(VENDOR, [echoed("x-1")])
     world.clock.now += timedelta(minutes=12)
     assert len(await inbound.accept(VENDOR, [echoed("x-1")])) == 1
+
+
+async def known_as_sent(world: World, external_id: str, conversation: str, message_id: str) -> None:
+    await world.state.deliveries.bind(TENANT, "slack", ACCOUNT, external_id, conversation, message_id)
+
+
+async def test_a_reaction_belongs_where_its_message_is_whatever_place_the_vendor_names(
+    world: World, inbound: Inbound
+) -> None:
+    (asked,) = await inbound.accept(VENDOR, [event(text="hi")])
+    await known_as_sent(world, "77.7", asked.conversation, "r1")
+    payload = {"emoji": "👍", "at": world.clock()}
+    reaction = Event(topics.REACTION_CHANGED, "T:C:77.7", "77.7", payload, event().addresses)
+    (accepted,) = await inbound.accept(VENDOR, [reaction])
+    assert accepted.conversation == asked.conversation
+    logged = (await world.logged(topics.inbound("slack")))[-1].payload(ReactionChanged)
+    assert (logged.place, logged.external_id) == ("T:C:1", "77.7")
+
+
+async def test_what_a_message_answers_is_named_by_our_id_where_it_is_known(world: World, inbound: Inbound) -> None:
+    (asked,) = await inbound.accept(VENDOR, [event(text="hi")])
+    await known_as_sent(world, "77.7", asked.conversation, "r1")
+    await known_as_sent(world, "99.9", "somebody else's", "r2")
+    line = TranscriptMessage(id=asked.event_id, author=Author(kind="contact"), text="hi", created_at=world.clock())
+    await world.state.transcript.add(asked.conversation, line)
+    said = [event(external_id=f"2{n}", text="so?", answers=of) for n, of in enumerate(["77.7", "1", "88.8", "99.9"])]
+    await inbound.accept(VENDOR, said)
+    logged = [one.payload(InboundMessage) for one in (await world.logged(topics.inbound("slack")))[1:]]
+    assert {one.answers: one.in_reply_to for one in logged} == {
+        "77.7": "r1",
+        "1": asked.event_id,
+        "88.8": "",
+        "99.9": "",
+    }
+
+
+async def test_who_opts_out_is_known_as_such_in_the_state_and_on_the_log(world: World, inbound: Inbound) -> None:
+    await inbound.accept(VENDOR, [event(text="hi")])
+    for n, opted_out in enumerate((True, False)):
+        payload: dict[str, Any] = {"opted_out": opted_out, "at": world.clock() + timedelta(seconds=n)}
+        await inbound.accept(VENDOR, [event(topics.CONTACT_CHANGED, f"stop{n}", **payload)])
+        snapshot = (await world.logged(topics.STATE))[-1].payload(Contact)
+        assert snapshot.opted_out == opted_out
+        assert await world.state.contacts.get(TENANT, snapshot.id) == snapshot
+
+
+async def test_a_number_that_was_left_is_no_longer_the_movers_in_this_process_either(
+    world: World, inbound: Inbound
+) -> None:
+    def of(*values: str, kind: str = topics.MESSAGE_RECEIVED, **payload: Any) -> Event:
+        addresses = [Address(channel="slack", value=value, assurance="channel") for value in values]
+        return Event(kind, values[0], f"{kind}{values}", payload, addresses)
+
+    (before,) = await inbound.accept(VENDOR, [of("111", text="hi")])
+    left = [Address(channel="slack", value="111", assurance="channel")]
+    news = of("111", "222", kind=topics.CONTACT_CHANGED, left=left, at=world.clock() + timedelta(seconds=1))
+    _, stranger, mover = await inbound.accept(VENDOR, [news, of("111", text="who?"), of("222", text="me")])
+    assert mover.conversation == before.conversation
+    assert stranger.conversation != before.conversation

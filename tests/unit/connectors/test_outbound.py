@@ -21,7 +21,8 @@ from schemas.errors import (
     UndecodableRecord,
     UnknownEventType,
 )
-from schemas.messages import Author, Feedback, TranscriptMessage
+from schemas.facts import Feedback
+from schemas.messages import Author, TranscriptMessage
 from schemas.ports import Account, Pace, Policy
 from tests.unit.connectors.conftest import Scripted, World
 
@@ -57,6 +58,21 @@ async def test_what_a_vendor_showed_is_a_line_of_the_transcript(world: World) ->
     ]
     told = [event.payload(Delivered) for event in await world.logged()]
     assert {(fact.message_id, fact.seq) for fact in told} == {("r1", 1), ("r2", 2), ("r3", 0)}
+
+
+async def test_what_was_sent_is_known_by_its_external_id_before_anybody_is_shown_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An echo that came meanwhile would else be taken for the words of a person."""
+    add, known = world.state.transcript.add, []
+
+    async def shown(conversation: str, message: TranscriptMessage) -> int:
+        known.append(await world.state.deliveries.by_external_id("shop", "web", "main", "x-r1"))
+        return await add(conversation, message)
+
+    monkeypatch.setattr(world.state.transcript, "add", shown)
+    await world.outbound(Scripted()).handle(world.batch(world.message()))
+    assert known == [(world.conversation, "r1")]
 
 
 async def test_a_fact_names_the_turn_and_its_cause(world: World) -> None:

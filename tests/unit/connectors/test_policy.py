@@ -9,7 +9,7 @@ import pytest
 
 from connectors.policy import Ruling, ruling
 from schemas.conversation import Contact
-from schemas.messages import Author, OutboundMessage
+from schemas.messages import Address, Author, OutboundMessage
 from schemas.ports import Policy
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
@@ -65,8 +65,24 @@ def test_outside_the_window_a_template_may_reopen_it() -> None:
     assert ruled(Policy(window=DAY), message(), 2 * DAY, reopens=True) == Ruling(window_open=False)
 
 
-@pytest.mark.parametrize(("purpose", "refused"), [("notice", "opted_out"), ("reply", "")])
-def test_who_opted_out_gets_answers_and_nothing_else(purpose: str, refused: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "purpose", "refused"),
+    [
+        ("agent", "notice", "opted_out"),
+        ("person", "notice", "opted_out"),
+        ("agent", "reply", "opted_out"),
+        ("system", "reply", "opted_out"),
+        ("person", "reply", ""),
+    ],
+)
+def test_who_opted_out_hears_from_people_alone(kind: str, purpose: str, refused: str) -> None:
     contact = Contact(id="c", tenant="shop", opted_out=True, created_at=NOW)
-    decided = ruling(Policy(), message(purpose=purpose), contact, wrote_at=NOW, now=NOW, reopens=False)
+    decided = ruling(Policy(), message(kind, purpose), contact, wrote_at=NOW, now=NOW, reopens=False)
     assert decided.refused == refused
+
+
+def test_nothing_is_sent_to_an_address_that_is_the_contacts_no_more() -> None:
+    left = [Address(channel="whatsapp", value="111")]
+    contact = Contact(id="c", tenant="shop", left=left, created_at=NOW)
+    decided = ruling(Policy(), message("person"), contact, wrote_at=NOW, now=NOW, reopens=False)
+    assert decided.refused == "address_left"

@@ -11,7 +11,8 @@ import pytest
 from connectors.receipts import Receipts
 from schemas import ids, topics
 from schemas.errors import Parked, SendUnknown
-from schemas.messages import Author, Receipt, TranscriptMessage
+from schemas.facts import Feedback
+from schemas.messages import Author, ReactionChanged, Receipt, TranscriptMessage
 from schemas.ports import Policy
 from tests.unit.connectors.conftest import OneBatch, Scripted, World
 
@@ -31,7 +32,7 @@ async def states(world: World) -> list[str]:
 
 
 def receipts(world: World) -> Receipts:
-    return Receipts(state=world.state, clock=world.clock)
+    return Receipts(bus=world.bus, state=world.state, clock=world.clock)
 
 
 def batch(world: World, *given: Receipt) -> OneBatch:
@@ -107,6 +108,16 @@ async def test_a_receipt_that_overtakes_the_answer_marks_the_line_once_it_is_wri
     assert await states(world) == ["read"]
 
 
+async def test_a_receipt_of_a_known_message_waits_for_its_line_too(world: World) -> None:
+    await world.state.deliveries.bind("shop", "web", "main", "x-1", world.conversation, "l0")
+    told = batch(world, Receipt(state="read", at=world.clock(), external_id="x-1"))
+    with pytest.raises(Parked):
+        await receipts(world).handle(told)
+    await add(world, 0)
+    await receipts(world).handle(told)
+    assert await states(world) == ["read"]
+
+
 async def test_a_piece_that_arrived_says_nothing_of_the_whole_and_one_that_failed_does(world: World) -> None:
     for n in range(2):
         await add(world, n)
@@ -132,3 +143,44 @@ async def test_other_events_and_broken_ones_are_left_to_others(world: World) -> 
     given.records[:0] = [broken, message]
     await receipts(world).handle(given)
     assert await states(world) == ["read"]
+
+
+async def reacted(world: World, emoji: str, *, on: str = "x1", **more: Any) -> None:
+    reaction = ReactionChanged(
+        external_id=on, place="p", contact_id=world.contact, emoji=emoji, at=world.clock(), **more
+    )
+    await receipts(world).handle(world.batch(reaction, kind=topics.REACTION_CHANGED))
+
+
+async def feedback(world: World) -> list[tuple[str, str, str]]:
+    told = [event.payload(Feedback) for event in await world.logged() if event.type == topics.FEEDBACK_GIVEN]
+    return [(each.message_id, each.contact_id, each.value) for each in told]
+
+
+async def bound(world: World, n: int, kind: Any = "agent") -> None:
+    await add(world, n, kind)
+    await world.state.deliveries.bind("shop", "web", "main", f"x{n}", world.conversation, f"l{n}")
+
+
+async def test_a_thumb_on_an_answer_is_feedback_and_taking_it_back_undoes_it(world: World) -> None:
+    await bound(world, 1)
+    for emoji, taken_back in (("👍🏽", False), ("👍", True), (":-1:", False), ("❤️", False), ("❤️", True)):
+        await reacted(world, emoji, taken_back=taken_back)
+    assert await feedback(world) == [("l1", world.contact, value) for value in ("up", "none", "down")]
+
+
+async def test_where_there_is_one_reaction_only_any_other_takes_the_thumb_back(world: World) -> None:
+    await bound(world, 1)
+    for emoji, taken_back in (("👎️", False), ("😮", False), ("👍", False), ("", True)):
+        await reacted(world, emoji, taken_back=taken_back, only=True)
+    assert [value for _, _, value in await feedback(world)] == ["down", "none", "up", "none"]
+
+
+async def test_a_thumb_on_anything_but_an_answer_of_the_agent_is_no_feedback(world: World) -> None:
+    for n, kind in ((1, "person"), (2, "contact"), (3, "system")):
+        await bound(world, n, kind)
+        await reacted(world, "👍", on=f"x{n}")
+    await reacted(world, "👍", on="unknown")
+    await world.state.deliveries.bind("shop", "web", "main", "elsewhere", "another conversation", "l9")
+    await reacted(world, "👍", on="elsewhere")
+    assert await feedback(world) == []

@@ -10,7 +10,7 @@ import pytest
 from connectors.outbound import Outbound
 from gateway.consumers import connector_consumers
 from gateway.supervisor import Supervisor
-from schemas.ports import Policy
+from schemas.ports import Capabilities, Policy
 
 
 async def test_the_connections_of_every_sender_are_closed_once_everything_has_ended(
@@ -22,7 +22,7 @@ async def test_the_connections_of_every_sender_are_closed_once_everything_has_en
         closed.append(self)
 
     monkeypatch.setattr(Outbound, "close", close)
-    channel = SimpleNamespace(policy=Policy())
+    channel = SimpleNamespace(policy=Policy(), capabilities=Capabilities(max_text=1000))
     parts: Any = SimpleNamespace(
         channels={"web": channel, "slack": channel}, bus=None, state=None, metrics=None, clock=None, accounts=None
     )

@@ -11,7 +11,8 @@ import pytest
 
 from schemas import topics
 from schemas.errors import BusUnavailable
-from schemas.messages import Author, Choice, Feedback, InboundMessage
+from schemas.facts import Feedback
+from schemas.messages import Author, Choice, InboundMessage
 from tests.unit.gateway_chat.conftest import FailingBus, Shop, message, open_socket, with_bus
 
 Serve = Callable[..., Awaitable[Shop]]

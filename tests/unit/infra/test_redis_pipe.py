@@ -1,39 +1,84 @@
 """The pipe to Redis: whoever calls is answered, however its calls meet the trips of others."""
 
+from __future__ import annotations
+
 import asyncio
 from typing import Any, cast
 
-from infra.state.redis.link import Links
-from infra.state.redis.pipe import TRIP_CALLS, TRIPS, Pipe
+import pytest
+from redis import exceptions as said
 
-PATIENCE = 1.0
+from infra.state.redis.call import Call
+from infra.state.redis.link import Exchange, Links
+from infra.state.redis.pipe import TRIP_CALLS, TRIPS, Pipe
+from infra.state.redis.trip import ATTEMPTS
+from schemas.errors import StateUnavailable
+
+PATIENCE = 5.0
+
+
+class FakeLink:
+    """Keeps what is sent until ``FakeLinks.answer``."""
+
+    def __init__(self, links: FakeLinks) -> None:
+        self.links = links
+        self.exchange: Exchange | None = None
+
+    def send(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.links.under_way.append(self)
+        self.links.bunches.append(exchange.count)
+        self.links.sent.set()
+
+    def abandon(self, error: Exception) -> None:
+        exchange, self.exchange = self.exchange, None
+        self.links.under_way.remove(self)
+        if exchange is not None:
+            exchange.failed(error)
 
 
 class FakeLinks:
-    """Keeps every bunch until ``answer``."""
-
     def __init__(self) -> None:
-        self.under_way: list[tuple[asyncio.Future[list[Any]], int]] = []
+        self.under_way: list[FakeLink] = []
         self.bunches: list[int] = []
+        self.sent = asyncio.Event()
+        self.opened = 0
 
-    async def exchange(self, message: bytes, count: int) -> list[Any]:
-        answer = asyncio.get_running_loop().create_future()
-        self.under_way.append((answer, count))
-        self.bunches.append(count)
-        replies: list[Any] = await answer
-        return replies
+    def take(self) -> FakeLink | None:
+        return None if self.opened == 0 else FakeLink(self)
 
-    def answer(self) -> None:
-        waiting, self.under_way = self.under_way, []
-        for answer, count in waiting:
-            answer.set_result(["OK"] * count)
+    async def open(self) -> FakeLink:
+        self.opened += 1
+        return FakeLink(self)
 
-    async def close(self) -> None:
+    def give_back(self, link: FakeLink) -> None:
         return
 
+    def close_idle(self) -> None:
+        return
 
-def pipe_over(links: FakeLinks) -> Pipe:
-    return Pipe(cast(Links, links))
+    def answer(self, *replies: Any) -> None:
+        """``replies`` for each of what is under way; OK to every call without."""
+        waiting, self.under_way = self.under_way, []
+        for link in waiting:
+            if link.exchange is not None:
+                link.exchange.answered(list(replies) or ["OK"] * link.exchange.count)
+
+    async def sent_one(self) -> FakeLink:
+        async with asyncio.timeout(PATIENCE):
+            while not self.under_way:
+                self.sent.clear()
+                await self.sent.wait()
+        return self.under_way[-1]
+
+
+@pytest.fixture
+async def links() -> FakeLinks:
+    return FakeLinks()
+
+
+def pipe_over(links: FakeLinks, timeout: float = PATIENCE) -> Pipe:
+    return Pipe(cast(Links, links), timeout=timeout)
 
 
 async def settled() -> None:
@@ -42,28 +87,27 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-async def test_calls_made_on_the_answers_of_all_trips_leave_at_once() -> None:
-    links = FakeLinks()
+@pytest.mark.parametrize("trips", range(1, TRIPS + 1))
+async def test_calls_made_on_the_answers_of_all_trips_leave_at_once(links: FakeLinks, trips: int) -> None:
     pipe = pipe_over(links)
 
-    async def two_calls() -> None:
+    async def two_calls() -> Any:
         await pipe.command("GET", "first")
-        await pipe.command("GET", "second")
+        return await pipe.command("GET", "second")
 
     callers = []
-    for _ in range(TRIPS):
+    for _ in range(trips):
         callers.append(asyncio.create_task(two_calls()))
         await settled()
-    assert len(links.under_way) == TRIPS
+    assert len(links.under_way) == trips
     links.answer()
     await settled()
     links.answer()
     async with asyncio.timeout(PATIENCE):
-        await asyncio.gather(*callers)
+        assert await asyncio.gather(*callers) == ["OK"] * trips
 
 
-async def test_what_is_called_in_one_turn_travels_together_in_bounded_bunches() -> None:
-    links = FakeLinks()
+async def test_what_is_called_in_one_turn_travels_together_in_bounded_bunches(links: FakeLinks) -> None:
     pipe = pipe_over(links)
     calls = [pipe.command("GET", "key") for _ in range(2 * TRIP_CALLS + 1)]
     await settled()
@@ -72,8 +116,18 @@ async def test_what_is_called_in_one_turn_travels_together_in_bounded_bunches() 
     assert await asyncio.gather(*calls) == ["OK"] * len(calls)
 
 
-async def test_closing_waits_for_what_was_called() -> None:
-    links = FakeLinks()
+async def test_what_finds_all_trips_under_way_leaves_with_the_first_answer(links: FakeLinks) -> None:
+    pipe = pipe_over(links)
+    calls = [pipe.command("GET", "key") for _ in range(TRIPS * TRIP_CALLS + 3)]
+    await settled()
+    assert links.bunches == [TRIP_CALLS] * TRIPS
+    links.answer()
+    assert links.bunches[TRIPS:] == [3]
+    links.answer()
+    assert await asyncio.gather(*calls) == ["OK"] * len(calls)
+
+
+async def test_closing_waits_for_what_was_called(links: FakeLinks) -> None:
     pipe = pipe_over(links)
     call = pipe.command("GET", "key")
     closing = asyncio.create_task(pipe.close())
@@ -81,4 +135,56 @@ async def test_closing_waits_for_what_was_called() -> None:
     assert not closing.done()
     links.answer()
     assert await call == "OK"
-    await closing
+    async with asyncio.timeout(PATIENCE):
+        await closing
+
+
+async def test_a_call_whose_connection_breaks_is_made_on_another_a_few_times(links: FakeLinks) -> None:
+    pipe = pipe_over(links)
+    call = pipe.command("GET", "key")
+    for _ in range(ATTEMPTS - 1):
+        (await links.sent_one()).abandon(said.ConnectionError("gone"))
+    await links.sent_one()
+    links.answer()
+    assert await call == "OK"
+    lost = pipe.command("GET", "key")
+    for _ in range(ATTEMPTS):
+        (await links.sent_one()).abandon(said.ConnectionError("gone"))
+    with pytest.raises(StateUnavailable):
+        await lost
+
+
+async def test_a_trip_without_an_answer_fails_in_time_with_those_behind_it_and_a_later_one_goes_on(
+    links: FakeLinks,
+) -> None:
+    pipe = pipe_over(links, timeout=0.2)
+    silent = pipe.command("GET", "silent")
+    await links.sent_one()
+    await asyncio.sleep(0.1)
+    later = pipe.command("GET", "later")
+    with pytest.raises(StateUnavailable):
+        await silent
+    assert not later.done()
+    links.answer()
+    assert await later == "OK"
+
+
+class Number(Call):
+    """Can read numbers only."""
+
+    def answered(self, reply: Any) -> None:
+        super().answered(int(reply))
+
+
+async def test_a_reply_that_cannot_be_read_leaves_no_caller_waiting(links: FakeLinks) -> None:
+    pipe = pipe_over(links)
+    unreadable, behind = pipe.send(Number(("GET", "key"))).answer, pipe.command("GET", "key")
+    await links.sent_one()
+    links.answer()
+    for call in (unreadable, behind):
+        with pytest.raises(StateUnavailable):
+            await call
+    other = pipe.command("GET", "key")
+    await links.sent_one()
+    links.answer()
+    assert await other == "OK"

@@ -13,6 +13,7 @@ import structlog
 
 from infra.telemetry import PrometheusMetrics, set_up_logging
 from schemas.errors import Unavailable
+from schemas.log_context import LogContext
 
 NAMES = {
     "parley_inbound_total": {"tenant", "channel"},
@@ -31,6 +32,8 @@ MORE = {
     "parley_refused_total": {"status"},
     "parley_send_seconds": {"channel"},
     "parley_ready": {"role", "part"},
+    "parley_backfilled_total": {"channel"},
+    "parley_accounts_heard": {"tenant", "channel", "account"},
 }
 """Ours, beside those of the contract: dashboards and alerts rely on them too."""
 
@@ -56,8 +59,8 @@ def only(stream: io.StringIO) -> dict[str, Any]:
 
 
 def test_an_event_is_one_json_line_with_the_bound_ids(lines: io.StringIO) -> None:
-    structlog.contextvars.bind_contextvars(tenant="shop", channel="web", conversation_id="c1", correlation_id="t1")
-    structlog.get_logger("parley.test").info("turn.done", replies=2)
+    with LogContext(tenant="shop", channel="web", conversation_id="c1", correlation_id="t1"):
+        structlog.get_logger("parley.test").info("turn.done", replies=2)
     line = only(lines)
     assert line.pop("timestamp").endswith("Z")
     assert line == {
@@ -167,3 +170,13 @@ def test_a_gauge_that_is_not_ours_any_more_disappears() -> None:
     metrics.gauge("parley_worker_load", 0.5, channel="web")
     metrics.forget("parley_worker_load", channel="web")
     assert b'parley_worker_load{channel="web"}' not in metrics.render()
+
+
+def test_ids_are_those_of_the_innermost_block_and_end_with_it(lines: io.StringIO) -> None:
+    log = structlog.get_logger("parley.test")
+    with LogContext(conversation_id="c1"):
+        with LogContext(conversation_id="c2"):
+            log.info("inside")
+        log.info("outside")
+    log.info("after")
+    assert [json.loads(line)["conversation_id"] for line in lines.getvalue().splitlines()] == ["c2", "c1", ""]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import pytest
 
 from infra.bus.lanes import Bounds, Lanes
 from schemas.errors import Parked
-from schemas.ports import Batch, Record
+from schemas.ports import Batch, Record, TopicPartition
 from tests.unit.lanes.member import member, until
 from tests.unit.lanes.virtual import now, run
 from tests.unit.lanes.world import TOPIC, Group, World, WorldParking, source
@@ -171,5 +171,55 @@ def test_a_defect_ends_the_run_instead_of_leaving_a_lane_dead() -> None:
         lanes._dispatch.spawn(broken())
         with pytest.raises(KeyError):
             await task
+
+    run(scene())
+
+
+def test_what_comes_while_a_commit_has_no_answer_is_handled() -> None:
+    """The broker takes its time for the offset of the first; the second does not wait for that. Nor does a second
+    commit begin meanwhile, and before the end the last offset is committed."""
+
+    async def scene() -> None:
+        answered, commits, handled = asyncio.Event(), 0, list[int]()
+
+        async def handle(batch: Batch) -> None:
+            handled.extend(one.offset for one in batch.records)
+
+        async with member(handle, bounds=Bounds(commit_every=0.05, poll=0.02)) as one:
+            commit = one.subscription.commit
+
+            async def slowly(offsets: Mapping[TopicPartition, int]) -> None:
+                nonlocal commits
+                commits += 1
+                await answered.wait()
+                await commit(offsets)
+
+            one.subscription.commit = slowly  # type: ignore[method-assign]
+            one.world.append("k")
+            await until(lambda: commits == 1)
+            one.world.append("k")
+            await until(lambda: handled == [0, 1])
+            await asyncio.sleep(1)
+            assert commits == 1
+            answered.set()
+        assert one.world.committed == {0: 2}
+
+    run(scene())
+
+
+def test_while_thousands_of_records_come_in_the_loop_is_left_to_those_under_way() -> None:
+    """Ten at a time, and half a second in between."""
+
+    async def scene() -> None:
+        handled = list[float]()
+
+        async def handle(batch: Batch) -> None:
+            handled.append(asyncio.get_running_loop().time())
+
+        async with member(handle, bounds=Bounds(polled=10, rest=0.5)) as one:
+            for number in range(40):
+                one.world.append(f"{number}")
+            await until(lambda: len(handled) == 40)
+        assert handled[-1] - handled[0] >= 3 * 0.5
 
     run(scene())

@@ -67,6 +67,7 @@ def test_what_escaping_forgot_is_caught_before_it_is_sent() -> None:
         "&lt;!here> <https://x.example|x> &lt;https://x &lt;@U1>"
     )
     assert live(DISCORD.finish(" ".join(MENTIONS)), DISCORD) == []
+    assert live(DISCORD.finish("</</ban:1>"), DISCORD) == []
 
 
 def test_the_oracle_knows_each_vendors_mentions() -> None:

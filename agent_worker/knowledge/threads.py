@@ -1,0 +1,59 @@
+"""A few threads for many who wait, and those who wait take turns: nobody's search waits for the whole of a flood's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+class FairThreads:
+    """For one event loop. Work is started only when a thread is free; until then it waits behind its own party's."""
+
+    def __init__(self, threads: int, name: str) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._free = threads
+        self._waiting: OrderedDict[Hashable, deque[asyncio.Future[None]]] = OrderedDict()
+
+    async def run(self, party: Hashable, work: Callable[[], Result]) -> Result:
+        await self._enter(party)
+        try:
+            running = asyncio.get_running_loop().run_in_executor(self._pool, work)
+        except RuntimeError:  # closed
+            self._leave()
+            raise
+        running.add_done_callback(self._leave)
+        return await asyncio.shield(running)  # a thread is not cancelled with the task that waits for it
+
+    def close(self) -> None:
+        """Returns when what runs has ended. What waits gets a RuntimeError."""
+        self._pool.shutdown(wait=True)
+
+    async def _enter(self, party: Hashable) -> None:
+        if self._free:
+            self._free -= 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(party, deque()).append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._leave()  # the thread was given to it at the same moment
+            raise
+
+    def _leave(self, _ended: object = None) -> None:
+        """The thread is free: the next one's, party by party."""
+        while self._waiting:
+            party, queue = self._waiting.popitem(last=False)
+            turn = queue.popleft()
+            if queue:
+                self._waiting[party] = queue
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1

@@ -1,0 +1,74 @@
+"""Discord's REST API, by hand: a call is one request. Why not by discord.py: docs/adr/0016-discord-rest-by-hand.md"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import aiohttp
+
+from connectors.discord import answers
+from connectors.discord.refusals import Refusals
+from schemas.errors import SendDelayed, SendUnknown
+from schemas.ports import Account, Reply
+
+AGENT = "DiscordBot (parley-gateway, 1)"
+"""Discord shuts out clients whose agent does not begin so."""
+TIMEOUT = aiohttp.ClientTimeout(total=60, connect=10)
+
+
+class Rest:
+    """For one bot. The session is opened by the first request."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._base = account.settings.api_base.rstrip("/")
+        self._session: aiohttp.ClientSession | None = None
+        self._refusals = Refusals()
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        if self._session is None or self._session.closed:
+            self._session = aiohttp.ClientSession(timeout=TIMEOUT, headers={"User-Agent": AGENT})
+        return self._session
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def ask(self, method: str, path: str, **more: Any) -> Reply:
+        """One request, without a repeat. Raises SendDelayed (it never left), SendUnknown."""
+        self._refusals.admit()
+        token = self._account.settings.token.get_secret_value()
+        more |= {"headers": {"Authorization": f"Bot {token}"}, "allow_redirects": False}
+        try:
+            async with self.session.request(method, self._base + path, **more) as response:
+                reply = await _reply(response)
+        except aiohttp.ClientConnectorError as error:
+            raise SendDelayed("Discord cannot be reached") from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise SendUnknown(f"no answer: {type(error).__name__}") from error
+        self._refusals.note(reply)
+        return reply
+
+    async def read(self, path: str, kind: type[Any]) -> Any:
+        """Raises a DeliveryError."""
+        reply = await self.ask("GET", path)
+        answers.check(reply)
+        if not isinstance(reply.body, kind):
+            raise SendUnknown("the answer cannot be read")
+        return reply.body
+
+
+async def _reply(response: aiohttp.ClientResponse) -> Reply:
+    text = await response.text(encoding="utf-8", errors="replace")
+    return Reply(response.status, _decoded(text), {name.lower(): value for name, value in response.headers.items()})
+
+
+def _decoded(text: str) -> Any:
+    """As JSON, whatever type it is said to be; else as it is."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

@@ -1,0 +1,2 @@
+-- KEYS: lease
+return redis.call('HGET', KEYS[1], 'note')

@@ -1,0 +1,245 @@
+"""Discord's gateway against the simulated Discord: nothing is counted as heard before it is appended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, MutableMapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from connectors.discord import gateway, responses, sessions, stream
+from connectors.discord.rest import Rest
+from tests.channels.streaming import TIMES, Hall, hall_of, until
+from tests.platforms.discord import Discord
+from tests.platforms.vendor import Fault
+
+ASK = {
+    "name": "ask",
+    "description": "Ask the shop",
+    "options": [{"name": "question", "description": "What?", "type": 3, "required": True}],
+}
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Discord]:
+    async with Discord(pace=0).serving() as discord:
+        yield discord
+
+
+@pytest.fixture
+async def hall(server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hall]:
+    """Pauses that Discord asks for are short here."""
+    monkeypatch.setattr(stream, "INVALID_PAUSE", (0.01, 0.02))
+    monkeypatch.setattr(sessions, "APART", timedelta(0))
+    async with hall_of(server, tmp_path) as hall:
+        yield hall
+
+
+def asked(server: Discord, operation: str) -> int:
+    return sum(each.operation == operation for each in server.ledger.requests)
+
+
+def has_said(lines: Sequence[MutableMapping[str, Any]], event: str) -> bool:
+    return any(line["event"] == event for line in lines)
+
+
+async def connected(server: Discord, count: int = 1) -> None:
+    """Until so many sessions have been told everything."""
+    await until(lambda: sum(each.connection is not None for each in server.gateway.sessions.values()) == count)
+    await server.settled()
+
+
+async def test_messages_of_all_places_are_appended(server: Discord, hall: Hall) -> None:
+    async with hall.process():
+        await connected(server)
+        await server.say("mia", "in a direct message")
+        server.move("leo", server.world.home)
+        await server.say("leo", "in the server")
+        await hall.until("in a direct message", "in the server")
+    assert server.gateway.closes[-1] == gateway.KEEP
+
+
+async def test_what_cannot_be_appended_is_not_counted_as_heard_and_keeps_its_order(server: Discord, hall: Hall) -> None:
+    async with hall.process():
+        await connected(server)
+        hall.narrow.is_closed = True
+        for number in range(3):
+            await server.say("mia", str(number))
+        await until(lambda: hall.narrow.refused >= 2)
+        (session,) = server.gateway.sessions.values()
+        assert session.heard < session.seq
+        hall.narrow.is_closed = False
+        await hall.until("0", "1", "2")
+        assert await hall.heard() == ["0", "1", "2"]
+        await server.settled()
+
+
+async def test_a_process_goes_on_with_the_session_of_the_one_before(server: Discord, hall: Hall) -> None:
+    """Also with what it had heard and not appended."""
+    async with hall.process():
+        await connected(server)
+        await server.say("mia", "before")
+        await hall.until("before")
+        await server.settled()
+        hall.narrow.is_closed = True
+        await server.say("mia", "heard, not appended")
+        await until(lambda: hall.narrow.refused)
+    hall.narrow.is_closed = False
+    await server.say("mia", "meanwhile")
+    async with hall.process():
+        await hall.until("before", "heard, not appended", "meanwhile")
+        assert await hall.heard() == ["before", "heard, not appended", "meanwhile"]
+    assert (asked(server, "Identify"), asked(server, "Resume")) == (1, 1)
+
+
+@pytest.mark.parametrize("how", ["cut", "reconnect", "resumable", "4000"])
+async def test_after_a_loss_that_is_none_the_session_is_resumed(server: Discord, hall: Hall, how: str) -> None:
+    async with hall.process():
+        await connected(server)
+        if how == "reconnect":
+            server.gateway.ask_reconnect()
+        elif how == "resumable":
+            server.gateway.invalidate(resumable=True)
+        else:
+            server.gateway.hang_up(None if how == "cut" else 4000)
+        await server.say("mia", "meanwhile")
+        await hall.until("meanwhile")
+        await until(lambda: asked(server, "Resume") == 1)
+        assert asked(server, "Identify") == 1
+
+
+@pytest.mark.parametrize("how", ["invalid", "4007", "4009"])
+async def test_a_session_that_is_gone_is_begun_anew_and_the_gap_is_read_from_the_history(
+    server: Discord, hall: Hall, how: str
+) -> None:
+    async with hall.process():
+        await connected(server)
+        await server.say("mia", "before")
+        await hall.until("before")
+        await server.settled()
+        server.gateway.hold()
+        await server.say("mia", "in the gap")
+        server.gateway.lose()
+        if how == "invalid":
+            server.gateway.invalidate()
+        else:
+            server.gateway.hang_up(int(how))
+        await until(lambda: asked(server, "Identify") == 2)
+        await server.say("mia", "after")
+        await hall.until("before", "in the gap", "after")
+    assert asked(server, "Resume") == 0
+
+
+async def test_a_connection_without_a_sign_of_life_is_given_up_and_resumed(server: Discord, hall: Hall) -> None:
+    server.gateway.beat_seconds = 0.2
+    async with hall.process():
+        await connected(server)
+        server.gateway.faults.next(Fault("lose", "Heartbeat"))
+        await until(lambda: asked(server, "Resume") >= 1)
+        await server.say("mia", "still there?")
+        await hall.until("still there?")
+    assert gateway.KEEP in server.gateway.closes
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [(4004, "credentials_revoked"), (4013, "setup"), (4014, "message content intent")]
+)
+async def test_what_only_an_operator_can_mend_pauses_the_account_and_says_how(
+    server: Discord, hall: Hall, code: int, said: str
+) -> None:
+    server.gateway.faults.next(Fault("refuse", "Identify", status=code))
+    with capture_logs() as lines:
+        async with hall.process():
+            await until(partial(has_said, lines, "account_paused"))
+            await asyncio.sleep(0.3)  # fifteen times the pause after a failure
+    assert asked(server, "Identify") == 1
+    (paused,) = [line for line in lines if line["event"] == "account_paused"]
+    assert said in f"{paused['code']}: {paused['fix']}"
+
+
+async def test_a_wrong_token_is_found_out_without_an_identification(server: Discord, hall: Hall) -> None:
+    server.world.token = "another"
+    async with hall.process():
+        await until(lambda: asked(server, "Get Gateway Bot") == 1)
+        await asyncio.sleep(0.3)  # fifteen times the pause after a failure
+        assert (asked(server, "Get Gateway Bot"), asked(server, "Identify")) == (1, 0)
+
+
+async def test_the_budget_of_identifications_outlives_the_processes_that_spend_it(
+    server: Discord, hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three are allowed, and no session ever lasts."""
+    monkeypatch.setattr(sessions, "BURST", 3)
+    server.gateway.faults.next(*[Fault("refuse", "Identify", status=4009) for _ in range(20)])
+    for _ in range(4):
+        with capture_logs() as lines:
+            async with hall.process():
+                await until(partial(has_said, lines, "identify_delayed"))
+    assert asked(server, "Identify") == 3
+
+
+async def test_the_last_identifications_of_a_day_are_left_to_people(server: Discord, hall: Hall) -> None:
+    server.gateway.identify_budget = stream.RESERVE
+    async with hall.process():
+        await until(lambda: asked(server, "Get Gateway Bot") == 1)
+        await asyncio.sleep(0.3)  # fifteen times the pause after a failure
+        assert (asked(server, "Get Gateway Bot"), asked(server, "Identify")) == (1, 0)
+
+
+async def test_of_three_processes_one_has_the_session(server: Discord, hall: Hall) -> None:
+    async with hall.process(), hall.process(), hall.process():
+        await connected(server)
+        await server.say("mia", "hello")
+        await hall.until("hello")
+        assert len(server.gateway.connections) == 1
+        await asyncio.sleep(TIMES.ttl)
+        assert (len(server.gateway.connections), asked(server, "Identify")) == (1, 1)
+
+
+async def test_commands_and_buttons_are_answered_in_time(server: Discord, hall: Hall) -> None:
+    """A command is shown as its question; one that is not ours says so to its author alone."""
+    rest = Rest(hall.account)
+    async with hall.process():
+        await connected(server)
+        for command in (ASK, {"name": "sing", "description": "Sing"}):
+            made = await rest.ask("POST", f"/applications/{server.world.application}/commands", json=command)
+            assert made.status == 201
+        ask = server.command("mia", "ask", "do you ship?")
+        other = server.command("mia", "sing")
+        await hall.until("do you ship?")
+        await server.ledger.until(lambda: ask.answered and other.answered)
+    assert ask.original is not None
+    assert ask.original.data["content"] == "> do you ship?"
+    assert other.original is not None
+    assert other.original.ephemeral
+    await rest.close()
+
+
+async def test_a_press_on_what_is_not_ours_changes_nothing_and_shows_no_failure(server: Discord, hall: Hall) -> None:
+    rest = Rest(hall.account)
+    button = {"type": 2, "style": 1, "label": "Refund", "custom_id": "refund"}
+    body = {"content": "Pick", "components": [{"type": 1, "components": [button]}]}
+    async with hall.process():
+        await connected(server)
+        await rest.ask("POST", f"/channels/{server.place('mia')}/messages", json=body)
+        id_ = await server.choose("mia", server.ledger.shown[0], "Refund")
+        await server.ledger.until(lambda: server.interactions.made[id_].answered)
+    assert server.interactions.made[id_].answered == responses.NOTHING_YET
+    assert await hall.heard() == []
+    await rest.close()
+
+
+def test_a_budget_fills_up_again() -> None:
+    at = datetime(2026, 5, 4, tzinfo=UTC)
+    budget = sessions.Budget()
+    for _ in range(sessions.BURST):
+        assert budget.wait(at) == timedelta(0)
+        budget, at = budget.spent(at), at + sessions.APART
+    assert timedelta(0) < budget.wait(at) <= sessions.EVERY
+    assert budget.wait(at + sessions.EVERY) == timedelta(0)
+    assert budget.spent(at + timedelta(days=1)).left == sessions.BURST - 1

@@ -1,0 +1,202 @@
+"""Slack's Socket Mode against the simulated Slack: acknowledged is only what was appended, and one process listens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from connectors.slack import stream
+from connectors.streams import runner
+from tests.channels.streaming import Hall, hall_of, until
+from tests.platforms.slack.server import SlackVendor
+from tests.platforms.slack.sockets import Reason
+from tests.platforms.slack.workspace import Room
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[SlackVendor]:
+    vendor = SlackVendor(mode="socket", pace=0.0002, ack_seconds=0.4)
+    async with vendor.serving():
+        yield vendor
+
+
+@pytest.fixture
+async def hall(slack: SlackVendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hall]:
+    monkeypatch.setattr(stream, "FLAPPING", 0.0)
+    async with hall_of(slack, tmp_path) as hall:
+        yield hall
+
+
+def direct(slack: SlackVendor) -> Room:
+    return slack.workspace.direct(slack.person("Ann"))
+
+
+def opened(slack: SlackVendor) -> int:
+    return sum(each.operation == "apps.connections.open" for each in slack.ledger.requests)
+
+
+async def test_what_people_write_choose_and_ask_is_appended_and_then_acknowledged(
+    slack: SlackVendor, hall: Hall
+) -> None:
+    async with hall.process():
+        await slack.say("Ann", "hello")
+        await slack.interactions.command("Ann", direct(slack), "/ask", "do you ship?")
+        await hall.until("hello", "do you ship?")
+        await slack.settled()
+    assert len(slack.sockets.acks) == 2
+
+
+async def test_a_command_without_a_question_is_told_how_to_ask(slack: SlackVendor, hall: Hall) -> None:
+    async with hall.process():
+        answer = await slack.interactions.command("Ann", direct(slack), "/ask", " ")
+    assert answer["text"].startswith("Write your question after the command: /ask")
+    assert await hall.heard() == []
+
+
+async def test_what_cannot_be_appended_is_not_acknowledged_and_comes_again(slack: SlackVendor, hall: Hall) -> None:
+    """In the end it is one message, whatever number of times it came."""
+    async with hall.process():
+        await slack.sockets.opened()
+        hall.narrow.is_closed = True
+        await slack.say("Ann", "hello")
+        await until(lambda: hall.narrow.refused >= 2)
+        assert slack.sockets.acks == []
+        hall.narrow.is_closed = False
+        await hall.until("hello")
+        await slack.settled()
+        assert len(slack.sockets.acks) >= 1
+
+
+async def test_what_slack_gave_up_while_nothing_could_be_appended_is_read_from_its_history(
+    slack: SlackVendor, hall: Hall
+) -> None:
+    async with hall.process():
+        await slack.say("Ann", "first")
+        await hall.until("first")
+        hall.narrow.is_closed = True
+        await slack.say("Ann", "lost")
+        await until(lambda: slack.courier.lost)
+        hall.narrow.is_closed = False
+        await hall.until("first", "lost")
+        slack.courier.lost.clear()
+
+
+@pytest.mark.parametrize("reason", ["refresh_requested", "warning"])
+async def test_a_new_socket_is_there_before_the_old_one_goes(slack: SlackVendor, hall: Hall, reason: Reason) -> None:
+    most = 0
+
+    def two_and_then_one() -> bool:
+        nonlocal most
+        most = max(most, len(slack.sockets.links))
+        return most == 2
+
+    async with hall.process():
+        await slack.sockets.opened()
+        await slack.sockets.disconnect(reason, close=False)
+        await until(two_and_then_one)
+        await slack.say("Ann", "still there?")
+        await hall.until("still there?")
+        await slack.settled()
+
+
+async def test_a_socket_that_breaks_is_replaced_and_nothing_is_lost(slack: SlackVendor, hall: Hall) -> None:
+    async with hall.process():
+        await slack.sockets.opened()
+        slack.sockets.cut()
+        await slack.say("Ann", "hello")
+        await hall.until("hello")
+        await slack.settled()
+
+
+async def test_of_three_processes_one_has_a_socket_and_the_next_gets_it_at_once(slack: SlackVendor, hall: Hall) -> None:
+    async with hall.process():
+        await slack.sockets.opened()
+        async with hall.process(), hall.process():
+            for number in range(5):
+                await slack.say("Ann", str(number))
+            await hall.until(*"01234")
+            assert (len(slack.sockets.links), opened(slack)) == (1, 1)
+        await slack.settled()
+    async with hall.process():
+        await slack.sockets.opened()
+        assert opened(slack) == 2
+
+
+async def test_what_was_written_while_nobody_listened_is_read_from_the_history_once(
+    slack: SlackVendor, hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In direct messages everything, in their threads too; in a channel what calls the app."""
+    monkeypatch.setattr(stream, "REPEATED", runner.AWAY * 0)
+    room = slack.channel("help")
+    async with hall.process():
+        root = await slack.say("Ann", "before")
+        await hall.until("before")
+        await slack.settled()
+    slack.courier.losing = True
+    await slack.say("Ann", "meanwhile")
+    await slack.say("Ann", "in the thread", reply_to=root)
+    slack.people.say("Ann", f"@{slack.bot.name} in the channel", room)
+    slack.people.say("Ann", "to my colleague", room)
+    slack.courier.losing = False
+    async with hall.process():
+        await hall.until("before", "meanwhile", "in the thread", "in the channel")
+
+
+async def test_a_channel_of_which_slack_tells_everything_is_read_wholly(
+    slack: SlackVendor, hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "REPEATED", runner.AWAY * 0)
+    room = slack.channel("help")
+    async with hall.process():
+        slack.people.say("Ann", "before", room)
+        await hall.until("before")
+        await slack.settled()
+    slack.courier.losing = True
+    slack.people.say("Ann", "meanwhile", room)
+    slack.courier.losing = False
+    async with hall.process():
+        await hall.until("before", "meanwhile")
+
+
+async def test_what_a_scope_is_missing_for_is_left_out_and_the_rest_is_read(
+    slack: SlackVendor, hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "REPEATED", runner.AWAY * 0)
+    slack.scopes -= {"groups:read", "mpim:read", "channels:history"}
+    slack.channel("help")
+    async with hall.process():
+        await slack.say("Ann", "before")
+        await hall.until("before")
+        await slack.settled()
+    slack.courier.losing = True
+    await slack.say("Ann", "meanwhile")
+    slack.courier.losing = False
+    with capture_logs() as lines:
+        async with hall.process():
+            await hall.until("before", "meanwhile")
+            await until(lambda: sum("not" in line["event"].split("_") for line in lines) == 3)
+    found = [(line["event"], line["kind"]) for line in lines if "not" in line["event"].split("_")]
+    assert found == [
+        ("room_not_read", "channel"),
+        ("rooms_not_listed", "private_channel"),
+        ("rooms_not_listed", "mpim"),
+    ]
+
+
+@pytest.mark.parametrize("refusal", ["invalid_auth", "not_allowed_token_type"])
+async def test_a_token_that_is_refused_is_not_tried_again_and_again(
+    slack: SlackVendor, hall: Hall, refusal: str
+) -> None:
+    hall.account.settings.__dict__["app_token"] = type(hall.account.settings.app_token)(
+        "xapp-wrong" if refusal == "invalid_auth" else slack.bot_token
+    )
+    async with hall.process():
+        await until(lambda: opened(slack) == 1)
+        page = hall.metrics.render().decode()
+        await asyncio.sleep(0.3)  # fifteen times the pause after a failure
+        assert opened(slack) == 1
+        assert 'parley_accounts_heard{account="main",channel="slack",tenant="shop"} 1.0' not in page

@@ -1,0 +1,213 @@
+"""Who looks after an account: one process at a time, which is silent before another may speak."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from connectors.streams import Streams
+from infra.database import Database
+from infra.metrics import PrometheusMetrics
+from infra.state.sqlite import open_sqlite_state
+from schemas import topics
+from schemas.errors import Fenced, StateUnavailable
+from schemas.messages import Address
+from schemas.ports import Account, Acquaintance, Event, Leases, Line, State
+from tests.channels.streaming import TIMES, now, until
+
+ACCOUNT = Account("shop", "radio", "main", None)
+Seen = tuple[str, str]
+"""Which process, and what happened to it."""
+
+
+@dataclass
+class Radio:
+    """A channel of one process that writes down when it was on. ``calls`` of True means that its vendor calls us."""
+
+    process: str
+    log: list[Seen]
+    calls: bool = False
+    line: Line | None = None
+    asked: list[datetime] = field(default_factory=list)
+
+    name = "radio"
+
+    def streams(self, account: Account) -> bool:
+        return not self.calls
+
+    async def stream(self, account: Account, line: Line) -> None:
+        self.line = line
+        self.log.append((self.process, "on"))
+        try:
+            await line.live(missed=True, hold=0)
+            await asyncio.Event().wait()
+        finally:
+            self.log.append((self.process, "off"))
+
+    def backfills(self, account: Account) -> bool:
+        return True
+
+    async def backfill(self, account: Account, since: datetime, known: Acquaintance) -> AsyncIterator[list[Event]]:
+        self.asked.append(since)
+        self.log.append((self.process, "asked"))
+        yield []
+
+
+class Cut:
+    """Leases of a process whose way to the store is cut when a test says so."""
+
+    def __init__(self, leases: Leases) -> None:
+        self._leases = leases
+        self.is_cut = False
+
+    async def acquire(self, name: str, holder: str, *, ttl: float, now: datetime) -> int | None:
+        self._pass()
+        return await self._leases.acquire(name, holder, ttl=ttl, now=now)
+
+    async def release(self, name: str, holder: str) -> None:
+        self._pass()
+        await self._leases.release(name, holder)
+
+    async def leave(self, name: str, token: int, note: str) -> bool:
+        self._pass()
+        return await self._leases.leave(name, token, note)
+
+    async def note(self, name: str) -> str:
+        self._pass()
+        return await self._leases.note(name)
+
+    def _pass(self) -> None:
+        if self.is_cut:
+            raise StateUnavailable("cut by the test")
+
+
+@dataclass
+class Station:
+    """One process."""
+
+    radio: Radio
+    leases: Cut
+    ready: bool = True
+    taken: list[Event] = field(default_factory=list)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    running: asyncio.Task[None] | None = None
+
+    def start(self, state: State) -> None:
+        async def accept(account: Account, events: Sequence[Event]) -> None:
+            self.taken += events
+
+        async def ready() -> bool:
+            return self.ready
+
+        streams = Streams(
+            self.radio,  # type: ignore[arg-type]  # of the channel only its streams are needed
+            accept=accept,
+            ready=ready,
+            state=replace(state, leases=self.leases),
+            metrics=PrometheusMetrics(),
+            clock=now,
+            times=TIMES,
+        )
+        self.running = asyncio.create_task(streams.run([ACCOUNT], self.stop))
+
+    async def end(self) -> None:
+        self.stop.set()
+        if self.running is not None:
+            await self.running
+
+
+class Town:
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self.log: list[Seen] = []
+        self.stations: list[Station] = []
+
+    def start(self, process: str, *, calls: bool = False) -> Station:
+        station = Station(Radio(process, self.log, calls), Cut(self._state.leases))
+        station.start(self._state)
+        self.stations.append(station)
+        return station
+
+    async def on(self, process: str) -> None:
+        await until(lambda: (process, "on") in self.log)
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    database = Database.open(tmp_path / "parley.db")
+    state = open_sqlite_state(database)
+    town = Town(state)
+    yield town
+    for station in town.stations:
+        await station.end()
+    await state.close()
+    await database.close()
+
+
+def said() -> Event:
+    return Event(topics.MESSAGE_RECEIVED, "p", "1", {"text": "hello"}, [Address(channel="radio", value="p")])
+
+
+async def test_a_holder_that_cannot_renew_is_silent_before_another_speaks(town: Town) -> None:
+    one = town.start("one")
+    await town.on("one")
+    town.start("two")
+    one.leases.is_cut = True
+    await town.on("two")
+    assert [seen for seen in town.log if seen[1] != "asked"] == [("one", "on"), ("one", "off"), ("two", "on")]
+
+
+async def test_what_reaches_a_former_holder_is_not_taken(town: Town) -> None:
+    one = town.start("one")
+    await town.on("one")
+    assert one.radio.line is not None
+    await one.radio.line.take([said()])
+    one.leases.is_cut = True
+    await until(lambda: ("one", "off") in town.log)
+    with pytest.raises(Fenced):
+        await one.radio.line.take([said()])
+    with pytest.raises(Fenced):
+        await one.radio.line.save()
+    assert len(one.taken) == 1
+
+
+async def test_a_holder_that_stops_is_followed_at_once_by_one_that_knows_what_it_knew(town: Town) -> None:
+    one = town.start("one")
+    await town.on("one")
+    assert one.radio.line is not None
+    one.radio.line.remember({"seq": 7})
+    two = town.start("two")
+    await one.end()
+    left = asyncio.get_running_loop().time()
+    await town.on("two")
+    assert asyncio.get_running_loop().time() - left < TIMES.ttl - TIMES.margin
+    assert two.radio.line is not None
+    assert two.radio.line.session == {"seq": 7}
+
+
+async def test_an_account_that_was_never_heard_has_no_history_to_ask_for(town: Town) -> None:
+    town.start("one")
+    await town.on("one")
+    await town.stations[0].end()
+    assert ("one", "asked") not in town.log
+
+
+async def test_of_an_account_that_is_called_the_history_is_asked_for_what_an_outage_refused(town: Town) -> None:
+    """Once, when events can be taken again, and from before the outage on."""
+    one = town.start("one", calls=True)
+    await until(lambda: one.running is not None)
+    await asyncio.sleep(3 * TIMES.renew)
+    began = now()
+    one.ready = False
+    await asyncio.sleep(4 * TIMES.renew)
+    assert one.radio.asked == []
+    one.ready = True
+    await until(lambda: one.radio.asked)
+    await asyncio.sleep(4 * TIMES.renew)
+    (since,) = one.radio.asked
+    assert began - timedelta(seconds=TIMES.overlap + 1) < since < began - timedelta(seconds=TIMES.overlap - 1)

@@ -1,0 +1,67 @@
+"""What Twilio called about in vain is in its list, and is taken from there once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from connectors.streams import runner
+from schemas.ports import RawRequest
+from tests.channels.streaming import Hall, hall_of
+from tests.platforms.pacing import Pace
+from tests.platforms.receiver import Receiver
+from tests.platforms.twilio import Twilio
+from tests.platforms.vendor import File
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    receiver = Receiver()
+    async with receiver.serving():
+        yield receiver
+
+
+@pytest.fixture
+async def hall(receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hall]:
+    """Every silence counts here."""
+    monkeypatch.setattr(runner, "AWAY", timedelta(0))
+    vendor = Twilio(pace=Pace(scale=0))
+    async with vendor.serving(), hall_of(vendor, tmp_path) as hall:
+        vendor.call(receiver.url)
+        yield hall
+
+
+async def take_in(hall: Hall, receiver: Receiver) -> None:
+    """What was told by webhook, as an edge takes it."""
+    await hall.vendor.settled()
+    for each in receiver.requests:
+        query = dict(pair.split("=") for pair in urlsplit(each.url).query.split("&") if pair)
+        headers = {name.lower(): value for name, value in each.headers.items()}
+        request = RawRequest(each.method, each.url, headers, query, each.body)
+        await hall.accept(hall.account, hall.channel.parse(request, hall.account))
+    receiver.requests.clear()
+
+
+async def test_what_was_said_while_nobody_answered_is_taken_once_with_what_was_heard_before(
+    hall: Hall, receiver: Receiver
+) -> None:
+    """A message that came by webhook is the same one in the list, though the list names no user id."""
+    await hall.vendor.say("anna", "before")
+    await take_in(hall, receiver)
+    async with hall.process():
+        await hall.until("before")
+        await hall.kept()
+    await hall.vendor.say("anna", "meanwhile", files=[File("leaf.png", "image/png", b"leaf")])
+    await hall.vendor.settled()
+    async with hall.process():
+        await hall.until("before", "meanwhile")
+    appended = await hall.appended()
+    assert Counter(message.text for _, message in appended) == {"before": 2, "meanwhile": 1}
+    assert len({message.contact_id for _, message in appended}) == 1
+    (file,) = appended[-1][1].files
+    assert file.type == "image/png"

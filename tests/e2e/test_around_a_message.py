@@ -1,0 +1,120 @@
+"""What comes with a message and after it, over a vendor's channel: files, that it was seen, a thumb on the answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gateway.config import load
+from gateway.engines import open_engine
+from schemas import topics
+from schemas.envelope import Envelope
+from schemas.facts import Feedback
+from tests.harness.installation import Installation
+from tests.harness.processes import Nursery
+from tests.platforms.meta import WhatsApp
+from tests.platforms.vendor import File, Shown
+
+PHOTO = File("pot.jpg", "image/jpeg", b"\xff\xd8\xff a pot")
+NOTE = File("note.ogg", "audio/ogg", b"OggS a voice")
+PROGRAM = File("tool.pdf", "application/pdf", b"MZ\x00\x01 not a document")
+
+
+@pytest.fixture
+async def vendor() -> AsyncIterator[WhatsApp]:
+    vendor = WhatsApp()
+    async with vendor.serving():
+        yield vendor
+
+
+@pytest.fixture
+async def parley(vendor: WhatsApp, nursery: Nursery, tmp_path: Path) -> AsyncIterator[Installation]:
+    tenant = {
+        "name": "Plant store",
+        "fold": {"web": 0.05, "others": 0.05},
+        "channels": {"whatsapp": {"main": vendor.settings()}},
+        "knowledge": {"paths": ["knowledge"]},
+    }
+    installation = Installation.make(nursery, tmp_path, tenants={"plantstore": tenant})
+    await installation.start()
+    vendor.call(f"{installation.base}/v1/webhooks/whatsapp/plantstore/main")
+    yield installation
+    await installation.stop()
+
+
+async def until(found: Callable[[], Awaitable[Any]], seconds: float = 20) -> Any:
+    async with asyncio.timeout(seconds):
+        while not (value := await found()):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    return value
+
+
+async def answered(vendor: WhatsApp, count: int) -> list[Shown]:
+    async def shown() -> list[Shown]:
+        all_shown = vendor.ledger.at(vendor.place("anna"))
+        return all_shown if len(all_shown) >= count else []
+
+    found: list[Shown] = await until(shown)
+    return found
+
+
+async def transcript(parley: Installation) -> list[dict[str, Any]]:
+    (conversation,) = (await parley.admin("GET", "conversations"))["items"]
+    lines: list[dict[str, Any]] = (await parley.admin("GET", f"conversations/{conversation['id']}"))["transcript"]
+    return lines
+
+
+async def feedback(parley: Installation) -> list[tuple[str, str]]:
+    """What is on the log by now. The file is the instance's own, which is ended for a look and goes on afterwards."""
+    await parley.stop()
+    config = load(parley.config)
+    async with open_engine(config, config.data_path) as engine:
+        read = await engine.bus.read(topics.EVENTS)
+        events = [Envelope.from_wire(record.headers, record.value) async for record in read]
+    await parley.start()
+    told = [event.payload(Feedback) for event in events if event.type == topics.FEEDBACK_GIVEN]
+    return [(each.message_id, each.value) for each in told]
+
+
+async def test_a_photo_is_kept_the_question_seen_and_answered_and_the_thumb_counted(
+    parley: Installation, vendor: WhatsApp
+) -> None:
+    await vendor.say("anna", "Do you add a heat pack in winter?", files=[PHOTO])
+    (answer,) = await answered(vendor, 1)
+    assert "heat pack" in answer.text
+    asked, said = await transcript(parley)
+    (attachment,) = asked["attachments"]
+    assert (attachment["type"], attachment["size"]) == ("image/jpeg", len(PHOTO.data))
+    async with aiohttp.ClientSession() as http, http.get(parley.base + attachment["url"]) as file:
+        assert await file.read() == PHOTO.data
+
+    async def seen() -> bool:
+        return any(request.operation == "messages.read" for request in vendor.ledger.requests)
+
+    await until(seen)
+    await vendor.react("anna", answer.id, "👍🏽")
+    await vendor.react("anna", answer.id, "", take_back=True)
+    await vendor.settled()
+
+    async def told() -> bool:
+        return await feedback(parley) == [(said["id"], "up"), (said["id"], "none")]
+
+    await until(told, 40)
+
+
+async def test_what_cannot_be_kept_or_heard_is_said_so(parley: Installation, vendor: WhatsApp) -> None:
+    await vendor.say("anna", "", files=[NOTE])
+    (first,) = await answered(vendor, 1)
+    assert "cannot listen" in first.text
+    await vendor.say("anna", "", files=[PROGRAM])
+    second = (await answered(vendor, 2))[1]
+    assert "did not reach me" in second.text
+    note, _, program, _ = await transcript(parley)
+    assert note["attachments"][0]["type"] == "audio/ogg"
+    assert program["attachments"][0]["missing"] == "unsupported_type"
+    assert program["attachments"][0]["url"] == ""

@@ -1,0 +1,46 @@
+"""What takes minutes, or a week, in a moment: for a process's whole life, where a test waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+
+ASKED_IN_MINUTES = 60
+"""By how much a vendor's own "come back later" is shortened: Graph tells it in whole minutes."""
+REVOKED_WAIT = timedelta(seconds=1)
+
+
+def hurry(factor: float) -> None:
+    """Senders are so many times less patient: an intent's deadline, one try, the waits for what is in doubt."""
+    from connectors import receipts, sending
+    from connectors.instagram import connection
+
+    for name in ("DEADLINE", "ONE_TRY", "LONGEST_WAIT", "LOOK_AGAIN"):
+        setattr(sending, name, getattr(sending, name) / factor)
+    vars(receipts)["LOOK_AGAIN"] /= factor
+    vars(connection)["LOOK_EVERY"] /= factor  # several look-ups have to fit into one try
+    vars(sending)["REVOKED_WAIT"] = REVOKED_WAIT
+    policies, pause = vars(sending)["policies"], sending._pause
+
+    def hurried(channel: Any) -> Callable[[Any], Any]:
+        of = policies(channel)
+        return lambda account: replace(of(account), settles=of(account).settles / factor)
+
+    def shorter(retry_after_ms: int | None, tries: int, ends: float) -> float:
+        return pause((retry_after_ms or 0) // ASKED_IN_MINUTES, tries, ends)
+
+    vars(sending).update(policies=hurried, _pause=shorter)
+
+
+def go_ahead(seconds: float) -> None:
+    """The process's clock is so much ahead of the machine's."""
+    from gateway import compose, engines
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Any:
+            return datetime.now(tz) + timedelta(seconds=seconds)
+
+    vars(compose)["datetime"] = vars(engines)["datetime"] = Ahead

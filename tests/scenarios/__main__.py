@@ -1,0 +1,81 @@
+"""python -m tests.scenarios matrix --engine embedded|scaled
+python -m tests.scenarios kills --engine embedded|scaled [--count 250] [--seed N]
+
+Every scenario on every channel, or so many kills of the sender over all channels; a report in JSON, and exit status 1
+when anything was not as it should be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from infra.deploy import servers
+from tests.harness.processes import Nursery
+from tests.scenarios.cells import every, impossible
+from tests.scenarios.kills import Executioner
+from tests.scenarios.matrix import Matrix
+from tests.scenarios.plays import NOT_YET
+from tests.scenarios.stage import Stage, stage_of
+
+
+@asynccontextmanager
+async def stage(engine: str, seed: int) -> AsyncIterator[Stage]:
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="parley-scenarios-")))
+        addresses = {}
+        if engine == "scaled":
+            addresses = {"kafka": stack.enter_context(servers.kafka()), "redis": stack.enter_context(servers.redis())}
+            addresses["prefix"] = f"scenarios-{seed}."
+        nursery = Nursery()
+        await nursery.start()
+        stack.push_async_callback(nursery.close)
+        yield await stack.enter_async_context(stage_of(nursery, folder, **addresses))
+
+
+async def matrix(engine: str, seed: int) -> bool:
+    async with stage(engine, seed) as there:
+        played = Matrix(there, every())
+        await played.finished
+        wrong = {"-".join(cell): str(error) for cell, one in played.played.items() if (error := one.done.exception())}
+        late = await played.unrest()
+    report = {
+        "engine": engine,
+        "played": len(played.played),
+        "wrong": wrong,
+        "came_afterwards": late,
+        "cannot_happen": {"-".join(cell): reason for cell, reason in impossible().items()},
+        "not_yet": {name: reason for name, (_, reason) in NOT_YET.items()},
+    }
+    print(json.dumps(report, indent=1), flush=True)
+    return not wrong and not late
+
+
+async def kills(engine: str, seed: int, count: int) -> bool:
+    async with stage(engine, seed) as there:
+        toll = await Executioner(there, seed, lambda line: print(line, file=sys.stderr, flush=True)).run(count)
+    print(toll.as_json(), flush=True)
+    return not toll.wrong and toll.kills.total() == count
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.scenarios", description="Scenarios on every channel.")
+    parser.add_argument("what", choices=("matrix", "kills"))
+    parser.add_argument("--engine", choices=("embedded", "scaled"), required=True)
+    parser.add_argument("--count", type=int, default=250, help="kills (default 250)")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    given = parser.parse_args()
+    print(f"{given.what} {given.engine}, seed {given.seed}", file=sys.stderr, flush=True)
+    run = matrix(given.engine, given.seed) if given.what == "matrix" else kills(given.engine, given.seed, given.count)
+    return int(not asyncio.run(run))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""How customers live at one vendor: what every channel's tests need beyond ``tests.platforms.vendor.Vendor``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from tests.platforms.vendor import Shown, Vendor
+
+
+class Customers:
+    """Of one account. A new channel adds one of these, and no scenario.
+
+    ``send``: the vendor's name for the request that shows a message, for faults. ``cannot``: scenarios that cannot
+    happen there, by name, each with its reason."""
+
+    channel: ClassVar[str]
+    account: ClassVar[str] = "main"
+    send: ClassVar[str]
+    cannot: ClassVar[Mapping[str, str]] = {}
+    sure: ClassVar[bool] = True
+    """Whether what was not shown is known not to be, so that it is sent again; else it may be lost, and is not
+    doubled."""
+    vendor: Any
+
+    @classmethod
+    def name(cls) -> str:
+        return cls.channel if cls.account == "main" else f"{cls.channel}-{cls.account}"
+
+    @property
+    def hook(self) -> str:
+        """What stands behind the address of the webhook."""
+        return ""
+
+    def place(self, person: str) -> str:
+        """Parley's word for where they write."""
+        raise NotImplementedError
+
+    def screen(self, person: str) -> list[Shown]:
+        vendor: Vendor = self.vendor
+        return vendor.ledger.at(vendor.place(person))
+
+    def hear_again(self, shown: Shown) -> None:
+        """The vendor tells of our own message whatever it can, several times."""
+        raise NotImplementedError
+
+    def bot_says(self, text: str) -> str:
+        """Another program writes where we read; where an answer would be seen."""
+        raise NotImplementedError
+
+    def revoke(self) -> None:
+        """Our token no longer works."""
+        raise NotImplementedError
+
+    def restore(self) -> None:
+        raise NotImplementedError
+
+    async def batch(self, said: Sequence[tuple[str, str]], shown: Sequence[tuple[str, Shown]], notes: int) -> None:
+        """One request: what these people say, so many notes about what they were shown, and one malformed update in
+        the middle."""
+        raise NotImplementedError

@@ -1,0 +1,42 @@
+"""Customers in direct messages with a Discord bot. What happens there reaches us over the gateway."""
+
+from __future__ import annotations
+
+from tests.platforms.discord import Discord
+from tests.platforms.pacing import Pace
+from tests.platforms.vendor import Shown
+from tests.scenarios.customers.customer import Customers
+
+
+class DiscordCustomers(Customers):
+    channel = "discord"
+    send = "Create Message"
+    cannot = {
+        "opting_out": "Discord has no word for it",
+        "batch": "Discord sends one event a frame",
+        "window_closed": "Discord has no window after which one may not write",
+    }
+
+    def __init__(self, clock: Pace) -> None:
+        self.vendor = Discord(now=clock.now, pace=0.01)
+        self._token = self.vendor.world.token
+
+    def place(self, person: str) -> str:
+        return str(self.vendor.place(person))
+
+    def hear_again(self, shown: Shown) -> None:
+        channel, message = self.vendor.world.message(shown.id)
+        for _ in range(3):
+            self.vendor.people.announce(channel, message)
+
+    def bot_says(self, text: str) -> str:
+        home = self.vendor.world.home
+        self.vendor.people.bot_says(home, "weather", text)
+        return str(home.id)
+
+    def revoke(self) -> None:
+        """Of requests; a socket that is open stays so."""
+        self.vendor.world.token = "another"
+
+    def restore(self) -> None:
+        self.vendor.world.token = self._token

@@ -1,0 +1,48 @@
+"""People who write to an Instagram account."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tests.platforms.meta import Graph, Instagram
+from tests.platforms.pacing import Pace
+from tests.platforms.vendor import Shown
+from tests.scenarios.customers.customer import Customers
+
+
+class InstagramCustomers(Customers):
+    channel = "instagram"
+    send = "messages"
+    cannot = {
+        "opting_out": "Instagram has no word for it",
+        "bot": "Instagram does not say who is a program: whoever writes is a customer",
+    }
+
+    def __init__(self, clock: Pace) -> None:
+        self.vendor = Instagram(Graph(pace=Pace(scale=0.01, now=clock.now)))
+        # As much faster as tests/harness/haste.py makes those who ask.
+        self.vendor.look_up_limit.burst = 1000
+
+    def place(self, person: str) -> str:
+        return str(self.vendor.place(person))
+
+    def hear_again(self, shown: Shown) -> None:
+        message = self.vendor.messages[shown.id]
+        for app in (self.vendor.app.id, "", self.vendor.app.id):
+            self.vendor.echo(message, app_id=app)
+
+    def revoke(self) -> None:
+        self.vendor.token.revoked = True
+
+    def restore(self) -> None:
+        self.vendor.token.revoked = False
+
+    async def batch(self, said: Sequence[tuple[str, str]], shown: Sequence[tuple[str, Shown]], notes: int) -> None:
+        async with self.vendor.graph.webhooks.held():
+            for number in range(notes):
+                person, message = shown[number % len(shown)]
+                self.vendor.read(person, message.id)
+                if number == notes // 2:
+                    self.vendor.push(self.vendor.person(person), {"message": {"mid": 7, "text": {}}})
+            for person, text in said:
+                await self.vendor.say(person, text)

@@ -1,0 +1,52 @@
+"""Customers in a Slack workspace: each in direct messages with the app."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from tests.platforms.pacing import Pace
+from tests.platforms.slack.core import Mode
+from tests.platforms.slack.server import SlackVendor
+from tests.platforms.vendor import Shown
+from tests.scenarios.customers.customer import Customers
+
+
+class SlackCustomers(Customers):
+    channel = "slack"
+    send = "chat.postMessage"
+    cannot = {
+        "opting_out": "Slack has no word for it",
+        "batch": "Slack sends one event a request",
+        "window_closed": "Slack has no window after which one may not write",
+    }
+
+    mode: ClassVar[Mode] = "http"
+
+    def __init__(self, clock: Pace) -> None:
+        # A minute's wait before a retry takes a second: a process that is being started again is waited for.
+        self.vendor = SlackVendor(mode=self.mode, now=clock.now, pace=0.02)
+
+    def place(self, person: str) -> str:
+        return f"{self.vendor.workspace.team}:{self.vendor.place(person)}"
+
+    def hear_again(self, shown: Shown) -> None:
+        self.vendor.redeliver(shown.id, times=3, at_once=True, other_event_ids=True)
+
+    def bot_says(self, text: str) -> str:
+        room = self.vendor.channel("support")
+        self.vendor.people.person("Weather", "bot")
+        said = self.vendor.people.say("Weather", text, room)
+        return f"{room.id}:{said.ts}"
+
+    def revoke(self) -> None:
+        self.vendor.revoked = "token_revoked"
+
+    def restore(self) -> None:
+        self.vendor.revoked = ""
+
+
+class SocketCustomers(SlackCustomers):
+    """The same, of an app that asks for its events over a socket."""
+
+    account = "socket"
+    mode = "socket"

@@ -1,0 +1,47 @@
+"""Customers of a WhatsApp number at Meta."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tests.platforms.meta import Graph, WhatsApp
+from tests.platforms.pacing import Pace
+from tests.platforms.vendor import Shown
+from tests.scenarios.customers.customer import Customers
+
+
+class WhatsAppCustomers(Customers):
+    channel = "whatsapp"
+    account = "meta"
+    send = "messages"
+    sure = False
+    cannot = {
+        "opting_out": "Meta has no word for it",
+        "bot": "WhatsApp does not say who is a program: whoever writes is a customer",
+    }
+
+    def __init__(self, clock: Pace) -> None:
+        self.vendor = WhatsApp(Graph(pace=Pace(scale=0.01, now=clock.now)))
+
+    def place(self, person: str) -> str:
+        return str(self.vendor.person(person).user_id)
+
+    def hear_again(self, shown: Shown) -> None:
+        for status in ("read", "delivered", "sent", "delivered", "read"):
+            self.vendor.tell(self.vendor.messages[shown.id], status)
+
+    def revoke(self) -> None:
+        self.vendor.token.revoked = True
+
+    def restore(self) -> None:
+        self.vendor.token.revoked = False
+
+    async def batch(self, said: Sequence[tuple[str, str]], shown: Sequence[tuple[str, Shown]], notes: int) -> None:
+        async with self.vendor.graph.webhooks.held():
+            for number in range(notes):
+                message = self.vendor.messages[shown[number % len(shown)][1].id]
+                self.vendor.tell(message, ("sent", "delivered", "read")[number % 3])
+                if number == notes // 2:
+                    self.vendor.push(self.vendor.number, self.vendor.value(self.vendor.number, messages=[{"id": 7}]))
+            for person, text in said:
+                self.vendor.says(person, text)

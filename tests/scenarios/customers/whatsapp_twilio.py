@@ -1,0 +1,44 @@
+"""Customers of a WhatsApp number at Twilio."""
+
+from __future__ import annotations
+
+from tests.platforms.pacing import Pace
+from tests.platforms.twilio import Twilio
+from tests.platforms.vendor import Shown
+from tests.scenarios.customers.customer import Customers
+
+
+class TwilioCustomers(Customers):
+    channel = "whatsapp"
+    account = "twilio"
+    send = "messages.create"
+    cannot = {
+        "edit": "Twilio does not pass on edits",
+        "deletion": "Twilio does not pass on deletions",
+        "reaction": "Twilio does not pass on reactions",
+        "feedback": "Twilio does not pass on reactions",
+        "batch": "Twilio sends one update a request",
+        "bot": "WhatsApp does not say who is a program: whoever writes is a customer",
+    }
+
+    def __init__(self, clock: Pace) -> None:
+        self.vendor = Twilio(pace=Pace(now=clock.now))
+        self._token = self.vendor.auth_token
+
+    @property
+    def hook(self) -> str:
+        return "#rc=5&rp=all"
+
+    def place(self, person: str) -> str:
+        return str(self.vendor.person(person).user_id)
+
+    def hear_again(self, shown: Shown) -> None:
+        for status in ("read", "delivered", "sent", "delivered", "read"):
+            self.vendor.tell(self.vendor.records[shown.id], status)
+
+    def revoke(self) -> None:
+        """Of requests. Webhooks are signed with the old one still."""
+        self.vendor.auth_token = "another"
+
+    def restore(self) -> None:
+        self.vendor.auth_token = self._token

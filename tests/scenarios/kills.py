@@ -1,0 +1,131 @@
+"""kill -9 of the sender at its named points, on every channel, and what the customers see afterwards.
+
+Kills of one channel come in a series: in each, somebody new asks, and the process dies at the point; what the dead one
+left behind is taken up by the next, which may die of it again. After the series everybody asks once more. Then each
+screen must show one answer to each question, in order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import cycle, islice
+
+from schemas import topics
+from schemas.conversation import Delivered
+from schemas.crashpoints import POINTS
+from tests.scenarios.customers.customer import Customers
+from tests.scenarios.stage import Stage
+from tests.scenarios.talk import FACTS, HEAT, WATER, Talk
+
+POINTS_OF_SENDER = [point for point in POINTS if point.startswith("connector.")]
+SERIES = 9
+DEADLINE = 90.0
+
+
+@dataclass
+class Toll:
+    """``kills`` by customers and point. ``unsure``: answers that may be lost, by customers."""
+
+    kills: Counter[str] = field(default_factory=Counter)
+    answers: int = 0
+    unsure: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+
+    def as_json(self) -> str:
+        told = {"kills": dict(sorted(self.kills.items())), "total": self.kills.total(), "answers": self.answers}
+        return json.dumps({**told, "unsure": dict(self.unsure), "wrong": self.wrong}, indent=1)
+
+
+def series(customers: list[Customers], count: int) -> Iterator[tuple[Customers, list[str]]]:
+    """So many kills, as even as can be over the customers and the points."""
+    every = list(islice(cycle([(who, point) for point in POINTS_OF_SENDER for who in customers]), count))
+    for start in range(0, len(every), SERIES * len(customers)):
+        part = every[start : start + SERIES * len(customers)]
+        for who in customers:
+            if points := [point for each, point in part if each is who]:
+                yield who, points
+
+
+class Executioner:
+    def __init__(self, stage: Stage, seed: int, say: Callable[[str], None] = print) -> None:
+        self._stage = stage
+        self._rng = random.Random(seed)
+        self._say = say
+        self._role = "connectors" if stage.installation.scaled else "dev"
+        self._missing: list[Talk] = []
+        self.toll = Toll()
+
+    async def run(self, count: int) -> Toll:
+        """Ends the installation, too."""
+        # Whoever pushes over a socket has a session now, which a new process takes up.
+        await asyncio.gather(*(self._talk(each, "first").ask(HEAT) for each in self._stage.customers))
+        for number, (customers, points) in enumerate(series(self._stage.customers, count)):
+            self._rng.shuffle(points)
+            await self._series(customers, points, number)
+            self._say(f"{self.toll.kills.total()} kills, last on {customers.name()}; {len(self.toll.wrong)} wrong")
+        await self._explain()
+        return self.toll
+
+    def _talk(self, customers: Customers, name: str) -> Talk:
+        return Talk(self._stage, customers, f"{name}-{customers.name()}", _never)
+
+    async def _series(self, customers: Customers, points: list[str], number: int) -> None:
+        talks = []
+        await self._stage.installation.roles[self._role].kill()
+        for nth, point in enumerate(points):
+            talk = self._talk(customers, f"k{number}-{nth}")
+            talks.append(talk)
+            await self._kill_at(point, talk)
+            self.toll.kills[f"{customers.name()} {point}"] += 1
+        await self._stage.start(self._role)
+        await asyncio.gather(*(self._ask_again(talk) for talk in talks))
+
+    async def _kill_at(self, point: str, talk: Talk) -> None:
+        """Start a process that dies there, and let somebody ask."""
+        await self._stage.start(self._role, PARLEY_CRASH_AT=point, wait=False)
+        await talk.say(HEAT)
+        process = self._stage.installation.roles[self._role]
+        status = await asyncio.wait_for(asyncio.shield(process.exited), DEADLINE)
+        assert status == -9, f"{point} was not passed on {talk.customers.name()}: {process.tail()}"
+
+    async def _ask_again(self, talk: Talk) -> None:
+        try:
+            await talk.accepted()
+            # Two questions that wait together would be one turn.
+            await talk.record(lambda one: one["turns"], "the first question to be handled")
+            await talk.say(WATER)
+            await talk.until(lambda: any(FACTS[WATER] in shown.text for shown in talk.screen), "the second answer")
+        except (AssertionError, TimeoutError) as error:
+            self.toll.wrong.append(str(error))
+            return
+        seen = [shown.text for shown in talk.screen]
+        self.toll.answers += len(seen)
+        wanted = [FACTS[HEAT], FACTS[WATER]]
+        if len(seen) == 1 and not talk.customers.sure:
+            self._missing.append(talk)
+            wanted = wanted[1:]
+        if len(seen) != len(wanted) or any(fact not in text for text, fact in zip(seen, wanted, strict=True)):
+            self.toll.wrong.append(f"{talk.person} sees {seen}")
+
+    async def _explain(self) -> None:
+        """Where the vendor cannot say what it has shown, an answer may be missing; then that is told."""
+        unknown = await self._unknown()
+        for talk in self._missing:
+            if self._stage.conversation_id(talk.customers, talk.person) in unknown:
+                self.toll.unsure[talk.customers.name()] += 1
+            else:
+                self.toll.wrong.append(f"{talk.person} misses an answer, and nobody was told")
+
+    async def _unknown(self) -> set[str]:
+        """Conversations with a delivery of which the log says that nobody knows what became of it."""
+        await self._stage.installation.stop()
+        told = [each for each in await self._stage.events() if each.type == topics.DELIVERY_RECORDED]
+        return {each.conversation for each in told if each.payload(Delivered).state == "unknown"}
+
+
+async def _never() -> None:
+    raise AssertionError("no week passes here")

@@ -1,0 +1,130 @@
+"""One Parley with an account at every simulated vendor; all scenarios of a run share it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from gateway.config import load
+from gateway.engines import open_engine
+from infra.deploy.process import free_port
+from schemas import ids, topics
+from schemas.envelope import Envelope
+from tests.harness.installation import Installation
+from tests.harness.processes import Nursery
+from tests.platforms.pacing import Pace
+from tests.scenarios.customers.customer import Customers
+from tests.scenarios.customers.discord import DiscordCustomers
+from tests.scenarios.customers.instagram import InstagramCustomers
+from tests.scenarios.customers.slack import SlackCustomers, SocketCustomers
+from tests.scenarios.customers.whatsapp_meta import WhatsAppCustomers
+from tests.scenarios.customers.whatsapp_twilio import TwilioCustomers
+
+TENANT = "plantstore"
+FOLD = 0.25
+"""Seconds: long enough for what follows a message at once to find it waiting."""
+HURRY = 15
+KINDS: tuple[type[Any], ...] = (
+    SlackCustomers,
+    SocketCustomers,
+    DiscordCustomers,
+    WhatsAppCustomers,
+    TwilioCustomers,
+    InstagramCustomers,
+)
+
+
+@dataclass
+class Stage:
+    """``clock`` is the vendors'; ``ahead`` seconds later than the machine's, as the installation's is."""
+
+    installation: Installation
+    clock: Pace
+    customers: list[Customers]
+    ahead: float = 0
+    env: dict[str, str] = field(default_factory=lambda: {"TEST_HURRY": str(HURRY)})
+    log: list[Envelope] = field(default_factory=list)
+    """Of the time before the latest restart."""
+
+    async def start(self, *roles: str, wait: bool = True, **env: str) -> None:
+        late = {"TEST_AHEAD": str(self.ahead)} if self.ahead else {}
+        await self.installation.start(*roles, env=self.env | late | env, wait=wait)
+
+    async def restart(self, ahead: float) -> None:
+        """Everything ends, the log is read, so much time passes, everything starts again."""
+        await self.installation.stop()
+        self.log = await self.events()
+        self.ahead += ahead
+        self.clock.forward(ahead)
+        await self.start()
+
+    def conversation_id(self, customers: Customers, person: str) -> str:
+        return ids.conversation_id(TENANT, customers.channel, customers.account, customers.place(person))
+
+    async def conversation(self, customers: Customers, person: str) -> dict[str, Any]:
+        """As the admin API tells it; empty while there is none."""
+        path = f"conversations/{self.conversation_id(customers, person)}"
+        found: dict[str, Any] = await self.installation.admin("GET", path, ok=False)
+        return found if "transcript" in found else {}
+
+    async def events(self) -> list[Envelope]:
+        """What stands on ``parley.events``. Embedded, only while the one process is not running."""
+        config = load(self.installation.config)
+        async with open_engine(config, config.data_path) as engine:
+            records = [record async for record in await engine.bus.read(topics.EVENTS)]
+        return [Envelope.from_wire(record.headers, record.value) for record in records]
+
+    async def upload(self, name: str, type_: str, data: bytes) -> str:
+        """A file that a colleague may send; its id."""
+        chat = f"{self.installation.base}/v1/chat/{TENANT}"
+        async with aiohttp.ClientSession() as http:
+            async with http.post(f"{chat}/sessions", json={}) as answer:
+                token = (await answer.json())["visitor_token"]
+            form = aiohttp.FormData()
+            form.add_field("file", data, filename=name, content_type=type_)
+            headers = {"Authorization": f"Bearer {token}"}
+            async with http.post(f"{chat}/attachments", data=form, headers=headers) as answer:
+                assert answer.status == 201, await answer.text()
+                return str((await answer.json())["attachment_id"])
+
+    async def fetch(self, link: str) -> bytes:
+        async with aiohttp.ClientSession() as http, http.get(link) as answer:
+            assert answer.status == 200, link
+            return await answer.read()
+
+
+@asynccontextmanager
+async def stage_of(nursery: Nursery, folder: Path, **servers: str) -> AsyncIterator[Stage]:
+    """``servers``: kafka, redis and prefix; none of them is the embedded engine."""
+    clock, port = Pace(), free_port()
+    customers: list[Customers] = [kind(clock) for kind in KINDS]
+    async with AsyncExitStack() as stack:
+        for each in customers:
+            await stack.enter_async_context(each.vendor.serving())
+        public = f"http://127.0.0.1:{port}"
+        installation = Installation.make(nursery, folder, **servers, public_url=public, tenants=_tenants(customers))
+        installation.ports["edge" if installation.scaled else "dev"] = port
+        for each in customers:
+            each.vendor.call(f"{public}/v1/webhooks/{each.channel}/{TENANT}/{each.account}{each.hook}")
+        await installation.prepare()
+        stage = Stage(installation, clock, customers)
+        await stage.start()
+        if installation.scaled:
+            await installation.put_documents()
+        try:
+            yield stage
+        finally:
+            await installation.stop()
+
+
+def _tenants(customers: list[Customers]) -> dict[str, Any]:
+    channels: dict[str, Any] = {"web": {"main": {}}}
+    for each in customers:
+        channels.setdefault(each.channel, {})[each.account] = each.vendor.settings()
+    fold = {"web": FOLD, "others": FOLD}
+    return {TENANT: {"name": "Plants", "fold": fold, "channels": channels, "knowledge": {"paths": ["knowledge"]}}}

@@ -1,0 +1,39 @@
+"""Every scenario on every channel, in one process on SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.harness.processes import Nursery
+from tests.scenarios.cells import Cell, every, impossible, wanted
+from tests.scenarios.matrix import Matrix
+from tests.scenarios.plays import NOT_YET, SCENARIOS
+from tests.scenarios.stage import stage_of
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+async def matrix(
+    request: pytest.FixtureRequest, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Matrix]:
+    async with stage_of(nursery, tmp_path_factory.mktemp("matrix")) as stage:
+        matrix = Matrix(stage, wanted(request, "test_what_the_scenario_says_is_true"))
+        yield matrix
+        await matrix.finished
+
+
+@pytest.mark.parametrize("cell", every(), ids="-".join)
+async def test_what_the_scenario_says_is_true(matrix: Matrix, cell: Cell) -> None:
+    await matrix.cell(cell)
+
+
+async def test_no_screen_has_changed_since_its_scenario_ended(matrix: Matrix) -> None:
+    assert await matrix.unrest() == []
+
+
+def test_what_cannot_happen_on_a_channel_is_a_scenario_and_has_a_reason() -> None:
+    known = SCENARIOS.keys() | NOT_YET.keys()
+    assert [cell for cell, reason in impossible().items() if cell[1] not in known or not reason] == []

@@ -1,0 +1,40 @@
+"""Thirty kills of the sender at its crash points, over all channels."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.harness.processes import Nursery
+from tests.platforms.pacing import Pace
+from tests.scenarios.kills import POINTS_OF_SENDER, Executioner, series
+from tests.scenarios.stage import KINDS, stage_of
+
+COUNT = 30
+SEED = random.SystemRandom().randrange(2**32)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_no_answer_is_lost_doubled_or_out_of_order_when_its_sender_is_killed(
+    nursery: Nursery, tmp_path: Path
+) -> None:
+    """Where the vendor cannot say what it has shown, an answer may be lost; then the log says so."""
+    print(f"seed {SEED}")
+    async with stage_of(nursery, tmp_path) as stage:
+        toll = await Executioner(stage, SEED).run(COUNT)
+    print(toll.as_json())
+    assert toll.wrong == []
+    assert toll.kills.total() == COUNT
+    assert len(toll.kills) == len(KINDS) * len(POINTS_OF_SENDER)
+
+
+def test_kills_are_dealt_evenly() -> None:
+    customers = [kind(Pace()) for kind in KINDS]
+    dealt = [(who.name(), point) for who, points in series(customers, 500) for point in points]
+    counts = {cell: dealt.count(cell) for cell in dealt}
+    assert len(dealt) == 500
+    assert len(counts) == len(customers) * len(POINTS_OF_SENDER)
+    assert max(counts.values()) - min(counts.values()) <= 1

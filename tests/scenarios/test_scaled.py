@@ -1,0 +1,40 @@
+"""One scenario in four, by a seed, on Kafka and Redis with an edge, a worker and connectors of their own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.harness.processes import Nursery
+from tests.scenarios.cells import Cell, seed, some, wanted
+from tests.scenarios.matrix import Matrix
+from tests.scenarios.stage import stage_of
+
+pytestmark = [pytest.mark.scaled, pytest.mark.slow, pytest.mark.timeout(300)]
+SEED = seed()
+
+
+@pytest.fixture(scope="module")
+async def matrix(
+    request: pytest.FixtureRequest,
+    nursery: Nursery,
+    tmp_path_factory: pytest.TempPathFactory,
+    kafka_bootstrap: str,
+    redis_url: str,
+) -> AsyncIterator[Matrix]:
+    servers = {"kafka": kafka_bootstrap, "redis": redis_url, "prefix": f"matrix-{SEED}."}
+    async with stage_of(nursery, tmp_path_factory.mktemp("matrix"), **servers) as stage:
+        matrix = Matrix(stage, wanted(request, "test_what_the_scenario_says_is_true"))
+        yield matrix
+        await matrix.finished
+
+
+@pytest.mark.parametrize("cell", some(SEED, one_in=4), ids="-".join)
+async def test_what_the_scenario_says_is_true(matrix: Matrix, cell: Cell) -> None:
+    print(f"PARLEY_MATRIX_SEED={SEED}")
+    await matrix.cell(cell)
+
+
+async def test_no_screen_has_changed_since_its_scenario_ended(matrix: Matrix) -> None:
+    assert await matrix.unrest() == []

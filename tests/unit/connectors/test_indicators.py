@@ -1,0 +1,102 @@
+"""That an answer is being written, as a vendor is told it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+
+from connectors.accounts import Accounts
+from connectors.indicators import TOO_LATE, Indicators
+from schemas.errors import SendDelayed
+from schemas.hints import Writing, topic
+from tests.unit.connectors.conftest import ACCOUNT, CHANNEL, TENANT, Scripted, World
+
+
+class Watched(Scripted):
+    """Also a Seer, whose vendor may be slow or away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen_at: list[tuple[str, str]] = []
+        self.news = asyncio.Event()
+        self.away = False
+
+    async def seen(self, place: str, external_id: str) -> None:
+        self.seen_at.append((place, external_id))
+        self.news.set()
+        if self.away:
+            raise SendDelayed("the vendor cannot be reached")
+
+    async def until(self, count: int) -> None:
+        async with asyncio.timeout(5):
+            while len(self.seen_at) < count:
+                self.news.clear()
+                await self.news.wait()
+
+
+@asynccontextmanager
+async def running(world: World, *channels: Watched) -> AsyncIterator[None]:
+    """One process each."""
+    tasks = []
+    for channel in channels:
+        indicators = Indicators(
+            CHANNEL,
+            Accounts(channel, world.clock),
+            signals=world.state.signals,
+            limiter=world.state.limiter,
+            clock=world.clock,
+            account_of=world.account,
+        )
+        tasks.append(asyncio.create_task(indicators.run()))
+    await asyncio.sleep(0)
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def hint(world: World, place: str, answers: str = "m1", ago: timedelta = timedelta(0), raw: bytes = b"") -> None:
+    about = Writing(tenant=TENANT, account=ACCOUNT, place=place, answers=answers, at=world.clock() - ago)
+    await world.state.signals.publish(topic(CHANNEL), raw or about.model_dump_json().encode())
+
+
+async def test_the_vendor_is_told_once_however_often_and_in_how_many_processes_it_is_heard(world: World) -> None:
+    one, other = Watched(), Watched()
+    async with running(world, one, other):
+        for answers in ("m1", "m1", "m2"):
+            await hint(world, "p1", answers)
+        await hint(world, "p2", "m3")
+        async with asyncio.timeout(5):
+            while len(one.seen_at) + len(other.seen_at) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        world.clock.now += timedelta(seconds=6)
+        await hint(world, "p1", "m4")
+        async with asyncio.timeout(5):
+            while len(one.seen_at) + len(other.seen_at) < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+    assert sorted(one.seen_at + other.seen_at) == [("p1", "m1"), ("p1", "m4"), ("p2", "m3")]
+
+
+@pytest.mark.parametrize("wrong", ["late", "nonsense"])
+async def test_what_comes_too_late_or_makes_no_sense_is_left_out_and_the_next_is_shown(
+    world: World, wrong: str
+) -> None:
+    channel = Watched()
+    async with running(world, channel):
+        await hint(world, "p1", ago=TOO_LATE * 2, raw=b"{" if wrong == "nonsense" else b"")
+        await hint(world, "p2")
+        await channel.until(1)
+    assert channel.seen_at == [("p2", "m1")]
+
+
+async def test_a_vendor_that_is_away_stops_nothing(world: World) -> None:
+    channel = Watched()
+    channel.away = True
+    async with running(world, channel):
+        await hint(world, "p1")
+        await hint(world, "p2")
+        await channel.until(2)

@@ -1,0 +1,16 @@
+"""Headers of a webhook, as a channel's ``verify`` sees them."""
+
+from __future__ import annotations
+
+from multidict import CIMultiDict
+
+from gateway.webhooks import by_name
+
+
+def test_names_are_in_lower_case() -> None:
+    assert by_name(CIMultiDict({"X-Signature": "a", "Host": "b"})) == {"x-signature": "a", "host": "b"}
+
+
+def test_a_header_that_is_there_twice_is_neither_of_the_two() -> None:
+    twice = CIMultiDict([("X-Signature", "wrong"), ("Host", "b"), ("x-signature", "right")])
+    assert by_name(twice) == {"x-signature": "wrong, right", "host": "b"}

@@ -1,0 +1,18 @@
+"""How threads share the interpreter."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from infra import threads
+
+
+def test_a_thread_that_computes_is_asked_to_pause_soon() -> None:
+    before = sys.getswitchinterval()
+    try:
+        threads.take_turns_soon()
+        assert sys.getswitchinterval() == pytest.approx(threads.PAUSE_AFTER_S)
+    finally:
+        sys.setswitchinterval(before)
