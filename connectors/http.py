@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
+from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown, TooLarge
 from schemas.ports import Call, Reply
 
 LARGEST_ANSWER = 1024 * 1024
@@ -41,9 +41,7 @@ class HttpConnection:
         url = f"{self._base}/{call.operation}"
         try:
             async with self._session().post(url, json={**call.arguments, **marked}, allow_redirects=False) as answer:
-                text = await _text(answer)
-                headers = {name.lower(): value for name, value in answer.headers.items()}
-                return Reply(answer.status, _decoded(text), headers)
+                return await reply_of(answer)
         except NEVER_LEFT as error:
             raise SendDelayed("the vendor cannot be reached") from error
         except BROKEN as error:
@@ -84,14 +82,26 @@ def _milliseconds(seconds: Any) -> int | None:
     return math.ceil(asked * 1000) if 0 < asked < LONGEST_ASKED else None
 
 
-async def _text(answer: aiohttp.ClientResponse) -> str:
+async def reply_of(answer: aiohttp.ClientResponse) -> Reply:
     """Raises SendUnknown when there is more than anybody would say."""
+    try:
+        data = await read_at_most(answer, LARGEST_ANSWER)
+    except TooLarge as error:
+        raise SendUnknown("the answer is too long") from error
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    return Reply(answer.status, _decoded(data.decode("utf-8", "replace")), headers)
+
+
+async def read_at_most(answer: aiohttp.ClientResponse, most: int) -> bytes:
+    """Raises TooLarge as soon as that is known."""
+    if (answer.content_length or 0) > most:
+        raise TooLarge(f"it has more than {most} bytes")
     data = bytearray()
     async for chunk in answer.content.iter_chunked(64 * 1024):
         data += chunk
-        if len(data) > LARGEST_ANSWER:
-            raise SendUnknown("the answer is too long")
-    return data.decode("utf-8", "replace")
+        if len(data) > most:
+            raise TooLarge(f"it has more than {most} bytes")
+    return bytes(data)
 
 
 def _decoded(text: str) -> Any:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
 
-from schemas.errors import CredentialsRevoked, NotFound, SendDelayed, SendUnknown, TooLarge
+from connectors.http import BROKEN, IDLE, NEVER_LEFT, TIMES, read_at_most, reply_of
+from schemas.errors import CredentialsRevoked, NotFound, SendDelayed, SendUnknown
 from schemas.messages import Attachment
 from schemas.ports import Reply
 
-LARGEST_ANSWER = 1024 * 1024
-TIMES = aiohttp.ClientTimeout(total=14, connect=5)
 UPLOAD_TIMES = aiohttp.ClientTimeout(total=9, connect=5)
 """A try has 15 seconds for an upload and the send after it. What ends in the upload is known to have shown nothing."""
-IDLE = 15.0
-"""Seconds a connection is kept: one that the other side has closed meanwhile would leave a send in doubt."""
-NEVER_LEFT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
-BROKEN = (aiohttp.ClientError, TimeoutError, OSError)
 
 
 class GraphClient:
@@ -56,7 +50,7 @@ class GraphClient:
         try:
             async with self._session().get(url, headers=headers) as response:
                 _check(response.status, with_token=with_token)
-                return await _at_most(response, most), response.content_type
+                return await read_at_most(response, most), response.content_type
         except BROKEN as error:
             raise SendDelayed("the file could not be fetched") from error
 
@@ -70,12 +64,10 @@ class GraphClient:
             async with self._session().request(
                 method, url, headers=self._bearer, allow_redirects=False, **more
             ) as response:
-                text = (await _at_most(response, LARGEST_ANSWER)).decode("utf-8", "replace")
-                headers = {name.lower(): value for name, value in response.headers.items()}
-                return Reply(response.status, _decoded(text), headers)
+                return await reply_of(response)
         except NEVER_LEFT as error:
             raise SendDelayed("Meta cannot be reached") from error
-        except (*BROKEN, TooLarge) as error:
+        except BROKEN as error:
             raise SendUnknown("Meta's answer did not come") from error
 
     def _session(self) -> aiohttp.ClientSession:
@@ -83,18 +75,6 @@ class GraphClient:
             connector = aiohttp.TCPConnector(limit=100, keepalive_timeout=IDLE)
             self._opened = aiohttp.ClientSession(connector=connector, timeout=TIMES)
         return self._opened
-
-
-async def _at_most(response: aiohttp.ClientResponse, most: int) -> bytes:
-    """Raises TooLarge as soon as that is known."""
-    if (response.content_length or 0) > most:
-        raise TooLarge(f"the file has more than {most} bytes")
-    data = bytearray()
-    async for chunk in response.content.iter_chunked(64 * 1024):
-        data += chunk
-        if len(data) > most:
-            raise TooLarge(f"the file has more than {most} bytes")
-    return bytes(data)
 
 
 def _check(status: int, *, with_token: bool) -> None:
@@ -105,10 +85,3 @@ def _check(status: int, *, with_token: bool) -> None:
     if status == 429 or status >= 500:
         raise SendDelayed("the file cannot be fetched now")
     raise NotFound("the file is not there any more")
-
-
-def _decoded(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text

@@ -19,7 +19,15 @@ from schemas.conversation import DeadLetter, Snapshot
 from schemas.envelope import Envelope
 from schemas.errors import Fenced, UndecodableRecord
 from schemas.hints import Writing, topic
-from schemas.messages import Author, Choosing, ContactChanged, ReactionChanged, TranscriptMessage
+from schemas.messages import (
+    Author,
+    Choosing,
+    ContactChanged,
+    OutboundMessage,
+    ReactionChanged,
+    ReplyBegun,
+    TranscriptMessage,
+)
 from tests.unit.agent_worker.world import CHANNEL, RETURNS, SHIPPING, TENANT, LaneStub, World, until, world_at
 
 HEAT = "Do you add a heat pack in winter?"
@@ -175,6 +183,25 @@ async def test_deltas_are_the_reply(world: World) -> None:
         await until(complete)
     assert [frame["index"] for frame in streamed] == list(range(len(streamed)))
     assert {(frame["turn_id"], frame["epoch"]) for frame in streamed} == {(reply.turn_id, 0)}
+
+
+async def test_a_connector_that_shows_the_text_is_told_ahead_of_the_reply(world: World) -> None:
+    """Under the reply's own id, and on the same topic."""
+    world.settings = replace(world.settings, announced=frozenset({CHANNEL}))
+    batch = await world.lane(world.said("m1", HEAT))
+    await asyncio.wait_for(world.worker_with().handle(batch), 10)
+    read = await world.bus.read(topics.outbound(CHANNEL))
+    begun, sent = [Envelope.from_wire(record.headers, record.value) async for record in read]
+    assert (begun.type, sent.type) == (topics.REPLY_BEGUN, topics.MESSAGE_SEND)
+    told, reply = begun.payload(ReplyBegun), sent.payload(OutboundMessage)
+    assert (told.id, told.turn_id, told.place, told.answers, told.epoch) == (
+        reply.id,
+        reply.turn_id,
+        reply.place,
+        reply.answers,
+        reply.epoch,
+    )
+    assert begun.conversation == sent.conversation
 
 
 async def test_restarts_are_limited(tmp_path: Path) -> None:
