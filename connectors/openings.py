@@ -78,7 +78,8 @@ class Opener:
     async def _may(self, piece: Piece, pace: Pace) -> bool:
         """A message that is sent as a whole waits for its pace; this is left out instead."""
         account, policy = piece.account, self._policy_of(piece.account)
-        if self._clock() < self._refused.get((account.tenant, account.name), self._clock()):
+        refused_until = self._refused.get((account.tenant, account.name))
+        if refused_until is not None and self._clock() < refused_until:
             return False
         try:
             self._accounts.admit(account)
