@@ -128,10 +128,11 @@ class LiveReply:
         self._closed = self._shown is not None
 
     async def follow(self, batch: Batch) -> None:
-        """Show what is written, until something else arrives. Raises Unavailable when the partition is taken away,
-        Parked."""
-        ends = time.monotonic() + self._left()
+        """Recall, and show what is written, until something else arrives. Raises Unavailable when the partition is taken
+        away, Parked."""
         async with self._listening(batch):
+            await self.recall()  # while listening: the first words may come at once
+            ends = time.monotonic() + self._left()
             while not batch.arrived.is_set() and time.monotonic() < ends:
                 if batch.hurry.is_set():
                     raise Unavailable("the partition moves on; its next owner ends what was begun")

@@ -75,7 +75,9 @@ class Outbound:
             event = Envelope.from_wire(record.headers, record.value)
             if event.type == topics.REPLY_BEGUN:
                 shown = await self._begin(event, shown, ledger, batch)
-                if shown is not None and done == len(batch.records):
+                if shown is not None and done < len(batch.records):
+                    await shown.recall()
+                elif shown is not None:
                     await shown.follow(batch)
                     batch.take_more()
             elif event.type == topics.MESSAGE_SEND:
@@ -100,9 +102,7 @@ class Outbound:
         account = self._account_of(event.tenant, event.channel, event.account)
         if self._means is None or account is None:
             return None
-        reply = live_reply(event, account, ledger, batch.hurry, self._means)
-        await reply.recall()
-        return reply
+        return live_reply(event, account, ledger, batch.hurry, self._means)
 
     async def _traced(
         self,

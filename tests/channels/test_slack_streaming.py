@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,9 @@ class Waiting:
     hurry: asyncio.Event = field(default_factory=asyncio.Event)
     behind: list[Record] = field(default_factory=list)
     call: Callable[[], None] | None = None
+
+    def is_heard(self) -> bool:
+        return self.call is not None
 
     def on_arrival(self, call: Callable[[], None] | None) -> None:
         self.call = call
@@ -110,14 +114,14 @@ class World:
         topic = topics.topic_of(event)
         return Record(topic, 0, self.offset, self.conversation, 0, event.headers(), event.data)
 
-    def begun(self) -> Record:
+    def begun(self, turn: str = TURN) -> Record:
         told = ReplyBegun(
-            id=REPLY,
+            id=ids.reply_id(turn, 0),
             author=Author(kind="agent", name="Fern"),
             place=self.place,
             contact_id=self.contact,
             answers=self.asked,
-            turn_id=TURN,
+            turn_id=turn,
             at=self.clock(),
         )
         return self.record(topics.REPLY_BEGUN, told)
@@ -137,7 +141,7 @@ class World:
         return self.record(topics.MESSAGE_SEND, OutboundMessage(**whole | fields))
 
     async def signal(self, **frame: Any) -> None:
-        payload = orjson.dumps({"turn_id": TURN, **frame})
+        payload = orjson.dumps({"turn_id": TURN} | frame)
         await self.state.signals.publish(live.topic(self.conversation), payload)
 
     async def delta(self, index: int, text: str) -> None:
@@ -165,6 +169,9 @@ class World:
         """When no reply is waited for any more."""
         self.clock.now += timedelta(minutes=5)
         await self.later(*records)
+
+    def has_begun(self, times: int) -> bool:
+        return self.calls("chat.startStream") == times
 
     async def later(self, *records: Record) -> None:
         """As a new process does that takes the conversation over, until everything has its outcome."""
@@ -355,6 +362,24 @@ async def test_where_slack_shows_no_such_thing_the_reply_is_a_plain_message(
     lane.batch.arrive(world.message(text="Less water."))
     await lane.end()
     assert world.seen == ["Less water."]
+
+
+async def test_where_slack_refused_to_begin_it_is_left_alone_for_a_minute(world: World) -> None:
+    outbound = world.outbound()
+    world.slack.faults.next(Fault("refuse", "chat.startStream", status=200, code="unknown_method"))
+    for turn, asked in (("first", 1), ("second", 1), ("third", 2)):
+        batch = Waiting(world.conversation, [world.begun(turn)])
+        running = asyncio.create_task(outbound.handle(batch))
+        await world.until(batch.is_heard)
+        await world.signal(type="delta", turn_id=turn, index=0, text=FIRST)
+        if turn != "second":
+            await world.until(partial(world.has_begun, asked))
+        batch.arrive(world.message(ids.reply_id(turn, 0), turn_id=turn))
+        await running
+        assert world.calls("chat.startStream") == asked
+        world.clock.now += timedelta(seconds=40)
+    await outbound.close()
+    assert len(world.seen) == 3
 
 
 async def test_what_somebody_deleted_or_slack_ended_meanwhile_is_shown_whole(world: World, lane: Lane) -> None:
