@@ -128,8 +128,8 @@ class LiveReply:
         self._closed = self._shown is not None
 
     async def follow(self, batch: Batch) -> None:
-        """Recall, and show what is written, until something else arrives. Raises Unavailable when the partition is taken
-        away, Parked."""
+        """Recall, and show what is written, until something else arrives. Raises Parked, and Unavailable when the
+        partition is taken away."""
         async with self._listening(batch):
             await self.recall()  # while listening: the first words may come at once
             ends = time.monotonic() + self._left()
