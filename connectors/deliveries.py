@@ -76,9 +76,9 @@ class Ledger:
             at=self._clock(),
             traceparent=spans.traceparent(sent.traceparent),
         )
-        await self._state.deliveries.record(sent.conversation, told)
-        # At once: the vendor's echo of it may be here already, and who neither is sending nor has sent it is a person.
+        # First: the vendor's echo of it may be here already, and who neither is sending nor has sent it is a person.
         await self._bind(sent, told, whole or message_id)
+        await self._state.deliveries.record(sent.conversation, told)
         numbered = await self._numbered(sent, told)
         reach("connector.after_record")
         self._facts.append(fact(sent, numbered))

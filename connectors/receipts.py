@@ -6,7 +6,7 @@ A consumer of its own, so that they are applied while a worker is busy or away.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -63,6 +63,7 @@ class Receipts:
         found = await deliveries.by_external_id(event.tenant, event.channel, event.account, reaction.external_id)
         if found is None or found[0] != event.conversation:
             return
+        await self._await_line(*found, event.time)
         line = await self._state.transcript.find(*found)
         if line is not None and line.author.kind == "agent":
             await self._bus.append([thumbs.fact(event, reaction, found[1], value)])
@@ -87,7 +88,7 @@ class Receipts:
         deliveries = self._state.deliveries
         found = await deliveries.by_external_id(event.tenant, event.channel, event.account, receipt.external_id)
         if found is not None:
-            await self._await_line(*found, receipt)
+            await self._await_line(*found, receipt.at)
             await self._mark(found[0], [found[1]], receipt.state)
         elif self._clock() < receipt.at + PATIENCE:
             raise Parked("the message of a receipt is not known yet", until=self._clock() + LOOK_AGAIN)
@@ -112,16 +113,14 @@ class Receipts:
             )
         # A piece before the last says nothing of the whole yet, unless it failed.
         if receipt.state == "failed" or whole == receipt.marker:
-            await self._await_line(event.conversation, whole, receipt)
+            await self._await_line(event.conversation, whole, receipt.at)
             await self._mark(event.conversation, [whole], receipt.state)
 
-    async def _await_line(self, conversation: str, message_id: str, receipt: Receipt) -> None:
-        """Raises Parked while the sender, which writes the line, has not heard what we know already."""
-        if (
-            self._clock() < receipt.at + PATIENCE
-            and await self._state.transcript.find(conversation, message_id) is None
-        ):
-            raise Parked("the line of a receipt is not written yet", until=self._clock() + LOOK_AGAIN)
+    async def _await_line(self, conversation: str, message_id: str, at: datetime) -> None:
+        """Raises Parked while the sender, which writes the line, has not heard what we know already. ``at``: since
+        when we know it."""
+        if self._clock() < at + PATIENCE and await self._state.transcript.find(conversation, message_id) is None:
+            raise Parked("the line is not written yet", until=self._clock() + LOOK_AGAIN)
 
     async def _up_to(self, conversation: str, receipt: Receipt) -> None:
         """Downwards page by page, until a page has nothing left to mark: what is older was marked before."""

@@ -60,17 +60,17 @@ async def test_what_a_vendor_showed_is_a_line_of_the_transcript(world: World) ->
     assert {(fact.message_id, fact.seq) for fact in told} == {("r1", 1), ("r2", 2), ("r3", 0)}
 
 
-async def test_what_was_sent_is_known_by_its_external_id_before_anybody_is_shown_it(
+async def test_what_was_sent_is_known_by_its_external_id_before_it_has_its_outcome(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An echo that came meanwhile would else be taken for the words of a person."""
-    add, known = world.state.transcript.add, []
+    """An echo that came in between, or after a crash there, would else be taken for the words of a person."""
+    record, known = world.state.deliveries.record, []
 
-    async def shown(conversation: str, message: TranscriptMessage) -> int:
+    async def recorded(conversation: str, outcome: Delivered) -> None:
         known.append(await world.state.deliveries.by_external_id("shop", "web", "main", "x-r1"))
-        return await add(conversation, message)
+        await record(conversation, outcome)
 
-    monkeypatch.setattr(world.state.transcript, "add", shown)
+    monkeypatch.setattr(world.state.deliveries, "record", recorded)
     await world.outbound(Scripted()).handle(world.batch(world.message()))
     assert known == [(world.conversation, "r1")]
 

@@ -184,3 +184,12 @@ async def test_a_thumb_on_anything_but_an_answer_of_the_agent_is_no_feedback(wor
     await world.state.deliveries.bind("shop", "web", "main", "elsewhere", "another conversation", "l9")
     await reacted(world, "👍", on="elsewhere")
     assert await feedback(world) == []
+
+
+async def test_a_thumb_that_is_faster_than_the_line_of_its_answer_waits_for_it(world: World) -> None:
+    await world.state.deliveries.bind("shop", "web", "main", "x1", world.conversation, "l1")
+    with pytest.raises(Parked):
+        await reacted(world, "👍")
+    await add(world, 1)
+    await reacted(world, "👍")
+    assert await feedback(world) == [("l1", world.contact, "up")]
