@@ -12,6 +12,7 @@ from datetime import timedelta
 from connectors.accounts import Accounts
 from connectors.deliveries import Ledger, Outcome
 from connectors.policy import policies
+from schemas import ids
 from schemas.crashpoints import reach
 from schemas.envelope import Envelope
 from schemas.errors import CredentialsRevoked, Parked, SendDelayed, SendRefused, SendUnknown, Unavailable
@@ -128,7 +129,10 @@ class Sender:
         # known already is the id of another.
         sent = piece.envelope
         known = await self._state.deliveries.by_external_id(sent.tenant, sent.channel, sent.account, shown)
-        return shown if known is None else None
+        # What is shown of a reply while it is written comes before all pieces of it, so that the id can only be its own.
+        is_first = piece.marker == ids.stream_part_id(piece.whole.id)
+        is_own = known is None or (is_first and known == (piece.conversation, piece.whole.id))
+        return shown if is_own else None
 
     async def _asked(self, piece: Piece) -> str | None:
         connection = self._connection(piece)
