@@ -129,7 +129,7 @@ class Sender:
         # known already is the id of another.
         sent = piece.envelope
         known = await self._state.deliveries.by_external_id(sent.tenant, sent.channel, sent.account, shown)
-        # What is shown of a reply while it is written comes before all pieces of it, so that the id can only be its own.
+        # What is shown of a reply while it is written comes before all its pieces: the id can only be its own.
         is_first = piece.marker == ids.stream_part_id(piece.whole.id)
         is_own = known is None or (is_first and known == (piece.conversation, piece.whole.id))
         return shown if is_own else None
