@@ -160,10 +160,11 @@ class Outbound:
         ledger: Ledger,
         hurry: asyncio.Event,
     ) -> list[Piece]:
-        count = len(calls)
+        markers = [ids.part_id(message.id, index, len(calls)) for index in range(len(calls))]
+        every = {ids.stream_part_id(message.id), *markers}
         return [
-            Piece(ids.part_id(message.id, index, count), call, message, event, account, ledger, hurry)
-            for index, call in enumerate(calls)
+            Piece(marker, call, message, event, account, ledger, hurry, tuple(every - {marker}))
+            for marker, call in zip(markers, calls, strict=True)
         ]
 
     async def _stop_at(self, piece: Piece, outcome: Outcome) -> None:

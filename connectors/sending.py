@@ -12,7 +12,6 @@ from datetime import timedelta
 from connectors.accounts import Accounts
 from connectors.deliveries import Ledger, Outcome
 from connectors.policy import policies
-from schemas import ids
 from schemas.crashpoints import reach
 from schemas.envelope import Envelope
 from schemas.errors import CredentialsRevoked, Parked, SendDelayed, SendRefused, SendUnknown, Unavailable
@@ -33,7 +32,7 @@ LONGEST_PAUSE = timedelta(hours=1)
 @dataclass(frozen=True, slots=True)
 class Piece:
     """``marker`` is our id of it, ``whole`` the message it belongs to; the last piece has the message's own id.
-    ``instead`` is carried out when ``call`` is refused."""
+    ``others``: the markers of the message's other pieces. ``instead`` is carried out when ``call`` is refused."""
 
     marker: str
     call: Call
@@ -42,6 +41,7 @@ class Piece:
     account: Account
     ledger: Ledger
     hurry: asyncio.Event
+    others: tuple[str, ...] = ()
     instead: Call | None = None
 
     @property
@@ -125,14 +125,17 @@ class Sender:
         shown = await self._asked(piece)
         if shown is None:
             return None
-        # A vendor that shows no markers finds what looks the same. A piece in doubt has no id yet, so one that is
-        # known already is the id of another.
-        sent = piece.envelope
-        known = await self._state.deliveries.by_external_id(sent.tenant, sent.channel, sent.account, shown)
-        # What is shown of a reply while it is written comes before all its pieces: the id can only be its own.
-        is_first = piece.marker == ids.stream_part_id(piece.whole.id)
-        is_own = known is None or (is_first and known == (piece.conversation, piece.whole.id))
-        return shown if is_own else None
+        return shown if await self._is_its_own(piece, shown) else None
+
+    async def _is_its_own(self, piece: Piece, shown: str) -> bool:
+        """A vendor that shows no markers finds what looks the same, which may be another message or another piece. The
+        piece itself may have got its id, and not its outcome, before a crash."""
+        sent, deliveries = piece.envelope, self._state.deliveries
+        known = await deliveries.by_external_id(sent.tenant, sent.channel, sent.account, shown)
+        if known is None or known != (piece.conversation, piece.whole.id):
+            return known is None
+        others = [await deliveries.outcome(piece.conversation, marker) for marker in piece.others]
+        return all(other is None or other.external_id != shown for other in others)
 
     async def _asked(self, piece: Piece) -> str | None:
         connection = self._connection(piece)

@@ -314,6 +314,28 @@ async def test_what_looks_the_same_but_is_another_piece_does_not_end_the_doubt(w
     assert (channel.sent, outcome.external_id) == (["r1"], "x10")
 
 
+async def test_what_a_crash_left_with_its_id_and_without_its_outcome_is_its_own(world: World) -> None:
+    await intend(world)
+    await world.state.deliveries.bind("shop", "web", "main", "x9", world.conversation, "r1")
+    channel = Scripted(policy=Policy(doubt="lookup"), shown="x9")
+    await world.outbound(channel).handle(world.batch(world.message()))
+    assert (channel.sent, await world.facts()) == ([], [("r1", "sent")])
+
+
+async def test_of_two_equal_pieces_the_second_is_not_taken_for_the_first(world: World) -> None:
+    channel = Scripted("x9", SendUnknown("cut"), "x10", policy=Policy(doubt="lookup"), shown="x9")
+    sender, message = world.outbound(channel), world.message(text="again\nagain")
+    while True:
+        try:
+            await sender.handle(world.batch(message))
+            break
+        except Parked as parked:
+            world.clock.now = parked.until
+    outcome = await world.outcome()
+    assert outcome is not None
+    assert (channel.sent, outcome.external_id) == (["r1.0", "r1", "r1"], "x10")
+
+
 async def test_where_a_look_up_can_never_tell_nobody_knows(world: World) -> None:
     await intend(world)
     channel = Scripted(policy=Policy(doubt="lookup"), shown=SendRefused("history_hidden"))
