@@ -43,7 +43,7 @@ QUIET = "plantstore"
 FLOODS = {"tenant": ("bookshop", "web", "main"), "channel": (QUIET, "whatsapp", "meta")}
 """Tenant, channel and account of each."""
 ROUNDS = 3
-ASKED = 80
+ASKED = 250
 """Questions of one round, in each of the three states."""
 APART = 1_000_000
 """Between the numbers of the conversations of two floods."""
