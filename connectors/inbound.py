@@ -21,7 +21,7 @@ from connectors.acquaintances import Acquaintances
 from connectors.contacts import ContactNews
 from connectors.conversations import OpenConversations
 from connectors.echoes import Echoes
-from connectors.references import References, event_id, refers
+from connectors.references import References, at_home, event_id, refers
 from schemas import spans, topics
 from schemas.conversation import Contact, Origin
 from schemas.crashpoints import reach
@@ -126,6 +126,7 @@ class Inbound:
                 found = self._contacts.recent(*asked, now=now) or await self._contacts.resolve(*asked, now=now)
             if event.echo and await self._echoes.is_ours(account, found[1], event.external_id):
                 continue
+            event = at_home(account, event, *found)
             if refers(event):
                 event, found = await self._references.told(account, event, found)
             entries.append(_entry(account, event, now, *found))

@@ -31,6 +31,20 @@ def refers(event: Event) -> bool:
     return "answers" in event.payload or event.type == topics.REACTION_CHANGED
 
 
+def at_home(account: Account, event: Event, contact: Contact, conversation: str) -> Event:
+    """The event at the place that named its conversation. A vendor may tell the same message twice, once with an
+    address of the contact that the other telling lacks: it is one message, and has one id."""
+    theirs = [each.value for each in contact.addresses if each.channel == account.channel]
+    if len(theirs) < 2 or _named_by(account, event.place, conversation):
+        return event
+    place = next((value for value in theirs if _named_by(account, value, conversation)), event.place)
+    return replace(event, place=place)
+
+
+def _named_by(account: Account, place: str, conversation: str) -> bool:
+    return ids.conversation_id(account.tenant, account.channel, account.name, place) == conversation
+
+
 class References:
     def __init__(self, deliveries: Deliveries, conversations: Conversations, transcript: Transcript) -> None:
         self._deliveries = deliveries

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -50,10 +51,30 @@ class Stage:
     env: dict[str, str] = field(default_factory=lambda: {"TEST_HURRY": str(HURRY)})
     log: list[Envelope] = field(default_factory=list)
     """Of the time before the latest restart."""
+    _found: dict[str, str] = field(default_factory=dict)
+    """Conversations by customers and person."""
 
     async def start(self, *roles: str, wait: bool = True, **env: str) -> None:
         late = {"TEST_AHEAD": str(self.ahead)} if self.ahead else {}
         await self.installation.start(*roles, env=self.env | late | env, wait=wait)
+        if wait:
+            await self._heard()
+
+    async def _heard(self) -> None:
+        """Until what is said where nobody calls us would reach us."""
+        port = self.installation.port("connectors" if self.installation.scaled else "dev")
+        wanted = [
+            f'parley_accounts_heard{{account="{each.account}",channel="{each.channel}",tenant="{TENANT}"}} 1.0'
+            for each in self.customers
+            if each.over_socket
+        ]
+        async with aiohttp.ClientSession() as http, asyncio.timeout(60):
+            while True:
+                async with http.get(f"http://127.0.0.1:{port}/metrics") as answer:
+                    page = await answer.text()
+                if all(line in page for line in wanted):
+                    return
+                await asyncio.sleep(0.05)
 
     async def restart(self, ahead: float) -> None:
         """Everything ends, the log is read, so much time passes, everything starts again."""
@@ -64,13 +85,20 @@ class Stage:
         await self.start()
 
     def conversation_id(self, customers: Customers, person: str) -> str:
-        return ids.conversation_id(TENANT, customers.channel, customers.account, customers.place(person))
+        return self._found.get(f"{customers.name()} {person}") or self._named(customers, customers.place(person))
 
     async def conversation(self, customers: Customers, person: str) -> dict[str, Any]:
         """As the admin API tells it; empty while there is none."""
-        path = f"conversations/{self.conversation_id(customers, person)}"
-        found: dict[str, Any] = await self.installation.admin("GET", path, ok=False)
-        return found if "transcript" in found else {}
+        for place in customers.places(person):
+            conversation = self._named(customers, place)
+            found: dict[str, Any] = await self.installation.admin("GET", f"conversations/{conversation}", ok=False)
+            if "transcript" in found:
+                self._found[f"{customers.name()} {person}"] = conversation
+                return found
+        return {}
+
+    def _named(self, customers: Customers, place: str) -> str:
+        return ids.conversation_id(TENANT, customers.channel, customers.account, place)
 
     async def events(self) -> list[Envelope]:
         """What stands on ``parley.events``. Embedded, only while the one process is not running."""

@@ -21,6 +21,8 @@ class Customers:
     sure: ClassVar[bool] = True
     """Whether what was not shown is known not to be, so that it is sent again; else it may be lost, and is not
     doubled."""
+    over_socket: ClassVar[bool] = False
+    """Whether the vendor tells what they do over a connection of ours, and until there is one tells nothing."""
     vendor: Any
 
     @classmethod
@@ -35,6 +37,10 @@ class Customers:
     def place(self, person: str) -> str:
         """Parley's word for where they write."""
         raise NotImplementedError
+
+    def places(self, person: str) -> list[str]:
+        """Whichever of them is told first names the conversation."""
+        return [self.place(person)]
 
     def screen(self, person: str) -> list[Shown]:
         vendor: Vendor = self.vendor

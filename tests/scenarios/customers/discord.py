@@ -10,6 +10,7 @@ from tests.scenarios.customers.customer import Customers
 
 class DiscordCustomers(Customers):
     channel = "discord"
+    over_socket = True
     send = "Create Message"
     cannot = {
         "opting_out": "Discord has no word for it",

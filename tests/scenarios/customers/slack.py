@@ -49,4 +49,5 @@ class SocketCustomers(SlackCustomers):
     """The same, of an app that asks for its events over a socket."""
 
     account = "socket"
+    over_socket = True
     mode = "socket"

@@ -276,3 +276,18 @@ async def test_a_number_that_was_left_is_no_longer_the_movers_in_this_process_ei
     _, stranger, mover = await inbound.accept(VENDOR, [news, of("111", text="who?"), of("222", text="me")])
     assert mover.conversation == before.conversation
     assert stranger.conversation != before.conversation
+
+
+@pytest.mark.parametrize("first", ["number", "user"])
+async def test_a_message_that_is_told_with_an_address_more_is_still_one_message(
+    world: World, inbound: Inbound, first: str
+) -> None:
+    """As a list that knows only numbers tells what a webhook tells with the user's id too."""
+    number, user = (Address(channel="slack", value=value, assurance="channel") for value in ("4915", "DE.13"))
+    by = {
+        "number": Event(topics.MESSAGE_RECEIVED, "4915", "m1", {"text": "hi"}, [number]),
+        "user": Event(topics.MESSAGE_RECEIVED, "DE.13", "m1", {"text": "hi"}, [user, number]),
+    }
+    second = "user" if first == "number" else "number"
+    accepted = [*await inbound.accept(VENDOR, [by[first]]), *await inbound.accept(VENDOR, [by[second]])]
+    assert len({(each.event_id, each.conversation) for each in accepted}) == 1
