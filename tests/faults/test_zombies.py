@@ -60,8 +60,8 @@ async def test_a_worker_that_was_partitioned_away_comes_back_as_a_zombie(world: 
 
 
 async def test_a_worker_that_was_frozen_between_model_and_commit_comes_back_as_a_zombie(world: World) -> None:
-    """It stops itself there; others answer what it had begun; then its commit is refused: by the store, where it finds a
-    newer token, or by the group, where its questions to the store had waited too long to be answered at all."""
+    """It stops itself there; others answer what it had begun; then its commit is refused: by the store, where it finds
+    a newer token, or by the group, where its questions to the store had waited too long to be answered at all."""
     async with two_workers(world, TEST_STOP_AT="worker.after_model:3") as contacts:
         frozen = world.parley.roles[FAR]
         await until(lambda: is_stopped(frozen.pid), 60, "the worker passes the point and freezes")
