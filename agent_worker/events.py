@@ -8,17 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel
 
+from schemas.changes import ContactChanged, MessageDeleted, MessageEdited, ReactionChanged
 from schemas.conversation import HANDLED_HORIZON_DAYS, Origin, OwnerRequested
 from schemas.envelope import Envelope
 from schemas.errors import RecordError, UndecodableRecord, UnknownEventType
-from schemas.messages import (
-    ContactChanged,
-    InboundMessage,
-    MessageDeleted,
-    MessageEdited,
-    ReactionChanged,
-    Receipt,
-)
+from schemas.messages import InboundMessage, Receipt
 from schemas.ports import Record
 from schemas.topics import EVENT_TYPES
 

@@ -9,17 +9,10 @@ from datetime import datetime, timedelta
 import structlog
 
 from agent_worker.events import Event, is_handled, is_history
+from schemas.changes import MessageDeleted, MessageEdited
 from schemas.errors import IdReused
 from schemas.facts import FilesStored
-from schemas.messages import (
-    Attachment,
-    Author,
-    InboundMessage,
-    MessageDeleted,
-    MessageEdited,
-    Receipt,
-    TranscriptMessage,
-)
+from schemas.messages import Attachment, Author, InboundMessage, Receipt, TranscriptMessage
 from schemas.ports import Begun, Transcript, Wordless
 
 log = structlog.get_logger("parley.worker")

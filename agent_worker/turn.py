@@ -14,6 +14,7 @@ from agent_worker.fold import Fold, Monotonic
 from agent_worker.handoff.drafts import handoff_draft
 from agent_worker.handoff.owner import OwnerRules
 from agent_worker.hints import Hints
+from agent_worker.history import EARLIER, history
 from agent_worker.intake import Intake, plain_lines, take_in
 from agent_worker.interruption import Interruption
 from agent_worker.knowledge.questions import with_context
@@ -34,10 +35,6 @@ from schemas.ports import Batch, Begun, Clock, Draft, Knowledge, Metrics, Questi
 
 log = structlog.get_logger("parley.worker")
 SetAside = Callable[[str, Record, RecordError], Awaitable[None]]
-# Lines of people and the agent count only once the channel has taken them; what never arrived was never said.
-UNSAID = frozenset({"pending", "failed", "dropped", "deleted"})
-EARLIER = 20
-"""Lines of the talk before that a model is shown."""
 
 
 class TurnEngine:
@@ -135,7 +132,7 @@ class TurnEngine:
                 await self._files.take(origin, conversation, intake)
             work = self._work(fold, begun, intake, stages)
             if work.must_answer:
-                work.history = await self._history(work, len(lines))
+                work.history = await history(self._state.transcript, work, len(lines))
         return work
 
     def _count_repeats(self, fold: Fold, intake: Intake) -> None:
@@ -240,14 +237,6 @@ class TurnEngine:
         )
         with self._stage(work.stages, "answer"):
             return await self._models.answer(work.rules.model, question, emit, work.stream.abort)
-
-    async def _history(self, work: Work, joined: int) -> list[TranscriptMessage]:
-        limit = EARLIER + len(work.intake.waiting)
-        lines = work.begun.recent[-limit:]
-        if not joined:
-            lines = await self._state.transcript.recent(work.conversation.id, limit=limit)
-        work.intake.drop_deleted(lines)
-        return [line for line in lines if line.state not in UNSAID and line.id not in work.intake.waiting]
 
     # ── commit and publish ───────────────────────────────────────────────────────────────────────────────────────────
 

@@ -12,10 +12,11 @@ import structlog
 
 from connectors import live, thumbs
 from schemas import ids, spans, topics
+from schemas.changes import ReactionChanged
 from schemas.conversation import Delivered
 from schemas.envelope import Envelope
 from schemas.errors import Parked, RecordError
-from schemas.messages import MessageState, ReactionChanged, Receipt, TranscriptMessage
+from schemas.messages import MessageState, Receipt, TranscriptMessage
 from schemas.ports import Batch, Bus, Clock, Record, State
 
 log = structlog.get_logger("parley.receipts")

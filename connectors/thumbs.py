@@ -6,9 +6,9 @@ import re
 from typing import Literal
 
 from schemas import ids, topics
+from schemas.changes import ReactionChanged
 from schemas.envelope import Envelope, envelope
 from schemas.facts import Feedback
-from schemas.messages import ReactionChanged
 
 Value = Literal["up", "down", "none"]
 THUMBS: dict[str, Value] = {

@@ -173,51 +173,6 @@ class InboundMessage(WireModel):
     sent_at: datetime
 
 
-class MessageEdited(WireModel):
-    """``parley.message.edited.v1``: the contact changed message ``message_id``."""
-
-    message_id: str
-    place: str
-    contact_id: str
-    text: Printable
-    edited_at: datetime
-
-
-class MessageDeleted(WireModel):
-    """``parley.message.deleted.v1``: the contact took message ``message_id`` back."""
-
-    message_id: str
-    place: str
-    contact_id: str
-    deleted_at: datetime
-
-
-class ReactionChanged(WireModel):
-    """``parley.reaction.changed.v1``: the contact reacted to a message, or took that back. ``external_id`` is the
-    vendor's id of the message, theirs or ours. ``only``: the contact has no other reaction to it, because the vendor
-    keeps one; what was taken back may then be without an emoji."""
-
-    external_id: str
-    place: str
-    contact_id: str
-    emoji: Printable
-    taken_back: bool = False
-    only: bool = False
-    at: datetime
-
-
-class ContactChanged(WireModel):
-    """``parley.contact.changed.v1``: the contact has another address from now on, or told the vendor whether it may be
-    written to (``opted_out``; None: nothing was said about that). ``left``: addresses that are no longer theirs."""
-
-    place: str
-    contact_id: str
-    name: Printable = ""
-    opted_out: bool | None = None
-    left: list[Address] = []
-    at: datetime
-
-
 class OutboundMessage(WireModel):
     """``parley.message.send.v1``: to be delivered to the contact. ``text`` is canonical markdown.
 

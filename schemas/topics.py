@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from schemas import changes
 from schemas import conversation as c
 from schemas import facts as f
 from schemas import messages as m
@@ -42,10 +43,10 @@ DEADLETTER_RECORDED = "parley.deadletter.recorded.v1"
 # event type → (payload model, topic family)
 EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     MESSAGE_RECEIVED: (m.InboundMessage, "inbound"),
-    MESSAGE_EDITED: (m.MessageEdited, "inbound"),
-    MESSAGE_DELETED: (m.MessageDeleted, "inbound"),
-    REACTION_CHANGED: (m.ReactionChanged, "inbound"),
-    CONTACT_CHANGED: (m.ContactChanged, "inbound"),
+    MESSAGE_EDITED: (changes.MessageEdited, "inbound"),
+    MESSAGE_DELETED: (changes.MessageDeleted, "inbound"),
+    REACTION_CHANGED: (changes.ReactionChanged, "inbound"),
+    CONTACT_CHANGED: (changes.ContactChanged, "inbound"),
     OWNER_REQUESTED: (c.OwnerRequested, "inbound"),
     RECEIPT_RECORDED: (m.Receipt, "inbound"),
     MESSAGE_SEND: (m.OutboundMessage, "outbound"),

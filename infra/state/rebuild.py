@@ -29,9 +29,10 @@ from infra.state.settled import Settled
 from infra.state.tail import Tail, line
 from infra.state.writes import Writes
 from schemas import topics
+from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Contact, DeadLetter, Delivered, Snapshot, Turn
 from schemas.facts import FilesStored
-from schemas.messages import InboundMessage, MessageDeleted, MessageEdited, OutboundMessage, Receipt
+from schemas.messages import InboundMessage, OutboundMessage, Receipt
 from schemas.ports import Bus, Record
 from schemas.ports import Rebuild as RebuildPort
 

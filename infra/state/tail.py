@@ -12,18 +12,10 @@ from pydantic import BaseModel, ValidationError
 
 from infra.state import rules
 from schemas import topics
+from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Delivered, Snapshot, Turn
 from schemas.facts import FilesStored
-from schemas.messages import (
-    Attachment,
-    InboundMessage,
-    MessageDeleted,
-    MessageEdited,
-    MessageState,
-    OutboundMessage,
-    Receipt,
-    TranscriptMessage,
-)
+from schemas.messages import Attachment, InboundMessage, MessageState, OutboundMessage, Receipt, TranscriptMessage
 
 GAP = 1_000
 """Messages that no snapshot names are numbered this far above it: a client may have seen higher numbers since."""

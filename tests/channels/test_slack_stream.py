@@ -87,17 +87,10 @@ async def test_what_slack_gave_up_while_nothing_could_be_appended_is_read_from_i
 
 @pytest.mark.parametrize("reason", ["refresh_requested", "warning"])
 async def test_a_new_socket_is_there_before_the_old_one_goes(slack: SlackVendor, hall: Hall, reason: Reason) -> None:
-    most = 0
-
-    def two_and_then_one() -> bool:
-        nonlocal most
-        most = max(most, len(slack.sockets.links))
-        return most == 2
-
     async with hall.process():
         await slack.sockets.opened()
         await slack.sockets.disconnect(reason, close=False)
-        await until(two_and_then_one)
+        await until(lambda: len(slack.sockets.links) == 2)
         await slack.say("Ann", "still there?")
         await hall.until("still there?")
         await slack.settled()

@@ -13,8 +13,9 @@ from infra.bus.partitioner import shard_of
 from infra.state.rebuild import RebuildReport, rebuild
 from infra.state.tail import GAP
 from schemas import topics
+from schemas.changes import MessageDeleted, MessageEdited
 from schemas.facts import FilesStored
-from schemas.messages import Author, InboundMessage, MessageDeleted, MessageEdited, Receipt, TranscriptMessage
+from schemas.messages import Author, InboundMessage, Receipt, TranscriptMessage
 from schemas.ports import Bus, State
 from tests.contracts.bus.engines import open_kafka
 from tests.contracts.state.engines import ALL_SHARDS, redis_state

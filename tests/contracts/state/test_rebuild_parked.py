@@ -11,8 +11,8 @@ import pytest
 from infra.bus.partitioner import shard_of
 from infra.state.rebuild import RebuildReport, rebuild
 from schemas import topics
+from schemas.changes import MessageDeleted
 from schemas.conversation import DeadLetter, OwnerRequested
-from schemas.messages import MessageDeleted
 from schemas.ports import Bus, Record, State, TopicPartition
 from tests.contracts.bus.consumer import consuming, eventually
 from tests.contracts.bus.engines import open_kafka

@@ -15,19 +15,12 @@ import pytest
 from agent_worker import hints
 from agent_worker.settings import FoldRules
 from schemas import topics
+from schemas.changes import ContactChanged, ReactionChanged
 from schemas.conversation import DeadLetter, Snapshot
 from schemas.envelope import Envelope
 from schemas.errors import Fenced, UndecodableRecord
 from schemas.hints import Writing, topic
-from schemas.messages import (
-    Author,
-    Choosing,
-    ContactChanged,
-    OutboundMessage,
-    ReactionChanged,
-    ReplyBegun,
-    TranscriptMessage,
-)
+from schemas.messages import Author, Choosing, OutboundMessage, ReplyBegun, TranscriptMessage
 from tests.unit.agent_worker.world import CHANNEL, RETURNS, SHIPPING, TENANT, LaneStub, World, until, world_at
 
 HEAT = "Do you add a heat pack in winter?"

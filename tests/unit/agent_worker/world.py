@@ -22,20 +22,11 @@ from infra.database import Database
 from infra.metrics import PrometheusMetrics
 from infra.state.sqlite import open_sqlite_state
 from schemas import topics
+from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Conversation, Origin, OwnerRequested, Turn
 from schemas.envelope import Envelope, envelope
 from schemas.ids import conversation_id, derived_id, event_id
-from schemas.messages import (
-    Author,
-    Choosing,
-    InboundMessage,
-    MessageDeleted,
-    MessageEdited,
-    OutboundMessage,
-    Receipt,
-    ReceiptState,
-    RemoteFile,
-)
+from schemas.messages import Author, Choosing, InboundMessage, OutboundMessage, Receipt, ReceiptState, RemoteFile
 from schemas.ports import Draft, Question, Record, State
 
 TENANT, CHANNEL, ACCOUNT, PLACE = "shop", "web", "main", "visitor-1"

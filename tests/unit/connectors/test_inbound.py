@@ -10,18 +10,10 @@ import pytest
 from connectors import conversations
 from connectors.inbound import Inbound
 from schemas import ids, topics
+from schemas.changes import MessageDeleted, MessageEdited, ReactionChanged
 from schemas.conversation import Contact
 from schemas.errors import BusUnavailable, InvalidRequest, StateUnavailable, Unavailable
-from schemas.messages import (
-    Address,
-    Author,
-    InboundMessage,
-    MessageDeleted,
-    MessageEdited,
-    ReactionChanged,
-    Receipt,
-    TranscriptMessage,
-)
+from schemas.messages import Address, Author, InboundMessage, Receipt, TranscriptMessage
 from schemas.ports import Account, Event
 from tests.unit.connectors.conftest import ACCOUNT, TENANT, World
 

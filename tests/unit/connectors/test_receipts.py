@@ -10,9 +10,10 @@ import pytest
 
 from connectors.receipts import Receipts
 from schemas import ids, topics
+from schemas.changes import ReactionChanged
 from schemas.errors import Parked, SendUnknown
 from schemas.facts import Feedback
-from schemas.messages import Author, ReactionChanged, Receipt, TranscriptMessage
+from schemas.messages import Author, Receipt, TranscriptMessage
 from schemas.ports import Policy
 from tests.unit.connectors.conftest import OneBatch, Scripted, World
 

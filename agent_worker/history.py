@@ -1,0 +1,23 @@
+"""The talk before: what a turn's new messages are read against."""
+
+from __future__ import annotations
+
+from agent_worker.work import Work
+from schemas.messages import TranscriptMessage
+from schemas.ports import Transcript
+
+# Lines of people and the agent count only once the channel has taken them; what never arrived was never said.
+UNSAID = frozenset({"pending", "failed", "dropped", "deleted"})
+EARLIER = 20
+"""Lines of the talk before that a model is shown."""
+
+
+async def history(transcript: Transcript, work: Work, joined: int) -> list[TranscriptMessage]:
+    """Oldest first, without the messages that wait. ``joined``: how many of these ``begin`` has added; then it has read
+    the talk before, too."""
+    limit = EARLIER + len(work.intake.waiting)
+    lines = work.begun.recent[-limit:]
+    if not joined:
+        lines = await transcript.recent(work.conversation.id, limit=limit)
+    work.intake.drop_deleted(lines)
+    return [line for line in lines if line.state not in UNSAID and line.id not in work.intake.waiting]
