@@ -8,16 +8,15 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from agent_worker import figures
+from agent_worker.answering import Answers
 from agent_worker.events import ids_of, origin_of
 from agent_worker.files import Files
 from agent_worker.fold import Fold, Monotonic
-from agent_worker.handoff.drafts import handoff_draft
 from agent_worker.handoff.owner import OwnerRules
 from agent_worker.hints import Hints
 from agent_worker.history import EARLIER, history
 from agent_worker.intake import Intake, plain_lines, take_in
 from agent_worker.interruption import Interruption
-from agent_worker.knowledge.questions import with_context
 from agent_worker.models.registry import Models
 from agent_worker.outbox import Outbox
 from agent_worker.pace import Pace
@@ -31,7 +30,7 @@ from schemas.conversation import Origin
 from schemas.errors import Fenced, RecordError, Unavailable, UndecodableRecord
 from schemas.ids import turn_id
 from schemas.messages import TranscriptMessage
-from schemas.ports import Batch, Begun, Clock, Draft, Knowledge, Metrics, Question, Record, State
+from schemas.ports import Batch, Begun, Clock, Draft, Knowledge, Metrics, Record, State
 
 log = structlog.get_logger("parley.worker")
 SetAside = Callable[[str, Record, RecordError], Awaitable[None]]
@@ -56,8 +55,7 @@ class TurnEngine:
     ) -> None:
         self._outbox = outbox
         self._state = state
-        self._knowledge = knowledge
-        self._models = models
+        self._answers = Answers(knowledge, models, monotonic)
         self._settings = settings
         self._metrics = metrics
         self._clock = clock
@@ -180,7 +178,7 @@ class TurnEngine:
             stages=stages,
         )
 
-    # ── retrieve and answer ──────────────────────────────────────────────────────────────────────────────────────────
+    # ── answer ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _answer(self, work: Work, fold: Fold) -> bool:
         """False when more messages arrived and the turn is to start again with them."""
@@ -212,31 +210,15 @@ class TurnEngine:
 
     async def _write(self, work: Work, fold: Fold) -> Draft:
         work.stream.typing(work.rules.voice.name)
-        if work.intake.person_asked:
-            return handoff_draft(work.rules.voice)
-        if work.conversation.origin.channel in self._settings.announced:
+        if work.conversation.origin.channel in self._settings.announced and not work.intake.person_asked:
             await self._outbox.announce(work.announcement(self._clock()))
-        with self._stage(work.stages, "retrieve"):
-            query = with_context(work.intake.text, work.history)
-            origin = work.conversation.origin
-            work.found = await self._knowledge.search(origin.tenant, query, channel=origin.channel)
 
         async def emit(sentence: str) -> None:
             # A turn that is about to start again shows nothing new.
             if not (fold.batch.arrived.is_set() and fold.may_restart(work.rules.fold)):
                 await work.stream.delta(sentence)
 
-        question = Question(
-            tenant=work.conversation.origin.tenant,
-            text=work.intake.text,
-            history=work.history,
-            found=work.found,
-            files=work.intake.files,
-            wordless=work.intake.wordless,
-            locale=work.conversation.facts.locale or work.rules.voice.locale,
-        )
-        with self._stage(work.stages, "answer"):
-            return await self._models.answer(work.rules.model, question, emit, work.stream.abort)
+        return await self._answers.write(work, emit)
 
     # ── commit and publish ───────────────────────────────────────────────────────────────────────────────────────────
 

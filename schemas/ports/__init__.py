@@ -11,11 +11,13 @@ Shared rules
 """
 
 from schemas.ports.agent import (
+    ActionResult,
     Draft,
     FetchFile,
     Found,
     Knowledge,
     Model,
+    Offer,
     Passage,
     Question,
     Transcribe,
@@ -67,6 +69,7 @@ from schemas.ports.streaming import Acquaintance, Backfilling, Line, Streaming
 __all__ = [
     "Account",
     "Acquaintance",
+    "ActionResult",
     "Backfilling",
     "Batch",
     "Begun",
@@ -104,6 +107,7 @@ __all__ = [
     "Lookup",
     "Metrics",
     "Model",
+    "Offer",
     "Owned",
     "Pace",
     "Page",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-from schemas.conversation import Document, Origin
+from schemas.conversation import ActionOutcome, Document, Origin
 from schemas.messages import Attachment, AuthorKind, Choice, Citation, RemoteFile, TranscriptMessage
 
 
@@ -46,6 +46,35 @@ class Knowledge(Protocol):
         """Returns once every tenant's documents are searchable."""
 
 
+@dataclass(frozen=True, slots=True)
+class ActionResult:
+    """What came of asking for an action: typed facts, and the last word on this call. ``asked``: nothing was done yet;
+    the contact (or a colleague) is asked first, and the turn ends with ``say`` and ``choices`` exactly as they are.
+    ``told``: what the action answered, verbatim, so that sentences about it can cite it like a document."""
+
+    action: str
+    outcome: ActionOutcome | Literal["asked"]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
+    say: str = ""
+    choices: Sequence[Choice] = ()
+    told: Passage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One action that this contact may ask for in this turn. ``parameters`` is a JSON schema of what may be filled in;
+    who the contact is stands outside it. ``examples`` are messages that ask for it. ``call`` never raises for arguments
+    of a wrong type or range: that is a result, ``refused``."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    risk: Literal["read", "write"]
+    examples: Sequence[str]
+    call: Callable[[Mapping[str, Any]], Awaitable[ActionResult]]
+
+
 Wordless = Literal["", "voice", "file", "missing", "unsupported"]
 """``missing``: files, none of which could be had."""
 
@@ -53,7 +82,8 @@ Wordless = Literal["", "voice", "file", "missing", "unsupported"]
 @dataclass(frozen=True, slots=True)
 class Question:
     """What a model is asked: the new messages folded to one text, the talk before, and what was found. ``files`` came
-    with the messages; ``wordless`` says what they are when there is no text at all."""
+    with the messages; ``wordless`` says what they are when there is no text at all. ``offers``: actions that the model
+    may ask for."""
 
     tenant: str
     text: str
@@ -62,6 +92,7 @@ class Question:
     locale: str = ""
     files: Sequence[Attachment] = ()
     wordless: Wordless = ""
+    offers: Sequence[Offer] = ()
 
 
 @dataclass(frozen=True, slots=True)
