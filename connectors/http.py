@@ -65,7 +65,7 @@ def failure(reply: Reply, *, retry_after: object = None, of_account: bool = Fals
     in the header; ``of_account``: its limit is the whole account's."""
     if reply.status == 429:
         asked = reply.headers.get("retry-after") if retry_after is None else retry_after
-        return SendDelayed("the vendor asks to wait", retry_after_ms=_milliseconds(asked), of_account=of_account)
+        return SendDelayed("the vendor asks to wait", retry_after_ms=asked_to_wait(asked), of_account=of_account)
     if reply.status == 401:
         return CredentialsRevoked("the vendor refuses the token")
     if 300 <= reply.status < 500 and reply.status != 408:
@@ -74,7 +74,8 @@ def failure(reply: Reply, *, retry_after: object = None, of_account: bool = Fals
     return SendUnknown(f"the vendor answered {reply.status}")
 
 
-def _milliseconds(seconds: Any) -> int | None:
+def asked_to_wait(seconds: Any) -> int | None:
+    """Milliseconds, of what a vendor asks for in seconds; None where that is no number, or no sensible one."""
     try:
         asked = float(seconds)
     except (TypeError, ValueError):
