@@ -21,6 +21,7 @@ from schemas.envelope import Envelope, envelope
 from schemas.errors import Conflict, IdReused, InvalidRequest, NotFound, StaleEpoch, Unavailable
 from schemas.messages import Attachment, Author, InboundMessage, Printable, Text
 from schemas.ports import Owned
+from schemas.transcript import in_place
 
 SOURCE = "parley/admin"
 BY = "admin"
@@ -74,7 +75,8 @@ class ConversationDesk:
         return reply({"items": [summary(item) for item in page.items], "next": page.next})
 
     async def get(self, request: web.Request) -> web.Response:
-        """The newest 200 lines; with ``?after=SEQ`` the 200 that follow it. Also lines the contact was not sent."""
+        """The newest 200 lines; with ``?after=SEQ`` the 200 that follow it. Also lines the contact was not sent. What
+        came late stands where it was written, with the number that it got when it came."""
         found = await self._found(request)
         after = request.query.get("after")
         if after is None:
@@ -83,7 +85,8 @@ class ConversationDesk:
             lines = await self._state.transcript.read(found.id, after=int(after), limit=200)
         else:
             raise InvalidRequest("after: must be a whole number")
-        transcript = [chat_message(line, found.origin.tenant, self._attachments) for line in lines]
+        placed = in_place(lines)
+        transcript = [chat_message(line, found.origin.tenant, self._attachments) for line in placed]
         turns = [turn.model_dump(mode="json") for turn in await self._state.turns.listing(found.id)]
         return reply(summary(found) | {"transcript": transcript, "turns": turns})
 
