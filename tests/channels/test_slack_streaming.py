@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from connectors import live, sending
-from connectors.live_replies import reply
+from connectors.live_replies import opening, reply
 from connectors.outbound import Outbound
 from connectors.registry import open_channel, settings_of
 from connectors.tools import Tools
@@ -418,6 +418,17 @@ async def test_a_beginning_in_doubt_is_looked_for_and_never_left_half(world: Wor
         await lane.end()
     await world.later(*lane.batch.records, reply)
     assert world.seen == ["Less water."]
+
+
+async def test_a_beginning_in_doubt_is_decided_soon(world: World, lane: Lane) -> None:
+    """Nobody waits for a start that takes longer than its reply, so the doubt ends the sooner."""
+    world.slack.faults.next(Fault("drop", "chat.startStream"))
+    began = world.clock()
+    await world.delta(0, FIRST)
+    with pytest.raises(Parked):
+        await lane.end()
+    deadline = await world.state.deliveries.doubtful_until(world.conversation, ids.stream_part_id(REPLY))
+    assert deadline == began + timedelta(seconds=opening.ONE_START)
 
 
 # ── killed ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,7 +9,7 @@ something that the contact wrote meanwhile, it is taken for a person's answer to
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -93,13 +93,8 @@ async def messages(account: Account, since: datetime, known: Acquaintance, tools
     """See schemas.ports.Backfilling."""
     connection = TwilioConnection(account, tools)
     try:
-        listed = await _listed(connection, account.settings, since)
-        for start in range(0, len(listed), PAGE):
-            yield [
-                event
-                for each in listed[start : start + PAGE]
-                for event in await _events(connection, each, account, known, tools.clock())
-            ]
+        for part in _parts(await _listed(connection, account.settings, since)):
+            yield [event for each in part for event in await _events(connection, each, account, known, tools.clock())]
     finally:
         await connection.close()
 
@@ -112,8 +107,23 @@ async def _listed(connection: TwilioConnection, settings: TwilioAccount, since: 
     first = {each.contact: each.made_at for each in reversed(written)}
     sent = await _pages(connection, {"From": settings.from_}, since, "outbound-api")
     answers = [each for each in sent if _follows(each, first)]
-    # Of the same second, which is all that Twilio tells, the question comes first.
     return sorted([*written, *answers], key=lambda each: each.made_at or since)
+
+
+def _parts(listed: Sequence[Listed]) -> Iterator[list[Listed]]:
+    """A hundred or so at a time, those of one contact together: an answer that came later than its question would find
+    that answered once more."""
+    by_contact: dict[str, list[Listed]] = {}
+    for each in listed:
+        by_contact.setdefault(each.contact, []).append(each)
+    part: list[Listed] = []
+    for theirs in by_contact.values():
+        part += theirs
+        if len(part) >= PAGE:
+            yield part
+            part = []
+    if part:
+        yield part
 
 
 def _follows(sent: Listed, first: Mapping[str, datetime | None]) -> bool:
@@ -121,7 +131,7 @@ def _follows(sent: Listed, first: Mapping[str, datetime | None]) -> bool:
     written, answered = first.get(sent.contact), sent.made_at
     if written is None or answered is None or sent.status in UNSEEN:
         return False
-    return answered >= written
+    return answered > written  # nobody answers in the same second, which is all that Twilio tells
 
 
 async def _pages(
