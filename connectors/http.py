@@ -6,12 +6,12 @@ A vendor with an SDK, uploads or look-ups has a connection of its own.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
 
+from connectors.waits import asked_to_wait
 from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown, TooLarge
 from schemas.ports import Call, Reply
 
@@ -22,8 +22,6 @@ IDLE = 15.0
 """Seconds a connection is kept: one that the other side has closed meanwhile would leave a send in doubt."""
 NEVER_LEFT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 BROKEN = (aiohttp.ClientError, TimeoutError, OSError)
-LONGEST_ASKED = 10**7
-"""Seconds; whoever asks for more has made a mistake."""
 
 
 class HttpConnection:
@@ -72,15 +70,6 @@ def failure(reply: Reply, *, retry_after: object = None, of_account: bool = Fals
         return SendRefused(f"http_{reply.status}")
     # Also a 200 that makes no sense: it may have been shown.
     return SendUnknown(f"the vendor answered {reply.status}")
-
-
-def asked_to_wait(seconds: Any) -> int | None:
-    """Milliseconds, of what a vendor asks for in seconds; None where that is no number, or no sensible one."""
-    try:
-        asked = float(seconds)
-    except (TypeError, ValueError):
-        return None
-    return math.ceil(asked * 1000) if 0 < asked < LONGEST_ASKED else None
 
 
 async def reply_of(answer: aiohttp.ClientResponse) -> Reply:

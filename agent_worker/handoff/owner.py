@@ -28,7 +28,7 @@ class OwnerRules:
         newest = conversation.epoch
         answered = Answered.of(conversation.facts)
         for event in events:
-            if is_handled(event, begun.handled) or answered.includes(event):
+            if is_handled(event, begun.handled) or (event.is_from_contact and answered.includes(event)):
                 continue
             request = wanted(event, owner, epoch, now)
             if request is None:

@@ -102,3 +102,13 @@ async def test_an_edit_is_answered_though_its_turn_began_again(world: World) -> 
     world.clock.advance(seconds=1)
     await world.handle(world.edited("m1", RETURN, 1))
     assert [question.text for question in world.model.asked] == [HEAT, RETURN]
+
+
+async def test_a_persons_answer_that_is_found_late_takes_the_conversation(world: World) -> None:
+    await world.handle(world.said("m0", HEAT))
+    world.clock.advance(minutes=1)
+    answer = found_later(world.said("p1", "Yes.", by="person", shown=True))
+    world.clock.advance(minutes=1)
+    await world.handle(world.said("m1", RETURN))
+    await world.handle(answer)
+    assert (await world.known()).owner == "person"
