@@ -36,15 +36,25 @@ class Acquaintances:
         self._known: OrderedDict[_Key, _Known] = OrderedDict()
 
     async def resolve(
-        self, tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address], *, now: datetime
+        self,
+        tenant: str,
+        channel: str,
+        account: str,
+        place: str,
+        addresses: Sequence[Address],
+        *,
+        now: datetime,
+        naming: Change | None = None,
     ) -> tuple[Contact, str]:
-        """``(contact, conversation id)``. Raises StateUnavailable, StateLost when the store has to be asked."""
-        recent = self.recent(tenant, channel, account, place, addresses, now=now)
+        """``(contact, conversation id)``; under the name that ``naming`` says. Raises StateUnavailable, StateLost when
+        the store has to be asked."""
+        asked = (tenant, channel, account, place, addresses)
+        recent = self.recent(*asked, now=now, naming=naming)
         if recent is not None:
             return recent
-        key = _key(tenant, channel, account, place, addresses)
+        key = _key(*asked)
         known = self._known.get(key)
-        contact, conversation = await self._contacts.resolve(tenant, channel, account, place, addresses, now=now)
+        contact, conversation = await self._contacts.resolve(*asked, now=now, change=naming)
         if known is None or known.contact != contact:
             self._forget(contact)
         self._known[key] = _Known(contact, conversation, now, now + REMEMBER_FOR)
@@ -71,12 +81,23 @@ class Acquaintances:
         return found
 
     def recent(
-        self, tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address], *, now: datetime
+        self,
+        tenant: str,
+        channel: str,
+        account: str,
+        place: str,
+        addresses: Sequence[Address],
+        *,
+        now: datetime,
+        naming: Change | None = None,
     ) -> tuple[Contact, str] | None:
-        """What ``resolve`` would answer from memory."""
+        """What ``resolve`` would answer from memory. None where ``naming`` is news."""
         known = self._known.get(_key(tenant, channel, account, place, addresses))
         # A clock that went back must not keep an entry for longer.
         if known is None or not known.since <= now < known.until:
+            return None
+        contact = known.contact
+        if naming is not None and contact.called(naming.name, naming.locale, naming.at) is not contact:
             return None
         return known.contact, known.conversation
 
