@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
-from connectors.slack import blocks, bodies, errors, profiles, signature, streaming
+from connectors.slack import blocks, bodies, errors, signature, streaming
 from connectors.slack.events import from_events_api
 from connectors.slack.interactions import from_command, from_interactive
+from connectors.slack.places import person_of
 from connectors.slack.settings import SlackAccount
 from connectors.tools import Tools
 from schemas.conversation import Contact
@@ -68,7 +69,7 @@ class SlackChannel:
         return list(PARSERS[what](payload, account))
 
     def known_by(self, addresses: Sequence[Address]) -> Address | None:
-        return profiles.known_by(addresses)
+        return person_of(addresses)
 
     def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
         return blocks.calls(message, sending)

@@ -5,14 +5,12 @@ https://docs.slack.dev/reference/methods/users.info
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pydantic import ValidationError
 
 from connectors.names import shown_name
 from connectors.slack.client import Client
 from connectors.slack.errors import failure
-from connectors.slack.places import Vendor, is_person
+from connectors.slack.places import Vendor, inner_id
 from schemas.errors import SendRefused
 from schemas.messages import Address
 from schemas.ports import Profile
@@ -32,14 +30,9 @@ class User(Vendor):
     profile: Names = Names()
 
 
-def known_by(addresses: Sequence[Address]) -> Address | None:
-    """A direct message is an address too, and nobody's name."""
-    return next((each for each in addresses if each.channel == "slack" and is_person(_id(each))), None)
-
-
 async def profile(client: Client, address: Address) -> Profile | None:
     """See schemas.ports.Profiler. ``missing_scope`` is among what raises CredentialsRevoked."""
-    reply = await client.ask("users.info", {"user": _id(address), "include_locale": True})
+    reply = await client.ask("users.info", {"user": inner_id(address), "include_locale": True})
     error = failure(reply)
     if isinstance(error, SendRefused):
         return None
@@ -51,7 +44,3 @@ async def profile(client: Client, address: Address) -> Profile | None:
         return None
     chosen = (user.profile.display_name, user.profile.real_name, user.real_name, user.name)
     return Profile(shown_name(*filter(None, chosen)), user.locale or "")
-
-
-def _id(address: Address) -> str:
-    return address.value.rpartition(":")[2]
