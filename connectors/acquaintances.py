@@ -4,7 +4,7 @@ one of these is an event whose contact the store would have to be asked for."""
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +15,8 @@ from schemas.ports import Change, Contacts
 REMEMBERED = 20_000
 REMEMBER_FOR = timedelta(seconds=60)
 """For so long another process's news about a contact (two that turned out to be one) may go unnoticed here."""
+UNNAMED_FOR = timedelta(seconds=3)
+"""The same of a contact whose name is being asked for: what they say next is to be signed with it."""
 
 _Key = tuple[str, str, str, str, tuple[tuple[str, str, str], ...]]
 
@@ -31,8 +33,10 @@ class Acquaintances:
     """Resolves as ``Contacts`` does, from memory where it can. What this process learns about a contact holds at once
     for all of its addresses."""
 
-    def __init__(self, contacts: Contacts) -> None:
+    def __init__(self, contacts: Contacts, named_later: Container[str] = ()) -> None:
+        """``named_later``: channels whose contacts get their names after they have written."""
         self._contacts = contacts
+        self._named_later = named_later
         self._known: OrderedDict[_Key, _Known] = OrderedDict()
 
     async def resolve(
@@ -57,7 +61,8 @@ class Acquaintances:
         contact, conversation = await self._contacts.resolve(*asked, now=now, change=naming)
         if known is None or known.contact != contact:
             self._forget(contact)
-        self._known[key] = _Known(contact, conversation, now, now + REMEMBER_FOR)
+        is_brief = not contact.name and channel in self._named_later
+        self._known[key] = _Known(contact, conversation, now, now + (UNNAMED_FOR if is_brief else REMEMBER_FOR))
         self._known.move_to_end(key)
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)

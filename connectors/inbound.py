@@ -62,7 +62,7 @@ class _Entry:
 
 class Inbound:
     """Accepts events of any channel. ``keeps_transcript`` names the channels whose transcript the edge itself writes,
-    because nobody else would show the contact what was accepted."""
+    because nobody else would show the contact what was accepted; ``named_later`` those that are ``Profiled``."""
 
     def __init__(
         self,
@@ -76,9 +76,10 @@ class Inbound:
         clock: Clock,
         deliveries: Deliveries,
         keeps_transcript: frozenset[str] = frozenset({"web"}),
+        named_later: frozenset[str] = frozenset(),
     ) -> None:
         self._bus = bus
-        self._contacts = Acquaintances(contacts)
+        self._contacts = Acquaintances(contacts, named_later)
         self._transcript = transcript
         self._signals = signals
         self._metrics = metrics

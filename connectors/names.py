@@ -46,7 +46,7 @@ def told(event: Event, now: datetime) -> Change | None:
 def signed(payload: Mapping[str, Any], contact: Contact) -> dict[str, Any]:
     """The field that names a message's author: as the message says, else as the contact is known."""
     kind, name = _author(payload)
-    if kind != "contact":
+    if kind != "contact" or not (name or contact.name):
         return {}
     return {"author": Author(kind="contact", name=shown_name(name) or contact.name)}
 

@@ -14,7 +14,7 @@ from schemas.changes import MessageDeleted, MessageEdited, ReactionChanged
 from schemas.conversation import Contact
 from schemas.errors import BusUnavailable, InvalidRequest, StateUnavailable, Unavailable
 from schemas.messages import Address, Author, InboundMessage, Receipt, TranscriptMessage
-from schemas.ports import Account, Event
+from schemas.ports import Account, Change, Event
 from tests.unit.connectors.conftest import ACCOUNT, TENANT, World
 
 VENDOR = Account(TENANT, "slack", ACCOUNT, None)
@@ -24,6 +24,10 @@ WEB = Account(TENANT, "web", ACCOUNT, None)
 @pytest.fixture
 async def inbound(world: World) -> Inbound:
     await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
+    return inbound_of(world)
+
+
+def inbound_of(world: World, **more: Any) -> Inbound:
     state = world.state
     return Inbound(
         bus=world.bus,
@@ -34,6 +38,7 @@ async def inbound(world: World) -> Inbound:
         metrics=world.metrics,
         clock=world.clock,
         deliveries=state.deliveries,
+        **more,
     )
 
 
@@ -378,3 +383,16 @@ async def test_a_name_that_is_known_costs_no_call_of_the_store(
     world.clock.now += timedelta(seconds=30)
     await inbound.accept(VENDOR, [signed("Ann", "2", world=world)])
     assert await logged_names(world) == ["Ann", "Ann"]
+
+
+async def test_what_is_said_a_moment_after_a_name_was_asked_for_is_signed_with_it(world: World) -> None:
+    await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
+    at_work = inbound_of(world, named_later=frozenset({"slack"}))
+    await at_work.accept(VENDOR, [event(text="hi")])
+    change = Change(at=world.clock(), name="Ann")
+    await world.state.contacts.resolve(
+        TENANT, "slack", ACCOUNT, "T:C:1", event().addresses, now=world.clock(), change=change
+    )
+    world.clock.now += timedelta(seconds=4)
+    await at_work.accept(VENDOR, [event(external_id="2", text="hi")])
+    assert await logged_names(world) == ["", "Ann"]
