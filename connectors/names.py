@@ -16,13 +16,15 @@ from schemas.ports import Change, Event
 
 LONGEST_NAME = 100
 LONGEST_LOCALE = 35
+MOST_READ = 1_000
+"""Characters: what comes after so many is nobody's name."""
 _TURNING = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 
 
 def shown_name(*names: str) -> str:
     """The first that a reader would see, in one line, without controls and the marks that turn text around; empty where
     there is none."""
-    for name in names:
+    for name in (each[:MOST_READ] for each in names):
         line = " ".join((name if name.isprintable() else _legible(name)).split())
         kept = line[:LONGEST_NAME].strip()
         if not blank(kept):
