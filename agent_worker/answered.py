@@ -1,7 +1,7 @@
 """Which messages wait no longer because what came after them was answered (design §4).
 
 Messages mostly come in the order in which they were written. One that is replayed, or was found in the vendor's
-history, comes late; times are the vendor's, of both messages, so no two clocks are compared.
+history, comes late. Times are those of the contact's messages, both from the vendor where it dates what it tells.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import datetime
 from agent_worker.events import Event
 from schemas.changes import MessageEdited
 from schemas.conversation import Facts
+from schemas.transcript import LATE
 
 
 @dataclass(slots=True)
@@ -27,10 +28,11 @@ class Answered:
         return cls(facts.heard_at, facts.answered_at)
 
     def includes(self, event: Event) -> bool:
-        """Whether a late message only joins the transcript. One of the same moment as an answered one still waits."""
+        """Whether a late message only joins the transcript. One of about the same moment as an answered one still
+        waits: better that two are answered than none."""
         late = event.envelope.replay_of or (event.message is not None and event.message.backfilled)
         written = _written_at(event)
-        return bool(late) and self.until is not None and written is not None and written < self.until
+        return bool(late) and self.until is not None and written is not None and self.until - written > LATE
 
     def hear(self, written: datetime) -> None:
         self.heard = _later(self.heard, written)

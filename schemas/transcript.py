@@ -29,5 +29,5 @@ def in_place(lines: Iterable[TranscriptMessage]) -> list[TranscriptMessage]:
 
 
 def _place(lines: Sequence[TranscriptMessage], written: datetime) -> int:
-    later = (n for n, line in enumerate(lines) if line.author.kind == "contact" and line.created_at > written)
+    later = (n for n, line in enumerate(lines) if line.author.kind == "contact" and line.created_at - written > LATE)
     return next(later, len(lines))

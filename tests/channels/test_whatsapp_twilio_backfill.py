@@ -71,16 +71,18 @@ async def test_what_somebody_answered_by_hand_comes_with_the_question_and_nothin
     hall: Hall, receiver: Receiver
 ) -> None:
     """Nor what was sent to somebody who had not asked, before the question, or in vain."""
+    vendor = hall.vendor
+    assert isinstance(vendor, Twilio)
     async with hall.process():
         await hall.kept()
-    hall.vendor.answered_by_hand("anna", "your parcel is on its way")
-    hall.vendor.answered_by_hand("bob", "your parcel too")
-    await hall.vendor.say("anna", "where is it?")
-    failed = hall.vendor.answered_by_hand("anna", "never seen")
-    hall.vendor.records[failed].reach("failed", 63016)
-    hall.vendor.pace.forward(1)
-    hall.vendor.answered_by_hand("anna", "next door")
-    await hall.vendor.settled()
+    vendor.answered_by_hand("anna", "your parcel is on its way")
+    vendor.answered_by_hand("bob", "your parcel too")
+    await vendor.say("anna", "where is it?")
+    failed = vendor.answered_by_hand("anna", "never seen")
+    vendor.records[failed].reach("failed", 63016)
+    vendor.pace.forward(1)
+    vendor.answered_by_hand("anna", "next door")
+    await vendor.settled()
     async with hall.process():
         await hall.until("where is it?", "next door")
     told = {message.text: message for _, message in await hall.appended()}
