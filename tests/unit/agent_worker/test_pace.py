@@ -21,7 +21,7 @@ async def computing(pace: Pace, tenant: str, order: list[str], steps: int = 10) 
 
 async def test_a_late_comer_of_another_tenant_does_not_wait_for_a_flood() -> None:
     """Of sixty computing turns of one tenant most are still to come when the other tenant's only one is done."""
-    pace, order = Pace(places=4), list[str]()
+    pace, order = Pace(places=4, wider=1), list[str]()
     flood = [asyncio.create_task(computing(pace, "loud", order)) for _ in range(60)]
     await asyncio.sleep(0)
     await computing(pace, "quiet", order)
