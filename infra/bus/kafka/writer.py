@@ -111,7 +111,7 @@ class Writer:
         size = sum(sizes)
         if max(sizes) > LARGEST_RECORD:
             raise TooLarge(f"a record may have {LARGEST_RECORD:,} bytes, headers included")
-        if any([spool.overdue for spool in one.spools]):
+        if any(spool.overdue for spool in one.spools):
             raise BusUnavailable("Kafka does not confirm earlier records", retry_after_ms=1000)
         if self.pending + len(rows) > profile.pending_records or self._pending_bytes + size > profile.pending_bytes:
             raise BusUnavailable("too many records wait for Kafka", retry_after_ms=500)
