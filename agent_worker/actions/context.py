@@ -48,5 +48,6 @@ class ActionContext:
     now: datetime
     http: aiohttp.ClientSession
     locale: str = ""
+    """Of the contact; empty while it is not known."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     prove: Callable[[Address], None] = lambda _address: None

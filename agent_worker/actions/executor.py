@@ -18,8 +18,10 @@ from agent_worker.actions.failures import ActionFailed, ActionRefused
 from agent_worker.actions.policy import Refusal
 from agent_worker.actions.scope import Scope
 from agent_worker.actions.spec import Action
+from agent_worker.settings import ActionRules
 from schemas import crashpoints, ids, topics
 from schemas.actions import ActionIntended, ActionOutcome, ActionSettled, Arguments, JournalEntry
+from schemas.conversation import Conversation
 from schemas.errors import Fenced, Unavailable
 from schemas.messages import Address
 from schemas.ports import Bus, Clock, Journal
@@ -53,19 +55,25 @@ class Executor:
         self._http = http
 
     def context(
-        self, scope: Scope, action: Action, who: Identity, key: str, prove: Callable[[Address], None]
+        self,
+        conversation: Conversation,
+        rules: ActionRules,
+        action: Action,
+        who: Identity,
+        key: str,
+        prove: Callable[[Address], None] = lambda _address: None,
     ) -> ActionContext:
         now = self._clock()
         return ActionContext(
-            tenant=scope.tenant,
-            conversation=scope.conversation.id,
+            tenant=conversation.origin.tenant,
+            conversation=conversation.id,
             contact=who,
             key=key,
             deadline=now + timedelta(seconds=action.timeout),
             now=now,
             http=self._http(),
-            locale=scope.locale,
-            settings=scope.rules.settings,
+            locale=conversation.facts.locale,
+            settings=rules.settings,
             prove=prove,
         )
 
@@ -78,7 +86,7 @@ class Executor:
         )
         if not await self._admitted(scope, action, who, key):
             return Outcome("refused", refused="limit_reached")
-        found = await _call(action, self.context(scope, action, who, "", prove), arguments)
+        found = await _call(action, self.context(scope.conversation, scope.rules, action, who, "", prove), arguments)
         return Outcome("failed", reason=found.reason) if found.outcome == "unknown" else found
 
     async def write(
@@ -117,7 +125,7 @@ class Executor:
             return await self.known(scope, claim.entry)
         await self._intend(scope, intended)
         crashpoints.reach("worker.after_intent")
-        outcome = await _call(action, self.context(scope, action, who, key, prove), arguments)
+        outcome = await _call(action, self.context(scope.conversation, scope.rules, action, who, key, prove), arguments)
         crashpoints.reach("worker.after_action")
         await self.settle(scope, settled_of(outcome, intended, self._clock()))
         return outcome

@@ -129,7 +129,7 @@ class Performer:
         outcome: Outcome,
         given: dict[str, Any] | None = None,
     ) -> ActionResult:
-        context = self._executor.context(self._scope, action, who, outcome.key, lambda _address: None)
+        context = self._executor.context(self._scope.conversation, self._scope.rules, action, who, outcome.key)
         say = wording.told(action, outcome, arguments, context, self._scope.voice)
         plain = dict(args.plain(arguments)) if arguments is not None else given or {}
         self._effects.note(action.name, action, plain, outcome)
