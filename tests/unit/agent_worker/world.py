@@ -271,9 +271,7 @@ async def world_at(
     await bus.start()
     await bus.create_topics(topics.topic_specs([CHANNEL], partitions=3, small=3))
     state = open_sqlite_state(database)
-    rules = TenantRules(
-        voice=VOICE, fold=fold or FoldRules(quiet={CHANNEL: 0.0}), actions=actions or ActionRules()
-    )
+    rules = TenantRules(voice=VOICE, fold=fold or FoldRules(quiet={CHANNEL: 0.0}), actions=actions or ActionRules())
     settings = WorkerSettings(tenants={TENANT: rules})
     library = Library(bus, state.heads, folder / "knowledge", clock=clock, answerable_above=lambda _tenant: 0.5)
     await library.start()

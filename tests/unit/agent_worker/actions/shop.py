@@ -164,7 +164,9 @@ class Shop:
         """On a message that the vendor knows as ``vendor-<id>``."""
         external_id = f"vendor-{message_id}"
         state = self.world.state.deliveries
-        await state.record(self.world.conversation, Delivered(message_id=message_id, state="sent", at=self.world.clock()))
+        await state.record(
+            self.world.conversation, Delivered(message_id=message_id, state="sent", at=self.world.clock())
+        )
         await state.bind(TENANT, CHANNEL, ACCOUNT, external_id, self.world.conversation, message_id)
         reaction = ReactionChanged(
             external_id=external_id, place=PLACE, contact_id="contact-1", emoji=emoji, at=self.world.clock()

@@ -17,9 +17,7 @@ async def test_the_question_shows_all_that_will_be_done_with_two_choices(shop: S
     pending = await shop.ask()
     reply = (await shop.world.replies())[-1]
     assert reply.id == pending.message_id
-    assert reply.text == (
-        "**Refund**\n- Order: A-1001\n- Amount: 12.50\n- Currency: EUR\n\nShall I go ahead?"
-    )
+    assert reply.text == ("**Refund**\n- Order: A-1001\n- Amount: 12.50\n- Currency: EUR\n\nShall I go ahead?")
     assert reply.choices == [
         Choice(id=f"yes:{pending.id}", label="Yes, go ahead"),
         Choice(id=f"no:{pending.id}", label="No, leave it"),
@@ -154,13 +152,14 @@ async def test_arguments_that_were_changed_behind_the_question_are_refused(shop:
     pending = await shop.ask()
     known = await shop.world.known()
     forged = pending.model_copy(update={"arguments": {**pending.arguments, "amount": "45.00"}})
+    memory = (await shop.memory()).model_copy(update={"confirmation": forged})
     begun = await shop.world.state.conversations.begin(known.id, known.origin, [], now=shop.world.clock())
     await shop.world.state.conversations.commit(
         known.id,
         token=begun.token,
         version=known.version,
         epoch=known.epoch,
-        facts=known.facts.model_copy(update={"actions": (await shop.memory()).model_copy(update={"confirmation": forged})}),
+        facts=known.facts.model_copy(update={"actions": memory}),
         handled=[],
         outbox=[],
         now=shop.world.clock(),
