@@ -54,10 +54,11 @@ class Work:
     def must_answer(self) -> bool:
         return bool(self.intake.waiting) and self.conversation.owner == "agent"
 
-    @property
-    def must_act(self) -> bool:
+    def must_act(self, now: datetime) -> bool:
         """Whether there is anything to do but to take note."""
-        return self.must_answer or bool(self.intake.settling)
+        memory = self.conversation.facts.actions
+        expired = memory is not None and any(approval.expires_at <= now for approval in memory.approvals)
+        return self.must_answer or bool(self.intake.settling) or expired
 
     @property
     def effects(self) -> Effects | None:
