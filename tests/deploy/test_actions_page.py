@@ -11,12 +11,15 @@ import pytest
 import yaml
 
 from agent_worker.actions.policy import Refusal
+from agent_worker.actions.registry import loaded
 from agent_worker.actions.spec import action
 from agent_worker.settings import ActionRules
 from gateway import config
 from gateway.action_settings import ActionSettings, Endpoint, Limit, LookUp, Parameter
 from gateway.consumers import worker_settings
+from gateway.scaffold import new_action
 from schemas import topics
+from schemas.errors import Conflict, InvalidRequest
 from tests.harness.processes import ROOT
 
 TEXT = (ROOT / "docs" / "actions.md").read_text()
@@ -54,3 +57,18 @@ def test_every_refusal_is_on_the_page_and_every_event_exists() -> None:
     assert {reason for reason in get_args(Refusal) if f"`{reason}`" not in TEXT} == set()
     assert set(re.findall(r"`(parley\.[a-z]+\.[a-z]+\.v1)`", TEXT)) <= set(topics.EVENT_TYPES)
     assert yaml.safe_load(LIMITS)["limits"]
+
+
+def test_a_new_action_works_as_it_is_written(tmp_path: Path) -> None:
+    file = new_action("where_is_it", tmp_path)
+    (made,) = loaded(str(file))
+    assert (made.name, made.model.__name__, made.risk) == ("where_is_it", "WhereIsIt", "read")
+    with pytest.raises(Conflict):
+        new_action("where_is_it", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", "Where", "where-is", "class", "1st", "../x", "a" * 41])
+def test_a_name_that_cannot_be_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidRequest):
+        new_action(name, tmp_path)
+    assert not list(tmp_path.iterdir())
