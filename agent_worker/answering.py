@@ -34,6 +34,8 @@ class Answers:
         with Stage(work.stages, "act", self._monotonic):
             for word in work.intake.settling:
                 await (acting.resolved(word) if isinstance(word, ActionResolved) else acting.decided(word))
+            if not work.must_answer:
+                await acting.tell_begun(work.intake.handled)
 
     async def write(self, work: Work, emit: Emit) -> Draft:
         """``emit`` shows a whole sentence. Raises ModelFailed when nothing could answer."""

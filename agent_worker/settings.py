@@ -72,6 +72,11 @@ class ActionRules:
     approval: float = 86_400.0
     settle: float = 30.0
 
+    @property
+    def writing(self) -> bool:
+        """Whether any of them changes something."""
+        return any(action.writes for action in self.actions.values())
+
 
 @dataclass(frozen=True, slots=True)
 class TenantRules:

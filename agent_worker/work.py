@@ -58,7 +58,9 @@ class Work:
         """Whether there is anything to do but to take note."""
         memory = self.conversation.facts.actions
         expired = memory is not None and any(approval.expires_at <= now for approval in memory.approvals)
-        return self.must_answer or bool(self.intake.settling) or expired
+        # Where people have taken over, an earlier attempt may have begun something that nobody was told of.
+        told = bool(self.intake.waiting) and self.rules.actions.writing
+        return self.must_answer or told or bool(self.intake.settling) or expired
 
     @property
     def effects(self) -> Effects | None:

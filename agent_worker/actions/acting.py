@@ -49,16 +49,21 @@ class Acting:
     async def resume(self, handled: Sequence[str]) -> Draft | None:
         """What an earlier attempt at this turn has begun is told, and nothing is begun beside it. A draft when that is
         all that the turn is about."""
-        if not any(action.writes for action in self._scope.rules.actions.values()):
-            return None
-        authorities = {*handled, *([self._question.id] if self._question else [])}
-        entries = await self._journal.under(self._scope.conversation.id, authorities)
+        entries = await self._begun(handled)
         told = [await self._resumed(entry) for entry in entries]
         self._interrupted = bool(entries)
         if entries and {entry.intended.turn_id for entry in entries} == {self._scope.turn_id}:
             return _draft(wording.joined(*(notice.text for notice in told)))
         self.effects.notices += told
         return None
+
+    async def tell_begun(self, handled: Sequence[str]) -> None:
+        """The same, where people have taken the conversation over meanwhile and nothing else is answered."""
+        self.effects.notices += [await self._resumed(entry) for entry in await self._begun(handled)]
+
+    async def _begun(self, handled: Sequence[str]) -> list[JournalEntry]:
+        authorities = {*handled, *([self._question.id] if self._question else [])}
+        return await self._journal.under(self._scope.conversation.id, authorities) if self._scope.rules.writing else []
 
     async def _resumed(self, entry: JournalEntry) -> Notice:
         pending = self.effects.memory.confirmation

@@ -176,6 +176,40 @@ async def test_an_outcome_that_comes_late_is_told_by_whoever_resolves(shop: Shop
     assert shop.till.asked["find"] == 0, "it was known"
 
 
+async def test_a_person_who_takes_over_during_the_call_leaves_the_outcome_to_be_told(shop: Shop) -> None:
+    """The turn's commit fails for the owner, and the next attempt answers nothing: what was done is told."""
+    pending = await shop.ask()
+    lane = await shop.world.lane(shop.yes(pending))
+    shop.till.pause = 0.15
+    running = asyncio.create_task(shop.worker.handle(lane))
+    await until(lambda: bool(shop.till.done))
+    await shop.world.state.conversations.own(
+        shop.world.conversation, "person", expected_epoch=0, request_id="claim", by="Rosa", now=shop.world.clock()
+    )
+    with pytest.raises(Fenced):
+        await running
+    await shop.worker.handle(lane)
+    notice = (await shop.world.replies())[-1]
+    assert (notice.text, notice.author.kind) == (DONE, "system")
+    assert await shop.outcomes() == ["refund succeeded"]
+    assert (await shop.memory()).confirmation is None
+    assert shop.till.asked["pay"] == 1
+
+
+async def test_a_worker_cut_off_after_a_colleagues_yes_does_not_repeat_it_either(shop: Shop) -> None:
+    pending = await shop.ask("80.00")
+    await shop.hear(shop.yes(pending))
+    (approval,) = (await shop.memory()).approvals
+    lane = await shop.world.lane(await shop.decided(approval.id, "approve", "one"))
+    await cut_off(shop, lane)
+    await another_worker(shop).handle(lane)
+    assert await shop.last() == UNCLEAR
+    shop.world.clock.advance(seconds=31)
+    await shop.resolve()
+    assert await shop.last() == DONE.replace("12.50", "80.00")
+    assert shop.till.asked["pay"] == 1
+
+
 class Overtaken(LaneStub):
     """Something arrives just when the turn begins to act."""
 
