@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+from agent_worker.actions.spec import Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,17 @@ class Voice:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionRules:
+    """``actions`` by name, with ``settings`` for all of them. ``confirmation`` and ``approval``: seconds for which
+    these questions stay open."""
+
+    actions: Mapping[str, Action] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    confirmation: float = 600.0
+    approval: float = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
 class TenantRules:
     """``answerable_above`` is the confidence (0–1) from which the documents count as holding the answer;
     ``turns_at_once`` how many turns of the tenant this process may work on at the same time."""
@@ -51,6 +65,7 @@ class TenantRules:
     answerable_above: float = 0.5
     turns_at_once: int = 2000
     model: str = "local"
+    actions: ActionRules = field(default_factory=ActionRules)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from schemas.actions import ActionMemory, ActionOutcome
 from schemas.messages import Address, OutboundMessage, WireModel, empty
 
 Owner = Literal["agent", "queue", "person", "closed"]
-ActionOutcome = Literal["succeeded", "failed", "refused", "unknown"]
 HANDLED_HORIZON_DAYS = 8  # WhatsApp redelivers for 7
 
 
@@ -34,6 +34,7 @@ class Facts(WireModel):
     last_route: str = ""
     declined_in_a_row: int = 0
     person_offered: bool = False
+    actions: ActionMemory | None = None
 
 
 class Conversation(WireModel):
@@ -112,16 +113,6 @@ class Contact(WireModel):
     created_at: datetime
 
 
-class PendingConfirmation(WireModel):
-    """An action waiting for the contact's yes; bound to exactly these arguments."""
-
-    id: str
-    action: str
-    arguments: dict[str, str]
-    asked_at: datetime
-    expires_at: datetime
-
-
 class OwnerRequested(WireModel):
     """``parley.owner.requested.v1``: someone wants the conversation; the compare-and-set decides."""
 
@@ -151,6 +142,8 @@ class CitedPassage(WireModel):
 
 
 class ActionRecord(WireModel):
+    """One action of a turn; ``arguments`` are masked."""
+
     name: str
     arguments: dict[str, str] = {}
     outcome: ActionOutcome
