@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import Field, JsonValue
@@ -95,8 +95,9 @@ class ActionMemory(WireModel):
 
 
 class ActionIntended(WireModel):
-    """``parley.action.intended.v1``: the worker is about to do it, and gives up at ``deadline``. ``contact_id``: whose
-    limits it counts against; ``authority``: the confirmation, approval or event that allows it."""
+    """``parley.action.intended.v1``: the worker is about to do it, and gives up at ``deadline``; before ``due`` nobody
+    looks whether it was done. ``contact_id``: whose limits it counts against; ``authority``: the confirmation, approval
+    or event that allows it."""
 
     key: str
     action: str
@@ -105,7 +106,13 @@ class ActionIntended(WireModel):
     contact_id: str
     turn_id: str
     deadline: datetime
+    due: datetime
     at: datetime
+
+    @property
+    def day(self) -> str:
+        """Of the calendar by which limits are counted (UTC)."""
+        return self.at.astimezone(UTC).date().isoformat()
 
 
 class ActionSettled(WireModel):
