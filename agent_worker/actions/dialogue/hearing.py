@@ -17,18 +17,21 @@ _LEAVES = re.compile(
     re.IGNORECASE,
 )
 _WHOLE = re.compile(
-    r"\b(?:all(?: of it)?|everything|the (?:whole|full|entire)\b.*|whole|full(?: amount)?|entire|complete|alles|ganz\w*|"
-    r"vollständig\w*|komplett\w*|voll\w*)\b",
+    r"\b(?:all(?: of it)?|everything|the (?:whole|full|entire)\b.*|whole|full(?: amount)?|entire|complete|alles|"
+    r"ganz\w*|vollständig\w*|komplett\w*|voll\w*)\b",
     re.IGNORECASE,
 )
-_NONE = re.compile(r"^\W*(?:no|none|nothing|skip|nein|keine?n?|nichts|egal|any|don'?t (?:care|mind))\b.{0,20}$", re.IGNORECASE)
+_NONE = re.compile(
+    r"^\W*(?:no|none|nothing|skip|nein|keine?n?|nichts|egal|any|don'?t (?:care|mind))\b.{0,20}$", re.IGNORECASE
+)
 _CORRECTS = re.compile(
     r"^\W*(?:no|nein|not|actually|sorry|wait|i mean\w*|make (?:it|that)|rather|better|ich mein\w*|doch|lieber|besser|"
     r"moment|quatsch|change)\b|\binstead\b|\bstattdessen\b",
     re.IGNORECASE,
 )
 _YES = re.compile(
-    r"^\W*(?:yes|yeah|yep|sure|ok(?:ay)?|do it|go ahead|please do|confirm\w*|ja|jo|klar|gerne?|mach(?:t)?(?: das)?)\b.{0,20}$",
+    r"^\W*(?:yes|yeah|yep|sure|ok(?:ay)?|do it|go ahead|please do|confirm\w*|"
+    r"ja|jo|klar|gerne?|mach(?:t)?(?: das)?)\b.{0,20}$",
     re.IGNORECASE,
 )
 _ASKS = re.compile(

@@ -17,7 +17,7 @@ from agent_worker.knowledge.encoder import light_encoder
 from schemas.ports import Offer
 
 if TYPE_CHECKING:
-    from agent_worker.knowledge.encoder import Vectors
+    from agent_worker.knowledge.encoder import Encoder, Vectors
 
 ENOUGH = 0.6
 """From this score on an action is meant. What it decides is measured in ``tests/unit/agent_worker/actions``."""
@@ -43,19 +43,23 @@ _QUESTION = re.compile(
     re.IGNORECASE,
 )
 _RULES = re.compile(
-    r"\bhow (?:do|does|can|should)\b|\bwie (?:kann|geht|gehen)\b|\bwhat happens\b|\bwas passiert\b|\b(?:policy|policies|rules?|terms|conditions|works?|possible|allowed|means?|richtlinien?|regeln?|bedingungen|"
-    r"funktionier\w*|möglich|erlaubt|bedeutet)\b|\?.*\b(?:if|falls|wenn)\b|\b(?:if|falls|wenn)\b.*\?",
+    r"\bhow (?:do|does|can|should)\b|\bwie (?:kann|geht|gehen)\b|\bwhat happens\b|\bwas passiert\b|"
+    r"\b(?:policy|policies|rules?|terms|conditions|works?|possible|allowed|means?)\b|"
+    r"\b(?:richtlinien?|regeln?|bedingungen|funktionier\w*|möglich|erlaubt|bedeutet)\b|"
+    r"\?.*\b(?:if|falls|wenn)\b|\b(?:if|falls|wenn)\b.*\?",
     re.IGNORECASE,
 )
 _OWN = re.compile(r"\b(?:my|mine|our|mein\w*|unser\w*)\b(?:\s+(\w+))?", re.IGNORECASE)
 _ANY = r"\b(?:an?|any|another|two|three|eine?n?)\s+(?:{})\b|\b(?:{})s\b"
 _WORD = re.compile(r"\w+")
 _STOP = frozenset(
-    """
-    a an and any are as at be by can could das dem den der die do does es for from get give ich i in is ist it me
-    mein meine meinen mich mir my of on or order please the to und want would you your zu bitte möchte like am im will
-    have has i'd been that this with für auf um our us we be bestellung
-    """.split()
+    word
+    for line in (
+        "a an and any are as at be by can could das dem den der die do does es for from get give ich i in is ist it me",
+        "mein meine meinen mich mir my of on or order please the to und want would you your zu bitte möchte like am im",
+        "will have has i'd been that this with für auf um our us we bestellung",
+    )
+    for word in line.split()
 )
 
 
@@ -131,13 +135,11 @@ def _likeness(text: str, examples: tuple[str, ...]) -> float:
     encoder = light_encoder()
     if encoder is None:
         return 0.0
-    return float((_vectors(examples) @ encoder.encode_query([text])[0]).max())
+    return float((_vectors(encoder, examples) @ encoder.encode_query([text])[0]).max())
 
 
 @lru_cache(maxsize=512)
-def _vectors(examples: tuple[str, ...]) -> Vectors:
-    encoder = light_encoder()
-    assert encoder is not None
+def _vectors(encoder: Encoder, examples: tuple[str, ...]) -> Vectors:
     return encoder.encode([re.sub(r"\b[A-Z]{1,4}-?\d+\b", " ", example) for example in examples])
 
 

@@ -27,7 +27,9 @@ FORGOTTEN = timedelta(minutes=30)
 """After which nobody remembers what was being talked about."""
 _MOST = 3
 """Actions that one message may ask for."""
-_AND = re.compile(r"\s*(?:\band (?:then |also )?(?=\w)|\bund (?:dann |auch )?(?=\w)|;|\n|(?<=[.!?])\s)\s*", re.IGNORECASE)
+_AND = re.compile(
+    r"\s*(?:\band (?:then |also )?(?=\w)|\bund (?:dann |auch )?(?=\w)|;|\n|(?<=[.!?])\s)\s*", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +195,7 @@ class Talk:
         offer = self._offer(waiting[0].action) if waiting else None
         if offer is None:
             return self._draft(told, None)
-        following = Filling(
-            action=offer.name, given=waiting[0].given, locale=filling.locale, then=then, at=self.now
-        )
+        following = Filling(action=offer.name, given=waiting[0].given, locale=filling.locale, then=then, at=self.now)
         draft = await self._next(following, offer, self._fields(offer), Heard())
         joint = "" if filling.action == CHECK else say("then", filling.locale, title=offer.title or offer.name)
         return _led(draft, "\n\n".join(part for part in (told, joint) if part))

@@ -31,14 +31,23 @@ _SENT = {
 }
 _CHECKED = {
     "right": {"en": "Thank you, that is the right code.", "de": "Danke, der Code stimmt."},
-    "wrong": {"en": "That is not the code. Attempts left: {left}.", "de": "Das ist nicht der Code. Versuche übrig: {left}."},
-    "expired": {"en": "That code has expired. I can send a new one.", "de": "Dieser Code ist abgelaufen. Ich kann einen neuen schicken."},
+    "wrong": {
+        "en": "That is not the code. Attempts left: {left}.",
+        "de": "Das ist nicht der Code. Versuche übrig: {left}.",
+    },
+    "expired": {
+        "en": "That code has expired. I can send a new one.",
+        "de": "Dieser Code ist abgelaufen. Ich kann einen neuen schicken.",
+    },
     "used_up": {
         "en": "That was not the code either, so it is not valid any more. I can send a new one.",
         "de": "Auch das war nicht der Code, er gilt nun nicht mehr. Ich kann einen neuen schicken.",
     },
-    "none": {"en": "There is no code to check. I can send one.", "de": "Es gibt keinen Code zu prüfen. Ich kann einen schicken."},
-}  # fmt: skip
+    "none": {
+        "en": "There is no code to check. I can send one.",
+        "de": "Es gibt keinen Code zu prüfen. Ich kann einen schicken.",
+    },
+}
 
 
 class CodeSent(BaseModel):
