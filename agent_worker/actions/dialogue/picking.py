@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from agent_worker.actions.parsing import fields_of
-from agent_worker.actions.parsing.fields import Field
+from agent_worker.actions.parsing import Context, fields_of
 from agent_worker.knowledge.encoder import light_encoder
 from schemas.ports import Offer
 
@@ -51,6 +51,8 @@ _RULES = re.compile(
 )
 _OWN = re.compile(r"\b(?:my|mine|our|mein\w*|unser\w*)\b(?:\s+(\w+))?", re.IGNORECASE)
 _ANY = r"\b(?:an?|any|another|two|three|eine?n?)\s+(?:{})\b|\b(?:{})s\b"
+_NOW = Context(date.min)
+"""Names are read the same on each day."""
 _WORD = re.compile(r"\w+")
 _STOP = frozenset(
     word
@@ -118,17 +120,17 @@ def _parts(text: str) -> list[str]:
 
 def _without_names(text: str, offer: Offer) -> tuple[str, bool]:
     """Numbers and addresses say nothing about what is wanted, only that something of the contact's is meant."""
-    bare = text
-    for shape in _shapes(offer):
-        bare = re.sub(shape, " ", bare, flags=re.IGNORECASE)
-    return bare, bare != text
-
-
-def _shapes(offer: Offer) -> list[str]:
-    fields: list[Field] = fields_of(offer.parameters, "en")
-    return [
-        rf"#?\b{field.pattern.strip('^$').replace('-', '[- ]?')}\b" for field in fields if field.kind == "identifier"
+    found = [
+        reading
+        for one in fields_of(offer.parameters, "en")
+        if one.kind == "identifier"
+        for reading in one.read(text, _NOW)
+        if any(letter.isdigit() for letter in reading.value)
     ]
+    bare = text
+    for reading in sorted(found, key=lambda reading: -reading.begin):
+        bare = f"{bare[: reading.begin]} {bare[reading.end :]}"
+    return bare, bool(found)
 
 
 def _likeness(text: str, examples: tuple[str, ...]) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from agent_worker.actions.parsing.numerals import WORD, WORDS
-from agent_worker.actions.parsing.readings import Context, Reading, distinct
+from agent_worker.actions.parsing.numerals import WORD, WORDS, spoken
+from agent_worker.actions.parsing.readings import Context, Problem, Reading, distinct
 
 _MARKS = {
     "EUR": r"€|eur(?:os?)?\b",
@@ -16,10 +16,12 @@ _MARKS = {
     "NOK": r"nok\b|kr\b|kroner\b",
 }
 _MARK = "|".join(_MARKS.values())
-_NUMBER = rf"\d{{1,3}}(?:[.,'’ ]\d{{3}})+(?:[.,]\d{{1,2}})?(?!\d)|\d+(?:[.,](?:\d{{1,2}}(?!\d)|[-–]))?|(?:{WORD})\b"
+_FIGURES = r"\d{1,3}(?:[.,'’ ]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,](?:\d{1,2}(?!\d)|[-–]))?"
+_NUMBER = rf"{_FIGURES}|(?:{WORD})(?:[ -](?:{WORD}))*\b"
 _MINUS = r"(?:(?P<minus>(?<![\w.,])(?:[-−]\s?|minus\s))|(?<![\w.,#€$£-]))"
 _AMOUNT = re.compile(
-    rf"{_MINUS}(?:(?P<before>{_MARK})\s?(?P<minus2>[-−]\s?)?(?P<n>{_NUMBER})|(?P<m>{_NUMBER})\s?(?P<after>{_MARK}))",
+    rf"{_MINUS}(?:(?P<before>{_MARK})\s?(?P<minus2>[-−]\s?)?(?P<n>{_NUMBER})|(?P<m>{_NUMBER})\s?(?P<after>{_MARK})"
+    rf"(?:\s?(?:and\s|und\s)?(?P<cents>\d\d(?![\d.,])|(?:{WORD})\b)(?!\s?(?:{_MARK})))?)",
     re.IGNORECASE,
 )
 _BARE = re.compile(rf"{_MINUS}(?P<n>{_NUMBER})(?![\w%])", re.IGNORECASE)
@@ -27,6 +29,7 @@ _SHARE = re.compile(
     r"\b(?:half|a third|a quarter|die hälfte|haelfte|ein drittel|ein viertel)\b|\d\s?(?:%|percent|prozent)",
     re.IGNORECASE,
 )
+_ARTICLES = frozenset({"ein", "eine", "einen", "einem", "einer", "one"})
 _SIGNS = {"EUR": "€", "USD": "$", "GBP": "£"}
 
 
@@ -40,9 +43,9 @@ def amounts(text: str, context: Context, currency: str) -> list[Reading]:
         found = [
             _reading(_value(match["n"]), currency, currency, bool(match["minus"]), match.span(), context)
             for match in _BARE.finditer(text)
-            if match["n"].lower() not in ("ein", "eine", "einen", "einem", "einer", "one")
+            if match["n"].lower() not in _ARTICLES
         ]
-    return distinct(found)
+    return distinct(reading for reading in found if reading is not None)
 
 
 def shown(value: Decimal, currency: str, locale: str) -> str:
@@ -54,26 +57,32 @@ def shown(value: Decimal, currency: str, locale: str) -> str:
     return f"{sign}{value:,.2f}" if sign else f"{currency} {value:,.2f}"
 
 
-def _marked(match: re.Match[str], currency: str, context: Context) -> Reading:
+def _marked(match: re.Match[str], currency: str, context: Context) -> Reading | None:
     mark = (match["before"] or match["after"]).lower()
     named = next(code for code, pattern in _MARKS.items() if re.fullmatch(pattern, mark, re.IGNORECASE))
     minus = bool(match["minus"] or match["minus2"])
-    return _reading(_value(match["n"] or match["m"]), named, currency, minus, match.span(), context)
+    value = _value(match["n"] or match["m"])
+    if value is not None and match["cents"]:
+        value += Decimal(WORDS.get(match["cents"].lower()) or match["cents"]) / 100
+    return _reading(value, named, currency, minus, match.span(), context)
 
 
 def _reading(
-    value: Decimal, named: str, currency: str, minus: bool, span: tuple[int, int], context: Context
-) -> Reading:
-    problem = "currency" if named != currency else "negative" if minus and value else ""
+    value: Decimal | None, named: str, currency: str, minus: bool, span: tuple[int, int], context: Context
+) -> Reading | None:
+    if value is None:
+        return None
+    problem: Problem = "currency" if named != currency else "negative" if minus and value else ""
     said = shown(-value if minus else value, named, context.locale)
-    return Reading(f"{value:.2f}", said, *span, problem=problem)  # type: ignore[arg-type]
+    return Reading(f"{value:.2f}", said, *span, problem=problem)
 
 
-def _value(text: str) -> Decimal:
+def _value(text: str) -> Decimal | None:
     """Of two kinds of separator the last is the decimal one; of one kind, it is when one or two figures follow. Nobody
     writes money with three places, so "1.250" is a thousand."""
-    if text.lower() in WORDS:
-        return Decimal(WORDS[text.lower()])
+    if text[0].isalpha():
+        said = spoken(text)
+        return None if said is None else Decimal(said[0]) + Decimal(said[1]) / 100
     text = re.sub(r"[.,][-–]$", "", text)
     decimals = re.search(r"[.,](\d{1,2})$", text)
     whole = re.sub(r"\D", "", text[: decimals.start()] if decimals else text)

@@ -11,6 +11,9 @@ _EMAIL = re.compile(
     r"(?<![\w.+-])[a-z0-9][a-z0-9._%+-]{0,63}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24}(?![\w@-])",
     re.IGNORECASE,
 )
+_COURTESIES = frozenset(
+    {"bitte", "code", "danke", "lautet", "please", "thank", "thanks", "this", "voucher", "gutschein"}
+)
 _GAP = r"[\s_./–#-]*"
 _LITERAL = re.compile(r"(?:[A-Za-z0-9 _#/-]|\\[-#/.])*(?![?*+{])")
 
@@ -26,6 +29,8 @@ def identifiers(text: str, context: Context, pattern: str) -> list[Reading]:
     hyphens: ``np 10234`` is ``NP-10234``. Where it was asked for, its fixed beginning may be left out."""
     exact, loose, bare = _shapes(pattern)
     found = [Reading(match[0], match[0], *match.span()) for match in exact.finditer(text)]
+    if not found and loose is None and context.asked:
+        found = _alone(text, pattern)
     for shape in (loose, bare if context.asked else None):
         found += [
             Reading(value, value, *match.span())
@@ -33,6 +38,16 @@ def identifiers(text: str, context: Context, pattern: str) -> list[Reading]:
             if (value := _restored(match[0], pattern)) is not None
         ]
     return distinct(apart(found))
+
+
+def _alone(text: str, pattern: str) -> list[Reading]:
+    """Of a name without a fixed beginning: words that are one when written in capitals, but for those of courtesy."""
+    words = [match for match in re.finditer(r"[\w-]+", text) if match[0].lower() not in _COURTESIES]
+    return [
+        Reading(value, value, *match.span())
+        for match in words
+        if (value := match[0].upper()) and re.fullmatch(_core(pattern), value)
+    ]
 
 
 @lru_cache(maxsize=256)

@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from agent_worker.actions import ActionContext, above, action
-from agent_worker.actions.identity import one_time_code
 from agent_worker.actions.parsing import in_language
+from agent_worker.actions.proof import one_time_code
 from examples.plantstore.shop import client, door
 
 COLLEAGUE_ABOVE = 50

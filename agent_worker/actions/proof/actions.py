@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from agent_worker.actions.context import ActionContext
-from agent_worker.actions.identity import codes
 from agent_worker.actions.parsing import in_language
+from agent_worker.actions.proof import codes
 from agent_worker.actions.spec import Action, action
 from schemas.messages import Address
 
