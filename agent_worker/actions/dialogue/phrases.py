@@ -9,6 +9,7 @@ from agent_worker.actions.parsing import Context, Field, Reading, in_language
 from schemas.messages import Choice
 
 Key = Literal[
+    "ask", "which", "left", "give_up", "currency", "negative", "share", "no_such_day", "unread_identifier",
     "unread_date", "unread_amount", "unread_email", "unread_quantity", "unread_choice", "unread_text", "verify", "then",
     "never_mind", "done", "refused", "failed", "unknown",
 ]  # fmt: skip

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 
 ENOUGH = 0.6
 """From this score on an action is meant. What it decides is measured in ``tests/unit/agent_worker/actions``."""
+ENOUGH_NAMED = 0.3
+"""Beside an order number: whoever writes one wants something done with that order."""
 _WORDS = 0.35
 """What a message gains whose words all stand in one action's examples, and in no other's."""
 _NAMED = 0.15
 """What it gains by an order number or another name of fixed shape that the action asks for."""
-_ABOUT = 0.42
+_ABOUT = 0.5
 """What a question about things in general loses …"""
 _CHANGES = 0.3
 """… and one about the contact's own things, when the action would change them."""
@@ -43,7 +45,8 @@ _QUESTION = re.compile(
     re.IGNORECASE,
 )
 _RULES = re.compile(
-    r"\bhow (?:do|does|can|should)\b|\bwie (?:kann|geht|gehen)\b|\bwhat happens\b|\bwas passiert\b|"
+    r"\bhow (?:do|does|can|should)\b|\bwie (?:kann|geht|gehen)\b|\bwhat happens\b|\bwhat (?:do|should|can) i do\b|"
+    r"\bwas (?:tun|mache ich|passiert)\b|"
     r"\b(?:policy|policies|rules?|terms|conditions|works?|possible|allowed|means?)\b|"
     r"\b(?:richtlinien?|regeln?|bedingungen|funktionier\w*|möglich|erlaubt|bedeutet)\b|"
     r"\?.*\b(?:if|falls|wenn)\b|\b(?:if|falls|wenn)\b.*\?",
@@ -67,26 +70,31 @@ _STOP = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """``score`` is about 0 to 1.5; above ENOUGH the contact means it."""
+    """``score`` is about 0 to 1.5; ``named``: the message holds a name that the action asks for, and says more."""
 
     offer: Offer
     score: float
+    named: bool
+
+    @property
+    def meant(self) -> bool:
+        return self.score >= (ENOUGH_NAMED if self.named else ENOUGH)
 
 
 def pick(text: str, offers: Sequence[Offer]) -> Pick | None:
     """The action that ``text`` asks for; None when none comes near enough."""
-    best = max((Pick(offer, _score(text, offer, offers)) for offer in offers), key=lambda p: p.score, default=None)
-    return best if best is not None and best.score >= ENOUGH else None
+    best = max((_pick(text, offer, offers) for offer in offers), key=lambda each: each.score, default=None)
+    return best if best is not None and best.meant else None
 
 
-def _score(text: str, offer: Offer, offers: Sequence[Offer]) -> float:
+def _pick(text: str, offer: Offer, offers: Sequence[Offer]) -> Pick:
     if not offer.examples:
-        return 0.0
+        return Pick(offer, 0.0, False)
     bare, named = _without_names(text, offer)
     score = max((_likeness(part, tuple(offer.examples)) for part in _parts(bare)), default=0.0)
     score += _WORDS * _shared(bare, offer, offers) + (_NAMED if named else 0.0)
     story = _STORY if len(text) > _LONG and not named else 0.0
-    return score - _doubt(text, named, offer) - story
+    return Pick(offer, score - _doubt(text, named, offer) - story, named and bool(_content(bare)))
 
 
 def _doubt(text: str, named: bool, offer: Offer) -> float:

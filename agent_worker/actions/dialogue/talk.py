@@ -83,7 +83,7 @@ class Talk:
 
     def _wanted(self, text: str) -> list[tuple[Offer, str]]:
         """Actions with the words that ask for them, each once."""
-        offers = self.question.offers
+        offers = self._pickable(text)
         parts = [part for part in _AND.split(text) if part.strip()][:8]
         picks = [(found.offer, part) for part in parts if (found := pick(part, offers)) is not None]
         if len({offer.name for offer, _ in picks}) < 2:
@@ -91,6 +91,11 @@ class Talk:
             offer = whole.offer if whole is not None else picks[0][0] if picks else self._read_for(text)
             return [(offer, text)] if offer is not None else []
         return list({offer.name: (offer, part) for offer, part in reversed(picks)}.values())[::-1][:_MOST]
+
+    def _pickable(self, text: str) -> list[Offer]:
+        """Codes are spoken of by that word, or not at all."""
+        about_codes = "code" in text.lower()
+        return [offer for offer in self.question.offers if about_codes or offer.name not in (SEND, CHECK)]
 
     def _read_for(self, text: str) -> Offer | None:
         """Who writes nothing but an order number wants to see that order."""
@@ -104,7 +109,7 @@ class Talk:
 
     def _another(self, filling: Filling, text: str) -> Filling | None:
         """The contact may want something else now. What was told for both is kept."""
-        found = pick(text, self.question.offers)
+        found = pick(text, self._pickable(text))
         if found is None or found.offer.name in (filling.action, CHECK):
             return None
         shared = {one.name for one in self._fields(found.offer)} & filling.given.keys()

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from agent_worker.actions import ActionContext, above, action
+from agent_worker.actions import ActionContext, ActionRefused, above, action
 from agent_worker.actions.parsing import in_language
 from agent_worker.actions.proof import one_time_code
 from examples.plantstore.shop import client, door
@@ -294,7 +294,7 @@ async def payment_link(context: ActionContext, arguments: OrderNumber) -> Done:
 async def address_on_order(context: ActionContext, arguments: OrderNumber) -> str | None:
     try:
         found = await client.read(await door.address(context), context, f"/orders/{arguments.order}/address")
-    except client.ActionRefused:
+    except ActionRefused:
         return None
     return str(found["email"])
 

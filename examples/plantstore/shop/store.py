@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from examples.plantstore.shop import rules
 from examples.plantstore.shop.rules import Order, Refused, money
 from examples.plantstore.shop.tables import opened
 
 Answer = dict[str, Any]
+T = TypeVar("T")
 _ORDER = """
 SELECT o.*, c.email, (SELECT coalesce(sum(amount), 0) FROM refunds r WHERE r.number = o.number) AS refunded
 FROM orders o JOIN customers c ON c.id = o.customer WHERE o.number = ?
@@ -168,7 +169,7 @@ class Store:
             self._open = opened(self._path, self._today())
         return self._open
 
-    async def _in_thread(self, call: Callable[[], Any]) -> Any:
+    async def _in_thread(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
 

@@ -119,7 +119,7 @@ async def test_a_misbehaving_shop_does_what_the_fault_says(shop: Client) -> None
     assert shop.app is not None
     faults = shop.app[FAULTS].waiting
     for fault, done, known in (("unavailable", 0, 404), ("error_after", 1, 200), ("forgets_key", 2, 404)):
-        faults.append(fault)  # type: ignore[arg-type]
+        faults.append(fault)
         await post(shop, "/orders/NP-10232/refunds", f"fault-{fault}", amount="1")
         assert (await order(shop, "NP-10232"))[1]["refunded"] == f"{done}.00"
         async with shop.get(f"/effects/fault-{fault}") as answer:
