@@ -168,7 +168,7 @@ def _swaps(
 
 def _difference(swaps: Sequence[tuple[Record, Record]]) -> float:
     """What is to be paid in addition; negative: to be paid back."""
-    return round(sum(variant["price"] - item["price"] for item, variant in swaps), 2)
+    return round(sum((float(variant["price"]) - float(item["price"]) for item, variant in swaps), 0.0), 2)
 
 
 def _credit(customer: Record, method: str, amount: float) -> None:

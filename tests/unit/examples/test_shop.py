@@ -114,6 +114,15 @@ async def test_mails_go_to_the_outbox_once(shop: Client) -> None:
     assert [mail["text"] for mail in shop.app[OUTBOX].mails()] == ["Your code is 123456."]
 
 
+async def test_an_address_gets_five_mails_an_hour(shop: Client) -> None:
+    """The sixth is refused; others still get theirs."""
+    sent = [
+        (await post(shop, "/outbox", f"mail-number-{n}", to="mossbench@example.com", text="Hi"))[0] for n in range(6)
+    ]
+    assert sent == [200] * 5 + [429]
+    assert (await post(shop, "/outbox", "mail-number-9", to="windowsill@example.com", text="Hi"))[0] == 200
+
+
 async def test_a_misbehaving_shop_does_what_the_fault_says(shop: Client) -> None:
     """Down: nothing is done. An error after the deed: done, and the key tells so. Or the key is forgotten."""
     assert shop.app is not None
