@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import structlog
 
+from agent_worker.actions.service import ActionService
 from agent_worker.deadletters import DeadLetterOffice
 from agent_worker.files import Files
 from agent_worker.fold import Monotonic
@@ -47,6 +48,7 @@ class Worker:
         self._models = models
         self._clock = clock
         self._outbox = Outbox(bus, state.conversations)
+        self._actions = ActionService(bus=bus, state=state, clock=clock)
         self._office = DeadLetterOffice(bus=bus, state=state, settings=settings, metrics=metrics, clock=clock)
         self._engine = TurnEngine(
             outbox=self._outbox,
@@ -58,6 +60,7 @@ class Worker:
             clock=clock,
             set_aside=self._office.set_aside,
             files=Files(state.transcript, fetch, transcribe, clock),
+            actions=self._actions,
             monotonic=monotonic,
         )
 
@@ -96,8 +99,9 @@ class Worker:
             await self._office.give_up(conversation, records, error, attempts)
 
     async def close(self) -> None:
-        """End the connections to models."""
+        """End the connections to models and to what actions call."""
         await self._models.close()
+        await self._actions.close()
 
     async def sweep(self) -> int:
         """Publish what was committed more than ten seconds ago and never published: its worker is gone. Returns how

@@ -45,8 +45,9 @@ class PendingApproval(WireModel):
 
 
 class Proof(WireModel):
-    """In this conversation somebody has proven, by a one-time code or the like, that the address is theirs."""
+    """In this conversation the contact has proven, by a one-time code or the like, that the address is theirs."""
 
+    contact_id: str
     address: Address
     until: datetime
 

@@ -67,6 +67,7 @@ class Action:
     title: str
     description: str
     model: type[BaseModel]
+    answer: type[BaseModel] | None
     run: Function
     risk: Risk
     needs: Assurance
@@ -117,7 +118,7 @@ def action(
     """
 
     def declare(function: Function) -> Action:
-        model = _model(function)
+        model, answer = _models(function)
         called = name or getattr(function, "__name__", "")
         said = description or inspect.getdoc(function) or ""
         made = Action(
@@ -125,6 +126,7 @@ def action(
             title=title or called.replace("_", " ").capitalize(),
             description=said or title or called,
             model=model,
+            answer=answer,
             run=function,
             risk=risk,
             needs=needs,
@@ -162,7 +164,8 @@ def check(made: Action) -> None:
             raise ConfigInvalid(f"action {made.name!r}: {problem}")
 
 
-def _model(function: Function) -> type[BaseModel]:
+def _models(function: Function) -> tuple[type[BaseModel], type[BaseModel] | None]:
+    """Of the arguments, and of the result if it is declared as one."""
     called = getattr(function, "__name__", "?")
     parameters = list(inspect.signature(function).parameters)
     try:
@@ -175,4 +178,5 @@ def _model(function: Function) -> type[BaseModel]:
             f"action {called!r}: must be `async def {called}(context: ActionContext, arguments: Model) -> Model`, "
             "where Model is a pydantic model"
         )
-    return model
+    answer = hints.get("return")
+    return model, answer if isinstance(answer, type) and issubclass(answer, BaseModel) else None

@@ -138,4 +138,5 @@ def intended(key: str = "key-1", **changes: Any) -> ActionIntended:
 
 
 def settled(key: str = "key-1", outcome: ActionOutcome = "succeeded", **changes: Any) -> ActionSettled:
-    return ActionSettled(**({"key": key, "action": "refund", "outcome": outcome, "at": NOW} | changes))
+    fields: dict[str, Any] = {"key": key, "action": "refund", "outcome": outcome, "at": NOW}
+    return ActionSettled(**(fields | changes))

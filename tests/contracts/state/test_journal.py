@@ -10,7 +10,7 @@ import pytest
 
 from infra.state.rebuild import rebuild
 from schemas import topics
-from schemas.actions import ActionIntended, ActionOutcome, JournalEntry
+from schemas.actions import ActionIntended, ActionOutcome, ActionSettled, JournalEntry
 from schemas.ports import Begun, Bus, Claim, State
 from tests.contracts.state.engines import ALL_SHARDS
 from tests.contracts.state.lived import CHANNELS, TENANT, event, log
@@ -175,7 +175,7 @@ async def test_the_journal_comes_back_from_the_log(state: State, bus: Bus) -> No
         if isinstance(fact, ActionIntended):
             assert (await claim(state, start, fact)).verdict == "go"
             assert await state.journal.admit(TENANT, "contact-1", "refund", fact.day, fact.key, most=4)
-        else:
+        elif isinstance(fact, ActionSettled):
             await state.journal.record(conversation, fact)
     before = await state.journal.under(conversation, ["confirmation-1"])
     await rebuild(bus, state.rebuild, ALL_SHARDS, channels=CHANNELS, settle=0, now=NOW)
