@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from agent_worker.actions.acting import Acting
+from agent_worker.actions.dialogue.language import language_of
 from agent_worker.actions.effects import Effects
 from agent_worker.handoff.drafts import PERSON
 from agent_worker.intake import Intake
 from agent_worker.replies import Chain, begun_of, cited, outbound, reply_of, said_by_person
-from agent_worker.settings import TenantRules
+from agent_worker.settings import TenantRules, Voice
 from agent_worker.streaming import Stream
+from agent_worker.voices import in_language
 from schemas.actions import ActionMemory
 from schemas.conversation import Conversation, Facts, Owner, OwnerRequested, PackedSnapshot, Turn
 from schemas.envelope import Envelope
@@ -48,6 +50,18 @@ class Work:
     @property
     def conversation(self) -> Conversation:
         return self.begun.conversation
+
+    @property
+    def locale(self) -> str:
+        """What the contact writes in."""
+        memory = self.conversation.facts.actions
+        before = memory.filling.locale if memory is not None and memory.filling is not None else ""
+        known = before or self.conversation.facts.locale or self.rules.voice.locale
+        return language_of(self.intake.text, known)
+
+    @property
+    def voice(self) -> Voice:
+        return in_language(self.rules.voice, self.locale)
 
     @property
     def must_answer(self) -> bool:

@@ -56,6 +56,7 @@ class PendingCode(WireModel):
     """A one-time code that was sent, as a salted hash. ``address``: what it proves; None when it proves nothing, which
     the contact cannot tell."""
 
+    contact_id: str = ""
     address: Address | None = None
     salt: str
     hash: str

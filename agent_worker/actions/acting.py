@@ -159,6 +159,9 @@ class Acting:
         self.effects.remember(filling=draft.filling)
         if self.effects.asked is not None:
             asked = _of(self.effects.asked)
+            if draft.filling is not None and draft.text.endswith(asked.text):
+                # Said by the dialogue, whose words are ours: what was done before the question.
+                asked = replace(asked, text=draft.text)
             return replace(asked, model=draft.model, tokens=draft.tokens, cost=draft.cost, reasons=draft.reasons)
         action = self._scope.rules.actions.get(self._again.action) if self._again is not None else None
         if self._again is None or action is None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from agent_worker.actions.parsing import Field, fields_of
 from agent_worker.actions.spec import Action
 from schemas.actions import Arguments
 
@@ -52,9 +53,13 @@ def digest(action: str, arguments: Arguments) -> str:
     return hashlib.sha256(f"{action}\n{canonical(arguments)}".encode()).hexdigest()
 
 
-def summary(action: Action, arguments: Arguments) -> str:
+def summary(action: Action, arguments: Arguments, locale: str = "en") -> str:
     """All that will be done, for whoever is to say yes: nothing is left out."""
-    lines = [f"- {_title(action, name)}: {_shown(value)}" for name, value in arguments.items()]
+    fields = {each.name: each for each in fields_of(action.model.model_json_schema(), locale)}
+    lines = [
+        f"- {_title(fields[name], locale)}: {_shown(fields[name].shown(value, locale) if _single(value) else value)}"
+        for name, value in arguments.items()
+    ]
     return "\n".join([f"**{action.title}**", *lines])
 
 
@@ -64,9 +69,13 @@ def masked(action: Action | None, arguments: Mapping[str, Any]) -> dict[str, str
     return {name: HIDDEN if name in sensitive else _masked(_shown(value)) for name, value in arguments.items()}
 
 
-def _title(action: Action, name: str) -> str:
-    field = action.model.model_fields.get(name)
-    return (field.title if field and field.title else name.replace("_", " ")).capitalize()
+def _single(value: Any) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def _title(field: Field, locale: str) -> str:
+    title = field.title(locale)
+    return title[:1].upper() + title[1:]
 
 
 def _shown(value: Any) -> str:

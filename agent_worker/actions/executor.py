@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import aiohttp
 import structlog
@@ -21,8 +21,10 @@ from agent_worker.actions.spec import Action
 from schemas import crashpoints, ids, topics
 from schemas.actions import ActionIntended, ActionOutcome, ActionSettled, Arguments, JournalEntry
 from schemas.errors import Fenced, Unavailable
-from schemas.messages import Address
 from schemas.ports import Bus, Clock, Journal
+
+if TYPE_CHECKING:
+    from agent_worker.actions.proving import Proving
 
 log = structlog.get_logger("parley.actions")
 LARGEST = 50_000
@@ -52,9 +54,7 @@ class Executor:
         self._clock = clock
         self._http = http
 
-    def context(
-        self, scope: Scope, action: Action, who: Identity, key: str, prove: Callable[[Address], None]
-    ) -> ActionContext:
+    def context(self, scope: Scope, action: Action, who: Identity, key: str, proving: Proving) -> ActionContext:
         now = self._clock()
         return ActionContext(
             tenant=scope.tenant,
@@ -66,11 +66,13 @@ class Executor:
             http=self._http(),
             locale=scope.locale,
             settings=scope.rules.settings,
-            prove=prove,
+            prove=proving.prove,
+            code=proving.code,
+            remember=proving.remember,
         )
 
     async def read(
-        self, scope: Scope, action: Action, arguments: BaseModel, who: Identity, prove: Callable[[Address], None]
+        self, scope: Scope, action: Action, arguments: BaseModel, who: Identity, proving: Proving
     ) -> Outcome:
         """Nothing changes, so what went wrong is simply not known."""
         key = ids.action_key(
@@ -78,7 +80,7 @@ class Executor:
         )
         if not await self._admitted(scope, action, who, key):
             return Outcome("refused", refused="limit_reached")
-        found = await _call(action, self.context(scope, action, who, "", prove), arguments)
+        found = await _call(action, self.context(scope, action, who, "", proving), arguments)
         return Outcome("failed", reason=found.reason) if found.outcome == "unknown" else found
 
     async def write(
@@ -88,7 +90,7 @@ class Executor:
         arguments: BaseModel,
         who: Identity,
         authority: str,
-        prove: Callable[[Address], None],
+        proving: Proving,
     ) -> Outcome:
         """Raises Fenced, Unavailable; and ends the turn when messages have arrived that it must read first."""
         await scope.seal()
@@ -117,7 +119,7 @@ class Executor:
             return await self.known(scope, claim.entry)
         await self._intend(scope, intended)
         crashpoints.reach("worker.after_intent")
-        outcome = await _call(action, self.context(scope, action, who, key, prove), arguments)
+        outcome = await _call(action, self.context(scope, action, who, key, proving), arguments)
         crashpoints.reach("worker.after_action")
         await self.settle(scope, settled_of(outcome, intended, self._clock()))
         return outcome

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -15,15 +14,11 @@ from agent_worker.actions.context import Identity
 from agent_worker.actions.effects import Effects
 from agent_worker.actions.executor import Executor, Outcome
 from agent_worker.actions.policy import Refusal, Verdict, decide
+from agent_worker.actions.proving import Proving
 from agent_worker.actions.scope import Scope
 from agent_worker.actions.spec import Action
-from schemas.actions import Arguments, JournalEntry, Proof
-from schemas.messages import Address
+from schemas.actions import Arguments, JournalEntry
 from schemas.ports import ActionResult, Clock
-
-PROVEN = timedelta(hours=1)
-"""How long a proof holds."""
-PROOFS = 5
 
 Known = Callable[[str], Awaitable[Identity]]
 """The contact with this id, as the store knows them."""
@@ -93,9 +88,9 @@ class Performer:
 
     async def _do(self, action: Action, arguments: BaseModel, who: Identity, authority: str) -> ActionResult:
         if action.writes:
-            outcome = await self._executor.write(self._scope, action, arguments, who, authority, self._prove(who))
+            outcome = await self._executor.write(self._scope, action, arguments, who, authority, self._proving(who))
         else:
-            outcome = await self._executor.read(self._scope, action, arguments, who, self._prove(who))
+            outcome = await self._executor.read(self._scope, action, arguments, who, self._proving(who))
         return self._result(action, arguments, who, outcome)
 
     async def earlier(self, entry: JournalEntry) -> ActionResult:
@@ -129,7 +124,7 @@ class Performer:
         outcome: Outcome,
         given: dict[str, Any] | None = None,
     ) -> ActionResult:
-        context = self._executor.context(self._scope, action, who, outcome.key, lambda _address: None)
+        context = self._executor.context(self._scope, action, who, outcome.key, self._proving(who))
         say = wording.told(action, outcome, arguments, context, self._scope.voice)
         plain = dict(args.plain(arguments)) if arguments is not None else given or {}
         self._effects.note(action.name, action, plain, outcome)
@@ -147,14 +142,8 @@ class Performer:
         self._effects.note(name, None, given, outcome)
         return ActionResult(name, "refused", reason="not_offered", say=self._scope.voice.refused)
 
-    def _prove(self, who: Identity) -> Callable[[Address], None]:
-        def prove(address: Address) -> None:
-            now = self._clock()
-            proof = Proof(contact_id=who.id, address=address, until=now + PROVEN)
-            others = [each for each in self._effects.memory.proofs if each.until > now and each.address != address]
-            self._effects.remember(proofs=[*others, proof][-PROOFS:])
-
-        return prove
+    def _proving(self, who: Identity) -> Proving:
+        return Proving(self._effects, who.id, self._clock)
 
     async def _who(self, contact: str) -> Identity:
         return await self._known(contact) if contact else Identity(id="")

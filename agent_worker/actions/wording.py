@@ -26,8 +26,10 @@ def choices_of(confirmation: str, voice: Voice) -> list[Choice]:
     ]
 
 
-def question(action: Action, pending: PendingConfirmation, voice: Voice, *, before: str = "") -> str:
-    return joined(before, f"{summary(action, pending.arguments)}\n\n{voice.confirm}")
+def question(
+    action: Action, pending: PendingConfirmation, voice: Voice, *, locale: str = "en", before: str = ""
+) -> str:
+    return joined(before, f"{summary(action, pending.arguments, locale)}\n\n{voice.confirm}")
 
 
 def told(action: Action, outcome: Outcome, arguments: BaseModel | None, context: ActionContext, voice: Voice) -> str:

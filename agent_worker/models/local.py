@@ -13,6 +13,7 @@ from agent_worker.models.extraction import Quote, quotes
 from agent_worker.models.phrases import set_phrase
 from agent_worker.models.registry import Emit
 from agent_worker.settings import Voice, WorkerSettings
+from agent_worker.voices import in_language
 from schemas.messages import Citation
 from schemas.ports import Clock, Draft, Question
 
@@ -32,7 +33,7 @@ class LocalModel:
 
     async def answer(self, question: Question, emit: Emit) -> Draft:
         """Never raises ModelFailed; what the documents do not hold is declined."""
-        voice = self._settings.of(question.tenant).voice
+        voice = in_language(self._settings.of(question.tenant).voice, question.locale)
         phrase = set_phrase(question, voice, self.name)
         talk = Talk(question, voice, self.name, self._clock())
         if phrase is None and question.offers and (acted := await talk.reply()) is not None:

@@ -11,7 +11,7 @@ from schemas.messages import Choice
 Key = Literal[
     "ask", "which", "left", "give_up", "currency", "negative", "share", "no_such_day", "unread_identifier",
     "unread_date", "unread_amount", "unread_email", "unread_quantity", "unread_choice", "unread_text", "verify", "then",
-    "never_mind", "done", "refused", "failed", "unknown",
+    "never_mind", "unfit", "done", "refused", "failed", "unknown",
 ]  # fmt: skip
 _PHRASES: dict[Key, dict[str, str]] = {
     "ask": {"en": "What is the {name}?", "de": "Wie lautet: {name}?"},
@@ -53,6 +53,7 @@ _PHRASES: dict[Key, dict[str, str]] = {
     },
     "then": {"en": "Now to the other thing: {title}.", "de": "Nun zum anderen: {title}."},
     "never_mind": {"en": "Never mind", "de": "Abbrechen"},
+    "unfit": {"en": "That does not fit.", "de": "Das passt so nicht."},
     "done": {"en": "Done: {title}.", "de": "Erledigt: {title}."},
     "refused": {"en": "That is not possible. {reason}", "de": "Das ist nicht möglich. {reason}"},
     "failed": {
@@ -72,7 +73,7 @@ def say(key: Key, locale: str, **values: str) -> str:
 
 def question_for(field: Field, locale: str) -> str:
     """In the action's own words where it has some."""
-    return field.ask(locale) or say("ask", locale, name=_name(field))
+    return field.ask(locale) or say("ask", locale, name=field.title(locale))
 
 
 def choices_for(field: Field, locale: str) -> list[Choice]:
@@ -100,7 +101,3 @@ def unread(field: Field, problem: Reading | None, context: Context) -> str:
         return say("unread_amount", locale, example="12,50 €" if context.german else "12.50")
     looks = in_language({"en": f"; it looks like {example}", "de": f"; es sieht aus wie {example}"}, locale)
     return say(f"unread_{field.kind}", locale, example=looks if example else "")  # type: ignore[arg-type]
-
-
-def _name(field: Field) -> str:
-    return str(field.schema.get("title") or field.name.replace("_", " ")).lower()

@@ -146,7 +146,7 @@ class Talk:
             if one.name not in filling.given and (one.required or one.ask(filling.locale)):
                 why = unread(one, heard.problem, self._context(filling)) + " " if heard.problem else ""
                 return self._ask(filling, one, why + question_for(one, filling.locale))
-        return await self._call(filling.model_copy(update={"asked": "", "misunderstood": 0}), offer)
+        return await self._call(filling.model_copy(update={"asked": ""}), offer)
 
     def _ask(self, filling: Filling, one: Field, text: str, choices: Sequence[Choice] | None = None) -> Draft:
         again = filling.misunderstood if one.name == filling.asked else 0
@@ -172,16 +172,29 @@ class Talk:
     async def _call(self, filling: Filling, offer: Offer) -> Draft:
         result = await offer.call({name: value for name, value in filling.given.items() if value is not None})
         if result.outcome == "asked":
-            return self._draft(result.say, filling, result.choices)
+            return self._draft(result.say, filling.model_copy(update={"misunderstood": 0}), result.choices)
         if offer.name == SEND and result.outcome == "succeeded":
             check = filling.model_copy(update={"action": CHECK, "given": {}, "asked": "code", "misunderstood": 0})
             return self._draft(self._told(result, offer, filling), check)
         if offer.name == CHECK and not result.facts.get("verified"):
             again = filling.model_copy(update={"given": {}, "asked": "code"}) if result.facts.get("left") else None
             return self._draft(self._told(result, offer, filling), again)
-        if result.outcome == "refused" and result.facts.get("needs") == "verified":
+        if result.reason == "needs_identity":
             return await self._verify(filling, offer)
-        return await self._after(self._told(result, offer, filling), filling)
+        if result.reason == "invalid_arguments":
+            return self._again(filling, offer, result)
+        return await self._rest(self._told(result, offer, filling), filling)
+
+    def _again(self, filling: Filling, offer: Offer, result: ActionResult) -> Draft:
+        """What the action's own types refuse is asked for once more."""
+        problems = result.facts.get("problems", {})
+        one = next((one for one in self._fields(offer) if one.name in problems), None)
+        if one is None or filling.misunderstood >= PATIENCE:
+            return self._draft(say("give_up", filling.locale), None, [person_choice(self.voice)])
+        given = {name: value for name, value in filling.given.items() if name not in problems}
+        update = {"given": given, "asked": one.name, "misunderstood": filling.misunderstood + 1}
+        text = f"{say('unfit', filling.locale)} {question_for(one, filling.locale)}"
+        return self._draft(text, filling.model_copy(update=update), choices_for(one, filling.locale))
 
     async def _verify(self, filling: Filling, offer: Offer) -> Draft:
         """First the proof, then what it is needed for."""
@@ -194,7 +207,12 @@ class Talk:
         proof = filling.model_copy(update={"action": SEND, "given": given, "then": then})
         return await self._next(proof, sending, self._fields(sending), Heard())
 
-    async def _after(self, told: str, filling: Filling) -> Draft:
+    async def after(self, draft: Draft, filling: Filling) -> Draft:
+        """``draft`` tells what came of ``filling`` by the contact's word."""
+        rest = await self._rest(draft.text, filling)
+        return replace(rest, model=draft.model, handoff=draft.handoff, author=draft.author, reasons=draft.reasons)
+
+    async def _rest(self, told: str, filling: Filling) -> Draft:
         """What else was asked for has its turn now."""
         waiting, then = filling.then[:1], filling.then[1:]
         offer = self._offer(waiting[0].action) if waiting else None

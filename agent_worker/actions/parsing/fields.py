@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
 from typing import Any, Literal
 
 from agent_worker.actions.parsing.amounts import amounts
+from agent_worker.actions.parsing.amounts import shown as shown_amount
 from agent_worker.actions.parsing.dates import dates
+from agent_worker.actions.parsing.dates import shown as shown_date
 from agent_worker.actions.parsing.identifiers import emails, identifiers
 from agent_worker.actions.parsing.numerals import quantities
 from agent_worker.actions.parsing.options import free_text, options
@@ -18,8 +22,8 @@ Kind = Literal["identifier", "date", "amount", "email", "quantity", "choice", "t
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One parameter. ``ask`` and ``labels`` come from the schema's own ``ask`` and ``labels``: a text, or one by
-    language; ``currency`` (ISO 4217) makes a number an amount of money."""
+    """One parameter. What it is called, asked by and answered with stands in the schema's own ``titles``, ``ask`` and
+    ``labels``: a text, or one by language; ``currency`` (ISO 4217) makes a number an amount of money."""
 
     name: str
     kind: Kind
@@ -33,6 +37,18 @@ class Field:
     def ask(self, locale: str) -> str:
         """The question for it in the action's own words; empty when it has none."""
         return in_language(self.schema.get("ask", ""), locale)
+
+    def title(self, locale: str) -> str:
+        """What it is called: in the schema's ``titles`` by language, or its title."""
+        return in_language(self.schema.get("titles") or self.schema.get("title") or self.name.replace("_", " "), locale)
+
+    def shown(self, value: Any, locale: str) -> str:
+        """A value as the customer knows it: with its currency, as a day with its name, by its label."""
+        if self.kind == "amount":
+            return shown_amount(Decimal(str(value)), self.currency, locale)
+        if self.kind == "date":
+            return shown_date(date.fromisoformat(str(value)), locale)
+        return self.labels.get(str(value), str(value))
 
     def read(self, text: str, context: Context) -> list[Reading]:
         """All that the text may say for it: none when nothing, several when it has to be asked which."""

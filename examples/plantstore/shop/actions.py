@@ -25,10 +25,11 @@ class OrderNumber(BaseModel):
         title="Order number",
         examples=["NP-10231"],
         json_schema_extra={
+            "titles": {"en": "Order number", "de": "Bestellnummer"},
             "ask": {
                 "en": "Which order is it? The number is in the confirmation e-mail and looks like NP-10231.",
                 "de": "Um welche Bestellung geht es? Die Nummer steht in der Bestätigung und sieht aus wie NP-10231.",
-            }
+            },
         },
     )
 
@@ -40,6 +41,7 @@ class Refund(OrderNumber):
         decimal_places=2,
         title="Amount",
         json_schema_extra={
+            "titles": {"en": "Amount", "de": "Betrag"},
             "currency": "EUR",
             "ask": {"en": "How much shall I refund, in euros?", "de": "Wie viel soll ich erstatten, in Euro?"},
         },
@@ -50,10 +52,11 @@ class NewDay(OrderNumber):
     day: date = Field(
         title="Day of delivery",
         json_schema_extra={
+            "titles": {"en": "Day of delivery", "de": "Liefertag"},
             "ask": {
                 "en": "On which day should it arrive? Plants arrive from Tuesday to Friday.",
                 "de": "An welchem Tag soll sie ankommen? Pflanzen kommen von Dienstag bis Freitag an.",
-            }
+            },
         },
     )
 
@@ -68,6 +71,7 @@ class Repotting(BaseModel):
     plant: Plant = Field(
         title="Kind of plant",
         json_schema_extra={
+            "titles": {"en": "Kind of plant", "de": "Art der Pflanze"},
             "ask": {"en": "What kind of plant will you bring?", "de": "Was für eine Pflanze bringst du mit?"},
             "labels": {
                 "orchid": {"en": "An orchid", "de": "Eine Orchidee"},
@@ -79,12 +83,13 @@ class Repotting(BaseModel):
     day: date = Field(
         title="Day",
         json_schema_extra={
+            "titles": {"en": "Day", "de": "Tag"},
             "ask": {
                 "en": "On which day would you like to come? In winter the bench is open on Saturdays, from March to "
                 "October on Fridays, too.",
                 "de": "An welchem Tag möchtest du kommen? Im Winter ist samstags geöffnet, von März bis Oktober auch "
                 "freitags.",
-            }
+            },
         },
     )
 
@@ -94,7 +99,10 @@ class Voucher(OrderNumber):
         pattern=r"^[A-Z]{4,12}\d{0,3}$",
         title="Voucher code",
         examples=["WELCOME5"],
-        json_schema_extra={"ask": {"en": "What is the code of the voucher?", "de": "Wie lautet der Gutscheincode?"}},
+        json_schema_extra={
+            "titles": {"en": "Voucher code", "de": "Gutscheincode"},
+            "ask": {"en": "What is the code of the voucher?", "de": "Wie lautet der Gutscheincode?"},
+        },
     )
 
 

@@ -1,5 +1,6 @@
-"""A counter at which a test talks with ``local``: the real dialogue, the example shop over HTTP, and a stand-in for
-policy and confirmation that does at once what was agreed to."""
+"""A counter at which tests talk with ``local``: the whole worker over SQLite, and the example shop over HTTP.
+
+Each customer stands at a desk of their own: a tenant with a shop of its own."""
 
 from __future__ import annotations
 
@@ -7,153 +8,194 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 from aiohttp.test_utils import TestServer
-from pydantic import ValidationError
 
-from agent_worker.actions import Action, ActionContext, ActionFailed, ActionRefused, ActionUnknown, Identity
+from agent_worker.actions import Action
 from agent_worker.actions.registry import found
+from agent_worker.knowledge.library import Library
+from agent_worker.knowledge.publish import publish
+from agent_worker.knowledge.reading import DocumentDraft
 from agent_worker.models.local import LocalModel
-from agent_worker.settings import TenantRules, WorkerSettings
+from agent_worker.models.registry import Models
+from agent_worker.settings import ActionRules, FoldRules, TenantRules, WorkerSettings
+from agent_worker.worker import Worker
 from examples.plantstore.shop.api import OUTBOX, build_app
-from schemas.actions import Filling, PendingCode
-from schemas.messages import Address, Author, Choice, TranscriptMessage
-from schemas.ports import ActionResult, Draft, Found, Offer, Passage, Question
-from tests.unit.agent_worker.world import VOICE
+from infra.bus.sqlite import SqliteBus
+from infra.database import Database
+from infra.metrics import PrometheusMetrics
+from infra.state.sqlite import open_sqlite_state
+from schemas import topics
+from schemas.conversation import Turn
+from schemas.envelope import Envelope, envelope
+from schemas.ids import event_id
+from schemas.messages import Address, Author, Choosing, InboundMessage, OutboundMessage
+from schemas.ports import Record, State
+from tests.unit.agent_worker.world import CHANNEL, VOICE, LaneStub
 
 MONDAY = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
-CARE = Passage("shop", "refunds", 1, "Refunds", "How long", "", "By card it takes 3 to 5 working days.", 0.9)
-YES, NO = Choice(id="yes", label="Yes, do it"), Choice(id="no", label="No")
+REFUNDS = "# Refunds\n\n## How long\n\nRefunds by card take 3 to 5 working days to arrive.\n"
+
+
+@dataclass
+class Counter:
+    """One worker for all desks."""
+
+    bus: SqliteBus
+    state: State
+    library: Library
+    worker: Worker
+    tenants: dict[str, TenantRules]
+    actions: Mapping[str, Action]
+    now: datetime = MONDAY
+
+    async def records(self, *events: Envelope) -> list[Record]:
+        """Append for real, and read back what the lane would be given."""
+        positions = {(p.partition, p.offset) for p in await self.bus.append(list(events))}
+        read = await self.bus.read(topics.inbound(CHANNEL))
+        return [record async for record in read if (record.partition, record.offset) in positions]
+
+    async def payloads(self, topic: str, event_type: str, model: Any, conversation: str) -> list[Any]:
+        read = await self.bus.read(topic)
+        events = [
+            Envelope.from_wire(record.headers, record.value) async for record in read if record.key == conversation
+        ]
+        return [event.payload(model) for event in events if event.type == event_type]
 
 
 @dataclass
 class Desk:
-    """``proven``: addresses that are the contact's."""
+    """One contact, at one shop. ``said``: the last message that was sent to them."""
 
-    shop: str
+    counter: Counter
+    tenant: str
+    conversation: str
+    contact: str
+    place: str
+    locale: str
     app: Any
-    http: aiohttp.ClientSession
-    proven: list[Address] = field(default_factory=list)
-    locale: str = "en"
-    now: datetime = MONDAY
-    filling: Filling | None = None
-    code: PendingCode | None = None
-    pending: tuple[Action, Any] | None = None
-    lines: list[TranscriptMessage] = field(default_factory=list)
-    draft: Draft | None = None
-    done: list[str] = field(default_factory=list)
-    actions: Mapping[str, Action] = field(default_factory=lambda: found(["examples.plantstore.shop.actions"]))
+    lines: int = 0
+    said: list[OutboundMessage] = field(default_factory=list)
 
-    async def say(self, text: str) -> Draft:
-        """What is answered."""
-        if self.pending is not None and text in (YES.label, NO.label):
-            draft = await self._confirmed(text == YES.label)
-        else:
-            self.pending = None
-            draft = await self._answered(text)
-        self._wrote("contact", text)
-        self._wrote("agent", draft.text, draft.choices)
-        self.draft = draft
-        return draft
+    async def say(self, text: str) -> str:
+        """What is answered. A text that is the label of a choice is that choice, as a client sends it."""
+        self.lines += 1
+        event = self._message(f"line-{self.lines}", text)
+        before = len(await self._sent())
+        await self.counter.worker.handle(LaneStub(await self.counter.records(event)))
+        self.said = (await self._sent())[before:]
+        return "\n".join(message.text for message in self.said)
+
+    @property
+    def choices(self) -> list[str]:
+        return [choice.label for message in self.said for choice in message.choices]
 
     @property
     def mailed_code(self) -> str:
-        found = re.search(r"\d{6}", self.app[OUTBOX].mails()[-1]["text"])
-        assert found is not None
-        return found[0]
+        found_code = re.search(r"\d{6}", self.app[OUTBOX].mails()[-1]["text"])
+        assert found_code is not None
+        return found_code[0]
 
-    async def _answered(self, text: str) -> Draft:
-        clock = lambda: self.now  # noqa: E731
-        model = LocalModel(WorkerSettings(tenants={"shop": TenantRules(voice=VOICE)}), clock=clock)
-        about = "how long" in text.lower() or "wie lange" in text.lower()
-        question = Question(
-            tenant="shop",
+    async def done(self) -> list[str]:
+        """The actions that were carried out, in order."""
+        turns: list[Turn] = await self.counter.payloads(topics.EVENTS, topics.TURN_COMPLETED, Turn, self.conversation)
+        return [action.name for turn in turns for action in turn.actions if action.outcome == "succeeded"]
+
+    async def _sent(self) -> list[OutboundMessage]:
+        topic = topics.outbound(CHANNEL)
+        sent: list[OutboundMessage] = await self.counter.payloads(
+            topic, topics.MESSAGE_SEND, OutboundMessage, self.conversation
+        )
+        return sent
+
+    def _message(self, name: str, text: str) -> Envelope:
+        picked = next(
+            (
+                Choosing(in_reply_to=message.id, id=choice.id)
+                for message in self.said
+                for choice in message.choices
+                if choice.label == text
+            ),
+            None,
+        )
+        message = InboundMessage(
+            id=event_id(self.tenant, CHANNEL, "main", self.place, name, "message"),
+            external_id=name,
+            place=self.place,
+            contact_id=self.contact,
+            author=Author(kind="contact"),
             text=text,
-            history=self.lines,
-            found=Found([CARE] if about else [], about, 0.9 if about else 0.1),
+            choice=picked,
             locale=self.locale,
-            offers=[self._offer(action) for action in self.actions.values()],
-            filling=self.filling,
+            sent_at=self.counter.now,
         )
-        draft = await model.answer(question, self._emit)
-        self.filling = draft.filling
-        return draft
-
-    async def _emit(self, _sentence: str) -> None:
-        """Nobody watches."""
-
-    async def _confirmed(self, yes: bool) -> Draft:
-        assert self.pending is not None
-        (action, arguments), self.pending, self.filling = self.pending, None, None
-        if not yes:
-            return Draft(text="Then I will not.", answered=True)
-        return Draft(text=(await self._run(action, arguments)).say, answered=True)
-
-    def _offer(self, action: Action) -> Offer:
-        async def call(given: Mapping[str, Any]) -> ActionResult:
-            try:
-                arguments = action.model.model_validate(dict(given))
-            except ValidationError as error:
-                return ActionResult(action.name, "refused", reason=error.errors()[0]["msg"])
-            if action.needs == "verified" and not self.proven:
-                return ActionResult(action.name, "refused", {"needs": "verified"}, "not verified")
-            if action.confirm:
-                self.pending = (action, arguments)
-                shown = ", ".join(f"{name} {value}" for name, value in given.items())
-                return ActionResult(action.name, "asked", say=f"{action.title}: {shown}?", choices=[YES, NO])
-            return await self._run(action, arguments)
-
-        schema = action.model.model_json_schema()
-        return Offer(action.name, action.description, schema, action.risk, action.examples, call, action.title)
-
-    async def _run(self, action: Action, arguments: Any) -> ActionResult:
-        context = self._context(action)
-        try:
-            result = await action.run(context, arguments)
-        except ActionRefused as error:
-            return ActionResult(
-                action.name, "refused", reason=error.reason, say=f"That is not possible. {error.reason}"
-            )
-        except (ActionFailed, ActionUnknown) as error:
-            return ActionResult(action.name, "unknown", reason=error.reason, say=f"In doubt. {error.reason}")
-        self.done.append(action.name)
-        say = action.report(context, arguments, result) if action.report is not None else ""
-        return ActionResult(action.name, "succeeded", result.model_dump(mode="json"), say=say)
-
-    def _context(self, action: Action) -> ActionContext:
-        return ActionContext(
-            tenant="shop",
-            conversation="conversation-1",
-            contact=Identity("contact-1", "verified" if self.proven else "anonymous", tuple(self.proven)),
-            key=f"key-{action.name}-{len(self.lines)}" if action.writes else "",
-            deadline=self.now + timedelta(seconds=10),
-            now=self.now,
-            http=self.http,
-            locale=self.filling.locale if self.filling is not None else self.locale,
-            settings={"shop_url": self.shop},
-            prove=self.proven.append,
-            code=self.code,
-            remember=self._remember,
+        return envelope(
+            topics.MESSAGE_RECEIVED,
+            message,
+            id=message.id,
+            time=self.counter.now,
+            source="test",
+            tenant=self.tenant,
+            channel=CHANNEL,
+            account="main",
+            conversation=self.conversation,
         )
-
-    def _remember(self, code: PendingCode | None) -> None:
-        self.code = code
-
-    def _wrote(self, who: Any, text: str, choices: list[Choice] | None = None) -> None:
-        line = TranscriptMessage(
-            id=f"m{len(self.lines)}", author=Author(kind=who), text=text, choices=choices or [], created_at=self.now
-        )
-        self.lines.append(line)
 
 
 @asynccontextmanager
-async def desk_at(folder: Path, *, customer: str = "", locale: str = "en") -> AsyncIterator[Desk]:
-    """``customer``: the e-mail address that is proven from the start; empty when none is."""
-    server = TestServer(build_app(folder, MONDAY.date))
-    async with server, aiohttp.ClientSession() as http:
-        proven = [Address(channel="email", value=customer, assurance="verified")] if customer else []
-        yield Desk(str(server.make_url("/")).rstrip("/"), server.app, http, proven, locale)
+async def counter_at(folder: Path) -> AsyncIterator[Counter]:
+    database = Database.open(folder / "parley.db")
+    bus = SqliteBus(database, clock=lambda: counter.now)
+    await bus.start()
+    await bus.create_topics(topics.topic_specs([CHANNEL], partitions=3, small=3))
+    state = open_sqlite_state(database)
+    tenants: dict[str, TenantRules] = {}
+    settings = WorkerSettings(tenants=tenants)
+    library = Library(
+        bus, state.heads, folder / "knowledge", clock=lambda: counter.now, answerable_above=lambda _tenant: 0.5
+    )
+    await library.start()
+    worker = Worker(
+        bus=bus,
+        state=state,
+        knowledge=library,
+        models=Models({"local": LocalModel(settings, clock=lambda: counter.now)}),
+        settings=settings,
+        metrics=PrometheusMetrics(),
+        clock=lambda: counter.now,
+    )
+    counter = Counter(bus, state, library, worker, tenants, found(["examples.plantstore.shop.actions"]))
+    try:
+        yield counter
+    finally:
+        await worker.close()
+        await library.close()
+        await state.close()
+        await bus.close()
+        await database.close()
+
+
+@asynccontextmanager
+async def desk_at(
+    counter: Counter, folder: Path, *, customer: str = "", locale: str = "", documents: bool = False
+) -> AsyncIterator[Desk]:
+    """``customer``: the number in the shop's books that the site has signed for; empty for a stranger."""
+    tenant = f"shop{len(counter.tenants)}"
+    app = build_app(folder, MONDAY.date)
+    async with TestServer(app) as server:
+        shop = {"shop_url": str(server.make_url("/")).rstrip("/")}
+        counter.tenants[tenant] = TenantRules(
+            voice=VOICE, fold=FoldRules(quiet={CHANNEL: 0.0}), actions=ActionRules(counter.actions, shop)
+        )
+        if documents:
+            draft = DocumentDraft(id="refunds", title="Refunds", body=REFUNDS)
+            await publish(counter.bus, counter.state.heads, tenant, draft, counter.now)
+        place = f"id:{customer}" if customer else "visitor"
+        address = Address(channel=CHANNEL, value=place, assurance="verified" if customer else "anonymous")
+        contact, conversation = await counter.state.contacts.resolve(
+            tenant, CHANNEL, "main", place, [address], now=counter.now
+        )
+        yield Desk(counter, tenant, conversation, contact.id, place, locale, app)
