@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from functools import lru_cache
 
 from agent_worker.settings import Voice
 
@@ -40,7 +39,6 @@ _GERMAN = {
 _PLAIN = Voice()
 
 
-@lru_cache(maxsize=1024)
 def in_language(voice: Voice, locale: str) -> Voice:
     """``voice`` for a contact who writes in ``locale``. What the tenant has put in its own words stays."""
     if not locale.lower().startswith("de") or voice.locale.lower().startswith("de"):

@@ -1,0 +1,251 @@
+"""Replays the retail benchmark's tasks: each task's gold calls go through the whole worker (policy, confirmation,
+journal), and the shop's books must then differ in exactly the records that the data names, to the cent.
+
+python -m tests.measure.retail --data ../shared/data/retail_actions
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from agent_worker.actions.registry import found
+from agent_worker.knowledge.library import Library
+from agent_worker.models.registry import Emit, Models
+from agent_worker.settings import ActionRules, FoldRules, TenantRules, WorkerSettings
+from agent_worker.worker import Worker
+from examples.retail import database
+from infra.bus.sqlite import SqliteBus
+from infra.database import Database
+from infra.metrics import PrometheusMetrics
+from infra.state.sqlite import open_sqlite_state
+from schemas import topics
+from schemas.envelope import Envelope, envelope
+from schemas.ids import event_id
+from schemas.messages import Address, Author, Choosing, InboundMessage, OutboundMessage
+from schemas.ports import Draft, Question, State
+from tests.unit.agent_worker.world import LaneStub
+
+TENANT, CHANNEL = "retail", "web"
+Books = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    name: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    id: str
+    calls: Sequence[Call]
+    expected: dict[str, dict[str, Any]]
+
+
+@dataclass
+class Script:
+    """A model that asks for one call a turn, in the given order. ``refused``: what was turned down, and why."""
+
+    name: str = "local"
+    calls: list[Call] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+    async def answer(self, question: Question, emit: Emit) -> Draft:
+        call = self.calls.pop(0)
+        offer = next(offer for offer in question.offers if offer.name == call.name)
+        result = await offer.call(call.arguments)
+        if result.outcome not in ("succeeded", "asked"):
+            self.refused.append(f"{call.name}: {result.outcome}, {result.reason} {result.say}")
+        return Draft(text=result.say or "Done.", answered=True, choices=list(result.choices))
+
+
+@dataclass
+class Stage:
+    """One worker over SQLite; each task is a conversation with a new contact, on fresh books."""
+
+    bus: SqliteBus
+    state: State
+    worker: Worker
+    script: Script
+    settings: dict[str, Any]
+    lines: int = 0
+
+    async def play(self, task: Task, books: Path) -> None:
+        """The contact says "go on" until all calls are made, and yes to each question."""
+        self.settings["database"] = str(books)
+        self.script.calls = list(task.calls)
+        self.script.refused.clear()
+        place = f"visitor-{task.id}-{self.lines}"
+        contact, conversation = await self.state.contacts.resolve(
+            TENANT, CHANNEL, "main", place, [Address(channel=CHANNEL, value=place)], now=datetime.now(UTC)
+        )
+        while self.script.calls:
+            said = await self._say(place, contact.id, conversation, "go on", None)
+            question = next((message for message in said if message.choices), None)
+            if question is not None:
+                yes = Choosing(in_reply_to=question.id, id=question.choices[0].id)
+                await self._say(place, contact.id, conversation, question.choices[0].label, yes)
+
+    async def _say(
+        self, place: str, contact: str, conversation: str, text: str, choice: Choosing | None
+    ) -> list[OutboundMessage]:
+        self.lines += 1
+        now = datetime.now(UTC)
+        message = InboundMessage(
+            id=event_id(TENANT, CHANNEL, "main", place, f"line-{self.lines}", "message"),
+            external_id=f"line-{self.lines}",
+            place=place,
+            contact_id=contact,
+            author=Author(kind="contact"),
+            text=text,
+            choice=choice,
+            sent_at=now,
+        )
+        event = envelope(
+            topics.MESSAGE_RECEIVED,
+            message,
+            id=message.id,
+            time=now,
+            source="replay",
+            tenant=TENANT,
+            channel=CHANNEL,
+            account="main",
+            conversation=conversation,
+        )
+        positions = await self.bus.append([event])
+        inbound = [
+            record
+            async for record in await self.bus.read(topics.inbound(CHANNEL))
+            if (record.partition, record.offset) in {(at.partition, at.offset) for at in positions}
+        ]
+        await self.worker.handle(LaneStub(inbound))
+        sent = [
+            Envelope.from_wire(record.headers, record.value)
+            async for record in await self.bus.read(topics.outbound(CHANNEL))
+            if record.key == conversation
+        ]
+        messages = [each.payload(OutboundMessage) for each in sent if each.type == topics.MESSAGE_SEND]
+        return [each for each in messages if each.in_reply_to == message.id]
+
+
+@asynccontextmanager
+async def stage_at(folder: Path) -> AsyncIterator[Stage]:
+    def clock() -> datetime:
+        return datetime.now(UTC)
+
+    db = Database.open(folder / "parley.db")
+    bus = SqliteBus(db, clock=clock)
+    await bus.start()
+    await bus.create_topics(topics.topic_specs([CHANNEL], partitions=3, small=3))
+    state = open_sqlite_state(db)
+    settings: dict[str, Any] = {}
+    rules = TenantRules(
+        fold=FoldRules(quiet={CHANNEL: 0.0}), actions=ActionRules(found(["examples.retail.actions"]), settings)
+    )
+    library = Library(bus, state.heads, folder / "knowledge", clock=clock, answerable_above=lambda _tenant: 0.5)
+    await library.start()
+    script = Script()
+    worker = Worker(
+        bus=bus,
+        state=state,
+        knowledge=library,
+        models=Models({"local": script}),
+        settings=WorkerSettings(tenants={TENANT: rules}),
+        metrics=PrometheusMetrics(),
+        clock=clock,
+    )
+    try:
+        yield Stage(bus, state, worker, script, settings)
+    finally:
+        await worker.close()
+        await library.close()
+        await state.close()
+        await bus.close()
+        await db.close()
+
+
+def tasks_of(folder: Path, books: Books) -> list[Task]:
+    expected = {each["task"]: each["changed"] for each in json.loads((folder / "expected_train.json").read_text())}
+    tasks = []
+    for each in json.loads((folder / "tasks_train.json").read_text()):
+        calls = [Call(one["name"], one["arguments"]) for one in each["evaluation_criteria"]["actions"] or []]
+        tasks.append(Task(each["id"], introduced(calls, books), expected[each["id"]]))
+    return tasks
+
+
+def introduced(calls: list[Call], books: Books) -> list[Call]:
+    """Who the customer is comes first. Where the gold calls leave that out, the customer tells an e-mail address."""
+    if not calls or any(call.name.startswith("find_user_id") for call in calls[:2]):
+        return calls
+    order = next((call.arguments["order_id"] for call in calls if "order_id" in call.arguments), "")
+    user = next((call.arguments["user_id"] for call in calls if "user_id" in call.arguments), "")
+    owner = user or books["orders"].get(order, {}).get("user_id", "")
+    if not owner:
+        return calls
+    return [Call("find_user_id_by_email", {"email": books["users"][owner]["email"]}), *calls]
+
+
+def difference(before: Books, after: Books) -> Books:
+    """Records that differ, by kind and id."""
+    changed = {
+        kind: {id: record for id, record in after[kind].items() if record != before[kind].get(id)} for kind in after
+    }
+    return {kind: records for kind, records in changed.items() if records}
+
+
+def to_the_cent(value: Any) -> Any:
+    """Amounts rounded as money is, and fields that say nothing left out."""
+    if isinstance(value, dict):
+        return {name: to_the_cent(inner) for name, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [to_the_cent(inner) for inner in value]
+    return round(value, 2) if isinstance(value, float) else value
+
+
+async def replay(tasks: Sequence[Task], books: Books, folder: Path) -> dict[str, list[str]]:
+    """For each task what was wrong with it: nothing, for one that left exactly the expected records."""
+    fresh = folder / "fresh.db"
+    database.make(fresh, books)
+    wrong: dict[str, list[str]] = {}
+    async with stage_at(folder) as stage:
+        for task in tasks:
+            own = folder / "task.db"
+            shutil.copy(fresh, own)
+            await stage.play(task, own)
+            left = to_the_cent(difference(books, database.contents(own)))
+            fits = left == to_the_cent(task.expected)
+            wrong[task.id] = [] if fits else [f"left {json.dumps(left)}", *stage.script.refused]
+    return wrong
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.measure.retail", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="the folder retail_actions")
+    data: Path = parser.parse_args(arguments).data
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    books = json.loads((data / "db.json").read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        wrong = asyncio.run(replay(tasks_of(data, books), books, Path(folder)))
+    right = sum(not problems for problems in wrong.values())
+    print(f"retail_actions, training tasks: {right} of {len(wrong)} leave exactly the expected records")
+    for task, problems in wrong.items():
+        for problem in problems:
+            print(f"  task {task}: {problem[:2000]}")
+    return 0 if right == len(wrong) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
