@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import structlog
 
+from agent_worker.actions.resolver import Resolver
 from agent_worker.actions.service import ActionService
 from agent_worker.deadletters import DeadLetterOffice
 from agent_worker.files import Files
@@ -49,6 +50,7 @@ class Worker:
         self._clock = clock
         self._outbox = Outbox(bus, state.conversations)
         self._actions = ActionService(bus=bus, state=state, clock=clock)
+        self._resolver = Resolver(bus=bus, state=state, executor=self._actions.executor, settings=settings, clock=clock)
         self._office = DeadLetterOffice(bus=bus, state=state, settings=settings, metrics=metrics, clock=clock)
         self._engine = TurnEngine(
             outbox=self._outbox,
@@ -102,6 +104,10 @@ class Worker:
         """End the connections to models and to what actions call."""
         await self._models.close()
         await self._actions.close()
+
+    async def resolve(self) -> int:
+        """Find out about actions that are in doubt; to be called every few seconds. Returns of how many."""
+        return await self._resolver.round()
 
     async def sweep(self) -> int:
         """Publish what was committed more than ten seconds ago and never published: its worker is gone. Returns how

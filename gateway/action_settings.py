@@ -122,7 +122,7 @@ class ActionLimits(Settings):
 class ActionSettings(Settings):
     """``sources``: Python files (relative to the configuration file), modules, or entry points in the group
     ``parley.actions``. ``settings`` are handed to them. ``confirmation_minutes``, ``approval_hours``: how long a
-    question stays open."""
+    question stays open; ``settle_seconds``: after an action's timeout, before anybody looks what came of it."""
 
     sources: list[str] = []
     settings: dict[str, SecretStr] = {}
@@ -130,3 +130,4 @@ class ActionSettings(Settings):
     limits: dict[Name, ActionLimits] = {}
     confirmation_minutes: float = Field(default=10, gt=0, le=24 * 60)
     approval_hours: float = Field(default=24, gt=0, le=7 * 24)
+    settle_seconds: float = Field(default=30, ge=0, le=600)

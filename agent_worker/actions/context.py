@@ -49,6 +49,7 @@ class ActionContext:
     now: datetime
     http: aiohttp.ClientSession
     locale: str = ""
+    """Of the contact; empty while it is not known."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     prove: Callable[[Address], None] = lambda _address: None
     code: PendingCode | None = None

@@ -18,8 +18,10 @@ from agent_worker.actions.failures import ActionFailed, ActionRefused
 from agent_worker.actions.policy import Refusal
 from agent_worker.actions.scope import Scope
 from agent_worker.actions.spec import Action
+from agent_worker.settings import ActionRules
 from schemas import crashpoints, ids, topics
 from schemas.actions import ActionIntended, ActionOutcome, ActionSettled, Arguments, JournalEntry
+from schemas.conversation import Conversation
 from schemas.errors import Fenced, Unavailable
 from schemas.ports import Bus, Clock, Journal
 
@@ -54,22 +56,35 @@ class Executor:
         self._clock = clock
         self._http = http
 
-    def context(self, scope: Scope, action: Action, who: Identity, key: str, proving: Proving) -> ActionContext:
+    def context(
+        self,
+        conversation: Conversation,
+        rules: ActionRules,
+        action: Action,
+        who: Identity,
+        key: str,
+        *,
+        locale: str = "",
+        proving: Proving | None = None,
+    ) -> ActionContext:
         now = self._clock()
         return ActionContext(
-            tenant=scope.tenant,
-            conversation=scope.conversation.id,
+            tenant=conversation.origin.tenant,
+            conversation=conversation.id,
             contact=who,
             key=key,
             deadline=now + timedelta(seconds=action.timeout),
             now=now,
             http=self._http(),
-            locale=scope.locale,
-            settings=scope.rules.settings,
-            prove=proving.prove,
-            code=proving.code,
-            remember=proving.remember,
+            locale=locale or conversation.facts.locale,
+            settings=rules.settings,
+            prove=proving.prove if proving is not None else _nothing,
+            code=proving.code if proving is not None else None,
+            remember=proving.remember if proving is not None else _nothing,
         )
+
+    def _context(self, scope: Scope, action: Action, who: Identity, key: str, proving: Proving) -> ActionContext:
+        return self.context(scope.conversation, scope.rules, action, who, key, locale=scope.locale, proving=proving)
 
     async def read(
         self, scope: Scope, action: Action, arguments: BaseModel, who: Identity, proving: Proving
@@ -80,7 +95,7 @@ class Executor:
         )
         if not await self._admitted(scope, action, who, key):
             return Outcome("refused", refused="limit_reached")
-        found = await _call(action, self.context(scope, action, who, "", proving), arguments)
+        found = await _call(action, self._context(scope, action, who, "", proving), arguments)
         return Outcome("failed", reason=found.reason) if found.outcome == "unknown" else found
 
     async def write(
@@ -119,7 +134,7 @@ class Executor:
             return await self.known(scope, claim.entry)
         await self._intend(scope, intended)
         crashpoints.reach("worker.after_intent")
-        outcome = await _call(action, self.context(scope, action, who, key, proving), arguments)
+        outcome = await _call(action, self._context(scope, action, who, key, proving), arguments)
         crashpoints.reach("worker.after_action")
         await self.settle(scope, settled_of(outcome, intended, self._clock()))
         return outcome
@@ -163,6 +178,10 @@ class Executor:
             return True
         day = self._clock().date().isoformat()
         return await self._journal.admit(scope.tenant, who.id, action.name, day, key, most=action.per_contact_per_day)
+
+
+def _nothing(_noted: object) -> None:
+    """Whoever only looks back has nothing to note."""
 
 
 def _key(scope: Scope, action: Action, given: Arguments, authority: str) -> str:

@@ -124,7 +124,9 @@ class Performer:
         outcome: Outcome,
         given: dict[str, Any] | None = None,
     ) -> ActionResult:
-        context = self._executor.context(self._scope, action, who, outcome.key, self._proving(who))
+        context = self._executor.context(
+            self._scope.conversation, self._scope.rules, action, who, outcome.key, locale=self._scope.locale
+        )
         say = wording.told(action, outcome, arguments, context, self._scope.voice)
         plain = dict(args.plain(arguments)) if arguments is not None else given or {}
         self._effects.note(action.name, action, plain, outcome)
