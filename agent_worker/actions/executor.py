@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -85,6 +85,18 @@ class Executor:
 
     def _context(self, scope: Scope, action: Action, who: Identity, key: str, proving: Proving) -> ActionContext:
         return self.context(scope.conversation, scope.rules, action, who, key, locale=scope.locale, proving=proving)
+
+    async def prepare(
+        self, scope: Scope, action: Action, arguments: BaseModel, who: Identity, proving: Proving
+    ) -> BaseModel | Outcome:
+        """The arguments as they are to be done; or why they are not."""
+        if action.prepare is None:
+            return arguments
+        looking = replace(action, run=action.prepare, read_back=None)
+        found = await _call(looking, self._context(scope, action, who, "", proving), arguments)
+        if found.outcome == "unknown":
+            return Outcome("failed", reason=found.reason)
+        return found.result if isinstance(found.result, action.model) else found
 
     async def read(
         self, scope: Scope, action: Action, arguments: BaseModel, who: Identity, proving: Proving

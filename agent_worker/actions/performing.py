@@ -43,6 +43,11 @@ class Performer:
         if action.writes and not may_write:
             return self.refuse(action, raw, "interrupted_before", "an earlier attempt at this turn has acted already")
         who = await self._who(contact)
+        if who.reaches(action.needs):
+            prepared = await self._executor.prepare(self._scope, action, arguments, who, self._proving(who))
+            if isinstance(prepared, Outcome):
+                return self._result(action, arguments, who, prepared)
+            arguments = prepared
         verdict = decide(action, arguments, who)
         if verdict.kind == "ask_contact":
             return ask_contact(self._scope, self._effects, action, args.plain(arguments), contact, self._clock())

@@ -20,6 +20,7 @@ from schemas.messages import Assurance
 Risk = Literal["read", "write"]
 Function = Callable[[ActionContext, Any], Awaitable[BaseModel]]
 LookUp = Callable[[ActionContext, Any], Awaitable[BaseModel | None]]
+Prepare = Callable[[ActionContext, Any], Awaitable[BaseModel]]
 Report = Callable[[ActionContext, Any, Any], str]
 """``(context, arguments, result)`` as a sentence for the contact."""
 
@@ -81,6 +82,7 @@ class Action:
     read_back: LookUp | None
     report: Report | None
     sensitive: frozenset[str]
+    prepare: Prepare | None = None
 
     @property
     def writes(self) -> bool:
@@ -104,6 +106,7 @@ def action(
     read_back: LookUp | None = None,
     report: Report | None = None,
     sensitive: Sequence[str] = (),
+    prepare: Prepare | None = None,
 ) -> Callable[[Function], Action]:
     """Declare an async function ``(context, arguments)`` an action. Raises ConfigInvalid for what cannot work.
 
@@ -115,6 +118,9 @@ def action(
     none under the key; ``absent`` says whether that means that it was not done. ``read_back`` is asked the same once it
     seems done, and None means that it is not. ``report``: the result in a sentence. ``sensitive``: parameters whose
     values stay out of records for people.
+
+    ``prepare(context, arguments)`` looks, before anybody is asked, and gives the arguments as they are to be shown and
+    done, such as "all of it" as an amount; or refuses what would be refused anyway.
     """
 
     def declare(function: Function) -> Action:
@@ -140,6 +146,7 @@ def action(
             read_back=read_back,
             report=report,
             sensitive=frozenset(sensitive),
+            prepare=prepare,
         )
         check(made)
         return made

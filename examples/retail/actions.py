@@ -13,9 +13,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from agent_worker.actions import ActionContext, ActionFailed, ActionRefused, action
-from examples.retail import arguments as a
-from examples.retail import database, rules
-from examples.retail.database import Record, Records, Refused
+from . import arguments as a
+from . import database, rules
+from .database import Record, Records, Refused
 from schemas.messages import Address
 
 CHANNEL = "retail"

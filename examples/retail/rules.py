@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from examples.retail.database import Record, Records, Refused
+from .database import Record, Records, Refused
 
 REASONS = ("no longer needed", "ordered by mistake")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from examples.plantstore.shop.api import build_app
+from .api import build_app
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from agent_worker.actions import ActionContext, ActionRefused, above, action
 from agent_worker.actions.parsing import in_language
 from agent_worker.actions.proof import one_time_code
-from examples.plantstore.shop import client, door
+from . import client, door
 
 COLLEAGUE_ABOVE = 50
 """Euros, above which a colleague has to approve a refund."""
@@ -35,7 +35,8 @@ class OrderNumber(BaseModel):
 
 
 class Refund(OrderNumber):
-    amount: Decimal = Field(
+    amount: Decimal | None = Field(
+        default=None,
         gt=0,
         max_digits=8,
         decimal_places=2,
@@ -43,7 +44,10 @@ class Refund(OrderNumber):
         json_schema_extra={
             "titles": {"en": "Amount", "de": "Betrag"},
             "currency": "EUR",
-            "ask": {"en": "How much shall I refund, in euros?", "de": "Wie viel soll ich erstatten, in Euro?"},
+            "ask": {
+                "en": "How much shall I refund, in euros? All of it is an answer, too.",
+                "de": "Wie viel soll ich erstatten, in Euro? Auch der ganze Betrag geht.",
+            },
         },
     )
 
@@ -119,6 +123,16 @@ class Done(BaseModel):
     """What the shop answered."""
 
     facts: dict[str, Any]
+
+
+async def all_of_it(context: ActionContext, arguments: Refund) -> Refund:
+    """Without an amount, what is left of the payment: so that the customer says yes to a figure."""
+    if arguments.amount is not None:
+        return arguments
+    order = await client.read(await door.address(context), context, f"/orders/{arguments.order}")
+    if Decimal(order["refundable"]) <= 0:
+        raise ActionRefused(f"There is nothing to refund on order {arguments.order}.")
+    return arguments.model_copy(update={"amount": Decimal(order["refundable"])})
 
 
 LookUp = Callable[[ActionContext, Any], Awaitable[BaseModel | None]]
@@ -199,6 +213,7 @@ async def cancel_order(context: ActionContext, arguments: OrderNumber) -> Done:
     risk="write",
     title="Refund",
     approve=above("amount", COLLEAGUE_ABOVE),
+    prepare=all_of_it,
     per_contact_per_day=5,
     look_up=done_under_key,
     absent="not_done",
@@ -214,7 +229,8 @@ async def cancel_order(context: ActionContext, arguments: OrderNumber) -> Done:
 )  # fmt: skip
 async def refund_order(context: ActionContext, arguments: Refund) -> Done:
     """Pay back money of an order, in euros: a part, or all that was paid for it."""
-    return await _do(context, f"/orders/{arguments.order}/refunds", amount=f"{arguments.amount:.2f}")
+    amount = {} if arguments.amount is None else {"amount": f"{arguments.amount:.2f}"}
+    return await _do(context, f"/orders/{arguments.order}/refunds", **amount)
 
 
 @action(

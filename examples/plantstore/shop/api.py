@@ -21,10 +21,10 @@ from typing import Any
 
 from aiohttp import web
 
-from examples.plantstore.shop.faults import Faults, Handler
-from examples.plantstore.shop.outbox import Outbox
-from examples.plantstore.shop.rules import Refused
-from examples.plantstore.shop.store import Store
+from .faults import Faults, Handler
+from .outbox import Outbox
+from .rules import Refused
+from .store import Store
 
 STORE = web.AppKey("store", Store)
 OUTBOX = web.AppKey("outbox", Outbox)

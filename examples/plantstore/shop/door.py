@@ -7,7 +7,7 @@ import weakref
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent_worker.actions import ActionContext
+from agent_worker.actions import ActionContext, ActionFailed
 
 FOLDER = Path(__file__).parents[1] / ".parley" / "shop"
 _open: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Path, asyncio.Future[str]]] = (
@@ -24,14 +24,17 @@ async def address(context: ActionContext) -> str:
     shops = _open.setdefault(asyncio.get_running_loop(), {})
     if folder not in shops or (shops[folder].done() and shops[folder].exception() is not None):
         shops[folder] = asyncio.ensure_future(_opened(folder))
-    return await asyncio.shield(shops[folder])
+    try:
+        return await asyncio.shield(shops[folder])
+    except OSError as error:
+        raise ActionFailed("The shop is not open here.") from error
 
 
 async def _opened(folder: Path) -> str:
     """On a port of its own, for this machine alone, until the process ends."""
     from aiohttp import web
 
-    from examples.plantstore.shop.api import build_app
+    from .api import build_app
 
     runner = web.AppRunner(build_app(folder, lambda: datetime.now(UTC).date()), access_log=None)
     await runner.setup()

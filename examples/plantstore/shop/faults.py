@@ -9,7 +9,7 @@ from typing import Literal
 
 from aiohttp import web
 
-from examples.plantstore.shop.store import Store
+from .store import Store
 
 Fault = Literal["unavailable", "html", "silent_after", "error_after", "html_after", "forgets_key"]
 """``unavailable`` and ``html`` do nothing; the others do what they were asked, and then answer nothing for a minute, or

@@ -8,7 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from pathlib import Path
 
-from examples.plantstore.shop.rules import Refused
+from .rules import Refused
 
 PER_HOUR = 5
 """Mails to one address: nobody's letter box is to be filled by whoever knows an order number."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from examples.plantstore.shop.seed import ARRIVALS, VOUCHERS
+from .seed import ARRIVALS, VOUCHERS
 
 CHANGEABLE = frozenset({"Received", "Paid", "In preparation"})
 PAID = frozenset({"Paid", "In preparation", "Packing", "Shipped", "Delivered"})

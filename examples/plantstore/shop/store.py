@@ -12,9 +12,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
-from examples.plantstore.shop import rules
-from examples.plantstore.shop.rules import Order, Refused, money
-from examples.plantstore.shop.tables import opened
+from . import rules
+from .rules import Order, Refused, money
+from .tables import opened
 
 Answer = dict[str, Any]
 T = TypeVar("T")

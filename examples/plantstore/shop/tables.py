@@ -6,7 +6,7 @@ import sqlite3
 from datetime import date
 from pathlib import Path
 
-from examples.plantstore.shop.seed import statements
+from .seed import statements
 
 _TABLES = """
 CREATE TABLE customers (id TEXT PRIMARY KEY, email TEXT NOT NULL UNIQUE);
