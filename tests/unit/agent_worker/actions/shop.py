@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,7 @@ class Shop:
     till: Till
     worker: Worker
     model: Obeying
+    workers: list[Worker] = field(default_factory=list)
 
     async def say(self, name: str, text: str, **more: Any) -> None:
         await self.hear(self.world.said(name, text, **more))
@@ -210,7 +212,7 @@ class Shop:
 def another_worker(shop: Shop) -> Worker:
     """The same log and state, as another process has them."""
     world = shop.world
-    return Worker(
+    worker = Worker(
         bus=world.bus,
         state=world.state,
         knowledge=world.library,
@@ -219,13 +221,15 @@ def another_worker(shop: Shop) -> Worker:
         metrics=world.metrics,
         clock=world.clock,
     )
+    shop.workers.append(worker)
+    return worker
 
 
 def rules(till: Till, actions: Sequence[Action] = (refund, status, note), **more: Any) -> ActionRules:
     return ActionRules(actions={each.name: each for each in actions}, settings={"till": till.url}, **more)
 
 
-def http_rules(till: Till, **changes: Any) -> ActionRules:
+def http_rules(till: Till, *, absent: str = "unsure", **changes: Any) -> ActionRules:
     """The same refund, as an operator declares it."""
     declared: dict[str, Any] = {
         "description": "Pay money back for an order.",
@@ -233,7 +237,7 @@ def http_rules(till: Till, **changes: Any) -> ActionRules:
         "parameters": {"order": {"pattern": r"A-\d{4}"}, "amount": {"type": "amount", "least": 0.01}},
         "contact": {"mail": "email"},
         "timeout": 0.4,
-        "look_up": {"url": f"{till.url}/refunds/{{key}}"},
+        "look_up": {"url": f"{till.url}/refunds/{{key}}", "absent": absent},
     }
     return action_rules(TENANT, ActionSettings.model_validate({"http": {"refund": declared | changes}}))
 
@@ -247,8 +251,10 @@ async def open_shop(folder: Path, *, declared: bool = False, **more: Any) -> Asy
             await world.state.rebuild.restore_contact(contact)
             shop = Shop(world, till, world.worker, Obeying())
             shop.worker = another_worker(shop)
-            yield shop
-            await shop.worker.close()
+            try:
+                yield shop
+            finally:
+                await asyncio.gather(*(worker.close() for worker in shop.workers))
 
 
 ADDRESSES = [

@@ -209,8 +209,6 @@ async def test_fifty_workers_with_the_same_yes_do_it_once(shop: Shop) -> None:
     done = await asyncio.gather(
         *(worker.handle(lane) for worker, lane in zip(workers, lanes, strict=True)), return_exceptions=True
     )
-    for worker in workers:
-        await worker.close()
     await shop.hear(shop.yes(pending))
     assert shop.till.effects() == {"A-1001 12.50": 1}
     assert any(isinstance(each, Exception) for each in done)
