@@ -63,7 +63,7 @@ def _target(source: str) -> Any:
 
 
 def _from_file(path: Path) -> ModuleType:
-    """Beside an ``__init__.py`` it is a module of that package, and may import the others from it (``from . import``)."""
+    """Beside an ``__init__.py`` it is a module of that package, and may import the others from it."""
     folder = path.parent
     if not (folder / "__init__.py").exists():
         return _module(path)

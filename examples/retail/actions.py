@@ -13,10 +13,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from agent_worker.actions import ActionContext, ActionFailed, ActionRefused, action
+from schemas.messages import Address
+
 from . import arguments as a
 from . import database, rules
 from .database import Record, Records, Refused
-from schemas.messages import Address
 
 CHANNEL = "retail"
 """Addresses of this kind are customer numbers of the shop."""

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from agent_worker.actions import ActionContext, ActionRefused, above, action
 from agent_worker.actions.parsing import in_language
 from agent_worker.actions.proof import one_time_code
+
 from . import client, door
 
 COLLEAGUE_ABOVE = 50
