@@ -152,15 +152,14 @@ async def test_arguments_that_were_changed_behind_the_question_are_refused(shop:
     pending = await shop.ask()
     known = await shop.world.known()
     forged = pending.model_copy(update={"arguments": {**pending.arguments, "amount": "45.00"}})
+    memory = (await shop.memory()).model_copy(update={"confirmation": forged})
     begun = await shop.world.state.conversations.begin(known.id, known.origin, [], now=shop.world.clock())
     await shop.world.state.conversations.commit(
         known.id,
         token=begun.token,
         version=known.version,
         epoch=known.epoch,
-        facts=known.facts.model_copy(
-            update={"actions": (await shop.memory()).model_copy(update={"confirmation": forged})}
-        ),
+        facts=known.facts.model_copy(update={"actions": memory}),
         handled=[],
         outbox=[],
         now=shop.world.clock(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ from schemas.actions import ActionIntended
 from schemas.conversation import OwnerRequested
 from schemas.errors import BusUnavailable, Fenced
 from schemas.messages import OutboundMessage
+from schemas.ports import Record
 from tests.harness.till import Mood
 from tests.unit.agent_worker.actions.shop import Shop, another_worker, open_shop
-from tests.unit.agent_worker.world import LaneStub
+from tests.unit.agent_worker.world import LaneStub, until
 
 UNCLEAR = "I got no answer whether this went through. I am checking, and you will hear from me here."
 DONE = "Refund R-1 of 12.50 is on its way."
@@ -23,13 +25,11 @@ LOST = "I could not find out whether this went through. A colleague will check, 
 NOT_DONE = "That did not work, and nothing was changed."
 
 
-async def cut_off(shop: Shop, lane: LaneStub, *, at_effect: bool = True) -> None:
+async def cut_off(shop: Shop, lane: LaneStub) -> None:
     """The worker is gone in the middle of its call; somebody else gets the same records."""
     shop.till.pause = 30
     running = asyncio.create_task(shop.worker.handle(lane))
-    async with asyncio.timeout(5):
-        while at_effect and not shop.till.done:
-            await asyncio.sleep(0.005)
+    await until(lambda: bool(shop.till.done))
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
@@ -68,7 +68,9 @@ async def test_an_answer_that_says_no_is_the_last_word(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("absent", "told", "owner"), [("unsure", LOST, "queue"), ("not_done", NOT_DONE, "agent")], ids=["unsure", "not_done"]
+    ("absent", "told", "owner"),
+    [("unsure", LOST, "queue"), ("not_done", NOT_DONE, "agent")],
+    ids=["unsure", "not_done"],
 )
 async def test_what_cannot_be_found_goes_to_a_person_unless_that_proves_that_it_was_not_done(
     tmp_path: Path, absent: str, told: str, owner: str
@@ -163,9 +165,7 @@ async def test_an_outcome_that_comes_late_is_told_by_whoever_resolves(shop: Shop
     lane = await shop.world.lane(shop.yes(pending))
     shop.till.pause = 0.2
     slow = asyncio.create_task(shop.worker.handle(lane))
-    async with asyncio.timeout(5):
-        while not shop.till.done:
-            await asyncio.sleep(0.005)
+    await until(lambda: bool(shop.till.done))
     await another_worker(shop).handle(lane)
     assert await shop.last() == UNCLEAR
     with contextlib.suppress(Fenced):
@@ -176,29 +176,27 @@ async def test_an_outcome_that_comes_late_is_told_by_whoever_resolves(shop: Shop
     assert shop.till.asked["find"] == 0, "it was known"
 
 
+class Overtaken(LaneStub):
+    """Something arrives just when the turn begins to act."""
+
+    def on_arrival(self, call: Callable[[], None] | None) -> None:
+        super().on_arrival(call)
+        if self.more:
+            self._queue, self.more = self.more, []
+            self.arrived.set()
+
+    more: list[Record] = []
+
+
 async def test_a_message_that_arrives_before_the_first_write_is_read_first(shop: Shop) -> None:
     """Sealing: the yes is not acted upon while something newer from the contact waits."""
     pending = await shop.ask()
-    lane = await shop.world.lane(shop.yes(pending))
-    more = await shop.world.records(shop.world.said("wait", "wait!"))
-    lane.on_arrival = _arriving(lane, more)  # type: ignore[method-assign]
+    lane = Overtaken(await shop.world.records(shop.yes(pending)))
+    lane.more = await shop.world.records(shop.world.said("wait", "wait!"))
     await shop.worker.handle(lane)
     assert shop.till.done == []
     assert (await shop.pending()).id != pending.id
     assert not lane.left
-
-
-def _arriving(lane: LaneStub, more: list) -> object:  # type: ignore[type-arg]
-    told = []
-
-    def on_arrival(call: object) -> None:
-        lane._call = call  # type: ignore[assignment]
-        if not told:
-            told.append(1)
-            lane._queue.extend(more)
-            lane.arrived.set()
-
-    return on_arrival
 
 
 async def test_a_message_that_arrives_after_the_first_write_waits_for_the_next_turn(shop: Shop) -> None:
@@ -206,9 +204,7 @@ async def test_a_message_that_arrives_after_the_first_write_waits_for_the_next_t
     lane = await shop.world.lane(shop.yes(pending))
     shop.till.pause = 0.15
     running = asyncio.create_task(shop.worker.handle(lane))
-    async with asyncio.timeout(5):
-        while not shop.till.done:
-            await asyncio.sleep(0.005)
+    await until(lambda: bool(shop.till.done))
     lane.arrive(*await shop.world.records(shop.world.said("wait", "wait!")))
     await running
     assert await shop.last() == DONE
