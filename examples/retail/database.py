@@ -96,6 +96,12 @@ def contents(path: Path) -> dict[str, dict[str, Record]]:
         return found
 
 
+def effects(path: Path) -> int:
+    """How many writes were done."""
+    with closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute("SELECT count(*) FROM effects").fetchone()[0])
+
+
 @contextmanager
 def _transaction(path: Path) -> Iterator[Records]:
     """Raises FileNotFoundError: a path that was mistyped is no empty shop."""

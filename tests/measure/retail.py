@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import random
 import shutil
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from typing import Any
 import structlog
 
 from agent_worker.actions.registry import found
+from agent_worker.actions.wording import YES
 from agent_worker.knowledge.library import Library
 from agent_worker.models.registry import Emit, Models
 from agent_worker.settings import ActionRules, FoldRules, TenantRules, WorkerSettings
@@ -34,8 +36,8 @@ from infra.state.sqlite import open_sqlite_state
 from schemas import topics
 from schemas.envelope import Envelope, envelope
 from schemas.ids import event_id
-from schemas.messages import Address, Author, Choosing, InboundMessage, OutboundMessage
-from schemas.ports import Draft, Question, State
+from schemas.messages import Address, Author, Choosing, InboundMessage
+from schemas.ports import Draft, Question, Record, State
 from tests.unit.agent_worker.world import LaneStub
 
 TENANT, CHANNEL = "retail", "web"
@@ -64,6 +66,8 @@ class Script:
     refused: list[str] = field(default_factory=list)
 
     async def answer(self, question: Question, emit: Emit) -> Draft:
+        if not self.calls:
+            return Draft(text="Nothing to do.", answered=True)
         call = self.calls.pop(0)
         offer = next(offer for offer in question.offers if offer.name == call.name)
         result = await offer.call(call.arguments)
@@ -73,48 +77,69 @@ class Script:
 
 
 @dataclass
-class Stage:
-    """One worker over SQLite; each task is a conversation with a new contact, on fresh books."""
+class Talk:
+    """One contact's conversation. ``calls`` lets the model ask for something; ``says`` is the contact."""
 
-    bus: SqliteBus
-    state: State
-    worker: Worker
-    script: Script
-    settings: dict[str, Any]
+    stage: Stage
+    place: str
+    contact: str
+    conversation: str
     lines: int = 0
 
-    async def play(self, task: Task, books: Path) -> None:
-        """The contact says "go on" until all calls are made, and yes to each question."""
-        self.settings["database"] = str(books)
-        self.script.calls = list(task.calls)
-        self.script.refused.clear()
-        place = f"visitor-{task.id}-{self.lines}"
-        contact, conversation = await self.state.contacts.resolve(
-            TENANT, CHANNEL, "main", place, [Address(channel=CHANNEL, value=place)], now=datetime.now(UTC)
-        )
-        while self.script.calls:
-            said = await self._say(place, contact.id, conversation, "go on", None)
-            question = next((message for message in said if message.choices), None)
-            if question is not None:
-                yes = Choosing(in_reply_to=question.id, id=question.choices[0].id)
-                await self._say(place, contact.id, conversation, question.choices[0].label, yes)
+    async def calls(self, *calls: Call) -> None:
+        """The contact says "go on" until the calls are made, one a turn."""
+        self.stage.script.calls = list(calls)
+        while self.stage.script.calls:
+            await self.says("go on", None)
 
-    async def _say(
-        self, place: str, contact: str, conversation: str, text: str, choice: Choosing | None
-    ) -> list[OutboundMessage]:
+    async def yes(self) -> Choosing | None:
+        """The choice that agrees to what is asked at the moment."""
+        known = await self.stage.state.conversations.get(self.conversation)
+        memory = known.facts.actions if known is not None else None
+        if memory is None or memory.confirmation is None:
+            return None
+        return Choosing(in_reply_to=memory.confirmation.message_id, id=f"{YES}{memory.confirmation.id}")
+
+    async def says(self, text: str, choice: Choosing | None) -> None:
+        await self.stage.worker.handle(LaneStub(await self.records(self.message(text, choice))))
+
+    async def delivers(self, choice: Choosing | None, times: int, dice: random.Random) -> None:
+        """The same choice, told again and again: one message many times, and many messages; in batches, to two workers
+        at once, of which one may be told that the other was quicker."""
+        mine = [self.message("Yes, go ahead", choice) for _ in range(5)]
+        again = mine * (times // len(mine) - 1)
+        if dice.random() < 0.5:
+            dice.shuffle(again)
+        records = await self.records(*mine, *again)
+        while records:
+            batches = [records[:5], records[5:10]]
+            await asyncio.gather(
+                *(
+                    worker.handle(LaneStub(batch))
+                    for worker, batch in zip(self.stage.workers, batches, strict=True)
+                    if batch
+                ),
+                return_exceptions=True,
+            )
+            for batch in filter(None, batches):
+                # Whoever was told so begins again, as its lane would.
+                await self.stage.worker.handle(LaneStub(batch))
+            records = records[10:]
+
+    def message(self, text: str, choice: Choosing | None) -> Envelope:
         self.lines += 1
         now = datetime.now(UTC)
         message = InboundMessage(
-            id=event_id(TENANT, CHANNEL, "main", place, f"line-{self.lines}", "message"),
+            id=event_id(TENANT, CHANNEL, "main", self.place, f"line-{self.lines}", "message"),
             external_id=f"line-{self.lines}",
-            place=place,
-            contact_id=contact,
+            place=self.place,
+            contact_id=self.contact,
             author=Author(kind="contact"),
             text=text,
             choice=choice,
             sent_at=now,
         )
-        event = envelope(
+        return envelope(
             topics.MESSAGE_RECEIVED,
             message,
             id=message.id,
@@ -123,22 +148,49 @@ class Stage:
             tenant=TENANT,
             channel=CHANNEL,
             account="main",
-            conversation=conversation,
+            conversation=self.conversation,
         )
-        positions = await self.bus.append([event])
-        inbound = [
-            record
-            async for record in await self.bus.read(topics.inbound(CHANNEL))
-            if (record.partition, record.offset) in {(at.partition, at.offset) for at in positions}
+
+    async def records(self, *events: Envelope) -> list[Record]:
+        """Append for real; what a lane is given is what was appended."""
+        positions = await self.stage.bus.append(list(events))
+        now = int(datetime.now(UTC).timestamp() * 1000)
+        return [
+            Record(at.topic, at.partition, at.offset, self.conversation, now, event.headers(), event.data)
+            for at, event in zip(positions, events, strict=True)
         ]
-        await self.worker.handle(LaneStub(inbound))
-        sent = [
-            Envelope.from_wire(record.headers, record.value)
-            async for record in await self.bus.read(topics.outbound(CHANNEL))
-            if record.key == conversation
-        ]
-        messages = [each.payload(OutboundMessage) for each in sent if each.type == topics.MESSAGE_SEND]
-        return [each for each in messages if each.in_reply_to == message.id]
+
+
+@dataclass
+class Stage:
+    """Workers over SQLite; each task is a conversation with a new contact, on fresh books."""
+
+    bus: SqliteBus
+    state: State
+    workers: Sequence[Worker]
+    script: Script
+    settings: dict[str, Any]
+
+    @property
+    def worker(self) -> Worker:
+        return self.workers[0]
+
+    async def talk(self, name: str) -> Talk:
+        address = Address(channel=CHANNEL, value=name)
+        contact, conversation = await self.state.contacts.resolve(
+            TENANT, CHANNEL, "main", name, [address], now=datetime.now(UTC)
+        )
+        return Talk(self, name, contact.id, conversation)
+
+    async def play(self, task: Task, books: Path) -> None:
+        """The contact agrees to each question."""
+        self.settings["database"] = str(books)
+        self.script.refused.clear()
+        talk = await self.talk(f"task-{task.id}")
+        for call in task.calls:
+            await talk.calls(call)
+            if (yes := await talk.yes()) is not None:
+                await talk.says("Yes, go ahead", yes)
 
 
 @asynccontextmanager
@@ -158,19 +210,24 @@ async def stage_at(folder: Path) -> AsyncIterator[Stage]:
     library = Library(bus, state.heads, folder / "knowledge", clock=clock, answerable_above=lambda _tenant: 0.5)
     await library.start()
     script = Script()
-    worker = Worker(
-        bus=bus,
-        state=state,
-        knowledge=library,
-        models=Models({"local": script}),
-        settings=WorkerSettings(tenants={TENANT: rules}),
-        metrics=PrometheusMetrics(),
-        clock=clock,
-    )
+    metrics = PrometheusMetrics()
+    workers = [
+        Worker(
+            bus=bus,
+            state=state,
+            knowledge=library,
+            models=Models({"local": script}),
+            settings=WorkerSettings(tenants={TENANT: rules}),
+            metrics=metrics,
+            clock=clock,
+        )
+        for _ in range(2)
+    ]
     try:
-        yield Stage(bus, state, worker, script, settings)
+        yield Stage(bus, state, workers, script, settings)
     finally:
-        await worker.close()
+        for worker in workers:
+            await worker.close()
         await library.close()
         await state.close()
         await bus.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.measure.retail import Call, Task, introduced, replay, tasks_of
+from tests.measure.retail_attempts import attempt
 from tests.unit.examples.retail_books import BOOKS, FERN
 
 CANCEL = Call("cancel_pending_order", {"order_id": "#W0000001", "reason": "no longer needed"})
@@ -52,3 +53,10 @@ def test_the_data_is_read_as_it_is_published(tmp_path: Path) -> None:
     (tmp_path / "tasks_train.json").write_text(json.dumps([{"id": "1", "evaluation_criteria": {"actions": calls}}]))
     (tmp_path / "expected_train.json").write_text(json.dumps([{"task": "1", "changed": cancelled(), "actions": []}]))
     assert tasks_of(tmp_path, BOOKS) == [Task("1", [WHO, CANCEL], cancelled())]
+
+
+async def test_no_attempt_gets_through_that_was_not_agreed_to(tmp_path: Path) -> None:
+    """Rounds of every kind, on our own books."""
+    made = await attempt(BOOKS, tmp_path, 100, seed=3)
+    assert made.wrong == []
+    assert len(made.made) == 7
