@@ -160,9 +160,11 @@ def _wait(intake: Intake, event: Event, message: InboundMessage | None, now: dat
         return
     if is_history(event, now):
         intake.history += 1
-    else:
-        intake.waiting[message.id] = message
+        return
+    if message.id not in intake.waiting:
+        # Told a second time it is no later word.
         intake.latest = message.id
+    intake.waiting[message.id] = message
 
 
 async def _edited(

@@ -150,7 +150,7 @@ class Acting:
             parameters=action.model.model_json_schema(),
             risk=action.risk,
             examples=action.examples,
-            title=action.title,
+            title=action.titled(self._scope.locale),
             call=call,
         )
 

@@ -60,7 +60,7 @@ def summary(action: Action, arguments: Arguments, locale: str = "en") -> str:
         f"- {_title(fields[name], locale)}: {_shown(fields[name].shown(value, locale) if _single(value) else value)}"
         for name, value in arguments.items()
     ]
-    return "\n".join([f"**{action.title}**", *lines])
+    return "\n".join([f"**{action.titled(locale)}**", *lines])
 
 
 def masked(action: Action | None, arguments: Mapping[str, Any]) -> dict[str, str]:

@@ -6,14 +6,15 @@ import inspect
 import math
 import re
 import typing
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from agent_worker.actions.context import ActionContext
+from agent_worker.actions.parsing import in_language
 from schemas.errors import ConfigInvalid
 from schemas.messages import Assurance
 
@@ -83,6 +84,11 @@ class Action:
     report: Report | None
     sensitive: frozenset[str]
     prepare: Prepare | None = None
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+    def titled(self, locale: str) -> str:
+        """Its title in the contact's language, where it has one."""
+        return in_language(self.titles, locale) if self.titles else self.title
 
     @property
     def writes(self) -> bool:
@@ -107,6 +113,7 @@ def action(
     report: Report | None = None,
     sensitive: Sequence[str] = (),
     prepare: Prepare | None = None,
+    titles: Mapping[str, str] | None = None,
 ) -> Callable[[Function], Action]:
     """Declare an async function ``(context, arguments)`` an action. Raises ConfigInvalid for what cannot work.
 
@@ -120,7 +127,7 @@ def action(
     values stay out of records for people.
 
     ``prepare(context, arguments)`` looks, before anybody is asked, and gives the arguments as they are to be shown and
-    done, such as "all of it" as an amount; or refuses what would be refused anyway.
+    done, such as "all of it" as an amount; or refuses what would be refused anyway. ``titles``: by other languages.
     """
 
     def declare(function: Function) -> Action:
@@ -147,6 +154,7 @@ def action(
             report=report,
             sensitive=frozenset(sensitive),
             prepare=prepare,
+            titles={"en": title, **titles} if title and titles else {},
         )
         check(made)
         return made

@@ -178,6 +178,7 @@ def _status(context: ActionContext, _arguments: Any, result: Any) -> str:
 @action(
     risk="read",
     title="Order status",
+    titles={"de": "Stand der Bestellung"},
     report=_status,
     examples=[
         "Where is my order?", "What is the status of my order NP-10231?", "Has order NP-10231 been shipped yet?",
@@ -194,6 +195,7 @@ async def order_status(context: ActionContext, arguments: OrderNumber) -> Order:
 @action(
     risk="write",
     title="Cancel an order",
+    titles={"de": "Bestellung stornieren"},
     look_up=done_under_key,
     absent="not_done",
     report=_says(
@@ -213,6 +215,7 @@ async def cancel_order(context: ActionContext, arguments: OrderNumber) -> Done:
 @action(
     risk="write",
     title="Refund",
+    titles={"de": "Erstattung"},
     approve=above("amount", COLLEAGUE_ABOVE),
     prepare=all_of_it,
     per_contact_per_day=5,
@@ -237,6 +240,7 @@ async def refund_order(context: ActionContext, arguments: Refund) -> Done:
 @action(
     risk="write",
     title="Move a delivery",
+    titles={"de": "Lieferung verschieben"},
     look_up=done_under_key,
     absent="not_done",
     report=_says(
@@ -257,6 +261,7 @@ async def reschedule_delivery(context: ActionContext, arguments: NewDay) -> Done
     risk="write",
     needs="anonymous",
     title="Book a repotting appointment",
+    titles={"de": "Termin zum Umtopfen"},
     per_contact_per_day=3,
     look_up=done_under_key,
     absent="not_done",
@@ -277,6 +282,7 @@ async def book_repotting(context: ActionContext, arguments: Repotting) -> Done:
 @action(
     risk="write",
     title="Apply a voucher",
+    titles={"de": "Gutschein einlösen"},
     look_up=done_under_key,
     absent="not_done",
     report=_says(
@@ -296,6 +302,7 @@ async def apply_discount(context: ActionContext, arguments: Voucher) -> Done:
 @action(
     risk="write",
     title="Payment link",
+    titles={"de": "Link zum Bezahlen"},
     confirm=False,
     look_up=done_under_key,
     absent="not_done",
