@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from agent_worker.actions.spec import Action
 
@@ -71,6 +73,11 @@ class ActionRules:
     confirmation: float = 600.0
     approval: float = 86_400.0
     settle: float = 30.0
+    timezone: str = "UTC"
+
+    def today(self, now: datetime) -> date:
+        """The day on which the tenant is, by which "tomorrow" is reckoned."""
+        return now.astimezone(ZoneInfo(self.timezone)).date()
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ def action_rules(tenant: str, settings: ActionSettings) -> ActionRules:
             confirmation=settings.confirmation_minutes * 60,
             approval=settings.approval_hours * 3600,
             settle=settings.settle_seconds,
+            timezone=settings.timezone,
         )
     except ConfigInvalid as error:
         raise ConfigInvalid(f"tenants.{tenant}.actions: {error.message}", fix=error.fix) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date, datetime
 from typing import Any
 
 from agent_worker.actions import consent, wording
@@ -132,6 +133,9 @@ class Acting:
         )
 
     # ── what a model may ask for ─────────────────────────────────────────────────────────────────────────────────────
+
+    def today(self, now: datetime) -> date:
+        return self._scope.rules.today(now)
 
     def offers(self) -> list[Offer]:
         return [self._offer(action) for action in self._scope.rules.actions.values()]

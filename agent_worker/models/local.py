@@ -33,9 +33,10 @@ class LocalModel:
 
     async def answer(self, question: Question, emit: Emit) -> Draft:
         """Never raises ModelFailed; what the documents do not hold is declined."""
-        voice = in_language(self._settings.of(question.tenant).voice, question.locale)
+        rules, now = self._settings.of(question.tenant), self._clock()
+        voice = in_language(rules.voice, question.locale)
         phrase = set_phrase(question, voice, self.name)
-        talk = Talk(question, voice, self.name, self._clock())
+        talk = Talk(question, voice, self.name, now, rules.actions.today(now))
         if phrase is None and question.offers and (acted := await talk.reply()) is not None:
             return acted
         draft, pieces = (phrase, [phrase.text]) if phrase is not None else self._extracted(question, voice)

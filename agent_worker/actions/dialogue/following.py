@@ -15,4 +15,5 @@ async def followed(draft: Draft, acting: Acting, question: Question, voice: Voic
     memory = acting.effects.memory
     if memory.filling is None or memory.confirmation is not None or acting.effects.asked is not None:
         return draft
-    return acting.finish(await Talk(question, voice, draft.model, now).after(draft, memory.filling))
+    talk = Talk(question, voice, draft.model, now, acting.today(now))
+    return acting.finish(await talk.after(draft, memory.filling))

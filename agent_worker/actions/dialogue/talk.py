@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from agent_worker.actions.dialogue import hearing
@@ -34,12 +34,13 @@ _AND = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """``now`` also tells what "tomorrow" is."""
+    """``today`` is the day where the tenant is: it tells what "tomorrow" is."""
 
     question: Question
     voice: Voice
     model: str
     now: datetime
+    today: date
 
     async def reply(self) -> Draft | None:
         """None when it is for the documents to answer: nothing was asked of any action, or something on the way."""
@@ -102,7 +103,7 @@ class Talk:
         if len(text.split()) > 4:
             return None
         reads = [offer for offer in self.question.offers if offer.risk == "read" and offer.name != CHECK]
-        context = Context(self.now.date(), self._language(text))
+        context = Context(self.today, self._language(text))
         return next(
             (o for o in reads for one in self._fields(o) if one.kind == "identifier" and one.read(text, context)), None
         )
@@ -238,14 +239,14 @@ class Talk:
         return fields_of(offer.parameters, self._language(self.question.text))
 
     def _given(self, offer: Offer, text: str) -> dict[str, Any]:
-        return hearing.hear(text, self._fields(offer), "", Context(self.now.date(), self._language(text))).values
+        return hearing.hear(text, self._fields(offer), "", Context(self.today, self._language(text))).values
 
     def _language(self, text: str) -> str:
         before = self.question.filling.locale if self.question.filling is not None else ""
         return language_of(text, before or self.question.locale or self.voice.locale)
 
     def _context(self, filling: Filling) -> Context:
-        return Context(self.now.date(), filling.locale)
+        return Context(self.today, filling.locale)
 
     def _draft(self, text: str, filling: Filling | None, choices: Sequence[Choice] = ()) -> Draft:
         return Draft(text=text, answered=True, choices=list(choices), model=self.model, filling=filling)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -17,6 +17,7 @@ from agent_worker.actions.parsing.dates import shown as shown_date
 from agent_worker.actions.parsing.identifiers import emails, identifiers
 from agent_worker.actions.parsing.numerals import quantities
 from agent_worker.actions.parsing.options import free_text, options
+from agent_worker.settings import ActionRules
 
 MONDAY = date(2026, 11, 23)
 ORDER = r"^NP-\d{5}$"
@@ -271,3 +272,10 @@ def _fits(field: Field, value: object) -> bool:
             return isinstance(value, int) and value >= 0
         case _:
             return value in ("a", "b")
+
+
+def test_tomorrow_is_reckoned_where_the_tenant_is() -> None:
+    """Shortly before midnight in Greenwich the next day has begun in Berlin, and not in New York."""
+    late = datetime(2026, 11, 23, 23, 30, tzinfo=UTC)
+    days = {zone: ActionRules(timezone=zone).today(late) for zone in ("UTC", "Europe/Berlin", "America/New_York")}
+    assert [day.day for day in days.values()] == [23, 24, 23]
