@@ -113,8 +113,8 @@ class Talk:
         found = pick(text, self._pickable(text))
         if found is None or found.offer.name in (filling.action, CHECK):
             return None
-        shared = {one.name for one in self._fields(found.offer)} & filling.given.keys()
-        given = {name: filling.given[name] for name in shared}
+        told = {**(filling.then[0].given if filling.then else {}), **filling.given}
+        given = {one.name: told[one.name] for one in self._fields(found.offer) if one.name in told}
         return filling.model_copy(
             update={"action": found.offer.name, "given": given, "asked": "", "misunderstood": 0, "at": self.now}
         )
@@ -174,9 +174,8 @@ class Talk:
         result = await offer.call({name: value for name, value in filling.given.items() if value is not None})
         if result.outcome == "asked":
             return self._draft(result.say, filling.model_copy(update={"misunderstood": 0}), result.choices)
-        if offer.name == SEND and result.outcome == "succeeded":
-            check = filling.model_copy(update={"action": CHECK, "given": {}, "asked": "code", "misunderstood": 0})
-            return self._draft(self._told(result, offer, filling), check)
+        if offer.name == SEND:
+            return self._sent(result, offer, filling)
         if offer.name == CHECK and not result.facts.get("verified"):
             again = filling.model_copy(update={"given": {}, "asked": "code"}) if result.facts.get("left") else None
             return self._draft(self._told(result, offer, filling), again)
@@ -196,6 +195,14 @@ class Talk:
         update = {"given": given, "asked": one.name, "misunderstood": filling.misunderstood + 1}
         text = f"{say('unfit', filling.locale)} {question_for(one, filling.locale)}"
         return self._draft(text, filling.model_copy(update=update), choices_for(one, filling.locale))
+
+    def _sent(self, result: ActionResult, offer: Offer, filling: Filling) -> Draft:
+        """Of a mail in doubt the code may come, too."""
+        told = self._told(result, offer, filling)
+        if result.outcome not in ("succeeded", "unknown"):
+            return self._draft(told, None, [person_choice(self.voice)])
+        check = filling.model_copy(update={"action": CHECK, "given": {}, "asked": "code", "misunderstood": 0})
+        return self._draft(told, check)
 
     async def _verify(self, filling: Filling, offer: Offer) -> Draft:
         """First the proof, then what it is needed for."""

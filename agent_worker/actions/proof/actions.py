@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from agent_worker.actions.context import ActionContext
+from agent_worker.actions.failures import ActionRefused
 from agent_worker.actions.parsing import in_language
 from agent_worker.actions.proof import codes
 from agent_worker.actions.spec import Action, action
@@ -84,9 +85,14 @@ def one_time_code(
         found = await address_of(context, given)
         address = Address(channel="email", value=found, assurance="verified") if found else None
         code, pending = await codes.issue(address, context.now)
+        before = context.code
         context.remember(pending)
-        if found:
-            await send(context, found, in_language(_MAIL, context.locale).format(code=code))
+        try:
+            if found:
+                await send(context, found, in_language(_MAIL, context.locale).format(code=code))
+        except ActionRefused:
+            # An address that has had enough mails looks like none at all, and its last code stays good.
+            context.remember(before)
         return CodeSent()
 
     send_code.__annotations__ = {"context": ActionContext, "given": arguments, "return": CodeSent}
