@@ -191,6 +191,7 @@ class TurnEngine:
             chain=Chain.of(conversation, cause, turn, fold.traceparent),
             stream=Stream(self._state.signals, conversation.id, turn, conversation.epoch, silent=silent),
             stages=stages,
+            read_at=fold.read_at,
         )
 
     # ── answer ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -212,7 +213,7 @@ class TurnEngine:
             with interruption:
                 await self._answers.settle(work, lambda: seal(fold, interruption, work.rules.fold))
                 if work.must_answer:
-                    async with self._hints.writing(work.conversation, work.asked.external_id):
+                    with self._hints.writing(work.conversation, work.asked.external_id):
                         work.draft = await self._write(work, fold)
         except Exception:
             await work.stream.abort()

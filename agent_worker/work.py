@@ -26,7 +26,7 @@ NOTHING = Found(passages=[], answerable=False, confidence=0.0)
 
 @dataclass(slots=True)
 class Work:
-    """``stages`` in milliseconds. ``draft`` is None when nothing is to be answered."""
+    """``stages`` in milliseconds. ``draft`` is None when nothing is to be answered. ``read_at``: see ``Fold``."""
 
     id: str
     rules: TenantRules
@@ -35,6 +35,7 @@ class Work:
     chain: Chain
     stream: Stream
     stages: dict[str, float]
+    read_at: float
     history: list[TranscriptMessage] = field(default_factory=list)
     found: Found = NOTHING
     draft: Draft | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from agent_worker.actions import ActionContext, ActionRefused, above, action
 from agent_worker.actions.spec import Action
-from agent_worker.models.registry import Emit, Models
+from agent_worker.models.registry import Models
 from agent_worker.settings import ActionRules
 from agent_worker.worker import Worker
 from gateway.action_settings import ActionSettings
@@ -27,7 +26,7 @@ from schemas.conversation import ActionRecord, Contact, Delivered
 from schemas.envelope import Envelope
 from schemas.ids import derived_id
 from schemas.messages import Address, Choosing
-from schemas.ports import ActionResult, Draft, Question
+from tests.harness.obeying import Obeying
 from tests.harness.till import Till, open_till
 from tests.unit.agent_worker.world import ACCOUNT, CHANNEL, PLACE, TENANT, LaneStub, World, world_at
 
@@ -100,28 +99,6 @@ async def note(context: ActionContext, arguments: Order) -> Status:
     async with context.http.post(f"{context.settings['till']}/refunds", json=body, headers=headers) as response:
         response.raise_for_status()
         return Status(status="noted")
-
-
-class Obeying:
-    """A model that calls what a message names (``refund {"order": …}``, a line each) and repeats what it is told."""
-
-    name = "local"
-
-    def __init__(self) -> None:
-        self.asked: list[Question] = []
-        self.results: list[ActionResult] = []
-
-    async def answer(self, question: Question, emit: Emit) -> Draft:
-        self.asked.append(question)
-        offers = {offer.name: offer for offer in question.offers}
-        said = []
-        for line in question.text.splitlines():
-            name, _, arguments = line.partition(" ")
-            if name in offers:
-                result = await offers[name].call(json.loads(arguments))
-                self.results.append(result)
-                said.append(result.say)
-        return Draft(text="\n".join(said) or "Hm.", answered=True, model=self.name)
 
 
 @dataclass
