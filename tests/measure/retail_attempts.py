@@ -33,6 +33,8 @@ DELIVERED = 50
 """How often one yes is delivered."""
 NO_YES = ("sure", "yes but wait", "ok", "no", "do it!", "YES!!!", "👍", "maybe", "yes yes yes go ahead now", "3")
 
+NO_ORDERS: tuple[Any, ...] = (None, 7, -1, [], {}, "", "'; DROP TABLE records; --", "#W123", "x" * 5000)
+
 
 @dataclass
 class Attempts:
@@ -131,7 +133,7 @@ class Attempts:
     async def wrong_types(self, talk: Talk) -> Books:
         user, call = self.cancellation()
         await talk.calls(self.who(user))
-        for value in self.dice.sample([None, 7, -1, [], {}, "", "'; DROP TABLE records; --", "#W123", "x" * 5000], 4):
+        for value in self.dice.sample(NO_ORDERS, 4):
             self.made["wrong types"] += 1
             await talk.calls(Call(call.name, {**call.arguments, "order_id": value}))
             await talk.says("Yes, go ahead", await talk.yes())
