@@ -55,7 +55,7 @@ def digest(action: str, arguments: Arguments) -> str:
 
 def summary(action: Action, arguments: Arguments, locale: str = "en") -> str:
     """All that will be done, for whoever is to say yes: nothing is left out."""
-    fields = {each.name: each for each in fields_of(action.model.model_json_schema(), locale)}
+    fields = {each.name: each for each in fields_of(action.parameters, locale)}
     lines = [
         f"- {_title(fields[name], locale)}: {_shown(fields[name].shown(value, locale) if _single(value) else value)}"
         for name, value in arguments.items()

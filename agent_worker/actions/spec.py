@@ -9,6 +9,7 @@ import typing
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -61,6 +62,12 @@ def number(value: Any) -> Decimal | None:
     return found if math.isfinite(found) else None
 
 
+@lru_cache(maxsize=1024)
+def _schema(model: type[BaseModel]) -> Mapping[str, Any]:
+    """Made once: it takes longer than all else that a turn does with an action it does not need."""
+    return model.model_json_schema()
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """One declared action: see ``action`` for what the fields mean."""
@@ -89,6 +96,11 @@ class Action:
     def titled(self, locale: str) -> str:
         """Its title in the contact's language, where it has one."""
         return in_language(self.titles, locale) if self.titles else self.title
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The JSON schema of its arguments."""
+        return _schema(self.model)
 
     @property
     def writes(self) -> bool:

@@ -39,6 +39,8 @@ _ASKED = (
     r"how|what|why|which|who|whose|when|until when|up to when|where|do|does|did|is|are|will|should|may|if|"
     r"wie|was|warum|wieso|welche\w*|wer|wann|wo|gibt es|darf|muss|falls|wenn"
 )
+_MOST = 1_000
+"""Characters that are looked at."""
 _QUESTION = re.compile(
     rf"(?:^|[.,;:!?]\s)\W*(?:(?:hi|hello|hey|hallo|guten tag|sorry|and|also|so|und|ok(?:ay)?|bis|until|up to)\b\W*)*"
     rf"(?:{_ASKED})\b",
@@ -83,6 +85,7 @@ class Pick:
 
 def pick(text: str, offers: Sequence[Offer]) -> Pick | None:
     """The action that ``text`` asks for; None when none comes near enough."""
+    text = text[:_MOST]
     best = max((_pick(text, offer, offers) for offer in offers), key=lambda each: each.score, default=None)
     return best if best is not None and best.meant else None
 

@@ -21,6 +21,8 @@ from schemas.actions import Filling, Waiting
 from schemas.messages import Choice
 from schemas.ports import ActionResult, Draft, Offer, Question
 
+LONGEST = 2_000
+"""Characters of a message that are read for what it wants of an action."""
 PATIENCE = 2
 """Misunderstandings of one parameter; after one more a person is offered."""
 FORGOTTEN = timedelta(minutes=30)
@@ -45,7 +47,7 @@ class Talk:
     async def reply(self) -> Draft | None:
         """None when it is for the documents to answer: nothing was asked of any action, or something on the way."""
         filling = self.filling
-        text = self.question.text
+        text = self.question.text[:LONGEST]
         if filling is None:
             return await self._begin(text)
         if hearing.leaves(text):
