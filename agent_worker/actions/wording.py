@@ -43,7 +43,11 @@ def told(action: Action, outcome: Outcome, arguments: BaseModel | None, context:
 def plain_outcome(outcome: Outcome, voice: Voice) -> str:
     """What can be said of an outcome without knowing the action."""
     if outcome.outcome == "refused":
-        said = {"needs_identity": voice.needs_identity, "limit_reached": voice.limit_reached}
+        said = {
+            "needs_identity": voice.needs_identity,
+            "limit_reached": voice.limit_reached,
+            "in_doubt": voice.still_unclear,
+        }
         return said.get(outcome.refused, joined(voice.refused, outcome.say, by=" "))
     said = {"succeeded": voice.done, "unknown": voice.unclear}
     return said.get(outcome.outcome, joined(voice.not_done, outcome.say, by=" "))

@@ -210,6 +210,25 @@ async def test_a_worker_cut_off_after_a_colleagues_yes_does_not_repeat_it_either
     assert shop.till.asked["pay"] == 1
 
 
+@pytest.mark.parametrize("amount", ["12.50", "12.5"])
+async def test_while_it_is_in_doubt_the_same_is_not_done_under_another_yes(shop: Shop, amount: str) -> None:
+    """A contact who hears nothing asks again; with another amount it is another refund."""
+    pending = await shop.ask()
+    shop.till.moods, shop.till.forgets, shop.till.honours = ["slow_after"], True, False
+    await shop.hear(shop.yes(pending))
+    await shop.say("again", f'refund {{"order": "A-1001", "amount": "{amount}"}}')
+    assert await shop.last() == "It is not known yet whether that went through before, so I do not do it again now."
+    assert shop.model.results[-1].reason == "in_doubt"
+    assert (await shop.memory()).confirmation is None
+    shop.world.clock.advance(seconds=31)
+    await shop.resolve()
+    await shop.hear(shop.world.owner_asked("agent", 1, "back"))
+    await shop.say("after", f'refund {{"order": "A-1001", "amount": "{amount}"}}')
+    assert shop.model.results[-1].reason == "in_doubt", "a person has to find out"
+    await shop.hear(shop.yes(await shop.ask("7.00", name="other"), "yes-other"))
+    assert shop.till.effects() == {"A-1001 12.50": 1, "A-1001 7.00": 1}
+
+
 class Overtaken(LaneStub):
     """Something arrives just when the turn begins to act."""
 
