@@ -95,6 +95,11 @@ class Work:
             self.chain.send(said_by_person(event, message, self.conversation, now), now)
             for event, message in self.intake.said
         ]
+        answered = self.intake.answered
+        if self.draft is not None:
+            for message in self.intake.waiting.values():
+                answered.answer(message.sent_at)
+        self.facts = self.facts.model_copy(update={"heard_at": answered.heard, "answered_at": answered.until})
         replies = [*self._notices(now), *([self._reply(self.draft, now)] if self.draft is not None else [])]
         self.outbox += [self.chain.send(reply, now) for reply in replies]
         if self.effects is not None:
