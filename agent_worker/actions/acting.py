@@ -151,7 +151,7 @@ class Acting:
         return Offer(
             name=action.name,
             description=action.description,
-            parameters=action.model.model_json_schema(),
+            parameters=action.parameters,
             risk=action.risk,
             examples=action.examples,
             title=action.title,

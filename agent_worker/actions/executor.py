@@ -203,6 +203,11 @@ async def _call(action: Action, context: ActionContext, arguments: BaseModel) ->
             result: BaseModel | None = await action.run(context, arguments)
             if action.read_back is not None:
                 result = await action.read_back(context, arguments)
+        if result is None:
+            return Outcome(
+                "unknown", context.key, reason="there is no answer, or it was not there when it was read back"
+            )
+        return Outcome("succeeded", context.key, facts_of(result), result=result)
     except ActionRefused as error:
         return Outcome("refused", context.key, reason=error.reason, refused="turned_down", say=error.reason)
     except ActionFailed as error:
@@ -210,9 +215,6 @@ async def _call(action: Action, context: ActionContext, arguments: BaseModel) ->
     except Exception as error:
         log.warning("action_unclear", action=action.name, key=context.key, error=type(error).__name__)
         return Outcome("unknown", context.key, reason=_why(error))
-    if result is None:
-        return Outcome("unknown", context.key, reason="it was not there when it was read back")
-    return Outcome("succeeded", context.key, facts_of(result), result=result)
 
 
 def facts_of(result: BaseModel) -> dict[str, JsonValue]:

@@ -9,9 +9,10 @@ import typing
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, PydanticUserError
 
 from agent_worker.actions.context import ActionContext
 from schemas.errors import ConfigInvalid
@@ -83,8 +84,18 @@ class Action:
     sensitive: frozenset[str]
 
     @property
+    def parameters(self) -> dict[str, Any]:
+        """As JSON schema; made once, and not to be changed."""
+        return _schema(self.model)
+
+    @property
     def writes(self) -> bool:
         return self.risk == "write"
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
 def action(
@@ -149,6 +160,12 @@ def action(
 
 def check(made: Action) -> None:
     """Raises ConfigInvalid."""
+    try:
+        _schema(made.model)
+    except PydanticUserError as error:
+        raise ConfigInvalid(
+            f"action {made.name!r}: {made.model.__name__} cannot be told to a model: {error}"
+        ) from error
     fields = frozenset(made.model.model_fields)
     limits = [limit for limit in (made.confirm, made.approve) if isinstance(limit, Above)]
     problems = {

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agent_worker.actions import ActionContext
 from schemas import topics
 from schemas.actions import ActionIntended
 from schemas.conversation import OwnerRequested
@@ -16,7 +19,7 @@ from schemas.errors import BusUnavailable, Fenced
 from schemas.messages import OutboundMessage
 from schemas.ports import Record
 from tests.harness.till import Mood
-from tests.unit.agent_worker.actions.shop import Shop, another_worker, open_shop
+from tests.unit.agent_worker.actions.shop import Shop, another_worker, open_shop, refund
 from tests.unit.agent_worker.world import LaneStub, until
 
 UNCLEAR = "I got no answer whether this went through. I am checking, and you will hear from me here."
@@ -227,6 +230,30 @@ async def test_while_it_is_in_doubt_the_same_is_not_done_under_another_yes(shop:
     assert shop.model.results[-1].reason == "in_doubt", "a person has to find out"
     await shop.hear(shop.yes(await shop.ask("7.00", name="other"), "yes-other"))
     assert shop.till.effects() == {"A-1001 12.50": 1, "A-1001 7.00": 1}
+
+
+def _no_report(_context: object, _arguments: object, _result: object) -> str:
+    raise KeyError("a mistake in the sentence")
+
+
+async def test_a_report_that_fails_does_not_undo_what_was_done(tmp_path: Path) -> None:
+    async with open_shop(tmp_path, actions=[replace(refund, report=_no_report)]) as shop:
+        await shop.hear(shop.yes(await shop.ask()))
+        assert await shop.last() == "Done.\n\n- Refund: R-1\n- Amount: 12.50"
+
+
+async def _no_model(context: ActionContext, arguments: Any) -> Any:
+    await refund.run(context, arguments)
+    return {"refund": "R-1"}
+
+
+async def test_an_answer_that_is_no_model_is_not_clear(tmp_path: Path) -> None:
+    async with open_shop(tmp_path, actions=[replace(refund, run=_no_model)]) as shop:
+        await shop.hear(shop.yes(await shop.ask()))
+        assert await shop.last() == UNCLEAR
+        shop.world.clock.advance(seconds=31)
+        await shop.resolve()
+        assert await shop.last() == DONE
 
 
 class Overtaken(LaneStub):
