@@ -30,13 +30,16 @@ class Answers:
         self._monotonic = monotonic
 
     async def settle(self, work: Work, seal: Seal) -> None:
-        """Begin to act: on what others said about actions."""
+        """Begin to act: on what others said about actions, or did not say in time."""
         if not work.rules.actions.actions and not work.intake.settling:
             return
         acting = work.acting = self._actions.acting(_scope(work, seal))
+        acting.expire()
         with Stage(work.stages, "act", self._monotonic):
             for word in work.intake.settling:
                 await (acting.resolved(word) if isinstance(word, ActionResolved) else acting.decided(word))
+            if not work.must_answer:
+                await acting.tell_begun(work.intake.handled)
 
     async def write(self, work: Work, emit: Emit) -> Draft:
         """``emit`` shows a whole sentence. Raises ModelFailed when nothing could answer."""

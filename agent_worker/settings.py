@@ -55,6 +55,7 @@ class Voice:
     refused: str = "I cannot do that."
     not_done: str = "That did not work, and nothing was changed."
     unclear: str = "I got no answer whether this went through. I am checking, and you will hear from me here."
+    still_unclear: str = "It is not known yet whether that went through before, so I do not do it again now."
     unclear_still: str = "I could not find out whether this went through. A colleague will check, and tell you here."
     needs_identity: str = "For this I must be sure who you are."
     limit_reached: str = "That is more often than I may do it in a day. A colleague can help."
@@ -78,6 +79,11 @@ class ActionRules:
     def today(self, now: datetime) -> date:
         """The day on which the tenant is, by which "tomorrow" is reckoned."""
         return now.astimezone(ZoneInfo(self.timezone)).date()
+
+    @property
+    def writing(self) -> bool:
+        """Whether any of them changes something."""
+        return any(action.writes for action in self.actions.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,7 +198,7 @@ class TurnEngine:
 
     async def _answer(self, work: Work, fold: Fold) -> bool:
         """False when more messages arrived and the turn is to start again with them."""
-        if not work.must_act:
+        if not work.must_act(self._clock()):
             return True
         if fold.batch.arrived.is_set() and fold.may_restart(work.rules.fold):
             return False

@@ -68,10 +68,13 @@ class Work:
     def must_answer(self) -> bool:
         return bool(self.intake.waiting) and self.conversation.owner == "agent"
 
-    @property
-    def must_act(self) -> bool:
+    def must_act(self, now: datetime) -> bool:
         """Whether there is anything to do but to take note."""
-        return self.must_answer or bool(self.intake.settling)
+        memory = self.conversation.facts.actions
+        expired = memory is not None and any(approval.expires_at <= now for approval in memory.approvals)
+        # Where people have taken over, an earlier attempt may have begun something that nobody was told of.
+        told = bool(self.intake.waiting) and self.rules.actions.writing
+        return self.must_answer or told or bool(self.intake.settling) or expired
 
     @property
     def effects(self) -> Effects | None:
@@ -106,6 +109,11 @@ class Work:
             self.chain.send(said_by_person(event, message, self.conversation, now), now)
             for event, message in self.intake.said
         ]
+        answered = self.intake.answered
+        if self.draft is not None:
+            for message in self.intake.waiting.values():
+                answered.answer(message.sent_at)
+        self.facts = self.facts.model_copy(update={"heard_at": answered.heard, "answered_at": answered.until})
         replies = [*self._notices(now), *([self._reply(self.draft, now)] if self.draft is not None else [])]
         self.outbox += [self.chain.send(reply, now) for reply in replies]
         if self.effects is not None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from schemas.messages import Address, WireModel, empty
+from schemas.messages import Address, Choice, WireModel, empty
 
 ActionOutcome = Literal["succeeded", "failed", "refused", "unknown"]
 """``failed``: certainly not done. ``refused``: not even tried, or turned down by whoever would have done it.
@@ -17,7 +17,7 @@ Arguments = dict[str, JsonValue]
 
 class PendingConfirmation(WireModel):
     """An action waiting for the contact's yes; bound to exactly these arguments (``digest`` is their hash), to the
-    contact, to the message ``message_id`` that asked, and to the owner epoch."""
+    contact, to the message ``message_id`` that asked, and to the owner epoch. ``choices``: as they were shown."""
 
     id: str
     action: str
@@ -27,6 +27,7 @@ class PendingConfirmation(WireModel):
     message_id: str
     turn_id: str
     epoch: int = 0
+    choices: list[Choice] = empty()
     asked_at: datetime
     expires_at: datetime
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 from agent_worker.actions import consent, wording
 from agent_worker.actions.asking import ask_contact
@@ -50,16 +50,21 @@ class Acting:
     async def resume(self, handled: Sequence[str]) -> Draft | None:
         """What an earlier attempt at this turn has begun is told, and nothing is begun beside it. A draft when that is
         all that the turn is about."""
-        if not any(action.writes for action in self._scope.rules.actions.values()):
-            return None
-        authorities = {*handled, *([self._question.id] if self._question else [])}
-        entries = await self._journal.under(self._scope.conversation.id, authorities)
+        entries = await self._begun(handled)
         told = [await self._resumed(entry) for entry in entries]
         self._interrupted = bool(entries)
         if entries and {entry.intended.turn_id for entry in entries} == {self._scope.turn_id}:
             return _draft(wording.joined(*(notice.text for notice in told)))
         self.effects.notices += told
         return None
+
+    async def tell_begun(self, handled: Sequence[str]) -> None:
+        """The same, where people have taken the conversation over meanwhile and nothing else is answered."""
+        self.effects.notices += [await self._resumed(entry) for entry in await self._begun(handled)]
+
+    async def _begun(self, handled: Sequence[str]) -> list[JournalEntry]:
+        authorities = {*handled, *([self._question.id] if self._question else [])}
+        return await self._journal.under(self._scope.conversation.id, authorities) if self._scope.rules.writing else []
 
     async def _resumed(self, entry: JournalEntry) -> Notice:
         pending = self.effects.memory.confirmation
@@ -77,7 +82,6 @@ class Acting:
             latest=latest,
             last_turn=scope.conversation.facts.last_turn_id,
             epoch=scope.conversation.epoch,
-            voice=scope.voice,
         )
         if self._interrupted:
             return self._only_told(reading, waiting)
@@ -180,22 +184,34 @@ class Acting:
         approval = next((each for each in self.effects.memory.approvals if each.id == word.approval_id), None)
         if approval is None:
             return
-        self.effects.remember(approvals=[each for each in self.effects.memory.approvals if each is not approval])
-        self.effects.hand_back = True
-        if approval.expires_at <= self._clock() or word.decision == "deny":
-            self._not_approved(approval, word)
+        if word.decision == "deny":
+            self._not_approved(approval, "denied", word.reason)
             return
+        self._close_approval(approval)
         result = await self._performer.allowed(
             approval.action, approval.arguments, approval.digest, approval.contact_id, approval.id, approved=True
         )
         self.effects.notices.append(Notice(approval.id, result.say))
 
-    def _not_approved(self, approval: PendingApproval, word: ApprovalDecided) -> None:
-        denied, voice = word.decision == "deny", self._scope.voice
-        action = self._scope.rules.actions.get(approval.action)
-        refused = Outcome("refused", refused="denied" if denied else "expired", reason=word.reason)
-        self.effects.note(approval.action, action, approval.arguments, refused)
-        self.effects.notices.append(Notice(approval.id, voice.approval_denied if denied else voice.approval_expired))
+    def expire(self) -> None:
+        """Nobody has decided in time."""
+        for approval in self.effects.memory.approvals:
+            if approval.expires_at <= self._clock():
+                self._not_approved(approval, "expired")
+
+    def _not_approved(self, approval: PendingApproval, refusal: Literal["denied", "expired"], reason: str = "") -> None:
+        self._close_approval(approval)
+        action, voice = self._scope.rules.actions.get(approval.action), self._scope.voice
+        self.effects.note(
+            approval.action, action, approval.arguments, Outcome("refused", refused=refusal, reason=reason)
+        )
+        text = voice.approval_denied if refusal == "denied" else voice.approval_expired
+        self.effects.notices.append(Notice(approval.id, text))
+
+    def _close_approval(self, approval: PendingApproval) -> None:
+        """It can be decided once."""
+        self.effects.remember(approvals=[each for each in self.effects.memory.approvals if each.id != approval.id])
+        self.effects.hand_back = True
 
     async def resolved(self, word: ActionResolved) -> None:
         """What was in doubt is known by now, or given up on."""

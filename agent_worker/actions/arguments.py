@@ -16,6 +16,8 @@ from schemas.actions import Arguments
 
 LONGEST = 200
 """Characters of one value in a record."""
+LARGEST = 20_000
+"""Characters of all arguments together: they are kept in the conversation's state."""
 HIDDEN = "•••"
 _CARD = re.compile(r"\b\d(?:[ -]?\d){12,18}\b")
 _MAIL = re.compile(r"([\w.+-])[\w.+-]*@")
@@ -33,10 +35,21 @@ def read(action: Action, raw: Mapping[str, Any]) -> BaseModel:
     """Raises Unreadable. What the action has no parameter for is left out."""
     known = {name: value for name, value in raw.items() if name in action.model.model_fields}
     try:
-        return action.model.model_validate(known)
+        arguments = action.model.model_validate(known)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False, include_context=False)
         raise Unreadable({".".join(map(str, one["loc"])) or "arguments": one["msg"] for one in details}) from None
+    if len(canonical(plain(arguments))) > LARGEST:
+        raise Unreadable({"arguments": f"more than {LARGEST} characters"})
+    return arguments
+
+
+def is_same(action: Action, given: Arguments, arguments: BaseModel) -> bool:
+    """As values: 12.5 is 12.50."""
+    try:
+        return read(action, given) == arguments
+    except Unreadable:
+        return False
 
 
 def plain(arguments: BaseModel) -> Arguments:

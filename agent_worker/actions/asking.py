@@ -29,8 +29,9 @@ def ask_contact(
 ) -> ActionResult:
     """A question takes the place of an earlier one, whose choices then mean nothing any more."""
     digest = args.digest(action.name, given)
+    id_ = ids.derived_id(scope.turn_id, f"confirm-{digest}")
     pending = PendingConfirmation(
-        id=ids.derived_id(scope.turn_id, f"confirm-{digest}"),
+        id=id_,
         action=action.name,
         arguments=given,
         digest=digest,
@@ -38,6 +39,7 @@ def ask_contact(
         message_id=ids.reply_id(scope.turn_id, 0),
         turn_id=scope.turn_id,
         epoch=scope.conversation.epoch,
+        choices=wording.choices_of(id_, scope.voice),
         asked_at=now,
         expires_at=now + timedelta(seconds=scope.rules.confirmation),
     )
@@ -46,7 +48,7 @@ def ask_contact(
         action=action.name,
         outcome="asked",
         say=wording.question(action, pending, scope.voice, locale=scope.locale, before=before),
-        choices=wording.choices_of(pending.id, scope.voice),
+        choices=pending.choices,
     )
     return effects.asked
 

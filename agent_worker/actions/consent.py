@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from agent_worker.actions.wording import NO, YES, choices_of
-from agent_worker.settings import Voice
+from agent_worker.actions.wording import NO, YES
 from schemas.actions import PendingConfirmation
 from schemas.choosing import chosen
 from schemas.messages import InboundMessage
@@ -32,11 +31,10 @@ def read(
     latest: str,
     last_turn: str,
     epoch: int,
-    voice: Voice,
 ) -> Reading:
     """What the messages of a turn say to the question that is open. ``latest``: the message that the contact has
     written, edited or deleted last; ``last_turn``: the turn before this one."""
-    said = [_said(message, pending, last_turn, epoch, voice) for message in waiting]
+    said = [_said(message, pending, last_turn, epoch) for message in waiting]
     last = said[-1] if said and waiting[-1].id == latest else ""
     if last in ("no", "gone"):
         return Reading(last, _those(waiting, said, last))
@@ -49,9 +47,7 @@ def _those(waiting: Sequence[InboundMessage], said: Sequence[Answer], answer: An
     return frozenset(message.id for message, word in zip(waiting, said, strict=True) if word == answer)
 
 
-def _said(
-    message: InboundMessage, pending: PendingConfirmation | None, last_turn: str, epoch: int, voice: Voice
-) -> Answer:
+def _said(message: InboundMessage, pending: PendingConfirmation | None, last_turn: str, epoch: int) -> Answer:
     picked = message.choice.id if message.choice else ""
     open_ = pending if pending is not None and _fits(message, pending, epoch) else None
     if picked.startswith((YES, NO)):
@@ -59,7 +55,7 @@ def _said(
         return ours.get(picked, "gone")  # type: ignore[return-value]
     if picked or open_ is None or open_.turn_id != last_turn:
         return ""
-    meant = chosen(message.text, choices_of(open_.id, voice))
+    meant = chosen(message.text, open_.choices)
     return "" if meant is None else "yes" if meant.id.startswith(YES) else "no"
 
 

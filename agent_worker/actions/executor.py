@@ -12,7 +12,7 @@ import aiohttp
 import structlog
 from pydantic import BaseModel, JsonValue
 
-from agent_worker.actions.arguments import canonical, plain
+from agent_worker.actions.arguments import canonical, is_same, plain
 from agent_worker.actions.context import ActionContext, Identity
 from agent_worker.actions.failures import ActionFailed, ActionRefused
 from agent_worker.actions.policy import Refusal
@@ -123,6 +123,8 @@ class Executor:
         await scope.seal()
         given = plain(arguments)
         key = _key(scope, action, given, authority)
+        if await self.in_doubt(scope, action, arguments, but=key):
+            return Outcome("refused", key, refused="in_doubt")
         if not await self._admitted(scope, action, who, key):
             return Outcome("refused", key, refused="limit_reached")
         now = self._clock()
@@ -150,6 +152,14 @@ class Executor:
         crashpoints.reach("worker.after_action")
         await self.settle(scope, settled_of(outcome, intended, self._clock()))
         return outcome
+
+    async def in_doubt(self, scope: Scope, action: Action, arguments: BaseModel, *, but: str = "") -> bool:
+        """Whether nobody knows if the very same was done before: doing it again might be once too often."""
+        for entry in await self._journal.in_doubt(scope.conversation.id):
+            same = entry.intended.action == action.name and entry.intended.key != but
+            if same and is_same(action, entry.intended.arguments, arguments):
+                return True
+        return False
 
     async def known(self, scope: Scope, entry: JournalEntry) -> Outcome:
         """What came of an action that was begun before. Of one in doubt it is noted that somebody is told so."""
@@ -218,6 +228,11 @@ async def _call(action: Action, context: ActionContext, arguments: BaseModel) ->
             result: BaseModel | None = await action.run(context, arguments)
             if action.read_back is not None:
                 result = await action.read_back(context, arguments)
+        if result is None:
+            return Outcome(
+                "unknown", context.key, reason="there is no answer, or it was not there when it was read back"
+            )
+        return Outcome("succeeded", context.key, facts_of(result), result=result)
     except ActionRefused as error:
         return Outcome("refused", context.key, reason=error.reason, refused="turned_down", say=error.reason)
     except ActionFailed as error:
@@ -225,9 +240,6 @@ async def _call(action: Action, context: ActionContext, arguments: BaseModel) ->
     except Exception as error:
         log.warning("action_unclear", action=action.name, key=context.key, error=type(error).__name__)
         return Outcome("unknown", context.key, reason=_why(error))
-    if result is None:
-        return Outcome("unknown", context.key, reason="it was not there when it was read back")
-    return Outcome("succeeded", context.key, facts_of(result), result=result)
 
 
 def facts_of(result: BaseModel) -> dict[str, JsonValue]:

@@ -42,6 +42,8 @@ class Performer:
             return self.refuse(action, raw, "invalid_arguments", str(error), problems=error.problems)
         if action.writes and not may_write:
             return self.refuse(action, raw, "interrupted_before", "an earlier attempt at this turn has acted already")
+        if action.writes and await self._executor.in_doubt(self._scope, action, arguments):
+            return self.refuse(action, raw, "in_doubt", "nobody knows yet whether the very same was done before")
         who = await self._who(contact)
         if who.reaches(action.needs):
             prepared = await self._executor.prepare(self._scope, action, arguments, who, self._proving(who))

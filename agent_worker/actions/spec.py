@@ -9,10 +9,10 @@ import typing
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
+from functools import cache
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, PydanticUserError
 
 from agent_worker.actions.context import ActionContext
 from agent_worker.actions.parsing import in_language
@@ -62,12 +62,6 @@ def number(value: Any) -> Decimal | None:
     return found if math.isfinite(found) else None
 
 
-@lru_cache(maxsize=1024)
-def _schema(model: type[BaseModel]) -> Mapping[str, Any]:
-    """Made once: it takes longer than all else that a turn does with an action it does not need."""
-    return model.model_json_schema()
-
-
 @dataclass(frozen=True, slots=True)
 class Action:
     """One declared action: see ``action`` for what the fields mean."""
@@ -98,13 +92,18 @@ class Action:
         return in_language(self.titles, locale) if self.titles else self.title
 
     @property
-    def parameters(self) -> Mapping[str, Any]:
-        """The JSON schema of its arguments."""
+    def parameters(self) -> dict[str, Any]:
+        """As JSON schema; made once, and not to be changed."""
         return _schema(self.model)
 
     @property
     def writes(self) -> bool:
         return self.risk == "write"
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
 def action(
@@ -176,6 +175,12 @@ def action(
 
 def check(made: Action) -> None:
     """Raises ConfigInvalid."""
+    try:
+        _schema(made.model)
+    except PydanticUserError as error:
+        raise ConfigInvalid(
+            f"action {made.name!r}: {made.model.__name__} cannot be told to a model: {error}"
+        ) from error
     fields = frozenset(made.model.model_fields)
     limits = [limit for limit in (made.confirm, made.approve) if isinstance(limit, Above)]
     problems = {

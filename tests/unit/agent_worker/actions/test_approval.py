@@ -12,6 +12,7 @@ from schemas.conversation import OwnerRequested
 from tests.unit.agent_worker.actions.shop import Refund, Shop, another_worker
 
 ASKED = "A colleague has to approve this. I have asked, and you will hear here."
+EXPIRED = "Nobody approved this in time, so nothing was changed."
 DONE = "Refund R-1 of 80.00 is on its way."
 
 
@@ -76,8 +77,17 @@ async def test_a_yes_that_comes_too_late_does_nothing(shop: Shop) -> None:
     approval = await waiting(shop)
     shop.world.clock.advance(hours=25)
     await shop.hear(await shop.decided(approval, "approve", "late"))
-    assert await shop.last() == "Nobody approved this in time, so nothing was changed."
+    assert await shop.last() == EXPIRED
     assert shop.till.done == []
+
+
+async def test_that_nobody_decided_in_time_is_told_when_the_contact_writes_again(shop: Shop) -> None:
+    await waiting(shop)
+    shop.world.clock.advance(hours=25)
+    await shop.say("hello", "hello?")
+    assert await shop.last() == EXPIRED
+    assert await shop.outcomes() == ["refund refused"]
+    assert (await shop.memory()).approvals == []
 
 
 async def test_a_word_on_what_was_never_asked_does_nothing(shop: Shop) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agent_worker.actions import ActionContext
 from schemas import topics
 from schemas.actions import ActionIntended
 from schemas.conversation import OwnerRequested
@@ -16,7 +19,7 @@ from schemas.errors import BusUnavailable, Fenced
 from schemas.messages import OutboundMessage
 from schemas.ports import Record
 from tests.harness.till import Mood
-from tests.unit.agent_worker.actions.shop import Shop, another_worker, open_shop
+from tests.unit.agent_worker.actions.shop import Shop, another_worker, open_shop, refund
 from tests.unit.agent_worker.world import LaneStub, until
 
 UNCLEAR = "I got no answer whether this went through. I am checking, and you will hear from me here."
@@ -174,6 +177,83 @@ async def test_an_outcome_that_comes_late_is_told_by_whoever_resolves(shop: Shop
     assert await shop.resolve() == 1
     assert await shop.last() == DONE
     assert shop.till.asked["find"] == 0, "it was known"
+
+
+async def test_a_person_who_takes_over_during_the_call_leaves_the_outcome_to_be_told(shop: Shop) -> None:
+    """The turn's commit fails for the owner, and the next attempt answers nothing: what was done is told."""
+    pending = await shop.ask()
+    lane = await shop.world.lane(shop.yes(pending))
+    shop.till.pause = 0.15
+    running = asyncio.create_task(shop.worker.handle(lane))
+    await until(lambda: bool(shop.till.done))
+    await shop.world.state.conversations.own(
+        shop.world.conversation, "person", expected_epoch=0, request_id="claim", by="Rosa", now=shop.world.clock()
+    )
+    with pytest.raises(Fenced):
+        await running
+    await shop.worker.handle(lane)
+    notice = (await shop.world.replies())[-1]
+    assert (notice.text, notice.author.kind) == (DONE, "system")
+    assert await shop.outcomes() == ["refund succeeded"]
+    assert (await shop.memory()).confirmation is None
+    assert shop.till.asked["pay"] == 1
+
+
+async def test_a_worker_cut_off_after_a_colleagues_yes_does_not_repeat_it_either(shop: Shop) -> None:
+    pending = await shop.ask("80.00")
+    await shop.hear(shop.yes(pending))
+    (approval,) = (await shop.memory()).approvals
+    lane = await shop.world.lane(await shop.decided(approval.id, "approve", "one"))
+    await cut_off(shop, lane)
+    await another_worker(shop).handle(lane)
+    assert await shop.last() == UNCLEAR
+    shop.world.clock.advance(seconds=31)
+    await shop.resolve()
+    assert await shop.last() == DONE.replace("12.50", "80.00")
+    assert shop.till.asked["pay"] == 1
+
+
+@pytest.mark.parametrize("amount", ["12.50", "12.5"])
+async def test_while_it_is_in_doubt_the_same_is_not_done_under_another_yes(shop: Shop, amount: str) -> None:
+    """A contact who hears nothing asks again; with another amount it is another refund."""
+    pending = await shop.ask()
+    shop.till.moods, shop.till.forgets, shop.till.honours = ["slow_after"], True, False
+    await shop.hear(shop.yes(pending))
+    await shop.say("again", f'refund {{"order": "A-1001", "amount": "{amount}"}}')
+    assert await shop.last() == "It is not known yet whether that went through before, so I do not do it again now."
+    assert shop.model.results[-1].reason == "in_doubt"
+    assert (await shop.memory()).confirmation is None
+    shop.world.clock.advance(seconds=31)
+    await shop.resolve()
+    await shop.hear(shop.world.owner_asked("agent", 1, "back"))
+    await shop.say("after", f'refund {{"order": "A-1001", "amount": "{amount}"}}')
+    assert shop.model.results[-1].reason == "in_doubt", "a person has to find out"
+    await shop.hear(shop.yes(await shop.ask("7.00", name="other"), "yes-other"))
+    assert shop.till.effects() == {"A-1001 12.50": 1, "A-1001 7.00": 1}
+
+
+def _no_report(_context: object, _arguments: object, _result: object) -> str:
+    raise KeyError("a mistake in the sentence")
+
+
+async def test_a_report_that_fails_does_not_undo_what_was_done(tmp_path: Path) -> None:
+    async with open_shop(tmp_path, actions=[replace(refund, report=_no_report)]) as shop:
+        await shop.hear(shop.yes(await shop.ask()))
+        assert await shop.last() == "Done.\n\n- Refund: R-1\n- Amount: 12.50"
+
+
+async def _no_model(context: ActionContext, arguments: Any) -> Any:
+    await refund.run(context, arguments)
+    return {"refund": "R-1"}
+
+
+async def test_an_answer_that_is_no_model_is_not_clear(tmp_path: Path) -> None:
+    async with open_shop(tmp_path, actions=[replace(refund, run=_no_model)]) as shop:
+        await shop.hear(shop.yes(await shop.ask()))
+        assert await shop.last() == UNCLEAR
+        shop.world.clock.advance(seconds=31)
+        await shop.resolve()
+        assert await shop.last() == DONE
 
 
 class Overtaken(LaneStub):
