@@ -43,7 +43,8 @@ class Limit(Settings):
 
 
 class Parameter(Settings):
-    """``pattern``: a regular expression for the whole of a text. ``sensitive``: kept out of records for people."""
+    """``pattern``: a regular expression for the whole of a text. ``currency`` (ISO 4217) of an amount; ``ask``: the
+    question for it, where no model asks. ``sensitive``: kept out of records for people."""
 
     type: Literal["text", "whole", "number", "amount", "date", "email", "yes_no"] = "text"
     title: str = ""
@@ -54,9 +55,13 @@ class Parameter(Settings):
     most: float | None = None
     required: bool = True
     sensitive: bool = False
+    currency: str = ""
+    ask: str = ""
 
     @model_validator(mode="after")
     def _fits(self) -> Parameter:
+        if self.currency and self.type != "amount":
+            raise ValueError("currency is for type amount")
         try:
             re.compile(self.pattern)
         except re.error as error:

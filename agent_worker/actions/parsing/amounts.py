@@ -34,8 +34,8 @@ _SIGNS = {"EUR": "€", "USD": "$", "GBP": "£"}
 
 
 def amounts(text: str, context: Context, currency: str) -> list[Reading]:
-    """Amounts in ``currency`` (ISO 4217) as decimal text with two places; those in another, and negative ones, with
-    their problem. A number without a currency counts only where an amount was asked for."""
+    """Amounts in ``currency`` (ISO 4217; any when it is empty) as decimal text with two places; those in another, and
+    negative ones, with their problem. A number without a currency counts only where an amount was asked for."""
     found = [_marked(match, currency, context) for match in _AMOUNT.finditer(text)]
     if not found and (share := _SHARE.search(text)):
         return [Reading(share[0].lower(), share[0], *share.span(), problem="share")]
@@ -49,11 +49,13 @@ def amounts(text: str, context: Context, currency: str) -> list[Reading]:
 
 
 def shown(value: Decimal, currency: str, locale: str) -> str:
-    """ "12,50 €" for German customers, "€12.50" for others."""
+    """ "12,50 €" for German customers, "€12.50" for others; without a currency as it is."""
+    if not currency:
+        return f"{value:f}"
+    sign = _SIGNS.get(currency)
     if locale.lower().startswith("de"):
         figures = f"{value:,.2f}".translate(str.maketrans(",.", ".,"))
-        return f"{figures} {_SIGNS.get(currency, currency)}"
-    sign = _SIGNS.get(currency)
+        return f"{figures} {sign or currency}"
     return f"{sign}{value:,.2f}" if sign else f"{currency} {value:,.2f}"
 
 
@@ -72,7 +74,7 @@ def _reading(
 ) -> Reading | None:
     if value is None:
         return None
-    problem: Problem = "currency" if named != currency else "negative" if minus and value else ""
+    problem: Problem = "currency" if currency and named != currency else "negative" if minus and value else ""
     said = shown(-value if minus else value, named, context.locale)
     return Reading(f"{value:.2f}", said, *span, problem=problem)
 

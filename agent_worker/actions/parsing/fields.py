@@ -23,7 +23,8 @@ Kind = Literal["identifier", "date", "amount", "email", "quantity", "choice", "t
 @dataclass(frozen=True, slots=True)
 class Field:
     """One parameter. What it is called, asked by and answered with stands in the schema's own ``titles``, ``ask`` and
-    ``labels``: a text, or one by language; ``currency`` (ISO 4217) makes a number an amount of money."""
+    ``labels``: a text, or one by language; ``currency`` (ISO 4217) makes a number an amount of money. Without one an
+    amount is any number."""
 
     name: str
     kind: Kind
@@ -99,6 +100,13 @@ def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict
     return whole
 
 
+def _yes_or_no(locale: str) -> dict[str, str]:
+    return {
+        "true": in_language({"en": "Yes", "de": "Ja"}, locale),
+        "false": in_language({"en": "No", "de": "Nein"}, locale),
+    }
+
+
 def _field(name: str, schema: Mapping[str, Any], required: bool, locale: str) -> Field:
     values = [str(value) for value in schema.get("enum", [])]
     labels = schema.get("labels", {})
@@ -110,8 +118,12 @@ def _field(name: str, schema: Mapping[str, Any], required: bool, locale: str) ->
         return Field(name, "amount", required, schema, currency=schema["currency"])
     if shape in ("date", "email"):
         return Field(name, shape, required, schema)
-    if schema.get("type") in ("integer", "number"):
+    if schema.get("type") == "integer":
         return Field(name, "quantity", required, schema)
+    if schema.get("type") == "number":
+        return Field(name, "amount", required, schema)
+    if schema.get("type") == "boolean":
+        return Field(name, "choice", required, schema, labels=_yes_or_no(locale))
     if schema.get("pattern"):
         return Field(name, "identifier", required, schema, pattern=schema["pattern"])
     return Field(name, "text", required, schema, longest=int(schema.get("maxLength", 500)))

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from agent_worker.actions.parsing import Context, Field, fields_of
 from agent_worker.actions.parsing.amounts import amounts
@@ -272,6 +273,20 @@ def _fits(field: Field, value: object) -> bool:
             return isinstance(value, int) and value >= 0
         case _:
             return value in ("a", "b")
+
+
+def test_numbers_without_a_currency_and_yes_or_no() -> None:
+    """Decimals are numbers of any currency, and of none; a truth is one of two choices."""
+
+    class Given(BaseModel):
+        weight: Decimal
+        gift: bool
+
+    weight, gift = fields_of(Given.model_json_schema(), "de")
+    assert [one.value for one in weight.read("2,5", context())] == ["2.50"]
+    assert [one.value for one in weight.read("2.5 €", context())] == ["2.50"]
+    assert [one.value for one in gift.read("nein", context("de"))] == ["false"]
+    assert Given.model_validate({"weight": "2.50", "gift": "false"}) == Given(weight=Decimal("2.5"), gift=False)
 
 
 def test_tomorrow_is_reckoned_where_the_tenant_is() -> None:
