@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from agent_worker.actions.effects import Effects
 from agent_worker.actions.proof import codes
+from agent_worker.actions.proving import Proving
+from schemas.actions import ActionMemory
 from schemas.messages import Address
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -54,3 +57,15 @@ async def test_without_an_address_no_code_is_right() -> None:
     code, pending = await codes.issue(None, NOW)
     verdict = await codes.check(pending, code, NOW)
     assert (verdict.kind, verdict.left) == ("wrong", 4)
+
+
+async def test_a_code_is_its_contacts_alone() -> None:
+    """In a thread with several people nobody else can use it, and what is proven is proven of that contact."""
+    effects = Effects(ActionMemory())
+    fern, reed = Proving(effects, "fern", lambda: NOW), Proving(effects, "reed", lambda: NOW)
+    _, pending = await codes.issue(MOSS, NOW)
+    fern.remember(pending)
+    assert fern.code is not None
+    assert reed.code is None
+    fern.prove(MOSS)
+    assert [proof.contact_id for proof in effects.memory.proofs] == ["fern"]
