@@ -8,6 +8,8 @@ from typing import Literal
 from agent_worker.actions.parsing import Context, Field, Reading, in_language
 from schemas.messages import Choice
 
+SAYS = "say:"
+"""Begins the ids of choices that only spare the contact some words."""
 Key = Literal[
     "ask", "which", "left", "give_up", "currency", "negative", "share", "no_such_day", "unread_identifier",
     "unread_date", "unread_amount", "unread_email", "unread_quantity", "unread_choice", "unread_text", "verify", "then",
@@ -80,15 +82,15 @@ def choices_for(field: Field, locale: str) -> list[Choice]:
     """Those of a field that has few answers; with the way out, which otherwise has to be known."""
     if field.kind != "choice":
         return []
-    return [Choice(id=f"say:{value}", label=label) for value, label in field.labels.items()] + [way_out(locale)]
+    return [Choice(id=f"{SAYS}{value}", label=label) for value, label in field.labels.items()] + [way_out(locale)]
 
 
 def which(readings: Sequence[Reading], locale: str) -> list[Choice]:
-    return [Choice(id=f"say:{reading.value}", label=reading.shown) for reading in readings[:8]] + [way_out(locale)]
+    return [Choice(id=f"{SAYS}{reading.value}", label=reading.shown) for reading in readings[:8]] + [way_out(locale)]
 
 
 def way_out(locale: str) -> Choice:
-    return Choice(id="say:never_mind", label=say("never_mind", locale))
+    return Choice(id=f"{SAYS}never_mind", label=say("never_mind", locale))
 
 
 def unread(field: Field, problem: Reading | None, context: Context) -> str:

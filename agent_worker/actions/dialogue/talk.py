@@ -11,13 +11,14 @@ from typing import Any
 from agent_worker.actions.dialogue import hearing
 from agent_worker.actions.dialogue.hearing import Heard
 from agent_worker.actions.dialogue.language import language_of
-from agent_worker.actions.dialogue.phrases import choices_for, question_for, say, unread, way_out, which
+from agent_worker.actions.dialogue.phrases import SAYS, choices_for, question_for, say, unread, way_out, which
 from agent_worker.actions.dialogue.picking import pick
 from agent_worker.actions.parsing import Context, Field, fields_of
 from agent_worker.actions.proof import CHECK, SEND
 from agent_worker.handoff.drafts import person_choice
 from agent_worker.settings import Voice
 from schemas.actions import Filling, Waiting
+from schemas.choosing import chosen
 from schemas.messages import Choice
 from schemas.ports import ActionResult, Draft, Offer, Question
 
@@ -47,7 +48,7 @@ class Talk:
     async def reply(self) -> Draft | None:
         """None when it is for the documents to answer: nothing was asked of any action, or something on the way."""
         filling = self.filling
-        text = self.question.text[:LONGEST]
+        text = self._said()
         if filling is None:
             return await self._begin(text)
         if hearing.leaves(text):
@@ -56,6 +57,13 @@ class Talk:
         if other is not None:
             return await self._go_on(other, text, fresh=True)
         return await self._go_on(filling, text)
+
+    def _said(self) -> str:
+        """The words; of a choice that was typed as its number, its label."""
+        text = self.question.text[:LONGEST]
+        last = next((line for line in reversed(self.question.history) if line.author.kind != "contact"), None)
+        picked = chosen(text, last.choices) if last is not None else None
+        return picked.label if picked is not None and picked.id.startswith(SAYS) else text
 
     @property
     def filling(self) -> Filling | None:

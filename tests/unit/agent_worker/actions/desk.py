@@ -32,7 +32,7 @@ from schemas import topics
 from schemas.conversation import Turn
 from schemas.envelope import Envelope, envelope
 from schemas.ids import event_id
-from schemas.messages import Address, Author, Choosing, InboundMessage, OutboundMessage
+from schemas.messages import Address, Author, Choosing, InboundMessage, OutboundMessage, TranscriptMessage
 from schemas.ports import Record, State
 from tests.unit.agent_worker.world import CHANNEL, VOICE, LaneStub
 
@@ -87,6 +87,9 @@ class Desk:
         before = len(await self._sent())
         await self.counter.worker.handle(LaneStub(await self.counter.records(event)))
         self.said = (await self._sent())[before:]
+        for message in self.said:
+            # As the connector does once the channel has taken it.
+            await self.counter.state.transcript.add(self.conversation, TranscriptMessage.of_outbound(message, "sent"))
         return "\n".join(message.text for message in self.said)
 
     @property
