@@ -27,7 +27,8 @@ import structlog
 from examples.retail import database, rules
 from examples.retail.database import Refused
 from schemas.messages import Choosing
-from tests.measure.retail import Books, Call, Stage, Talk, difference, stage_at, to_the_cent
+from tests.measure.retail import Books, difference, to_the_cent
+from tests.measure.retail_stage import Call, Stage, Talk, stage_at
 
 DELIVERED = 50
 """How often one yes is delivered."""
