@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from agent_worker.actions.proving import Proving
 
 log = structlog.get_logger("parley.actions")
+RESERVE = 2.0
+"""Seconds that a slow log may take before the call without shortening it."""
 LARGEST = 50_000
 """Characters of a result that are kept."""
 
@@ -135,8 +137,8 @@ class Executor:
             authority=authority,
             contact_id=who.id,
             turn_id=scope.turn_id,
-            deadline=now + timedelta(seconds=action.timeout),
-            due=now + timedelta(seconds=action.timeout + scope.rules.settle),
+            deadline=now + timedelta(seconds=action.timeout + RESERVE),
+            due=now + timedelta(seconds=action.timeout + RESERVE + scope.rules.settle),
             at=now,
         )
         claim = await self._journal.claim(
@@ -148,10 +150,26 @@ class Executor:
             return await self.known(scope, claim.entry)
         await self._intend(scope, intended)
         crashpoints.reach("worker.after_intent")
-        outcome = await _call(action, self._context(scope, action, who, key, proving), arguments)
+        outcome = await self._in_time(scope, action, arguments, who, intended, proving)
         crashpoints.reach("worker.after_action")
         await self.settle(scope, settled_of(outcome, intended, self._clock()))
         return outcome
+
+    async def _in_time(
+        self,
+        scope: Scope,
+        action: Action,
+        arguments: BaseModel,
+        who: Identity,
+        intended: ActionIntended,
+        proving: Proving,
+    ) -> Outcome:
+        """Nothing begins after the deadline: from then on others look whether it was done."""
+        left = (intended.deadline - self._clock()).total_seconds()
+        if left <= 0:
+            return Outcome("failed", intended.key, reason="it was not begun in time")
+        context = self._context(scope, action, who, intended.key, proving)
+        return await _call(replace(action, timeout=min(action.timeout, left)), context, arguments)
 
     async def in_doubt(self, scope: Scope, action: Action, arguments: BaseModel, *, but: str = "") -> bool:
         """Whether nobody knows if the very same was done before: doing it again might be once too often."""
