@@ -82,6 +82,12 @@ torture: install-dev ## Scenarios of every channel, then kills under load, on bo
 		$(BIN)/python -m tests.scenarios kills --engine $$engine || status=1; \
 		$(BIN)/python -m tests.torture --engine $$engine $(TORTURE) || status=1; done; exit $$status
 
+.PHONY: measure
+measure: install-dev ## Measure quality on public data, outside the tests (DATA=../shared/data)
+	@test -n "$(DATA)" || { echo "name the folder with the data: make measure DATA=../shared/data" >&2; exit 1; }
+	@$(BIN)/python -m tests.measure.retail --data $(DATA)/retail_actions
+	@$(BIN)/python -m tests.measure.retail_attempts --data $(DATA)/retail_actions
+
 .PHONY: bench
 bench: install-dev ## Measure the budgets (BENCH="--only edge --quick")
 	@$(BIN)/python -m infra.deploy.servers fetch

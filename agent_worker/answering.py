@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent_worker.actions.acting import Acting, handed_over
+from agent_worker.actions.dialogue.following import followed
 from agent_worker.actions.scope import Scope, Seal
 from agent_worker.actions.service import ActionService
 from agent_worker.fold import Monotonic
@@ -12,17 +13,20 @@ from agent_worker.models.registry import Emit, Models
 from agent_worker.stages import Stage
 from agent_worker.work import Work
 from schemas.actions import ActionResolved
-from schemas.ports import Draft, Knowledge, Question
+from schemas.ports import Clock, Draft, Knowledge, Question
 
 
 class Answers:
     """The middle of the turn. Until it has sealed the turn it changes nothing but ``work``: it may be cancelled, and
     begun again, at any await."""
 
-    def __init__(self, knowledge: Knowledge, models: Models, actions: ActionService, monotonic: Monotonic) -> None:
+    def __init__(
+        self, knowledge: Knowledge, models: Models, actions: ActionService, clock: Clock, monotonic: Monotonic
+    ) -> None:
         self._knowledge = knowledge
         self._models = models
         self._actions = actions
+        self._clock = clock
         self._monotonic = monotonic
 
     async def settle(self, work: Work, seal: Seal) -> None:
@@ -40,7 +44,7 @@ class Answers:
     async def write(self, work: Work, emit: Emit) -> Draft:
         """``emit`` shows a whole sentence. Raises ModelFailed when nothing could answer."""
         if work.intake.person_asked:
-            return handoff_draft(work.rules.voice)
+            return handoff_draft(work.voice)
         acting = work.acting
         draft = await self._acted(work, acting) if acting is not None else None
         if draft is None:
@@ -54,7 +58,8 @@ class Answers:
     async def _acted(self, work: Work, acting: Acting) -> Draft | None:
         with Stage(work.stages, "act", self._monotonic):
             draft = await acting.resume(work.intake.handled)
-            return draft or await acting.consented(list(work.intake.waiting.values()), work.intake.latest)
+            draft = draft or await acting.consented(list(work.intake.waiting.values()), work.intake.latest)
+            return draft and await followed(draft, acting, self._question(work), work.voice, self._clock())
 
     async def _retrieve(self, work: Work) -> None:
         with Stage(work.stages, "retrieve", self._monotonic):
@@ -71,7 +76,7 @@ class Answers:
             found=work.found,
             files=work.intake.files,
             wordless=work.intake.wordless,
-            locale=work.conversation.facts.locale or work.rules.voice.locale,
+            locale=work.locale,
             offers=() if acting is None else acting.offers(),
             filling=None if acting is None else acting.effects.memory.filling,
         )
@@ -88,8 +93,9 @@ def _scope(work: Work, seal: Seal) -> Scope:
         token=work.begun.token,
         chain=work.chain,
         rules=work.rules.actions,
-        voice=work.rules.voice,
+        voice=work.voice,
         authority=work.intake.authority,
         speaker=work.intake.speaker,
+        locale=work.locale,
         seal=seal,
     )

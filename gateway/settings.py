@@ -106,6 +106,7 @@ class Voice(Settings):
     refused: str = "I cannot do that."
     not_done: str = "That did not work, and nothing was changed."
     unclear: str = "I got no answer whether this went through. I am checking, and you will hear from me here."
+    still_unclear: str = "It is not known yet whether that went through before, so I do not do it again now."
     unclear_still: str = "I could not find out whether this went through. A colleague will check, and tell you here."
     needs_identity: str = "For this I must be sure who you are."
     limit_reached: str = "That is more often than I may do it in a day. A colleague can help."

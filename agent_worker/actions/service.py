@@ -24,9 +24,11 @@ class ActionService:
 
     def acting(self, scope: Scope) -> Acting:
         async def known(contact: str) -> Identity:
-            return await self._identity(scope, contact)
+            # What was proven in this very turn counts at once.
+            return await self._identity(scope, contact, acting.effects.memory)
 
-        return Acting(scope, self.executor, self._state.journal, known, self._clock)
+        acting = Acting(scope, self.executor, self._state.journal, known, self._clock)
+        return acting
 
     def http(self) -> aiohttp.ClientSession:
         """One for all actions, made when the first one needs it. Cookies of one contact never reach another."""
@@ -39,7 +41,6 @@ class ActionService:
         if self._http is not None:
             await self._http.close()
 
-    async def _identity(self, scope: Scope, contact: str) -> Identity:
+    async def _identity(self, scope: Scope, contact: str, memory: ActionMemory) -> Identity:
         known = await self._state.contacts.get(scope.tenant, contact)
-        memory = scope.conversation.facts.actions or ActionMemory()
         return identity_of(known, contact, scope.conversation.origin, memory.proofs, self._clock())
