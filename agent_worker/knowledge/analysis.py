@@ -10,7 +10,19 @@ from typing import Any
 
 from agent_worker.knowledge import lexicon
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+# Vowel signs and tone marks belong to their word, though they are no letters: of Hebrew and Arabic, of India's scripts
+# (but for the full stop among them), of Thai, Lao and Tibetan, of Burmese and Khmer.
+_MARKS = (
+    r"\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0900-\u0963\u0966-\u0eff"
+    r"\u0f18-\u0f3f\u0f71-\u0fbc\u1000-\u1049\u1780-\u17d3"
+)
+_PART = rf"[^\W_](?:[^\W_]|[{_MARKS}])*"
+_WORD = re.compile(rf"{_PART}(?:['’]{_PART})*")
+# Scripts that write no spaces between words.
+_RUN = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+"
+)
+_PARTS = re.compile(rf"{_RUN.pattern}|(?:(?!{_RUN.pattern}).)+")
 
 
 @lru_cache(maxsize=1)
@@ -28,8 +40,9 @@ def _fold(text: str) -> str:
 @lru_cache(maxsize=65536)
 def term(word: str) -> str:
     """One word's term: folded, regular, American, stemmed. Empty for a stop word."""
+    unspaced = _RUN.match(word) is not None
     word = re.split(r"['’]", _fold(word))[0]
-    if word in lexicon.STOP or not word or (len(word) == 1 and not word.isdigit()):
+    if word in lexicon.STOP or not word or (len(word) == 1 and not word.isdigit() and not unspaced):
         return ""
     word = lexicon.IRREGULAR.get(word, word)
     for british, american in lexicon.SPELLINGS:
@@ -42,9 +55,19 @@ def term(word: str) -> str:
 
 
 def words(text: str) -> Iterator[str]:
-    """Words as written; hyphenated ones come in parts."""
+    """Words as written; hyphenated ones come in parts. Where a script writes no spaces, every two neighbours are one:
+    what a question shares with a text it shares in pairs."""
     for match in _WORD.finditer(text):
-        yield match[0]
+        word = match[0]
+        if word.isascii() or not _RUN.search(word):
+            yield word
+            continue
+        for part in _PARTS.findall(word):
+            yield from _pairs(part) if _RUN.match(part) else (part,)
+
+
+def _pairs(run: str) -> Iterator[str]:
+    yield from (run[at : at + 2] for at in range(max(1, len(run) - 1)))
 
 
 def terms(text: str) -> list[str]:

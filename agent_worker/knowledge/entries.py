@@ -13,6 +13,7 @@ from agent_worker.knowledge.census import Tally
 from agent_worker.knowledge.counted import PASSAGE_FIELDS, Counted, counted, stored_counts
 from agent_worker.knowledge.embedding import embed
 from agent_worker.knowledge.numbering import number_of
+from agent_worker.knowledge.passages import Label
 from agent_worker.knowledge.splitting import Piece, split
 from agent_worker.knowledge.vectors import stored_form
 from schemas.conversation import Document
@@ -56,12 +57,12 @@ def prepare(
     return Prepared(document, stamp, pieces, searched, tally, counts, vectors)
 
 
-def shown_until(document: Document) -> int:
-    """Second since 1970 at which it expires; 0 when it is never shown, and far away when it always is."""
-    return _expires(document) if document.visibility == "public" else 0
+def label_of(document: Document) -> Label:
+    return Label(_expires(document), document.visibility, document.language)
 
 
 def _expires(document: Document) -> int:
+    """Second since 1970; far away when it never does."""
     return _NEVER if document.expires_at is None else max(0, int(document.expires_at.timestamp()))
 
 

@@ -26,6 +26,7 @@ from agent_worker.knowledge.retrieval import rank
 from agent_worker.knowledge.threads import FairThreads
 from schemas.conversation import Document
 from schemas.errors import ParleyError, RecordError
+from schemas.messages import Assurance
 from schemas.ports import Bus, Clock, Follower, Found, Heads, Passage, Record
 from schemas.topics import KNOWLEDGE
 
@@ -36,6 +37,7 @@ _PATIENT_S = 3.0  # who lists or reads documents wants those just written, and i
 _BREATH = 0.0005  # seconds; splitting is plain Python, and between documents the others get their turn
 _AT_LEAST_EVERY = 1.0  # seconds; what is embedded by then can be found while the rest is still being embedded
 _PREFIX = "t-"
+_LONGEST = 8_000  # characters of a question that are looked at; a channel passes on no longer message
 NOTHING = Found(passages=[], answerable=False, confidence=0.0)
 
 
@@ -218,14 +220,24 @@ class Library:
 
     # ── Knowledge ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def search(self, tenant: str, query: str, *, k: int = 8, wait: float = 0.25, channel: str = "") -> Found:
-        """See the port. Only public documents that have not expired are found."""
+    async def search(
+        self,
+        tenant: str,
+        query: str,
+        *,
+        k: int = 8,
+        wait: float = 0.25,
+        channel: str = "",
+        assurance: Assurance = "anonymous",
+        language: str = "",
+    ) -> Found:
+        """See the port."""
         await self._await_head(tenant, wait)
         index = self._indexes.get(tenant)
         if index is None or not query.strip():
             return NOTHING
-        now = self._clock()
-        ranked = await self._reading.run((tenant, channel), lambda: rank(index, query, now, self._encoder(), k))
+        asked = partial(rank, index, query[:_LONGEST], self._clock(), assurance=assurance, language=language)
+        ranked = await self._reading.run((tenant, channel), lambda: asked(self._encoder(), k))
         sure = confidence(ranked.evidence, index.kind)
         passages = [_passage(tenant, hit) for hit in ranked.hits]
         answerable = bool(passages) and sure >= self._answerable_above(tenant)

@@ -17,11 +17,12 @@ from gateway.parts import Parts
 from gateway.responses import read_json, reply
 from schemas.conversation import Document
 from schemas.errors import InvalidRequest, NotFound, Unavailable, Unprocessable
-from schemas.messages import Text
+from schemas.messages import Assurance, Text
 from schemas.ports import Knowledge
 
 MAX_BODY = 4 * 1024 * 1024
 _ID = re.compile(r"\w[\w.-]{0,199}")
+LANGUAGE = r"^([A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,4})?$"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -33,7 +34,7 @@ class DocumentIn(BaseModel):
     title: Annotated[str, Field(min_length=1, max_length=300)]
     body: Annotated[str, Field(min_length=1)]
     url: Annotated[str, Field(max_length=2000, pattern=r"^(https?://\S+)?$")] = ""
-    language: Annotated[str, Field(pattern=r"^([A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,4})?$")] = ""
+    language: Annotated[str, Field(pattern=LANGUAGE)] = ""
     visibility: Literal["public", "verified", "internal"] = "public"
     expires_at: AwareDatetime | None = None
 
@@ -45,6 +46,10 @@ class Query(BaseModel):
 
     query: Text
     k: Annotated[int, Field(ge=1, le=50)] = 8
+    assurance: Assurance = "anonymous"
+    """Search as the agent would for such a contact."""
+    language: Annotated[str, Field(pattern=LANGUAGE)] = ""
+    """The preferred one."""
     explain: bool = False
     """Say also what the documents were compared by."""
 
@@ -89,7 +94,9 @@ class KnowledgeDesk:
 
     async def search(self, request: web.Request) -> web.Response:
         asked = await read_json(request, Query)
-        found = await self._knowledge().search(request.match_info["tenant"], asked.query, k=asked.k)
+        found = await self._knowledge().search(
+            request.match_info["tenant"], asked.query, k=asked.k, assurance=asked.assurance, language=asked.language
+        )
         passages = [
             {
                 "document": passage.document,

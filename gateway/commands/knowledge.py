@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gateway.settings import Config
     from gateway.sync import SyncReport
     from schemas.conversation import Document
+    from schemas.messages import Assurance
     from schemas.ports import Found
 
 app = typer.Typer(help="The documents the agent answers from.", no_args_is_help=True)
@@ -176,11 +177,22 @@ class RemoteKnowledge:
         self._api = api
         self._step = step
 
-    async def search(self, tenant: str, query: str, *, k: int = 8, wait: float = 0.25, channel: str = "") -> Found:
+    async def search(
+        self,
+        tenant: str,
+        query: str,
+        *,
+        k: int = 8,
+        wait: float = 0.25,
+        channel: str = "",
+        assurance: Assurance = "anonymous",
+        language: str = "",
+    ) -> Found:
         from schemas.ports import Found, Passage
 
         self._step("")
-        found = await self._api.call("POST", "/knowledge/search", {"query": query, "k": k, "explain": True})
+        asked = {"query": query, "k": k, "assurance": assurance, "language": language, "explain": True}
+        found = await self._api.call("POST", "/knowledge/search", asked)
         passages = [Passage(tenant=tenant, version=0, **passage) for passage in found["passages"]]
         judged = {name: found[name] for name in ("answerable", "confidence")}
         return Found(passages=passages, encoder=found.get("encoder", ""), **judged)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from schemas.conversation import ActionOutcome, Document, Origin
-from schemas.messages import Attachment, AuthorKind, Choice, Citation, RemoteFile, TranscriptMessage
+from schemas.messages import Assurance, Attachment, AuthorKind, Choice, Citation, RemoteFile, TranscriptMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,28 @@ class Found:
 
 
 class Knowledge(Protocol):
-    async def search(self, tenant: str, query: str, *, k: int = 8, wait: float = 0.25, channel: str = "") -> Found:
-        """Waits up to ``wait`` seconds for the newest write of the tenant to be searchable. Searches for different
-        tenants, and for different channels of one, take turns."""
+    async def search(
+        self,
+        tenant: str,
+        query: str,
+        *,
+        k: int = 8,
+        wait: float = 0.25,
+        channel: str = "",
+        assurance: Assurance = "anonymous",
+        language: str = "",
+    ) -> Found:
+        """Finds what whoever asks may see: public documents; those for ``verified`` contacts only with that
+        ``assurance``; what is internal or has expired never. Documents in another ``language`` (such as ``de``) than
+        the preferred one come behind; empty: none is preferred. Waits up to ``wait`` seconds for the newest write of
+        the tenant to be searchable. Searches for different tenants, and for different channels of one, take turns."""
 
-    async def documents(self, tenant: str) -> list[Document]: ...
-    async def document(self, tenant: str, document: str) -> Document | None: ...
+    async def documents(self, tenant: str) -> list[Document]:
+        """All of them, whoever may see them: for those who keep the documents, not for answers."""
+
+    async def document(self, tenant: str, document: str) -> Document | None:
+        """As ``documents``."""
+
     async def ready(self) -> None:
         """Returns once every tenant's documents are searchable."""
 

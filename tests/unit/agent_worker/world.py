@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from agent_worker.knowledge.encoder import Encoder, light_encoder
 from agent_worker.knowledge.library import Library
 from agent_worker.knowledge.publish import publish
 from agent_worker.knowledge.reading import DocumentDraft
@@ -258,7 +259,13 @@ class World:
 
 
 @asynccontextmanager
-async def world_at(folder: Path, *, fold: FoldRules | None = None, prepare: bool = True) -> AsyncIterator[World]:
+async def world_at(
+    folder: Path,
+    *,
+    fold: FoldRules | None = None,
+    prepare: bool = True,
+    encoder: Callable[[], Encoder | None] = light_encoder,
+) -> AsyncIterator[World]:
     clock = Clock()
     database = Database.open(folder / "parley.db")
     bus = SqliteBus(database, clock=clock)
@@ -267,7 +274,9 @@ async def world_at(folder: Path, *, fold: FoldRules | None = None, prepare: bool
     state = open_sqlite_state(database)
     rules = TenantRules(voice=VOICE, fold=fold or FoldRules(quiet={CHANNEL: 0.0}))
     settings = WorkerSettings(tenants={TENANT: rules})
-    library = Library(bus, state.heads, folder / "knowledge", clock=clock, answerable_above=lambda _tenant: 0.5)
+    library = Library(
+        bus, state.heads, folder / "knowledge", clock=clock, answerable_above=lambda _tenant: 0.5, encoder=encoder
+    )
     await library.start()
     model = GatedModel(settings)
     metrics = PrometheusMetrics()
