@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from agent_worker.assurance import assurance_of
 from agent_worker.fold import Monotonic
 from agent_worker.handoff.drafts import handoff_draft
 from agent_worker.knowledge.questions import with_context
 from agent_worker.models.registry import Emit, Models
 from agent_worker.stages import Stage
 from agent_worker.work import Work
-from schemas.ports import Draft, Knowledge, Question
+from schemas.ports import Contacts, Draft, Knowledge, Question
 
 
 class Answers:
     """The middle of the turn. It changes nothing but ``work``: it may be cancelled, and begun again, at any await."""
 
-    def __init__(self, knowledge: Knowledge, models: Models, monotonic: Monotonic) -> None:
+    def __init__(self, knowledge: Knowledge, contacts: Contacts, models: Models, monotonic: Monotonic) -> None:
         self._knowledge = knowledge
+        self._contacts = contacts
         self._models = models
         self._monotonic = monotonic
 
@@ -31,7 +35,10 @@ class Answers:
         with Stage(work.stages, "retrieve", self._monotonic):
             query = with_context(work.intake.text, work.history)
             origin = work.conversation.origin
-            work.found = await self._knowledge.search(origin.tenant, query, channel=origin.channel)
+            who, spoken = partial(assurance_of, self._contacts, origin), work.conversation.facts.locale
+            work.found = await self._knowledge.search(
+                origin.tenant, query, channel=origin.channel, assurance=who, language=spoken
+            )
 
     def _question(self, work: Work) -> Question:
         return Question(

@@ -12,6 +12,7 @@ from typing import Any
 from connectors.settings import Settings
 from connectors.web.settings import WebAccount
 from gateway import secret_files
+from gateway.knowledge_settings import SourceSettings
 from gateway.settings import Config
 from gateway.source import Reader, Source
 from gateway.validation import Problems, suggestion
@@ -175,7 +176,8 @@ def _absolute(config: Config, folder: Path) -> Config:
     tenants = {}
     for name, tenant in config.tenants.items():
         paths = [str((folder / path).resolve()) for path in tenant.knowledge.paths]
-        knowledge = tenant.knowledge.model_copy(update={"paths": paths})
+        sources = [_source_absolute(each, folder) for each in tenant.knowledge.sources]
+        knowledge = tenant.knowledge.model_copy(update={"paths": paths, "sources": sources})
         channels = tenant.channels.model_copy(update={"web": _web_absolute(tenant.channels.web, folder)})
         tenants[name] = tenant.model_copy(update={"knowledge": knowledge, "channels": channels})
     data_dir = str((folder / Path(config.data_dir).expanduser()).resolve())
@@ -183,7 +185,15 @@ def _absolute(config: Config, folder: Path) -> Config:
     if encoder not in ("auto", "light"):
         encoder = str((folder / Path(encoder).expanduser()).resolve())
     files = {name: _files_absolute(getattr(config, name), folder) for name in ("kafka", "redis")}
-    return config.model_copy(update={"data_dir": data_dir, "tenants": tenants, "encoder": encoder, **files})
+    made = config.model_copy(update={"data_dir": data_dir, "tenants": tenants, "encoder": encoder, **files})
+    made._folder = folder.resolve()
+    return made
+
+
+def _source_absolute(source: SourceSettings, folder: Path) -> SourceSettings:
+    if "://" in source.location:
+        return source
+    return source.model_copy(update={"location": str((folder / source.location).resolve())})
 
 
 def _web_absolute(accounts: Mapping[str, WebAccount], folder: Path) -> dict[str, WebAccount]:

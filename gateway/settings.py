@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, create_model, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, create_model, model_validator
 
 from connectors.registry import CHANNELS, settings_of
 from connectors.settings import Settings, shaped
 from connectors.web.settings import WebAccount
+from gateway.knowledge_settings import KnowledgeSettings
 
 Slug = Annotated[str, AfterValidator(lambda text: shaped(text, r"[a-z0-9][a-z0-9_-]{0,62}", _SLUG))]
 """The name of a tenant or of an account: it stands in addresses, in keys and in file names."""
@@ -94,15 +95,6 @@ class Voice(Settings):
     file: str = "I have your file, but I cannot look into it. What would you like to know?"
     file_missing: str = "Your file did not reach me. Could you send it again, or write what it is about?"
     unsupported: str = "I cannot read this kind of message. Could you write to me instead?"
-
-
-class KnowledgeSettings(Settings):
-    """``paths`` (files or folders, relative to the configuration file) are synced by ``parley dev`` at its start.
-
-    ``answerable_above`` is the confidence (0–1) from which the documents count as holding the answer."""
-
-    paths: list[str] = []
-    answerable_above: float = Field(default=0.5, ge=0, le=1)
 
 
 class Retention(Settings):
@@ -244,6 +236,12 @@ class Config(Settings):
     admin_token: SecretStr = SecretStr("")
     models: dict[str, ModelEntry] = {"local": ModelEntry()}
     tenants: dict[Slug, Tenant] = Field(min_length=1)
+    _folder: Path = PrivateAttr(default=Path())
+
+    @property
+    def folder(self) -> Path:
+        """Where the file stands."""
+        return self._folder
 
     @property
     def embedded(self) -> bool:

@@ -17,17 +17,18 @@ from urllib.parse import quote, unquote
 
 import structlog
 
+from agent_worker.assurance import looked_up
 from agent_worker.knowledge.confidence import confidence
 from agent_worker.knowledge.encoder import Encoder, light_encoder
 from agent_worker.knowledge.entries import Prepared
-from agent_worker.knowledge.index import Hit, TenantIndex
-from agent_worker.knowledge.records import Change, read_record
+from agent_worker.knowledge.index import TenantIndex
+from agent_worker.knowledge.records import Change, read_on, read_record, waiting
 from agent_worker.knowledge.retrieval import rank
 from agent_worker.knowledge.threads import FairThreads
 from schemas.conversation import Document
 from schemas.errors import ParleyError, RecordError
 from schemas.messages import Assurance
-from schemas.ports import Bus, Clock, Follower, Found, Heads, Passage, Record
+from schemas.ports import Asker, Bus, Clock, Follower, Found, Heads, Record
 from schemas.topics import KNOWLEDGE
 
 log = structlog.get_logger("parley.knowledge")
@@ -122,7 +123,7 @@ class Library:
     async def _drain(self, follower: Follower) -> None:
         """Apply what comes, many at a time; once everything old was seen, forget what the log no longer holds."""
         queue: asyncio.Queue[Record] = asyncio.Queue()
-        reader = asyncio.create_task(_read(follower, queue))
+        reader = asyncio.create_task(read_on(follower, queue))
         caught_up = asyncio.create_task(follower.caught_up.wait())
         self._seen.clear()
         nexts: asyncio.Task[Record] | None = None
@@ -132,7 +133,7 @@ class Library:
                 waits = {nexts, reader, *(() if self._ready.is_set() else (caught_up,))}
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
                 if nexts.done():
-                    await self._apply([nexts.result(), *_rest(queue)])
+                    await self._apply([nexts.result(), *waiting(queue, _AT_ONCE)])
                 else:
                     nexts.cancel()
                 if caught_up.done() and queue.empty() and not self._ready.is_set():
@@ -228,7 +229,7 @@ class Library:
         k: int = 8,
         wait: float = 0.25,
         channel: str = "",
-        assurance: Assurance = "anonymous",
+        assurance: Assurance | Asker = "anonymous",
         language: str = "",
     ) -> Found:
         """See the port."""
@@ -236,10 +237,11 @@ class Library:
         index = self._indexes.get(tenant)
         if index is None or not query.strip():
             return NOTHING
-        asked = partial(rank, index, query[:_LONGEST], self._clock(), assurance=assurance, language=language)
+        known = await looked_up(assurance) if index.passages.for_verified else "anonymous"
+        asked = partial(rank, index, query[:_LONGEST], self._clock(), assurance=known, language=language)
         ranked = await self._reading.run((tenant, channel), lambda: asked(self._encoder(), k))
         sure = confidence(ranked.evidence, index.kind)
-        passages = [_passage(tenant, hit) for hit in ranked.hits]
+        passages = [hit.passage(tenant) for hit in ranked.hits]
         answerable = bool(passages) and sure >= self._answerable_above(tenant)
         return Found(passages, answerable, sure, index.encoder_name)
 
@@ -293,19 +295,5 @@ class Library:
         return all(self._applied.get(partition, -1) >= offset for partition, offset in head.items())
 
 
-def _passage(tenant: str, hit: Hit) -> Passage:
-    return Passage(
-        tenant, hit.document, hit.version, hit.title, hit.heading, hit.url, hit.text, min(1.0, round(hit.score, 4))
-    )
-
-
-async def _read(follower: Follower, queue: asyncio.Queue[Record]) -> None:
-    async for record in follower.records():
-        queue.put_nowait(record)
-
-
-def _rest(queue: asyncio.Queue[Record]) -> list[Record]:
-    out: list[Record] = []
-    while len(out) < _AT_ONCE and not queue.empty():
-        out.append(queue.get_nowait())
-    return out
+async def _looked_up(assurance: Assurance | Asker) -> Assurance:
+    return assurance if isinstance(assurance, str) else await assurance()

@@ -82,6 +82,8 @@ class PassageTable:
     def __init__(self, encoder: Encoder | None) -> None:
         self._encoder = encoder
         self._there = self._left = 0
+        self.for_verified = 0
+        """How many documents are shown to verified contacts only."""
         self._state = self._empty()
 
     def _empty(self) -> _State:
@@ -92,12 +94,14 @@ class PassageTable:
         self.drop(document)
         self._state.held[document] = held = _held(self._state, made, label)
         self._there += held.size
+        self.for_verified += label.visibility == "verified"
 
     def drop(self, document: str) -> None:
         gone = self._state.held.pop(document, None)
         if gone is not None:
             self._there -= gone.size
             self._left += gone.size
+            self.for_verified -= gone.label.visibility == "verified"
         if self._left > _LEFT + self._there:
             self._number_anew()
 

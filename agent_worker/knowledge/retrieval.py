@@ -191,8 +191,11 @@ def _spoken(index: TenantIndex, figures: Figures, language: str) -> Figures:
 
     view = index.passages.view()
     declared = [primary(view.language(place.document)) for place in figures.places]
-    foreign = [float(bool(each) and each != primary(language)) for each in declared]
-    return Figures(figures.places, (*figures.names, _FOREIGN), np.column_stack([figures.table, foreign]))
+    foreign = np.array([float(bool(each) and each != primary(language)) for each in declared])
+    # Where there is nothing else, the language says nothing of how good an answer is.
+    return Figures(
+        figures.places, (*figures.names, _FOREIGN), np.column_stack([figures.table, foreign - foreign.min()])
+    )
 
 
 def primary(language: str) -> str:

@@ -12,6 +12,7 @@ Shared rules
 
 from schemas.ports.agent import (
     ActionResult,
+    Asker,
     Draft,
     FetchFile,
     Found,
@@ -63,6 +64,18 @@ from schemas.ports.channel import (
 from schemas.ports.conversations import Begun, Change, Committed, Contacts, Conversations, Owned, Page, Transcript
 from schemas.ports.delivery import DeadLetters, Deliveries, Parking, SendVerdict, Turns
 from schemas.ports.sharing import Blobs, Heads, Leases, Limiter, Metrics, Signals
+from schemas.ports.sources import (
+    Content,
+    Convert,
+    DocumentDraft,
+    Format,
+    Incomplete,
+    Kept,
+    LeftOut,
+    ReadDocument,
+    Source,
+    Visit,
+)
 from schemas.ports.state import Rebuild, State
 from schemas.ports.streaming import Acquaintance, Backfilling, Line, Streaming
 
@@ -70,6 +83,7 @@ __all__ = [
     "Account",
     "Acquaintance",
     "ActionResult",
+    "Asker",
     "Backfilling",
     "Batch",
     "Begun",
@@ -84,23 +98,30 @@ __all__ = [
     "Committed",
     "Connection",
     "Contacts",
+    "Content",
     "Conversations",
+    "Convert",
     "DeadLetters",
     "Deliveries",
     "Diverse",
+    "DocumentDraft",
     "Doubt",
     "Draft",
     "Event",
     "FetchFile",
     "Fetcher",
     "Follower",
+    "Format",
     "Found",
     "GiveUp",
     "Heads",
+    "Incomplete",
     "Inspectable",
+    "Kept",
     "Knowledge",
     "LaneHandler",
     "Leases",
+    "LeftOut",
     "Limiter",
     "Line",
     "LiveReplies",
@@ -117,6 +138,7 @@ __all__ = [
     "Position",
     "Question",
     "RawRequest",
+    "ReadDocument",
     "RebalanceListener",
     "Rebuild",
     "Record",
@@ -126,6 +148,7 @@ __all__ = [
     "SendVerdict",
     "Sending",
     "Signals",
+    "Source",
     "State",
     "StreamRules",
     "Streaming",
@@ -135,5 +158,6 @@ __all__ = [
     "Transcriber",
     "Transcript",
     "Turns",
+    "Visit",
     "Wordless",
 ]

@@ -35,6 +35,10 @@ class Found:
     encoder: str = ""
 
 
+Asker = Callable[[], Awaitable[Assurance]]
+"""Looks up how sure we are of whoever asks."""
+
+
 class Knowledge(Protocol):
     async def search(
         self,
@@ -44,13 +48,14 @@ class Knowledge(Protocol):
         k: int = 8,
         wait: float = 0.25,
         channel: str = "",
-        assurance: Assurance = "anonymous",
+        assurance: Assurance | Asker = "anonymous",
         language: str = "",
     ) -> Found:
         """Finds what whoever asks may see: public documents; those for ``verified`` contacts only with that
-        ``assurance``; what is internal or has expired never. Documents in another ``language`` (such as ``de``) than
-        the preferred one come behind; empty: none is preferred. Waits up to ``wait`` seconds for the newest write of
-        the tenant to be searchable. Searches for different tenants, and for different channels of one, take turns."""
+        ``assurance``, which is looked up only where there are any; what is internal or has expired never. Documents in
+        another ``language`` (such as ``de``) than the preferred one come behind; empty: none is preferred. Waits up to
+        ``wait`` seconds for the newest write of the tenant to be searchable. Searches for different tenants, and for
+        different channels of one, take turns."""
 
     async def documents(self, tenant: str) -> list[Document]:
         """All of them, whoever may see them: for those who keep the documents, not for answers."""

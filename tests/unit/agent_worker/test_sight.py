@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from agent_worker.knowledge.encoder import light_encoder
-from schemas.messages import Assurance
+from schemas.conversation import Contact
+from schemas.envelope import Envelope
+from schemas.messages import Address, Assurance, InboundMessage
+from schemas.topics import MESSAGE_RECEIVED
 from tests.unit.agent_worker.languages import SENTENCES
-from tests.unit.agent_worker.world import TENANT, World, world_at
+from tests.unit.agent_worker.world import ACCOUNT, CHANNEL, PLACE, TENANT, World, world_at
 
 BODY = "# Margins\n\n## Orchids\n\nThe margin on orchids is {} percent for wholesale growers."
 ASKED = "What is the margin on orchids for wholesale growers?"
@@ -90,3 +93,39 @@ async def test_an_empty_knowledge_base_answers_nothing(tmp_path: Path) -> None:
     async with world_at(tmp_path, prepare=False) as world:
         found = await world.library.search(TENANT, ASKED)
         assert (found.passages, found.answerable) == ([], False)
+
+
+def _said(world: World, name: str, text: str, contact: str) -> Envelope:
+    message = InboundMessage(
+        id=world.message_id(name), external_id=name, place=PLACE, contact_id=contact, text=text, sent_at=world.clock()
+    )
+    return world._wrap(MESSAGE_RECEIVED, message, message.id)
+
+
+async def test_a_turn_shows_a_contact_what_the_contact_may_see(world: World) -> None:
+    """Who has proven who they are is answered from documents for verified contacts, and nobody else is; the contact is
+    looked up only where there are such documents."""
+    looked_up = []
+    get = world.state.contacts.get
+
+    async def counted(tenant: str, contact: str) -> Contact | None:
+        looked_up.append(contact)
+        return await get(tenant, contact)
+
+    world.state.contacts.get = counted  # type: ignore[method-assign]
+    first = [Address(channel=CHANNEL, value=PLACE)]
+    contact, _ = await world.state.contacts.resolve(TENANT, CHANNEL, ACCOUNT, PLACE, first, now=world.clock())
+    await world.handle(_said(world, "first", "Do you add a heat pack in winter?", contact.id))
+    assert looked_up == []
+    await world.put(
+        "closed", "# Rebates\n\nWholesale growers get a rebate of 17 percent on sundews.", visibility="verified"
+    )
+    asked, seen = "What rebate do wholesale growers get on sundews?", []
+    for number, assurance in enumerate(("anonymous", "channel", "verified")):
+        address = Address(channel=CHANNEL, value=PLACE, assurance=assurance)  # type: ignore[arg-type]
+        contact, _ = await world.state.contacts.resolve(TENANT, CHANNEL, ACCOUNT, PLACE, [address], now=world.clock())
+        await world.handle(_said(world, f"m{number}", asked, contact.id))
+        reply = (await world.replies())[-1]
+        seen.append("17 percent" in reply.text)
+        assert [each.document for each in reply.citations] == (["closed"] if seen[-1] else [])
+    assert seen == [False, False, True]

@@ -13,7 +13,6 @@ from typing import Any
 from agent_worker.knowledge.encoder import Encoder, light_encoder
 from agent_worker.knowledge.library import Library
 from agent_worker.knowledge.publish import publish
-from agent_worker.knowledge.reading import DocumentDraft
 from agent_worker.models.local import LocalModel
 from agent_worker.models.registry import Emit, Models
 from agent_worker.settings import FoldRules, TenantRules, Voice, WorkerSettings
@@ -28,7 +27,7 @@ from schemas.conversation import Conversation, Origin, OwnerRequested, Turn
 from schemas.envelope import Envelope, envelope
 from schemas.ids import conversation_id, derived_id, event_id
 from schemas.messages import Author, Choosing, InboundMessage, OutboundMessage, Receipt, ReceiptState, RemoteFile
-from schemas.ports import Draft, Question, Record, State
+from schemas.ports import DocumentDraft, Draft, Question, Record, State
 
 TENANT, CHANNEL, ACCOUNT, PLACE = "shop", "web", "main", "visitor-1"
 VOICE = Voice(name="Fern", not_found="Not in our documents.", handoff="A colleague comes.", failed="That went wrong.")
