@@ -26,13 +26,18 @@ def _instant(value: Any) -> Any:
     return datetime.combine(value, time.max, UTC) if isinstance(value, date) else value
 
 
+def _absolute(value: Any) -> Any:
+    """Generators of sites put a path there; it leads nowhere from a chat."""
+    return "" if isinstance(value, str) and value.startswith("/") else value
+
+
 class Particulars(BaseModel):
     """What is not known is left alone: other programs have their own keys in the same place."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, str_strip_whitespace=True)
 
     title: str = Field(default="", max_length=300)
-    url: Annotated[str, Field(max_length=2000, pattern=ADDRESS)] = ""
+    url: Annotated[str, Field(max_length=2000, pattern=ADDRESS), BeforeValidator(_absolute)] = ""
     language: Annotated[str, Field(pattern=LANGUAGE, validation_alias=AliasChoices("language", "lang"))] = ""
     visibility: Visibility | None = None
     expires_at: Annotated[datetime | None, BeforeValidator(_instant)] = None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
-from schemas.errors import InvalidRequest, Unprocessable
+from schemas.errors import InvalidRequest, MissingDependency, Unprocessable
 from schemas.ports import Format, Source
 from schemas.ports.sources import FORMATS, SOURCES
 
@@ -34,9 +35,19 @@ def _named(group: str) -> dict[str, EntryPoint]:
     return installed | {name: entry for name, entry in ours.items() if name not in installed}
 
 
+def _opened(entry: EntryPoint) -> Any:
+    try:
+        return entry.load()()
+    except Exception as error:  # somebody else's package
+        raise MissingDependency(
+            f"{entry.group}: {entry.name} cannot be loaded ({type(error).__name__}: {error})",
+            fix="mend or remove the package that offers it",
+        ) from error
+
+
 @lru_cache(maxsize=1)
 def formats() -> dict[str, Format]:
-    return {name: entry.load()() for name, entry in _named(FORMATS).items()}
+    return {name: _opened(entry) for name, entry in _named(FORMATS).items()}
 
 
 def endings() -> list[str]:
@@ -65,5 +76,5 @@ def source_of(location: str) -> Source:
 
 def _sources() -> Iterator[Source]:
     for entry in _named(SOURCES).values():
-        source: Source = entry.load()()
+        source: Source = _opened(entry)
         yield source

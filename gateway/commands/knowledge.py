@@ -28,6 +28,14 @@ class Visibility(StrEnum):
     internal = "internal"
 
 
+class Assurance(StrEnum):
+    """How sure we are of a contact."""
+
+    anonymous = "anonymous"
+    channel = "channel"
+    verified = "verified"
+
+
 app = typer.Typer(help="The documents the agent answers from.", no_args_is_help=True)
 Places = Annotated[
     list[str],
@@ -128,11 +136,13 @@ def ask(
     config: ConfigFile = None,
     tenant: TenantName = None,
     k: Annotated[int, typer.Option("-k", help="How many passages.", min=1, max=50)] = 5,
+    assurance: Annotated[Assurance, typer.Option(help="How sure we are of who asks.")] = Assurance.anonymous,
+    language: Annotated[str, typer.Option(help="The language they prefer, such as de.")] = "",
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what the agent would find, and whether it would answer."""
-    body = {"query": question, "k": k}
+    body = {"query": question, "k": k, "assurance": assurance.value, "language": language}
     found = with_api(config, tenant, url, lambda api: api.call("POST", "/knowledge/search", body))
     if as_json:
         print_json(found)

@@ -83,7 +83,9 @@ class LeftOut:
 
     @classmethod
     def of(cls, name: str, error: ParleyError, id: str = "") -> LeftOut:
-        return cls(name, f"{error.message} – {error.fix}" if error.fix else error.message, id)
+        """``name`` is not said twice."""
+        what = error.message.removeprefix(f"{name}: ").removeprefix(f"{name.rpartition('/')[2]}: ")
+        return cls(name, f"{what} – {error.fix}" if error.fix else what, id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ _PAUSES = (0.5, 2.0)
 _LONGEST_PAUSE = 30.0
 _AT_ONCE = 64 * 1024
 _GONE = (404, 410)
+_LATER = (408, 425, 429)
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([A-Za-z0-9_:-]{1,40})", re.IGNORECASE)
 
 
@@ -66,7 +67,7 @@ class Answer:
 
 
 class Elsewhere(Forbidden):
-    """Not to be read, and nothing is wrong with that: another host, or what robots.txt excepts."""
+    """Not to be read, and nothing is wrong with that: another host, what robots.txt excepts, what needs a password."""
 
 
 class Fetcher:
@@ -132,7 +133,7 @@ class Fetcher:
                 if response.status in _GONE:
                     raise NotFound(f"{at}: is not there ({response.status})")
                 if response.status not in (200, 304):
-                    raise Unavailable(f"{at}: answered {response.status}")
+                    raise _refusal(at, response.status)
                 yield self._answer(at, response)
                 return
         raise Unavailable(f"{url}: leads on and on")
@@ -164,6 +165,12 @@ def _led(url: URL, response: aiohttp.ClientResponse, guard: Guard, may_follow: C
     if not may_follow(target):
         raise Elsewhere(f"{url}: leads to {target}, which is another host")
     return target
+
+
+def _refusal(url: URL, status: int) -> Forbidden | Unavailable:
+    """What is not shown to strangers is not ours to read; all else may be there the next time."""
+    said = f"{url}: answered {status}"
+    return Elsewhere(said) if 400 <= status < 500 and status not in _LATER else Unavailable(said)
 
 
 def _pause(response: aiohttp.ClientResponse, usual: float) -> float:

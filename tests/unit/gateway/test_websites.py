@@ -132,6 +132,16 @@ async def test_a_page_that_is_gone_is_removed_after_a_whole_crawl_and_not_before
     assert "30 days" not in await read.found("Until when may I return pots?")
 
 
+async def test_what_needs_a_password_holds_nothing_up(read: Reader) -> None:
+    """It is not ours to read: what was read before it was closed is removed, and what else is gone too."""
+    await read()
+    read.site.pages["/help/returns"] = Page(b"log in first", status=403)
+    del read.site.pages["/shipping"]
+    report = await read()
+    assert report.failed == {}
+    assert sorted(id.rpartition(".")[2] for id in report.removed) == ["returns", "shipping"]
+
+
 async def test_what_others_published_stays_whatever_a_site_loses(read: Reader, instance: Instance) -> None:
     await instance.admin("PUT", "/knowledge/by-hand", {"title": "By hand", "body": "Written over the API."})
     other = Place("https://other.example/", "https://other.example/")
