@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from agent_worker.knowledge.analysis import terms
+from agent_worker.knowledge.analysis import primary, terms
 from agent_worker.knowledge.census import Tally
 from agent_worker.knowledge.counted import PASSAGE_FIELDS, Counted, counted, stored_counts
 from agent_worker.knowledge.embedding import embed
@@ -44,9 +45,10 @@ def prepare(
 ) -> Prepared:
     """``known``: vectors of texts that were embedded before."""
     pieces = split(document.title, document.body)
-    title = _joined(document.title)
+    joined = partial(_joined, language=primary(document.language))
+    title = joined(document.title)
     searched = [
-        {"p_title": title, "p_heading": _joined(piece.heading), "p_body": _joined(f"{piece.note} {piece.text}")}
+        {"p_title": title, "p_heading": joined(piece.heading), "p_body": joined(f"{piece.note} {piece.text}")}
         for piece in pieces
     ]
     lengths = {name: sum(len(fields[name].split()) for fields in searched) for name in PASSAGE_FIELDS}
@@ -66,8 +68,8 @@ def _expires(document: Document) -> int:
     return _NEVER if document.expires_at is None else max(0, int(document.expires_at.timestamp()))
 
 
-def _joined(text: str) -> str:
-    return " ".join(terms(text))
+def _joined(text: str, language: str) -> str:
+    return " ".join(terms(text, language))
 
 
 def schema() -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from agent_worker.knowledge.analysis import primary
 from agent_worker.knowledge.counted import PASSAGE_FIELDS, Counted
 from agent_worker.knowledge.likeness import Likeness
 from agent_worker.knowledge.vocabulary import Vocabulary
@@ -84,6 +86,8 @@ class PassageTable:
         self._there = self._left = 0
         self.for_verified = 0
         """How many documents are shown to verified contacts only."""
+        self.languages: Counter[str] = Counter()
+        """How many documents are declared to be in each."""
         self._state = self._empty()
 
     def _empty(self) -> _State:
@@ -95,6 +99,7 @@ class PassageTable:
         self._state.held[document] = held = _held(self._state, made, label)
         self._there += held.size
         self.for_verified += label.visibility == "verified"
+        self.languages[primary(label.language)] += 1
 
     def drop(self, document: str) -> None:
         gone = self._state.held.pop(document, None)
@@ -102,6 +107,7 @@ class PassageTable:
             self._there -= gone.size
             self._left += gone.size
             self.for_verified -= gone.label.visibility == "verified"
+            self.languages[primary(gone.label.language)] -= 1
         if self._left > _LEFT + self._there:
             self._number_anew()
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from agent_worker.knowledge.analysis import primary
 from agent_worker.knowledge.candidates import Asked, Candidates, ask, candidates
 from agent_worker.knowledge.encoder import Encoder, Kind
 from agent_worker.knowledge.entries import key_of
@@ -196,11 +197,6 @@ def _spoken(index: TenantIndex, figures: Figures, language: str) -> Figures:
     return Figures(
         figures.places, (*figures.names, _FOREIGN), np.column_stack([figures.table, foreign - foreign.min()])
     )
-
-
-def primary(language: str) -> str:
-    """``de`` of ``de-AT`` and ``de_AT``."""
-    return language.replace("_", "-").partition("-")[0].casefold()
 
 
 def _scored(figures: Figures, weights: Mapping[str, float], first: str) -> list[tuple[Place, float]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +19,8 @@ class Page:
     type: str = "text/html; charset=utf-8"
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
-    endless: bool = False
+    chunks: Iterable[bytes] = ()
+    """In place of a body: sent one after another for as long as the reader stays."""
     has_etag: bool = True
 
     @property
@@ -67,16 +68,17 @@ class Site:
             if request.headers.get("If-None-Match") == found.etag:
                 self.asked[-1] += "="
                 return web.Response(status=304, headers={"ETag": found.etag})
-        if found.endless:
-            return await _without_end(request, found, headers)
+        if found.chunks:
+            return await _streamed(request, found, headers)
         return web.Response(body=found.body, status=found.status, headers=headers)
 
 
-async def _without_end(request: web.Request, found: Page, headers: dict[str, Any]) -> web.StreamResponse:
+async def _streamed(request: web.Request, found: Page, headers: dict[str, Any]) -> web.StreamResponse:
     response = web.StreamResponse(headers=headers)
     await response.prepare(request)
-    while True:
-        await response.write(found.body)
+    for chunk in found.chunks:
+        await response.write(chunk)
+    return response
 
 
 @asynccontextmanager
