@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -43,4 +44,6 @@ class Memory:
         self._readings[place.label] = reading.model_dump(mode="json")
 
     def save(self) -> None:
-        write_aside(self._path, self._readings)
+        # A command may run where it must not write.
+        with contextlib.suppress(OSError):
+            write_aside(self._path, self._readings)

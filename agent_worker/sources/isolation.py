@@ -51,7 +51,9 @@ class Isolation:
                 ) from error
             except (asyncio.IncompleteReadError, ConnectionError) as error:
                 await self._end()
-                raise Unprocessable(f"{name}: reading it took too much memory", fix=_ELSEWHERE) from error
+                raise Unprocessable(
+                    f"{name}: reading it took too much memory, or broke its reader", fix=_ELSEWHERE
+                ) from error
             except BaseException:
                 await self._end()  # an answer that nobody took must not be taken for the next one's
                 raise
