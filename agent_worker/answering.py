@@ -37,7 +37,7 @@ class Answers:
             origin = work.conversation.origin
             who, spoken = partial(assurance_of, self._contacts, origin), work.conversation.facts.locale
             work.found = await self._knowledge.search(
-                origin.tenant, query, channel=origin.channel, assurance=who, language=spoken
+                origin.tenant, query, channel=origin.channel, assurance=who, language=spoken, since=work.read_at
             )
 
     def _question(self, work: Work) -> Question:

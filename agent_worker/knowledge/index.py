@@ -33,7 +33,6 @@ from agent_worker.knowledge.splitting import split
 from agent_worker.knowledge.vectors import PassageVectors
 from agent_worker.knowledge.wanted import Sight, Term, limited, one_of_them, wanted
 from schemas.conversation import Document
-from schemas.ports import Passage
 
 log = structlog.get_logger("parley.knowledge")
 FORMAT = "10"  # raise it when splitting, analysis or the fields change: older indexes are then built anew
@@ -52,10 +51,6 @@ class Hit:
     text: str
     order: int
     score: float = 0.0
-
-    def passage(self, tenant: str) -> Passage:
-        score = min(1.0, round(self.score, 4))
-        return Passage(tenant, self.document, self.version, self.title, self.heading, self.url, self.text, score)
 
     @property
     def key(self) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -22,8 +23,9 @@ from agent_worker.knowledge.confidence import confidence
 from agent_worker.knowledge.encoder import Encoder, light_encoder
 from agent_worker.knowledge.entries import Prepared
 from agent_worker.knowledge.index import TenantIndex
+from agent_worker.knowledge.recency import RecentHeads
 from agent_worker.knowledge.records import Change, read_on, read_record, waiting
-from agent_worker.knowledge.retrieval import rank
+from agent_worker.knowledge.retrieval import passage_of, rank
 from agent_worker.knowledge.threads import FairThreads
 from schemas.conversation import Document
 from schemas.errors import ParleyError, RecordError
@@ -57,7 +59,7 @@ class Library:
         encoder: Callable[[], Encoder | None] = light_encoder,
     ) -> None:
         self._bus = bus
-        self._heads = heads
+        self._heads = RecentHeads(heads)
         self._directory = directory
         self._clock = clock
         self._answerable_above = answerable_above
@@ -231,9 +233,12 @@ class Library:
         channel: str = "",
         assurance: Assurance | Asker = "anonymous",
         language: str = "",
+        since: float = math.inf,
     ) -> Found:
         """See the port."""
-        await self._await_head(tenant, wait)
+        head = self._heads.known(tenant, since)
+        if head is None or not self._reached(head):
+            await self._await_head(tenant, wait)
         index = self._indexes.get(tenant)
         if index is None or not query.strip():
             return NOTHING
@@ -241,7 +246,7 @@ class Library:
         asked = partial(rank, index, query[:_LONGEST], self._clock(), assurance=known, language=language)
         ranked = await self._reading.run((tenant, channel), lambda: asked(self._encoder(), k))
         sure = confidence(ranked.evidence, index.kind)
-        passages = [hit.passage(tenant) for hit in ranked.hits]
+        passages = [passage_of(tenant, hit) for hit in ranked.hits]
         answerable = bool(passages) and sure >= self._answerable_above(tenant)
         return Found(passages, answerable, sure, index.encoder_name)
 
@@ -266,7 +271,7 @@ class Library:
             if settled:
                 return
 
-    def _news(self, tenant: str, head: dict[int, int], count: int) -> bool:
+    def _news(self, tenant: str, head: Mapping[int, int], count: int) -> bool:
         return self._reached(head) or self._count(tenant) != count
 
     def _count(self, tenant: str) -> int:
@@ -291,9 +296,5 @@ class Library:
                 async with self._moved:
                     await self._moved.wait_for(lambda: self._reached(head))
 
-    def _reached(self, head: dict[int, int]) -> bool:
+    def _reached(self, head: Mapping[int, int]) -> bool:
         return all(self._applied.get(partition, -1) >= offset for partition, offset in head.items())
-
-
-async def _looked_up(assurance: Assurance | Asker) -> Assurance:
-    return assurance if isinstance(assurance, str) else await assurance()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from urllib.parse import quote
 
@@ -50,6 +51,7 @@ class RemoteKnowledge:
         channel: str = "",
         assurance: Assurance | Asker = "anonymous",
         language: str = "",
+        since: float = math.inf,
     ) -> Found:
         self._step("")
         asked = {"query": query, "k": k, "language": language, "explain": True}

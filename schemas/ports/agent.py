@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -50,11 +51,13 @@ class Knowledge(Protocol):
         channel: str = "",
         assurance: Assurance | Asker = "anonymous",
         language: str = "",
+        since: float = math.inf,
     ) -> Found:
         """Finds what whoever asks may see: public documents; those for ``verified`` contacts only with that
         ``assurance``, which is looked up only where there are any; what is internal or has expired never. Documents in
         another ``language`` (such as ``de``) than the preferred one come behind; empty: none is preferred. Waits up to
-        ``wait`` seconds for the newest write of the tenant to be searchable. Searches for different tenants, and for
+        ``wait`` seconds for the newest write of the tenant to be searchable: of those before now, or before the moment
+        ``since`` (``time.monotonic``) at which the contact's words were read. Searches for different tenants, and for
         different channels of one, take turns."""
 
     async def documents(self, tenant: str) -> list[Document]:
