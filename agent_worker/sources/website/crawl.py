@@ -14,7 +14,7 @@ from agent_worker.sources.files import documents_of
 from agent_worker.sources.registry import format_of
 from agent_worker.sources.website.fetching import Answer, Elsewhere, Fetcher
 from agent_worker.sources.website.limits import MOST_PAGE, Budget, Limits
-from agent_worker.sources.website.links import Directions, directions, joined, page_id
+from agent_worker.sources.website.links import Directions, directions, joined, page_id, place_of
 from agent_worker.sources.website.notes import Note, Notes, digest_of
 from agent_worker.sources.website.rules import Rules
 from agent_worker.sources.website.sitemaps import is_sitemap, listed
@@ -41,7 +41,7 @@ class Crawl:
         self._notes = Notes(visit.memory, visit.unchanged)
         self._host = start.host
         self._queue: deque[_Stop] = deque()
-        self._met: set[URL] = set()
+        self._met: set[str] = set()
         self._said: set[str] = set()
         self._visited = 0
 
@@ -83,8 +83,8 @@ class Crawl:
 
     def _add(self, url: URL, depth: int) -> None:
         # A page of a million links must not be held: what is beyond the limit is never visited.
-        if url not in self._met and len(self._met) < 20 * self._limits.pages:
-            self._met.add(url)
+        if place_of(url) not in self._met and len(self._met) < 20 * self._limits.pages:
+            self._met.add(place_of(url))
             self._queue.append(_Stop(url, depth))
 
     # ── one page ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -109,10 +109,10 @@ class Crawl:
         return to.host == self._host
 
     async def _read(self, stop: _Stop, answer: Answer) -> list[Yielded]:
-        if answer.url != stop.url:
-            if answer.url in self._met:
+        if place_of(answer.url) != place_of(stop.url):
+            if place_of(answer.url) in self._met:
                 return []
-            self._met.add(answer.url)
+            self._met.add(place_of(answer.url))
             if not await self._rules.allow(answer.url):
                 raise Elsewhere(f"{answer.url}: robots.txt asks not to read it")
         note = self._notes.of(stop.url)

@@ -70,6 +70,12 @@ def is_page(url: URL) -> bool:
     return not _NOT_READ.search(url.path)
 
 
+def place_of(url: URL) -> str:
+    """The same for http and https: a site that moves from one to the other has each page once."""
+    port = "" if url.is_default_port() else f":{url.port}"
+    return f"{url.host}{port}{url.raw_path_qs}"
+
+
 def page_id(url: URL) -> str:
     """Host and path, readable; what these leave out of the address is added in short."""
     port = "" if url.is_default_port() else f"-{url.port}"

@@ -18,7 +18,7 @@ from schemas.ports import Content
 from tests.unit.sources import papers
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def convert() -> AsyncIterator[Conversion]:
     async with Isolation() as isolation:
         yield Conversion(isolation)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from agent_worker.sources.website.links import directions, page_id
+from agent_worker.sources.website.links import directions, page_id, place_of
 from agent_worker.sources.website.robots import read_robots
 
 TEXT = """
@@ -100,6 +100,13 @@ def test_a_hostile_page_is_not_slow() -> None:
 )
 def test_ids_of_plain_addresses_are_readable(url: str, id: str) -> None:
     assert page_id(URL(url)) == id
+
+
+def test_a_page_is_the_same_by_http_and_https_and_another_on_another_port() -> None:
+    places = [
+        place_of(URL(f"{start}/a?x=1")) for start in ("http://s.example", "https://s.example:443", "http://s.example:8")
+    ]
+    assert places == ["s.example/a?x=1", "s.example/a?x=1", "s.example:8/a?x=1"]
 
 
 def test_addresses_that_are_not_alike_have_ids_that_are_not() -> None:
