@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 _FRAME = ["script", "style", "nav", "footer", "noscript", "template", "form", "svg", "iframe", "aside", "dialog"]
 _ROLES = {"navigation", "banner", "contentinfo", "search", "dialog", "alertdialog", "complementary", "menu"}
 _INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([A-Za-z0-9_:-]{1,40})", re.IGNORECASE)
 _TITLE = re.compile(r"^#[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
+
+
+def declared_charset(data: bytes) -> str:
+    """What a page says of its own encoding; empty when it does not."""
+    found = _CHARSET.search(data[:2048])
+    return found[1].decode("ascii", "replace") if found else ""
 
 
 def html_content(name: str, text: str) -> Content:

@@ -14,6 +14,9 @@ from schemas.errors import Unprocessable
 
 LANGUAGE = r"^([A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,4})?$"
 ADDRESS = r"^(https?://\S+)?$"
+_STRAY = re.compile(r"^\W{0,5}visibility\s*:\s*\W?(?:verified|internal)\W?\s*$", re.MULTILINE | re.IGNORECASE)
+_HEAD = 20
+"""So many first lines in which a visibility must have been meant as one."""
 _FRONT = re.compile(r"\A---[ \t]*\n(.{0,20000}?\n)---[ \t]*\n", re.DOTALL)
 
 
@@ -60,16 +63,24 @@ def particulars(name: str, given: Mapping[str, Any]) -> Particulars:
 def front_matter(name: str, text: str) -> tuple[Particulars, str]:
     """What stands between two lines ``---`` at the beginning, and the text behind it. Raises Unprocessable."""
     match = _FRONT.match(text)
-    if match is None:
-        return Particulars(), text
+    said, body = (_said(name, match[1]), text[match.end() :]) if match else (None, text)
+    # Two rules with a paragraph between them are no front matter.
+    found, body = (particulars(name, said), body) if isinstance(said, dict) else (Particulars(), text)
+    if _STRAY.search("\n".join(body.split("\n", _HEAD)[:_HEAD])):
+        raise Unprocessable(
+            f"{name}: a visibility stands outside the lines `---`, where it would hide nothing",
+            fix="begin the file with ---, then what it says about itself, then --- again",
+        )
+    return found, body
+
+
+def _said(name: str, text: str) -> Any:
     import yaml
 
     try:
-        said = yaml.safe_load(match[1])
+        return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise Unprocessable(
             f"{name}: what stands between the lines `---` at its beginning is not YAML",
             fix="correct it, or put an empty line before the first ---",
         ) from error
-    # Two rules with a paragraph between them are no front matter.
-    return (particulars(name, said), text[match.end() :]) if isinstance(said, dict) else (Particulars(), text)

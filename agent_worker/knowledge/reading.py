@@ -95,12 +95,15 @@ def check_body(name: str, body: str) -> None:
         raise Unprocessable(f"{name}: no text in it", fix="check that the file is not empty or made of images only")
 
 
-def decode(name: str, data: bytes) -> str:
+def decode(name: str, data: bytes, declared: str = "") -> str:
+    """``declared``: the encoding it claims, if it is not UTF-8."""
     check_size(name, len(data))
     encoding = next((named for mark, named in _MARKS.items() if data.startswith(mark)), "utf-8")
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
+        if declared and (told := _as_declared(data, declared)) is not None:
+            return told
         raise Unprocessable(
             f"{name}: not UTF-8 text (byte {error.start})",
             fix="save it as UTF-8 text; a PDF or Word file needs its own ending, .pdf or .docx",
@@ -109,6 +112,13 @@ def decode(name: str, data: bytes) -> str:
         raise Unprocessable(f"{name}: binary content", fix="export it as .md, .txt or .html")
     # A form feed is a page's end in plain text.
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\x0c", "\n")
+
+
+def _as_declared(data: bytes, encoding: str) -> str | None:
+    try:
+        return data.decode(encoding)
+    except (LookupError, ValueError):
+        return None
 
 
 def from_markdown(text: str) -> tuple[str, str]:

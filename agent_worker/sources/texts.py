@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from agent_worker.knowledge.pages import html_content
+from agent_worker.knowledge.pages import declared_charset, html_content
 from agent_worker.knowledge.particulars import front_matter
 from agent_worker.knowledge.reading import decode, from_markdown, from_text, said_of
 from schemas.ports import Content
@@ -32,11 +32,9 @@ class PlainText:
 
 
 class Html:
-    """``text`` over HTTP is decoded before it comes here."""
-
     endings: ClassVar[Sequence[str]] = (".html", ".htm")
     types: ClassVar[Sequence[str]] = ("text/html", "application/xhtml+xml")
     isolated: ClassVar[bool] = True
 
     def read(self, name: str, data: bytes) -> Sequence[Content]:
-        return [html_content(name, decode(name, data))]
+        return [html_content(name, decode(name, data, declared_charset(data)))]

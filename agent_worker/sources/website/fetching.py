@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from types import TracebackType
 import aiohttp
 from yarl import URL
 
+from agent_worker.knowledge.pages import declared_charset
 from agent_worker.sources.website.addresses import Guard, GuardedResolver, PrivateAddress, allow
 from agent_worker.sources.website.links import joined
 from schemas.errors import Forbidden, NotFound, TooLarge, Unavailable
@@ -24,7 +24,6 @@ _LONGEST_PAUSE = 30.0
 _AT_ONCE = 64 * 1024
 _GONE = (404, 410)
 _LATER = (408, 425, 429)
-_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([A-Za-z0-9_:-]{1,40})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +48,8 @@ class Answer:
 
     def decoded(self, data: bytes) -> str:
         """By what the header says, else the page itself."""
-        meta = _CHARSET.search(data[:2048])
-        charset = self.charset or (meta[1].decode("ascii", "replace") if meta else "")
         try:
-            return data.decode(charset or "utf-8", "replace").lstrip("\ufeff")
+            return data.decode(self.charset or declared_charset(data) or "utf-8", "replace").lstrip("\ufeff")
         except LookupError:
             return data.decode("utf-8", "replace")
 

@@ -54,6 +54,35 @@ async def test_a_misspelt_limit_is_refused_and_never_taken_for_none(convert: Con
     assert caught.value.fix
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "---\nvisibility: internal\n\n# Never closed\n\nText.",
+        "visibility: internal\n---\n# Never opened\n",
+        "--\ntitle: x\nvisibility: 'verified'\n--\nText",
+        "# Title\n\n- Visibility: Internal\n\nText",
+        "---\na\n---\nvisibility: internal\n",
+    ],
+)
+async def test_a_visibility_that_would_hide_nothing_is_refused(convert: Conversion, text: str) -> None:
+    with pytest.raises(Unprocessable, match="outside the lines"):
+        await one(convert, "staff.md", text)
+
+
+async def test_text_about_visibility_is_text(convert: Conversion) -> None:
+    content = await one(
+        convert, "a.md", "# Fog\n\nVisibility: internal lights help.\n\nThe visibility: verified by us, is 3 km."
+    )
+    assert "3 km" in content.body
+
+
+async def test_a_page_in_another_encoding_that_it_names_is_read(convert: Conversion) -> None:
+    page = "<meta charset=windows-1252><h1>Größe</h1><p>Töpfe für 4 €</p>".encode("cp1252")
+    assert "Töpfe für 4 €" in (await one(convert, "a.html", page)).body
+    with pytest.raises(Unprocessable, match="UTF-8"):
+        await one(convert, "a.html", page.replace(b"windows-1252", b"nonsense-77"))
+
+
 async def test_a_pdf_keeps_headings_paragraphs_and_lists_and_loses_what_every_page_repeats(convert: Conversion) -> None:
     def page(number: int, *placed: papers.Placed) -> list[papers.Placed]:
         return [(8, 810, "Nepenthes & Co price list"), *placed, (8, 30, f"Page {number} of 3")]
