@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from agent_worker.knowledge.particulars import LANGUAGE
 from connectors.settings import Settings, shaped
@@ -30,12 +30,13 @@ Host = Annotated[str, AfterValidator(_host)]
 
 class SourceSettings(Settings):
     """A place that documents are read from: a file, a folder, an address, or what an installed source takes.
-    ``visibility`` and ``language`` hold for documents that do not say their own. ``options`` are the source's."""
+    ``visibility`` and ``language`` hold for documents that do not say their own. ``options`` are the source's; words
+    among them are taken for secrets, since only the source knows which are."""
 
     location: str = Field(min_length=1)
     visibility: Visibility = "public"
     language: Annotated[str, Field(pattern=LANGUAGE)] = ""
-    options: dict[str, Any] = {}
+    options: dict[str, bool | int | float | SecretStr | list[str]] = {}
 
 
 class WebsiteSettings(Settings):

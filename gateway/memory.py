@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ from gateway.shelf import write_aside
 
 
 class Reading(BaseModel):
-    """``under``: how the place was configured then; under another configuration its documents may have to be others.
-    ``hashes``: its documents as they were published; ``noted``: what the source noted for itself."""
+    """``under``: a hash of how the place was configured then; under another configuration its documents may have to be
+    others. ``hashes``: its documents as they were published; ``noted``: what the source noted for itself."""
 
     under: str = ""
     hashes: dict[str, str] = {}
@@ -33,7 +34,8 @@ class Memory:
             self._readings = {}
 
     def of(self, place: Place) -> Reading:
-        under = json.dumps([place.visibility, place.language, sorted(place.options.items())], default=str)
+        said = json.dumps([place.visibility, place.language, sorted(place.options.items())], default=str)
+        under = hashlib.sha256(said.encode()).hexdigest()  # options may be secrets
         try:
             found = Reading.model_validate(self._readings.get(place.label, {}))
         except ValidationError:

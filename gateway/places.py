@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from gateway.knowledge_settings import KnowledgeSettings
 from gateway.settings import Config
 from schemas.conversation import Visibility
@@ -60,10 +62,14 @@ def _sources(config: Config, knowledge: KnowledgeSettings) -> list[Place]:
             _label(config, each.location),
             each.visibility,
             each.language,
-            {"private_hosts": knowledge.private_hosts, **each.options},
+            {"private_hosts": knowledge.private_hosts, **{name: _plain(value) for name, value in each.options.items()}},
         )
         for each in knowledge.sources
     ]
+
+
+def _plain(value: Any) -> Any:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def named(

@@ -51,6 +51,7 @@ class Keeper:
         return await sync(LocalShelf(self._instance.parts, "shop"), found, remove=remove, memory=Memory(self._memory))
 
     async def found(self, assurance: str = "anonymous") -> str:
+        await self._instance.settled()
         asked = {"query": ASKED, "k": 1, "assurance": assurance}
         passages = (await self._instance.admin("POST", "/knowledge/search", asked)).body["passages"]
         return str(passages[0]["text"]) if passages else ""
@@ -179,6 +180,8 @@ def test_places_are_labelled_as_the_configuration_names_them(config: Config, tmp
     assert found[0].location == str(tmp_path / "shop" / "docs")
     assert (found[2].options["depth"], found[3].options["depth"], found[3].visibility) == (3, 0, "verified")
     assert (found[4].visibility, found[5].options["token"]) == ("internal", "x")
+    assert "token" in repr(config)
+    assert "'x'" not in repr(config), "what is a secret only the source knows"
     assert found[2].options["private_hosts"] == ["wiki.internal:8443"]
 
 

@@ -69,6 +69,7 @@ class Reader:
 
     async def found(self, query: str, assurance: Assurance = "anonymous") -> str:
         """The text of the best passage."""
+        await self._instance.settled()
         asked = {"query": query, "k": 1, "assurance": assurance}
         passages = (await self._instance.admin("POST", "/knowledge/search", asked)).body["passages"]
         return str(passages[0]["text"]) if passages else ""
