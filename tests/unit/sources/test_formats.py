@@ -220,13 +220,14 @@ async def _reader(isolation: Isolation) -> Process:
 
 
 async def test_a_reader_that_takes_too_long_or_is_killed_costs_one_file() -> None:
-    async with Isolation(seconds=0.5) as isolation:
+    async with Isolation() as isolation:
         convert = Conversion(isolation)
         assert (await one(convert, "warm.html", "<h1>Warm</h1>")).title == "Warm"
         slow = b"<p>" + b"<b>a</b> " * 400_000
+        isolation._seconds = 0.2
         with pytest.raises(Unprocessable, match="longer than"):
             await convert("slow.html", slow, "")
-        isolation._seconds = 20
+        isolation._seconds = 60
         reading = asyncio.create_task(convert("killed.html", slow, ""))
         (await asyncio.wait_for(_reader(isolation), 10)).kill()
         with pytest.raises(Unprocessable, match=r"killed\.html"):
