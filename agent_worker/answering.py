@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from agent_worker.actions.acting import Acting, handed_over
 from agent_worker.actions.dialogue.following import followed
 from agent_worker.actions.scope import Scope, Seal
 from agent_worker.actions.service import ActionService
+from agent_worker.assurance import assurance_of
 from agent_worker.fold import Monotonic
 from agent_worker.handoff.drafts import handoff_draft
 from agent_worker.knowledge.questions import with_context
@@ -13,7 +16,7 @@ from agent_worker.models.registry import Emit, Models
 from agent_worker.stages import Stage
 from agent_worker.work import Work
 from schemas.actions import ActionResolved
-from schemas.ports import Clock, Draft, Knowledge, Question
+from schemas.ports import Clock, Contacts, Draft, Knowledge, Question
 
 
 class Answers:
@@ -21,9 +24,16 @@ class Answers:
     begun again, at any await."""
 
     def __init__(
-        self, knowledge: Knowledge, models: Models, actions: ActionService, clock: Clock, monotonic: Monotonic
+        self,
+        knowledge: Knowledge,
+        contacts: Contacts,
+        models: Models,
+        actions: ActionService,
+        clock: Clock,
+        monotonic: Monotonic,
     ) -> None:
         self._knowledge = knowledge
+        self._contacts = contacts
         self._models = models
         self._actions = actions
         self._clock = clock
@@ -65,7 +75,10 @@ class Answers:
         with Stage(work.stages, "retrieve", self._monotonic):
             query = with_context(_text(work), work.history)
             origin = work.conversation.origin
-            work.found = await self._knowledge.search(origin.tenant, query, channel=origin.channel, since=work.read_at)
+            who, spoken = partial(assurance_of, self._contacts, origin), work.conversation.facts.locale
+            work.found = await self._knowledge.search(
+                origin.tenant, query, channel=origin.channel, assurance=who, language=spoken, since=work.read_at
+            )
 
     def _question(self, work: Work) -> Question:
         acting = work.acting

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, create_model, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, create_model, model_validator
 
 from connectors.registry import CHANNELS, settings_of
 from connectors.settings import Settings, shaped
 from connectors.web.settings import WebAccount
 from gateway.action_settings import ActionSettings
+from gateway.knowledge_settings import KnowledgeSettings
 
 Slug = Annotated[str, AfterValidator(lambda text: shaped(text, r"[a-z0-9][a-z0-9_-]{0,62}", _SLUG))]
 """The name of a tenant or of an account: it stands in addresses, in keys and in file names."""
@@ -113,15 +114,6 @@ class Voice(Settings):
     approval_asked: str = "A colleague has to approve this. I have asked, and you will hear here."
     approval_denied: str = "A colleague looked at this and did not approve it. Nothing was changed."
     approval_expired: str = "Nobody approved this in time, so nothing was changed."
-
-
-class KnowledgeSettings(Settings):
-    """``paths`` (files or folders, relative to the configuration file) are synced by ``parley dev`` at its start.
-
-    ``answerable_above`` is the confidence (0–1) from which the documents count as holding the answer."""
-
-    paths: list[str] = []
-    answerable_above: float = Field(default=0.5, ge=0, le=1)
 
 
 class Retention(Settings):
@@ -264,6 +256,12 @@ class Config(Settings):
     admin_token: SecretStr = SecretStr("")
     models: dict[str, ModelEntry] = {"local": ModelEntry()}
     tenants: dict[Slug, Tenant] = Field(min_length=1)
+    _folder: Path = PrivateAttr(default=Path())
+
+    @property
+    def folder(self) -> Path:
+        """Where the file stands."""
+        return self._folder
 
     @property
     def embedded(self) -> bool:
