@@ -16,7 +16,8 @@ ADMIN = [
 
 
 def filled(path: str, tenant: str) -> str:
-    return path.replace("{tenant}", tenant).replace("{document}", "doc").replace("{id}", "some-id")
+    filled = path.replace("{tenant}", tenant).replace("{document}", "doc")
+    return filled.replace("{id}", "some-id").replace("{approval}", "some-approval")
 
 
 @pytest.mark.parametrize("token", [None, "", "wrong", "the-admin-token2", "the-admin-toke", "ÿÿ"])
