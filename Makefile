@@ -74,13 +74,15 @@ test-quick: install-dev ## Lint, then run the tests that need no servers
 	@exec $(BIN)/python tests/run.py --quick $(TESTS)
 
 .PHONY: torture
-torture: install-dev ## Scenarios of every channel, then kills under load, on both engines (TORTURE="--kills 50 --messages 5000")
+torture: install-dev ## Scenarios of every channel, kills under load, kills around actions, on both engines (TORTURE="--kills 50 --messages 5000")
 	@$(BIN)/python -m infra.deploy.servers fetch
 	@$(BIN)/python -m tests.torture --replay
 	@status=0; for engine in embedded scaled; do \
 		$(BIN)/python -m tests.scenarios matrix --engine $$engine || status=1; \
 		$(BIN)/python -m tests.scenarios kills --engine $$engine || status=1; \
-		$(BIN)/python -m tests.torture --engine $$engine $(TORTURE) || status=1; done; exit $$status
+		$(BIN)/python -m tests.torture --engine $$engine $(TORTURE) || status=1; done; \
+	TEST_ACTION_ROUNDS=10 TEST_ACTION_ATTEMPTS=2000 $(BIN)/python -m pytest -q tests/faults/test_actions.py \
+		tests/unit/agent_worker/actions/test_many.py || status=1; exit $$status
 
 .PHONY: measure
 measure: install-dev ## Measure quality on public data, outside the tests (DATA=../shared/data)

@@ -23,6 +23,7 @@ from tests.harness.till import Mood, Till, open_till
 
 ROUNDS = int(os.environ.get("TEST_ACTION_ROUNDS", "0"))
 """How often every cell is gone through, for whoever has the time; 0: a few of them, once."""
+LONGEST = 240 + 120 * ROUNDS
 OBEY = {"TEST_OBEY": "1"}
 DONE, LOST, NOT_DONE = "Done.", "A colleague will check", "nothing was changed"
 CELLS: list[tuple[str, Mood, str]] = [
@@ -135,13 +136,13 @@ async def torment(
         assert max(till.effects().values()) == 1
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(LONGEST)
 async def test_embedded_does_each_action_once_over_kills(nursery: Nursery, tmp_path: Path) -> None:
     await torment(Installation.make(nursery, tmp_path), CELLS if ROUNDS else FEW)
 
 
 @pytest.mark.scaled
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(LONGEST)
 async def test_kafka_and_redis_do_each_action_once_over_kills(
     nursery: Nursery, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
 ) -> None:
@@ -150,7 +151,7 @@ async def test_kafka_and_redis_do_each_action_once_over_kills(
 
 
 @pytest.mark.scaled
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(LONGEST)
 async def test_an_action_in_doubt_survives_the_loss_of_redis(
     nursery: Nursery, tmp_path: Path, kafka_bootstrap: str, stoppable_redis: LocalRedis, topic_prefix: str
 ) -> None:
