@@ -34,10 +34,10 @@ class Intake:
     history: int = 0
     with_files: dict[str, InboundMessage] = field(default_factory=dict)
     stored: list[FilesStored] = field(default_factory=list)
+    answered: Answered = field(default_factory=Answered)
     settling: list[SETTLING] = field(default_factory=list)
     latest: str = ""
     authority: str = ""
-    answered: Answered = field(default_factory=Answered)
 
     def drop_deleted(self, lines: Iterable[TranscriptMessage]) -> None:
         """A deletion that came before its message left its mark in the transcript."""

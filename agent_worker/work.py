@@ -109,11 +109,6 @@ class Work:
             self.chain.send(said_by_person(event, message, self.conversation, now), now)
             for event, message in self.intake.said
         ]
-        answered = self.intake.answered
-        if self.draft is not None:
-            for message in self.intake.waiting.values():
-                answered.answer(message.sent_at)
-        self.facts = self.facts.model_copy(update={"heard_at": answered.heard, "answered_at": answered.until})
         replies = [*self._notices(now), *([self._reply(self.draft, now)] if self.draft is not None else [])]
         self.outbox += [self.chain.send(reply, now) for reply in replies]
         if self.effects is not None:
@@ -125,6 +120,14 @@ class Work:
             self.outbox.append(self.chain.ask_owner(self._ask_owner("agent", "what people were asked is settled", now)))
         if replies or (self.effects is not None and self.effects.records):
             self._conclude_turn(replies, now)
+        self._note_answered()
+
+    def _note_answered(self) -> None:
+        answered = self.intake.answered
+        if self.draft is not None:
+            for message in self.intake.waiting.values():
+                answered.answer(message.sent_at)
+        self.facts = self.facts.model_copy(update={"heard_at": answered.heard, "answered_at": answered.until})
 
     def _conclude_turn(self, replies: list[OutboundMessage], now: datetime) -> None:
         turn = self._record(replies, now)

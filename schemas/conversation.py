@@ -37,9 +37,9 @@ class Facts(WireModel):
     last_route: str = ""
     declined_in_a_row: int = 0
     person_offered: bool = False
-    actions: ActionMemory | None = None
     heard_at: datetime | None = None
     answered_at: datetime | None = None
+    actions: ActionMemory | None = None
 
 
 class Conversation(WireModel):
