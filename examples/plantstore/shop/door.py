@@ -36,6 +36,7 @@ async def _opened(folder: Path) -> str:
 
     from .api import build_app
 
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     runner = web.AppRunner(build_app(folder, lambda: datetime.now(UTC).date()), access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
