@@ -176,10 +176,12 @@ def _absolute(config: Config, folder: Path) -> Config:
     tenants = {}
     for name, tenant in config.tenants.items():
         paths = [str((folder / path).resolve()) for path in tenant.knowledge.paths]
-        sources = [_source_absolute(each, folder) for each in tenant.knowledge.sources]
+        sources = [_place_absolute(each, folder) for each in tenant.knowledge.sources]
         knowledge = tenant.knowledge.model_copy(update={"paths": paths, "sources": sources})
         channels = tenant.channels.model_copy(update={"web": _web_absolute(tenant.channels.web, folder)})
-        tenants[name] = tenant.model_copy(update={"knowledge": knowledge, "channels": channels})
+        sources = [_source_absolute(source, folder) for source in tenant.actions.sources]
+        actions = tenant.actions.model_copy(update={"sources": sources})
+        tenants[name] = tenant.model_copy(update={"knowledge": knowledge, "channels": channels, "actions": actions})
     data_dir = str((folder / Path(config.data_dir).expanduser()).resolve())
     encoder = config.encoder
     if encoder not in ("auto", "light"):
@@ -190,10 +192,15 @@ def _absolute(config: Config, folder: Path) -> Config:
     return made
 
 
-def _source_absolute(source: SourceSettings, folder: Path) -> SourceSettings:
+def _place_absolute(source: SourceSettings, folder: Path) -> SourceSettings:
     if "://" in source.location:
         return source
     return source.model_copy(update={"location": str((folder / source.location).resolve())})
+
+
+def _source_absolute(source: str, folder: Path) -> str:
+    """Of actions: a file, unless it is a module or an entry point."""
+    return str((folder / source).resolve()) if source.endswith(".py") else source
 
 
 def _web_absolute(accounts: Mapping[str, WebAccount], folder: Path) -> dict[str, WebAccount]:

@@ -66,6 +66,7 @@ from schemas.ports.channel import (
 )
 from schemas.ports.conversations import Begun, Change, Committed, Contacts, Conversations, Owned, Page, Transcript
 from schemas.ports.delivery import DeadLetters, Deliveries, Parking, SendVerdict, Turns
+from schemas.ports.journal import Claim, ClaimVerdict, Journal
 from schemas.ports.sharing import Blobs, Heads, Leases, Limiter, Metrics, Signals
 from schemas.ports.sources import (
     Content,
@@ -97,6 +98,8 @@ __all__ = [
     "Challenged",
     "Change",
     "Channel",
+    "Claim",
+    "ClaimVerdict",
     "Clock",
     "Committed",
     "Connection",
@@ -120,6 +123,7 @@ __all__ = [
     "Heads",
     "Incomplete",
     "Inspectable",
+    "Journal",
     "Kept",
     "Knowledge",
     "LaneHandler",
