@@ -176,8 +176,8 @@ def _absolute(config: Config, folder: Path) -> Config:
     tenants = {}
     for name, tenant in config.tenants.items():
         paths = [str((folder / path).resolve()) for path in tenant.knowledge.paths]
-        sources = [_place_absolute(each, folder) for each in tenant.knowledge.sources]
-        knowledge = tenant.knowledge.model_copy(update={"paths": paths, "sources": sources})
+        places = [_place_absolute(each, folder) for each in tenant.knowledge.sources]
+        knowledge = tenant.knowledge.model_copy(update={"paths": paths, "sources": places})
         channels = tenant.channels.model_copy(update={"web": _web_absolute(tenant.channels.web, folder)})
         sources = [_source_absolute(source, folder) for source in tenant.actions.sources]
         actions = tenant.actions.model_copy(update={"sources": sources})
