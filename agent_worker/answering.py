@@ -8,7 +8,6 @@ from agent_worker.actions.acting import Acting, handed_over
 from agent_worker.actions.dialogue.following import followed
 from agent_worker.actions.scope import Scope, Seal
 from agent_worker.actions.service import ActionService
-from agent_worker.assurance import assurance_of
 from agent_worker.fold import Monotonic
 from agent_worker.handoff.drafts import handoff_draft
 from agent_worker.knowledge.questions import with_context
@@ -16,7 +15,7 @@ from agent_worker.models.registry import Emit, Models
 from agent_worker.stages import Stage
 from agent_worker.work import Work
 from schemas.actions import ActionResolved
-from schemas.ports import Clock, Contacts, Draft, Knowledge, Question
+from schemas.ports import Clock, Draft, Knowledge, Question
 
 
 class Answers:
@@ -24,16 +23,9 @@ class Answers:
     begun again, at any await."""
 
     def __init__(
-        self,
-        knowledge: Knowledge,
-        contacts: Contacts,
-        models: Models,
-        actions: ActionService,
-        clock: Clock,
-        monotonic: Monotonic,
+        self, knowledge: Knowledge, models: Models, actions: ActionService, clock: Clock, monotonic: Monotonic
     ) -> None:
         self._knowledge = knowledge
-        self._contacts = contacts
         self._models = models
         self._actions = actions
         self._clock = clock
@@ -75,7 +67,8 @@ class Answers:
         with Stage(work.stages, "retrieve", self._monotonic):
             query = with_context(_text(work), work.history)
             origin = work.conversation.origin
-            who, spoken = partial(assurance_of, self._contacts, origin), work.conversation.facts.locale
+            who = partial(self._actions.assurance, work.conversation, work.intake.speaker)
+            spoken = work.conversation.facts.locale
             work.found = await self._knowledge.search(
                 origin.tenant, query, channel=origin.channel, assurance=who, language=spoken, since=work.read_at
             )

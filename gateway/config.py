@@ -176,8 +176,8 @@ def _absolute(config: Config, folder: Path) -> Config:
     tenants = {}
     for name, tenant in config.tenants.items():
         paths = [str((folder / path).resolve()) for path in tenant.knowledge.paths]
-        sources = [_source_absolute(each, folder) for each in tenant.knowledge.sources]
-        knowledge = tenant.knowledge.model_copy(update={"paths": paths, "sources": sources})
+        places = [_place_absolute(each, folder) for each in tenant.knowledge.sources]
+        knowledge = tenant.knowledge.model_copy(update={"paths": paths, "sources": places})
         channels = tenant.channels.model_copy(update={"web": _web_absolute(tenant.channels.web, folder)})
         modules = [_module_absolute(source, folder) for source in tenant.actions.sources]
         actions = tenant.actions.model_copy(update={"sources": modules})
@@ -192,7 +192,7 @@ def _absolute(config: Config, folder: Path) -> Config:
     return made
 
 
-def _source_absolute(source: SourceSettings, folder: Path) -> SourceSettings:
+def _place_absolute(source: SourceSettings, folder: Path) -> SourceSettings:
     if "://" in source.location:
         return source
     return source.model_copy(update={"location": str((folder / source.location).resolve())})

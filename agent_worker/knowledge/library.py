@@ -18,7 +18,6 @@ from urllib.parse import quote, unquote
 
 import structlog
 
-from agent_worker.assurance import looked_up
 from agent_worker.knowledge.confidence import confidence
 from agent_worker.knowledge.encoder import Encoder, light_encoder
 from agent_worker.knowledge.entries import Prepared
@@ -27,6 +26,7 @@ from agent_worker.knowledge.recency import RecentHeads
 from agent_worker.knowledge.records import Change, read_on, read_record, waiting
 from agent_worker.knowledge.retrieval import passage_of, rank
 from agent_worker.knowledge.threads import FairThreads
+from agent_worker.knowledge.wanted import looked_up
 from schemas.conversation import Document
 from schemas.errors import ParleyError, RecordError
 from schemas.messages import Assurance

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from schemas.messages import Assurance
+from schemas.ports import Asker
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,10 @@ class Sight:
 def sight(now: datetime, assurance: Assurance = "anonymous") -> Sight:
     # What expires in the second of ``now`` is not shown any more.
     return Sight(int(now.timestamp()) + 1, assurance == "verified")
+
+
+async def looked_up(assurance: Assurance | Asker) -> Assurance:
+    return assurance if isinstance(assurance, str) else await assurance()
 
 
 def wanted(schema: Any, asked: Sequence[Term], fields: Sequence[str]) -> Any:

@@ -35,8 +35,7 @@ class Line:
 
 def markdown(pages: Sequence[Sequence[Line]]) -> tuple[str, str]:
     """``(title, body)``; the title is empty where no heading stands out."""
-    frame = _frame(pages)
-    kept = [[line for line in page if _plain(line.text) not in frame] for page in pages]
+    kept = _without_frame(pages)
     lines = [line for page in kept for line in page]
     body = _body_height(lines)
     levels = _levels(lines, body)
@@ -45,17 +44,32 @@ def markdown(pages: Sequence[Sequence[Line]]) -> tuple[str, str]:
     return title, "\n\n".join(f"{'#' * level} {text}" if level else text for level, text in blocks)
 
 
-def _plain(text: str) -> str:
-    """The same on every page but for its number."""
-    return re.sub(r"\d+", "0", text).casefold()
-
-
-def _frame(pages: Sequence[Sequence[Line]]) -> set[str]:
+def _without_frame(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
+    """Without what stands at the head or foot of most pages: the same words, or the same around the page's number. Of
+    words that are always the same the first is kept, for it may be the head of a table."""
     if len(pages) < 3:
-        return set()
-    edges = ({_plain(line.text) for line in [*page[:_EDGE], *page[-_EDGE:]]} for page in pages)
-    seen = Counter(text for edge in edges for text in edge)
-    return {text for text, count in seen.items() if count >= max(3, len(pages) / 2)}
+        return [list(page) for page in pages]
+    seen = Counter(
+        text for number, page in enumerate(pages, 1) for text in {_plain(page[at], number) for at in _edge(page)}
+    )
+    frame = {text for text, count in seen.items() if count >= max(3, len(pages) / 2)}
+    met: set[str] = set()
+    kept = []
+    for number, page in enumerate(pages, 1):
+        edge = {at: _plain(page[at], number) for at in _edge(page)}
+        gone = {at for at, text in edge.items() if text in frame and ("\0" in text or text in met)}
+        met.update(edge.values())
+        kept.append([line for at, line in enumerate(page) if at not in gone])
+    return kept
+
+
+def _edge(page: Sequence[Line]) -> list[int]:
+    return [at for at in range(len(page)) if at < _EDGE or at >= len(page) - _EDGE]
+
+
+def _plain(line: Line, number: int) -> str:
+    """The same on every page, but for the page's own number."""
+    return re.sub(rf"(?<!\d){number}(?!\d)", "\0", line.text, count=1).casefold()
 
 
 def _body_height(lines: Sequence[Line]) -> float:

@@ -129,3 +129,15 @@ async def test_a_turn_shows_a_contact_what_the_contact_may_see(world: World) -> 
         seen.append("17 percent" in reply.text)
         assert [each.document for each in reply.citations] == (["closed"] if seen[-1] else [])
     assert seen == [False, False, True]
+
+
+async def test_where_several_speak_nobody_is_verified(world: World) -> None:
+    """What one of them may see is not shown to the others of a shared place."""
+    await world.put("closed", "# Rebates\n\nWholesale growers get a rebate of 17 percent.", visibility="verified")
+    address = Address(channel=CHANNEL, value=PLACE, assurance="verified")
+    contact, _ = await world.state.contacts.resolve(TENANT, CHANNEL, ACCOUNT, PLACE, [address], now=world.clock())
+    asked = "What rebate do wholesale growers get?"
+    await world.handle(_said(world, "one", asked, contact.id), _said(world, "two", asked, "somebody-else"))
+    assert "17 percent" not in (await world.replies())[-1].text
+    await world.handle(_said(world, "three", asked, contact.id))
+    assert "17 percent" in (await world.replies())[-1].text

@@ -268,8 +268,8 @@ async def world_at(
     *,
     fold: FoldRules | None = None,
     prepare: bool = True,
-    actions: ActionRules | None = None,
     encoder: Callable[[], Encoder | None] = light_encoder,
+    actions: ActionRules | None = None,
 ) -> AsyncIterator[World]:
     clock = Clock()
     database = Database.open(folder / "parley.db")

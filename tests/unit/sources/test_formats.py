@@ -95,10 +95,20 @@ async def test_a_pdf_keeps_headings_paragraphs_and_lists_and_loses_what_every_pa
     content = await one(convert, "prices.pdf", data)
     assert content.title == "Prices"
     assert content.body == (
-        "# Prices\n\n## Pots\n\nA clay pot costs four euro.\n\n## Parcels\n\nUp to 5 kg: 6 euro.\n\n"
+        "Nepenthes & Co price list\n\n# Prices\n\n## Pots\n\nA clay pot costs four euro.\n\n## Parcels\n\n"
+        "Up to 5 kg: 6 euro.\n\n"
         "Above, we ask a van to bring them.\n\n1. Write to us.\n\n2. Wait a day."
     )
-    assert [piece.heading for piece in split(content.title, content.body)] == ["Pots", "Parcels"]
+    assert [piece.heading for piece in split(content.title, content.body)] == ["", "Pots", "Parcels"]
+
+
+async def test_rows_that_are_alike_on_every_page_stay(convert: Conversion) -> None:
+    """Figures in a long table are no page numbers."""
+    rows = [
+        [(10, 800 - 12 * row, f"Clay pot {page * 60 + row} costs 7 euro") for row in range(60)] for page in range(5)
+    ]
+    content = await one(convert, "table.pdf", papers.pdf(*rows))
+    assert content.body.count("Clay pot") == 300
 
 
 async def test_a_word_file_keeps_headings_and_tables(convert: Conversion) -> None:

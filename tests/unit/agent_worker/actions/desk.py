@@ -18,7 +18,6 @@ from agent_worker.actions import Action
 from agent_worker.actions.registry import found
 from agent_worker.knowledge.library import Library
 from agent_worker.knowledge.publish import publish
-from agent_worker.knowledge.reading import DocumentDraft
 from agent_worker.models.local import LocalModel
 from agent_worker.models.registry import Models
 from agent_worker.settings import ActionRules, FoldRules, TenantRules, WorkerSettings
@@ -33,7 +32,7 @@ from schemas.conversation import Turn
 from schemas.envelope import Envelope, envelope
 from schemas.ids import event_id
 from schemas.messages import Address, Author, Choosing, InboundMessage, OutboundMessage, TranscriptMessage
-from schemas.ports import Record, State
+from schemas.ports import DocumentDraft, Record, State
 from tests.unit.agent_worker.world import CHANNEL, VOICE, LaneStub
 
 MONDAY = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
