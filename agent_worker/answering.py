@@ -5,7 +5,7 @@ from __future__ import annotations
 from agent_worker.fold import Monotonic
 from agent_worker.handoff.drafts import handoff_draft
 from agent_worker.knowledge.questions import with_context
-from agent_worker.models.registry import Emit, Models
+from agent_worker.models.registry import Emit, Models, chosen
 from agent_worker.stages import Stage
 from agent_worker.work import Work
 from schemas.ports import Draft, Knowledge, Question
@@ -25,7 +25,8 @@ class Answers:
             return handoff_draft(work.rules.voice)
         await self._retrieve(work)
         with Stage(work.stages, "answer", self._monotonic):
-            return await self._models.answer(work.rules.model, self._question(work), emit, work.stream.abort)
+            question = self._question(work)
+            return await self._models.answer(chosen(work.rules, question), question, emit, work.stream.abort)
 
     async def _retrieve(self, work: Work) -> None:
         with Stage(work.stages, "retrieve", self._monotonic):
@@ -42,4 +43,5 @@ class Answers:
             files=work.intake.files,
             wordless=work.intake.wordless,
             locale=work.conversation.facts.locale or work.rules.voice.locale,
+            contact=work.conversation.origin.contact_id,
         )

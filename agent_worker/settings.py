@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -21,8 +21,17 @@ class FoldRules:
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """How this tenant would answer a message."""
+
+    message: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
 class Voice:
-    """The agent's name and set phrases, in the tenant's own words."""
+    """The agent's name and set phrases, in the tenant's own words. ``instructions`` and ``examples`` tell remote models
+    how to write, by language ("de", "pt-br"; the empty name is for all others)."""
 
     name: str = "Assistant"
     locale: str = "en"
@@ -39,18 +48,41 @@ class Voice:
     file: str = "I have your file, but I cannot look into it. What would you like to know?"
     file_missing: str = "Your file did not reach me. Could you send it again, or write what it is about?"
     unsupported: str = "I cannot read this kind of message. Could you write to me instead?"
+    wait: str = (
+        "I cannot look into this right now. Please ask again in a few minutes, or shall I pass you to a colleague?"
+    )
+    instructions: Mapping[str, str] = field(default_factory=dict)
+    examples: Mapping[str, Sequence[Example]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetRules:
+    """Of one tenant. What one turn may take; and what a contact and the tenant may take a day (UTC), 0 being without
+    bound. Costs in US dollars."""
+
+    turn_tokens: int = 100_000
+    turn_cost: float = 1.0
+    turn_steps: int = 6
+    turn_seconds: float = 90.0
+    contact_tokens_a_day: int = 1_000_000
+    contact_cost_a_day: float = 5.0
+    tokens_a_day: int = 0
+    cost_a_day: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class TenantRules:
     """``answerable_above`` is the confidence (0–1) from which the documents count as holding the answer;
-    ``turns_at_once`` how many turns of the tenant this process may work on at the same time."""
+    ``turns_at_once`` how many turns of the tenant this process may work on at the same time; ``models`` go before
+    ``model`` for messages of their language."""
 
     voice: Voice = Voice()
     fold: FoldRules = field(default_factory=FoldRules)
     answerable_above: float = 0.5
     turns_at_once: int = 2000
     model: str = "local"
+    models: Mapping[str, str] = field(default_factory=dict)
+    budgets: BudgetRules = BudgetRules()
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,16 +45,29 @@ class Proof:
 
 
 class Gate:
-    """One answer's gate over the passages as the model saw them, numbered from 1. Collects the citations."""
+    """One answer's gate over the passages as the model saw them, numbered from 1. Collects the citations. ``askable``:
+    what actions need to know and the contact may be asked for, in words; ``has_asked``: a question about it passed."""
 
-    def __init__(self, passages: Sequence[Passage]) -> None:
+    def __init__(self, passages: Sequence[Passage], askable: str = "") -> None:
         self._passages = list(passages)
+        self._askable = askable
+        self.has_asked = False
         self._proofs: list[tuple[Passage, Unit]] = []
 
     @property
     def citations(self) -> list[Citation]:
         """One for each quote, numbered in the order in which the text refers to them."""
         return [_citation(number, passage, unit) for number, (passage, unit) in enumerate(self._proofs, 1)]
+
+    def add(self, passage: Passage) -> int:
+        """What came to be known while the answer was written; the number by which it may be cited."""
+        self._passages.append(passage)
+        return len(self._passages)
+
+    def begin_again(self) -> None:
+        """Another text over the same passages."""
+        self._proofs.clear()
+        self.has_asked = False
 
     def admit(self, sentence: str) -> str:
         """The sentence as it may be shown, its marks numbered like ``citations``. Raises Ungrounded."""
@@ -65,13 +78,19 @@ class Gate:
             raise Ungrounded("it holds markup: write plain sentences without links, images or tags", sentence=sentence)
         marks = list(dict.fromkeys(int(mark) for mark in MARK.findall(sentence)))
         if not marks:
-            if is_courtesy(body):
+            if is_courtesy(body) or self._asks(body):
                 return sentence
             raise Ungrounded("it cites no passage", sentence=sentence)
         cited = [self._passage(mark, sentence) for mark in marks]
         proofs = self._proven(sentence, body, cited)
         numbers = {mark: self._number(proof) for mark, proof in zip(marks, proofs, strict=True)}
         return MARK.sub(lambda mark: f"[{numbers[int(mark[1])]}]", sentence)
+
+    def _asks(self, body: str) -> bool:
+        """A question made of the words of what may be asked for claims nothing: "What is your order number?"."""
+        asks = body.rstrip().endswith(("?", "？")) and bool(self._askable) and not any(_faults(body, self._askable))
+        self.has_asked = self.has_asked or asks
+        return asks
 
     def _passage(self, mark: int, sentence: str) -> Passage:
         if not 1 <= mark <= len(self._passages):

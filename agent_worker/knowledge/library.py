@@ -21,9 +21,11 @@ from agent_worker.knowledge.confidence import confidence
 from agent_worker.knowledge.encoder import Encoder, light_encoder
 from agent_worker.knowledge.entries import Prepared
 from agent_worker.knowledge.index import Hit, TenantIndex
+from agent_worker.knowledge.intake import read_into, rest_of
 from agent_worker.knowledge.records import Change, read_record
 from agent_worker.knowledge.retrieval import rank
 from agent_worker.knowledge.threads import FairThreads
+from agent_worker.knowledge.whole import WholeTexts
 from schemas.conversation import Document
 from schemas.errors import ParleyError, RecordError
 from schemas.ports import Bus, Clock, Follower, Found, Heads, Passage, Record
@@ -31,7 +33,6 @@ from schemas.topics import KNOWLEDGE
 
 log = structlog.get_logger("parley.knowledge")
 Result = TypeVar("Result")
-_AT_ONCE = 200
 _PATIENT_S = 3.0  # who lists or reads documents wants those just written, and is no contact who waits for an answer
 _BREATH = 0.0005  # seconds; splitting is plain Python, and between documents the others get their turn
 _AT_LEAST_EVERY = 1.0  # seconds; what is embedded by then can be found while the rest is still being embedded
@@ -60,6 +61,7 @@ class Library:
         self._answerable_above = answerable_above
         self._encoder = encoder
         self._indexes: dict[str, TenantIndex] = {}
+        self._whole = WholeTexts()
         self._seen: defaultdict[str, set[str]] = defaultdict(set)
         self._applied: dict[int, int] = {}
         self._moved = asyncio.Condition()
@@ -120,7 +122,7 @@ class Library:
     async def _drain(self, follower: Follower) -> None:
         """Apply what comes, many at a time; once everything old was seen, forget what the log no longer holds."""
         queue: asyncio.Queue[Record] = asyncio.Queue()
-        reader = asyncio.create_task(_read(follower, queue))
+        reader = asyncio.create_task(read_into(queue, follower))
         caught_up = asyncio.create_task(follower.caught_up.wait())
         self._seen.clear()
         nexts: asyncio.Task[Record] | None = None
@@ -130,7 +132,7 @@ class Library:
                 waits = {nexts, reader, *(() if self._ready.is_set() else (caught_up,))}
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
                 if nexts.done():
-                    await self._apply([nexts.result(), *_rest(queue)])
+                    await self._apply([nexts.result(), *rest_of(queue)])
                 else:
                     nexts.cancel()
                 if caught_up.done() and queue.empty() and not self._ready.is_set():
@@ -241,6 +243,13 @@ class Library:
         index = self._indexes.get(tenant)
         return None if index is None else await self._reading.run(tenant, lambda: index.document(document))
 
+    async def whole(self, tenant: str, tokens: int) -> list[Passage]:
+        index = self._indexes.get(tenant)
+        if index is None:
+            return []
+        now = self._clock()
+        return await self._reading.run(tenant, lambda: self._whole.of(tenant, index, now, tokens))
+
     async def settling(self, tenant: str) -> AsyncIterator[int]:
         """How many of the tenant's documents can be found, each time there are more; ends when its newest can be."""
         head, count = await self._heads.of(tenant), -1
@@ -285,15 +294,3 @@ def _passage(tenant: str, hit: Hit) -> Passage:
     return Passage(
         tenant, hit.document, hit.version, hit.title, hit.heading, hit.url, hit.text, min(1.0, round(hit.score, 4))
     )
-
-
-async def _read(follower: Follower, queue: asyncio.Queue[Record]) -> None:
-    async for record in follower.records():
-        queue.put_nowait(record)
-
-
-def _rest(queue: asyncio.Queue[Record]) -> list[Record]:
-    out: list[Record] = []
-    while len(out) < _AT_ONCE and not queue.empty():
-        out.append(queue.get_nowait())
-    return out

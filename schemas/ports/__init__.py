@@ -22,6 +22,7 @@ from schemas.ports.agent import (
     Question,
     Transcribe,
     Transcriber,
+    WholeKnowledge,
     Wordless,
 )
 from schemas.ports.bus import (
@@ -135,5 +136,6 @@ __all__ = [
     "Transcriber",
     "Transcript",
     "Turns",
+    "WholeKnowledge",
     "Wordless",
 ]

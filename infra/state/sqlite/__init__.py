@@ -11,11 +11,12 @@ from infra.state.sqlite import (
     deliveries,
     heads,
     leases,
+    limiter,
     parking,
     transcript,
     turns,
 )
-from infra.state.sqlite.limiter import ProcessLimiter
+from infra.state.sqlite.limiter import SqliteLimiter
 from infra.state.sqlite.rebuild import SqliteRebuild
 from infra.state.sqlite.store import ALL_SHARDS, Store
 from schemas.ports import State
@@ -26,7 +27,18 @@ def open_sqlite_state(database: Database, *, durable_sends: bool = False) -> Sta
 
     ``durable_sends``: see ``SqliteDeliveries``. Closing the state leaves the database open: the log shares it.
     """
-    for module in (conversations, transcript, contacts, deliveries, parking, dead_letters, turns, leases, heads):
+    for module in (
+        conversations,
+        transcript,
+        contacts,
+        deliveries,
+        parking,
+        dead_letters,
+        turns,
+        leases,
+        heads,
+        limiter,
+    ):
         database.declare(module.TABLES)
     store = Store(database)
     signals = ProcessSignals()
@@ -45,7 +57,7 @@ def open_sqlite_state(database: Database, *, durable_sends: bool = False) -> Sta
         parking=parking.SqliteParking(store),
         dead_letters=dead_letters.SqliteDeadLetters(store),
         turns=turns.SqliteTurns(store),
-        limiter=ProcessLimiter(),
+        limiter=SqliteLimiter(store),
         leases=leases.SqliteLeases(store),
         signals=signals,
         heads=heads.SqliteHeads(store),

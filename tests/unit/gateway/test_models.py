@@ -81,7 +81,7 @@ WRONG = {
     ),
     "a provider nobody knows": (
         "models:\n  remote: {provider: opnai}\n" + SHOP % "local",
-        ":2:12: models.remote.provider: must be 'local' or 'openai'",
+        ":2:12: models.remote.provider: must be 'local', 'openai', 'anthropic' or 'google'",
     ),
     "a misspelt setting": (
         REMOTE % ", base-url: x" + SHOP % "remote",
