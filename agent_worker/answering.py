@@ -26,7 +26,8 @@ class Answers:
         await self._retrieve(work)
         with Stage(work.stages, "answer", self._monotonic):
             question = self._question(work)
-            return await self._models.answer(chosen(work.rules, question), question, emit, work.stream.abort)
+            model = chosen(work.rules, question.text, question.locale)
+            return await self._models.answer(model, question, emit, work.stream.abort)
 
     async def _retrieve(self, work: Work) -> None:
         with Stage(work.stages, "retrieve", self._monotonic):

@@ -32,7 +32,7 @@ def open_models(
     models: dict[str, Model] = {"local": LocalModel(settings)}
     for name in sorted(_used(config) - {"local"}):
         models[name] = _open(name, config, settings, budgets, knowledge)
-    return Models(models, failed=failed, standings=_standings(config, models), settings=settings)
+    return Models(models, failed=failed, standings=_standings(config, models), settings=settings, budgets=budgets)
 
 
 def models_of(tenant: written.Tenant) -> tuple[str, dict[str, str]]:

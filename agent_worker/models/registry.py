@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from agent_worker.grounding.failures import Ungrounded
 from agent_worker.models.allowance import Allowance
 from agent_worker.models.breaker import Breaker
+from agent_worker.models.budgets import DayBudgets
 from agent_worker.models.ladder import Ladder, Shown
 from agent_worker.models.language import kept_for, language_of
 from agent_worker.settings import TenantRules, WorkerSettings
@@ -41,9 +42,9 @@ class Standing:
     breaker: Breaker = field(default_factory=Breaker)
 
 
-def chosen(rules: TenantRules, question: Question) -> str:
+def chosen(rules: TenantRules, text: str, locale: str) -> str:
     """The model that the tenant has for this language, else the one for all."""
-    return kept_for(language_of(question.text) or question.locale, rules.models, rules.model)
+    return kept_for(language_of(text) or locale, rules.models, rules.model)
 
 
 class Models:
@@ -58,34 +59,44 @@ class Models:
         failed: Callable[[str], None] = lambda _: None,
         standings: Mapping[str, Standing] | None = None,
         settings: WorkerSettings | None = None,
+        budgets: DayBudgets | None = None,
     ) -> None:
         self._models = dict(models)
         self._last = last_resort
         self._failed = failed
         self._standings = {name: Standing() for name in models} | dict(standings or {})
         self._settings = settings or WorkerSettings(tenants={})
+        self._budgets = budgets
 
-    def ladder(self, name: str) -> list[Model]:
-        """Raises ConfigInvalid for a name that is not in the registry."""
-        if name not in self._models:
-            raise ConfigInvalid(f"unknown model {name!r}", fix=f"use one of: {', '.join(sorted(self._models))}")
-        return [self._models[one] for one in self._names(name)]
+    def ladder(self, *names: str) -> list[Model]:
+        """These, then those that stand after them, then the last resort. Raises ConfigInvalid for a name that is not in
+        the registry."""
+        for name in names:
+            if name not in self._models:
+                raise ConfigInvalid(f"unknown model {name!r}", fix=f"use one of: {', '.join(sorted(self._models))}")
+        after = [later for name in names for later in self._standings[name].fallback]
+        order = [name for name in dict.fromkeys([*names, *after]) if name != self._last]
+        return [self._models[name] for name in (*order, self._last) if name in self._models]
 
-    def _names(self, name: str) -> Iterator[str]:
-        names = dict.fromkeys((name, *self._standings[name].fallback))
-        if self._last in self._models:
-            names.pop(self._last, None)
-            names[self._last] = None
-        yield from names
+    async def left(self, tenant: str, contact: str) -> float | None:
+        """The share of today's budget that is left (0–1); None when nothing is counted."""
+        return None if self._budgets is None else await self._budgets.left(tenant, contact)
 
-    async def answer(self, name: str, question: Question, emit: Emit, restart: Callable[[], Awaitable[None]]) -> Draft:
-        """``restart`` is called when what was shown is not how the answer begins. The draft says what failed before it,
-        and bears its cost. Raises ModelFailed when every rung failed."""
+    async def answer(
+        self,
+        name: str,
+        question: Question,
+        emit: Emit,
+        restart: Callable[[], Awaitable[None]],
+        then: Sequence[str] = (),
+    ) -> Draft:
+        """``then`` names models to be tried after it. ``restart`` is called when what was shown is not how the answer
+        begins. The draft says what failed before it, and bears its cost. Raises ModelFailed when every rung failed."""
         rules = self._settings.of(question.tenant)
         shown = Shown(emit, restart)
         way = Ladder(question, rules.voice, shown, self._failed)
         allowance = _allowance(rules)
-        for model in self.ladder(name):
+        for model in self.ladder(name, *then):
             draft = await self._ask(model, way, question, allowance)
             if draft is not None:
                 return await way.conclude(draft)
