@@ -89,12 +89,13 @@ class Acting:
 _ASKING = "please could would can tell me give send write what which when how is your the to for do you want"
 
 
-def askable(offers: Sequence[Offer], asked: str) -> str:
-    """The words in which a contact may be asked for what is missing: those of the actions, and the contact's own."""
+def askable(offers: Sequence[Offer]) -> str:
+    """The words in which a contact may be asked for what is missing: those of the actions. The contact's own are not
+    among them, for they may be anybody's, pasted."""
     if not offers:
         return ""
     words = [f"{offer.name} {offer.description} {json.dumps(offer.parameters)}" for offer in offers]
-    return "\n".join([_ASKING, asked, *words]).replace("_", " ")
+    return "\n".join([_ASKING, *words]).replace("_", " ")
 
 
 def asked_draft(asked: ActionResult, bill: Draft) -> Draft:

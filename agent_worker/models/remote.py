@@ -92,7 +92,7 @@ class RemoteModel:
             return None
         canary = self._around.canary(question.tenant)
         prompt, passages = self._prompt(question, whole, canary, acts=acts)
-        gate = Gate(passages, askable(prompt.offers, question.text))
+        gate = Gate(passages, askable(prompt.offers))
         return Attempt(prompt, gate, Acting(question.tenant, prompt.offers, gate), Canary(canary))
 
     async def _whole(self, tenant: str) -> Sequence[Passage]:
