@@ -9,8 +9,8 @@ import structlog
 
 from agent_worker.grounding.failures import AttemptFailed, NotAsked, Ungrounded
 from agent_worker.handoff.drafts import handoff_draft, wait_draft
-from agent_worker.models.acting import told_of
 from agent_worker.models.breaker import Breaker
+from agent_worker.models.calls import told_of
 from agent_worker.settings import Voice
 from schemas.errors import ModelFailed
 from schemas.messages import Citation
@@ -86,9 +86,12 @@ class Ladder:
 
     def told(self, name: str) -> Draft | None:
         """What was done before everything failed is said in its own words. None when nothing was done."""
-        passages = [result.told or told_of(self.question.tenant, result) for result in self.results]
-        known = [passage for passage in passages if passage is not None]
-        return _told(known, name) if known else None
+        told = [
+            (result.say or passage.text, passage)
+            for result in self.results
+            if (passage := result.told or told_of(self.question.tenant, result)) is not None
+        ]
+        return _told(told, name) if told else None
 
     async def conclude(self, draft: Draft) -> Draft:
         """The draft with what failed before it. When nobody could look properly, that is said instead of "it is not in
@@ -131,9 +134,9 @@ def _away(error: ModelFailed) -> bool:
     return isinstance(error, NotAsked) or (isinstance(error, AttemptFailed) and error.outage)
 
 
-def _told(passages: Sequence[Passage], name: str) -> Draft:
-    """Each passage as it stands, with its number."""
-    text = "\n".join(f"{passage.text.strip()} [{n}]" for n, passage in enumerate(passages, 1))
+def _told(told: Sequence[tuple[str, Passage]], name: str) -> Draft:
+    """Each text as it stands, with the number of its passage."""
+    text = "\n".join(f"{said.strip()} [{n}]" for n, (said, _) in enumerate(told, 1))
     citations = [
         Citation(
             n=n,
@@ -144,7 +147,7 @@ def _told(passages: Sequence[Passage], name: str) -> Draft:
             version=passage.version,
             quote=passage.text.strip(),
         )
-        for n, passage in enumerate(passages, 1)
+        for n, (_, passage) in enumerate(told, 1)
     ]
     reasons = ["an action was called before the model failed"]
     return Draft(text=text, answered=True, citations=citations, model=name, reasons=reasons)

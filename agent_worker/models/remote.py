@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from agent_worker.grounding.failures import AttemptFailed, Ungrounded
 from agent_worker.grounding.gate import Gate
 from agent_worker.handoff.drafts import not_found_draft
-from agent_worker.models.acting import Acting, askable, asked_draft
 from agent_worker.models.allowance import Allowance
 from agent_worker.models.budgets import DayBudgets, Spend
+from agent_worker.models.calls import Calls, askable, asked_draft
 from agent_worker.models.canary import Canary
 from agent_worker.models.language import language_of
 from agent_worker.models.phrases import set_phrase
@@ -93,7 +93,7 @@ class RemoteModel:
         canary = self._around.canary(question.tenant)
         prompt, passages = self._prompt(question, whole, canary, acts=acts)
         gate = Gate(passages, askable(prompt.offers))
-        return Attempt(prompt, gate, Acting(question.tenant, prompt.offers, gate), Canary(canary))
+        return Attempt(prompt, gate, Calls(question.tenant, prompt.offers, gate), Canary(canary))
 
     async def _whole(self, tenant: str) -> Sequence[Passage]:
         if self._around.whole is None or not self._terms.whole:
@@ -118,7 +118,7 @@ class RemoteModel:
                 return self._draft(attempt, question, asked)
         except AttemptFailed as error:
             error.tokens, error.cost = attempt.usage.total, attempt.usage.cost(self._terms.prices)
-            error.results = tuple(attempt.acting.done)
+            error.results = tuple(attempt.calls.done)
             if isinstance(error, Ungrounded):
                 error.text, error.so_far = attempt.written, attempt
             raise
@@ -151,7 +151,7 @@ class RemoteModel:
             allowance.waited(took)
             if not wrote.calls:
                 return None
-            returned, asked = await attempt.acting.perform(wrote.calls)
+            returned, asked = await attempt.calls.perform(wrote.calls)
             if asked is not None:
                 return asked
             attempt.prompt = attempt.prompt.then(wrote, returned)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from agent_worker.grounding.cutting import MARK, Sentences
 from agent_worker.grounding.failures import AttemptFailed, Ungrounded
 from agent_worker.grounding.gate import LONGEST, Gate
-from agent_worker.models.acting import Acting
+from agent_worker.models.calls import Calls
 from agent_worker.models.canary import Canary
 from agent_worker.models.prompt import NOT_FOUND
 from agent_worker.models.request import Prompt, Wrote
@@ -24,7 +24,7 @@ class Attempt:
 
     prompt: Prompt
     gate: Gate
-    acting: Acting
+    calls: Calls
     canary: Canary
     usage: Usage = field(default_factory=Usage)
     written: str = ""

@@ -18,7 +18,7 @@ MISTAKES = 1
 _LONGEST_FACTS = 4_000
 
 
-class Acting:
+class Calls:
     """For one answer. ``done``: what was really called, in order."""
 
     def __init__(self, tenant: str, offers: Sequence[Offer], gate: Gate) -> None:
@@ -105,9 +105,9 @@ def asked_draft(asked: ActionResult, bill: Draft) -> Draft:
 
 
 def told_of(tenant: str, result: ActionResult) -> Passage | None:
-    """What a result without words of its own comes to: its reason and its facts, a line each. None when it has
-    neither, or was not the last word."""
-    lines = [result.reason] if result.reason else []
+    """What a result comes to that has no passage: its words or its reason, and its facts, a line each. None when it has
+    none of them, or was not the last word."""
+    lines = [said] if (said := result.say or result.reason) else []
     lines += [f"{name.replace('_', ' ')}: {value}" for name, value in result.facts.items()]
     if result.outcome == "asked" or not lines:
         return None
