@@ -54,7 +54,8 @@ class Shop:
         ]
 
     def _owns(self, arguments: Mapping[str, Any]) -> bool:
-        return {"A-17": "rosa", "B-99": "tom"}.get(arguments["order"]) == arguments.get("customer", "rosa")
+        owner = {"A-17": "rosa", "B-99": "tom"}.get(arguments["order"])
+        return bool(owner == arguments.get("customer", "rosa"))
 
     async def _status(self, arguments: Mapping[str, Any]) -> ActionResult:
         self.reached.append(str(arguments))
