@@ -122,12 +122,14 @@ class Conversations(Protocol):
 @dataclass(frozen=True, slots=True)
 class Change:
     """What the vendor says about a contact, and when. ``moved``: all addresses of the call are one contact's, of which
-    ``left`` are theirs no more. ``opted_out`` None: nothing was said about that."""
+    ``left`` are theirs no more. ``name`` empty, ``opted_out`` None: nothing was said about that. ``locale`` comes with
+    a name."""
 
     at: datetime
     moved: bool = False
     left: Sequence[Address] = ()
     name: str = ""
+    locale: str = ""
     opted_out: bool | None = None
 
 
@@ -164,8 +166,9 @@ class Transcript(Protocol):
         """Receipt states only rise (accepted < sent < delivered < read); ``failed``, ``dropped`` and ``deleted``
         are final. Unknown ids are ignored."""
 
-    async def edit(self, conversation: str, message_id: str, text: str) -> bool:
-        """Replace (or with "" erase) the text. False when the message is unknown."""
+    async def edit(self, conversation: str, message_id: str, text: str, *, revision: int = 0) -> bool:
+        """Replace (or with "" erase) the text. False when the message is unknown, or has a higher revision already; 0
+        is none, and changes it whatever it has."""
 
     async def attach(
         self, conversation: str, message_id: str, attachments: Sequence[Attachment]

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from connectors.graph import webhooks
 from connectors.graph.failures import reason
-from connectors.graph.parts import moment, read, read_all, shown_name
+from connectors.graph.parts import moment, read, read_all
+from connectors.names import shown_name
 from connectors.whatsapp.identity import CHANNEL, Party
 from connectors.whatsapp.meta.contents import Payload, referral, said
 from connectors.whatsapp.meta.models import (
@@ -149,7 +150,8 @@ class Updates:
         edit = Edit.model_validate(content)
         kind = str(edit.message.get("type", ""))
         payload = said(kind, edit.message.get(kind), self._called) or {}
-        payload = {"text": payload.get("text", ""), "edited_at": moment(sent.timestamp, self._now)}
+        at = moment(sent.timestamp, self._now)
+        payload = {"text": payload.get("text", ""), "edited_at": at, "revision": int(at.timestamp())}
         return who.event(topics.MESSAGE_EDITED, edit.original_message_id, payload, sent.id)
 
     def _revoke(self, sent: Sent, content: Any, who: Party) -> Event:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import ClassVar
 
 from tests.platforms.pacing import Pace
@@ -23,8 +25,9 @@ class SlackCustomers(Customers):
     mode: ClassVar[Mode] = "http"
 
     def __init__(self, clock: Pace) -> None:
-        # A minute's wait before a retry takes a second: a process that is being started again is waited for.
-        self.vendor = SlackVendor(mode=self.mode, now=clock.now, pace=0.02)
+        # A minute's wait before a retry takes three seconds, and the last one fifteen: a process that dies again and
+        # again of what the one before left behind is waited for.
+        self.vendor = SlackVendor(mode=self.mode, now=clock.now, pace=0.05)
 
     def place(self, person: str) -> str:
         return f"{self.vendor.workspace.team}:{self.vendor.place(person)}"
@@ -37,6 +40,12 @@ class SlackCustomers(Customers):
         self.vendor.people.person("Weather", "bot")
         said = self.vendor.people.say("Weather", text, room)
         return f"{room.id}:{said.ts}"
+
+    @asynccontextmanager
+    async def backwards(self) -> AsyncIterator[None]:
+        self.vendor.courier.hold()
+        yield
+        self.vendor.courier.release(list.reverse)
 
     def revoke(self) -> None:
         self.vendor.revoked = "token_revoked"
