@@ -114,9 +114,13 @@ async def _pieces(response: StreamedResponse) -> AsyncGenerator[str, None]:
     async for event in response:
         if isinstance(event, messages.PartDeltaEvent) and isinstance(event.delta, messages.ToolCallPartDelta):
             arguments += len(str(event.delta.args_delta or ""))
-            if arguments > LONGEST_ARGUMENTS:
-                raise AttemptFailed(f"an action's arguments are longer than {LONGEST_ARGUMENTS} characters")
+            _bound(arguments)
         yield _text(event)
+
+
+def _bound(arguments: int) -> None:
+    if arguments > LONGEST_ARGUMENTS:
+        raise AttemptFailed(f"an action's arguments are longer than {LONGEST_ARGUMENTS} characters")
 
 
 def _text(event: messages.ModelResponseStreamEvent) -> str:
@@ -133,6 +137,7 @@ def _written(response: messages.ModelResponse) -> Wrote:
         raise AttemptFailed(f"ended early: {response.finish_reason}")
     text = "".join(part.content for part in response.parts if isinstance(part, messages.TextPart))
     calls = tuple(Call(part.tool_call_id, part.tool_name, part.args_as_json_str()) for part in response.tool_calls)
+    _bound(sum(len(call.arguments) for call in calls))
     return Wrote(text, calls, response)
 
 

@@ -107,6 +107,10 @@ class RemoteModel:
         system = system_of(self._settings.of(question.tenant).voice, language, acts=acts, canary=canary)
         room = max(1, self._terms.context - self._terms.output)
         prompt, passages = prompt_of(question, system, room, language=language, whole=whole)
+        if whole and prompt.size > room:
+            prompt, passages = prompt_of(question, system, room, language=language)
+        if prompt.size > room:
+            raise AttemptFailed("the message does not fit into its context")
         return (with_offers(prompt, question) if acts else prompt), passages
 
     # ── running ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -168,6 +168,16 @@ async def test_a_model_that_insists_on_nonsense_is_replaced(asking: Asking, shop
     assert draft.reasons == ["model remote failed: wrong action calls"]
 
 
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_a_megabyte_of_arguments_is_none(asking: Asking, shop: Shop, provider: Provider) -> None:
+    """It is not read to its end, and nothing is called."""
+    asker = asking(provider=provider, acts=True)
+    asker.server.script = calls("order_status", order="x" * 1_000_000)
+    draft = await asker.ask(ASKED, offers=shop.offers)
+    assert (draft.model, shop.called, len(asker.server.calls)) == ("local", [], 1)
+    assert draft.reasons == ["model remote failed: an action's arguments are longer than 20000 characters"]
+
+
 async def test_the_same_call_again_is_not_made_again(asking: Asking, shop: Shop) -> None:
     """A result is the last word: a model that loops gets it once more, until its requests are used up."""
     asker = asking(acts=True)

@@ -201,6 +201,13 @@ async def test_a_model_may_say_that_the_passages_hold_no_answer(asker: Asker) ->
     assert asker.deltas == []
 
 
+async def test_a_message_longer_than_the_context_is_not_sent(asker: Asker) -> None:
+    """Nobody pays for a request that the provider has to refuse; the contact is answered all the same."""
+    draft = await asker.ask(f"{WINTER} {'Really? ' * 25_000}")
+    assert (draft.model, asker.server.calls) == ("local", [])
+    assert draft.reasons == ["model remote failed: the message does not fit into its context"]
+
+
 async def test_an_answer_made_of_courtesies_is_none(asker: Asker) -> None:
     """Whoever asks something gets a claim with its source, or an honest no."""
     asker.server.script = Script(text="Thank you for your question!")

@@ -9,10 +9,21 @@ import pytest
 from agent_worker.models.language import language_of
 from agent_worker.models.registry import chosen
 from agent_worker.models.remote import Surroundings
+from agent_worker.replies import cited
 from agent_worker.settings import Example, TenantRules, Voice, WorkerSettings
 from schemas.ports import Passage
 from tests.platforms.models.reading import data_of, lines_of
-from tests.unit.agent_worker.models.conftest import HEAT, PASSAGES, TENANT, TIMES, Asker, Asking, Provider, passage
+from tests.unit.agent_worker.models.conftest import (
+    HEAT,
+    PASSAGES,
+    TENANT,
+    TIMES,
+    Asker,
+    Asking,
+    Provider,
+    passage,
+    question,
+)
 
 VOICE = Voice(
     name="Fern",
@@ -112,13 +123,16 @@ async def test_with_everything_in_the_prompt_the_gate_counts_alike(asking: Askin
     asker: Asker = asking(settings=SETTINGS, surroundings=Surroundings(whole=whole), whole=5_000)
     draft = await asker.ask(TWO[1], [], confidence=0.0)
     assert (draft.model, [one.quote for one in draft.citations]) == ("remote", [TIMES])
+    recorded = cited(question(TWO[1], [replace(PASSAGES[0], document="found")]).found, draft)
+    assert [(one.document, one.cited) for one in recorded] == [("found", False), ("shipping", True)]
 
 
-async def test_what_does_not_fit_whole_is_searched(asking: Asking) -> None:
-    """No passages from the whole: those that were found."""
+@pytest.mark.parametrize("passages", [[], [passage("Pots of clay. " * 3_000)]])
+async def test_what_does_not_fit_whole_is_searched(asking: Asking, passages: list[Passage]) -> None:
+    """Because it is too much for the setting, or for the question beside it: then those that were found."""
 
     async def whole(_tenant: str, _tokens: int) -> list[Passage]:
-        return []
+        return passages
 
     asker: Asker = asking(settings=SETTINGS, surroundings=Surroundings(whole=whole), whole=5_000)
     await asker.ask(TWO[0], [replace(PASSAGES[0])])
