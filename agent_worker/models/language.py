@@ -39,6 +39,10 @@ _WORDS = {
     "tr": "ve bir bu ne nasıl nerede mi mı için ile değil var yok ben siz benim",
 }
 _OF = {language: frozenset(words.split()) for language, words in _WORDS.items()}
+_ENOUGH = 1_000
+"""Characters that are looked at."""
+_LATIN = 0x24F
+"""The last of the Latin letters, those with marks included."""
 _LEAST = 2
 """Small words that have to be there."""
 
@@ -48,7 +52,7 @@ def language_of(text: str) -> str:
     script = _script(text)
     if script:
         return script
-    words = re.findall(r"[^\W\d_]+", text.casefold())
+    words = re.findall(r"[^\W\d_]+", text[:_ENOUGH].casefold())
     counts = Counter({language: sum(word in known for word in words) for language, known in _OF.items()})
     (best, most), (_, second) = counts.most_common(2)
     return best if most >= _LEAST and most > second else ""
@@ -56,12 +60,16 @@ def language_of(text: str) -> str:
 
 def _script(text: str) -> str:
     """By most of the letters that are not Latin, if these are the more. Kana among Chinese characters is Japanese."""
-    letters = [char for char in text[:400] if char.isalpha()]
-    foreign = Counter(_SCRIPTS.get(unicodedata.name(char, "").split()[0].split("-")[0], "") for char in letters)
-    latin = foreign.pop("", 0)
-    if foreign.total() <= latin:
+    letters = [char for char in text[:_ENOUGH] if char.isalpha()]
+    others = [char for char in letters if ord(char) > _LATIN]
+    if len(others) * 2 <= len(letters):
         return ""
+    foreign = Counter(_script_of(char) for char in others)
     return "ja" if foreign["ja"] and foreign["zh"] else foreign.most_common(1)[0][0]
+
+
+def _script_of(char: str) -> str:
+    return _SCRIPTS.get(re.split(r"[ -]", unicodedata.name(char, ""))[0], "")
 
 
 def base_of(locale: str) -> str:

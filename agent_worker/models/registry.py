@@ -44,7 +44,7 @@ class Standing:
 
 def chosen(rules: TenantRules, text: str, locale: str) -> str:
     """The model that the tenant has for this language, else the one for all."""
-    return kept_for(language_of(text) or locale, rules.models, rules.model)
+    return kept_for(language_of(text) or locale, rules.models, rules.model) if rules.models else rules.model
 
 
 class Models:

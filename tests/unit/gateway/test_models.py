@@ -203,9 +203,11 @@ def test_every_setting_of_models_is_explained() -> None:
     assert [name for name in sorted(names) if not re.search(rf"`(voice\.)?{name}`", page)] == []
 
 
-def test_the_example_on_the_page_is_valid(tmp_path: Path) -> None:
-    """As it stands, with keys in the environment."""
-    (block,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "models.md").read_text(), re.DOTALL)
-    text = block.replace("    model: main", "    name: Shop\n    model: main")
-    made = load(tmp_path, text, ANTHROPIC_API_KEY="a", DEEPSEEK_API_KEY="b")
-    assert made.tenants["plantstore"].budgets.cost_a_day == 50
+def test_the_examples_on_the_pages_are_valid(tmp_path: Path) -> None:
+    """As they stand, with keys in the environment."""
+    keys = {"ANTHROPIC_API_KEY": "a", "DEEPSEEK_API_KEY": "b", "OPENAI_API_KEY": "c"}
+    for page, name in (("docs/models.md", "main"), ("README.md", "remote")):
+        (block,) = re.findall(r"```yaml\n(models:.*?)```", (ROOT / page).read_text(), re.DOTALL)
+        made = load(tmp_path, block, **keys)
+        assert made.tenants["plantstore"].model == name
+        assert made.models[name].api_key.get_secret_value() in keys.values()
