@@ -118,6 +118,6 @@ def told_of(tenant: str, result: ActionResult) -> Passage | None:
         title=result.action.replace("_", " "),
         heading=result.outcome,
         url="",
-        text="\n".join(f"- {line}" for line in lines),
+        text=lines[0] if len(lines) == 1 else "\n".join(f"- {line}" for line in lines),
         score=1.0,
     )
