@@ -60,11 +60,11 @@ class BudgetRules:
     """Of one tenant. What one turn may take; and what a contact and the tenant may take a day (UTC), 0 being without
     bound. Costs in US dollars."""
 
-    turn_tokens: int = 100_000
+    turn_tokens: int = 400_000
     turn_cost: float = 1.0
     turn_steps: int = 6
     turn_seconds: float = 90.0
-    contact_tokens_a_day: int = 1_000_000
+    contact_tokens_a_day: int = 2_000_000
     contact_cost_a_day: float = 5.0
     tokens_a_day: int = 0
     cost_a_day: float = 0.0

@@ -32,11 +32,11 @@ class Budgets(Settings):
     """What a tenant's models may spend: in one turn; by one contact, and by all, in a day (UTC). 0 a day: no bound.
     Costs in US dollars. What is over it is answered by `local`."""
 
-    turn_tokens: int = Field(default=100_000, ge=1_000)
+    turn_tokens: int = Field(default=400_000, ge=1_000)
     turn_cost: float = Field(default=1.0, gt=0)
     turn_steps: int = Field(default=6, ge=1, le=50)
     turn_seconds: float = Field(default=90, gt=0, le=600)
-    contact_tokens_a_day: int = Field(default=1_000_000, ge=0)
+    contact_tokens_a_day: int = Field(default=2_000_000, ge=0)
     contact_cost_a_day: float = Field(default=5.0, ge=0)
     tokens_a_day: int = Field(default=0, ge=0)
     cost_a_day: float = Field(default=0.0, ge=0)

@@ -98,7 +98,9 @@ class RemoteModel:
     async def _whole(self, tenant: str) -> Sequence[Passage]:
         if self._around.whole is None or not self._terms.whole:
             return ()
-        return await self._around.whole(tenant, self._terms.whole)
+        # Room for a repair, which sends it all again.
+        most = self._settings.of(tenant).budgets.turn_tokens // 2
+        return await self._around.whole(tenant, min(self._terms.whole, most))
 
     def _prompt(
         self, question: Question, whole: Sequence[Passage], canary: str, *, acts: bool

@@ -17,6 +17,8 @@ from gateway.models import open_models
 from gateway.registry import Budgets, ModelEntry, ModelPrices
 from gateway.settings import Config
 from schemas.errors import ConfigInvalid
+from schemas.ports import Found, Passage, Question
+from tests.platforms.models.server import ModelServer, Script
 
 ROOT = Path(__file__).resolve().parents[3]
 REMOTE = "models:\n  remote: {provider: openai, model: m, base_url: http://127.0.0.1:1/v1%s}\n"
@@ -211,3 +213,23 @@ def test_the_examples_on_the_pages_are_valid(tmp_path: Path) -> None:
         made = load(tmp_path, block, **keys)
         assert made.tenants["plantstore"].model == name
         assert made.models[name].api_key.get_secret_value() in keys.values()
+
+
+async def test_models_at_one_address_rest_together(tmp_path: Path) -> None:
+    """A provider that asks to be left alone is not asked by another of its models either."""
+    async with ModelServer().serving() as server:
+        server.script = Script(status=429, retry_after=60)
+        entry = f"provider: openai, base_url: {server.base_url}, model"
+        text = f"models:\n  one: {{{entry}: m1, fallback: [two]}}\n  two: {{{entry}: m2}}\n" + SHOP % "one"
+        made = load(tmp_path, text)
+        models = open_models(made, worker_settings(made.tenants, {}), failed=lambda _: None)
+        told = Passage("shop", "ships", 1, "Ships", "", "", "We ship on Mondays.", 0.9)
+        asked = Question("shop", "When do you ship?", [], Found([told], answerable=True, confidence=0.9))
+
+        async def nothing(*_: object) -> None: ...
+
+        draft = await models.answer("one", asked, nothing, nothing)
+        await models.close()
+    assert [call.body["model"] for call in server.calls] == ["m1"]
+    assert draft.model == "local"
+    assert draft.reasons == ["model one failed: HTTP 429", "model two not asked: its provider rests for 60 s"]

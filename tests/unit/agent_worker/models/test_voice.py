@@ -10,7 +10,7 @@ from agent_worker.models.language import language_of
 from agent_worker.models.registry import chosen
 from agent_worker.models.remote import Surroundings
 from agent_worker.replies import cited
-from agent_worker.settings import Example, TenantRules, Voice, WorkerSettings
+from agent_worker.settings import BudgetRules, Example, TenantRules, Voice, WorkerSettings
 from schemas.ports import Passage
 from tests.platforms.models.reading import data_of, lines_of
 from tests.unit.agent_worker.models.conftest import (
@@ -125,6 +125,19 @@ async def test_with_everything_in_the_prompt_the_gate_counts_alike(asking: Askin
     assert (draft.model, [one.quote for one in draft.citations]) == ("remote", [TIMES])
     recorded = cited(question(TWO[1], [replace(PASSAGES[0], document="found")]).found, draft)
     assert [(one.document, one.cited) for one in recorded] == [("found", False), ("shipping", True)]
+
+
+async def test_a_turns_budget_bounds_what_is_shown_whole(asking: Asking) -> None:
+    """Twice must be affordable, for a repair sends it again."""
+    bounded = WorkerSettings(tenants={TENANT: TenantRules(budgets=BudgetRules(turn_tokens=6_000))})
+    most: list[int] = []
+
+    async def whole(_tenant: str, tokens: int) -> list[Passage]:
+        most.append(tokens)
+        return []
+
+    await asking(settings=bounded, surroundings=Surroundings(whole=whole), whole=5_000).ask(TWO[0])
+    assert most == [3_000]
 
 
 @pytest.mark.parametrize("passages", [[], [passage("Pots of clay. " * 3_000)]])
