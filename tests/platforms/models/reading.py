@@ -90,16 +90,18 @@ def results_of(body: dict[str, Any]) -> list[dict[str, Any]]:
 def answer_to(body: dict[str, Any]) -> str:
     """What the functions returned, cited; else for each line of the message the sentence of a passage that shares most
     words with it."""
-    told = [f"{result['text'].strip().rstrip('.')} [{result['n']}]." for result in results_of(body) if "n" in result]
+    told = [
+        f"{sentence.rstrip('.!?')} [{result['n']}]."
+        for result in results_of(body)
+        if "n" in result
+        for sentence in _sentences(result["text"])
+    ]
     return " ".join(told) or _quoted(data_of(body)) or NOT_FOUND
 
 
 def _quoted(data: dict[str, Any]) -> str:
     sentences = [
-        (passage["n"], sentence.strip())
-        for passage in data.get("passages", [])
-        for sentence in re.split(r"(?<=[.!?])\s+|\n+", passage["text"])
-        if sentence.strip()
+        (passage["n"], sentence) for passage in data.get("passages", []) for sentence in _sentences(passage["text"])
     ]
     chosen: list[str] = []
     for line in str(data.get("message", "")).splitlines():
@@ -109,6 +111,10 @@ def _quoted(data: dict[str, Any]) -> str:
         if len(asked & _words(best)) >= 2 and written not in chosen:
             chosen.append(written)
     return " ".join(chosen)
+
+
+def _sentences(text: str) -> list[str]:
+    return [piece.strip() for piece in re.split(r"(?<=[.!?])\s+|\n+", text) if piece.strip()]
 
 
 def _words(text: str) -> set[str]:
