@@ -11,6 +11,7 @@ import pytest
 
 from agent_worker.grounding.failures import NotAsked
 from agent_worker.models.budgets import DayBudgets, Spend
+from agent_worker.models.registry import Models
 from agent_worker.models.remote import Surroundings
 from agent_worker.settings import BudgetRules, TenantRules, WorkerSettings
 from schemas.ports import State
@@ -120,6 +121,14 @@ async def test_over_budget_the_extractive_model_answers_and_the_turn_says_why(
     assert sum(draft.tokens for draft in answers) <= 2_000
     assert (len(asker.server.calls), asker.failed) == (models.count("remote"), [])
     assert (await asker.ask(WINTER, contact="tom")).model == "remote"
+
+
+async def test_whoever_routes_may_ask_what_is_left(state: State, clock: Clock) -> None:
+    """Of the day, as a share; nothing where nothing is counted."""
+    day = DayBudgets(state.limiter, settings(replace(FREE, tokens_a_day=200)), clock)
+    await spend(day, 50, 50)
+    assert await Models({}, budgets=day).left(TENANT, "rosa") == pytest.approx(0.75)
+    assert await Models({}).left(TENANT, "rosa") is None
 
 
 TURNS = [
