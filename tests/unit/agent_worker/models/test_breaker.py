@@ -129,6 +129,16 @@ async def test_the_next_model_answers_when_the_first_is_away(asking: Asking) -> 
     assert asker.shown == draft.text
 
 
+async def test_whoever_routes_may_name_the_next_model(asking: Asking) -> None:
+    """Before those of the configuration, and once each; the extractive model is always the last."""
+    origin = asking()
+    others = {name: RemoteModel(name, source_of(origin.server), SETTINGS, Terms()) for name in ("second", "strong")}
+    asker: Asker = asking(standing=Standing(fallback=("second", "strong")), more=others)
+    names = [model.name for model in asker.models.ladder("remote", "strong")]
+    assert names == ["remote", "strong", "second", "local"]
+    assert [model.name for model in asker.models.ladder("local")] == ["local"]
+
+
 WAITING = WorkerSettings(
     tenants={
         TENANT: TenantRules(voice=Voice(not_found="Not in our documents.", wait="Not now.", handoff="A colleague."))
