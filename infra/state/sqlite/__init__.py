@@ -10,6 +10,7 @@ from infra.state.sqlite import (
     dead_letters,
     deliveries,
     heads,
+    journal,
     leases,
     limiter,
     parking,
@@ -38,6 +39,7 @@ def open_sqlite_state(database: Database, *, durable_sends: bool = False) -> Sta
         leases,
         heads,
         limiter,
+        journal,
     ):
         database.declare(module.TABLES)
     store = Store(database)
@@ -61,6 +63,7 @@ def open_sqlite_state(database: Database, *, durable_sends: bool = False) -> Sta
         leases=leases.SqliteLeases(store),
         signals=signals,
         heads=heads.SqliteHeads(store),
+        journal=journal.SqliteJournal(store),
         rebuild=SqliteRebuild(store),
         ready=ready,
         close=close,
