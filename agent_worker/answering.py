@@ -11,7 +11,7 @@ from agent_worker.actions.service import ActionService
 from agent_worker.fold import Monotonic
 from agent_worker.handoff.drafts import handoff_draft
 from agent_worker.knowledge.questions import with_context
-from agent_worker.models.registry import Emit, Models
+from agent_worker.models.registry import Emit, Models, chosen
 from agent_worker.stages import Stage
 from agent_worker.work import Work
 from schemas.actions import ActionResolved
@@ -53,7 +53,8 @@ class Answers:
             await self._retrieve(work)
             with Stage(work.stages, "answer", self._monotonic):
                 question = self._question(work)
-                draft = await self._models.answer(work.rules.model, question, emit, work.stream.abort)
+                model = chosen(work.rules, question.text, question.locale)
+                draft = await self._models.answer(model, question, emit, work.stream.abort)
             draft = draft if acting is None else acting.finish(draft)
         return draft if acting is None else handed_over(draft, acting.effects)
 
@@ -83,6 +84,7 @@ class Answers:
             files=work.intake.files,
             wordless=work.intake.wordless,
             locale=work.locale,
+            contact=work.conversation.origin.contact_id,
             offers=() if acting is None else acting.offers(),
             filling=None if acting is None else acting.effects.memory.filling,
         )
