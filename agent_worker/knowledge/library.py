@@ -7,9 +7,8 @@ import contextlib
 import math
 import random
 import shutil
-import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -20,9 +19,9 @@ import structlog
 
 from agent_worker.knowledge.confidence import confidence
 from agent_worker.knowledge.encoder import Encoder, light_encoder
-from agent_worker.knowledge.entries import Prepared
 from agent_worker.knowledge.index import TenantIndex
 from agent_worker.knowledge.intake import read_into, rest_of
+from agent_worker.knowledge.portions import portions
 from agent_worker.knowledge.recency import RecentHeads
 from agent_worker.knowledge.records import Change, read_record
 from agent_worker.knowledge.retrieval import passage_of, rank
@@ -38,8 +37,6 @@ from schemas.topics import KNOWLEDGE
 log = structlog.get_logger("parley.knowledge")
 Result = TypeVar("Result")
 _PATIENT_S = 3.0  # who lists or reads documents wants those just written, and is no contact who waits for an answer
-_BREATH = 0.0005  # seconds; splitting is plain Python, and between documents the others get their turn
-_AT_LEAST_EVERY = 1.0  # seconds; what is embedded by then can be found while the rest is still being embedded
 _PREFIX = "t-"
 _LONGEST = 8_000  # characters of a question that are looked at; a channel passes on no longer message
 NOTHING = Found(passages=[], answerable=False, confidence=0.0)
@@ -178,7 +175,7 @@ class Library:
             for change in changed.values()
             if change is not None and index.versions.get(change[0].id) != (change[0].version, change[1])
         ]
-        for done, put in self._prepared(index, new):
+        for done, put in portions(index, new, lambda: self._closing):
             index.apply(put)
             self._indexes[tenant] = index
             log.info("documents_indexed", tenant=tenant, done=done, of=len(new))
@@ -186,21 +183,6 @@ class Library:
         if drop:
             index.apply([], drop)
         self._indexes[tenant] = index
-
-    def _prepared(
-        self, index: TenantIndex, new: Sequence[tuple[Document, str]]
-    ) -> Iterator[tuple[int, list[Prepared]]]:
-        """All that is new, in portions of a second's work, each with how many are done. Ends early when closing."""
-        put: list[Prepared] = []
-        begun = time.monotonic()
-        for done, change in enumerate(new, 1):
-            put.append(index.prepare(*change))
-            time.sleep(_BREATH)
-            if self._closing or done == len(new) or time.monotonic() - begun > _AT_LEAST_EVERY:
-                yield done, put
-                put, begun = [], time.monotonic()
-            if self._closing:
-                return
 
     async def _tell(self) -> None:
         async with self._moved:
