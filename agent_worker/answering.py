@@ -1,4 +1,4 @@
-"""From the messages that wait to a draft: retrieve, then let a model answer."""
+"""From the messages that wait to a draft: retrieve, route, then let a model answer."""
 
 from __future__ import annotations
 
@@ -6,32 +6,58 @@ from agent_worker.fold import Monotonic
 from agent_worker.handoff.drafts import handoff_draft
 from agent_worker.knowledge.questions import with_context
 from agent_worker.models.registry import Emit, Models
+from agent_worker.router.decision import ASKED, Route
+from agent_worker.router.router import Message, Router
+from agent_worker.router.tiers import tiers_of
 from agent_worker.stages import Stage
 from agent_worker.work import Work
-from schemas.ports import Draft, Knowledge, Question
+from schemas.ports import Contacts, Draft, Knowledge, Question
 
 
 class Answers:
     """The middle of the turn. It changes nothing but ``work``: it may be cancelled, and begun again, at any await."""
 
-    def __init__(self, knowledge: Knowledge, models: Models, monotonic: Monotonic) -> None:
+    def __init__(self, knowledge: Knowledge, models: Models, contacts: Contacts, monotonic: Monotonic) -> None:
         self._knowledge = knowledge
         self._models = models
         self._monotonic = monotonic
+        self._contacts = contacts
+        self._router = Router()
 
     async def write(self, work: Work, emit: Emit) -> Draft:
         """``emit`` shows a whole sentence. Raises ModelFailed when nothing could answer."""
         if work.intake.person_asked:
+            work.route = Route("person", (), (ASKED,))
             return handoff_draft(work.rules.voice)
         await self._retrieve(work)
+        await self._route(work)
+        if work.route.name == "person":
+            return handoff_draft(work.rules.voice, say=work.route.say)
         with Stage(work.stages, "answer", self._monotonic):
-            return await self._models.answer(work.rules.model, self._question(work), emit, work.stream.abort)
+            first, *then = work.route.models
+            return await self._models.answer(first, self._question(work), emit, work.stream.abort, then=then)
 
     async def _retrieve(self, work: Work) -> None:
         with Stage(work.stages, "retrieve", self._monotonic):
             query = with_context(work.intake.text, work.history)
             origin = work.conversation.origin
             work.found = await self._knowledge.search(origin.tenant, query, channel=origin.channel)
+
+    async def _route(self, work: Work) -> None:
+        with Stage(work.stages, "route", self._monotonic):
+            rules, intake = work.rules, work.intake
+            work.route = await self._router.route(
+                rules.routes,
+                Message(
+                    text=intake.text,
+                    found=work.found,
+                    history=work.history,
+                    facts=work.conversation.facts,
+                    wordless=bool(intake.wordless),
+                    tiers=await tiers_of(work.conversation, self._contacts) if rules.routes.tiers else frozenset(),
+                    model=rules.model,
+                ),
+            )
 
     def _question(self, work: Work) -> Question:
         return Question(

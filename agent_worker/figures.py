@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from agent_worker.events import waited
-from agent_worker.work import Work, route_of
+from agent_worker.work import Work, outcome_of
 from schemas.ports import Metrics, Record
 
 
@@ -15,8 +15,9 @@ def published(metrics: Metrics, work: Work) -> None:
     for stage, milliseconds in work.stages.items():
         metrics.observe("parley_turn_seconds", milliseconds / 1000, channel=channel, stage=stage)
     if work.draft is not None:
-        route, _ = route_of(work.draft, work.found)
-        metrics.count("parley_turns_total", channel=channel, route=route, model=work.draft.model)
+        outcome, _ = outcome_of(work.draft, work.found)
+        route, model = work.route.name, work.draft.model
+        metrics.count("parley_turns_total", channel=channel, route=route, outcome=outcome, model=model)
 
 
 def took(metrics: Metrics, work: Work, first: Record, now: datetime) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from agent_worker.router.rules import RouteRules
+
 
 @dataclass(frozen=True, slots=True)
 class FoldRules:
@@ -51,6 +53,7 @@ class TenantRules:
     answerable_above: float = 0.5
     turns_at_once: int = 2000
     model: str = "local"
+    routes: RouteRules = field(default_factory=RouteRules)
 
 
 @dataclass(frozen=True, slots=True)

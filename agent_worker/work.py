@@ -8,6 +8,7 @@ from datetime import datetime
 from agent_worker.handoff.drafts import PERSON
 from agent_worker.intake import Intake
 from agent_worker.replies import Chain, begun_of, cited, reply_of, said_by_person
+from agent_worker.router.decision import ASKED, Route
 from agent_worker.settings import TenantRules
 from agent_worker.streaming import Stream
 from schemas.conversation import Conversation, Facts, OwnerRequested, PackedSnapshot, Turn
@@ -17,6 +18,7 @@ from schemas.messages import InboundMessage, OutboundMessage, TranscriptMessage
 from schemas.ports import Begun, Draft, Found
 
 NOTHING = Found(passages=[], answerable=False, confidence=0.0)
+LOCAL = Route("local", ("local",), ())
 
 
 @dataclass(slots=True)
@@ -32,6 +34,7 @@ class Work:
     stages: dict[str, float]
     history: list[TranscriptMessage] = field(default_factory=list)
     found: Found = NOTHING
+    route: Route = LOCAL
     draft: Draft | None = None
     facts: Facts = field(default_factory=Facts)
     outbox: list[Envelope] = field(default_factory=list)
@@ -103,17 +106,25 @@ class Work:
             to="queue",
             expected_epoch=self.conversation.epoch,
             by="agent",
-            reason="the contact asked for a person",
+            reason=self._why_people(),
             at=now,
         )
 
+    def _why_people(self) -> str:
+        if self.route.name == "person":
+            return "; ".join(self.route.reasons)
+        return "; ".join(self.draft.reasons if self.draft is not None else ()) or ASKED
+
     def _record(self, draft: Draft, reply: OutboundMessage, now: datetime) -> Turn:
-        route, reasons = route_of(draft, self.found)
+        outcome, came_of_it = outcome_of(draft, self.found)
         return Turn(
             id=self.id,
             handled=list(self.intake.waiting),
-            route=route,
-            reasons=[*reasons, *draft.reasons],
+            route=self.route.name,
+            outcome=outcome,
+            intent=self.route.intent,
+            scores=dict(self.route.scores),
+            reasons=[*self.route.reasons, *came_of_it, *draft.reasons],
             confidence=min(1.0, max(0.0, self.found.confidence)),
             model=draft.model,
             tokens=draft.tokens,
@@ -125,10 +136,10 @@ class Work:
         )
 
 
-def route_of(draft: Draft, found: Found) -> tuple[str, list[str]]:
-    """Where the turn went, and why, for the turn's record."""
+def outcome_of(draft: Draft, found: Found) -> tuple[str, list[str]]:
+    """What came of the turn, and why, for the turn's record."""
     if draft.handoff:
-        return "person", ["the contact asked for a person"]
+        return "person", []
     if not draft.answered:
         return "declined", [f"the documents hold no answer (confidence {found.confidence:.2f})"]
     if draft.citations:

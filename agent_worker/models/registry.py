@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
@@ -75,19 +75,27 @@ class Models:
         self._last = last_resort
         self._failed = failed
 
-    def ladder(self, name: str) -> list[Model]:
+    def ladder(self, *names: str) -> list[Model]:
         """Raises ConfigInvalid for a name that is not in the registry."""
-        if name not in self._models:
-            raise ConfigInvalid(f"unknown model {name!r}", fix=f"use one of: {', '.join(sorted(self._models))}")
-        last = self._models.get(self._last)
-        first = self._models[name]
-        return [first] if last is None or last is first else [first, last]
+        for name in names:
+            if name not in self._models:
+                raise ConfigInvalid(f"unknown model {name!r}", fix=f"use one of: {', '.join(sorted(self._models))}")
+        last = [self._last] if self._last in self._models else []
+        return [self._models[name] for name in dict.fromkeys([*names, *last])]
 
-    async def answer(self, name: str, question: Question, emit: Emit, restart: Callable[[], Awaitable[None]]) -> Draft:
-        """``restart`` is called before another attempt begins, so that what was shown can be taken back. The draft
-        says what failed before it, and bears its cost. Raises ModelFailed when every rung failed."""
+    async def answer(
+        self,
+        name: str,
+        question: Question,
+        emit: Emit,
+        restart: Callable[[], Awaitable[None]],
+        then: Sequence[str] = (),
+    ) -> Draft:
+        """``then`` names models to be tried before the extractive one. ``restart`` is called before another attempt
+        begins, so that what was shown can be taken back. The draft says what failed before it, and bears its cost.
+        Raises ModelFailed when every rung failed."""
         way = Ladder(restart, self._failed)
-        for model in self.ladder(name):
+        for model in self.ladder(name, *then):
             draft = await way.attempt(model.name, lambda model=model: model.answer(question, emit))  # type: ignore[misc]
             if draft is None:
                 draft = await self._repaired(model, way, question, emit)

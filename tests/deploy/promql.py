@@ -21,9 +21,10 @@ VALUES = {
     "role": frozenset({"edge", "worker", "connectors", "dev"}),
     "part": frozenset({"bus", "state", "knowledge"}),
     "status": frozenset({"429", "503"}),
-    "stage": frozenset({"fold", "load", "retrieve", "answer", "commit", "publish", "total"}),
+    "stage": frozenset({"fold", "load", "retrieve", "route", "answer", "commit", "publish", "total"}),
     "owner": frozenset({"agent", "queue", "person", "closed"}),
-    "route": frozenset({"answer", "declined", "person", "small_talk"}),
+    "route": frozenset({"local", "cheap", "strong", "person"}),
+    "outcome": frozenset({"answer", "declined", "person", "small_talk"}),
 }
 
 

@@ -38,7 +38,7 @@ def without_words(document: Any) -> Any:
     return [without_words(item) for item in document] if isinstance(document, list) else document
 
 
-FREE = {"headers", "stages", "arguments", "conversations", "before"}
+FREE = {"headers", "scores", "stages", "arguments", "conversations", "before"}
 """Maps whose keys are data, not fields."""
 
 

@@ -1,0 +1,64 @@
+"""Phrases in a message: for risks and for what somebody says who is upset."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+UPSET = (
+    "angry",
+    "appalling",
+    "awful",
+    "complain*",
+    "disappoint*",
+    "disgrace*",
+    "disgust*",
+    "does not help",
+    "doesn't help",
+    "fed up",
+    "frustrat*",
+    "furious",
+    "horrible",
+    "joke",
+    "never again",
+    "not helpful",
+    "not what i asked",
+    "pathetic",
+    "ridiculous",
+    "still no answer",
+    "still not",
+    "still waiting",
+    "terrible",
+    "unacceptable",
+    "unbelievable",
+    "useless",
+    "waste of time",
+    "wasted",
+    "worst",
+)
+_SHOUTED = re.compile(r"\b[A-Z]{4,}\b(?:\W+\b[A-Z]{3,}\b){2,}")
+
+
+def found_in(text: str, phrases: Sequence[str]) -> str:
+    """The first of the phrases that stands in the text, as whole words whatever is between them; empty when none."""
+    plain = _plain(text)
+    return next((phrase for phrase in phrases if _pattern(phrase).search(plain)), "")
+
+
+def upset(text: str, phrases: Sequence[str] = ()) -> float:
+    """0–1: how much of it is said in anger. One such word is a half; a shout, or `!!`, is another sign."""
+    plain = _plain(text)
+    signs = sum(bool(_pattern(phrase).search(plain)) for phrase in (*UPSET, *phrases))
+    signs += bool(_SHOUTED.search(text)) + ("!!" in text or "?!" in text)
+    return min(1.0, signs / 2)
+
+
+def _plain(text: str) -> str:
+    return text.casefold().replace("’", "'")
+
+
+@lru_cache(maxsize=4096)
+def _pattern(phrase: str) -> re.Pattern[str]:
+    words = [re.escape(word).replace(r"\*", r"\w*") for word in _plain(phrase).split()]
+    return re.compile(r"(?<!\w)" + r"\W+".join(words) + r"(?!\w)")
