@@ -12,6 +12,7 @@ from typing import Any
 from connectors.settings import Settings
 from connectors.web.settings import WebAccount
 from gateway import secret_files
+from gateway.route_settings import Routes
 from gateway.settings import Config
 from gateway.source import Reader, Source
 from gateway.validation import Problems, suggestion
@@ -169,21 +170,36 @@ def _check_models(config: Config, problems: Problems) -> None:
         if tenant.model not in known:
             said = f"tenants.{name}.model: there is no model {tenant.model!r} under `models`"
             problems.add(("tenants", name, "model"), said + suggestion(tenant.model, known))
+        for route, model in tenant.routes.models if tenant.routes is not None else ():
+            if model and model not in known:
+                said = f"tenants.{name}.routes.models.{route}: there is no model {model!r} under `models`"
+                problems.add(("tenants", name, "routes", "models", route), said + suggestion(model, known))
 
 
 def _absolute(config: Config, folder: Path) -> Config:
+    data_dir = str((folder / Path(config.data_dir).expanduser()).resolve())
     tenants = {}
     for name, tenant in config.tenants.items():
         paths = [str((folder / path).resolve()) for path in tenant.knowledge.paths]
         knowledge = tenant.knowledge.model_copy(update={"paths": paths})
         channels = tenant.channels.model_copy(update={"web": _web_absolute(tenant.channels.web, folder)})
-        tenants[name] = tenant.model_copy(update={"knowledge": knowledge, "channels": channels})
-    data_dir = str((folder / Path(config.data_dir).expanduser()).resolve())
+        routes = _routes_absolute(tenant.routes, folder, Path(data_dir) / "routes" / f"{name}.npz")
+        tenants[name] = tenant.model_copy(update={"knowledge": knowledge, "channels": channels, "routes": routes})
     encoder = config.encoder
     if encoder not in ("auto", "light"):
         encoder = str((folder / Path(encoder).expanduser()).resolve())
     files = {name: _files_absolute(getattr(config, name), folder) for name in ("kafka", "redis")}
     return config.model_copy(update={"data_dir": data_dir, "tenants": tenants, "encoder": encoder, **files})
+
+
+def _routes_absolute(routes: Routes | None, folder: Path, usual: Path) -> Routes | None:
+    """``usual``: where what is learned is kept unless the file says so."""
+    if routes is None:
+        return None
+    examples = routes.examples
+    named = str((folder / examples).resolve()) if isinstance(examples, str) else examples
+    trained = str((folder / routes.trained).resolve() if routes.trained else usual)
+    return routes.model_copy(update={"examples": named, "trained": trained})
 
 
 def _web_absolute(accounts: Mapping[str, WebAccount], folder: Path) -> dict[str, WebAccount]:

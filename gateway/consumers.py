@@ -18,6 +18,7 @@ from gateway.files import VendorFiles, transcription
 from gateway.gauges import GroupGauges
 from gateway.models import open_models
 from gateway.parts import Parts
+from gateway.routing import rules_of
 from gateway.settings import Tenant
 from gateway.supervisor import Supervisor
 from infra.bus.lanes import Bounds, Lanes
@@ -71,6 +72,7 @@ def _rules(tenant: Tenant) -> TenantRules:
         answerable_above=tenant.knowledge.answerable_above,
         turns_at_once=tenant.limits.turns_at_once,
         model=tenant.model,
+        routes=rules_of(tenant),
     )
 
 

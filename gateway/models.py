@@ -7,16 +7,21 @@ from collections.abc import Callable
 from agent_worker.models.local import LocalModel
 from agent_worker.models.registry import Models
 from agent_worker.settings import WorkerSettings
-from gateway.settings import Config, ModelEntry
+from gateway.settings import Config, ModelEntry, Tenant
 from schemas.ports import Model
 
 
 def open_models(config: Config, settings: WorkerSettings, *, failed: Callable[[str], None]) -> Models:
     """`local`, and every other model that a tenant uses. Raises MissingDependency when its library is not there."""
     models: dict[str, Model] = {"local": LocalModel(settings)}
-    for name in sorted({tenant.model for tenant in config.tenants.values()} - {"local"}):
+    used = {name for tenant in config.tenants.values() for name in (tenant.model, *_routed(tenant))}
+    for name in sorted(used - {"local", ""}):
         models[name] = _open(name, config.models[name], settings)
     return Models(models, failed=failed)
+
+
+def _routed(tenant: Tenant) -> tuple[str, ...]:
+    return () if tenant.routes is None else (tenant.routes.models.cheap, tenant.routes.models.strong)
 
 
 def _open(name: str, entry: ModelEntry, settings: WorkerSettings) -> Model:

@@ -22,7 +22,7 @@ from agent_worker.knowledge.encoder import Encoder, light_encoder
 from agent_worker.knowledge.entries import Prepared
 from agent_worker.knowledge.index import Hit, TenantIndex
 from agent_worker.knowledge.records import Change, read_record
-from agent_worker.knowledge.retrieval import rank
+from agent_worker.knowledge.retrieval import rank, unfound
 from agent_worker.knowledge.threads import FairThreads
 from schemas.conversation import Document
 from schemas.errors import ParleyError, RecordError
@@ -36,7 +36,6 @@ _PATIENT_S = 3.0  # who lists or reads documents wants those just written, and i
 _BREATH = 0.0005  # seconds; splitting is plain Python, and between documents the others get their turn
 _AT_LEAST_EVERY = 1.0  # seconds; what is embedded by then can be found while the rest is still being embedded
 _PREFIX = "t-"
-NOTHING = Found(passages=[], answerable=False, confidence=0.0)
 
 
 class Library:
@@ -223,13 +222,13 @@ class Library:
         await self._await_head(tenant, wait)
         index = self._indexes.get(tenant)
         if index is None or not query.strip():
-            return NOTHING
+            return await self._reading.run((tenant, channel), lambda: unfound(query, self._encoder()))
         now = self._clock()
         ranked = await self._reading.run((tenant, channel), lambda: rank(index, query, now, self._encoder(), k))
         sure = confidence(ranked.evidence, index.kind)
         passages = [_passage(tenant, hit) for hit in ranked.hits]
         answerable = bool(passages) and sure >= self._answerable_above(tenant)
-        return Found(passages, answerable, sure, index.encoder_name)
+        return Found(passages, answerable, sure, index.encoder_name, ranked.vector)
 
     async def documents(self, tenant: str) -> list[Document]:
         await self._await_head(tenant, _PATIENT_S)

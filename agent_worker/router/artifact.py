@@ -23,10 +23,10 @@ _FORM = 1
 """Rises when the same examples would give a file that is read in another way."""
 
 
-def stamp(examples: Mapping[str, Sequence[str]], encoder: str) -> str:
-    """The version of what is learned from these examples: another one for any other examples or encoder."""
+def stamp(examples: Mapping[str, Sequence[str]]) -> str:
+    """The version of what is learned from these examples: another one for any others."""
     content = {name: sorted(set(examples[name])) for name in sorted(examples)}
-    whole = json.dumps([_FORM, encoder, content], ensure_ascii=False)
+    whole = json.dumps([_FORM, content], ensure_ascii=False)
     return hashlib.sha256(whole.encode()).hexdigest()
 
 
@@ -39,6 +39,7 @@ class Told(BaseModel):
     names: tuple[str, ...]
     sharpness: float
     floor: float
+    encoder: str
     worth: Worth
 
 
@@ -46,7 +47,14 @@ def save(path: Path, model: IntentModel, version: str, worth: Worth) -> None:
     """Whole or not at all: workers may be reading the one before."""
     import numpy as np
 
-    told = Told(version=version, names=model.names, sharpness=model.sharpness, floor=model.floor, worth=worth)
+    told = Told(
+        version=version,
+        names=model.names,
+        sharpness=model.sharpness,
+        floor=model.floor,
+        encoder=model.encoder,
+        worth=worth,
+    )
     sink = io.BytesIO()
     text = np.frombuffer(told.model_dump_json().encode(), np.uint8)
     np.savez(sink, told=text, weights=model.weights.astype(np.float16), rarity=model.rarity)
@@ -60,15 +68,14 @@ def load(path: Path, version: str) -> IntentModel:
     """Raises SetupError when it was made from other examples or is not there, ConfigInvalid when it is no such file."""
     told, weights, rarity = _read(path)
     if told.version != version:
-        raise SetupError(
-            f"{path} was learned from other examples, or with another encoder", fix="`parley route train` learns anew"
-        )
-    return IntentModel(told.names, weights.astype("float32"), rarity, told.sharpness, told.floor)
+        raise SetupError(f"{path} was learned from other examples", fix="`parley route train` learns anew")
+    return IntentModel(told.names, weights.astype("float32"), rarity, told.sharpness, told.floor, told.encoder)
 
 
-def is_current(path: Path, version: str) -> bool:
+def is_current(path: Path, version: str, encoder: str) -> bool:
     try:
-        return _read(path)[0].version == version
+        told = _read(path)[0]
+        return told.version == version and told.encoder == encoder
     except SetupError:
         return False
 
@@ -77,9 +84,9 @@ def _read(path: Path) -> tuple[Told, Numbers, Numbers]:
     import numpy as np
 
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             return Told.model_validate_json(file["told"].tobytes()), file["weights"], file["rarity"]
     except FileNotFoundError as error:
         raise SetupError(f"{path} is not there: nothing was learned yet", fix="`parley route train`") from error
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
         raise ConfigInvalid(f"{path}: not what `parley route train` writes", fix="run it again") from error

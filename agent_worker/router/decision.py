@@ -67,10 +67,8 @@ def decide(rules: RouteRules, situation: Situation, reading: Reading) -> Route:
         name, spared = _spared(rules, situation, name)
         reasons += spared
     models = rules.models(name, situation.model)
-    if models == ("local",) and name != "person":
-        name = "local"
     return Route(
-        name=name,
+        name=_as_answered(name, rules, models),
         models=models,
         reasons=tuple(reasons),
         scores=_scores(situation, reading),
@@ -79,6 +77,15 @@ def decide(rules: RouteRules, situation: Situation, reading: Reading) -> Route:
         out_of_scope=reading.out_of_scope,
         say=topic.say if topic is not None and name == "person" else "",
     )
+
+
+def _as_answered(name: RouteName, rules: RouteRules, models: tuple[str, ...]) -> RouteName:
+    """A route for which there is no model is that of the one which answers instead."""
+    if name == "person":
+        return name
+    if models == ("local",):
+        return "local"
+    return "cheap" if name == "strong" and not rules.strong else name
 
 
 def risk_of(rules: RouteRules, text: str) -> RiskTopic | None:

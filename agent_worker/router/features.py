@@ -61,4 +61,4 @@ def vectors_of(texts: Sequence[str], encoder: Encoder | None) -> Numbers:
 
     if encoder is None or not texts:
         return np.zeros((len(texts), encoder.size if encoder else _NO_ENCODER), np.float32)
-    return encoder.encode(texts)
+    return encoder.encode_query(texts)

@@ -46,6 +46,19 @@ def logistic(table: Numbers, labels: NDArray[np.intp], classes: int, penalty: fl
     return found
 
 
+def narrowed(table: Numbers) -> tuple[Numbers, Numbers | None]:
+    """The same rows by fewer columns, and how to lead weights back to the former ones (None: as it was). Fewer rows
+    than columns span no more columns than there are rows; weights, and what they are fined, stay the same."""
+    import numpy as np
+
+    if len(table) >= table.shape[1]:
+        return table, None
+    _, size, axes = np.linalg.svd(table, full_matrices=False)
+    kept = axes[size > 1e-5 * size[0]]
+    made: Numbers = table @ kept.T
+    return made, kept.T
+
+
 @dataclass(slots=True)
 class _Memory:
     """The newest steps, each with how the slope changed over it."""

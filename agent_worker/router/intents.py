@@ -49,16 +49,17 @@ class Worth:
 class IntentModel:
     """A multinomial logistic regression. ``weights``: a row for each number of the embedding, of the hashed words and
     for the bias, a column an intent. ``sharpness`` scales sums to honest probabilities; below ``floor`` of energy a
-    message is like no example."""
+    message is like no example. ``encoder`` is what vectors are to be made by; empty: by none, words alone tell."""
 
     names: tuple[str, ...]
     weights: Numbers
     rarity: Numbers
     sharpness: float
     floor: float
+    encoder: str = ""
 
     def read(self, text: str, vector: Numbers) -> Reading:
-        """``vector``: the text's embedding, by the encoder that the model was trained with."""
+        """``vector``: the text's, by the encoder of the model."""
         return self.judge(self.sums(text, vector))
 
     def sums(self, text: str, vector: Numbers) -> Numbers:

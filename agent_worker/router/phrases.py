@@ -37,7 +37,8 @@ UPSET = (
     "wasted",
     "worst",
 )
-_SHOUTED = re.compile(r"\b[A-Z]{4,}\b(?:\W+\b[A-Z]{3,}\b){2,}")
+_SHOUT = 12
+"""Letters, nearly all of them capitals."""
 
 
 def found_in(text: str, phrases: Sequence[str]) -> str:
@@ -50,8 +51,13 @@ def upset(text: str, phrases: Sequence[str] = ()) -> float:
     """0–1: how much of it is said in anger. One such word is a half; a shout, or `!!`, is another sign."""
     plain = _plain(text)
     signs = sum(bool(_pattern(phrase).search(plain)) for phrase in (*UPSET, *phrases))
-    signs += bool(_SHOUTED.search(text)) + ("!!" in text or "?!" in text)
+    signs += _is_shouted(text) + ("!!" in text or "?!" in text)
     return min(1.0, signs / 2)
+
+
+def _is_shouted(text: str) -> bool:
+    letters = [letter for letter in text if letter.isalpha()]
+    return len(letters) >= _SHOUT and sum(letter.isupper() for letter in letters) > 0.8 * len(letters)
 
 
 def _plain(text: str) -> str:

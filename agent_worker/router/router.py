@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import structlog
 
 from agent_worker.knowledge.analysis import terms
-from agent_worker.knowledge.encoder import Encoder, light_encoder
+from agent_worker.knowledge.encoder import light_encoder
 from agent_worker.knowledge.questions import questions
 from agent_worker.models.smalltalk import talk_of
 from agent_worker.router.artifact import load, stamp
@@ -22,6 +23,9 @@ from schemas.conversation import Facts
 from schemas.errors import SetupError
 from schemas.messages import TranscriptMessage
 from schemas.ports import Found
+
+if TYPE_CHECKING:
+    from agent_worker.router.features import Numbers
 
 log = structlog.get_logger("parley.worker")
 NO_FACTS = Facts()
@@ -47,8 +51,7 @@ class Message:
 class Router:
     """What was learned is loaded with the first message of a tenant, and kept."""
 
-    def __init__(self, encoder: Callable[[], Encoder | None] = light_encoder) -> None:
-        self._encoder = encoder
+    def __init__(self) -> None:
         self._learned: dict[str, IntentModel] = {}
 
     async def route(self, rules: RouteRules, message: Message) -> Route:
@@ -67,24 +70,36 @@ class Router:
             return None
         key = str(rules.trained)
         if key not in self._learned:
-            self._learned[key] = await asyncio.to_thread(learned, rules, self._encoder())
+            self._learned[key] = await asyncio.to_thread(learned, rules)
         return self._learned[key]
 
     async def _read(self, rules: RouteRules, message: Message) -> Reading:
         model = await self.load(rules)
         if model is None or not message.text.strip():
             return UNREAD
-        return model.read(message.text, vectors_of([message.text], self._encoder())[0])
+        return model.read(message.text, vector_of(model, message))
 
 
-def learned(rules: RouteRules, encoder: Encoder | None) -> IntentModel:
+def vector_of(model: IntentModel, message: Message) -> Numbers:
+    """The query's, where retrieval made one by the same encoder. Raises SetupError when there is no such encoder."""
+    import numpy as np
+
+    if model.encoder == message.found.encoder and len(message.found.vector):
+        return np.array(message.found.vector, np.float32)
+    light = light_encoder()
+    if model.encoder != (light.name if light is not None else ""):
+        raise SetupError(
+            f"intents were learned with the encoder {model.encoder}, which does not search here",
+            fix="`parley route train` learns anew",
+        )
+    (vector,) = vectors_of([message.text], light)
+    return vector
+
+
+def learned(rules: RouteRules) -> IntentModel:
     """Blocking. Raises SetupError."""
     assert rules.trained is not None  # noqa: S101 - asked only of rules with examples
-    return load(rules.trained, version_of(rules, encoder))
-
-
-def version_of(rules: RouteRules, encoder: Encoder | None) -> str:
-    return stamp(rules.examples, encoder.name if encoder else "")
+    return load(rules.trained, stamp(rules.examples))
 
 
 def situation_of(rules: RouteRules, message: Message) -> Situation:

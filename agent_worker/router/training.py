@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from agent_worker.router.features import HASHED, lexical, rarity_of, vectors_of
-from agent_worker.router.fitting import logistic
+from agent_worker.router.fitting import logistic, narrowed
 from agent_worker.router.intents import IntentModel, Worth, energies, probabilities
 from agent_worker.router.rules import NO_INTENT
 from schemas.errors import ConfigInvalid
@@ -26,6 +26,8 @@ PENALTIES = (1.0, 0.3, 0.1, 0.03)
 USUAL = 0.1
 """With many examples the choice of the penalty hardly matters, and takes minutes."""
 MANY = 3000
+FEW_WORDS = 0.5
+"""How much words count beside the embedding where examples are few: then most words stand in none of them."""
 _PARTS = 5
 STRANGE = 0.05
 """Share of the tenant's own messages that may be taken for out of scope, where it gives no examples of those."""
@@ -62,14 +64,24 @@ def train(examples: Mapping[str, Sequence[str]], encoder: Encoder | None) -> tup
     texts, labels = [text for text, _ in pairs], np.array([place for _, place in pairs], np.intp)
     rarity = rarity_of(texts)
     parts = np.array([crc32(text.casefold().encode()) % _PARTS for text in texts], np.intp)
-    known = _Set(table_of(texts, encoder, rarity), labels, parts, len(names))
+    whole, scale = table_of(texts, encoder, rarity), FEW_WORDS if len(texts) <= MANY else 1.0
+    whole[:, -HASHED:] *= scale
+    table, back = narrowed(whole)
+    known = _Set(table, labels, parts, len(names))
     penalty = _penalty(known)
     sums, right = _all_held_back(known, penalty)
-    weights = known.fit(penalty)
+    weights = _led_back(known.fit(penalty), back)
+    weights[-1 - HASHED : -1] *= scale
     strange = table_of(examples.get(NO_INTENT, ()), encoder, rarity) @ weights[:-1] + weights[-1]
     sharpness, floor = _sharpness(sums, right), _floor(energies(sums), energies(strange))
-    model = IntentModel(names, weights, rarity, sharpness, floor)
+    model = IntentModel(names, weights, rarity, sharpness, floor, encoder.name if encoder is not None else "")
     return model, _worth(model, sums, right, strange)
+
+
+def _led_back(weights: Numbers, back: Numbers | None) -> Numbers:
+    import numpy as np
+
+    return weights if back is None else np.concatenate([back @ weights[:-1], weights[-1:]])
 
 
 def table_of(texts: Sequence[str], encoder: Encoder | None, rarity: Numbers) -> Numbers:
@@ -134,8 +146,8 @@ def _sharpness(sums: Numbers, right: Labels) -> float:
 
 
 def _floor(known: Numbers, strange: Numbers) -> float:
-    """Energy from which a message counts as known: where both kinds of mistake together are fewest; without examples of
-    strange ones, where few known ones are below."""
+    """Energy from which a message counts as known: where both kinds of mistake together are fewest, as long as few
+    known ones are below; without examples of strange ones, where few known ones are."""
     import numpy as np
 
     if not len(strange):
@@ -143,7 +155,7 @@ def _floor(known: Numbers, strange: Numbers) -> float:
     limits = np.sort(np.concatenate([known, strange]))
     wrong = np.searchsorted(np.sort(known), limits) / len(known)
     missed = 1 - np.searchsorted(np.sort(strange), limits) / len(strange)
-    return float(limits[np.argmin(wrong + missed)])
+    return float(min(limits[np.argmin(wrong + missed)], np.quantile(known, 2 * STRANGE)))
 
 
 def _worth(model: IntentModel, sums: Numbers, right: Labels, strange: Numbers) -> Worth:

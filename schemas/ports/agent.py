@@ -27,12 +27,13 @@ class Passage:
 @dataclass(frozen=True, slots=True)
 class Found:
     """``answerable`` says whether the documents hold an answer, with ``confidence`` 0–1. ``encoder`` names what they
-    were compared by; empty when by words alone."""
+    were compared by, empty when by words alone; ``vector`` is the query's, by that encoder."""
 
     passages: list[Passage]
     answerable: bool
     confidence: float
     encoder: str = ""
+    vector: Sequence[float] = ()
 
 
 class Knowledge(Protocol):
