@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, RootModel, field_validator, model_validator
+from pydantic import Field, RootModel, field_validator
 
 from connectors.settings import Settings
 
@@ -23,35 +23,26 @@ class RouteModels(Settings):
 
 class IntentSettings(Settings):
     """Messages of one intent, and what is known of it: ``hard`` ones go to the strong model, ``risky`` ones to a
-    person, unless ``to`` says where. A plain list is its examples."""
+    person, unless ``to`` says where. Where nothing of that is to be said, a plain list of examples will do."""
 
     examples: list[Message] = []
     to: Route | Literal[""] = ""
     hard: bool = False
     risky: bool = False
 
-    @model_validator(mode="before")
-    @classmethod
-    def _plain(cls, given: Any) -> Any:
-        return {"examples": given} if isinstance(given, list) else given
 
-
-class Intents(RootModel[dict[str, IntentSettings]]):
+class Intents(RootModel[dict[str, IntentSettings | list[Message]]]):
     """A file of examples: intent → examples. ``out_of_scope`` names what the tenant does not deal with."""
 
 
 class RiskSettings(Settings):
     """``phrases``: words in order, as they stand in a message; ``*`` ends a word that may go on. No phrases: the topic
-    is of no concern here. ``say`` is told the contact when a person takes over, in place of ``voice.handoff``."""
+    is of no concern here. ``say`` is told the contact when a person takes over, in place of ``voice.handoff``. A plain
+    list is its phrases."""
 
     phrases: list[Phrase] = []
     to: Route = "person"
     say: str = Field(default="", max_length=2000)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _plain(cls, given: Any) -> Any:
-        return {"phrases": given} if isinstance(given, list) else given
 
 
 RISKS = {
@@ -128,9 +119,9 @@ class Routes(Settings):
     an upset contact gets one after the first; 0: neither."""
 
     models: RouteModels = RouteModels()
-    examples: dict[str, IntentSettings] | str = {}
+    examples: dict[str, IntentSettings | list[Message]] | str = {}
     trained: str = ""
-    risks: dict[str, RiskSettings] = {}
+    risks: dict[str, RiskSettings | list[Phrase]] = {}
     upset: list[Phrase] = []
     tiers: dict[str, Route] = {}
     sure_above: float = Field(default=0.5, ge=0, le=1)

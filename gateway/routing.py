@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from agent_worker.router.rules import Intent, RiskTopic, RouteRules
 from gateway.encoders import open_encoder
-from gateway.route_settings import RISKS, Intents, IntentSettings, Routes
+from gateway.route_settings import RISKS, Intents, IntentSettings, RiskSettings, Routes
 from gateway.settings import Config, Tenant
 from infra.deploy.finding import Finding
 from schemas.errors import ConfigInvalid, SetupError
@@ -29,6 +29,10 @@ def rules_of(tenant: Tenant) -> RouteRules:
 
 
 def _rules(routes: Routes, intents: Mapping[str, IntentSettings]) -> RouteRules:
+    own = {
+        name: each if isinstance(each, RiskSettings) else RiskSettings(phrases=each)
+        for name, each in routes.risks.items()
+    }
     return RouteRules(
         cheap=routes.models.cheap,
         strong=routes.models.strong,
@@ -36,7 +40,7 @@ def _rules(routes: Routes, intents: Mapping[str, IntentSettings]) -> RouteRules:
         examples={name: tuple(intent.examples) for name, intent in intents.items()},
         trained=Path(routes.trained) if intents else None,
         risks=tuple(
-            RiskTopic(name, tuple(topic.phrases), topic.to, topic.say) for name, topic in (RISKS | routes.risks).items()
+            RiskTopic(name, tuple(topic.phrases), topic.to, topic.say) for name, topic in (RISKS | own).items()
         ),
         upset=tuple(routes.upset),
         tiers=routes.tiers,
@@ -51,12 +55,19 @@ def _rules(routes: Routes, intents: Mapping[str, IntentSettings]) -> RouteRules:
 
 def intents_of(routes: Routes) -> Mapping[str, IntentSettings]:
     if not isinstance(routes.examples, str):
-        return routes.examples
+        return _whole(routes.examples)
     path = Path(routes.examples)
     try:
         return _read(path, path.stat().st_mtime_ns)
     except OSError as error:
         raise ConfigInvalid(f"cannot read {path}: {error.strerror}", fix="check `routes.examples`") from error
+
+
+def _whole(given: Mapping[str, IntentSettings | list[str]]) -> Mapping[str, IntentSettings]:
+    return {
+        name: each if isinstance(each, IntentSettings) else IntentSettings(examples=each)
+        for name, each in given.items()
+    }
 
 
 @lru_cache(maxsize=16)
@@ -65,7 +76,10 @@ def _read(path: Path, changed: int) -> Mapping[str, IntentSettings]:
     import yaml
 
     try:
-        return Intents.model_validate(yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)).root
+        # The plain loader takes seconds for ten thousand examples.
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        found = yaml.load(path.read_text(encoding="utf-8"), loader)  # noqa: S506 - either is a safe one
+        return _whole(Intents.model_validate(found).root)
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigInvalid(
             f"{path}: not YAML: {' '.join(str(error).split())}", fix="write intent: [example, …]"

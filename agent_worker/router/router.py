@@ -92,8 +92,8 @@ def vector_of(model: IntentModel, message: Message) -> Numbers:
             f"intents were learned with the encoder {model.encoder}, which does not search here",
             fix="`parley route train` learns anew",
         )
-    (vector,) = vectors_of([message.text], light)
-    return vector
+    found: Numbers = vectors_of([message.text], light)[0]
+    return found
 
 
 def learned(rules: RouteRules) -> IntentModel:

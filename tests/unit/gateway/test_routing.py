@@ -9,15 +9,14 @@ from typing import Any
 
 import pytest
 import yaml
-from typer.testing import CliRunner
 
 from gateway import config as configuration
 from gateway import routing
-from gateway.cli import app
 from gateway.settings import Config
 from schemas.errors import ConfigInvalid, SetupError
 from tests.unit.agent_worker.router.examples import EXAMPLES
 from tests.unit.gateway.conftest import Instance
+from tests.unit.gateway.test_cli import parley
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "plantstore"
 SHOP = "data_dir: data\nencoder: light\ntenants:\n  shop:\n    name: Shop\n    routes: %s\n"
@@ -140,12 +139,11 @@ def test_the_commands_learn_and_explain(tmp_path: Path) -> None:
         "encoder: auto", "encoder: light"
     )
     config.write_text(text.replace("127.0.0.1:8080", "127.0.0.1:1"), encoding="utf-8")
-    runner = CliRunner()
-    learned = runner.invoke(app, ["route", "train", "--config", str(config), "--json"])
-    assert learned.exit_code == 0, learned.output
+    learned = parley("route", "train", "--json", cwd=tmp_path)
+    assert learned.returncode == 0, learned.stderr
     worth = json.loads(learned.stdout)
     assert worth["accuracy"] > 0.35, "held back in turn, of sixteen intents with eight examples each"
-    asked = runner.invoke(app, ["route", "explain", "How much is postage to Paris?", "--config", str(config)])
-    assert asked.exit_code == 0, asked.output
+    asked = parley("route", "explain", "How much is postage to Paris?", cwd=tmp_path)
+    assert asked.returncode == 0, asked.stderr
     assert "route       local" in asked.stdout
     assert "intent      shipping" in asked.stdout
