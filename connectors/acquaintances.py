@@ -4,7 +4,7 @@ one of these is an event whose contact the store would have to be asked for."""
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +15,8 @@ from schemas.ports import Change, Contacts
 REMEMBERED = 20_000
 REMEMBER_FOR = timedelta(seconds=60)
 """For so long another process's news about a contact (two that turned out to be one) may go unnoticed here."""
+UNNAMED_FOR = timedelta(seconds=3)
+"""The same of a contact whose name is being asked for: what they say next is to be signed with it."""
 
 _Key = tuple[str, str, str, str, tuple[tuple[str, str, str], ...]]
 
@@ -31,23 +33,36 @@ class Acquaintances:
     """Resolves as ``Contacts`` does, from memory where it can. What this process learns about a contact holds at once
     for all of its addresses."""
 
-    def __init__(self, contacts: Contacts) -> None:
+    def __init__(self, contacts: Contacts, named_later: Container[str] = ()) -> None:
+        """``named_later``: channels whose contacts get their names after they have written."""
         self._contacts = contacts
+        self._named_later = named_later
         self._known: OrderedDict[_Key, _Known] = OrderedDict()
 
     async def resolve(
-        self, tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address], *, now: datetime
+        self,
+        tenant: str,
+        channel: str,
+        account: str,
+        place: str,
+        addresses: Sequence[Address],
+        *,
+        now: datetime,
+        naming: Change | None = None,
     ) -> tuple[Contact, str]:
-        """``(contact, conversation id)``. Raises StateUnavailable, StateLost when the store has to be asked."""
-        recent = self.recent(tenant, channel, account, place, addresses, now=now)
+        """``(contact, conversation id)``; under the name that ``naming`` says. Raises StateUnavailable, StateLost when
+        the store has to be asked."""
+        asked = (tenant, channel, account, place, addresses)
+        recent = self.recent(*asked, now=now, naming=naming)
         if recent is not None:
             return recent
-        key = _key(tenant, channel, account, place, addresses)
+        key = _key(*asked)
         known = self._known.get(key)
-        contact, conversation = await self._contacts.resolve(tenant, channel, account, place, addresses, now=now)
+        contact, conversation = await self._contacts.resolve(*asked, now=now, change=naming)
         if known is None or known.contact != contact:
             self._forget(contact)
-        self._known[key] = _Known(contact, conversation, now, now + REMEMBER_FOR)
+        is_brief = not contact.name and channel in self._named_later
+        self._known[key] = _Known(contact, conversation, now, now + (UNNAMED_FOR if is_brief else REMEMBER_FOR))
         self._known.move_to_end(key)
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
@@ -71,12 +86,23 @@ class Acquaintances:
         return found
 
     def recent(
-        self, tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address], *, now: datetime
+        self,
+        tenant: str,
+        channel: str,
+        account: str,
+        place: str,
+        addresses: Sequence[Address],
+        *,
+        now: datetime,
+        naming: Change | None = None,
     ) -> tuple[Contact, str] | None:
-        """What ``resolve`` would answer from memory."""
+        """What ``resolve`` would answer from memory. None where ``naming`` is news."""
         known = self._known.get(_key(tenant, channel, account, place, addresses))
         # A clock that went back must not keep an entry for longer.
         if known is None or not known.since <= now < known.until:
+            return None
+        contact = known.contact
+        if naming is not None and contact.called(naming.name, naming.locale, naming.at) is not contact:
             return None
         return known.contact, known.conversation
 

@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 
 from pydantic import BaseModel, ValidationError
 
-from connectors import live
+from connectors import live, names
 from connectors.acquaintances import Acquaintances
 from connectors.contacts import ContactNews
 from connectors.conversations import OpenConversations
@@ -62,7 +62,7 @@ class _Entry:
 
 class Inbound:
     """Accepts events of any channel. ``keeps_transcript`` names the channels whose transcript the edge itself writes,
-    because nobody else would show the contact what was accepted."""
+    because nobody else would show the contact what was accepted; ``named_later`` those that are ``Profiled``."""
 
     def __init__(
         self,
@@ -76,9 +76,10 @@ class Inbound:
         clock: Clock,
         deliveries: Deliveries,
         keeps_transcript: frozenset[str] = frozenset({"web"}),
+        named_later: frozenset[str] = frozenset(),
     ) -> None:
         self._bus = bus
-        self._contacts = Acquaintances(contacts)
+        self._contacts = Acquaintances(contacts, named_later)
         self._transcript = transcript
         self._signals = signals
         self._metrics = metrics
@@ -123,7 +124,10 @@ class Inbound:
                 found = await self._contacts.change(*asked, now=now, change=_change(event, now))
             else:
                 # A coroutine for what is known would cost more than the answer.
-                found = self._contacts.recent(*asked, now=now) or await self._contacts.resolve(*asked, now=now)
+                named, recent = names.told(event, now), self._contacts.recent
+                found = recent(*asked, now=now, naming=named) or await self._contacts.resolve(
+                    *asked, now=now, naming=named
+                )
             if event.echo and await self._echoes.is_ours(account, found[1], event.external_id):
                 continue
             event = at_home(account, event, *found)
@@ -238,7 +242,7 @@ def _change(event: Event, now: datetime) -> Change:
         at=told.get("at", now),
         moved=told.get("opted_out") is None,
         left=told.get("left", ()),
-        name=told.get("name", ""),
+        name=names.shown_name(told.get("name", "")),
         opted_out=told.get("opted_out"),
     )
 
@@ -256,7 +260,9 @@ def _payload(account: Account, event: Event, event_id: str, contact: Contact, no
     }
     if event.type in (topics.MESSAGE_EDITED, topics.MESSAGE_DELETED):
         fields.setdefault("message_id", _event_id(account, event, topics.MESSAGE_RECEIVED))
-    if event.type == topics.RECEIPT_RECORDED:
+    if event.type == topics.MESSAGE_RECEIVED:
+        fields |= names.signed(event.payload, contact)
+    elif event.type == topics.RECEIPT_RECORDED:
         fields["external_id"] = event.payload.get("external_id", "")
     try:
         return topics.EVENT_TYPES[event.type][0].__pydantic_validator__.validate_python(fields)  # type: ignore[no-any-return]

@@ -180,6 +180,7 @@ class ConversationItem(Answer):
     channel: str
     account: str
     contact_id: str
+    contact_name: str
     owner: Owner
     epoch: int
     seq: int

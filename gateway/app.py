@@ -27,6 +27,7 @@ from gateway.tracing import traced
 from gateway.watch import Doors
 from gateway.webhooks import Webhooks
 from schemas.errors import PortInUse
+from schemas.ports import Profiled
 
 log = structlog.get_logger("parley.gateway")
 
@@ -72,6 +73,7 @@ def inbound_of(parts: Parts) -> Inbound:
         metrics=parts.metrics,
         clock=parts.clock,
         deliveries=state.deliveries,
+        named_later=frozenset(name for name, channel in parts.channels.items() if isinstance(channel, Profiled)),
     )
 
 

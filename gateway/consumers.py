@@ -13,6 +13,7 @@ from connectors.accounts import Accounts
 from connectors.deadletters import DeadLetterDesk
 from connectors.indicators import Indicators
 from connectors.outbound import Outbound
+from connectors.profiles import Profiles
 from connectors.receipts import Receipts
 from gateway.files import VendorFiles, transcription
 from gateway.gauges import GroupGauges
@@ -24,7 +25,7 @@ from gateway.supervisor import Supervisor
 from infra.bus.lanes import Bounds, Lanes
 from schemas import topics
 from schemas.errors import SetupError, Unavailable
-from schemas.ports import Batch, Channel, GiveUp, LaneHandler, LiveReplies
+from schemas.ports import Batch, Channel, GiveUp, LaneHandler, LiveReplies, Profiled
 
 SWEEP_EVERY = 5.0
 SENDING = 16
@@ -123,7 +124,8 @@ def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Super
         supervisor.at_last(outbound.close)
         _start_indicators(name, outbound.accounts, parts, supervisor)
         receipts = Receipts(bus=parts.bus, state=parts.state, clock=parts.clock)
-        send, apply = paced(outbound.handle, pace), paced(receipts.handle, pace)
+        hear = _with_profiles(name, receipts.handle, outbound.accounts, parts, supervisor)
+        send, apply = paced(outbound.handle, pace), paced(hear, pace)
         consumers.append(Consumer(topics.outbound(name), topics.sender_group(name), name, send, desk.give_up))
         consumers.append(Consumer(topics.inbound(name), topics.receipts_group(name), name, apply, receipts.give_up))
     return consumers
@@ -141,6 +143,32 @@ def _start_indicators(name: str, accounts: Accounts, parts: Parts, supervisor: S
         account_of=parts.accounts,
     )
     supervisor.run(f"indicators of {name}", lambda: supervisor.until_stop(indicators.run()))
+
+
+def _with_profiles(
+    name: str, handler: LaneHandler, accounts: Accounts, parts: Parts, supervisor: Supervisor
+) -> LaneHandler:
+    """The handler; and where the vendor says who somebody is only when it is asked, whoever writes is asked for."""
+    channel = parts.channels[name]
+    if not isinstance(channel, Profiled):
+        return handler
+    profiles = Profiles(
+        name,
+        channel,
+        accounts,
+        bus=parts.bus,
+        contacts=parts.state.contacts,
+        limiter=parts.state.limiter,
+        clock=parts.clock,
+        account_of=parts.accounts,
+    )
+    supervisor.at_last(profiles.close)
+
+    async def handle(batch: Batch) -> None:
+        profiles.hear(batch.records)
+        await handler(batch)
+
+    return handle
 
 
 def paced(handler: LaneHandler, pace: Pace) -> LaneHandler:

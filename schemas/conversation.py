@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import Field
@@ -13,6 +13,8 @@ from schemas.messages import Address, OutboundMessage, WireModel, empty
 Owner = Literal["agent", "queue", "person", "closed"]
 ActionOutcome = Literal["succeeded", "failed", "refused", "unknown"]
 HANDLED_HORIZON_DAYS = 8  # WhatsApp redelivers for 7
+NAME_HOLDS = timedelta(hours=12)
+"""How long a name that is said with every message is not written down again."""
 
 
 class Origin(WireModel):
@@ -96,7 +98,8 @@ class Contact(WireModel):
     """``parley.contact.snapshot.v1``. ``conversations`` maps channel:account to the conversation at its place.
     ``left``: addresses that were the contact's and are no longer, as the vendor said last at ``moved_at``;
     ``before``: of addresses (channel:value) that changed hands, whose they were (and until when).
-    ``opted_at``: when the contact last said whether it may be written to."""
+    ``opted_at``: when the contact last said whether it may be written to. ``named_at``: when its vendor last said that
+    ``name`` is what it is called; a name is for people to read, and says nothing about who it is."""
 
     id: str
     tenant: str
@@ -109,7 +112,18 @@ class Contact(WireModel):
     conversations: dict[str, str] = {}
     opted_out: bool = False
     opted_at: datetime | None = None
+    named_at: datetime | None = None
     created_at: datetime
+
+    def called(self, name: str, locale: str, at: datetime) -> Contact:
+        """The contact as it was called at that moment. Itself where that is no news: nobody said a name, a later one is
+        known, or it is the same and was not said for the first time in ``NAME_HOLDS``."""
+        if not name or (self.named_at is not None and at <= self.named_at):
+            return self
+        same = (name, locale or self.locale) == (self.name, self.locale)
+        if same and self.named_at is not None and at < self.named_at + NAME_HOLDS:
+            return self
+        return self.model_copy(update={"name": name, "locale": locale or self.locale, "named_at": at})
 
 
 class PendingConfirmation(WireModel):

@@ -8,6 +8,7 @@ from typing import Any
 
 from connectors.discord.shapes import VOICE_MESSAGE, Attached, Content, Member, Message, Poll, User
 from connectors.markup import blank, discord_text
+from connectors.names import shown_name
 from schemas.messages import FileKind, RemoteFile
 
 
@@ -32,7 +33,7 @@ def text(message: Message) -> str:
 
 def name(user: User, member: Member) -> str:
     """As others see it there."""
-    return member.nick or user.global_name or user.username
+    return shown_name(member.nick, user.global_name, user.username)
 
 
 def _parts(message: Message) -> list[Content]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mimetypes
-import unicodedata
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
@@ -11,13 +10,12 @@ from typing import Annotated, Any, TypeVar
 import structlog
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from connectors.markup import blank, printable
+from connectors.markup import printable
 from schemas.messages import RemoteFile
 from schemas.ports import Account
 
 log = structlog.get_logger("parley.inbound")
 
-LONGEST_NAME = 100
 _MILLISECONDS = 100_000_000_000
 """A larger number of seconds would be after the year 5000."""
 
@@ -96,19 +94,6 @@ def moment(stamp: str, now: datetime) -> datetime:
         return now
 
 
-def shown_name(*names: str) -> str:
-    """The first that a reader would see, without the marks that turn text around; empty where there is none."""
-    for name in names:
-        kept = "".join(letter for letter in name if unicodedata.bidirectional(letter) not in _TURNING)
-        line = " ".join(kept.split())[:LONGEST_NAME]
-        if not blank(line):
-            return line
-    return ""
-
-
 def file_name(file: RemoteFile, type_: str) -> str:
     """As the vendor names it, else after its kind."""
     return file.name or f"{file.kind}{mimetypes.guess_extension(type_) or ''}"
-
-
-_TURNING = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})

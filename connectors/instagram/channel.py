@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from connectors.graph import webhooks
@@ -10,7 +11,7 @@ from connectors.instagram import rendering
 from connectors.instagram.updates import OBJECT, Updates
 from connectors.tools import Tools
 from schemas.errors import CredentialsRevoked, SendRefused
-from schemas.messages import OutboundMessage
+from schemas.messages import Address, OutboundMessage
 from schemas.ports import (
     Account,
     Call,
@@ -49,6 +50,10 @@ class InstagramChannel:
         updates = Updates(account, self._tools.clock())
         return [event for entry in webhooks.entries(request, account, OBJECT) for event in updates.of(entry)]
 
+    def known_by(self, addresses: Sequence[Address]) -> Address | None:
+        """By the scoped id, which is digits."""
+        return next((each for each in addresses if each.channel == self.name and _is_digits(each.value)), None)
+
     def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
         return rendering.calls(message, sending)
 
@@ -69,3 +74,7 @@ class InstagramChannel:
 
 def open_channel(tools: Tools) -> InstagramChannel:
     return InstagramChannel(tools)
+
+
+def _is_digits(value: str) -> bool:
+    return value.isascii() and value.isdigit()

@@ -13,10 +13,11 @@ from connectors.graph.client import GraphClient
 from connectors.graph.failures import failure
 from connectors.graph.inspection import inspected
 from connectors.graph.parts import file_name
+from connectors.names import shown_name
 from connectors.tools import Tools
 from schemas.errors import DeliveryError, NotFound, SendDelayed, SendRefused, SendUnknown
-from schemas.messages import RemoteFile
-from schemas.ports import Account, Call, Remark, Reply
+from schemas.messages import Address, RemoteFile
+from schemas.ports import Account, Call, Profile, Remark, Reply
 
 log = structlog.get_logger("parley.instagram")
 
@@ -68,6 +69,17 @@ class InstagramConnection:
             raise NotFound("the file is not with Meta")
         data, type_ = await self._graph.download(file.ref, most, with_token=False)
         return data, type_, file_name(file, type_)
+
+    async def profile(self, address: Address) -> Profile | None:
+        """Meta tells it once they have written, unless they have blocked the account."""
+        reply = await self._graph.get(address.value, fields="name,username")
+        if reply.status == 200 and isinstance(reply.body, dict):
+            told = [reply.body.get(field) for field in ("name", "username")]
+            return Profile(shown_name(*(each for each in told if isinstance(each, str))))
+        error = failure(reply)
+        if isinstance(error, SendRefused):
+            return None
+        raise SendDelayed(error.message) if isinstance(error, SendUnknown) else error
 
     async def seen(self, place: str, external_id: str) -> None:
         """Marks the conversation as read, and shows for 20 seconds that an answer is being written."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from connectors.graph.choices import opened
-from connectors.graph.parts import shown_name
 from connectors.instagram.models import Attached, Postback, Referred, Said
+from connectors.names import shown_name
 from schemas.messages import FileKind, Referral, RemoteFile
 from schemas.ports import Account
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from connectors.slack import blocks, bodies, errors, signature, streaming
 from connectors.slack.events import from_events_api
 from connectors.slack.interactions import from_command, from_interactive
+from connectors.slack.places import person_of
 from connectors.slack.settings import SlackAccount
 from connectors.tools import Tools
 from schemas.conversation import Contact
-from schemas.messages import OutboundMessage, ReplyBegun
+from schemas.messages import Address, OutboundMessage, ReplyBegun
 from schemas.ports import (
     Account,
     Acquaintance,
@@ -66,6 +67,9 @@ class SlackChannel:
     def events(self, what: bodies.What, payload: bodies.Json, account: Account) -> list[Event]:
         """What a payload tells, however it came."""
         return list(PARSERS[what](payload, account))
+
+    def known_by(self, addresses: Sequence[Address]) -> Address | None:
+        return person_of(addresses)
 
     def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
         return blocks.calls(message, sending)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from connectors.slack import downloads, history, rewrites, uploads
+from connectors.slack import downloads, history, profiles, rewrites, uploads
 from connectors.slack.client import Client
 from connectors.slack.errors import failure
 from connectors.slack.places import is_person, target
 from connectors.slack.settings import SlackAccount
 from schemas.errors import DeliveryError
-from schemas.messages import RemoteFile
-from schemas.ports import Account, Call, Remark, Reply
+from schemas.messages import Address, RemoteFile
+from schemas.ports import Account, Call, Profile, Remark, Reply
 
 STATUS = "is writing …"
 SCOPES = frozenset({"chat:write", "files:read", "files:write", "im:write"})
 """Without which messages, files or direct messages cannot be sent or fetched, whatever events are subscribed to."""
+FOR_NAMES = "users:read"
 
 
 class SlackConnection:
-    """Also a Lookup, a Fetcher and a Seer."""
+    """Also a Lookup, a Fetcher, a Seer and a Profiler."""
 
     def __init__(self, account: Account, read_file: uploads.ReadFile) -> None:
         self._account = account
@@ -57,6 +58,9 @@ class SlackConnection:
     async def fetch(self, file: RemoteFile, most: int) -> tuple[bytes, str, str]:
         return await downloads.fetched(self._client, self._settings.api_base, file, most)
 
+    async def profile(self, address: Address) -> Profile | None:
+        return await profiles.profile(self._client, address)
+
     async def seen(self, place: str, external_id: str) -> None:
         """Slack shows this in threads only."""
         try:
@@ -77,6 +81,9 @@ class SlackConnection:
         lacking = sorted(SCOPES - granted) if granted else []
         if lacking:
             return [Remark("fail", f"the app lacks {', '.join(lacking)}", "add these scopes and install the app anew")]
+        if granted and FOR_NAMES not in granted:
+            lost = f"the app lacks {FOR_NAMES}: nobody's name is known"
+            return [Remark("warn", lost, "add this scope and install the app anew")]
         return [Remark("ok", "the token works, with the scopes that are needed")]
 
     async def _channel(self, channel: str) -> str | Reply:

@@ -8,6 +8,7 @@ both lead to one conversation.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
@@ -69,6 +70,16 @@ def target(place: str, answers: str) -> dict[str, str]:
     if thread is None and (threaded := _IN_THREAD.fullmatch(answers)):
         thread = threaded.group(1)
     return {"channel": channel} | ({"thread_ts": thread} if thread else {})
+
+
+def person_of(addresses: Sequence[Address]) -> Address | None:
+    """A contact's own address; that of a direct message names nobody."""
+    return next((each for each in addresses if each.channel == "slack" and is_person(inner_id(each))), None)
+
+
+def inner_id(address: Address) -> str:
+    """Without the workspace."""
+    return address.value.rpartition(":")[2]
 
 
 def is_person(channel: str) -> bool:

@@ -11,12 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.registry import CHANNELS
 from gateway.admin.guard import page_size
+from gateway.admin.names import contacts_of, signed
 from gateway.attachments import AttachmentDesk
 from gateway.lines import chat_message, instant
 from gateway.parts import Parts
 from gateway.responses import error_reply, read_json, reply
 from schemas import ids, topics
-from schemas.conversation import Conversation, Owner, OwnerRequested
+from schemas.conversation import Contact, Conversation, Owner, OwnerRequested
 from schemas.envelope import Envelope, envelope
 from schemas.errors import Conflict, IdReused, InvalidRequest, NotFound, StaleEpoch, Unavailable
 from schemas.messages import Attachment, Author, InboundMessage, Printable, Text
@@ -71,7 +72,9 @@ class ConversationDesk:
             after=request.query.get("after", ""),
             limit=page_size(request),
         )
-        return reply({"items": [summary(item) for item in page.items], "next": page.next})
+        known = await contacts_of(self._state.contacts, page.items)
+        items = [summary(item, known.get(item.origin.contact_id)) for item in page.items]
+        return reply({"items": items, "next": page.next})
 
     async def get(self, request: web.Request) -> web.Response:
         """The newest 200 lines; with ``?after=SEQ`` the 200 that follow it. Also lines the contact was not sent."""
@@ -83,9 +86,11 @@ class ConversationDesk:
             lines = await self._state.transcript.read(found.id, after=int(after), limit=200)
         else:
             raise InvalidRequest("after: must be a whole number")
-        transcript = [chat_message(line, found.origin.tenant, self._attachments) for line in lines]
+        contact = (await contacts_of(self._state.contacts, [found])).get(found.origin.contact_id)
+        named = signed(lines, found, contact)
+        transcript = [chat_message(line, found.origin.tenant, self._attachments) for line in named]
         turns = [turn.model_dump(mode="json") for turn in await self._state.turns.listing(found.id)]
-        return reply(summary(found) | {"transcript": transcript, "turns": turns})
+        return reply(summary(found, contact) | {"transcript": transcript, "turns": turns})
 
     async def own(self, request: web.Request) -> web.Response:
         claim = await read_json(request, Claim)
@@ -178,12 +183,13 @@ class ConversationDesk:
         )
 
 
-def summary(item: Conversation) -> dict[str, Any]:
+def summary(item: Conversation, contact: Contact | None) -> dict[str, Any]:
     return {
         "id": item.id,
         "channel": item.origin.channel,
         "account": item.origin.account,
         "contact_id": item.origin.contact_id,
+        "contact_name": contact.name if contact is not None else "",
         "owner": item.owner,
         "epoch": item.epoch,
         "seq": item.head_seq,

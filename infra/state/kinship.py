@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from schemas import ids
 from schemas.conversation import Contact
@@ -13,6 +13,7 @@ from schemas.ports import Change
 
 _ASSURANCE: dict[Assurance, int] = {"anonymous": 0, "channel": 1, "verified": 2}
 _Key = tuple[str, str]
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +153,7 @@ def _without(contact: Contact, lost: Sequence[Address]) -> Contact:
 def _changed(contact: Contact, change: Change) -> Contact:
     if change.moved and not _is_told(contact, change):
         contact = _without(contact, change.left).model_copy(update={"moved_at": change.at})
-    if change.name:
-        contact = contact.model_copy(update={"name": change.name})
+    contact = contact.called(change.name, change.locale, change.at)
     if change.opted_out is not None and (contact.opted_at is None or contact.opted_at <= change.at):
         contact = contact.model_copy(update={"opted_out": change.opted_out, "opted_at": change.at})
     return contact
@@ -214,17 +214,20 @@ def _newcomer(tenant: str, address: Address, found: Sequence[Contact], now: date
 
 def merged(contacts: Sequence[Contact]) -> Contact:
     """One contact out of several that turned out to be the same: the oldest (then the smallest id) stays, keeps what
-    it says, and gains the others' addresses and conversations. The order of ``contacts`` does not matter."""
+    it says, and gains the others' addresses and conversations; of the names the latest holds. The order
+    of ``contacts`` does not matter."""
     by_age = sorted(contacts, key=lambda contact: (contact.created_at, contact.id))
     conversations: dict[str, str] = {}
     said = [contact for contact in by_age if contact.opted_at is not None]
     latest = max(said, key=lambda contact: contact.opted_at, default=None)  # type: ignore[arg-type, return-value]
+    named = max(by_age, key=lambda contact: (bool(contact.name), contact.named_at or _NEVER))
     for contact in reversed(by_age):
         conversations |= contact.conversations
     return by_age[0].model_copy(
         update={
-            "name": next((contact.name for contact in by_age if contact.name), ""),
-            "locale": next((contact.locale for contact in by_age if contact.locale), ""),
+            "name": named.name,
+            "named_at": named.named_at,
+            "locale": next((contact.locale for contact in (named, *by_age) if contact.locale), ""),
             "addresses": (addresses := _united(address for contact in by_age for address in contact.addresses)),
             "left": [
                 each

@@ -122,12 +122,14 @@ class Conversations(Protocol):
 @dataclass(frozen=True, slots=True)
 class Change:
     """What the vendor says about a contact, and when. ``moved``: all addresses of the call are one contact's, of which
-    ``left`` are theirs no more. ``opted_out`` None: nothing was said about that."""
+    ``left`` are theirs no more. ``name`` empty, ``opted_out`` None: nothing was said about that. ``locale`` comes with
+    a name."""
 
     at: datetime
     moved: bool = False
     left: Sequence[Address] = ()
     name: str = ""
+    locale: str = ""
     opted_out: bool | None = None
 
 

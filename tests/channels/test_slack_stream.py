@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from connectors.slack import stream
+from connectors.slack.backfill import messages
 from connectors.streams import runner
+from schemas.messages import Address
 from tests.channels.streaming import Hall, hall_of, until
 from tests.platforms.slack.server import SlackVendor
 from tests.platforms.slack.sockets import Reason
@@ -174,9 +179,9 @@ async def test_what_a_scope_is_missing_for_is_left_out_and_the_rest_is_read(
             await until(lambda: sum("not" in line["event"].split("_") for line in lines) == 3)
     found = [(line["event"], line["kind"]) for line in lines if "not" in line["event"].split("_")]
     assert found == [
-        ("room_not_read", "channel"),
         ("rooms_not_listed", "private_channel"),
         ("rooms_not_listed", "mpim"),
+        ("room_not_read", "channel"),
     ]
 
 
@@ -193,3 +198,28 @@ async def test_a_token_that_is_refused_is_not_tried_again_and_again(
         await asyncio.sleep(0.3)  # fifteen times the pause after a failure
         assert opened(slack) == 1
         assert 'parley_accounts_heard{account="main",channel="slack",tenant="shop"} 1.0' not in page
+
+
+@dataclass(frozen=True)
+class Known:
+    """Of whom the account has heard before."""
+
+    heard: Sequence[str]
+    session: Mapping[str, Any] = field(default_factory=dict)
+
+    async def places(self) -> Sequence[str]:
+        return self.heard
+
+    async def addresses(self, place: str, addresses: Sequence[Address]) -> Sequence[Address]:
+        return addresses
+
+
+@pytest.mark.parametrize("heard", ["Ann", "Ben"])
+async def test_those_come_first_of_whom_nothing_was_heard_before(slack: SlackVendor, hall: Hall, heard: str) -> None:
+    slack.courier.losing = True
+    for person in ("Ann", "Ben"):
+        await slack.say(person, f"{person} writes")
+    place = f"{slack.workspace.team}:{slack.workspace.direct(slack.person(heard)).id}"
+    since = datetime.now(UTC) - timedelta(minutes=1)
+    read = [event async for events in messages(hall.account, since, Known([place])) for event in events]
+    assert [event.payload["text"] for event in read][-1] == f"{heard} writes"

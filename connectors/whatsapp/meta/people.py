@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from connectors.graph.parts import shown_name
+from connectors.names import shown_name
 from connectors.whatsapp.identity import Party
 from connectors.whatsapp.meta.models import Person
 

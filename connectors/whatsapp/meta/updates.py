@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from connectors.graph import webhooks
 from connectors.graph.failures import reason
-from connectors.graph.parts import moment, read, read_all, shown_name
+from connectors.graph.parts import moment, read, read_all
+from connectors.names import shown_name
 from connectors.whatsapp.identity import CHANNEL, Party
 from connectors.whatsapp.meta.contents import Payload, referral, said
 from connectors.whatsapp.meta.models import (

@@ -9,7 +9,8 @@ from typing import Any
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
-from connectors.markup import blank, label, printable
+from connectors.markup import printable
+from connectors.names import shown_name
 from connectors.whatsapp.settings import TwilioAccount
 from connectors.whatsapp.twilio import choices, people
 from connectors.whatsapp.twilio.errors import is_passing, number, reason
@@ -129,7 +130,7 @@ def _message(form: Form, told: Mapping[str, str], account: Account, now: datetim
         return topics.CONTACT_CHANGED, form.opt_out, {"opted_out": form.opt_out == "STOP", "at": now}
     choice = choices.opened(form.button or form.row, account.settings)
     payload: dict[str, Any] = {
-        "author": Author(kind="contact", name=_name(form.name)),
+        "author": Author(kind="contact", name=shown_name(form.name)),
         "text": printable(form.body or form.button_text or form.row_text),
         "files": _files(form, told),
         "answers": form.answered,
@@ -139,10 +140,6 @@ def _message(form: Form, told: Mapping[str, str], account: Account, now: datetim
     if form.flow or not (payload["text"] or payload["files"] or optional["location"] or choice):
         payload["unsupported"] = "flow" if form.flow else printable(form.kind)[:40] or "unknown"
     return topics.MESSAGE_RECEIVED, "", payload
-
-
-def _name(told: str) -> str:
-    return "" if blank(told) else label(printable(told), 80)
 
 
 def _files(form: Form, told: Mapping[str, str]) -> list[RemoteFile]:

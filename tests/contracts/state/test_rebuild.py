@@ -10,7 +10,7 @@ from infra.bus.partitioner import shard_of
 from schemas.conversation import Facts, SeqOf, Snapshot
 from schemas.errors import StateLost
 from schemas.messages import Address
-from schemas.ports import State
+from schemas.ports import Change, State
 from tests.contracts.state.conftest import OpenState
 from tests.contracts.state.engines import ALL_SHARDS
 from tests.contracts.state.samples import (
@@ -191,9 +191,14 @@ async def test_restored_contacts_are_found_by_each_address_whatever_their_order(
             "plantstore", "whatsapp", "meta", addresses[0].value, addresses, now=later(at)
         )
 
-    older, conversation = await state.contacts.resolve("plantstore", "whatsapp", "meta", "49170", [phone], now=NOW)
-    younger, _ = await state.contacts.resolve("plantstore", "whatsapp", "meta", "scoped", [scoped], now=later(1))
+    older, conversation = await state.contacts.resolve(
+        "plantstore", "whatsapp", "meta", "49170", [phone], now=NOW, change=Change(at=NOW, name="Ann")
+    )
+    younger, _ = await state.contacts.resolve(
+        "plantstore", "whatsapp", "meta", "scoped", [scoped], now=later(1), change=Change(at=later(1), name="Ann Bloom")
+    )
     merged, _ = await state.contacts.resolve("plantstore", "whatsapp", "meta", "scoped", [scoped, phone], now=later(2))
+    assert merged.name == "Ann Bloom"
     for order in ([older, younger, merged], [younger, older, merged], [merged, younger], [younger, merged]):
         await state.rebuild.prepare(ALL_SHARDS)
         for contact in order:

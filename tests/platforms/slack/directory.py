@@ -16,7 +16,8 @@ PROMPTS = 4
 
 def profile(call: Call, person: Person) -> Json:
     home = person.team == call.slack.workspace.team
-    about: Json = {"real_name": person.name, "display_name": person.name, "team": person.team}
+    shown = person.name if person.display_name is None else person.display_name
+    about: Json = {"real_name": person.name, "display_name": shown, "team": person.team}
     if "users:read.email" in call.slack.scopes and home and not person.bot_id:
         about["email"] = person.email
     facts: Json = {

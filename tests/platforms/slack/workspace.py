@@ -26,6 +26,8 @@ class Person:
     """Of an app's bot."""
     app_id: str = ""
     deleted: bool = False
+    display_name: str | None = None
+    """What they want to be called: their name, unless they said something else, or ("") nothing."""
 
     @property
     def email(self) -> str:

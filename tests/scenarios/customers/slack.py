@@ -23,8 +23,9 @@ class SlackCustomers(Customers):
     mode: ClassVar[Mode] = "http"
 
     def __init__(self, clock: Pace) -> None:
-        # A minute's wait before a retry takes a second: a process that is being started again is waited for.
-        self.vendor = SlackVendor(mode=self.mode, now=clock.now, pace=0.02)
+        # A minute's wait before a retry takes three seconds, and the last one fifteen: a process that dies again and
+        # again of what the one before left behind is waited for.
+        self.vendor = SlackVendor(mode=self.mode, now=clock.now, pace=0.05)
 
     def place(self, person: str) -> str:
         return f"{self.vendor.workspace.team}:{self.vendor.place(person)}"

@@ -14,7 +14,7 @@ from schemas.changes import MessageDeleted, MessageEdited, ReactionChanged
 from schemas.conversation import Contact
 from schemas.errors import BusUnavailable, InvalidRequest, StateUnavailable, Unavailable
 from schemas.messages import Address, Author, InboundMessage, Receipt, TranscriptMessage
-from schemas.ports import Account, Event
+from schemas.ports import Account, Change, Event
 from tests.unit.connectors.conftest import ACCOUNT, TENANT, World
 
 VENDOR = Account(TENANT, "slack", ACCOUNT, None)
@@ -24,6 +24,10 @@ WEB = Account(TENANT, "web", ACCOUNT, None)
 @pytest.fixture
 async def inbound(world: World) -> Inbound:
     await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
+    return inbound_of(world)
+
+
+def inbound_of(world: World, **more: Any) -> Inbound:
     state = world.state
     return Inbound(
         bus=world.bus,
@@ -34,6 +38,7 @@ async def inbound(world: World) -> Inbound:
         metrics=world.metrics,
         clock=world.clock,
         deliveries=state.deliveries,
+        **more,
     )
 
 
@@ -283,3 +288,111 @@ async def test_a_message_that_is_told_with_an_address_more_is_still_one_message(
     second = "user" if first == "number" else "number"
     accepted = [*await inbound.accept(VENDOR, [by[first]]), *await inbound.accept(VENDOR, [by[second]])]
     assert len({(each.event_id, each.conversation) for each in accepted}) == 1
+
+
+# ── names ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def signed(
+    name: str, external_id: str = "1", *, kind: str = "contact", ago: float = 0, world: World, **more: Any
+) -> Event:
+    at = world.clock() - timedelta(seconds=ago)
+    return event(external_id=external_id, text="hi", author={"kind": kind, "name": name}, sent_at=at, **more)
+
+
+async def logged_names(world: World) -> list[str]:
+    logged = await world.logged(topics.inbound("slack"))
+    return [each.payload(InboundMessage).author.name for each in logged]
+
+
+async def known(world: World) -> Contact:
+    contact, _ = await world.state.contacts.resolve(
+        TENANT, "slack", ACCOUNT, "T:C:1", event().addresses, now=world.clock()
+    )
+    return contact
+
+
+async def test_the_name_in_a_message_becomes_the_contacts_also_on_the_log(world: World, inbound: Inbound) -> None:
+    await inbound.accept(VENDOR, [event(text="hi")])
+    await inbound.accept(VENDOR, [signed("Ann", "2", world=world, locale="en-US")])
+    contact = await known(world)
+    assert (contact.name, contact.locale) == ("Ann", "en-US")
+    assert (await world.logged(topics.STATE))[-1].payload(Contact) == contact
+
+
+async def test_a_newer_name_replaces_an_older_and_a_late_redelivery_brings_no_old_one_back(
+    world: World, inbound: Inbound
+) -> None:
+    first = signed("Ann", world=world)
+    await inbound.accept(VENDOR, [first])
+    world.clock.now += timedelta(seconds=5)
+    await inbound.accept(VENDOR, [signed("Ann Bloom", "2", world=world)])
+    await inbound.accept(VENDOR, [first])
+    assert (await known(world)).name == "Ann Bloom"
+    assert await logged_names(world) == ["Ann", "Ann Bloom", "Ann"]
+
+
+async def test_a_message_without_a_name_is_signed_with_the_contacts(world: World, inbound: Inbound) -> None:
+    await inbound.accept(VENDOR, [signed("Ann", world=world)])
+    await inbound.accept(VENDOR, [event(external_id="2", text="hi"), signed("", "3", world=world)])
+    assert await logged_names(world) == ["Ann", "Ann", "Ann"]
+
+
+async def test_what_a_person_is_called_is_not_the_contacts_name(world: World, inbound: Inbound) -> None:
+    await inbound.accept(VENDOR, [signed("Ann", world=world), signed("Mo", "2", kind="person", world=world)])
+    assert (await known(world)).name == "Ann"
+    assert await logged_names(world) == ["Ann", "Mo"]
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ("  Ann \n\t Bloom\r\n", "Ann Bloom"),
+        ("\x07Ann\x1b[31m", "Ann[31m"),
+        ("Ann \u202egnp.exe", "Ann gnp.exe"),
+        ("\ud800Ann", "\ufffdAnn"),
+        ("x" * 5000, "x" * 100),
+        ("\u200b\u2060", ""),
+        ("👩‍👩‍👧 Ann", "👩‍👩‍👧 Ann"),
+    ],
+)
+async def test_a_name_is_one_short_line_that_turns_nothing_around(
+    world: World, inbound: Inbound, told: str, shown: str
+) -> None:
+    await inbound.accept(VENDOR, [signed(told, world=world)])
+    assert await logged_names(world) == [shown]
+    assert (await known(world)).name == shown
+
+
+async def test_a_name_of_the_future_can_be_replaced(world: World, inbound: Inbound) -> None:
+    await inbound.accept(VENDOR, [signed("Ann", ago=-86_400 * 365, world=world)])
+    world.clock.now += timedelta(seconds=1)
+    await inbound.accept(VENDOR, [signed("Ann Bloom", "2", world=world)])
+    assert (await known(world)).name == "Ann Bloom"
+
+
+async def test_a_name_that_is_known_costs_no_call_of_the_store(
+    world: World, inbound: Inbound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await inbound.accept(VENDOR, [signed("Ann", world=world)])
+
+    async def asked(*_: Any, **__: Any) -> Any:
+        raise AssertionError("the store was asked")
+
+    monkeypatch.setattr(world.state.contacts, "resolve", asked)
+    world.clock.now += timedelta(seconds=30)
+    await inbound.accept(VENDOR, [signed("Ann", "2", world=world)])
+    assert await logged_names(world) == ["Ann", "Ann"]
+
+
+async def test_what_is_said_a_moment_after_a_name_was_asked_for_is_signed_with_it(world: World) -> None:
+    await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
+    at_work = inbound_of(world, named_later=frozenset({"slack"}))
+    await at_work.accept(VENDOR, [event(text="hi")])
+    change = Change(at=world.clock(), name="Ann")
+    await world.state.contacts.resolve(
+        TENANT, "slack", ACCOUNT, "T:C:1", event().addresses, now=world.clock(), change=change
+    )
+    world.clock.now += timedelta(seconds=4)
+    await at_work.accept(VENDOR, [event(external_id="2", text="hi")])
+    assert await logged_names(world) == ["", "Ann"]

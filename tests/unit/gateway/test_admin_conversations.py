@@ -9,8 +9,9 @@ from uuid import uuid4
 import pytest
 
 from schemas import ids, topics
-from schemas.conversation import CitedPassage, Turn
-from schemas.messages import Author, TranscriptMessage
+from schemas.conversation import CitedPassage, Origin, Turn
+from schemas.messages import Address, Author, TranscriptMessage
+from schemas.ports import Change
 from tests.unit.gateway.conftest import Instance
 
 
@@ -240,3 +241,52 @@ async def test_a_wrong_message_is_refused(instance: Instance, body: dict[str, An
 
 async def test_an_unknown_conversation_is_not_found(instance: Instance) -> None:
     assert (await instance.admin("GET", f"/conversations/{uuid4()}")).code == "not_found"
+
+
+async def named(instance: Instance, place: str, name: str, *others: str) -> str:
+    """The contact at this place (and at others) under a name; their id."""
+    addresses = [Address(channel="web", value=each) for each in (place, *others)]
+    change = Change(at=instance.clock(), name=name)
+    contact, _ = await instance.parts.state.contacts.resolve(
+        "shop", "web", "main", place, addresses, now=instance.clock(), change=change
+    )
+    return contact.id
+
+
+async def test_a_conversation_names_its_contact_also_one_that_was_merged_since(instance: Instance) -> None:
+    first, second, third = [await instance.conversation(f"visitor-{number}") for number in range(3)]
+    await named(instance, "visitor-0", "Ann Bloom", "visitor-1")
+    items = {each["id"]: each for each in (await instance.admin("GET", "/conversations")).body["items"]}
+    assert {id_: item["contact_name"] for id_, item in items.items()} == {
+        first.id: "Ann Bloom",
+        second.id: "Ann Bloom",
+        third.id: "",
+    }
+    found = (await instance.admin("GET", f"/conversations/{second.id}")).body
+    assert (found["contact_name"], found["contact_id"]) == ("Ann Bloom", second.origin.contact_id)
+
+
+async def test_lines_from_before_the_name_was_known_are_signed_with_it(instance: Instance) -> None:
+    conversation = (await instance.conversation()).id
+    transcript = instance.parts.state.transcript
+    await transcript.add(conversation, line("in-1", "Hello", instance))
+    early = line("in-2", "It is me", instance)
+    await transcript.add(conversation, early.model_copy(update={"author": Author(kind="contact", name="Annie")}))
+    answer = line("out-1", "Hello!", instance).model_copy(update={"author": Author(kind="agent")})
+    await transcript.add(conversation, answer)
+    await named(instance, "visitor-1", "Ann Bloom")
+    lines = (await instance.admin("GET", f"/conversations/{conversation}")).body["transcript"]
+    assert [each["author"]["name"] for each in lines] == ["Ann Bloom", "Annie", ""]
+
+
+async def test_in_a_room_nobody_is_given_the_name_of_who_wrote_first(instance: Instance) -> None:
+    """A line does not say which contact's it is."""
+    state, now = instance.parts.state, instance.clock()
+    addresses = [Address(channel="web", value="ann")]
+    change = Change(at=now, name="Ann Bloom")
+    contact, id_ = await state.contacts.resolve("shop", "web", "main", "room", addresses, now=now, change=change)
+    origin = Origin(tenant="shop", channel="web", account="main", place="room", contact_id=contact.id)
+    await state.conversations.begin(id_, origin, ["event-room"], now=now)
+    await state.transcript.add(id_, line("in-1", "Hello", instance))
+    found = (await instance.admin("GET", f"/conversations/{id_}")).body
+    assert (found["contact_name"], found["transcript"][0]["author"]["name"]) == ("Ann Bloom", "")

@@ -40,6 +40,8 @@ async def test_slack_tells_of_a_token_that_is_refused_and_of_scopes_that_are_lac
     async with vendor.serving():
         account = account_of("slack", vendor.settings())
         assert await said(account) == [("ok", "the token works, with the scopes that are needed")]
+        vendor.scopes.discard("users:read")
+        assert await said(account) == [("warn", "the app lacks users:read: nobody's name is known")]
         vendor.scopes.discard("files:read")
         assert await said(account) == [("fail", "the app lacks files:read")]
         ((status, detail),) = await said(account_of("slack", vendor.settings() | {"bot_token": "xoxb-wrong"}))

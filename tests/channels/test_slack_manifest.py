@@ -1,0 +1,33 @@
+"""The app's manifest asks for what the code needs and what the README says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from connectors.slack import connection
+
+FOLDER = Path(connection.__file__).parent
+README = (FOLDER / "README.md").read_text()
+SET_UP = README[: README.index("## Where conversations are")]
+
+
+def manifest() -> Any:
+    return yaml.safe_load((FOLDER / "manifest.yaml").read_text())
+
+
+def test_the_manifest_asks_for_every_scope_that_doctor_wants_and_the_readme_names() -> None:
+    asked = set(manifest()["oauth_config"]["scopes"]["bot"])
+    assert connection.SCOPES | {connection.FOR_NAMES} <= asked
+    named = set(re.findall(r"`([a-z_]+:[a-z]+|commands)`", SET_UP)) - {"connections:write", "assistant:write"}
+    assert named == asked
+
+
+def test_the_manifest_subscribes_to_the_events_that_the_readme_names_for_everybody() -> None:
+    subscribed = manifest()["settings"]["event_subscriptions"]["bot_events"]
+    optional = {"message.channels", "message.groups", "message.mpim"}
+    step = README[README.index("*Event Subscriptions*") : README.index("*Interactivity & Shortcuts*")]
+    assert set(re.findall(r"`([a-z_.]+)`", step)) - optional == set(subscribed)

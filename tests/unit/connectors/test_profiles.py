@@ -1,0 +1,289 @@
+"""Names that only the vendor knows: asked for after a message, once, and not for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+
+from connectors import profiles
+from connectors.accounts import Accounts
+from connectors.profiles import HOLDS, NOTHING_SAID, REFUSED, SOON, Profiles
+from schemas import topics
+from schemas.conversation import Contact
+from schemas.errors import CredentialsRevoked, SendDelayed, StateUnavailable
+from schemas.messages import Address, Author, InboundMessage
+from schemas.ports import Account, Profile
+from tests.unit.connectors.conftest import ACCOUNT, CHANNEL, TENANT, Scripted, World
+
+ANN = Profile("Ann Bloom", "en-US")
+
+
+class Vendor(Scripted):
+    """Also a Profiler: one answer a question, then Ann's name."""
+
+    def __init__(self, *answers: Profile | Exception | None) -> None:
+        super().__init__()
+        self.answers = list(answers)
+        self.questions: list[str] = []
+        self.open = asyncio.Event()
+        self.open.set()
+
+    def known_by(self, addresses: Sequence[Address]) -> Address | None:
+        return next(iter(addresses), None)
+
+    async def profile(self, address: Address) -> Profile | None:
+        self.questions.append(address.value)
+        await self.open.wait()
+        answer = self.answers.pop(0) if self.answers else ANN
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@asynccontextmanager
+async def process(world: World, vendor: Vendor, accounts: Accounts | None = None) -> AsyncIterator[Profiles]:
+    asked = Profiles(
+        CHANNEL,
+        vendor,
+        accounts or Accounts(vendor, world.clock),
+        bus=world.bus,
+        contacts=world.state.contacts,
+        limiter=world.state.limiter,
+        clock=world.clock,
+        account_of=lambda tenant, channel, name: Account(tenant, channel, name, None),
+    )
+    yield asked
+    await asked.close()
+
+
+def hears(
+    world: World,
+    asked: Profiles,
+    contact: str = "",
+    place: str = "p",
+    author: Author | None = None,
+    account: str = ACCOUNT,
+) -> None:
+    message = InboundMessage(
+        id="m",
+        external_id="1",
+        place=place,
+        contact_id=contact or world.contact,
+        author=author or Author(kind="contact"),
+        text="hi",
+        sent_at=world.clock(),
+    )
+    asked.hear([world.record(message, topics.MESSAGE_RECEIVED, account=account)])
+
+
+async def idle(asked: Profiles) -> None:
+    """Until everybody who was to be asked for was."""
+    async with asyncio.timeout(5):
+        while asked._working:
+            await asyncio.gather(*asked._working.values())
+
+
+async def contact_of(world: World, id_: str = "") -> Contact:
+    found = await world.state.contacts.get(TENANT, id_ or world.contact)
+    assert found is not None
+    return found
+
+
+async def newcomer(world: World, value: str) -> Contact:
+    contact, _ = await world.state.contacts.resolve(
+        TENANT, CHANNEL, ACCOUNT, value, [Address(channel=CHANNEL, value=value)], now=world.clock()
+    )
+    return contact
+
+
+async def test_a_contact_who_writes_gets_the_vendors_name_and_locale_also_on_the_log(world: World) -> None:
+    async with process(world, Vendor()) as asked:
+        hears(world, asked)
+        await idle(asked)
+    known = await contact_of(world)
+    assert (known.name, known.locale, known.named_at) == ("Ann Bloom", "en-US", world.clock())
+    assert [each.payload(Contact) for each in await world.logged(topics.STATE)] == [known]
+
+
+async def test_a_name_holds_for_a_day_in_every_process_and_then_a_newer_one_takes_its_place(world: World) -> None:
+    first, second = Vendor(), Vendor(Profile("Ann Green"))
+    async with process(world, first) as asked, process(world, second) as another:
+        hears(world, asked)
+        hears(world, asked)
+        await idle(asked)
+        world.clock.now += HOLDS - timedelta(seconds=1)
+        for each in (asked, another):
+            hears(world, each)
+            await idle(each)
+        assert (first.questions, second.questions) == (["p"], [])
+        world.clock.now += timedelta(seconds=2)
+        hears(world, another)
+        await idle(another)
+    assert (second.questions, (await contact_of(world)).name) == (["p"], "Ann Green")
+
+
+async def test_of_several_processes_that_hear_somebody_at_once_one_asks(world: World) -> None:
+    one, other = Vendor(), Vendor()
+    async with process(world, one) as asked, process(world, other) as another:
+        for each in (asked, another, asked):
+            hears(world, each)
+        await idle(asked)
+        await idle(another)
+    assert one.questions + other.questions == ["p"]
+
+
+@pytest.mark.parametrize("answer", [None, Profile(""), Profile("\u200b\x07")])
+async def test_whoever_has_no_name_is_asked_for_once_an_hour(world: World, answer: Profile | None) -> None:
+    vendor = Vendor(answer)
+    async with process(world, vendor) as asked:
+        for pause in (timedelta(0), NOTHING_SAID - timedelta(seconds=1), timedelta(seconds=2)):
+            world.clock.now += pause
+            hears(world, asked)
+            await idle(asked)
+    assert len(vendor.questions) == 2
+    assert (await contact_of(world)).name == "Ann Bloom"
+
+
+@pytest.mark.parametrize(
+    ("error", "rest"),
+    [
+        (CredentialsRevoked("missing_scope"), REFUSED),
+        (SendDelayed("limited", retry_after_ms=30_000), timedelta(seconds=30)),
+        (SendDelayed("the vendor cannot be reached"), SOON),
+    ],
+)
+async def test_an_account_that_is_told_nothing_asks_for_nobody_for_a_while_and_sends_on(
+    world: World, error: Exception, rest: timedelta
+) -> None:
+    vendor = Vendor(error)
+    accounts = Accounts(vendor, world.clock)
+    async with process(world, vendor, accounts) as asked:
+        hears(world, asked)
+        await idle(asked)
+        other = (await newcomer(world, "q")).id
+        world.clock.now += rest - timedelta(seconds=1)
+        hears(world, asked, other, "q")
+        await idle(asked)
+        assert vendor.questions == ["p"]
+        accounts.admit(Account(TENANT, CHANNEL, ACCOUNT, None))  # Parked, if its messages had to wait too
+        world.clock.now += timedelta(seconds=61)
+        hears(world, asked, other, "q")
+        await idle(asked)
+    assert vendor.questions == ["p", "q"]
+    assert (await contact_of(world, other)).name == "Ann Bloom"
+
+
+async def test_a_vendor_that_does_not_answer_holds_up_nothing_and_is_given_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profiles, "ONE_TRY", 0.01)
+    vendor = Vendor()
+    vendor.open.clear()
+    async with process(world, vendor) as asked:
+        hears(world, asked)  # returns at once
+        await idle(asked)
+        vendor.open.set()
+        world.clock.now += SOON
+        hears(world, asked)
+        await idle(asked)
+    assert vendor.questions == ["p", "p"]
+    assert (await contact_of(world)).name == "Ann Bloom"
+
+
+async def test_what_waits_and_what_is_remembered_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profiles, "WAITING", 3)
+    monkeypatch.setattr(profiles, "REMEMBERED", 2)
+    vendor = Vendor()
+    contacts = {f"q{number}": (await newcomer(world, f"q{number}")).id for number in range(6)}
+    async with process(world, vendor) as asked:
+        for place, contact in contacts.items():
+            hears(world, asked, contact, place)
+        assert len(asked._until) == 2
+        await idle(asked)
+        assert vendor.questions == ["q0", "q1", "q2"]
+        hears(world, asked, contacts["q5"], "q5")
+        await idle(asked)
+    assert vendor.questions[3:] == ["q5"]
+
+
+async def test_nobody_is_asked_about_for_what_a_person_says(world: World) -> None:
+    vendor = Vendor()
+    async with process(world, vendor) as asked:
+        hears(world, asked, author=Author(kind="person", name="Mo"))
+        await idle(asked)
+    assert vendor.questions == []
+
+
+async def test_what_changes_while_its_name_is_put_on_the_log_is_put_there_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a contact the log says last what holds, whoever writes it."""
+    append, alias = world.bus.append, Address(channel=CHANNEL, value="alias")
+
+    async def slow(envelopes: Sequence[object]) -> object:
+        if alias not in (await contact_of(world)).addresses:
+            both = [Address(channel=CHANNEL, value="p"), alias]
+            await world.state.contacts.resolve(TENANT, CHANNEL, ACCOUNT, "p", both, now=world.clock())
+        return await append(envelopes)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(world.bus, "append", slow)
+    async with process(world, Vendor()) as asked:
+        hears(world, asked)
+        await idle(asked)
+    last = (await world.logged(topics.STATE))[-1].payload(Contact)
+    assert last == await contact_of(world)
+    assert (last.name, alias in last.addresses) == ("Ann Bloom", True)
+
+
+async def test_a_store_that_is_away_is_asked_again_a_minute_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise StateUnavailable("gone")
+
+    vendor = Vendor()
+    async with process(world, vendor) as asked:
+        with monkeypatch.context() as patch:
+            patch.setattr(world.state.contacts, "get", away)
+            hears(world, asked)
+            await idle(asked)
+        world.clock.now += SOON
+        hears(world, asked)
+        await idle(asked)
+    assert (await contact_of(world)).name == "Ann Bloom"
+
+
+async def test_while_an_account_is_paused_nobody_is_asked_for(world: World) -> None:
+    vendor = Vendor()
+    accounts = Accounts(vendor, world.clock)
+    accounts.pause(Account(TENANT, CHANNEL, ACCOUNT, None), timedelta(minutes=5), "the token was revoked")
+    async with process(world, vendor, accounts) as asked:
+        hears(world, asked)
+        await idle(asked)
+        assert vendor.questions == []
+        world.clock.now += timedelta(minutes=5)
+        hears(world, asked)
+        await idle(asked)
+    assert (await contact_of(world)).name == "Ann Bloom"
+
+
+async def test_an_account_that_is_slow_holds_up_no_other(world: World) -> None:
+    vendor, slow = Vendor(), asyncio.Event()
+    vendor.open = slow
+    async with process(world, vendor) as asked:
+        hears(world, asked)
+        async with asyncio.timeout(5):
+            while not vendor.questions:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        vendor.open = asyncio.Event()
+        vendor.open.set()
+        other = await newcomer(world, "q")
+        hears(world, asked, other.id, "q", account="another")
+        async with asyncio.timeout(5):
+            while not (await contact_of(world, other.id)).name:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        assert not (await contact_of(world)).name
