@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 
 from gateway import config as configuration
 from gateway import routing
+from gateway.route_settings import RISKS, Routes
 from gateway.settings import Config
 from schemas.errors import ConfigInvalid, SetupError
 from tests.unit.agent_worker.router.examples import EXAMPLES
@@ -147,3 +149,24 @@ def test_the_commands_learn_and_explain(tmp_path: Path) -> None:
     assert asked.returncode == 0, asked.stderr
     assert "route       local" in asked.stdout
     assert "intent      shipping" in asked.stdout
+
+
+GUIDE = (EXAMPLE.parents[1] / "docs" / "routing.md").read_text(encoding="utf-8")
+
+
+def test_the_guide_names_every_setting_with_its_default_and_every_built_in_topic() -> None:
+    for name, field in Routes.model_fields.items():
+        (row,) = re.findall(rf"^\| `{name}` \| (.*?) \|", GUIDE, re.MULTILINE)
+        if isinstance(field.default, int | float | str) and name != "trained":
+            assert row == str(field.default) or not field.default, name
+    assert all(topic in GUIDE for topic in RISKS)
+
+
+def test_the_example_of_the_guide_is_a_valid_configuration_that_can_be_learned(tmp_path: Path) -> None:
+    (block,) = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
+    file = tmp_path / "parley.yaml"
+    file.write_text("encoder: light\n" + block, encoding="utf-8")
+    config = configuration.load(file, environ={"MODEL_KEY": "k"}, make_secrets=False)
+    worth = routing.train(config, "plantstore")
+    assert worth is not None
+    assert worth.intents == 4
