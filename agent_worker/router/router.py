@@ -15,7 +15,7 @@ from agent_worker.knowledge.questions import questions
 from agent_worker.models.smalltalk import talk_of
 from agent_worker.router.artifact import load, stamp
 from agent_worker.router.decision import Route, Situation, decide
-from agent_worker.router.features import vectors_of
+from agent_worker.router.features import LONGEST, vectors_of
 from agent_worker.router.intents import UNREAD, IntentModel, Reading
 from agent_worker.router.phrases import upset
 from agent_worker.router.rules import RouteRules
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from agent_worker.router.features import Numbers
 
 log = structlog.get_logger("parley.worker")
+_BACK = 6
+"""So many of the contact's earlier messages are compared: who asks again does so soon."""
 NO_FACTS = Facts()
 _SAME = 0.8
 """Share of words that two messages have in common when the second asks again what the first did."""
@@ -92,7 +94,7 @@ def vector_of(model: IntentModel, message: Message) -> Numbers:
             f"intents were learned with the encoder {model.encoder}, which does not search here",
             fix="`parley route train` learns anew",
         )
-    found: Numbers = vectors_of([message.text], light)[0]
+    found: Numbers = vectors_of([message.text[:LONGEST]], light)[0]
     return found
 
 
@@ -107,7 +109,7 @@ def situation_of(rules: RouteRules, message: Message) -> Situation:
         text=message.text,
         found=message.found,
         talk="wordless" if message.wordless else talk_of(message.text, message.history),
-        asks=len(questions(message.text)),
+        asks=len(questions(message.text[:LONGEST])),
         declined=message.facts.declined_in_a_row,
         last_route=message.facts.last_route,
         repeated=is_repeated(message.text, message.history),
@@ -121,12 +123,14 @@ def situation_of(rules: RouteRules, message: Message) -> Situation:
 def is_repeated(text: str, history: Sequence[TranscriptMessage]) -> bool:
     """Whether the contact asked nearly the same before, and was answered since."""
     asked = set(terms(text))
-    answered = False
+    answered, looked_at = False, 0
     for line in reversed(history):
         if line.author.kind != "contact":
             answered = True
-        elif answered and len(asked) > 1 and _in_common(asked, set(terms(line.text))) >= _SAME:
-            return True
+        elif answered and looked_at < _BACK and len(asked) > 1:
+            looked_at += 1
+            if _in_common(asked, set(terms(line.text))) >= _SAME:
+                return True
     return False
 
 
