@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PENALTIES = (1.0, 0.3, 0.1, 0.03)
 USUAL = 0.1
-"""With many examples the choice of the penalty hardly matters, and takes minutes."""
+"""With many examples the choice of the penalty hardly matters, and trying them takes minutes."""
 MANY = 3000
 FEW_WORDS = 0.5
 """How much words count beside the embedding where examples are few: then most words stand in none of them."""
@@ -128,7 +128,9 @@ def _all_held_back(known: _Set, penalty: float) -> tuple[Numbers, Labels]:
 
 
 def _parts(known: _Set) -> Iterator[int]:
-    yield from (part for part in range(_PARTS) if (known.parts == part).any())
+    """Of many examples one part says enough."""
+    there = (part for part in range(_PARTS) if (known.parts == part).any())
+    yield from there if len(known.labels) <= MANY else [next(there)]
 
 
 def _of_right(shares: Numbers, right: Labels) -> Numbers:

@@ -64,6 +64,6 @@ def train(config: ConfigFile = None, tenant: TenantName = None, as_json: AsJson 
     apart = f", told apart {worth.told_apart:.1%} of what is out of scope" if worth.told_apart >= 0 else ""
     typer.echo(f"{worth.intents} intents from {worth.examples} examples, in {file}")
     typer.echo(
-        f"examples held back in turn: {worth.accuracy:.1%} right, {worth.sure_accuracy:.1%} of the surest four fifths; "
+        f"examples held back: {worth.accuracy:.1%} right, {worth.sure_accuracy:.1%} of the surest four fifths; "
         f"{worth.strange:.1%} taken for out of scope{apart}"
     )
