@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,8 @@ from schemas.errors import ConfigInvalid, SetupError
 if TYPE_CHECKING:
     from agent_worker.router.intents import Worth
 
+AT_START = 1000
+"""So many examples are learned from in a second or two, and alike by every process."""
 _FORM = "write intent: [example, …]"
 
 
@@ -114,30 +116,53 @@ def train_changed(config: Config, told: Callable[[str], None]) -> None:
             told(f"learned {worth.intents} intents of {name} from {worth.examples} examples")
 
 
-def refuse_untrained(config: Config) -> None:
-    """Raises SetupError when a tenant's intents were learned from other examples than are configured, or not at all:
-    several processes must go by the same ones, so that none of them learns by itself."""
-    for _, problem in _untrained(config):
+def ensure(config: Config, name: str) -> None:
+    """See to it that the tenant's intents are learned from the examples that are configured. Blocking. Raises
+    SetupError when that is not for this process to do."""
+    problem = _problem(config, name)
+    if problem is not None:
+        _refuse(config, name, problem)
+        train(config, name)
+
+
+def _problem(config: Config, name: str) -> SetupError | None:
+    """Raises ConfigInvalid."""
+    from agent_worker.router.router import learned
+
+    rules = rules_of(config.tenants[name])
+    try:
+        if rules.trained is not None:
+            learned(rules)
+    except ConfigInvalid:
+        raise
+    except SetupError as error:
+        return error
+    return None
+
+
+def _refuse(config: Config, name: str, problem: SetupError) -> None:
+    """A file that others are to read too is not made in passing, nor is anything learned from many examples."""
+    rules = rules_of(config.tenants[name])
+    count = sum(map(len, rules.examples.values()))
+    if not config.embedded and (rules.trained != usual_place(config, name) or count > AT_START):
         raise problem
 
 
+def usual_place(config: Config, name: str) -> Path:
+    """Where what was learned is kept unless `trained` says so: each process has its own."""
+    return Path(config.data_dir) / "routes" / f"{name}.npz"
+
+
 def findings(config: Config) -> list[Finding]:
-    """For ``parley doctor``; nothing where no tenant gives examples. An embedded instance learns at its start."""
-    wrong = list(_untrained(config))
-    told = [Finding("intents", "fail", f"{name}: {each.message}", each.fix) for name, each in wrong]
-    if config.embedded:
-        told = [finding for finding, (_, each) in zip(told, wrong, strict=True) if isinstance(each, ConfigInvalid)]
-    given = [name for name, tenant in config.tenants.items() if tenant.routes and tenant.routes.examples]
-    return told or ([Finding("intents", "ok", ", ".join(sorted(given)))] if given else [])
-
-
-def _untrained(config: Config) -> Iterator[tuple[str, SetupError]]:
-    from agent_worker.router.router import learned
-
-    for name, tenant in config.tenants.items():
+    """For ``parley doctor``; nothing where no tenant gives examples."""
+    given = sorted(name for name, tenant in config.tenants.items() if tenant.routes and tenant.routes.examples)
+    found = []
+    for name in given:
         try:
-            rules = rules_of(tenant)
-            if rules.trained is not None:
-                learned(rules)
+            problem = _problem(config, name)
+            if problem is not None:
+                _refuse(config, name, problem)
+            found.append(Finding("intents", "ok", name))
         except SetupError as error:
-            yield name, error
+            found.append(Finding("intents", "fail", f"{name}: {error.message}", error.fix))
+    return found

@@ -33,7 +33,7 @@ UNREAD = Reading()
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """Of a model, on examples held back in turn (of thousands, one part of them). ``accuracy`` of all, ``sure_accuracy``
+    """Of a model, on examples held back in turn (of thousands: one part). ``accuracy`` of all, ``sure_accuracy``
     of the four fifths it is surest about; ``strange``: share of the tenant's own messages taken for out of scope,
     ``told_apart``: share of those that are, −1 when no such examples were given."""
 

@@ -12,7 +12,7 @@ from agent_worker.router.decision import Route
 from agent_worker.router.router import Message, Router
 from gateway.parts import Parts
 from gateway.responses import read_json, reply
-from gateway.routing import rules_of
+from gateway.routing import ensure, rules_of
 from schemas.errors import SetupError, Unavailable
 from schemas.messages import Text
 
@@ -38,9 +38,11 @@ class RouteDesk:
     async def _route(self, tenant: str, text: str) -> Route:
         if self._parts.knowledge is None:
             raise Unavailable("this process does not search documents")
-        section = self._parts.config.tenants[tenant]
+        config = self._parts.config
+        section = config.tenants[tenant]
         try:
             rules = await asyncio.to_thread(rules_of, section)
+            await asyncio.to_thread(ensure, config, tenant)
             await self._router.load(rules)
         except SetupError as error:
             raise Unavailable(error.message, fix=error.fix) from error

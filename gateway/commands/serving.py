@@ -65,13 +65,13 @@ def run(
 
     from gateway import compose
     from gateway.engines import refuse_embedded
-    from gateway.routing import refuse_untrained
+    from gateway.routing import ensure
 
     loaded = load(config)
     refuse_embedded(loaded, f"run {role.value}")
     wanted = chosen_channels(loaded, channels)
-    if role is Role.worker:
-        refuse_untrained(loaded)
+    for tenant in loaded.tenants if role is Role.worker else ():
+        ensure(loaded, tenant)
     _log(log_level)
     asyncio.run(compose.serve_role(loaded, role.value, wanted))
 

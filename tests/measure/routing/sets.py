@@ -66,5 +66,7 @@ def stackfaq(data: Path) -> list[Thread]:
     threads = []
     for entry in whole["root"]["qapair"]:
         answers = [entry["answer"]] if isinstance(entry["answer"], str) else entry["answer"]
-        threads.append(Thread(entry["question"], [text for text in entry["rephr"] if text and text.strip() != "*"], answers))
+        threads.append(
+            Thread(entry["question"], [text for text in entry["rephr"] if text and text.strip() != "*"], answers)
+        )
     return threads
