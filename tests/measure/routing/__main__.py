@@ -1,6 +1,7 @@
 """Quality figures on public data, and the two curves as pictures.
 
 python -m tests.measure.routing DATA [--out docs] [--only banking77] [--only clinc150] [--only stackfaq] [--only memory]
+    [--encoder light]
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, help="where images/ is, for the two pictures; none are drawn without")
     parser.add_argument("--only", action="append", choices=PARTS)
+    parser.add_argument("--encoder", choices=("light", "strong"), help="with only one of the encoders there are")
     options = parser.parse_args()
     wanted = options.only or PARTS
     found = [
@@ -31,11 +33,11 @@ def main() -> None:
         for name, load in (("banking77", sets.banking77), ("clinc150", sets.clinc150))
         if name in wanted
         for given in [load(options.data)]
-        for encoder in encoders()
+        for encoder in encoders(options.encoder)
     ]
     for each in found:
         tell(f"{each.given.name}, {each.encoder} ({each.kind})", sizes(each), each.rows())
-    for encoder in encoders():
+    for encoder in encoders(options.encoder):
         if "stackfaq" in wanted:
             tell(f"stackfaq, {encoder.name} ({encoder.kind})", "", stackfaq(sets.stackfaq(options.data), encoder))
         if "memory" in wanted and encoder.kind == "light":

@@ -53,10 +53,12 @@ class Remembering:
         return (time.process_time() - begun) * 1000 / len(texts[:_TIMED])
 
 
-def encoders() -> Iterator[Remembering]:
-    """Light, then strong where `make encoder` fetched it."""
+def encoders(wanted: str | None = None) -> Iterator[Remembering]:
+    """Light, then strong where `make encoder` fetched it; only the ``wanted`` kind, if one is named."""
     light = light_encoder()
-    if light is not None:
+    if light is None:
+        return
+    if wanted in (None, "light"):
         yield Remembering(light)
-        if STRONG.exists():
-            yield Remembering(open_folder(STRONG, light))
+    if wanted in (None, "strong") and STRONG.exists():
+        yield Remembering(open_folder(STRONG, light))
