@@ -41,7 +41,13 @@ class Answers:
         with Stage(work.stages, "retrieve", self._monotonic):
             query = with_context(work.intake.text, work.history)
             origin = work.conversation.origin
-            work.found = await self._knowledge.search(origin.tenant, query, channel=origin.channel)
+            work.found = await self._knowledge.search(
+                origin.tenant,
+                query,
+                channel=origin.channel,
+                since=work.read_at,
+                vector=work.rules.routes.trained is not None,
+            )
 
     async def _route(self, work: Work) -> None:
         with Stage(work.stages, "route", self._monotonic):

@@ -23,7 +23,7 @@ LOCAL = Route("local", ("local",), ())
 
 @dataclass(slots=True)
 class Work:
-    """``stages`` in milliseconds. ``draft`` is None when nothing is to be answered."""
+    """``stages`` in milliseconds. ``draft`` is None when nothing is to be answered. ``read_at``: see ``Fold``."""
 
     id: str
     rules: TenantRules
@@ -32,6 +32,7 @@ class Work:
     chain: Chain
     stream: Stream
     stages: dict[str, float]
+    read_at: float
     history: list[TranscriptMessage] = field(default_factory=list)
     found: Found = NOTHING
     route: Route = LOCAL

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -20,18 +21,18 @@ import structlog
 from agent_worker.knowledge.confidence import confidence
 from agent_worker.knowledge.encoder import Encoder, light_encoder
 from agent_worker.knowledge.entries import Prepared
-from agent_worker.knowledge.index import Hit, TenantIndex
-from agent_worker.knowledge.records import Change, read_record
-from agent_worker.knowledge.retrieval import rank, unfound
+from agent_worker.knowledge.index import TenantIndex
+from agent_worker.knowledge.recency import RecentHeads
+from agent_worker.knowledge.records import Change, follow, read_record, waiting
+from agent_worker.knowledge.retrieval import NOTHING, passage_of, rank, unfound
 from agent_worker.knowledge.threads import FairThreads
 from schemas.conversation import Document
 from schemas.errors import ParleyError, RecordError
-from schemas.ports import Bus, Clock, Follower, Found, Heads, Passage, Record
+from schemas.ports import Bus, Clock, Follower, Found, Heads, Record
 from schemas.topics import KNOWLEDGE
 
 log = structlog.get_logger("parley.knowledge")
 Result = TypeVar("Result")
-_AT_ONCE = 200
 _PATIENT_S = 3.0  # who lists or reads documents wants those just written, and is no contact who waits for an answer
 _BREATH = 0.0005  # seconds; splitting is plain Python, and between documents the others get their turn
 _AT_LEAST_EVERY = 1.0  # seconds; what is embedded by then can be found while the rest is still being embedded
@@ -53,7 +54,7 @@ class Library:
         encoder: Callable[[], Encoder | None] = light_encoder,
     ) -> None:
         self._bus = bus
-        self._heads = heads
+        self._heads = RecentHeads(heads)
         self._directory = directory
         self._clock = clock
         self._answerable_above = answerable_above
@@ -119,7 +120,7 @@ class Library:
     async def _drain(self, follower: Follower) -> None:
         """Apply what comes, many at a time; once everything old was seen, forget what the log no longer holds."""
         queue: asyncio.Queue[Record] = asyncio.Queue()
-        reader = asyncio.create_task(_read(follower, queue))
+        reader = asyncio.create_task(follow(follower, queue))
         caught_up = asyncio.create_task(follower.caught_up.wait())
         self._seen.clear()
         nexts: asyncio.Task[Record] | None = None
@@ -129,7 +130,7 @@ class Library:
                 waits = {nexts, reader, *(() if self._ready.is_set() else (caught_up,))}
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
                 if nexts.done():
-                    await self._apply([nexts.result(), *_rest(queue)])
+                    await self._apply([nexts.result(), *waiting(queue)])
                 else:
                     nexts.cancel()
                 if caught_up.done() and queue.empty() and not self._ready.is_set():
@@ -217,16 +218,29 @@ class Library:
 
     # ── Knowledge ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def search(self, tenant: str, query: str, *, k: int = 8, wait: float = 0.25, channel: str = "") -> Found:
+    async def search(
+        self,
+        tenant: str,
+        query: str,
+        *,
+        k: int = 8,
+        wait: float = 0.25,
+        channel: str = "",
+        since: float = math.inf,
+        vector: bool = False,
+    ) -> Found:
         """See the port. Only public documents that have not expired are found."""
-        await self._await_head(tenant, wait)
+        head = self._heads.known(tenant, since)
+        if head is None or not self._reached(head):
+            await self._await_head(tenant, wait)
         index = self._indexes.get(tenant)
         if index is None or not query.strip():
-            return await self._reading.run((tenant, channel), lambda: unfound(query, self._encoder()))
+            encoder = self._encoder() if vector else None
+            return await self._reading.run((tenant, channel), lambda: unfound(query, encoder)) if encoder else NOTHING
         now = self._clock()
         ranked = await self._reading.run((tenant, channel), lambda: rank(index, query, now, self._encoder(), k))
         sure = confidence(ranked.evidence, index.kind)
-        passages = [_passage(tenant, hit) for hit in ranked.hits]
+        passages = [passage_of(tenant, hit) for hit in ranked.hits]
         answerable = bool(passages) and sure >= self._answerable_above(tenant)
         return Found(passages, answerable, sure, index.encoder_name, ranked.vector)
 
@@ -251,7 +265,7 @@ class Library:
             if settled:
                 return
 
-    def _news(self, tenant: str, head: dict[int, int], count: int) -> bool:
+    def _news(self, tenant: str, head: Mapping[int, int], count: int) -> bool:
         return self._reached(head) or self._count(tenant) != count
 
     def _count(self, tenant: str) -> int:
@@ -276,23 +290,5 @@ class Library:
                 async with self._moved:
                     await self._moved.wait_for(lambda: self._reached(head))
 
-    def _reached(self, head: dict[int, int]) -> bool:
+    def _reached(self, head: Mapping[int, int]) -> bool:
         return all(self._applied.get(partition, -1) >= offset for partition, offset in head.items())
-
-
-def _passage(tenant: str, hit: Hit) -> Passage:
-    return Passage(
-        tenant, hit.document, hit.version, hit.title, hit.heading, hit.url, hit.text, min(1.0, round(hit.score, 4))
-    )
-
-
-async def _read(follower: Follower, queue: asyncio.Queue[Record]) -> None:
-    async for record in follower.records():
-        queue.put_nowait(record)
-
-
-def _rest(queue: asyncio.Queue[Record]) -> list[Record]:
-    out: list[Record] = []
-    while len(out) < _AT_ONCE and not queue.empty():
-        out.append(queue.get_nowait())
-    return out

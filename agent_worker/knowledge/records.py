@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from agent_worker.knowledge.index import fingerprint
 from schemas.conversation import Document
 from schemas.envelope import Envelope
 from schemas.errors import UndecodableRecord
-from schemas.ports import Record
+from schemas.ports import Follower, Record
 from schemas.topics import DOCUMENT_PUBLISHED
 
 Change = tuple[Document, str] | None
 """A document with its fingerprint; None when it was deleted."""
+_AT_ONCE = 200
 
 
 def read_record(record: Record) -> tuple[str, str, Change]:
@@ -27,3 +30,16 @@ def read_record(record: Record) -> tuple[str, str, Change]:
     if document.id != document_id:
         raise UndecodableRecord("the document's id is not the key's")
     return tenant, document_id, (document.model_copy(update={"version": record.offset + 1}), fingerprint(record.value))
+
+
+async def follow(follower: Follower, queue: asyncio.Queue[Record]) -> None:
+    async for record in follower.records():
+        queue.put_nowait(record)
+
+
+def waiting(queue: asyncio.Queue[Record]) -> list[Record]:
+    """What is there already, up to two hundred."""
+    out: list[Record] = []
+    while len(out) < _AT_ONCE and not queue.empty():
+        out.append(queue.get_nowait())
+    return out

@@ -14,7 +14,7 @@ from agent_worker.knowledge.entries import key_of
 from agent_worker.knowledge.index import Hit, TenantIndex
 from agent_worker.knowledge.passages import Place
 from agent_worker.knowledge.scoring import weights_of
-from schemas.ports import Found
+from schemas.ports import Found, Passage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -129,10 +129,8 @@ def rank(
     return Ranked(hits, evidence, standings, figures, asked.vector)
 
 
-def unfound(text: str, encoder: Encoder | None) -> Found:
-    """Where there are no documents: what else reads the message still needs its vector."""
-    if encoder is None or not text.strip():
-        return NOTHING
+def unfound(text: str, encoder: Encoder) -> Found:
+    """Where there are no documents, and what else reads the message still needs its vector."""
     return replace(NOTHING, encoder=encoder.name, vector=encoder.encode_query([text])[0].tolist())
 
 
@@ -190,3 +188,9 @@ def _scored(figures: Figures, weights: Mapping[str, float], first: str) -> list[
     scores = [math.exp(min(0.0, value - most) / _PATIENCE) for value in sums]
     scored = zip(figures.places, scores, strict=True)
     return sorted(scored, key=lambda each: (each[0].document != first, -round(each[1], _DIGITS), key_of(*each[0])))
+
+
+def passage_of(tenant: str, hit: Hit) -> Passage:
+    return Passage(
+        tenant, hit.document, hit.version, hit.title, hit.heading, hit.url, hit.text, min(1.0, round(hit.score, 4))
+    )

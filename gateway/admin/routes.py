@@ -46,7 +46,7 @@ class RouteDesk:
             await self._router.load(rules)
         except SetupError as error:
             raise Unavailable(error.message, fix=error.fix) from error
-        found = await self._parts.knowledge.search(tenant, text)
+        found = await self._parts.knowledge.search(tenant, text, vector=True)
         return await self._router.route(rules, Message(text=text, found=found, model=section.model))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -37,9 +38,21 @@ class Found:
 
 
 class Knowledge(Protocol):
-    async def search(self, tenant: str, query: str, *, k: int = 8, wait: float = 0.25, channel: str = "") -> Found:
-        """Waits up to ``wait`` seconds for the newest write of the tenant to be searchable. Searches for different
-        tenants, and for different channels of one, take turns."""
+    async def search(
+        self,
+        tenant: str,
+        query: str,
+        *,
+        k: int = 8,
+        wait: float = 0.25,
+        channel: str = "",
+        since: float = math.inf,
+        vector: bool = False,
+    ) -> Found:
+        """Waits up to ``wait`` seconds for the newest write of the tenant to be searchable: of those before now, or
+        before the moment ``since`` (``time.monotonic``) at which the contact's words were read. Searches for different
+        tenants, and for different channels of one, take turns. ``vector``: that of the query is wanted even where there
+        is nothing to search."""
 
     async def documents(self, tenant: str) -> list[Document]: ...
     async def document(self, tenant: str, document: str) -> Document | None: ...

@@ -137,3 +137,12 @@ async def test_a_verified_contact_gets_what_its_tier_says(tmp_path: Path) -> Non
         await world.handle(known)
         (turn,) = await world.turns()
         assert (turn.route, turn.reasons[0]) == ("strong", "contact tier verified")
+
+
+async def test_intents_are_read_where_there_are_no_documents(tmp_path: Path, learned: RouteRules) -> None:
+    async with world_at(tmp_path, prepare=False, routes=learned, models=[Quoting("small"), Quoting("large")]) as world:
+        await world.handle(world.said("m1", "my parcel has not arrived yet, where is it"))
+        (turn,) = await world.turns()
+        assert (turn.intent, turn.outcome) == ("delivery", "declined")
+        plain = await world.library.search("shop", "anything")
+        assert len(plain.vector) == 0, "nobody who does not ask for it pays for a vector"
