@@ -74,6 +74,8 @@ class Work:
         ]
         if self.draft is not None:
             self._reply(self.draft, now)
+        answered = self.intake.answered
+        self.facts = self.facts.model_copy(update={"heard_at": answered.heard, "answered_at": answered.until})
 
     def _reply(self, draft: Draft, now: datetime) -> None:
         reply = reply_of(
@@ -85,6 +87,8 @@ class Work:
             now=now,
         )
         turn = self._record(draft, reply, now)
+        for message in self.intake.waiting.values():
+            self.intake.answered.answer(message.sent_at)
         self.outbox.append(self.chain.send(reply, now))
         if draft.handoff:
             self.outbox.append(self.chain.ask_owner(self.ask_people(now)))

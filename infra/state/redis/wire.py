@@ -99,15 +99,20 @@ def _numbers(flats: Iterable[Sequence[bytes]]) -> list[tuple[str, int]]:
 def pack_line(message: TranscriptMessage) -> tuple[str, bytes]:
     """``(fingerprint, line)``; see transcript_add.lua for the layout of a line."""
     text, known = message.text.encode(), rules.fingerprint(message) or "-"
-    rest = message.model_dump_json(exclude={"seq", "state", "text"}).encode()
-    return known, f"{message.state} {known} {len(text)}\n".encode() + text + rest
+    return known, f"{message.state} {known} {len(text)}\n".encode() + text + _rest(message)
+
+
+def _rest(message: TranscriptMessage) -> bytes:
+    """The other fields. A revision stands first, where transcript_edit.lua finds it."""
+    rest = message.model_dump_json(exclude={"seq", "state", "text", "revision"}).encode()
+    return b'{"revision":%d,%b' % (message.revision, rest[1:]) if message.revision else rest
 
 
 def repack_line(line: bytes, message: TranscriptMessage) -> bytes:
     """``message`` as the line that takes the place of ``line``, of which it has text and state. The fingerprint stays
     that of the message as it was first added."""
     head = line.partition(b"\n")[0] + b"\n"
-    return head + message.text.encode() + message.model_dump_json(exclude={"seq", "state", "text"}).encode()
+    return head + message.text.encode() + _rest(message)
 
 
 def unpack_line(line: bytes, seq: int) -> TranscriptMessage:
