@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -173,3 +175,13 @@ def test_the_example_of_the_guide_is_a_valid_configuration_that_can_be_learned(t
     worth = routing.train(config, "plantstore")
     assert worth is not None
     assert worth.intents == 4
+
+
+def test_a_worker_that_routes_imports_neither_what_learns_nor_numpy() -> None:
+    """Until the first message that has to be read."""
+    code = (
+        "import sys, gateway.consumers, gateway.routing\n"
+        "print([name for name in sys.modules if name in ('numpy', 'yaml.loader', 'agent_worker.router.training')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=EXAMPLE.parents[1], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
