@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,8 +92,9 @@ def _read(path: Path, changed: int) -> Mapping[str, IntentSettings]:
         raise ConfigInvalid(f"{path}: {where}: {told['msg']}", fix="write intent: [example, …]") from error
 
 
-def train(config: Config, name: str, *, anew: bool = False) -> Worth | None:
-    """Learn from the tenant's examples unless that was done. Blocking. None when there was nothing to do."""
+def train(config: Config, name: str, *, anew: bool = False, begun: Callable[[], None] = lambda: None) -> Worth | None:
+    """Learn from the tenant's examples unless that was done. Blocking. None when there was nothing to do; ``begun`` is
+    called when there is, for it may take a minute."""
     from agent_worker.router import artifact
     from agent_worker.router.training import train as learn
 
@@ -103,6 +104,7 @@ def train(config: Config, name: str, *, anew: bool = False) -> Worth | None:
     encoder, version = open_encoder(config), artifact.stamp(rules.examples)
     if not anew and artifact.is_current(rules.trained, version, encoder.name if encoder is not None else ""):
         return None
+    begun()
     model, worth = learn(rules.examples, encoder)
     artifact.save(rules.trained, model, version, worth)
     return worth
@@ -111,9 +113,7 @@ def train(config: Config, name: str, *, anew: bool = False) -> Worth | None:
 def train_changed(config: Config, told: Callable[[str], None]) -> None:
     """For an embedded instance at its start: what was learned follows the examples."""
     for name in config.tenants:
-        worth = train(config, name)
-        if worth is not None:
-            told(f"learned {worth.intents} intents of {name} from {worth.examples} examples")
+        train(config, name, begun=partial(told, f"learning the intents of {name}; this happens once"))
 
 
 def ensure(config: Config, name: str) -> None:

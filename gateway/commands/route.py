@@ -52,8 +52,7 @@ def train(config: ConfigFile = None, tenant: TenantName = None, as_json: AsJson 
 
     loaded = load(config)
     name = tenant_of(loaded, tenant)
-    note(f"learning the intents of {name}")
-    worth = routing.train(loaded, name, anew=True)
+    worth = routing.train(loaded, name, anew=True, begun=lambda: note(f"learning the intents of {name}"))
     if worth is None:
         raise InvalidRequest(f"the tenant {name} gives no examples", fix="write some under `routes.examples`")
     routes = loaded.tenants[name].routes

@@ -15,7 +15,7 @@ from tests.telemetry.conftest import Start
 from tests.telemetry.scraping import Page, scrape
 
 PATIENT = {"plantstore": {"name": "Plants", "fold": {"web": 6.0}, "channels": {"web": {"main": {}}}}}
-STAGES = {"fold", "wait", "load", "retrieve", "answer", "commit", "publish", "total"}
+STAGES = {"fold", "wait", "load", "retrieve", "route", "answer", "commit", "publish", "total"}
 
 
 async def test_one_conversation_moves_every_counter_it_should(start: Start) -> None:

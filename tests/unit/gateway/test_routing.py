@@ -85,13 +85,13 @@ def test_what_is_learned_follows_the_examples_and_nothing_else(tmp_path: Path) -
     write(tmp_path)
     told: list[str] = []
     routing.train_changed(load(tmp_path, FILE), told.append)
-    assert told == ["learned 4 intents of shop from 32 examples"]
+    assert told == ["learning the intents of shop; this happens once"]
     routing.train_changed(load(tmp_path, "{examples: intents.yaml, unknown: person}"), told.append)
     assert len(told) == 1, "a threshold is not learned"
     write(tmp_path, EXAMPLES | {"visit": ("can I visit you", "when are you open", "is there parking")})
     os.utime(tmp_path / "intents.yaml", ns=(1, 1))
     routing.train_changed(load(tmp_path, FILE), told.append)
-    assert told[1:] == ["learned 5 intents of shop from 35 examples"]
+    assert len(told) == 2
 
 
 def test_several_processes_learn_by_themselves_from_few_examples_only(tmp_path: Path) -> None:
