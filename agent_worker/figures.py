@@ -15,7 +15,7 @@ def published(metrics: Metrics, work: Work) -> None:
     for stage, milliseconds in work.stages.items():
         metrics.observe("parley_turn_seconds", milliseconds / 1000, channel=channel, stage=stage)
     if work.draft is not None:
-        outcome, _ = outcome_of(work.draft, work.found)
+        outcome = work.turns[-1].outcome if work.turns else outcome_of(work.draft, work.found)[0]
         route, model = work.route.name, work.draft.model
         metrics.count("parley_turns_total", channel=channel, route=route, outcome=outcome, model=model)
 

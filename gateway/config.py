@@ -184,7 +184,10 @@ def _absolute(config: Config, folder: Path) -> Config:
         knowledge = tenant.knowledge.model_copy(update={"paths": paths})
         channels = tenant.channels.model_copy(update={"web": _web_absolute(tenant.channels.web, folder)})
         routes = _routes_absolute(tenant.routes, folder, Path(data_dir) / "routes" / f"{name}.npz")
-        tenants[name] = tenant.model_copy(update={"knowledge": knowledge, "channels": channels, "routes": routes})
+        sources = [_source_absolute(source, folder) for source in tenant.actions.sources]
+        actions = tenant.actions.model_copy(update={"sources": sources})
+        changed = {"knowledge": knowledge, "channels": channels, "routes": routes, "actions": actions}
+        tenants[name] = tenant.model_copy(update=changed)
     encoder = config.encoder
     if encoder not in ("auto", "light"):
         encoder = str((folder / Path(encoder).expanduser()).resolve())
@@ -200,6 +203,11 @@ def _routes_absolute(routes: Routes | None, folder: Path, usual: Path) -> Routes
     named = str((folder / examples).resolve()) if isinstance(examples, str) else examples
     trained = str((folder / routes.trained).resolve() if routes.trained else usual)
     return routes.model_copy(update={"examples": named, "trained": trained})
+
+
+def _source_absolute(source: str, folder: Path) -> str:
+    """Of actions: a file, unless it is a module or an entry point."""
+    return str((folder / source).resolve()) if source.endswith(".py") else source
 
 
 def _web_absolute(accounts: Mapping[str, WebAccount], folder: Path) -> dict[str, WebAccount]:

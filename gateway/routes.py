@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel
 
 from gateway import answers as a
+from gateway.admin.approvals import Decision
 from gateway.admin.conversations import Claim, Said
 from gateway.admin.knowledge import DocumentIn, Query
 from gateway.admin.routes import Explain
@@ -216,6 +217,20 @@ ROUTES: tuple[Route, ...] = (
         {202: a.SaidAnswer},
         body=Said,
         errors=(*_BODY, "id_reused", "conflict", *_ADMIN),
+    ),
+    _admin(
+        "GET",
+        "/conversations/{id}/approvals",
+        "Actions that wait for a colleague's yes.",
+        {200: a.ApprovalList},
+    ),
+    _admin(
+        "POST",
+        "/conversations/{id}/approvals/{approval}",
+        "Approve or deny one action; the first decision counts.",
+        {202: a.DecidedAnswer},
+        body=Decision,
+        errors=(*_BODY, "conflict", *_ADMIN),
     ),
     _admin(
         "GET",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import promql_parser as promql
 
 from connectors.deliveries import OUTCOMES
 from infra.metrics import COUNTERS, GAUGES, HISTOGRAMS
 from schemas import topics
+from schemas.actions import ActionOutcome
 
 PROCESS = frozenset({"process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds"})
 SCRAPED = frozenset({"job", "instance", "namespace", "pod"})
@@ -24,7 +25,7 @@ VALUES = {
     "stage": frozenset({"fold", "load", "retrieve", "route", "answer", "commit", "publish", "total"}),
     "owner": frozenset({"agent", "queue", "person", "closed"}),
     "route": frozenset({"local", "cheap", "strong", "person"}),
-    "outcome": frozenset({"answer", "declined", "person", "small_talk"}),
+    "outcome": frozenset({"action", "answer", "declined", "person", "small_talk", *get_args(ActionOutcome)}),
 }
 
 

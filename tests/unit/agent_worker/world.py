@@ -16,7 +16,7 @@ from agent_worker.knowledge.reading import DocumentDraft
 from agent_worker.models.local import LocalModel
 from agent_worker.models.registry import Emit, Models
 from agent_worker.router.rules import RouteRules
-from agent_worker.settings import FoldRules, TenantRules, Voice, WorkerSettings
+from agent_worker.settings import ActionRules, FoldRules, TenantRules, Voice, WorkerSettings
 from agent_worker.worker import Worker
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
@@ -269,6 +269,7 @@ async def world_at(
     *,
     fold: FoldRules | None = None,
     prepare: bool = True,
+    actions: ActionRules | None = None,
     routes: RouteRules | None = None,
     models: Sequence[Model] = (),
 ) -> AsyncIterator[World]:
@@ -280,7 +281,7 @@ async def world_at(
     await bus.create_topics(topics.topic_specs([CHANNEL], partitions=3, small=3))
     state = open_sqlite_state(database)
     fold = fold or FoldRules(quiet={CHANNEL: 0.0})
-    rules = TenantRules(voice=VOICE, fold=fold, routes=routes or RouteRules())
+    rules = TenantRules(voice=VOICE, fold=fold, actions=actions or ActionRules(), routes=routes or RouteRules())
     settings = WorkerSettings(tenants={TENANT: rules})
     library = Library(bus, state.heads, folder / "knowledge", clock=clock, answerable_above=lambda _tenant: 0.5)
     await library.start()
@@ -303,6 +304,7 @@ async def world_at(
     try:
         yield world
     finally:
+        await worker.close()
         await library.close()
         await state.close()
         await bus.close()
