@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from agent_worker.actions.acting import Acting, handed_over
+from agent_worker.actions.dialogue.following import followed
 from agent_worker.actions.scope import Scope, Seal
 from agent_worker.actions.service import ActionService
 from agent_worker.fold import Monotonic
@@ -15,7 +18,7 @@ from agent_worker.router.tiers import tiers_of
 from agent_worker.stages import Stage
 from agent_worker.work import Work
 from schemas.actions import ActionResolved, Filling
-from schemas.ports import Contacts, Draft, Knowledge, Question
+from schemas.ports import Clock, Contacts, Draft, Knowledge, Question
 
 
 class Answers:
@@ -23,11 +26,18 @@ class Answers:
     begun again, at any await."""
 
     def __init__(
-        self, knowledge: Knowledge, models: Models, actions: ActionService, contacts: Contacts, monotonic: Monotonic
+        self,
+        knowledge: Knowledge,
+        models: Models,
+        actions: ActionService,
+        contacts: Contacts,
+        clock: Clock,
+        monotonic: Monotonic,
     ) -> None:
         self._knowledge = knowledge
         self._models = models
         self._actions = actions
+        self._clock = clock
         self._monotonic = monotonic
         self._contacts = contacts
         self._router = Router()
@@ -48,7 +58,7 @@ class Answers:
         """``emit`` shows a whole sentence. Raises ModelFailed when nothing could answer."""
         if work.intake.person_asked:
             work.route = Route("person", (), (ASKED,))
-            return handoff_draft(work.rules.voice)
+            return handoff_draft(work.voice)
         acting = work.acting
         draft = await self._acted(work, acting) if acting is not None else None
         if draft is None:
@@ -60,7 +70,7 @@ class Answers:
         await self._retrieve(work)
         await self._route(work)
         if work.route.name == "person":
-            return handoff_draft(work.rules.voice, say=work.route.say)
+            return handoff_draft(work.voice, say=work.route.say)
         with Stage(work.stages, "answer", self._monotonic):
             first, *then = work.route.models
             return await self._models.answer(first, self._question(work), emit, work.stream.abort, then=then)
@@ -68,16 +78,21 @@ class Answers:
     async def _acted(self, work: Work, acting: Acting) -> Draft | None:
         with Stage(work.stages, "act", self._monotonic):
             draft = await acting.resume(work.intake.handled)
-            return draft or await acting.consented(list(work.intake.waiting.values()), work.intake.latest)
+            draft = draft or await acting.consented(list(work.intake.waiting.values()), work.intake.latest)
+            return draft and await followed(draft, acting, self._question(work), work.voice, self._clock())
 
     async def _retrieve(self, work: Work) -> None:
         with Stage(work.stages, "retrieve", self._monotonic):
             query = with_context(_text(work), work.history)
             origin = work.conversation.origin
+            who = partial(self._actions.assurance, work.conversation, work.intake.speaker)
+            spoken = work.conversation.facts.locale
             work.found = await self._knowledge.search(
                 origin.tenant,
                 query,
                 channel=origin.channel,
+                assurance=who,
+                language=spoken,
                 since=work.read_at,
                 vector=work.rules.routes.trained is not None,
             )
@@ -108,7 +123,7 @@ class Answers:
             found=work.found,
             files=work.intake.files,
             wordless=work.intake.wordless,
-            locale=work.conversation.facts.locale or work.rules.voice.locale,
+            locale=work.locale,
             offers=() if acting is None else acting.offers(),
             filling=_filling(work),
         )
@@ -129,8 +144,9 @@ def _scope(work: Work, seal: Seal) -> Scope:
         token=work.begun.token,
         chain=work.chain,
         rules=work.rules.actions,
-        voice=work.rules.voice,
+        voice=work.voice,
         authority=work.intake.authority,
         speaker=work.intake.speaker,
+        locale=work.locale,
         seal=seal,
     )

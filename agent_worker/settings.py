@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from agent_worker.actions.spec import Action
 from agent_worker.router.rules import RouteRules
@@ -54,6 +56,7 @@ class Voice:
     refused: str = "I cannot do that."
     not_done: str = "That did not work, and nothing was changed."
     unclear: str = "I got no answer whether this went through. I am checking, and you will hear from me here."
+    still_unclear: str = "It is not known yet whether that went through before, so I do not do it again now."
     unclear_still: str = "I could not find out whether this went through. A colleague will check, and tell you here."
     needs_identity: str = "For this I must be sure who you are."
     limit_reached: str = "That is more often than I may do it in a day. A colleague can help."
@@ -72,6 +75,11 @@ class ActionRules:
     confirmation: float = 600.0
     approval: float = 86_400.0
     settle: float = 30.0
+    timezone: str = "UTC"
+
+    def today(self, now: datetime) -> date:
+        """The day on which the tenant is, by which "tomorrow" is reckoned."""
+        return now.astimezone(ZoneInfo(self.timezone)).date()
 
     @property
     def writing(self) -> bool:

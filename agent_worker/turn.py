@@ -60,7 +60,7 @@ class TurnEngine:
     ) -> None:
         self._outbox = outbox
         self._state = state
-        self._answers = Answers(knowledge, models, actions, state.contacts, monotonic)
+        self._answers = Answers(knowledge, models, actions, state.contacts, clock, monotonic)
         self._settings = settings
         self._metrics = metrics
         self._clock = clock

@@ -12,6 +12,7 @@ from typing import Any
 from connectors.settings import Settings
 from connectors.web.settings import WebAccount
 from gateway import secret_files
+from gateway.knowledge_settings import SourceSettings
 from gateway.route_settings import Routes
 from gateway.settings import Config
 from gateway.source import Reader, Source
@@ -181,18 +182,21 @@ def _absolute(config: Config, folder: Path) -> Config:
     tenants = {}
     for name, tenant in config.tenants.items():
         paths = [str((folder / path).resolve()) for path in tenant.knowledge.paths]
-        knowledge = tenant.knowledge.model_copy(update={"paths": paths})
+        places = [_place_absolute(each, folder) for each in tenant.knowledge.sources]
+        knowledge = tenant.knowledge.model_copy(update={"paths": paths, "sources": places})
         channels = tenant.channels.model_copy(update={"web": _web_absolute(tenant.channels.web, folder)})
         routes = _routes_absolute(tenant.routes, folder, Path(data_dir) / "routes" / f"{name}.npz")
-        sources = [_source_absolute(source, folder) for source in tenant.actions.sources]
-        actions = tenant.actions.model_copy(update={"sources": sources})
+        modules = [_module_absolute(source, folder) for source in tenant.actions.sources]
+        actions = tenant.actions.model_copy(update={"sources": modules})
         changed = {"knowledge": knowledge, "channels": channels, "routes": routes, "actions": actions}
         tenants[name] = tenant.model_copy(update=changed)
     encoder = config.encoder
     if encoder not in ("auto", "light"):
         encoder = str((folder / Path(encoder).expanduser()).resolve())
     files = {name: _files_absolute(getattr(config, name), folder) for name in ("kafka", "redis")}
-    return config.model_copy(update={"data_dir": data_dir, "tenants": tenants, "encoder": encoder, **files})
+    made = config.model_copy(update={"data_dir": data_dir, "tenants": tenants, "encoder": encoder, **files})
+    made._folder = folder.resolve()
+    return made
 
 
 def _routes_absolute(routes: Routes | None, folder: Path, usual: Path) -> Routes | None:
@@ -205,7 +209,13 @@ def _routes_absolute(routes: Routes | None, folder: Path, usual: Path) -> Routes
     return routes.model_copy(update={"examples": named, "trained": trained})
 
 
-def _source_absolute(source: str, folder: Path) -> str:
+def _place_absolute(source: SourceSettings, folder: Path) -> SourceSettings:
+    if "://" in source.location:
+        return source
+    return source.model_copy(update={"location": str((folder / source.location).resolve())})
+
+
+def _module_absolute(source: str, folder: Path) -> str:
     """Of actions: a file, unless it is a module or an entry point."""
     return str((folder / source).resolve()) if source.endswith(".py") else source
 

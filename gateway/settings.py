@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, create_model, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, create_model, model_validator
 
 from connectors.registry import CHANNELS, settings_of
 from connectors.settings import Settings, shaped
 from connectors.web.settings import WebAccount
 from gateway.action_settings import ActionSettings
+from gateway.knowledge_settings import KnowledgeSettings
 from gateway.route_settings import Routes
 
 Slug = Annotated[str, AfterValidator(lambda text: shaped(text, r"[a-z0-9][a-z0-9_-]{0,62}", _SLUG))]
@@ -107,21 +108,13 @@ class Voice(Settings):
     refused: str = "I cannot do that."
     not_done: str = "That did not work, and nothing was changed."
     unclear: str = "I got no answer whether this went through. I am checking, and you will hear from me here."
+    still_unclear: str = "It is not known yet whether that went through before, so I do not do it again now."
     unclear_still: str = "I could not find out whether this went through. A colleague will check, and tell you here."
     needs_identity: str = "For this I must be sure who you are."
     limit_reached: str = "That is more often than I may do it in a day. A colleague can help."
     approval_asked: str = "A colleague has to approve this. I have asked, and you will hear here."
     approval_denied: str = "A colleague looked at this and did not approve it. Nothing was changed."
     approval_expired: str = "Nobody approved this in time, so nothing was changed."
-
-
-class KnowledgeSettings(Settings):
-    """``paths`` (files or folders, relative to the configuration file) are synced by ``parley dev`` at its start.
-
-    ``answerable_above`` is the confidence (0–1) from which the documents count as holding the answer."""
-
-    paths: list[str] = []
-    answerable_above: float = Field(default=0.5, ge=0, le=1)
 
 
 class Retention(Settings):
@@ -266,6 +259,12 @@ class Config(Settings):
     admin_token: SecretStr = SecretStr("")
     models: dict[str, ModelEntry] = {"local": ModelEntry()}
     tenants: dict[Slug, Tenant] = Field(min_length=1)
+    _folder: Path = PrivateAttr(default=Path())
+
+    @property
+    def folder(self) -> Path:
+        """Where the file stands."""
+        return self._folder
 
     @property
     def embedded(self) -> bool:

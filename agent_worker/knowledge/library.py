@@ -23,12 +23,14 @@ from agent_worker.knowledge.encoder import Encoder, light_encoder
 from agent_worker.knowledge.entries import Prepared
 from agent_worker.knowledge.index import TenantIndex
 from agent_worker.knowledge.recency import RecentHeads
-from agent_worker.knowledge.records import Change, follow, read_record, waiting
+from agent_worker.knowledge.records import Change, read_on, read_record, waiting
 from agent_worker.knowledge.retrieval import NOTHING, passage_of, rank, unfound
 from agent_worker.knowledge.threads import FairThreads
+from agent_worker.knowledge.wanted import looked_up
 from schemas.conversation import Document
 from schemas.errors import ParleyError, RecordError
-from schemas.ports import Bus, Clock, Follower, Found, Heads, Record
+from schemas.messages import Assurance
+from schemas.ports import Asker, Bus, Clock, Follower, Found, Heads, Record
 from schemas.topics import KNOWLEDGE
 
 log = structlog.get_logger("parley.knowledge")
@@ -37,6 +39,7 @@ _PATIENT_S = 3.0  # who lists or reads documents wants those just written, and i
 _BREATH = 0.0005  # seconds; splitting is plain Python, and between documents the others get their turn
 _AT_LEAST_EVERY = 1.0  # seconds; what is embedded by then can be found while the rest is still being embedded
 _PREFIX = "t-"
+_LONGEST = 8_000  # characters of a question that are looked at; a channel passes on no longer message
 
 
 class Library:
@@ -120,7 +123,7 @@ class Library:
     async def _drain(self, follower: Follower) -> None:
         """Apply what comes, many at a time; once everything old was seen, forget what the log no longer holds."""
         queue: asyncio.Queue[Record] = asyncio.Queue()
-        reader = asyncio.create_task(follow(follower, queue))
+        reader = asyncio.create_task(read_on(follower, queue))
         caught_up = asyncio.create_task(follower.caught_up.wait())
         self._seen.clear()
         nexts: asyncio.Task[Record] | None = None
@@ -130,7 +133,7 @@ class Library:
                 waits = {nexts, reader, *(() if self._ready.is_set() else (caught_up,))}
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
                 if nexts.done():
-                    await self._apply([nexts.result(), *waiting(queue)])
+                    await self._apply([nexts.result(), *waiting(queue, 200)])
                 else:
                     nexts.cancel()
                 if caught_up.done() and queue.empty() and not self._ready.is_set():
@@ -226,10 +229,12 @@ class Library:
         k: int = 8,
         wait: float = 0.25,
         channel: str = "",
+        assurance: Assurance | Asker = "anonymous",
+        language: str = "",
         since: float = math.inf,
         vector: bool = False,
     ) -> Found:
-        """See the port. Only public documents that have not expired are found."""
+        """See the port."""
         head = self._heads.known(tenant, since)
         if head is None or not self._reached(head):
             await self._await_head(tenant, wait)
@@ -237,8 +242,9 @@ class Library:
         if index is None or not query.strip():
             encoder = self._encoder() if vector else None
             return await self._reading.run((tenant, channel), lambda: unfound(query, encoder)) if encoder else NOTHING
-        now = self._clock()
-        ranked = await self._reading.run((tenant, channel), lambda: rank(index, query, now, self._encoder(), k))
+        known = await looked_up(assurance) if index.passages.for_verified else "anonymous"
+        asked = partial(rank, index, query[:_LONGEST], self._clock(), assurance=known, language=language)
+        ranked = await self._reading.run((tenant, channel), lambda: asked(self._encoder(), k))
         sure = confidence(ranked.evidence, index.kind)
         passages = [passage_of(tenant, hit) for hit in ranked.hits]
         answerable = bool(passages) and sure >= self._answerable_above(tenant)

@@ -13,7 +13,6 @@ from schemas.topics import DOCUMENT_PUBLISHED
 
 Change = tuple[Document, str] | None
 """A document with its fingerprint; None when it was deleted."""
-_AT_ONCE = 200
 
 
 def read_record(record: Record) -> tuple[str, str, Change]:
@@ -32,14 +31,13 @@ def read_record(record: Record) -> tuple[str, str, Change]:
     return tenant, document_id, (document.model_copy(update={"version": record.offset + 1}), fingerprint(record.value))
 
 
-async def follow(follower: Follower, queue: asyncio.Queue[Record]) -> None:
+async def read_on(follower: Follower, queue: asyncio.Queue[Record]) -> None:
     async for record in follower.records():
         queue.put_nowait(record)
 
 
-def waiting(queue: asyncio.Queue[Record]) -> list[Record]:
-    """What is there already, up to two hundred."""
+def waiting(queue: asyncio.Queue[Record], most: int) -> list[Record]:
     out: list[Record] = []
-    while len(out) < _AT_ONCE and not queue.empty():
+    while len(out) < most and not queue.empty():
         out.append(queue.get_nowait())
     return out

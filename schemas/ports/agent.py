@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 from schemas.actions import ActionOutcome, Filling
 from schemas.conversation import Document, Origin
-from schemas.messages import Attachment, AuthorKind, Choice, Citation, RemoteFile, TranscriptMessage
+from schemas.messages import Assurance, Attachment, AuthorKind, Choice, Citation, RemoteFile, TranscriptMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,10 @@ class Found:
     vector: Sequence[float] = ()
 
 
+Asker = Callable[[], Awaitable[Assurance]]
+"""Looks up how sure we are of whoever asks."""
+
+
 class Knowledge(Protocol):
     async def search(
         self,
@@ -47,16 +51,25 @@ class Knowledge(Protocol):
         k: int = 8,
         wait: float = 0.25,
         channel: str = "",
+        assurance: Assurance | Asker = "anonymous",
+        language: str = "",
         since: float = math.inf,
         vector: bool = False,
     ) -> Found:
-        """Waits up to ``wait`` seconds for the newest write of the tenant to be searchable: of those before now, or
-        before the moment ``since`` (``time.monotonic``) at which the contact's words were read. Searches for different
-        tenants, and for different channels of one, take turns. ``vector``: that of the query is wanted even where there
-        is nothing to search."""
+        """Finds what whoever asks may see: public documents; those for ``verified`` contacts only with that
+        ``assurance``, which is looked up only where there are any; what is internal or has expired never. Documents in
+        another ``language`` (such as ``de``) than the preferred one come behind; empty: none is preferred. Waits up to
+        ``wait`` seconds for the newest write of the tenant to be searchable: of those before now, or before the moment
+        ``since`` (``time.monotonic``) at which the contact's words were read. Searches for different tenants, and for
+        different channels of one, take turns. ``vector``: that of the query is wanted even where there is nothing to
+        search."""
 
-    async def documents(self, tenant: str) -> list[Document]: ...
-    async def document(self, tenant: str, document: str) -> Document | None: ...
+    async def documents(self, tenant: str) -> list[Document]:
+        """All of them, whoever may see them: for those who keep the documents, not for answers."""
+
+    async def document(self, tenant: str, document: str) -> Document | None:
+        """As ``documents``."""
+
     async def ready(self) -> None:
         """Returns once every tenant's documents are searchable."""
 

@@ -122,6 +122,7 @@ def everything(state: State) -> list[Callable[[], Awaitable[object]]]:
         lambda: state.journal.record(conversation, settled()),
         lambda: state.journal.entry(conversation, "key-1"),
         lambda: state.journal.under(conversation, ["confirmation-1"]),
+        lambda: state.journal.in_doubt(conversation),
         lambda: state.journal.unresolved(before=NOW, limit=5),
         lambda: state.journal.postpone(conversation, "key-1", NOW),
         lambda: state.journal.admit("plantstore", "contact-1", "refund", "2026-03-01", "key-1", most=1),

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from agent_worker.knowledge.encoder import Encoder, light_encoder
 from agent_worker.knowledge.library import Library
 from agent_worker.knowledge.publish import publish
-from agent_worker.knowledge.reading import DocumentDraft
 from agent_worker.models.local import LocalModel
 from agent_worker.models.registry import Emit, Models
 from agent_worker.router.rules import RouteRules
@@ -28,7 +28,7 @@ from schemas.conversation import Conversation, Origin, OwnerRequested, Turn
 from schemas.envelope import Envelope, envelope
 from schemas.ids import conversation_id, derived_id, event_id
 from schemas.messages import Author, Choosing, InboundMessage, OutboundMessage, Receipt, ReceiptState, RemoteFile
-from schemas.ports import Draft, Model, Question, Record, State
+from schemas.ports import DocumentDraft, Draft, Model, Question, Record, State
 
 TENANT, CHANNEL, ACCOUNT, PLACE = "shop", "web", "main", "visitor-1"
 VOICE = Voice(name="Fern", not_found="Not in our documents.", handoff="A colleague comes.", failed="That went wrong.")
@@ -269,6 +269,7 @@ async def world_at(
     *,
     fold: FoldRules | None = None,
     prepare: bool = True,
+    encoder: Callable[[], Encoder | None] = light_encoder,
     actions: ActionRules | None = None,
     routes: RouteRules | None = None,
     models: Sequence[Model] = (),
@@ -283,7 +284,9 @@ async def world_at(
     fold = fold or FoldRules(quiet={CHANNEL: 0.0})
     rules = TenantRules(voice=VOICE, fold=fold, actions=actions or ActionRules(), routes=routes or RouteRules())
     settings = WorkerSettings(tenants={TENANT: rules})
-    library = Library(bus, state.heads, folder / "knowledge", clock=clock, answerable_above=lambda _tenant: 0.5)
+    library = Library(
+        bus, state.heads, folder / "knowledge", clock=clock, answerable_above=lambda _tenant: 0.5, encoder=encoder
+    )
     await library.start()
     model = GatedModel(settings)
     metrics = PrometheusMetrics()
