@@ -95,6 +95,10 @@ bench: install-dev ## Measure the budgets (BENCH="--only edge --quick")
 	@$(BIN)/python -m infra.deploy.servers fetch
 	@exec $(BIN)/python -m tests.bench --out docs $(BENCH)
 
+.PHONY: measure
+measure: install-dev ## Quality figures on public data (DATA=../shared/data MEASURE="--only banking77")
+	@exec $(BIN)/python -m tests.measure.routing $(DATA) --out docs $(MEASURE)
+
 .PHONY: fuzz
 fuzz: install-dev ## Send a million mutated requests to a running edge (FUZZ="--count 10000 --seed 1")
 	@exec $(BIN)/python -m tests.fuzz $(FUZZ)

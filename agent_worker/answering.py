@@ -1,4 +1,4 @@
-"""From the messages that wait to a draft: what the contact has said yes to, then retrieve, then let a model answer."""
+"""From the messages that wait to a draft: what the contact said yes to, then retrieve, route, let a model answer."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from agent_worker.fold import Monotonic
 from agent_worker.handoff.drafts import handoff_draft
 from agent_worker.knowledge.questions import with_context
 from agent_worker.models.registry import Emit, Models, chosen
+from agent_worker.router.decision import ASKED, Route
+from agent_worker.router.router import Message, Router
+from agent_worker.router.tiers import tiers_of
 from agent_worker.stages import Stage
 from agent_worker.work import Work
-from schemas.actions import ActionResolved
-from schemas.ports import Clock, Draft, Knowledge, Question
+from schemas.actions import ActionResolved, Filling
+from schemas.ports import Clock, Contacts, Draft, Knowledge, Question
 
 
 class Answers:
@@ -23,13 +26,21 @@ class Answers:
     begun again, at any await."""
 
     def __init__(
-        self, knowledge: Knowledge, models: Models, actions: ActionService, clock: Clock, monotonic: Monotonic
+        self,
+        knowledge: Knowledge,
+        models: Models,
+        actions: ActionService,
+        contacts: Contacts,
+        clock: Clock,
+        monotonic: Monotonic,
     ) -> None:
         self._knowledge = knowledge
         self._models = models
         self._actions = actions
         self._clock = clock
         self._monotonic = monotonic
+        self._contacts = contacts
+        self._router = Router()
 
     async def settle(self, work: Work, seal: Seal) -> None:
         """Begin to act: on what others said about actions, or did not say in time."""
@@ -46,17 +57,23 @@ class Answers:
     async def write(self, work: Work, emit: Emit) -> Draft:
         """``emit`` shows a whole sentence. Raises ModelFailed when nothing could answer."""
         if work.intake.person_asked:
+            work.route = Route("person", (), (ASKED,))
             return handoff_draft(work.voice)
         acting = work.acting
         draft = await self._acted(work, acting) if acting is not None else None
         if draft is None:
-            await self._retrieve(work)
-            with Stage(work.stages, "answer", self._monotonic):
-                question = self._question(work)
-                model = chosen(work.rules, question.text, question.locale)
-                draft = await self._models.answer(model, question, emit, work.stream.abort)
+            draft = await self._answered(work, emit)
             draft = draft if acting is None else acting.finish(draft)
         return draft if acting is None else handed_over(draft, acting.effects)
+
+    async def _answered(self, work: Work, emit: Emit) -> Draft:
+        await self._retrieve(work)
+        await self._route(work)
+        if work.route.name == "person":
+            return handoff_draft(work.voice, say=work.route.say)
+        with Stage(work.stages, "answer", self._monotonic):
+            first, *then = work.route.models
+            return await self._models.answer(first, self._question(work), emit, work.stream.abort, then=then)
 
     async def _acted(self, work: Work, acting: Acting) -> Draft | None:
         with Stage(work.stages, "act", self._monotonic):
@@ -71,7 +88,31 @@ class Answers:
             who = partial(self._actions.assurance, work.conversation, work.intake.speaker)
             spoken = work.conversation.facts.locale
             work.found = await self._knowledge.search(
-                origin.tenant, query, channel=origin.channel, assurance=who, language=spoken, since=work.read_at
+                origin.tenant,
+                query,
+                channel=origin.channel,
+                assurance=who,
+                language=spoken,
+                since=work.read_at,
+                vector=work.rules.routes.trained is not None,
+            )
+
+    async def _route(self, work: Work) -> None:
+        with Stage(work.stages, "route", self._monotonic):
+            rules, intake, origin = work.rules, work.intake, work.conversation.origin
+            work.route = await self._router.route(
+                rules.routes,
+                Message(
+                    text=_text(work),
+                    found=work.found,
+                    history=work.history,
+                    facts=work.conversation.facts,
+                    # What fills in an action's parameters asks nothing by itself.
+                    wordless=bool(intake.wordless) or _filling(work) is not None,
+                    tiers=await tiers_of(work.conversation, self._contacts) if rules.routes.tiers else frozenset(),
+                    budget=await self._models.left(origin.tenant, origin.contact_id),
+                    model=chosen(rules, _text(work), work.locale),
+                ),
             )
 
     def _question(self, work: Work) -> Question:
@@ -86,12 +127,16 @@ class Answers:
             locale=work.locale,
             contact=work.conversation.origin.contact_id,
             offers=() if acting is None else acting.offers(),
-            filling=None if acting is None else acting.effects.memory.filling,
+            filling=_filling(work),
         )
 
 
 def _text(work: Work) -> str:
     return work.intake.text_without(frozenset() if work.effects is None else work.effects.answered)
+
+
+def _filling(work: Work) -> Filling | None:
+    return None if work.effects is None else work.effects.memory.filling
 
 
 def _scope(work: Work, seal: Seal) -> Scope:

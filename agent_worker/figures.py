@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from agent_worker.events import waited
-from agent_worker.work import Work, route_of
+from agent_worker.work import Work, outcome_of
 from schemas.ports import Metrics, Record
 
 
@@ -15,8 +15,9 @@ def published(metrics: Metrics, work: Work) -> None:
     for stage, milliseconds in work.stages.items():
         metrics.observe("parley_turn_seconds", milliseconds / 1000, channel=channel, stage=stage)
     if work.draft is not None:
-        route = work.turns[-1].route if work.turns else route_of(work.draft, work.found)[0]
-        metrics.count("parley_turns_total", channel=channel, route=route, model=work.draft.model)
+        outcome = work.turns[-1].outcome if work.turns else outcome_of(work.draft, work.found)[0]
+        route, model = work.route.name, work.draft.model
+        metrics.count("parley_turns_total", channel=channel, route=route, outcome=outcome, model=model)
     tenant = work.conversation.origin.tenant
     for record in [] if work.effects is None else work.effects.records:
         metrics.count("parley_actions_total", tenant=tenant, action=record.name, outcome=record.outcome)

@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from agent_worker.actions.spec import Action
+from agent_worker.router.rules import RouteRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,7 @@ class TenantRules:
     model: str = "local"
     models: Mapping[str, str] = field(default_factory=dict)
     budgets: BudgetRules = BudgetRules()
+    routes: RouteRules = field(default_factory=RouteRules)
     actions: ActionRules = field(default_factory=ActionRules)
 
 

@@ -1,4 +1,4 @@
-"""One turn, as a straight line: fold → load → retrieve → answer → commit → publish (design §1, §7)."""
+"""One turn, as a straight line: fold → load → retrieve → route → answer → commit → publish (design §1, §7)."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class TurnEngine:
     ) -> None:
         self._outbox = outbox
         self._state = state
-        self._answers = Answers(knowledge, models, actions, clock, monotonic)
+        self._answers = Answers(knowledge, models, actions, state.contacts, clock, monotonic)
         self._settings = settings
         self._metrics = metrics
         self._clock = clock

@@ -11,6 +11,7 @@ from agent_worker.actions.effects import Effects
 from agent_worker.handoff.drafts import PERSON
 from agent_worker.intake import Intake
 from agent_worker.replies import Chain, begun_of, cited, outbound, reply_of, said_by_person
+from agent_worker.router.decision import ASKED, Route
 from agent_worker.settings import TenantRules, Voice
 from agent_worker.streaming import Stream
 from agent_worker.voices import in_language
@@ -22,6 +23,7 @@ from schemas.messages import Author, InboundMessage, OutboundMessage, Transcript
 from schemas.ports import Begun, Draft, Found
 
 NOTHING = Found(passages=[], answerable=False, confidence=0.0)
+LOCAL = Route("local", ("local",), ())
 
 
 @dataclass(slots=True)
@@ -38,6 +40,7 @@ class Work:
     read_at: float
     history: list[TranscriptMessage] = field(default_factory=list)
     found: Found = NOTHING
+    route: Route = LOCAL
     draft: Draft | None = None
     facts: Facts = field(default_factory=Facts)
     outbox: list[Envelope] = field(default_factory=list)
@@ -87,7 +90,12 @@ class Work:
             return ""
         if self.effects is not None and self.effects.handoff:
             return self.effects.handoff
-        return "the contact asked for a person" if self.draft is not None and self.draft.handoff else ""
+        return self._why_people(self.draft) if self.draft is not None and self.draft.handoff else ""
+
+    def _why_people(self, draft: Draft) -> str:
+        if self.route.name == "person":
+            return "; ".join(self.route.reasons)
+        return "; ".join(draft.reasons) or ASKED
 
     @property
     def asked(self) -> InboundMessage:
@@ -177,12 +185,16 @@ class Work:
 
     def _record(self, replies: list[OutboundMessage], now: datetime) -> Turn:
         draft = self.draft or Draft(text="", answered=True)
-        route, reasons = self._acted() or route_of(draft, self.found)
+        outcome, came_of_it = self._acted() or outcome_of(draft, self.found)
+        handed = [self.handoff] if self.handoff and self.route.name != "person" else []
         return Turn(
             id=self.id,
             handled=list(self.intake.waiting),
-            route=route,
-            reasons=[*reasons, *draft.reasons],
+            route=self.route.name,
+            outcome=outcome,
+            intent=self.route.intent,
+            scores=dict(self.route.scores),
+            reasons=[*self.route.reasons, *came_of_it, *handed, *draft.reasons],
             confidence=min(1.0, max(0.0, self.found.confidence)),
             model=draft.model,
             tokens=draft.tokens,
@@ -195,7 +207,7 @@ class Work:
         )
 
     def _acted(self) -> tuple[str, list[str]] | None:
-        """The route of a turn that did something, or asked whether it should."""
+        """The outcome of a turn that did something, or asked whether it should."""
         effects = self.effects
         if effects is None or not (effects.records or effects.asked):
             return None
@@ -207,10 +219,10 @@ def remembered(memory: ActionMemory) -> ActionMemory | None:
     return None if memory == ActionMemory() else memory
 
 
-def route_of(draft: Draft, found: Found) -> tuple[str, list[str]]:
-    """Where the turn went, and why, for the turn's record."""
+def outcome_of(draft: Draft, found: Found) -> tuple[str, list[str]]:
+    """What came of the turn, and why, for the turn's record."""
     if draft.handoff:
-        return "person", ["the contact asked for a person"]
+        return "person", []
     if not draft.answered:
         return "declined", [f"the documents hold no answer (confidence {found.confidence:.2f})"]
     if draft.citations:

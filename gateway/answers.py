@@ -166,6 +166,17 @@ class SearchAnswer(Answer):
     """What the documents were compared by, empty by words alone; only when ``explain`` is asked for."""
 
 
+class RouteAnswer(Answer):
+    """``confidence`` is the intent's; retrieval's where no intents were learned. ``scores``: what was decided by."""
+
+    route: Literal["local", "cheap", "strong", "person"]
+    intent: str
+    confidence: float = Field(ge=0, le=1)
+    out_of_scope: bool
+    reasons: list[str]
+    scores: dict[str, float]
+
+
 class ConversationItem(Answer):
     id: str
     channel: str

@@ -7,7 +7,19 @@ import sys
 
 import typer
 
-from gateway.commands import chat, configuration, deadletters, doctor, knowledge, new, schema, serving, state, turns
+from gateway.commands import (
+    chat,
+    configuration,
+    deadletters,
+    doctor,
+    knowledge,
+    new,
+    route,
+    schema,
+    serving,
+    state,
+    turns,
+)
 from schemas.errors import ParleyError
 
 app = typer.Typer(
@@ -22,6 +34,7 @@ chat.add(app)
 doctor.add(app)
 app.add_typer(configuration.app, name="config")
 app.add_typer(knowledge.app, name="knowledge")
+app.add_typer(route.app, name="route")
 app.add_typer(deadletters.app, name="deadletter")
 app.add_typer(turns.app, name="turns")
 app.add_typer(state.state, name="state")

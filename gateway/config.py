@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from connectors.web.settings import WebAccount
 from gateway import secret_files
 from gateway.knowledge_settings import SourceSettings
 from gateway.registry import names_of
+from gateway.route_settings import Routes
 from gateway.settings import Config
 from gateway.source import Reader, Source
 from gateway.validation import Problems, suggestion
@@ -167,8 +168,15 @@ def _check_models(config: Config, problems: Problems) -> None:
     known = sorted({"local", *config.models})
     if "local" in config.models and config.models["local"].provider != "local":
         problems.add(("models", "local"), "models.local: must have `provider: local`; give your model another name")
-    named = [(("tenants", name, "model"), names_of(tenant.model)) for name, tenant in config.tenants.items()]
+    named: list[tuple[tuple[str, ...], Sequence[str]]] = [
+        (("tenants", name, "model"), names_of(tenant.model)) for name, tenant in config.tenants.items()
+    ]
     named += [(("models", name, "fallback"), entry.fallback) for name, entry in config.models.items()]
+    named += [
+        (("tenants", name, "routes", "models", route), [model] if model else [])
+        for name, tenant in config.tenants.items()
+        for route, model in (tenant.routes.models if tenant.routes is not None else ())
+    ]
     for place, models in named:
         for model in models:
             if model not in known:
@@ -177,16 +185,18 @@ def _check_models(config: Config, problems: Problems) -> None:
 
 
 def _absolute(config: Config, folder: Path) -> Config:
+    data_dir = str((folder / Path(config.data_dir).expanduser()).resolve())
     tenants = {}
     for name, tenant in config.tenants.items():
         paths = [str((folder / path).resolve()) for path in tenant.knowledge.paths]
         places = [_place_absolute(each, folder) for each in tenant.knowledge.sources]
         knowledge = tenant.knowledge.model_copy(update={"paths": paths, "sources": places})
         channels = tenant.channels.model_copy(update={"web": _web_absolute(tenant.channels.web, folder)})
+        routes = _routes_absolute(tenant.routes, folder, Path(data_dir) / "routes" / f"{name}.npz")
         modules = [_module_absolute(source, folder) for source in tenant.actions.sources]
         actions = tenant.actions.model_copy(update={"sources": modules})
-        tenants[name] = tenant.model_copy(update={"knowledge": knowledge, "channels": channels, "actions": actions})
-    data_dir = str((folder / Path(config.data_dir).expanduser()).resolve())
+        changed = {"knowledge": knowledge, "channels": channels, "routes": routes, "actions": actions}
+        tenants[name] = tenant.model_copy(update=changed)
     encoder = config.encoder
     if encoder not in ("auto", "light"):
         encoder = str((folder / Path(encoder).expanduser()).resolve())
@@ -194,6 +204,16 @@ def _absolute(config: Config, folder: Path) -> Config:
     made = config.model_copy(update={"data_dir": data_dir, "tenants": tenants, "encoder": encoder, **files})
     made._folder = folder.resolve()
     return made
+
+
+def _routes_absolute(routes: Routes | None, folder: Path, usual: Path) -> Routes | None:
+    """``usual``: where what is learned is kept unless the file says so."""
+    if routes is None:
+        return None
+    examples = routes.examples
+    named = str((folder / examples).resolve()) if isinstance(examples, str) else examples
+    trained = str((folder / routes.trained).resolve() if routes.trained else usual)
+    return routes.model_copy(update={"examples": named, "trained": trained})
 
 
 def _place_absolute(source: SourceSettings, folder: Path) -> SourceSettings:

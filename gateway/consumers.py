@@ -20,6 +20,7 @@ from gateway.files import VendorFiles, transcription
 from gateway.gauges import GroupGauges
 from gateway.models import budgets_of, models_of, open_models, voice_of
 from gateway.parts import Parts
+from gateway.routing import rules_of
 from gateway.settings import Tenant
 from gateway.supervisor import Supervisor
 from infra.bus.lanes import Bounds, Lanes
@@ -77,6 +78,7 @@ def _rules(name: str, tenant: Tenant) -> TenantRules:
         model=model,
         models=models,
         budgets=budgets_of(tenant.budgets),
+        routes=rules_of(tenant),
         actions=action_rules(name, tenant.actions),
     )
 

@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 
 from gateway import config as configuration
-from gateway import encoders, inspection
+from gateway import encoders, inspection, routing
 from gateway.engines import kafka_access, revealed, specs
 from gateway.inspection import is_called
 from gateway.listening import check_port
@@ -34,6 +34,7 @@ async def examined(file: Path | None) -> list[Finding]:
     found = [Finding("configuration", "ok", str(path)), *_secrets(config), *_addresses(config), _folder(config)]
     found += [await _port(config), _blobs(config)]
     found.append(await asyncio.to_thread(encoders.finding, config))
+    found += await asyncio.to_thread(routing.findings, config)
     found += await inspection.accounts(config)
     return [*found, *(_sqlite() if config.embedded else await _servers(config))]
 

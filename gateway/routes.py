@@ -10,6 +10,7 @@ from gateway import answers as a
 from gateway.admin.approvals import Decision
 from gateway.admin.conversations import Claim, Said
 from gateway.admin.knowledge import DocumentIn, Query
+from gateway.admin.routes import Explain
 from gateway.exchange import Posted
 from gateway.page import FILES
 from gateway.sessions import SessionRequest
@@ -165,6 +166,14 @@ ROUTES: tuple[Route, ...] = (
         "What the agent would find for a question.",
         {200: a.SearchAnswer},
         body=Query,
+        errors=(*_BODY, *_ADMIN),
+    ),
+    _admin(
+        "POST",
+        "/route/explain",
+        "Who would answer a message, and why.",
+        {200: a.RouteAnswer},
+        body=Explain,
         errors=(*_BODY, *_ADMIN),
     ),
     _admin("GET", "/knowledge/{document}", "Read one document.", {200: a.DocumentAnswer}),

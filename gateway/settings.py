@@ -13,6 +13,7 @@ from connectors.web.settings import WebAccount
 from gateway.action_settings import ActionSettings
 from gateway.knowledge_settings import KnowledgeSettings
 from gateway.registry import Budgets, Language, ModelEntry, ModelName, VoiceExample, web_address
+from gateway.route_settings import Routes
 
 Slug = Annotated[str, AfterValidator(lambda text: shaped(text, r"[a-z0-9][a-z0-9_-]{0,62}", _SLUG))]
 """The name of a tenant or of an account: it stands in addresses, in keys and in file names."""
@@ -140,6 +141,8 @@ class Tenant(Settings):
     the entry of the voice's ``locale``, or the first); when it fails, its ``fallback`` does, then `local`."""
     budgets: Budgets = Budgets()
     actions: ActionSettings = ActionSettings()
+    routes: Routes | None = None
+    """Other models for some messages, and a person for others; without it `model` answers all."""
 
 
 class Telemetry(Settings):

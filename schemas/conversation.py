@@ -170,11 +170,18 @@ class ActionRecord(WireModel):
 
 class Turn(WireModel):
     """``parley.turn.completed.v1``: everything done to answer the messages that waited. ``stages`` in ms,
-    ``cost`` in US dollars."""
+    ``cost`` in US dollars.
+
+    ``route``: who was to answer: local, cheap, strong or person; ``outcome``: what came of it: answer, action,
+    declined, small_talk or person. ``intent`` of the messages, empty when none was learned; ``scores``: what was
+    decided by."""
 
     id: str
     handled: list[str]
     route: str
+    outcome: str = ""
+    intent: str = ""
+    scores: dict[str, float] = {}
     reasons: list[str] = empty()
     confidence: float = Field(default=0.0, ge=0.0, le=1.0)
     model: str = ""

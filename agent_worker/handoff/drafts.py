@@ -14,9 +14,9 @@ def person_choice(voice: Voice) -> Choice:
     return Choice(id=PERSON, label=voice.person_choice)
 
 
-def handoff_draft(voice: Voice, model: str = "") -> Draft:
-    """Said by the system: an owner change must never drop it."""
-    return Draft(text=voice.handoff, answered=True, model=model, author="system", handoff=True)
+def handoff_draft(voice: Voice, model: str = "", *, say: str = "") -> Draft:
+    """Said by the system: an owner change must never drop it. ``say`` in place of the tenant's usual words."""
+    return Draft(text=say or voice.handoff, answered=True, model=model, author="system", handoff=True)
 
 
 def wordless_draft(kind: Wordless, voice: Voice, model: str = "") -> Draft:

@@ -61,6 +61,11 @@ class Asked:
     def whole(self) -> list[Term]:
         return self.queries[0]
 
+    @property
+    def vector(self) -> list[float]:
+        """Of the whole message; empty without an encoder."""
+        return [] if self.vectors is None else self.vectors[0].tolist()
+
 
 def ask(index: TenantIndex, text: str, encoder: Encoder | None) -> Asked:
     text = to_the_point(text)

@@ -24,7 +24,7 @@ from agent_worker.knowledge.intake import read_into, rest_of
 from agent_worker.knowledge.portions import portions
 from agent_worker.knowledge.recency import RecentHeads
 from agent_worker.knowledge.records import Change, read_record
-from agent_worker.knowledge.retrieval import passage_of, rank
+from agent_worker.knowledge.retrieval import NOTHING, passage_of, rank, unfound
 from agent_worker.knowledge.threads import FairThreads
 from agent_worker.knowledge.wanted import looked_up
 from agent_worker.knowledge.whole import WholeTexts
@@ -39,7 +39,6 @@ Result = TypeVar("Result")
 _PATIENT_S = 3.0  # who lists or reads documents wants those just written, and is no contact who waits for an answer
 _PREFIX = "t-"
 _LONGEST = 8_000  # characters of a question that are looked at; a channel passes on no longer message
-NOTHING = Found(passages=[], answerable=False, confidence=0.0)
 
 
 class Library:
@@ -218,6 +217,7 @@ class Library:
         assurance: Assurance | Asker = "anonymous",
         language: str = "",
         since: float = math.inf,
+        vector: bool = False,
     ) -> Found:
         """See the port."""
         head = self._heads.known(tenant, since)
@@ -225,14 +225,15 @@ class Library:
             await self._await_head(tenant, wait)
         index = self._indexes.get(tenant)
         if index is None or not query.strip():
-            return NOTHING
+            encoder = self._encoder() if vector else None
+            return await self._reading.run((tenant, channel), lambda: unfound(query, encoder)) if encoder else NOTHING
         known = await looked_up(assurance) if index.passages.for_verified else "anonymous"
         asked = partial(rank, index, query[:_LONGEST], self._clock(), assurance=known, language=language)
         ranked = await self._reading.run((tenant, channel), lambda: asked(self._encoder(), k))
         sure = confidence(ranked.evidence, index.kind)
         passages = [passage_of(tenant, hit) for hit in ranked.hits]
         answerable = bool(passages) and sure >= self._answerable_above(tenant)
-        return Found(passages, answerable, sure, index.encoder_name)
+        return Found(passages, answerable, sure, index.encoder_name, ranked.vector)
 
     async def documents(self, tenant: str) -> list[Document]:
         await self._await_head(tenant, _PATIENT_S)

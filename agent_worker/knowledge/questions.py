@@ -42,6 +42,11 @@ def focused(text: str) -> list[str]:
     return [text, *(asked + rest)[: MOST - 1]]
 
 
+def questions(text: str) -> list[str]:
+    """Its sentences that ask for something by themselves."""
+    return [part for part in _SENTENCE.split(text) if asks(part) and len(set(terms(part))) >= 2]
+
+
 def asks(sentence: str) -> bool:
     """Whether it reads as a question, with its mark or without."""
     return "?" in sentence or bool(_ASKS.match(sentence))

@@ -17,7 +17,7 @@ from agent_worker.knowledge.passages import Place
 from agent_worker.knowledge.scoring import weights_of
 from agent_worker.knowledge.wanted import sight
 from schemas.messages import Assurance
-from schemas.ports import Passage
+from schemas.ports import Found, Passage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,6 +49,7 @@ FUSION: dict[Kind, dict[str, float]] = {
     },
     "words": {"words": 13.7, "coverage": 10.43},
 }
+NOTHING = Found(passages=[], answerable=False, confidence=0.0)
 _PATIENCE = 3.0
 """A passage's score falls to a third where its sum is so far behind the best one's."""
 _FAR_AHEAD = 6.0
@@ -105,12 +106,14 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """``standings`` best first; ``evidence`` and ``figures`` are None when nothing was found."""
+    """``standings`` best first; ``evidence`` and ``figures`` are None when nothing was found. ``vector``: the whole
+    message's, empty when words alone were searched."""
 
     hits: list[Hit]
     evidence: Evidence | None
     standings: list[Standing]
     figures: Figures | None
+    vector: Sequence[float] = ()
 
 
 def rank(
@@ -128,7 +131,7 @@ def rank(
     asked, seen = ask(index, text, encoder), sight(now, assurance)
     found = candidates(index, asked, seen)
     if found is None:
-        return Ranked([], None, [], None)
+        return Ranked([], None, [], None, asked.vector)
     figures, weights = _figures(asked, found), FUSION[index.kind]
     if language:
         figures, weights = _spoken(index, figures, language), {**weights, _FOREIGN: _AGAINST_FOREIGN}
@@ -136,8 +139,14 @@ def rank(
     strange = float(weights_of(asked.whole) @ [not term.options for term in asked.whole])
     evidence = Evidence(standings[0], strange, len(asked.whole), lead_of(standings))
     scored = _scored(figures, weights, standings[0].document)[:most]
-    hits = index.read([place for place, _ in scored], seen)
-    return Ranked([replace(hits[at], score=score) for at, score in scored if at in hits], evidence, standings, figures)
+    read = index.read([place for place, _ in scored], seen)
+    hits = [replace(read[at], score=score) for at, score in scored if at in read]
+    return Ranked(hits, evidence, standings, figures, asked.vector)
+
+
+def unfound(text: str, encoder: Encoder) -> Found:
+    """Where there are no documents, and what else reads the message still needs its vector."""
+    return replace(NOTHING, encoder=encoder.name, vector=encoder.encode_query([text])[0].tolist())
 
 
 def standings_of(figures: Figures, weights: Mapping[str, float]) -> list[Standing]:

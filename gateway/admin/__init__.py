@@ -1,4 +1,4 @@
-"""The admin API (contract §2): documents, conversations, dead letters. One token for the whole installation."""
+"""The admin API (contract §2): documents, routes, conversations, dead letters. One token for the whole installation."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from gateway.admin.conversations import ConversationDesk
 from gateway.admin.deadletters import DeadLetterDesk
 from gateway.admin.guard import Guard
 from gateway.admin.knowledge import KnowledgeDesk
+from gateway.admin.routes import RouteDesk
 from gateway.parts import Parts
 
 PREFIX = "/v1/admin/{tenant}"
@@ -27,6 +28,7 @@ def add_routes(app: web.Application, parts: Parts) -> None:
         ("GET", "/knowledge/{document}", documents.get),
         ("PUT", "/knowledge/{document}", documents.put),
         ("DELETE", "/knowledge/{document}", documents.delete),
+        ("POST", "/route/explain", RouteDesk(parts).explain),
         ("GET", "/conversations", talks.listing),
         ("GET", "/conversations/{id}", talks.get),
         ("POST", "/conversations/{id}/owner", talks.own),

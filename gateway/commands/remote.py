@@ -52,6 +52,7 @@ class RemoteKnowledge:
         assurance: Assurance | Asker = "anonymous",
         language: str = "",
         since: float = math.inf,
+        vector: bool = False,
     ) -> Found:
         self._step("")
         asked = {"query": query, "k": k, "language": language, "explain": True}

@@ -65,10 +65,13 @@ def run(
 
     from gateway import compose
     from gateway.engines import refuse_embedded
+    from gateway.routing import ensure
 
     loaded = load(config)
     refuse_embedded(loaded, f"run {role.value}")
     wanted = chosen_channels(loaded, channels)
+    for tenant in loaded.tenants if role is Role.worker else ():
+        ensure(loaded, tenant)
     _log(log_level)
     asyncio.run(compose.serve_role(loaded, role.value, wanted))
 
@@ -94,11 +97,15 @@ def _log(level: str) -> None:
 
 
 async def _dev(config: Config, flag: str) -> None:
+    import asyncio
+
     from gateway import compose
     from gateway.commands.instance import noted
     from gateway.listening import check_port
+    from gateway.routing import train_changed
 
     check_port(config.host, config.port)
+    await asyncio.to_thread(train_changed, config, note)
     await _sync_documents(config)
     async with noted(config):
         await compose.serve_dev(config, on_ready=lambda: typer.echo(banner(config, flag)))

@@ -35,7 +35,7 @@ def show(
     if as_json:
         print_json(turns)
         return
-    head = ("at", "route", "confidence", "model", "ms", "cited", "reasons")
+    head = ("at", "route", "outcome", "confidence", "model", "ms", "cited", "reasons")
     table(head, (_row(turn) for turn in turns))
 
 
@@ -90,4 +90,5 @@ def _row(turn: dict[str, Any]) -> tuple[object, ...]:
     cited = sorted({passage["document"] for passage in turn["passages"] if passage["cited"]})
     spent = f"{sum(turn['stages'].values()):.0f}"
     why = "; ".join(turn["reasons"])
-    return turn["at"], turn["route"], f"{turn['confidence']:.2f}", turn["model"], spent, ", ".join(cited), why
+    sure = f"{turn['confidence']:.2f}"
+    return turn["at"], turn["route"], turn["outcome"], sure, turn["model"], spent, ", ".join(cited), why

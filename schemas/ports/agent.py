@@ -29,12 +29,13 @@ class Passage:
 @dataclass(frozen=True, slots=True)
 class Found:
     """``answerable`` says whether the documents hold an answer, with ``confidence`` 0–1. ``encoder`` names what they
-    were compared by; empty when by words alone."""
+    were compared by, empty when by words alone; ``vector`` is the query's, by that encoder."""
 
     passages: list[Passage]
     answerable: bool
     confidence: float
     encoder: str = ""
+    vector: Sequence[float] = ()
 
 
 Asker = Callable[[], Awaitable[Assurance]]
@@ -53,13 +54,15 @@ class Knowledge(Protocol):
         assurance: Assurance | Asker = "anonymous",
         language: str = "",
         since: float = math.inf,
+        vector: bool = False,
     ) -> Found:
         """Finds what whoever asks may see: public documents; those for ``verified`` contacts only with that
         ``assurance``, which is looked up only where there are any; what is internal or has expired never. Documents in
         another ``language`` (such as ``de``) than the preferred one come behind; empty: none is preferred. Waits up to
         ``wait`` seconds for the newest write of the tenant to be searchable: of those before now, or before the moment
         ``since`` (``time.monotonic``) at which the contact's words were read. Searches for different tenants, and for
-        different channels of one, take turns."""
+        different channels of one, take turns. ``vector``: that of the query is wanted even where there is nothing to
+        search."""
 
     async def documents(self, tenant: str) -> list[Document]:
         """All of them, whoever may see them: for those who keep the documents, not for answers."""

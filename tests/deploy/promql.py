@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import promql_parser as promql
 
 from connectors.deliveries import OUTCOMES
 from infra.metrics import COUNTERS, GAUGES, HISTOGRAMS
 from schemas import topics
+from schemas.actions import ActionOutcome
 
 PROCESS = frozenset({"process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds"})
 SCRAPED = frozenset({"job", "instance", "namespace", "pod"})
@@ -21,9 +22,10 @@ VALUES = {
     "role": frozenset({"edge", "worker", "connectors", "dev"}),
     "part": frozenset({"bus", "state", "knowledge"}),
     "status": frozenset({"429", "503"}),
-    "stage": frozenset({"fold", "load", "retrieve", "answer", "commit", "publish", "total"}),
+    "stage": frozenset({"fold", "load", "retrieve", "route", "answer", "commit", "publish", "total"}),
     "owner": frozenset({"agent", "queue", "person", "closed"}),
-    "route": frozenset({"answer", "declined", "person", "small_talk"}),
+    "route": frozenset({"local", "cheap", "strong", "person"}),
+    "outcome": frozenset({"action", "answer", "declined", "person", "small_talk", *get_args(ActionOutcome)}),
 }
 
 

@@ -94,7 +94,7 @@ def snapshot(conversation: str, place: str, contact: str, said: str, reply: str,
         head_seq=2,
         created_at=NOW,
         updated_at=NOW,
-        facts=Facts(turns=1, last_turn_id=turn, last_route="answer"),
+        facts=Facts(turns=1, last_turn_id=turn, last_route="local"),
     )
     recent = [SeqOf(id=said, seq=1), SeqOf(id=reply, seq=2)]
     return Snapshot(conversation=state, handled=[HandledId(id=said, at=NOW)], recent=recent)

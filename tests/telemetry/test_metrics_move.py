@@ -15,7 +15,7 @@ from tests.telemetry.conftest import Start
 from tests.telemetry.scraping import Page, scrape
 
 PATIENT = {"plantstore": {"name": "Plants", "fold": {"web": 6.0}, "channels": {"web": {"main": {}}}}}
-STAGES = {"fold", "wait", "load", "retrieve", "answer", "commit", "publish", "total"}
+STAGES = {"fold", "wait", "load", "retrieve", "route", "answer", "commit", "publish", "total"}
 
 
 async def test_one_conversation_moves_every_counter_it_should(start: Start) -> None:
@@ -34,7 +34,7 @@ async def test_one_conversation_moves_every_counter_it_should(start: Start) -> N
     assert edge.value("parley_inbound_total", tenant="plantstore", channel="web") == 2
     assert edge.value("parley_duplicates_total", where="edge") == 1
     assert connectors.value("parley_send_seconds_count", channel="web") == 1
-    assert worker.value("parley_turns_total", channel="web", route="answer", model="local") == 1
+    assert worker.value("parley_turns_total", channel="web", route="local", outcome="answer", model="local") == 1
     assert worker.labels("parley_turn_seconds_count", "stage") == STAGES
     for stage in STAGES:
         assert worker.value("parley_turn_seconds_count", channel="web", stage=stage) == 1, stage

@@ -6,7 +6,7 @@ from tests.harness.installation import QUESTIONS
 from tests.telemetry.collector import Collector, Seen
 from tests.telemetry.conftest import Start
 
-STAGES = {"fold", "load", "retrieve", "answer", "commit", "publish"}
+STAGES = {"fold", "load", "retrieve", "route", "answer", "commit", "publish"}
 WAY = {"append", "turn", "send", "receipt read", *STAGES}
 
 

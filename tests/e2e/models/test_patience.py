@@ -85,7 +85,7 @@ async def test_the_turn_records_the_model_its_tokens_and_the_quotes(
     reply = await contact.answered((await contact.say(HEAT)).message_id)
     await parley.findings([contact])
     (turn,) = await parley.turns(contact)
-    assert (turn["model"], turn["route"]) == ("remote", "answer")
+    assert (turn["model"], turn["route"], turn["outcome"]) == ("remote", "cheap", "answer")
     assert turn["tokens"] > 0
     assert any(passage["cited"] and passage["document"] == "shipping" for passage in turn["passages"])
     assert reply["citations"][0]["quote"] in DOCUMENTS["shipping"]

@@ -62,7 +62,7 @@ async def test_turn_is_recorded(world: World) -> None:
     await world.handle(world.said("m1", HEAT))
     (turn,) = await world.turns()
     assert turn.handled == [world.message_id("m1")]
-    assert turn.route == "answer"
+    assert (turn.route, turn.outcome) == ("local", "answer")
     assert any(passage.cited and passage.document == "shipping" for passage in turn.passages)
     assert {"fold", "load", "retrieve", "answer"} <= turn.stages.keys()
     assert (await world.state.turns.listing(world.conversation))[0].id == turn.id
@@ -372,7 +372,7 @@ async def test_greeting_is_answered_without_sources(world: World) -> None:
     (reply,) = await world.replies()
     assert reply.citations == []
     assert reply.choices == []
-    assert (await world.turns())[0].route == "small_talk"
+    assert (await world.turns())[0].outcome == "small_talk"
 
 
 @pytest.mark.parametrize("how", ["words", "choice"])

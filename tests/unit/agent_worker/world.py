@@ -15,6 +15,7 @@ from agent_worker.knowledge.library import Library
 from agent_worker.knowledge.publish import publish
 from agent_worker.models.local import LocalModel
 from agent_worker.models.registry import Emit, Models
+from agent_worker.router.rules import RouteRules
 from agent_worker.settings import ActionRules, FoldRules, TenantRules, Voice, WorkerSettings
 from agent_worker.worker import Worker
 from infra.bus.sqlite import SqliteBus
@@ -27,7 +28,7 @@ from schemas.conversation import Conversation, Origin, OwnerRequested, Turn
 from schemas.envelope import Envelope, envelope
 from schemas.ids import conversation_id, derived_id, event_id
 from schemas.messages import Author, Choosing, InboundMessage, OutboundMessage, Receipt, ReceiptState, RemoteFile
-from schemas.ports import DocumentDraft, Draft, Question, Record, State
+from schemas.ports import DocumentDraft, Draft, Model, Question, Record, State
 
 TENANT, CHANNEL, ACCOUNT, PLACE = "shop", "web", "main", "visitor-1"
 VOICE = Voice(name="Fern", not_found="Not in our documents.", handoff="A colleague comes.", failed="That went wrong.")
@@ -271,14 +272,18 @@ async def world_at(
     prepare: bool = True,
     encoder: Callable[[], Encoder | None] = light_encoder,
     actions: ActionRules | None = None,
+    routes: RouteRules | None = None,
+    models: Sequence[Model] = (),
 ) -> AsyncIterator[World]:
+    """``models`` are there beside the local one."""
     clock = Clock()
     database = Database.open(folder / "parley.db")
     bus = SqliteBus(database, clock=clock)
     await bus.start()
     await bus.create_topics(topics.topic_specs([CHANNEL], partitions=3, small=3))
     state = open_sqlite_state(database)
-    rules = TenantRules(voice=VOICE, fold=fold or FoldRules(quiet={CHANNEL: 0.0}), actions=actions or ActionRules())
+    fold = fold or FoldRules(quiet={CHANNEL: 0.0})
+    rules = TenantRules(voice=VOICE, fold=fold, actions=actions or ActionRules(), routes=routes or RouteRules())
     settings = WorkerSettings(tenants={TENANT: rules})
     library = Library(
         bus, state.heads, folder / "knowledge", clock=clock, answerable_above=lambda _tenant: 0.5, encoder=encoder
@@ -290,7 +295,7 @@ async def world_at(
         bus=bus,
         state=state,
         knowledge=library,
-        models=Models({"local": model}),
+        models=Models({"local": model, **{other.name: other for other in models}}),
         settings=settings,
         metrics=metrics,
         clock=clock,

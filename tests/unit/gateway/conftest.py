@@ -29,6 +29,7 @@ from schemas.messages import Address
 
 TEXT = """
 data_dir: data
+encoder: light
 secret_key: a-secret-of-the-tests
 admin_token: the-admin-token
 partitions: 3
@@ -39,6 +40,11 @@ tenants:
   other:
     name: Other
     channels: {web: {main: {}}}
+    routes:
+      risks: {press: [journalist*]}
+      examples:
+        delivery: [where is my parcel, my parcel is late, when does my order arrive]
+        refund: {examples: [I want my money back, refund my order, when is the refund paid], risky: true}
 """
 
 

@@ -27,7 +27,7 @@ NAMES = {
     "parley_conversations": {"owner"},
 }
 MORE = {
-    "parley_turns_total": {"channel", "route", "model"},
+    "parley_turns_total": {"channel", "route", "outcome", "model"},
     "parley_actions_total": {"tenant", "action", "outcome"},
     "parley_model_failures_total": {"model"},
     "parley_refused_total": {"status"},

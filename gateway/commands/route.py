@@ -1,0 +1,68 @@
+"""`parley route`: who answers what, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.commands.options import AsJson, ConfigFile, TenantName, Url, load, tenant_of, with_api
+from gateway.commands.printing import note, print_json
+from schemas.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from gateway.commands.instance import Api
+
+app = typer.Typer(help="Who answers what, and why.", no_args_is_help=True)
+
+
+@app.command()
+def explain(
+    text: Annotated[str, typer.Argument(help="A message, as a contact would write it.", show_default=False)],
+    config: ConfigFile = None,
+    tenant: TenantName = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say who would answer a message: `local`, the cheap model, the strong one or a person."""
+
+    async def work(api: Api) -> Any:
+        return await api.call("POST", "/route/explain", {"text": text})
+
+    route = with_api(config, tenant, url, work)
+    if as_json:
+        print_json(route)
+        return
+    scope = ", out of scope" if route["out_of_scope"] else ""
+    typer.echo(f"route       {route['route']}")
+    typer.echo(f"intent      {route['intent'] or '-'}{scope}")
+    typer.echo(f"confidence  {route['confidence']:.2f}")
+    for number, reason in enumerate(route["reasons"]):
+        typer.echo(f"{'' if number else 'because':<12}{reason}")
+    scores = ", ".join(f"{name} {value:g}" for name, value in route["scores"].items())
+    typer.echo(f"scores      {scores}")
+
+
+@app.command()
+def train(config: ConfigFile = None, tenant: TenantName = None, as_json: AsJson = False) -> None:
+    """Learn the intents from the examples of `routes`. Workers that run go on with what they have."""
+    from dataclasses import asdict
+
+    from gateway import routing
+
+    loaded = load(config)
+    name = tenant_of(loaded, tenant)
+    worth = routing.train(loaded, name, anew=True, begun=lambda: note(f"learning the intents of {name}"))
+    if worth is None:
+        raise InvalidRequest(f"the tenant {name} gives no examples", fix="write some under `routes.examples`")
+    routes = loaded.tenants[name].routes
+    file = routes.trained if routes is not None else ""
+    if as_json:
+        print_json(asdict(worth) | {"file": file})
+        return
+    apart = f", told apart {worth.told_apart:.1%} of what is out of scope" if worth.told_apart >= 0 else ""
+    typer.echo(f"{worth.intents} intents from {worth.examples} examples, in {file}")
+    typer.echo(
+        f"examples held back: {worth.accuracy:.1%} right, {worth.sure_accuracy:.1%} of the surest four fifths; "
+        f"{worth.strange:.1%} taken for out of scope{apart}"
+    )

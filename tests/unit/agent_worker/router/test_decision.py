@@ -1,0 +1,144 @@
+"""The decision: each row of what is known, where it leads, and the reason that is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from agent_worker.router.decision import Situation, decide
+from agent_worker.router.intents import Reading
+from agent_worker.router.phrases import found_in, upset
+from agent_worker.router.router import is_repeated
+from agent_worker.router.rules import Intent, RiskTopic, RouteRules
+from schemas.messages import Author, TranscriptMessage
+from schemas.ports import Found
+from tests.unit.agent_worker.world import Clock
+
+RULES = RouteRules(
+    cheap="small",
+    strong="large",
+    intents={
+        "hours": Intent(),
+        "faq": Intent(to="local"),
+        "contract": Intent(hard=True),
+        "recall": Intent(risky=True),
+    },
+    risks=(RiskTopic("legal threat", ("my lawyer", "sue*")), RiskTopic("press", ("journalist",), "strong")),
+    tiers={"verified": "strong", "slack/vip": "person"},
+    doubtful_below=0.6,
+    local_above=0.95,
+    person_after=2,
+)
+HELD = Found([], answerable=True, confidence=0.8)
+ABSENT = Found([], answerable=False, confidence=0.1)
+PLAIN = Situation("When are you open?", HELD)
+SURE = Reading("hours", 0.9, 5.0)
+STRANGE = Reading("hours", 0.2, 1.0, out_of_scope=True)
+
+ROWS = {
+    "routine": (PLAIN, SURE, "cheap", "intent hours (0.90) is routine"),
+    "an intent that says where": (PLAIN, Reading("faq", 0.9), "local", "intent faq (0.90) goes to local"),
+    "a hard intent": (PLAIN, Reading("contract", 0.8), "strong", "intent contract (0.80) is hard"),
+    "a risky intent": (PLAIN, Reading("recall", 0.8), "person", "intent recall (0.80) is risky"),
+    "a doubtful intent": (PLAIN, Reading("recall", 0.4), "strong", "the intent is not sure (recall 0.40)"),
+    "a risk topic": (replace(PLAIN, text="My lawyer will write."), SURE, "person", "risk: legal threat"),
+    "a risk for the strong model": (replace(PLAIN, text="I am a journalist"), SURE, "strong", "risk: press"),
+    "a wish for a person": (replace(PLAIN, talk="person"), SURE, "person", "the contact asked for a person"),
+    "small talk": (replace(PLAIN, talk="greeting"), SURE, "local", "nothing was asked of the documents"),
+    "a risk in small talk": (replace(PLAIN, text="sued", talk="thanks"), SURE, "person", "risk: legal threat"),
+    "unknown to all": (replace(PLAIN, found=ABSENT), STRANGE, "local", "neither an intent nor a document is about it"),
+    "unknown, but documented": (PLAIN, STRANGE, "cheap", "no intent, but the documents hold it"),
+    "several questions": (replace(PLAIN, asks=3), SURE, "strong", "3 questions at once"),
+    "doubtful documents": (replace(PLAIN, found=replace(HELD, confidence=0.55)), SURE, "strong", "may hold it (0.55)"),
+    "very sure documents": (replace(PLAIN, found=replace(HELD, confidence=0.97)), SURE, "local", "own words will do"),
+    "an upset contact": (replace(PLAIN, upset=0.5), SURE, "strong", "the contact is upset"),
+    "upset after a failure": (replace(PLAIN, upset=0.5, declined=1), SURE, "person", "was not helped before"),
+    "the same again": (replace(PLAIN, repeated=True), SURE, "strong", "asks again what was answered"),
+    "after cheap did not help": (replace(PLAIN, declined=1, last_route="cheap"), SURE, "strong", "cheap model did not"),
+    "after local did not help": (replace(PLAIN, declined=1, last_route="local"), SURE, "cheap", "routine"),
+    "failures in a row": (replace(PLAIN, declined=2), SURE, "person", "2 answers in a row did not help"),
+    "a tier": (replace(PLAIN, tiers=frozenset({"verified", "web/main"})), SURE, "strong", "contact tier verified"),
+    "the highest tier": (
+        replace(PLAIN, tiers=frozenset({"verified", "slack/vip"})),
+        SURE,
+        "person",
+        "contact tier slack/vip",
+    ),
+    "little left to spend": (replace(PLAIN, asks=2, budget=0.05), SURE, "cheap", "little is left to spend (5%)"),
+    "nothing left to spend": (replace(PLAIN, asks=2, budget=0.0), SURE, "local", "nothing is left to spend"),
+    "a risk with nothing left": (replace(PLAIN, text="my lawyer", budget=0.0), SURE, "person", "risk: legal threat"),
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_where_a_message_goes_and_why(row: str) -> None:
+    situation, reading, name, reason = ROWS[row]
+    route = decide(RULES, situation, reading)
+    assert route.name == name
+    assert any(reason in each for each in route.reasons), route.reasons
+
+
+def test_the_models_of_a_route_are_tried_in_order() -> None:
+    """The strong one when the cheap one failed; what has no model of its own, another one does."""
+    assert RULES.models("cheap", "local") == ("small", "large")
+    assert RULES.models("strong", "local") == ("large", "small")
+    assert RULES.models("local", "usual") == ("local",)
+    assert RouteRules(strong="large").models("cheap", "usual") == ("usual", "large")
+    assert RouteRules().models("strong", "usual") == ("usual",)
+    assert RouteRules().models("strong", "local") == ("local",)
+
+
+@pytest.mark.parametrize("row", [row for row, (*_, name, _reason) in ROWS.items() if name != "person"])
+def test_where_only_local_is_configured_it_answers_all_that_no_person_must(row: str) -> None:
+    situation, reading, _, _ = ROWS[row]
+    route = decide(replace(RULES, cheap="", strong=""), situation, reading)
+    assert (route.name, route.models) == ("local", ("local",))
+
+
+def test_without_rules_the_usual_model_answers_everything_but_the_wish_for_a_person() -> None:
+    for situation, _, _, _ in ROWS.values():
+        route = decide(RouteRules(), replace(situation, model="usual", budget=None), Reading())
+        if situation.talk == "person":
+            assert route.name == "person"
+        elif not situation.talk:
+            assert (route.name, route.models) == ("cheap", ("usual",))
+
+
+@pytest.mark.parametrize(
+    ("text", "phrase"),
+    [
+        ("My Lawyer will hear of this", "my lawyer"),
+        ("I'LL BE SUING you", "suing you"),
+        ("suicidal thoughts", "suicid*"),
+        ("don’t want to live any more", "don't want to live"),
+        ("charge-back", "charge back"),
+    ],
+)
+def test_phrases_are_found_whatever_the_case_and_between_the_words(text: str, phrase: str) -> None:
+    assert found_in(text, ["nothing", phrase]) == phrase
+
+
+@pytest.mark.parametrize(("text", "phrase"), [("a lawyer's plant", "my lawyer"), ("issued", "sue*"), ("pursue", "sue")])
+def test_a_phrase_inside_other_words_is_not_found(text: str, phrase: str) -> None:
+    assert found_in(text, [phrase]) == ""
+
+
+def test_anger_is_told_from_plain_speech() -> None:
+    assert upset("This is ridiculous and a waste of time!!") == 1.0
+    assert upset("WHERE IS MY ORDER") > 0
+    assert upset("How much light does a sundew need?") == 0.0
+    assert upset("das ist frech", ["frech"]) == 0.5
+
+
+def test_a_question_counts_as_repeated_only_after_an_answer() -> None:
+    clock = Clock()
+
+    def line(kind: str, text: str) -> TranscriptMessage:
+        author = Author(kind=kind)  # type: ignore[arg-type]
+        return TranscriptMessage(id=text, author=author, text=text, created_at=clock())
+
+    asked = line("contact", "When does my order arrive?")
+    assert is_repeated("when does my order ARRIVE", [asked, line("agent", "Soon.")])
+    assert not is_repeated("when does my order arrive", [asked]), "it was not answered yet"
+    assert not is_repeated("can I return the pot", [asked, line("agent", "Soon.")])
