@@ -11,7 +11,7 @@ from agent_worker.actions.service import ActionService
 from agent_worker.fold import Monotonic
 from agent_worker.handoff.drafts import handoff_draft
 from agent_worker.knowledge.questions import with_context
-from agent_worker.models.registry import Emit, Models
+from agent_worker.models.registry import Emit, Models, chosen
 from agent_worker.router.decision import ASKED, Route
 from agent_worker.router.router import Message, Router
 from agent_worker.router.tiers import tiers_of
@@ -110,9 +110,15 @@ class Answers:
                     # What fills in an action's parameters asks nothing by itself.
                     wordless=bool(intake.wordless) or _filling(work) is not None,
                     tiers=await tiers_of(work.conversation, self._contacts) if rules.routes.tiers else frozenset(),
-                    model=rules.model,
+                    budget=await self._left(work),
+                    model=chosen(rules, _text(work), work.locale),
                 ),
             )
+
+    async def _left(self, work: Work) -> float | None:
+        """Share of the day's budget; None where there is no choice of models that it could decide."""
+        origin = work.conversation.origin
+        return await self._models.left(origin.tenant, origin.contact_id) if work.rules.routes.strong else None
 
     def _question(self, work: Work) -> Question:
         acting = work.acting
@@ -124,6 +130,7 @@ class Answers:
             files=work.intake.files,
             wordless=work.intake.wordless,
             locale=work.locale,
+            contact=work.conversation.origin.contact_id,
             offers=() if acting is None else acting.offers(),
             filling=_filling(work),
         )

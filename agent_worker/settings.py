@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -27,8 +27,17 @@ class FoldRules:
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """How this tenant would answer a message."""
+
+    message: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
 class Voice:
-    """The agent's name and set phrases, in the tenant's own words."""
+    """The agent's name and set phrases, in the tenant's own words. ``instructions`` and ``examples`` tell remote models
+    how to write, by language ("de", "pt-br"; the empty name is for all others)."""
 
     name: str = "Assistant"
     locale: str = "en"
@@ -63,6 +72,26 @@ class Voice:
     approval_asked: str = "A colleague has to approve this. I have asked, and you will hear here."
     approval_denied: str = "A colleague looked at this and did not approve it. Nothing was changed."
     approval_expired: str = "Nobody approved this in time, so nothing was changed."
+    wait: str = (
+        "I cannot look into this right now. Please ask again in a few minutes, or shall I pass you to a colleague?"
+    )
+    instructions: Mapping[str, str] = field(default_factory=dict)
+    examples: Mapping[str, Sequence[Example]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetRules:
+    """Of one tenant. What one turn may take; and what a contact and the tenant may take a day (UTC), 0 being without
+    bound. Costs in US dollars."""
+
+    turn_tokens: int = 400_000
+    turn_cost: float = 1.0
+    turn_steps: int = 6
+    turn_seconds: float = 90.0
+    contact_tokens_a_day: int = 2_000_000
+    contact_cost_a_day: float = 5.0
+    tokens_a_day: int = 0
+    cost_a_day: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +119,16 @@ class ActionRules:
 @dataclass(frozen=True, slots=True)
 class TenantRules:
     """``answerable_above`` is the confidence (0–1) from which the documents count as holding the answer;
-    ``turns_at_once`` how many turns of the tenant this process may work on at the same time."""
+    ``turns_at_once`` how many turns of the tenant this process may work on at the same time; ``models`` go before
+    ``model`` for messages of their language."""
 
     voice: Voice = Voice()
     fold: FoldRules = field(default_factory=FoldRules)
     answerable_above: float = 0.5
     turns_at_once: int = 2000
     model: str = "local"
+    models: Mapping[str, str] = field(default_factory=dict)
+    budgets: BudgetRules = BudgetRules()
     routes: RouteRules = field(default_factory=RouteRules)
     actions: ActionRules = field(default_factory=ActionRules)
 

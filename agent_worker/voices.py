@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 from agent_worker.settings import Voice
 
@@ -44,4 +45,5 @@ def in_language(voice: Voice, locale: str) -> Voice:
     if not locale.lower().startswith("de") or voice.locale.lower().startswith("de"):
         return voice
     ours = {each.name for each in fields(Voice) if getattr(voice, each.name) == getattr(_PLAIN, each.name)}
-    return replace(voice, **{name: text for name, text in _GERMAN.items() if name in ours})
+    german: dict[str, Any] = {name: text for name, text in _GERMAN.items() if name in ours}
+    return replace(voice, **german)

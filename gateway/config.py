@@ -13,6 +13,7 @@ from connectors.settings import Settings
 from connectors.web.settings import WebAccount
 from gateway import secret_files
 from gateway.knowledge_settings import SourceSettings
+from gateway.registry import names_of
 from gateway.route_settings import Routes
 from gateway.settings import Config
 from gateway.source import Reader, Source
@@ -167,14 +168,18 @@ def _check_models(config: Config, problems: Problems) -> None:
     known = sorted({"local", *config.models})
     if "local" in config.models and config.models["local"].provider != "local":
         problems.add(("models", "local"), "models.local: must have `provider: local`; give your model another name")
-    for name, tenant in config.tenants.items():
-        if tenant.model not in known:
-            said = f"tenants.{name}.model: there is no model {tenant.model!r} under `models`"
-            problems.add(("tenants", name, "model"), said + suggestion(tenant.model, known))
-        for route, model in tenant.routes.models if tenant.routes is not None else ():
-            if model and model not in known:
-                said = f"tenants.{name}.routes.models.{route}: there is no model {model!r} under `models`"
-                problems.add(("tenants", name, "routes", "models", route), said + suggestion(model, known))
+    named = [(("tenants", name, "model"), names_of(tenant.model)) for name, tenant in config.tenants.items()]
+    named += [(("models", name, "fallback"), entry.fallback) for name, entry in config.models.items()]
+    named += [
+        (("tenants", name, "routes", "models", route), [model] if model else [])
+        for name, tenant in config.tenants.items()
+        for route, model in (tenant.routes.models if tenant.routes is not None else ())
+    ]
+    for place, models in named:
+        for model in models:
+            if model not in known:
+                said = f"{'.'.join(place)}: there is no model {model!r} under `models`"
+                problems.add(place, said + suggestion(model, known))
 
 
 def _absolute(config: Config, folder: Path) -> Config:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from agent_worker.knowledge.index import fingerprint
 from schemas.conversation import Document
 from schemas.envelope import Envelope
 from schemas.errors import UndecodableRecord
-from schemas.ports import Follower, Record
+from schemas.ports import Record
 from schemas.topics import DOCUMENT_PUBLISHED
 
 Change = tuple[Document, str] | None
@@ -29,15 +27,3 @@ def read_record(record: Record) -> tuple[str, str, Change]:
     if document.id != document_id:
         raise UndecodableRecord("the document's id is not the key's")
     return tenant, document_id, (document.model_copy(update={"version": record.offset + 1}), fingerprint(record.value))
-
-
-async def read_on(follower: Follower, queue: asyncio.Queue[Record]) -> None:
-    async for record in follower.records():
-        queue.put_nowait(record)
-
-
-def waiting(queue: asyncio.Queue[Record], most: int) -> list[Record]:
-    out: list[Record] = []
-    while len(out) < most and not queue.empty():
-        out.append(queue.get_nowait())
-    return out

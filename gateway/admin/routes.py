@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from agent_worker.router.decision import Route
 from agent_worker.router.router import Message, Router
+from gateway.models import models_of
 from gateway.parts import Parts
 from gateway.responses import read_json, reply
 from gateway.routing import ensure, rules_of
@@ -47,7 +48,7 @@ class RouteDesk:
         except SetupError as error:
             raise Unavailable(error.message, fix=error.fix) from error
         found = await self._parts.knowledge.search(tenant, text, vector=True)
-        return await self._router.route(rules, Message(text=text, found=found, model=section.model))
+        return await self._router.route(rules, Message(text=text, found=found, model=models_of(section)[0]))
 
 
 def shown(route: Route) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from schemas.ports.agent import (
     Question,
     Transcribe,
     Transcriber,
+    WholeKnowledge,
     Wordless,
 )
 from schemas.ports.bus import (
@@ -169,5 +170,6 @@ __all__ = [
     "Transcript",
     "Turns",
     "Visit",
+    "WholeKnowledge",
     "Wordless",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from schemas.actions import ActionOutcome, Filling
 from schemas.conversation import Document, Origin
@@ -74,6 +74,15 @@ class Knowledge(Protocol):
         """Returns once every tenant's documents are searchable."""
 
 
+@runtime_checkable
+class WholeKnowledge(Protocol):
+    """Knowledge that can be shown whole, to models with room for it."""
+
+    async def whole(self, tenant: str, tokens: int) -> Sequence[Passage]:
+        """Every passage that may be shown to everybody, in a fixed order; none when they are more than so many tokens
+        (estimated)."""
+
+
 @dataclass(frozen=True, slots=True)
 class ActionResult:
     """What came of asking for an action: typed facts, and the last word on this call. ``asked``: nothing was done yet;
@@ -113,7 +122,8 @@ Wordless = Literal["", "voice", "file", "missing", "unsupported"]
 class Question:
     """What a model is asked: the new messages folded to one text, the talk before, and what was found. ``files`` came
     with the messages; ``wordless`` says what they are when there is no text at all. ``offers``: actions that the model
-    may ask for; ``filling``: the one whose parameters were being asked for before."""
+    may ask for; ``filling``: the one whose parameters were being asked for before; ``contact``: whose budget is
+    spent."""
 
     tenant: str
     text: str
@@ -123,6 +133,7 @@ class Question:
     files: Sequence[Attachment] = ()
     wordless: Wordless = ""
     offers: Sequence[Offer] = ()
+    contact: str = ""
     filling: Filling | None = None
 
 

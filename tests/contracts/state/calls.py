@@ -115,6 +115,7 @@ def everything(state: State) -> list[Callable[[], Awaitable[object]]]:
         lambda: state.dead_letters.listing("plantstore"),
         lambda: state.turns.listing(conversation),
         lambda: state.limiter.take("k", per_second=1, burst=5, now=NOW),
+        lambda: state.limiter.add("k", {"tokens": 1}, keep=60, now=NOW),
         lambda: state.heads.raise_to("plantstore", 0, 7),
         lambda: state.heads.of("plantstore"),
         lambda: state.journal.claim(conversation, intended(), token=1, epoch=0, now=NOW),

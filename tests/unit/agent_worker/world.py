@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -119,7 +119,8 @@ class GatedModel:
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
-        return await self._inner.answer(question, emit)
+        draft = await self._inner.answer(question, emit)
+        return replace(draft, text=f"Let me see. {draft.text}") if self.says_first else draft
 
     async def next_asked(self) -> None:
         await asyncio.wait_for(self.asking.wait(), 5)
@@ -217,8 +218,8 @@ class World:
             bus=self.bus,
             state=self.state,
             knowledge=self.library,
-            models=Models({"local": self.model}),
-            settings=self.settings,
+            models=more.pop("models", None) or Models({"local": self.model}),
+            settings=more.pop("settings", self.settings),
             metrics=self.metrics,
             clock=self.clock,
             **more,
