@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +168,9 @@ def _check_models(config: Config, problems: Problems) -> None:
     known = sorted({"local", *config.models})
     if "local" in config.models and config.models["local"].provider != "local":
         problems.add(("models", "local"), "models.local: must have `provider: local`; give your model another name")
-    named = [(("tenants", name, "model"), names_of(tenant.model)) for name, tenant in config.tenants.items()]
+    named: list[tuple[tuple[str, ...], Sequence[str]]] = [
+        (("tenants", name, "model"), names_of(tenant.model)) for name, tenant in config.tenants.items()
+    ]
     named += [(("models", name, "fallback"), entry.fallback) for name, entry in config.models.items()]
     named += [
         (("tenants", name, "routes", "models", route), [model] if model else [])
