@@ -99,7 +99,7 @@ class Answers:
 
     async def _route(self, work: Work) -> None:
         with Stage(work.stages, "route", self._monotonic):
-            rules, intake, origin = work.rules, work.intake, work.conversation.origin
+            rules, intake = work.rules, work.intake
             work.route = await self._router.route(
                 rules.routes,
                 Message(
@@ -110,10 +110,15 @@ class Answers:
                     # What fills in an action's parameters asks nothing by itself.
                     wordless=bool(intake.wordless) or _filling(work) is not None,
                     tiers=await tiers_of(work.conversation, self._contacts) if rules.routes.tiers else frozenset(),
-                    budget=await self._models.left(origin.tenant, origin.contact_id),
+                    budget=await self._left(work),
                     model=chosen(rules, _text(work), work.locale),
                 ),
             )
+
+    async def _left(self, work: Work) -> float | None:
+        """Share of the day's budget; None where there is no choice of models that it could decide."""
+        origin = work.conversation.origin
+        return await self._models.left(origin.tenant, origin.contact_id) if work.rules.routes.strong else None
 
     def _question(self, work: Work) -> Question:
         acting = work.acting

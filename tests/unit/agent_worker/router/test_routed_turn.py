@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from agent_worker.knowledge.encoder import light_encoder
+from agent_worker.knowledge.retrieval import NOTHING
+from agent_worker.models.budgets import DayBudgets, Spend
+from agent_worker.models.registry import Models
 from agent_worker.router import artifact
 from agent_worker.router.rules import Intent, RiskTopic, RouteRules
 from agent_worker.router.training import train
-from agent_worker.settings import WorkerSettings
+from agent_worker.settings import BudgetRules, WorkerSettings
 from schemas import topics
 from schemas.conversation import OwnerRequested
 from schemas.envelope import Envelope
@@ -146,3 +149,25 @@ async def test_intents_are_read_where_there_are_no_documents(tmp_path: Path, lea
         assert (turn.intent, turn.outcome) == ("delivery", "declined")
         plain = await world.library.search("shop", "anything")
         assert len(plain.vector) == 0, "nobody who does not ask for it pays for a vector"
+
+
+async def test_what_is_left_to_spend_has_the_last_word(tmp_path: Path) -> None:
+    """Two questions at once would go to the strong model; nearly at the end of the day's budget they do not."""
+    cheap, strong = Quoting("small"), Quoting("large")
+    rules = RouteRules(cheap="small", strong="large")
+    asked = f"{HEAT} And within how many days do standard parcels arrive?"
+    async with world_at(tmp_path, routes=rules, models=[cheap, strong]) as world:
+        budgets = BudgetRules(contact_tokens_a_day=1000, contact_cost_a_day=0)
+        tenant = replace(world.settings.tenants["shop"], budgets=budgets)
+        settings = replace(world.settings, tenants={"shop": tenant})
+        days = DayBudgets(world.state.limiter, settings, world.clock)
+        models = Models({"local": world.model, "small": cheap, "large": strong}, settings=settings, budgets=days)
+        world.worker = world.worker_with(models=models, settings=settings)
+        await world.handle(world.said("m1", asked))
+        async with days.taken(Question("shop", "", [], NOTHING, contact="contact-1"), Spend()) as spent:
+            spent.tokens = 950
+        await world.handle(world.said("m2", asked.replace("standard parcels", "parcels of seeds")))
+        first, second = await world.turns()
+        assert (first.route, second.route) == ("strong", "cheap")
+        assert "little is left to spend (5%)" in second.reasons
+        assert second.scores["budget"] == pytest.approx(0.05)
