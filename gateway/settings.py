@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr, create_model, model_valid
 from connectors.registry import CHANNELS, settings_of
 from connectors.settings import Settings, shaped
 from connectors.web.settings import WebAccount
+from gateway.protection import Protection
 
 Slug = Annotated[str, AfterValidator(lambda text: shaped(text, r"[a-z0-9][a-z0-9_-]{0,62}", _SLUG))]
 """The name of a tenant or of an account: it stands in addresses, in keys and in file names."""
@@ -121,6 +122,7 @@ class Tenant(Settings):
     knowledge: KnowledgeSettings = KnowledgeSettings()
     fold: Fold = Fold()
     retention: Retention = Retention()
+    protection: Protection = Protection()
     model: str = Field(default="local", min_length=1)
     """The entry of ``models`` that answers; when it fails, `local` does."""
 
