@@ -31,7 +31,7 @@ class Answers:
         with Stage(work.stages, "retrieve", self._monotonic):
             query = with_context(work.intake.text, work.history)
             origin = work.conversation.origin
-            work.found = await self._knowledge.search(origin.tenant, query, channel=origin.channel)
+            work.found = await self._knowledge.search(origin.tenant, query, channel=origin.channel, since=work.read_at)
 
     def _question(self, work: Work) -> Question:
         return Question(

@@ -97,10 +97,13 @@ def origin_of(events: Iterable[Event]) -> Origin | None:
 
 
 def ids_of(events: Iterable[Event]) -> list[str]:
-    """Ids to look up as handled: a replay counts as handled when its original was."""
+    """Ids to look up as handled: a replay counts as handled when its original was. Of an edit also the message's, which
+    tells whether that has come yet."""
     ids: dict[str, None] = {}
     for event in events:
         ids[event.id] = None
+        if isinstance(event.payload, MessageEdited):
+            ids[event.payload.message_id] = None
         if event.envelope.replay_of:
             ids[event.envelope.replay_of] = None
     return list(ids)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from agent_worker.events import Decoded, Event, decode_all, waited
@@ -41,6 +42,8 @@ class Fold:
         self.traceparent = spans.traceparent()
         """Of the turn's span, for what the turn leaves behind."""
         self.decoded = Decoded()
+        self.read_at = 0.0
+        """When the newest record was surely read, on ``time.monotonic``."""
         self._decode()
 
     @property
@@ -48,6 +51,7 @@ class Fold:
         return self.decoded.events
 
     def _decode(self) -> None:
+        self.read_at = time.monotonic()
         fresh = decode_all(self.batch.records[self._seen :])
         self._seen = len(self.batch.records)
         self.decoded.events.extend(fresh.events)

@@ -4,8 +4,8 @@ depends on it, and nothing waits for it."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import structlog
 
@@ -17,6 +17,7 @@ from schemas.ports import Clock, Signals
 log = structlog.get_logger("parley.worker")
 AGAIN = 8.0
 """Seconds: vendors show it for 10 to 25."""
+_NOTHING = nullcontext()
 
 
 class Hints:
@@ -27,12 +28,12 @@ class Hints:
         self._channels = channels
         self._clock = clock
 
-    @asynccontextmanager
-    async def writing(self, conversation: Conversation, answers: str) -> AsyncIterator[None]:
+    def writing(self, conversation: Conversation, answers: str) -> AbstractContextManager[None]:
         """For as long as the block runs. ``answers``: the vendor's id of the message that is being answered."""
-        if conversation.origin.channel not in self._channels:
-            yield
-            return
+        return self._telling(conversation, answers) if conversation.origin.channel in self._channels else _NOTHING
+
+    @contextmanager
+    def _telling(self, conversation: Conversation, answers: str) -> Iterator[None]:
         telling = asyncio.create_task(self._tell(conversation, answers))
         try:
             yield

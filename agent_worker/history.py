@@ -5,6 +5,7 @@ from __future__ import annotations
 from agent_worker.work import Work
 from schemas.messages import TranscriptMessage
 from schemas.ports import Transcript
+from schemas.transcript import in_place
 
 # Lines of people and the agent count only once the channel has taken them; what never arrived was never said.
 UNSAID = frozenset({"pending", "failed", "dropped", "deleted"})
@@ -20,4 +21,4 @@ async def history(transcript: Transcript, work: Work, joined: int) -> list[Trans
     if not joined:
         lines = await transcript.recent(work.conversation.id, limit=limit)
     work.intake.drop_deleted(lines)
-    return [line for line in lines if line.state not in UNSAID and line.id not in work.intake.waiting]
+    return in_place([line for line in lines if line.state not in UNSAID and line.id not in work.intake.waiting])

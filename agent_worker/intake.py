@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from agent_worker.answered import Answered
 from agent_worker.events import Event, is_handled, is_history
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.errors import IdReused
@@ -23,7 +24,7 @@ EDIT_REOPENS = timedelta(minutes=15)
 class Intake:
     """``waiting``: the contact's messages to answer, oldest first. ``said``: messages of people, to be passed on.
     ``handled``: event ids that this turn settles. ``with_files``: new messages whose files are still with the vendor;
-    ``stored``: what became of them."""
+    ``stored``: what became of them. ``history`` counts those that are recorded and not answered."""
 
     waiting: dict[str, InboundMessage] = field(default_factory=dict)
     said: list[tuple[Event, InboundMessage]] = field(default_factory=list)
@@ -31,6 +32,7 @@ class Intake:
     history: int = 0
     with_files: dict[str, InboundMessage] = field(default_factory=dict)
     stored: list[FilesStored] = field(default_factory=list)
+    answered: Answered = field(default_factory=Answered)
 
     def drop_deleted(self, lines: Iterable[TranscriptMessage]) -> None:
         """A deletion that came before its message left its mark in the transcript."""
@@ -74,7 +76,7 @@ async def take_in(
 ) -> Intake:
     """Apply every event that is not handled yet, in order. Safe to repeat: the transcript knows its ids. ``joined``:
     the lines of these events are in the transcript since ``begun``."""
-    intake = Intake()
+    intake = Intake(answered=Answered.of(begun.conversation.facts))
     for event in events:
         if is_handled(event, begun.handled):
             if event.envelope.replay_of and event.id not in begun.handled:
@@ -84,7 +86,7 @@ async def take_in(
         if event.message is not None and event.message.files:
             intake.with_files[event.message.id] = event.message
         if not joined:
-            await _apply(transcript, conversation, event, intake, now)
+            await _apply(transcript, conversation, event, intake, begun, now)
         elif event.message is not None:
             message: InboundMessage | None = event.message
             if event.message.id in begun.reused:
@@ -93,21 +95,32 @@ async def take_in(
     return intake
 
 
-async def _apply(transcript: Transcript, conversation: str, event: Event, intake: Intake, now: datetime) -> None:
+async def _apply(
+    transcript: Transcript, conversation: str, event: Event, intake: Intake, begun: Begun, now: datetime
+) -> None:
     payload = event.payload
     if isinstance(payload, InboundMessage):
         if event.is_from_contact:
             await _received(transcript, conversation, event, payload, intake, now)
-        elif payload.shown:
-            await transcript.add(conversation, TranscriptMessage.of_inbound(payload))
         else:
-            intake.said.append((event, payload))
+            await _said(transcript, conversation, event, payload, intake)
     elif isinstance(payload, MessageEdited):
-        await _edited(transcript, conversation, event, payload, intake, now)
+        await _edited(transcript, conversation, event, payload, intake, begun, now)
     elif isinstance(payload, MessageDeleted):
         await _deleted(transcript, conversation, payload, intake)
     elif isinstance(payload, Receipt) and payload.state == "failed":
         log.warning("reply_failed", message_id=payload.message_id, reason=payload.reason)
+
+
+async def _said(
+    transcript: Transcript, conversation: str, event: Event, message: InboundMessage, intake: Intake
+) -> None:
+    if message.shown:
+        await transcript.add(conversation, TranscriptMessage.of_inbound(message))
+    else:
+        intake.said.append((event, message))
+    if message.author.kind == "person":
+        intake.answered.person_spoke(event)
 
 
 async def _received(
@@ -130,31 +143,46 @@ async def _as_edited(transcript: Transcript, conversation: str, message: Inbound
 def _wait(intake: Intake, event: Event, message: InboundMessage | None, now: datetime) -> None:
     if message is None:
         return
-    if is_history(event, now):
+    intake.answered.hear(message.sent_at)
+    if is_history(event, now) or intake.answered.includes(event):
         intake.history += 1
     else:
         intake.waiting[message.id] = message
 
 
 async def _edited(
-    transcript: Transcript, conversation: str, event: Event, edit: MessageEdited, intake: Intake, now: datetime
+    transcript: Transcript,
+    conversation: str,
+    event: Event,
+    edit: MessageEdited,
+    intake: Intake,
+    begun: Begun,
+    now: datetime,
 ) -> None:
     waiting = intake.waiting.get(edit.message_id)
     line = await transcript.find(conversation, edit.message_id)
     if line is None:
-        await transcript.add(conversation, _early(edit.message_id, edit.text, edit.edited_at))
+        await transcript.add(conversation, _early(edit.message_id, edit.text, edit.edited_at, edit.revision))
         return
     if line.state == "deleted":
         return
-    await transcript.edit(conversation, edit.message_id, edit.text)
+    if not await transcript.edit(conversation, edit.message_id, edit.text, revision=edit.revision):
+        return  # it came after a later one
     if waiting is not None:
         intake.waiting[edit.message_id] = waiting.model_copy(update={"text": edit.text})
-    elif edit.text != line.text and edit.edited_at - line.created_at <= EDIT_REOPENS and not is_history(event, now):
+    elif edit.message_id in begun.handled and _reopens(event, edit, line, now) and not intake.answered.includes(event):
         intake.waiting[edit.message_id] = _again(event, edit, line)
 
 
-def _early(message_id: str, text: str, at: datetime) -> TranscriptMessage:
-    return TranscriptMessage(id=message_id, author=Author(kind="contact"), text=text, created_at=at)
+def _reopens(event: Event, edit: MessageEdited, line: TranscriptMessage, now: datetime) -> bool:
+    # With the same revision it is known from a turn that broke off, or began again.
+    changed = edit.text != line.text or 0 < edit.revision == line.revision
+    return changed and edit.edited_at - line.created_at <= EDIT_REOPENS and not is_history(event, now)
+
+
+def _early(message_id: str, text: str, at: datetime, revision: int = 0) -> TranscriptMessage:
+    author = Author(kind="contact")
+    return TranscriptMessage(id=message_id, author=author, text=text, created_at=at, revision=revision)
 
 
 def _again(event: Event, edit: MessageEdited, line: TranscriptMessage) -> InboundMessage:

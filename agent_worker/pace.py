@@ -7,6 +7,9 @@ broker) computes nothing, and must not keep others out: whenever the loop proves
 more are let in, at first one, then two, four … And a turn that has been inside for long has surely waited: its place
 is given to somebody else.
 
+What more turns that are under way win, is that their calls and records travel together; what they cost is somebody
+else's time. So a party that is alone here has more places.
+
 While a flood is held (``floods.py`` tells which are, and whether there is room for them) its turns are let in one by
 one, as far as there is room.
 """
@@ -17,9 +20,11 @@ import asyncio
 from collections import OrderedDict, deque
 from types import TracebackType
 
-from agent_worker.floods import Floods, Party
+from agent_worker.floods import REMEMBERED_S, Floods, Party
 
 PLACES = 8
+WIDER = 8
+"""So many times the places for a party that has been alone for as long as anybody is remembered."""
 TICK_S = 0.005
 IDLE_S = 0.002
 """A timer that is late by less than this has met an idle loop."""
@@ -57,10 +62,11 @@ class Place:
 
 
 class Pace:
-    """For one event loop. ``places`` turns are always let in."""
+    """For one event loop. ``places`` turns are always let in, ``wider`` times as many of a party that is alone."""
 
-    def __init__(self, places: int = PLACES, floods: Floods | None = None) -> None:
-        self._places = places
+    def __init__(self, places: int = PLACES, floods: Floods | None = None, *, wider: int = WIDER) -> None:
+        self._few = self._places = places
+        self._many = places * wider
         self._floods = floods or Floods()
         self._inside: OrderedDict[Place, None] = OrderedDict()
         """Those whose places are counted, the longest inside first."""
@@ -71,7 +77,7 @@ class Pace:
         """Ticks in a row that have met an idle loop."""
         self._last: Party | None = None
         """The party that came last."""
-        self._changed = -SEVERAL_S
+        self._changed = -REMEMBERED_S
         """When that was another one than before."""
         self._timer: asyncio.TimerHandle | None = None
 
@@ -86,6 +92,7 @@ class Pace:
         if party != self._last:
             self._changed = self._changed if self._last is None else now
             self._last = party
+        self._places = self._few if now - self._changed < REMEMBERED_S else self._many
         self._floods.came(party, now)
         if self._may_enter(party, now):
             self._let_in(place, now)

@@ -28,9 +28,7 @@ class Stage:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if self._span is not None:
-                self._span.__exit__(kind, error, trace)
-        finally:
-            took = (self._now() - self._started) * 1000
-            self._stages[self._name] = round(self._stages.get(self._name, 0.0) + took, 3)
+        name, stages = self._name, self._stages
+        stages[name] = round(stages.get(name, 0.0) + (self._now() - self._started) * 1000, 3)
+        if self._span is not None:
+            self._span.__exit__(kind, error, trace)

@@ -3,6 +3,8 @@ only logged."""
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import orjson
 import structlog
 
@@ -10,6 +12,11 @@ from schemas.errors import ParleyError
 from schemas.ports import Signals
 
 log = structlog.get_logger("parley.worker")
+
+
+@lru_cache(maxsize=1024)
+def _typing(name: str) -> bytes:
+    return orjson.dumps({"type": "typing", "author": {"kind": "agent", "name": name}})
 
 
 class Stream:
@@ -26,8 +33,7 @@ class Stream:
     def typing(self, name: str) -> None:
         """The turn does not wait for it: what is left to do comes later anyhow."""
         if not self._silent:
-            frame = {"type": "typing", "author": {"kind": "agent", "name": name}}
-            self._signals.tell(self._topic, orjson.dumps(frame))
+            self._signals.tell(self._topic, _typing(name))
 
     async def delta(self, text: str) -> None:
         """One sentence that is safe to show."""

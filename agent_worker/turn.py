@@ -176,6 +176,7 @@ class TurnEngine:
             chain=Chain.of(conversation, cause, turn, fold.traceparent),
             stream=Stream(self._state.signals, conversation.id, turn, conversation.epoch, silent=silent),
             stages=stages,
+            read_at=fold.read_at,
         )
 
     # ── answer ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -194,9 +195,8 @@ class TurnEngine:
 
         fold.batch.on_arrival(arrived)
         try:
-            with interruption:
-                async with self._hints.writing(work.conversation, list(work.intake.waiting.values())[-1].external_id):
-                    work.draft = await self._write(work, fold)
+            with interruption, self._hints.writing(work.conversation, work.asked.external_id):
+                work.draft = await self._write(work, fold)
         except Exception:
             await work.stream.abort()
             raise

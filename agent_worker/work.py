@@ -21,7 +21,7 @@ NOTHING = Found(passages=[], answerable=False, confidence=0.0)
 
 @dataclass(slots=True)
 class Work:
-    """``stages`` in milliseconds. ``draft`` is None when nothing is to be answered."""
+    """``stages`` in milliseconds. ``draft`` is None when nothing is to be answered. ``read_at``: see ``Fold``."""
 
     id: str
     rules: TenantRules
@@ -30,6 +30,7 @@ class Work:
     chain: Chain
     stream: Stream
     stages: dict[str, float]
+    read_at: float
     history: list[TranscriptMessage] = field(default_factory=list)
     found: Found = NOTHING
     draft: Draft | None = None
@@ -70,6 +71,8 @@ class Work:
         ]
         if self.draft is not None:
             self._reply(self.draft, now)
+        answered = self.intake.answered
+        self.facts = self.facts.model_copy(update={"heard_at": answered.heard, "answered_at": answered.until})
 
     def _reply(self, draft: Draft, now: datetime) -> None:
         reply = reply_of(
@@ -81,6 +84,8 @@ class Work:
             now=now,
         )
         turn = self._record(draft, reply, now)
+        for message in self.intake.waiting.values():
+            self.intake.answered.answer(message.sent_at)
         self.outbox.append(self.chain.send(reply, now))
         if draft.handoff:
             self.outbox.append(self.chain.ask_owner(self.ask_people(now)))

@@ -6,12 +6,12 @@ A vendor with an SDK, uploads or look-ups has a connection of its own.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
 
+from connectors.waits import asked_to_wait
 from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown, TooLarge
 from schemas.ports import Call, Reply
 
@@ -22,8 +22,6 @@ IDLE = 15.0
 """Seconds a connection is kept: one that the other side has closed meanwhile would leave a send in doubt."""
 NEVER_LEFT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 BROKEN = (aiohttp.ClientError, TimeoutError, OSError)
-LONGEST_ASKED = 10**7
-"""Seconds; whoever asks for more has made a mistake."""
 
 
 class HttpConnection:
@@ -65,21 +63,13 @@ def failure(reply: Reply, *, retry_after: object = None, of_account: bool = Fals
     in the header; ``of_account``: its limit is the whole account's."""
     if reply.status == 429:
         asked = reply.headers.get("retry-after") if retry_after is None else retry_after
-        return SendDelayed("the vendor asks to wait", retry_after_ms=_milliseconds(asked), of_account=of_account)
+        return SendDelayed("the vendor asks to wait", retry_after_ms=asked_to_wait(asked), of_account=of_account)
     if reply.status == 401:
         return CredentialsRevoked("the vendor refuses the token")
     if 300 <= reply.status < 500 and reply.status != 408:
         return SendRefused(f"http_{reply.status}")
     # Also a 200 that makes no sense: it may have been shown.
     return SendUnknown(f"the vendor answered {reply.status}")
-
-
-def _milliseconds(seconds: Any) -> int | None:
-    try:
-        asked = float(seconds)
-    except (TypeError, ValueError):
-        return None
-    return math.ceil(asked * 1000) if 0 < asked < LONGEST_ASKED else None
 
 
 async def reply_of(answer: aiohttp.ClientResponse) -> Reply:

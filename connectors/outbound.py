@@ -13,8 +13,7 @@ from datetime import datetime
 
 from connectors.accounts import Accounts
 from connectors.deliveries import Ledger, Outcome
-from connectors.live_replies import LiveReply, Means, live_reply
-from connectors.openings import Opener
+from connectors.live_replies import LiveReply, Means, Opener, live_reply
 from connectors.policy import Ruling, policies, ruling
 from connectors.sending import Piece, Sender
 from schemas import ids, spans, topics

@@ -226,11 +226,11 @@ class Sender:
                 reach("connector.after_send")
                 return await piece.settle("sent", external_id=external_id)
 
-    async def attempt(self, piece: Piece) -> str:
-        """One try; the external id. Raises a DeliveryError, TimeoutError."""
+    async def attempt(self, piece: Piece, seconds: float | None = None) -> str:
+        """One try, of ``ONE_TRY`` where nothing else is said; the external id. Raises a DeliveryError, TimeoutError."""
         started = time.monotonic()
         try:
-            async with asyncio.timeout(ONE_TRY):
+            async with asyncio.timeout(ONE_TRY if seconds is None else seconds):
                 reply = await self._connection(piece).perform(piece.call, piece.marker)
         finally:
             self._metrics.observe("parley_send_seconds", time.monotonic() - started, channel=piece.envelope.channel)

@@ -6,6 +6,8 @@ from typing import Any
 
 import prometheus_client as prometheus
 
+from infra.histogram import Histogram, Series
+
 CONTENT_TYPE = prometheus.CONTENT_TYPE_LATEST
 
 COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -51,11 +53,12 @@ class PrometheusMetrics:
         self._counters = {name: prometheus.Counter(name, *about, registry=own) for name, about in COUNTERS.items()}
         self._gauges = {name: prometheus.Gauge(name, *about, registry=own) for name, about in GAUGES.items()}
         self._histograms = {
-            name: prometheus.Histogram(name, *about, buckets=_BUCKETS, registry=own)
-            for name, about in HISTOGRAMS.items()
+            name: Histogram(name, about, labels, _BUCKETS) for name, (about, labels) in HISTOGRAMS.items()
         }
+        for histogram in self._histograms.values():
+            own.register(histogram)
         self._counted: dict[tuple[Any, ...], prometheus.Counter] = {}
-        self._observed: dict[tuple[Any, ...], prometheus.Histogram] = {}
+        self._observed: dict[tuple[Any, ...], Series] = {}
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
         # The library looks a series up under a lock, after sorting its labels; several times a message that adds up.

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from pydantic import Field
+
 from schemas.messages import Address, Printable, WireModel
 
 
 class MessageEdited(WireModel):
-    """``parley.message.edited.v1``: the contact changed message ``message_id``."""
+    """``parley.message.edited.v1``: the contact changed message ``message_id``. ``revision`` rises with every change of
+    it, as its vendor counts; one that comes after a higher one changes nothing. 0: not told, it counts as it comes."""
 
     message_id: str
     place: str
     contact_id: str
     text: Printable
     edited_at: datetime
+    revision: int = Field(default=0, ge=0)
 
 
 class MessageDeleted(WireModel):

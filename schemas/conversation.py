@@ -28,7 +28,8 @@ class Origin(WireModel):
 
 
 class Facts(WireModel):
-    """What the agent remembers between turns, transcript bodies excluded."""
+    """What the agent remembers between turns, transcript bodies excluded. ``heard_at``: when the contact wrote the
+    newest message that is known; ``answered_at``: the newest of those that were answered, by the agent or a person."""
 
     locale: str = ""
     turns: int = 0
@@ -36,6 +37,8 @@ class Facts(WireModel):
     last_route: str = ""
     declined_in_a_row: int = 0
     person_offered: bool = False
+    heard_at: datetime | None = None
+    answered_at: datetime | None = None
 
 
 class Conversation(WireModel):

@@ -59,7 +59,7 @@ def turn_record_id(turn: str) -> str:
 
 def reply_id(turn: str, index: int) -> str:
     """The ``index``-th reply of a turn (0-based)."""
-    return _derive("reply", turn, str(index))
+    return _uuid(f"reply|{len(turn)}:{turn}|{len(str(index))}:{index}")
 
 
 def part_id(message: str, index: int, count: int) -> str:
@@ -80,4 +80,4 @@ def whole_of(part: str) -> str:
 
 def derived_id(origin: str, purpose: str, n: int = 0) -> str:
     """An event caused by ``origin``: a snapshot, a turn record, an ownership change, the n-th replay."""
-    return _derive("derived", origin, purpose, str(n))
+    return _uuid(f"derived|{len(origin)}:{origin}|{len(purpose)}:{purpose}|{len(str(n))}:{n}")

@@ -150,7 +150,10 @@ class InboundMessage(WireModel):
     message.
 
     ``epoch`` is the owner epoch under which a person wrote it; 0 when the surface made no claim, and the message
-    itself is the claim. ``shown``: a person wrote it in the vendor's own app, so the contact has it already."""
+    itself is the claim. ``shown``: a person wrote it in the vendor's own app, so the contact has it already.
+
+    ``revision``: of which change (``MessageEdited``) it has the words already; 0: of none. ``backfilled``: found in
+    the vendor's history after a silence, so later ones may have been answered by now."""
 
     id: str
     external_id: str
@@ -170,6 +173,8 @@ class InboundMessage(WireModel):
     locale: str = ""
     epoch: int = 0
     shown: bool = False
+    backfilled: bool = False
+    revision: int = 0
     sent_at: datetime
 
 
@@ -230,7 +235,8 @@ class Receipt(WireModel):
 
 
 class TranscriptMessage(WireModel):
-    """A line of the transcript: what both sides of a conversation see. ``seq`` starts at 1 and only grows."""
+    """A line of the transcript: what both sides of a conversation see. ``seq`` starts at 1 and only grows.
+    ``revision``: of the latest change of its words by their author; see ``MessageEdited``."""
 
     seq: int = 0
     id: str
@@ -242,6 +248,7 @@ class TranscriptMessage(WireModel):
     created_at: datetime
     in_reply_to: str = ""
     turn_id: str = ""
+    revision: int = 0
     state: MessageState = "received"
 
     @classmethod
@@ -254,6 +261,7 @@ class TranscriptMessage(WireModel):
             attachments=message.attachments,
             created_at=message.sent_at,
             in_reply_to=message.choice.in_reply_to if message.choice else message.in_reply_to,
+            revision=message.revision,
         )
 
     @classmethod

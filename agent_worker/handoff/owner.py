@@ -7,6 +7,7 @@ from datetime import datetime
 
 import structlog
 
+from agent_worker.answered import Answered
 from agent_worker.events import Event, is_handled, is_history
 from schemas.conversation import Conversation, Owner, OwnerRequested
 from schemas.ids import derived_id
@@ -25,8 +26,9 @@ class OwnerRules:
         """Apply what the unhandled events ask for, in log order. True when the owner changed."""
         owner, epoch = conversation.owner, conversation.epoch
         newest = conversation.epoch
+        answered = Answered.of(conversation.facts)
         for event in events:
-            if is_handled(event, begun.handled):
+            if is_handled(event, begun.handled) or (event.is_from_contact and answered.includes(event)):
                 continue
             request = wanted(event, owner, epoch, now)
             if request is None:

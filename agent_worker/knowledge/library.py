@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -20,13 +21,14 @@ import structlog
 from agent_worker.knowledge.confidence import confidence
 from agent_worker.knowledge.encoder import Encoder, light_encoder
 from agent_worker.knowledge.entries import Prepared
-from agent_worker.knowledge.index import Hit, TenantIndex
+from agent_worker.knowledge.index import TenantIndex
+from agent_worker.knowledge.recency import RecentHeads
 from agent_worker.knowledge.records import Change, read_record
-from agent_worker.knowledge.retrieval import rank
+from agent_worker.knowledge.retrieval import passage_of, rank
 from agent_worker.knowledge.threads import FairThreads
 from schemas.conversation import Document
 from schemas.errors import ParleyError, RecordError
-from schemas.ports import Bus, Clock, Follower, Found, Heads, Passage, Record
+from schemas.ports import Bus, Clock, Follower, Found, Heads, Record
 from schemas.topics import KNOWLEDGE
 
 log = structlog.get_logger("parley.knowledge")
@@ -54,7 +56,7 @@ class Library:
         encoder: Callable[[], Encoder | None] = light_encoder,
     ) -> None:
         self._bus = bus
-        self._heads = heads
+        self._heads = RecentHeads(heads)
         self._directory = directory
         self._clock = clock
         self._answerable_above = answerable_above
@@ -218,16 +220,20 @@ class Library:
 
     # ── Knowledge ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def search(self, tenant: str, query: str, *, k: int = 8, wait: float = 0.25, channel: str = "") -> Found:
+    async def search(
+        self, tenant: str, query: str, *, k: int = 8, wait: float = 0.25, channel: str = "", since: float = math.inf
+    ) -> Found:
         """See the port. Only public documents that have not expired are found."""
-        await self._await_head(tenant, wait)
+        head = self._heads.known(tenant, since)
+        if head is None or not self._reached(head):
+            await self._await_head(tenant, wait)
         index = self._indexes.get(tenant)
         if index is None or not query.strip():
             return NOTHING
         now = self._clock()
         ranked = await self._reading.run((tenant, channel), lambda: rank(index, query, now, self._encoder(), k))
         sure = confidence(ranked.evidence, index.kind)
-        passages = [_passage(tenant, hit) for hit in ranked.hits]
+        passages = [passage_of(tenant, hit) for hit in ranked.hits]
         answerable = bool(passages) and sure >= self._answerable_above(tenant)
         return Found(passages, answerable, sure, index.encoder_name)
 
@@ -252,7 +258,7 @@ class Library:
             if settled:
                 return
 
-    def _news(self, tenant: str, head: dict[int, int], count: int) -> bool:
+    def _news(self, tenant: str, head: Mapping[int, int], count: int) -> bool:
         return self._reached(head) or self._count(tenant) != count
 
     def _count(self, tenant: str) -> int:
@@ -277,14 +283,8 @@ class Library:
                 async with self._moved:
                     await self._moved.wait_for(lambda: self._reached(head))
 
-    def _reached(self, head: dict[int, int]) -> bool:
+    def _reached(self, head: Mapping[int, int]) -> bool:
         return all(self._applied.get(partition, -1) >= offset for partition, offset in head.items())
-
-
-def _passage(tenant: str, hit: Hit) -> Passage:
-    return Passage(
-        tenant, hit.document, hit.version, hit.title, hit.heading, hit.url, hit.text, min(1.0, round(hit.score, 4))
-    )
 
 
 async def _read(follower: Follower, queue: asyncio.Queue[Record]) -> None:

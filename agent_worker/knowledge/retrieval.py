@@ -14,6 +14,7 @@ from agent_worker.knowledge.entries import key_of
 from agent_worker.knowledge.index import Hit, TenantIndex
 from agent_worker.knowledge.passages import Place
 from agent_worker.knowledge.scoring import weights_of
+from schemas.ports import Passage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -178,3 +179,9 @@ def _scored(figures: Figures, weights: Mapping[str, float], first: str) -> list[
     scores = [math.exp(min(0.0, value - most) / _PATIENCE) for value in sums]
     scored = zip(figures.places, scores, strict=True)
     return sorted(scored, key=lambda each: (each[0].document != first, -round(each[1], _DIGITS), key_of(*each[0])))
+
+
+def passage_of(tenant: str, hit: Hit) -> Passage:
+    return Passage(
+        tenant, hit.document, hit.version, hit.title, hit.heading, hit.url, hit.text, min(1.0, round(hit.score, 4))
+    )

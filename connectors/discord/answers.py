@@ -5,9 +5,9 @@ https://docs.discord.com/developers/topics/opcodes-and-status-codes
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
+from connectors.waits import asked_to_wait
 from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
 from schemas.ports import Reply
 
@@ -65,11 +65,11 @@ def _failure(reply: Reply) -> DeliveryError:
 
 def _limited(reply: Reply) -> SendDelayed:
     if not isinstance(reply.body, dict):
-        wait = max(SHUT_OUT_MS, _milliseconds(reply.headers.get("retry-after")) or 0)
+        wait = max(SHUT_OUT_MS, asked_to_wait(reply.headers.get("retry-after")) or 0)
         return SendDelayed("shut out before Discord itself", retry_after_ms=wait, of_account=True)
-    wait_ms = _milliseconds(reply.body.get("retry_after"))
+    wait_ms = asked_to_wait(reply.body.get("retry_after"))
     if wait_ms is None:
-        wait_ms = _milliseconds(reply.headers.get("retry-after"))
+        wait_ms = asked_to_wait(reply.headers.get("retry-after"))
     scope = reply.headers.get("x-ratelimit-scope")
     of_account = reply.body.get("global") is True or scope == "global"
     return SendDelayed("too fast for Discord", retry_after_ms=wait_ms, of_account=of_account)
@@ -93,11 +93,3 @@ def _is_too_long(errors: Any) -> bool:
 def _code(body: Any) -> int:
     code = body.get("code") if isinstance(body, dict) else None
     return code if isinstance(code, int) else 0
-
-
-def _milliseconds(seconds: Any) -> int | None:
-    try:
-        wait = float(seconds)
-    except (TypeError, ValueError):
-        return None
-    return math.ceil(wait * 1000) if math.isfinite(wait) and wait >= 0 else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -32,6 +32,7 @@ log = structlog.get_logger("parley.discord")
 SPOKEN = (0, 19)
 """Types of messages that somebody wrote: by itself, and as a reply. All others are notes of Discord."""
 FORWARD = 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 INTENT = "switch on the message content intent of the bot in Discord's Developer Portal"
 MEANINGLESS = frozenset(
     {
@@ -72,6 +73,8 @@ def _created(data: Mapping[str, Any], account: Account, now: datetime) -> list[E
         "author": {"kind": "contact", "name": contents.name(message.author, message.member)},
         "sent_at": message.timestamp or moment(message.id),
     }
+    if revision := _revision(message):
+        payload["revision"] = revision
     if answered := _answered(message.message_reference):
         payload["answers"] = answered
     return [_event(topics.MESSAGE_RECEIVED, message.channel_id, message.id, payload, message.author.id)]
@@ -85,7 +88,7 @@ def _updated(data: Mapping[str, Any], account: Account, now: datetime) -> list[E
         return []
     if not contents.payload(message) and _is_hidden(message, account):
         return []
-    payload = {"text": contents.text(message), "edited_at": message.edited_timestamp}
+    payload = {"text": contents.text(message), "edited_at": message.edited_timestamp, "revision": _revision(message)}
     revision = message.edited_timestamp.isoformat()
     return [_event(topics.MESSAGE_EDITED, message.channel_id, message.id, payload, message.author.id, revision)]
 
@@ -149,6 +152,12 @@ def _is_spoken(message: Message) -> bool:
 
 def _is_program(user: User) -> bool:
     return user.bot or user.system
+
+
+def _revision(message: Message) -> int:
+    """Microseconds at which its words were last changed; 0: never."""
+    changed = message.edited_timestamp
+    return 0 if changed is None else (changed - _EPOCH) // timedelta(microseconds=1)
 
 
 def _is_hidden(message: Message, account: Account) -> bool:

@@ -34,7 +34,7 @@ FORGOTTEN = frozenset({4007, 4009})
 """The session is no longer good; the next connection begins a new one."""
 UNFIT = {
     4010: "the shard is invalid",
-    4011: "the bot is in too many servers for one connection",
+    4011: "the bot is in too many servers for so few connections",
     4012: "this version of the gateway is gone",
     4013: "the intents are invalid",
     4014: "the bot may not have the intents it needs",
@@ -73,9 +73,10 @@ class Gateway:
             raise
         return gateway
 
-    async def identify(self, token: str) -> None:
+    async def identify(self, token: str, shard: tuple[int, int]) -> None:
+        """``shard``: which one of how many."""
         about = {"os": "linux", "browser": "parley", "device": "parley"}
-        await self._say(IDENTIFY, {"token": token, "intents": INTENTS, "properties": about})
+        await self._say(IDENTIFY, {"token": token, "intents": INTENTS, "properties": about, "shard": shard})
 
     async def resume(self, token: str, session: str, seq: int) -> None:
         await self._say(RESUME, {"token": token, "session_id": session, "seq": seq})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, ValidationError
 
 from connectors.discord.shapes import Shape
 
@@ -22,15 +24,17 @@ class Budget(Shape):
     left: float = BURST
     at: AwareDatetime | None = None
 
-    def wait(self, now: datetime) -> timedelta:
-        """Until the next one is allowed."""
-        if self.at is None:
-            return timedelta(0)
-        empty = EVERY * max(0.0, 1 - self._refilled(now))
-        return max(empty, self.at + APART - now, timedelta(0))
+    def wait(self, now: datetime, many: int = 1) -> timedelta:
+        """Until so many are allowed."""
+        empty = EVERY * max(0.0, min(many, BURST) - self._refilled(now))
+        return max(empty, self.until(now))
 
-    def spent(self, now: datetime) -> Budget:
-        return Budget(left=self._refilled(now) - 1, at=now)
+    def until(self, now: datetime) -> timedelta:
+        """Until any may follow the last one."""
+        return timedelta(0) if self.at is None else max(self.at + APART - now, timedelta(0))
+
+    def spent(self, now: datetime, many: int = 1) -> Budget:
+        return Budget(left=self._refilled(now) - many, at=now)
 
     def _refilled(self, now: datetime) -> float:
         passed = timedelta(0) if self.at is None else max(timedelta(0), now - self.at)
@@ -43,7 +47,34 @@ class Session(Shape):
     id: str = ""
     seq: int = 0
     url: str = ""
-    budget: Budget = Budget()
 
-    def ended(self) -> Session:
-        return Session(budget=self.budget)
+
+class Memory(Shape):
+    """``sessions``: one a shard, in their order; none while it is not known how many there are to be."""
+
+    budget: Budget = Budget()
+    sessions: list[Session] = []
+
+    @classmethod
+    def read(cls, note: Mapping[str, Any]) -> Memory:
+        """Also what was left when every bot had one session."""
+        only = [note] if "sessions" not in note and note.get("id") else []
+        try:
+            return cls.model_validate({"sessions": only, **note})
+        except ValidationError:
+            return cls()
+
+    @property
+    def missing(self) -> int:
+        """Shards that have to identify."""
+        return sum(not each.id for each in self.sessions)
+
+    @property
+    def is_whole(self) -> bool:
+        return bool(self.sessions) and not self.missing
+
+    def having(self, shard: int, session: Session) -> Memory:
+        return Memory(budget=self.budget, sessions=[*self.sessions[:shard], session, *self.sessions[shard + 1 :]])
+
+    def anew(self) -> Memory:
+        return Memory(budget=self.budget)

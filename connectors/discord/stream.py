@@ -1,46 +1,47 @@
 """The gateway: a bot's events, resumed where they were appended last.
 
+Discord may want a bot that is in many servers to come with several connections, its shards, each of which is told of a
+part of the servers; the first also of direct messages. Whoever holds the account holds them all. When one ends the
+others are closed with it, and all are resumed: that costs no identification, and keeps one word for "is heard".
+
 Why without Discord's library: docs/adr/0020-sockets-under-leases.md
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
 
 import structlog
 from pydantic import ValidationError
 
 from connectors.discord.channel import DiscordChannel
-from connectors.discord.gateway import DISPATCH, INVALID, RECONNECT, Frame, Gateway
+from connectors.discord.gateway import Frame, Gateway
 from connectors.discord.responses import respond
 from connectors.discord.rest import Rest
-from connectors.discord.sessions import Session
+from connectors.discord.sessions import Memory, Session
 from connectors.discord.settings import GATEWAY, DiscordAccount
 from connectors.discord.shapes import Dispatch, where
-from schemas.errors import RefusedForNow, SendDelayed
+from connectors.discord.shard import Shard
+from schemas.errors import RefusedForNow, SendDelayed, SetupError
 from schemas.ports import Account, Clock, Event, Line
 
 log = structlog.get_logger("parley.discord")
 
-INBOX = 2000
-"""Events that wait to be appended; with more the connection is given up, and resumed once they can be."""
-AT_ONCE = 100
 HOLD = 10.0
 """Seconds for which what comes now waits for what was missed."""
-INVALID_PAUSE = (1.0, 5.0)
-"""Discord asks for a random pause before another try."""
 RESERVE = 10
 """Identifications of the day that are left to whoever repairs something."""
-DRAIN = 3.0
 RETRY = 5.0
+MOST_SHARDS = 200
+"""Of one process; Discord asks for one per thousand servers."""
 
 
 class DiscordStream:
+    """See connectors.discord.shard.Bot."""
+
     def __init__(self, channel: DiscordChannel, account: Account, line: Line, clock: Clock) -> None:
         self._channel = channel
         self._account = account
@@ -48,127 +49,145 @@ class DiscordStream:
         self._line = line
         self._clock = clock
         self._rest = Rest(account)
-        self._inbox: asyncio.Queue[Frame | None] = asyncio.Queue()
         self._responding: set[asyncio.Task[None]] = set()
-        try:
-            self._session = Session.model_validate(line.session)
-        except ValidationError:
-            self._session = Session()
+        self._memory = Memory.read(line.session)
+        self._at_once = 1
+        """Shards that may identify together."""
+        self._asked = False
+        self._up: dict[int, bool] = {}
+        """The shards that hear, and whether in a new session."""
+        self._all_up = asyncio.Event()
+        self._appending = asyncio.Lock()
 
     async def run(self) -> None:
         """See schemas.ports.Streaming."""
         try:
-            await self._connection()
+            await self._connections()
+        except SetupError:
+            self._remember(self._memory.anew())
+            if self._asked and not self._all_up.is_set():
+                raise
+            # It was well once: Discord may want another number of shards by now.
+            raise SendDelayed("the number of shards is asked for anew", retry_after_ms=1000) from None
         finally:
             for task in self._responding:
                 task.cancel()
             await self._rest.close()
 
-    async def _connection(self) -> None:
-        gateway = await self._greeted()
-        tasks = [asyncio.create_task(each) for each in (self._read(gateway), self._work(), gateway.beat())]
-        reader, worker, _ = tasks
+    # ── connections ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _connections(self) -> None:
+        if not self._memory.is_whole:
+            await self._afford()
+        shards = [Shard(number, session, self) for number, session in enumerate(self._memory.sessions)]
+        running: set[asyncio.Task[None]] = set()
+        opening = asyncio.create_task(self._open(shards, running))
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            if reader.done() and not worker.done():
-                # What was told is told again after a resumption, but not after an invalid session.
-                self._inbox.put_nowait(None)
-                await asyncio.wait({worker}, timeout=DRAIN)
+            while True:
+                done, _ = await asyncio.wait({opening, *running}, return_when=asyncio.FIRST_COMPLETED)
+                if done != {opening}:
+                    break
+                opening.result()
+                await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            tasks = [opening, *running]
+            ended = [task for task in tasks if task.done()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await gateway.close()
-        for task in tasks:
-            if not task.cancelled():
-                task.result()
-        if gateway.is_forgotten:
-            self._forget()
-        if (error := gateway.explain()) is not None:
-            raise error
+        for task in ended:
+            task.result()
 
-    async def _greeted(self) -> Gateway:
-        """Connected, with the old session or a new one. Raises what ``run`` does."""
-        session, token = self._session, self._settings.token.get_secret_value()
-        if not session.id:
-            await self._afford()
+    async def _open(self, shards: Sequence[Shard], running: set[asyncio.Task[None]]) -> None:
+        """Resume those that have a session; then the others identify, as many together as Discord lets."""
+        for shard in shards:
+            if shard.session.id:
+                running.add(asyncio.create_task(shard.run(await self._resumed(shard))))
+        new = [shard for shard in shards if not shard.session.id]
+        for start in range(0, len(shards), self._at_once):
+            # Discord tells them apart by the number modulo so many.
+            together = [shard for shard in new if start <= shard.number < start + self._at_once]
+            if together:
+                await asyncio.sleep(self._memory.budget.until(self._clock()).total_seconds())
+                await self._spend(len(together))
+            for shard in together:
+                running.add(asyncio.create_task(shard.run(await self._identified(shard, len(shards)))))
+
+    async def _resumed(self, shard: Shard) -> Gateway:
+        session = shard.session
+        return await self._greeted(shard, lambda gateway: gateway.resume(self._token, session.id, session.seq))
+
+    async def _identified(self, shard: Shard, count: int) -> Gateway:
+        return await self._greeted(shard, lambda gateway: gateway.identify(self._token, (shard.number, count)))
+
+    async def _greeted(self, shard: Shard, say: Callable[[Gateway], Awaitable[None]]) -> Gateway:
+        """Connected, and so introduced. Raises what ``run`` does."""
         # A proxy that stands in for the gateway does so for every connection.
-        own = self._settings.gateway_url
-        url = session.url if session.url and own == GATEWAY else own
-        gateway = await Gateway.opened(self._rest.session, url, lambda: self._session.seq)
+        own, told = self._settings.gateway_url, shard.session.url
+        url = told if told and own == GATEWAY else own
+        gateway = await Gateway.opened(self._rest.session, url, lambda: shard.session.seq)
         try:
-            if session.id:
-                await gateway.resume(token, session.id, session.seq)
-            else:
-                await self._spend()
-                await gateway.identify(token)
+            await say(gateway)
         except BaseException:
             await gateway.close()
             raise
         return gateway
 
+    @property
+    def _token(self) -> str:
+        return self._settings.token.get_secret_value()
+
     async def _afford(self) -> None:
-        """Raises SendDelayed while the bot may not identify, CredentialsRevoked before an identification is wasted."""
-        wait = self._session.budget.wait(self._clock())
+        """Find out how many shards there are to be, and whether they may identify. Raises SendDelayed while the bot may
+        not, CredentialsRevoked before an identification is wasted."""
+        self._wait_for_budget()
+        about = await self._rest.read("/gateway/bot", dict)
+        self._asked = True
+        limit = about.get("session_start_limit")
+        told: Mapping[str, object] = limit if isinstance(limit, Mapping) else {}
+        self._at_once = max(1, _number(told.get("max_concurrency")))
+        if not self._memory.sessions:
+            count = min(MOST_SHARDS, max(1, _number(about.get("shards"))))
+            self._memory = self._memory.model_copy(update={"sessions": [Session()] * count})
+        left, reset = told.get("remaining"), told.get("reset_after")
+        if isinstance(left, int) and left < RESERVE + self._memory.missing and isinstance(reset, int):
+            log.error("identify_exhausted", **where(self._account), seconds=reset // 1000)
+            raise SendDelayed("the day's sessions are used up", retry_after_ms=reset)
+        self._wait_for_budget()
+
+    def _wait_for_budget(self) -> None:
+        wait = self._memory.budget.wait(self._clock(), max(1, self._memory.missing))
         if wait > timedelta(0):
             log.warning("identify_delayed", **where(self._account), seconds=wait.total_seconds())
             raise SendDelayed("too many sessions were begun", retry_after_ms=int(wait.total_seconds() * 1000) + 1)
-        about = await self._rest.read("/gateway/bot", dict)
-        limit = about.get("session_start_limit")
-        left, reset = (limit.get("remaining"), limit.get("reset_after")) if isinstance(limit, Mapping) else (None, None)
-        if isinstance(left, int) and left <= RESERVE and isinstance(reset, int):
-            log.error("identify_exhausted", **where(self._account), seconds=reset // 1000)
-            raise SendDelayed("the day's sessions are used up", retry_after_ms=reset)
 
-    async def _spend(self) -> None:
+    async def _spend(self, many: int) -> None:
         """On record before it is done. Raises Unavailable, Fenced."""
-        self._keep(Session(budget=self._session.budget.spent(self._clock())))
+        spent = self._memory.budget.spent(self._clock(), many)
+        self._remember(self._memory.model_copy(update={"budget": spent}))
         await self._line.save()
 
-    async def _read(self, gateway: Gateway) -> None:
-        while (frame := await gateway.next()) is not None:
-            if frame.op == DISPATCH:
-                if self._inbox.qsize() >= INBOX:
-                    raise SendDelayed("more happens than can be appended")
-                self._inbox.put_nowait(frame)
-            elif frame.op == RECONNECT:
-                return
-            elif frame.op == INVALID:
-                if frame.d is not True:
-                    self._forget()
-                raise SendDelayed("the session is invalid", retry_after_ms=int(random.uniform(*INVALID_PAUSE) * 1000))
+    # ── what the shards share ────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _work(self) -> None:
-        while (first := await self._inbox.get()) is not None:
-            frames = [first]
-            while len(frames) < AT_ONCE and not self._inbox.empty():
-                if (following := self._inbox.get_nowait()) is None:
-                    self._inbox.put_nowait(None)
-                    break
-                frames.append(following)
-            await self._take(frames)
+    async def up(self, shard: int, *, fresh: bool) -> None:
+        self._up[shard] = fresh
+        if len(self._up) == len(self._memory.sessions) and not self._all_up.is_set():
+            await self._line.live(missed=any(self._up.values()), hold=HOLD)
+            self._all_up.set()
+        await self._all_up.wait()
 
-    async def _take(self, frames: list[Frame]) -> None:
-        """Append, and only then count them as heard."""
-        await self._begin(frames)
+    async def take(self, frames: Sequence[Frame]) -> None:
         told = [(each, self._events(each)) for each in frames]
-        await self._append([event for _, events in told for event in events])
+        async with self._appending:
+            await self._append([event for _, events in told for event in events])
         for frame, events in told:
             if frame.t == "INTERACTION_CREATE":
                 task = asyncio.create_task(respond(self._rest, frame.d, self._account, understood=bool(events)))
                 self._responding.add(task)
                 task.add_done_callback(self._responding.discard)
-        if (numbers := [each.s for each in frames if each.s is not None]) and self._session.id:
-            self._keep(self._session.model_copy(update={"seq": numbers[-1]}))
 
-    async def _begin(self, frames: list[Frame]) -> None:
-        for frame in frames:
-            if frame.t == "READY" and isinstance(frame.d, Mapping):
-                id_, url = (str(frame.d.get(name) or "") for name in ("session_id", "resume_gateway_url"))
-                self._keep(Session(id=id_, seq=frame.s or 0, url=url, budget=self._session.budget))
-                await self._line.live(missed=True, hold=HOLD)
-            elif frame.t == "RESUMED":
-                await self._line.live(missed=False, hold=HOLD)
+    def keep(self, shard: int, session: Session) -> None:
+        self._remember(self._memory.having(shard, session))
 
     async def _append(self, events: list[Event]) -> None:
         """Until it succeeds: nothing tells the gateway to repeat one event, and a later one must not overtake it."""
@@ -185,10 +204,10 @@ class DiscordStream:
         log.info("frame_unreadable", **where(self._account), kind=str(frame.t)[:64])
         return []
 
-    def _keep(self, session: Session) -> None:
-        self._session = session
-        kept: dict[str, Any] = session.model_dump(mode="json")
-        self._line.remember(kept)
+    def _remember(self, memory: Memory) -> None:
+        self._memory = memory
+        self._line.remember(memory.model_dump(mode="json"))
 
-    def _forget(self) -> None:
-        self._keep(self._session.ended())
+
+def _number(told: object) -> int:
+    return told if isinstance(told, int) and not isinstance(told, bool) else 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import Field
+
 from connectors.graph.parts import Id, KnownId, Listed, Part, Stamp, Words
 from connectors.markup import printable
 
@@ -90,4 +92,4 @@ class Seen(Part):
 class Edited(Part):
     mid: KnownId
     text: Words = ""
-    num_edit: int = 0
+    num_edit: int = Field(default=0, ge=0, lt=2**31)

@@ -100,7 +100,8 @@ class Updates:
         edited = read(Edited, found, account)
         if edited is None or update.sender.id == account.settings.ig_id:
             return None
-        payload = {"text": edited.text, "edited_at": moment(update.timestamp, self._now)}
+        at = moment(update.timestamp, self._now)
+        payload = {"text": edited.text, "edited_at": at, "revision": edited.num_edit}
         return _event(update.sender.id, topics.MESSAGE_EDITED, edited.mid, payload, str(edited.num_edit))
 
     def _reaction(self, update: Update, found: Any, account: Account) -> Event | None:

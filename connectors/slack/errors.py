@@ -5,11 +5,11 @@ https://docs.slack.dev/reference/methods/chat.postMessage#errors
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from connectors.waits import asked_to_wait
 from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
 from schemas.ports import Reply
 
@@ -80,12 +80,5 @@ def _refusal(reply: Reply, code: str) -> DeliveryError:
 
 
 def _delayed(message: str, reply: Reply, code: str) -> SendDelayed:
-    return SendDelayed(message, retry_after_ms=_retry_after(reply.headers), of_account=code in LIMITED_ACCOUNT)
-
-
-def _retry_after(headers: Mapping[str, str]) -> int | None:
-    try:
-        seconds = float(headers.get("retry-after", ""))
-    except ValueError:
-        return None
-    return math.ceil(seconds * 1000) if 0 < seconds < 10**7 else None
+    wait = asked_to_wait(reply.headers.get("retry-after"))
+    return SendDelayed(message, retry_after_ms=wait, of_account=code in LIMITED_ACCOUNT)

@@ -14,7 +14,7 @@ from connectors.markup import blank, slack_text
 from connectors.slack.bodies import Json
 from connectors.slack.emoji import emoji
 from connectors.slack.files import sent_along
-from connectors.slack.places import Id, Spot, Stamp, Vendor, moment, spot
+from connectors.slack.places import Id, Spot, Stamp, Vendor, edition, microseconds, moment, spot
 from connectors.slack.texts import written
 from schemas import topics
 from schemas.ports import Account, Event
@@ -188,6 +188,8 @@ def _said(message: Message, ours: Ours) -> Iterator[Event]:
     payload: Json = {"text": text, "files": files, "sent_at": moment(message.ts)}
     if missing or (blank(text) and not files):
         payload["unsupported"] = missing or "message"
+    if revision := edition(message.edited):
+        payload["revision"] = revision
     if at.thread and at.thread != message.ts:
         payload["answers"] = at.thread
     yield Event(topics.MESSAGE_RECEIVED, at.place, at.external_id(message.ts), payload, at.addresses)
@@ -204,6 +206,7 @@ def _changed(change: Change, ours: Ours) -> Iterator[Event]:
     elif now.edited and ours.is_theirs(now) and (before is None or before.written != now.written):
         at = ours.spot(now, change.channel, change.channel_type)
         payload = {"text": ours.text(now), "edited_at": moment(change.event_ts)}
+        payload["revision"] = edition(now.edited) or microseconds(change.event_ts)
         revision = str(now.edited.get("ts") or change.event_ts)[:40]
         yield Event(topics.MESSAGE_EDITED, at.place, at.external_id(now.ts), payload, at.addresses, revision)
 

@@ -8,10 +8,10 @@ both lead to one conversation.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,7 +20,8 @@ from schemas.messages import Address
 
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 """Of a workspace, a channel, a person, a file."""
-Stamp = Annotated[str, Field(pattern=r"^[0-9]{1,11}\.[0-9]{1,9}$")]
+_STAMP = re.compile(r"[0-9]{1,11}\.[0-9]{1,9}", re.ASCII)
+Stamp = Annotated[str, Field(pattern=rf"^{_STAMP.pattern}$")]
 """Seconds since 1970. A message's is its id in its channel."""
 _PLACE = re.compile(r"[\w-]+:([\w-]+)(?::([0-9.]+))?", re.ASCII)
 _IN_THREAD = re.compile(r"([0-9]+\.[0-9]+)/[0-9]+\.[0-9]+", re.ASCII)
@@ -89,3 +90,15 @@ def is_person(channel: str) -> bool:
 def moment(stamp: str) -> datetime:
     seconds, _, fraction = stamp.partition(".")
     return datetime.fromtimestamp(int(seconds), UTC).replace(microsecond=int(fraction.ljust(6, "0")[:6]))
+
+
+def microseconds(stamp: str) -> int:
+    """A stamp as a number that grows with time."""
+    seconds, _, fraction = stamp.partition(".")
+    return int(seconds) * 1_000_000 + int(fraction.ljust(6, "0")[:6])
+
+
+def edition(edited: Mapping[str, Any] | None) -> int:
+    """When a message got the words that it has; 0 where nobody changed them, or Slack does not say."""
+    stamp = str((edited or {}).get("ts"))
+    return microseconds(stamp) if _STAMP.fullmatch(stamp) else 0

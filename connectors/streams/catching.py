@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -14,6 +15,7 @@ from connectors.streams.times import Times
 from schemas.conversation import HANDLED_HORIZON_DAYS
 from schemas.errors import DeliveryError, Fenced, RefusedForNow
 from schemas.ports import Account, Clock, Event, Metrics
+from schemas.topics import MESSAGE_RECEIVED
 
 log = structlog.get_logger("parley.streams")
 
@@ -89,7 +91,7 @@ class CatchingUp:
         found = 0
         async for events in self._history(since):
             self._holding.check()
-            await take(events)
+            await take([_backfilled(event) for event in events])
             found += len(events)
             self._metrics.count("parley_backfilled_total", len(events), channel=self._account.channel)
         return found
@@ -97,3 +99,9 @@ class CatchingUp:
     def _say(self, event: str, **more: object) -> None:
         about = {"tenant": self._account.tenant, "channel": self._account.channel, "account": self._account.name}
         log.info(event, **about, **more)
+
+
+def _backfilled(event: Event) -> Event:
+    if event.type != MESSAGE_RECEIVED:
+        return event
+    return replace(event, payload={**event.payload, "backfilled": True})

@@ -20,8 +20,9 @@ from schemas.ports import Account, Backfilling, Channel, Clock, Metrics, State, 
 
 log = structlog.get_logger("parley.streams")
 
-AWAY = timedelta(seconds=1.5)
-"""After a silence of more than this somebody may have called in vain."""
+AWAY = timedelta(seconds=1.0)
+"""After a silence of more than this somebody may have called in vain: another process looks sooner for what one leaves,
+and no process is started again so soon."""
 SETTLED = 10.0
 """Seconds after which a connection that ends was a good one."""
 

@@ -23,6 +23,7 @@ from schemas.errors import Conflict, IdReused, InvalidRequest, NotFound, StaleEp
 from schemas.messages import Attachment, Author, InboundMessage, Printable, Text
 from schemas.ports import Owned
 from schemas.protection.cards import masked
+from schemas.transcript import in_place
 
 SOURCE = "parley/admin"
 BY = "admin"
@@ -78,7 +79,8 @@ class ConversationDesk:
         return reply({"items": items, "next": page.next})
 
     async def get(self, request: web.Request) -> web.Response:
-        """The newest 200 lines; with ``?after=SEQ`` the 200 that follow it. Also lines the contact was not sent."""
+        """The newest 200 lines; with ``?after=SEQ`` the 200 that follow it. Also lines the contact was not sent. What
+        came late stands where it was written, with the number that it got when it came."""
         found = await self._found(request)
         after = request.query.get("after")
         if after is None:
@@ -88,7 +90,7 @@ class ConversationDesk:
         else:
             raise InvalidRequest("after: must be a whole number")
         contact = (await contacts_of(self._state.contacts, [found])).get(found.origin.contact_id)
-        named = signed(lines, found, contact)
+        named = signed(in_place(lines), found, contact)
         transcript = [chat_message(line, found.origin.tenant, self._attachments) for line in named]
         turns = [turn.model_dump(mode="json") for turn in await self._state.turns.listing(found.id)]
         return reply(summary(found, contact) | {"transcript": transcript, "turns": turns})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -176,7 +177,9 @@ class RemoteKnowledge:
         self._api = api
         self._step = step
 
-    async def search(self, tenant: str, query: str, *, k: int = 8, wait: float = 0.25, channel: str = "") -> Found:
+    async def search(
+        self, tenant: str, query: str, *, k: int = 8, wait: float = 0.25, channel: str = "", since: float = math.inf
+    ) -> Found:
         from schemas.ports import Found, Passage
 
         self._step("")

@@ -41,6 +41,7 @@ class Tail:
         "_named_since",
         "_numbers",
         "_receipts",
+        "_revisions",
         "_sent_as",
         "_states",
         "_texts",
@@ -58,6 +59,7 @@ class Tail:
         self._first_seen: dict[str, int] = {}  # messages without a number yet → their place in time
         self._states: dict[str, MessageState] = {}
         self._texts: dict[str, str] = {}
+        self._revisions: dict[str, int] = {}
         self._files: dict[str, list[Attachment]] = {}
         self._by_external_id: dict[str, str] = {}
         self._receipts: dict[str, MessageState] = {}  # by the vendor's id
@@ -90,9 +92,13 @@ class Tail:
                 self._see_change(payload)
 
     def _see_change(self, change: MessageEdited | MessageDeleted) -> None:
-        self._texts[change.message_id] = change.text if isinstance(change, MessageEdited) else ""
+        id_ = change.message_id
         if isinstance(change, MessageDeleted):
-            self._raise(change.message_id, "deleted")
+            self._texts[id_] = ""
+            self._raise(id_, "deleted")
+        elif self._states.get(id_) != "deleted" and not 0 < change.revision < self._revisions.get(id_, 0):
+            self._texts[id_] = change.text
+            self._revisions[id_] = change.revision or self._revisions.get(id_, 0)
 
     def _see_files(self, stored: FilesStored) -> None:
         """The first word on a message's files stays; what a voice note says gives way to what was changed since."""
@@ -188,8 +194,9 @@ class Tail:
         if message.author.kind != "contact":
             state = _highest(state, (receipt for receipt, up_to in self._up_to.items() if seq <= up_to))
         files = [] if state == "deleted" else self._files.get(id_, message.attachments)
-        text = self._texts.get(id_, message.text)
-        return message.model_copy(update={"seq": seq, "state": state, "text": text, "attachments": files})
+        said = {"text": self._texts.get(id_, message.text), "attachments": files}
+        revision = max(message.revision, self._revisions.get(id_, 0))
+        return message.model_copy(update={"seq": seq, "state": state, "revision": revision, **said})
 
     def _raise(self, id_: str, state: MessageState) -> None:
         known = self._states.get(id_)

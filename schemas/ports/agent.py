@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -36,8 +37,11 @@ class Found:
 
 
 class Knowledge(Protocol):
-    async def search(self, tenant: str, query: str, *, k: int = 8, wait: float = 0.25, channel: str = "") -> Found:
-        """Waits up to ``wait`` seconds for the newest write of the tenant to be searchable. Searches for different
+    async def search(
+        self, tenant: str, query: str, *, k: int = 8, wait: float = 0.25, channel: str = "", since: float = math.inf
+    ) -> Found:
+        """Waits up to ``wait`` seconds for the newest write of the tenant to be searchable: of those before now, or
+        before the moment ``since`` (``time.monotonic``) at which the contact's words were read. Searches for different
         tenants, and for different channels of one, take turns."""
 
     async def documents(self, tenant: str) -> list[Document]: ...

@@ -166,8 +166,9 @@ class Transcript(Protocol):
         """Receipt states only rise (accepted < sent < delivered < read); ``failed``, ``dropped`` and ``deleted``
         are final. Unknown ids are ignored."""
 
-    async def edit(self, conversation: str, message_id: str, text: str) -> bool:
-        """Replace (or with "" erase) the text. False when the message is unknown."""
+    async def edit(self, conversation: str, message_id: str, text: str, *, revision: int = 0) -> bool:
+        """Replace (or with "" erase) the text. False when the message is unknown, or has a higher revision already; 0
+        is none, and changes it whatever it has."""
 
     async def attach(
         self, conversation: str, message_id: str, attachments: Sequence[Attachment]

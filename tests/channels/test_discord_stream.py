@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from connectors.discord import gateway, responses, sessions, stream
+from connectors.discord import gateway, responses, sessions, shard, stream
 from connectors.discord.rest import Rest
 from tests.channels.streaming import TIMES, Hall, hall_of, until
 from tests.platforms.discord import Discord
@@ -34,7 +34,7 @@ async def server() -> AsyncIterator[Discord]:
 @pytest.fixture
 async def hall(server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hall]:
     """Pauses that Discord asks for are short here."""
-    monkeypatch.setattr(stream, "INVALID_PAUSE", (0.01, 0.02))
+    monkeypatch.setattr(shard, "INVALID_PAUSE", (0.01, 0.02))
     monkeypatch.setattr(sessions, "APART", timedelta(0))
     async with hall_of(server, tmp_path) as hall:
         yield hall

@@ -14,7 +14,8 @@ from typing import Any
 import orjson
 import pytest
 
-from connectors import live, live_replies, sending
+from connectors import live, sending
+from connectors.live_replies import opening, reply
 from connectors.outbound import Outbound
 from connectors.registry import open_channel, settings_of
 from connectors.tools import Tools
@@ -193,9 +194,9 @@ class World:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_replies, "HELD", 0.05)
-    monkeypatch.setattr(live_replies, "GRACE", 0.1)
-    monkeypatch.setattr(live_replies, "LOOK", 0.1)
+    monkeypatch.setattr(reply, "HELD", 0.05)
+    monkeypatch.setattr(reply, "GRACE", 0.1)
+    monkeypatch.setattr(reply, "LOOK", 0.1)
     monkeypatch.setattr(sending, "_pause", lambda *_: 0.01)
 
 
@@ -419,6 +420,17 @@ async def test_a_beginning_in_doubt_is_looked_for_and_never_left_half(world: Wor
     assert world.seen == ["Less water."]
 
 
+async def test_a_beginning_in_doubt_is_decided_soon(world: World, lane: Lane) -> None:
+    """Nobody waits for a start that takes longer than its reply, so the doubt ends the sooner."""
+    world.slack.faults.next(Fault("drop", "chat.startStream"))
+    began = world.clock()
+    await world.delta(0, FIRST)
+    with pytest.raises(Parked):
+        await lane.end()
+    deadline = await world.state.deliveries.doubtful_until(world.conversation, ids.stream_part_id(REPLY))
+    assert deadline == began + timedelta(seconds=opening.ONE_START)
+
+
 # ── killed ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -436,7 +448,7 @@ async def test_killed_at_the_beginning_one_whole_message_or_none_is_left(
             raise Killed
 
     with monkeypatch.context() as killing:
-        for module in ("openings", "sending", "deliveries"):
+        for module in ("live_replies.opening", "sending", "deliveries"):
             killing.setattr(f"connectors.{module}.reach", reach)
         begun = world.begun()
         outbound, batch = world.outbound(), Waiting(world.conversation, [begun])

@@ -65,3 +65,28 @@ async def test_what_was_said_while_nobody_answered_is_taken_once_with_what_was_h
     assert len({message.contact_id for _, message in appended}) == 1
     (file,) = appended[-1][1].files
     assert file.type == "image/png"
+
+
+async def test_what_somebody_answered_by_hand_comes_with_the_question_and_nothing_else_that_was_sent(
+    hall: Hall, receiver: Receiver
+) -> None:
+    """Nor what was sent to somebody who had not asked, before the question, or in vain."""
+    vendor = hall.vendor
+    assert isinstance(vendor, Twilio)
+    async with hall.process():
+        await hall.kept()
+    vendor.answered_by_hand("anna", "your parcel is on its way")
+    vendor.answered_by_hand("bob", "your parcel too")
+    await vendor.say("anna", "where is it?")
+    failed = vendor.answered_by_hand("anna", "never seen")
+    vendor.records[failed].reach("failed", 63016)
+    vendor.pace.forward(1)
+    vendor.answered_by_hand("anna", "next door")
+    await vendor.settled()
+    async with hall.process():
+        await hall.until("where is it?", "next door")
+    told = {message.text: message for _, message in await hall.appended()}
+    asked, answer = told["where is it?"], told["next door"]
+    assert (asked.author.kind, asked.backfilled, asked.shown) == ("contact", True, False)
+    assert (answer.author.kind, answer.shown, answer.contact_id) == ("person", True, asked.contact_id)
+    assert [message.text for _, message in await hall.appended()][-1] == "next door"

@@ -13,6 +13,7 @@ from typing import Any
 from schemas import topics
 from schemas.facts import Feedback
 from tests.platforms.vendor import Fault, File
+from tests.scenarios.changes import deletion, edit, edits_overtaken
 from tests.scenarios.talk import FACTS, HEAT, RETURN, WATER, Talk
 
 Scenario = Callable[[Talk], Awaitable[None]]
@@ -38,28 +39,6 @@ async def burst(talk: Talk) -> None:
         await talk.say(f"{(HEAT, RETURN, WATER)[number % 3]} ({number})")
     found = await talk.whole()
     assert len(found["turns"]) < 5, found["turns"]
-
-
-async def edit(talk: Talk) -> None:
-    """An edit of a message that waits replaces it."""
-    message = await talk.say(HEAT)
-    await talk.vendor.edit(talk.person, message, RETURN)
-    await talk.accepted()
-    await talk.sees(FACTS[RETURN])
-    await talk.ask(WATER)
-    await talk.sees(FACTS[RETURN], FACTS[WATER])
-    await talk.whole([RETURN, WATER])
-
-
-async def deletion(talk: Talk) -> None:
-    """A message that is taken back while it waits is not answered, and its words are gone."""
-    message = await talk.say(HEAT)
-    await talk.vendor.delete(talk.person, message)
-    await talk.accepted()
-    await talk.ask(WATER)
-    await talk.sees(FACTS[WATER])
-    found = await talk.record(lambda one: len(one["transcript"]) >= 2, "the record")
-    assert HEAT not in [line["text"] for line in found["transcript"]]
 
 
 async def reaction(talk: Talk) -> None:
@@ -282,8 +261,21 @@ def _links(found: dict[str, Any]) -> list[str]:
 TODAY: dict[str, Scenario] = {
     play.__name__: play
     for play in (
-        *(question, burst, edit, deletion, reaction, attachment_out, choice, duplicates, batch, echo, bot),
-        *(limit, failure_after, cut_after, cut_before, revoked, attachment_in, opting_out),
+        *(
+            question,
+            burst,
+            edit,
+            edits_overtaken,
+            deletion,
+            reaction,
+            attachment_out,
+            choice,
+            duplicates,
+            batch,
+            echo,
+            bot,
+        ),
+        *(echo, bot, limit, failure_after, cut_after, cut_before, revoked, attachment_in, opting_out),
     )
 }
 A_WEEK_LATER: dict[str, Scenario] = {play.__name__: play for play in (redelivery, window_closed, feedback)}

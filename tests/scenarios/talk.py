@@ -67,6 +67,12 @@ class Talk:
         """Everything that the vendor has told so far has been taken in."""
         await self.vendor.settled(deadline=PATIENCE)
 
+    async def next_second(self) -> None:
+        """Of the vendor, who may date by it and have no other word for an order."""
+        now = int(self.stage.clock.now())
+        while int(self.stage.clock.now()) == now:  # noqa: ASYNC110  # time tells nobody
+            await asyncio.sleep(0.02)
+
     async def record(self, true: Callable[[dict[str, Any]], Any], what: str) -> dict[str, Any]:
         """The conversation as the admin API tells it, once this is true of it."""
         loop = asyncio.get_running_loop()

@@ -150,7 +150,8 @@ class Updates:
         edit = Edit.model_validate(content)
         kind = str(edit.message.get("type", ""))
         payload = said(kind, edit.message.get(kind), self._called) or {}
-        payload = {"text": payload.get("text", ""), "edited_at": moment(sent.timestamp, self._now)}
+        at = moment(sent.timestamp, self._now)
+        payload = {"text": payload.get("text", ""), "edited_at": at, "revision": int(at.timestamp())}
         return who.event(topics.MESSAGE_EDITED, edit.original_message_id, payload, sent.id)
 
     def _revoke(self, sent: Sent, content: Any, who: Party) -> Event:

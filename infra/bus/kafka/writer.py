@@ -107,8 +107,9 @@ class Writer:
 
     def _admit(self, one: Append, rows: Sequence[Row]) -> None:
         profile = self._profile
-        size = sum([row.size for row in rows])
-        if any(row.size > LARGEST_RECORD for row in rows):
+        sizes = [row.size for row in rows]
+        size = sum(sizes)
+        if max(sizes) > LARGEST_RECORD:
             raise TooLarge(f"a record may have {LARGEST_RECORD:,} bytes, headers included")
         if any(spool.overdue for spool in one.spools):
             raise BusUnavailable("Kafka does not confirm earlier records", retry_after_ms=1000)

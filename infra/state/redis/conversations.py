@@ -94,8 +94,9 @@ class RedisConversations:
         if verdict != b"committed":
             return Committed("stale")
         fields, known, pending, numbers, promised = left
-        mine = outbox if pending is None else wire.unpack_outbox(pending)
-        return Committed("committed", wire.packed_snapshot(conversation, fields, known, mine, numbers, promised))
+        # Without a list it is surely this commit that was made, and not one of the same name before.
+        mine, said = (outbox, facts) if pending is None else (wire.unpack_outbox(pending), None)
+        return Committed("committed", wire.packed_snapshot(conversation, fields, said, known, mine, numbers, promised))
 
     async def pending(self, conversation: str) -> list[Envelope]:
         (entries,) = await self._shards.at(conversation, "pending", ("x:",))

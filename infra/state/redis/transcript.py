@@ -34,8 +34,8 @@ class RedisTranscript:
         if message_ids:
             await self._shards.at(conversation, "transcript_mark", ("t:",), state, _AFTER[state], *message_ids)
 
-    async def edit(self, conversation: str, message_id: str, text: str) -> bool:
-        (found,) = await self._shards.at(conversation, "transcript_edit", ("t:",), message_id, text)
+    async def edit(self, conversation: str, message_id: str, text: str, *, revision: int = 0) -> bool:
+        (found,) = await self._shards.at(conversation, "transcript_edit", ("t:",), message_id, text, revision)
         return bool(found)
 
     async def attach(

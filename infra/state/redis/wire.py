@@ -43,9 +43,10 @@ def _origin(packed: bytes) -> Origin:
     return Origin.model_validate_json(packed)
 
 
-def conversation_of(id_: str, fields: Sequence[bytes | None]) -> Conversation | None:
-    """``fields`` as get.lua answers them; None when there is no conversation, only a transcript perhaps."""
-    origin, owner, epoch, floor, version, head, created, updated, facts = fields
+def conversation_of(id_: str, fields: Sequence[bytes | None], facts: Facts | None = None) -> Conversation | None:
+    """``fields`` as get.lua answers them; None when there is no conversation, only a transcript perhaps. ``facts``:
+    what they say, where that is known."""
+    origin, owner, epoch, floor, version, head, created, updated, said = fields
     if origin is None:
         return None
     return Conversation(
@@ -58,7 +59,7 @@ def conversation_of(id_: str, fields: Sequence[bytes | None]) -> Conversation | 
         head_seq=int(head or 0),
         created_at=rules.moment(int(created or 0)),
         updated_at=rules.moment(int(updated or 0)),
-        facts=Facts.model_validate_json(facts or b"{}"),
+        facts=facts or Facts.model_validate_json(said or b"{}"),
     )
 
 
@@ -77,12 +78,13 @@ def snapshot_of(
 def packed_snapshot(
     id_: str,
     fields: Sequence[bytes | None],
+    facts: Facts | None,
     handled: Sequence[bytes],
     outbox: Iterable[Envelope],
     *numbers: Sequence[bytes],
 ) -> PackedSnapshot | None:
-    """See ``snapshot_of``."""
-    state = conversation_of(id_, fields)
+    """See ``snapshot_of``; ``facts`` as in ``conversation_of``."""
+    state = conversation_of(id_, fields, facts)
     return None if state is None else rules.packed_snapshot(state, _handled(handled), _numbers(numbers), outbox)
 
 
@@ -97,15 +99,20 @@ def _numbers(flats: Iterable[Sequence[bytes]]) -> list[tuple[str, int]]:
 def pack_line(message: TranscriptMessage) -> tuple[str, bytes]:
     """``(fingerprint, line)``; see transcript_add.lua for the layout of a line."""
     text, known = message.text.encode(), rules.fingerprint(message) or "-"
-    rest = message.model_dump_json(exclude={"seq", "state", "text"}).encode()
-    return known, f"{message.state} {known} {len(text)}\n".encode() + text + rest
+    return known, f"{message.state} {known} {len(text)}\n".encode() + text + _rest(message)
+
+
+def _rest(message: TranscriptMessage) -> bytes:
+    """The other fields. A revision stands first, where transcript_edit.lua finds it."""
+    rest = message.model_dump_json(exclude={"seq", "state", "text", "revision"}).encode()
+    return b'{"revision":%d,%b' % (message.revision, rest[1:]) if message.revision else rest
 
 
 def repack_line(line: bytes, message: TranscriptMessage) -> bytes:
     """``message`` as the line that takes the place of ``line``, of which it has text and state. The fingerprint stays
     that of the message as it was first added."""
     head = line.partition(b"\n")[0] + b"\n"
-    return head + message.text.encode() + message.model_dump_json(exclude={"seq", "state", "text"}).encode()
+    return head + message.text.encode() + _rest(message)
 
 
 def unpack_line(line: bytes, seq: int) -> TranscriptMessage:

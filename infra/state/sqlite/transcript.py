@@ -45,9 +45,9 @@ class SqliteTranscript:
     async def mark(self, conversation: str, message_ids: Sequence[str], state: MessageState) -> None:
         await self._store.write(conversation, lambda connection: _mark(connection, conversation, message_ids, state))
 
-    async def edit(self, conversation: str, message_id: str, text: str) -> bool:
+    async def edit(self, conversation: str, message_id: str, text: str, *, revision: int = 0) -> bool:
         return await self._store.write(
-            conversation, lambda connection: _edit(connection, conversation, message_id, text)
+            conversation, lambda connection: _edit(connection, conversation, message_id, text, revision)
         )
 
     async def attach(
@@ -169,11 +169,14 @@ def _mark(connection: sqlite3.Connection, conversation: str, messages: Iterable[
             )
 
 
-def _edit(connection: sqlite3.Connection, conversation: str, message: str, text: str) -> bool:
+def _edit(connection: sqlite3.Connection, conversation: str, message: str, text: str, revision: int) -> bool:
     seq, body, _, fingerprint = _row(connection, conversation, message)
     if body is None:
         return False
-    edited = TranscriptMessage.model_validate_json(body).model_copy(update={"text": text})
+    line = TranscriptMessage.model_validate_json(body)
+    if revision and revision < line.revision:
+        return False
+    edited = line.model_copy(update={"text": text, "revision": revision or line.revision})
     connection.execute(
         "UPDATE state_transcript SET body = ?, fingerprint = ? WHERE conversation = ? AND seq = ?",
         (

@@ -105,14 +105,20 @@ async def test_a_conversation_without_a_snapshot_keeps_its_messages(state: State
     assert (line.id, line.text, line.state, line.seq) == (said, "anybody there?", "received", GAP + 1)
 
 
+def _edit(line: TranscriptMessage, text: str, revision: int, **common: Any) -> MessageEdited:
+    return MessageEdited(message_id=line.id, text=text, edited_at=NOW, revision=revision, **common)
+
+
 async def test_edits_deletions_and_receipts_are_applied_to_what_comes_back(state: State, bus: Bus) -> None:
     life = await lived(state, bus, "visitor", turns=3)
     questions = [line for line in await state.transcript.read(life.conversation) if line.author.kind == "contact"]
     replies = [line for line in await state.transcript.read(life.conversation) if line.author.kind == "agent"]
     common = {"place": "visitor", "contact_id": life.contact}
     payloads = [
-        (topics.MESSAGE_EDITED, MessageEdited(message_id=questions[0].id, text="better", edited_at=NOW, **common)),
+        (topics.MESSAGE_EDITED, _edit(questions[0], "better", 2, **common)),
+        (topics.MESSAGE_EDITED, _edit(questions[0], "good", 1, **common)),
         (topics.MESSAGE_DELETED, MessageDeleted(message_id=questions[1].id, deleted_at=NOW, **common)),
+        (topics.MESSAGE_EDITED, _edit(questions[1], "taken back", 1, **common)),
         (topics.RECEIPT_RECORDED, Receipt(state="read", at=NOW, up_to_seq=replies[0].seq)),
         (topics.RECEIPT_RECORDED, Receipt(state="delivered", at=NOW, external_id=f"vendor-{replies[1].id}")),
         (topics.RECEIPT_RECORDED, Receipt(state="failed", at=NOW, message_id=replies[2].id)),
@@ -121,6 +127,7 @@ async def test_edits_deletions_and_receipts_are_applied_to_what_comes_back(state
     await again(state, bus)
     after = {line.id: line for line in await state.transcript.read(life.conversation)}
     assert [after[line.id].text for line in questions] == ["better", "", "question 2"]
+    assert not await state.transcript.edit(life.conversation, questions[0].id, "good", revision=1)
     assert [after[line.id].state for line in questions] == ["answered", "deleted", "answered"]
     assert [after[line.id].state for line in replies] == ["read", "delivered", "failed"]
 

@@ -100,6 +100,25 @@ async def test_an_erased_message_stays_erased_when_it_comes_again(state: State) 
     assert kept.text == ""
 
 
+async def test_an_edit_that_comes_after_a_later_one_changes_nothing(state: State) -> None:
+    """Also when files were attached meanwhile, and when the line was made by an edit. A repeat changes nothing more."""
+    conversation = new_id()
+    for message in (line(), line(revision=3)):
+        await state.transcript.add(conversation, message)
+        assert await state.transcript.edit(conversation, message.id, "three", revision=3)
+        assert not await state.transcript.edit(conversation, message.id, "two", revision=2)
+        await state.transcript.attach(conversation, message.id, [])
+        assert await state.transcript.edit(conversation, message.id, "three", revision=3)
+        assert await state.transcript.edit(conversation, message.id, "heard")
+        big = 1_800_000_000_000_000
+        assert await state.transcript.edit(conversation, message.id, "late", revision=big + 1)
+        assert not await state.transcript.edit(conversation, message.id, "early", revision=big)
+        kept = await state.transcript.find(conversation, message.id)
+        assert kept is not None
+        assert (kept.text, kept.revision, kept.created_at) == ("late", big + 1, message.created_at)
+        assert kept == (await state.transcript.recent(conversation, limit=1))[0]
+
+
 async def test_editing_an_unknown_message_says_so(state: State) -> None:
     assert not await state.transcript.edit(new_id(), "unknown", "text")
 

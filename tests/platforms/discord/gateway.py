@@ -41,6 +41,8 @@ class Gateway:
         self.resume_seconds = RESUME_SECONDS
         self.granted = intents.PRIVILEGED
         self.max_concurrency = 1
+        self.shards = 1
+        """What is advised; with fewer nobody is let in."""
         self.identify_budget = IDENTIFIES
         self.overlap = 0
         self.base = ""
@@ -49,6 +51,8 @@ class Gateway:
         self.closes: list[int] = []
         """Every code that a connection ended with, oldest first; 1006 where there was none."""
         self._identified: deque[float] = deque()
+        self._last: dict[int, float] = {}
+        """When somebody identified, by the number of the shard modulo ``max_concurrency``."""
         self._held: list[Event] | None = None
         world.emit = self.emit
 
@@ -77,7 +81,8 @@ class Gateway:
             return self._held.append(event)
         self._forget()
         for session in self.sessions.values():
-            session.tell(event, self._world.bot.id)
+            if session.covers(event):
+                session.tell(event, self._world.bot.id)
         return None
 
     def hold(self) -> None:
@@ -174,13 +179,16 @@ class Gateway:
         if data["token"] != self._world.token:
             raise Close(4004, "Authentication failed.")
         self._check_intents(data)
-        if self._too_many():
+        shard = tuple(data.get("shard") or (0, 1))
+        if self._too_many(shard[0] % self.max_concurrency):
             return connection.say(INVALID, False)
-        session = Session(self._world.ids.token(), data["intents"])
+        session = Session(self._world.ids.token(), data["intents"], shard=shard)
         self.sessions[session.id] = session
         self._join(connection, session)
         session.tell(Event("READY", ready_json(self._world, session.id, f"{self.base}/resume")), self._world.bot.id)
-        session.tell(Event("GUILD_CREATE", guild_json(self._world), self._world.guild), self._world.bot.id)
+        home = Event("GUILD_CREATE", guild_json(self._world), self._world.guild)
+        if session.covers(home):
+            session.tell(home, self._world.bot.id)
         return self._ledger.changed()
 
     def _resume(self, connection: Connection, data: Any) -> None:
@@ -234,18 +242,21 @@ class Gateway:
         shard = data.get("shard") or [0, 1]
         if len(shard) != 2 or not 0 <= shard[0] < shard[1]:
             raise Close(4010, "Invalid shard.")
+        if shard[1] < self.shards:
+            raise Close(4011, "Sharding required.")
 
-    def _too_many(self) -> bool:
-        """True: another one within five seconds. When the day's budget is gone, the token is no longer good."""
+    def _too_many(self, key: int) -> bool:
+        """True: another one with this key within five seconds. When the day's budget is gone, the token is no longer
+        good."""
         now = self._world.now()
-        recent = sum(at > now - CONCURRENCY_SECONDS * self.pace for at in self._identified)
-        if recent >= self.max_concurrency:
+        if self._last.get(key, 0.0) > now - CONCURRENCY_SECONDS * self.pace:
             return True
         if self.identifies_left == 0:
             self._world.token = self._world.ids.token(72)
             self._forget_all()
             raise Close(4004, "Authentication failed.")
         self._identified.append(now)
+        self._last[key] = now
         return False
 
     def _forget(self) -> None:

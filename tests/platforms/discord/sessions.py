@@ -26,9 +26,15 @@ class Session:
     intents: int
     seq: int = 0
     heard: int = 0
+    shard: tuple[int, int] = (0, 1)
     connection: Connection | None = None
     left_at: float = 0.0
     log: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=REPLAY))
+
+    def covers(self, event: Event) -> bool:
+        """Its shard's part of the servers; the first one's also what happens in none."""
+        number, count = self.shard
+        return number == (0 if event.guild is None else (int(event.guild) >> 22) % count)
 
     def tell(self, event: Event, bot: str) -> None:
         """Number the event, keep it, and send it if somebody is there; nothing if it was not asked for."""

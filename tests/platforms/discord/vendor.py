@@ -155,4 +155,4 @@ class Discord:
             "reset_after": int(IDENTIFY_SECONDS * 1000),
             "max_concurrency": self.gateway.max_concurrency,
         }
-        return Reply(200, {"url": self.gateway.base, "shards": 1, "session_start_limit": limit})
+        return Reply(200, {"url": self.gateway.base, "shards": self.gateway.shards, "session_start_limit": limit})

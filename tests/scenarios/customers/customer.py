@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar
 
 from tests.platforms.vendor import Shown, Vendor
@@ -59,6 +60,10 @@ class Customers:
         raise NotImplementedError
 
     def restore(self) -> None:
+        raise NotImplementedError
+
+    def backwards(self) -> AbstractAsyncContextManager[None]:
+        """Two things that happen inside are told in the other order."""
         raise NotImplementedError
 
     async def batch(self, said: Sequence[tuple[str, str]], shown: Sequence[tuple[str, Shown]], notes: int) -> None:

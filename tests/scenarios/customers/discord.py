@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from tests.platforms.discord import Discord
 from tests.platforms.pacing import Pace
 from tests.platforms.vendor import Shown
@@ -34,6 +37,12 @@ class DiscordCustomers(Customers):
         home = self.vendor.world.home
         self.vendor.people.bot_says(home, "weather", text)
         return str(home.id)
+
+    @asynccontextmanager
+    async def backwards(self) -> AsyncIterator[None]:
+        self.vendor.gateway.hold()
+        yield
+        self.vendor.gateway.release(backwards=True)
 
     def revoke(self) -> None:
         """Of requests; a socket that is open stays so."""

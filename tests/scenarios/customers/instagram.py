@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 
 from tests.platforms.meta import Graph, Instagram
 from tests.platforms.pacing import Pace
@@ -30,6 +31,10 @@ class InstagramCustomers(Customers):
         message = self.vendor.messages[shown.id]
         for app in (self.vendor.app.id, "", self.vendor.app.id):
             self.vendor.echo(message, app_id=app)
+
+    def backwards(self) -> AbstractAsyncContextManager[None]:
+        held: AbstractAsyncContextManager[None] = self.vendor.graph.webhooks.held(shuffle=1)  # it swaps two
+        return held
 
     def revoke(self) -> None:
         self.vendor.token.revoked = True

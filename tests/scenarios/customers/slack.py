@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import ClassVar
 
 from tests.platforms.pacing import Pace
@@ -38,6 +40,12 @@ class SlackCustomers(Customers):
         self.vendor.people.person("Weather", "bot")
         said = self.vendor.people.say("Weather", text, room)
         return f"{room.id}:{said.ts}"
+
+    @asynccontextmanager
+    async def backwards(self) -> AsyncIterator[None]:
+        self.vendor.courier.hold()
+        yield
+        self.vendor.courier.release(list.reverse)
 
     def revoke(self) -> None:
         self.vendor.revoked = "token_revoked"

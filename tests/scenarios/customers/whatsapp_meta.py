@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 
 from tests.platforms.meta import Graph, WhatsApp
 from tests.platforms.pacing import Pace
@@ -29,6 +30,10 @@ class WhatsAppCustomers(Customers):
     def hear_again(self, shown: Shown) -> None:
         for status in ("read", "delivered", "sent", "delivered", "read"):
             self.vendor.tell(self.vendor.messages[shown.id], status)
+
+    def backwards(self) -> AbstractAsyncContextManager[None]:
+        held: AbstractAsyncContextManager[None] = self.vendor.graph.webhooks.held(shuffle=1)  # it swaps two
+        return held
 
     def revoke(self) -> None:
         self.vendor.token.revoked = True

@@ -14,6 +14,7 @@ class TwilioCustomers(Customers):
     send = "messages.create"
     cannot = {
         "edit": "Twilio does not pass on edits",
+        "edits_overtaken": "Twilio does not pass on edits",
         "deletion": "Twilio does not pass on deletions",
         "reaction": "Twilio does not pass on reactions",
         "feedback": "Twilio does not pass on reactions",

@@ -21,7 +21,7 @@ async def computing(pace: Pace, tenant: str, order: list[str], steps: int = 10) 
 
 async def test_a_late_comer_of_another_tenant_does_not_wait_for_a_flood() -> None:
     """Of sixty computing turns of one tenant most are still to come when the other tenant's only one is done."""
-    pace, order = Pace(places=4), list[str]()
+    pace, order = Pace(places=4, wider=1), list[str]()
     flood = [asyncio.create_task(computing(pace, "loud", order)) for _ in range(60)]
     await asyncio.sleep(0)
     await computing(pace, "quiet", order)
@@ -175,4 +175,33 @@ async def test_a_loop_that_is_idle_only_now_and_then_lets_in_no_more_while_anoth
         await asyncio.sleep(0.006)
     assert inside <= 12, "four, and four more for each time their places were given to others"
     answer.set()
+    await asyncio.gather(*turns)
+
+
+async def test_a_party_that_is_alone_has_more_places_until_another_one_comes() -> None:
+    """Alone, eight of its turns are inside at once where there are two places. Once somebody else has come, the next
+    one goes in when fewer than two are left."""
+    pace, inside, leave = Pace(places=2, wider=4), 0, asyncio.Semaphore(0)
+
+    async def computing_turn() -> None:
+        nonlocal inside
+        async with pace.turn("loud", "web"):
+            inside += 1
+            await leave.acquire()
+            inside -= 1
+
+    turns = [asyncio.create_task(computing_turn()) for _ in range(30)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert inside == 8
+    async with pace.turn("quiet", "web") as had_to_wait:
+        assert not had_to_wait
+        for _ in range(4):
+            leave.release()
+        while inside > 4:  # noqa: ASYNC110  # steps of the loop, not time: an idle loop lets more in
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert inside == 4
+    for _ in turns:
+        leave.release()
     await asyncio.gather(*turns)

@@ -185,9 +185,14 @@ class World:
         )
         return self._wrap(topics.MESSAGE_RECEIVED, message, more.pop("event", message.id), **more)
 
-    def edited(self, name: str, text: str) -> Envelope:
+    def edited(self, name: str, text: str, revision: int = 0) -> Envelope:
         change = MessageEdited(
-            message_id=self.message_id(name), place=PLACE, contact_id="contact-1", text=text, edited_at=self.clock()
+            message_id=self.message_id(name),
+            place=PLACE,
+            contact_id="contact-1",
+            text=text,
+            edited_at=self.clock(),
+            revision=revision,
         )
         return self._wrap(topics.MESSAGE_EDITED, change, derived_id(change.message_id, f"edit {text}"))
 

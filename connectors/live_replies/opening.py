@@ -9,11 +9,13 @@ from datetime import datetime, timedelta
 
 from connectors.accounts import Accounts
 from connectors.policy import policies
-from connectors.sending import ONE_TRY, Piece, Sender
+from connectors.sending import Piece, Sender
 from schemas.crashpoints import reach
 from schemas.errors import CredentialsRevoked, Parked, SendDelayed, SendRefused, SendUnknown
 from schemas.ports import Channel, Clock, Pace, State
 
+ONE_START = 5.0
+"""Seconds: a start that takes longer would be overtaken by the reply, and one in doubt holds it up for so much less."""
 REFUSED_FOR = timedelta(minutes=1)
 """An account to which the vendor refuses it (an old workspace, a right that is missing) does without for so long."""
 
@@ -43,12 +45,12 @@ class Opener:
         if not await self._may(piece, pace):
             return None
         deliveries = self._state.deliveries
-        verdict = await deliveries.begin_send(piece.conversation, piece.message, deadline=ONE_TRY, now=self._clock())
+        verdict = await deliveries.begin_send(piece.conversation, piece.message, deadline=ONE_START, now=self._clock())
         if verdict != "go":
             return None
         reach("connector.after_intent")
         try:
-            shown = await self._sender.attempt(piece)
+            shown = await self._sender.attempt(piece, ONE_START)
         except (SendDelayed, CredentialsRevoked):
             await deliveries.withdraw(piece.conversation, piece.marker)
             return None

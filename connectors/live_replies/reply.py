@@ -1,11 +1,4 @@
-"""A reply that is shown while it is written (design §7), where the vendor can show that.
-
-The worker announces on the outbound topic that a reply begins. The conversation's lane stays with that record until
-something else arrives: it reads the signals of the worker, and shows what they say. What arrives then decides. The
-reply takes the place of what was shown; anything else means that no reply comes of it, and it is taken away. So a
-crash leaves the record on the log, and the next owner of the lane ends what was begun; and nothing else is shown
-meanwhile.
-"""
+"""One reply while it is written, and how it ends."""
 
 from __future__ import annotations
 
@@ -15,15 +8,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Literal
 
 import structlog
-from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from connectors import live
 from connectors.accounts import Accounts
 from connectors.deliveries import Ledger
-from connectors.openings import Opener
+from connectors.live_replies.opening import Opener
+from connectors.live_replies.words import Words
 from connectors.sending import LOOK_AGAIN, REVOKED_WAIT, Piece, Sender
 from schemas import ids
 from schemas.envelope import Envelope
@@ -41,21 +33,6 @@ GRACE = 5.0
 """Seconds that the reply to something old is waited for: it is behind it on the log, if there is one."""
 STATUS_PACE = Pace(0.5, 10)
 STATUS_TRY = 5.0
-
-
-class Delta(BaseModel):
-    type: Literal["delta"]
-    turn_id: str
-    index: int
-    text: str
-
-
-class Abort(BaseModel):
-    type: Literal["abort"]
-    turn_id: str
-
-
-_FRAME: TypeAdapter[Delta | Abort] = TypeAdapter(Delta | Abort)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +74,8 @@ class LiveReply:
         self.begun = begun
         self._piece = piece
         self._means = means
-        self._said = ""
-        self._next = 0
-        """Index of the delta that comes next."""
-        self._length = 0
-        """Characters of ``_said`` that are shown."""
+        self._words = Words(begun.turn_id, means.channel.capabilities.max_text)
         self._shown: str | None = None
-        self._closed = False
-        """Nothing more is shown."""
-        self._void = False
-        """The worker took it back."""
         self._due = 0.0
         self._news = asyncio.Event()
         self._ended = asyncio.Event()
@@ -115,17 +84,17 @@ class LiveReply:
 
     def begin_again(self) -> None:
         """The same reply is written once more, because a worker died. What is shown stays until the whole is there."""
-        self._closed = True
+        self._words.closed = True
 
     async def recall(self) -> None:
         """Take up what an earlier process has begun; the rest of its text is not known. Raises Parked."""
         opening = await self._opening("…")
         if opening is None:
-            self._closed = True
+            self._words.closed = True
             return
         self._piece = replace(self._piece, call=opening)
         self._shown = await self._means.opener.recall(self._piece)
-        self._closed = self._shown is not None
+        self._words.closed = self._shown is not None
 
     async def follow(self, batch: Batch) -> None:
         """Recall, and show what is written, until something else arrives. Raises Parked, and Unavailable when the
@@ -169,24 +138,12 @@ class LiveReply:
                 self._read(payload)
 
     def _read(self, payload: bytes) -> None:
-        try:
-            frame = _FRAME.validate_json(payload)
-        except ValidationError:
-            return  # of another kind
-        if frame.turn_id == self.begun.turn_id and not self._closed:
-            self._take(frame)
-            self._news.set()
-
-    def _take(self, frame: Delta | Abort) -> None:
-        if isinstance(frame, Abort) or frame.index < self._next:
-            self._closed = self._void = True
-        elif frame.index > self._next:
-            self._closed = True  # something is missing, which only the whole will tell
-        else:
-            if not self._said:
-                self._due = time.monotonic() + HELD
-            self._said += frame.text
-            self._next += 1
+        is_first = not self._words.begun
+        if not self._words.read(payload):
+            return
+        if is_first and self._words.begun:
+            self._due = time.monotonic() + HELD
+        self._news.set()
 
     async def _tell(self) -> None:
         """The contact sees that somebody writes; not worth it where the reply is there at once."""
@@ -205,28 +162,22 @@ class LiveReply:
             log.debug("not_shown_as_seen", channel=account.channel, error=type(error).__name__)
 
     async def _wait(self, ends: float) -> None:
-        until = min(self._due if self._pending else time.monotonic() + LOOK, ends)
+        until = min(self._due if self._words.pending else time.monotonic() + LOOK, ends)
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, until - time.monotonic())):
                 await self._news.wait()
         self._news.clear()
 
     async def _go_on(self) -> None:
-        if self._void:
+        if self._words.void:
             return await self.remove()
         if time.monotonic() < self._due:
             return
         if self._shown is not None and not await self._may_speak():
             return await self.remove()
-        if text := self._pending:
+        if text := self._words.pending:
             await (self._open(text) if self._shown is None else self._add(text))
             self._due = time.monotonic() + self._means.streamer.stream_rules.every
-
-    @property
-    def _pending(self) -> str:
-        """No more than the first message of the whole holds."""
-        text = "" if self._closed else self._said[self._length : self._means.channel.capabilities.max_text]
-        return text if text.strip() else ""
 
     async def _may_speak(self) -> bool:
         """Nothing of the agent's begins after a person has claimed."""
@@ -238,8 +189,8 @@ class LiveReply:
         if opening is not None:
             self._piece = replace(self._piece, call=opening)
             self._shown = await self._means.opener.open(self._piece, self._means.streamer.stream_rules.begin)
-        self._closed = self._closed or self._shown is None
-        self._length = len(text)
+        self._words.closed = self._words.closed or self._shown is None
+        self._words.shown(text)
 
     async def _opening(self, text: str) -> Call | None:
         contact = await self._means.state.contacts.get(self._piece.account.tenant, self.begun.contact_id)
@@ -258,9 +209,9 @@ class LiveReply:
         except SendDelayed:
             return
         except (DeliveryError, TimeoutError):
-            self._closed = True  # it ended by itself, or may have got this: the whole will say it all
+            self._words.closed = True  # it ended by itself, or may have got this: the whole will say it all
             return
-        self._length += len(text)
+        self._words.shown(text)
 
     # ── how it ends ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -272,7 +223,7 @@ class LiveReply:
 
     async def remove(self) -> None:
         """Take away what is shown, unless it is the reply by now. Raises Parked when that cannot be done now."""
-        self._closed = True
+        self._words.closed = True
         if self._shown is None or await self._is_reply():
             return
         try:

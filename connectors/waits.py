@@ -1,0 +1,18 @@
+"""How long a vendor asks to wait, which needs no client to be read."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+LONGEST_ASKED = 10**7
+"""Seconds; whoever asks for more has made a mistake."""
+
+
+def asked_to_wait(seconds: Any) -> int | None:
+    """Milliseconds, of what a vendor asks for in seconds; None where that is no number, or no sensible one."""
+    try:
+        asked = float(seconds)
+    except (TypeError, ValueError):
+        return None
+    return math.ceil(asked * 1000) if 0 < asked < LONGEST_ASKED else None

@@ -1,0 +1,106 @@
+"""A bot in many servers, which Discord wants to come with several connections."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from connectors.discord import sessions, shard, stream
+from tests.channels.streaming import Hall, hall_of, until
+from tests.platforms.discord import Discord
+from tests.platforms.vendor import Fault
+
+APART = timedelta(seconds=0.2)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Discord]:
+    """Five seconds are a fifth of one here."""
+    async with Discord(pace=0.9 * APART.total_seconds() / 5).serving() as discord:
+        discord.move("leo", discord.world.home)
+        yield discord
+
+
+@pytest.fixture
+async def hall(server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hall]:
+    monkeypatch.setattr(shard, "INVALID_PAUSE", (0.01, 0.02))
+    monkeypatch.setattr(sessions, "APART", APART)
+    async with hall_of(server, tmp_path) as hall:
+        yield hall
+
+
+def of_server(server: Discord) -> int:
+    """A number of shards with which the server and direct messages belong to different ones."""
+    return next(count for count in range(2, 9) if (int(server.world.guild) >> 22) % count)
+
+
+def asked(server: Discord, operation: str) -> list[object]:
+    return [(each.body or {}).get("shard") for each in server.ledger.requests if each.operation == operation]
+
+
+async def connected(server: Discord, count: int) -> None:
+    await until(lambda: sum(each.connection is not None for each in server.gateway.sessions.values()) == count)
+
+
+@pytest.mark.parametrize("at_once", [1, 4])
+async def test_each_shard_identifies_in_its_turn_and_tells_of_its_part(
+    server: Discord, hall: Hall, at_once: int
+) -> None:
+    """A process that follows resumes them all, and asks for no identification."""
+    server.gateway.shards = count = of_server(server)
+    server.gateway.max_concurrency = at_once
+    async with hall.process():
+        await connected(server, count)
+        await server.say("mia", "in a direct message")
+        await server.say("leo", "in the server")
+        await hall.until("in a direct message", "in the server")
+        await server.settled()
+    await server.say("mia", "meanwhile")
+    await server.say("leo", "there too")
+    async with hall.process():
+        await hall.until("in a direct message", "in the server", "meanwhile", "there too")
+    assert asked(server, "Identify") == [[number, count] for number in range(count)]
+    assert len(asked(server, "Resume")) == count
+    assert set(server.gateway.closes) == {4000}
+
+
+async def test_a_shard_that_is_lost_comes_back_and_nothing_is_lost(server: Discord, hall: Hall) -> None:
+    server.gateway.shards = count = of_server(server)
+    async with hall.process():
+        await connected(server, count)
+        await server.say("mia", "before")
+        await hall.until("before")
+        server.gateway.faults.next(Fault("limit", "Resume"))  # and one of them is to begin anew
+        next(iter(server.gateway.connections)).cut()
+        await server.say("mia", "meanwhile")
+        await server.say("leo", "there too")
+        await hall.until("before", "meanwhile", "there too")
+        await until(lambda: len(asked(server, "Identify")) == count + 1)
+        await connected(server, count)
+
+
+async def test_when_discord_wants_more_shards_the_bot_comes_with_them(server: Discord, hall: Hall) -> None:
+    """What was said meanwhile is read from the histories."""
+    async with hall.process():
+        await connected(server, 1)
+        await server.say("leo", "before")
+        await hall.until("before")
+        await server.settled()
+        server.gateway.shards = count = of_server(server)
+        server.gateway.hang_up(4011)
+        server.gateway.sessions.clear()
+        await server.say("leo", "meanwhile")
+        await connected(server, count)
+        await hall.until("before", "meanwhile")
+
+
+async def test_a_bot_with_more_shards_than_its_budget_waits(server: Discord, hall: Hall) -> None:
+    """Nothing is spent on a part of them."""
+    server.gateway.shards = 3
+    server.gateway.identify_budget = stream.RESERVE + 2
+    async with hall.process():
+        await until(lambda: len(asked(server, "Get Gateway Bot")) >= 1)
+    assert asked(server, "Identify") == []
