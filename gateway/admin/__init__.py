@@ -8,6 +8,7 @@ from gateway.admin.conversations import ConversationDesk
 from gateway.admin.deadletters import DeadLetterDesk
 from gateway.admin.guard import Guard
 from gateway.admin.knowledge import KnowledgeDesk
+from gateway.admin.training import TrainingDesk
 from gateway.parts import Parts
 
 PREFIX = "/v1/admin/{tenant}"
@@ -29,6 +30,7 @@ def add_routes(app: web.Application, parts: Parts) -> None:
         ("GET", "/conversations/{id}", talks.get),
         ("POST", "/conversations/{id}/owner", talks.own),
         ("POST", "/conversations/{id}/messages", talks.say),
+        ("GET", "/training", TrainingDesk(parts).export),
         ("GET", "/deadletters", letters.listing),
         ("GET", "/deadletters/{id}", letters.get),
         ("POST", "/deadletters/{id}/replay", letters.replay),
