@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,26 @@ class Voice:
     file: str = "I have your file, but I cannot look into it. What would you like to know?"
     file_missing: str = "Your file did not reach me. Could you send it again, or write what it is about?"
     unsupported: str = "I cannot read this kind of message. Could you write to me instead?"
+    too_many: str = "You have sent many messages in a short time. Please give me a little while before you write again."
+
+
+class Span(NamedTuple):
+    """So many messages in so many seconds."""
+
+    seconds: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRules:
+    """For how many messages of one contact models are asked."""
+
+    per_minute: int = 30
+    per_hour: int = 300
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        return Span(60, self.per_minute), Span(3600, self.per_hour)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +72,16 @@ class TenantRules:
     answerable_above: float = 0.5
     turns_at_once: int = 2000
     model: str = "local"
+    contact: ContactRules = ContactRules()
+
+    @property
+    def asks_models(self) -> bool:
+        """Whether an answer may cost anything."""
+        return self.model != "local"
+
+    def frugal(self) -> TenantRules:
+        """The same, but that nobody is asked who costs anything."""
+        return replace(self, model="local")
 
 
 @dataclass(frozen=True, slots=True)

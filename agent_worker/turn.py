@@ -9,6 +9,7 @@ import structlog
 
 from agent_worker import figures
 from agent_worker.answering import Answers
+from agent_worker.contact_limits import ContactLimits, wait_draft
 from agent_worker.events import ids_of, origin_of
 from agent_worker.files import Files
 from agent_worker.fold import Fold, Monotonic
@@ -64,6 +65,7 @@ class TurnEngine:
         self._files = files
         self._owners = OwnerRules(state.conversations)
         self._pace = Pace()
+        self._limits = ContactLimits(state.limiter, clock)
         self._hints = Hints(state.signals, settings.hinted, clock)
 
     async def handle(self, batch: Batch) -> None:
@@ -208,7 +210,13 @@ class TurnEngine:
         crashpoints.reach("worker.after_model")
         return True
 
-    async def _write(self, work: Work, fold: Fold) -> Draft:
+    async def _write(self, work: Work, fold: Fold) -> Draft | None:
+        """None when the contact is to hear nothing."""
+        allowed = await self._limits.verdict(work)
+        if allowed in ("wait", "silence"):
+            return wait_draft(work.rules.voice) if allowed == "wait" else None
+        if allowed == "local":
+            work.rules = work.rules.frugal()
         work.stream.typing(work.rules.voice.name)
         if work.conversation.origin.channel in self._settings.announced and not work.intake.person_asked:
             await self._outbox.announce(work.announcement(self._clock()))

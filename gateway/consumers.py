@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent_worker.pace import Pace
-from agent_worker.settings import FoldRules, TenantRules, Voice, WorkerSettings
+from agent_worker.settings import ContactRules, FoldRules, TenantRules, Voice, WorkerSettings
 from agent_worker.worker import Worker
 from connectors.accounts import Accounts
 from connectors.deadletters import DeadLetterDesk
@@ -72,6 +72,7 @@ def _rules(tenant: Tenant) -> TenantRules:
         answerable_above=tenant.knowledge.answerable_above,
         turns_at_once=tenant.limits.turns_at_once,
         model=tenant.model,
+        contact=ContactRules(tenant.limits.contact_per_minute, tenant.limits.contact_per_hour),
     )
 
 
