@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from schemas.ports import Event
 from schemas.protection.cards import OwnNumbers, masked
 
-WRITTEN = ("text", "author", "name", "attachments", "files", "location", "shared_contacts", "referral")
-"""Fields of payloads that hold somebody's words."""
+WRITTEN = frozenset({"text", "name", "attachments", "files", "location", "shared_contacts", "referral"})
+"""Fields of payloads that hold somebody's words. What an author is called, names.py reads."""
 KEPT = frozenset({"id", "kind", "type", "source"})
 _KEPT_OF_FILES = KEPT | {"ref"}
 
@@ -21,9 +21,8 @@ _KEPT_OF_FILES = KEPT | {"ref"}
 def without_cards(event: Event, own: OwnNumbers | None) -> Event:
     """The event itself where it holds none. ``own``: what finds the tenant's own numbers."""
     changed: dict[str, Any] = {}
-    for field in WRITTEN:
-        said = event.payload.get(field)
-        if said:
+    for field, said in event.payload.items():
+        if said and field in WRITTEN:
             kept = masked(said, own) if isinstance(said, str) else _masked(said, own, _kept(field))
             if kept != said:
                 changed[field] = kept
