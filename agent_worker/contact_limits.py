@@ -18,6 +18,8 @@ log = structlog.get_logger("parley.worker")
 Verdict = Literal["model", "local", "wait", "silence"]
 _ANSWERED: tuple[Verdict, ...] = ("model", "local")
 _MILDEST: tuple[Verdict, ...] = (*_ANSWERED, "wait", "silence")
+HELD: frozenset[Verdict] = frozenset({"wait", "silence"})
+"""Nothing is looked up, and no model is asked."""
 REMEMBERED = 10_000
 """Messages whose verdict stands when their turn begins again, for a restart or a retry."""
 
@@ -30,8 +32,15 @@ class ContactLimits:
         self._clock = clock
         self._decided: OrderedDict[str, Verdict] = OrderedDict()
 
-    async def verdict(self, work: Work) -> Verdict:
-        """The mildest for any message of the turn: together they cost one answer. Raises StateUnavailable."""
+    async def apply(self, work: Work) -> Verdict:
+        """What becomes of the turn; where only ``local`` may answer, its rules say so. Raises StateUnavailable."""
+        verdict = await self._verdict(work)
+        if verdict == "local":
+            work.rules = work.rules.frugal()
+        return verdict
+
+    async def _verdict(self, work: Work) -> Verdict:
+        """The mildest for any message of the turn: together they cost one answer."""
         if not work.rules.asks_models or work.intake.person_asked:
             return "model"
         contact = work.conversation.origin.contact_id

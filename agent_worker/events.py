@@ -8,14 +8,17 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel
 
+from schemas.actions import ActionResolved, ApprovalDecided
 from schemas.changes import ContactChanged, MessageDeleted, MessageEdited, ReactionChanged
 from schemas.conversation import HANDLED_HORIZON_DAYS, Origin, OwnerRequested
 from schemas.envelope import Envelope
 from schemas.errors import RecordError, UndecodableRecord, UnknownEventType
 from schemas.messages import InboundMessage, Receipt
 from schemas.ports import Record
+from schemas.thumbs import value_of
 from schemas.topics import EVENT_TYPES
 
+SETTLING = ActionResolved | ApprovalDecided
 HORIZON = timedelta(days=HANDLED_HORIZON_DAYS)
 
 
@@ -31,14 +34,14 @@ class Event:
     """The payload, when it is a message."""
     is_from_contact: bool
     is_urgent: bool
-    """People act: nothing may wait for a quiet time behind it."""
+    """People act, or something is known at last: nothing may wait for a quiet time behind it."""
 
     @classmethod
     def of(cls, record: Record, envelope: Envelope, payload: BaseModel) -> Event:
         # What is asked a dozen times a turn is found out once.
         message = payload if isinstance(payload, InboundMessage) else None
         from_contact = message is not None and message.author.kind == "contact"
-        urgent = isinstance(payload, OwnerRequested) or (message is not None and not from_contact)
+        urgent = isinstance(payload, OwnerRequested | SETTLING) or (message is not None and not from_contact)
         return cls(record, envelope, payload, envelope.id, message, from_contact, urgent)
 
 
@@ -64,7 +67,7 @@ def decode(record: Record) -> Event:
 
 def decode_all(records: Iterable[Record]) -> Decoded:
     """What the worker has to act on. Receipts and reactions are applied by a consumer of their own, and who a contact
-    is by the edge; only the failure of a message concerns us."""
+    is by the edge; only the failure of a message concerns us, and a thumb up, which may be a yes."""
     out = Decoded()
     for record in records:
         try:
@@ -73,7 +76,7 @@ def decode_all(records: Iterable[Record]) -> Decoded:
             out.poison.append((record, error))
             continue
         payload = event.payload
-        if isinstance(payload, ReactionChanged | ContactChanged):
+        if isinstance(payload, ContactChanged) or (isinstance(payload, ReactionChanged) and value_of(payload) != "up"):
             continue
         if not (isinstance(payload, Receipt) and payload.state != "failed"):
             out.events.append(event)
@@ -84,7 +87,7 @@ def origin_of(events: Iterable[Event]) -> Origin | None:
     """Where the conversation happens, from the first event that says so."""
     for event in events:
         payload = event.payload
-        if isinstance(payload, InboundMessage | MessageEdited | MessageDeleted):
+        if isinstance(payload, InboundMessage | MessageEdited | MessageDeleted | ReactionChanged):
             envelope = event.envelope
             return Origin(
                 tenant=envelope.tenant,

@@ -15,7 +15,7 @@ def published(metrics: Metrics, work: Work) -> None:
     for stage, milliseconds in work.stages.items():
         metrics.observe("parley_turn_seconds", milliseconds / 1000, channel=channel, stage=stage)
     if work.draft is not None:
-        route, _ = route_of(work.draft, work.found)
+        route = work.turns[-1].route if work.turns else route_of(work.draft, work.found)[0]
         metrics.count("parley_turns_total", channel=channel, route=route, model=work.draft.model)
 
 

@@ -39,6 +39,8 @@ class Fold:
         self._seen = 0
         self._started = monotonic()
         self.restarts = 0
+        self.sealed = False
+        """Something was written that cannot be taken back: what arrives from now on waits for the next turn."""
         self.traceparent = spans.traceparent()
         """Of the turn's span, for what the turn leaves behind."""
         self.decoded = Decoded()
@@ -80,7 +82,8 @@ class Fold:
     def may_restart(self, rules: FoldRules) -> bool:
         """Whether an arrival may still cancel the running turn."""
         in_time = self._now() - self._started < rules.longest
-        return in_time and self.restarts < rules.restarts and not self.batch.hurry.is_set()
+        allowed = in_time and self.restarts < rules.restarts and not self.sealed
+        return allowed and not self.batch.hurry.is_set()
 
     def restart(self) -> None:
         self.restarts += 1

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
 
 from agent_worker.answered import Answered
-from agent_worker.events import Event, is_handled, is_history
+from agent_worker.events import SETTLING, Event, is_handled, is_history
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.errors import IdReused
 from schemas.facts import FilesStored
@@ -24,7 +24,9 @@ EDIT_REOPENS = timedelta(minutes=15)
 class Intake:
     """``waiting``: the contact's messages to answer, oldest first. ``said``: messages of people, to be passed on.
     ``handled``: event ids that this turn settles. ``with_files``: new messages whose files are still with the vendor;
-    ``stored``: what became of them. ``history`` counts those that are recorded and not answered."""
+    ``stored``: what became of them. ``history`` counts those that are recorded and not answered. ``settling``: what
+    others say about actions. ``latest``: what the contact has written, changed or thumbed last; ``authority``: the
+    earliest event."""
 
     waiting: dict[str, InboundMessage] = field(default_factory=dict)
     said: list[tuple[Event, InboundMessage]] = field(default_factory=list)
@@ -33,6 +35,9 @@ class Intake:
     with_files: dict[str, InboundMessage] = field(default_factory=dict)
     stored: list[FilesStored] = field(default_factory=list)
     answered: Answered = field(default_factory=Answered)
+    settling: list[SETTLING] = field(default_factory=list)
+    latest: str = ""
+    authority: str = ""
 
     def drop_deleted(self, lines: Iterable[TranscriptMessage]) -> None:
         """A deletion that came before its message left its mark in the transcript."""
@@ -61,7 +66,18 @@ class Intake:
 
     @property
     def text(self) -> str:
-        return "\n".join(text for message in self.waiting.values() if (text := message.text.strip()))
+        return self.text_without(frozenset())
+
+    def text_without(self, answered: Container[str]) -> str:
+        """Of the messages that are not ``answered`` otherwise."""
+        left = (message.text.strip() for message in self.waiting.values() if message.id not in answered)
+        return "\n".join(text for text in left if text)
+
+    @property
+    def speaker(self) -> str:
+        """The contact who has written all of it; empty when there are several."""
+        speakers = {message.contact_id for message in self.waiting.values()}
+        return speakers.pop() if len(speakers) == 1 else ""
 
 
 def plain_lines(events: Sequence[Event]) -> list[TranscriptMessage]:
@@ -72,10 +88,17 @@ def plain_lines(events: Sequence[Event]) -> list[TranscriptMessage]:
 
 
 async def take_in(
-    transcript: Transcript, conversation: str, events: Sequence[Event], begun: Begun, joined: bool, now: datetime
+    transcript: Transcript,
+    conversation: str,
+    events: Sequence[Event],
+    begun: Begun,
+    joined: bool,
+    now: datetime,
+    thumbs: Mapping[str, InboundMessage],
 ) -> Intake:
     """Apply every event that is not handled yet, in order. Safe to repeat: the transcript knows its ids. ``joined``:
-    the lines of these events are in the transcript since ``begun``."""
+    the lines of these events are in the transcript since ``begun``; ``thumbs``: reactions that answer a question, by
+    event."""
     intake = Intake(answered=Answered.of(begun.conversation.facts))
     for event in events:
         if is_handled(event, begun.handled):
@@ -83,6 +106,10 @@ async def take_in(
                 intake.handled.append(event.id)
             continue
         intake.handled.extend(id for id in (event.id, event.envelope.replay_of) if id)
+        intake.authority = intake.authority or event.envelope.replay_of or event.id
+        if event.id in thumbs:
+            _wait(intake, event, thumbs[event.id], now)
+            continue
         if event.message is not None and event.message.files:
             intake.with_files[event.message.id] = event.message
         if not joined:
@@ -108,6 +135,8 @@ async def _apply(
         await _edited(transcript, conversation, event, payload, intake, begun, now)
     elif isinstance(payload, MessageDeleted):
         await _deleted(transcript, conversation, payload, intake)
+    elif isinstance(payload, SETTLING):
+        intake.settling.append(payload)
     elif isinstance(payload, Receipt) and payload.state == "failed":
         log.warning("reply_failed", message_id=payload.message_id, reason=payload.reason)
 
@@ -148,6 +177,7 @@ def _wait(intake: Intake, event: Event, message: InboundMessage | None, now: dat
         intake.history += 1
     else:
         intake.waiting[message.id] = message
+        intake.latest = message.id
 
 
 async def _edited(
@@ -159,6 +189,7 @@ async def _edited(
     begun: Begun,
     now: datetime,
 ) -> None:
+    intake.latest = event.id if edit.message_id != intake.latest else intake.latest
     waiting = intake.waiting.get(edit.message_id)
     line = await transcript.find(conversation, edit.message_id)
     if line is None:
@@ -172,6 +203,7 @@ async def _edited(
         intake.waiting[edit.message_id] = waiting.model_copy(update={"text": edit.text})
     elif edit.message_id in begun.handled and _reopens(event, edit, line, now) and not intake.answered.includes(event):
         intake.waiting[edit.message_id] = _again(event, edit, line)
+        intake.latest = edit.message_id
 
 
 def _reopens(event: Event, edit: MessageEdited, line: TranscriptMessage, now: datetime) -> bool:
@@ -200,6 +232,7 @@ def _again(event: Event, edit: MessageEdited, line: TranscriptMessage) -> Inboun
 
 async def _deleted(transcript: Transcript, conversation: str, gone: MessageDeleted, intake: Intake) -> None:
     intake.waiting.pop(gone.message_id, None)
+    intake.latest = gone.message_id
     if await transcript.find(conversation, gone.message_id) is None:
         await transcript.add(conversation, _early(gone.message_id, "", gone.deleted_at))
     await transcript.edit(conversation, gone.message_id, "")

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from agent_worker.events import Event
+from schemas.actions import ApprovalRequested
 from schemas.conversation import CitedPassage, Conversation, OwnerRequested, PackedSnapshot, Snapshot, Turn
 from schemas.envelope import Envelope, envelope
 from schemas.facts import FilesStored
@@ -16,6 +17,7 @@ from schemas.ids import derived_id, reply_id, turn_record_id
 from schemas.messages import Author, InboundMessage, OutboundMessage, ReplyBegun
 from schemas.ports import Draft, Found
 from schemas.topics import (
+    APPROVAL_REQUESTED,
     CONVERSATION_SNAPSHOT,
     FILES_STORED,
     MESSAGE_SEND,
@@ -72,6 +74,9 @@ class Chain:
 
     def files(self, stored: FilesStored) -> Envelope:
         return self.wrap(FILES_STORED, stored, id=derived_id(stored.message_id, "files"), now=stored.at)
+
+    def approval(self, request: ApprovalRequested) -> Envelope:
+        return self.wrap(APPROVAL_REQUESTED, request, id=request.approval.id, now=request.at)
 
     def ask_owner(self, request: OwnerRequested) -> Envelope:
         return self.wrap(OWNER_REQUESTED, request, id=request.id, now=request.at)

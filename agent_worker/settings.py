@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from agent_worker.actions.spec import Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,40 @@ class Voice:
     file_missing: str = "Your file did not reach me. Could you send it again, or write what it is about?"
     unsupported: str = "I cannot read this kind of message. Could you write to me instead?"
     too_many: str = "You have sent many messages in a short time. Please give me a little while before you write again."
+    confirm: str = "Shall I go ahead?"
+    confirm_yes: str = "Yes, go ahead"
+    confirm_no: str = "No, leave it"
+    confirm_again: str = "You wrote something after your yes, so I ask once more."
+    confirm_expired: str = "That took a while, so I ask once more."
+    confirm_gone: str = "That question is not open any more, so I did nothing now."
+    declined: str = "All right, I left it as it is."
+    done: str = "Done."
+    refused: str = "I cannot do that."
+    not_done: str = "That did not work, and nothing was changed."
+    unclear: str = "I got no answer whether this went through. I am checking, and you will hear from me here."
+    unclear_still: str = "I could not find out whether this went through. A colleague will check, and tell you here."
+    needs_identity: str = "For this I must be sure who you are."
+    limit_reached: str = "That is more often than I may do it in a day. A colleague can help."
+    approval_asked: str = "A colleague has to approve this. I have asked, and you will hear here."
+    approval_denied: str = "A colleague looked at this and did not approve it. Nothing was changed."
+    approval_expired: str = "Nobody approved this in time, so nothing was changed."
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRules:
+    """``actions`` by name, with ``settings`` for all of them. ``confirmation`` and ``approval``: seconds for which
+    these questions stay open; ``settle``: seconds after an action's deadline before anybody looks what came of it."""
+
+    actions: Mapping[str, Action] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    confirmation: float = 600.0
+    approval: float = 86_400.0
+    settle: float = 30.0
+
+    @property
+    def writing(self) -> bool:
+        """Whether any of them changes something."""
+        return any(action.writes for action in self.actions.values())
 
 
 class Span(NamedTuple):
@@ -72,6 +108,7 @@ class TenantRules:
     answerable_above: float = 0.5
     turns_at_once: int = 2000
     model: str = "local"
+    actions: ActionRules = field(default_factory=ActionRules)
     contact: ContactRules = ContactRules()
 
     @property

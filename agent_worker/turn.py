@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from agent_worker import figures
+from agent_worker.actions.service import ActionService
+from agent_worker.actions.thumbs import as_choices, question_of
 from agent_worker.answering import Answers
-from agent_worker.contact_limits import ContactLimits, wait_draft
+from agent_worker.contact_limits import ContactLimits
 from agent_worker.events import ids_of, origin_of
 from agent_worker.files import Files
 from agent_worker.fold import Fold, Monotonic
@@ -22,11 +24,13 @@ from agent_worker.models.registry import Models
 from agent_worker.outbox import Outbox
 from agent_worker.pace import Pace
 from agent_worker.replies import Chain
+from agent_worker.seal import seal
 from agent_worker.settings import TenantRules, WorkerSettings
 from agent_worker.stages import Stage
 from agent_worker.streaming import Stream
 from agent_worker.work import Work
 from schemas import crashpoints
+from schemas.changes import ReactionChanged
 from schemas.conversation import Origin
 from schemas.errors import Fenced, RecordError, Unavailable, UndecodableRecord
 from schemas.ids import turn_id
@@ -52,11 +56,12 @@ class TurnEngine:
         clock: Clock,
         set_aside: SetAside,
         files: Files,
+        actions: ActionService,
         monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._outbox = outbox
         self._state = state
-        self._answers = Answers(knowledge, models, monotonic)
+        self._answers = Answers(knowledge, models, actions, ContactLimits(state.limiter, clock), monotonic)
         self._settings = settings
         self._metrics = metrics
         self._clock = clock
@@ -65,7 +70,6 @@ class TurnEngine:
         self._files = files
         self._owners = OwnerRules(state.conversations)
         self._pace = Pace()
-        self._limits = ContactLimits(state.limiter, clock)
         self._hints = Hints(state.signals, settings.hinted, clock)
 
     async def handle(self, batch: Batch) -> None:
@@ -119,12 +123,15 @@ class TurnEngine:
                 record, error = fold.decoded.poison.pop()
                 await self._set_aside(fold.batch.conversation, record, error)
             origin = await self._origin(fold)
-            if origin is None:
+            if origin is None or not await self._means_something(fold):
                 return None
             lines = plain_lines(fold.events)
             begun = await self._begin(fold, origin, lines)
             conversation = fold.batch.conversation
-            intake = await take_in(self._state.transcript, conversation, fold.events, begun, bool(lines), self._clock())
+            thumbs = await as_choices(self._state.deliveries, fold.events, begun.conversation)
+            intake = await take_in(
+                self._state.transcript, conversation, fold.events, begun, bool(lines), self._clock(), thumbs
+            )
             self._count_repeats(fold, intake)
             if not intake.handled:
                 return None
@@ -150,6 +157,13 @@ class TurnEngine:
                 error = UndecodableRecord("the conversation is not known, and the event does not say where it is")
                 await self._set_aside(fold.batch.conversation, event.record, error)
         return origin
+
+    async def _means_something(self, fold: Fold) -> bool:
+        """A thumb alone does, while a question is open."""
+        if not all(isinstance(event.payload, ReactionChanged) for event in fold.events):
+            return True
+        known = await self._state.conversations.get(fold.batch.conversation)
+        return known is not None and question_of(known) is not None
 
     async def _begin(self, fold: Fold, origin: Origin, lines: Sequence[TranscriptMessage]) -> Begun:
         """A token of our own, with nothing left unpublished and the owner settled."""
@@ -185,7 +199,7 @@ class TurnEngine:
 
     async def _answer(self, work: Work, fold: Fold) -> bool:
         """False when more messages arrived and the turn is to start again with them."""
-        if not work.must_answer:
+        if not work.must_act(self._clock()):
             return True
         if fold.batch.arrived.is_set() and fold.may_restart(work.rules.fold):
             return False
@@ -197,26 +211,24 @@ class TurnEngine:
 
         fold.batch.on_arrival(arrived)
         try:
-            with interruption, self._hints.writing(work.conversation, work.asked.external_id):
-                work.draft = await self._write(work, fold)
+            with interruption:
+                await self._answers.settle(work, lambda: seal(fold, interruption, work.rules.fold))
+                if work.must_answer:
+                    with self._hints.writing(work.conversation, work.asked.external_id):
+                        work.draft = await self._write(work, fold)
         except Exception:
             await work.stream.abort()
             raise
         finally:
             fold.batch.on_arrival(None)
         if interruption.rung:
-            work.draft = None
+            work.draft = work.acting = None
             return False
         crashpoints.reach("worker.after_model")
         return True
 
     async def _write(self, work: Work, fold: Fold) -> Draft | None:
         """None when the contact is to hear nothing."""
-        allowed = await self._limits.verdict(work)
-        if allowed in ("wait", "silence"):
-            return wait_draft(work.rules.voice) if allowed == "wait" else None
-        if allowed == "local":
-            work.rules = work.rules.frugal()
         work.stream.typing(work.rules.voice.name)
         if work.conversation.origin.channel in self._settings.announced and not work.intake.person_asked:
             await self._outbox.announce(work.announcement(self._clock()))
@@ -256,7 +268,7 @@ class TurnEngine:
             await self._outbox.publish(
                 conversation, work.outbox, self._clock(), snapshot=work.snapshot, turns=work.turns
             )
-            if work.draft is not None and work.draft.handoff:
+            if work.handoff:
                 await self._hand_over(work)
         figures.published(self._metrics, work)
         log.info("turn_done", turn_id=work.id, handled=len(work.intake.handled), replies=int(work.draft is not None))

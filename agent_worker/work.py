@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from agent_worker.actions.acting import Acting
+from agent_worker.actions.effects import Effects
 from agent_worker.handoff.drafts import PERSON
 from agent_worker.intake import Intake
-from agent_worker.replies import Chain, begun_of, cited, reply_of, said_by_person
+from agent_worker.replies import Chain, begun_of, cited, outbound, reply_of, said_by_person
 from agent_worker.settings import TenantRules
 from agent_worker.streaming import Stream
-from schemas.conversation import Conversation, Facts, OwnerRequested, PackedSnapshot, Turn
+from schemas.actions import ActionMemory
+from schemas.conversation import Conversation, Facts, Owner, OwnerRequested, PackedSnapshot, Turn
 from schemas.envelope import Envelope
 from schemas.ids import derived_id
-from schemas.messages import InboundMessage, OutboundMessage, TranscriptMessage
+from schemas.messages import Author, InboundMessage, OutboundMessage, TranscriptMessage
 from schemas.ports import Begun, Draft, Found
 
 NOTHING = Found(passages=[], answerable=False, confidence=0.0)
@@ -40,6 +43,8 @@ class Work:
     """Those in ``outbox``."""
     snapshot: PackedSnapshot | None = None
     """The conversation as committed."""
+    acting: Acting | None = None
+    """None when the tenant has no actions."""
 
     @property
     def conversation(self) -> Conversation:
@@ -48,6 +53,27 @@ class Work:
     @property
     def must_answer(self) -> bool:
         return bool(self.intake.waiting) and self.conversation.owner == "agent"
+
+    def must_act(self, now: datetime) -> bool:
+        """Whether there is anything to do but to take note."""
+        memory = self.conversation.facts.actions
+        expired = memory is not None and any(approval.expires_at <= now for approval in memory.approvals)
+        # Where people have taken over, an earlier attempt may have begun something that nobody was told of.
+        told = bool(self.intake.waiting) and self.rules.actions.writing
+        return self.must_answer or told or bool(self.intake.settling) or expired
+
+    @property
+    def effects(self) -> Effects | None:
+        return None if self.acting is None else self.acting.effects
+
+    @property
+    def handoff(self) -> str:
+        """Why people are to take over; empty when they are not, or have already."""
+        if self.conversation.owner != "agent":
+            return ""
+        if self.effects is not None and self.effects.handoff:
+            return self.effects.handoff
+        return "the contact asked for a person" if self.draft is not None and self.draft.handoff else ""
 
     @property
     def asked(self) -> InboundMessage:
@@ -69,51 +95,78 @@ class Work:
             self.chain.send(said_by_person(event, message, self.conversation, now), now)
             for event, message in self.intake.said
         ]
-        if self.draft is not None:
-            self._reply(self.draft, now)
+        replies = [*self._notices(now), *([self._reply(self.draft, now)] if self.draft is not None else [])]
+        self.outbox += [self.chain.send(reply, now) for reply in replies]
+        if self.effects is not None:
+            self.outbox += [self.chain.approval(request) for request in self.effects.requested]
+            self.facts = self.facts.model_copy(update={"actions": remembered(self.effects.memory)})
+        if self.handoff:
+            self.outbox.append(self.chain.ask_owner(self.ask_people(now)))
+        elif self.effects is not None and self.effects.hand_back and self.conversation.owner == "queue":
+            self.outbox.append(self.chain.ask_owner(self._ask_owner("agent", "what people were asked is settled", now)))
+        if replies or (self.effects is not None and self.effects.records):
+            self._conclude_turn(replies, now)
+        self._note_answered()
+
+    def _note_answered(self) -> None:
         answered = self.intake.answered
+        if self.draft is not None:
+            for message in self.intake.waiting.values():
+                answered.answer(message.sent_at)
         self.facts = self.facts.model_copy(update={"heard_at": answered.heard, "answered_at": answered.until})
 
-    def _reply(self, draft: Draft, now: datetime) -> None:
-        reply = reply_of(
-            draft,
-            self.conversation,
-            self.id,
-            name=self.rules.voice.name,
-            asked=self.asked,
-            now=now,
-        )
-        turn = self._record(draft, reply, now)
-        for message in self.intake.waiting.values():
-            self.intake.answered.answer(message.sent_at)
-        self.outbox.append(self.chain.send(reply, now))
-        if draft.handoff:
-            self.outbox.append(self.chain.ask_owner(self.ask_people(now)))
+    def _conclude_turn(self, replies: list[OutboundMessage], now: datetime) -> None:
+        turn = self._record(replies, now)
         self.outbox.append(self.chain.turn(turn))
         self.turns = [turn]
-        self.facts = self.facts.model_copy(
-            update={
-                "turns": self.facts.turns + 1,
-                "last_turn_id": self.id,
-                "last_route": turn.route,
-                "declined_in_a_row": 0 if draft.answered else self.facts.declined_in_a_row + 1,
-                "person_offered": any(choice.id == PERSON for choice in draft.choices),
-            }
-        )
+        if self.draft is not None:
+            self.facts = self.facts.model_copy(
+                update={
+                    "turns": self.facts.turns + 1,
+                    "last_turn_id": self.id,
+                    "last_route": turn.route,
+                    "declined_in_a_row": 0 if self.draft.answered else self.facts.declined_in_a_row + 1,
+                    "person_offered": any(choice.id == PERSON for choice in self.draft.choices),
+                }
+            )
+
+    def _reply(self, draft: Draft, now: datetime) -> OutboundMessage:
+        return reply_of(draft, self.conversation, self.id, name=self.rules.voice.name, asked=self.asked, now=now)
+
+    def _notices(self, now: datetime) -> list[OutboundMessage]:
+        """Of the system where an owner change must not drop them."""
+        notices = self.effects.notices if self.effects is not None else []
+        agent = self.conversation.owner == "agent" and not self.handoff
+        author = Author(kind="agent", name=self.rules.voice.name) if agent else Author(kind="system")
+        return [
+            outbound(
+                self.conversation,
+                id=derived_id(notice.about, "notice"),
+                author=author,
+                text=notice.text,
+                now=now,
+                turn_id=self.id,
+            )
+            for notice in notices
+        ]
 
     def ask_people(self, now: datetime) -> OwnerRequested:
         """The same request each time: its id follows the turn."""
+        return self._ask_owner("queue", self.handoff, now)
+
+    def _ask_owner(self, to: Owner, reason: str, now: datetime) -> OwnerRequested:
         return OwnerRequested(
-            id=derived_id(self.id, "own-queue"),
-            to="queue",
+            id=derived_id(self.id, f"own-{to}"),
+            to=to,
             expected_epoch=self.conversation.epoch,
             by="agent",
-            reason="the contact asked for a person",
+            reason=reason,
             at=now,
         )
 
-    def _record(self, draft: Draft, reply: OutboundMessage, now: datetime) -> Turn:
-        route, reasons = route_of(draft, self.found)
+    def _record(self, replies: list[OutboundMessage], now: datetime) -> Turn:
+        draft = self.draft or Draft(text="", answered=True)
+        route, reasons = self._acted() or route_of(draft, self.found)
         return Turn(
             id=self.id,
             handled=list(self.intake.waiting),
@@ -125,9 +178,22 @@ class Work:
             cost=draft.cost,
             stages=dict(self.stages),
             passages=cited(self.found, draft),
-            replies=[reply],
+            actions=[] if self.effects is None else self.effects.records,
+            replies=replies,
             at=now,
         )
+
+    def _acted(self) -> tuple[str, list[str]] | None:
+        """The route of a turn that did something, or asked whether it should."""
+        effects = self.effects
+        if effects is None or not (effects.records or effects.asked):
+            return None
+        done = [f"{record.name}: {record.outcome}" for record in effects.records]
+        return "action", [*done, *([f"{effects.asked.action}: asked first"] if effects.asked else [])]
+
+
+def remembered(memory: ActionMemory) -> ActionMemory | None:
+    return None if memory == ActionMemory() else memory
 
 
 def route_of(draft: Draft, found: Found) -> tuple[str, list[str]]:

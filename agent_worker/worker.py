@@ -8,6 +8,8 @@ from datetime import timedelta
 
 import structlog
 
+from agent_worker.actions.resolver import Resolver
+from agent_worker.actions.service import ActionService
 from agent_worker.deadletters import DeadLetterOffice
 from agent_worker.files import Files
 from agent_worker.fold import Monotonic
@@ -47,6 +49,8 @@ class Worker:
         self._models = models
         self._clock = clock
         self._outbox = Outbox(bus, state.conversations)
+        self._actions = ActionService(bus=bus, state=state, clock=clock)
+        self._resolver = Resolver(bus=bus, state=state, executor=self._actions.executor, settings=settings, clock=clock)
         self._office = DeadLetterOffice(bus=bus, state=state, settings=settings, metrics=metrics, clock=clock)
         self._engine = TurnEngine(
             outbox=self._outbox,
@@ -58,6 +62,7 @@ class Worker:
             clock=clock,
             set_aside=self._office.set_aside,
             files=Files(state.transcript, fetch, transcribe, clock),
+            actions=self._actions,
             monotonic=monotonic,
         )
 
@@ -96,8 +101,13 @@ class Worker:
             await self._office.give_up(conversation, records, error, attempts)
 
     async def close(self) -> None:
-        """End the connections to models."""
+        """End the connections to models and to what actions call."""
         await self._models.close()
+        await self._actions.close()
+
+    async def resolve(self) -> int:
+        """Find out about actions that are in doubt; to be called every few seconds. Returns of how many."""
+        return await self._resolver.round()
 
     async def sweep(self) -> int:
         """Publish what was committed more than ten seconds ago and never published: its worker is gone. Returns how

@@ -197,6 +197,28 @@ class SaidAnswer(Answer):
     message_id: str
 
 
+class ApprovalItem(Answer):
+    """An action that waits for a colleague's yes; the arguments are exactly those that it would be done with."""
+
+    id: str
+    action: str
+    arguments: dict[str, Any]
+    contact_id: str
+    reason: str
+    requested_at: datetime
+    expires_at: datetime
+
+
+class ApprovalList(Answer):
+    items: list[ApprovalItem]
+    next: str
+
+
+class DecidedAnswer(Answer):
+    approval_id: str
+    decision: Literal["approve", "deny"]
+
+
 class DeadLetterItem(Answer):
     """``payload`` has every text of people replaced by its length."""
 

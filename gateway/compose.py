@@ -24,6 +24,7 @@ from gateway import gauges, health
 from gateway.app import build_app, serve_forever, serving
 from gateway.attachments import AttachmentDesk
 from gateway.consumers import (
+    RESOLVE_EVERY,
     SWEEP_EVERY,
     Consumers,
     connector_consumers,
@@ -222,6 +223,7 @@ def _start_worker(parts: Parts, supervisor: Supervisor, channels: Sequence[str])
     consumers = Consumers(parts, supervisor, member=_member("worker"))
     consumers.start(worker_consumers(worker, channels))
     supervisor.every("sweeper", SWEEP_EVERY, worker.sweep)
+    supervisor.every("action resolver", RESOLVE_EVERY, worker.resolve)
     supervisor.every("worker gauges", gauges.EVERY, consumers.report)
 
 

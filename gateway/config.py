@@ -177,13 +177,20 @@ def _absolute(config: Config, folder: Path) -> Config:
         paths = [str((folder / path).resolve()) for path in tenant.knowledge.paths]
         knowledge = tenant.knowledge.model_copy(update={"paths": paths})
         channels = tenant.channels.model_copy(update={"web": _web_absolute(tenant.channels.web, folder)})
-        tenants[name] = tenant.model_copy(update={"knowledge": knowledge, "channels": channels})
+        sources = [_source_absolute(source, folder) for source in tenant.actions.sources]
+        actions = tenant.actions.model_copy(update={"sources": sources})
+        tenants[name] = tenant.model_copy(update={"knowledge": knowledge, "channels": channels, "actions": actions})
     data_dir = str((folder / Path(config.data_dir).expanduser()).resolve())
     encoder = config.encoder
     if encoder not in ("auto", "light"):
         encoder = str((folder / Path(encoder).expanduser()).resolve())
     files = {name: _files_absolute(getattr(config, name), folder) for name in ("kafka", "redis")}
     return config.model_copy(update={"data_dir": data_dir, "tenants": tenants, "encoder": encoder, **files})
+
+
+def _source_absolute(source: str, folder: Path) -> str:
+    """Of actions: a file, unless it is a module or an entry point."""
+    return str((folder / source).resolve()) if source.endswith(".py") else source
 
 
 def _web_absolute(accounts: Mapping[str, WebAccount], folder: Path) -> dict[str, WebAccount]:

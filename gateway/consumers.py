@@ -15,6 +15,7 @@ from connectors.indicators import Indicators
 from connectors.outbound import Outbound
 from connectors.profiles import Profiles
 from connectors.receipts import Receipts
+from gateway.actions import action_rules
 from gateway.files import VendorFiles, transcription
 from gateway.gauges import GroupGauges
 from gateway.models import open_models
@@ -27,6 +28,7 @@ from schemas.errors import SetupError, Unavailable
 from schemas.ports import Batch, Channel, GiveUp, LaneHandler, LiveReplies, Profiled
 
 SWEEP_EVERY = 5.0
+RESOLVE_EVERY = 2.0
 SENDING = 16
 """Batches that the connectors begin with at once: they compute little, and wait for vendors."""
 DRAIN = 25.0
@@ -47,7 +49,7 @@ class Consumer:
 def worker_settings(tenants: dict[str, Tenant], channels: Mapping[str, Channel]) -> WorkerSettings:
     """The worker's view of the configuration, and of what the channels can show."""
     return WorkerSettings(
-        tenants={name: _rules(tenant) for name, tenant in tenants.items()},
+        tenants={name: _rules(name, tenant) for name, tenant in tenants.items()},
         streaming=frozenset(name for name, channel in channels.items() if channel.capabilities.streaming),
         hinted=frozenset(name for name, channel in channels.items() if is_hinted(channel)),
         announced=frozenset(name for name, channel in channels.items() if isinstance(channel, LiveReplies)),
@@ -59,7 +61,7 @@ def is_hinted(channel: Channel) -> bool:
     return channel.capabilities.typing and not channel.capabilities.streaming
 
 
-def _rules(tenant: Tenant) -> TenantRules:
+def _rules(name: str, tenant: Tenant) -> TenantRules:
     fold = FoldRules(
         quiet={"web": tenant.fold.web},
         others=tenant.fold.others,
@@ -73,6 +75,7 @@ def _rules(tenant: Tenant) -> TenantRules:
         turns_at_once=tenant.limits.turns_at_once,
         model=tenant.model,
         contact=ContactRules(tenant.limits.contact_per_minute, tenant.limits.contact_per_hour),
+        actions=action_rules(name, tenant.actions),
     )
 
 

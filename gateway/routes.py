@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel
 
 from gateway import answers as a
+from gateway.admin.approvals import Decision
 from gateway.admin.conversations import Claim, Said
 from gateway.admin.knowledge import DocumentIn, Query
 from gateway.exchange import Posted
@@ -220,6 +221,20 @@ ROUTES: tuple[Route, ...] = (
             "until": "Last answered before.",
         },
         errors=("invalid_request", *_ADMIN),
+    ),
+    _admin(
+        "GET",
+        "/conversations/{id}/approvals",
+        "Actions that wait for a colleague's yes.",
+        {200: a.ApprovalList},
+    ),
+    _admin(
+        "POST",
+        "/conversations/{id}/approvals/{approval}",
+        "Approve or deny one action; the first decision counts.",
+        {202: a.DecidedAnswer},
+        body=Decision,
+        errors=(*_BODY, "conflict", *_ADMIN),
     ),
     _admin(
         "GET",

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr, create_model, model_valid
 from connectors.registry import CHANNELS, settings_of
 from connectors.settings import Settings, shaped
 from connectors.web.settings import WebAccount
+from gateway.action_settings import ActionSettings
 from gateway.protection import Protection
 
 Slug = Annotated[str, AfterValidator(lambda text: shaped(text, r"[a-z0-9][a-z0-9_-]{0,62}", _SLUG))]
@@ -100,6 +101,23 @@ class Voice(Settings):
     file_missing: str = "Your file did not reach me. Could you send it again, or write what it is about?"
     unsupported: str = "I cannot read this kind of message. Could you write to me instead?"
     too_many: str = "You have sent many messages in a short time. Please give me a little while before you write again."
+    confirm: str = "Shall I go ahead?"
+    confirm_yes: str = Field(default="Yes, go ahead", min_length=1, max_length=60)
+    confirm_no: str = Field(default="No, leave it", min_length=1, max_length=60)
+    confirm_again: str = "You wrote something after your yes, so I ask once more."
+    confirm_expired: str = "That took a while, so I ask once more."
+    confirm_gone: str = "That question is not open any more, so I did nothing now."
+    declined: str = "All right, I left it as it is."
+    done: str = "Done."
+    refused: str = "I cannot do that."
+    not_done: str = "That did not work, and nothing was changed."
+    unclear: str = "I got no answer whether this went through. I am checking, and you will hear from me here."
+    unclear_still: str = "I could not find out whether this went through. A colleague will check, and tell you here."
+    needs_identity: str = "For this I must be sure who you are."
+    limit_reached: str = "That is more often than I may do it in a day. A colleague can help."
+    approval_asked: str = "A colleague has to approve this. I have asked, and you will hear here."
+    approval_denied: str = "A colleague looked at this and did not approve it. Nothing was changed."
+    approval_expired: str = "Nobody approved this in time, so nothing was changed."
 
 
 class KnowledgeSettings(Settings):
@@ -128,6 +146,7 @@ class Tenant(Settings):
     fold: Fold = Fold()
     retention: Retention = Retention()
     protection: Protection = Protection()
+    actions: ActionSettings = ActionSettings()
     model: str = Field(default="local", min_length=1)
     """The entry of ``models`` that answers; when it fails, `local` does."""
 

@@ -8,10 +8,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from schemas.actions import ActionMemory, ActionOutcome
 from schemas.messages import Address, OutboundMessage, WireModel, empty
 
 Owner = Literal["agent", "queue", "person", "closed"]
-ActionOutcome = Literal["succeeded", "failed", "refused", "unknown"]
 HANDLED_HORIZON_DAYS = 8  # WhatsApp redelivers for 7
 NAME_HOLDS = timedelta(hours=12)
 """How long a name that is said with every message is not written down again."""
@@ -39,6 +39,7 @@ class Facts(WireModel):
     person_offered: bool = False
     heard_at: datetime | None = None
     answered_at: datetime | None = None
+    actions: ActionMemory | None = None
 
 
 class Conversation(WireModel):
@@ -129,16 +130,6 @@ class Contact(WireModel):
         return self.model_copy(update={"name": name, "locale": locale or self.locale, "named_at": at})
 
 
-class PendingConfirmation(WireModel):
-    """An action waiting for the contact's yes; bound to exactly these arguments."""
-
-    id: str
-    action: str
-    arguments: dict[str, str]
-    asked_at: datetime
-    expires_at: datetime
-
-
 class OwnerRequested(WireModel):
     """``parley.owner.requested.v1``: someone wants the conversation; the compare-and-set decides."""
 
@@ -168,6 +159,8 @@ class CitedPassage(WireModel):
 
 
 class ActionRecord(WireModel):
+    """One action of a turn; ``arguments`` are masked."""
+
     name: str
     arguments: dict[str, str] = {}
     outcome: ActionOutcome

@@ -62,6 +62,11 @@ def reply_id(turn: str, index: int) -> str:
     return _uuid(f"reply|{len(turn)}:{turn}|{len(str(index))}:{index}")
 
 
+def action_key(tenant: str, conversation: str, action: str, arguments: str, authority: str) -> str:
+    """One action, whoever begins it and however often: also its idempotency key elsewhere. ``arguments`` canonical."""
+    return _derive("action", tenant, conversation, action, arguments, authority)
+
+
 def part_id(message: str, index: int, count: int) -> str:
     """What was sent of a message in several pieces. The last one has the message's own id: its outcome is the whole
     message's. See ``whole_of``."""

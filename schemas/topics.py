@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from schemas import actions as a
 from schemas import changes
 from schemas import conversation as c
 from schemas import facts as f
@@ -35,6 +36,11 @@ TURN_COMPLETED = "parley.turn.completed.v1"
 DELIVERY_RECORDED = "parley.delivery.recorded.v1"
 FILES_STORED = "parley.files.stored.v1"
 FEEDBACK_GIVEN = "parley.feedback.given.v1"
+ACTION_INTENDED = "parley.action.intended.v1"
+ACTION_SETTLED = "parley.action.settled.v1"
+ACTION_RESOLVED = "parley.action.resolved.v1"
+APPROVAL_REQUESTED = "parley.approval.requested.v1"
+APPROVAL_DECIDED = "parley.approval.decided.v1"
 CONVERSATION_SNAPSHOT = "parley.conversation.snapshot.v1"
 CONTACT_SNAPSHOT = "parley.contact.snapshot.v1"
 DOCUMENT_PUBLISHED = "parley.document.published.v1"
@@ -49,6 +55,8 @@ EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     CONTACT_CHANGED: (changes.ContactChanged, "inbound"),
     OWNER_REQUESTED: (c.OwnerRequested, "inbound"),
     RECEIPT_RECORDED: (m.Receipt, "inbound"),
+    ACTION_RESOLVED: (a.ActionResolved, "inbound"),
+    APPROVAL_DECIDED: (a.ApprovalDecided, "inbound"),
     MESSAGE_SEND: (m.OutboundMessage, "outbound"),
     REPLY_BEGUN: (m.ReplyBegun, "outbound"),
     OWNER_CHANGED: (c.OwnerChanged, "events"),
@@ -56,6 +64,9 @@ EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     DELIVERY_RECORDED: (c.Delivered, "events"),
     FILES_STORED: (f.FilesStored, "events"),
     FEEDBACK_GIVEN: (f.Feedback, "events"),
+    ACTION_INTENDED: (a.ActionIntended, "events"),
+    ACTION_SETTLED: (a.ActionSettled, "events"),
+    APPROVAL_REQUESTED: (a.ApprovalRequested, "events"),
     CONVERSATION_SNAPSHOT: (c.Snapshot, "state"),
     CONTACT_SNAPSHOT: (c.Contact, "state"),
     DOCUMENT_PUBLISHED: (c.Document, "knowledge"),

@@ -1,35 +1,19 @@
-"""Choices where a channel has no buttons: shown as numbered lines, and understood when a contact answers."""
+"""Choices where a channel has no buttons: shown as numbered lines."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
 
 from connectors.markup.graphemes import Measure, characters, shortened
+from schemas.choosing import chosen, folded, one_line
 from schemas.messages import Choice
 
-_NUMBER = re.compile(r"[#(\[]?(\d{1,3})[.):\]]*")
-_NUMBERED = re.compile(r"(\d{1,3})[.)]\s*(\D.*)", re.DOTALL)
-_KEYCAP = str.maketrans("", "", "\ufe0f\u20e3")
-"""2️⃣ is the digit 2 in a box."""
+__all__ = ["chosen", "label", "labels", "numbered"]
 
 
 def numbered(choices: Sequence[Choice]) -> str:
     """``1. Label`` and so on, a line a choice."""
-    return "\n".join(f"{number}. {_line(choice.label)}" for number, choice in enumerate(choices, 1))
-
-
-def chosen(text: str, choices: Sequence[Choice]) -> Choice | None:
-    """The choice that a contact surely means: by its number in any script's digits, by its whole label, or by both.
-    None for anything else, also for a text that means one choice as a number and another as a label."""
-    typed = _line(unicodedata.normalize("NFKC", text).translate(_KEYCAP))
-    meant = _by_label(typed, choices)
-    if found := _NUMBER.fullmatch(typed):
-        meant += _at(int(found.group(1)), choices)
-    elif found := _NUMBERED.fullmatch(typed):
-        meant += [one for one in _at(int(found.group(1)), choices) if _bare(one.label) == _bare(found.group(2))]
-    return meant[0] if meant and all(one is meant[0] for one in meant) else None
+    return "\n".join(f"{number}. {one_line(choice.label)}" for number, choice in enumerate(choices, 1))
 
 
 def label(text: str, limit: int, measure: Measure = characters) -> str:
@@ -42,7 +26,7 @@ def labels(choices: Sequence[Choice], limit: int, measure: Measure = characters)
     made: list[str] = []
     for number, choice in enumerate(choices, 1):
         short = label(choice.label, limit, measure)
-        if not _key(short) or _key(short) in map(_key, made):
+        if not folded(short) or folded(short) in map(folded, made):
             short = _marked(choice.label, number, limit, measure)
         made.append(short)
     return made
@@ -51,35 +35,3 @@ def labels(choices: Sequence[Choice], limit: int, measure: Measure = characters)
 def _marked(text: str, number: int, limit: int, measure: Measure) -> str:
     mark = f" ({number})"
     return (label(text, limit - measure(mark), measure) + mark).strip()
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _at(number: int, choices: Sequence[Choice]) -> list[Choice]:
-    return [choices[number - 1]] if 1 <= number <= len(choices) else []
-
-
-def _by_label(typed: str, choices: Sequence[Choice]) -> list[Choice]:
-    return [choice for choice in choices if _bare(typed) and _bare(choice.label) == _bare(typed)]
-
-
-def _key(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold()
-
-
-def _bare(text: str) -> str:
-    """A label as people type it: without the punctuation around it, in whatever case. A label that is nothing but
-    punctuation, such as a thumb, is kept."""
-    folded = _line(_key(text.translate(_KEYCAP)))
-    start, end = 0, len(folded)
-    while start < end and _edge(folded[start]):
-        start += 1
-    while end > start and _edge(folded[end - 1]):
-        end -= 1
-    return folded[start:end] or folded
-
-
-def _edge(character: str) -> bool:
-    return unicodedata.category(character)[0] in "PZ" or character in "\u200b\u200d\ufeff"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from gateway.admin.approvals import ApprovalDesk
 from gateway.admin.conversations import ConversationDesk
 from gateway.admin.deadletters import DeadLetterDesk
 from gateway.admin.guard import Guard
@@ -20,6 +21,7 @@ def add_routes(app: web.Application, parts: Parts) -> None:
     """Register every admin route; each answers 401 without the token and 404 for an unknown tenant."""
     guard = Guard(parts)
     documents, talks, letters = KnowledgeDesk(parts), ConversationDesk(parts), DeadLetterDesk(parts)
+    approvals = ApprovalDesk(parts)
     for method, path, handler in (
         ("GET", "/knowledge", documents.listing),
         ("POST", "/knowledge/search", documents.search),
@@ -31,6 +33,8 @@ def add_routes(app: web.Application, parts: Parts) -> None:
         ("POST", "/conversations/{id}/owner", talks.own),
         ("POST", "/conversations/{id}/messages", talks.say),
         ("GET", "/training", TrainingDesk(parts).export),
+        ("GET", "/conversations/{id}/approvals", approvals.listing),
+        ("POST", "/conversations/{id}/approvals/{approval}", approvals.decide),
         ("GET", "/deadletters", letters.listing),
         ("GET", "/deadletters/{id}", letters.get),
         ("POST", "/deadletters/{id}/replay", letters.replay),

@@ -21,6 +21,14 @@ It works as it is, for a vendor that does not exist. Now:
 Step by step: docs/adding-a-channel.md"""
 
 
+ACTION = """\
+It works as it is. Now:
+  1. add it to a tenant:  actions: {{sources: [{file}]}}   (the path is relative to the configuration file)
+  2. parley config check, and start Parley again
+  3. make it do what you need
+All that may be said about an action: docs/actions.md"""
+
+
 @app.callback()
 def group() -> None:
     """Begin something of your own from a working example."""
@@ -39,6 +47,19 @@ def channel(
     for path in _folders(new_channel(name, checkout)):
         typer.echo(path)
     note(NEXT.format(name=name))
+
+
+@app.command()
+def action(
+    name: Annotated[str, typer.Argument(help="What it is called: a-z, 0-9 and _.", show_default=False)],
+    folder: Annotated[Path, typer.Option(help="Where its file is written.", show_default="this folder")] = Path(),
+) -> None:
+    """Add an action: a Python file that works."""
+    from gateway.scaffold import new_action
+
+    file = new_action(name, folder)
+    typer.echo(file)
+    note(ACTION.format(file=file))
 
 
 def _folders(paths: list[Path]) -> list[str]:

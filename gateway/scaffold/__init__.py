@@ -17,6 +17,7 @@ from schemas.errors import Conflict, InvalidRequest
 EXAMPLE = Path(__file__).with_name("channel")
 REGISTRY = Path("connectors", "registry.py")
 NAME = re.compile(r"[a-z][a-z0-9]{1,29}")
+ACTION = re.compile(r"[a-z][a-z0-9_]{1,39}")
 _LINES = re.compile(r"(^CHANNELS: dict\[str, str\] = \{\n(?:    .*\n)*)(?=\}\n)", re.MULTILINE)
 
 
@@ -42,6 +43,24 @@ def new_channel(name: str, checkout: Path) -> list[Path]:
     line = f'    "{name}": "connectors.{name}",\n'
     registry.write_text(text[: listed.end(1)] + line + text[listed.end(1) :], encoding="utf-8")
     return [REGISTRY, *sorted(path.relative_to(checkout) for path in folder.rglob("*") if path.is_file())]
+
+
+def new_action(name: str, folder: Path) -> Path:
+    """The file of an action that works. Raises InvalidRequest, Conflict; then nothing is changed."""
+    if not ACTION.fullmatch(name) or keyword.iskeyword(name):
+        fix = "2-40 of a-z, 0-9 and '_', beginning with a letter: it is the name of a Python function too"
+        raise InvalidRequest(f"{name!r} cannot be an action's name", fix=fix)
+    target = folder / f"{name}.py"
+    text = Path(__file__).with_name("action.txt").read_text(encoding="utf-8")
+    model = "".join(part.capitalize() for part in name.split("_"))
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write(text.replace("newaction", name).replace("Newaction", model))
+    except FileExistsError:
+        raise Conflict(f"{target} exists already", fix="choose another name, or move it away") from None
+    except OSError as error:
+        raise InvalidRequest(f"cannot write {target}: {error.strerror}", fix="name a folder with --folder") from error
+    return target
 
 
 def _copy(name: str, folder: Path) -> None:

@@ -29,6 +29,7 @@ from infra.state.settled import Settled
 from infra.state.tail import Tail, line
 from infra.state.writes import Writes
 from schemas import topics
+from schemas.actions import ActionIntended, ActionSettled
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Contact, DeadLetter, Delivered, Snapshot, Turn
 from schemas.facts import FilesStored
@@ -57,6 +58,8 @@ _WANTED: dict[str, type[BaseModel]] = {
     topics.DELIVERY_RECORDED: Delivered,
     topics.FILES_STORED: FilesStored,
     topics.TURN_COMPLETED: Turn,
+    topics.ACTION_INTENDED: ActionIntended,
+    topics.ACTION_SETTLED: ActionSettled,
     topics.DEADLETTER_RECORDED: DeadLetter,
 }
 
@@ -181,17 +184,25 @@ class _Round:
             self._see(record, payload)
 
     async def _events(self) -> None:
-        """Outcomes of sends. The vendors' ids may lead from lost shards to conversations that are not lost."""
+        """Outcomes of sends, and actions. The vendors' ids, and what counts against a contact's limits, may lead from
+        lost shards to conversations that are not lost."""
         job = self._job
         since = (job.now - rules.DELIVERY_HORIZON).timestamp() * 1000
         async with Writes() as writes:
             async for record, payload in self._read(topics.EVENTS, living=self._first):
                 if shard_of(record.key) in self.active:
                     self._see(record, payload)
-                if isinstance(payload, Delivered) and record.timestamp_ms >= since:
+                if record.timestamp_ms < since:
+                    continue
+                if isinstance(payload, Delivered):
                     if shard_of(record.key) in self.active:
                         job.count("deliveries")
                     await writes.add(payload.message_id, job.port.restore_delivery(record.key, payload))
+                elif isinstance(payload, ActionIntended):
+                    tenant = record.headers.get("ce_tenant", "")
+                    await writes.add(payload.key, job.port.restore_intended(tenant, record.key, payload))
+                elif isinstance(payload, ActionSettled):
+                    await writes.add(payload.key, job.port.restore_settled(record.key, payload))
 
     async def _letters(self) -> None:
         async for record, payload in self._read(topics.DEADLETTER):

@@ -252,7 +252,7 @@ def packed_snapshot(
     oldest_first = sorted(handled, key=itemgetter(1, 0))
     rising = sorted(seqs, key=itemgetter(1))[-RECENT_SEQS:]
     fields = {
-        "conversation": orjson.Fragment(conversation.__pydantic_serializer__.to_json(conversation)),
+        "conversation": orjson.Fragment(conversation.__pydantic_serializer__.to_json(conversation, exclude_none=True)),
         "handled": [{"id": event, "at": moment(at)} for event, at in oldest_first],
         "recent": [{"id": id_, "seq": seq} for id_, seq in rising],
         "outbox": [{"headers": event.headers(), "data": (event.data or b"").decode()} for event in outbox],

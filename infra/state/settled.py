@@ -21,7 +21,14 @@ from schemas.messages import OutboundMessage
 from schemas.ports import Record
 
 _FOR_WORKERS = frozenset(
-    {topics.MESSAGE_RECEIVED, topics.MESSAGE_EDITED, topics.MESSAGE_DELETED, topics.OWNER_REQUESTED}
+    {
+        topics.MESSAGE_RECEIVED,
+        topics.MESSAGE_EDITED,
+        topics.MESSAGE_DELETED,
+        topics.OWNER_REQUESTED,
+        topics.ACTION_RESOLVED,
+        topics.APPROVAL_DECIDED,
+    }
 )
 
 

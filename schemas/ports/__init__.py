@@ -65,6 +65,7 @@ from schemas.ports.channel import (
 )
 from schemas.ports.conversations import Begun, Change, Committed, Contacts, Conversations, Owned, Page, Transcript
 from schemas.ports.delivery import DeadLetters, Deliveries, Parking, SendVerdict, Turns
+from schemas.ports.journal import Claim, ClaimVerdict, Journal
 from schemas.ports.sharing import Blobs, Heads, Leases, Limiter, Metrics, Signals
 from schemas.ports.state import Rebuild, State
 from schemas.ports.streaming import Acquaintance, Backfilling, Line, Streaming
@@ -83,6 +84,8 @@ __all__ = [
     "Challenged",
     "Change",
     "Channel",
+    "Claim",
+    "ClaimVerdict",
     "Clock",
     "Committed",
     "Connection",
@@ -101,6 +104,7 @@ __all__ = [
     "GiveUp",
     "Heads",
     "Inspectable",
+    "Journal",
     "Knowledge",
     "LaneHandler",
     "Leases",

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from schemas.conversation import ActionOutcome, Document, Origin
+from schemas.actions import ActionOutcome, Filling
+from schemas.conversation import Document, Origin
 from schemas.messages import Attachment, AuthorKind, Choice, Citation, RemoteFile, TranscriptMessage
 
 
@@ -54,6 +55,7 @@ class Knowledge(Protocol):
 class ActionResult:
     """What came of asking for an action: typed facts, and the last word on this call. ``asked``: nothing was done yet;
     the contact (or a colleague) is asked first, and the turn ends with ``say`` and ``choices`` exactly as they are.
+    ``say``: of any outcome, in the tenant's words, for whoever has none of their own.
     ``told``: what the action answered, verbatim, so that sentences about it can cite it like a document."""
 
     action: str
@@ -68,8 +70,8 @@ class ActionResult:
 @dataclass(frozen=True, slots=True)
 class Offer:
     """One action that this contact may ask for in this turn. ``parameters`` is a JSON schema of what may be filled in;
-    who the contact is stands outside it. ``examples`` are messages that ask for it. ``call`` never raises for arguments
-    of a wrong type or range: that is a result, ``refused``."""
+    who the contact is stands outside it. ``examples`` are messages that ask for it; ``title`` is for people. ``call``
+    never raises for arguments of a wrong type or range: that is a result, ``refused``."""
 
     name: str
     description: str
@@ -77,6 +79,7 @@ class Offer:
     risk: Literal["read", "write"]
     examples: Sequence[str]
     call: Callable[[Mapping[str, Any]], Awaitable[ActionResult]]
+    title: str = ""
 
 
 Wordless = Literal["", "voice", "file", "missing", "unsupported"]
@@ -87,7 +90,7 @@ Wordless = Literal["", "voice", "file", "missing", "unsupported"]
 class Question:
     """What a model is asked: the new messages folded to one text, the talk before, and what was found. ``files`` came
     with the messages; ``wordless`` says what they are when there is no text at all. ``offers``: actions that the model
-    may ask for."""
+    may ask for; ``filling``: the one whose parameters were being asked for before."""
 
     tenant: str
     text: str
@@ -97,13 +100,15 @@ class Question:
     files: Sequence[Attachment] = ()
     wordless: Wordless = ""
     offers: Sequence[Offer] = ()
+    filling: Filling | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A reply before the gate. ``answered`` False: the documents do not hold it, and the text says so.
     ``handoff``: the contact is to be passed to people; the worker then asks for the owner ``queue``. ``reasons``: what
-    the turn's record is to say of how it came about, such as a model that failed before."""
+    the turn's record is to say of how it came about, such as a model that failed before. ``filling``: the action whose
+    parameters are asked for from now on, None when none is."""
 
     text: str
     answered: bool
@@ -115,6 +120,7 @@ class Draft:
     author: AuthorKind = "agent"
     handoff: bool = False
     reasons: list[str] = field(default_factory=list)
+    filling: Filling | None = None
 
 
 FetchFile = Callable[[Origin, RemoteFile], Awaitable[Attachment]]

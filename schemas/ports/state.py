@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, Delivered, Snapshot
 from schemas.messages import TranscriptMessage
 from schemas.ports.bus import Record
 from schemas.ports.conversations import Contacts, Conversations, Transcript
 from schemas.ports.delivery import DeadLetters, Deliveries, Parking, Turns
+from schemas.ports.journal import Journal
 from schemas.ports.sharing import Heads, Leases, Limiter, Signals
 
 
@@ -33,6 +35,12 @@ class Rebuild(Protocol):
     async def restore_parked(self, group: str, conversation: str, record: Record, *, until: datetime) -> None:
         """As ``Parking.park``, on a shard that is being rebuilt. An ``until`` that is still known stays."""
 
+    async def restore_intended(self, tenant: str, conversation: str, intended: ActionIntended) -> None:
+        """As ``Journal.claim`` and ``Journal.admit``, on shards that are being rebuilt."""
+
+    async def restore_settled(self, conversation: str, settled: ActionSettled) -> None:
+        """As ``Journal.record``."""
+
     async def finish(self, shards: frozenset[int]) -> None:
         """Give the shards a new epoch: work on them may resume, in every process."""
 
@@ -52,6 +60,7 @@ class State:
     leases: Leases
     signals: Signals
     heads: Heads
+    journal: Journal
     rebuild: Rebuild
     ready: Callable[[], Awaitable[None]]
     """Raises StateUnavailable or StateLost when work cannot go on now."""

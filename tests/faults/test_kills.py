@@ -17,7 +17,7 @@ from tests.harness.client import Contact
 from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.processes import Nursery
 
-# Actions come with their own issue; their two points are not passed by anything yet.
+# The two points around an action have their own test: test_actions.py.
 PRESENT = [point for point in POINTS if point not in ("worker.after_intent", "worker.after_action")]
 ROLE = {"edge": "edge", "worker": "worker", "connector": "connectors"}
 SEED = random.SystemRandom().randrange(2**32)

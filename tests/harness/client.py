@@ -87,10 +87,10 @@ class Contact:
         body = await self.insist("POST", "sessions", json={})
         self.token, self.conversation = body["visitor_token"], body["conversation_id"]
 
-    async def say(self, text: str, client_msg_id: str = "") -> Sent:
+    async def say(self, text: str, client_msg_id: str = "", **more: Any) -> Sent:
         """Send until accepted; the same id each time."""
         mine = client_msg_id or f"{self.name}-{len(self.sent)}"
-        request = {"client_msg_id": mine, "text": text}
+        request = {"client_msg_id": mine, "text": text, **more}
         tried = self.tick()
         body = await self.insist("POST", "messages", json=request, headers=self._bearer)
         said = Sent(mine, text, body["message_id"], body["seq"], tried, self.tick())

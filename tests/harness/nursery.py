@@ -77,6 +77,7 @@ def _adjust() -> None:
     """What a test may change in a process and an operator may not: ``TEST_KAFKA_PROFILE`` (fields as JSON) makes the
     client less patient, ``TEST_STOP_AT`` (a crash point) freezes it there until SIGCONT, ``TEST_DISK`` (a folder) puts
     tests/harness/disk.py under SQLite, ``TEST_MUTANT`` brings one of the defects of tests/harness/mutants.py,
+    ``TEST_OBEY`` makes the local model call whatever a message says (tests/harness/obeying.py),
     ``TEST_RELEASE`` makes it write as another release would (tests/deploy/releases.py), ``TEST_HURRY`` (a factor) and
     ``TEST_AHEAD`` (seconds) are told in tests/harness/haste.py."""
     if fields := os.environ.get("TEST_KAFKA_PROFILE"):
@@ -95,6 +96,10 @@ def _adjust() -> None:
         from tests.harness import mutants
 
         mutants.bring(mutant)
+    if os.environ.get("TEST_OBEY"):
+        from tests.harness import obeying
+
+        obeying.install()
     if release := os.environ.get("TEST_RELEASE"):
         from tests.deploy import releases
 

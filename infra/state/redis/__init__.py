@@ -41,6 +41,7 @@ def _assemble(pipe: Pipe, signals: RedisSignals, prefix: str) -> State:
     from infra.state.redis.dead_letters import RedisDeadLetters
     from infra.state.redis.deliveries import RedisDeliveries
     from infra.state.redis.heads import RedisHeads
+    from infra.state.redis.journal import RedisJournal
     from infra.state.redis.leases import RedisLeases
     from infra.state.redis.limiter import RedisLimiter
     from infra.state.redis.parking import RedisParking
@@ -68,6 +69,7 @@ def _assemble(pipe: Pipe, signals: RedisSignals, prefix: str) -> State:
         leases=RedisLeases(shards),
         signals=signals,
         heads=RedisHeads(shards),
+        journal=RedisJournal(shards),
         rebuild=rebuild,
         ready=lambda: _ready(rebuild),
         close=close,

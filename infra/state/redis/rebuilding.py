@@ -11,17 +11,18 @@ from uuid import uuid4
 
 from infra.bus.partitioner import shard_of
 from infra.state import kinship, rules
-from infra.state.redis import contacts, deliveries, parking, wire
+from infra.state.redis import contacts, deliveries, journal, parking, wire
 from infra.state.redis.bundles import Bundles
 from infra.state.redis.call import Argument
 from infra.state.redis.shards import ALL, Shards, quoted
+from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, Delivered, Origin, Snapshot
 from schemas.errors import StateLost, StateUnavailable
 from schemas.messages import TranscriptMessage
 from schemas.ports import Record
 
 _KINDS = ("c:", "h:", "x:", "u", "l", "k", "lc", "p:")
-_REBUILT = frozenset(b"c h x u l k lc o t n p d dt i e ct a".split())
+_REBUILT = frozenset(b"c h x u l k lc o t n p d dt i e ct a j jo jt ji jc".split())
 _SCAN = 2_000
 
 
@@ -101,6 +102,22 @@ class RedisRebuild:
         keys = parking.keys_for(self._shards, group, conversation)
         arguments = (conversation, parking.entry_of(record, until), *parking.row_of(record))
         await self._bundles.add(shard_of(conversation), "restore_parked", keys, *arguments)
+
+    async def restore_intended(self, tenant: str, conversation: str, intended: ActionIntended) -> None:
+        entry = f"{uuid4().hex} {intended.model_dump_json()}"
+        times = (rules.micros(intended.at), rules.micros(intended.due))
+        await self._add(
+            conversation,
+            "restore_intended",
+            ("j:", "jo:", "jt:", "ji"),
+            *(conversation, intended.key, entry, *times, wire.KEEP),
+        )
+        shard, counted = journal.count_key(self._shards, tenant, intended.contact_id, intended.action, intended.day)
+        await self._bundles.add(shard, "restore_count", [counted], intended.key, journal.COUNTED)
+
+    async def restore_settled(self, conversation: str, settled: ActionSettled) -> None:
+        outcome = (journal.pack(settled), int(settled.resolved), wire.KEEP)
+        await self._add(conversation, "restore_settled", ("jo:", "ji"), conversation, settled.key, *outcome)
 
     async def finish(self, shards: frozenset[int]) -> None:
         ordered = sorted(shards)

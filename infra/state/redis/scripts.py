@@ -8,10 +8,13 @@ from functools import cache
 from importlib.resources import files
 
 _UNGUARDED = frozenset({"lease", "release", "leave", "note", "prepare", "finish"})
-_FRAGMENTS = frozenset({"head", "create", "lines", "restore_head", "restore_each"})
+_FRAGMENTS = frozenset({"head", "create", "lines", "settle", "restore_head", "restore_each"})
 _CREATING = frozenset({"begin", "open"})
 _WITH_LINES = frozenset({"begin", "transcript_add", "transcript_read"})
-_BUNDLED = frozenset({"restore_message", "restore_delivery", "restore_parked", "restore_value"})
+_SETTLING = frozenset({"journal_record", "restore_settled"})
+_BUNDLED = frozenset(
+    f"restore_{what}" for what in ("message", "delivery", "parked", "value", "intended", "settled", "count")
+)
 _ALSO_RESTORE = ("contact_find", "contact_get", "contact_put")
 """Scripts of normal work that a rebuild uses too, under the name ``restore_…``."""
 
@@ -35,11 +38,12 @@ def scripts() -> dict[str, Script]:
 
 
 def _script(name: str, sources: dict[str, str]) -> Script:
+    own = (sources["settle"] if name in _SETTLING else "") + sources[name]
     if name in _UNGUARDED:
-        source = sources[name]
+        source = own
     elif name.startswith("restore"):
-        source = sources["restore_head"] + sources[name] + (sources["restore_each"] if name in _BUNDLED else "")
+        source = sources["restore_head"] + own + (sources["restore_each"] if name in _BUNDLED else "")
     else:
         source = sources["head"] + (sources["create"] if name in _CREATING else "")
-        source += (sources["lines"] if name in _WITH_LINES else "") + sources[name]
+        source += (sources["lines"] if name in _WITH_LINES else "") + own
     return Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())

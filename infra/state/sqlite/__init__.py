@@ -10,6 +10,7 @@ from infra.state.sqlite import (
     dead_letters,
     deliveries,
     heads,
+    journal,
     leases,
     parking,
     transcript,
@@ -26,7 +27,18 @@ def open_sqlite_state(database: Database, *, durable_sends: bool = False) -> Sta
 
     ``durable_sends``: see ``SqliteDeliveries``. Closing the state leaves the database open: the log shares it.
     """
-    for module in (conversations, transcript, contacts, deliveries, parking, dead_letters, turns, leases, heads):
+    for module in (
+        conversations,
+        transcript,
+        contacts,
+        deliveries,
+        parking,
+        dead_letters,
+        turns,
+        leases,
+        heads,
+        journal,
+    ):
         database.declare(module.TABLES)
     store = Store(database)
     signals = ProcessSignals()
@@ -49,6 +61,7 @@ def open_sqlite_state(database: Database, *, durable_sends: bool = False) -> Sta
         leases=leases.SqliteLeases(store),
         signals=signals,
         heads=heads.SqliteHeads(store),
+        journal=journal.SqliteJournal(store),
         rebuild=SqliteRebuild(store),
         ready=ready,
         close=close,

@@ -9,8 +9,9 @@ from typing import TypeVar
 
 from infra.bus.partitioner import shard_of
 from infra.state import kinship, rules
-from infra.state.sqlite import contacts, deliveries, outbox, parking, rows, transcript
+from infra.state.sqlite import contacts, deliveries, journal, outbox, parking, rows, transcript
 from infra.state.sqlite.store import UNSHARDED, Store, Work, lost_shards
+from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, Delivered, Snapshot
 from schemas.messages import TranscriptMessage
 from schemas.ports import Record
@@ -27,6 +28,7 @@ _BY_CONVERSATION = {
     "state_transcript_heads": "conversation",
     "state_deliveries": "conversation",
     "state_external_ids": "conversation",
+    "state_actions": "conversation",
 }
 _BY_TENANT = ("state_contacts", "state_addresses")
 
@@ -56,6 +58,16 @@ class SqliteRebuild:
     async def restore_parked(self, group: str, conversation: str, record: Record, *, until: datetime) -> None:
         await self._write(lambda connection: parking.restore(connection, group, conversation, record, until))
 
+    async def restore_intended(self, tenant: str, conversation: str, intended: ActionIntended) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            journal.intend(connection, conversation, intended)
+            journal.count(connection, tenant, intended.contact_id, intended.action, intended.day, intended.key)
+
+        await self._write(work)
+
+    async def restore_settled(self, conversation: str, settled: ActionSettled) -> None:
+        await self._write(lambda connection: journal.settle(connection, conversation, settled))
+
     async def finish(self, shards: frozenset[int]) -> None:
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany("DELETE FROM state_lost WHERE shard = ?", [(shard,) for shard in shards])
@@ -78,6 +90,11 @@ def _empty(connection: sqlite3.Connection, shards: frozenset[int]) -> None:
         _delete(
             connection, table, column, (id_ for id_ in _values(connection, table, column) if shard_of(id_) in shards)
         )
+    counts = connection.execute("SELECT DISTINCT tenant, contact FROM state_action_counts").fetchall()
+    connection.executemany(
+        "DELETE FROM state_action_counts WHERE tenant = ? AND contact = ?",
+        [counted for counted in counts if shard_of(journal.place_of(*counted)) in shards],
+    )
     for table in _BY_TENANT:
         tenants = (name for name in _values(connection, table, "tenant") if shard_of(kinship.home(name)) in shards)
         _delete(connection, table, "tenant", tenants)

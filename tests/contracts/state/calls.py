@@ -16,12 +16,14 @@ from tests.contracts.state.samples import (
     begun,
     committed,
     delivered,
+    intended,
     line,
     new_id,
     origin,
     outbound,
     record,
     reply,
+    settled,
 )
 
 OpenProcess = Callable[[], Awaitable[State]]
@@ -115,5 +117,13 @@ def everything(state: State) -> list[Callable[[], Awaitable[object]]]:
         lambda: state.limiter.take("k", per_second=1, burst=5, now=NOW),
         lambda: state.heads.raise_to("plantstore", 0, 7),
         lambda: state.heads.of("plantstore"),
+        lambda: state.journal.claim(conversation, intended(), token=1, epoch=0, now=NOW),
+        lambda: state.journal.withdraw(conversation, "key-1"),
+        lambda: state.journal.record(conversation, settled()),
+        lambda: state.journal.entry(conversation, "key-1"),
+        lambda: state.journal.under(conversation, ["confirmation-1"]),
+        lambda: state.journal.unresolved(before=NOW, limit=5),
+        lambda: state.journal.postpone(conversation, "key-1", NOW),
+        lambda: state.journal.admit("plantstore", "contact-1", "refund", "2026-03-01", "key-1", most=1),
         state.ready,
     ]

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from schemas import ids, topics
+from schemas.actions import ActionIntended, ActionOutcome, ActionSettled
 from schemas.conversation import Delivered, Facts, Origin
 from schemas.envelope import Envelope, envelope
 from schemas.messages import Attachment, Author, AuthorKind, OutboundMessage, TranscriptMessage
@@ -119,3 +120,23 @@ def record(offset: int, key: str, *, partition: int = 0, topic: str = "parley.in
     return Record(
         topic, partition, offset, key, 1_772_366_400_000 + offset, headers, b"\x00\xff bytes" + bytes([offset])
     )
+
+
+def intended(key: str = "key-1", **changes: Any) -> ActionIntended:
+    fields: dict[str, Any] = {
+        "key": key,
+        "action": "refund",
+        "arguments": {"order": "A-1", "amount": "12.50"},
+        "authority": "confirmation-1",
+        "contact_id": "contact-1",
+        "turn_id": "turn-1",
+        "deadline": later(10),
+        "due": later(40),
+        "at": NOW,
+    }
+    return ActionIntended(**(fields | changes))
+
+
+def settled(key: str = "key-1", outcome: ActionOutcome = "succeeded", **changes: Any) -> ActionSettled:
+    fields: dict[str, Any] = {"key": key, "action": "refund", "outcome": outcome, "at": NOW}
+    return ActionSettled(**(fields | changes))

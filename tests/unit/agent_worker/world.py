@@ -15,7 +15,7 @@ from agent_worker.knowledge.publish import publish
 from agent_worker.knowledge.reading import DocumentDraft
 from agent_worker.models.local import LocalModel
 from agent_worker.models.registry import Emit, Models
-from agent_worker.settings import FoldRules, TenantRules, Voice, WorkerSettings
+from agent_worker.settings import ActionRules, FoldRules, TenantRules, Voice, WorkerSettings
 from agent_worker.worker import Worker
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
@@ -263,14 +263,20 @@ class World:
 
 
 @asynccontextmanager
-async def world_at(folder: Path, *, fold: FoldRules | None = None, prepare: bool = True) -> AsyncIterator[World]:
+async def world_at(
+    folder: Path,
+    *,
+    fold: FoldRules | None = None,
+    prepare: bool = True,
+    actions: ActionRules | None = None,
+) -> AsyncIterator[World]:
     clock = Clock()
     database = Database.open(folder / "parley.db")
     bus = SqliteBus(database, clock=clock)
     await bus.start()
     await bus.create_topics(topics.topic_specs([CHANNEL], partitions=3, small=3))
     state = open_sqlite_state(database)
-    rules = TenantRules(voice=VOICE, fold=fold or FoldRules(quiet={CHANNEL: 0.0}))
+    rules = TenantRules(voice=VOICE, fold=fold or FoldRules(quiet={CHANNEL: 0.0}), actions=actions or ActionRules())
     settings = WorkerSettings(tenants={TENANT: rules})
     library = Library(bus, state.heads, folder / "knowledge", clock=clock, answerable_above=lambda _tenant: 0.5)
     await library.start()
@@ -293,6 +299,7 @@ async def world_at(folder: Path, *, fold: FoldRules | None = None, prepare: bool
     try:
         yield world
     finally:
+        await worker.close()
         await library.close()
         await state.close()
         await bus.close()

@@ -1,0 +1,53 @@
+"""What an action is given beside its arguments: above all, who the contact is. None of it comes from a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import aiohttp
+
+from schemas.messages import Address, Assurance
+
+LEVELS: dict[Assurance, int] = {"anonymous": 0, "channel": 1, "verified": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The contact behind the conversation. ``assurance``: how sure we are of them here; ``verified``: the addresses
+    that are proven to be theirs, such as the e-mail address that a one-time code was sent to."""
+
+    id: str
+    assurance: Assurance = "anonymous"
+    verified: Sequence[Address] = ()
+    name: str = ""
+
+    def reaches(self, level: Assurance) -> bool:
+        return LEVELS[self.assurance] >= LEVELS[level]
+
+    def has(self, channel: str, value: str) -> bool:
+        """Whether this address is proven to be theirs; case does not matter."""
+        wanted = (channel, value.casefold())
+        return any((address.channel, address.value.casefold()) == wanted for address in self.verified)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionContext:
+    """``key`` is the idempotency key to pass on: the same for each repetition of this very action, empty for reads.
+    After ``deadline`` whatever the action answers is not waited for. ``settings`` are the tenant's, as they stand under
+    ``actions.settings`` in the configuration. ``prove`` notes that an address is the contact's, for this
+    conversation."""
+
+    tenant: str
+    conversation: str
+    contact: Identity
+    key: str
+    deadline: datetime
+    now: datetime
+    http: aiohttp.ClientSession
+    locale: str = ""
+    """Of the contact; empty while it is not known."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    prove: Callable[[Address], None] = lambda _address: None

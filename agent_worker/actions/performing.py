@@ -1,0 +1,160 @@
+"""One asked-for action on its way through the policy: refused, asked about, or done."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel
+
+from agent_worker.actions import arguments as args
+from agent_worker.actions import wording
+from agent_worker.actions.asking import ask_colleague, ask_contact
+from agent_worker.actions.context import Identity
+from agent_worker.actions.effects import Effects
+from agent_worker.actions.executor import Executor, Outcome
+from agent_worker.actions.policy import Refusal, Verdict, decide
+from agent_worker.actions.scope import Scope
+from agent_worker.actions.spec import Action
+from schemas.actions import Arguments, JournalEntry, Proof
+from schemas.messages import Address
+from schemas.ports import ActionResult, Clock
+
+PROVEN = timedelta(hours=1)
+"""How long a proof holds."""
+PROOFS = 5
+
+Known = Callable[[str], Awaitable[Identity]]
+"""The contact with this id, as the store knows them."""
+
+
+class Performer:
+    """Of one attempt at one turn."""
+
+    def __init__(self, scope: Scope, effects: Effects, executor: Executor, known: Known, clock: Clock) -> None:
+        self._scope = scope
+        self._effects = effects
+        self._executor = executor
+        self._known = known
+        self._clock = clock
+
+    async def asked(self, action: Action, raw: dict[str, Any], contact: str, *, may_write: bool) -> ActionResult:
+        """Somebody, a model perhaps, wants it done."""
+        try:
+            arguments = args.read(action, raw)
+        except args.Unreadable as error:
+            return self.refuse(action, raw, "invalid_arguments", str(error), problems=error.problems)
+        if action.writes and not may_write:
+            return self.refuse(action, raw, "interrupted_before", "an earlier attempt at this turn has acted already")
+        who = await self._who(contact)
+        verdict = decide(action, arguments, who)
+        if verdict.kind == "ask_contact":
+            return ask_contact(self._scope, self._effects, action, args.plain(arguments), contact, self._clock())
+        return await self._after(verdict, action, arguments, who, contact, self._scope.authority)
+
+    async def allowed(
+        self, name: str, given: Arguments, digest: str, contact: str, authority: str, *, approved: bool = False
+    ) -> ActionResult:
+        """Do what the contact, and perhaps a colleague, said yes to: if it is still the same, and still may be done."""
+        action = self._scope.rules.actions.get(name)
+        if action is None:
+            return self._gone(name, given)
+        try:
+            arguments = args.read(action, given)
+        except args.Unreadable as error:
+            return self.refuse(action, given, "changed", str(error))
+        if args.digest(name, args.plain(arguments)) != digest:
+            return self.refuse(action, given, "changed", "the arguments are not those that were shown")
+        who = await self._who(contact)
+        verdict = decide(action, arguments, who, confirmed=True, approved=approved)
+        return await self._after(verdict, action, arguments, who, contact, authority)
+
+    async def _after(
+        self, verdict: Verdict, action: Action, arguments: BaseModel, who: Identity, contact: str, authority: str
+    ) -> ActionResult:
+        given = args.plain(arguments)
+        if verdict.refusal:
+            return self.refuse(action, given, verdict.refusal, verdict.why)
+        if verdict.kind == "ask_colleague":
+            asked = ask_colleague(
+                self._scope,
+                self._effects,
+                action,
+                given,
+                contact,
+                self._clock(),
+                authority=authority,
+                why=verdict.why,
+                name=who.name,
+            )
+            return asked or self.refuse(action, given, "limit_reached", "too many approvals are open")
+        return await self._do(action, arguments, who, authority)
+
+    async def _do(self, action: Action, arguments: BaseModel, who: Identity, authority: str) -> ActionResult:
+        if action.writes:
+            outcome = await self._executor.write(self._scope, action, arguments, who, authority, self._prove(who))
+        else:
+            outcome = await self._executor.read(self._scope, action, arguments, who, self._prove(who))
+        return self._result(action, arguments, who, outcome)
+
+    async def earlier(self, entry: JournalEntry) -> ActionResult:
+        """What came of an action that was begun before, perhaps in another process."""
+        return await self.told(entry, await self._executor.known(self._scope, entry))
+
+    async def told(self, entry: JournalEntry, outcome: Outcome) -> ActionResult:
+        intended = entry.intended
+        action = self._scope.rules.actions.get(intended.action)
+        if action is None:
+            self._effects.note(intended.action, None, intended.arguments, outcome)
+            return ActionResult(intended.action, outcome.outcome, say=wording.plain_outcome(outcome, self._scope.voice))
+        try:
+            arguments = args.read(action, intended.arguments)
+        except args.Unreadable:
+            arguments = None
+        return self._result(action, arguments, Identity(id=intended.contact_id), outcome, dict(intended.arguments))
+
+    def refuse(self, action: Action, given: dict[str, Any], refusal: Refusal, why: str, **facts: Any) -> ActionResult:
+        """A typed fact, and the last word."""
+        outcome = Outcome("refused", refused=refusal, reason=why)
+        self._effects.note(action.name, action, given, outcome)
+        say = wording.plain_outcome(outcome, self._scope.voice)
+        return ActionResult(action.name, "refused", facts={"why": why, **facts}, reason=refusal, say=say)
+
+    def _result(
+        self,
+        action: Action,
+        arguments: BaseModel | None,
+        who: Identity,
+        outcome: Outcome,
+        given: dict[str, Any] | None = None,
+    ) -> ActionResult:
+        context = self._executor.context(self._scope.conversation, self._scope.rules, action, who, outcome.key)
+        say = wording.told(action, outcome, arguments, context, self._scope.voice)
+        plain = dict(args.plain(arguments)) if arguments is not None else given or {}
+        self._effects.note(action.name, action, plain, outcome)
+        return ActionResult(
+            action=action.name,
+            outcome=outcome.outcome,
+            facts=outcome.facts or {},
+            reason=outcome.refused or outcome.reason,
+            say=say,
+            told=wording.passage(self._scope.tenant, action, say) if outcome.outcome == "succeeded" else None,
+        )
+
+    def _gone(self, name: str, given: Arguments) -> ActionResult:
+        outcome = Outcome("refused", refused="not_offered", reason="there is no such action any more")
+        self._effects.note(name, None, given, outcome)
+        return ActionResult(name, "refused", reason="not_offered", say=self._scope.voice.refused)
+
+    def _prove(self, who: Identity) -> Callable[[Address], None]:
+        def prove(address: Address) -> None:
+            now = self._clock()
+            proof = Proof(contact_id=who.id, address=address, until=now + PROVEN)
+            others = [each for each in self._effects.memory.proofs if each.until > now and each.address != address]
+            self._effects.remember(proofs=[*others, proof][-PROOFS:])
+
+        return prove
+
+    async def _who(self, contact: str) -> Identity:
+        return await self._known(contact) if contact else Identity(id="")

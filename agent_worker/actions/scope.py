@@ -1,0 +1,38 @@
+"""What one turn knows when it acts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from agent_worker.replies import Chain
+from agent_worker.settings import ActionRules, Voice
+from schemas.conversation import Conversation
+
+Seal = Callable[[], Awaitable[None]]
+"""To be awaited before the first thing that cannot be taken back. Ends the turn when messages have arrived that it must
+read first; from then on arrivals wait for the next turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """``authority``: the earliest event of the turn, which allows what needs no other yes. ``speaker``: the contact
+    whose messages are answered, empty when there are several or none."""
+
+    turn_id: str
+    conversation: Conversation
+    token: int
+    chain: Chain
+    rules: ActionRules
+    voice: Voice
+    authority: str
+    speaker: str
+    seal: Seal
+
+    @property
+    def tenant(self) -> str:
+        return self.conversation.origin.tenant
+
+    @property
+    def locale(self) -> str:
+        return self.conversation.facts.locale or self.voice.locale

@@ -1,0 +1,45 @@
+"""What lives as long as the worker: it makes an ``Acting`` for each turn of a tenant that has actions."""
+
+from __future__ import annotations
+
+import aiohttp
+
+from agent_worker.actions.acting import Acting
+from agent_worker.actions.context import Identity
+from agent_worker.actions.executor import Executor
+from agent_worker.actions.identity import identity_of
+from agent_worker.actions.scope import Scope
+from schemas.actions import ActionMemory
+from schemas.ports import Bus, Clock, State
+
+CONNECTIONS = 100
+
+
+class ActionService:
+    def __init__(self, *, bus: Bus, state: State, clock: Clock) -> None:
+        self._state = state
+        self._clock = clock
+        self._http: aiohttp.ClientSession | None = None
+        self.executor = Executor(bus=bus, journal=state.journal, clock=clock, http=self.http)
+
+    def acting(self, scope: Scope) -> Acting:
+        async def known(contact: str) -> Identity:
+            return await self._identity(scope, contact)
+
+        return Acting(scope, self.executor, self._state.journal, known, self._clock)
+
+    def http(self) -> aiohttp.ClientSession:
+        """One for all actions, made when the first one needs it. Cookies of one contact never reach another."""
+        if self._http is None or self._http.closed:
+            connector = aiohttp.TCPConnector(limit=CONNECTIONS)
+            self._http = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        return self._http
+
+    async def close(self) -> None:
+        if self._http is not None:
+            await self._http.close()
+
+    async def _identity(self, scope: Scope, contact: str) -> Identity:
+        known = await self._state.contacts.get(scope.tenant, contact)
+        memory = scope.conversation.facts.actions or ActionMemory()
+        return identity_of(known, contact, scope.conversation.origin, memory.proofs, self._clock())

@@ -1,0 +1,182 @@
+"""What is declared about an action, and the decorator that declares it."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+import typing
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from agent_worker.actions.context import ActionContext
+from schemas.errors import ConfigInvalid
+from schemas.messages import Assurance
+
+Risk = Literal["read", "write"]
+Function = Callable[[ActionContext, Any], Awaitable[BaseModel]]
+LookUp = Callable[[ActionContext, Any], Awaitable[BaseModel | None]]
+Report = Callable[[ActionContext, Any, Any], str]
+"""``(context, arguments, result)`` as a sentence for the contact."""
+
+INJECTED = frozenset({"contact", "contact_id", "customer", "customer_id", "tenant", "tenant_id", "conversation", "key"})
+"""What the context says, and a parameter therefore must not."""
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+@dataclass(frozen=True, slots=True)
+class Above:
+    """More than ``value`` in the argument ``field``. With a ``currency``, an amount in any other one is above too."""
+
+    field: str
+    value: Decimal
+    currency: str = ""
+    currency_field: str = "currency"
+
+    def holds(self, arguments: BaseModel) -> bool:
+        """What cannot be compared is above: the careful way out."""
+        amount = number(getattr(arguments, self.field, None))
+        if amount is None:
+            return True
+        foreign = self.currency and str(getattr(arguments, self.currency_field, "")).upper() != self.currency.upper()
+        return bool(foreign) or amount > self.value
+
+
+def above(field: str, value: float | Decimal | str, *, currency: str = "") -> Above:
+    return Above(field, Decimal(str(value)), currency)
+
+
+def number(value: Any) -> Decimal | None:
+    """None for what is no finite number."""
+    try:
+        found = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return found if math.isfinite(found) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One declared action: see ``action`` for what the fields mean."""
+
+    name: str
+    title: str
+    description: str
+    model: type[BaseModel]
+    answer: type[BaseModel] | None
+    run: Function
+    risk: Risk
+    needs: Assurance
+    confirm: bool | Above
+    approve: bool | Above
+    per_contact_per_day: int
+    timeout: float
+    examples: Sequence[str]
+    look_up: LookUp | None
+    absent: Literal["unsure", "not_done"]
+    read_back: LookUp | None
+    report: Report | None
+    sensitive: frozenset[str]
+
+    @property
+    def writes(self) -> bool:
+        return self.risk == "write"
+
+
+def action(
+    name: str = "",
+    *,
+    risk: Risk,
+    needs: Assurance = "verified",
+    confirm: bool | Above | None = None,
+    approve: bool | Above = False,
+    per_contact_per_day: int = 0,
+    timeout: float = 10.0,
+    examples: Sequence[str] = (),
+    title: str = "",
+    description: str = "",
+    look_up: LookUp | None = None,
+    absent: Literal["unsure", "not_done"] = "unsure",
+    read_back: LookUp | None = None,
+    report: Report | None = None,
+    sensitive: Sequence[str] = (),
+) -> Callable[[Function], Action]:
+    """Declare an async function ``(context, arguments)`` an action. Raises ConfigInvalid for what cannot work.
+
+    ``risk``: whether it changes anything. ``needs``: how sure we must be of the contact. ``confirm``: whether the
+    contact is asked first; by default each write is. ``approve``: whether a colleague is. ``per_contact_per_day``: how
+    often it may be begun, 0 for any number. ``timeout``: seconds. ``examples``: messages that ask for it.
+
+    ``look_up(context, arguments)`` finds out by ``context.key`` whether it was done: the result, or None when there is
+    none under the key; ``absent`` says whether that means that it was not done. ``read_back`` is asked the same once it
+    seems done, and None means that it is not. ``report``: the result in a sentence. ``sensitive``: parameters whose
+    values stay out of records for people.
+    """
+
+    def declare(function: Function) -> Action:
+        model, answer = _models(function)
+        called = name or getattr(function, "__name__", "")
+        said = description or inspect.getdoc(function) or ""
+        made = Action(
+            name=called,
+            title=title or called.replace("_", " ").capitalize(),
+            description=said or title or called,
+            model=model,
+            answer=answer,
+            run=function,
+            risk=risk,
+            needs=needs,
+            confirm=risk == "write" if confirm is None else confirm,
+            approve=approve,
+            per_contact_per_day=per_contact_per_day,
+            timeout=timeout,
+            examples=tuple(examples),
+            look_up=look_up,
+            absent=absent,
+            read_back=read_back,
+            report=report,
+            sensitive=frozenset(sensitive),
+        )
+        check(made)
+        return made
+
+    return declare
+
+
+def check(made: Action) -> None:
+    """Raises ConfigInvalid."""
+    fields = frozenset(made.model.model_fields)
+    limits = [limit for limit in (made.confirm, made.approve) if isinstance(limit, Above)]
+    problems = {
+        "its name must be 1-63 of a-z, 0-9 and '_', and begin with a letter": not _NAME.fullmatch(made.name),
+        f"{', '.join(sorted(fields & INJECTED))}: comes with the context, never as a parameter": fields & INJECTED,
+        "a limit names a parameter that it does not have": any(limit.field not in fields for limit in limits),
+        "a read is neither confirmed nor approved": not made.writes and (made.confirm or made.approve),
+        "timeout must be more than 0 and at most 60 seconds": not 0 < made.timeout <= 60,
+        "sensitive names a parameter that it does not have": made.sensitive - fields,
+    }
+    for problem, holds in problems.items():
+        if holds:
+            raise ConfigInvalid(f"action {made.name!r}: {problem}")
+
+
+def _models(function: Function) -> tuple[type[BaseModel], type[BaseModel] | None]:
+    """Of the arguments, and of the result if it is declared as one."""
+    called = getattr(function, "__name__", "?")
+    parameters = list(inspect.signature(function).parameters)
+    try:
+        hints = typing.get_type_hints(function)
+    except NameError as error:
+        raise ConfigInvalid(f"action {called!r}: {error}; its models must stand at the top of their module") from error
+    model = hints.get(parameters[1]) if len(parameters) == 2 else None
+    if not inspect.iscoroutinefunction(function) or not (isinstance(model, type) and issubclass(model, BaseModel)):
+        raise ConfigInvalid(
+            f"action {called!r}: must be `async def {called}(context: ActionContext, arguments: Model) -> Model`, "
+            "where Model is a pydantic model"
+        )
+    answer = hints.get("return")
+    return model, answer if isinstance(answer, type) and issubclass(answer, BaseModel) else None

@@ -1,0 +1,2 @@
+-- KEYS: head, intents, outcomes
+return answer(redis.call('HGETALL', KEYS[2]), redis.call('HGETALL', KEYS[3]))

@@ -1,0 +1,88 @@
+"""The journal of actions on Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import cast
+from uuid import uuid4
+
+from infra.bus.partitioner import shard_of
+from infra.state import journaling, rules
+from infra.state.redis import listing, wire
+from infra.state.redis.shards import Shards
+from schemas.actions import ActionIntended, ActionSettled, JournalEntry
+from schemas.ports import Claim
+
+COUNTED = int(journaling.COUNTED.total_seconds())
+
+
+def pack(settled: ActionSettled) -> str:
+    return f"{settled.outcome} {settled.model_dump_json()}"
+
+
+def count_key(shards: Shards, tenant: str, contact: str, action: str, day: str) -> tuple[int, str]:
+    """``(shard, key)``: the contact decides, whatever the conversation."""
+    shard = shard_of(f"actions:{tenant}:{contact}")
+    return shard, shards.key(shard, "jc", tenant, contact, action, day)
+
+
+class RedisJournal:
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+
+    async def claim(
+        self, conversation: str, intended: ActionIntended, *, token: int, epoch: int, now: datetime
+    ) -> Claim:
+        verdict, *known = await self._shards.at(
+            conversation,
+            "journal_claim",
+            ("c:", "j:", "jo:", "jt:", "ji"),
+            *(conversation, intended.key, uuid4().hex, intended.model_dump_json()),
+            *(rules.micros(intended.at), rules.micros(intended.due), token, epoch),
+            *(rules.micros(now - journaling.HORIZON), wire.KEEP),
+        )
+        if verdict == b"known":
+            return Claim("known", _entry(known[0], known[1]))
+        return Claim("go" if verdict == b"go" else "stale")
+
+    async def withdraw(self, conversation: str, key: str) -> None:
+        await self._shards.at(conversation, "journal_withdraw", ("j:", "jo:", "jt:", "ji"), conversation, key)
+
+    async def record(self, conversation: str, settled: ActionSettled) -> None:
+        await self._shards.at(
+            conversation,
+            "journal_record",
+            ("j:", "jo:", "ji"),
+            *(conversation, settled.key, pack(settled), int(settled.resolved), wire.KEEP),
+        )
+
+    async def entry(self, conversation: str, key: str) -> JournalEntry | None:
+        intended, settled = await self._shards.at(conversation, "journal_entry", ("j:", "jo:"), key)
+        return None if intended is None else _entry(intended, settled)
+
+    async def under(self, conversation: str, authorities: Collection[str]) -> list[JournalEntry]:
+        flat, outcomes = await self._shards.at(conversation, "journal_entries", ("j:", "jo:"))
+        settled: Mapping[bytes, bytes] = dict(wire.pairs(outcomes))
+        entries = [_entry(intended, settled.get(key)) for key, intended in wire.pairs(flat)]
+        found = [entry for entry in entries if entry.intended.authority in authorities]
+        return sorted(found, key=lambda entry: (entry.intended.at, entry.intended.key))
+
+    async def unresolved(self, *, before: datetime, limit: int) -> list[tuple[str, str]]:
+        found = await listing.due(self._shards, "ji", rules.micros(before), limit)
+        return [cast(tuple[str, str], tuple(member.split(" ", 1))) for _, member in found]
+
+    async def postpone(self, conversation: str, key: str, until: datetime) -> None:
+        await self._shards.at(conversation, "postpone", ("ji",), f"{conversation} {key}", rules.micros(until))
+
+    async def admit(self, tenant: str, contact: str, action: str, day: str, key: str, *, most: int) -> bool:
+        shard, counted = count_key(self._shards, tenant, contact, action, day)
+        (admitted,) = await self._shards.run(shard, "admit", [counted], key, most, COUNTED)
+        return bool(admitted)
+
+
+def _entry(intended: bytes, settled: bytes | None) -> JournalEntry:
+    return JournalEntry(
+        intended=ActionIntended.model_validate_json(intended.partition(b" ")[2]),
+        settled=ActionSettled.model_validate_json(settled.partition(b" ")[2]) if settled else None,
+    )

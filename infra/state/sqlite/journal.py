@@ -1,0 +1,153 @@
+"""The journal of actions on SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection
+from datetime import datetime
+
+from infra.state import journaling, rules
+from infra.state.sqlite.store import ALL_SHARDS, Store
+from schemas.actions import ActionIntended, ActionSettled, JournalEntry
+from schemas.ports import Claim
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS state_actions (
+    conversation TEXT NOT NULL,
+    key TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    due INTEGER,
+    intended TEXT NOT NULL,
+    settled TEXT,
+    PRIMARY KEY (conversation, key)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS state_actions_due ON state_actions (due) WHERE due IS NOT NULL;
+CREATE TABLE IF NOT EXISTS state_action_counts (
+    tenant TEXT NOT NULL,
+    contact TEXT NOT NULL,
+    action TEXT NOT NULL,
+    day TEXT NOT NULL,
+    key TEXT NOT NULL,
+    PRIMARY KEY (tenant, contact, action, day, key)
+) WITHOUT ROWID;
+"""
+
+
+class SqliteJournal:
+    """Claims and outcomes need no disk sync of their own: the facts that are appended next to the same file carry
+    them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def claim(
+        self, conversation: str, intended: ActionIntended, *, token: int, epoch: int, now: datetime
+    ) -> Claim:
+        def work(connection: sqlite3.Connection) -> Claim:
+            held = connection.execute("SELECT token, epoch FROM state_conversations WHERE id = ?", (conversation,))
+            if held.fetchone() != (token, epoch):
+                return Claim("stale")
+            known = load(connection, conversation, intended.key)
+            if known is not None:
+                return Claim("known", known)
+            _trim(connection, conversation, now)
+            intend(connection, conversation, intended)
+            return Claim("go")
+
+        return await self._store.write(conversation, work)
+
+    async def withdraw(self, conversation: str, key: str) -> None:
+        query = "DELETE FROM state_actions WHERE conversation = ? AND key = ? AND settled IS NULL"
+        await self._store.write(conversation, lambda connection: connection.execute(query, (conversation, key)))
+
+    async def record(self, conversation: str, settled: ActionSettled) -> None:
+        await self._store.write(conversation, lambda connection: settle(connection, conversation, settled))
+
+    async def entry(self, conversation: str, key: str) -> JournalEntry | None:
+        return await self._store.read(conversation, lambda connection: load(connection, conversation, key))
+
+    async def under(self, conversation: str, authorities: Collection[str]) -> list[JournalEntry]:
+        def work(connection: sqlite3.Connection) -> list[JournalEntry]:
+            query = "SELECT intended, settled FROM state_actions WHERE conversation = ? ORDER BY at, key"
+            return [_entry(*row) for row in connection.execute(query, (conversation,))]
+
+        found = await self._store.read(conversation, work)
+        return [entry for entry in found if entry.intended.authority in authorities]
+
+    async def unresolved(self, *, before: datetime, limit: int) -> list[tuple[str, str]]:
+        query = "SELECT conversation, key FROM state_actions WHERE due < ? ORDER BY due LIMIT ?"
+
+        def work(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+            return connection.execute(query, (rules.micros(before), limit)).fetchall()
+
+        return await self._store.read(ALL_SHARDS, work)
+
+    async def postpone(self, conversation: str, key: str, until: datetime) -> None:
+        query = "UPDATE state_actions SET due = ? WHERE conversation = ? AND key = ? AND due IS NOT NULL"
+        row = (rules.micros(until), conversation, key)
+        await self._store.write(conversation, lambda connection: connection.execute(query, row))
+
+    async def admit(self, tenant: str, contact: str, action: str, day: str, key: str, *, most: int) -> bool:
+        def work(connection: sqlite3.Connection) -> bool:
+            query = "SELECT key FROM state_action_counts WHERE tenant = ? AND contact = ? AND action = ? AND day = ?"
+            counted = {row[0] for row in connection.execute(query, (tenant, contact, action, day))}
+            if key not in counted and len(counted) >= most:
+                return False
+            count(connection, tenant, contact, action, day, key)
+            return True
+
+        return await self._store.write(place_of(tenant, contact), work)
+
+
+def place_of(tenant: str, contact: str) -> str:
+    """What decides the shard of a contact's counts."""
+    return f"actions:{tenant}:{contact}"
+
+
+def load(connection: sqlite3.Connection, conversation: str, key: str) -> JournalEntry | None:
+    query = "SELECT intended, settled FROM state_actions WHERE conversation = ? AND key = ?"
+    row = connection.execute(query, (conversation, key)).fetchone()
+    return None if row is None else _entry(*row)
+
+
+def intend(connection: sqlite3.Connection, conversation: str, intended: ActionIntended) -> None:
+    row = (conversation, intended.key, rules.micros(intended.at), rules.micros(intended.due))
+    connection.execute(
+        "INSERT OR IGNORE INTO state_actions VALUES (?, ?, ?, ?, ?, NULL)", (*row, intended.model_dump_json())
+    )
+
+
+def settle(connection: sqlite3.Connection, conversation: str, settled: ActionSettled) -> None:
+    known = load(connection, conversation, settled.key)
+    if known is None:
+        return
+    if not journaling.stays_due(known.settled, settled):
+        _update(connection, "due = ?", None, conversation, settled.key)
+    if journaling.settles(known.settled, settled):
+        _update(connection, "settled = ?", settled.model_dump_json(), conversation, settled.key)
+
+
+def count(connection: sqlite3.Connection, tenant: str, contact: str, action: str, day: str, key: str) -> None:
+    connection.execute("DELETE FROM state_action_counts WHERE day < date(?, '-2 days')", (day,))
+    connection.execute(
+        "INSERT OR IGNORE INTO state_action_counts VALUES (?, ?, ?, ?, ?)", (tenant, contact, action, day, key)
+    )
+
+
+def _entry(intended: str, settled: str | None) -> JournalEntry:
+    return JournalEntry(
+        intended=ActionIntended.model_validate_json(intended),
+        settled=ActionSettled.model_validate_json(settled) if settled else None,
+    )
+
+
+def _update(connection: sqlite3.Connection, what: str, value: str | None, conversation: str, key: str) -> None:
+    query = f"UPDATE state_actions SET {what} WHERE conversation = ? AND key = ?"  # noqa: S608
+    connection.execute(query, (value, conversation, key))
+
+
+def _trim(connection: sqlite3.Connection, conversation: str, now: datetime) -> None:
+    connection.execute(
+        "DELETE FROM state_actions WHERE conversation = ? AND at < ? AND due IS NULL",
+        (conversation, rules.micros(now - journaling.HORIZON)),
+    )

@@ -1,0 +1,187 @@
+"""The journal of actions: each is begun once, what came of it is known or in doubt, and limits hold."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from infra.state.rebuild import rebuild
+from schemas import topics
+from schemas.actions import ActionIntended, ActionOutcome, ActionSettled, JournalEntry
+from schemas.ports import Begun, Bus, Claim, State
+from tests.contracts.state.engines import ALL_SHARDS
+from tests.contracts.state.lived import CHANNELS, TENANT, event, log
+from tests.contracts.state.samples import NOW, begun, intended, later, new_id, settled
+
+
+@pytest.fixture
+async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
+    async with log(tmp_path / "log.db") as bus:
+        yield bus
+
+
+async def claim(state: State, start: Begun, what: ActionIntended, **changes: int) -> Claim:
+    held = {"token": start.token, "epoch": start.conversation.epoch} | changes
+    return await state.journal.claim(start.conversation.id, what, token=held["token"], epoch=held["epoch"], now=NOW)
+
+
+async def due(state: State, seconds: float = 1e6) -> list[str]:
+    return [key for _, key in await state.journal.unresolved(before=later(seconds), limit=50)]
+
+
+async def test_of_fifty_who_claim_one_action_at_once_one_may_do_it(state: State) -> None:
+    start = await begun(state, new_id())
+    claims = await asyncio.gather(*(claim(state, start, intended()) for _ in range(50)))
+    assert sorted(each.verdict for each in claims) == ["go"] + ["known"] * 49
+    assert all(each.entry == JournalEntry(intended=intended()) for each in claims if each.verdict == "known")
+
+
+async def test_whoever_does_not_hold_the_conversation_claims_nothing(state: State) -> None:
+    """Not with an older token, not from before an owner change, not without a conversation."""
+    start = await begun(state, new_id())
+    newer = await begun(state, start.conversation.id)
+    assert (await claim(state, start, intended())).verdict == "stale"
+    await state.conversations.own(
+        start.conversation.id, "person", expected_epoch=0, request_id=new_id(), by="colleague", now=NOW
+    )
+    assert (await claim(state, newer, intended())).verdict == "stale"
+    assert (await claim(state, newer, intended(), epoch=1)).verdict == "go"
+    nowhere = await state.journal.claim(new_id(), intended(), token=1, epoch=0, now=NOW)
+    assert nowhere.verdict == "stale"
+    assert await due(state) == ["key-1"]
+
+
+async def test_an_outcome_is_told_to_whoever_claims_next(state: State) -> None:
+    start = await begun(state, new_id())
+    await claim(state, start, intended())
+    done = settled(result={"refund": "R-7", "lines": [1, None]})
+    await state.journal.record(start.conversation.id, done)
+    again = await claim(state, await begun(state, start.conversation.id), intended())
+    assert again == Claim("known", JournalEntry(intended=intended(), settled=done))
+    assert await state.journal.entry(start.conversation.id, "key-1") == again.entry
+    assert await due(state) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "holds", "left"),
+    [
+        (["succeeded"], "succeeded", []),
+        (["succeeded", "failed"], "succeeded", []),
+        (["succeeded", "unknown"], "succeeded", []),
+        (["refused"], "refused", []),
+        (["unknown"], "unknown", ["key-1"]),
+        (["unknown", "succeeded"], "succeeded", ["key-1"]),
+        (["unknown", "unknown"], "unknown", ["key-1"]),
+        (["unknown", "failed!"], "failed", []),
+        (["unknown", "unknown!"], "unknown", []),
+        (["unknown", "succeeded", "failed!"], "succeeded", []),
+        (["unknown", "unknown!", "succeeded"], "succeeded", []),
+    ],
+)
+async def test_the_first_word_that_is_sure_stays_and_doubt_ends_when_somebody_was_told(
+    state: State, words: list[str], holds: ActionOutcome, left: list[str]
+) -> None:
+    start = await begun(state, new_id())
+    await claim(state, start, intended())
+    for number, word in enumerate(words):
+        outcome: ActionOutcome = word.rstrip("!")  # type: ignore[assignment]
+        said = settled(outcome=outcome, resolved=word.endswith("!"), reason=str(number))
+        for _ in range(2):
+            await state.journal.record(start.conversation.id, said)
+    entry = await state.journal.entry(start.conversation.id, "key-1")
+    assert entry is not None
+    assert entry.settled is not None
+    assert entry.settled.outcome == holds
+    assert await due(state) == left
+
+
+async def test_a_claim_is_unresolved_from_its_due_time_and_can_be_put_off(state: State) -> None:
+    start = await begun(state, new_id())
+    await claim(state, start, intended("late", due=later(90)))
+    await claim(state, start, intended("soon", due=later(40)))
+    assert await due(state, 40) == []
+    assert await due(state, 41) == ["soon"]
+    await state.journal.postpone(start.conversation.id, "soon", later(100))
+    await state.journal.postpone(start.conversation.id, "nobody", later(5))
+    assert await due(state, 99) == ["late"]
+    assert await due(state) == ["late", "soon"]
+
+
+async def test_a_claim_that_was_taken_back_can_be_made_again_but_not_an_outcome(state: State) -> None:
+    start = await begun(state, new_id())
+    await claim(state, start, intended())
+    await state.journal.withdraw(start.conversation.id, "key-1")
+    assert await due(state) == []
+    assert (await claim(state, start, intended())).verdict == "go"
+    await state.journal.record(start.conversation.id, settled(outcome="unknown"))
+    await state.journal.withdraw(start.conversation.id, "key-1")
+    assert (await claim(state, start, intended())).verdict == "known"
+
+
+async def test_what_was_begun_is_found_by_what_allowed_it_in_this_conversation_alone(state: State) -> None:
+    start, other = await begun(state, new_id()), await begun(state, new_id())
+    await claim(state, start, intended("two", authority="b", at=later(2)))
+    await claim(state, start, intended("one", authority="a", at=later(1)))
+    await claim(state, start, intended("three", authority="c"))
+    await claim(state, other, intended("four", authority="a"))
+    found = await state.journal.under(start.conversation.id, ["b", "a", "z"])
+    assert [entry.intended.key for entry in found] == ["one", "two"]
+
+
+async def test_entries_go_after_eight_days_unless_they_are_in_doubt(state: State) -> None:
+    start = await begun(state, new_id())
+    for key in ("old", "doubtful", "fresh"):
+        await claim(state, start, intended(key, at=later(days=7) if key == "fresh" else NOW))
+    await state.journal.record(start.conversation.id, settled("old"))
+    await state.journal.record(start.conversation.id, settled("fresh"))
+    await state.journal.claim(
+        start.conversation.id, intended("new", at=later(days=9)), token=start.token, epoch=0, now=later(days=9)
+    )
+    kept = await state.journal.under(start.conversation.id, ["confirmation-1"])
+    assert [entry.intended.key for entry in kept] == ["doubtful", "fresh", "new"]
+
+
+async def test_a_limit_counts_each_key_once_by_contact_action_and_day(state: State) -> None:
+    async def admit(key: str, *, contact: str = "c:1", action: str = "refund", day: str = "2026-03-01") -> bool:
+        return await state.journal.admit(TENANT, contact, action, day, key, most=2)
+
+    assert [await admit(key) for key in ("a", "b", "a", "c", "b")] == [True, True, True, False, True]
+    assert await admit("c", contact="c")
+    assert await admit("c", action="cancel")
+    assert await admit("c", day="2026-03-02")
+    raced = await asyncio.gather(*(admit(f"k{n}", contact="crowd") for n in range(20)))
+    assert sum(raced) == 2
+
+
+async def test_the_journal_comes_back_from_the_log(state: State, bus: Bus) -> None:
+    """Entries, what is in doubt and since when, and what counts against limits."""
+    start = await begun(state, new_id())
+    conversation = start.conversation.id
+    facts = [
+        (topics.ACTION_INTENDED, intended("done")),
+        (topics.ACTION_SETTLED, settled("done", result={"n": 1})),
+        (topics.ACTION_INTENDED, intended("doubt", due=later(50))),
+        (topics.ACTION_SETTLED, settled("doubt", "unknown")),
+        (topics.ACTION_INTENDED, intended("begun", due=later(60))),
+        (topics.ACTION_INTENDED, intended("told")),
+        (topics.ACTION_SETTLED, settled("told", "unknown")),
+        (topics.ACTION_SETTLED, settled("told", "failed", resolved=True)),
+    ]
+    for number, (kind, fact) in enumerate(facts):
+        await bus.append([event(kind, fact, conversation, f"fact-{number}")])
+        if isinstance(fact, ActionIntended):
+            assert (await claim(state, start, fact)).verdict == "go"
+            assert await state.journal.admit(TENANT, "contact-1", "refund", fact.day, fact.key, most=4)
+        elif isinstance(fact, ActionSettled):
+            await state.journal.record(conversation, fact)
+    before = await state.journal.under(conversation, ["confirmation-1"])
+    await rebuild(bus, state.rebuild, ALL_SHARDS, channels=CHANNELS, settle=0, now=NOW)
+    assert await state.journal.under(conversation, ["confirmation-1"]) == before
+    assert len(before) == 4
+    assert await due(state, 51) == ["doubt"]
+    assert await due(state) == ["doubt", "begun"]
+    assert not await state.journal.admit(TENANT, "contact-1", "refund", "2026-03-01", "fifth", most=4)
+    assert await state.journal.admit(TENANT, "contact-1", "refund", "2026-03-01", "doubt", most=4)

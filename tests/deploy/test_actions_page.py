@@ -1,0 +1,74 @@
+"""docs/actions.md: its examples work as they stand, and it names everything that may be written."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import yaml
+
+from agent_worker.actions.policy import Refusal
+from agent_worker.actions.registry import loaded
+from agent_worker.actions.spec import action
+from agent_worker.settings import ActionRules
+from gateway import config
+from gateway.action_settings import ActionSettings, Endpoint, Limit, LookUp, Parameter
+from gateway.consumers import worker_settings
+from gateway.scaffold import new_action
+from schemas import topics
+from schemas.errors import Conflict, InvalidRequest
+from tests.harness.processes import ROOT
+
+TEXT = (ROOT / "docs" / "actions.md").read_text()
+(PYTHON,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+FUNCTION, ENDPOINT, LIMITS = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> ActionRules:
+    """The page's configuration, put together as the page says."""
+    (tmp_path / "actions.py").write_text(PYTHON)
+    more = ENDPOINT.partition("actions:\n")[2] + LIMITS
+    file = tmp_path / "parley.yaml"
+    file.write_text(FUNCTION.replace("  plantstore:\n", "  plantstore:\n    name: Plant store\n") + more)
+    return worker_settings(config.load(file, environ={}).tenants, {}).of("plantstore").actions
+
+
+def test_the_function_and_the_endpoint_of_the_page_are_offered(rules: ActionRules) -> None:
+    assert list(rules.actions) == ["refund", "cancel_order"]
+    refund, cancel = rules.actions.values()
+    assert (refund.confirm, cancel.confirm, refund.per_contact_per_day) == (True, True, 2)
+    assert cancel.look_up is not None
+    assert rules.settings == {"shop": "https://shop.example.com"}
+
+
+def test_every_setting_is_on_the_page() -> None:
+    models = (ActionSettings, Endpoint, Parameter, Limit, LookUp)
+    wanted = {name for model in models for name in model.model_fields} | set(inspect.signature(action).parameters)
+    kinds = set(get_args(Parameter.model_fields["type"].annotation))
+    missing = {name for name in wanted | kinds if not re.search(rf"\b{name}\b", TEXT)}
+    assert missing == set()
+
+
+def test_every_refusal_is_on_the_page_and_every_event_exists() -> None:
+    assert {reason for reason in get_args(Refusal) if f"`{reason}`" not in TEXT} == set()
+    assert set(re.findall(r"`(parley\.[a-z]+\.[a-z]+\.v1)`", TEXT)) <= set(topics.EVENT_TYPES)
+    assert yaml.safe_load(LIMITS)["limits"]
+
+
+def test_a_new_action_works_as_it_is_written(tmp_path: Path) -> None:
+    file = new_action("where_is_it", tmp_path)
+    (made,) = loaded(str(file))
+    assert (made.name, made.model.__name__, made.risk) == ("where_is_it", "WhereIsIt", "read")
+    with pytest.raises(Conflict):
+        new_action("where_is_it", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", "Where", "where-is", "class", "1st", "../x", "a" * 41])
+def test_a_name_that_cannot_be_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidRequest):
+        new_action(name, tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,80 @@
+"""A colleague's yes through the admin API, on a whole installation."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import yaml
+
+from tests.harness.client import Contact
+from tests.harness.installation import Installation
+from tests.harness.processes import Nursery
+from tests.harness.till import Till, open_till
+
+ASKED = "A colleague has to approve this. I have asked, and you will hear here."
+
+
+@pytest.fixture
+async def till() -> AsyncIterator[Till]:
+    async with open_till() as till:
+        yield till
+
+
+@pytest.fixture
+async def parley(nursery: Nursery, tmp_path: Path, till: Till) -> AsyncIterator[Installation]:
+    """Refunds above 50 need an approval."""
+    made = Installation.make(nursery, tmp_path)
+    settings: dict[str, Any] = yaml.safe_load(made.config.read_text())
+    settings["tenants"]["plantstore"]["actions"] = {
+        "http": {
+            "refund": {
+                "description": "Pay money back.",
+                "url": f"{till.url}/refunds",
+                "parameters": {"order": {}, "amount": {"type": "amount"}},
+                "needs": "anonymous",
+                "confirm": False,
+                "approve": {"parameter": "amount", "above": 50},
+            }
+        }
+    }
+    made.config.write_text(yaml.safe_dump(settings))
+    await made.start(env={"TEST_OBEY": "1"})
+    yield made
+    await made.stop()
+
+
+async def test_what_needs_an_approval_waits_for_it_over_a_restart_and_is_done_once(
+    parley: Installation, till: Till
+) -> None:
+    async with aiohttp.ClientSession() as http:
+        contact = Contact(parley.base, http, "ann")
+        await contact.open()
+        said = await contact.say('refund {"order": "A-1", "amount": "80.00"}')
+        asked = await contact.answered(said.message_id)
+        assert (asked["text"], asked["author"]["kind"]) == (ASKED, "system")
+        where = f"conversations/{contact.conversation}"
+        (waiting,) = (await parley.admin("GET", f"{where}/approvals"))["items"]
+        assert (waiting["action"], waiting["arguments"]) == ("refund", {"order": "A-1", "amount": "80.00"})
+        assert waiting["reason"] == "amount is above 50.0"
+        await parley.roles["dev"].stop()
+        await parley.start(env={"TEST_OBEY": "1"})
+        decide = f"{where}/approvals/{waiting['id']}"
+        for _ in range(3):
+            await parley.admin("POST", decide, json={"decision": "approve", "by": "Rosa"}, ok=False)
+        told = (await contact.transcript(asked["seq"], wait=20))[0]
+        assert told["text"].startswith("Done.")
+        assert till.effects() == {"A-1 80.00": 1}
+        error = (await parley.admin("POST", decide, json={"decision": "deny"}, ok=False))["error"]
+        assert error["code"] == "not_found"
+        assert (await parley.admin("GET", f"{where}/approvals"))["items"] == []
+        wrong = await parley.admin("POST", decide, json={"decision": "perhaps"}, ok=False)
+        assert wrong["error"]["code"] == "invalid_request"
+        elsewhere = await parley.admin("GET", f"{where}/approvals", tenant="bookshop", ok=False)
+        assert elsewhere["error"]["code"] == "not_found"
+        turns = (await parley.admin("GET", where))["turns"]
+        done = [record for turn in turns for record in turn["actions"]]
+        assert [(record["name"], record["outcome"]) for record in done] == [("refund", "succeeded")]

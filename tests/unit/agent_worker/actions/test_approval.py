@@ -1,0 +1,124 @@
+"""Above a limit a colleague's yes is needed too: to exactly this, once, in time."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from agent_worker.actions.spec import above
+from schemas import topics
+from schemas.conversation import OwnerRequested
+from tests.unit.agent_worker.actions.shop import Refund, Shop, another_worker
+
+ASKED = "A colleague has to approve this. I have asked, and you will hear here."
+EXPIRED = "Nobody approved this in time, so nothing was changed."
+DONE = "Refund R-1 of 80.00 is on its way."
+
+
+async def waiting(shop: Shop, amount: str = "80.00") -> str:
+    """The contact has said yes, and a colleague is asked. Returns the approval's id."""
+    pending = await shop.ask(amount)
+    await shop.hear(shop.yes(pending))
+    (approval,) = (await shop.memory()).approvals
+    return approval.id
+
+
+async def test_people_are_asked_with_the_exact_action_amount_customer_and_reason(shop: Shop) -> None:
+    approval = await waiting(shop)
+    assert await shop.last() == ASKED
+    known = await shop.world.known()
+    assert known.owner == "queue"
+    (asked,) = await shop.requested()
+    assert asked.approval.id == approval
+    assert asked.summary == "**Refund**\n- Order: A-1001\n- Amount: 80.00\n- Currency: EUR"
+    assert (asked.approval.contact_id, asked.approval.reason) == ("contact-1", "amount is above 50 EUR")
+    assert asked.approval.arguments["amount"] == "80.00"
+    assert shop.till.done == []
+    assert (await shop.world.replies())[-1].author.kind == "system", "an owner change must not drop it"
+
+
+async def test_the_yes_does_it_tells_the_contact_and_gives_the_conversation_back(shop: Shop) -> None:
+    approval = await waiting(shop)
+    await shop.hear(await shop.decided(approval, "approve", "one"))
+    assert await shop.last() == DONE
+    assert shop.till.effects() == {"A-1001 80.00": 1}
+    assert (await shop.memory()).approvals == []
+    assert await shop.outcomes() == ["refund succeeded"]
+    asked = await shop.world._payloads(topics.inbound("web"), topics.OWNER_REQUESTED, OwnerRequested)
+    assert [request.to for request in asked] == ["queue", "agent"]
+
+
+@pytest.mark.parametrize("words", [["approve"] * 5, ["approve", "deny"], ["deny", "approve"]])
+async def test_of_several_words_the_first_counts(shop: Shop, words: list[str]) -> None:
+    approval = await waiting(shop)
+    for number, word in enumerate(words):
+        await shop.hear(await shop.decided(approval, word, str(number)))
+    assert len(shop.till.done) == (words[0] == "approve")
+    assert len(await shop.world.replies()) == 3, "the question, that a colleague is asked, and one word on it"
+
+
+async def test_two_colleagues_at_the_same_time_do_it_once(shop: Shop) -> None:
+    approval = await waiting(shop)
+    shop.till.honours = False
+    await shop.hear(*[await shop.decided(approval, "approve", str(n)) for n in range(10)])
+    assert shop.till.effects() == {"A-1001 80.00": 1}
+
+
+async def test_a_no_is_told_and_nothing_is_done(shop: Shop) -> None:
+    approval = await waiting(shop)
+    await shop.hear(await shop.decided(approval, "deny", "one"))
+    assert await shop.last() == "A colleague looked at this and did not approve it. Nothing was changed."
+    assert shop.till.done == []
+    assert await shop.outcomes() == ["refund refused"]
+
+
+async def test_a_yes_that_comes_too_late_does_nothing(shop: Shop) -> None:
+    approval = await waiting(shop)
+    shop.world.clock.advance(hours=25)
+    await shop.hear(await shop.decided(approval, "approve", "late"))
+    assert await shop.last() == EXPIRED
+    assert shop.till.done == []
+
+
+async def test_that_nobody_decided_in_time_is_told_when_the_contact_writes_again(shop: Shop) -> None:
+    await waiting(shop)
+    shop.world.clock.advance(hours=25)
+    await shop.say("hello", "hello?")
+    assert await shop.last() == EXPIRED
+    assert await shop.outcomes() == ["refund refused"]
+    assert (await shop.memory()).approvals == []
+
+
+async def test_a_word_on_what_was_never_asked_does_nothing(shop: Shop) -> None:
+    await waiting(shop)
+    before = len(await shop.world.replies())
+    await shop.hear(await shop.decided("something-else", "approve", "one"))
+    assert len(await shop.world.replies()) == before
+    assert shop.till.done == []
+
+
+async def test_it_waits_over_restarts_and_while_a_person_has_the_conversation(shop: Shop) -> None:
+    approval = await waiting(shop)
+    known = await shop.world.known()
+    await shop.hear(shop.world.owner_asked("person", known.epoch, "take"))
+    shop.worker = another_worker(shop)
+    await shop.hear(await shop.decided(approval, "approve", "one"))
+    reply = (await shop.world.replies())[-1]
+    assert (reply.text, reply.author.kind) == (DONE, "system")
+    assert (await shop.world.known()).owner == "person", "nobody takes it away from the person"
+
+
+async def test_below_the_limit_nobody_else_is_asked(shop: Shop) -> None:
+    pending = await shop.ask("50.00")
+    await shop.hear(shop.yes(pending))
+    assert shop.till.effects() == {"A-1001 50.00": 1}
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "holds"),
+    [("50", "EUR", False), ("50.01", "EUR", True), ("1", "USD", True), ("1", "eur", False), ("1", "", True)],
+)
+def test_another_currency_is_above_every_limit(amount: str, currency: str, holds: bool) -> None:
+    limit = above("amount", 50, currency="EUR")
+    assert limit.holds(Refund(order="A-1001", amount=Decimal(amount), currency=currency)) == holds

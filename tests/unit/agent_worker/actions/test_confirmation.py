@@ -1,0 +1,213 @@
+"""A write happens after the contact's yes to exactly it, and at most once."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from schemas import topics
+from schemas.messages import Choice
+from tests.unit.agent_worker.actions.shop import Shop, another_worker
+
+REFUND = 'refund {"order": "A-1001", "amount": "12.50"}'
+
+
+async def test_the_question_shows_all_that_will_be_done_with_two_choices(shop: Shop) -> None:
+    pending = await shop.ask()
+    reply = (await shop.world.replies())[-1]
+    assert reply.id == pending.message_id
+    assert reply.text == ("**Refund**\n- Order: A-1001\n- Amount: 12.50\n- Currency: EUR\n\nShall I go ahead?")
+    assert reply.choices == [
+        Choice(id=f"yes:{pending.id}", label="Yes, go ahead"),
+        Choice(id=f"no:{pending.id}", label="No, leave it"),
+    ]
+    assert shop.till.done == []
+
+
+async def test_the_yes_does_it_and_the_result_is_told(shop: Shop) -> None:
+    pending = await shop.ask()
+    await shop.hear(shop.yes(pending))
+    assert await shop.last() == "Refund R-1 of 12.50 is on its way."
+    assert shop.till.effects() == {"A-1001 12.50": 1}
+    assert (await shop.memory()).confirmation is None
+    (record,) = await shop.records()
+    assert (record.name, record.outcome, record.key) == ("refund", "succeeded", shop.till.done[0]["key"])
+    (settled,) = await shop.settled()
+    assert (settled.outcome, settled.result) == ("succeeded", {"refund": "R-1", "amount": "12.50"})
+
+
+@pytest.mark.parametrize("text", ["1", "yes, go ahead!", "1. Yes, go ahead", "1️⃣"])
+async def test_the_label_or_the_number_typed_next_is_a_yes(shop: Shop, text: str) -> None:
+    await shop.ask()
+    await shop.say("answer", text)
+    assert shop.till.effects() == {"A-1001 12.50": 1}
+
+
+@pytest.mark.parametrize("text", ["yes", "ok", "sure, do it", "3", "yes please go ahead", "👍", "yes go ahead or not"])
+async def test_no_other_words_are_a_yes(shop: Shop, text: str) -> None:
+    pending = await shop.ask()
+    await shop.say("answer", text)
+    assert shop.till.done == []
+    assert await shop.pending() == pending, "the question stays open"
+
+
+async def test_a_typed_label_counts_only_as_the_very_next_thing_but_the_button_until_it_expires(shop: Shop) -> None:
+    pending = await shop.ask()
+    await shop.say("other", "by the way")
+    await shop.say("typed", "Yes, go ahead")
+    assert shop.till.done == []
+    await shop.hear(shop.yes(pending))
+    assert shop.till.effects() == {"A-1001 12.50": 1}
+
+
+async def test_a_thumb_up_on_the_question_is_a_yes(shop: Shop) -> None:
+    pending = await shop.ask()
+    await shop.hear(await shop.thumb(pending.message_id, "up", "👍🏽"))
+    assert shop.till.effects() == {"A-1001 12.50": 1}
+    assert await shop.last() == "Refund R-1 of 12.50 is on its way."
+
+
+@pytest.mark.parametrize("emoji", ["👎", "❤️", "✅"])
+async def test_another_reaction_is_not_a_yes(shop: Shop, emoji: str) -> None:
+    pending = await shop.ask()
+    await shop.hear(await shop.thumb(pending.message_id, "r", emoji))
+    assert shop.till.done == []
+
+
+async def test_a_thumb_up_on_another_message_is_not_a_yes(shop: Shop) -> None:
+    await shop.say("first", "hello")
+    (hello,) = await shop.world.replies()
+    pending = await shop.ask()
+    await shop.hear(await shop.thumb(hello.id, "r"))
+    assert shop.till.done == []
+    assert await shop.pending() == pending
+
+
+async def test_no_leaves_it_and_closes_the_question(shop: Shop) -> None:
+    pending = await shop.ask()
+    await shop.hear(shop.picked(f"no:{pending.id}", pending, "no"))
+    assert await shop.last() == "All right, I left it as it is."
+    await shop.hear(shop.yes(pending))
+    assert await shop.last() == "That question is not open any more, so I did nothing now."
+    assert shop.till.done == []
+    assert await shop.outcomes() == ["refund refused"]
+
+
+async def test_something_said_after_the_yes_in_the_same_fold_is_answered_and_the_question_asked_again(
+    shop: Shop,
+) -> None:
+    pending = await shop.ask()
+    await shop.hear(shop.yes(pending), shop.world.said("wait", "wait, which order?"))
+    assert shop.till.done == []
+    again = await shop.pending()
+    assert again.id != pending.id
+    reply = (await shop.world.replies())[-1]
+    assert reply.text.startswith("Hm.\n\nYou wrote something after your yes, so I ask once more.\n\n**Refund**")
+    assert [choice.id for choice in reply.choices] == [f"yes:{again.id}", f"no:{again.id}"]
+    await shop.hear(shop.yes(pending, "old"))
+    assert shop.till.done == [], "the old question's yes means nothing any more"
+    await shop.hear(shop.yes(again, "new"))
+    assert shop.till.effects() == {"A-1001 12.50": 1}
+
+
+async def test_an_edit_after_the_yes_is_something_said_after_it(shop: Shop) -> None:
+    pending = await shop.ask()
+    await shop.hear(
+        shop.world.said("before", "for my fern"), shop.yes(pending), shop.world.edited("before", "for my fern, I mean")
+    )
+    assert shop.till.done == []
+    assert (await shop.pending()).id != pending.id
+
+
+async def test_what_was_said_before_the_yes_in_the_same_fold_is_answered_too(shop: Shop) -> None:
+    pending = await shop.ask()
+    await shop.hear(shop.world.said("before", 'status {"order": "A-1001"}'), shop.yes(pending))
+    assert [reply.text for reply in (await shop.world.replies())[-2:]] == [
+        "Refund R-1 of 12.50 is on its way.",
+        "- Status: on its way",
+    ]
+    assert shop.model.asked[-1].text == 'status {"order": "A-1001"}', "the yes itself is no question"
+
+
+async def test_an_expired_question_is_asked_again(shop: Shop) -> None:
+    pending = await shop.ask()
+    shop.world.clock.advance(seconds=600)
+    await shop.hear(shop.yes(pending))
+    assert shop.till.done == []
+    assert (await shop.last()).startswith("That took a while, so I ask once more.\n\n**Refund**")
+    await shop.hear(shop.yes(await shop.pending(), "again"))
+    assert shop.till.effects() == {"A-1001 12.50": 1}
+
+
+async def test_other_arguments_need_another_yes(shop: Shop) -> None:
+    """Asking for more replaces the question; the yes that was shown the lower amount means nothing then."""
+    pending = await shop.ask("12.50")
+    await shop.ask("49.00", name="more")
+    await shop.hear(shop.yes(pending))
+    assert shop.till.done == []
+
+
+async def test_arguments_that_were_changed_behind_the_question_are_refused(shop: Shop) -> None:
+    pending = await shop.ask()
+    known = await shop.world.known()
+    forged = pending.model_copy(update={"arguments": {**pending.arguments, "amount": "45.00"}})
+    memory = (await shop.memory()).model_copy(update={"confirmation": forged})
+    begun = await shop.world.state.conversations.begin(known.id, known.origin, [], now=shop.world.clock())
+    await shop.world.state.conversations.commit(
+        known.id,
+        token=begun.token,
+        version=known.version,
+        epoch=known.epoch,
+        facts=known.facts.model_copy(update={"actions": memory}),
+        handled=[],
+        outbox=[],
+        now=shop.world.clock(),
+    )
+    await shop.hear(shop.yes(pending))
+    assert shop.till.done == []
+    assert [record.reason.partition(":")[0] for record in await shop.records()] == ["changed"]
+
+
+async def test_a_yes_of_somebody_else_in_the_conversation_does_not_count(shop: Shop) -> None:
+    pending = await shop.ask()
+    event = shop.yes(pending)
+    data = (event.data or b"").replace(b"contact-1", b"contact-2")
+    await shop.hear(shop.world._wrap(topics.MESSAGE_RECEIVED, data, event.id))
+    assert shop.till.done == []
+
+
+async def test_a_yes_after_people_have_taken_over_and_given_back_does_not_count(shop: Shop) -> None:
+    pending = await shop.ask()
+    await shop.hear(shop.world.owner_asked("person", 0, "take"), shop.world.owner_asked("agent", 1, "give"))
+    await shop.hear(shop.yes(pending))
+    assert shop.till.done == []
+
+
+async def test_fifty_yeses_at_once_in_one_fold_do_it_once(shop: Shop) -> None:
+    pending = await shop.ask()
+    await shop.hear(*(shop.yes(pending, f"yes-{n}") for n in range(50)))
+    assert shop.till.effects() == {"A-1001 12.50": 1}
+
+
+async def test_fifty_yeses_one_after_the_other_do_it_once(shop: Shop) -> None:
+    pending = await shop.ask()
+    for n in range(50):
+        await shop.hear(shop.yes(pending, f"yes-{n}"))
+    assert shop.till.effects() == {"A-1001 12.50": 1}
+    assert shop.till.asked["pay"] == 1
+    assert len(await shop.world.replies()) == 51
+
+
+async def test_fifty_workers_with_the_same_yes_do_it_once(shop: Shop) -> None:
+    """As after rebalances that overlap: whoever does not hold the conversation any more is fenced."""
+    pending = await shop.ask()
+    shop.till.pause, shop.till.honours = 0.02, False
+    lanes = [await shop.world.lane(shop.yes(pending)) for _ in range(50)]
+    workers = [another_worker(shop) for _ in lanes]
+    done = await asyncio.gather(
+        *(worker.handle(lane) for worker, lane in zip(workers, lanes, strict=True)), return_exceptions=True
+    )
+    await shop.hear(shop.yes(pending))
+    assert shop.till.effects() == {"A-1001 12.50": 1}
+    assert any(isinstance(each, Exception) for each in done)

@@ -1,0 +1,94 @@
+"""Where actions come from, and what is wrong with one that cannot be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_worker.actions.registry import found, loaded
+from gateway.action_settings import ActionSettings
+from gateway.actions import action_rules
+from schemas.errors import ConfigInvalid
+
+OWN = '''
+from pydantic import BaseModel
+from agent_worker.actions import ActionContext, action
+
+class Order(BaseModel):
+    order: str
+
+@action(risk="read", needs="anonymous")
+async def where(context: ActionContext, arguments: Order) -> Order:
+    """Say where an order is."""
+    return arguments
+'''
+
+
+def written(folder: Path, text: str, name: str = "own.py") -> str:
+    (folder / name).write_text(text)
+    return str(folder / name)
+
+
+def test_a_file_holds_actions(tmp_path: Path) -> None:
+    (only,) = loaded(written(tmp_path, OWN))
+    assert (only.name, only.title, only.description) == ("where", "Where", "Say where an order is.")
+
+
+def test_a_module_holds_actions() -> None:
+    actions = found(["tests.unit.agent_worker.actions.shop"])
+    assert list(actions) == ["refund", "status", "note"]
+
+
+def test_an_installed_package_offers_actions_by_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(tmp_path, OWN, "my_own_actions.py")
+    about = tmp_path / "mine-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[parley.actions]\nmine = my_own_actions\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert list(found(["mine"])) == ["where"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1", "there is no action in"),
+        ("raise OSError('no disk')", "cannot be loaded: OSError: no disk"),
+        (OWN.replace("async def", "def"), "must be `async def where"),
+        (OWN.replace("arguments: Order", "arguments: str"), "must be `async def where"),
+        (OWN.replace("order: str", "contact_id: str"), "contact_id: comes with the context"),
+        (OWN.replace('risk="read"', 'risk="read", name="Where Is"'), "its name must be"),
+        (OWN.replace('risk="read"', 'risk="read", timeout=0'), "timeout must be"),
+        (OWN.replace('risk="read"', 'risk="write", sensitive=["x"]'), "sensitive names a parameter"),
+    ],
+)
+def test_what_cannot_be_used_says_why(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigInvalid, match=message):
+        loaded(written(tmp_path, text))
+
+
+@pytest.mark.parametrize("source", ["no.such.module", "nothing.py"])
+def test_what_is_not_there_says_so(source: str) -> None:
+    with pytest.raises(ConfigInvalid, match="cannot be loaded"):
+        loaded(source)
+
+
+def test_two_actions_of_one_name_are_one_too_many(tmp_path: Path) -> None:
+    with pytest.raises(ConfigInvalid, match="two named 'where'"):
+        found([written(tmp_path, OWN), written(tmp_path, OWN, "other.py")])
+
+
+def test_a_tenant_says_otherwise_within_what_can_work() -> None:
+    def limited(**limits: Any) -> Any:
+        settings = {"sources": ["tests.unit.agent_worker.actions.shop"], "limits": limits}
+        return action_rules("shop", ActionSettings.model_validate(settings)).actions
+
+    assert limited(refund={"per_contact_per_day": 3})["refund"].per_contact_per_day == 3
+    assert limited(refund={"approve": {"parameter": "amount", "above": 5}})["refund"].approve.value == 5
+    assert "note" not in limited(note={"offered": False})
+    with pytest.raises(ConfigInvalid, match="there is no action 'refnd'"):
+        limited(refnd={})
+    with pytest.raises(ConfigInvalid, match="a read is neither"):
+        limited(status={"confirm": True})
