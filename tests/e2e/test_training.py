@@ -9,8 +9,12 @@ from tests.harness.installation import QUESTIONS
 from tests.harness.outside import Outside, Visitor, eventually
 
 
+def of(shop: Outside) -> tuple[str, ...]:
+    return "--tenant", "plantstore", "--url", shop.base
+
+
 async def exported(shop: Outside, *flags: str) -> list[dict[str, Any]]:
-    output = await shop.installation.run("turns", "export", "--tenant", "plantstore", *flags)
+    output = await shop.installation.run("turns", "export", *of(shop), *flags)
     return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
 
 
@@ -55,7 +59,7 @@ async def test_talks_are_exported_as_approved_and_replies_as_rejected(own_shop: 
     assert await exported(own_shop, "--until", "2000-01-01") == []
     assert len(await exported(own_shop, "--since", "2000-01-01", "--channel", "web")) == 3
     turn = (await own_shop.admin("GET", f"conversations/{plain.conversation}")).body["turns"][0]
-    shown = await own_shop.installation.run("turns", "show", turn["id"], "--tenant", "plantstore")
+    shown = await own_shop.installation.run("turns", "show", turn["id"], *of(own_shop))
     for part in (turn["id"], "passage", "cited", "route", "model", "retrieve", "confidence"):
         assert part in shown
     refused = await own_shop.admin("GET", "training?since=tomorrow")
