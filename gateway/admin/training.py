@@ -60,9 +60,9 @@ class TrainingDesk:
     ) -> None:
         own = self._parts.config.tenants[tenant].protection.finder
         conversations = gathered.conversations(since, until)
-        while (found := await asyncio.to_thread(_next, conversations)) is not None:
+        while (found := await gathered.apart(_next, conversations)) is not None:
             names = await self._names(tenant, found[0])
-            lines = await asyncio.to_thread(_lines, tenant, found, own, names, kind)
+            lines = await gathered.apart(_lines, tenant, found, own, names, kind)
             if lines:
                 await response.write(lines)
 

@@ -6,11 +6,13 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar, TypeVarTuple
 
 from schemas import topics
 from schemas.envelope import Envelope
@@ -39,6 +41,8 @@ SELECT id, type, channel, at, body FROM (
     SELECT * FROM facts WHERE conversation = ? ORDER BY at DESC, n DESC LIMIT ?
 ) ORDER BY at, n
 """
+Made = TypeVar("Made")
+Given = TypeVarTuple("Given")
 _Row = tuple[str, float, int, str, str, str, bytes]
 
 
@@ -54,8 +58,11 @@ class Fact:
 
 
 class Ledger:
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    """Everything happens in one thread of its own: an export that is broken off must not close what it still reads."""
+
+    def __init__(self, connection: sqlite3.Connection, thread: Executor) -> None:
         self._connection = connection
+        self._thread = thread
         self._count = 0
 
     async def gather(self, bus: Bus, tenant: str, channels: Sequence[str]) -> None:
@@ -67,9 +74,17 @@ class Ledger:
                 if record.headers.get("ce_tenant") == tenant and record.headers.get("ce_type") in WANTED:
                     rows += _row(record, self._count)
                 if len(rows) >= _AT_ONCE:
-                    await asyncio.to_thread(self._connection.executemany, _ADD, rows)
+                    await self.apart(self._add, rows)
                     rows = []
-        await asyncio.to_thread(self._connection.executemany, _ADD, rows)
+        await self.apart(self._add, rows)
+
+    async def apart(self, work: Callable[[*Given], Made], *given: *Given) -> Made:
+        """Do it in that thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *given)
+
+    def _add(self, rows: Sequence[_Row]) -> None:
+        # Not handed out: a cursor that another thread drops resets the statement that this one may be running.
+        self._connection.executemany(_ADD, rows).close()
 
     def conversations(self, since: datetime | None, until: datetime | None) -> Iterator[tuple[str, list[Fact]]]:
         """Those that were last answered in this time, by id, each with what happened, in order."""
@@ -97,8 +112,6 @@ def opened(folder: Path) -> Iterator[Ledger]:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix="export-") as inside:
         connection = sqlite3.connect(Path(inside) / "facts", check_same_thread=False, isolation_level=None)
-        try:
+        with closing(connection), ThreadPoolExecutor(1, "parley-export") as thread:
             connection.executescript(_TABLE)
-            yield Ledger(connection)
-        finally:
-            connection.close()
+            yield Ledger(connection, thread)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,25 @@ async def test_an_export_reads_the_log_once_and_gives_one_conversation_at_a_time
             assert list(gathered.conversations(AT + timedelta(hours=1), None)) == []
             assert list(gathered.conversations(None, AT)) == []
         assert await asyncio.to_thread(lambda: list((tmp_path / "exports").iterdir())) == []
+    finally:
+        await bus.close()
+        await database.close()
+
+
+async def test_a_long_log_is_read_whole(tmp_path: Path) -> None:
+    database = Database.open(tmp_path / "parley.db")
+    bus = SqliteBus(database)
+    await bus.start()
+    try:
+        await bus.create_topics(topics.topic_specs(["web"], partitions=3, small=3))
+        events = [event for talk in everything() for event in talk.events]
+        for number in range(400):
+            copies = [replace(e, id=f"{e.id}-{number}", conversation=f"{e.conversation}-{number}") for e in events]
+            await bus.append(copies)
+        with ledger.opened(tmp_path / "exports") as gathered:
+            await gathered.gather(bus, "shop", ["web"])
+            found = [len(facts) for _, facts in gathered.conversations(None, None)]
+        assert (len(found), sum(found)) == (400 * len(everything()), 400 * len(events))
     finally:
         await bus.close()
         await database.close()
