@@ -74,13 +74,21 @@ test-quick: install-dev ## Lint, then run the tests that need no servers
 	@exec $(BIN)/python tests/run.py --quick $(TESTS)
 
 .PHONY: torture
-torture: install-dev ## Scenarios of every channel, then kills under load, on both engines (TORTURE="--kills 50 --messages 5000")
+torture: install-dev ## Scenarios of every channel, kills under load, kills around actions, on both engines (TORTURE="--kills 50 --messages 5000")
 	@$(BIN)/python -m infra.deploy.servers fetch
 	@$(BIN)/python -m tests.torture --replay
 	@status=0; for engine in embedded scaled; do \
 		$(BIN)/python -m tests.scenarios matrix --engine $$engine || status=1; \
 		$(BIN)/python -m tests.scenarios kills --engine $$engine || status=1; \
-		$(BIN)/python -m tests.torture --engine $$engine $(TORTURE) || status=1; done; exit $$status
+		$(BIN)/python -m tests.torture --engine $$engine $(TORTURE) || status=1; done; \
+	TEST_ACTION_ROUNDS=10 TEST_ACTION_ATTEMPTS=2000 $(BIN)/python -m pytest -q tests/faults/test_actions.py \
+		tests/unit/agent_worker/actions/test_many.py || status=1; exit $$status
+
+.PHONY: measure
+measure: install-dev ## Measure quality on public data, outside the tests (DATA=../shared/data)
+	@test -n "$(DATA)" || { echo "name the folder with the data: make measure DATA=../shared/data" >&2; exit 1; }
+	@$(BIN)/python -m tests.measure.retail --data $(DATA)/retail_actions
+	@$(BIN)/python -m tests.measure.retail_attempts --data $(DATA)/retail_actions
 
 .PHONY: bench
 bench: install-dev ## Measure the budgets (BENCH="--only edge --quick")
@@ -113,9 +121,10 @@ format: install-dev ## Rewrite the code in house style
 
 .PHONY: lock
 lock: install-dev ## Refresh the lock files (LOCK_FLAGS=--upgrade takes newer versions)
-	$(COMPILE) --extra scaled --extra encoder --extra channels --extra build --output-file requirements/run.txt
+	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra build --output-file requirements/run.txt
 	$(COMPILE) --all-extras --constraint requirements/run.txt --output-file requirements/dev.txt
-	$(COMPILE) --extra scaled --extra encoder --extra channels --extra models --extra telemetry --extra build --constraint requirements/dev.txt \
+	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra models --extra anthropic --extra google \
+		--extra telemetry --extra build --constraint requirements/dev.txt \
 		--output-file requirements/image.txt
 
 WIDGET := connectors/web/widget

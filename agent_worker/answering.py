@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from agent_worker.actions.acting import Acting, handed_over
+from agent_worker.actions.dialogue.following import followed
 from agent_worker.actions.scope import Scope, Seal
 from agent_worker.actions.service import ActionService
 from agent_worker.contact_limits import HELD, ContactLimits, wait_draft
 from agent_worker.fold import Monotonic
 from agent_worker.handoff.drafts import handoff_draft
 from agent_worker.knowledge.questions import with_context
-from agent_worker.models.registry import Emit, Models
+from agent_worker.models.registry import Emit, Models, chosen
 from agent_worker.stages import Stage
 from agent_worker.work import Work
 from schemas.actions import ActionResolved
-from schemas.ports import Draft, Knowledge, Question
+from schemas.ports import Clock, Draft, Knowledge, Question
 
 
 class Answers:
@@ -21,12 +24,19 @@ class Answers:
     begun again, at any await."""
 
     def __init__(
-        self, knowledge: Knowledge, models: Models, actions: ActionService, limits: ContactLimits, monotonic: Monotonic
+        self,
+        knowledge: Knowledge,
+        models: Models,
+        actions: ActionService,
+        limits: ContactLimits,
+        clock: Clock,
+        monotonic: Monotonic,
     ) -> None:
         self._knowledge = knowledge
         self._models = models
         self._actions = actions
         self._limits = limits
+        self._clock = clock
         self._monotonic = monotonic
 
     async def settle(self, work: Work, seal: Seal) -> None:
@@ -45,29 +55,35 @@ class Answers:
         """``emit`` shows a whole sentence. None when the contact is to hear nothing. Raises ModelFailed when
         nothing could answer."""
         if work.intake.person_asked:
-            return handoff_draft(work.rules.voice)
+            return handoff_draft(work.voice)
         acting = work.acting
         draft = await self._acted(work, acting) if acting is not None else None
         if draft is None and (held := await self._limits.apply(work)) in HELD:
-            return wait_draft(work.rules.voice) if held == "wait" else None
+            return wait_draft(work.voice) if held == "wait" else None
         if draft is None:
             await self._retrieve(work)
             with Stage(work.stages, "answer", self._monotonic):
                 question = self._question(work)
-                draft = await self._models.answer(work.rules.model, question, emit, work.stream.abort)
+                model = chosen(work.rules, question.text, question.locale)
+                draft = await self._models.answer(model, question, emit, work.stream.abort)
             draft = draft if acting is None else acting.finish(draft)
         return draft if acting is None else handed_over(draft, acting.effects)
 
     async def _acted(self, work: Work, acting: Acting) -> Draft | None:
         with Stage(work.stages, "act", self._monotonic):
             draft = await acting.resume(work.intake.handled)
-            return draft or await acting.consented(list(work.intake.waiting.values()), work.intake.latest)
+            draft = draft or await acting.consented(list(work.intake.waiting.values()), work.intake.latest)
+            return draft and await followed(draft, acting, self._question(work), work.voice, self._clock())
 
     async def _retrieve(self, work: Work) -> None:
         with Stage(work.stages, "retrieve", self._monotonic):
             query = with_context(_text(work), work.history)
             origin = work.conversation.origin
-            work.found = await self._knowledge.search(origin.tenant, query, channel=origin.channel, since=work.read_at)
+            who = partial(self._actions.assurance, work.conversation, work.intake.speaker)
+            spoken = work.conversation.facts.locale
+            work.found = await self._knowledge.search(
+                origin.tenant, query, channel=origin.channel, assurance=who, language=spoken, since=work.read_at
+            )
 
     def _question(self, work: Work) -> Question:
         acting = work.acting
@@ -78,7 +94,8 @@ class Answers:
             found=work.found,
             files=work.intake.files,
             wordless=work.intake.wordless,
-            locale=work.conversation.facts.locale or work.rules.voice.locale,
+            locale=work.locale,
+            contact=work.conversation.origin.contact_id,
             offers=() if acting is None else acting.offers(),
             filling=None if acting is None else acting.effects.memory.filling,
         )
@@ -95,8 +112,9 @@ def _scope(work: Work, seal: Seal) -> Scope:
         token=work.begun.token,
         chain=work.chain,
         rules=work.rules.actions,
-        voice=work.rules.voice,
+        voice=work.voice,
         authority=work.intake.authority,
         speaker=work.intake.speaker,
+        locale=work.locale,
         seal=seal,
     )

@@ -10,13 +10,16 @@ from schemas.ports import Metrics, Record
 
 
 def published(metrics: Metrics, work: Work) -> None:
-    """The time of each stage, and which way the turn went."""
+    """The time of each stage, which way the turn went, and what it did."""
     channel = work.conversation.origin.channel
     for stage, milliseconds in work.stages.items():
         metrics.observe("parley_turn_seconds", milliseconds / 1000, channel=channel, stage=stage)
     if work.draft is not None:
         route = work.turns[-1].route if work.turns else route_of(work.draft, work.found)[0]
         metrics.count("parley_turns_total", channel=channel, route=route, model=work.draft.model)
+    tenant = work.conversation.origin.tenant
+    for record in [] if work.effects is None else work.effects.records:
+        metrics.count("parley_actions_total", tenant=tenant, action=record.name, outcome=record.outcome)
 
 
 def took(metrics: Metrics, work: Work, first: Record, now: datetime) -> None:

@@ -34,10 +34,10 @@ class Intake:
     history: int = 0
     with_files: dict[str, InboundMessage] = field(default_factory=dict)
     stored: list[FilesStored] = field(default_factory=list)
-    answered: Answered = field(default_factory=Answered)
     settling: list[SETTLING] = field(default_factory=list)
     latest: str = ""
     authority: str = ""
+    answered: Answered = field(default_factory=Answered)
 
     def drop_deleted(self, lines: Iterable[TranscriptMessage]) -> None:
         """A deletion that came before its message left its mark in the transcript."""
@@ -175,9 +175,11 @@ def _wait(intake: Intake, event: Event, message: InboundMessage | None, now: dat
     intake.answered.hear(message.sent_at)
     if is_history(event, now) or intake.answered.includes(event):
         intake.history += 1
-    else:
-        intake.waiting[message.id] = message
+        return
+    if message.id not in intake.waiting:
+        # Told a second time it is no later word.
         intake.latest = message.id
+    intake.waiting[message.id] = message
 
 
 async def _edited(

@@ -145,8 +145,9 @@ def said_by_person(event: Event, message: InboundMessage, conversation: Conversa
 
 
 def cited(found: Found, draft: Draft) -> list[CitedPassage]:
-    used = {(citation.document, citation.heading) for citation in draft.citations}
-    return [
+    """What was found, and what was cited without being found: of a prompt with all documents, or an action's result."""
+    used = dict.fromkeys((citation.document, citation.heading) for citation in draft.citations)
+    known = [
         CitedPassage(
             document=passage.document,
             heading=passage.heading,
@@ -155,6 +156,8 @@ def cited(found: Found, draft: Draft) -> list[CitedPassage]:
         )
         for passage in found.passages
     ]
+    others = [place for place in used if place not in {(one.document, one.heading) for one in known}]
+    return known + [CitedPassage(document=document, heading=of, score=0.0, cited=True) for document, of in others]
 
 
 def snapshot_envelope(snapshot: Snapshot | PackedSnapshot, now: datetime) -> Envelope:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from agent_worker.actions.spec import Action
 
@@ -24,8 +26,17 @@ class FoldRules:
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """How this tenant would answer a message."""
+
+    message: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
 class Voice:
-    """The agent's name and set phrases, in the tenant's own words."""
+    """The agent's name and set phrases, in the tenant's own words. ``instructions`` and ``examples`` tell remote models
+    how to write, by language ("de", "pt-br"; the empty name is for all others)."""
 
     name: str = "Assistant"
     locale: str = "en"
@@ -54,12 +65,33 @@ class Voice:
     refused: str = "I cannot do that."
     not_done: str = "That did not work, and nothing was changed."
     unclear: str = "I got no answer whether this went through. I am checking, and you will hear from me here."
+    still_unclear: str = "It is not known yet whether that went through before, so I do not do it again now."
     unclear_still: str = "I could not find out whether this went through. A colleague will check, and tell you here."
     needs_identity: str = "For this I must be sure who you are."
     limit_reached: str = "That is more often than I may do it in a day. A colleague can help."
     approval_asked: str = "A colleague has to approve this. I have asked, and you will hear here."
     approval_denied: str = "A colleague looked at this and did not approve it. Nothing was changed."
     approval_expired: str = "Nobody approved this in time, so nothing was changed."
+    wait: str = (
+        "I cannot look into this right now. Please ask again in a few minutes, or shall I pass you to a colleague?"
+    )
+    instructions: Mapping[str, str] = field(default_factory=dict)
+    examples: Mapping[str, Sequence[Example]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetRules:
+    """Of one tenant. What one turn may take; and what a contact and the tenant may take a day (UTC), 0 being without
+    bound. Costs in US dollars."""
+
+    turn_tokens: int = 400_000
+    turn_cost: float = 1.0
+    turn_steps: int = 6
+    turn_seconds: float = 90.0
+    contact_tokens_a_day: int = 2_000_000
+    contact_cost_a_day: float = 5.0
+    tokens_a_day: int = 0
+    cost_a_day: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +104,11 @@ class ActionRules:
     confirmation: float = 600.0
     approval: float = 86_400.0
     settle: float = 30.0
+    timezone: str = "UTC"
+
+    def today(self, now: datetime) -> date:
+        """The day on which the tenant is, by which "tomorrow" is reckoned."""
+        return now.astimezone(ZoneInfo(self.timezone)).date()
 
     @property
     def writing(self) -> bool:
@@ -101,24 +138,27 @@ class ContactRules:
 @dataclass(frozen=True, slots=True)
 class TenantRules:
     """``answerable_above`` is the confidence (0–1) from which the documents count as holding the answer;
-    ``turns_at_once`` how many turns of the tenant this process may work on at the same time."""
+    ``turns_at_once`` how many turns of the tenant this process may work on at the same time; ``models`` go before
+    ``model`` for messages of their language."""
 
     voice: Voice = Voice()
     fold: FoldRules = field(default_factory=FoldRules)
     answerable_above: float = 0.5
     turns_at_once: int = 2000
     model: str = "local"
+    models: Mapping[str, str] = field(default_factory=dict)
+    budgets: BudgetRules = BudgetRules()
     actions: ActionRules = field(default_factory=ActionRules)
     contact: ContactRules = ContactRules()
 
     @property
     def asks_models(self) -> bool:
         """Whether an answer may cost anything."""
-        return self.model != "local"
+        return {self.model, *self.models.values()} != {"local"}
 
     def frugal(self) -> TenantRules:
         """The same, but that nobody is asked who costs anything."""
-        return replace(self, model="local")
+        return replace(self, model="local", models={})
 
 
 @dataclass(frozen=True, slots=True)

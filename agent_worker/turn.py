@@ -61,7 +61,8 @@ class TurnEngine:
     ) -> None:
         self._outbox = outbox
         self._state = state
-        self._answers = Answers(knowledge, models, actions, ContactLimits(state.limiter, clock), monotonic)
+        limits = ContactLimits(state.limiter, clock)
+        self._answers = Answers(knowledge, models, actions, limits, clock, monotonic)
         self._settings = settings
         self._metrics = metrics
         self._clock = clock

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from agent_worker.actions.acting import Acting
+from agent_worker.actions.dialogue.language import language_of
 from agent_worker.actions.effects import Effects
 from agent_worker.handoff.drafts import PERSON
 from agent_worker.intake import Intake
 from agent_worker.replies import Chain, begun_of, cited, outbound, reply_of, said_by_person
-from agent_worker.settings import TenantRules
+from agent_worker.settings import TenantRules, Voice
 from agent_worker.streaming import Stream
+from agent_worker.voices import in_language
 from schemas.actions import ActionMemory
 from schemas.conversation import Conversation, Facts, Owner, OwnerRequested, PackedSnapshot, Turn
 from schemas.envelope import Envelope
@@ -49,6 +51,18 @@ class Work:
     @property
     def conversation(self) -> Conversation:
         return self.begun.conversation
+
+    @property
+    def locale(self) -> str:
+        """What the contact writes in."""
+        memory = self.conversation.facts.actions
+        before = memory.filling.locale if memory is not None and memory.filling is not None else ""
+        known = before or self.conversation.facts.locale or self.rules.voice.locale
+        return language_of(self.intake.text, known)
+
+    @property
+    def voice(self) -> Voice:
+        return in_language(self.rules.voice, self.locale)
 
     @property
     def must_answer(self) -> bool:
@@ -95,6 +109,11 @@ class Work:
             self.chain.send(said_by_person(event, message, self.conversation, now), now)
             for event, message in self.intake.said
         ]
+        answered = self.intake.answered
+        if self.draft is not None:
+            for message in self.intake.waiting.values():
+                answered.answer(message.sent_at)
+        self.facts = self.facts.model_copy(update={"heard_at": answered.heard, "answered_at": answered.until})
         replies = [*self._notices(now), *([self._reply(self.draft, now)] if self.draft is not None else [])]
         self.outbox += [self.chain.send(reply, now) for reply in replies]
         if self.effects is not None:
@@ -106,14 +125,6 @@ class Work:
             self.outbox.append(self.chain.ask_owner(self._ask_owner("agent", "what people were asked is settled", now)))
         if replies or (self.effects is not None and self.effects.records):
             self._conclude_turn(replies, now)
-        self._note_answered()
-
-    def _note_answered(self) -> None:
-        answered = self.intake.answered
-        if self.draft is not None:
-            for message in self.intake.waiting.values():
-                answered.answer(message.sent_at)
-        self.facts = self.facts.model_copy(update={"heard_at": answered.heard, "answered_at": answered.until})
 
     def _conclude_turn(self, replies: list[OutboundMessage], now: datetime) -> None:
         turn = self._record(replies, now)

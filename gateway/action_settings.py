@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
@@ -42,7 +43,8 @@ class Limit(Settings):
 
 
 class Parameter(Settings):
-    """``pattern``: a regular expression for the whole of a text. ``sensitive``: kept out of records for people."""
+    """``pattern``: a regular expression for the whole of a text. ``currency`` (ISO 4217) of an amount; ``ask``: the
+    question for it, where no model asks. ``sensitive``: kept out of records for people."""
 
     type: Literal["text", "whole", "number", "amount", "date", "email", "yes_no"] = "text"
     title: str = ""
@@ -53,9 +55,13 @@ class Parameter(Settings):
     most: float | None = None
     required: bool = True
     sensitive: bool = False
+    currency: str = ""
+    ask: str = ""
 
     @model_validator(mode="after")
     def _fits(self) -> Parameter:
+        if self.currency and self.type != "amount":
+            raise ValueError("currency is for type amount")
         try:
             re.compile(self.pattern)
         except re.error as error:
@@ -119,6 +125,14 @@ class ActionLimits(Settings):
     offered: bool = True
 
 
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError("must be a time zone such as Europe/Berlin") from error
+    return text
+
+
 class ActionSettings(Settings):
     """``sources``: Python files (relative to the configuration file), modules, or entry points in the group
     ``parley.actions``. ``settings`` are handed to them. ``confirmation_minutes``, ``approval_hours``: how long a
@@ -128,6 +142,8 @@ class ActionSettings(Settings):
     settings: dict[str, SecretStr] = {}
     http: dict[Name, Endpoint] = {}
     limits: dict[Name, ActionLimits] = {}
+    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    """Where the tenant is: by its days customers say "tomorrow"."""
     confirmation_minutes: float = Field(default=10, gt=0, le=24 * 60)
     approval_hours: float = Field(default=24, gt=0, le=7 * 24)
     settle_seconds: float = Field(default=30, ge=0, le=600)

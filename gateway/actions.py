@@ -33,6 +33,7 @@ def action_rules(tenant: str, settings: ActionSettings) -> ActionRules:
             confirmation=settings.confirmation_minutes * 60,
             approval=settings.approval_hours * 3600,
             settle=settings.settle_seconds,
+            timezone=settings.timezone,
         )
     except ConfigInvalid as error:
         raise ConfigInvalid(f"tenants.{tenant}.actions: {error.message}", fix=error.fix) from error
@@ -115,6 +116,8 @@ def _field(parameter: Parameter) -> tuple[Any, Any]:
         kind = Literal[tuple(parameter.options)]
     elif parameter.type == "text":
         limits |= {"max_length": LONGEST, "pattern": f"^(?:{parameter.pattern})$" if parameter.pattern else None}
+    said = {"ask": parameter.ask, "currency": parameter.currency}
+    limits["json_schema_extra"] = {key: text for key, text in said.items() if text}
     annotated = Annotated[kind, Field(**limits)]
     return (annotated, ...) if parameter.required else (annotated | None, None)
 

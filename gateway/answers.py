@@ -124,7 +124,8 @@ class PutDocumentAnswer(Answer):
 
 
 class DocumentItem(Answer):
-    """``hash`` is SHA-256 over the content and its settings: equal means nothing to send."""
+    """``hash`` is SHA-256 over the content and its settings: equal means nothing to send. ``source`` is the place it
+    was read from."""
 
     document: str
     title: str
@@ -133,6 +134,7 @@ class DocumentItem(Answer):
     visibility: str
     version: int
     size: int
+    source: str
     hash: str
     expires_at: datetime | None
     updated_at: datetime

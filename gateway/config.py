@@ -12,6 +12,8 @@ from typing import Any
 from connectors.settings import Settings
 from connectors.web.settings import WebAccount
 from gateway import secret_files
+from gateway.knowledge_settings import SourceSettings
+from gateway.registry import names_of
 from gateway.settings import Config
 from gateway.source import Reader, Source
 from gateway.validation import Problems, suggestion
@@ -165,30 +167,42 @@ def _check_models(config: Config, problems: Problems) -> None:
     known = sorted({"local", *config.models})
     if "local" in config.models and config.models["local"].provider != "local":
         problems.add(("models", "local"), "models.local: must have `provider: local`; give your model another name")
-    for name, tenant in config.tenants.items():
-        if tenant.model not in known:
-            said = f"tenants.{name}.model: there is no model {tenant.model!r} under `models`"
-            problems.add(("tenants", name, "model"), said + suggestion(tenant.model, known))
+    named = [(("tenants", name, "model"), names_of(tenant.model)) for name, tenant in config.tenants.items()]
+    named += [(("models", name, "fallback"), entry.fallback) for name, entry in config.models.items()]
+    for place, models in named:
+        for model in models:
+            if model not in known:
+                said = f"{'.'.join(place)}: there is no model {model!r} under `models`"
+                problems.add(place, said + suggestion(model, known))
 
 
 def _absolute(config: Config, folder: Path) -> Config:
     tenants = {}
     for name, tenant in config.tenants.items():
         paths = [str((folder / path).resolve()) for path in tenant.knowledge.paths]
-        knowledge = tenant.knowledge.model_copy(update={"paths": paths})
+        places = [_place_absolute(each, folder) for each in tenant.knowledge.sources]
+        knowledge = tenant.knowledge.model_copy(update={"paths": paths, "sources": places})
         channels = tenant.channels.model_copy(update={"web": _web_absolute(tenant.channels.web, folder)})
-        sources = [_source_absolute(source, folder) for source in tenant.actions.sources]
-        actions = tenant.actions.model_copy(update={"sources": sources})
+        modules = [_module_absolute(source, folder) for source in tenant.actions.sources]
+        actions = tenant.actions.model_copy(update={"sources": modules})
         tenants[name] = tenant.model_copy(update={"knowledge": knowledge, "channels": channels, "actions": actions})
     data_dir = str((folder / Path(config.data_dir).expanduser()).resolve())
     encoder = config.encoder
     if encoder not in ("auto", "light"):
         encoder = str((folder / Path(encoder).expanduser()).resolve())
     files = {name: _files_absolute(getattr(config, name), folder) for name in ("kafka", "redis")}
-    return config.model_copy(update={"data_dir": data_dir, "tenants": tenants, "encoder": encoder, **files})
+    made = config.model_copy(update={"data_dir": data_dir, "tenants": tenants, "encoder": encoder, **files})
+    made._folder = folder.resolve()
+    return made
 
 
-def _source_absolute(source: str, folder: Path) -> str:
+def _place_absolute(source: SourceSettings, folder: Path) -> SourceSettings:
+    if "://" in source.location:
+        return source
+    return source.model_copy(update={"location": str((folder / source.location).resolve())})
+
+
+def _module_absolute(source: str, folder: Path) -> str:
     """Of actions: a file, unless it is a module or an entry point."""
     return str((folder / source).resolve()) if source.endswith(".py") else source
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent_worker.pace import Pace
-from agent_worker.settings import ContactRules, FoldRules, TenantRules, Voice, WorkerSettings
+from agent_worker.settings import ContactRules, FoldRules, TenantRules, WorkerSettings
 from agent_worker.worker import Worker
 from connectors.accounts import Accounts
 from connectors.deadletters import DeadLetterDesk
@@ -18,7 +18,7 @@ from connectors.receipts import Receipts
 from gateway.actions import action_rules
 from gateway.files import VendorFiles, transcription
 from gateway.gauges import GroupGauges
-from gateway.models import open_models
+from gateway.models import budgets_of, models_of, open_models, voice_of
 from gateway.parts import Parts
 from gateway.settings import Tenant
 from gateway.supervisor import Supervisor
@@ -68,12 +68,15 @@ def _rules(name: str, tenant: Tenant) -> TenantRules:
         longest=tenant.fold.longest,
         restarts=tenant.fold.restarts,
     )
+    model, models = models_of(tenant)
     return TenantRules(
-        voice=Voice(**tenant.voice.model_dump()),
+        voice=voice_of(tenant.voice),
         fold=fold,
         answerable_above=tenant.knowledge.answerable_above,
         turns_at_once=tenant.limits.turns_at_once,
-        model=tenant.model,
+        model=model,
+        models=models,
+        budgets=budgets_of(tenant.budgets),
         contact=ContactRules(tenant.limits.contact_per_minute, tenant.limits.contact_per_hour),
         actions=action_rules(name, tenant.actions),
     )
@@ -92,6 +95,9 @@ def worker_of(parts: Parts, files: VendorFiles) -> Worker:
             parts.config,
             settings,
             failed=lambda name: parts.metrics.count("parley_model_failures_total", model=name),
+            limiter=parts.state.limiter,
+            clock=parts.clock,
+            knowledge=parts.knowledge,
         ),
         settings=settings,
         metrics=parts.metrics,

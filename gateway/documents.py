@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 
+from schemas.conversation import Document
+from schemas.ports import DocumentDraft
+
 
 def content_hash(
     *, title: str, body: str, url: str, language: str, visibility: str, expires_at: datetime | None
@@ -16,3 +19,14 @@ def content_hash(
         data = part.encode("utf-8", "surrogatepass")
         digest.update(f"{len(data)}:".encode() + data)
     return digest.hexdigest()
+
+
+def hash_of(document: DocumentDraft | Document) -> str:
+    return content_hash(
+        title=document.title,
+        body=document.body,
+        url=document.url,
+        language=document.language,
+        visibility=document.visibility,
+        expires_at=document.expires_at,
+    )

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, create_model, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, create_model, model_validator
 
 from connectors.registry import CHANNELS, settings_of
 from connectors.settings import Settings, shaped
 from connectors.web.settings import WebAccount
 from gateway.action_settings import ActionSettings
+from gateway.knowledge_settings import KnowledgeSettings
 from gateway.protection import Protection
+from gateway.registry import Budgets, Language, ModelEntry, ModelName, VoiceExample, web_address
 
 Slug = Annotated[str, AfterValidator(lambda text: shaped(text, r"[a-z0-9][a-z0-9_-]{0,62}", _SLUG))]
 """The name of a tenant or of an account: it stands in addresses, in keys and in file names."""
@@ -24,10 +26,6 @@ def _listen(text: str) -> str:
     if int(text.rpartition(":")[2]) > 65535:
         raise ValueError("the port must be at most 65535")
     return text
-
-
-def _public_url(text: str) -> str:
-    return shaped(text, r"(https?://[^\s/?#]+[^\s?#]*)?", "must begin with https:// (or http://) and name a host")
 
 
 def _bus(text: str) -> str:
@@ -87,7 +85,8 @@ class Fold(Settings):
 
 
 class Voice(Settings):
-    """The agent's name, and its set phrases in the tenant's own words."""
+    """The agent's name, and its set phrases in the tenant's own words. ``wait`` is said when no model can be asked.
+    ``instructions`` and ``examples`` tell remote models how to write; one for all languages, or by language."""
 
     name: str = "Assistant"
     locale: str = "en"
@@ -101,6 +100,11 @@ class Voice(Settings):
     file_missing: str = "Your file did not reach me. Could you send it again, or write what it is about?"
     unsupported: str = "I cannot read this kind of message. Could you write to me instead?"
     too_many: str = "You have sent many messages in a short time. Please give me a little while before you write again."
+    wait: str = (
+        "I cannot look into this right now. Please ask again in a few minutes, or shall I pass you to a colleague?"
+    )
+    instructions: str | dict[Language, str] = ""
+    examples: list[VoiceExample] | dict[Language, list[VoiceExample]] = []
     confirm: str = "Shall I go ahead?"
     confirm_yes: str = Field(default="Yes, go ahead", min_length=1, max_length=60)
     confirm_no: str = Field(default="No, leave it", min_length=1, max_length=60)
@@ -112,21 +116,13 @@ class Voice(Settings):
     refused: str = "I cannot do that."
     not_done: str = "That did not work, and nothing was changed."
     unclear: str = "I got no answer whether this went through. I am checking, and you will hear from me here."
+    still_unclear: str = "It is not known yet whether that went through before, so I do not do it again now."
     unclear_still: str = "I could not find out whether this went through. A colleague will check, and tell you here."
     needs_identity: str = "For this I must be sure who you are."
     limit_reached: str = "That is more often than I may do it in a day. A colleague can help."
     approval_asked: str = "A colleague has to approve this. I have asked, and you will hear here."
     approval_denied: str = "A colleague looked at this and did not approve it. Nothing was changed."
     approval_expired: str = "Nobody approved this in time, so nothing was changed."
-
-
-class KnowledgeSettings(Settings):
-    """``paths`` (files or folders, relative to the configuration file) are synced by ``parley dev`` at its start.
-
-    ``answerable_above`` is the confidence (0–1) from which the documents count as holding the answer."""
-
-    paths: list[str] = []
-    answerable_above: float = Field(default=0.5, ge=0, le=1)
 
 
 class Retention(Settings):
@@ -146,51 +142,11 @@ class Tenant(Settings):
     fold: Fold = Fold()
     retention: Retention = Retention()
     protection: Protection = Protection()
+    model: ModelName | dict[Language, ModelName] = "local"
+    """The entry of ``models`` that answers, or one by language (``{de: german, en: english}``; others are answered by
+    the entry of the voice's ``locale``, or the first); when it fails, its ``fallback`` does, then `local`."""
+    budgets: Budgets = Budgets()
     actions: ActionSettings = ActionSettings()
-    model: str = Field(default="local", min_length=1)
-    """The entry of ``models`` that answers; when it fails, `local` does."""
-
-
-class ModelPrices(Settings):
-    """US dollars for a million tokens. ``cached_input``: of a prompt the provider had in its cache; empty: as input."""
-
-    input: float = Field(default=0, ge=0)
-    output: float = Field(default=0, ge=0)
-    cached_input: float | None = Field(default=None, ge=0)
-
-
-class ModelEntry(Settings):
-    """One entry of the model registry. ``local`` needs nothing else. ``openai`` is any endpoint with OpenAI's chat
-    completions: ``model`` by the name it has there (a LoRA adapter by its own), ``api_key`` as ``${VARIABLE}`` or
-    ``file:name``, empty for a server that asks for none.
-
-    ``timeout``: seconds for a whole answer; ``first_token``: seconds of silence, before the first token or between
-    two; ``context``: tokens of prompt and answer together; ``max_output``: tokens of an answer. ``abilities`` are what
-    the router may count on."""
-
-    provider: Literal["local", "openai"] = "local"
-    model: str = ""
-    base_url: Annotated[str, AfterValidator(_public_url)] = ""
-    api_key: SecretStr = SecretStr("")
-    timeout: float = Field(default=60, gt=0, le=600)
-    first_token: float = Field(default=20, gt=0, le=600)
-    context: int = Field(default=32_000, ge=2_000)
-    max_output: int = Field(default=1_000, ge=50)
-    prices: ModelPrices = ModelPrices()
-    abilities: list[Literal["actions", "json", "vision"]] = []
-
-    @model_validator(mode="after")
-    def _complete(self) -> ModelEntry:
-        if self.provider == "local":
-            if more := self.model_fields_set - {"provider"}:
-                raise ValueError(f"provider local takes no {', '.join(sorted(more))}; did you mean `provider: openai`?")
-            return self
-        for name in ("model", "base_url"):
-            if not getattr(self, name):
-                raise ValueError(f"provider {self.provider} needs {name}")
-        if self.max_output * 2 > self.context:
-            raise ValueError("max_output must be at most half of context: the passages need room too")
-        return self
 
 
 class Telemetry(Settings):
@@ -198,7 +154,7 @@ class Telemetry(Settings):
     the share of requests that is traced. ``join_callers``: go on with the traceparent of requests, to be set only where
     a proxy of yours sets that header."""
 
-    otlp_endpoint: Annotated[str, AfterValidator(_public_url)] = ""
+    otlp_endpoint: Annotated[str, AfterValidator(web_address)] = ""
     sample: float = Field(default=1.0, ge=0, le=1)
     join_callers: bool = False
 
@@ -249,7 +205,7 @@ class Config(Settings):
     """The whole file. Once loaded, ``data_dir`` and the tenants' knowledge paths are absolute."""
 
     listen: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:8080"
-    public_url: Annotated[str, AfterValidator(_public_url)] = ""
+    public_url: Annotated[str, AfterValidator(web_address)] = ""
     data_dir: str = Field(default=".parley", min_length=1)
     bus: Annotated[str, AfterValidator(_bus)] = "sqlite"
     state: Annotated[str, AfterValidator(_state)] = "sqlite"
@@ -270,6 +226,12 @@ class Config(Settings):
     admin_token: SecretStr = SecretStr("")
     models: dict[str, ModelEntry] = {"local": ModelEntry()}
     tenants: dict[Slug, Tenant] = Field(min_length=1)
+    _folder: Path = PrivateAttr(default=Path())
+
+    @property
+    def folder(self) -> Path:
+        """Where the file stands."""
+        return self._folder
 
     @property
     def embedded(self) -> bool:

@@ -1,155 +1,160 @@
-"""Files on disk against a tenant's documents: what is new or changed is published, what is gone may be removed."""
+"""Places against a tenant's documents: what is new or changed is published, what is gone may be removed."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
 
-from agent_worker.knowledge.publish import delete, publish
-from agent_worker.knowledge.reading import ENDINGS, DocumentDraft, read_file
-from gateway.documents import content_hash
-from gateway.parts import Parts
-from schemas.errors import ParleyError, SetupError
+from agent_worker.knowledge.reading import stem_of
+from agent_worker.sources.conversion import Conversion
+from agent_worker.sources.isolation import Isolation
+from agent_worker.sources.registry import source_of
+from gateway.documents import hash_of
+from gateway.memory import Memory, Reading
+from gateway.places import Place
+from gateway.shelf import Known, Shelf
+from schemas.errors import RefusedForNow, RequestError
+from schemas.ports import DocumentDraft, Incomplete, Kept, LeftOut, ReadDocument, Visit
 
-
-class Shelf(Protocol):
-    """A tenant's documents, wherever they are."""
-
-    async def hashes(self) -> dict[str, str]:
-        """Document id → content hash."""
-
-    async def put(self, draft: DocumentDraft) -> None: ...
-    async def remove(self, document: str) -> None: ...
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f\s]+")
 
 
 @dataclass(slots=True)
 class SyncReport:
-    """``failed`` maps a file to what is wrong with it."""
+    """``failed`` maps a file or page to what is wrong with it; ``notes`` say where there is more than was read."""
 
     added: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
-
-class LocalShelf:
-    """The documents of an instance in this process."""
-
-    def __init__(self, parts: Parts, tenant: str) -> None:
-        self._parts = parts
-        self._tenant = tenant
-
-    async def hashes(self) -> dict[str, str]:
-        if self._parts.knowledge is None:
-            raise SetupError("this process does not search documents")
-        await self._parts.knowledge.ready()
-        return {
-            document.id: content_hash(
-                title=document.title,
-                body=document.body,
-                url=document.url,
-                language=document.language,
-                visibility=document.visibility,
-                expires_at=document.expires_at,
-            )
-            for document in await self._parts.knowledge.documents(self._tenant)
-        }
-
-    async def put(self, draft: DocumentDraft) -> None:
-        await publish(self._parts.bus, self._parts.state.heads, self._tenant, draft, self._parts.clock())
-
-    async def remove(self, document: str) -> None:
-        await delete(self._parts.bus, self._parts.state.heads, self._tenant, document, self._parts.clock())
-
-
-class RememberingShelf:
-    """A shelf that knows what was last published from files, so that a start publishes only files that changed since:
-    what was edited or removed over the API meanwhile stays as it is. ``path`` keeps the memory between starts."""
-
-    def __init__(self, shelf: Shelf, path: Path) -> None:
-        self._shelf = shelf
-        self._path = path
-        self._published: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-
-    async def hashes(self) -> dict[str, str]:
-        known = await self._shelf.hashes()
-        # With nothing there the log was started anew, and the memory is of another one.
-        return known | self._published if known else {}
-
-    async def put(self, draft: DocumentDraft) -> None:
-        await self._shelf.put(draft)
-        self._published[draft.id] = hash_of(draft)
-
-    async def remove(self, document: str) -> None:
-        await self._shelf.remove(document)
-        self._published.pop(document, None)
-
-    def save(self) -> None:
-        """In one step: a crash leaves the old memory or the new one."""
-        aside = self._path.with_suffix(".new")
-        aside.write_text(json.dumps(self._published))
-        aside.replace(self._path)
-
-
-def files_below(paths: Iterable[Path]) -> list[Path]:
-    """Every readable file, folders searched to the bottom. Raises SetupError for a path that is not there."""
-    found: list[Path] = []
-    for path in paths:
-        if not path.exists():
-            raise SetupError(
-                f"{path} does not exist", fix="check the path; in the configuration, `knowledge: {paths: …}`"
-            )
-        if path.is_dir():
-            inside = (file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in ENDINGS)
-            found += sorted(file for file in inside if not file.name.startswith("."))
-        else:
-            found.append(path)
-    return list(dict.fromkeys(file.resolve() for file in found))
+    @property
+    def is_empty(self) -> bool:
+        """There was nothing to read."""
+        return not (self.added or self.changed or self.unchanged or self.failed or self.notes)
 
 
 async def sync(
-    shelf: Shelf, files: Sequence[Path], *, remove: bool, step: Callable[[str], None] = lambda _what: None
+    shelf: Shelf,
+    places: Sequence[Place],
+    *,
+    remove: bool,
+    memory: Memory,
+    step: Callable[[str], None] = lambda _what: None,
 ) -> SyncReport:
-    """Publish what differs. With ``remove``, documents whose file is gone are removed, unless a file could not be
-    read (it may be that one) or there is no file at all."""
-    report = SyncReport()
-    known = await shelf.hashes()
-    sources: dict[str, Path] = {}
-    for file in files:
-        step(file.name)
+    """Publish what differs. With ``remove``, documents of a place that was read whole and no longer holds them are
+    removed; not those of an empty place. Raises SetupError for a place that is not there."""
+    async with Isolation() as isolation:
+        syncing = _Syncing(shelf, await shelf.known(), memory, Conversion(isolation), step, adopt=remove)
+        whole = [place for place in places if await syncing.read(place)]
+        if remove:
+            await syncing.remove_gone(whole)
+    memory.save()
+    return syncing.report
+
+
+class _Syncing:
+    """``adopt``: a document that came from elsewhere, and is the same here, becomes the place's."""
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        known: dict[str, Known],
+        memory: Memory,
+        conversion: Conversion,
+        step: Callable[[str], None],
+        *,
+        adopt: bool,
+    ) -> None:
+        self._shelf = shelf
+        self._known = known
+        self._memory = memory
+        self._conversion = conversion
+        self._step = step
+        self._adopt = adopt
+        self._names: dict[str, str] = {}
+        self.report = SyncReport()
+
+    async def read(self, place: Place) -> bool:
+        """Whether the whole of it was read, and held anything."""
+        reading = self._memory.of(place)
+        unchanged = {id for id, hash in reading.hashes.items() if id in self._known and self._known[id].hash == hash}
+        visit = Visit(place.location, place.options, self._conversion, reading.noted, unchanged)
+        whole, before = True, len(self._names)
         try:
-            draft = read_file(file)
-            if draft.id in sources:
-                raise SetupError(f"has the same document id as {sources[draft.id]}: {draft.id}")
-            sources[draft.id] = file
-            await _publish(shelf, draft, known, report)
-        except (ParleyError, OSError) as error:
-            report.failed[str(file)] = error.message if isinstance(error, ParleyError) else str(error.strerror)
-    if remove and files and not report.failed:
-        for document in sorted(known.keys() - sources.keys()):
-            await shelf.remove(document)
-            report.removed.append(document)
-    return report
+            async for found in source_of(place.location).read(visit):
+                whole = await self._take(place, reading, found) and whole
+        except (RequestError, RefusedForNow) as error:
+            self._leave_out(LeftOut.of(place.location, error))
+            whole = False
+        self._memory.keep(place, reading)
+        return whole and len(self._names) > before
+
+    async def _take(self, place: Place, reading: Reading, found: ReadDocument | Kept | LeftOut | Incomplete) -> bool:
+        if isinstance(found, ReadDocument):
+            return await self._document(place, reading, found)
+        if isinstance(found, Kept):
+            self._names[found.id] = place.location
+            self.report.unchanged.append(found.id)
+            return True
+        if isinstance(found, Incomplete):
+            self.report.notes.append(found.why)
+            return False
+        return self._leave_out(found)
+
+    def _leave_out(self, found: LeftOut) -> bool:
+        self.report.failed[found.name] = found.why
+        if found.id:
+            self._names.setdefault(found.id, found.name)
+        return bool(found.id)
+
+    async def _document(self, place: Place, reading: Reading, found: ReadDocument) -> bool:
+        self._step(found.name)
+        draft = draft_of(place, found)
+        if self._names.get(draft.id) == found.name:
+            return True  # named twice
+        if draft.id in self._names:
+            why = f"has the same document id as {self._names[draft.id]}: {draft.id}"
+            return self._leave_out(LeftOut(found.name, why, draft.id))
+        self._names[draft.id] = found.name
+        try:
+            await self._publish(draft)
+        except RequestError as error:
+            return self._leave_out(LeftOut.of(found.name, error, draft.id))
+        reading.hashes[draft.id] = hash_of(draft)
+        return True
+
+    async def _publish(self, draft: DocumentDraft) -> None:
+        known = self._known.get(draft.id)
+        if known is not None and known.hash == hash_of(draft):
+            if self._adopt and known.source != draft.source:
+                await self._shelf.put(draft)
+            self.report.unchanged.append(draft.id)
+            return
+        await self._shelf.put(draft)
+        (self.report.added if known is None else self.report.changed).append(draft.id)
+
+    async def remove_gone(self, places: Sequence[Place]) -> None:
+        for document, known in sorted(self._known.items()):
+            if document not in self._names and any(place.holds(known.source) for place in places):
+                await self._shelf.remove(document)
+                self.report.removed.append(document)
 
 
-async def _publish(shelf: Shelf, draft: DocumentDraft, known: dict[str, str], report: SyncReport) -> None:
-    if known.get(draft.id) == hash_of(draft):
-        report.unchanged.append(draft.id)
-        return
-    await shelf.put(draft)
-    (report.changed if draft.id in known else report.added).append(draft.id)
-
-
-def hash_of(draft: DocumentDraft) -> str:
-    return content_hash(
-        title=draft.title,
-        body=draft.body,
-        url=draft.url,
-        language=draft.language,
-        visibility=draft.visibility,
-        expires_at=draft.expires_at,
+def draft_of(place: Place, found: ReadDocument) -> DocumentDraft:
+    """With what the place says where the content is silent."""
+    content = found.content
+    title = _UNSEEN.sub(" ", content.title or stem_of(found.name.rstrip("/").rpartition("/")[2])).strip()
+    return DocumentDraft(
+        id=found.id,
+        title=title[:300] or found.id,
+        body=content.body,
+        url=content.url or (found.name if "://" in found.name else ""),
+        language=content.language or place.language,
+        visibility=content.visibility or place.visibility,
+        expires_at=content.expires_at,
+        source=place.label,
     )

@@ -16,6 +16,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "parley_deadletters_total": ("Records given up on.", ("code",)),
     "parley_duplicates_total": ("Repeats that were recognized and dropped.", ("where",)),
     "parley_turns_total": ("Turns done, by where they went and who answered.", ("channel", "route", "model")),
+    "parley_actions_total": ("Actions asked for, by what came of them.", ("tenant", "action", "outcome")),
     "parley_model_failures_total": ("Answers that a model failed to give.", ("model",)),
     "parley_backfilled_total": ("Messages read from a vendor's history after a silence.", ("channel",)),
     "parley_refused_total": ("Requests and frames refused for now: 429 over a limit, 503 unavailable.", ("status",)),

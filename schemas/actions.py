@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Literal
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from schemas.messages import Address, Choice, WireModel, empty
 
@@ -53,14 +53,36 @@ class Proof(WireModel):
     until: datetime
 
 
+class PendingCode(WireModel):
+    """A one-time code that was sent, as a salted hash. ``address``: what it proves; None when it proves nothing, which
+    the contact cannot tell."""
+
+    contact_id: str = ""
+    address: Address | None = None
+    salt: str
+    hash: str
+    attempts: int = 0
+    expires_at: datetime
+
+
+class Waiting(WireModel):
+    """An action that the contact asked for, too, and that has its turn later; with what is known for it."""
+
+    action: str
+    given: Arguments = {}
+
+
 class Filling(WireModel):
     """An action whose parameters are being asked for, one question at a time. ``given``: as JSON values by parameter;
-    ``asked``: the parameter asked for last; ``misunderstood``: how often its answer could not be read."""
+    ``asked``: the parameter asked for last, empty when all are told; ``misunderstood``: how often its answer could not
+    be read. ``locale``: what the contact writes in. ``then``: what comes afterwards, at most three."""
 
     action: str
     given: Arguments = {}
     asked: str = ""
     misunderstood: int = 0
+    locale: str = ""
+    then: list[Waiting] = Field(default_factory=list, max_length=3, json_schema_extra={"default": []})
     at: datetime
 
 
@@ -71,6 +93,7 @@ class ActionMemory(WireModel):
     settled: str = ""
     approvals: list[PendingApproval] = empty()
     proofs: list[Proof] = empty()
+    code: PendingCode | None = None
     filling: Filling | None = None
 
 

@@ -37,9 +37,9 @@ class Facts(WireModel):
     last_route: str = ""
     declined_in_a_row: int = 0
     person_offered: bool = False
+    actions: ActionMemory | None = None
     heard_at: datetime | None = None
     answered_at: datetime | None = None
-    actions: ActionMemory | None = None
 
 
 class Conversation(WireModel):
@@ -202,16 +202,22 @@ class Delivered(WireModel):
     traceparent: str = ""
 
 
+Visibility = Literal["public", "verified", "internal"]
+"""Whom a document may be shown to: everybody, contacts who proved who they are, or nobody outside."""
+
+
 class Document(WireModel):
-    """``parley.document.published.v1``: one whole document of the tenant's knowledge, body as markdown."""
+    """``parley.document.published.v1``: one whole document of the tenant's knowledge, body as markdown. ``source`` is
+    the place it was read from; empty when it was written over the API."""
 
     id: str
     title: str
     body: str
     url: str = ""
     language: str = ""
-    visibility: Literal["public", "verified", "internal"] = "public"
+    visibility: Visibility = "public"
     expires_at: datetime | None = None
+    source: str = ""
     version: int
     updated_at: datetime
 

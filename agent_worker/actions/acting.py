@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date, datetime
 from typing import Any, Literal
 
 from agent_worker.actions import consent, wording
@@ -137,6 +138,9 @@ class Acting:
 
     # ── what a model may ask for ─────────────────────────────────────────────────────────────────────────────────────
 
+    def today(self, now: datetime) -> date:
+        return self._scope.rules.today(now)
+
     def offers(self) -> list[Offer]:
         return [self._offer(action) for action in self._scope.rules.actions.values()]
 
@@ -151,10 +155,10 @@ class Acting:
         return Offer(
             name=action.name,
             description=action.description,
-            parameters=action.model.model_json_schema(),
+            parameters=action.parameters,
             risk=action.risk,
             examples=action.examples,
-            title=action.title,
+            title=action.titled(self._scope.locale),
             call=call,
         )
 
@@ -163,6 +167,9 @@ class Acting:
         self.effects.remember(filling=draft.filling)
         if self.effects.asked is not None:
             asked = _of(self.effects.asked)
+            if draft.filling is not None and draft.text.endswith(asked.text):
+                # Said by the dialogue, whose words are ours: what was done before the question.
+                asked = replace(asked, text=draft.text)
             return replace(asked, model=draft.model, tokens=draft.tokens, cost=draft.cost, reasons=draft.reasons)
         action = self._scope.rules.actions.get(self._again.action) if self._again is not None else None
         if self._again is None or action is None:

@@ -10,11 +10,14 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from agent_worker.actions.parsing import Field, fields_of
 from agent_worker.actions.spec import Action
 from schemas.actions import Arguments
 
 LONGEST = 200
 """Characters of one value in a record."""
+LARGEST = 20_000
+"""Characters of all arguments together: they are kept in the conversation's state."""
 HIDDEN = "•••"
 _CARD = re.compile(r"\b\d(?:[ -]?\d){12,18}\b")
 _MAIL = re.compile(r"([\w.+-])[\w.+-]*@")
@@ -32,10 +35,21 @@ def read(action: Action, raw: Mapping[str, Any]) -> BaseModel:
     """Raises Unreadable. What the action has no parameter for is left out."""
     known = {name: value for name, value in raw.items() if name in action.model.model_fields}
     try:
-        return action.model.model_validate(known)
+        arguments = action.model.model_validate(known)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False, include_context=False)
         raise Unreadable({".".join(map(str, one["loc"])) or "arguments": one["msg"] for one in details}) from None
+    if len(canonical(plain(arguments))) > LARGEST:
+        raise Unreadable({"arguments": f"more than {LARGEST} characters"})
+    return arguments
+
+
+def is_same(action: Action, given: Arguments, arguments: BaseModel) -> bool:
+    """As values: 12.5 is 12.50."""
+    try:
+        return read(action, given) == arguments
+    except Unreadable:
+        return False
 
 
 def plain(arguments: BaseModel) -> Arguments:
@@ -52,10 +66,14 @@ def digest(action: str, arguments: Arguments) -> str:
     return hashlib.sha256(f"{action}\n{canonical(arguments)}".encode()).hexdigest()
 
 
-def summary(action: Action, arguments: Arguments) -> str:
+def summary(action: Action, arguments: Arguments, locale: str = "en") -> str:
     """All that will be done, for whoever is to say yes: nothing is left out."""
-    lines = [f"- {_title(action, name)}: {_shown(value)}" for name, value in arguments.items()]
-    return "\n".join([f"**{action.title}**", *lines])
+    fields = {each.name: each for each in fields_of(action.parameters, locale)}
+    lines = [
+        f"- {_title(fields[name], locale)}: {_shown(fields[name].shown(value, locale) if _single(value) else value)}"
+        for name, value in arguments.items()
+    ]
+    return "\n".join([f"**{action.titled(locale)}**", *lines])
 
 
 def masked(action: Action | None, arguments: Mapping[str, Any]) -> dict[str, str]:
@@ -64,9 +82,13 @@ def masked(action: Action | None, arguments: Mapping[str, Any]) -> dict[str, str
     return {name: HIDDEN if name in sensitive else _masked(_shown(value)) for name, value in arguments.items()}
 
 
-def _title(action: Action, name: str) -> str:
-    field = action.model.model_fields.get(name)
-    return (field.title if field and field.title else name.replace("_", " ")).capitalize()
+def _single(value: Any) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def _title(field: Field, locale: str) -> str:
+    title = field.title(locale)
+    return title[:1].upper() + title[1:]
 
 
 def _shown(value: Any) -> str:

@@ -47,7 +47,7 @@ def ask_contact(
     effects.asked = ActionResult(
         action=action.name,
         outcome="asked",
-        say=wording.question(action, pending, scope.voice, before=before),
+        say=wording.question(action, pending, scope.voice, locale=scope.locale, before=before),
         choices=pending.choices,
     )
     return effects.asked

@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 
+from schemas.actions import PendingCode
 from schemas.messages import Address, Assurance
 
 LEVELS: dict[Assurance, int] = {"anonymous": 0, "channel": 1, "verified": 2}
@@ -38,7 +39,7 @@ class ActionContext:
     """``key`` is the idempotency key to pass on: the same for each repetition of this very action, empty for reads.
     After ``deadline`` whatever the action answers is not waited for. ``settings`` are the tenant's, as they stand under
     ``actions.settings`` in the configuration. ``prove`` notes that an address is the contact's, for this
-    conversation."""
+    conversation. ``code``: the one-time code that is out, which ``remember`` replaces."""
 
     tenant: str
     conversation: str
@@ -51,3 +52,5 @@ class ActionContext:
     """Of the contact; empty while it is not known."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     prove: Callable[[Address], None] = lambda _address: None
+    code: PendingCode | None = None
+    remember: Callable[[PendingCode | None], None] = lambda _code: None

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import aiohttp
 import structlog
 from pydantic import BaseModel, JsonValue
 
-from agent_worker.actions.arguments import canonical, plain
+from agent_worker.actions.arguments import canonical, is_same, plain
 from agent_worker.actions.context import ActionContext, Identity
 from agent_worker.actions.failures import ActionFailed, ActionRefused
 from agent_worker.actions.policy import Refusal
@@ -23,10 +23,14 @@ from schemas import crashpoints, ids, spans, topics
 from schemas.actions import ActionIntended, ActionOutcome, ActionSettled, Arguments, JournalEntry
 from schemas.conversation import Conversation
 from schemas.errors import Fenced, Unavailable
-from schemas.messages import Address
 from schemas.ports import Bus, Clock, Journal
 
+if TYPE_CHECKING:
+    from agent_worker.actions.proving import Proving
+
 log = structlog.get_logger("parley.actions")
+RESERVE = 2.0
+"""Seconds that a slow log may take before the call without shortening it."""
 LARGEST = 50_000
 """Characters of a result that are kept."""
 
@@ -61,7 +65,9 @@ class Executor:
         action: Action,
         who: Identity,
         key: str,
-        prove: Callable[[Address], None] = lambda _address: None,
+        *,
+        locale: str = "",
+        proving: Proving | None = None,
     ) -> ActionContext:
         now = self._clock()
         return ActionContext(
@@ -72,13 +78,30 @@ class Executor:
             deadline=now + timedelta(seconds=action.timeout),
             now=now,
             http=self._http(),
-            locale=conversation.facts.locale,
+            locale=locale or conversation.facts.locale,
             settings=rules.settings,
-            prove=prove,
+            prove=proving.prove if proving is not None else _nothing,
+            code=proving.code if proving is not None else None,
+            remember=proving.remember if proving is not None else _nothing,
         )
 
+    def _context(self, scope: Scope, action: Action, who: Identity, key: str, proving: Proving) -> ActionContext:
+        return self.context(scope.conversation, scope.rules, action, who, key, locale=scope.locale, proving=proving)
+
+    async def prepare(
+        self, scope: Scope, action: Action, arguments: BaseModel, who: Identity, proving: Proving
+    ) -> BaseModel | Outcome:
+        """The arguments as they are to be done; or why they are not."""
+        if action.prepare is None:
+            return arguments
+        looking = replace(action, run=action.prepare, read_back=None)
+        found = await _call(looking, self._context(scope, action, who, "", proving), arguments)
+        if found.outcome == "unknown":
+            return Outcome("failed", reason=found.reason)
+        return found.result if isinstance(found.result, action.model) else found
+
     async def read(
-        self, scope: Scope, action: Action, arguments: BaseModel, who: Identity, prove: Callable[[Address], None]
+        self, scope: Scope, action: Action, arguments: BaseModel, who: Identity, proving: Proving
     ) -> Outcome:
         """Nothing changes, so what went wrong is simply not known."""
         key = ids.action_key(
@@ -86,7 +109,7 @@ class Executor:
         )
         if not await self._admitted(scope, action, who, key):
             return Outcome("refused", refused="limit_reached")
-        found = await _call(action, self.context(scope.conversation, scope.rules, action, who, "", prove), arguments)
+        found = await _call(action, self._context(scope, action, who, "", proving), arguments)
         return Outcome("failed", reason=found.reason) if found.outcome == "unknown" else found
 
     async def write(
@@ -96,12 +119,14 @@ class Executor:
         arguments: BaseModel,
         who: Identity,
         authority: str,
-        prove: Callable[[Address], None],
+        proving: Proving,
     ) -> Outcome:
         """Raises Fenced, Unavailable; and ends the turn when messages have arrived that it must read first."""
         await scope.seal()
         given = plain(arguments)
         key = _key(scope, action, given, authority)
+        if await self.in_doubt(scope, action, arguments, but=key):
+            return Outcome("refused", key, refused="in_doubt")
         if not await self._admitted(scope, action, who, key):
             return Outcome("refused", key, refused="limit_reached")
         now = self._clock()
@@ -112,8 +137,8 @@ class Executor:
             authority=authority,
             contact_id=who.id,
             turn_id=scope.turn_id,
-            deadline=now + timedelta(seconds=action.timeout),
-            due=now + timedelta(seconds=action.timeout + scope.rules.settle),
+            deadline=now + timedelta(seconds=action.timeout + RESERVE),
+            due=now + timedelta(seconds=action.timeout + RESERVE + scope.rules.settle),
             at=now,
         )
         claim = await self._journal.claim(
@@ -125,10 +150,34 @@ class Executor:
             return await self.known(scope, claim.entry)
         await self._intend(scope, intended)
         crashpoints.reach("worker.after_intent")
-        outcome = await _call(action, self.context(scope.conversation, scope.rules, action, who, key, prove), arguments)
+        outcome = await self._in_time(scope, action, arguments, who, intended, proving)
         crashpoints.reach("worker.after_action")
         await self.settle(scope, settled_of(outcome, intended, self._clock()))
         return outcome
+
+    async def _in_time(
+        self,
+        scope: Scope,
+        action: Action,
+        arguments: BaseModel,
+        who: Identity,
+        intended: ActionIntended,
+        proving: Proving,
+    ) -> Outcome:
+        """Nothing begins after the deadline: from then on others look whether it was done."""
+        left = (intended.deadline - self._clock()).total_seconds()
+        if left <= 0:
+            return Outcome("failed", intended.key, reason="it was not begun in time")
+        context = self._context(scope, action, who, intended.key, proving)
+        return await _call(replace(action, timeout=min(action.timeout, left)), context, arguments)
+
+    async def in_doubt(self, scope: Scope, action: Action, arguments: BaseModel, *, but: str = "") -> bool:
+        """Whether nobody knows if the very same was done before: doing it again might be once too often."""
+        for entry in await self._journal.in_doubt(scope.conversation.id):
+            same = entry.intended.action == action.name and entry.intended.key != but
+            if same and is_same(action, entry.intended.arguments, arguments):
+                return True
+        return False
 
     async def known(self, scope: Scope, entry: JournalEntry) -> Outcome:
         """What came of an action that was begun before. Of one in doubt it is noted that somebody is told so."""
@@ -171,6 +220,10 @@ class Executor:
         return await self._journal.admit(scope.tenant, who.id, action.name, day, key, most=action.per_contact_per_day)
 
 
+def _nothing(_noted: object) -> None:
+    """Whoever only looks back has nothing to note."""
+
+
 def _key(scope: Scope, action: Action, given: Arguments, authority: str) -> str:
     return ids.action_key(scope.tenant, scope.conversation.id, action.name, canonical(given), authority)
 
@@ -197,6 +250,11 @@ async def _call(action: Action, context: ActionContext, arguments: BaseModel) ->
                 result: BaseModel | None = await action.run(context, arguments)
                 if action.read_back is not None:
                     result = await action.read_back(context, arguments)
+            if result is None:
+                return Outcome(
+                    "unknown", context.key, reason="there is no answer, or it was not there when it was read back"
+                )
+            return Outcome("succeeded", context.key, facts_of(result), result=result)
     except ActionRefused as error:
         return Outcome("refused", context.key, reason=error.reason, refused="turned_down", say=error.reason)
     except ActionFailed as error:
@@ -204,9 +262,6 @@ async def _call(action: Action, context: ActionContext, arguments: BaseModel) ->
     except Exception as error:
         log.warning("action_unclear", action=action.name, key=context.key, error=type(error).__name__)
         return Outcome("unknown", context.key, reason=_why(error))
-    if result is None:
-        return Outcome("unknown", context.key, reason="it was not there when it was read back")
-    return Outcome("succeeded", context.key, facts_of(result), result=result)
 
 
 def facts_of(result: BaseModel) -> dict[str, JsonValue]:

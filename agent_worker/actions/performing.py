@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -15,15 +14,11 @@ from agent_worker.actions.context import Identity
 from agent_worker.actions.effects import Effects
 from agent_worker.actions.executor import Executor, Outcome
 from agent_worker.actions.policy import Refusal, Verdict, decide
+from agent_worker.actions.proving import Proving
 from agent_worker.actions.scope import Scope
 from agent_worker.actions.spec import Action
-from schemas.actions import Arguments, JournalEntry, Proof
-from schemas.messages import Address
+from schemas.actions import Arguments, JournalEntry
 from schemas.ports import ActionResult, Clock
-
-PROVEN = timedelta(hours=1)
-"""How long a proof holds."""
-PROOFS = 5
 
 Known = Callable[[str], Awaitable[Identity]]
 """The contact with this id, as the store knows them."""
@@ -47,7 +42,14 @@ class Performer:
             return self.refuse(action, raw, "invalid_arguments", str(error), problems=error.problems)
         if action.writes and not may_write:
             return self.refuse(action, raw, "interrupted_before", "an earlier attempt at this turn has acted already")
+        if action.writes and await self._executor.in_doubt(self._scope, action, arguments):
+            return self.refuse(action, raw, "in_doubt", "nobody knows yet whether the very same was done before")
         who = await self._who(contact)
+        if who.reaches(action.needs):
+            prepared = await self._executor.prepare(self._scope, action, arguments, who, self._proving(who))
+            if isinstance(prepared, Outcome):
+                return self._result(action, arguments, who, prepared)
+            arguments = prepared
         verdict = decide(action, arguments, who)
         if verdict.kind == "ask_contact":
             return ask_contact(self._scope, self._effects, action, args.plain(arguments), contact, self._clock())
@@ -93,9 +95,9 @@ class Performer:
 
     async def _do(self, action: Action, arguments: BaseModel, who: Identity, authority: str) -> ActionResult:
         if action.writes:
-            outcome = await self._executor.write(self._scope, action, arguments, who, authority, self._prove(who))
+            outcome = await self._executor.write(self._scope, action, arguments, who, authority, self._proving(who))
         else:
-            outcome = await self._executor.read(self._scope, action, arguments, who, self._prove(who))
+            outcome = await self._executor.read(self._scope, action, arguments, who, self._proving(who))
         return self._result(action, arguments, who, outcome)
 
     async def earlier(self, entry: JournalEntry) -> ActionResult:
@@ -129,7 +131,9 @@ class Performer:
         outcome: Outcome,
         given: dict[str, Any] | None = None,
     ) -> ActionResult:
-        context = self._executor.context(self._scope.conversation, self._scope.rules, action, who, outcome.key)
+        context = self._executor.context(
+            self._scope.conversation, self._scope.rules, action, who, outcome.key, locale=self._scope.locale
+        )
         say = wording.told(action, outcome, arguments, context, self._scope.voice)
         plain = dict(args.plain(arguments)) if arguments is not None else given or {}
         self._effects.note(action.name, action, plain, outcome)
@@ -147,14 +151,8 @@ class Performer:
         self._effects.note(name, None, given, outcome)
         return ActionResult(name, "refused", reason="not_offered", say=self._scope.voice.refused)
 
-    def _prove(self, who: Identity) -> Callable[[Address], None]:
-        def prove(address: Address) -> None:
-            now = self._clock()
-            proof = Proof(contact_id=who.id, address=address, until=now + PROVEN)
-            others = [each for each in self._effects.memory.proofs if each.until > now and each.address != address]
-            self._effects.remember(proofs=[*others, proof][-PROOFS:])
-
-        return prove
+    def _proving(self, who: Identity) -> Proving:
+        return Proving(self._effects, who.id, self._clock)
 
     async def _who(self, contact: str) -> Identity:
         return await self._known(contact) if contact else Identity(id="")

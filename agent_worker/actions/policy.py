@@ -16,6 +16,7 @@ Refusal = Literal[
     "needs_identity",
     "amount",
     "limit_reached",
+    "in_doubt",
     "too_many_calls",
     "changed",
     "turned_down",

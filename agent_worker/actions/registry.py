@@ -63,11 +63,20 @@ def _target(source: str) -> Any:
 
 
 def _from_file(path: Path) -> ModuleType:
-    """Under a name of its own, so that two files of one name are two modules."""
+    """Beside an ``__init__.py`` it is a module of that package, and may import the others from it."""
+    folder = path.parent
+    if not (folder / "__init__.py").exists():
+        return _module(path)
+    package = _module(folder / "__init__.py", [str(folder)])
+    return importlib.import_module(f"{package.__name__}.{path.stem}")
+
+
+def _module(path: Path, parts: list[str] | None = None) -> ModuleType:
+    """Under a name of its own, so that two files of one name are two modules. ``parts``: where its submodules are."""
     name = f"parley_actions_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=parts)
     if spec is None or spec.loader is None:
         raise ConfigInvalid(f"actions: {path} is no Python file")
     module = importlib.util.module_from_spec(spec)

@@ -21,7 +21,8 @@ from schemas.errors import ParleyError
 from schemas.ports import Bus, Clock, State
 
 log = structlog.get_logger("parley.actions")
-LEASE, TTL = "actions", 30.0
+LEASE, TTL = "actions", 6.0
+"""Seconds, several rounds long: whoever is gone is followed soon. Two at once do no harm: what they tell has one id."""
 AT_ONCE = 50
 TOLD_AGAIN = timedelta(seconds=60)
 """After this long an outcome is sent once more; its event has the same id."""

@@ -17,7 +17,7 @@ read first; from then on arrivals wait for the next turn."""
 @dataclass(frozen=True, slots=True)
 class Scope:
     """``authority``: the earliest event of the turn, which allows what needs no other yes. ``speaker``: the contact
-    whose messages are answered, empty when there are several or none."""
+    whose messages are answered, empty when there are several or none; ``locale``: what they write in."""
 
     turn_id: str
     conversation: Conversation
@@ -27,12 +27,9 @@ class Scope:
     voice: Voice
     authority: str
     speaker: str
+    locale: str
     seal: Seal
 
     @property
     def tenant(self) -> str:
         return self.conversation.origin.tenant
-
-    @property
-    def locale(self) -> str:
-        return self.conversation.facts.locale or self.voice.locale

@@ -10,6 +10,8 @@ from agent_worker.actions.executor import Executor
 from agent_worker.actions.identity import identity_of
 from agent_worker.actions.scope import Scope
 from schemas.actions import ActionMemory
+from schemas.conversation import Conversation
+from schemas.messages import Assurance
 from schemas.ports import Bus, Clock, State
 
 CONNECTIONS = 100
@@ -24,9 +26,11 @@ class ActionService:
 
     def acting(self, scope: Scope) -> Acting:
         async def known(contact: str) -> Identity:
-            return await self._identity(scope, contact)
+            # What was proven in this very turn counts at once.
+            return await self._identity(scope.conversation, contact, acting.effects.memory)
 
-        return Acting(scope, self.executor, self._state.journal, known, self._clock)
+        acting = Acting(scope, self.executor, self._state.journal, known, self._clock)
+        return acting
 
     def http(self) -> aiohttp.ClientSession:
         """One for all actions, made when the first one needs it. Cookies of one contact never reach another."""
@@ -39,7 +43,11 @@ class ActionService:
         if self._http is not None:
             await self._http.close()
 
-    async def _identity(self, scope: Scope, contact: str) -> Identity:
-        known = await self._state.contacts.get(scope.tenant, contact)
-        memory = scope.conversation.facts.actions or ActionMemory()
-        return identity_of(known, contact, scope.conversation.origin, memory.proofs, self._clock())
+    async def assurance(self, conversation: Conversation, contact: str) -> Assurance:
+        """How sure we are of who speaks; not at all where several do, and ``contact`` is empty."""
+        memory = conversation.facts.actions or ActionMemory()
+        return (await self._identity(conversation, contact, memory)).assurance if contact else "anonymous"
+
+    async def _identity(self, conversation: Conversation, contact: str, memory: ActionMemory) -> Identity:
+        known = await self._state.contacts.get(conversation.origin.tenant, contact)
+        return identity_of(known, contact, conversation.origin, memory.proofs, self._clock())

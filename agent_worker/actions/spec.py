@@ -6,20 +6,23 @@ import inspect
 import math
 import re
 import typing
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, PydanticUserError
 
 from agent_worker.actions.context import ActionContext
+from agent_worker.actions.parsing import in_language
 from schemas.errors import ConfigInvalid
 from schemas.messages import Assurance
 
 Risk = Literal["read", "write"]
 Function = Callable[[ActionContext, Any], Awaitable[BaseModel]]
 LookUp = Callable[[ActionContext, Any], Awaitable[BaseModel | None]]
+Prepare = Callable[[ActionContext, Any], Awaitable[BaseModel]]
 Report = Callable[[ActionContext, Any, Any], str]
 """``(context, arguments, result)`` as a sentence for the contact."""
 
@@ -81,10 +84,26 @@ class Action:
     read_back: LookUp | None
     report: Report | None
     sensitive: frozenset[str]
+    prepare: Prepare | None = None
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+    def titled(self, locale: str) -> str:
+        """Its title in the contact's language, where it has one."""
+        return in_language(self.titles, locale) if self.titles else self.title
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """As JSON schema; made once, and not to be changed."""
+        return _schema(self.model)
 
     @property
     def writes(self) -> bool:
         return self.risk == "write"
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
 def action(
@@ -104,6 +123,8 @@ def action(
     read_back: LookUp | None = None,
     report: Report | None = None,
     sensitive: Sequence[str] = (),
+    prepare: Prepare | None = None,
+    titles: Mapping[str, str] | None = None,
 ) -> Callable[[Function], Action]:
     """Declare an async function ``(context, arguments)`` an action. Raises ConfigInvalid for what cannot work.
 
@@ -115,6 +136,9 @@ def action(
     none under the key; ``absent`` says whether that means that it was not done. ``read_back`` is asked the same once it
     seems done, and None means that it is not. ``report``: the result in a sentence. ``sensitive``: parameters whose
     values stay out of records for people.
+
+    ``prepare(context, arguments)`` looks, before anybody is asked, and gives the arguments as they are to be shown and
+    done, such as "all of it" as an amount; or refuses what would be refused anyway. ``titles``: by other languages.
     """
 
     def declare(function: Function) -> Action:
@@ -140,6 +164,8 @@ def action(
             read_back=read_back,
             report=report,
             sensitive=frozenset(sensitive),
+            prepare=prepare,
+            titles={"en": title, **titles} if title and titles else {},
         )
         check(made)
         return made
@@ -149,6 +175,12 @@ def action(
 
 def check(made: Action) -> None:
     """Raises ConfigInvalid."""
+    try:
+        _schema(made.model)
+    except PydanticUserError as error:
+        raise ConfigInvalid(
+            f"action {made.name!r}: {made.model.__name__} cannot be told to a model: {error}"
+        ) from error
     fields = frozenset(made.model.model_fields)
     limits = [limit for limit in (made.confirm, made.approve) if isinstance(limit, Above)]
     problems = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import structlog
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from agent_worker.actions.arguments import summary
@@ -15,6 +16,7 @@ from schemas.actions import PendingConfirmation
 from schemas.messages import Choice
 from schemas.ports import Passage
 
+log = structlog.get_logger("parley.actions")
 YES, NO = "yes:", "no:"
 """Begin the ids of the choices; the id of the confirmation follows, so a choice fits no other question."""
 
@@ -26,8 +28,10 @@ def choices_of(confirmation: str, voice: Voice) -> list[Choice]:
     ]
 
 
-def question(action: Action, pending: PendingConfirmation, voice: Voice, *, before: str = "") -> str:
-    return joined(before, f"{summary(action, pending.arguments)}\n\n{voice.confirm}")
+def question(
+    action: Action, pending: PendingConfirmation, voice: Voice, *, locale: str = "en", before: str = ""
+) -> str:
+    return joined(before, f"{summary(action, pending.arguments, locale)}\n\n{voice.confirm}")
 
 
 def told(action: Action, outcome: Outcome, arguments: BaseModel | None, context: ActionContext, voice: Voice) -> str:
@@ -36,14 +40,21 @@ def told(action: Action, outcome: Outcome, arguments: BaseModel | None, context:
         return plain_outcome(outcome, voice)
     result = outcome.result or _again(action, outcome.facts or {})
     if action.report is not None and result is not None and arguments is not None:
-        return action.report(context, arguments, result)
+        try:
+            return action.report(context, arguments, result)
+        except Exception as error:  # it is done, whatever becomes of the sentence about it
+            log.warning("report_failed", action=action.name, error=type(error).__name__)
     return joined(voice.done if action.writes else "", facts(outcome.facts or {}))
 
 
 def plain_outcome(outcome: Outcome, voice: Voice) -> str:
     """What can be said of an outcome without knowing the action."""
     if outcome.outcome == "refused":
-        said = {"needs_identity": voice.needs_identity, "limit_reached": voice.limit_reached}
+        said = {
+            "needs_identity": voice.needs_identity,
+            "limit_reached": voice.limit_reached,
+            "in_doubt": voice.still_unclear,
+        }
         return said.get(outcome.refused, joined(voice.refused, outcome.say, by=" "))
     said = {"succeeded": voice.done, "unknown": voice.unclear}
     return said.get(outcome.outcome, joined(voice.not_done, outcome.say, by=" "))

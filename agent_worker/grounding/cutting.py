@@ -66,6 +66,8 @@ class Sentences:
     def add(self, piece: str) -> list[str]:
         """The sentences that became whole by this piece."""
         self._held += piece
+        if not self._held:
+            return []
         pieces = cut(self._held)
         certain = len(pieces) - (2 if _MAYBE_MARKS.fullmatch(pieces[-1]) else 1)
         ready = pieces[: max(0, certain)]

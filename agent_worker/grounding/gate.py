@@ -28,6 +28,8 @@ ENOUGH = 0.6
 """The share of a sentence's terms that must stand in what it cites."""
 NEARLY_ALL = 0.8
 """The share of a quote's terms from which a sentence counts as its repetition."""
+_FEWEST = 3
+"""Words of a sentence that can be a quote although none of them says much."""
 _MARKUP = re.compile(r"<[a-zA-Z/!][^>]*>|!\[|\]\(|[\u202a-\u202e\u2066-\u2069]")
 _DENIAL = re.compile(
     r"\b(?:not|no|never|none|nothing|nobody|neither|nor|cannot|without|unable|nicht|nichts|kein\w*|nie|ohne)\b|n['’]t\b",
@@ -45,16 +47,29 @@ class Proof:
 
 
 class Gate:
-    """One answer's gate over the passages as the model saw them, numbered from 1. Collects the citations."""
+    """One answer's gate over the passages as the model saw them, numbered from 1. Collects the citations. ``askable``:
+    what actions need to know and the contact may be asked for, in words; ``has_asked``: a question about it passed."""
 
-    def __init__(self, passages: Sequence[Passage]) -> None:
+    def __init__(self, passages: Sequence[Passage], askable: str = "") -> None:
         self._passages = list(passages)
+        self._askable = askable
+        self.has_asked = False
         self._proofs: list[tuple[Passage, Unit]] = []
 
     @property
     def citations(self) -> list[Citation]:
         """One for each quote, numbered in the order in which the text refers to them."""
         return [_citation(number, passage, unit) for number, (passage, unit) in enumerate(self._proofs, 1)]
+
+    def add(self, passage: Passage) -> int:
+        """What came to be known while the answer was written; the number by which it may be cited."""
+        self._passages.append(passage)
+        return len(self._passages)
+
+    def begin_again(self) -> None:
+        """Another text over the same passages."""
+        self._proofs.clear()
+        self.has_asked = False
 
     def admit(self, sentence: str) -> str:
         """The sentence as it may be shown, its marks numbered like ``citations``. Raises Ungrounded."""
@@ -65,13 +80,19 @@ class Gate:
             raise Ungrounded("it holds markup: write plain sentences without links, images or tags", sentence=sentence)
         marks = list(dict.fromkeys(int(mark) for mark in MARK.findall(sentence)))
         if not marks:
-            if is_courtesy(body):
+            if is_courtesy(body) or self._asks(body):
                 return sentence
             raise Ungrounded("it cites no passage", sentence=sentence)
         cited = [self._passage(mark, sentence) for mark in marks]
         proofs = self._proven(sentence, body, cited)
         numbers = {mark: self._number(proof) for mark, proof in zip(marks, proofs, strict=True)}
         return MARK.sub(lambda mark: f"[{numbers[int(mark[1])]}]", sentence)
+
+    def _asks(self, body: str) -> bool:
+        """A question made of the words of what may be asked for claims nothing: "What is your order number?"."""
+        asks = body.rstrip().endswith(("?", "？")) and bool(self._askable) and not any(_faults(body, self._askable))
+        self.has_asked = self.has_asked or asks
+        return asks
 
     def _passage(self, mark: int, sentence: str) -> Passage:
         if not 1 <= mark <= len(self._passages):
@@ -104,9 +125,9 @@ def _faults(body: str, source: str) -> Iterator[str]:
     if unknown := strange(body, source):
         yield f"its passage does not hold the name or address {unknown[0]!r}"
     claimed = list(dict.fromkeys(terms(plain(body))))
-    if not claimed:
+    if not claimed and not _quoted(body, source):
         yield "it says nothing that can be compared with its passage"
-    elif _share(claimed, set(terms(plain(source)))) < ENOUGH:
+    elif claimed and _share(claimed, set(terms(plain(source)))) < ENOUGH:
         yield "it says more than its passage: keep to the passage's own words"
 
 
@@ -117,6 +138,17 @@ def _agree(body: str, quote: str) -> bool:
     if _share(terms(plain(quote)) or [""], set(terms(plain(body)))) >= NEARLY_ALL:
         return said == written
     return bool(said) == bool(written)
+
+
+def _quoted(body: str, source: str) -> bool:
+    """Whether a sentence of small words alone ("I cannot do that.") stands in its source as it is. A "Yes" or a "No"
+    does not count: it speaks of the question."""
+    said = _small(body)
+    return len(said.split()) >= _FEWEST and f" {said} " in f" {_small(source)} "
+
+
+def _small(text: str) -> str:
+    return re.sub(r"[^\w'’]+", " ", plain(text).casefold()).strip()
 
 
 def _unlisted(body: str) -> str:
@@ -137,12 +169,15 @@ def _proof(body: str, passage: Passage) -> Proof:
     """The quote of this passage that bears the sentence best: by its words, then by its figures."""
     claimed, numbers = list(dict.fromkeys(terms(plain(body)))), set(figures(body))
     proofs = [
-        Proof(passage, unit, _share(claimed, set(terms(f"{unit.lead} {unit.shown}"))))
-        for unit in units_of(passage.text)
+        Proof(passage, unit, _borne(body, claimed, f"{unit.lead} {unit.shown}")) for unit in units_of(passage.text)
     ]
     if not proofs:
         raise Ungrounded("its passage holds nothing that can be quoted", sentence=body)
     return max(proofs, key=lambda proof: proof.shared + 0.2 * len(numbers & set(figures(proof.unit.shown))))
+
+
+def _borne(body: str, claimed: Sequence[str], quote: str) -> float:
+    return _share(claimed, set(terms(quote))) if claimed else float(_quoted(body, quote))
 
 
 def _citation(number: int, passage: Passage, unit: Unit) -> Citation:

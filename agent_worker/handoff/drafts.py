@@ -29,3 +29,8 @@ def wordless_draft(kind: Wordless, voice: Voice, model: str = "") -> Draft:
 
 def not_found_draft(voice: Voice, model: str = "") -> Draft:
     return Draft(text=voice.not_found, answered=False, choices=[person_choice(voice)], model=model)
+
+
+def wait_draft(voice: Voice, model: str = "") -> Draft:
+    """Nobody could look into it: that is no word on what the documents hold."""
+    return Draft(text=voice.wait, answered=False, choices=[person_choice(voice)], model=model)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from agent_worker.knowledge.analysis import terms
@@ -15,7 +14,7 @@ from agent_worker.knowledge.questions import focused, to_the_point
 from agent_worker.knowledge.scoring import holdings, weights_of
 from agent_worker.knowledge.understanding import understand
 from agent_worker.knowledge.vectors import COSINES
-from agent_worker.knowledge.wanted import Term, second_after
+from agent_worker.knowledge.wanted import Sight, Term
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,12 +72,12 @@ def ask(index: TenantIndex, text: str, encoder: Encoder | None) -> Asked:
     return Asked(queries, vectors)
 
 
-def candidates(index: TenantIndex, asked: Asked, now: datetime) -> Candidates | None:
+def candidates(index: TenantIndex, asked: Asked, seen: Sight) -> Candidates | None:
     """None when there are none."""
     import numpy as np
 
     view = index.passages.view()
-    places = list(dict.fromkeys([*_by_words(index, asked, now), *_by_vectors(index, view, asked, now)]))
+    places = list(dict.fromkeys([*_by_words(index, asked, seen), *_by_vectors(index, view, asked, seen)]))
     if not places:
         return None
     held = holdings(asked.whole, view, places, index.census)
@@ -90,24 +89,23 @@ def candidates(index: TenantIndex, asked: Asked, now: datetime) -> Candidates | 
     return Candidates(places, held, near, names, np.stack(of, axis=1))
 
 
-def _by_words(index: TenantIndex, asked: Asked, now: datetime) -> Iterator[Place]:
+def _by_words(index: TenantIndex, asked: Asked, seen: Sight) -> Iterator[Place]:
     wanted = _strongest(asked.whole)
     if not wanted:
         return
-    yield from index.find_passages(wanted, now, _BY_WORDS)
-    if leading := index.find_documents(wanted, now, _LEADING):
-        yield from index.find_passages(wanted, now, _BY_WORDS, leading)
+    yield from index.find_passages(wanted, seen, _BY_WORDS)
+    if leading := index.find_documents(wanted, seen, _LEADING):
+        yield from index.find_passages(wanted, seen, _BY_WORDS, leading)
     for query in asked.queries[1:]:
         if sentence := _strongest(query):
-            yield from index.find_passages(sentence, now, _BY_SENTENCE)
+            yield from index.find_passages(sentence, seen, _BY_SENTENCE)
 
 
-def _by_vectors(index: TenantIndex, view: View, asked: Asked, now: datetime) -> Iterator[Place]:
+def _by_vectors(index: TenantIndex, view: View, asked: Asked, seen: Sight) -> Iterator[Place]:
     if asked.vectors is None or index.vectors is None:
         return
-    after = second_after(now)
     for row in index.vectors.rows.nearest(asked.vectors, _NEAREST):
-        if view.shown(row.document, after):
+        if view.shown(row.document, seen):
             yield Place(row.document, row.order)
 
 

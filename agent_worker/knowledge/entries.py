@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from agent_worker.knowledge.analysis import terms
+from agent_worker.knowledge.analysis import primary, terms
 from agent_worker.knowledge.census import Tally
 from agent_worker.knowledge.counted import PASSAGE_FIELDS, Counted, counted, stored_counts
 from agent_worker.knowledge.embedding import embed
 from agent_worker.knowledge.numbering import number_of
+from agent_worker.knowledge.passages import Label
 from agent_worker.knowledge.splitting import Piece, split
 from agent_worker.knowledge.vectors import stored_form
 from schemas.conversation import Document
@@ -43,9 +45,10 @@ def prepare(
 ) -> Prepared:
     """``known``: vectors of texts that were embedded before."""
     pieces = split(document.title, document.body)
-    title = _joined(document.title)
+    joined = partial(_joined, language=primary(document.language))
+    title = joined(document.title)
     searched = [
-        {"p_title": title, "p_heading": _joined(piece.heading), "p_body": _joined(f"{piece.note} {piece.text}")}
+        {"p_title": title, "p_heading": joined(piece.heading), "p_body": joined(f"{piece.note} {piece.text}")}
         for piece in pieces
     ]
     lengths = {name: sum(len(fields[name].split()) for fields in searched) for name in PASSAGE_FIELDS}
@@ -56,17 +59,17 @@ def prepare(
     return Prepared(document, stamp, pieces, searched, tally, counts, vectors)
 
 
-def shown_until(document: Document) -> int:
-    """Second since 1970 at which it expires; 0 when it is never shown, and far away when it always is."""
-    return _expires(document) if document.visibility == "public" else 0
+def label_of(document: Document) -> Label:
+    return Label(_expires(document), document.visibility, document.language)
 
 
 def _expires(document: Document) -> int:
+    """Second since 1970; far away when it never does."""
     return _NEVER if document.expires_at is None else max(0, int(document.expires_at.timestamp()))
 
 
-def _joined(text: str) -> str:
-    return " ".join(terms(text))
+def _joined(text: str, language: str) -> str:
+    return " ".join(terms(text, language))
 
 
 def schema() -> Any:

@@ -9,7 +9,6 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,19 +23,19 @@ from agent_worker.knowledge.entries import (
     Prepared,
     entries_of,
     key_of,
+    label_of,
     prepare,
     schema,
-    shown_until,
 )
 from agent_worker.knowledge.numbering import Numbering
 from agent_worker.knowledge.passages import PassageTable, Place
 from agent_worker.knowledge.splitting import split
 from agent_worker.knowledge.vectors import PassageVectors
-from agent_worker.knowledge.wanted import Term, limited, one_of_them, second_after, wanted
+from agent_worker.knowledge.wanted import Sight, Term, limited, one_of_them, wanted
 from schemas.conversation import Document
 
 log = structlog.get_logger("parley.knowledge")
-FORMAT = "9"  # raise it when splitting, analysis or the fields change: older indexes are then built anew
+FORMAT = "10"  # raise it when splitting, analysis or the fields change: older indexes are then built anew
 _HEAP = 15_000_000  # bytes; the least tantivy takes for one thread
 
 
@@ -111,7 +110,7 @@ class TenantIndex:
             document = Document.model_validate(found["document"])
             self.versions[document.id] = (document.version, found["fingerprint"])
             self.census.put(document.id, Tally(**found["tally"]))
-            self.passages.put(document.id, read_counts(bytes(entry["counts"][0])), shown_until(document))
+            self.passages.put(document.id, read_counts(bytes(entry["counts"][0])), label_of(document))
             self._numbering.put(document.id, found["number"])
         self._limits = self._limits or self.census.limited > 0
         if self.vectors is not None:
@@ -189,7 +188,7 @@ class TenantIndex:
         for each in changed:
             self.versions[each.document.id] = (each.document.version, each.stamp)
             self.census.put(each.document.id, each.tally)
-            self.passages.put(each.document.id, each.counted, shown_until(each.document))
+            self.passages.put(each.document.id, each.counted, label_of(each.document))
             if self.vectors is not None and each.vectors:
                 self.vectors.put(each.document.id, each.vectors)
 
@@ -222,38 +221,36 @@ class TenantIndex:
         found = self._index.searcher().terms_with_prefix(DOCUMENT_FIELD, prefix, limit=limit)
         return [text for text, _ in found if self.known(text)]
 
-    def find_documents(self, asked: Sequence[Term], now: datetime, limit: int) -> list[str]:
+    def find_documents(self, asked: Sequence[Term], seen: Sight, limit: int) -> list[str]:
         """Ids of the documents that hold most of what is asked, over their whole text."""
         return [
-            place.document for place in self._places(wanted(self._index.schema, asked, [DOCUMENT_FIELD]), now, limit)
+            place.document for place in self._places(wanted(self._index.schema, asked, [DOCUMENT_FIELD]), seen, limit)
         ]
 
-    def find_passages(
-        self, asked: Sequence[Term], now: datetime, limit: int, within: Sequence[str] = ()
-    ) -> list[Place]:
+    def find_passages(self, asked: Sequence[Term], seen: Sight, limit: int, within: Sequence[str] = ()) -> list[Place]:
         """Best passages, of the documents ``within`` or of all."""
-        return self._places(wanted(self._index.schema, asked, PASSAGE_FIELDS), now, limit, within)
+        return self._places(wanted(self._index.schema, asked, PASSAGE_FIELDS), seen, limit, within)
 
-    def read(self, places: Sequence[Place], now: datetime) -> dict[Place, Hit]:
+    def read(self, places: Sequence[Place], seen: Sight) -> dict[Place, Hit]:
         """Those of the passages that are there and may be shown."""
         if not places:
             return {}
         keys = [key_of(*place) for place in places]
-        query = limited(self._index.schema, one_of_them(self._index.schema, "key", keys), self._after(now))
+        query = limited(self._index.schema, one_of_them(self._index.schema, "key", keys), self._limit(seen))
         searcher = self._index.searcher()
         found = searcher.search(query, len(keys), count=False).hits
         hits = [Hit(**json.loads(searcher.doc(address)["data"][0])) for _, address in found]
         return {Place(hit.document, hit.order): hit for hit in hits}
 
-    def _places(self, query: Any, now: datetime, limit: int, within: Sequence[str] = ()) -> list[Place]:
+    def _places(self, query: Any, seen: Sight, limit: int, within: Sequence[str] = ()) -> list[Place]:
         """What is found, without reading what is stored of it: that would take most of a search's time."""
-        query = limited(self._index.schema, query, self._after(now), "doc", within)
+        query = limited(self._index.schema, query, self._limit(seen), "doc", within)
         searcher = self._index.searcher()
         found = searcher.search(query, limit, count=False).hits
         numbers = searcher.fast_field_values("number", [address for _, address in found])
         places = (self._numbering.place(number) for number in numbers)
         return [place for place in places if place is not None]
 
-    def _after(self, now: datetime) -> int | None:
+    def _limit(self, seen: Sight) -> Sight | None:
         """Limits are asked for only where there are any: over many passages they cost more than the words."""
-        return second_after(now) if self._limits else None
+        return seen if self._limits else None

@@ -7,9 +7,8 @@ import contextlib
 import math
 import random
 import shutil
-import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -20,24 +19,26 @@ import structlog
 
 from agent_worker.knowledge.confidence import confidence
 from agent_worker.knowledge.encoder import Encoder, light_encoder
-from agent_worker.knowledge.entries import Prepared
 from agent_worker.knowledge.index import TenantIndex
+from agent_worker.knowledge.intake import read_into, rest_of
+from agent_worker.knowledge.portions import portions
 from agent_worker.knowledge.recency import RecentHeads
 from agent_worker.knowledge.records import Change, read_record
 from agent_worker.knowledge.retrieval import passage_of, rank
 from agent_worker.knowledge.threads import FairThreads
+from agent_worker.knowledge.wanted import looked_up
+from agent_worker.knowledge.whole import WholeTexts
 from schemas.conversation import Document
 from schemas.errors import ParleyError, RecordError
-from schemas.ports import Bus, Clock, Follower, Found, Heads, Record
+from schemas.messages import Assurance
+from schemas.ports import Asker, Bus, Clock, Follower, Found, Heads, Passage, Record
 from schemas.topics import KNOWLEDGE
 
 log = structlog.get_logger("parley.knowledge")
 Result = TypeVar("Result")
-_AT_ONCE = 200
 _PATIENT_S = 3.0  # who lists or reads documents wants those just written, and is no contact who waits for an answer
-_BREATH = 0.0005  # seconds; splitting is plain Python, and between documents the others get their turn
-_AT_LEAST_EVERY = 1.0  # seconds; what is embedded by then can be found while the rest is still being embedded
 _PREFIX = "t-"
+_LONGEST = 8_000  # characters of a question that are looked at; a channel passes on no longer message
 NOTHING = Found(passages=[], answerable=False, confidence=0.0)
 
 
@@ -62,6 +63,7 @@ class Library:
         self._answerable_above = answerable_above
         self._encoder = encoder
         self._indexes: dict[str, TenantIndex] = {}
+        self._whole = WholeTexts()
         self._seen: defaultdict[str, set[str]] = defaultdict(set)
         self._applied: dict[int, int] = {}
         self._moved = asyncio.Condition()
@@ -122,7 +124,7 @@ class Library:
     async def _drain(self, follower: Follower) -> None:
         """Apply what comes, many at a time; once everything old was seen, forget what the log no longer holds."""
         queue: asyncio.Queue[Record] = asyncio.Queue()
-        reader = asyncio.create_task(_read(follower, queue))
+        reader = asyncio.create_task(read_into(queue, follower))
         caught_up = asyncio.create_task(follower.caught_up.wait())
         self._seen.clear()
         nexts: asyncio.Task[Record] | None = None
@@ -132,7 +134,7 @@ class Library:
                 waits = {nexts, reader, *(() if self._ready.is_set() else (caught_up,))}
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
                 if nexts.done():
-                    await self._apply([nexts.result(), *_rest(queue)])
+                    await self._apply([nexts.result(), *rest_of(queue)])
                 else:
                     nexts.cancel()
                 if caught_up.done() and queue.empty() and not self._ready.is_set():
@@ -173,7 +175,7 @@ class Library:
             for change in changed.values()
             if change is not None and index.versions.get(change[0].id) != (change[0].version, change[1])
         ]
-        for done, put in self._prepared(index, new):
+        for done, put in portions(index, new, lambda: self._closing):
             index.apply(put)
             self._indexes[tenant] = index
             log.info("documents_indexed", tenant=tenant, done=done, of=len(new))
@@ -181,21 +183,6 @@ class Library:
         if drop:
             index.apply([], drop)
         self._indexes[tenant] = index
-
-    def _prepared(
-        self, index: TenantIndex, new: Sequence[tuple[Document, str]]
-    ) -> Iterator[tuple[int, list[Prepared]]]:
-        """All that is new, in portions of a second's work, each with how many are done. Ends early when closing."""
-        put: list[Prepared] = []
-        begun = time.monotonic()
-        for done, change in enumerate(new, 1):
-            put.append(index.prepare(*change))
-            time.sleep(_BREATH)
-            if self._closing or done == len(new) or time.monotonic() - begun > _AT_LEAST_EVERY:
-                yield done, put
-                put, begun = [], time.monotonic()
-            if self._closing:
-                return
 
     async def _tell(self) -> None:
         async with self._moved:
@@ -221,17 +208,27 @@ class Library:
     # ── Knowledge ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def search(
-        self, tenant: str, query: str, *, k: int = 8, wait: float = 0.25, channel: str = "", since: float = math.inf
+        self,
+        tenant: str,
+        query: str,
+        *,
+        k: int = 8,
+        wait: float = 0.25,
+        channel: str = "",
+        assurance: Assurance | Asker = "anonymous",
+        language: str = "",
+        since: float = math.inf,
     ) -> Found:
-        """See the port. Only public documents that have not expired are found."""
+        """See the port."""
         head = self._heads.known(tenant, since)
         if head is None or not self._reached(head):
             await self._await_head(tenant, wait)
         index = self._indexes.get(tenant)
         if index is None or not query.strip():
             return NOTHING
-        now = self._clock()
-        ranked = await self._reading.run((tenant, channel), lambda: rank(index, query, now, self._encoder(), k))
+        known = await looked_up(assurance) if index.passages.for_verified else "anonymous"
+        asked = partial(rank, index, query[:_LONGEST], self._clock(), assurance=known, language=language)
+        ranked = await self._reading.run((tenant, channel), lambda: asked(self._encoder(), k))
         sure = confidence(ranked.evidence, index.kind)
         passages = [passage_of(tenant, hit) for hit in ranked.hits]
         answerable = bool(passages) and sure >= self._answerable_above(tenant)
@@ -246,6 +243,15 @@ class Library:
         await self._await_head(tenant, _PATIENT_S)
         index = self._indexes.get(tenant)
         return None if index is None else await self._reading.run(tenant, lambda: index.document(document))
+
+    async def whole(self, tenant: str, tokens: int) -> list[Passage]:
+        """See the port."""
+        index, now = self._indexes.get(tenant), self._clock()
+        return (
+            []
+            if index is None
+            else await self._reading.run(tenant, partial(self._whole.of, tenant, index, now, tokens))
+        )
 
     async def settling(self, tenant: str) -> AsyncIterator[int]:
         """How many of the tenant's documents can be found, each time there are more; ends when its newest can be."""
@@ -285,15 +291,3 @@ class Library:
 
     def _reached(self, head: Mapping[int, int]) -> bool:
         return all(self._applied.get(partition, -1) >= offset for partition, offset in head.items())
-
-
-async def _read(follower: Follower, queue: asyncio.Queue[Record]) -> None:
-    async for record in follower.records():
-        queue.put_nowait(record)
-
-
-def _rest(queue: asyncio.Queue[Record]) -> list[Record]:
-    out: list[Record] = []
-    while len(out) < _AT_ONCE and not queue.empty():
-        out.append(queue.get_nowait())
-    return out

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from agent_worker.knowledge.analysis import primary
 from agent_worker.knowledge.counted import PASSAGE_FIELDS, Counted
 from agent_worker.knowledge.likeness import Likeness
 from agent_worker.knowledge.vocabulary import Vocabulary
+from agent_worker.knowledge.wanted import Sight
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +31,14 @@ class Place(NamedTuple):
     order: int
 
 
+class Label(NamedTuple):
+    """What a document says of itself as a whole. ``until``: second since 1970 at which it expires."""
+
+    until: int
+    visibility: str = "public"
+    language: str = ""
+
+
 @dataclass(slots=True)
 class _Held:
     """One document. ``…_ends``: where each passage's end in what is before it; ``lengths``: terms of each passage by
@@ -39,7 +50,7 @@ class _Held:
     words: Numbers
     word_ends: list[int]
     lengths: NDArray[np.int32]
-    until: int
+    label: Label
 
     @property
     def size(self) -> int:
@@ -73,23 +84,30 @@ class PassageTable:
     def __init__(self, encoder: Encoder | None) -> None:
         self._encoder = encoder
         self._there = self._left = 0
+        self.for_verified = 0
+        """How many documents are shown to verified contacts only."""
+        self.languages: Counter[str] = Counter()
+        """How many documents are declared to be in each."""
         self._state = self._empty()
 
     def _empty(self) -> _State:
         words = Vocabulary()
         return _State(Vocabulary(), words, Likeness(self._encoder, words) if self._encoder else None)
 
-    def put(self, document: str, made: Counted, until: int) -> None:
-        """``until``: second since 1970 at which it expires; 0 for a document that is never shown."""
+    def put(self, document: str, made: Counted, label: Label) -> None:
         self.drop(document)
-        self._state.held[document] = held = _held(self._state, made, until)
+        self._state.held[document] = held = _held(self._state, made, label)
         self._there += held.size
+        self.for_verified += label.visibility == "verified"
+        self.languages[primary(label.language)] += 1
 
     def drop(self, document: str) -> None:
         gone = self._state.held.pop(document, None)
         if gone is not None:
             self._there -= gone.size
             self._left += gone.size
+            self.for_verified -= gone.label.visibility == "verified"
+            self.languages[primary(gone.label.language)] -= 1
         if self._left > _LEFT + self._there:
             self._number_anew()
 
@@ -98,7 +116,7 @@ class PassageTable:
         for document, held in old.held.items():
             terms, words = new.terms.put(old.terms.words(held.terms)), new.words.put(old.words.words(held.words))
             new.held[document] = _Held(
-                terms, held.term_ends, held.counts, words, held.word_ends, held.lengths, held.until
+                terms, held.term_ends, held.counts, words, held.word_ends, held.lengths, held.label
             )
         self._left, self._state = 0, new
 
@@ -112,10 +130,14 @@ class View:
     def __init__(self, state: _State) -> None:
         self._state = state
 
-    def shown(self, document: str, after: int) -> bool:
-        """Whether it may be shown from the second ``after`` on."""
+    def shown(self, document: str, seen: Sight) -> bool:
         held = self._state.held.get(document)
-        return held is not None and held.until >= after
+        return held is not None and seen.covers(held.label.visibility, held.label.until)
+
+    def language(self, document: str) -> str:
+        """As it was declared; empty when it was not."""
+        held = self._state.held.get(document)
+        return held.label.language if held is not None else ""
 
     def number(self, term: str) -> int:
         return self._state.terms.number(term)
@@ -155,7 +177,7 @@ def _span(ends: Sequence[int], order: int) -> tuple[int, int]:
     return ends[order - 1] if order else 0, ends[order]
 
 
-def _held(state: _State, made: Counted, until: int) -> _Held:
+def _held(state: _State, made: Counted, label: Label) -> _Held:
     import numpy as np
 
     fields = len(PASSAGE_FIELDS)
@@ -169,5 +191,5 @@ def _held(state: _State, made: Counted, until: int) -> _Held:
         state.words.put(made.words)[made.word_of] if made.words else np.zeros(0, np.int32),
         np.cumsum(made.word_sizes, dtype=np.intp).tolist(),
         np.diff(summed[ends], axis=0),
-        until,
+        label,
     )

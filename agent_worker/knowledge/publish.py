@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from agent_worker.knowledge.reading import DocumentDraft, check_body
+from agent_worker.knowledge.reading import check_body
 from agent_worker.knowledge.splitting import split
 from schemas.conversation import Document
 from schemas.envelope import Envelope, envelope
 from schemas.ids import derived_id
-from schemas.ports import Bus, Heads
+from schemas.ports import Bus, DocumentDraft, Heads
 from schemas.topics import DOCUMENT_PUBLISHED
 
 SOURCE = "parley/knowledge"
@@ -27,6 +27,7 @@ async def publish(bus: Bus, heads: Heads, tenant: str, draft: DocumentDraft, now
         language=draft.language,
         visibility=draft.visibility,
         expires_at=draft.expires_at,
+        source=draft.source,
         version=0,  # the reader sets it: the version is the record's place in the log
         updated_at=now,
     )

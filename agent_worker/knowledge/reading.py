@@ -1,32 +1,23 @@
-"""Files into document drafts: markdown as it is, plain text and HTML made into markdown."""
+"""Text files into documents: markdown as it is, plain text and HTML made into markdown."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from datetime import datetime
+import unicodedata
 from pathlib import Path
-from typing import Literal
 
+from agent_worker.knowledge.pages import html_content
+from agent_worker.knowledge.particulars import Particulars, front_matter
 from schemas.errors import DocumentTooLarge, Unprocessable
+from schemas.ports import Content, DocumentDraft
 
 MAX_BYTES = 900 * 1024
-_MOST_RAW = 20 * 1024 * 1024
+MOST_RAW = 20 * 1024 * 1024
+"""Bytes of a file of any format; what it says is less."""
 ENDINGS = (".md", ".markdown", ".txt", ".html", ".htm")
-_ID = re.compile(r"[^a-z0-9]+")
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentDraft:
-    """A document before it has a version."""
-
-    id: str
-    title: str
-    body: str
-    url: str = ""
-    language: str = ""
-    visibility: Literal["public", "verified", "internal"] = "public"
-    expires_at: datetime | None = None
+_NO_WORD = re.compile(r"[\W_]+")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 
 
 def read_file(path: Path) -> DocumentDraft:
@@ -37,53 +28,102 @@ def read_file(path: Path) -> DocumentDraft:
             f"{path.name}: files ending in {ending or 'nothing'} cannot be read",
             fix=f"convert it to one of: {', '.join(ENDINGS)}",
         )
+    check_size(path.name, path.stat().st_size)
     return from_bytes(path.name, path.read_bytes())
 
 
 def from_bytes(name: str, data: bytes) -> DocumentDraft:
     """As ``read_file``, for content that is not on disk."""
-    stem, _, ending = name.rpartition(".")
-    text = _decode(name, data)
-    if ending.lower() in ("html", "htm"):
-        title, body = from_html(text)
-    elif ending.lower() == "txt":
-        title, body = from_text(text)
-    else:
-        title, body = from_markdown(text)
-    check_body(name, body)
-    return DocumentDraft(id=_ID.sub("-", stem.lower()).strip("-") or "document", title=title or stem, body=body)
+    content = text_content(name, data)
+    check_body(name, content.body)
+    return DocumentDraft(id=document_id(name), title=content.title or stem_of(name), body=content.body)
+
+
+def text_content(name: str, data: bytes) -> Content:
+    """By the name's ending. The title is empty where the text has none."""
+    ending = name.rpartition(".")[2].lower()
+    text = decode(name, data)
+    if ending in ("html", "htm"):
+        return html_content(name, text)
+    said, text = front_matter(name, text)
+    title, body = from_text(text) if ending == "txt" else from_markdown(text)
+    return said_of(said, title, body)
+
+
+def said_of(said: Particulars, title: str, body: str, key: str = "") -> Content:
+    return Content(
+        title=said.title or title,
+        body=body,
+        key=key,
+        url=said.url,
+        language=said.language,
+        visibility=said.visibility or "",
+        expires_at=said.expires_at,
+    )
+
+
+def stem_of(name: str) -> str:
+    return name.rpartition(".")[0] or name
+
+
+def document_id(name: str) -> str:
+    """A file's name as the id of its document, in any script."""
+    stem = unicodedata.normalize("NFC", stem_of(name)).lower()
+    return _NO_WORD.sub("-", stem).strip("-")[:200] or "document"
+
+
+def check_size(name: str, size: int) -> None:
+    """Before it is read. Raises DocumentTooLarge."""
+    if size > MOST_RAW:
+        raise DocumentTooLarge(
+            f"{name}: the file has {size // (1024 * 1024)} MB, at most {MOST_RAW // (1024 * 1024)} MB are read",
+            fix="split it into several documents, or leave its pictures out",
+        )
 
 
 def check_body(name: str, body: str) -> None:
     """Raises DocumentTooLarge and Unprocessable for a body that cannot be indexed."""
-    size = len(body.encode())
+    size = len(body.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
         raise DocumentTooLarge(
             f"{name}: {size // 1024} KB of text, at most {MAX_BYTES // 1024} KB are allowed",
             fix="split it into several documents, one topic each",
         )
+    if _CONTROLS.search(body):
+        raise Unprocessable(f"{name}: it holds control characters, as binary files do", fix="send its text")
     if not re.search(r"\w", body):
         raise Unprocessable(f"{name}: no text in it", fix="check that the file is not empty or made of images only")
 
 
-def _decode(name: str, data: bytes) -> str:
-    if len(data) > _MOST_RAW:
-        raise DocumentTooLarge(f"{name}: the file has {len(data) // 1024} KB", fix="split it into several documents")
+def decode(name: str, data: bytes, declared: str = "") -> str:
+    """``declared``: the encoding it claims, if it is not UTF-8."""
+    check_size(name, len(data))
+    encoding = next((named for mark, named in _MARKS.items() if data.startswith(mark)), "utf-8")
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode(encoding)
     except UnicodeDecodeError as error:
+        if declared and (told := _as_declared(data, declared)) is not None:
+            return told
         raise Unprocessable(
             f"{name}: not UTF-8 text (byte {error.start})",
-            fix="save it as UTF-8; PDF and Office files must be exported",
+            fix="save it as UTF-8 text; a PDF or Word file needs its own ending, .pdf or .docx",
         ) from error
     if "\x00" in text:
         raise Unprocessable(f"{name}: binary content", fix="export it as .md, .txt or .html")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    # A form feed is a page's end in plain text.
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\x0c", "\n")
+
+
+def _as_declared(data: bytes, encoding: str) -> str | None:
+    try:
+        return data.decode(encoding)
+    except (LookupError, ValueError):
+        return None
 
 
 def from_markdown(text: str) -> tuple[str, str]:
-    """``(title, body)``; front matter is dropped, the first top heading is the title."""
-    body = re.sub(r"\A---\n.*?\n---\n", "", text, count=1, flags=re.DOTALL).strip("\n")
+    """``(title, body)``; the first top heading is the title."""
+    body = text.strip("\n")
     match = re.search(r"^#[ \t]+(.+?)[ \t#]*$", body, flags=re.MULTILINE)
     return (match[1].strip() if match else ""), body
 
@@ -109,24 +149,3 @@ def from_text(text: str) -> tuple[str, str]:
 
 def _spoken(shouted: str) -> str:
     return shouted[:1] + shouted[1:].lower()
-
-
-def from_html(text: str) -> tuple[str, str]:
-    """The page's content as markdown, without navigation, scripts, styles, headers, footers and forms."""
-    from bs4 import BeautifulSoup
-    from markdownify import MarkdownConverter
-
-    soup = BeautifulSoup(text, "html.parser")
-    for tag in soup(["script", "style", "nav", "footer", "noscript", "template", "form", "svg", "iframe", "aside"]):
-        tag.decompose()
-    page_title = soup.title.get_text(" ", strip=True) if soup.title else ""
-    root = soup.find("main") or soup.find("article") or soup.body or soup
-    for tag in root.find_all("header") if hasattr(root, "find_all") else ():
-        if not tag.find(["h1", "h2"]):
-            tag.decompose()
-    if soup.head:
-        soup.head.decompose()
-    body = MarkdownConverter(heading_style="ATX", bullets="-", strip=["img"]).convert_soup(root)
-    body = re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in body.splitlines())).strip()
-    title, _ = from_markdown(body)
-    return title or page_title, body

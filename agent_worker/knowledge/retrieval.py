@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from agent_worker.knowledge.analysis import primary
 from agent_worker.knowledge.candidates import Asked, Candidates, ask, candidates
 from agent_worker.knowledge.encoder import Encoder, Kind
 from agent_worker.knowledge.entries import key_of
 from agent_worker.knowledge.index import Hit, TenantIndex
 from agent_worker.knowledge.passages import Place
 from agent_worker.knowledge.scoring import weights_of
+from agent_worker.knowledge.wanted import sight
+from schemas.messages import Assurance
 from schemas.ports import Passage
 
 if TYPE_CHECKING:
@@ -51,6 +54,10 @@ _PATIENCE = 3.0
 _FAR_AHEAD = 6.0
 _ALONE = 2.0
 """A lead says nothing where there is one document only: then it is what leads usually are."""
+_FOREIGN = "foreign"
+_AGAINST_FOREIGN = -1.0
+"""Logarithmic odds that a passage loses when its document is declared to be in another language than is wanted: enough
+between translations of one text, too little to hide the only answer there is."""
 _DIGITS = 9
 """What differs only beyond these differs by the order in which numbers were added up."""
 
@@ -107,21 +114,29 @@ class Ranked:
 
 
 def rank(
-    index: TenantIndex, text: str, now: datetime, encoder: Encoder | None = None, most: int | None = None
+    index: TenantIndex,
+    text: str,
+    now: datetime,
+    encoder: Encoder | None = None,
+    most: int | None = None,
+    *,
+    assurance: Assurance = "anonymous",
+    language: str = "",
 ) -> Ranked:
     """Passages best first, those of the best document before all others, their scores scaled to 0–1; ``most`` limits
-    them, for reading them from the index takes its time."""
-    asked = ask(index, text, encoder)
-    found = candidates(index, asked, now)
+    them, for reading them from the index takes its time. ``language`` is the preferred one; empty: none is."""
+    asked, seen = ask(index, text, encoder), sight(now, assurance)
+    found = candidates(index, asked, seen)
     if found is None:
         return Ranked([], None, [], None)
-    figures = _figures(asked, found)
-    weights = FUSION[index.kind]
+    figures, weights = _figures(asked, found), FUSION[index.kind]
+    if language:
+        figures, weights = _spoken(index, figures, language), {**weights, _FOREIGN: _AGAINST_FOREIGN}
     standings = standings_of(figures, weights)
     strange = float(weights_of(asked.whole) @ [not term.options for term in asked.whole])
     evidence = Evidence(standings[0], strange, len(asked.whole), lead_of(standings))
     scored = _scored(figures, weights, standings[0].document)[:most]
-    hits = index.read([place for place, _ in scored], now)
+    hits = index.read([place for place, _ in scored], seen)
     return Ranked([replace(hits[at], score=score) for at, score in scored if at in hits], evidence, standings, figures)
 
 
@@ -170,6 +185,19 @@ def _figures(asked: Asked, found: Candidates) -> Figures:
     whole = [_best(values, of, len(documents)) @ weights for values in (found.held, found.near)]
     names = (*found.names, "coverage", "alike_all")
     return Figures(found.places, names, np.column_stack([found.of, *(values[of] for values in whole)]))
+
+
+def _spoken(index: TenantIndex, figures: Figures, language: str) -> Figures:
+    """With whether each passage's document is declared to be in another language."""
+    import numpy as np
+
+    view = index.passages.view()
+    declared = [primary(view.language(place.document)) for place in figures.places]
+    foreign = np.array([float(bool(each) and each != primary(language)) for each in declared])
+    # Where there is nothing else, the language says nothing of how good an answer is.
+    return Figures(
+        figures.places, (*figures.names, _FOREIGN), np.column_stack([figures.table, foreign - foreign.min()])
+    )
 
 
 def _scored(figures: Figures, weights: Mapping[str, float], first: str) -> list[tuple[Place, float]]:

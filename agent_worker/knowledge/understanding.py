@@ -6,7 +6,7 @@ import math
 import re
 from itertools import pairwise
 
-from agent_worker.knowledge.analysis import content_words, distance, synonyms, term, terms
+from agent_worker.knowledge.analysis import STEMMED, content_words, distance, stem, synonyms, term, terms
 from agent_worker.knowledge.index import TenantIndex
 from agent_worker.knowledge.wanted import Term
 
@@ -25,11 +25,10 @@ def understand(index: TenantIndex, text: str) -> list[Term]:
     found = terms(_HOW.sub(" ", text))
     named = _names(text)
     pairs = list(dict.fromkeys(f"{one} {two}" for one, two in pairwise(found)))
-    joined = {one + two: two for one, two in pairwise(found)}
     written = {made: word for word, made in content_words(text).items()}
     out: list[Term] = []
     for text_term in dict.fromkeys(found):
-        options = _options(index, text_term, pairs, joined)
+        options = _options(index, text_term, pairs, _elsewhere(index, written[text_term]))
         frequency = max((index.known(option) for option, _ in options[:1]), default=0)
         weight = _weight(text_term, frequency, len(index.census))
         # A name that stands nowhere is most likely what the question is about.
@@ -51,10 +50,17 @@ def _weight(text: str, frequency: int, documents: int) -> float:
     return 0.25 + max(0.0, rarity) / math.log(2 * documents + 2)
 
 
-def _options(index: TenantIndex, text: str, pairs: list[str], joined: dict[str, str]) -> list[tuple[str, float]]:
+def _elsewhere(index: TenantIndex, word: str) -> list[str]:
+    """What the word would be in documents of other languages: nobody knows in which one a question is asked."""
+    spoken = [language for language in STEMMED if index.passages.languages[language] > 0]
+    return [made for language in spoken if index.known(made := stem(word, language))]
+
+
+def _options(index: TenantIndex, text: str, pairs: list[str], elsewhere: list[str]) -> list[tuple[str, float]]:
     options: dict[str, float] = {}
     if index.known(text):
         options[text] = 1.0
+    options.update((other, 1.0) for other in elsewhere)
     for other in synonyms().get(text, ()):
         if " " not in other and index.known(other):
             options.setdefault(other, SYNONYM)

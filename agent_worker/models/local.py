@@ -1,37 +1,55 @@
-"""The model that needs no key and no network: it answers in the documents' own sentences, each with its source."""
+"""The model that needs no key and no network: it answers in the documents' own sentences, each with its source, and
+does what it is asked for, once it has asked for what that needs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 
+from agent_worker.actions.dialogue.talk import Talk
 from agent_worker.handoff.drafts import not_found_draft
 from agent_worker.models.extraction import Quote, quotes
 from agent_worker.models.phrases import set_phrase
 from agent_worker.models.registry import Emit
-from agent_worker.settings import WorkerSettings
+from agent_worker.settings import Voice, WorkerSettings
+from agent_worker.voices import in_language
 from schemas.messages import Citation
-from schemas.ports import Draft, Question
+from schemas.ports import Clock, Draft, Question
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class LocalModel:
-    """Implements schemas.ports.Model. Of ``settings`` it uses each tenant's voice."""
+    """Implements schemas.ports.Model. Of ``settings`` it uses each tenant's voice; ``clock`` tells what "tomorrow"
+    is."""
 
-    def __init__(self, settings: WorkerSettings, name: str = "local") -> None:
+    def __init__(self, settings: WorkerSettings, name: str = "local", *, clock: Clock = _now) -> None:
         self.name = name
         self._settings = settings
+        self._clock = clock
 
     async def answer(self, question: Question, emit: Emit) -> Draft:
         """Never raises ModelFailed; what the documents do not hold is declined."""
-        draft, pieces = self._draft(question)
+        rules, now = self._settings.of(question.tenant), self._clock()
+        voice = in_language(rules.voice, question.locale)
+        phrase = set_phrase(question, voice, self.name)
+        talk = Talk(question, voice, self.name, now, rules.actions.today(now))
+        if phrase is None and question.offers and (acted := await talk.reply()) is not None:
+            return acted
+        draft, pieces = (phrase, [phrase.text]) if phrase is not None else self._extracted(question, voice)
+        if draft.handoff:
+            return draft
+        if reminder := talk.reminder():
+            pieces = [*pieces, f"\n\n{reminder}"] if pieces else []
+            draft = replace(draft, text=f"{draft.text}\n\n{reminder}")
         for piece in pieces:
             await emit(piece)
-        return draft
+        return replace(draft, filling=talk.filling)
 
-    def _draft(self, question: Question) -> tuple[Draft, list[str]]:
-        voice = self._settings.of(question.tenant).voice
-        phrase = set_phrase(question, voice, self.name)
-        if phrase is not None:
-            return phrase, [] if phrase.handoff else [phrase.text]
+    def _extracted(self, question: Question, voice: Voice) -> tuple[Draft, list[str]]:
         chosen = quotes(question.text, question.found.passages) if question.found.answerable else []
         if not chosen:
             return not_found_draft(voice, self.name), []

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-import structlog
-
-from agent_worker.grounding.failures import AttemptFailed, Ungrounded
+from agent_worker.grounding.failures import Ungrounded
+from agent_worker.models.allowance import Allowance
+from agent_worker.models.breaker import Breaker
+from agent_worker.models.budgets import DayBudgets
+from agent_worker.models.ladder import Ladder, Shown
+from agent_worker.models.language import kept_for, language_of
+from agent_worker.settings import TenantRules, WorkerSettings
 from schemas.errors import ConfigInvalid, ModelFailed
 from schemas.ports import Draft, Model, Question
 
-log = structlog.get_logger("parley.worker")
 Emit = Callable[[str], Awaitable[None]]
 
 
 @runtime_checkable
-class Repairing(Protocol):
-    """A model that can be told what the gate objected to, and writes once more."""
+class Remote(Protocol):
+    """A model that costs something, and that can be told what the gate objected to."""
 
-    async def repair(self, question: Question, refused: Ungrounded, emit: Emit) -> Draft: ...
+    async def attempt(
+        self, question: Question, emit: Emit, allowance: Allowance, refused: Ungrounded | None = None
+    ) -> Draft:
+        """``refused``: the attempt before, to be written once more. Raises AttemptFailed."""
 
 
 @runtime_checkable
@@ -28,80 +34,91 @@ class Closing(Protocol):
     async def close(self) -> None: ...
 
 
-@dataclass(slots=True)
-class Ladder:
-    """One answer's way down: what failed so far, and what it cost."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """``fallback``: the models to try after this one, in order. ``breaker``: of its provider."""
 
-    restart: Callable[[], Awaitable[None]]
-    failed: Callable[[str], None]
-    failures: list[ModelFailed] = field(default_factory=list)
-    reasons: list[str] = field(default_factory=list)
-    tokens: int = 0
-    cost: float = 0.0
+    fallback: tuple[str, ...] = ()
+    breaker: Breaker = field(default_factory=Breaker)
 
-    async def attempt(self, name: str, answer: Callable[[], Awaitable[Draft]]) -> Draft | None:
-        """None when it failed."""
-        if self.failures:
-            await self.restart()
-        try:
-            draft = await answer()
-        except ModelFailed as error:
-            log.warning("model_failed", model=name, reason=error.message)
-            self.failed(name)
-            self._note(name, error)
-            return None
-        if not self.failures:
-            return draft
-        tokens, cost = draft.tokens + self.tokens, draft.cost + self.cost
-        return replace(draft, tokens=tokens, cost=cost, reasons=[*self.reasons, *draft.reasons])
 
-    def _note(self, name: str, error: ModelFailed) -> None:
-        self.failures.append(error)
-        why = f" ({error.reason})" if isinstance(error, Ungrounded) else ""
-        self.reasons.append(f"model {name} failed: {error.message}{why}")
-        if isinstance(error, AttemptFailed):
-            self.tokens += error.tokens
-            self.cost += error.cost
+def chosen(rules: TenantRules, text: str, locale: str) -> str:
+    """The model that the tenant has for this language, else the one for all."""
+    return kept_for(language_of(text) or locale, rules.models, rules.model) if rules.models else rules.model
 
 
 class Models:
-    """The ladder of design §8: the named model, once more if the gate objected, then the extractive one, which needs
-    nothing but the documents. ``failed`` is told the name of a model with each of its failures."""
+    """The ladder of design §8: the named model, once more if the gate objected, those after it, then the extractive
+    one, which needs nothing but the documents. ``failed`` is told the name of a model with each of its failures."""
 
     def __init__(
-        self, models: Mapping[str, Model], *, last_resort: str = "local", failed: Callable[[str], None] = lambda _: None
+        self,
+        models: Mapping[str, Model],
+        *,
+        last_resort: str = "local",
+        failed: Callable[[str], None] = lambda _: None,
+        standings: Mapping[str, Standing] | None = None,
+        settings: WorkerSettings | None = None,
+        budgets: DayBudgets | None = None,
     ) -> None:
         self._models = dict(models)
         self._last = last_resort
         self._failed = failed
+        self._standings = {name: Standing() for name in models} | dict(standings or {})
+        self._settings = settings or WorkerSettings(tenants={})
+        self._budgets = budgets
 
-    def ladder(self, name: str) -> list[Model]:
-        """Raises ConfigInvalid for a name that is not in the registry."""
-        if name not in self._models:
-            raise ConfigInvalid(f"unknown model {name!r}", fix=f"use one of: {', '.join(sorted(self._models))}")
-        last = self._models.get(self._last)
-        first = self._models[name]
-        return [first] if last is None or last is first else [first, last]
+    def ladder(self, *names: str) -> list[Model]:
+        """These, then those that stand after them, then the last resort. Raises ConfigInvalid for a name that is not in
+        the registry."""
+        for name in names:
+            if name not in self._models:
+                raise ConfigInvalid(f"unknown model {name!r}", fix=f"use one of: {', '.join(sorted(self._models))}")
+        after = [later for name in names for later in self._standings[name].fallback]
+        order = [name for name in dict.fromkeys([*names, *after]) if name != self._last]
+        return [self._models[name] for name in (*order, self._last) if name in self._models]
 
-    async def answer(self, name: str, question: Question, emit: Emit, restart: Callable[[], Awaitable[None]]) -> Draft:
-        """``restart`` is called before another attempt begins, so that what was shown can be taken back. The draft
-        says what failed before it, and bears its cost. Raises ModelFailed when every rung failed."""
-        way = Ladder(restart, self._failed)
-        for model in self.ladder(name):
-            draft = await way.attempt(model.name, lambda model=model: model.answer(question, emit))  # type: ignore[misc]
-            if draft is None:
-                draft = await self._repaired(model, way, question, emit)
+    async def left(self, tenant: str, contact: str) -> float | None:
+        """The share of today's budget that is left (0–1); None when nothing is counted."""
+        return None if self._budgets is None else await self._budgets.left(tenant, contact)
+
+    async def answer(
+        self,
+        name: str,
+        question: Question,
+        emit: Emit,
+        restart: Callable[[], Awaitable[None]],
+        then: Sequence[str] = (),
+    ) -> Draft:
+        """``then`` names models to be tried after it. ``restart`` is called when what was shown is not how the answer
+        begins. The draft says what failed before it, and bears its cost. Raises ModelFailed when every rung failed."""
+        rules = self._settings.of(question.tenant)
+        shown = Shown(emit, restart)
+        way = Ladder(question, rules.voice, shown, self._failed)
+        allowance = _allowance(rules)
+        for model in self.ladder(name, *then):
+            draft = await self._ask(model, way, question, allowance)
             if draft is not None:
-                return draft
+                return await way.conclude(draft)
         raise way.failures[-1] if way.failures else ModelFailed("no model is configured")
 
-    async def _repaired(self, model: Model, way: Ladder, question: Question, emit: Emit) -> Draft | None:
-        refused = way.failures[-1]
-        if not isinstance(refused, Ungrounded) or not isinstance(model, Repairing):
-            return None
-        return await way.attempt(model.name, lambda: model.repair(question, refused, emit))
+    async def _ask(self, model: Model, way: Ladder, question: Question, allowance: Allowance) -> Draft | None:
+        if not isinstance(model, Remote):
+            return way.told(model.name) or await way.attempt(model.name, lambda: model.answer(question, way.emit))
+        breaker = self._standings[model.name].breaker
+        draft = await way.attempt(model.name, lambda: model.attempt(question, way.emit, allowance), breaker)
+        refused = way.failures[-1] if draft is None else None
+        if not isinstance(refused, Ungrounded):
+            return draft
+        again = lambda: model.attempt(question, way.emit, allowance, refused)  # noqa: E731
+        return await way.attempt(model.name, again, breaker)
 
     async def close(self) -> None:
         for model in self._models.values():
             if isinstance(model, Closing):
                 await model.close()
+
+
+def _allowance(rules: TenantRules) -> Allowance:
+    budgets = rules.budgets
+    return Allowance(budgets.turn_tokens, budgets.turn_cost, budgets.turn_steps, budgets.turn_seconds)

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
 
-from agent_worker.grounding.cutting import Sentences
 from agent_worker.grounding.failures import AttemptFailed, Ungrounded
-from agent_worker.grounding.gate import LONGEST, Gate
+from agent_worker.grounding.gate import Gate
 from agent_worker.handoff.drafts import not_found_draft
+from agent_worker.models.allowance import Allowance
+from agent_worker.models.budgets import DayBudgets, Spend
+from agent_worker.models.calls import Calls, askable, asked_draft
+from agent_worker.models.canary import Canary
+from agent_worker.models.language import language_of
 from agent_worker.models.phrases import set_phrase
-from agent_worker.models.prompt import NOT_FOUND, Prompt, again, prompt_of
+from agent_worker.models.prompt import again, prompt_of, system_of, with_offers
 from agent_worker.models.registry import Emit
+from agent_worker.models.request import Prompt, Wrote
+from agent_worker.models.source import Source, Terms, Usage
+from agent_worker.models.writing import Attempt, Step
 from agent_worker.settings import WorkerSettings
-from schemas.ports import Draft, Passage, Question
+from schemas import spans
+from schemas.ports import ActionResult, Draft, Passage, Question
 
-LONGEST_ANSWER = 8_000
-"""Characters of an answer; a message holds no more."""
 DOUBTFUL = 0.15
 """Below this confidence the documents hold nothing worth the price of a question. Between it and the tenant's
 ``answerable_above`` the model is asked, and may find that they do not: it reads better than a search does, and what it
@@ -27,162 +33,188 @@ says still needs its proof."""
 
 
 @dataclass(frozen=True, slots=True)
-class Prices:
-    """US dollars for a million tokens. ``cached`` is for what the provider had in its prompt cache."""
+class Surroundings:
+    """What a model is given besides the question. ``whole``: all passages that may be shown to this tenant's contacts,
+    none when they are more than so many tokens; ``canary``: the tenant's; ``budgets``: of the day."""
 
-    input: float = 0.0
-    output: float = 0.0
-    cached: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What may be spent on one answer. ``timeout``: seconds for all of it; ``silence``: the longest wait for the first
-    sign of life and between two; ``context``: tokens of prompt and answer together; ``output``: of the answer."""
-
-    timeout: float = 60.0
-    silence: float = 20.0
-    context: int = 32_000
-    output: int = 1_000
-    prices: Prices = Prices()
-
-
-@dataclass(slots=True)
-class Usage:
-    """Tokens, as the provider counted them; all 0 when it did not say."""
-
-    input: int = 0
-    cached: int = 0
-    output: int = 0
-
-    @property
-    def total(self) -> int:
-        return self.input + self.output
-
-    def cost(self, prices: Prices) -> float:
-        """US dollars."""
-        cached = prices.input if prices.cached is None else prices.cached
-        fresh = self.input - self.cached
-        return (fresh * prices.input + self.cached * cached + self.output * prices.output) / 1_000_000
-
-
-class Source(Protocol):
-    """A provider's streaming interface. Closing the generator ends the request."""
-
-    def stream(self, prompt: Prompt, output: int, usage: Usage) -> AsyncGenerator[str, None]:
-        """Pieces of text, empty ones as a sign of life (a model that thinks); fills ``usage`` as it learns. Raises
-        ModelFailed."""
-
-    async def close(self) -> None: ...
-
-
-@dataclass(slots=True)
-class Attempt:
-    """One request and what came of it."""
-
-    prompt: Prompt
-    gate: Gate
-    usage: Usage = field(default_factory=Usage)
-    written: str = ""
-    shown: str = ""
+    whole: Callable[[str, int], Awaitable[Sequence[Passage]]] | None = None
+    canary: Callable[[str], str] = lambda _: ""
+    budgets: DayBudgets | None = None
 
 
 class RemoteModel:
-    """Implements schemas.ports.Model, and ``repair`` for the ladder."""
+    """Implements schemas.ports.Model, and registry.Remote for the ladder."""
 
-    def __init__(self, name: str, source: Source, settings: WorkerSettings, terms: Terms) -> None:
+    def __init__(
+        self,
+        name: str,
+        source: Source,
+        settings: WorkerSettings,
+        terms: Terms,
+        surroundings: Surroundings = Surroundings(),
+    ) -> None:
         self.name = name
         self._source = source
         self._settings = settings
         self._terms = terms
+        self._around = surroundings
 
     async def answer(self, question: Question, emit: Emit) -> Draft:
-        """Raises ModelFailed; as Ungrounded when the gate stopped a sentence."""
+        return await self.attempt(question, emit, Allowance(seconds=self._terms.timeout))
+
+    async def attempt(
+        self, question: Question, emit: Emit, allowance: Allowance, refused: Ungrounded | None = None
+    ) -> Draft:
+        """See registry.Remote. Raises AttemptFailed; as Ungrounded when the gate stopped a sentence."""
+        if refused is not None and isinstance(refused.so_far, Attempt):
+            return await self._run(_repairing(refused.so_far, refused), question, emit, allowance)
         voice = self._settings.of(question.tenant).voice
         phrase = set_phrase(question, voice, self.name)
         if phrase is not None:
             if not phrase.handoff:
                 await emit(phrase.text)
             return phrase
-        if not _worth_asking(question):
+        attempt = await self._begin(question)
+        if attempt is None:
             return not_found_draft(voice, self.name)
-        prompt, passages = self._prompt(question)
-        return await self._attempt(Attempt(prompt, Gate(passages)), question, emit)
-
-    async def repair(self, question: Question, refused: Ungrounded, emit: Emit) -> Draft:
-        """Ask once more, with the gate's objection. Raises ModelFailed."""
-        prompt, passages = self._prompt(question)
-        return await self._attempt(Attempt(again(prompt, refused), Gate(passages)), question, emit)
+        return await self._run(attempt, question, emit, allowance)
 
     async def close(self) -> None:
         await self._source.close()
 
-    def _prompt(self, question: Question) -> tuple[Prompt, list[Passage]]:
-        voice = self._settings.of(question.tenant).voice
-        return prompt_of(question, voice, max(1, self._terms.context - self._terms.output))
+    # ── beginning ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _attempt(self, attempt: Attempt, question: Question, emit: Emit) -> Draft:
+    async def _begin(self, question: Question) -> Attempt | None:
+        """None when there is nothing to ask the model about."""
+        acts = self._terms.acts and bool(question.offers)
+        whole = await self._whole(question.tenant)
+        if not (acts or whole or _worth_asking(question)):
+            return None
+        canary = self._around.canary(question.tenant)
+        prompt, passages = self._prompt(question, whole, canary, acts=acts)
+        gate = Gate(passages, askable(prompt.offers))
+        return Attempt(prompt, gate, Calls(question.tenant, prompt.offers, gate), Canary(canary))
+
+    async def _whole(self, tenant: str) -> Sequence[Passage]:
+        if self._around.whole is None or not self._terms.whole:
+            return ()
+        # Room for a repair, which sends it all again.
+        most = self._settings.of(tenant).budgets.turn_tokens // 2
+        return await self._around.whole(tenant, min(self._terms.whole, most))
+
+    def _prompt(
+        self, question: Question, whole: Sequence[Passage], canary: str, *, acts: bool
+    ) -> tuple[Prompt, list[Passage]]:
+        language = language_of(question.text) or question.locale
+        system = system_of(self._settings.of(question.tenant).voice, language, acts=acts, canary=canary)
+        room = max(1, self._terms.context - self._terms.output)
+        prompt, passages = prompt_of(question, system, room, language=language, whole=whole)
+        if whole and prompt.size > room:
+            prompt, passages = prompt_of(question, system, room, language=language)
+        if prompt.size > room:
+            raise AttemptFailed("the message does not fit into its context")
+        return (with_offers(prompt, question) if acts else prompt), passages
+
+    # ── running ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _run(self, attempt: Attempt, question: Question, emit: Emit, allowance: Allowance) -> Draft:
         try:
-            async with asyncio.timeout(self._terms.timeout):
-                await self._write(attempt, emit)
-            return self._draft(attempt, question)
-        except TimeoutError as error:
-            raise self._spent(attempt, AttemptFailed(f"no answer within {self._terms.timeout:g} s")) from error
+            async with self._billed(attempt, question):
+                asked = await self._steps(attempt, emit, allowance)
+                return self._draft(attempt, question, asked)
         except AttemptFailed as error:
-            raise self._spent(attempt, error) from error.__cause__
+            error.tokens, error.cost = attempt.usage.total, attempt.usage.cost(self._terms.prices)
+            error.results = tuple(attempt.calls.done)
+            if isinstance(error, Ungrounded):
+                error.text, error.so_far = attempt.written, attempt
+            raise
+        finally:
+            allowance.used(attempt.usage.total, attempt.usage.cost(self._terms.prices))
 
-    async def _write(self, attempt: Attempt, emit: Emit) -> None:
-        sentences = Sentences()
-        async with aclosing(self._source.stream(attempt.prompt, self._terms.output, attempt.usage)) as pieces:
+    @asynccontextmanager
+    async def _billed(self, attempt: Attempt, question: Question) -> AsyncGenerator[None, None]:
+        if self._around.budgets is None:
+            yield
+            return
+        expected = Usage(attempt.prompt.size, 0, self._terms.output)
+        async with self._around.budgets.taken(
+            question, Spend(expected.total, expected.cost(self._terms.prices))
+        ) as spent:
+            try:
+                yield
+            finally:
+                spent.tokens, spent.cost = attempt.usage.total, attempt.usage.cost(self._terms.prices)
+
+    async def _steps(self, attempt: Attempt, emit: Emit, allowance: Allowance) -> ActionResult | None:
+        """Until the model has answered, or an action asks the contact first."""
+        left = self._terms.timeout
+        while True:
+            allowance.step(attempt.prompt.size)
+            begun = time.monotonic()
+            wrote = await self._step(attempt, emit, min(left, allowance.seconds))
+            took = time.monotonic() - begun
+            left -= took
+            allowance.waited(took)
+            if not wrote.calls:
+                return None
+            returned, asked = await attempt.calls.perform(wrote.calls)
+            if asked is not None:
+                return asked
+            attempt.prompt = attempt.prompt.then(wrote, returned)
+
+    async def _step(self, attempt: Attempt, emit: Emit, seconds: float) -> Wrote:
+        usage = Usage()
+        with spans.span("model", kind="client", attributes={"gen_ai.request.model": self.name}) as span:
+            try:
+                async with asyncio.timeout(max(0.0, seconds)):
+                    return await self._request(attempt, Step(attempt, emit), usage)
+            except TimeoutError as error:
+                raise AttemptFailed(f"no answer within {round(seconds, 1):g} s", outage=True) from error
+            finally:
+                attempt.usage.add(usage)
+                span.set("gen_ai.usage.input_tokens", usage.input)
+                span.set("gen_ai.usage.output_tokens", usage.output)
+
+    async def _request(self, attempt: Attempt, step: Step, usage: Usage) -> Wrote:
+        wrote: Wrote | None = None
+        async with aclosing(self._source.stream(attempt.prompt, self._terms.output, usage)) as pieces:
             while (piece := await self._next(pieces)) is not None:
-                attempt.written += piece
-                if len(attempt.written) > LONGEST_ANSWER:
-                    raise AttemptFailed(f"the answer is longer than {LONGEST_ANSWER} characters")
-                for sentence in sentences.add(piece):
-                    await _show(attempt, sentence, emit)
-                if sentences.held > 2 * LONGEST:
-                    raise Ungrounded(f"a sentence is longer than {LONGEST} characters")
-        if not attempt.written.strip():
-            raise AttemptFailed("empty answer")
-        if attempt.written.strip() != NOT_FOUND:
-            for sentence in sentences.rest():
-                await _show(attempt, sentence, emit)
+                if isinstance(piece, Wrote):
+                    wrote = piece
+                else:
+                    await step.add(piece)
+        wrote = wrote or Wrote(attempt.written)
+        await step.end(wrote)
+        return wrote
 
-    async def _next(self, pieces: AsyncGenerator[str, None]) -> str | None:
+    async def _next(self, pieces: AsyncGenerator[str | Wrote, None]) -> str | Wrote | None:
         try:
             async with asyncio.timeout(self._terms.silence):
                 return await anext(pieces, None)
         except TimeoutError as error:
-            raise AttemptFailed(f"silent for {self._terms.silence:g} s") from error
+            raise AttemptFailed(f"silent for {self._terms.silence:g} s", outage=True) from error
 
-    def _draft(self, attempt: Attempt, question: Question) -> Draft:
+    def _draft(self, attempt: Attempt, question: Question, asked: ActionResult | None) -> Draft:
         tokens, cost = attempt.usage.total, attempt.usage.cost(self._terms.prices)
-        if attempt.written.strip() == NOT_FOUND:
+        if attempt.declined:
             voice = self._settings.of(question.tenant).voice
             return replace(not_found_draft(voice, self.name), tokens=tokens, cost=cost)
-        citations = attempt.gate.citations
-        if not citations:
+        draft = Draft(text=attempt.shown.strip(), answered=True, model=self.name, tokens=tokens, cost=cost)
+        if asked is not None:
+            return asked_draft(asked, draft)
+        if not attempt.gate.citations and not attempt.gate.has_asked:
             raise Ungrounded("it answers nothing: cite the passages, or write NOT_FOUND", text=attempt.written)
-        return Draft(
-            text=attempt.shown.strip(), answered=True, citations=citations, model=self.name, tokens=tokens, cost=cost
-        )
+        return replace(draft, citations=attempt.gate.citations)
 
-    def _spent(self, attempt: Attempt, error: AttemptFailed) -> AttemptFailed:
-        error.tokens, error.cost = attempt.usage.total, attempt.usage.cost(self._terms.prices)
-        if isinstance(error, Ungrounded):
-            error.text = attempt.written
-        return error
+
+def _repairing(attempt: Attempt, refused: Ungrounded) -> Attempt:
+    """The same attempt with its actions done, about to be written anew."""
+    attempt.prompt = again(attempt.prompt, refused)
+    attempt.gate.begin_again()
+    attempt.usage, attempt.shown = Usage(), ""
+    return attempt
 
 
 def _worth_asking(question: Question) -> bool:
     found = question.found
     return bool(found.passages) and (found.answerable or found.confidence >= DOUBTFUL)
-
-
-async def _show(attempt: Attempt, sentence: str, emit: Emit) -> None:
-    """To the contact only once it has passed."""
-    admitted = attempt.gate.admit(sentence)
-    if not attempt.shown:
-        admitted = admitted.lstrip()
-    attempt.shown += admitted
-    await emit(admitted)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from aiohttp import web
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from agent_worker.knowledge.particulars import ADDRESS, LANGUAGE
 from agent_worker.knowledge.publish import delete, publish
-from agent_worker.knowledge.reading import DocumentDraft
 from gateway.admin.guard import page_size
-from gateway.documents import content_hash
+from gateway.documents import hash_of
 from gateway.lines import instant
 from gateway.parts import Parts
 from gateway.responses import read_json, reply
-from schemas.conversation import Document
+from schemas.conversation import Document, Visibility
 from schemas.errors import InvalidRequest, NotFound, Unavailable, Unprocessable
-from schemas.messages import Text
-from schemas.ports import Knowledge
+from schemas.messages import Assurance, Text
+from schemas.ports import DocumentDraft, Knowledge
 
 MAX_BODY = 4 * 1024 * 1024
 _ID = re.compile(r"\w[\w.-]{0,199}")
@@ -32,10 +32,12 @@ class DocumentIn(BaseModel):
 
     title: Annotated[str, Field(min_length=1, max_length=300)]
     body: Annotated[str, Field(min_length=1)]
-    url: Annotated[str, Field(max_length=2000, pattern=r"^(https?://\S+)?$")] = ""
-    language: Annotated[str, Field(pattern=r"^([A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,4})?$")] = ""
-    visibility: Literal["public", "verified", "internal"] = "public"
+    url: Annotated[str, Field(max_length=2000, pattern=ADDRESS)] = ""
+    language: Annotated[str, Field(pattern=LANGUAGE)] = ""
+    visibility: Visibility = "public"
     expires_at: AwareDatetime | None = None
+    source: Annotated[str, Field(max_length=2000)] = ""
+    """The place it was read from, by whoever keeps both equal; empty for a document that stands for itself."""
 
 
 class Query(BaseModel):
@@ -45,6 +47,10 @@ class Query(BaseModel):
 
     query: Text
     k: Annotated[int, Field(ge=1, le=50)] = 8
+    assurance: Assurance = "anonymous"
+    """Search as the agent would for such a contact."""
+    language: Annotated[str, Field(pattern=LANGUAGE)] = ""
+    """The preferred one."""
     explain: bool = False
     """Say also what the documents were compared by."""
 
@@ -56,17 +62,9 @@ class KnowledgeDesk:
     async def put(self, request: web.Request) -> web.Response:
         tenant, document = request.match_info["tenant"], _id(request)
         given = await read_json(request, DocumentIn, limit=MAX_BODY)
-        if _CONTROLS.search(given.body) or _CONTROLS.search(given.title):
+        if _CONTROLS.search(given.body + given.title + given.source):
             raise Unprocessable("the document holds control characters, as binary files do; send its text")
-        draft = DocumentDraft(
-            id=document,
-            title=given.title,
-            body=given.body,
-            url=given.url,
-            language=given.language,
-            visibility=given.visibility,
-            expires_at=given.expires_at,
-        )
+        draft = DocumentDraft(id=document, **dict(given))
         version, passages = await publish(self._parts.bus, self._parts.state.heads, tenant, draft, self._parts.clock())
         return reply({"document": document, "version": version, "passages": passages})
 
@@ -89,7 +87,9 @@ class KnowledgeDesk:
 
     async def search(self, request: web.Request) -> web.Response:
         asked = await read_json(request, Query)
-        found = await self._knowledge().search(request.match_info["tenant"], asked.query, k=asked.k)
+        found = await self._knowledge().search(
+            request.match_info["tenant"], asked.query, k=asked.k, assurance=asked.assurance, language=asked.language
+        )
         passages = [
             {
                 "document": passage.document,
@@ -135,14 +135,8 @@ def _item(document: Document) -> dict[str, Any]:
         "visibility": document.visibility,
         "version": document.version,
         "size": len(document.body.encode()),
-        "hash": content_hash(
-            title=document.title,
-            body=document.body,
-            url=document.url,
-            language=document.language,
-            visibility=document.visibility,
-            expires_at=document.expires_at,
-        ),
+        "source": document.source,
+        "hash": hash_of(document),
         "expires_at": instant(document.expires_at) if document.expires_at else None,
         "updated_at": instant(document.updated_at),
     }

@@ -2,69 +2,102 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import quote
 
 import typer
 
 from gateway.commands.options import AsJson, ConfigFile, TenantName, Url, load, run, tenant_of, with_api
-from gateway.commands.printing import Progress, note, print_json, progress, table
+from gateway.commands.printing import note, print_json, progress, table
 from schemas.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from agent_worker.knowledge.quality import Asked, Figures
-    from agent_worker.knowledge.reading import DocumentDraft
     from gateway.commands.instance import Api
     from gateway.settings import Config
     from gateway.sync import SyncReport
-    from schemas.conversation import Document
-    from schemas.ports import Found
+
+
+class Visibility(StrEnum):
+    """Who may see a document."""
+
+    public = "public"
+    verified = "verified"
+    internal = "internal"
+
+
+class Assurance(StrEnum):
+    """How sure we are of a contact."""
+
+    anonymous = "anonymous"
+    channel = "channel"
+    verified = "verified"
+
 
 app = typer.Typer(help="The documents the agent answers from.", no_args_is_help=True)
-Paths = Annotated[list[Path], typer.Argument(help="Files and folders (.md, .txt, .html).", metavar="PATH...")]
+Places = Annotated[
+    list[str],
+    typer.Argument(
+        help="Files and folders (.md, .txt, .html, .pdf, .docx, .csv of questions and answers); pages and sitemaps.",
+        metavar="PATH_OR_URL...",
+    ),
+]
+Seen = Annotated[
+    Visibility | None, typer.Option(help="Who may see what does not say so itself: public.", show_default=False)
+]
+Spoken = Annotated[
+    str | None, typer.Option(help="The language of what does not say so itself, such as de.", show_default=False)
+]
+Depth = Annotated[
+    int | None, typer.Option(help="How many links to follow from a page: 0.", min=0, max=50, show_default=False)
+]
+Pages = Annotated[int | None, typer.Option(help="The most pages of a website: 500.", min=1, show_default=False)]
 
 
-class RemoteShelf:
-    """A tenant's documents behind the admin API."""
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What `add` and `sync` are to read, and as what. None: as it is configured."""
 
-    def __init__(self, api: Api) -> None:
-        self._api = api
-
-    async def hashes(self) -> dict[str, str]:
-        return {item["document"]: item["hash"] for item in await self._api.every("/knowledge")}
-
-    async def put(self, draft: DocumentDraft) -> None:
-        body = {"title": draft.title, "body": draft.body, "url": draft.url, "language": draft.language}
-        ends = {"expires_at": draft.expires_at.isoformat()} if draft.expires_at else {}
-        await self._api.call("PUT", _path(draft.id), body | {"visibility": draft.visibility} | ends)
-
-    async def remove(self, document: str) -> None:
-        await self._api.call("DELETE", _path(document))
+    places: list[str]
+    visibility: str | None
+    language: str | None
+    options: dict[str, int | None]
 
 
 @app.command()
 def add(
-    paths: Paths, config: ConfigFile = None, tenant: TenantName = None, url: Url = None, as_json: AsJson = False
-) -> None:
-    """Publish files; what did not change is left alone."""
-    _told(_sync(paths, config, tenant, url, remove=False), as_json)
-
-
-@app.command()
-def sync(
-    paths: Annotated[
-        list[Path] | None, typer.Argument(help="Files and folders [those configured].", metavar="[PATH...]")
-    ] = None,
+    places: Places,
+    visibility: Seen = None,
+    language: Spoken = None,
+    depth: Depth = None,
+    pages: Pages = None,
     config: ConfigFile = None,
     tenant: TenantName = None,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make the documents equal to the files: publish what changed, remove what is gone."""
-    _told(_sync(paths or [], config, tenant, url, remove=True), as_json)
+    """Publish files and pages; what did not change is left alone."""
+    asked = Asking(places, visibility.value if visibility else None, language, {"depth": depth, "pages": pages})
+    _told(_sync(asked, config, tenant, url, remove=False), as_json)
+
+
+@app.command()
+def sync(
+    places: Annotated[
+        list[str] | None, typer.Argument(help="What to read [what is configured].", metavar="[PATH_OR_URL...]")
+    ] = None,
+    depth: Depth = None,
+    pages: Pages = None,
+    config: ConfigFile = None,
+    tenant: TenantName = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the documents equal to files and websites: publish what changed, remove what is gone."""
+    asked = Asking(places or [], None, None, {"depth": depth, "pages": pages})
+    _told(_sync(asked, config, tenant, url, remove=True), as_json)
 
 
 @app.command("list")
@@ -87,9 +120,11 @@ def remove(
 ) -> None:
     """Remove documents."""
 
+    from gateway.commands.remote import path_of
+
     async def work(api: Api) -> None:
         for document in documents:
-            await api.call("DELETE", _path(document))
+            await api.call("DELETE", path_of(document))
 
     with_api(config, tenant, url, work)
     note(f"removed {', '.join(documents)}")
@@ -101,11 +136,13 @@ def ask(
     config: ConfigFile = None,
     tenant: TenantName = None,
     k: Annotated[int, typer.Option("-k", help="How many passages.", min=1, max=50)] = 5,
+    assurance: Annotated[Assurance, typer.Option(help="How sure we are of who asks.")] = Assurance.anonymous,
+    language: Annotated[str, typer.Option(help="The language they prefer, such as de.")] = "",
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what the agent would find, and whether it would answer."""
-    body = {"query": question, "k": k}
+    body = {"query": question, "k": k, "assurance": assurance.value, "language": language}
     found = with_api(config, tenant, url, lambda api: api.call("POST", "/knowledge/search", body))
     if as_json:
         print_json(found)
@@ -162,6 +199,7 @@ async def _figures(config: Config, tenant: str, asked: list[Asked], url: str | N
     from agent_worker.knowledge import quality
     from agent_worker.models.local import LocalModel
     from gateway.commands.instance import opened
+    from gateway.commands.remote import RemoteKnowledge
     from gateway.consumers import worker_settings
 
     model = LocalModel(worker_settings(config.tenants, {}))
@@ -170,74 +208,41 @@ async def _figures(config: Config, tenant: str, asked: list[Asked], url: str | N
             return await quality.check(RemoteKnowledge(api, step), model, tenant, asked)
 
 
-class RemoteKnowledge:
-    """``schemas.ports.Knowledge`` over the admin API, with the bodies left out: the quality check only searches."""
-
-    def __init__(self, api: Api, step: Progress) -> None:
-        self._api = api
-        self._step = step
-
-    async def search(
-        self, tenant: str, query: str, *, k: int = 8, wait: float = 0.25, channel: str = "", since: float = math.inf
-    ) -> Found:
-        from schemas.ports import Found, Passage
-
-        self._step("")
-        found = await self._api.call("POST", "/knowledge/search", {"query": query, "k": k, "explain": True})
-        passages = [Passage(tenant=tenant, version=0, **passage) for passage in found["passages"]]
-        judged = {name: found[name] for name in ("answerable", "confidence")}
-        return Found(passages=passages, encoder=found.get("encoder", ""), **judged)
-
-    async def documents(self, tenant: str) -> list[Document]:
-        return [_document(item, "") for item in await self._api.every("/knowledge")]
-
-    async def document(self, tenant: str, document: str) -> Document | None:
-        from schemas.errors import NotFound
-
-        try:
-            found = await self._api.call("GET", _path(document))
-        except NotFound:
-            return None
-        return _document(found, found["body"])
-
-    async def ready(self) -> None:
-        """An instance that answers is ready to search."""
-
-
-def _document(item: dict[str, str], body: str) -> Document:
-    from schemas.conversation import Document
-
-    return Document.model_validate(item | {"id": item["document"], "body": body})
-
-
-def _sync(paths: list[Path], config: Path | None, tenant: str | None, url: str | None, *, remove: bool) -> SyncReport:
-    from gateway import sync as syncing
+def _sync(asked: Asking, config: Path | None, tenant: str | None, url: str | None, *, remove: bool) -> SyncReport:
+    from gateway import places, sync
+    from gateway.commands.remote import RemoteShelf
+    from gateway.memory import Memory
 
     loaded = load(config)
-    configured = [Path(path) for path in loaded.tenants[tenant_of(loaded, tenant)].knowledge.paths]
-    files = syncing.files_below(paths or configured)
-    if not files:
-        raise InvalidRequest("no file to read", fix="name files or folders with .md, .txt or .html files")
+    name = tenant_of(loaded, tenant)
+    said = {"visibility": asked.visibility, "language": asked.language}
+    wanted = places.configured(loaded, name)
+    if asked.places:
+        wanted = places.named(loaded, name, asked.places, said, asked.options)
+    memory = Memory(loaded.data_path / f"read-{name}.json")
 
     async def work(api: Api) -> SyncReport:
-        with progress("documents", len(files)) as step:
-            return await syncing.sync(RemoteShelf(api), files, remove=remove, step=step)
+        with progress("documents", None) as step:
+            return await sync.sync(RemoteShelf(api), wanted, remove=remove, memory=memory, step=step)
 
-    return with_api(config, tenant, url, work)
+    report = with_api(config, tenant, url, work)
+    if report.is_empty:
+        raise InvalidRequest(
+            "no file to read", fix="name files, folders or addresses; in a folder, files of a known kind"
+        )
+    return report
 
 
 def _told(report: SyncReport, as_json: bool) -> None:
-    """Exit code 1 when a file was left out."""
+    """Exit code 1 when a file or page was left out."""
     if as_json:
         print_json(asdict(report))
     else:
-        counts = {key: len(value) for key, value in asdict(report).items()}
+        counts = {key: len(value) for key, value in asdict(report).items() if key != "notes"}
         typer.echo(", ".join(f"{count} {key}" for key, count in counts.items() if count or key == "added"))
         for file, problem in report.failed.items():
             note(f"left out {file}: {problem}")
+        for said in report.notes:
+            note(said)
     if report.failed:
         raise typer.Exit(1)
-
-
-def _path(document: str) -> str:
-    return f"/knowledge/{quote(document, safe='')}"

@@ -42,9 +42,9 @@ def note(text: str) -> None:
 
 
 @contextmanager
-def progress(title: str, total: int) -> Iterator[Progress]:
-    """A bar on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty() or not total:
+def progress(title: str, total: int | None) -> Iterator[Progress]:
+    """A bar on a terminal, nothing elsewhere. ``total`` None: nobody knows yet."""
+    if not sys.stderr.isatty() or total == 0:
         yield lambda what: None
         return
     from rich.console import Console

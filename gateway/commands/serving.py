@@ -108,16 +108,19 @@ async def _sync_documents(config: Config) -> None:
     """Before anything is served, so that the first question already finds them."""
     from agent_worker.knowledge.library import Library
     from gateway import compose
-    from gateway.sync import LocalShelf, RememberingShelf, files_below, sync
+    from gateway.memory import Memory
+    from gateway.places import paths_of
+    from gateway.shelf import LocalShelf, RememberingShelf
+    from gateway.sync import sync
 
-    wanted = {name: tenant.knowledge.paths for name, tenant in config.tenants.items() if tenant.knowledge.paths}
+    wanted = [name for name, tenant in config.tenants.items() if tenant.knowledge.paths]
     async with compose.embedded(config) as parts:
-        for tenant, paths in wanted.items():
-            files = files_below(Path(path) for path in paths)
-            shelf = RememberingShelf(LocalShelf(parts, tenant), Path(config.data_dir) / f"published-{tenant}.json")
-            with progress(f"documents of {tenant}", len(files)) as step:
-                # Documents that came over the API stay: only `knowledge sync` removes.
-                report = await sync(shelf, files, remove=False, step=step)
+        for tenant in wanted:
+            shelf = RememberingShelf(LocalShelf(parts, tenant), config.data_path / f"published-{tenant}.json")
+            memory = Memory(config.data_path / f"read-{tenant}.json")
+            with progress(f"documents of {tenant}", None) as step:
+                # Only `knowledge sync` removes, and only it reads websites.
+                report = await sync(shelf, paths_of(config, tenant), remove=False, memory=memory, step=step)
             shelf.save()
             if isinstance(parts.knowledge, Library):
                 await _read(parts.knowledge, tenant, len(report.added) + len(report.changed))

@@ -12,6 +12,7 @@ Shared rules
 
 from schemas.ports.agent import (
     ActionResult,
+    Asker,
     Draft,
     FetchFile,
     Found,
@@ -22,6 +23,7 @@ from schemas.ports.agent import (
     Question,
     Transcribe,
     Transcriber,
+    WholeKnowledge,
     Wordless,
 )
 from schemas.ports.bus import (
@@ -67,6 +69,18 @@ from schemas.ports.conversations import Begun, Change, Committed, Contacts, Conv
 from schemas.ports.delivery import DeadLetters, Deliveries, Parking, SendVerdict, Turns
 from schemas.ports.journal import Claim, ClaimVerdict, Journal
 from schemas.ports.sharing import Blobs, Heads, Leases, Limiter, Metrics, Signals
+from schemas.ports.sources import (
+    Content,
+    Convert,
+    DocumentDraft,
+    Format,
+    Incomplete,
+    Kept,
+    LeftOut,
+    ReadDocument,
+    Source,
+    Visit,
+)
 from schemas.ports.state import Rebuild, State
 from schemas.ports.streaming import Acquaintance, Backfilling, Line, Streaming
 
@@ -74,6 +88,7 @@ __all__ = [
     "Account",
     "Acquaintance",
     "ActionResult",
+    "Asker",
     "Backfilling",
     "Batch",
     "Begun",
@@ -90,24 +105,31 @@ __all__ = [
     "Committed",
     "Connection",
     "Contacts",
+    "Content",
     "Conversations",
+    "Convert",
     "DeadLetters",
     "Deliveries",
     "Diverse",
+    "DocumentDraft",
     "Doubt",
     "Draft",
     "Event",
     "FetchFile",
     "Fetcher",
     "Follower",
+    "Format",
     "Found",
     "GiveUp",
     "Heads",
+    "Incomplete",
     "Inspectable",
     "Journal",
+    "Kept",
     "Knowledge",
     "LaneHandler",
     "Leases",
+    "LeftOut",
     "Limiter",
     "Line",
     "LiveReplies",
@@ -127,6 +149,7 @@ __all__ = [
     "Profiler",
     "Question",
     "RawRequest",
+    "ReadDocument",
     "RebalanceListener",
     "Rebuild",
     "Record",
@@ -136,6 +159,7 @@ __all__ = [
     "SendVerdict",
     "Sending",
     "Signals",
+    "Source",
     "State",
     "StreamRules",
     "Streaming",
@@ -145,5 +169,7 @@ __all__ = [
     "Transcriber",
     "Transcript",
     "Turns",
+    "Visit",
+    "WholeKnowledge",
     "Wordless",
 ]

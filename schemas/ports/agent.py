@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from schemas.actions import ActionOutcome, Filling
 from schemas.conversation import Document, Origin
-from schemas.messages import Attachment, AuthorKind, Choice, Citation, RemoteFile, TranscriptMessage
+from schemas.messages import Assurance, Attachment, AuthorKind, Choice, Citation, RemoteFile, TranscriptMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +37,47 @@ class Found:
     encoder: str = ""
 
 
+Asker = Callable[[], Awaitable[Assurance]]
+"""Looks up how sure we are of whoever asks."""
+
+
 class Knowledge(Protocol):
     async def search(
-        self, tenant: str, query: str, *, k: int = 8, wait: float = 0.25, channel: str = "", since: float = math.inf
+        self,
+        tenant: str,
+        query: str,
+        *,
+        k: int = 8,
+        wait: float = 0.25,
+        channel: str = "",
+        assurance: Assurance | Asker = "anonymous",
+        language: str = "",
+        since: float = math.inf,
     ) -> Found:
-        """Waits up to ``wait`` seconds for the newest write of the tenant to be searchable: of those before now, or
-        before the moment ``since`` (``time.monotonic``) at which the contact's words were read. Searches for different
-        tenants, and for different channels of one, take turns."""
+        """Finds what whoever asks may see: public documents; those for ``verified`` contacts only with that
+        ``assurance``, which is looked up only where there are any; what is internal or has expired never. Documents in
+        another ``language`` (such as ``de``) than the preferred one come behind; empty: none is preferred. Waits up to
+        ``wait`` seconds for the newest write of the tenant to be searchable: of those before now, or before the moment
+        ``since`` (``time.monotonic``) at which the contact's words were read. Searches for different tenants, and for
+        different channels of one, take turns."""
 
-    async def documents(self, tenant: str) -> list[Document]: ...
-    async def document(self, tenant: str, document: str) -> Document | None: ...
+    async def documents(self, tenant: str) -> list[Document]:
+        """All of them, whoever may see them: for those who keep the documents, not for answers."""
+
+    async def document(self, tenant: str, document: str) -> Document | None:
+        """As ``documents``."""
+
     async def ready(self) -> None:
         """Returns once every tenant's documents are searchable."""
+
+
+@runtime_checkable
+class WholeKnowledge(Protocol):
+    """Knowledge that can be shown whole, to models with room for it."""
+
+    async def whole(self, tenant: str, tokens: int) -> Sequence[Passage]:
+        """Every passage that may be shown to everybody, in a fixed order; none when they are more than so many tokens
+        (estimated)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +119,8 @@ Wordless = Literal["", "voice", "file", "missing", "unsupported"]
 class Question:
     """What a model is asked: the new messages folded to one text, the talk before, and what was found. ``files`` came
     with the messages; ``wordless`` says what they are when there is no text at all. ``offers``: actions that the model
-    may ask for; ``filling``: the one whose parameters were being asked for before."""
+    may ask for; ``filling``: the one whose parameters were being asked for before; ``contact``: whose budget is
+    spent."""
 
     tenant: str
     text: str
@@ -100,6 +130,7 @@ class Question:
     files: Sequence[Attachment] = ()
     wordless: Wordless = ""
     offers: Sequence[Offer] = ()
+    contact: str = ""
     filling: Filling | None = None
 
 

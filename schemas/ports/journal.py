@@ -41,6 +41,9 @@ class Journal(Protocol):
     async def under(self, conversation: str, authorities: Collection[str]) -> list[JournalEntry]:
         """What was begun under these confirmations, approvals or events, oldest first."""
 
+    async def in_doubt(self, conversation: str) -> list[JournalEntry]:
+        """Those of which nobody knows what came, whether somebody was told so or not, oldest first."""
+
     async def unresolved(self, *, before: datetime, limit: int) -> list[tuple[str, str]]:
         """Entries due before ``before`` of which nobody knows, or nobody was told, what came: ``(conversation, key)``,
         the longest due first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -12,6 +12,10 @@ from schemas.messages import Attachment
 class Limiter(Protocol):
     async def take(self, key: str, *, per_second: float, burst: int, now: datetime) -> float:
         """0 when allowed (and taken), else seconds until one more is. Shared by all processes."""
+
+    async def add(self, key: str, amounts: Mapping[str, int], *, keep: float, now: datetime) -> dict[str, int]:
+        """Add to the counters of ``key`` and get their new totals, by the same names. What was not added to for
+        ``keep`` seconds is forgotten."""
 
 
 class Leases(Protocol):

@@ -62,11 +62,16 @@ class RedisJournal:
         return None if intended is None else _entry(intended, settled)
 
     async def under(self, conversation: str, authorities: Collection[str]) -> list[JournalEntry]:
+        return [entry for entry in await self._all(conversation) if entry.intended.authority in authorities]
+
+    async def in_doubt(self, conversation: str) -> list[JournalEntry]:
+        return [entry for entry in await self._all(conversation) if entry.in_doubt]
+
+    async def _all(self, conversation: str) -> list[JournalEntry]:
         flat, outcomes = await self._shards.at(conversation, "journal_entries", ("j:", "jo:"))
         settled: Mapping[bytes, bytes] = dict(wire.pairs(outcomes))
         entries = [_entry(intended, settled.get(key)) for key, intended in wire.pairs(flat)]
-        found = [entry for entry in entries if entry.intended.authority in authorities]
-        return sorted(found, key=lambda entry: (entry.intended.at, entry.intended.key))
+        return sorted(entries, key=lambda entry: (entry.intended.at, entry.intended.key))
 
     async def unresolved(self, *, before: datetime, limit: int) -> list[tuple[str, str]]:
         found = await listing.due(self._shards, "ji", rules.micros(before), limit)

@@ -1,8 +1,10 @@
-"""Token buckets that all processes share. What is asked of one bucket in one turn of the loop travels as one call."""
+"""Token buckets and counters that all processes share. What is asked of one bucket in one turn of the loop travels as
+one call."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -77,3 +79,10 @@ class RedisLimiter:
             len(draw.takers),
         )
         return int(granted), int(wait) / 1e6
+
+    async def add(self, key: str, amounts: Mapping[str, int], *, keep: float, now: datetime) -> dict[str, int]:
+        """``now`` is the server's own."""
+        shard = shard_of(f"count:{key}")
+        flat = [part for pair in amounts.items() for part in pair]
+        totals = await self._shards.run(shard, "add", [self._shards.key(shard, "n", key)], int(keep * 1000), *flat)
+        return {name: int(total) for name, total in zip(amounts, totals, strict=True)}

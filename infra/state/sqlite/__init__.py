@@ -12,11 +12,12 @@ from infra.state.sqlite import (
     heads,
     journal,
     leases,
+    limiter,
     parking,
     transcript,
     turns,
 )
-from infra.state.sqlite.limiter import ProcessLimiter
+from infra.state.sqlite.limiter import SqliteLimiter
 from infra.state.sqlite.rebuild import SqliteRebuild
 from infra.state.sqlite.store import ALL_SHARDS, Store
 from schemas.ports import State
@@ -37,6 +38,7 @@ def open_sqlite_state(database: Database, *, durable_sends: bool = False) -> Sta
         turns,
         leases,
         heads,
+        limiter,
         journal,
     ):
         database.declare(module.TABLES)
@@ -57,7 +59,7 @@ def open_sqlite_state(database: Database, *, durable_sends: bool = False) -> Sta
         parking=parking.SqliteParking(store),
         dead_letters=dead_letters.SqliteDeadLetters(store),
         turns=turns.SqliteTurns(store),
-        limiter=ProcessLimiter(),
+        limiter=SqliteLimiter(store),
         leases=leases.SqliteLeases(store),
         signals=signals,
         heads=heads.SqliteHeads(store),

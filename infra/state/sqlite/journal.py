@@ -67,12 +67,17 @@ class SqliteJournal:
         return await self._store.read(conversation, lambda connection: load(connection, conversation, key))
 
     async def under(self, conversation: str, authorities: Collection[str]) -> list[JournalEntry]:
+        return [entry for entry in await self._all(conversation) if entry.intended.authority in authorities]
+
+    async def in_doubt(self, conversation: str) -> list[JournalEntry]:
+        return [entry for entry in await self._all(conversation) if entry.in_doubt]
+
+    async def _all(self, conversation: str) -> list[JournalEntry]:
         def work(connection: sqlite3.Connection) -> list[JournalEntry]:
             query = "SELECT intended, settled FROM state_actions WHERE conversation = ? ORDER BY at, key"
             return [_entry(*row) for row in connection.execute(query, (conversation,))]
 
-        found = await self._store.read(conversation, work)
-        return [entry for entry in found if entry.intended.authority in authorities]
+        return await self._store.read(conversation, work)
 
     async def unresolved(self, *, before: datetime, limit: int) -> list[tuple[str, str]]:
         query = "SELECT conversation, key FROM state_actions WHERE due < ? ORDER BY due LIMIT ?"

@@ -1,18 +1,38 @@
-"""Token buckets of the one process: in memory, for a restart that forgets them only lets one burst more through."""
+"""Token buckets of the one process: in memory, for a restart that forgets them only lets one burst more through. What
+is counted by the day is in the file."""
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Mapping
 from datetime import datetime
 
 from infra.state import rules
+from infra.state.sqlite.store import UNSHARDED, Store
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS state_counters (
+    key TEXT NOT NULL,
+    name TEXT NOT NULL,
+    total INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (key, name)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS state_counters_until ON state_counters (until);
+"""
+_ADD = (
+    "INSERT INTO state_counters VALUES (?, ?, ?, ?) ON CONFLICT (key, name)"
+    " DO UPDATE SET total = total + excluded.total, until = excluded.until RETURNING total"
+)
 
 IDLE = 3_600_000_000
 """A bucket not drawn from for this many microseconds is forgotten: full again, unless it refills slower than that."""
 SWEEP_AT = 10_000
 
 
-class ProcessLimiter:
-    def __init__(self) -> None:
+class SqliteLimiter:
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._buckets: dict[str, tuple[float, int]] = {}  # tokens, microseconds of the last draw
 
     async def take(self, key: str, *, per_second: float, burst: int, now: datetime) -> float:
@@ -30,3 +50,16 @@ class ProcessLimiter:
             if now - since < IDLE and len(self._buckets) <= SWEEP_AT:
                 return
             del self._buckets[key]
+
+    async def add(self, key: str, amounts: Mapping[str, int], *, keep: float, now: datetime) -> dict[str, int]:
+        at = rules.micros(now)
+        until = at + int(keep * 1e6)
+
+        def work(connection: sqlite3.Connection) -> dict[str, int]:
+            connection.execute("DELETE FROM state_counters WHERE until <= ?", (at,))
+            return {
+                name: connection.execute(_ADD, (key, name, amount, until)).fetchone()[0]
+                for name, amount in amounts.items()
+            }
+
+        return await self._store.write(UNSHARDED, work)

@@ -131,6 +131,22 @@ async def test_what_was_begun_is_found_by_what_allowed_it_in_this_conversation_a
     assert [entry.intended.key for entry in found] == ["one", "two"]
 
 
+async def test_what_is_in_doubt_is_found_until_it_is_known(state: State) -> None:
+    start = await begun(state, new_id())
+    for number, key in enumerate(("begun", "unknown", "given up", "done")):
+        await claim(state, start, intended(key, at=later(number)))
+    await state.journal.record(start.conversation.id, settled("unknown", "unknown"))
+    await state.journal.record(start.conversation.id, settled("given up", "unknown", resolved=True))
+    await state.journal.record(start.conversation.id, settled("done"))
+    found = await state.journal.in_doubt(start.conversation.id)
+    assert [entry.intended.key for entry in found] == ["begun", "unknown", "given up"]
+    await state.journal.record(start.conversation.id, settled("unknown", "failed", resolved=True))
+    assert [entry.intended.key for entry in await state.journal.in_doubt(start.conversation.id)] == [
+        "begun",
+        "given up",
+    ]
+
+
 async def test_entries_go_after_eight_days_unless_they_are_in_doubt(state: State) -> None:
     start = await begun(state, new_id())
     for key in ("old", "doubtful", "fresh"):

@@ -1,4 +1,4 @@
-"""Limiter: a burst at once, then the rate, for each key by itself."""
+"""Limiter: a burst at once, then the rate, for each key by itself; and counters of a day."""
 
 from __future__ import annotations
 
@@ -56,3 +56,26 @@ async def test_keys_do_not_share_a_bucket(state: State) -> None:
     one, two = new_id(), new_id()
     assert await state.limiter.take(one, per_second=1, burst=1, now=NOW) == 0
     assert await state.limiter.take(two, per_second=1, burst=1, now=NOW) == 0
+
+
+async def test_counters_add_up_whoever_adds(state: State) -> None:
+    """Concurrent ones too; each sees a total that holds its own part, and no name touches another."""
+    key = new_id()
+    adding = (state.limiter.add(key, {"tokens": 3, "cost": 5}, keep=60, now=NOW) for _ in range(20))
+    totals = await asyncio.gather(*adding)
+    assert sorted(total["tokens"] for total in totals) == list(range(3, 61, 3))
+    assert await state.limiter.add(key, {"cost": -40}, keep=60, now=NOW) == {"cost": 60}
+    assert await state.limiter.add(new_id(), {"tokens": 0}, keep=60, now=NOW) == {"tokens": 0}
+
+
+async def test_a_counter_is_forgotten_after_its_time(state: State) -> None:
+    """By then nobody asks for it any more."""
+    key = new_id()
+    assert await state.limiter.add(key, {"tokens": 3}, keep=0.05, now=NOW) == {"tokens": 3}
+
+    async def total() -> int:
+        return (await state.limiter.add(key, {"tokens": 0}, keep=0.05, now=later(1)))["tokens"]
+
+    async with asyncio.timeout(10):
+        while await total():  # noqa: ASYNC110
+            await asyncio.sleep(0.1)

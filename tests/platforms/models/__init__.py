@@ -1,1 +1,2 @@
-"""A model provider on loopback: OpenAI's chat completions, scripted, with a record of every request."""
+"""Model providers on loopback (OpenAI's chat completions, Anthropic's messages, Google's generateContent): scripted,
+with a record of every request."""

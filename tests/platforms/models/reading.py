@@ -1,35 +1,107 @@
-"""What the simulated model makes of a prompt: it reads the passages and quotes the sentences that match the message."""
+"""What a request says, whichever provider's it is, and what the simulated model makes of it: it reads the passages and
+quotes the sentences that match the message."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
 
 NOT_FOUND = "NOT_FOUND"
+Side = Literal["system", "user", "assistant", "tool"]
+_SIDES: dict[str, Side] = {"model": "assistant", "developer": "system"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One text of a request. ``calls``: names of functions the model called."""
+
+    side: Side
+    text: str
+    calls: tuple[str, ...] = ()
+
+
+def lines_of(body: dict[str, Any]) -> list[Line]:
+    """In order, the instructions first."""
+    system = body.get("system") or body.get("systemInstruction", {}).get("parts") or []
+    head = [Line("system", text) for text in _texts(system)]
+    return head + [line for message in body.get("messages") or body.get("contents") or [] for line in _lines(message)]
+
+
+def _lines(message: dict[str, Any]) -> Iterator[Line]:
+    side = _SIDES.get(message["role"], message["role"])
+    called = [call["function"]["name"] for call in message.get("tool_calls") or []]
+    content = message.get("content") or message.get("parts") or ""
+    if called:
+        yield Line(side, "".join(_texts(content)), tuple(called))
+        return
+    for part in content if isinstance(content, list) else [content]:
+        yield _line(side, part)
+
+
+def _line(side: Side, part: Any) -> Line:
+    if isinstance(part, str):
+        return Line(side, part)
+    if part.get("type") == "tool_use" or "functionCall" in part:
+        return Line("assistant", "", (part.get("name") or part["functionCall"]["name"],))
+    if part.get("type") == "tool_result":
+        return Line("tool", "".join(_texts(part["content"])))
+    if "functionResponse" in part:
+        response = part["functionResponse"]["response"]
+        return Line("tool", str(response.get("return_value", json.dumps(response))))
+    return Line(side, part.get("text", ""))
+
+
+def _texts(content: Any) -> list[str]:
+    if isinstance(content, str):
+        return [content]
+    return [part if isinstance(part, str) else part.get("text", "") for part in content]
+
+
+def tools_of(body: dict[str, Any]) -> list[str]:
+    """Names of the functions that may be called."""
+    tools = body.get("tools") or []
+    declared = [one for tool in tools for one in tool.get("functionDeclarations", [tool.get("function", tool)])]
+    return [one["name"] for one in declared]
 
 
 def data_of(body: dict[str, Any]) -> dict[str, Any]:
-    """The JSON object in the first user message of a request; empty when there is none."""
-    for message in body.get("messages", []):
-        if message["role"] == "user":
-            try:
-                found = json.loads(message["content"])
-            except (TypeError, ValueError):
-                continue
-            if isinstance(found, dict) and "passages" in found:
-                return found
-    return {}
+    """The JSON objects that a request holds as data, joined; empty when there is none."""
+    found: dict[str, Any] = {}
+    for line in lines_of(body):
+        if line.side != "user":
+            continue
+        try:
+            read = json.loads(line.text)
+        except ValueError:
+            continue
+        if isinstance(read, dict):
+            found |= {name: value for name, value in read.items() if name not in found}
+    return found
+
+
+def results_of(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """What came of the functions that were called."""
+    return [json.loads(line.text) for line in lines_of(body) if line.side == "tool"]
 
 
 def answer_to(body: dict[str, Any]) -> str:
-    """For each line of the message the sentence of a passage that shares most words with it, cited."""
-    data = data_of(body)
+    """What the functions returned, cited; else for each line of the message the sentence of a passage that shares most
+    words with it."""
+    told = [
+        f"{sentence.rstrip('.!?')} [{result['n']}]."
+        for result in results_of(body)
+        if "n" in result
+        for sentence in _sentences(result["text"])
+    ]
+    return " ".join(told) or _quoted(data_of(body)) or NOT_FOUND
+
+
+def _quoted(data: dict[str, Any]) -> str:
     sentences = [
-        (passage["n"], sentence.strip())
-        for passage in data.get("passages", [])
-        for sentence in re.split(r"(?<=[.!?])\s+|\n+", passage["text"])
-        if sentence.strip()
+        (passage["n"], sentence) for passage in data.get("passages", []) for sentence in _sentences(passage["text"])
     ]
     chosen: list[str] = []
     for line in str(data.get("message", "")).splitlines():
@@ -38,7 +110,11 @@ def answer_to(body: dict[str, Any]) -> str:
         written = f"{best.rstrip('.!?')} [{n}]."
         if len(asked & _words(best)) >= 2 and written not in chosen:
             chosen.append(written)
-    return " ".join(chosen) or NOT_FOUND
+    return " ".join(chosen)
+
+
+def _sentences(text: str) -> list[str]:
+    return [piece.strip() for piece in re.split(r"(?<=[.!?])\s+|\n+", text) if piece.strip()]
 
 
 def _words(text: str) -> set[str]:

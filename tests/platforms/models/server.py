@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from aiohttp import web
 
-from tests.platforms.models.reading import answer_to, data_of, sentences_of
+from tests.platforms.models.dialects import Anthropic, Dialect, Google, OpenAI, ToolCall
+from tests.platforms.models.reading import answer_to, data_of, lines_of, sentences_of
 
 Behaviour = Literal["answer", "hang", "cut", "garbage", "flood"]
 Outcome = Literal["running", "answered", "refused", "dropped", "cut"]
 FLOOD = "word " * 200_000
 """One megabyte."""
+GARBAGE = b"event: content_block_delta\ndata: {not json\n\n"
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,11 @@ class Script:
     """What is done with a request.
 
     ``hang``: nothing comes, not even headers. ``cut``: the connection is reset after ``sentences`` sentences; what was
-    under way is lost with it, so hold it first to be sure that they were read.
-    ``garbage``: a chunk that is no JSON. ``flood``: a megabyte without a full stop. After ``hold_after`` sentences (and
-    the first word of the next one, by which a reader knows that the sentence is whole) the call's gate is awaited; 0:
-    before the first token. ``pace``: seconds between two words. ``text``: said instead of what the passages hold."""
+    under way is lost with it, so hold it first to be sure that they were read. ``garbage``: a chunk that is no JSON.
+    ``flood``: a megabyte without a full stop. After ``hold_after`` sentences (and the first word of the next one, by
+    which a reader knows that the sentence is whole) the call's gate is awaited; 0: before the first token. ``pace``:
+    seconds between two words. ``text``: said instead of what the passages hold. ``calls``: functions that are called,
+    after the text if there is one. ``retry_after``: seconds, said with a ``status`` that refuses."""
 
     behaviour: Behaviour = "answer"
     status: int = 200
@@ -36,6 +38,8 @@ class Script:
     sentences: int = 0
     pace: float = 0.0
     text: str | None = None
+    calls: tuple[ToolCall, ...] = ()
+    retry_after: int = 0
 
 
 @dataclass
@@ -57,7 +61,12 @@ class Call:
 
     @property
     def is_repair(self) -> bool:
-        return any(message["role"] == "assistant" for message in self.body["messages"])
+        lines = lines_of(self.body)
+        return any(line.side == "assistant" and not line.calls for line in lines)
+
+    @property
+    def system(self) -> str:
+        return "\n".join(line.text for line in lines_of(self.body) if line.side == "system")
 
     def end(self, outcome: Outcome) -> None:
         self.outcome = outcome
@@ -77,12 +86,20 @@ class ModelServer:
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+        """Of chat completions."""
+        return f"{self.origin}/v1"
+
+    @property
+    def origin(self) -> str:
+        """Of the two other providers' interfaces."""
+        return f"http://127.0.0.1:{self.port}"
 
     @asynccontextmanager
     async def serving(self, port: int = 0) -> AsyncIterator[ModelServer]:
         app = web.Application(client_max_size=8 * 1024**2)
-        app.router.add_post("/v1/chat/completions", self._complete)
+        app.router.add_post("/v1/chat/completions", self._openai)
+        app.router.add_post("/v1/messages", self._anthropic)
+        app.router.add_post("/{version}/models/{model}:streamGenerateContent", self._google)
         # The handler is told when its client is gone; that is how a cancelled turn is seen here.
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -110,8 +127,19 @@ class ModelServer:
             await self._news.wait_for(lambda: len(found()) >= nth)
         return found()[nth - 1]
 
-    async def _complete(self, request: web.Request) -> web.StreamResponse:
-        call = Call(await request.json(), request.headers.get("Authorization", ""), self.script)
+    async def _openai(self, request: web.Request) -> web.StreamResponse:
+        return await self._complete(request, OpenAI(), request.headers.get("Authorization", ""))
+
+    async def _anthropic(self, request: web.Request) -> web.StreamResponse:
+        key = request.headers.get("X-Api-Key", request.headers.get("Authorization", ""))
+        return await self._complete(request, Anthropic(), key)
+
+    async def _google(self, request: web.Request) -> web.StreamResponse:
+        return await self._complete(request, Google(), request.headers.get("X-Goog-Api-Key", ""))
+
+    async def _complete(self, request: web.Request, dialect: Dialect, key: str) -> web.StreamResponse:
+        call = Call(await request.json(), key, self.script)
+        call.body.setdefault("model", request.match_info.get("model"))
         if self.next_scripts:
             call.script = self.next_scripts.pop(0)
         elif self.script_for is not None:
@@ -120,7 +148,7 @@ class ModelServer:
             self.calls.append(call)
             self._news.notify_all()
         try:
-            return await Reply(request, call).send()
+            return await Reply(request, call, dialect).send()
         except (asyncio.CancelledError, ConnectionError):
             call.end("dropped")
             raise
@@ -132,16 +160,18 @@ class ModelServer:
 class Reply:
     """One answer on its way."""
 
-    def __init__(self, request: web.Request, call: Call) -> None:
+    def __init__(self, request: web.Request, call: Call, dialect: Dialect) -> None:
         self._request = request
+        self._dialect = dialect
         self._call = call
         self._script = call.script
 
     async def send(self) -> web.StreamResponse:
         if self._script.status != 200:
             self._call.end("refused")
-            error = {"error": {"message": "scripted", "type": "scripted", "code": str(self._script.status)}}
-            return web.json_response(error, status=self._script.status, headers={"Retry-After": "1"})
+            status, wait = self._script.status, self._script.retry_after
+            error = {"error": {"message": "scripted", "type": "scripted", "code": status, "status": "SCRIPTED"}}
+            return web.json_response(error, status=status, headers={"Retry-After": str(wait)} if wait else {})
         if self._script.behaviour == "hang":
             await self._call.gate.wait()
         self._out = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
@@ -150,18 +180,21 @@ class Reply:
         return self._out
 
     async def _write(self) -> None:
+        await self._send(self._dialect.begin(self._call.body))
         if self._script.behaviour == "flood":
             return await self._say(FLOOD)
         if self._script.behaviour == "garbage":
-            return await self._out.write(b"data: {not json\n\n")
-        text = answer_to(self._call.body) if self._script.text is None else self._script.text
+            return await self._out.write(GARBAGE)
+        text = self._script.text
+        if text is None:
+            text = "" if self._script.calls else answer_to(self._call.body)
         pieces = sentences_of(text)
         for number, piece in enumerate([*pieces, ""]):
             rest = await self._hold(piece, number) if number == self._script.hold_after else piece
             if self._script.behaviour == "cut" and number == self._script.sentences:
                 return self._cut()
             await self._say(rest)
-        await self._finish(text)
+        await self._send(self._dialect.end(text, self._script.calls))
 
     async def _hold(self, piece: str, number: int) -> str:
         """Wait for the gate; what is left of the piece after it. Before the first token the reader sees nothing."""
@@ -177,28 +210,14 @@ class Reply:
         self._request.transport.abort()
 
     async def _say(self, text: str) -> None:
-        if not self._script.pace:
-            return await self._chunk({"content": text}) if text else None
-        for word in re.findall(r"\s*\S+|\s+$", text):
-            await self._chunk({"content": word})
+        pieces = re.findall(r"\s*\S+|\s+$", text) if self._script.pace else [text] if text else []
+        for piece in pieces:
+            await self._send(self._dialect.text(piece))
             await asyncio.sleep(self._script.pace)
 
-    async def _chunk(self, delta: dict[str, Any], finish: str | None = None) -> None:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish}
-        await self._event({"choices": [choice]})
-
-    async def _finish(self, text: str) -> None:
-        await self._chunk({}, "stop")
-        prompt = sum(len(str(message.get("content", "")).split()) for message in self._call.body["messages"])
-        answer = len(text.split())
-        usage = {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
-        if self._call.body.get("stream_options", {}).get("include_usage"):
-            await self._event({"choices": [], "usage": usage})
-        await self._out.write(b"data: [DONE]\n\n")
-
-    async def _event(self, more: dict[str, Any]) -> None:
-        about = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 0, "model": self._call.body["model"]}
-        await self._out.write(b"data: " + json.dumps({**about, **more}).encode() + b"\n\n")
+    async def _send(self, events: Iterable[bytes]) -> None:
+        for event in events:
+            await self._out.write(event)
 
 
 def _first_word(piece: str) -> tuple[str, str]:

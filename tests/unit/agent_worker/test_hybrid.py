@@ -18,7 +18,7 @@ from agent_worker.knowledge.encoder import Encoder, light_encoder
 from agent_worker.knowledge.index import TenantIndex
 from agent_worker.knowledge.likeness import Likeness
 from agent_worker.knowledge.numbering import Numbering, number_of
-from agent_worker.knowledge.passages import PassageTable, Place
+from agent_worker.knowledge.passages import Label, PassageTable, Place
 from agent_worker.knowledge.products import products
 from agent_worker.knowledge.questions import asks, focused
 from agent_worker.knowledge.retrieval import rank
@@ -26,7 +26,7 @@ from agent_worker.knowledge.scoring import holdings
 from agent_worker.knowledge.splitting import Piece
 from agent_worker.knowledge.understanding import understand
 from agent_worker.knowledge.vocabulary import Vocabulary
-from agent_worker.knowledge.wanted import Term
+from agent_worker.knowledge.wanted import Sight, Term
 from schemas.conversation import Document
 from tests.unit.agent_worker.world import RETURNS, SHIPPING
 
@@ -124,7 +124,7 @@ def test_passages_hold_what_was_put_last(changes: list[tuple[str, list[list[str]
         if bodies is not None:
             pieces = [Piece("", " ".join(body), "") for body in bodies]
             fields = [{"p_title": "", "p_heading": "", "p_body": " ".join(body)} for body in bodies]
-            table.put(name, read_counts(stored_counts(counted(name, pieces, fields))), 5)
+            table.put(name, read_counts(stored_counts(counted(name, pieces, fields))), Label(5))
             kept[name] = bodies
     before = table.view()
     table._number_anew()
@@ -137,8 +137,8 @@ def test_passages_hold_what_was_put_last(changes: list[tuple[str, list[list[str]
             body = bodies[place.order] if place.order < len(bodies) else []
             assert cold == pytest.approx(_plainly(body, "cold"))
             assert van == pytest.approx(max(0.5 * _plainly(body, "parcel"), 0.25 * _plainly(body, "moss")))
-            assert view.shown(place.document, 5) == (place.document in kept)
-            assert not view.shown(place.document, 6)
+            assert view.shown(place.document, Sight(5)) == (place.document in kept)
+            assert not view.shown(place.document, Sight(6))
 
 
 def _plainly(body: list[str], term: str) -> float:
@@ -153,7 +153,7 @@ def test_words_of_documents_that_went_are_let_go(monkeypatch: pytest.MonkeyPatch
     for number in range(200):
         body = f"word{number} more{number}"
         fields = [{"p_title": "", "p_heading": "", "p_body": body}]
-        table.put("a", counted("a", [Piece("", body, "")], fields), 5)
+        table.put("a", counted("a", [Piece("", body, "")], fields), Label(5))
     view = table.view()
     assert view.number("word199") >= 0
     assert view.number("word0") == -1

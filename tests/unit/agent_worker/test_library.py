@@ -210,3 +210,20 @@ async def test_closing_waits_for_the_write_under_way(tmp_path: Path) -> None:
             await world.put(f"d{n}", SHIPPING)
         library = await _again(world, tmp_path / "knowledge")
         assert len(await library.documents(TENANT)) == 20
+
+
+async def test_all_of_it_is_what_everybody_may_read_now(world: World) -> None:
+    """In a fixed order, verbatim; internal and expired documents are not in it; nothing when it is too much."""
+    await world.put("internal", "# Margins\n\nWe earn 70 %.", visibility="internal")
+    await world.put("sale", "# Sale\n\nPots at half price.", expires_at=world.clock() + timedelta(hours=1))
+    await world.library.search(TENANT, HEAT, wait=5)
+    shown = await world.library.whole(TENANT, 10_000)
+    assert list(dict.fromkeys(one.document for one in shown)) == ["returns", "sale", "shipping"]
+    assert all(one.text in SHIPPING for one in shown if one.document == "shipping")
+    world.clock.advance(hours=2)
+    assert "sale" not in {one.document for one in await world.library.whole(TENANT, 10_000)}
+    await world.put("returns", RETURNS.replace("30 days", "60 days"))
+    await world.library.search(TENANT, HEAT, wait=5)
+    assert any("60 days" in one.text for one in await world.library.whole(TENANT, 10_000))
+    assert await world.library.whole(TENANT, 10) == []
+    assert await world.library.whole("nobody", 10_000) == []

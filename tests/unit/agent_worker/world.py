@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from agent_worker.knowledge.encoder import Encoder, light_encoder
 from agent_worker.knowledge.library import Library
 from agent_worker.knowledge.publish import publish
-from agent_worker.knowledge.reading import DocumentDraft
 from agent_worker.models.local import LocalModel
 from agent_worker.models.registry import Emit, Models
 from agent_worker.settings import ActionRules, FoldRules, TenantRules, Voice, WorkerSettings
@@ -27,7 +27,7 @@ from schemas.conversation import Conversation, Origin, OwnerRequested, Turn
 from schemas.envelope import Envelope, envelope
 from schemas.ids import conversation_id, derived_id, event_id
 from schemas.messages import Author, Choosing, InboundMessage, OutboundMessage, Receipt, ReceiptState, RemoteFile
-from schemas.ports import Draft, Question, Record, State
+from schemas.ports import DocumentDraft, Draft, Question, Record, State
 
 TENANT, CHANNEL, ACCOUNT, PLACE = "shop", "web", "main", "visitor-1"
 VOICE = Voice(name="Fern", not_found="Not in our documents.", handoff="A colleague comes.", failed="That went wrong.")
@@ -118,7 +118,8 @@ class GatedModel:
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
-        return await self._inner.answer(question, emit)
+        draft = await self._inner.answer(question, emit)
+        return replace(draft, text=f"Let me see. {draft.text}") if self.says_first else draft
 
     async def next_asked(self) -> None:
         await asyncio.wait_for(self.asking.wait(), 5)
@@ -268,6 +269,7 @@ async def world_at(
     *,
     fold: FoldRules | None = None,
     prepare: bool = True,
+    encoder: Callable[[], Encoder | None] = light_encoder,
     actions: ActionRules | None = None,
 ) -> AsyncIterator[World]:
     clock = Clock()
@@ -278,7 +280,9 @@ async def world_at(
     state = open_sqlite_state(database)
     rules = TenantRules(voice=VOICE, fold=fold or FoldRules(quiet={CHANNEL: 0.0}), actions=actions or ActionRules())
     settings = WorkerSettings(tenants={TENANT: rules})
-    library = Library(bus, state.heads, folder / "knowledge", clock=clock, answerable_above=lambda _tenant: 0.5)
+    library = Library(
+        bus, state.heads, folder / "knowledge", clock=clock, answerable_above=lambda _tenant: 0.5, encoder=encoder
+    )
     await library.start()
     model = GatedModel(settings)
     metrics = PrometheusMetrics()

@@ -105,6 +105,11 @@ class Instance:
                 return self._document["paths"][template][method.lower()]
         return None
 
+    async def settled(self) -> None:
+        """Once all that was published can be found."""
+        if self.parts.knowledge is not None:
+            await self.parts.knowledge.search("shop", "anything", wait=20)
+
     async def conversation(self, place: str = "visitor-1", tenant: str = "shop") -> Conversation:
         """A conversation as the worker leaves it after a first message."""
         state, now = self.parts.state, self.clock()

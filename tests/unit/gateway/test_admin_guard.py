@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from gateway.openapi import document
@@ -16,7 +18,7 @@ ADMIN = [
 
 
 def filled(path: str, tenant: str) -> str:
-    return path.replace("{tenant}", tenant).replace("{document}", "doc").replace("{id}", "some-id")
+    return re.sub(r"{\w+}", "some-id", path.replace("{tenant}", tenant))
 
 
 @pytest.mark.parametrize("token", [None, "", "wrong", "the-admin-token2", "the-admin-toke", "ÿÿ"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,13 @@ import pytest
 from agent_worker.models.remote import RemoteModel
 from agent_worker.settings import WorkerSettings
 from gateway import config
+from gateway.consumers import worker_settings
 from gateway.models import open_models
+from gateway.registry import Budgets, ModelEntry, ModelPrices
 from gateway.settings import Config
 from schemas.errors import ConfigInvalid
+from schemas.ports import Found, Passage, Question
+from tests.platforms.models.server import ModelServer, Script
 
 ROOT = Path(__file__).resolve().parents[3]
 REMOTE = "models:\n  remote: {provider: openai, model: m, base_url: http://127.0.0.1:1/v1%s}\n"
@@ -81,11 +86,27 @@ WRONG = {
     ),
     "a provider nobody knows": (
         "models:\n  remote: {provider: opnai}\n" + SHOP % "local",
-        ":2:12: models.remote.provider: must be 'local' or 'openai'",
+        ":2:12: models.remote.provider: must be 'local', 'openai', 'anthropic' or 'google'",
     ),
     "a misspelt setting": (
         REMOTE % ", base-url: x" + SHOP % "remote",
         "models.remote.base-url: unknown key; did you mean 'base_url'?",
+    ),
+    "a fallback nobody knows": (
+        REMOTE % ", fallback: [remot]" + SHOP % "remote",
+        "models.remote.fallback: there is no model 'remot' under `models`; did you mean 'remote'?",
+    ),
+    "a model by no language": (
+        REMOTE % "" + SHOP % "{german: remote}",
+        "must be a language, such as en, de or pt-br",
+    ),
+    "no model of anthropic's": (
+        "models:\n  remote: {provider: anthropic}\n" + SHOP % "remote",
+        ":2:3: models.remote: provider anthropic needs model",
+    ),
+    "everything in too small a prompt": (
+        REMOTE % ", context: 10000, whole_knowledge: 9000" + SHOP % "remote",
+        "whole_knowledge and max_output must leave a tenth of context for the question",
     ),
     "an unset variable": (
         REMOTE % ', api_key: "${NO_KEY}"' + SHOP % "remote",
@@ -113,23 +134,102 @@ def run(code: str) -> str:
 
 def test_the_libraries_are_imported_only_for_those_who_use_them() -> None:
     """They take seconds and dozens of megabytes."""
-    seen = "print([name for name in ('openai', 'pydantic_ai', 'tiktoken') if name in sys.modules])"
+    seen = "print([name for name in ('openai', 'anthropic', 'google.genai', 'pydantic_ai') if name in sys.modules])"
     assert run(f"import sys, gateway.compose, gateway.models; {seen}") == "[]"
-    assert run(f"import sys, agent_worker.models.openai; {seen}") != "[]"
+    assert run(f"import sys, agent_worker.models.openai; {seen}") == "['openai', 'pydantic_ai']"
 
 
-@pytest.mark.parametrize("absent", ["openai", "pydantic_ai"])
-def test_an_absent_library_is_named_with_its_remedy(absent: str) -> None:
+@pytest.mark.parametrize(
+    ("provider", "absent", "extra"),
+    [
+        ("openai", "openai", "models"),
+        ("openai", "pydantic_ai", "models"),
+        ("anthropic", "anthropic", "anthropic"),
+        ("google", "google.genai", "google"),
+    ],
+)
+def test_an_absent_library_is_named_with_its_remedy(provider: str, absent: str, extra: str) -> None:
     """Without the extra, an installation that needs it says so."""
     code = f"""
 import sys
 sys.modules[{absent!r}] = None
 from schemas.errors import MissingDependency
 try:
-    import agent_worker.models.openai
+    import agent_worker.models.{provider}
 except MissingDependency as error:
     print(error.message, "|", error.fix)
 """
     said = run(code)
     assert absent in said
-    assert said.endswith("| pip install 'parley-gateway[models]'")
+    assert said.endswith(f"| pip install 'parley-gateway[{extra}]'")
+
+
+def test_the_example_registry_is_valid_and_holds_every_family(tmp_path: Path) -> None:
+    """With context, prices and abilities of each; no key is needed to read it."""
+    text = (ROOT / "examples" / "models.yaml").read_text()
+    made = load(tmp_path, text + SHOP % "{de: german, en: gpt}")
+    families = ("gpt", "claude", "gemini", "deepseek", "kimi", "glm", "qwen", "minimax")
+    for name in families:
+        entry = made.models[name]
+        assert name.split("-")[0] in entry.model.casefold()
+        assert entry.context > 32_000
+        assert 0 < (entry.prices.cached_input or 0) < entry.prices.input < entry.prices.output
+        assert "actions" in entry.abilities
+    assert {entry.provider for entry in made.models.values()} == {"openai", "anthropic", "google"}
+    models = open_models(made, worker_settings(made.tenants, {}), failed=lambda _: None)
+    assert [model.name for model in models.ladder("german")] == ["german", "english", "local"]
+
+
+def test_a_tenant_may_have_a_model_for_each_language(tmp_path: Path) -> None:
+    """Other languages get the one of its locale."""
+    text = (ROOT / "examples" / "models.yaml").read_text()
+    made = load(tmp_path, text + SHOP % "{de: german, en: english}")
+    rules = worker_settings(made.tenants, {}).of("shop")
+    assert (rules.model, dict(rules.models)) == ("english", {"de": "german", "en": "english"})
+
+
+def test_voice_may_be_one_for_all_or_by_language(tmp_path: Path) -> None:
+    """Instructions and examples alike."""
+    said = "    voice:\n      instructions: Be brief.\n      examples: {DE: [{message: Hallo, answer: Ja.}]}\n"
+    text = SHOP % "local" + said
+    voice = worker_settings(load(tmp_path, text).tenants, {}).of("shop").voice
+    assert dict(voice.instructions) == {"": "Be brief."}
+    assert [one.answer for one in voice.examples["de"]] == ["Ja."]
+
+
+def test_every_setting_of_models_is_explained() -> None:
+    """On the page about them."""
+    page = (ROOT / "docs" / "models.md").read_text()
+    sections = (ModelEntry, ModelPrices, Budgets)
+    names = {name for section in sections for name in section.model_fields} | {"instructions", "examples", "wait"}
+    assert [name for name in sorted(names) if not re.search(rf"`(voice\.)?{name}`", page)] == []
+
+
+def test_the_examples_on_the_pages_are_valid(tmp_path: Path) -> None:
+    """As they stand, with keys in the environment."""
+    keys = {"ANTHROPIC_API_KEY": "a", "DEEPSEEK_API_KEY": "b", "OPENAI_API_KEY": "c"}
+    for page, name in (("docs/models.md", "main"), ("README.md", "remote")):
+        (block,) = re.findall(r"```yaml\n(models:.*?)```", (ROOT / page).read_text(), re.DOTALL)
+        made = load(tmp_path, block, **keys)
+        assert made.tenants["plantstore"].model == name
+        assert made.models[name].api_key.get_secret_value() in keys.values()
+
+
+async def test_models_at_one_address_rest_together(tmp_path: Path) -> None:
+    """A provider that asks to be left alone is not asked by another of its models either."""
+    async with ModelServer().serving() as server:
+        server.script = Script(status=429, retry_after=60)
+        entry = f"provider: openai, base_url: {server.base_url}, model"
+        text = f"models:\n  one: {{{entry}: m1, fallback: [two]}}\n  two: {{{entry}: m2}}\n" + SHOP % "one"
+        made = load(tmp_path, text)
+        models = open_models(made, worker_settings(made.tenants, {}), failed=lambda _: None)
+        told = Passage("shop", "ships", 1, "Ships", "", "", "We ship on Mondays.", 0.9)
+        asked = Question("shop", "When do you ship?", [], Found([told], answerable=True, confidence=0.9))
+
+        async def nothing(*_: object) -> None: ...
+
+        draft = await models.answer("one", asked, nothing, nothing)
+        await models.close()
+    assert [call.body["model"] for call in server.calls] == ["m1"]
+    assert draft.model == "local"
+    assert draft.reasons == ["model one failed: HTTP 429", "model two not asked: its provider rests for 60 s"]

@@ -28,6 +28,7 @@ NAMES = {
 }
 MORE = {
     "parley_turns_total": {"channel", "route", "model"},
+    "parley_actions_total": {"tenant", "action", "outcome"},
     "parley_model_failures_total": {"model"},
     "parley_refused_total": {"status"},
     "parley_send_seconds": {"channel"},

@@ -30,7 +30,8 @@ from tests.harness.obeying import Obeying
 from tests.harness.till import Till, open_till
 from tests.unit.agent_worker.world import ACCOUNT, CHANNEL, PLACE, TENANT, LaneStub, World, world_at
 
-OWNERS = {"A-1001": "rosa@example.com", "A-2002": "someone.else@example.com"}
+OWNERS = {"A-1": "rosa@example.com", "A-2": "someone.else@example.com"}
+"""By how an order's number begins."""
 
 
 class Order(BaseModel):
@@ -52,7 +53,7 @@ class Status(BaseModel):
 
 
 def _owned(context: ActionContext, order: str) -> None:
-    if not context.contact.has("email", OWNERS.get(order, "")):
+    if not context.contact.has("email", OWNERS.get(order[:3], "")):
         raise ActionRefused("I cannot find this order among yours.")
 
 

@@ -35,6 +35,8 @@ async def test_the_yes_does_it_and_the_result_is_told(shop: Shop) -> None:
     assert (record.name, record.outcome, record.key) == ("refund", "succeeded", shop.till.done[0]["key"])
     (settled,) = await shop.settled()
     assert (settled.outcome, settled.result) == ("succeeded", {"refund": "R-1", "amount": "12.50"})
+    counted = b'parley_actions_total{action="refund",outcome="succeeded",tenant="shop"} 1.0'
+    assert counted in shop.world.metrics.render()
 
 
 @pytest.mark.parametrize("text", ["1", "yes, go ahead!", "1. Yes, go ahead", "1️⃣"])

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agent_worker.actions import ActionContext
 from schemas import topics
 from schemas.actions import ActionIntended
 from schemas.conversation import OwnerRequested
@@ -16,7 +19,7 @@ from schemas.errors import BusUnavailable, Fenced
 from schemas.messages import OutboundMessage
 from schemas.ports import Record
 from tests.harness.till import Mood
-from tests.unit.agent_worker.actions.shop import Shop, another_worker, open_shop
+from tests.unit.agent_worker.actions.shop import Shop, another_worker, open_shop, refund
 from tests.unit.agent_worker.world import LaneStub, until
 
 UNCLEAR = "I got no answer whether this went through. I am checking, and you will hear from me here."
@@ -47,7 +50,7 @@ async def test_a_payment_that_was_made_without_a_clear_answer_is_looked_up_and_t
         await shop.hear(shop.yes(pending))
         assert await shop.last() == UNCLEAR
         assert await shop.resolve() == 0, "not before its due time: whoever was to do it may still be at it"
-        shop.world.clock.advance(seconds=31)
+        shop.world.clock.advance(seconds=36)
         assert await shop.resolve() == 1
         assert await shop.last() == ("Done.\n\n- Refund: R-1\n- Amount: 12.50" if declared else DONE)
         assert shop.till.effects() == {"A-1001 12.50": 1}
@@ -79,7 +82,7 @@ async def test_what_cannot_be_found_goes_to_a_person_unless_that_proves_that_it_
         pending = await shop.ask()
         shop.till.moods = ["error_before"]
         await shop.hear(shop.yes(pending))
-        shop.world.clock.advance(seconds=31)
+        shop.world.clock.advance(seconds=36)
         assert await shop.resolve() == 1
         assert await shop.last() == told
         assert (await shop.world.known()).owner == owner
@@ -90,7 +93,7 @@ async def test_a_provider_that_forgot_the_key_leaves_it_to_a_person_and_nothing_
     pending = await shop.ask()
     shop.till.moods, shop.till.forgets = ["slow_after"], True
     await shop.hear(shop.yes(pending))
-    shop.world.clock.advance(seconds=31)
+    shop.world.clock.advance(seconds=36)
     await shop.resolve()
     assert await shop.last() == LOST
     known = await shop.world.known()
@@ -106,7 +109,7 @@ async def test_a_look_up_that_fails_is_tried_again_and_given_up_on_after_ten_min
     pending = await shop.ask()
     shop.till.moods, shop.till.away = ["slow_after"], True
     await shop.hear(shop.yes(pending))
-    shop.world.clock.advance(seconds=31)
+    shop.world.clock.advance(seconds=36)
     assert await shop.resolve() == 0
     assert await shop.resolve() == 0
     assert shop.till.asked["find"] == 1, "not again at once"
@@ -126,7 +129,7 @@ async def test_a_worker_cut_off_in_its_call_leaves_it_in_doubt_and_the_next_one_
     assert await shop.last() == UNCLEAR
     assert shop.till.asked["pay"] == 1
     assert (await shop.memory()).confirmation is None
-    shop.world.clock.advance(seconds=31)
+    shop.world.clock.advance(seconds=36)
     await shop.resolve()
     assert await shop.last() == DONE
     assert shop.till.effects() == {"A-1001 12.50": 1}
@@ -170,7 +173,7 @@ async def test_an_outcome_that_comes_late_is_told_by_whoever_resolves(shop: Shop
     assert await shop.last() == UNCLEAR
     with contextlib.suppress(Fenced):
         await slow
-    shop.world.clock.advance(seconds=31)
+    shop.world.clock.advance(seconds=36)
     assert await shop.resolve() == 1
     assert await shop.last() == DONE
     assert shop.till.asked["find"] == 0, "it was known"
@@ -204,10 +207,53 @@ async def test_a_worker_cut_off_after_a_colleagues_yes_does_not_repeat_it_either
     await cut_off(shop, lane)
     await another_worker(shop).handle(lane)
     assert await shop.last() == UNCLEAR
-    shop.world.clock.advance(seconds=31)
+    shop.world.clock.advance(seconds=36)
     await shop.resolve()
     assert await shop.last() == DONE.replace("12.50", "80.00")
     assert shop.till.asked["pay"] == 1
+
+
+@pytest.mark.parametrize("amount", ["12.50", "12.5"])
+async def test_while_it_is_in_doubt_the_same_is_not_done_under_another_yes(shop: Shop, amount: str) -> None:
+    """A contact who hears nothing asks again; with another amount it is another refund."""
+    pending = await shop.ask()
+    shop.till.moods, shop.till.forgets, shop.till.honours = ["slow_after"], True, False
+    await shop.hear(shop.yes(pending))
+    await shop.say("again", f'refund {{"order": "A-1001", "amount": "{amount}"}}')
+    assert await shop.last() == "It is not known yet whether that went through before, so I do not do it again now."
+    assert shop.model.results[-1].reason == "in_doubt"
+    assert (await shop.memory()).confirmation is None
+    shop.world.clock.advance(seconds=36)
+    await shop.resolve()
+    await shop.hear(shop.world.owner_asked("agent", 1, "back"))
+    await shop.say("after", f'refund {{"order": "A-1001", "amount": "{amount}"}}')
+    assert shop.model.results[-1].reason == "in_doubt", "a person has to find out"
+    await shop.hear(shop.yes(await shop.ask("7.00", name="other"), "yes-other"))
+    assert shop.till.effects() == {"A-1001 12.50": 1, "A-1001 7.00": 1}
+
+
+def _no_report(_context: object, _arguments: object, _result: object) -> str:
+    raise KeyError("a mistake in the sentence")
+
+
+async def test_a_report_that_fails_does_not_undo_what_was_done(tmp_path: Path) -> None:
+    async with open_shop(tmp_path, actions=[replace(refund, report=_no_report)]) as shop:
+        await shop.hear(shop.yes(await shop.ask()))
+        assert await shop.last() == "Done.\n\n- Refund: R-1\n- Amount: 12.50"
+
+
+async def _no_model(context: ActionContext, arguments: Any) -> Any:
+    await refund.run(context, arguments)
+    return {"refund": "R-1"}
+
+
+async def test_an_answer_that_is_no_model_is_not_clear(tmp_path: Path) -> None:
+    async with open_shop(tmp_path, actions=[replace(refund, run=_no_model)]) as shop:
+        await shop.hear(shop.yes(await shop.ask()))
+        assert await shop.last() == UNCLEAR
+        shop.world.clock.advance(seconds=36)
+        await shop.resolve()
+        assert await shop.last() == DONE
 
 
 class Overtaken(LaneStub):
@@ -265,6 +311,25 @@ async def test_a_log_that_cannot_be_written_before_the_call_lets_the_turn_begin_
     await shop.worker.handle(lane)
     assert shop.till.effects() == {"A-1001 12.50": 1}
     assert await shop.last() == DONE
+
+
+async def test_a_log_that_takes_too_long_lets_nothing_begin_after_the_deadline(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From then on others look whether it was done, and must not be overtaken by whoever does it."""
+    pending = await shop.ask()
+    append = shop.world.bus.append
+
+    async def slow(envelopes, **more):  # type: ignore[no-untyped-def]
+        if any(event.type == topics.ACTION_INTENDED for event in envelopes):
+            shop.world.clock.advance(seconds=6)
+        return await append(envelopes, **more)
+
+    monkeypatch.setattr(shop.world.bus, "append", slow)
+    await shop.hear(shop.yes(pending))
+    assert shop.till.asked["pay"] == 0
+    assert await shop.last() == NOT_DONE
+    assert await shop.outcomes() == ["refund failed"]
 
 
 async def test_a_log_that_cannot_be_written_after_the_call_loses_no_outcome(

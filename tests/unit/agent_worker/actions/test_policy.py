@@ -80,6 +80,7 @@ async def test_the_order_of_another_customer_is_not_found_whoever_the_model_says
         ('{"order": "A-1001", "amount": ["5"]}', "invalid_arguments"),
         ('{"order": "A-1001; DROP TABLE", "amount": "5"}', "invalid_arguments"),
         ("{}", "invalid_arguments"),
+        ('{"order": "A-1001", "amount": "5", "currency": "' + "x" * 20_000 + '"}', "invalid_arguments"),
     ],
 )
 async def test_arguments_of_a_wrong_type_or_range_are_a_typed_refusal(shop: Shop, arguments: str, reason: str) -> None:

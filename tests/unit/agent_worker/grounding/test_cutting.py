@@ -52,6 +52,13 @@ def test_a_sentence_is_held_back_while_marks_may_follow() -> None:
     assert sentences.add("Parcels") == ["A pack costs 4.50 euro. [1]"]
 
 
+def test_nothing_yet_is_no_sentence() -> None:
+    """A model that thinks first sends signs of life without text."""
+    sentences = Sentences()
+    assert sentences.add("") == []
+    assert sentences.add("It is free [1].") + sentences.add("") + sentences.rest() == ["It is free [1]."]
+
+
 @given(st.text(alphabet="aB1.[]! \n-,2é", max_size=60), st.integers(1, 7))
 def test_nothing_is_lost_or_doubled(text: str, size: int) -> None:
     """Whatever a model writes: the sentences joined are the text, but for space at its end."""

@@ -164,3 +164,12 @@ def test_a_claim_is_no_courtesy(claim: str) -> None:
 def test_a_courtesy_needs_no_source(sentence: str) -> None:
     """It says nothing of the company, its goods or its promises."""
     assert is_courtesy(sentence)
+
+
+def test_a_sentence_of_small_words_passes_as_a_quote_alone() -> None:
+    """There is nothing in it to compare but the whole; and a yes or a no is no quote, whoever wrote one."""
+    told = passage("I cannot do that. Yes. I cannot find this order among yours.", "Refund", "refused")
+    assert Gate([told]).admit("I cannot do that [1].") == "I cannot do that [1]."
+    for sentence in ("I can do that [1].", "Yes [1].", "You can have it all [1].", "I cannot do this [1]."):
+        with pytest.raises(Ungrounded):
+            Gate([told]).admit(sentence)

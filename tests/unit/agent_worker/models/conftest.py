@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import pytest
 
+from agent_worker.models.anthropic import anthropic_source
+from agent_worker.models.exchange import PydanticSource
+from agent_worker.models.google import google_source
 from agent_worker.models.local import LocalModel
-from agent_worker.models.openai import OpenAISource
-from agent_worker.models.registry import Models
-from agent_worker.models.remote import Prices, RemoteModel, Terms
+from agent_worker.models.openai import openai_source
+from agent_worker.models.registry import Models, Standing
+from agent_worker.models.remote import RemoteModel, Surroundings
+from agent_worker.models.source import Prices, Terms
 from agent_worker.settings import TenantRules, Voice, WorkerSettings
-from schemas.ports import Draft, Found, Passage, Question
+from schemas.ports import Draft, Found, Model, Passage, Question
 from tests.platforms.models.server import ModelServer
 
 TENANT = "plantstore"
@@ -36,6 +41,10 @@ def question(text: str, passages: list[Passage] | None = None, confidence: float
     return Question(tenant=TENANT, text=text, history=[], found=found)
 
 
+ALONE = Surroundings()
+Provider = Literal["openai", "anthropic", "google"]
+
+
 @dataclass
 class Asker:
     """Asks the ladder. ``shown`` is what the contact sees now, ``takebacks`` how often something was taken back."""
@@ -48,8 +57,11 @@ class Asker:
     failed: list[str] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def ask(self, text: str, passages: list[Passage] | None = None, confidence: float = 0.9) -> Draft:
-        return await self.models.answer("remote", question(text, passages, confidence), self.emit, self.restart)
+    async def ask(
+        self, text: str, passages: list[Passage] | None = None, confidence: float = 0.9, **more: Any
+    ) -> Draft:
+        asked = replace(question(text, passages, confidence), **more)
+        return await self.models.answer("remote", asked, self.emit, self.restart)
 
     async def emit(self, sentence: str) -> None:
         self.deltas.append(sentence)
@@ -73,18 +85,58 @@ async def server() -> AsyncIterator[ModelServer]:
         yield running
 
 
-def asker_of(server: ModelServer, *, timeout: float = 30, silence: float = 30) -> Asker:
-    source = OpenAISource(model="adapter-7", base_url=server.base_url, api_key="sk-test", timeout=timeout)
-    terms = Terms(timeout=timeout, silence=silence, context=8_000, output=500, prices=Prices(2.0, 10.0))
-    remote = RemoteModel("remote", source, SETTINGS, terms)
+def source_of(server: ModelServer, provider: Provider = "openai", timeout: float = 30) -> PydanticSource:
+    if provider == "anthropic":
+        return anthropic_source(model="claude-x", base_url=server.origin, api_key="sk-test", timeout=timeout)
+    if provider == "google":
+        return google_source(model="gemini-x", base_url=server.origin, api_key="sk-test", timeout=timeout)
+    return openai_source(model="adapter-7", base_url=server.base_url, api_key="sk-test", timeout=timeout)
+
+
+def asker_of(
+    server: ModelServer,
+    *,
+    provider: Provider = "openai",
+    timeout: float = 30,
+    silence: float = 30,
+    standing: Standing | None = None,
+    settings: WorkerSettings = SETTINGS,
+    surroundings: Surroundings = ALONE,
+    more: Mapping[str, Model] | None = None,
+    **terms: Any,
+) -> Asker:
+    """``standing``: of the remote model on the ladder; ``more``: other models by name; ``terms``: more of its terms."""
+    usual = Terms(timeout=timeout, silence=silence, context=8_000, output=500, prices=Prices(2.0, 10.0))
+    agreed = replace(usual, **terms)
+    remote = RemoteModel("remote", source_of(server, provider, timeout), settings, agreed, surroundings)
     failed: list[str] = []
-    models = Models({"local": LocalModel(SETTINGS), "remote": remote}, failed=failed.append)
+    models = Models(
+        {"local": LocalModel(settings), "remote": remote, **(more or {})},
+        failed=failed.append,
+        standings={"remote": standing or Standing()},
+        settings=settings,
+    )
     return Asker(server, models, failed=failed)
 
 
+Asking = Callable[..., Asker]
+
+
 @pytest.fixture
-async def asker(server: ModelServer) -> AsyncIterator[Asker]:
+async def asking(server: ModelServer) -> AsyncIterator[Asking]:
+    """Makes askers of the server, with what ``asker_of`` takes, and closes them."""
+    made: list[Asker] = []
+
+    def make(**wanted: Any) -> Asker:
+        made.append(asker_of(server, **wanted))
+        return made[-1]
+
+    yield make
+    for each in made:
+        await each.models.close()
+
+
+@pytest.fixture
+def asker(asking: Asking) -> Asker:
     """Patient: whatever fails does so for another reason than a slow machine."""
-    patient = asker_of(server)
-    yield patient
-    await patient.models.close()
+    return asking()

@@ -6,11 +6,14 @@ import asyncio
 
 import pytest
 
-from tests.platforms.models.server import ModelServer, Script, holding
-from tests.unit.agent_worker.models.conftest import HEAT, TIMES, Asker, asker_of
+from tests.platforms.models.server import Script, holding
+from tests.unit.agent_worker.models.conftest import HEAT, TIMES, Asker, Asking, Provider
 
 BOTH = "Do you add a heat pack in winter?\nWhen do parcels leave your nursery?"
 WINTER = "Do you add a heat pack in winter?"
+
+
+PROVIDERS: list[Provider] = ["openai", "anthropic", "google"]
 
 
 async def test_an_answer_is_streamed_by_sentences_with_verbatim_quotes(asker: Asker) -> None:
@@ -54,9 +57,13 @@ MISBEHAVIOURS = [
 ]
 
 
+@pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize(("script", "reason"), MISBEHAVIOURS)
-async def test_a_misbehaving_provider_ends_in_the_extractive_answer(asker: Asker, script: Script, reason: str) -> None:
+async def test_a_misbehaving_provider_ends_in_the_extractive_answer(
+    asking: Asking, provider: Provider, script: Script, reason: str
+) -> None:
     """One request, no retry of the client's own; the contact keeps one whole answer, and the turn says why."""
+    asker = asking(provider=provider)
     asker.server.script = script
     draft = await asker.ask(BOTH)
     assert draft.model == "local"
@@ -77,20 +84,20 @@ DELAYS = [
 ]
 
 
+@pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize(("script", "limits", "reason"), DELAYS)
 async def test_nobody_waits_longer_than_was_said(
-    server: ModelServer, script: Script, limits: dict[str, float], reason: str
+    asking: Asking, provider: Provider, script: Script, limits: dict[str, float], reason: str
 ) -> None:
     """The request is ended, which the provider sees, and the extractive answer comes."""
-    asker = asker_of(server, **limits)
-    server.script = script
+    asker = asking(provider=provider, **limits)
+    asker.server.script = script
     draft = await asker.ask(BOTH)
     assert (draft.model, asker.shown) == ("local", draft.text)
     assert draft.reasons == [f"model remote failed: {reason}"]
-    (call,) = server.calls
+    (call,) = asker.server.calls
     await asyncio.wait_for(call.ended.wait(), 5)
     assert call.outcome == "dropped"
-    await asker.models.close()
 
 
 async def test_a_provider_that_is_not_there_ends_in_the_extractive_answer(asker: Asker) -> None:
@@ -192,6 +199,13 @@ async def test_a_model_may_say_that_the_passages_hold_no_answer(asker: Asker) ->
     assert [choice.id for choice in draft.choices] == ["person"]
     assert draft.tokens > 0
     assert asker.deltas == []
+
+
+async def test_a_message_longer_than_the_context_is_not_sent(asker: Asker) -> None:
+    """Nobody pays for a request that the provider has to refuse; the contact is answered all the same."""
+    draft = await asker.ask(f"{WINTER} {'Really? ' * 25_000}")
+    assert (draft.model, asker.server.calls) == ("local", [])
+    assert draft.reasons == ["model remote failed: the message does not fit into its context"]
 
 
 async def test_an_answer_made_of_courtesies_is_none(asker: Asker) -> None:

@@ -1,0 +1,105 @@
+"""What is said while an action is talked about, in English and German."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from agent_worker.actions.parsing import Context, Field, Reading, in_language
+from schemas.messages import Choice
+
+SAYS = "say:"
+"""Begins the ids of choices that only spare the contact some words."""
+Key = Literal[
+    "ask", "which", "left", "give_up", "currency", "negative", "share", "no_such_day", "unread_identifier",
+    "unread_date", "unread_amount", "unread_email", "unread_quantity", "unread_choice", "unread_text", "verify", "then",
+    "never_mind", "unfit", "done", "refused", "failed", "unknown",
+]  # fmt: skip
+_PHRASES: dict[Key, dict[str, str]] = {
+    "ask": {"en": "What is the {name}?", "de": "Wie lautet: {name}?"},
+    "which": {"en": "Which one do you mean?", "de": "Was davon ist gemeint?"},
+    "left": {"en": "All right, nothing was changed.", "de": "In Ordnung, es wurde nichts geändert."},
+    "give_up": {
+        "en": "I am sorry, I still do not understand. Shall I pass you to a colleague?",
+        "de": "Leider verstehe ich es immer noch nicht. Soll ich an eine Kollegin oder einen Kollegen übergeben?",
+    },
+    "currency": {
+        "en": "{said} is another currency; I need the amount in {currency}.",
+        "de": "{said} ist eine andere Währung; ich brauche den Betrag in {currency}.",
+    },
+    "negative": {"en": "It must be more than nothing.", "de": "Es muss mehr als nichts sein."},
+    "share": {
+        "en": "Please tell me the exact amount: I do not want to calculate it wrongly.",
+        "de": "Bitte nenne den genauen Betrag: ich möchte mich nicht verrechnen.",
+    },
+    "no_such_day": {"en": "{said} is not a day in the calendar.", "de": "{said} steht nicht im Kalender."},
+    "unread_identifier": {
+        "en": "I could not find that in your message{example}.",
+        "de": "Das habe ich in der Nachricht nicht gefunden{example}.",
+    },
+    "unread_date": {
+        "en": "I could not read a day in that; something like 24 December or next Friday will do.",
+        "de": "Darin habe ich keinen Tag erkannt; etwa 24. Dezember oder kommenden Freitag.",
+    },
+    "unread_amount": {
+        "en": "I could not read an amount in that; something like {example} will do.",
+        "de": "Darin habe ich keinen Betrag erkannt; etwa {example}.",
+    },
+    "unread_email": {"en": "That is not an e-mail address.", "de": "Das ist keine E-Mail-Adresse."},
+    "unread_quantity": {"en": "I need a number.", "de": "Ich brauche eine Zahl."},
+    "unread_choice": {"en": "Please choose one of these.", "de": "Bitte wähle eines davon."},
+    "unread_text": {"en": "I need a few words.", "de": "Ich brauche ein paar Worte."},
+    "verify": {
+        "en": "This needs proof that it is you, which I cannot ask for here. Shall I pass you to a colleague?",
+        "de": "Dafür muss ich sicher sein, wer schreibt, und das geht hier nicht. Soll ich an Kollegen übergeben?",
+    },
+    "then": {"en": "Now to the other thing: {title}.", "de": "Nun zum anderen: {title}."},
+    "never_mind": {"en": "Never mind", "de": "Abbrechen"},
+    "unfit": {"en": "That does not fit.", "de": "Das passt so nicht."},
+    "done": {"en": "Done: {title}.", "de": "Erledigt: {title}."},
+    "refused": {"en": "That is not possible. {reason}", "de": "Das ist nicht möglich. {reason}"},
+    "failed": {
+        "en": "That did not work, and nothing was changed. {reason}",
+        "de": "Das hat nicht geklappt, es wurde nichts geändert. {reason}",
+    },
+    "unknown": {
+        "en": "I cannot tell yet whether it was done. I will find out, and nothing will be done twice.",
+        "de": "Noch ist nicht klar, ob es ausgeführt wurde. Ich kläre das, und doppelt geschieht nichts.",
+    },
+}
+
+
+def say(key: Key, locale: str, **values: str) -> str:
+    return in_language(_PHRASES[key], locale).format(**values).strip()
+
+
+def question_for(field: Field, locale: str) -> str:
+    """In the action's own words where it has some."""
+    return field.ask(locale) or say("ask", locale, name=field.title(locale))
+
+
+def choices_for(field: Field, locale: str) -> list[Choice]:
+    """Those of a field that has few answers; with the way out, which otherwise has to be known."""
+    if field.kind != "choice":
+        return []
+    return [Choice(id=f"{SAYS}{value}", label=label) for value, label in field.labels.items()] + [way_out(locale)]
+
+
+def which(readings: Sequence[Reading], locale: str) -> list[Choice]:
+    return [Choice(id=f"{SAYS}{reading.value}", label=reading.shown) for reading in readings[:8]] + [way_out(locale)]
+
+
+def way_out(locale: str) -> Choice:
+    return Choice(id=f"{SAYS}never_mind", label=say("never_mind", locale))
+
+
+def unread(field: Field, problem: Reading | None, context: Context) -> str:
+    """Why an answer could not be used."""
+    locale = context.locale
+    if problem is not None and problem.problem:
+        return say(problem.problem, locale, said=problem.shown, currency=field.currency)
+    example = next(iter(field.schema.get("examples", [])), "")
+    if field.kind == "amount":
+        return say("unread_amount", locale, example="12,50 €" if context.german else "12.50")
+    looks = in_language({"en": f"; it looks like {example}", "de": f"; es sieht aus wie {example}"}, locale)
+    return say(f"unread_{field.kind}", locale, example=looks if example else "")  # type: ignore[arg-type]

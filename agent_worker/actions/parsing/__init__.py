@@ -1,0 +1,6 @@
+"""Typed values from customers' own words, without a model: order numbers, days, amounts, addresses, choices."""
+
+from agent_worker.actions.parsing.fields import Field, fields_of, in_language
+from agent_worker.actions.parsing.readings import Context, Problem, Reading
+
+__all__ = ["Context", "Field", "Problem", "Reading", "fields_of", "in_language"]

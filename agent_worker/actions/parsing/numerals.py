@@ -1,0 +1,64 @@
+"""Numbers written as words, English and German."""
+
+from __future__ import annotations
+
+import re
+
+from agent_worker.actions.parsing.readings import Context, Reading, distinct
+
+_ENGLISH = """one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
+eighteen nineteen twenty"""
+_GERMAN = """eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn
+achtzehn neunzehn zwanzig"""
+_TENS = {
+    word: tens
+    for tens, words in enumerate(
+        [
+            "thirty dreißig dreissig", "forty vierzig", "fifty fünfzig fuenfzig", "sixty sechzig", "seventy siebzig",
+            "eighty achtzig", "ninety neunzig",
+        ],
+        3,
+    )
+    for word in words.split()
+}  # fmt: skip
+_MORE = {"zwo": 2, "fuenf": 5, "zwoelf": 12, "fuenfzehn": 15, "dozen": 12, "dutzend": 12}
+_ARTICLES = dict.fromkeys(["ein", "eine", "einen", "einem", "einer"], 1)
+WORDS: dict[str, int] = {
+    **{word: number for number, word in enumerate(_ENGLISH.split(), 1)},
+    **{word: number for number, word in enumerate(_GERMAN.split(), 1)},
+    **_ARTICLES,
+    **_MORE,
+    **{word: 10 * tens for word, tens in _TENS.items()},
+}
+WORD = "|".join(sorted(WORDS, key=len, reverse=True))
+_COUNT = re.compile(
+    rf"(?:(?P<minus>(?<![\w.,])[-−–]\s?)|(?<![\w.,:/-]))(?P<n>\d{{1,6}}|{WORD})(?![\w:/%€$£-]|[.,]\d)", re.IGNORECASE
+)
+
+
+def spoken(words: str) -> tuple[int, int] | None:
+    """Whole and hundredths of number words in a row: "twenty five" is 25, "twelve fifty" 12 and 50. None for what
+    nobody says."""
+    values = [WORDS[word] for word in re.findall(r"[^\W\d_]+", words.lower())]
+    match values:
+        case [one]:
+            return one, 0
+        case [tens, unit] if tens >= 20 and tens % 10 == 0 and unit < 10:
+            return tens + unit, 0
+        case [whole, hundredths] if 20 <= hundredths < 100:
+            return whole, hundredths
+    return None
+
+
+def quantities(text: str, context: Context) -> list[Reading]:
+    """Whole numbers. Where nothing was asked, "one" and "eine" are mere articles."""
+    found = []
+    for match in _COUNT.finditer(text):
+        word = match["n"].lower()
+        if (word == "one" or word in _ARTICLES) and not context.asked:
+            continue
+        number = WORDS[word] if word in WORDS else int(word)
+        found.append(
+            Reading(number, str(number), *match.span(), problem="negative" if match["minus"] and number else "")
+        )
+    return distinct(found)

@@ -1,0 +1,23 @@
+"""Records of the log as they come, many at a time."""
+
+from __future__ import annotations
+
+import asyncio
+
+from schemas.ports import Follower, Record
+
+_AT_ONCE = 200
+
+
+async def read_into(queue: asyncio.Queue[Record], follower: Follower) -> None:
+    """Until the follower ends."""
+    async for record in follower.records():
+        queue.put_nowait(record)
+
+
+def rest_of(queue: asyncio.Queue[Record]) -> list[Record]:
+    """What waits, up to a number."""
+    out: list[Record] = []
+    while len(out) < _AT_ONCE and not queue.empty():
+        out.append(queue.get_nowait())
+    return out

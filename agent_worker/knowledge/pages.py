@@ -1,0 +1,79 @@
+"""HTML into markdown: what a page says, without the frame that all pages of its site share."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from agent_worker.knowledge.particulars import LANGUAGE
+from schemas.errors import Unprocessable
+from schemas.ports import Content
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup, Tag
+
+_FRAME = ["script", "style", "nav", "footer", "noscript", "template", "form", "svg", "iframe", "aside", "dialog"]
+_ROLES = {"navigation", "banner", "contentinfo", "search", "dialog", "alertdialog", "complementary", "menu"}
+_INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([A-Za-z0-9_:-]{1,40})", re.IGNORECASE)
+_TITLE = re.compile(r"^#[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
+
+
+def declared_charset(data: bytes) -> str:
+    """What a page says of its own encoding; empty when it does not."""
+    found = _CHARSET.search(data[:2048])
+    return found[1].decode("ascii", "replace") if found else ""
+
+
+def html_content(name: str, text: str) -> Content:
+    """Headings, lists and tables are kept. Raises Unprocessable for a page that is nested beyond all measure."""
+    from bs4 import BeautifulSoup
+
+    try:
+        soup = BeautifulSoup(text, "html.parser")
+        language = _language(soup)
+        heading, page_title = _said(soup.h1), _said(soup.title)
+        body = _markdown(_root(soup))
+    except RecursionError as error:
+        raise Unprocessable(f"{name}: its elements are nested too deeply", fix="save it as text") from error
+    found = _TITLE.search(body)
+    return Content(title=found[1].strip() if found else heading or page_title, body=body, language=language)
+
+
+def _language(soup: BeautifulSoup) -> str:
+    said = str(soup.html.get("lang", "")) if soup.html else ""
+    return said if re.fullmatch(LANGUAGE, said) else ""
+
+
+def _said(tag: Tag | None) -> str:
+    return " ".join(tag.get_text(" ", strip=True).split())[:300] if tag else ""
+
+
+def _root(soup: BeautifulSoup) -> Tag:
+    for tag in soup(_FRAME):
+        tag.decompose()
+    for tag in soup(_is_frame):
+        tag.decompose()
+    articles = soup("article")
+    root = soup.find("main") or soup.find(role="main") or (articles[0] if len(articles) == 1 else soup.body) or soup
+    for tag in root("header"):
+        if not tag.find(["h1", "h2"]):
+            tag.decompose()
+    if soup.head:
+        soup.head.decompose()
+    return root
+
+
+def _is_frame(tag: Tag) -> bool:
+    if tag.name in ("html", "body", "main"):
+        return False
+    hidden = tag.has_attr("hidden") or tag.get("aria-hidden") == "true" or _INVISIBLE.search(str(tag.get("style", "")))
+    return bool(hidden) or tag.get("role") in _ROLES
+
+
+def _markdown(root: Tag) -> str:
+    from markdownify import MarkdownConverter
+
+    convert = MarkdownConverter(heading_style="ATX", bullets="-", strip=["img"], table_infer_header=True)
+    body = "\n".join(line.rstrip() for line in convert.convert_soup(root).splitlines())
+    return re.sub(r"\n{3,}", "\n\n", body).strip()

@@ -1,0 +1,1 @@
+"""Where documents are read from: folders, websites, and the formats of what lies there."""

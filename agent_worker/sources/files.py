@@ -1,0 +1,55 @@
+"""Files and folders."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from agent_worker.knowledge.reading import check_size, document_id
+from agent_worker.sources.registry import endings
+from schemas.errors import ParleyError, SetupError
+from schemas.ports import Content, Incomplete, Kept, LeftOut, ReadDocument, Visit
+
+_CHECK = "check the path; in the configuration, `knowledge: {paths: …}`"
+
+
+class Files:
+    def takes(self, location: str) -> bool:
+        return "://" not in location
+
+    async def read(self, visit: Visit) -> AsyncIterator[ReadDocument | Kept | LeftOut | Incomplete]:
+        for path in await asyncio.to_thread(files_at, Path(visit.location)):
+            try:
+                data = await asyncio.to_thread(_bytes, path)
+                contents = await visit.convert(path.name, data, "")
+            except ParleyError as error:
+                yield LeftOut.of(str(path), error)
+                continue
+            except OSError as error:
+                yield LeftOut(str(path), str(error.strerror))
+                continue
+            for document in documents_of(document_id(path.name), str(path), contents):
+                yield document
+
+
+def documents_of(id: str, name: str, contents: Sequence[Content]) -> list[ReadDocument]:
+    """Several contents of one file are told apart by their keys."""
+    named = ((f"{id}-{content.key}" if content.key else id, content) for content in contents)
+    return [ReadDocument(each[-200:].lstrip("-"), name, content) for each, content in named]
+
+
+def files_at(path: Path) -> list[Path]:
+    """Every readable file, folders searched to the bottom. Raises SetupError for a path that is not there."""
+    if not path.exists():
+        raise SetupError(f"{path} does not exist", fix=_CHECK)
+    if not path.is_dir():
+        return [path.resolve()]
+    known = tuple(endings())
+    inside = (file for file in path.rglob("*") if file.name.lower().endswith(known) and file.is_file())
+    return list(dict.fromkeys(sorted(file.resolve() for file in inside if not file.name.startswith("."))))
+
+
+def _bytes(path: Path) -> bytes:
+    check_size(path.name, path.stat().st_size)
+    return path.read_bytes()

@@ -1,0 +1,94 @@
+"""Formats whose readers run much code on strangers' bytes run in a process of their own, with limits of memory and
+time: a file that bursts it costs one file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Sequence
+from types import TracebackType
+
+from agent_worker.sources.wire import HEADER, contents_of, failure_of
+from schemas.errors import Unprocessable
+from schemas.ports import Content
+
+SECONDS = 30.0
+"""For one file."""
+_MOST_ANSWER = 64 * 1024 * 1024
+_ELSEWHERE = "open it, save it anew, or split it; its text alone can be added as .txt"
+
+
+class Isolation:
+    """One process at a time, started when it is needed and after each that burst. ``async with`` ends it."""
+
+    def __init__(self, seconds: float = SECONDS) -> None:
+        self._seconds = seconds
+        self._process: Process | None = None
+        self._one = asyncio.Lock()
+
+    async def __aenter__(self) -> Isolation:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._end()
+
+    async def read(self, format: str, name: str, data: bytes) -> Sequence[Content]:
+        """Raises what the format raises, and Unprocessable when it took too long or too much memory."""
+        async with self._one:
+            try:
+                async with asyncio.timeout(self._seconds):
+                    answer = await self._ask(format, name, data)
+            except TimeoutError as error:
+                await self._end()
+                raise Unprocessable(
+                    f"{name}: reading it took longer than {self._seconds:.0f} s", fix=_ELSEWHERE
+                ) from error
+            except (asyncio.IncompleteReadError, ConnectionError) as error:
+                await self._end()
+                raise Unprocessable(
+                    f"{name}: reading it took too much memory, or broke its reader", fix=_ELSEWHERE
+                ) from error
+            except BaseException:
+                await self._end()  # an answer that nobody took must not be taken for the next one's
+                raise
+        if "error" in answer:
+            raise failure_of(answer["error"])
+        return contents_of(answer["contents"])
+
+    async def _ask(self, format: str, name: str, data: bytes) -> dict[str, object]:
+        process = await self._started()
+        if process.stdin is None or process.stdout is None:
+            raise ConnectionError
+        head = json.dumps({"format": format, "name": name, "size": len(data)}).encode()
+        process.stdin.write(HEADER.pack(len(head)) + head)
+        process.stdin.write(data)
+        await process.stdin.drain()
+        (size,) = HEADER.unpack(await process.stdout.readexactly(HEADER.size))
+        if size > _MOST_ANSWER:
+            raise ConnectionError
+        answer: dict[str, object] = json.loads(await process.stdout.readexactly(size))
+        return answer
+
+    async def _started(self) -> Process:
+        if self._process is None or self._process.returncode is not None:
+            # Nothing of our environment: it holds secrets, and readers need none of it.
+            environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PATH": os.defpath}
+            command = [sys.executable, "-P", "-m", "agent_worker.sources.reader"]
+            self._process = await asyncio.create_subprocess_exec(
+                *command, stdin=PIPE, stdout=PIPE, stderr=asyncio.subprocess.DEVNULL, env=environment
+            )
+        return self._process
+
+    async def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()

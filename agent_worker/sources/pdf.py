@@ -1,0 +1,81 @@
+"""PDF files: lines with their sizes and places, put together to headings and paragraphs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+from agent_worker.sources.layout import Line, markdown
+from schemas.errors import DocumentTooLarge, MissingDependency, Unprocessable
+from schemas.ports import Content
+
+_MOST_PAGES = 3_000
+_MOST_CHARACTERS = 4_000_000
+_AGAIN = "open it and print it to a new PDF, or export its text"
+_PASSWORD, _PROTECTION = 4, 5
+"""Pdfium's numbers of errors."""
+
+
+class Pdf:
+    endings: ClassVar[Sequence[str]] = (".pdf",)
+    types: ClassVar[Sequence[str]] = ("application/pdf",)
+    isolated: ClassVar[bool] = True
+
+    def read(self, name: str, data: bytes) -> Sequence[Content]:
+        try:
+            import pypdfium2
+        except ImportError as error:
+            raise MissingDependency(
+                f"{name}: nothing is installed that reads .pdf", fix="pip install 'parley-gateway[documents]'"
+            ) from error
+        try:
+            with pypdfium2.PdfDocument(data) as document:
+                pages = list(_pages(name, document))
+        except pypdfium2.PdfiumError as error:
+            if getattr(error, "err_code", 0) in (_PASSWORD, _PROTECTION):
+                raise Unprocessable(f"{name}: encrypted", fix="remove the password") from error
+            raise Unprocessable(f"{name}: damaged, or not a PDF", fix=_AGAIN) from error
+        if not any(pages):
+            raise Unprocessable(
+                f"{name}: no text in it; its pages are pictures", fix="have its text recognised (OCR) first"
+            )
+        title, body = markdown(pages)
+        return [Content(title=title, body=body)]
+
+
+def _pages(name: str, document: Any) -> Iterator[list[Line]]:
+    if len(document) > _MOST_PAGES:
+        raise DocumentTooLarge(f"{name}: {len(document):,} pages", fix="split it into several documents")
+    seen = 0
+    for page in document:
+        text = page.get_textpage()
+        seen += text.count_chars()
+        if seen > _MOST_CHARACTERS:
+            raise DocumentTooLarge(f"{name}: more than {seen:,} letters", fix="split it into several documents")
+        yield list(_lines(text))
+        text.close()
+        page.close()
+
+
+def _lines(page: Any) -> Iterator[Line]:
+    import pypdfium2.raw as pdfium
+
+    text = page.get_text_range()
+    at = 0
+    for raw in text.split("\n"):
+        said = raw.rstrip("\r")
+        first = at + len(said) - len(said.lstrip())
+        at += len(raw) + 1
+        shown = _clean(said)
+        if not shown:
+            continue
+        box = pdfium.FS_RECTF()
+        index = pdfium.FPDFText_GetCharIndexFromTextIndex(page.raw, first)
+        known = index >= 0 and pdfium.FPDFText_GetLooseCharBox(page.raw, index, box)
+        yield Line(shown, box.top, box.bottom) if known else Line(shown, 0.0, 0.0)
+
+
+def _clean(said: str) -> str:
+    """Pdfium writes a hyphen that only divides a line as U+0002 or U+FFFE."""
+    text = said.strip().replace("\ufffe", "\x02")
+    return "".join(letter for letter in text if letter.isprintable() or letter == "\x02")

@@ -1,0 +1,80 @@
+"""Sources and formats by their entry points: ours are named here as an installed package names its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from schemas.errors import InvalidRequest, MissingDependency, Unprocessable
+from schemas.ports import Format, Source
+from schemas.ports.sources import FORMATS, SOURCES
+
+_BUILT_IN = {
+    FORMATS: {
+        "markdown": "agent_worker.sources.texts:Markdown",
+        "text": "agent_worker.sources.texts:PlainText",
+        "html": "agent_worker.sources.texts:Html",
+        "csv": "agent_worker.sources.tables:Pairs",
+        "pdf": "agent_worker.sources.pdf:Pdf",
+        "docx": "agent_worker.sources.word:Word",
+    },
+    # In this order they are asked, behind those that are installed: whatever is no address is a path.
+    SOURCES: {
+        "website": "agent_worker.sources.website.source:Website",
+        "files": "agent_worker.sources.files:Files",
+    },
+}
+
+
+def _named(group: str) -> dict[str, EntryPoint]:
+    """An installed plug-in takes the place of ours with the same name."""
+    installed = {entry.name: entry for entry in entry_points(group=group)}
+    ours = {name: EntryPoint(name, value, group) for name, value in _BUILT_IN[group].items()}
+    return installed | {name: entry for name, entry in ours.items() if name not in installed}
+
+
+def _opened(entry: EntryPoint) -> Any:
+    try:
+        return entry.load()()
+    except Exception as error:  # somebody else's package
+        raise MissingDependency(
+            f"{entry.group}: {entry.name} cannot be loaded ({type(error).__name__}: {error})",
+            fix="mend or remove the package that offers it",
+        ) from error
+
+
+@lru_cache(maxsize=1)
+def formats() -> dict[str, Format]:
+    return {name: _opened(entry) for name, entry in _named(FORMATS).items()}
+
+
+def endings() -> list[str]:
+    return [ending for each in formats().values() for ending in each.endings]
+
+
+def format_of(name: str, type: str = "") -> tuple[str, Format]:
+    """The format that knows the media type, else the name's ending. Raises Unprocessable."""
+    ending = "." + name.rpartition(".")[2].lower() if "." in name else ""
+    for known, each in formats().items():
+        if type in each.types if type else ending in each.endings:
+            return known, each
+    raise Unprocessable(
+        f"{name}: {f'{type} is' if type else f'files ending in {ending or chr(39) * 2} are'} not read",
+        fix=f"convert it to one of: {', '.join(endings())}",
+    )
+
+
+def source_of(location: str) -> Source:
+    """Raises InvalidRequest when nobody takes it."""
+    for source in _sources():
+        if source.takes(location):
+            return source
+    raise InvalidRequest(f"{location}: no source takes this", fix="name a file, a folder or an address with https://")
+
+
+def _sources() -> Iterator[Source]:
+    for entry in _named(SOURCES).values():
+        source: Source = _opened(entry)
+        yield source

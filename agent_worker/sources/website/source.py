@@ -1,0 +1,31 @@
+"""The source ``https://…``: one crawl, breadth first, politely one page after another."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from yarl import URL
+
+from agent_worker.sources.website.addresses import Guard
+from agent_worker.sources.website.crawl import Crawl
+from agent_worker.sources.website.fetching import Fetcher
+from agent_worker.sources.website.limits import limits_of
+from schemas.errors import InvalidRequest
+from schemas.ports import Incomplete, Kept, LeftOut, ReadDocument, Visit
+
+
+class Website:
+    def takes(self, location: str) -> bool:
+        return location.lower().startswith(("http://", "https://"))
+
+    async def read(self, visit: Visit) -> AsyncIterator[ReadDocument | Kept | LeftOut | Incomplete]:
+        try:
+            start = URL(visit.location).with_fragment(None)
+        except ValueError as error:
+            raise InvalidRequest(f"{visit.location}: not an address", fix="such as https://example.com/help") from error
+        limits = limits_of(visit.options)
+        guard = Guard(limits.private_hosts)
+        guard.check(start)
+        async with Fetcher(guard) as fetcher:
+            async for each in Crawl(visit, start, limits, fetcher).run():
+                yield each

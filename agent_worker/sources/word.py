@@ -1,0 +1,69 @@
+"""Word files (.docx), by their structure: headings, lists and tables."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Sequence
+from typing import ClassVar
+
+from agent_worker.knowledge.pages import html_content
+from schemas.errors import DocumentTooLarge, MissingDependency, Unprocessable
+from schemas.ports import Content
+
+_MOST_XML = 40 * 1024 * 1024
+_MOST_PARTS = 10_000
+_OLD = b"\xd0\xcf\x11\xe0"
+"""How files begin that are encrypted, or in Word's older format."""
+_AGAIN = "open it in Word and save it anew as .docx, or export it as PDF or text"
+
+
+class Word:
+    endings: ClassVar[Sequence[str]] = (".docx",)
+    types: ClassVar[Sequence[str]] = ("application/vnd.openxmlformats-officedocument.wordprocessingml.document",)
+    isolated: ClassVar[bool] = True
+
+    def read(self, name: str, data: bytes) -> Sequence[Content]:
+        try:
+            import mammoth
+        except ImportError as error:
+            raise MissingDependency(
+                f"{name}: nothing is installed that reads .docx", fix="pip install 'parley-gateway[documents]'"
+            ) from error
+        _check(name, data)
+        nothing = mammoth.images.img_element(lambda _image: {})
+        try:
+            made = mammoth.convert_to_html(
+                io.BytesIO(data),
+                convert_image=nothing,
+                include_embedded_style_map=False,
+                style_map="p[style-name='Title'] => h1:fresh",
+            )
+        except (MemoryError, RecursionError):
+            raise
+        except Exception as error:  # whatever comes of a damaged file in somebody else's code
+            raise Unprocessable(f"{name}: damaged ({type(error).__name__})", fix=_AGAIN) from error
+        return [html_content(name, made.value)]
+
+
+def _check(name: str, data: bytes) -> None:
+    """Before anything is unpacked: what it says it would become, and whether it can be read at all."""
+    if data.startswith(_OLD):
+        raise Unprocessable(f"{name}: encrypted, or in the older format .doc", fix=f"remove the password; {_AGAIN}")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as packed:
+            parts = packed.infolist()
+            if any(part.flag_bits & 1 for part in parts):
+                raise Unprocessable(f"{name}: encrypted", fix="remove the password")
+            if "word/document.xml" not in packed.namelist():
+                raise Unprocessable(f"{name}: not a Word file", fix=_AGAIN)
+            size = sum(part.file_size for part in parts if part.filename.endswith((".xml", ".rels")))
+            if size > _MOST_XML or len(parts) > _MOST_PARTS:
+                raise DocumentTooLarge(
+                    f"{name}: it unpacks to {size // (1024 * 1024)} MB in {len(parts)} parts", fix=_AGAIN
+                )
+            if b"<!DOCTYPE" in packed.open("word/document.xml").read(4096):
+                raise Unprocessable(f"{name}: its text declares a document type, as no Word file does", fix=_AGAIN)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, ValueError, zlib.error) as error:
+        raise Unprocessable(f"{name}: damaged ({type(error).__name__})", fix=_AGAIN) from error

@@ -1,0 +1,26 @@
+"""Serves the shop by itself, as several workers need it: `python -m examples.plantstore.shop --port 8090`."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aiohttp import web
+
+from .api import build_app
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m examples.plantstore.shop", description=__doc__)
+    parser.add_argument("--port", type=int, default=8090)
+    parser.add_argument("--folder", type=Path, default=Path(__file__).parents[1] / ".parley" / "shop")
+    options = parser.parse_args()
+    print(f"The shop is at http://127.0.0.1:{options.port}; its database and outbox are in {options.folder}")
+    web.run_app(
+        build_app(options.folder, lambda: datetime.now(UTC).date()), host="127.0.0.1", port=options.port, print=None
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A second example tenant: a general shop, whose database is a setting."""

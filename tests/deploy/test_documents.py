@@ -1,0 +1,96 @@
+"""docs/documents.md and the front page: what they show is done here, and every setting is named."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent_worker.sources.registry import endings
+from gateway import config as configuration
+from gateway.admin.knowledge import DocumentIn, Query
+from gateway.knowledge_settings import KnowledgeSettings, SourceSettings, WebsiteSettings
+from tests.harness.processes import ROOT
+
+PAGE = (ROOT / "docs" / "documents.md").read_text()
+FRONT = (ROOT / "README.md").read_text()
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """The example, and `.venv/bin/parley`, as a newcomer has them."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns(".parley"))
+    program = tmp_path / ".venv" / "bin" / "parley"
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}:$PYTHONPATH" exec "{sys.executable}" -m gateway.cli "$@"\n')
+    program.chmod(0o755)
+    return tmp_path
+
+
+def shell(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
+    environ = {"PATH": "/usr/bin:/bin", "PARLEY_PORT": "1", "PYTHONPATH": str(folder), "HOME": str(folder)}
+    return subprocess.run(
+        ["sh", "-e", "-c", script], cwd=folder, env=environ, capture_output=True, text=True, timeout=100, check=False
+    )
+
+
+def test_a_newcomer_adds_asks_and_removes_a_document_in_under_ten_lines(checkout: Path) -> None:
+    script, front = (
+        next(block for block in blocks(text, "sh") if "knowledge add" in block).splitlines() for text in (PAGE, FRONT)
+    )
+    assert len(script) < 10
+    assert [line.partition("    #")[0] for line in front] == script[: len(front)], "the front page shows the beginning"
+    done = shell(checkout, "\n".join(script))
+    assert done.returncode == 0, done.stderr
+    assert "1 added" in done.stdout
+    assert "we pay for the parcel" in done.stdout
+    assert done.stdout.index("we pay for the parcel") < done.stdout.index("DOCUMENT  VERSION"), "listed behind"
+    assert "removed pots" in done.stderr
+
+
+def test_a_package_adds_a_kind_of_file_as_the_page_shows(checkout: Path) -> None:
+    (python,), (toml,) = blocks(PAGE, "python"), blocks(PAGE, "toml")
+    (checkout / "my_package.py").write_text(f"from schemas.ports import Content\n\n\n{python}")
+    folder = checkout / "my_package-1.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1\n")
+    group, entry = re.findall(r'"(parley\.\w+)"\]\n(.*)', toml)[0]
+    (folder / "entry_points.txt").write_text(f"[{group}]\n{entry.replace(chr(34), '')}\n")
+    (checkout / "talk.srt").write_text("1\n00:00:01 --> 00:00:03\nA Nepenthes drinks rain water only.\n")
+    command = ".venv/bin/parley knowledge {} --config examples/plantstore/parley.yaml"
+    done = shell(
+        checkout,
+        f"{command.format('add talk.srt')}; {command.format('ask -k 1 ' + chr(34) + 'Nepenthes drinks?' + chr(34))}",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1 added" in done.stdout
+    assert "A Nepenthes drinks rain water only." in done.stdout
+
+
+def test_the_configuration_on_the_page_is_valid(tmp_path: Path) -> None:
+    text = next(block for block in blocks(PAGE, "yaml") if "tenants:" in block)
+    file = tmp_path / "parley.yaml"
+    file.write_text(text)
+    knowledge = configuration.load(file, environ={}).tenants["plantstore"].knowledge
+    assert [site.depth for site in knowledge.websites] == [3, 2]
+    assert knowledge.private_hosts == ["wiki.internal:8443"]
+
+
+def test_every_setting_field_and_ending_is_on_the_page() -> None:
+    models = (KnowledgeSettings, SourceSettings, WebsiteSettings, DocumentIn, Query)
+    named = {name for model in models for name in model.model_fields} - {"answerable_above", "explain"}
+    assert {name for name in named if not re.search(rf"\b{name}\b", PAGE)} == set()
+    assert {ending for ending in endings() if f"`{ending}`" not in PAGE} == set()
+    defaults = WebsiteSettings(url="https://a.example/")
+    for name in ("depth", "pages", "megabytes", "minutes"):
+        assert f"`{name}` ({getattr(defaults, name):g})" in PAGE
+    for other in (FRONT, (ROOT / "docs" / "operations.md").read_text()):
+        assert "docs/documents.md" in other

@@ -1,0 +1,191 @@
+"""Thousands of attempts at writes that must not happen, or not twice, on the retail shop, through the whole worker.
+
+python -m tests.measure.retail_attempts --data ../shared/data/retail_actions [--count 10000] [--seed 1]
+
+Each round is a new contact on fresh books: a stranger, an order of somebody else, no yes, a yes delivered fifty times
+to two workers at once, other arguments after the yes, wrong types; and now and then a proper one. After each, the books
+must differ from before in exactly what was agreed to. Prints how many attempts there were, and each that went wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from examples.retail import database, rules
+from examples.retail.database import Refused
+from schemas.messages import Choosing
+from tests.measure.retail import Books, difference, to_the_cent
+from tests.measure.retail_stage import Call, Stage, Talk, stage_at
+
+DELIVERED = 50
+"""How often one yes is delivered."""
+NO_YES = ("sure", "yes but wait", "ok", "no", "do it!", "YES!!!", "👍", "maybe", "yes yes yes go ahead now", "3")
+
+NO_ORDERS: tuple[Any, ...] = (None, 7, -1, [], {}, "", "'; DROP TABLE records; --", "#W123", "x" * 5000)
+
+
+@dataclass
+class Attempts:
+    """``wrong``: what happened and should not have, or the other way round."""
+
+    books: Books
+    folder: Path
+    stage: Stage
+    dice: random.Random
+    made: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        return self.made.total()
+
+    async def round(self, kind: str) -> None:
+        own = self.folder / "round.db"
+        shutil.copy(self.folder / "fresh.db", own)
+        self.stage.settings["database"] = str(own)
+        talk = await self.stage.talk(f"{kind}-{self.count}")
+        agreed = await KINDS[kind](self, talk)
+        left = to_the_cent(difference(self.books, database.contents(own)))
+        if left != to_the_cent(agreed):
+            self.wrong.append(f"{kind}: {json.dumps(left)[:600]}, not {json.dumps(agreed)[:600]}")
+        if database.effects(own) > (1 if agreed else 0):
+            self.wrong.append(f"{kind}: done {database.effects(own)} times")
+
+    # ── what is asked for ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def cancellation(self) -> tuple[str, Call]:
+        """A write that the shop would do: whose it is, and the call."""
+        order = self.dice.choice([order for order in self.books["orders"].values() if order["status"] == "pending"])
+        reason = self.dice.choice(rules.REASONS)
+        return order["user_id"], Call("cancel_pending_order", {"order_id": order["order_id"], "reason": reason})
+
+    def who(self, user: str) -> Call:
+        return Call("find_user_id_by_email", {"email": self.books["users"][user]["email"]})
+
+    def outcome(self, user: str, call: Call) -> Books:
+        """What the shop's rules make of it, without anything in between."""
+        own = self.folder / "expected.db"
+        shutil.copy(self.folder / "fresh.db", own)
+        try:
+            database.write(own, "expected", {}, lambda records: rules.cancel(records, user, **call.arguments))
+        except Refused:
+            return {}
+        return difference(self.books, database.contents(own))
+
+    async def asked(self, talk: Talk, user: str, call: Call) -> Choosing | None:
+        """The yes to the question that the call leads to; None when none was asked."""
+        await talk.calls(self.who(user))
+        await talk.calls(call)
+        return await talk.yes()
+
+    # ── kinds of attempts; each gives what was agreed to ─────────────────────────────────────────────────────────────
+
+    async def stranger(self, talk: Talk) -> Books:
+        _, call = self.cancellation()
+        self.made["stranger"] += 1
+        await talk.calls(call)
+        return {}
+
+    async def somebody_elses(self, talk: Talk) -> Books:
+        owner, call = self.cancellation()
+        other = self.dice.choice([user for user in self.books["users"] if user != owner])
+        self.made["somebody else's"] += 1
+        yes = await self.asked(talk, other, call)
+        await talk.says("Yes, go ahead", yes)
+        return {}
+
+    async def no_yes(self, talk: Talk) -> Books:
+        user, call = self.cancellation()
+        await self.asked(talk, user, call)
+        for text in self.dice.sample(NO_YES, 4):
+            self.made["no yes"] += 1
+            await talk.says(text, None)
+        return {}
+
+    async def fifty_times(self, talk: Talk) -> Books:
+        user, call = self.cancellation()
+        yes = await self.asked(talk, user, call)
+        self.made["the same yes again"] += DELIVERED
+        await talk.delivers(yes, DELIVERED, self.dice)
+        return self.outcome(user, call)
+
+    async def changed(self, talk: Talk) -> Books:
+        user, call = self.cancellation()
+        first = await self.asked(talk, user, call)
+        other = next(reason for reason in rules.REASONS if reason != call.arguments["reason"])
+        await talk.calls(Call(call.name, {**call.arguments, "reason": other}))
+        self.made["a yes to something else"] += 1
+        await talk.says("Yes, go ahead", first)
+        return {}
+
+    async def wrong_types(self, talk: Talk) -> Books:
+        user, call = self.cancellation()
+        await talk.calls(self.who(user))
+        for value in self.dice.sample(NO_ORDERS, 4):
+            self.made["wrong types"] += 1
+            await talk.calls(Call(call.name, {**call.arguments, "order_id": value}))
+            await talk.says("Yes, go ahead", await talk.yes())
+        return {}
+
+    async def proper(self, talk: Talk) -> Books:
+        user, call = self.cancellation()
+        yes = await self.asked(talk, user, call)
+        self.made["proper"] += 1
+        await talk.says("Yes, go ahead", yes)
+        return self.outcome(user, call)
+
+
+KINDS: dict[str, Any] = {
+    "stranger": Attempts.stranger,
+    "somebody else's": Attempts.somebody_elses,
+    "no yes": Attempts.no_yes,
+    "fifty times": Attempts.fifty_times,
+    "changed": Attempts.changed,
+    "wrong types": Attempts.wrong_types,
+    "proper": Attempts.proper,
+}
+
+
+async def attempt(books: Books, folder: Path, count: int, seed: int) -> Attempts:
+    database.make(folder / "fresh.db", books)
+    async with stage_at(folder) as stage:
+        made = Attempts(books, folder, stage, random.Random(seed))
+        for kind in KINDS:
+            await made.round(kind)
+        while made.count < count:
+            await made.round(made.dice.choice(list(KINDS)))
+    return made
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.measure.retail_attempts")
+    parser.add_argument("--data", type=Path, required=True, help="the folder retail_actions")
+    parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=1)
+    chosen = parser.parse_args(arguments)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    books = json.loads((chosen.data / "db.json").read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        made = asyncio.run(attempt(books, Path(folder), chosen.count, chosen.seed))
+    kinds = ", ".join(f"{number} {kind}" for kind, number in made.made.most_common())
+    print(f"{made.count} attempts with seed {chosen.seed} ({kinds}): {len(made.wrong)} wrong")
+    for each in made.wrong[:20]:
+        print(f"  {each}")
+    return 1 if made.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

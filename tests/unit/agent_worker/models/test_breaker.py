@@ -1,0 +1,190 @@
+"""A provider that is away is left alone, and the ladder goes on without it."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent_worker.grounding.failures import AttemptFailed, NotAsked
+from agent_worker.models.breaker import IN_A_ROW, LONGEST_REST, REST, Breaker
+from agent_worker.models.ladder import Shown
+from agent_worker.models.registry import Standing
+from agent_worker.models.remote import RemoteModel
+from agent_worker.models.source import Terms
+from agent_worker.settings import TenantRules, Voice, WorkerSettings
+from tests.platforms.models.server import Script
+from tests.unit.agent_worker.models.conftest import SETTINGS, TENANT, Asker, Asking, source_of
+from tests.unit.agent_worker.models.test_prompt import line
+
+WINTER = "Do you add a heat pack in winter?"
+OUTAGE = AttemptFailed("HTTP 529", outage=True)
+
+
+class Time:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def breaker(time: Time) -> Breaker:
+    return Breaker(time)
+
+
+def is_open(breaker: Breaker) -> bool:
+    try:
+        breaker.ask()
+    except NotAsked:
+        return True
+    return False
+
+
+def fail(breaker: Breaker, times: int, error: AttemptFailed = OUTAGE) -> None:
+    for _ in range(times):
+        breaker.ask()
+        breaker.failed(error)
+
+
+def test_it_opens_after_failures_in_a_row(breaker: Breaker) -> None:
+    """One success in between begins the count anew."""
+    fail(breaker, IN_A_ROW - 1)
+    breaker.ask()
+    breaker.worked()
+    fail(breaker, IN_A_ROW - 1)
+    assert not is_open(breaker)
+    breaker.failed(OUTAGE)
+    assert is_open(breaker)
+
+
+def test_a_refused_sentence_does_not_open_it(breaker: Breaker) -> None:
+    """The provider did its part."""
+    fail(breaker, 3 * IN_A_ROW, AttemptFailed("not grounded"))
+    assert not is_open(breaker)
+
+
+def test_one_request_tries_whether_the_provider_is_back(breaker: Breaker, time: Time) -> None:
+    """Until its outcome is known nobody else asks; success closes, failure doubles the rest."""
+    fail(breaker, IN_A_ROW)
+    time.now += REST
+    assert not is_open(breaker)
+    assert is_open(breaker), "the probe is under way"
+    breaker.failed(OUTAGE)
+    time.now += REST
+    assert is_open(breaker), "the second rest is longer"
+    time.now += REST
+    assert not is_open(breaker)
+    breaker.worked()
+    assert not is_open(breaker)
+    assert not is_open(breaker)
+
+
+def test_a_probe_that_was_given_up_lets_the_next_one_try(breaker: Breaker, time: Time) -> None:
+    """A contact who corrects the question must not leave the provider shut for ever."""
+    fail(breaker, IN_A_ROW)
+    time.now += REST
+    breaker.ask()
+    breaker.gave_up()
+    assert not is_open(breaker)
+
+
+def test_a_provider_gets_the_time_it_asks_for(breaker: Breaker, time: Time) -> None:
+    """From its first 429 on; but never more than a bound."""
+    fail(breaker, 1, AttemptFailed("HTTP 429", outage=True, retry_after=7))
+    time.now += 6
+    assert is_open(breaker)
+    time.now += 1
+    assert not is_open(breaker)
+    breaker.failed(AttemptFailed("HTTP 429", outage=True, retry_after=1e9))
+    time.now += LONGEST_REST
+    assert not is_open(breaker)
+
+
+async def test_a_resting_provider_is_not_asked(asking: Asking, time: Time) -> None:
+    """After a 429 with Retry-After no request leaves until then; the turn says so; its failures are counted once."""
+    asker: Asker = asking(standing=Standing(breaker=Breaker(time)))
+    asker.server.next_scripts = [Script(status=429, retry_after=30)]
+    assert (await asker.ask(WINTER)).model == "local"
+    draft = await asker.ask(WINTER)
+    assert (draft.model, draft.reasons) == ("local", ["model remote not asked: its provider rests for 30 s"])
+    assert (len(asker.server.calls), asker.failed) == (1, ["remote"])
+    time.now += 30
+    assert (await asker.ask(WINTER)).model == "remote"
+
+
+async def test_the_next_model_answers_when_the_first_is_away(asking: Asking) -> None:
+    """In the configured order, before the extractive one; the reasons say what failed."""
+    standing = Standing(fallback=("second",))
+    origin = asking()
+    second = RemoteModel("second", source_of(origin.server, "google"), SETTINGS, Terms())
+    asker: Asker = asking(standing=standing, more={"second": second})
+    asker.server.script_for = lambda call: Script(status=503) if call.body["model"] == "adapter-7" else Script()
+    draft = await asker.ask(WINTER)
+    assert (draft.model, draft.reasons) == ("second", ["model remote failed: HTTP 503"])
+    assert asker.shown == draft.text
+
+
+async def test_whoever_routes_may_name_the_next_model(asking: Asking) -> None:
+    """Before those of the configuration, and once each; the extractive model is always the last."""
+    origin = asking()
+    others = {name: RemoteModel(name, source_of(origin.server), SETTINGS, Terms()) for name in ("second", "strong")}
+    asker: Asker = asking(standing=Standing(fallback=("second", "strong")), more=others)
+    names = [model.name for model in asker.models.ladder("remote", "strong")]
+    assert names == ["remote", "strong", "second", "local"]
+    assert [model.name for model in asker.models.ladder("local")] == ["local"]
+
+
+WAITING = WorkerSettings(
+    tenants={
+        TENANT: TenantRules(voice=Voice(not_found="Not in our documents.", wait="Not now.", handoff="A colleague."))
+    }
+)
+
+
+async def test_nobody_pretends_that_the_documents_are_silent_when_no_model_could_look(asking: Asking) -> None:
+    """Where only a model could have judged, the contact is told to wait, and offered a person."""
+    asker: Asker = asking(settings=WAITING)
+    asker.server.script = Script(status=529)
+    draft = await asker.ask(WINTER, confidence=0.3)
+    assert (draft.text, draft.answered, draft.handoff) == ("Not now.", False, False)
+    assert [choice.id for choice in draft.choices] == ["person"]
+
+
+async def test_who_was_told_to_wait_before_gets_a_person(asking: Asking) -> None:
+    """The last rung: two turns in a row without a model."""
+    asker: Asker = asking(settings=WAITING)
+    asker.server.script = Script(status=529)
+    said = [line(WINTER), line("Not now.", "agent")]
+    draft = await asker.ask(WINTER, confidence=0.3, history=said)
+    assert (draft.text, draft.handoff, draft.author) == ("A colleague.", True, "system")
+    assert "no model for the second time in a row" in draft.reasons
+
+
+async def test_what_the_gate_refused_is_no_reason_to_wait(asking: Asking) -> None:
+    """A model that cannot prove its answer would not do better in a few minutes."""
+    asker: Asker = asking(settings=WAITING)
+    asker.server.script = Script(text="We give 70 % off today [1].")
+    draft = await asker.ask(WINTER, confidence=0.3)
+    assert draft.text == "Not in our documents."
+
+
+async def test_what_was_shown_and_is_not_the_answer_is_taken_back() -> None:
+    """Only then."""
+    taken: list[str] = []
+
+    async def emit(_: str) -> None: ...
+
+    async def take_back() -> None:
+        taken.append("back")
+
+    shown = Shown(emit, take_back)
+    await shown.emit("It is free [1].")
+    await shown.settle("It is free [1]. More.")
+    assert taken == []
+    await shown.settle("Something else.")
+    assert taken == ["back"]

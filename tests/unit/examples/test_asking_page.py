@@ -1,0 +1,59 @@
+"""docs/asking.md says what is so: its figures, its keys, and how its examples are read."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date
+
+import pytest
+
+from agent_worker.actions.dialogue import talk
+from agent_worker.actions.parsing import Context, fields_of
+from agent_worker.actions.proof import actions as proof
+from agent_worker.actions.proof import codes
+from agent_worker.actions.proving import PROVEN
+from agent_worker.actions.registry import found
+from tests.harness.processes import ROOT
+
+PAGE = (ROOT / "docs" / "asking.md").read_text()
+TODAY = Context(date(2026, 11, 23), "en", asked=True)
+FIELDS = {
+    "order": {"type": "string", "pattern": r"^NP-\d{5}$"},
+    "day": {"type": "string", "format": "date"},
+    "amount": {"type": "string", "currency": "EUR"},
+    "count": {"type": "integer"},
+}
+READ = {
+    "order": ("`np 10231`", ["NP-10231"]),
+    "day": (
+        "`tomorrow`, `Dec 3`, `24.12.`, `kommenden Freitag`",
+        ["2026-11-24", "2026-12-03", "2026-12-24", "2026-11-27"],
+    ),
+    "amount": ("`12,50 €`, `€12.50`, `twelve fifty`", ["12.50"] * 3),
+    "count": ("`3`, `three`, `zwei`", [3, 3, 2]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", READ)
+def test_the_examples_are_read_as_the_page_says(name: str) -> None:
+    shown, expected = READ[name]
+    assert shown in PAGE
+    (field,) = fields_of({"properties": {name: FIELDS[name]}}, "en")
+    assert [one.value for text in re.findall(r"`([^`]+)`", shown) for one in field.read(text, TODAY)] == expected
+
+
+def test_the_figures_are_those_of_the_code() -> None:
+    assert "for ten minutes, five attempts" in PAGE
+    assert (codes.LIFE.total_seconds(), codes.ATTEMPTS) == (600, 5)
+    assert (proof.PER_DAY, PROVEN.total_seconds()) == (10, 3600)
+    assert (talk.PATIENCE, talk.FORGOTTEN.total_seconds()) == (2, 1800)
+
+
+def test_the_keys_are_those_that_the_example_uses() -> None:
+    table = PAGE[PAGE.index("| key | what |") :]
+    keys = set(re.findall(r"^\| `([a-z]+)` \|", table, re.MULTILINE))
+    shop = found(["examples.plantstore.shop.actions"]).values()
+    schemas = json.dumps([action.model.model_json_schema() for action in shop])
+    assert keys == {"ask", "titles", "labels", "currency"}
+    assert all(f'"{key}":' in schemas for key in keys)

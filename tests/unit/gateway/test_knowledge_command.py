@@ -1,0 +1,100 @@
+"""`parley knowledge` over a folder, a website and who asks, as it is typed."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.unit.gateway.test_cli import configure, parley
+from tests.unit.sources import papers
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Standard error is what a test reads."""
+
+
+@pytest.fixture
+def website(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """Its address, and the folder that it shows."""
+    shown = tmp_path / "site"
+    (shown / "care").mkdir(parents=True)
+    (shown / "index.html").write_text("<h1>Orchids</h1><p>We grow orchids.</p><a href='care/moss.html'>Moss</a>")
+    (shown / "care" / "moss.html").write_text("<h1>Moss</h1><p>Moss wants four litres of mist a day.</p>")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(shown)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/", shown
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def shop(tmp_path: Path, website: tuple[str, Path]) -> Path:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    configure(folder)
+    file = folder / "parley.yaml"
+    said = f"{{paths: [docs], websites: [{{url: '{website[0]}', depth: 1}}], private_hosts: [127.0.0.1]}}"
+    file.write_text(file.read_text().replace("{paths: [docs]}", said))
+    return folder
+
+
+def test_what_is_configured_is_synced_and_what_is_gone_is_removed(shop: Path, website: tuple[str, Path]) -> None:
+    first = json.loads(parley("knowledge", "sync", "--json", cwd=shop).stdout)
+    assert (len(first["added"]), first["failed"], first["notes"]) == (4, {}, [])
+    asked = ("knowledge", "ask", "How much mist does moss want a day?", "--json")
+    assert "four litres" in json.loads(parley(*asked, cwd=shop).stdout)["passages"][0]["text"]
+    (website[1] / "index.html").write_text("<h1>Orchids</h1><p>We grow orchids and ferns.</p>")
+    (website[1] / "care" / "moss.html").unlink()
+    (shop / "docs" / "care.md").unlink()
+    again = json.loads(parley("knowledge", "sync", "--json", cwd=shop).stdout)
+    assert (len(again["changed"]), len(again["removed"]), again["unchanged"]) == (1, 2, ["shipping"])
+    assert "four litres" not in parley(*asked, cwd=shop).stdout
+
+
+def test_one_page_is_added_and_no_private_one_that_is_not_allowed(shop: Path, website: tuple[str, Path]) -> None:
+    page = f"{website[0]}care/moss.html"
+    added = json.loads(parley("knowledge", "add", page, "--visibility", "verified", "--json", cwd=shop).stdout)
+    assert len(added["added"]) == 1
+    asked = ("knowledge", "ask", "How much mist does moss want a day?")
+    assert "four litres" not in parley(*asked, cwd=shop).stdout
+    assert "four litres" in parley(*asked, "--assurance", "verified", cwd=shop).stdout
+    file = shop / "parley.yaml"
+    file.write_text(file.read_text().replace("[127.0.0.1]", "[]"))
+    refused = parley("knowledge", "add", page, cwd=shop)
+    assert refused.returncode == 1
+    assert f"left out {page}: a private address" in refused.stderr
+    assert "private_hosts" in refused.stderr
+
+
+def test_bad_files_end_with_code_1_and_the_others_are_there(shop: Path) -> None:
+    (shop / "docs" / "locked.pdf").write_bytes(papers.encrypted_pdf())
+    (shop / "docs" / "long.txt").write_text("word " * 200_000)
+    done = parley("knowledge", "add", "docs", cwd=shop)
+    assert (done.returncode, done.stdout) == (1, "2 added, 2 failed\n")
+    assert "locked.pdf: encrypted – remove the password" in done.stderr
+    assert "at most 900 KB are allowed – split it" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["add", "nothing.pdf"], "does not exist"),
+        (["add", "ftp://shop.example/"], "no source takes this"),
+        (["add", "http://["], "not an address"),
+        (["ask", "word " * 40_000], ""),
+    ],
+)
+def test_what_cannot_be_done_is_said_without_a_trace(shop: Path, args: list[str], said: str) -> None:
+    done = parley("knowledge", *args, cwd=shop)
+    assert done.returncode in (1, 2)
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,221 @@
+"""Files and folders read into documents: whatever their kind, an edit or a deletion holds from the next search on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway import config as configuration
+from gateway import places
+from gateway.memory import Memory
+from gateway.places import Place
+from gateway.settings import Config
+from gateway.shelf import LocalShelf
+from gateway.sync import SyncReport, sync
+from schemas.errors import SetupError
+from tests.harness.processes import ROOT
+from tests.unit.gateway.conftest import Instance
+from tests.unit.sources import papers
+
+ASKED = "What does the moss cost?"
+MAKES: dict[str, Callable[[str], bytes]] = {
+    ".md": lambda price: f"# Moss\n\nThe moss costs {price} euro.".encode(),
+    ".txt": lambda price: f"MOSS\n\nThe moss costs {price} euro.".encode(),
+    ".html": lambda price: f"<nav>x</nav><h1>Moss</h1><p>The moss costs {price} euro.</p>".encode(),
+    ".csv": lambda price: f"question;answer\nWhat is moss?;A plant.\n{ASKED};It costs {price} euro.\n".encode(),
+    ".pdf": lambda price: papers.pdf([(20, 700, "Moss"), (10, 600, f"The moss costs {price} euro.")]),
+    ".docx": lambda price: papers.docx(
+        papers.paragraph("Moss", "Title") + papers.paragraph(f"The moss costs {price} euro.")
+    ),
+}
+
+
+class Keeper:
+    """`parley knowledge sync` without a process."""
+
+    def __init__(self, instance: Instance, folder: Path) -> None:
+        self._instance = instance
+        self.folder = folder / "docs"
+        self.folder.mkdir()
+        self._memory = folder / "read.json"
+
+    async def sync(self, *names: str, remove: bool = True, **more: Any) -> SyncReport:
+        """The places with these names in the folder; the folder itself when none is named."""
+        found = [Place(str(self.folder / name), f"docs/{name}".rstrip("/"), **more) for name in names or ("",)]
+        return await sync(LocalShelf(self._instance.parts, "shop"), found, remove=remove, memory=Memory(self._memory))
+
+    async def found(self, assurance: str = "anonymous") -> str:
+        await self._instance.settled()
+        asked = {"query": ASKED, "k": 1, "assurance": assurance}
+        passages = (await self._instance.admin("POST", "/knowledge/search", asked)).body["passages"]
+        return str(passages[0]["text"]) if passages else ""
+
+    async def ids(self) -> list[str]:
+        return [item["document"] for item in (await self._instance.admin("GET", "/knowledge")).body["items"]]
+
+    def write(self, name: str, text: str | bytes) -> None:
+        file = self.folder / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(text.encode() if isinstance(text, str) else text)
+
+
+@pytest.fixture
+def keeper(instance: Instance, tmp_path: Path) -> Keeper:
+    return Keeper(instance, tmp_path)
+
+
+@pytest.mark.parametrize("ending", MAKES)
+async def test_a_file_of_each_kind_is_found_changed_and_gone(keeper: Keeper, ending: str) -> None:
+    make = MAKES[ending]
+    keeper.write("other.md", "# Pots\n\nPots stand on shelves.")
+    keeper.write(f"moss{ending}", make("7"))
+    assert len((await keeper.sync()).added) == (3 if ending == ".csv" else 2)
+    assert "7 euro" in await keeper.found()
+    keeper.write(f"moss{ending}", make("9"))
+    changed = await keeper.sync()
+    assert (len(changed.changed), changed.added, changed.removed) == (1, [], [])
+    assert "9 euro" in await keeper.found()
+    (keeper.folder / f"moss{ending}").unlink()
+    assert len((await keeper.sync()).removed) == (2 if ending == ".csv" else 1)
+    assert "9 euro" not in await keeper.found()
+    assert await keeper.ids() == ["other"]
+
+
+async def test_only_the_places_that_were_read_lose_documents(keeper: Keeper, instance: Instance) -> None:
+    """What came over the API, and from other places, stays; what moves between two of them is never away."""
+    for name in ("a/one.md", "b/two.md", "a/moving.md"):
+        keeper.write(name, f"# {name}\n\nSays {name}.")
+    await instance.admin("PUT", "/knowledge/by-hand", {"title": "By hand", "body": "Over the API."})
+    await keeper.sync("a", "b")
+    (keeper.folder / "b" / "two.md").unlink()
+    keeper.write("b/three.md", "# Three\n\nSays three.")
+    (keeper.folder / "a" / "moving.md").rename(keeper.folder / "b" / "moving.md")
+    assert (await keeper.sync("b", remove=False)).removed == []
+    assert (await keeper.sync("b")).removed == ["two"]
+    again = await keeper.sync("a", "b")
+    assert (again.removed, again.changed) == ([], [])
+    assert await keeper.ids() == ["by-hand", "moving", "one", "three"]
+
+
+async def test_what_a_place_says_holds_for_documents_that_are_silent(keeper: Keeper) -> None:
+    keeper.write("moss.md", "# Moss\n\nThe moss costs 7 euro.")
+    keeper.write("open.md", "---\nvisibility: public\n---\n# Pots\n\nPots stand on shelves.")
+    await keeper.sync(visibility="internal")
+    assert "7 euro" not in await keeper.found("verified")
+    assert "Pots" in await keeper.found()
+    report = await keeper.sync(visibility="public")
+    assert (report.changed, report.unchanged) == (["moss"], ["open"])
+    assert "7 euro" in await keeper.found()
+
+
+async def test_bad_files_are_told_and_the_others_go_on(keeper: Keeper) -> None:
+    keeper.write("moss.md", MAKES[".md"]("7"))
+    keeper.write("locked.pdf", papers.encrypted_pdf())
+    keeper.write("binary.md", bytes(range(256)))
+    keeper.write("sub/moss.txt", "THE SAME\n\nName.")
+    keeper.write("photo.jpg", b"\xff\xd8")
+    with open(keeper.folder / "huge.docx", "wb") as huge:
+        os.truncate(huge.fileno(), 100 * 1024 * 1024)
+    report = await keeper.sync()
+    said = {Path(name).name: why for name, why in report.failed.items()}
+    assert report.added == ["moss"]
+    assert "encrypted" in said["locked.pdf"]
+    assert "UTF-8" in said["binary.md"]
+    assert "100 MB" in said["huge.docx"]
+    assert "same document id" in said["moss.txt"]
+    assert "photo.jpg" not in said
+
+
+async def test_names_in_any_script_and_of_any_length_are_documents(keeper: Keeper) -> None:
+    names = ["配送.md", "退货.md", "Возврат.md", "हिन्दी.md", "a" * 240 + ".md", "....md", "-x-.md", "A B.md"]
+    for number, name in enumerate(names):
+        keeper.write(name, f"Text {number}")
+    report = await keeper.sync()
+    assert report.failed == {}
+    assert len(await keeper.ids()) == len(names) - 1, "hidden files are left alone"
+
+
+async def test_what_is_not_there_or_nobody_takes_is_an_error_at_once(keeper: Keeper) -> None:
+    with pytest.raises(SetupError, match="does not exist"):
+        await keeper.sync("nothing")
+    assert (await keeper.sync()).is_empty
+
+
+# ── what is configured ───────────────────────────────────────────────────────────────────────────────────────────────
+
+CONFIG = """
+tenants:
+  shop:
+    name: Shop
+    knowledge:
+      paths: [docs, {outside}]
+      websites:
+        - https://help.example/
+        - {{url: "https://shop.example/sitemap.xml", depth: 0, pages: 20, visibility: verified}}
+      sources: [{{location: staff, visibility: internal}}, {{location: "notes://handbook", options: {{token: x}}}}]
+      private_hosts: ["Wiki.internal:8443"]
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    file = tmp_path / "shop" / "parley.yaml"
+    file.parent.mkdir()
+    file.write_text(CONFIG.format(outside=tmp_path / "elsewhere"))
+    return configuration.load(file, environ={})
+
+
+def test_places_are_labelled_as_the_configuration_names_them(config: Config, tmp_path: Path) -> None:
+    found = places.configured(config, "shop")
+    assert [place.label for place in found] == [
+        *("docs", str(tmp_path / "elsewhere"), "https://help.example/", "https://shop.example/sitemap.xml"),
+        *("staff", "notes://handbook"),
+    ]
+    assert found[0].location == str(tmp_path / "shop" / "docs")
+    assert (found[2].options["depth"], found[3].options["depth"], found[3].visibility) == (3, 0, "verified")
+    assert (found[4].visibility, found[5].options["token"]) == ("internal", "x")
+    assert "token" in repr(config)
+    assert "'x'" not in repr(config), "what is a secret only the source knows"
+    assert found[2].options["private_hosts"] == ["wiki.internal:8443"]
+
+
+def test_a_place_that_is_named_is_read_as_it_is_configured(config: Config, tmp_path: Path) -> None:
+    asked = [str(tmp_path / "shop" / "staff"), "https://help.example/", "https://new.example/"]
+    staff, known, new = places.named(config, "shop", asked, {"language": "de", "visibility": None}, {"depth": 1})
+    assert (staff.label, staff.visibility, staff.language) == ("staff", "internal", "de")
+    assert (known.options["depth"], known.options["pages"]) == (1, 500)
+    assert new.options["private_hosts"] == ["wiki.internal:8443"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("websites: [help.example]", "https://example.com/help"),
+        ("websites: [{url: 'https://a.example', depth: -1}]", "depth"),
+        ("websites: [{url: 'https://a.example', dept: 1}]", "did you mean 'depth'?"),
+        ("websites: [{url: 'https://a:b@a.example/'}]", "https://example.com/help"),
+        ("private_hosts: ['http://wiki/']", "host:port"),
+        ("sources: [{location: x, visibility: secret}]", "visibility"),
+    ],
+)
+def test_a_wrong_setting_is_told(tmp_path: Path, wrong: str, said: str) -> None:
+    file = tmp_path / "parley.yaml"
+    file.write_text(f"tenants:\n  shop:\n    name: Shop\n    knowledge:\n      {wrong}\n")
+    with pytest.raises(SetupError) as caught:
+        configuration.load(file, environ={})
+    assert said in caught.value.message
+
+
+def test_readers_of_pdf_and_word_are_not_loaded_before_they_are_needed() -> None:
+    heavy = ("mammoth", "pypdfium2", "bs4", "markdownify")
+    asked = f"import sys, gateway.sync, gateway.commands.knowledge; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]"
