@@ -8,6 +8,7 @@ from agent_worker.actions.acting import Acting, handed_over
 from agent_worker.actions.dialogue.following import followed
 from agent_worker.actions.scope import Scope, Seal
 from agent_worker.actions.service import ActionService
+from agent_worker.contact_limits import HELD, ContactLimits, wait_draft
 from agent_worker.fold import Monotonic
 from agent_worker.handoff.drafts import handoff_draft
 from agent_worker.knowledge.questions import with_context
@@ -31,12 +32,14 @@ class Answers:
         models: Models,
         actions: ActionService,
         contacts: Contacts,
+        limits: ContactLimits,
         clock: Clock,
         monotonic: Monotonic,
     ) -> None:
         self._knowledge = knowledge
         self._models = models
         self._actions = actions
+        self._limits = limits
         self._clock = clock
         self._monotonic = monotonic
         self._contacts = contacts
@@ -54,13 +57,16 @@ class Answers:
             if not work.must_answer:
                 await acting.tell_begun(work.intake.handled)
 
-    async def write(self, work: Work, emit: Emit) -> Draft:
-        """``emit`` shows a whole sentence. Raises ModelFailed when nothing could answer."""
+    async def write(self, work: Work, emit: Emit) -> Draft | None:
+        """``emit`` shows a whole sentence. None when the contact is to hear nothing. Raises ModelFailed when
+        nothing could answer."""
         if work.intake.person_asked:
             work.route = Route("person", (), (ASKED,))
             return handoff_draft(work.voice)
         acting = work.acting
         draft = await self._acted(work, acting) if acting is not None else None
+        if draft is None and (held := await self._limits.apply(work)) in HELD:
+            return wait_draft(work.voice) if held == "wait" else None
         if draft is None:
             draft = await self._answered(work, emit)
             draft = draft if acting is None else acting.finish(draft)

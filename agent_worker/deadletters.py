@@ -17,6 +17,7 @@ from schemas.errors import HandlerGaveUp, ParleyError, RecordError
 from schemas.ids import derived_id
 from schemas.messages import Author
 from schemas.ports import Bus, Clock, Metrics, Record, State
+from schemas.protection.records import without_cards
 from schemas.topics import DEADLETTER_RECORDED, MESSAGE_RECEIVED
 
 log = structlog.get_logger("parley.worker")
@@ -98,7 +99,7 @@ def letter_of(conversation: str, record: Record, error: Exception, attempts: int
         channel=headers.get("ce_channel", "") or record.topic.rpartition(".")[2],
         conversation_id=conversation,
         headers=dict(headers),
-        value=base64.b64encode(record.value or b"").decode(),
+        value=base64.b64encode(without_cards(record.value or b"")).decode(),
         first_at=datetime.fromtimestamp(record.timestamp_ms / 1000, UTC),
         last_at=now,
     )

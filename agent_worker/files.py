@@ -22,6 +22,7 @@ from schemas.facts import FilesStored
 from schemas.ids import derived_id
 from schemas.messages import Attachment, InboundMessage, RemoteFile, TranscriptMessage
 from schemas.ports import Clock, FetchFile, Transcribe, Transcript
+from schemas.protection.cards import masked
 
 log = structlog.get_logger("parley.worker")
 REASONS: tuple[tuple[type[Exception], str], ...] = (
@@ -107,7 +108,7 @@ class Files:
                 continue
             try:
                 async with asyncio.timeout(LISTENING):
-                    said.append((await self._transcribe(origin.tenant, attachment)).strip())
+                    said.append(masked((await self._transcribe(origin.tenant, attachment)).strip()))
             except Exception as error:
                 # Somebody else's code: whatever it does, the note itself is kept and the contact is answered.
                 log.warning("voice_note_not_understood", error=type(error).__name__)

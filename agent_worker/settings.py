@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from agent_worker.actions.spec import Action
@@ -54,6 +54,7 @@ class Voice:
     file: str = "I have your file, but I cannot look into it. What would you like to know?"
     file_missing: str = "Your file did not reach me. Could you send it again, or write what it is about?"
     unsupported: str = "I cannot read this kind of message. Could you write to me instead?"
+    too_many: str = "You have sent many messages in a short time. Please give me a little while before you write again."
     confirm: str = "Shall I go ahead?"
     confirm_yes: str = "Yes, go ahead"
     confirm_no: str = "No, leave it"
@@ -116,6 +117,25 @@ class ActionRules:
         return any(action.writes for action in self.actions.values())
 
 
+class Span(NamedTuple):
+    """So many messages in so many seconds."""
+
+    seconds: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRules:
+    """For how many messages of one contact models are asked."""
+
+    per_minute: int = 30
+    per_hour: int = 300
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        return Span(60, self.per_minute), Span(3600, self.per_hour)
+
+
 @dataclass(frozen=True, slots=True)
 class TenantRules:
     """``answerable_above`` is the confidence (0–1) from which the documents count as holding the answer;
@@ -131,6 +151,16 @@ class TenantRules:
     budgets: BudgetRules = BudgetRules()
     routes: RouteRules = field(default_factory=RouteRules)
     actions: ActionRules = field(default_factory=ActionRules)
+    contact: ContactRules = ContactRules()
+
+    @property
+    def asks_models(self) -> bool:
+        """Whether an answer may cost anything."""
+        return bool({self.model, *self.models.values(), self.routes.cheap, self.routes.strong} - {"local", ""})
+
+    def frugal(self) -> TenantRules:
+        """The same, but that nobody is asked who costs anything."""
+        return replace(self, model="local", models={}, routes=replace(self.routes, cheap="", strong=""))
 
 
 @dataclass(frozen=True, slots=True)

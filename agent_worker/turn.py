@@ -11,6 +11,7 @@ from agent_worker import figures
 from agent_worker.actions.service import ActionService
 from agent_worker.actions.thumbs import as_choices, question_of
 from agent_worker.answering import Answers
+from agent_worker.contact_limits import ContactLimits
 from agent_worker.events import ids_of, origin_of
 from agent_worker.files import Files
 from agent_worker.fold import Fold, Monotonic
@@ -60,7 +61,8 @@ class TurnEngine:
     ) -> None:
         self._outbox = outbox
         self._state = state
-        self._answers = Answers(knowledge, models, actions, state.contacts, clock, monotonic)
+        limits = ContactLimits(state.limiter, clock)
+        self._answers = Answers(knowledge, models, actions, state.contacts, limits, clock, monotonic)
         self._settings = settings
         self._metrics = metrics
         self._clock = clock
@@ -226,7 +228,8 @@ class TurnEngine:
         crashpoints.reach("worker.after_model")
         return True
 
-    async def _write(self, work: Work, fold: Fold) -> Draft:
+    async def _write(self, work: Work, fold: Fold) -> Draft | None:
+        """None when the contact is to hear nothing."""
         work.stream.typing(work.rules.voice.name)
         if work.conversation.origin.channel in self._settings.announced and not work.intake.person_asked:
             await self._outbox.announce(work.announcement(self._clock()))

@@ -19,6 +19,7 @@ _GERMAN = {
     "file": "Die Datei ist da, aber ich kann nicht hineinsehen. Worum geht es?",
     "file_missing": "Die Datei ist nicht angekommen. Bitte schick sie noch einmal, oder schreib, worum es geht.",
     "unsupported": "Diese Art von Nachricht kann ich nicht lesen. Bitte schreib mir stattdessen.",
+    "too_many": "Das waren viele Nachrichten in kurzer Zeit. Bitte gib mir ein wenig Zeit, bevor du wieder schreibst.",
     "confirm": "Soll ich das tun?",
     "confirm_yes": "Ja, bitte",
     "confirm_no": "Nein, lieber nicht",

@@ -15,6 +15,7 @@ from schemas.envelope import Envelope, envelope
 from schemas.errors import HandlerGaveUp, ParleyError, RecordError
 from schemas.messages import OutboundMessage
 from schemas.ports import Bus, Clock, Metrics, Record, State
+from schemas.protection.records import without_cards
 
 log = structlog.get_logger("parley.outbound")
 NOBODY = "unknown"
@@ -62,7 +63,7 @@ class DeadLetterDesk:
             channel=record.headers.get("ce_channel", "") or record.topic.rpartition(".")[2],
             conversation_id=conversation,
             headers=dict(record.headers),
-            value=base64.b64encode(record.value or b"").decode(),
+            value=base64.b64encode(without_cards(record.value or b"")).decode(),
             first_at=datetime.fromtimestamp(record.timestamp_ms / 1000, UTC),
             last_at=self._clock(),
         )

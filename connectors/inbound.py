@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -21,6 +22,7 @@ from connectors.acquaintances import Acquaintances
 from connectors.contacts import ContactNews
 from connectors.conversations import OpenConversations
 from connectors.echoes import Echoes
+from connectors.redaction import without_cards
 from connectors.references import References, at_home, event_id, refers
 from schemas import spans, topics
 from schemas.conversation import Contact, Origin
@@ -41,6 +43,7 @@ from schemas.ports import (
     Signals,
     Transcript,
 )
+from schemas.protection.cards import OwnNumbers
 
 
 @dataclass(slots=True)
@@ -62,7 +65,8 @@ class _Entry:
 
 class Inbound:
     """Accepts events of any channel. ``keeps_transcript`` names the channels whose transcript the edge itself writes,
-    because nobody else would show the contact what was accepted; ``named_later`` those that are ``Profiled``."""
+    because nobody else would show the contact what was accepted; ``named_later`` those that are ``Profiled``.
+    ``own_numbers``: by tenant, what finds numbers that are no cards."""
 
     def __init__(
         self,
@@ -77,6 +81,7 @@ class Inbound:
         deliveries: Deliveries,
         keeps_transcript: frozenset[str] = frozenset({"web"}),
         named_later: frozenset[str] = frozenset(),
+        own_numbers: Mapping[str, OwnNumbers | None] = MappingProxyType({}),
     ) -> None:
         self._bus = bus
         self._contacts = Acquaintances(contacts, named_later)
@@ -85,6 +90,7 @@ class Inbound:
         self._metrics = metrics
         self._clock = clock
         self._keeps_transcript = keeps_transcript
+        self._own_numbers = own_numbers
         self._news = ContactNews()
         self._open = OpenConversations(conversations, clock)
         self._echoes = Echoes(deliveries, clock)
@@ -118,7 +124,9 @@ class Inbound:
     ) -> list[Accepted]:
         now = self._clock()
         entries = []
-        for event in events:
+        own = self._own_numbers.get(account.tenant)
+        for told in events:
+            event = without_cards(told, own)
             asked = (account.tenant, account.channel, account.name, event.place, event.addresses)
             if event.type == topics.CONTACT_CHANGED:
                 found = await self._contacts.change(*asked, now=now, change=_change(event, now))

@@ -13,6 +13,7 @@ from schemas import topics
 from schemas.conversation import Contact
 from schemas.messages import Author
 from schemas.ports import Change, Event
+from schemas.protection.cards import masked
 
 LONGEST_NAME = 100
 LONGEST_LOCALE = 35
@@ -23,12 +24,12 @@ _TURNING = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "P
 
 def shown_name(*names: str) -> str:
     """The first that a reader would see, in one line, without controls and the marks that turn text around; empty where
-    there is none."""
+    there is none; without the numbers of cards."""
     for name in (each[:MOST_READ] for each in names):
         line = " ".join((name if name.isprintable() else _legible(name)).split())
         kept = line[:LONGEST_NAME].strip()
         if not blank(kept):
-            return kept
+            return masked(kept)
     return ""
 
 

@@ -74,6 +74,7 @@ def inbound_of(parts: Parts) -> Inbound:
         clock=parts.clock,
         deliveries=state.deliveries,
         named_later=frozenset(name for name, channel in parts.channels.items() if isinstance(channel, Profiled)),
+        own_numbers={name: tenant.protection.finder for name, tenant in parts.config.tenants.items()},
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent_worker.pace import Pace
-from agent_worker.settings import FoldRules, TenantRules, WorkerSettings
+from agent_worker.settings import ContactRules, FoldRules, TenantRules, WorkerSettings
 from agent_worker.worker import Worker
 from connectors.accounts import Accounts
 from connectors.deadletters import DeadLetterDesk
@@ -79,6 +79,7 @@ def _rules(name: str, tenant: Tenant) -> TenantRules:
         models=models,
         budgets=budgets_of(tenant.budgets),
         routes=rules_of(tenant),
+        contact=ContactRules(tenant.limits.contact_per_minute, tenant.limits.contact_per_hour),
         actions=action_rules(name, tenant.actions),
     )
 

@@ -21,6 +21,7 @@ from schemas.errors import InvalidRequest, ParleyError, Unavailable
 from schemas.facts import Feedback
 from schemas.messages import MAX_TEXT, Address, Choosing, Printable, TranscriptMessage
 from schemas.ports import Event
+from schemas.protection.cards import masked
 
 PAGE = 200
 MAX_ATTACHMENTS = 10
@@ -90,7 +91,7 @@ class Exchange:
         now = self._parts.clock()
         event = envelope(
             topics.FEEDBACK_GIVEN,
-            Feedback(message_id=message_id, contact_id=visit.contact_id, value=value, comment=comment, at=now),
+            Feedback(message_id=message_id, contact_id=visit.contact_id, value=value, comment=masked(comment), at=now),
             id=ids.derived_id(message_id, f"feedback:{value}", int(now.timestamp() * 1000)),
             time=now,
             source=f"/connectors/web/{visit.tenant}/{visit.account.name}",

@@ -220,6 +220,19 @@ ROUTES: tuple[Route, ...] = (
     ),
     _admin(
         "GET",
+        "/training",
+        "Export approved talks and rejected replies, masked, as JSON lines.",
+        {200: "application/x-ndjson"},
+        query={
+            "kind": "approved or rejected; both when not given.",
+            "channel": "Only of this channel.",
+            "since": "Last answered at this instant or later.",
+            "until": "Last answered before.",
+        },
+        errors=("invalid_request", *_ADMIN),
+    ),
+    _admin(
+        "GET",
         "/conversations/{id}/approvals",
         "Actions that wait for a colleague's yes.",
         {200: a.ApprovalList},

@@ -12,6 +12,7 @@ from connectors.settings import Settings, shaped
 from connectors.web.settings import WebAccount
 from gateway.action_settings import ActionSettings
 from gateway.knowledge_settings import KnowledgeSettings
+from gateway.protection import Protection
 from gateway.registry import Budgets, Language, ModelEntry, ModelName, VoiceExample, web_address
 from gateway.route_settings import Routes
 
@@ -67,6 +68,10 @@ class Limits(Settings):
     """Messages a second over all of the tenant's channels; over it the edge answers 429."""
     turns_at_once: int = Field(default=2000, ge=1)
     """Turns of this tenant that one worker runs at once."""
+    contact_per_minute: int = Field(default=30, ge=1)
+    contact_per_hour: int = Field(default=300, ge=1)
+    """Messages of one contact for which models are asked that cost something. For as many again `local` answers; then
+    the contact is asked to wait, once, and is heard again when the minute or the hour is over."""
     file_bytes: int = Field(default=10 * 1024 * 1024, ge=0, le=10 * 1024 * 1024)
     """Size of a file that a contact may send by a vendor's channel; of a larger one only its name is kept."""
 
@@ -95,6 +100,7 @@ class Voice(Settings):
     file: str = "I have your file, but I cannot look into it. What would you like to know?"
     file_missing: str = "Your file did not reach me. Could you send it again, or write what it is about?"
     unsupported: str = "I cannot read this kind of message. Could you write to me instead?"
+    too_many: str = "You have sent many messages in a short time. Please give me a little while before you write again."
     wait: str = (
         "I cannot look into this right now. Please ask again in a few minutes, or shall I pass you to a colleague?"
     )
@@ -136,6 +142,7 @@ class Tenant(Settings):
     knowledge: KnowledgeSettings = KnowledgeSettings()
     fold: Fold = Fold()
     retention: Retention = Retention()
+    protection: Protection = Protection()
     model: ModelName | dict[Language, ModelName] = "local"
     """The entry of ``models`` that answers, or one by language (``{de: german, en: english}``; others are answered by
     the entry of the voice's ``locale``, or the first); when it fails, its ``fallback`` does, then `local`."""

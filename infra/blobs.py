@@ -19,6 +19,7 @@ from obstore.store import LocalStore, S3Store
 from infra.content_types import content_type
 from schemas.errors import ConfigInvalid, NotFound, TooLarge, Unavailable
 from schemas.messages import Attachment
+from schemas.protection.cards import masked
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -108,13 +109,13 @@ def _key(tenant: str, attachment: str) -> str:
 
 
 def _clean(name: str) -> str:
-    """The last part of a path, printable, of bounded length; its ending survives."""
+    """The last part of a path, printable, of bounded length, without numbers of cards; its ending survives."""
     last = re.split(r"[/\\]", name)[-1]
     shown = "".join(letter for letter in last if letter.isprintable() and letter not in '<>"').strip(" .")
     stem, dot, ending = shown.rpartition(".")
     if len(shown) > _NAME_LENGTH and dot and len(ending) <= 10:
         shown = stem[: _NAME_LENGTH - len(ending) - 1] + dot + ending
-    return shown[:_NAME_LENGTH] or "file"
+    return masked(shown[:_NAME_LENGTH]) or "file"
 
 
 def _flush(path: Path) -> None:

@@ -19,7 +19,7 @@ from agent_worker.actions.policy import Refusal
 from agent_worker.actions.scope import Scope
 from agent_worker.actions.spec import Action
 from agent_worker.settings import ActionRules
-from schemas import crashpoints, ids, topics
+from schemas import crashpoints, ids, spans, topics
 from schemas.actions import ActionIntended, ActionOutcome, ActionSettled, Arguments, JournalEntry
 from schemas.conversation import Conversation
 from schemas.errors import Fenced, Unavailable
@@ -241,16 +241,20 @@ def settled_of(outcome: Outcome, intended: ActionIntended, at: datetime) -> Acti
 
 async def _call(action: Action, context: ActionContext, arguments: BaseModel) -> Outcome:
     """Never raises, but for being cancelled."""
+    span = spans.span(
+        "action", kind="client", attributes={"parley.action": action.name, "parley.action_key": context.key}
+    )
     try:
-        async with asyncio.timeout(action.timeout):
-            result: BaseModel | None = await action.run(context, arguments)
-            if action.read_back is not None:
-                result = await action.read_back(context, arguments)
-        if result is None:
-            return Outcome(
-                "unknown", context.key, reason="there is no answer, or it was not there when it was read back"
-            )
-        return Outcome("succeeded", context.key, facts_of(result), result=result)
+        with span:
+            async with asyncio.timeout(action.timeout):
+                result: BaseModel | None = await action.run(context, arguments)
+                if action.read_back is not None:
+                    result = await action.read_back(context, arguments)
+            if result is None:
+                return Outcome(
+                    "unknown", context.key, reason="there is no answer, or it was not there when it was read back"
+                )
+            return Outcome("succeeded", context.key, facts_of(result), result=result)
     except ActionRefused as error:
         return Outcome("refused", context.key, reason=error.reason, refused="turned_down", say=error.reason)
     except ActionFailed as error:

@@ -10,6 +10,7 @@ from gateway.admin.deadletters import DeadLetterDesk
 from gateway.admin.guard import Guard
 from gateway.admin.knowledge import KnowledgeDesk
 from gateway.admin.routes import RouteDesk
+from gateway.admin.training import TrainingDesk
 from gateway.parts import Parts
 
 PREFIX = "/v1/admin/{tenant}"
@@ -33,6 +34,7 @@ def add_routes(app: web.Application, parts: Parts) -> None:
         ("GET", "/conversations/{id}", talks.get),
         ("POST", "/conversations/{id}/owner", talks.own),
         ("POST", "/conversations/{id}/messages", talks.say),
+        ("GET", "/training", TrainingDesk(parts).export),
         ("GET", "/conversations/{id}/approvals", approvals.listing),
         ("POST", "/conversations/{id}/approvals/{approval}", approvals.decide),
         ("GET", "/deadletters", letters.listing),

@@ -17,6 +17,7 @@ from schemas.conversation import Conversation
 from schemas.envelope import envelope
 from schemas.errors import Conflict, NotFound, Unavailable
 from schemas.messages import Printable
+from schemas.protection.cards import masked
 
 SOURCE = "parley/admin"
 
@@ -57,7 +58,8 @@ class ApprovalDesk:
 
     async def _append(self, found: Conversation, approval: PendingApproval, body: Decision) -> None:
         now, origin = self._parts.clock(), found.origin
-        word = ApprovalDecided(approval_id=approval.id, decision=body.decision, by=body.by, reason=body.reason, at=now)
+        said = {"by": masked(body.by), "reason": masked(body.reason)}
+        word = ApprovalDecided(approval_id=approval.id, decision=body.decision, at=now, **said)
         event = envelope(
             topics.APPROVAL_DECIDED,
             word,

@@ -22,6 +22,7 @@ from schemas.envelope import Envelope, envelope
 from schemas.errors import Conflict, IdReused, InvalidRequest, NotFound, StaleEpoch, Unavailable
 from schemas.messages import Attachment, Author, InboundMessage, Printable, Text
 from schemas.ports import Owned
+from schemas.protection.cards import masked
 from schemas.transcript import in_place
 
 SOURCE = "parley/admin"
@@ -106,8 +107,10 @@ class ConversationDesk:
 
     async def say(self, request: web.Request) -> web.Response:
         """A person answers. The conversation is theirs before the message is accepted, so the agent falls silent."""
-        said = await read_json(request, Said)
+        given = await read_json(request, Said)
         found = await self._found(request)
+        own = self._parts.config.tenants[found.origin.tenant].protection.finder
+        said = given.model_copy(update={"text": masked(given.text, own)})
         files = [await self._attachments.known(found.origin.tenant, item) for item in said.attachments]
         event_id = _said_id(found, said)
         shown = ids.derived_id(event_id, "outbound")

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import Any
 
 import orjson
 
-SHOWN = frozenset(
+from schemas.protection.cards import masked as masked_cards
+
+_NAMES = frozenset(
     {"id", "message_id", "in_reply_to", "turn_id", "kind", "type", "state", "to", "owner", "route", "purpose", "locale"}
-    | {"sent_at", "edited_at", "deleted_at", "created_at", "expires_at", "updated_at", "at", "code", "outcome"}
+    | {"code", "outcome"}
 )
-"""Text that names or dates a thing. All other text may be somebody's words, name or number."""
+_DATES = frozenset(
+    {"sent_at", "edited_at", "deleted_at", "created_at", "expires_at", "updated_at", "at", "first_at", "last_at"}
+)
+_NAME = re.compile(r"[\w.:@+=/-]{1,100}", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ][\d:.]{5,20}(Z|[+-][\d:]{2,6})?)?", re.ASCII)
 
 
 def masked(value: str) -> Any:
@@ -33,9 +40,16 @@ def _masked(value: Any, key: str) -> Any:
         return {_name(name): _masked(inner, name) for name, inner in value.items()}
     if isinstance(value, list):
         return [_masked(inner, key) for inner in value]
-    if isinstance(value, str) and not (key in SHOWN and len(value) <= 100):
+    if isinstance(value, str) and not _is_shown(key, value):
         return f"<{len(value)} characters>"
     return value
+
+
+def _is_shown(key: str, value: str) -> bool:
+    """Text that names or dates a thing. All other text may be somebody's words, name or number."""
+    if key in _DATES:
+        return _DATE.fullmatch(value) is not None
+    return key in _NAMES and _NAME.fullmatch(value) is not None and masked_cards(value) == value
 
 
 def _name(name: str) -> str:

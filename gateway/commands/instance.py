@@ -21,6 +21,8 @@ ADDRESS_FILE = "address"
 """In ``data_dir``, while `parley dev` runs: it may have been started on another port than the configured one."""
 _KNOCK = aiohttp.ClientTimeout(total=2)
 _WORK = aiohttp.ClientTimeout(total=60)
+_EXPORT = aiohttp.ClientTimeout(total=None, sock_read=600)
+"""Nothing is said while the log is read."""
 _BY_CODE: dict[str, type[ParleyError]] = {
     kind.code: kind
     for kind in vars(errors).values()
@@ -48,19 +50,37 @@ class Api:
             raise _failure(response.status, data)
         return data
 
+    async def lines(self, path: str) -> AsyncIterator[str]:
+        """An answer of JSON lines, each as it comes."""
+        try:
+            async with self._http.get(self._base + path, headers=self._headers, timeout=_EXPORT) as response:
+                if response.status >= 400:
+                    raise _failure(response.status, await response.json())
+                kept = b""
+                async for piece in response.content.iter_any():
+                    *whole, kept = (kept + piece).split(b"\n")
+                    for line in whole:
+                        yield line.decode() + "\n"
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise errors.Unavailable("the instance stopped answering", fix="look at its logs") from error
+
     async def every(self, path: str, **query: str) -> list[Any]:
-        """All items of a list, page by page."""
-        items: list[Any] = []
+        """All items of a list."""
+        return [item async for item in self.items(path, **query)]
+
+    async def items(self, path: str, **query: str) -> AsyncIterator[Any]:
+        """The items of a list, page by page."""
         after = ""
         while True:
             asked = "&".join(
                 f"{key}={quote(value)}" for key, value in {**query, "after": after, "limit": "200"}.items()
             )
             page = await self.call("GET", f"{path}?{asked}")
-            items += page["items"]
+            for item in page["items"]:
+                yield item
             after = page["next"]
             if not after:
-                return items
+                return
 
 
 @asynccontextmanager

@@ -1,16 +1,18 @@
-"""`parley turns`: what the agent did, and why."""
+"""`parley turns`: what the agent did, and why; and what can be learned from it."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import typer
 
 from gateway.commands.options import AsJson, ConfigFile, TenantName, Url, with_api
-from gateway.commands.printing import note, print_json, table
+from gateway.commands.printing import note, print_json
+from gateway.commands.turn_sheet import sheet
+from schemas.errors import NotFound
 
 if TYPE_CHECKING:
     from gateway.commands.instance import Api
@@ -20,23 +22,25 @@ app = typer.Typer(help="What the agent did, and why.", no_args_is_help=True)
 
 @app.command()
 def show(
-    conversation: Annotated[str, typer.Argument(help="The id of a conversation.")],
+    id: Annotated[str, typer.Argument(metavar="ID", help="Of a conversation, of one turn or of a message in it.")],
     config: ConfigFile = None,
     tenant: TenantName = None,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the turns of a conversation, oldest first."""
+    """Show turns, oldest first: what was found and cited, who answered, what was done, how long it took."""
 
     async def work(api: Api) -> Any:
-        return await api.call("GET", f"/conversations/{quote(conversation, safe='')}")
+        try:
+            return (await api.call("GET", f"/conversations/{quote(id, safe='')}"))["turns"]
+        except NotFound:
+            return [await _one(api, id)]
 
-    turns = with_api(config, tenant, url, work)["turns"]
+    turns = with_api(config, tenant, url, work)
     if as_json:
         print_json(turns)
         return
-    head = ("at", "route", "outcome", "confidence", "model", "ms", "cited", "reasons")
-    table(head, (_row(turn) for turn in turns))
+    typer.echo("\n\n".join(sheet(turn) for turn in turns))
 
 
 @app.command()
@@ -44,21 +48,29 @@ def export(
     config: ConfigFile = None,
     tenant: TenantName = None,
     channel: Annotated[str, typer.Option(help="Only of this channel.")] = "",
+    since: Annotated[str, typer.Option(help="Last answered at this date or instant or later.")] = "",
+    until: Annotated[str, typer.Option(help="Last answered before.")] = "",
+    approved: Annotated[bool, typer.Option("--approved", help="Only talks that were approved.")] = False,
+    rejected: Annotated[bool, typer.Option("--rejected", help="Only replies that were rejected.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="The records of the turns as they are, unmasked.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write there instead of stdout.", show_default=False)] = None,
     url: Url = None,
 ) -> None:
-    """Write every turn as one JSON line, with its conversation and channel."""
+    """Write approved talks and rejected replies as JSON lines for training, without anything personal."""
+    kind = "" if approved == rejected else "approved" if approved else "rejected"
+    asked = {"channel": channel, "since": since, "until": until, "kind": kind}
+    query = urlencode({name: value for name, value in asked.items() if value})
 
     async def work(api: Api) -> int:
         count = 0
         with out.open("w", encoding="utf-8") if out else _Stdout() as sink:
-            async for line in _every(api, channel):
+            async for line in _every(api, channel) if raw else api.lines(f"/training?{query}"):
                 sink.write(line)
                 count += 1
         return count
 
     count = with_api(config, tenant, url, work)
-    note(f"{count} turns")
+    note(f"{count} {'turns' if raw else 'lines'}")
 
 
 class _Stdout:
@@ -75,20 +87,23 @@ class _Stdout:
         return len(line)
 
 
+async def _one(api: Api, id: str) -> dict[str, Any]:
+    """The turn with this id, or that answered or wrote this message: the newest conversations are looked through first.
+    Raises NotFound."""
+    async for turn in _turns(api, ""):
+        if id in {turn["id"], *turn["handled"], *(reply["id"] for reply in turn["replies"])}:
+            return turn
+    raise NotFound("no conversation, turn or message has this id")
+
+
+async def _turns(api: Api, channel: str) -> AsyncIterator[dict[str, Any]]:
+    async for item in api.items("/conversations", **({"channel": channel} if channel else {})):
+        for turn in (await api.call("GET", f"/conversations/{item['id']}"))["turns"]:
+            yield {"conversation_id": item["id"], "channel": item["channel"]} | turn
+
+
 async def _every(api: Api, channel: str) -> AsyncIterator[str]:
     import json
 
-    query = {"channel": channel} if channel else {}
-    for item in await api.every("/conversations", **query):
-        whole = await api.call("GET", f"/conversations/{item['id']}")
-        for turn in whole["turns"]:
-            line = {"conversation_id": item["id"], "channel": item["channel"]} | turn
-            yield json.dumps(line, ensure_ascii=False) + "\n"
-
-
-def _row(turn: dict[str, Any]) -> tuple[object, ...]:
-    cited = sorted({passage["document"] for passage in turn["passages"] if passage["cited"]})
-    spent = f"{sum(turn['stages'].values()):.0f}"
-    why = "; ".join(turn["reasons"])
-    sure = f"{turn['confidence']:.2f}"
-    return turn["at"], turn["route"], turn["outcome"], sure, turn["model"], spent, ", ".join(cited), why
+    async for turn in _turns(api, channel):
+        yield json.dumps(turn, ensure_ascii=False) + "\n"

@@ -117,7 +117,7 @@ async def test_turns_are_shown_and_exported(visitor: Visitor) -> None:
     status, output = await to(shop, "turns", "show", "no-such-conversation")
     assert status in (1, 2)
     clean(output)
-    status, output = await to(shop, "turns", "export")
+    status, output = await to(shop, "turns", "export", "--raw")
     assert status == 0
     lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     assert visitor.conversation in output

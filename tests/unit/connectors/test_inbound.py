@@ -13,8 +13,9 @@ from schemas import ids, topics
 from schemas.changes import MessageDeleted, MessageEdited, ReactionChanged
 from schemas.conversation import Contact
 from schemas.errors import BusUnavailable, InvalidRequest, StateUnavailable, Unavailable
-from schemas.messages import Address, Author, InboundMessage, Receipt, TranscriptMessage
+from schemas.messages import Address, Author, InboundMessage, Receipt, RemoteFile, SharedContact, TranscriptMessage
 from schemas.ports import Account, Change, Event
+from schemas.protection.numbers import own_numbers
 from tests.unit.connectors.conftest import ACCOUNT, TENANT, World
 
 VENDOR = Account(TENANT, "slack", ACCOUNT, None)
@@ -396,3 +397,34 @@ async def test_what_is_said_a_moment_after_a_name_was_asked_for_is_signed_with_i
     world.clock.now += timedelta(seconds=4)
     await at_work.accept(VENDOR, [event(external_id="2", text="hi")])
     assert await logged_names(world) == ["", "Ann"]
+
+
+CARD = "4111 1111 1111 1111"
+
+
+async def test_a_card_is_masked_in_every_field_that_somebody_wrote(world: World, inbound: Inbound) -> None:
+    said = event(
+        text=f"pay with {CARD}",
+        author={"kind": "contact", "name": CARD},
+        files=[RemoteFile(ref=CARD, name=f"{CARD}.png")],
+        location={"latitude": 1, "longitude": 2, "name": CARD, "address": CARD},
+        shared_contacts=[SharedContact(name=CARD, phones=[CARD])],
+        referral={"source": "ad", "ref": CARD, "body": CARD},
+    )
+    await inbound.accept(VENDOR, [said])
+    await inbound.accept(VENDOR, [event(topics.MESSAGE_EDITED, revision="2", text=CARD, edited_at=world.clock())])
+    await inbound.accept(VENDOR, [event(topics.CONTACT_CHANGED, revision="3", name=CARD, at=world.clock())])
+    logged = await world.logged(topics.inbound("slack")) + await world.logged(topics.STATE)
+    held = [each.data.decode().replace(f'"ref":"{CARD}","name":"[card', "") for each in logged if each.data]
+    assert [data for data in held if CARD in data] == [], "the vendor's own word for a file leads to it"
+    message = logged[0].payload(InboundMessage)
+    assert message.text == "pay with [card ····1111]"
+    assert message.author.name == message.files[0].name.removesuffix(".png") == "[card ····1111]"
+
+
+async def test_a_number_that_the_tenant_gives_out_is_left_alone(world: World) -> None:
+    await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
+    inbound = inbound_of(world, own_numbers={TENANT: own_numbers(["411-#############"])})
+    await inbound.accept(VENDOR, [event(text="it is 411-1111111111111")])
+    (logged,) = await world.logged(topics.inbound("slack"))
+    assert logged.payload(InboundMessage).text == "it is 411-1111111111111"

@@ -498,15 +498,20 @@ def test_turns_are_shown_and_exported(running: Running) -> None:
     deadline = time.monotonic() + 10
     lines: list[str] = []
     while not lines and time.monotonic() < deadline:
-        lines = parley("turns", "export", "--channel", "web", cwd=running.folder).stdout.splitlines()
+        lines = parley("turns", "export", "--raw", "--channel", "web", cwd=running.folder).stdout.splitlines()
     turn = json.loads(lines[-1])
     assert turn["channel"] == "web"
     assert turn["route"]
     shown = json.loads(parley("turns", "show", turn["conversation_id"], "--json", cwd=running.folder).stdout)
     assert [item["id"] for item in shown] == [turn["id"]]
     out = running.folder / "turns.jsonl"
-    parley("turns", "export", "--out", str(out), cwd=running.folder)
+    parley("turns", "export", "--raw", "--out", str(out), cwd=running.folder)
     assert turn["id"] in out.read_text()
+    for known in (turn["conversation_id"], turn["id"], turn["handled"][0]):
+        printed = parley("turns", "show", known, cwd=running.folder).stdout
+        assert turn["id"] in printed
+        assert "passage" in printed
+        assert "cited" in printed
 
 
 def test_quality_is_counted_by_split(running: Running) -> None:

@@ -1,0 +1,1 @@
+"""What was said, for training models later: approved talks and rejected drafts, without anything personal."""

@@ -1,0 +1,38 @@
+"""Words without what says whose they are: cards, e-mail addresses, telephones, the tenant's own numbers, names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from schemas.protection.cards import OwnNumbers, masked
+
+_EMAIL = re.compile(r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}")
+_TELEPHONE = re.compile(r"(?<![\w.,-])(?:\+|\(?0)?[\d(](?:[\s().\-/]{0,2}\d){6,16}(?![\w-])")
+_DATE = re.compile(r"\d{1,4}([./-])\d{1,2}\1\d{1,4}(?:\s\d{1,2})?")
+_AMOUNT_OF_DIGITS = 7
+_SHORTEST_NAME = 3
+
+
+class Anonymity:
+    """Of one conversation. ``names``: what its people are called."""
+
+    def __init__(self, own: OwnNumbers | None, names: Iterable[str]) -> None:
+        self._own = own
+        words = {word for name in names for word in [name, *name.split()] if len(word) >= _SHORTEST_NAME}
+        longest_first = sorted(map(re.escape, words), key=len, reverse=True)
+        self._names = re.compile(rf"(?<!\w)(?:{'|'.join(longest_first)})(?!\w)", re.IGNORECASE) if words else None
+
+    def __call__(self, text: str) -> str:
+        text = _EMAIL.sub("[email]", masked(text, self._own))
+        if self._own is not None:
+            text = self._own.sub("[number]", text)
+        text = _TELEPHONE.sub(_telephone, text)
+        return text if self._names is None else self._names.sub("[name]", text)
+
+
+def _telephone(found: re.Match[str]) -> str:
+    """Dates have as many digits; other numbers do not begin with a plus or a zero, or are shorter."""
+    digits = sum(map(str.isdigit, found[0]))
+    called = found[0].lstrip("(")[0] in "+0" or digits >= _AMOUNT_OF_DIGITS + 3
+    return "[phone]" if called and digits >= _AMOUNT_OF_DIGITS and not _DATE.fullmatch(found[0]) else found[0]

@@ -1,0 +1,117 @@
+"""What the log says about a tenant's conversations, sorted by conversation in a file of its own: the topics hold them
+mixed, and are longer than memory. The file is gone when the export ends."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar, TypeVarTuple
+
+from schemas import topics
+from schemas.envelope import Envelope
+from schemas.errors import RecordError
+from schemas.ports import Bus, Record
+
+WANTED = frozenset(
+    {
+        *(topics.MESSAGE_RECEIVED, topics.MESSAGE_EDITED, topics.MESSAGE_DELETED, topics.FILES_STORED),
+        *(topics.TURN_COMPLETED, topics.OWNER_CHANGED, topics.FEEDBACK_GIVEN, topics.DELIVERY_RECORDED),
+    }
+)
+MOST_FACTS = 5_000
+"""Of one conversation; what is older is left out."""
+_AT_ONCE = 500
+_TABLE = """
+PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -8000; PRAGMA temp_store = FILE;
+CREATE TABLE facts (
+    conversation TEXT, at REAL, n INTEGER, id TEXT, type TEXT, channel TEXT, body BLOB,
+    PRIMARY KEY (conversation, type, id)
+) WITHOUT ROWID;
+"""
+_ADD = "INSERT OR IGNORE INTO facts VALUES (?, ?, ?, ?, ?, ?, ?)"
+_OF = """
+SELECT id, type, channel, at, body FROM (
+    SELECT * FROM facts WHERE conversation = ? ORDER BY at DESC, n DESC LIMIT ?
+) ORDER BY at, n
+"""
+Made = TypeVar("Made")
+Given = TypeVarTuple("Given")
+_Row = tuple[str, float, int, str, str, str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One event of a conversation, as it stands on the log."""
+
+    id: str
+    type: str
+    channel: str
+    at: float
+    body: bytes
+
+
+class Ledger:
+    """Everything happens in one thread of its own: an export that is broken off must not close what it still reads."""
+
+    def __init__(self, connection: sqlite3.Connection, thread: Executor) -> None:
+        self._connection = connection
+        self._thread = thread
+        self._count = 0
+
+    async def gather(self, bus: Bus, tenant: str, channels: Sequence[str]) -> None:
+        """Raises BusUnavailable."""
+        rows: list[_Row] = []
+        for topic in (*map(topics.inbound, channels), topics.EVENTS):
+            async for record in await bus.read(topic):
+                self._count += 1
+                if record.headers.get("ce_tenant") == tenant and record.headers.get("ce_type") in WANTED:
+                    rows += _row(record, self._count)
+                if len(rows) >= _AT_ONCE:
+                    await self.apart(self._add, rows)
+                    rows = []
+        await self.apart(self._add, rows)
+
+    async def apart(self, work: Callable[[*Given], Made], *given: *Given) -> Made:
+        """Do it in that thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *given)
+
+    def _add(self, rows: Sequence[_Row]) -> None:
+        # Not handed out: a cursor that another thread drops resets the statement that this one may be running.
+        self._connection.executemany(_ADD, rows).close()
+
+    def conversations(self, since: datetime | None, until: datetime | None) -> Iterator[tuple[str, list[Fact]]]:
+        """Those that were last answered in this time, by id, each with what happened, in order."""
+        answered = "SELECT conversation, max(at) FROM facts WHERE type = ? GROUP BY conversation ORDER BY conversation"
+        for conversation, at in self._connection.execute(answered, (topics.TURN_COMPLETED,)):
+            if (since and at < since.timestamp()) or (until and at >= until.timestamp()):
+                continue
+            found = self._connection.execute(_OF, (conversation, MOST_FACTS))
+            yield conversation, [Fact(*row) for row in found]
+
+
+def _row(record: Record, n: int) -> list[_Row]:
+    try:
+        event = Envelope.from_wire(record.headers, record.value)
+    except RecordError:
+        return []
+    if event.data is None or not event.conversation:
+        return []
+    return [(event.conversation, event.time.timestamp(), n, event.id, event.type, event.channel, event.data)]
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Ledger]:
+    """Empty, in this folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix="export-") as inside:
+        connection = sqlite3.connect(Path(inside) / "facts", check_same_thread=False, isolation_level=None)
+        with closing(connection), ThreadPoolExecutor(1, "parley-export") as thread:
+            connection.executescript(_TABLE)
+            yield Ledger(connection, thread)

@@ -1,0 +1,75 @@
+"""Numbers that are long and are no cards: a tenant's own, bank accounts, and what the words before say they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+MIN_PREFIX = 2
+"""Characters that a tenant's pattern must begin with: one without could be anything, also a card."""
+_WILD = {"#": r"\d", "@": r"[^\W\d_]"}
+_IBAN = re.compile(r"(?<![^\W_])[A-Za-z]{2}\d{2}(?:[ \u00a0-]?[A-Za-z0-9]){11,30}")
+_NAMED = re.compile(
+    r"(?:order|bestell|auftrag|commande|pedido|encomenda|ordine|zam[oó]wieni|bestilling|tracking|track(?:ing)?.?code"
+    r"|sendung|paket|shipment|parcel|suivi|env[ií]o|spedizione|invoice|rechnung|facture|factura|fattura|fatura"
+    r"|ticket|booking|reserv|buchung|reference|referenz|referencia|r[ée]f[ée]rence|kunden|customer|serial|serien"
+    r"|imei|iban|konto|account|sku|ean|isbn|gtin|artikel|item|phone|mobile?|telefon|t[ée]l[ée]phone|tel[ée]fono"
+    r"|handy|whatsapp|fax|tel|заказ|трек|телефон|注文|订单|快递|電話|电话)"
+    # What belongs to that word, and what may stand between it and the number.
+    r"[^\W\d_]{0,12}[\s.:#-]{0,3}(?:(?:no|nr|num|number|nummer|num[ée]ro|n°|nº|id|code|is|ist|est|es)[\s.:#=-]{0,3}){0,2}$",
+    re.IGNORECASE,
+)
+_CARD = re.compile(
+    r"card|kart|carte|tarjeta|cart[ãa]o|carta|kaart|kort|visa|master|amex|maestro|credit|debit|kredit|crédito|cvv|cvc"
+    r"|\bcc\b|\bpan\b|\bexp|карт|信用卡|银行卡|カード|카드|بطاقة|כרטיס",
+    re.IGNORECASE,
+)
+_BEFORE, _AFTER = 48, 24
+
+
+def own_numbers(patterns: Iterable[str]) -> re.Pattern[str] | None:
+    """What finds a tenant's own numbers. In a pattern ``#`` stands for a digit, ``@`` for a letter, and everything else
+    for itself: ``PS-#####``. None when there are none. Raises ValueError, which says what is wrong with one."""
+    found = [_pattern(each) for each in patterns]
+    return re.compile(rf"(?<![^\W_])(?:{'|'.join(found)})(?![^\W_])", re.IGNORECASE) if found else None
+
+
+def _pattern(text: str) -> str:
+    prefix = re.split("[#@]", text)[0]
+    if "#" not in text or len(prefix.strip()) < MIN_PREFIX:
+        raise ValueError(f"{text!r} must begin with {MIN_PREFIX} characters of its own and hold a # for each digit")
+    return "".join(_WILD.get(letter) or re.escape(letter) for letter in text)
+
+
+def is_covered(pattern: re.Pattern[str] | None, text: str, start: int, end: int) -> bool:
+    """Whether what the pattern finds holds all of these characters."""
+    if pattern is None:
+        return False
+    return any(found.start() <= start and found.end() >= end for found in pattern.finditer(text))
+
+
+def is_bank_account(text: str, start: int, end: int) -> bool:
+    """Whether these characters are part of an IBAN, by its own check digits."""
+    for found in _IBAN.finditer(text, max(0, start - 45)):
+        if found.start() <= start < found.end() and _is_iban(found[0]):
+            return True
+    return False
+
+
+def is_named_otherwise(text: str, start: int) -> bool:
+    """Whether the word right before says that it is an order, a parcel, a telephone …"""
+    return _NAMED.search(text[max(0, start - _BEFORE) : start]) is not None
+
+
+def is_named_card(text: str, start: int, end: int) -> bool:
+    return _CARD.search(text[max(0, start - _BEFORE) : end + _AFTER]) is not None
+
+
+def _is_iban(text: str) -> bool:
+    """Words that follow may have been taken for its end, so its beginnings count too."""
+    compact = re.sub(r"[ \u00a0-]", "", text).upper()
+    return any(_checks(compact[:length]) for length in range(15, min(34, len(compact)) + 1))
+
+
+def _checks(iban: str) -> bool:
+    return int("".join(str(int(letter, 36)) for letter in iban[4:] + iban[:4])) % 97 == 1

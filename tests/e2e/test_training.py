@@ -1,0 +1,66 @@
+"""An export reads what the log holds, on both engines, and shows nobody's name or number."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.harness.installation import QUESTIONS
+from tests.harness.outside import Outside, Visitor, eventually
+
+
+def of(shop: Outside) -> tuple[str, ...]:
+    return "--tenant", "plantstore", "--url", shop.base
+
+
+async def exported(shop: Outside, *flags: str) -> list[dict[str, Any]]:
+    output = await shop.installation.run("turns", "export", *of(shop), *flags)
+    return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+
+
+async def answered(visitor: Visitor, text: str, thumb: str) -> dict[str, Any]:
+    async with visitor.tab(last_seq=0) as tab:
+        await tab.send(type="message", client_msg_id="one", text=text)
+        reply = await tab.reply()
+        if thumb:
+            await tab.send(type="feedback", message_id=reply["id"], value=thumb)
+        return reply
+
+
+async def test_talks_are_exported_as_approved_and_replies_as_rejected(own_shop: Outside) -> None:
+    liked, disliked, plain, handed = [await own_shop.visitor() for _ in range(4)]
+    await answered(liked, f"{QUESTIONS[0]} Write to ann@bloom.example or +49 151 2345678", "up")
+    rejected = await answered(disliked, QUESTIONS[1], "down")
+    await answered(plain, QUESTIONS[2], "")
+    await answered(handed, QUESTIONS[2], "")
+    said = {"client_msg_id": "p", "text": "Only rain water, please."}
+    await own_shop.installation.admin("POST", f"conversations/{handed.conversation}/messages", json=said)
+
+    async def all_there() -> list[dict[str, Any]] | None:
+        # The thumb is on the log when it is, not when the socket has taken it.
+        rows = await exported(own_shop)
+        return rows if len(rows) == 3 else None
+
+    rows = {row["conversation"]: row for row in await eventually(all_there, deadline=40)}
+    assert rows.keys() == {liked.conversation, disliked.conversation, plain.conversation}
+    approved = rows[liked.conversation]
+    assert (approved["approved"], rows[plain.conversation]["approved"]) == ("thumb", "resolved")
+    assert approved["messages"][0] == {"role": "user", "content": f"{QUESTIONS[0]} Write to [email] or [phone]"}
+    assert approved["messages"][1]["role"] == "assistant"
+    assert "heat pack" in approved["messages"][1]["content"]
+    assert rows[disliked.conversation]["rejected"] == rejected["text"]
+    assert rows[disliked.conversation]["prompt"] == [{"role": "user", "content": QUESTIONS[1]}]
+
+    kinds = {
+        flag: {row["conversation"] for row in await exported(own_shop, flag)} for flag in ("--approved", "--rejected")
+    }
+    assert kinds == {"--approved": {liked.conversation, plain.conversation}, "--rejected": {disliked.conversation}}
+    assert await exported(own_shop, "--since", "2999-01-01") == []
+    assert await exported(own_shop, "--until", "2000-01-01") == []
+    assert len(await exported(own_shop, "--since", "2000-01-01", "--channel", "web")) == 3
+    turn = (await own_shop.admin("GET", f"conversations/{plain.conversation}")).body["turns"][0]
+    shown = await own_shop.installation.run("turns", "show", turn["id"], *of(own_shop))
+    for part in (turn["id"], "passage", "cited", "route", "model", "retrieve", "confidence"):
+        assert part in shown
+    refused = await own_shop.admin("GET", "training?since=tomorrow")
+    assert refused.code == "invalid_request"

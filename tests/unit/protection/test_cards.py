@@ -1,0 +1,101 @@
+"""Numbers of payment cards are found however they are written, and other long numbers are left alone."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from itertools import islice
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.protection.cards import masked
+from schemas.protection.numbers import own_numbers
+from tests.unit.protection import pans
+
+SEEDS = st.integers(min_value=0, max_value=2**32)
+
+
+def digits_of(text: str) -> str:
+    return "".join(str(int(letter)) for letter in text if letter.isdecimal())
+
+
+def test_of_ten_thousand_cards_in_common_forms_none_is_missed() -> None:
+    missed = [
+        text
+        for digits, text in islice(pans.written(random.Random(38)), 10_000)
+        if digits in digits_of(out := masked(text)) or f"[card ····{digits[-4:]}]" not in out
+    ]
+    assert missed == []
+
+
+@given(seed=SEEDS, before=st.text(max_size=30), after=st.text(max_size=30))
+def test_masking_twice_is_masking_once(seed: int, before: str, after: str) -> None:
+    _, text = next(pans.written(random.Random(seed)))
+    once = masked(f"{before} {text} {after}")
+    assert masked(once) == once
+
+
+@pytest.mark.parametrize(("kind", "most"), [*((kind, 0.0) for kind in pans.OTHERS), (pans.BARE, 0.03)])
+def test_other_numbers_are_left_alone(kind: str, most: float) -> None:
+    """Of what is explained by nothing, one in ten fits the check digit, and one in five of these a network."""
+    rng, make = random.Random(7), pans.OTHERS.get(kind, pans.bare)
+    own = own_numbers(["PS-##############"])
+    texts = [make(rng) for _ in range(5_000)]
+    wrong = [text for text in texts if masked(text, own) != text]
+    assert len(wrong) / len(texts) <= most, wrong[:5]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("4111 1111 1111 1111 12/27 123", "[card ····1111] 12/27 [cvv]"),
+        ("4111111111111111|12|27|123", "[card ····1111]|12|27|[cvv]"),
+        ("4111-1111-1111-1111, cvc: 4321 ok", "[card ····1111], cvc: [cvv] ok"),
+        ("CVV is 123 for 5500005555555559", "CVV is [cvv] for [card ····5559]"),
+        ("my cvv 987", "my cvv [cvv]"),
+        ("Prüfziffer 987, 378282246310005", "Prüfziffer [cvv], [card ····0005]"),
+        ("4222222222222", "[card ····2222]"),
+        ("4111111111111111 and 5500005555555559", "[card ····1111] and [card ····5559]"),
+        ("④①①① ①①①① ①①①① ①①①①", "[card ····1111]"),
+        ("4111 1111 1111 1112", "4111 1111 1111 1112"),
+        ("4006381333931", "4006381333931"),
+        ("IMEI 356938035643809", "IMEI 356938035643809"),
+    ],
+)
+def test_what_is_seen_of_a_card(text: str, shown: str) -> None:
+    assert masked(text) == shown
+
+
+def test_a_card_that_is_said_to_be_one_is_masked_whatever_a_tenants_numbers_look_like() -> None:
+    own = own_numbers(["41@-#####", "PS-####"])
+    assert masked("card 4111111111111111", own) == "card [card ····1111]"
+
+
+@pytest.mark.parametrize("pattern", ["################", "4###############", "", "PS-"])
+def test_a_pattern_that_could_be_anything_is_refused(pattern: str) -> None:
+    with pytest.raises(ValueError, match="must begin with"):
+        own_numbers([pattern])
+
+
+@pytest.mark.parametrize("pump", ["4", "4 ", "4" * 19 + " ", "1" * 12 + "x", "4111 ", " ", "·", "DE89 ", "cvv "])
+def test_no_text_takes_long(pump: str) -> None:
+    text = (pump * 64_000)[:64_000]
+    begun = time.process_time()
+    masked(text)
+    assert time.process_time() - begun < 0.25
+
+
+def test_a_message_without_long_numbers_passes_in_microseconds() -> None:
+    """The bound is wide, for busy machines; `tests/bench` measures."""
+    text = "Do you ship in winter to Norway? I would like to have them by the end of next week, if that is possible."
+    took = []
+    for _ in range(20):
+        begun = time.process_time()
+        for _ in range(1_000):
+            masked(text)
+        took.append((time.process_time() - begun) * 1_000)
+    assert min(took) < 10, "microseconds"
+    assert re.fullmatch(r"[^\[]+", masked(text))
