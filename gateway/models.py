@@ -58,11 +58,14 @@ def budgets_of(budgets: Budgets) -> BudgetRules:
 
 
 def _used(config: Config) -> set[str]:
-    """With those of the tenants' routes, and those that come after them when they fail."""
+    """With those that come after them when they fail."""
     tenants = config.tenants.values()
-    named = {name for tenant in tenants for name in names_of(tenant.model)}
-    named |= {name for tenant in tenants if tenant.routes is not None for _, name in tenant.routes.models if name}
+    named = {name for tenant in tenants for name in (*names_of(tenant.model), *_routed(tenant))} - {""}
     return named | {after for name in named if name in config.models for after in config.models[name].fallback}
+
+
+def _routed(tenant: written.Tenant) -> tuple[str, ...]:
+    return () if tenant.routes is None else (tenant.routes.models.cheap, tenant.routes.models.strong)
 
 
 def _standings(config: Config, models: Mapping[str, Model]) -> dict[str, Standing]:
