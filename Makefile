@@ -85,19 +85,16 @@ torture: install-dev ## Scenarios of every channel, kills under load, kills arou
 		tests/unit/agent_worker/actions/test_many.py || status=1; exit $$status
 
 .PHONY: measure
-measure: install-dev ## Measure quality on public data, outside the tests (DATA=../shared/data)
+measure: install-dev ## Quality figures on public data, outside the tests (DATA=../shared/data MEASURE="--only banking77")
 	@test -n "$(DATA)" || { echo "name the folder with the data: make measure DATA=../shared/data" >&2; exit 1; }
-	@$(BIN)/python -m tests.measure.retail --data $(DATA)/retail_actions
-	@$(BIN)/python -m tests.measure.retail_attempts --data $(DATA)/retail_actions
+	@$(BIN)/python -m tests.measure.routing $(DATA) --out docs $(MEASURE)
+	@test -n "$(MEASURE)" || $(BIN)/python -m tests.measure.retail --data $(DATA)/retail_actions
+	@test -n "$(MEASURE)" || $(BIN)/python -m tests.measure.retail_attempts --data $(DATA)/retail_actions
 
 .PHONY: bench
 bench: install-dev ## Measure the budgets (BENCH="--only edge --quick")
 	@$(BIN)/python -m infra.deploy.servers fetch
 	@exec $(BIN)/python -m tests.bench --out docs $(BENCH)
-
-.PHONY: measure
-measure: install-dev ## Quality figures on public data (DATA=../shared/data MEASURE="--only banking77")
-	@exec $(BIN)/python -m tests.measure.routing $(DATA) --out docs $(MEASURE)
 
 .PHONY: fuzz
 fuzz: install-dev ## Send a million mutated requests to a running edge (FUZZ="--count 10000 --seed 1")
