@@ -11,7 +11,7 @@ def _words(text: str) -> frozenset[str]:
 
 _GERMAN = _words(
     """
-    abbrechen aber alles am auf bestellung bis bitte das dass dem den der die doch ein eine einen euro für geht geld
+    abbrechen aber alles am auf bestellung bis bitte das dass dem der die doch ein eine einen für geht geld
     gern guten habe hallo heute ich ihr im ist ja kann kannst kommt können könnt lieferung mein meine meinen mich mir
     mit möchte morgen nein nicht noch nummer oder paket schon sie sind stornieren termin und von wann warum was welche
     wie will wir wo würde zu zum zurück
