@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from agent_worker.actions.policy import Refusal
-from agent_worker.actions.registry import loaded
+from agent_worker.actions.registry import found, loaded
 from agent_worker.actions.spec import action
 from agent_worker.settings import ActionRules
 from gateway import config
@@ -21,10 +21,28 @@ from gateway.scaffold import new_action
 from schemas import topics
 from schemas.errors import Conflict, InvalidRequest
 from tests.harness.processes import ROOT
+from tests.unit.agent_worker.actions.desk import counter_at, desk_at
 
 TEXT = (ROOT / "docs" / "actions.md").read_text()
 (PYTHON,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 FUNCTION, ENDPOINT, LIMITS = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+
+(FRONT,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
+async def test_the_action_of_the_front_page_is_asked_for_confirmed_and_done(tmp_path: Path) -> None:
+    """In under ten lines, as documents and models on that page."""
+    assert len([line for line in FRONT.splitlines() if line.strip()]) < 10
+    file = tmp_path / "actions.py"
+    file.write_text(FRONT)
+    async with counter_at(tmp_path) as counter:
+        counter.actions = found([str(file)])
+        async with desk_at(counter, tmp_path) as desk:
+            assert "Days" in await desk.say("I want to rent a plant")
+            assert "Rent plant" in await desk.say("3")
+            yes, _ = desk.choices
+            await desk.say(yes)
+            assert await desk.done() == ["rent_plant"]
 
 
 @pytest.fixture
