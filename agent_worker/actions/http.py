@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import quote
@@ -22,7 +22,6 @@ MOST = 1_000_000
 SAID = 300
 """Characters of a refusal that are passed on."""
 Part = Literal["id", "email", "phone"]
-_CHANNEL: Mapping[Part, Sequence[str]] = {"email": ("email",), "phone": ("phone", "whatsapp")}
 _LATER = frozenset({401, 403, 407, 408, 425, 429})
 """Statuses that say that nothing was done, and nothing about what was asked for."""
 
@@ -143,7 +142,7 @@ def _of_contact(context: ActionContext, part: Part) -> str:
     if part == "id":
         return context.contact.id
     for address in context.contact.verified:
-        if address.channel in _CHANNEL[part]:
+        if address.channel == part:
             return address.value
     raise ActionRefused(f"no {part} of yours is confirmed")
 

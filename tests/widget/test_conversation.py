@@ -62,7 +62,7 @@ async def test_a_person_can_be_asked_for_at_any_time_and_in_any_language(window:
     await tab.page.evaluate("Parley.update({ locale: 'de' })")
     await tab.chat.get_by_role("button", name="Mit einem Menschen sprechen").click()
     await expect(tab.own.last).to_contain_text("Ich möchte mit einem Menschen sprechen.")
-    await expect(tab.chat.locator(".line.system")).to_contain_text("colleague")
+    await expect(tab.chat.locator(".line.system")).to_contain_text("Hier übernimmt so bald wie möglich jemand")
     await expect(tab.chat.locator(".asked")).to_contain_text("Ein Mensch wurde gerufen")
     await tab.page.reload()
     await expect(tab.chat.locator(".asked")).to_be_visible()
