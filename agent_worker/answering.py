@@ -73,23 +73,24 @@ class Answers:
         return draft if acting is None else handed_over(draft, acting.effects)
 
     async def _answered(self, work: Work, emit: Emit) -> Draft:
-        await self._retrieve(work)
-        await self._route(work)
+        text = _text(work)
+        await self._retrieve(work, text)
+        await self._route(work, text)
         if work.route.name == "person":
             return handoff_draft(work.voice, say=work.route.say)
         with Stage(work.stages, "answer", self._monotonic):
             first, *then = work.route.models
-            return await self._models.answer(first, self._question(work), emit, work.stream.abort, then=then)
+            return await self._models.answer(first, self._question(work, text), emit, work.stream.abort, then=then)
 
     async def _acted(self, work: Work, acting: Acting) -> Draft | None:
         with Stage(work.stages, "act", self._monotonic):
             draft = await acting.resume(work.intake.handled)
             draft = draft or await acting.consented(list(work.intake.waiting.values()), work.intake.latest)
-            return draft and await followed(draft, acting, self._question(work), work.voice, self._clock())
+            return draft and await followed(draft, acting, self._question(work, _text(work)), work.voice, self._clock())
 
-    async def _retrieve(self, work: Work) -> None:
+    async def _retrieve(self, work: Work, text: str) -> None:
         with Stage(work.stages, "retrieve", self._monotonic):
-            query = with_context(_text(work), work.history)
+            query = with_context(text, work.history)
             origin = work.conversation.origin
             who = partial(self._actions.assurance, work.conversation, work.intake.speaker)
             spoken = work.conversation.facts.locale
@@ -103,13 +104,13 @@ class Answers:
                 vector=work.rules.routes.trained is not None,
             )
 
-    async def _route(self, work: Work) -> None:
+    async def _route(self, work: Work, text: str) -> None:
         with Stage(work.stages, "route", self._monotonic):
             rules, intake = work.rules, work.intake
             work.route = await self._router.route(
                 rules.routes,
                 Message(
-                    text=_text(work),
+                    text=text,
                     found=work.found,
                     history=work.history,
                     facts=work.conversation.facts,
@@ -117,7 +118,7 @@ class Answers:
                     wordless=bool(intake.wordless) or _filling(work) is not None,
                     tiers=await tiers_of(work.conversation, self._contacts) if rules.routes.tiers else frozenset(),
                     budget=await self._left(work),
-                    model=chosen(rules, _text(work), work.locale),
+                    model=chosen(rules, text, work.locale) if rules.models else rules.model,
                 ),
             )
 
@@ -126,11 +127,11 @@ class Answers:
         origin = work.conversation.origin
         return await self._models.left(origin.tenant, origin.contact_id) if work.rules.routes.strong else None
 
-    def _question(self, work: Work) -> Question:
+    def _question(self, work: Work, text: str) -> Question:
         acting = work.acting
         return Question(
             tenant=work.conversation.origin.tenant,
-            text=_text(work),
+            text=text,
             history=work.history,
             found=work.found,
             files=work.intake.files,

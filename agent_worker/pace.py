@@ -79,8 +79,6 @@ class Pace:
         """The party that came last."""
         self._changed = -REMEMBERED_S
         """When that was another one than before."""
-        self._alone_since = 0.0
-        """When it was the first of those that it has followed without another between."""
         self._timer: asyncio.TimerHandle | None = None
 
     def turn(self, tenant: str, channel: str) -> Place:
@@ -93,8 +91,8 @@ class Pace:
         now, party = loop.time(), place.party
         if party != self._last:
             self._changed = self._changed if self._last is None else now
-            self._last, self._alone_since = party, now
-        self._places = self._few if now - self._alone_since < REMEMBERED_S else self._many
+            self._last = party
+        self._places = self._few if now - self._changed < REMEMBERED_S else self._many
         self._floods.came(party, now)
         if self._may_enter(party, now):
             self._let_in(place, now)

@@ -163,6 +163,9 @@ class TenantRules:
         return replace(self, model="local", models={}, routes=replace(self.routes, cheap="", strong=""))
 
 
+_UNKNOWN = TenantRules()
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
     """``streaming`` names the channels that show text while it is written, ``hinted`` those whose vendors show that an
@@ -175,4 +178,4 @@ class WorkerSettings:
 
     def of(self, tenant: str) -> TenantRules:
         """The tenant's rules; defaults for one that is no longer configured, whose records must still be handled."""
-        return self.tenants.get(tenant, TenantRules())
+        return self.tenants.get(tenant, _UNKNOWN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from agent_worker.actions.acting import Acting
 from agent_worker.actions.dialogue.language import language_of
@@ -121,33 +122,34 @@ class Work:
         if self.draft is not None:
             for message in self.intake.waiting.values():
                 answered.answer(message.sent_at)
-        self.facts = self.facts.model_copy(update={"heard_at": answered.heard, "answered_at": answered.until})
+        kept: dict[str, Any] = {"heard_at": answered.heard, "answered_at": answered.until}
         replies = [*self._notices(now), *([self._reply(self.draft, now)] if self.draft is not None else [])]
         self.outbox += [self.chain.send(reply, now) for reply in replies]
         if self.effects is not None:
             self.outbox += [self.chain.approval(request) for request in self.effects.requested]
-            self.facts = self.facts.model_copy(update={"actions": remembered(self.effects.memory)})
+            kept["actions"] = remembered(self.effects.memory)
         if self.handoff:
             self.outbox.append(self.chain.ask_owner(self.ask_people(now)))
         elif self.effects is not None and self.effects.hand_back and self.conversation.owner == "queue":
             self.outbox.append(self.chain.ask_owner(self._ask_owner("agent", "what people were asked is settled", now)))
         if replies or (self.effects is not None and self.effects.records):
-            self._conclude_turn(replies, now)
+            kept |= self._conclude_turn(replies, now)
+        self.facts = self.facts.model_copy(update=kept)
 
-    def _conclude_turn(self, replies: list[OutboundMessage], now: datetime) -> None:
+    def _conclude_turn(self, replies: list[OutboundMessage], now: datetime) -> dict[str, Any]:
+        """What is to be remembered of it."""
         turn = self._record(replies, now)
         self.outbox.append(self.chain.turn(turn))
         self.turns = [turn]
-        if self.draft is not None:
-            self.facts = self.facts.model_copy(
-                update={
-                    "turns": self.facts.turns + 1,
-                    "last_turn_id": self.id,
-                    "last_route": turn.route,
-                    "declined_in_a_row": 0 if self.draft.answered else self.facts.declined_in_a_row + 1,
-                    "person_offered": any(choice.id == PERSON for choice in self.draft.choices),
-                }
-            )
+        if self.draft is None:
+            return {}
+        return {
+            "turns": self.facts.turns + 1,
+            "last_turn_id": self.id,
+            "last_route": turn.route,
+            "declined_in_a_row": 0 if self.draft.answered else self.facts.declined_in_a_row + 1,
+            "person_offered": any(choice.id == PERSON for choice in self.draft.choices),
+        }
 
     def _reply(self, draft: Draft, now: datetime) -> OutboundMessage:
         return reply_of(draft, self.conversation, self.id, name=self.rules.voice.name, asked=self.asked, now=now)

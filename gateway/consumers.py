@@ -119,7 +119,7 @@ def worker_consumers(worker: Worker, channels: Sequence[str]) -> list[Consumer]:
 def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Supervisor) -> list[Consumer]:
     """Two a channel: the sender, and the one that applies receipts. One pace for all of them: they share a loop. The
     senders' connections are closed at last."""
-    pace = Pace(SENDING)
+    pace = Pace(SENDING, wider=1)
     desk = DeadLetterDesk(bus=parts.bus, state=parts.state, metrics=parts.metrics, clock=parts.clock)
     consumers = []
     for name in channels:

@@ -62,6 +62,8 @@ class Models:
         budgets: DayBudgets | None = None,
     ) -> None:
         self._models = dict(models)
+        # Once: to compare an object with a protocol takes as long as all the rest of a step of the ladder.
+        self._remote = {id(model): model for model in models.values() if isinstance(model, Remote)}
         self._last = last_resort
         self._failed = failed
         self._standings = {name: Standing() for name in models} | dict(standings or {})
@@ -103,14 +105,15 @@ class Models:
         raise way.failures[-1] if way.failures else ModelFailed("no model is configured")
 
     async def _ask(self, model: Model, way: Ladder, question: Question, allowance: Allowance) -> Draft | None:
-        if not isinstance(model, Remote):
+        remote = self._remote.get(id(model))
+        if remote is None:
             return way.told(model.name) or await way.attempt(model.name, lambda: model.answer(question, way.emit))
         breaker = self._standings[model.name].breaker
-        draft = await way.attempt(model.name, lambda: model.attempt(question, way.emit, allowance), breaker)
+        draft = await way.attempt(model.name, lambda: remote.attempt(question, way.emit, allowance), breaker)
         refused = way.failures[-1] if draft is None else None
         if not isinstance(refused, Ungrounded):
             return draft
-        again = lambda: model.attempt(question, way.emit, allowance, refused)  # noqa: E731
+        again = lambda: remote.attempt(question, way.emit, allowance, refused)  # noqa: E731
         return await way.attempt(model.name, again, breaker)
 
     async def close(self) -> None:

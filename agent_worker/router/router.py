@@ -18,7 +18,7 @@ from agent_worker.router.decision import Route, Situation, decide
 from agent_worker.router.features import LONGEST, vectors_of
 from agent_worker.router.intents import UNREAD, IntentModel, Reading
 from agent_worker.router.phrases import upset
-from agent_worker.router.rules import RouteRules
+from agent_worker.router.rules import RouteName, RouteRules
 from schemas.conversation import Facts
 from schemas.errors import SetupError
 from schemas.messages import TranscriptMessage
@@ -31,6 +31,8 @@ log = structlog.get_logger("parley.worker")
 _BACK = 6
 """So many of the contact's earlier messages are compared: who asks again does so soon."""
 NO_FACTS = Facts()
+_PLAIN = RouteRules()
+_UNLEARNED = ("no intents were learned",)
 _SAME = 0.8
 """Share of words that two messages have in common when the second asks again what the first did."""
 
@@ -58,6 +60,8 @@ class Router:
 
     async def route(self, rules: RouteRules, message: Message) -> Route:
         """Without what was learned, messages go where the other rules send them: a turn does not fail for it."""
+        if rules == _PLAIN:
+            return _plainly(message)
         reading = UNREAD
         try:
             reading = await self._read(rules, message)
@@ -104,11 +108,24 @@ def learned(rules: RouteRules) -> IntentModel:
     return load(rules.trained, stamp(rules.examples))
 
 
+def _plainly(message: Message) -> Route:
+    """Without any rules; whatever were looked at, the tenant's model would answer."""
+    if talk := _talk(message):
+        return decide(_PLAIN, Situation(message.text, message.found, talk=talk, model=message.model), UNREAD)
+    name: RouteName = "local" if message.model == "local" else "cheap"
+    sure = message.found.confidence
+    return Route(name, (message.model,), _UNLEARNED, {"retrieval": sure}, confidence=sure)
+
+
+def _talk(message: Message) -> str:
+    return "wordless" if message.wordless else talk_of(message.text, message.history)
+
+
 def situation_of(rules: RouteRules, message: Message) -> Situation:
     return Situation(
         text=message.text,
         found=message.found,
-        talk="wordless" if message.wordless else talk_of(message.text, message.history),
+        talk=_talk(message),
         asks=len(questions(message.text[:LONGEST])),
         declined=message.facts.declined_in_a_row,
         last_route=message.facts.last_route,

@@ -7,7 +7,6 @@ import time
 
 import pytest
 
-from agent_worker.floods import REMEMBERED_S
 from agent_worker.pace import Pace
 
 
@@ -179,15 +178,10 @@ async def test_a_loop_that_is_idle_only_now_and_then_lets_in_no_more_while_anoth
     await asyncio.gather(*turns)
 
 
-async def test_a_party_that_is_alone_has_more_places_until_another_one_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Alone for a while, eight of its turns are inside at once where there are two places. Once somebody else has come,
+async def test_a_party_that_is_alone_has_more_places_until_another_one_comes() -> None:
+    """Alone, eight of its turns are inside at once where there are two places. Once somebody else has come,
     the next one goes in when fewer than two are left."""
     pace, inside, leave = Pace(places=2, wider=4), 0, asyncio.Semaphore(0)
-    async with pace.turn("loud", "web"):
-        pass
-    loop = asyncio.get_running_loop()
-    machine = loop.time
-    monkeypatch.setattr(loop, "time", lambda: machine() + REMEMBERED_S)
 
     async def computing_turn() -> None:
         nonlocal inside

@@ -36,7 +36,7 @@ async def test_the_replies_of_a_flood_are_not_sent_before_those_of_another_tenan
         for _ in range(10):
             await asyncio.sleep(0)
 
-    handler = paced(send, Pace())
+    handler = paced(send, Pace(wider=1))
     flood = [asyncio.ensure_future(handler(batch("loud"))) for _ in range(1_000)]
     await asyncio.sleep(0)
     await handler(batch("quiet"))
@@ -47,7 +47,7 @@ async def test_the_replies_of_a_flood_are_not_sent_before_those_of_another_tenan
 
 
 async def test_what_waited_until_its_partition_goes_is_left_to_the_next_owner() -> None:
-    begun, pace = list[Batch](), Pace(places=1)
+    begun, pace = list[Batch](), Pace(places=1, wider=1)
 
     async def send(batch: Batch) -> None:
         begun.append(batch)
