@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 
+from agent_worker.actions.http import Answer
 from agent_worker.actions.http import Endpoint as HttpEndpoint
-from agent_worker.actions.http import http_action
 from agent_worker.actions.policy import Overrides
 from agent_worker.actions.registry import found
 from agent_worker.actions.spec import Above, Action, above, check
@@ -64,13 +64,14 @@ def _rule(rule: bool | Limit | None) -> Any:
 
 def _endpoint(name: str, endpoint: Endpoint) -> Action:
     confirm: bool | Above | None = _rule(endpoint.confirm)
+    address = _address(endpoint)
     action = Action(
         name=name,
         title=endpoint.title or name.replace("_", " ").capitalize(),
         description=endpoint.description,
         model=_model(name, endpoint.parameters),
-        answer=None,
-        run=_unset,
+        answer=Answer,
+        run=address.run,
         risk=endpoint.risk,
         needs=endpoint.needs,
         confirm=endpoint.risk == "write" if confirm is None else confirm,
@@ -78,28 +79,25 @@ def _endpoint(name: str, endpoint: Endpoint) -> Action:
         per_contact_per_day=endpoint.per_contact_per_day,
         timeout=endpoint.timeout,
         examples=tuple(endpoint.examples),
-        look_up=None,
+        look_up=address.look_up if endpoint.look_up else None,
         absent=endpoint.look_up.absent if endpoint.look_up else "unsure",
         read_back=None,
         report=None,
         sensitive=frozenset(key for key, each in endpoint.parameters.items() if each.sensitive),
     )
     check(action)
-    return http_action(
-        action,
-        HttpEndpoint(
-            method=endpoint.method,
-            url=endpoint.url,
-            contact=endpoint.contact,
-            headers={key: secret.get_secret_value() for key, secret in endpoint.headers.items()},
-            key_header=endpoint.key_header if endpoint.risk == "write" else "",
-            look_up_url=endpoint.look_up.url if endpoint.look_up else "",
-        ),
+    return action
+
+
+def _address(endpoint: Endpoint) -> HttpEndpoint:
+    return HttpEndpoint(
+        method=endpoint.method,
+        url=endpoint.url,
+        contact=endpoint.contact,
+        headers={key: secret.get_secret_value() for key, secret in endpoint.headers.items()},
+        key_header=endpoint.key_header if endpoint.risk == "write" else "",
+        look_up_url=endpoint.look_up.url if endpoint.look_up else "",
     )
-
-
-async def _unset(_context: object, _arguments: object) -> BaseModel:
-    raise NotImplementedError
 
 
 def _model(name: str, parameters: Mapping[str, Parameter]) -> type[BaseModel]:

@@ -129,20 +129,9 @@ class Executor:
             return Outcome("refused", key, refused="in_doubt")
         if not await self._admitted(scope, action, who, key):
             return Outcome("refused", key, refused="limit_reached")
-        now = self._clock()
-        intended = ActionIntended(
-            key=key,
-            action=action.name,
-            arguments=given,
-            authority=authority,
-            contact_id=who.id,
-            turn_id=scope.turn_id,
-            deadline=now + timedelta(seconds=action.timeout + RESERVE),
-            due=now + timedelta(seconds=action.timeout + RESERVE + scope.rules.settle),
-            at=now,
-        )
+        intended = _intended(scope, action, given, key, authority, who.id, self._clock())
         claim = await self._journal.claim(
-            scope.conversation.id, intended, token=scope.token, epoch=scope.conversation.epoch, now=now
+            scope.conversation.id, intended, token=scope.token, epoch=scope.conversation.epoch, now=intended.at
         )
         if claim.verdict == "stale":
             raise Fenced("the conversation moved on before the action")
@@ -222,6 +211,23 @@ class Executor:
 
 def _nothing(_noted: object) -> None:
     """Whoever only looks back has nothing to note."""
+
+
+def _intended(
+    scope: Scope, action: Action, given: Arguments, key: str, authority: str, contact: str, now: datetime
+) -> ActionIntended:
+    deadline = now + timedelta(seconds=action.timeout + RESERVE)
+    return ActionIntended(
+        key=key,
+        action=action.name,
+        arguments=given,
+        authority=authority,
+        contact_id=contact,
+        turn_id=scope.turn_id,
+        deadline=deadline,
+        due=deadline + timedelta(seconds=scope.rules.settle),
+        at=now,
+    )
 
 
 def _key(scope: Scope, action: Action, given: Arguments, authority: str) -> str:

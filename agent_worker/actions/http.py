@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -15,7 +15,6 @@ from yarl import URL
 from agent_worker.actions.arguments import plain
 from agent_worker.actions.context import ActionContext
 from agent_worker.actions.failures import ActionFailed, ActionRefused, ActionUnknown
-from agent_worker.actions.spec import Action
 
 MOST = 1_000_000
 """Bytes of an answer."""
@@ -76,12 +75,6 @@ class Endpoint:
             raise ActionFailed("the connection could not be made") from error
         except aiohttp.ClientError as error:
             raise ActionUnknown(f"the connection broke ({type(error).__name__})") from error
-
-
-def http_action(action: Action, endpoint: Endpoint) -> Action:
-    """``action``, done by the endpoint."""
-    look_up = endpoint.look_up if endpoint.look_up_url else None
-    return replace(action, run=endpoint.run, look_up=look_up, answer=Answer)
 
 
 def _filled(url: str, values: Mapping[str, Any]) -> tuple[URL, dict[str, Any]]:

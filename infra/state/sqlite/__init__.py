@@ -22,25 +22,27 @@ from infra.state.sqlite.rebuild import SqliteRebuild
 from infra.state.sqlite.store import ALL_SHARDS, Store
 from schemas.ports import State
 
+_WITH_TABLES = (
+    conversations,
+    transcript,
+    contacts,
+    deliveries,
+    parking,
+    dead_letters,
+    turns,
+    leases,
+    heads,
+    limiter,
+    journal,
+)
+
 
 def open_sqlite_state(database: Database, *, durable_sends: bool = False) -> State:
     """All state ports over ``database``, whose tables are made when they are missing.
 
     ``durable_sends``: see ``SqliteDeliveries``. Closing the state leaves the database open: the log shares it.
     """
-    for module in (
-        conversations,
-        transcript,
-        contacts,
-        deliveries,
-        parking,
-        dead_letters,
-        turns,
-        leases,
-        heads,
-        limiter,
-        journal,
-    ):
+    for module in _WITH_TABLES:
         database.declare(module.TABLES)
     store = Store(database)
     signals = ProcessSignals()
