@@ -41,6 +41,7 @@ ACTION_SETTLED = "parley.action.settled.v1"
 ACTION_RESOLVED = "parley.action.resolved.v1"
 APPROVAL_REQUESTED = "parley.approval.requested.v1"
 APPROVAL_DECIDED = "parley.approval.decided.v1"
+APPROVAL_EXPIRED = "parley.approval.expired.v1"
 CONVERSATION_SNAPSHOT = "parley.conversation.snapshot.v1"
 CONTACT_SNAPSHOT = "parley.contact.snapshot.v1"
 DOCUMENT_PUBLISHED = "parley.document.published.v1"
@@ -57,6 +58,7 @@ EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     RECEIPT_RECORDED: (m.Receipt, "inbound"),
     ACTION_RESOLVED: (a.ActionResolved, "inbound"),
     APPROVAL_DECIDED: (a.ApprovalDecided, "inbound"),
+    APPROVAL_EXPIRED: (a.ApprovalExpired, "inbound"),
     MESSAGE_SEND: (m.OutboundMessage, "outbound"),
     REPLY_BEGUN: (m.ReplyBegun, "outbound"),
     OWNER_CHANGED: (c.OwnerChanged, "events"),
