@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 
 from agent_worker.events import Decoded, Event, decode_all, waited
@@ -44,16 +43,18 @@ class Fold:
         self.traceparent = spans.traceparent()
         """Of the turn's span, for what the turn leaves behind."""
         self.decoded = Decoded()
-        self.read_at = 0.0
-        """When the newest record was surely read, on ``time.monotonic``."""
         self._decode()
+
+    @property
+    def read_at(self) -> float:
+        """When the newest record was surely on the log, on ``time.monotonic``."""
+        return max(record.read_at for record in self.batch.records)
 
     @property
     def events(self) -> list[Event]:
         return self.decoded.events
 
     def _decode(self) -> None:
-        self.read_at = time.monotonic()
         fresh = decode_all(self.batch.records[self._seen :])
         self._seen = len(self.batch.records)
         self.decoded.events.extend(fresh.events)

@@ -70,8 +70,8 @@ class Intake:
 
     def text_without(self, answered: Container[str]) -> str:
         """Of the messages that are not ``answered`` otherwise."""
-        left = (message.text.strip() for message in self.waiting.values() if message.id not in answered)
-        return "\n".join(text for text in left if text)
+        left = [message.text.strip() for message in self.waiting.values() if message.id not in answered]
+        return left[0] if len(left) == 1 else "\n".join(text for text in left if text)
 
     @property
     def speaker(self) -> str:

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from agent_worker.actions.acting import Acting
-from agent_worker.actions.dialogue.language import language_of
 from agent_worker.actions.effects import Effects
 from agent_worker.handoff.drafts import PERSON
 from agent_worker.intake import Intake
+from agent_worker.language import language_of
 from agent_worker.replies import Chain, begun_of, cited, outbound, reply_of, said_by_person
 from agent_worker.router.decision import ASKED, Route
 from agent_worker.settings import TenantRules, Voice
@@ -51,10 +51,10 @@ class Work:
     """The conversation as committed."""
     acting: Acting | None = None
     """None when the tenant has no actions."""
+    conversation: Conversation = field(init=False)
 
-    @property
-    def conversation(self) -> Conversation:
-        return self.begun.conversation
+    def __post_init__(self) -> None:
+        self.conversation = self.begun.conversation
 
     @property
     def locale(self) -> str:

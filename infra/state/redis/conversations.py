@@ -10,7 +10,7 @@ from infra.state.redis import listing, wire
 from infra.state.redis.shards import Shards
 from schemas import ids
 from schemas.conversation import Conversation, Facts, Holder, Origin, Owner, Snapshot, Turn
-from schemas.envelope import Envelope
+from schemas.envelope import Envelope, as_json
 from schemas.errors import NotFound
 from schemas.messages import TranscriptMessage
 from schemas.ports import Begun, Committed, Owned, Page
@@ -82,7 +82,7 @@ class RedisConversations:
             token,
             version,
             epoch,
-            facts.model_dump_json(),
+            as_json(facts),
             rules.commit_key(token, version, handled),
             rules.micros(rules.handled_floor(now)),
             wire.KEEP,
@@ -95,8 +95,8 @@ class RedisConversations:
             return Committed("stale")
         fields, known, pending, numbers, promised = left
         # Without a list it is surely this commit that was made, and not one of the same name before.
-        mine, said = (outbox, facts) if pending is None else (wire.unpack_outbox(pending), None)
-        return Committed("committed", wire.packed_snapshot(conversation, fields, said, known, mine, numbers, promised))
+        mine = outbox if pending is None else wire.unpack_outbox(pending)
+        return Committed("committed", wire.packed_snapshot(conversation, fields, known, mine, numbers, promised))
 
     async def pending(self, conversation: str) -> list[Envelope]:
         (entries,) = await self._shards.at(conversation, "pending", ("x:",))
