@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel
 
-from schemas.actions import ActionResolved, ApprovalDecided
+from schemas.actions import ActionResolved, ApprovalDecided, ApprovalExpired
 from schemas.changes import ContactChanged, MessageDeleted, MessageEdited, ReactionChanged
 from schemas.conversation import HANDLED_HORIZON_DAYS, Origin, OwnerRequested
 from schemas.envelope import Envelope
@@ -18,7 +18,7 @@ from schemas.ports import Record
 from schemas.thumbs import value_of
 from schemas.topics import EVENT_TYPES
 
-SETTLING = ActionResolved | ApprovalDecided
+SETTLING = ActionResolved | ApprovalDecided | ApprovalExpired
 HORIZON = timedelta(days=HANDLED_HORIZON_DAYS)
 
 

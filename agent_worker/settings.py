@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from agent_worker.actions.spec import Action
 from agent_worker.router.rules import RouteRules
+from schemas.protection.cards import OwnNumbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,8 @@ class BudgetRules:
 @dataclass(frozen=True, slots=True)
 class ActionRules:
     """``actions`` by name, with ``settings`` for all of them. ``confirmation`` and ``approval``: seconds for which
-    these questions stay open; ``settle``: seconds after an action's deadline before anybody looks what came of it."""
+    these questions stay open; ``settle``: seconds after an action's deadline before anybody looks what came of it.
+    ``own``: what finds the tenant's own numbers, which are no cards'."""
 
     actions: Mapping[str, Action] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -106,6 +108,7 @@ class ActionRules:
     approval: float = 86_400.0
     settle: float = 30.0
     timezone: str = "UTC"
+    own: OwnNumbers | None = None
 
     def today(self, now: datetime) -> date:
         """The day on which the tenant is, by which "tomorrow" is reckoned."""

@@ -50,6 +50,7 @@ DRAFT_SETTLED = "parley.draft.settled.v1"
 HANDOFF_RESOLVED = "parley.handoff.resolved.v1"
 HANDOFF_ENDED = "parley.handoff.ended.v1"
 RATING_GIVEN = "parley.rating.given.v1"
+APPROVAL_EXPIRED = "parley.approval.expired.v1"
 CONVERSATION_SNAPSHOT = "parley.conversation.snapshot.v1"
 CONTACT_SNAPSHOT = "parley.contact.snapshot.v1"
 DOCUMENT_PUBLISHED = "parley.document.published.v1"
@@ -71,6 +72,7 @@ EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     DESK_TOUCHED: (d.DeskTouched, "desk"),
     DESK_ACTED: (d.DeskActed, "desk"),
     DRAFT_MADE: (d.DraftMade, "desk"),
+    APPROVAL_EXPIRED: (a.ApprovalExpired, "inbound"),
     MESSAGE_SEND: (m.OutboundMessage, "outbound"),
     REPLY_BEGUN: (m.ReplyBegun, "outbound"),
     OWNER_CHANGED: (c.OwnerChanged, "events"),

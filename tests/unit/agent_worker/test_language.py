@@ -10,7 +10,20 @@ from agent_worker.language import language_of
 @pytest.mark.parametrize("known", ["en", "de", "de-AT", "fr", ""])
 @pytest.mark.parametrize(
     "text",
-    ["20 euro", "NP-10231", "A-17", "ok then A-17", "a17", "043621", "12,50 €", "Garden den, 2", "van Dyke", "ann@example.com", "ok", ""]
+    [
+        "20 euro",
+        "NP-10231",
+        "A-17",
+        "ok then A-17",
+        "a17",
+        "043621",
+        "12,50 €",
+        "Garden den, 2",
+        "van Dyke",
+        "ann@example.com",
+        "ok",
+        "",
+    ],
 )
 def test_what_shows_no_language_leaves_the_known_one(text: str, known: str) -> None:
     assert language_of(text, known) == known
