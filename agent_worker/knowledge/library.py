@@ -20,7 +20,7 @@ import structlog
 from agent_worker.knowledge.confidence import confidence
 from agent_worker.knowledge.encoder import Encoder, light_encoder
 from agent_worker.knowledge.index import TenantIndex
-from agent_worker.knowledge.intake import read_into, rest_of
+from agent_worker.knowledge.intake import MOST_WAITING, read_into, rest_of
 from agent_worker.knowledge.portions import portions
 from agent_worker.knowledge.recency import RecentHeads
 from agent_worker.knowledge.records import Change, read_record
@@ -122,7 +122,7 @@ class Library:
 
     async def _drain(self, follower: Follower) -> None:
         """Apply what comes, many at a time; once everything old was seen, forget what the log no longer holds."""
-        queue: asyncio.Queue[Record] = asyncio.Queue()
+        queue: asyncio.Queue[Record] = asyncio.Queue(MOST_WAITING)
         reader = asyncio.create_task(read_into(queue, follower))
         caught_up = asyncio.create_task(follower.caught_up.wait())
         self._seen.clear()
