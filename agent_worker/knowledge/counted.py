@@ -103,10 +103,10 @@ def stored_counts(made: Counted) -> bytes:
 def read_counts(value: bytes | memoryview) -> Counted:
     import numpy as np
 
-    *lengths, of_terms, of_words = _SIZES.unpack_from(value)
+    *sizes, of_terms, of_words = _SIZES.unpack_from(value)
     at = _SIZES.size
     arrays: list[Places] = []
-    for length in lengths:
+    for length in sizes:
         arrays.append(np.frombuffer(value, np.int32, length, at))
         at += 4 * length
     term_of, term_sizes, word_of, word_sizes = arrays

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -70,10 +69,8 @@ def schema() -> Any:
     import tantivy
 
     builder = tantivy.SchemaBuilder()
-    for name in ("kind", "visibility"):
+    for name in ("kind", "visibility", "doc"):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
-    for name in ("doc", "key"):
-        builder.add_text_field(name, stored=True, tokenizer_name="raw", index_option="basic")
     builder.add_unsigned_field("expires", indexed=True, fast=True)
     # Names a passage that was found without reading what is stored of it.
     builder.add_unsigned_field("number", fast=True)
@@ -86,10 +83,6 @@ def schema() -> Any:
     return builder.build()
 
 
-def key_of(document: str, order: int) -> str:
-    return f"{order}/{document}"
-
-
 def entries_of(prepared: Prepared, number: int, stamp: int) -> Iterator[Any]:
     """Entries as tantivy takes them, the whole document first; the number is the document's, stamp its version's."""
     document = prepared.document
@@ -97,34 +90,18 @@ def entries_of(prepared: Prepared, number: int, stamp: int) -> Iterator[Any]:
         [prepared.searched[0]["p_title"]] * 4
         + [f"{fields['p_heading']} {fields['p_heading']} {fields['p_body']}" for fields in prepared.searched]
     )
-    data = document.model_dump(mode="json")
-    entry = _entry(document, "document", data, {DOCUMENT_FIELD: whole}, number_of(number, 0))
+    entry = _entry(document, "document", {DOCUMENT_FIELD: whole}, number_of(number, 0))
     entry.add_unsigned("stamp", stamp)
+    entry.add_bytes("data", document.model_dump_json().encode())
     yield entry
-    for order, (piece, fields) in enumerate(zip(prepared.pieces, prepared.searched, strict=True)):
-        entry = _entry(document, "passage", _stored(document, piece, order), fields, number_of(number, order))
-        entry.add_text("key", key_of(document.id, order))
-        yield entry
+    for order, fields in enumerate(prepared.searched):
+        yield _entry(document, "passage", fields, number_of(number, order))
 
 
-def _entry(document: Document, kind: str, data: dict[str, Any], fields: dict[str, str], number: int) -> Any:
+def _entry(document: Document, kind: str, fields: dict[str, str], number: int) -> Any:
     import tantivy
 
-    made = tantivy.Document(
-        kind=kind, doc=document.id, visibility=document.visibility, data=json.dumps(data).encode(), **fields
-    )
+    made = tantivy.Document(kind=kind, doc=document.id, visibility=document.visibility, **fields)
     made.add_unsigned("expires", _expires(document))
     made.add_unsigned("number", number)
     return made
-
-
-def _stored(document: Document, piece: Piece, order: int) -> dict[str, Any]:
-    return {
-        "document": document.id,
-        "version": document.version,
-        "title": document.title,
-        "heading": piece.heading,
-        "url": document.url,
-        "text": piece.text,
-        "order": order,
-    }

@@ -6,10 +6,8 @@ content; what stands beside it is told by the same stamp.
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,40 +21,21 @@ from agent_worker.knowledge.entries import (
     DOCUMENT_FIELD,
     Prepared,
     entries_of,
-    key_of,
     prepare,
     schema,
 )
 from agent_worker.knowledge.file import Stored
-from agent_worker.knowledge.holdings import Holdings
+from agent_worker.knowledge.holdings import Hit, Holdings
 from agent_worker.knowledge.numbering import document_of
 from agent_worker.knowledge.passages import PassageTable, Place
 from agent_worker.knowledge.splitting import split
 from agent_worker.knowledge.vectors import PassageVectors
-from agent_worker.knowledge.wanted import Sight, Term, limited, one_of_them, wanted
+from agent_worker.knowledge.wanted import Sight, Term, limited, wanted
 from schemas.conversation import Document
 
 log = structlog.get_logger("parley.knowledge")
 FORMAT = "11"  # raise it when splitting, analysis or the fields change: older indexes are then built anew
 _HEAP = 15_000_000  # bytes; the least tantivy takes for one thread
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A passage. ``score`` is set by whoever ranks it."""
-
-    document: str
-    version: int
-    title: str
-    heading: str
-    url: str
-    text: str
-    order: int
-    score: float = 0.0
-
-    @property
-    def key(self) -> str:
-        return key_of(self.document, self.order)
 
 
 def fingerprint(value: bytes) -> str:
@@ -114,8 +93,8 @@ class TenantIndex:
         self._limits = self._limits or self.census.limited > 0
 
     @property
-    def versions(self) -> dict[str, tuple[int, str]]:
-        """Of each document, with the fingerprint of what it was read from."""
+    def versions(self) -> dict[str, int]:
+        """Of each document that is here what ``stamp_of`` says of its version."""
         return self._holdings.versions
 
     @property
@@ -229,14 +208,7 @@ class TenantIndex:
 
     def read(self, places: Sequence[Place], seen: Sight) -> dict[Place, Hit]:
         """Those of the passages that are there and may be shown."""
-        if not places:
-            return {}
-        keys = [key_of(*place) for place in places]
-        query = limited(self._index.schema, one_of_them(self._index.schema, "key", keys), self._limit(seen))
-        searcher = self._index.searcher()
-        found = searcher.search(query, len(keys), count=False).hits
-        hits = [Hit(**json.loads(searcher.doc(address)["data"][0])) for _, address in found]
-        return {Place(hit.document, hit.order): hit for hit in hits}
+        return self._holdings.read(places, seen)
 
     def _places(self, query: Any, seen: Sight, limit: int, within: Sequence[str] = ()) -> list[Place]:
         """What is found, without reading what is stored of it: that would take most of a search's time."""

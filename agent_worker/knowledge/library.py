@@ -19,6 +19,7 @@ import structlog
 
 from agent_worker.knowledge.confidence import confidence
 from agent_worker.knowledge.encoder import Encoder, light_encoder
+from agent_worker.knowledge.holdings import stamp_of
 from agent_worker.knowledge.index import TenantIndex
 from agent_worker.knowledge.intake import MOST_WAITING, read_into, rest_of
 from agent_worker.knowledge.portions import portions
@@ -138,6 +139,7 @@ class Library:
                     nexts.cancel()
                 if caught_up.done() and queue.empty() and not self._ready.is_set():
                     await self._forget_unseen()
+                    self._seen.clear()
                     self._ready.set()
                 if reader.done() and queue.empty():
                     return reader.result()
@@ -156,7 +158,8 @@ class Library:
                 log.warning("document_unreadable", partition=record.partition, offset=record.offset, code=error.code)
                 continue
             changes[tenant][document_id] = change
-            (self._seen[tenant].add if change else self._seen[tenant].discard)(document_id)
+            if not self._ready.is_set():
+                (self._seen[tenant].add if change else self._seen[tenant].discard)(document_id)
         for tenant, changed in changes.items():
             await self._in_turn(partial(self._write, tenant, changed))
         async with self._moved:
@@ -172,7 +175,7 @@ class Library:
         new = [
             change
             for change in changed.values()
-            if change is not None and index.versions.get(change[0].id) != (change[0].version, change[1])
+            if change is not None and index.versions.get(change[0].id) != stamp_of(change[0].version, change[1])
         ]
         for done, put in portions(index, new, lambda: self._closing):
             index.apply(put)

@@ -21,6 +21,10 @@ class Numbering:
         """Its number, or the one it is to have."""
         return self._numbers.get(document, self._next)
 
+    def known(self, document: str) -> int | None:
+        """Its number; None when it is not here."""
+        return self._numbers.get(document)
+
     def put(self, document: str, number: int) -> None:
         self._numbers[document] = number
         self._documents[number] = document

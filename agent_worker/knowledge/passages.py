@@ -35,6 +35,11 @@ class Place(NamedTuple):
     order: int
 
 
+def key_of(document: str, order: int) -> str:
+    """One name for both."""
+    return f"{order}/{document}"
+
+
 class Label(NamedTuple):
     """What a document says of itself as a whole. ``until``: second since 1970 at which it expires, NEVER if it does
     not."""

@@ -14,8 +14,9 @@ from agent_worker.knowledge import holdings
 from agent_worker.knowledge.counted import counted
 from agent_worker.knowledge.encoder import Encoder, light_encoder
 from agent_worker.knowledge.file import DocumentFile
+from agent_worker.knowledge.holdings import stamp_of
 from agent_worker.knowledge.index import TenantIndex
-from agent_worker.knowledge.packed import About, pack, unpack
+from agent_worker.knowledge.packed import About, pack, shown, unpack
 from agent_worker.knowledge.passages import Label
 from agent_worker.knowledge.retrieval import rank
 from agent_worker.knowledge.splitting import Piece
@@ -86,14 +87,16 @@ def test_a_document_is_unpacked_as_it_was_packed() -> None:
     fields = [{"p_title": "", "p_heading": p.heading, "p_body": p.text.replace("…", "")} for p in pieces]
     made = counted("Tïtle", pieces, fields)
     vectors = [np.eye(64, dtype=np.float32)[: 3 + number] for number in range(3)]
-    about = About("doc/ü", 5, "abc", Label(9, "verified", "de"))
-    content = pack(about, made, vectors)
+    about = About("doc/ü", 5, "Tïtle", "https://x.example", Label(9, "verified", "de"))
+    content = pack(about, pieces, made, vectors)
     found = unpack(memoryview(content))
     assert (found.about, found.counted.terms, found.counted.words) == (about, made.terms, made.words)
     for name in ("term_of", "term_sizes", "counts", "word_of", "word_sizes", "lengths"):
         assert np.array_equal(getattr(found.counted, name), getattr(made, name)), name
     assert (found.sizes.tolist(), found.vectors % 8) == ([4, 5, 6], 0)
-    assert len(unpack(memoryview(pack(about, made, None))).sizes) == 0
+    texts = {0: ("", "Моховые горшки"), 2: ("h", "warm warm moss")}
+    assert shown(memoryview(content), [2, 0, 3]) == (about, texts)
+    assert len(unpack(memoryview(pack(about, pieces, made, None))).sizes) == 0
 
 
 def test_tidying_changes_no_answer(tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +157,7 @@ def test_a_write_that_failed_leaves_what_was_there(
     again = TenantIndex(tmp_path / "one", encoder)
     assert answers(again, encoder) == before
     put(again, "shipping", RETURNS, 2)
-    assert again.versions["shipping"] == (2, "2")
+    assert again.versions["shipping"] == stamp_of(2, "2")
 
 
 @pytest.mark.parametrize(("sections", "most"), [(10, 2000), (1, 3000)])
