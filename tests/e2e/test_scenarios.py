@@ -128,7 +128,7 @@ class Opened:
 
 
 async def frame_of(socket: aiohttp.ClientWebSocketResponse, kind: str) -> dict[str, Any]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             frame: dict[str, Any] = await socket.receive_json()
             if frame["type"] == kind:

@@ -26,7 +26,7 @@ async def _again(world: World, folder: Path) -> Library:
     await world.library.close()
     library = Library(world.bus, world.state.heads, folder, clock=world.clock, answerable_above=lambda _: 0.5)
     await library.start()
-    await asyncio.wait_for(library.ready(), 5)
+    await asyncio.wait_for(library.ready(), 30)
     world.library = library
     return library
 
@@ -90,7 +90,7 @@ async def test_without_an_encoder_words_alone_are_searched(tmp_path: Path) -> No
         )
         await library.start()
         world.library = library
-        await asyncio.wait_for(library.ready(), 5)
+        await asyncio.wait_for(library.ready(), 30)
         found = await library.search(TENANT, HEAT)
         await library.close()
         assert (found.passages[0].document, found.answerable) == ("shipping", True)
