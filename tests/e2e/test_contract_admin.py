@@ -7,6 +7,7 @@ import io
 import json
 import re
 import uuid
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,14 +15,25 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from schemas.envelope import Envelope
-from tests.harness.installation import QUESTIONS
+from tests.e2e.conftest import ENGINES, running
+from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.outside import Answer, Outside, Visitor, eventually
+from tests.harness.processes import Nursery
 
 NONSENSE = "Who won the football world championship in 1974?"
 TURN = {
     *("id", "handled", "route", "reasons", "confidence", "model", "tokens", "cost", "stages", "passages"),
     *("actions", "replies"),
 }
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+async def parley(
+    request: pytest.FixtureRequest, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Installation]:
+    """One for all tests of this file: each brings contacts of its own."""
+    async with running(request, nursery, tmp_path_factory.mktemp("admin")) as installation:
+        yield installation
 
 
 async def about(visitor: Visitor) -> dict[str, Any]:

@@ -213,5 +213,5 @@ async def test_a_stop_lets_a_webhook_finish_and_waits_for_nothing_more(
         assert (await answer(reader))[0] == 200
         assert await reader.read() == b""
         await stopping
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
     assert len(short) == 1
