@@ -37,7 +37,9 @@ async def leaves(state: State, conversation: str, made: Committed) -> Snapshot:
     held = await state.conversations.snapshot(conversation)
     assert made.snapshot is not None
     assert held is not None
-    assert made.snapshot.conversation == held.conversation
+    snapshot, after = made.snapshot, held.conversation
+    told = (snapshot.id, snapshot.version, snapshot.origin)
+    assert told == (after.id, after.version, after.origin)
     assert orjson.loads(made.snapshot.data) == held.model_dump(mode="json", exclude_none=True)
     return made.snapshot.unpacked()
 
