@@ -167,8 +167,11 @@ def cited(found: Found, draft: Draft) -> list[CitedPassage]:
 
 
 def snapshot_envelope(snapshot: Snapshot | PackedSnapshot, now: datetime) -> Envelope:
-    packed = isinstance(snapshot, PackedSnapshot)
-    of, payload = (snapshot, snapshot.data) if packed else (snapshot.conversation, as_json(snapshot))
+    of: PackedSnapshot | Conversation
+    if isinstance(snapshot, PackedSnapshot):
+        of, payload = snapshot, snapshot.data
+    else:
+        of, payload = snapshot.conversation, as_json(snapshot)
     return Envelope(
         id=derived_id(of.id, "snapshot", of.version),
         type=CONVERSATION_SNAPSHOT,

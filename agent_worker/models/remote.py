@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from agent_worker.grounding.failures import AttemptFailed, Ungrounded
 from agent_worker.grounding.gate import Gate
 from agent_worker.handoff.drafts import not_found_draft
+from agent_worker.language import language_of
 from agent_worker.models.allowance import Allowance
 from agent_worker.models.budgets import DayBudgets, Spend
 from agent_worker.models.calls import Calls, askable, asked_draft
 from agent_worker.models.canary import Canary
-from agent_worker.language import language_of
 from agent_worker.models.phrases import set_phrase
 from agent_worker.models.prompt import again, prompt_of, system_of, with_offers
 from agent_worker.models.registry import Emit

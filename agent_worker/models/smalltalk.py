@@ -83,7 +83,7 @@ def talk_of(text: str, history: Sequence[TranscriptMessage]) -> Talk:
 def asks_person(text: str) -> bool:
     # The pattern tries each place of the text. Nearly all messages speak of nobody, and that is seen much sooner.
     small = text.casefold()
-    if not any([who in small for who in _ANYBODY]):
+    if not any(who in small for who in _ANYBODY):
         return False
     return bool(_PERSON.search(text)) and not _NO_PERSON.search(text)
 
