@@ -14,9 +14,9 @@ from agent_worker.intake import Intake
 from agent_worker.language import language_of
 from agent_worker.replies import Chain, begun_of, cited, outbound, reply_of, said_by_person
 from agent_worker.router.decision import ASKED, Route
-from agent_worker.settings import TenantRules, Voice
+from agent_worker.settings import TenantRules
 from agent_worker.streaming import Stream
-from agent_worker.voices import in_language
+from agent_worker.voice import Voice, in_language
 from schemas.actions import ActionMemory
 from schemas.conversation import Conversation, Facts, Owner, OwnerRequested, PackedSnapshot, Turn
 from schemas.envelope import Envelope
