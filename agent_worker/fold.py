@@ -66,7 +66,12 @@ class Fold:
 
     @property
     def _waits(self) -> bool:
-        return any(event.is_from_contact for event in self.events) and not any(e.is_urgent for e in self.events)
+        asks = False
+        for event in self.decoded.events:
+            if event.is_urgent:
+                return False
+            asks = asks or event.is_from_contact
+        return asks
 
     async def settle(self, rules: FoldRules) -> None:
         """Wait until nobody has written for the quiet time. Time already spent in the log counts."""

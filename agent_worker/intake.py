@@ -39,11 +39,10 @@ class Intake:
     authority: str = ""
     answered: Answered = field(default_factory=Answered)
 
-    def drop_deleted(self, lines: Iterable[TranscriptMessage]) -> None:
+    def drop(self, deleted: Iterable[str]) -> None:
         """A deletion that came before its message left its mark in the transcript."""
-        for line in lines:
-            if line.state == "deleted":
-                self.waiting.pop(line.id, None)
+        for message in deleted:
+            self.waiting.pop(message, None)
 
     @property
     def files(self) -> list[Attachment]:

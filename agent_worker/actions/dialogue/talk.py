@@ -16,7 +16,7 @@ from agent_worker.actions.parsing import Context, Field, fields_of
 from agent_worker.actions.proof import CHECK, SEND
 from agent_worker.handoff.drafts import person_choice
 from agent_worker.language import language_of
-from agent_worker.settings import Voice
+from agent_worker.voice import Voice
 from schemas.actions import Filling, Waiting
 from schemas.choosing import chosen
 from schemas.messages import Choice

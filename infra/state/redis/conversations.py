@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+import orjson
+
 from infra.state import rules
 from infra.state.redis import listing, wire
 from infra.state.redis.shards import Shards
@@ -14,6 +16,7 @@ from schemas.envelope import Envelope, as_json
 from schemas.errors import NotFound
 from schemas.messages import TranscriptMessage
 from schemas.ports import Begun, Committed, Owned, Page
+from schemas.transcript import Lines
 
 _OPEN = ("c:", "l", "k", "lc")
 _BEGIN = (*_OPEN, "h:", "x:", "t:", "n:", "p:")
@@ -58,7 +61,8 @@ class RedisConversations:
             frozenset(event for event, is_known in zip(event_ids, known, strict=True) if is_known),
             wire.unpack_outbox(outbox),
             frozenset(id_.decode() for id_ in reused),
-            wire.unpack_lines(lines),
+            Lines(lambda: wire.unpack_lines(lines)) if lines else (),
+            wire.deleted_among(lines),
         )
 
     async def commit(
@@ -187,4 +191,5 @@ class RedisConversations:
 def _new(conversation: str, origin: Origin, now: datetime) -> tuple[str | int, ...]:
     """What ``create.lua`` makes a conversation of."""
     tenant, channel = listing.quoted(origin.tenant), listing.quoted(origin.channel)
-    return conversation, rules.micros(now), origin.model_dump_json(), tenant, channel
+    # Texts alone: without the model it is written in a fifth of the time.
+    return conversation, rules.micros(now), orjson.dumps(dict(origin)), tenant, channel

@@ -137,6 +137,11 @@ def unpack_line(line: bytes, seq: int) -> TranscriptMessage:
     return TranscriptMessage.model_validate_json(_line_json(line, seq))
 
 
+def deleted_among(found: Sequence[bytes]) -> frozenset[str]:
+    """Ids of those of the lines, as ``unpack_lines`` takes them, that are deleted."""
+    return frozenset([found[at].decode() for at in range(0, len(found), 3) if found[at + 2].startswith(b"deleted ")])
+
+
 def unpack_lines(found: Sequence[bytes]) -> list[TranscriptMessage]:
     """Triples of id, number and line, one after the other."""
     # In one go: a turn reads twenty, and one by one they take a third longer.
