@@ -17,7 +17,7 @@ _CHARACTERS = 3
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    versions: Mapping[str, tuple[int, str]]
+    versions: Mapping[str, int]
     passages: list[tuple[datetime | None, Passage]]
 
 
