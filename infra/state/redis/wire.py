@@ -9,7 +9,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from infra.state import rules
-from schemas.conversation import Conversation, Facts, Origin, PackedSnapshot, Snapshot
+from schemas.conversation import Conversation, Facts, Holder, Origin, PackedSnapshot, Snapshot
 from schemas.envelope import Envelope
 from schemas.messages import TranscriptMessage
 from schemas.ports import Record
@@ -46,7 +46,7 @@ def _origin(packed: bytes) -> Origin:
 def conversation_of(id_: str, fields: Sequence[bytes | None], facts: Facts | None = None) -> Conversation | None:
     """``fields`` as get.lua answers them; None when there is no conversation, only a transcript perhaps. ``facts``:
     what they say, where that is known."""
-    origin, owner, epoch, floor, version, head, created, updated, said = fields
+    origin, owner, epoch, floor, version, head, created, updated, said, holder = fields
     if origin is None:
         return None
     return Conversation(
@@ -59,6 +59,7 @@ def conversation_of(id_: str, fields: Sequence[bytes | None], facts: Facts | Non
         head_seq=int(head or 0),
         created_at=rules.moment(int(created or 0)),
         updated_at=rules.moment(int(updated or 0)),
+        holder=Holder.model_validate_json(holder) if holder else None,
         facts=facts or Facts.model_validate_json(said or b"{}"),
     )
 
