@@ -63,6 +63,11 @@ class Census:
         added = tally.lengths.sum(axis=0).tolist()
         self._lengths = [held + sign * more for held, more in zip(self._lengths, added, strict=True)]
 
+    @property
+    def terms(self) -> int:
+        """In all passages together, each as often as it stands there."""
+        return sum(self._lengths)
+
     def frequency(self, term: str) -> int:
         """In how many documents the term stands; 0 when in none."""
         return self._frequency.get(term, 0)

@@ -20,6 +20,7 @@ from agent_worker.knowledge.packed import About, pack, shown, unpack
 from agent_worker.knowledge.passages import Label
 from agent_worker.knowledge.retrieval import rank
 from agent_worker.knowledge.splitting import Piece
+from agent_worker.knowledge.whole import WholeTexts
 from schemas.conversation import Document
 from tests.unit.agent_worker.world import RETURNS, SHIPPING
 
@@ -158,6 +159,21 @@ def test_a_write_that_failed_leaves_what_was_there(
     assert answers(again, encoder) == before
     put(again, "shipping", RETURNS, 2)
     assert again.versions["shipping"] == stamp_of(2, "2")
+
+
+def test_what_no_prompt_could_hold_is_not_read(
+    tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Documents far longer than is asked for are told by their counts; what fits is read, and held until it changes."""
+    index, whole = TenantIndex(tmp_path / "one", encoder), WholeTexts()
+    put(index, "shipping", SHIPPING)
+    assert whole.of("shop", index, NOW, 10_000)
+    reads: list[str] = []
+    monkeypatch.setattr(index, "documents", lambda: reads.append("read") or [])
+    assert whole.of("shop", index, NOW, 10_000)
+    assert (whole.of("shop", index, NOW, 5), reads) == ([], [])
+    whole.of("shop", index, NOW, 10_000)
+    assert reads == ["read"], "what was too much is not kept"
 
 
 @pytest.mark.parametrize(("sections", "most"), [(10, 2000), (1, 3000)])
