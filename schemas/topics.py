@@ -42,6 +42,7 @@ ACTION_SETTLED = "parley.action.settled.v1"
 ACTION_RESOLVED = "parley.action.resolved.v1"
 APPROVAL_REQUESTED = "parley.approval.requested.v1"
 APPROVAL_DECIDED = "parley.approval.decided.v1"
+APPROVAL_EXPIRED = "parley.approval.expired.v1"
 DESK_TOUCHED = "parley.desk.touched.v1"
 DESK_ACTED = "parley.desk.acted.v1"
 DRAFT_REQUESTED = "parley.draft.requested.v1"
@@ -50,7 +51,6 @@ DRAFT_SETTLED = "parley.draft.settled.v1"
 HANDOFF_RESOLVED = "parley.handoff.resolved.v1"
 HANDOFF_ENDED = "parley.handoff.ended.v1"
 RATING_GIVEN = "parley.rating.given.v1"
-APPROVAL_EXPIRED = "parley.approval.expired.v1"
 CONVERSATION_SNAPSHOT = "parley.conversation.snapshot.v1"
 CONTACT_SNAPSHOT = "parley.contact.snapshot.v1"
 DOCUMENT_PUBLISHED = "parley.document.published.v1"
@@ -67,12 +67,12 @@ EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     RECEIPT_RECORDED: (m.Receipt, "inbound"),
     ACTION_RESOLVED: (a.ActionResolved, "inbound"),
     APPROVAL_DECIDED: (a.ApprovalDecided, "inbound"),
+    APPROVAL_EXPIRED: (a.ApprovalExpired, "inbound"),
     DRAFT_REQUESTED: (d.DraftRequested, "inbound"),
     HANDOFF_RESOLVED: (d.HandoffResolved, "inbound"),
     DESK_TOUCHED: (d.DeskTouched, "desk"),
     DESK_ACTED: (d.DeskActed, "desk"),
     DRAFT_MADE: (d.DraftMade, "desk"),
-    APPROVAL_EXPIRED: (a.ApprovalExpired, "inbound"),
     MESSAGE_SEND: (m.OutboundMessage, "outbound"),
     REPLY_BEGUN: (m.ReplyBegun, "outbound"),
     OWNER_CHANGED: (c.OwnerChanged, "events"),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import aiohttp
 import yaml
 
 from tests.bench.figures import Row, Spread, quantile
@@ -16,6 +17,7 @@ from tests.bench.launch import MODULE
 from tests.bench.quoting import MODULE as QUOTING
 from tests.bench.stage import Stage, tenants
 from tests.harness.processes import ROOT, Process
+from tests.telemetry.scraping import page_of
 
 PER_SECOND = 20
 ADDED = 15.0
@@ -86,11 +88,23 @@ async def measure(stage: Stage) -> list[Row]:
     for number in range(stage.times(4, 1)):
         for side in sides if number % 2 else reversed(sides):
             side.add(await heard_of(side.process, seconds, warm, per_second=PER_SECOND, texts=texts))
+    stages = [await stages_of(side.process) for side in sides]
     await whole.stop()
-    return [_row(*sides)]
+    return [_row(*sides, *stages)]
 
 
-def _row(foundation: Side, whole: Side) -> Row:
+async def stages_of(process: Process) -> dict[str, float]:
+    """Milliseconds of a turn by stage: means over everything since the process began."""
+    async with aiohttp.request("GET", f"http://127.0.0.1:{process.port}/metrics") as answer:
+        page = page_of(await answer.text())
+    name = "parley_turn_seconds"
+    return {
+        stage: round(1000 * page.value(f"{name}_sum", stage=stage) / page.value(f"{name}_count", stage=stage), 2)
+        for stage in sorted(page.labels(f"{name}_count", "stage"))
+    }
+
+
+def _row(foundation: Side, whole: Side, plain: dict[str, float], stages: dict[str, float]) -> Row:
     added = [after - before for before, after in zip(foundation.p(0.5), whole.p(0.5), strict=True)]
     detail = {
         "foundation_p50_ms": round(statistics.median(foundation.p(0.5)), 2),
@@ -99,6 +113,8 @@ def _row(foundation: Side, whole: Side) -> Row:
         "agent_p99_ms": round(statistics.median(whole.p(0.99)), 2),
         "answers": whole.answers,
         "answers_with_a_source": whole.cited,
+        "foundation_stages_mean_ms": plain,
+        "agent_stages_mean_ms": stages,
     }
     what = f"what documents, routes, actions and a model over HTTP add to the median, {PER_SECOND} messages a second"
     return Row("agent added p50", what, "ms", Spread.of(added), ADDED, detail=detail)

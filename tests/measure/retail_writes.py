@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,9 +46,13 @@ class Writes:
         self._dice = dice
 
     def draw(self) -> Write:
-        """Each kind as often as the others."""
-        kind = self._dice.choice(KINDS)
-        return next(found for _ in range(TRIES) if (found := kind(self)) is not None)
+        """Each kind as often as the others, of those that these books have an order for."""
+        for kind in self._dice.sample(KINDS, len(KINDS)):
+            with suppress(IndexError):
+                for _ in range(TRIES):
+                    if (found := kind(self)) is not None:
+                        return found
+        raise LookupError("there is nothing to be done in these books")
 
     def cancel(self) -> Write | None:
         order = self._order("pending")
@@ -102,6 +107,7 @@ class Writes:
         return Write(order["user_id"], Call(name, number | given), number | other, rule)
 
     def _order(self, status: str) -> Record:
+        """Raises IndexError when there is none."""
         orders: list[Record] = [each for each in self._books["orders"].values() if each["status"] == status]
         return self._dice.choice(orders)
 
