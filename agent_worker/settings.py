@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from agent_worker.actions.spec import Action
 from agent_worker.router.rules import RouteRules
-from schemas.protection.cards import OwnNumbers
 from agent_worker.voice import PLAIN, Voice
+from schemas.protection.cards import OwnNumbers
 
 
 @dataclass(frozen=True, slots=True)

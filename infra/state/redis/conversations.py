@@ -188,7 +188,7 @@ class RedisConversations:
         return total
 
 
-def _new(conversation: str, origin: Origin, now: datetime) -> tuple[str | int, ...]:
+def _new(conversation: str, origin: Origin, now: datetime) -> tuple[str | int | bytes, ...]:
     """What ``create.lua`` makes a conversation of."""
     tenant, channel = listing.quoted(origin.tenant), listing.quoted(origin.channel)
     # Texts alone: without the model it is written in a fifth of the time.
