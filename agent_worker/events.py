@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from pydantic import BaseModel
 
@@ -124,4 +124,4 @@ def is_history(event: Event, now: datetime) -> bool:
 
 def waited(record: Record, now: datetime) -> float:
     """Seconds since the record was appended; never negative, whatever the clocks say."""
-    return max(0.0, (now - datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)).total_seconds())
+    return max(0.0, now.timestamp() - record.timestamp_ms / 1000)

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from agent_worker.replies import Chain
-from agent_worker.settings import ActionRules, Voice
+from agent_worker.settings import ActionRules
+from agent_worker.voice import Voice
 from schemas.conversation import Conversation
 
 Seal = Callable[[], Awaitable[None]]

@@ -31,6 +31,7 @@ ROWS = (
     "waiting",
     "edits",
     "retrieval",
+    "passages",
     "sockets",
     "whatsapp",
     "connectors",

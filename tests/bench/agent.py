@@ -81,7 +81,8 @@ async def measure(stage: Stage) -> list[Row]:
     foundation = Side(await stage.program(MODULE, str(plain.config), "dev", "0", "0"))
     whole = await stage.installation(False, **agent(model))
     await whole.start("dev", flags=["--log-level", "error"], wait=False)
-    sides = [foundation, Side(whole.roles["dev"])]
+    agent_side = Side(whole.roles["dev"])
+    sides = [foundation, agent_side]
     for side in sides:
         await side.process.ready(120)
     seconds, warm, texts = stage.times(12, 1), stage.times(4, 0), questions()
@@ -90,7 +91,7 @@ async def measure(stage: Stage) -> list[Row]:
             side.add(await heard_of(side.process, seconds, warm, per_second=PER_SECOND, texts=texts))
     stages = [await stages_of(side.process) for side in sides]
     await whole.stop()
-    return [_row(*sides, *stages)]
+    return [_row(foundation, agent_side, *stages)]
 
 
 async def stages_of(process: Process) -> dict[str, float]:

@@ -13,6 +13,7 @@ import yaml
 
 from tests.harness.client import Contact
 from tests.harness.installation import Installation
+from tests.harness.outside import eventually
 from tests.harness.processes import Nursery
 from tests.harness.till import Till, open_till
 
@@ -76,7 +77,7 @@ async def test_what_needs_an_approval_waits_for_it_over_a_restart_and_is_done_on
         decide = f"{where}/approvals/{waiting['id']}"
         for _ in range(3):
             await parley.admin("POST", decide, json={"decision": "approve", "by": "Rosa"}, ok=False)
-        told = (await contact.transcript(asked["seq"], wait=20))[0]
+        told = await next_line(contact, asked["seq"])
         assert told["text"].startswith("Done.")
         assert till.effects() == {"A-1 80.00": 1}
         error = (await parley.admin("POST", decide, json={"decision": "deny"}, ok=False))["error"]
@@ -86,9 +87,26 @@ async def test_what_needs_an_approval_waits_for_it_over_a_restart_and_is_done_on
         assert wrong["error"]["code"] == "invalid_request"
         elsewhere = await parley.admin("GET", f"{where}/approvals", tenant="bookshop", ok=False)
         assert elsewhere["error"]["code"] == "not_found"
+        assert [(record["name"], record["outcome"]) for record in await done(parley, where)] == [
+            ("refund", "succeeded")
+        ]
+
+
+async def next_line(contact: Contact, after: int) -> dict[str, Any]:
+    async def look() -> dict[str, Any] | None:
+        return next(iter(await contact.transcript(after, wait=5)), None)
+
+    return await eventually(look)
+
+
+async def done(parley: Installation, where: str) -> list[dict[str, Any]]:
+    """What turns tell of actions, once one does: a turn is told after what it said."""
+
+    async def look() -> list[dict[str, Any]]:
         turns = (await parley.admin("GET", where))["turns"]
-        done = [record for turn in turns for record in turn["actions"]]
-        assert [(record["name"], record["outcome"]) for record in done] == [("refund", "succeeded")]
+        return [record for turn in turns for record in turn["actions"]]
+
+    return await eventually(look)
 
 
 async def _expires(made: Installation, till: Till) -> None:

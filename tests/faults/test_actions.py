@@ -61,7 +61,7 @@ def configure(installation: Installation, till: Till) -> None:
 
 @asynccontextmanager
 async def acting(installation: Installation) -> AsyncIterator[tuple[Till, aiohttp.ClientSession]]:
-    async with open_till() as till, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as http:
+    async with open_till() as till, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
         # A provider that keeps no keys: whatever is asked twice would be done twice.
         till.honours = False
         configure(installation, till)
@@ -89,7 +89,7 @@ async def heard(contact: Contact, words: str) -> list[str]:
     """All that was said to the contact since the question, up to these words."""
     after, said = 0, list[str]()
     while True:
-        for line in await contact.transcript(after, wait=20):
+        for line in await contact.transcript(after, wait=5):
             after = line["seq"]
             if line["author"]["kind"] != "contact":
                 said.append(line["text"])
@@ -104,7 +104,7 @@ async def dying(installation: Installation, point: str, between: Callable[[], Aw
     await installation.roles[role].stop()
     await installation.start(role, env=OBEY | {"PARLEY_CRASH_AT": point})
     yield
-    status = await asyncio.wait_for(asyncio.shield(installation.roles[role].exited), 40)
+    status = await asyncio.wait_for(asyncio.shield(installation.roles[role].exited), 90)
     assert status == -9, f"{point} was not reached: {installation.roles[role].tail()}"
     await between()
     await installation.start(role, env=OBEY)

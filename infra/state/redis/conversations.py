@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+import orjson
+
 from infra.state import rules
 from infra.state.redis import listing, wire
 from infra.state.redis.shards import Shards
 from schemas import ids
 from schemas.conversation import Conversation, Facts, Holder, Origin, Owner, Snapshot, Turn
-from schemas.envelope import Envelope
+from schemas.envelope import Envelope, as_json
 from schemas.errors import NotFound
 from schemas.messages import TranscriptMessage
 from schemas.ports import Begun, Committed, Owned, Page
+from schemas.transcript import Lines
 
 _OPEN = ("c:", "l", "k", "lc")
 _BEGIN = (*_OPEN, "h:", "x:", "t:", "n:", "p:")
@@ -58,7 +61,8 @@ class RedisConversations:
             frozenset(event for event, is_known in zip(event_ids, known, strict=True) if is_known),
             wire.unpack_outbox(outbox),
             frozenset(id_.decode() for id_ in reused),
-            wire.unpack_lines(lines),
+            Lines(lambda: wire.unpack_lines(lines)) if lines else (),
+            wire.deleted_among(lines),
         )
 
     async def commit(
@@ -82,7 +86,7 @@ class RedisConversations:
             token,
             version,
             epoch,
-            facts.model_dump_json(),
+            as_json(facts),
             rules.commit_key(token, version, handled),
             rules.micros(rules.handled_floor(now)),
             wire.KEEP,
@@ -96,8 +100,8 @@ class RedisConversations:
             return Committed("stale")
         fields, known, pending, numbers, promised = left
         # Without a list it is surely this commit that was made, and not one of the same name before.
-        mine, said = (outbox, facts) if pending is None else (wire.unpack_outbox(pending), None)
-        return Committed("committed", wire.packed_snapshot(conversation, fields, said, known, mine, numbers, promised))
+        mine = outbox if pending is None else wire.unpack_outbox(pending)
+        return Committed("committed", wire.packed_snapshot(conversation, fields, known, mine, numbers, promised))
 
     async def pending(self, conversation: str) -> list[Envelope]:
         (entries,) = await self._shards.at(conversation, "pending", ("x:",))
@@ -184,7 +188,8 @@ class RedisConversations:
         return total
 
 
-def _new(conversation: str, origin: Origin, now: datetime) -> tuple[str | int, ...]:
+def _new(conversation: str, origin: Origin, now: datetime) -> tuple[str | int | bytes, ...]:
     """What ``create.lua`` makes a conversation of."""
     tenant, channel = listing.quoted(origin.tenant), listing.quoted(origin.channel)
-    return conversation, rules.micros(now), origin.model_dump_json(), tenant, channel
+    # Texts alone: without the model it is written in a fifth of the time.
+    return conversation, rules.micros(now), orjson.dumps(dict(origin)), tenant, channel

@@ -45,7 +45,8 @@ class SqliteConversations:
             begun = _begin(connection, new, event_ids)
             asked = recent if begun.conversation.owner == "agent" else 0
             lines = transcript.last(connection, conversation, asked) if asked else []
-            return replace(begun, reused=reused, recent=lines)
+            deleted = frozenset(line.id for line in lines if line.state == "deleted")
+            return replace(begun, reused=reused, recent=lines, deleted=deleted)
 
         # Of a message, clients are told the number: see ``SqliteTranscript.add``.
         return await self._store.write(conversation, work, durable=bool(messages))
