@@ -25,6 +25,7 @@ from schemas.messages import Author, InboundMessage, OutboundMessage, Transcript
 from schemas.ports import Begun, Draft, Found
 
 NOTHING = Found(passages=[], answerable=False, confidence=0.0)
+NO_FACTS = Facts()
 LOCAL = Route("local", ("local",), ())
 
 
@@ -44,7 +45,7 @@ class Work:
     found: Found = NOTHING
     route: Route = LOCAL
     draft: Draft | None = None
-    facts: Facts = field(default_factory=Facts)
+    facts: Facts = NO_FACTS
     outbox: list[Envelope] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
     """Those in ``outbox``."""
