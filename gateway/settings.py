@@ -12,6 +12,7 @@ from connectors.registry import CHANNELS, settings_of
 from connectors.settings import Settings, shaped
 from connectors.web.settings import WebAccount
 from gateway.action_settings import ActionSettings
+from gateway.desk_settings import Desk
 from gateway.knowledge_settings import KnowledgeSettings
 from gateway.protection import Protection
 from gateway.registry import Budgets, Language, ModelEntry, ModelName, VoiceExample, web_address
@@ -145,6 +146,8 @@ class Tenant(Settings):
     the entry of the voice's ``locale``, or the first); when it fails, its ``fallback`` does, then `local`."""
     budgets: Budgets = Budgets()
     actions: ActionSettings = ActionSettings()
+    desk: Desk | None = None
+    """Where people take over; without it they do so in the console and over the admin API."""
     routes: Routes | None = None
     """Other models for some messages, and a person for others; without it `model` answers all."""
 

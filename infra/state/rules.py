@@ -20,6 +20,7 @@ from schemas.conversation import (
     HANDLED_HORIZON_DAYS,
     Conversation,
     Delivered,
+    Holder,
     Owner,
     OwnerChanged,
     PackedSnapshot,
@@ -109,16 +110,14 @@ def floor_after(to: Owner, epoch: int, floor: int) -> int:
     return epoch if to in ("queue", "person") else floor
 
 
-def owner_changed(
-    conversation: Conversation, to: Owner, *, epoch: int, request_id: str, by: str, reason: str, now: datetime
-) -> Envelope:
+def owner_changed(conversation: Conversation, to: Owner, holder: Holder, *, epoch: int, request_id: str) -> Envelope:
     """The event of a won compare-and-set. ``epoch`` is the new one; the id follows from the request alone."""
     origin = conversation.origin
     return envelope(
         topics.OWNER_CHANGED,
-        OwnerChanged(owner=to, epoch=epoch, by=by, reason=reason, at=now),
+        OwnerChanged(owner=to, epoch=epoch, by=holder.by, name=holder.name, reason=holder.reason, at=holder.since),
         id=ids.derived_id(request_id, "owner"),
-        time=now,
+        time=holder.since,
         source=SOURCE,
         tenant=origin.tenant,
         channel=origin.channel,

@@ -106,11 +106,13 @@ class Conversations(Protocol):
         expected_epoch: int,
         request_id: str,
         by: str,
+        name: str = "",
         reason: str = "",
         now: datetime,
     ) -> Owned:
-        """Compare-and-set; on success epoch + 1, ``agent_floor`` = epoch when people claim (queue, person), and an
-        ``owner.changed`` event in the outbox. Idempotent by ``request_id``. Raises NotFound."""
+        """Compare-and-set; on success epoch + 1, ``agent_floor`` = epoch when people claim (queue, person), the
+        ``holder`` is who asked, since ``now``, and an ``owner.changed`` event is in the outbox. Idempotent by
+        ``request_id``. Raises NotFound."""
 
     async def get(self, conversation: str) -> Conversation | None: ...
     async def snapshot(self, conversation: str) -> Snapshot | None: ...

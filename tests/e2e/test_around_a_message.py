@@ -47,7 +47,7 @@ async def parley(vendor: WhatsApp, nursery: Nursery, tmp_path: Path) -> AsyncIte
     await installation.stop()
 
 
-async def until(found: Callable[[], Awaitable[Any]], seconds: float = 20) -> Any:
+async def until(found: Callable[[], Awaitable[Any]], seconds: float = 60) -> Any:
     async with asyncio.timeout(seconds):
         while not (value := await found()):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
@@ -63,10 +63,17 @@ async def answered(vendor: WhatsApp, count: int) -> list[Shown]:
     return found
 
 
-async def transcript(parley: Installation) -> list[dict[str, Any]]:
-    (conversation,) = (await parley.admin("GET", "conversations"))["items"]
-    lines: list[dict[str, Any]] = (await parley.admin("GET", f"conversations/{conversation['id']}"))["transcript"]
-    return lines
+async def transcript(parley: Installation, count: int) -> list[dict[str, Any]]:
+    """Every line, once there are ``count``: a reply joins the transcript by a road of its own, which may be longer than
+    the one to the vendor."""
+
+    async def lines() -> list[dict[str, Any]]:
+        (conversation,) = (await parley.admin("GET", "conversations"))["items"]
+        found: list[dict[str, Any]] = (await parley.admin("GET", f"conversations/{conversation['id']}"))["transcript"]
+        return found if len(found) >= count else []
+
+    whole: list[dict[str, Any]] = await until(lines)
+    return whole
 
 
 async def feedback(parley: Installation) -> list[tuple[str, str]]:
@@ -87,7 +94,7 @@ async def test_a_photo_is_kept_the_question_seen_and_answered_and_the_thumb_coun
     await vendor.say("anna", "Do you add a heat pack in winter?", files=[PHOTO])
     (answer,) = await answered(vendor, 1)
     assert "heat pack" in answer.text
-    asked, said = await transcript(parley)
+    asked, said = await transcript(parley, 2)
     (attachment,) = asked["attachments"]
     assert (attachment["type"], attachment["size"]) == ("image/jpeg", len(PHOTO.data))
     async with aiohttp.ClientSession() as http, http.get(parley.base + attachment["url"]) as file:
@@ -104,17 +111,18 @@ async def test_a_photo_is_kept_the_question_seen_and_answered_and_the_thumb_coun
     async def told() -> bool:
         return await feedback(parley) == [(said["id"], "up"), (said["id"], "none")]
 
-    await until(told, 40)
+    await until(told)
 
 
 async def test_what_cannot_be_kept_or_heard_is_said_so(parley: Installation, vendor: WhatsApp) -> None:
     await vendor.say("anna", "", files=[NOTE])
     (first,) = await answered(vendor, 1)
     assert "cannot listen" in first.text
+    await transcript(parley, 2)
     await vendor.say("anna", "", files=[PROGRAM])
     second = (await answered(vendor, 2))[1]
     assert "did not reach me" in second.text
-    note, _, program, _ = await transcript(parley)
+    note, _, program, _ = await transcript(parley, 4)
     assert note["attachments"][0]["type"] == "audio/ogg"
     assert program["attachments"][0]["missing"] == "unsupported_type"
     assert program["attachments"][0]["url"] == ""

@@ -8,7 +8,8 @@ if not c[2] then return answer('stale') end
 
 local function committed(outbox)
   return answer('committed',
-    redis.call('HMGET', KEYS[2], 'origin', 'owner', 'epoch', 'floor', 'version', 'head', 'created', 'updated', 'facts'),
+    redis.call('HMGET', KEYS[2], 'origin', 'owner', 'epoch', 'floor', 'version', 'head', 'created', 'updated', 'facts',
+      'holder'),
     redis.call('ZRANGE', KEYS[3], 0, -1, 'WITHSCORES'), outbox,
     redis.call('ZRANGE', KEYS[7], -tonumber(A[12]), -1, 'WITHSCORES'),
     redis.call('HGETALL', KEYS[8]))

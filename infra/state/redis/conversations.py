@@ -11,7 +11,7 @@ from infra.state import rules
 from infra.state.redis import listing, wire
 from infra.state.redis.shards import Shards
 from schemas import ids
-from schemas.conversation import Conversation, Facts, Origin, Owner, Snapshot, Turn
+from schemas.conversation import Conversation, Facts, Holder, Origin, Owner, Snapshot, Turn
 from schemas.envelope import Envelope, as_json
 from schemas.errors import NotFound
 from schemas.messages import TranscriptMessage
@@ -124,14 +124,16 @@ class RedisConversations:
         expected_epoch: int,
         request_id: str,
         by: str,
+        name: str = "",
         reason: str = "",
         now: datetime,
     ) -> Owned:
+        holder = Holder(by=by, name=name, reason=reason, since=now)
         held = await self.get(conversation)
         if held is None:
             raise NotFound("no such conversation")
         epoch = expected_epoch + 1
-        event = rules.owner_changed(held, to, epoch=epoch, request_id=request_id, by=by, reason=reason, now=now)
+        event = rules.owner_changed(held, to, holder, epoch=epoch, request_id=request_id)
         answer = await self._shards.at(
             conversation,
             "own",
@@ -146,6 +148,7 @@ class RedisConversations:
             # What an epoch of -1 would become tells whether this owner raises the floor.
             int(rules.floor_after(to, epoch, -1) == epoch),
             wire.KEEP,
+            holder.model_dump_json(),
         )
         if len(answer) == 1:
             raise NotFound("no such conversation")

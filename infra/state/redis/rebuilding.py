@@ -61,6 +61,7 @@ class RedisRebuild:
             *("floor", state.agent_floor, "version", state.version, "head", state.head_seq),
             *("created", rules.micros(state.created_at), "updated", rules.micros(state.updated_at)),
             *("facts", state.facts.model_dump_json()),
+            *(("holder", state.holder.model_dump_json()) if state.holder is not None else ()),
         ]
         handled = [part for one in snapshot.handled for part in (rules.pack_id(one.id), rules.micros(one.at))]
         events = [rules.unpack_envelope(record) for record in snapshot.outbox]

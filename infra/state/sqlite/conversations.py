@@ -12,7 +12,7 @@ from infra.state import rules
 from infra.state.sqlite import outbox, ownership, rows, transcript
 from infra.state.sqlite.store import ALL_SHARDS, Store
 from infra.state.sqlite.turns import add_turn
-from schemas.conversation import Conversation, Facts, Origin, Owner, PackedSnapshot, Snapshot, Turn
+from schemas.conversation import Conversation, Facts, Holder, Origin, Owner, PackedSnapshot, Snapshot, Turn
 from schemas.envelope import Envelope
 from schemas.messages import TranscriptMessage
 from schemas.ports import Begun, Committed, Owned, Page
@@ -101,10 +101,12 @@ class SqliteConversations:
         expected_epoch: int,
         request_id: str,
         by: str,
+        name: str = "",
         reason: str = "",
         now: datetime,
     ) -> Owned:
-        claim = ownership.Claim(conversation, to, expected_epoch, request_id, by, reason, now)
+        holder = Holder(by=by, name=name, reason=reason, since=now)
+        claim = ownership.Claim(conversation, to, expected_epoch, request_id, holder)
         return await self._store.write(conversation, claim.settle, durable=True)
 
     async def get(self, conversation: str) -> Conversation | None:

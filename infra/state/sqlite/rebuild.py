@@ -24,6 +24,7 @@ _BY_CONVERSATION = {
     "state_handled": "conversation",
     "state_outbox": "conversation",
     "state_claims": "conversation",
+    "state_holders": "conversation",
     "state_transcript": "conversation",
     "state_transcript_heads": "conversation",
     "state_deliveries": "conversation",
