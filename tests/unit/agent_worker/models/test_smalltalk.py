@@ -6,10 +6,12 @@ import pytest
 
 from agent_worker.models.smalltalk import asks_person, talk_of
 
-PEOPLE = ["human", "human being", "person", "people", "agent", "someone", "somebody", "representative", "rep", "colleague", "employee", "operator", "staff", "staff member", "member of staff", "advisor", "adviser", "support team", "manager", "customer service", "customer care"]
+ONE = ["human", "person", "people", "agent", "someone", "somebody", "representative", "rep", "colleague", "employee"]
+TEAM = ["operator", "staff", "advisor", "adviser", "manager", "support team", "customer service", "customer care"]
+PHRASES = ["human being", "staff member", "member of staff", "customer support"]
 
 
-@pytest.mark.parametrize("who", PEOPLE)
+@pytest.mark.parametrize("who", [*ONE, *TEAM, *PHRASES])
 def test_whoever_wants_to_talk_to_somebody_asks_for_a_person(who: str) -> None:
     assert asks_person(f"I'd like to talk to a {who}")
     assert asks_person(f"PUT ME THROUGH TO A {who.upper()}!")
