@@ -135,11 +135,12 @@ class Work:
         if self.effects is not None:
             self.outbox += [self.chain.approval(request) for request in self.effects.requested]
             kept["actions"] = remembered(self.effects.memory)
+        effects = self.effects
         if self.handoff:
             self.outbox.append(self.chain.ask_owner(self.ask_people(now)))
-        elif self.effects is not None and self.effects.hand_back and self.conversation.owner == "queue":
+        elif effects is not None and effects.hand_back and self.conversation.owner == "queue":
             self.outbox.append(self.chain.ask_owner(self._ask_owner("agent", "what people were asked is settled", now)))
-        if replies or (self.effects is not None and self.effects.records):
+        if replies or (effects is not None and effects.records):
             kept |= self._conclude_turn(replies, now)
         self.facts = self.facts.model_copy(update=kept)
 
