@@ -38,8 +38,8 @@ class Example:
 @dataclass(frozen=True, slots=True)
 class Voice:
     """The agent's name and set phrases, in the tenant's own words; ``rating_scale`` from the worst to the best of five.
-    ``{wait}``, ``{opens}`` and ``{said}`` stand for what is known then. ``instructions`` and ``examples`` tell remote models
-    how to write, by language ("de", "pt-br"; the empty name is for all others)."""
+    ``{wait}``, ``{opens}`` and ``{said}`` stand for what is known then. ``instructions`` and ``examples`` tell remote
+    models how to write, by language ("de", "pt-br"; the empty name is for all others)."""
 
     name: str = "Assistant"
     locale: str = "en"

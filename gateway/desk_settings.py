@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 from connectors.settings import Settings, shaped
 from schemas.hours import OfficeHours, span_of
 
+
 def _day(text: str) -> str:
     try:
         return date.fromisoformat(shaped(text, r"\d{4}-\d{2}-\d{2}", _DAY)).isoformat()

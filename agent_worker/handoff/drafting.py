@@ -8,6 +8,7 @@ from functools import partial
 
 import structlog
 
+from agent_worker.handoff.handback import HINT
 from agent_worker.handoff.promised import told_by_people, with_promises
 from agent_worker.knowledge.questions import asks, with_context
 from agent_worker.models.registry import Models, chosen
@@ -41,8 +42,8 @@ class Drafting:
         who: Asker,
         now: datetime,
     ) -> DraftMade:
-        """``talk``: with the contact's latest messages and its marks; ``who``: what the contact may see. Raises what the search raises; models that fail
-        are a reason to have no answer."""
+        """``talk``: with the contact's latest messages and its marks; ``who``: what the contact may see. Raises what
+        the search raises; models that fail are a reason to have no answer."""
         made = partial(DraftMade, id=asked.id, at=now)
         place, text = question_of(talk, conversation)
         if not text:
@@ -112,7 +113,7 @@ def _hint(asked: DraftRequested) -> list[TranscriptMessage]:
     if not asked.hint:
         return []
     text = f"A colleague wants the answer to say: {asked.hint}"
-    return [TranscriptMessage(id=f"hint-{asked.id}", author=Author(kind="system"), text=text, created_at=asked.at)]
+    return [TranscriptMessage(id=f"{HINT}{asked.id}", author=Author(kind="system"), text=text, created_at=asked.at)]
 
 
 def _why_not(draft: Draft, found: Found) -> str:

@@ -14,6 +14,7 @@ from schemas.messages import Author, InboundMessage, TranscriptMessage
 
 MARK = "people-"
 """Begins the ids of the marks, which no message has."""
+HINT = "hint-"
 HOLDS = timedelta(days=30)
 """After this what people did belongs to the past."""
 GONE = frozenset({"deleted", "failed", "dropped"})
@@ -34,6 +35,11 @@ def marked(history: Sequence[TranscriptMessage], handoff: Handoff | None, now: d
 
 def is_mark(line: TranscriptMessage) -> bool:
     return line.id.startswith(MARK)
+
+
+def is_note(line: TranscriptMessage) -> bool:
+    """Whether it was said to nobody, but is for the agent to know."""
+    return line.id.startswith((MARK, HINT))
 
 
 def since_people(history: Sequence[TranscriptMessage]) -> Sequence[TranscriptMessage]:

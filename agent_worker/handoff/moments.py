@@ -14,8 +14,8 @@ _AT = {"en": "{day} at {clock}", "de": "{day} um {clock} Uhr"}
 _ON = {"en": "on {weekday}, {date},", "de": "am {weekday}, den {date},"}
 _DATES = {"en": "{at.day} {month}", "de": "{at.day}. {month}"}
 _MONTHS = {
-    "en": "January February March April May June July August September October November December".split(),
-    "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember".split(),
+    "en": tuple(["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]),
+    "de": tuple(["Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember"]),
 }
 _UNITS = {
     "en": (("a minute", "{n} minutes"), ("an hour", "{n} hours"), ("a day", "{n} days")),

@@ -75,7 +75,9 @@ def wanted(
         return payload
     if isinstance(payload, HandoffResolved):
         done = payload.outcome or RESOLVED
-        return None if owner == "closed" else _request(event, "closed", epoch, payload.by, done, payload.at, payload.name)
+        return (
+            None if owner == "closed" else _request(event, "closed", epoch, payload.by, done, payload.at, payload.name)
+        )
     message = event.message
     if message is None or is_history(event, now):
         return None

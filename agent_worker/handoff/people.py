@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from agent_worker.actions.dialogue.language import language_of
 from agent_worker.actions.service import ActionService
-from agent_worker.answered import Answered
 from agent_worker.events import Event
 from agent_worker.handoff import handback
 from agent_worker.handoff.drafting import Drafting
@@ -19,12 +20,10 @@ from agent_worker.handoff.stretch import Change, Stretch
 from agent_worker.handoff.summary import summary
 from agent_worker.handoff.waits import Waits, notice
 from agent_worker.intake import Intake
-from agent_worker.language import language_of
 from agent_worker.models.smalltalk import talk_of
 from agent_worker.outbox import Outbox
 from agent_worker.settings import TenantRules, Voice
 from agent_worker.voices import in_language
-from schemas.conversation import Conversation
 from schemas.desk import Score
 from schemas.messages import TranscriptMessage
 from schemas.ports import Begun, Clock, Draft, State
@@ -46,9 +45,7 @@ class Decided:
 
 
 class People:
-    def __init__(
-        self, state: State, outbox: Outbox, actions: ActionService, drafting: Drafting, clock: Clock
-    ) -> None:
+    def __init__(self, state: State, outbox: Outbox, actions: ActionService, drafting: Drafting, clock: Clock) -> None:
         self._state = state
         self._outbox = outbox
         self._actions = actions
@@ -65,9 +62,7 @@ class People:
         if conversation.facts.handoff is not None:
             voices = (rules.voice, in_language(rules.voice, "de"))
             decided.ratings |= ratings(conversation, events, begun.handled, voices)
-        return await self._owners.apply(
-            conversation, events, begun, self._clock(), decided.changes, decided.ratings
-        )
+        return await self._owners.apply(conversation, events, begun, self._clock(), decided.changes, decided.ratings)
 
     async def take_in(
         self, begun: Begun, events: Sequence[Event], intake: Intake, rules: TenantRules, decided: Decided
@@ -91,7 +86,8 @@ class People:
     def _set_aside(self, events: Sequence[Event], intake: Intake, given: Mapping[str, Score | None]) -> None:
         """How it went asks for no answer."""
         for event in events:
-            if event.id in given and event.message is not None and intake.waiting.pop(event.message.id, None):
+            if event.id in given and event.message is not None and event.message.id in intake.waiting:
+                del intake.waiting[event.message.id]
                 intake.answered.answer(event.message.sent_at)
 
     async def _look_back(self, stretch: Stretch, intake: Intake, rules: TenantRules) -> None:
@@ -127,7 +123,14 @@ class People:
 
     # ── what they are asked for ──────────────────────────────────────────────────────────────────────────────────────
 
-    async def prepare(self, work: Work) -> None:
+    async def attend(self, work: Work) -> None:
+        """Whatever people are to read or to be told, once it is known what the contact is answered."""
+        if work.stretch is not None and work.stretch.drafts:
+            await self._draft(work, work.stretch)
+        if work.handoff:
+            await self._prepare(work)
+
+    async def _prepare(self, work: Work) -> None:
         """What people are to know who are about to be asked, and what the contact is told of the wait: once, with the
         words that tell of the handoff."""
         lines = [*work.history, *map(TranscriptMessage.of_inbound, work.intake.waiting.values())]
@@ -144,10 +147,7 @@ class People:
         else:
             work.wait_notice = said
 
-    async def drafts(self, work: Work) -> None:
-        stretch = work.stretch
-        if stretch is None:
-            return
+    async def _draft(self, work: Work, stretch: Stretch) -> None:
         conversation = work.conversation
         now, who = self._clock(), partial(self._actions.assurance, conversation, conversation.origin.contact_id)
         talk = handback.marked(stretch.lines, stretch.handoff, now)
@@ -186,7 +186,7 @@ def _of_contact(lines: Sequence[TranscriptMessage]) -> list[str]:
     return [line.text for line in lines if line.author.kind == "contact" and line.text.strip()]
 
 
-def _until(intake: Intake) -> object:
+def _until(intake: Intake) -> datetime | None:
     return intake.answered.until
 
 

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from agent_worker.events import Event, is_handled, is_history
+from agent_worker.events import Event, is_handled
 from agent_worker.settings import Voice
 from schemas.choosing import chosen
 from schemas.conversation import Conversation
@@ -23,7 +23,9 @@ _STARS = re.compile(r"(?:[★⭐]\ufe0f?\s*){1,5}")
 
 def choices_of(voice: Voice) -> list[Choice]:
     """From the worst, so that the number of a choice is its score where choices are numbered."""
-    return [Choice(id=f"{RATING}{score}", label=label) for score, label in zip(_SCORES, voice.rating_scale, strict=True)]
+    return [
+        Choice(id=f"{RATING}{score}", label=label) for score, label in zip(_SCORES, voice.rating_scale, strict=True)
+    ]
 
 
 def question_id(conversation: str, number: int) -> str:
@@ -51,7 +53,7 @@ def ratings(
         if message is None or not event.is_from_contact or is_handled(event, handled):
             continue
         score = _picked(message, question_id(conversation.id, handoff.number))
-        if score is None and asked and not is_rating(message) and not is_history(event, message.sent_at):
+        if score is None and asked and not is_rating(message):
             score = _typed(message, voices)
         if score is not None or is_rating(message):
             found[event.id] = None if given else score

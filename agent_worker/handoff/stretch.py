@@ -16,7 +16,7 @@ from agent_worker.handoff.rating import question_id
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Conversation, Facts, Owner, OwnerRequested
 from schemas.desk import DraftRequested, Handoff, HandoffEnded, HandoffResolved, RatingGiven, Score
-from schemas.messages import InboundMessage
+from schemas.messages import InboundMessage, TranscriptMessage
 from schemas.ports import Owned
 
 PEOPLE: frozenset[Owner] = frozenset({"queue", "person"})
@@ -61,8 +61,12 @@ class Stretch:
     asks: bool = False
     thanks: bool = False
     drafts: list[DraftRequested] = field(default_factory=list)
-    promised: list[str] = field(default_factory=list)
-    """What people have promised in this turn's events."""
+    lines: list[TranscriptMessage] = field(default_factory=list)
+    """The end of the talk, where it is needed."""
+    locale: str = ""
+    """What the contact writes in, by those lines."""
+    revived: bool = False
+    """Nothing is to be answered but what waited while people had it."""
     _resolved: HandoffResolved | None = None
 
     def take(
@@ -92,7 +96,7 @@ class Stretch:
             kept_on |= {"declined_in_a_row": 0, "person_offered": False, "last_route": ""}
         return self.conversation.facts.model_copy(update=kept_on)
 
-    def _update(self, **fields: Any) -> None:
+    def update(self, **fields: Any) -> None:
         if self.handoff is not None:
             self.handoff = self.handoff.model_copy(update=fields)
 
@@ -104,7 +108,7 @@ class Stretch:
             return self._end(request.to, request.by, request.at)
         if not is_open(self.handoff):
             self._open(request.reason, request.at)
-        self._update(epoch=epoch)
+        self.update(epoch=epoch)
         if request.to == "person":
             self._claim(request.by, request.name, request.at)
 
@@ -120,14 +124,14 @@ class Stretch:
 
     def _claim(self, by: str, name: str, at: datetime) -> None:
         claimed = self.handoff.claimed_at if self.handoff is not None else None
-        self._update(by=by, name=name, claimed_at=claimed or at)
+        self.update(by=by, name=name, claimed_at=claimed or at)
 
     def _end(self, to: Owner, by: str, at: datetime) -> None:
         handoff = self.handoff
         if handoff is None or handoff.ended_at is not None:
             return
         self.returned = to == "agent"
-        self._update(ended_at=at)
+        self.update(ended_at=at)
         figures = handoff.model_dump(include=_FIGURES)
         ended: Ending = "returned" if self.returned else "closed"
         self.ended.append(HandoffEnded(**figures, by=handoff.by or by, ended=ended, at=at))
@@ -144,7 +148,7 @@ class Stretch:
                 self._open(reason, at)
             if conversation.owner == "person" and self.handoff is not None and self.handoff.claimed_at is None:
                 self._claim(by, "" if holder is None else holder.name, at)
-            self._update(epoch=conversation.epoch)
+            self.update(epoch=conversation.epoch)
         elif self.handoff is not None and conversation.epoch > self.handoff.epoch:
             self.moved = self.moved or is_open(self.handoff)
             self._end(conversation.owner, by, at)
@@ -159,17 +163,16 @@ class Stretch:
         elif event.is_from_contact:
             # What is written next is no answer to that question any more.
             self.asks = False
-            self._update(asked="")
+            self.update(asked="")
 
     def _spoke(self, message: InboundMessage) -> None:
         handoff = self.handoff
         if handoff is None or handoff.ended_at is not None:
             return
         more = promises(message.text)
-        self.promised += more
-        self._update(replies=handoff.replies + 1, promised=kept(handoff.promised, more))
+        self.update(replies=handoff.replies + 1, promised=kept(handoff.promised, more))
         if handoff.first_reply_at is None:
-            self._update(first_reply_at=message.sent_at)
+            self.update(first_reply_at=message.sent_at)
             if handoff.claimed_at is not None and handoff.claimed_at > handoff.opened_at:
                 self.first_reply = self.handoff
 
@@ -187,7 +190,7 @@ class Stretch:
         handoff = self.handoff
         if word.ask and rates and handoff is not None and not handoff.asked and handoff.score is None:
             self.asks = True
-            self._update(asked=question_id(self.conversation.id, handoff.number))
+            self.update(asked=question_id(self.conversation.id, handoff.number))
 
     def _rate(self, message: InboundMessage, score: Score | None) -> None:
         if score is None or self.handoff is None:
@@ -201,4 +204,4 @@ class Stretch:
                 at=message.sent_at,
             )
         )
-        self._update(asked="", score=score)
+        self.update(asked="", score=score)
