@@ -5,6 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 _DAYS = {
     "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
     "de": ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"),
@@ -14,8 +19,8 @@ _AT = {"en": "{day} at {clock}", "de": "{day} um {clock} Uhr"}
 _ON = {"en": "on {weekday}, {date},", "de": "am {weekday}, den {date},"}
 _DATES = {"en": "{at.day} {month}", "de": "{at.day}. {month}"}
 _MONTHS = {
-    "en": tuple(["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]),
-    "de": tuple(["Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember"]),
+    "en": _words("January February March April May June July August September October November December"),
+    "de": _words("Januar Februar März April Mai Juni Juli August September Oktober November Dezember"),
 }
 _UNITS = {
     "en": (("a minute", "{n} minutes"), ("an hour", "{n} hours"), ("a day", "{n} days")),

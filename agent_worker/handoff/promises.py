@@ -1,4 +1,4 @@
-"""What people told a contact that will happen, found by its words: the agent is to say neither the opposite nor the same.
+"""What people told a contact that will happen, by its words: the agent is to say neither the opposite nor the same.
 
 Rather one sentence too many than one that is missed: all of them were said to the contact.
 """
