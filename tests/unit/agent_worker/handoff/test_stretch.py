@@ -218,7 +218,9 @@ async def test_conversation_without_people_remembers_nothing_of_them(world: Worl
     """Where the agent answers alone nothing is written down for people."""
     await world.handle(world.said("m1", HEAT))
     facts = (await world.known()).facts
-    assert facts == Facts(**facts.model_dump(include={"turns", "last_turn_id", "last_route", "heard_at", "answered_at"}))
+    assert facts == Facts(
+        **facts.model_dump(include={"turns", "last_turn_id", "last_route", "heard_at", "answered_at"})
+    )
 
 
 async def test_figures_are_counted(world: World) -> None:
