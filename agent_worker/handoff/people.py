@@ -8,7 +8,6 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from agent_worker.actions.dialogue.language import language_of
 from agent_worker.actions.service import ActionService
 from agent_worker.events import Event
 from agent_worker.handoff import handback
@@ -21,11 +20,12 @@ from agent_worker.handoff.stretch import Change, Stretch
 from agent_worker.handoff.summary import summary
 from agent_worker.handoff.waits import Waits, notice
 from agent_worker.intake import Intake
+from agent_worker.language import language_of
 from agent_worker.models.registry import Models, chosen
 from agent_worker.models.smalltalk import talk_of
 from agent_worker.outbox import Outbox
-from agent_worker.settings import TenantRules, Voice
-from agent_worker.voices import in_language
+from agent_worker.settings import TenantRules
+from agent_worker.voice import Voice, in_language
 from schemas.desk import Score
 from schemas.messages import TranscriptMessage
 from schemas.ports import Begun, Clock, Draft, Knowledge, Question, State
