@@ -87,14 +87,28 @@ class Fold(Settings):
     restarts: int = Field(default=2, ge=0, le=10)
 
 
+Grade = Annotated[str, Field(min_length=1, max_length=24)]
+
+
 class Voice(Settings):
-    """The agent's name, and its set phrases in the tenant's own words. ``wait`` is said when no model can be asked.
+    """The agent's name, and its set phrases in the tenant's own words. ``wait`` is said when no model can be asked;
+    ``expected_wait``, ``closed`` and ``closed_until`` follow ``handoff`` where there is a desk; ``rating_scale`` goes
+    from the worst to the best.
     ``instructions`` and ``examples`` tell remote models how to write; one for all languages, or by language."""
 
     name: str = PLAIN.name
     locale: str = PLAIN.locale
     not_found: str = PLAIN.not_found
     handoff: str = PLAIN.handoff
+    expected_wait: str = PLAIN.expected_wait
+    closed: str = PLAIN.closed
+    closed_until: str = PLAIN.closed_until
+    assistant_choice: str = Field(default=PLAIN.assistant_choice, min_length=1, max_length=60)
+    go_on: str = PLAIN.go_on
+    colleague_wrote: str = PLAIN.colleague_wrote
+    rating_ask: str = PLAIN.rating_ask
+    rating_scale: tuple[Grade, Grade, Grade, Grade, Grade] = PLAIN.rating_scale
+    rating_thanks: str = PLAIN.rating_thanks
     failed: str = PLAIN.failed
     voice_note: str = PLAIN.voice_note
     file: str = PLAIN.file
