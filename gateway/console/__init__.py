@@ -28,7 +28,7 @@ def add_routes(app: web.Application, parts: Parts, doors: Doors) -> None:
     door, one = SignIn(parts, sessions, guard), "/console/{tenant}/conversations/{id}"
     for path, handler in (
         ("/console", told(door.front)),
-        ("/console/session", guard.page(door.is_signed_in)),
+        ("/console/session", told(door.is_signed_in)),
         ("/console/{tenant}/conversations", guard.page(Inbox(parts, live).show)),
         (one, guard.page(talk.show)),
         ("/console/{tenant}/deadletters", guard.page(letters.show)),

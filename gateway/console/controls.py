@@ -60,7 +60,7 @@ def _approval(found: Conversation, approval: PendingApproval, operator: Operator
         action=action,
         class_="buttons",
     )
-    until = tag("p", "Until ", moment(approval.expires_at))
+    until = tag("p", "Until ", moment(approval.expires_at, data_at=True))
     return tag("div", definitions(facts), until, form, class_="approval")
 
 

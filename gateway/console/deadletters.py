@@ -102,11 +102,7 @@ class DeadLetterPage:
         codes = sorted({letter.code for letter in found})
         query = {"unassigned": "true" if unassigned else "", "code": code}
         content = (
-            tag(
-                "div",
-                tag("h1", "Dead letters"),
-                _filters(tenant, codes, query, operator),
-            ),
+            tag("div", tag("h1", "Dead letters"), _filters(tenant, codes, query, operator), class_="head"),
             _form(request, operator, rows) if rows else tag("p", "Nothing was given up on.", class_="empty"),
             _older(tenant, query, following),
         )

@@ -24,7 +24,7 @@ def _act(path: str, summary: str, **more: object) -> Route:
 _LIST = {"state": "queue, mine, person, agent or closed.", "channel": "One channel.", "after": "From an older page."}
 CONSOLE_ROUTES: tuple[Route, ...] = (
     _page("", "Sign in to the console.", auth=PUBLIC, query={"next": "Where to go then."}),
-    _page("/session", "Whether this browser is signed in."),
+    _page("/session", "Whether this browser is signed in (204).", auth=PUBLIC),
     _page("/{tenant}/conversations", "Conversations, newest first.", query=_LIST),
     _page("/{tenant}/conversations/{id}", "One conversation.", query={"after": "A sequence number."}),
     _page("/{tenant}/deadletters", "Records that were given up on.", query={"code": "One code."}),

@@ -59,9 +59,13 @@ class SignIn:
         )
         return response
 
-    async def is_signed_in(self, request: web.Request, operator: Operator) -> web.Response:
-        """For the script of the sign-in page: whoever comes by a link from elsewhere has their cookie held back by the
-        browser until a request comes from a page of ours."""
+    async def is_signed_in(self, request: web.Request) -> web.Response:
+        """204 or 200. For the script of the sign-in page: the browser holds the cookie of whoever comes by a link from
+        elsewhere back until a request comes from a page of ours."""
+        try:
+            await self._sessions.admit(request)
+        except Unauthorized:
+            return web.Response(text="", content_type="text/html")
         return web.Response(status=204)
 
     async def end(self, request: web.Request, operator: Operator, form: Form) -> web.Response:
@@ -72,7 +76,7 @@ class SignIn:
         return response
 
     def _form(self, wanted: str, *, name: str = "", wrong: str = "") -> web.Response:
-        secret = "Password, or the admin token without a name" if self._named else "Admin token"
+        secret = "Password" if self._named else "Admin token"
         fields = [_field("secret", secret, type="password", autocomplete="current-password", required=True)]
         if self._named:
             asked = _field(
@@ -84,6 +88,7 @@ class SignIn:
             "form",
             hidden(next=wanted),
             fields,
+            tag("p", "The admin token goes without a name.", class_="hint") if self._named else None,
             trouble,
             button("Sign in"),
             method="post",

@@ -77,7 +77,7 @@ def contact_name(contact: Contact | None) -> str:
 def standing(item: Conversation, operator: Operator) -> Html:
     """A sentence about who may speak."""
     holder = item.holder
-    since = joined(" since ", moment(holder.since)) if holder is not None else None
+    since = joined(" since ", moment(holder.since, data_at=True)) if holder is not None else None
     why = f": {holder.reason}" if holder is not None and holder.reason else None
     if item.owner == "agent":
         return joined("The agent answers", since, ".")

@@ -33,7 +33,8 @@ function tellTimes(root = document) {
     const seconds = (Date.now() - at) / 1000;
     const waits = "wait" in node.dataset;
     const late = Boolean(node.dataset.due) && Date.now() > new Date(node.dataset.due);
-    const text = waits ? length(Math.max(0, seconds)) + (late ? ", late" : "") : ago(seconds);
+    const told = "at" in node.dataset ? absolute.format(at) : ago(seconds);
+    const text = waits ? length(Math.max(0, seconds)) + (late ? ", late" : "") : told;
     if (waits) {
       node.previousSibling.textContent = "waits ";
       node.classList.toggle("late", late);
@@ -146,7 +147,7 @@ function checkAll(box) {
 
 async function comeBack(main) {
   // Whoever follows a link from elsewhere is signed in, but their cookie was held back.
-  const answer = await fetch("/console/session", { headers: { "X-Parley-Seen": "" } });
+  const answer = await fetch("/console/session");
   if (answer.status === 204) location.replace(main.dataset.return);
 }
 
