@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
+from agent_worker.handoff.terms import DeskTerms
 from agent_worker.pace import Pace
 from agent_worker.settings import ContactRules, FoldRules, TenantRules, WorkerSettings
 from agent_worker.worker import Worker
@@ -19,6 +21,7 @@ from gateway.actions import action_rules
 from gateway.desk import SWEEP_EVERY as DESK_SWEEP_EVERY
 from gateway.desk import keeper_of, sweep_of
 from gateway.desk import watched as desks
+from gateway.desk_settings import Desk
 from gateway.files import VendorFiles, transcription
 from gateway.gauges import GroupGauges
 from gateway.models import budgets_of, models_of, open_models, voice_of
@@ -84,7 +87,13 @@ def _rules(name: str, tenant: Tenant) -> TenantRules:
         routes=rules_of(tenant),
         contact=ContactRules(tenant.limits.contact_per_minute, tenant.limits.contact_per_hour),
         actions=action_rules(name, tenant.actions),
+        desk=None if tenant.desk is None else terms_of(tenant.desk),
     )
+
+
+def terms_of(desk: Desk) -> DeskTerms:
+    """What the worker has to know of the desk."""
+    return DeskTerms(desk.hours.office(), timedelta(minutes=desk.times.first_reply) or None, desk.rating)
 
 
 def worker_of(parts: Parts, files: VendorFiles) -> Worker:
