@@ -63,6 +63,9 @@ def draft(made: DraftMade) -> Card:
     blocks: list[Json] = [kit.small("✏️ *Draft* · only people see this"), *kit.sections(made.text)]
     if cited:
         blocks.append(kit.small("📚", kit.plain(", ".join(cited))))
+    if len(made.text) > MOST_DRAFT:
+        blocks.append(kit.small("It is too long to be sent from here: copy what you need of it."))
+        return Card(tuple(blocks), kit.notice(f"Draft: {made.text}"))
     blocks += kit.buttons(
         [
             kit.button("send_draft", "Send", made.id, "primary"),

@@ -21,6 +21,7 @@ from connectors.slack.desk.slate import Slate
 from connectors.slack.desk.thread import Thread, Wanted, digest
 from connectors.slack.desk.view import View, view_of
 from schemas import ids
+from schemas.conversation import Delivered
 from schemas.desk import DeskActed, DraftMade
 from schemas.errors import Parked
 from schemas.ports import Batch, Clock, State
@@ -54,18 +55,36 @@ class Showing:
                 return  # whoever handles that looks at all of it
             await _arrival(batch, (later - self._clock()).total_seconds())
 
+    async def glance(self, session: Session) -> None:
+        """Once. Raises Parked, Unavailable."""
+        await self._pass(session, ())
+
     async def done(self, session: Session, marker: str) -> None:
         await self._poster.note(session, marker)
 
     async def note(self, session: Session, acted: DeskActed) -> None:
         """What the state does not keep of an act, and the thread shows. Raises Parked."""
-        conversation = session.conversation.id
         if acted.kind in requests.DECIDED:
-            await self._approvals.heard(session, acted)
+            if await self._outcome(session, acted.id) is not None:
+                await self._approvals.heard(session, acted)
         elif acted.kind in requests.SETTLED:
-            told = await self._state.deliveries.outcome(conversation, ids.derived_id(acted.value, "desk"))
-            if told is not None and told.external_id:
-                await self._update(session, Place.of(told.external_id), requests.settled(acted, acted.at))
+            await self._settled(session, acted)
+        elif acted.kind == "transfer" and acted.value in session.rules.places:
+            now = await self._state.conversations.get(session.conversation.id)
+            holder = now.holder if now is not None else None
+            if holder is not None and (holder.by, holder.since) == (acted.by, acted.at):
+                await self.transfer(session, acted.value)
+
+    async def _settled(self, session: Session, acted: DeskActed) -> None:
+        """A draft that was sent or discarded by this act can be neither any more."""
+        settled = await self._outcome(session, ids.derived_id(acted.value, "draft-settled"))
+        shown = await self._outcome(session, ids.derived_id(acted.value, "desk"))
+        if settled is None or settled.reason.partition(" ")[0] != acted.id or shown is None or not shown.external_id:
+            return
+        await self._update(session, Place.of(shown.external_id), requests.settled(acted, acted.at))
+
+    async def _outcome(self, session: Session, marker: str) -> Delivered | None:
+        return await self._state.deliveries.outcome(session.conversation.id, marker)
 
     async def _pass(self, session: Session, drafts: Sequence[DraftMade]) -> datetime | None:
         """Bring all in line. When to come back, None when nothing is left."""
@@ -148,9 +167,10 @@ class Showing:
     async def transfer(self, session: Session, to: str) -> None:
         """The conversation is shown in another of the desk's channels from now on. Raises Parked."""
         root = await current_root(self._state.deliveries, session.conversation.id)
-        if root.place is not None:
-            await self._update(session, root.place, moved(await self._view(session), to))
-        await leave_root(self._poster, session, root, to)
+        if root.place is None or root.place.channel != to:
+            if root.place is not None:
+                await self._update(session, root.place, moved(await self._view(session), to))
+            await leave_root(self._poster, session, root, to)
 
 
 async def _arrival(batch: Batch, seconds: float) -> None:

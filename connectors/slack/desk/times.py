@@ -16,6 +16,8 @@ from schemas import ids
 
 SOON = timedelta(hours=2)
 """How long before a window for answers closes the thread hears of it."""
+ESCALATED = "escalated at the desk"
+"""Reason of an owner's change by which somebody asks others for help."""
 Kind = Literal["remind", "late", "escalate", "closing", "closed"]
 
 
@@ -50,7 +52,10 @@ def _after(rules: DeskRules, since: datetime, worked: timedelta) -> datetime:
 
 def notices(view: View, rules: DeskRules, at: Place) -> Iterator[Notice]:
     """What should have been said by now; of a reminder and the limit itself only the later."""
-    since = view.waits_since
+    since, holder = view.waits_since, view.conversation.holder
+    if holder is not None and holder.reason == ESCALATED and view.conversation.owner == "queue":
+        if rules.times.escalate_to:
+            yield _escalation(rules, at, holder.since, "A colleague asks for help with a conversation")
     if since is None:
         return
     if (times := due(view, rules)) is not None:
@@ -61,7 +66,8 @@ def notices(view: View, rules: DeskRules, at: Place) -> Iterator[Notice]:
                 "late", f"⏰ *The customer should have had an answer by now*: waits since {waiting}", *_of(since)
             )
             if rules.times.escalate_to:
-                yield _escalation(view, rules, at, since)
+                said = f"A customer waits for an answer since {kit.moment(since)}, longer than agreed"
+                yield _escalation(rules, at, since, said)
         elif view.at >= remind:
             until = f"The customer waits since {waiting}: please answer until {kit.moment(late)}"
             yield Notice("remind", f"⏰ {until}", *_of(since))
@@ -72,11 +78,10 @@ def _of(since: datetime) -> tuple[str, datetime]:
     return since.isoformat(), since
 
 
-def _escalation(view: View, rules: DeskRules, at: Place, since: datetime) -> Notice:
+def _escalation(rules: DeskRules, at: Place, since: datetime, said: str) -> Notice:
     called = f"<!{rules.times.mention}> " if rules.times.mention else ""
     link = f"<https://slack.com/app_redirect?channel={at.channel}&message_ts={at.ts}|open the thread>"
-    text = f"{called}🚨 A customer waits for an answer since {kit.moment(since)}, longer than agreed: {link}"
-    return Notice("escalate", text, *_of(since), elsewhere=rules.times.escalate_to)
+    return Notice("escalate", f"{called}🚨 {said}: {link}", *_of(since), elsewhere=rules.times.escalate_to)
 
 
 def _windows(view: View, rules: DeskRules, since: datetime) -> Iterator[Notice]:

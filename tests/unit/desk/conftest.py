@@ -34,10 +34,13 @@ TENANT = "shop"
 
 
 class Clock:
+    """Goes on by a millisecond with every look: what waits for its turn gets it."""
+
     def __init__(self) -> None:
         self.now = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 
     def __call__(self) -> datetime:
+        self.now += timedelta(milliseconds=1)
         return self.now
 
 
@@ -106,7 +109,7 @@ class World:
             metrics=PrometheusMetrics(),
             clock=self.clock,
             account_of=self.account,
-            acts=acts or self.acts,
+            acts=lambda meanwhile: acts or self.acts,
             gathering=0.0,
             per_second=1e9,
         )
