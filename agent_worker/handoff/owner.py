@@ -41,7 +41,7 @@ class OwnerRules:
                 by=request.by,
                 name=request.name,
                 reason=request.reason,
-                now=now,
+                now=request.at,
             )
             log.info("owner_asked", to=request.to, won=result.won, owner=result.owner, epoch=result.epoch)
             # A request that was decided before answers with what it won then, which may be long past.

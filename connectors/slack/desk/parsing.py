@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from connectors.slack.bodies import Json, What
 from connectors.slack.desk.pressing import from_interactive, place_of_form
-from connectors.slack.desk.writing import from_events_api
 from connectors.slack.desk.spots import channel_of
+from connectors.slack.desk.writing import from_events_api
 from schemas.ports import Account, Event
 
 log = structlog.get_logger("parley.slack")

@@ -12,6 +12,8 @@ from connectors.slack.places import edition, microseconds, moment
 from schemas import topics
 from schemas.ports import Account, Event
 
+REPLY = "reply"
+"""The revision of a reply as it was first written: by it its id is known to whoever hears of a change first."""
 REACTION = "reaction"
 """What ``kind`` says until it is known which act a tenant's reaction stands for."""
 
@@ -47,17 +49,8 @@ def _message(event: Json, ours: Ours) -> Iterator[Event]:
 def _said(message: Message, ours: Ours) -> Iterator[Event]:
     if not _is_reply(message, ours) or not message.channel:
         return
-    files, missing = sent_along(message.files)
-    payload: Json = {
-        "kind": "reply",
-        "text": ours.text(message),
-        "files": files,
-        "revision": edition(message.edited),
-        "at": moment(message.ts),
-    }
-    if missing:
-        payload["fields"] = {"missing": [missing]}
-    yield _event(message, message.channel, payload, "reply")
+    payload = {"kind": "reply", "revision": edition(message.edited), "at": moment(message.ts)}
+    yield _event(message, message.channel, payload | _words(message, ours), REPLY)
 
 
 def _changed(change: Change, ours: Ours) -> Iterator[Event]:
@@ -68,8 +61,14 @@ def _changed(change: Change, ours: Ours) -> Iterator[Event]:
     if before is not None and before.written == now.written:
         return
     revision = edition(now.edited) or microseconds(change.event_ts)
-    payload = {"kind": "edit", "text": ours.text(now), "revision": revision, "at": moment(change.event_ts)}
-    yield _event(now, change.channel, payload, f"edit:{revision}")
+    payload = {"kind": "edit", "revision": revision, "at": moment(change.event_ts)}
+    yield _event(now, change.channel, payload | _words(now, ours), f"edit:{revision}")
+
+
+def _words(message: Message, ours: Ours) -> Json:
+    files, missing = sent_along(message.files)
+    said: Json = {"text": ours.text(message), "files": files}
+    return {**said, "fields": {"missing": [missing]}} if missing else said
 
 
 def _deleted(change: Change, ours: Ours) -> Iterator[Event]:
