@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from agent_worker.actions.spec import Action
+from agent_worker.handoff.terms import DeskTerms
 from agent_worker.router.rules import RouteRules
 
 
@@ -36,8 +37,9 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """The agent's name and set phrases, in the tenant's own words. ``instructions`` and ``examples`` tell remote models
-    how to write, by language ("de", "pt-br"; the empty name is for all others)."""
+    """The agent's name and set phrases, in the tenant's own words; ``rating_scale`` from the worst to the best of five.
+    ``{wait}``, ``{opens}`` and ``{said}`` stand for what is known then. ``instructions`` and ``examples`` tell remote
+    models how to write, by language ("de", "pt-br"; the empty name is for all others)."""
 
     name: str = "Assistant"
     locale: str = "en"
@@ -45,6 +47,15 @@ class Voice:
         "I could not find that in our documents, and I do not want to guess. Shall I pass you to a colleague?"
     )
     handoff: str = "A colleague will take over here as soon as possible."
+    expected_wait: str = "You will usually hear from somebody within {wait}."
+    closed: str = "Nobody is here at the moment. You will hear from us here."
+    closed_until: str = "Nobody is here at the moment. We are back {opens}."
+    assistant_choice: str = "Go on with the assistant"
+    go_on: str = "All right, I am here again. What can I help with?"
+    colleague_wrote: str = "A colleague wrote here: “{said}”"
+    rating_ask: str = "How was our help?"
+    rating_scale: Sequence[str] = ("Very bad", "Bad", "Okay", "Good", "Very good")
+    rating_thanks: str = "Thank you for telling us!"
     failed: str = "Something went wrong on our side. A colleague will look at your message."
     greeting: str = "Hello! What can I help you with?"
     thanks: str = "You are welcome! Is there anything else I can help with?"
@@ -140,7 +151,7 @@ class ContactRules:
 class TenantRules:
     """``answerable_above`` is the confidence (0–1) from which the documents count as holding the answer;
     ``turns_at_once`` how many turns of the tenant this process may work on at the same time; ``models`` go before
-    ``model`` for messages of their language."""
+    ``model`` for messages of their language. ``desk`` is None where people work in the console alone."""
 
     voice: Voice = Voice()
     fold: FoldRules = field(default_factory=FoldRules)
@@ -152,6 +163,7 @@ class TenantRules:
     routes: RouteRules = field(default_factory=RouteRules)
     actions: ActionRules = field(default_factory=ActionRules)
     contact: ContactRules = ContactRules()
+    desk: DeskTerms | None = None
 
     @property
     def asks_models(self) -> bool:

@@ -7,9 +7,18 @@ from typing import Any
 
 from agent_worker.settings import Voice
 
-_GERMAN = {
+_GERMAN: dict[str, Any] = {
     "not_found": "Das steht nicht in unseren Unterlagen, und raten möchte ich nicht. Soll ich an Kollegen übergeben?",
     "handoff": "Hier übernimmt so bald wie möglich jemand aus dem Team.",
+    "expected_wait": "Eine Antwort kommt meist innerhalb von {wait}.",
+    "closed": "Gerade ist niemand da. Die Antwort kommt hier.",
+    "closed_until": "Gerade ist niemand da. Wir sind {opens} wieder da.",
+    "assistant_choice": "Mit dem Assistenten weitermachen",
+    "go_on": "Gut, ich bin wieder da. Wobei kann ich helfen?",
+    "colleague_wrote": "Jemand aus dem Team hat hier geschrieben: „{said}“",
+    "rating_ask": "Wie war unsere Hilfe?",
+    "rating_scale": ("Sehr schlecht", "Schlecht", "In Ordnung", "Gut", "Sehr gut"),
+    "rating_thanks": "Danke für die Bewertung!",
     "failed": "Bei uns ist etwas schiefgegangen. Jemand aus dem Team sieht sich die Nachricht an.",
     "greeting": "Hallo! Wobei kann ich helfen?",
     "thanks": "Gern! Kann ich noch etwas tun?",

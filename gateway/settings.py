@@ -86,8 +86,13 @@ class Fold(Settings):
     restarts: int = Field(default=2, ge=0, le=10)
 
 
+Grade = Annotated[str, Field(min_length=1, max_length=24)]
+
+
 class Voice(Settings):
-    """The agent's name, and its set phrases in the tenant's own words. ``wait`` is said when no model can be asked.
+    """The agent's name, and its set phrases in the tenant's own words. ``wait`` is said when no model can be asked;
+    ``expected_wait``, ``closed`` and ``closed_until`` follow ``handoff`` where there is a desk; ``rating_scale`` goes
+    from the worst to the best.
     ``instructions`` and ``examples`` tell remote models how to write; one for all languages, or by language."""
 
     name: str = "Assistant"
@@ -96,6 +101,15 @@ class Voice(Settings):
         "I could not find that in our documents, and I do not want to guess. Shall I pass you to a colleague?"
     )
     handoff: str = "A colleague will take over here as soon as possible."
+    expected_wait: str = "You will usually hear from somebody within {wait}."
+    closed: str = "Nobody is here at the moment. You will hear from us here."
+    closed_until: str = "Nobody is here at the moment. We are back {opens}."
+    assistant_choice: str = Field(default="Go on with the assistant", min_length=1, max_length=60)
+    go_on: str = "All right, I am here again. What can I help with?"
+    colleague_wrote: str = "A colleague wrote here: “{said}”"
+    rating_ask: str = "How was our help?"
+    rating_scale: tuple[Grade, Grade, Grade, Grade, Grade] = ("Very bad", "Bad", "Okay", "Good", "Very good")
+    rating_thanks: str = "Thank you for telling us!"
     failed: str = "Something went wrong on our side. A colleague will look at your message."
     voice_note: str = "I cannot listen to voice messages. Could you write to me instead?"
     file: str = "I have your file, but I cannot look into it. What would you like to know?"

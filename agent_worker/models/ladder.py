@@ -9,6 +9,7 @@ import structlog
 
 from agent_worker.grounding.failures import AttemptFailed, NotAsked, Ungrounded
 from agent_worker.handoff.drafts import handoff_draft, wait_draft
+from agent_worker.handoff.handback import since_people
 from agent_worker.models.breaker import Breaker
 from agent_worker.models.calls import told_of
 from agent_worker.settings import Voice
@@ -105,7 +106,7 @@ class Ladder:
         return replace(draft, tokens=tokens, cost=cost, reasons=[*self.reasons, *draft.reasons])
 
     def _waiting(self, draft: Draft) -> Draft:
-        said = [line.text for line in self.question.history if line.author.kind == "agent"]
+        said = [line.text for line in since_people(self.question.history) if line.author.kind == "agent"]
         if said and said[-1] == self.voice.wait:
             return replace(handoff_draft(self.voice, draft.model), reasons=["no model for the second time in a row"])
         return wait_draft(self.voice, draft.model)

@@ -19,6 +19,7 @@ from schemas.ports import (
     Acquaintance,
     Call,
     Capabilities,
+    Channel,
     Connection,
     Event,
     Line,
@@ -112,6 +113,12 @@ class SlackChannel:
         from connectors.slack.backfill import messages
 
         return messages(account, since, known)
+
+    def at_desk(self) -> Channel:
+        """The same workspace as people use it who work there."""
+        from connectors.slack.desk.connection import DeskChannel
+
+        return DeskChannel(self._tools)
 
 
 def open_channel(tools: Tools) -> SlackChannel:

@@ -29,6 +29,10 @@ NAMES = {
 MORE = {
     "parley_turns_total": {"channel", "route", "outcome", "model"},
     "parley_actions_total": {"tenant", "action", "outcome"},
+    "parley_handoffs_total": {"tenant", "channel", "ended"},
+    "parley_handoff_first_reply_seconds": {"tenant"},
+    "parley_handoff_seconds": {"tenant"},
+    "parley_ratings_total": {"tenant", "score"},
     "parley_model_failures_total": {"model"},
     "parley_refused_total": {"status"},
     "parley_send_seconds": {"channel"},
