@@ -41,7 +41,6 @@ class Acts:
         meanwhile: Meanwhile | None = None,
     ) -> None:
         self._rules = rules
-        self._slack = slack
         self._account_of = account_of
         self._replies = Replies(
             rules=rules,
@@ -56,9 +55,6 @@ class Acts:
         owners = Owners(bus=bus, conversations=state.conversations, clock=clock)
         self._endings = Endings(owners, state.deliveries, slack, bus=bus, clock=clock)
         self._decisions = Decisions(slack=slack, bus=bus, state=state, clock=clock)
-
-    async def close(self) -> None:
-        await self._slack.close()
 
     async def do(self, conversation: Conversation, acted: DeskActed, batch: Batch) -> None:
         """One act. While a reply is held ``batch.records`` may grow: what came in that time is among them and is yet to
