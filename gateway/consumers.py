@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from agent_worker.handoff.terms import DeskTerms
 from agent_worker.pace import Pace
@@ -21,6 +22,7 @@ from gateway.actions import action_rules
 from gateway.desk import SWEEP_EVERY as DESK_SWEEP_EVERY
 from gateway.desk import keeper_of, sweep_of
 from gateway.desk import watched as desks
+from gateway.desk_door import acts_of, slack_of
 from gateway.desk_settings import Desk
 from gateway.files import VendorFiles, transcription
 from gateway.gauges import GroupGauges
@@ -161,8 +163,10 @@ def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Super
 
 def _desk_consumer(parts: Parts, supervisor: Supervisor, letters: DeadLetterDesk) -> Consumer:
     """Keeps the desks. Not at the senders' pace: most of its time it waits for Slack's own."""
-    keeper = keeper_of(parts)
-    supervisor.at_last(keeper.close)
+    files, slack = VendorFiles.of(parts), slack_of(parts)
+    keeper = keeper_of(parts, partial(acts_of, parts, files, slack))
+    for each in (keeper, files, slack):
+        supervisor.at_last(each.close)
     supervisor.every("desk times", DESK_SWEEP_EVERY, sweep_of(parts).run)
     topic, group = topics.outbound(topics.DESK), topics.desk_group()
     return Consumer(topic, group, topics.DESK, keeper.handle, letters.give_up)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from connectors.policy import policies
 from connectors.slack.channel import SlackChannel
-from connectors.slack.desk.keeper import Keeper
+from connectors.slack.desk.keeper import Acts, Keeper, Meanwhile
 from connectors.slack.desk.rules import DeskEmojiRules, DeskRules, DeskTimesRules
 from connectors.slack.desk.sweep import Sweep
 from gateway.desk_settings import Desk
@@ -23,7 +24,7 @@ def watched(config: Config) -> frozenset[str]:
     return frozenset(name for name, tenant in config.tenants.items() if tenant.desk is not None)
 
 
-def keeper_of(parts: Parts) -> Keeper:
+def keeper_of(parts: Parts, acts: Callable[[Meanwhile], Acts]) -> Keeper:
     """Raises SetupError when a desk's tenant has no such account of Slack."""
     slack = parts.channels[topics.DESK]
     if not isinstance(slack, SlackChannel):
@@ -36,6 +37,7 @@ def keeper_of(parts: Parts) -> Keeper:
         metrics=parts.metrics,
         clock=parts.clock,
         account_of=parts.accounts,
+        acts=acts,
     )
 
 
