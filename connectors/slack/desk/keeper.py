@@ -60,8 +60,8 @@ class _Told:
 
 
 class Keeper:
-    """Handler of the group ``parley.desk.slack``. ``channel``: Slack as the desk uses it; ``rules``: by tenant. ``acts``
-    makes what does what people did; it is told what to do while it waits."""
+    """Handler of the group ``parley.desk.slack``. ``channel``: Slack as the desk uses it; ``rules``: by tenant.
+    ``acts`` makes what does what people did; it is told what to do while it waits."""
 
     def __init__(
         self,

@@ -52,7 +52,14 @@ async def _standing(deliveries: Deliveries, root: Root, line: TranscriptMessage)
     marker = line_id(line.id, root.number)
     for number in range(root.number, -1, -1):
         told = await deliveries.outcome(root.conversation, line_id(line.id, number))
-        if told is not None and (told.state == "sent" or number == root.number):
+        if told is not None and (number == root.number or _is_here(told, root)):
             leader = told.reason.removeprefix(TOGETHER) if told.state == "unknown" else ""
             return Standing(line, marker, told, leader)
     return Standing(line, marker)
+
+
+def _is_here(told: Delivered, root: Root) -> bool:
+    """In an earlier thread of the same channel; those of another channel's may not be able to read there."""
+    if told.state != "sent" or root.place is None:
+        return told.state == "sent"
+    return Place.of(told.external_id).channel == root.place.channel

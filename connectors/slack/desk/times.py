@@ -53,9 +53,9 @@ def _after(rules: DeskRules, since: datetime, worked: timedelta) -> datetime:
 def notices(view: View, rules: DeskRules, at: Place) -> Iterator[Notice]:
     """What should have been said by now; of a reminder and the limit itself only the later."""
     since, holder = view.waits_since, view.conversation.holder
-    if holder is not None and holder.reason == ESCALATED and view.conversation.owner == "queue":
-        if rules.times.escalate_to:
-            yield _escalation(rules, at, holder.since, "A colleague asks for help with a conversation")
+    is_escalated = holder is not None and holder.reason == ESCALATED and view.conversation.owner == "queue"
+    if holder is not None and is_escalated and rules.times.escalate_to:
+        yield _escalation(rules, at, holder.since, "A colleague asks for help with a conversation")
     if since is None:
         return
     if (times := due(view, rules)) is not None:
