@@ -22,7 +22,7 @@ from tests.channels.test_slack_odd import JUNK, changed, nodes
 DESK = "C0DESK001"
 _CHANNEL = re.compile(r"[CDG]0[A-Z0-9]{4,}")
 INBOUND = [pytest.param(case, id=case.name) for case in cases("slack", "inbound")]
-AT_DESK = [case for case in INBOUND if case.id and case.id.startswith("desk_")]
+AT_DESK = [pytest.param(case, id=case.name) for case in cases("slack", "inbound") if case.name.startswith("desk_")]
 
 
 def moved(value: Any) -> Any:

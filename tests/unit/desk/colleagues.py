@@ -181,19 +181,21 @@ class Team:
     async def quiet(self) -> None:
         """Until everything that was told is done."""
         await self.slack.settled()
-        async with asyncio.timeout(60):
-            while any((await self.world.bus.lag(GROUP, [TOPIC])).values()):
-                await asyncio.sleep(0.01)
+
+        async def is_done() -> bool:
+            return not any((await self.world.bus.lag(GROUP, [TOPIC])).values())
+
+        await until(is_done)
 
     async def inbound(self, kind: str) -> list[Envelope]:
         found = [
             Envelope.from_wire(record.headers, record.value)
-            async for record in await _read(self.world, topics.inbound("web"))
+            async for record in await self.world.bus.read(topics.inbound("web"))
         ]
         return [event for event in found if event.type == kind]
 
     async def told(self, kind: str, topic: str = topics.EVENTS) -> list[Envelope]:
-        found = [Envelope.from_wire(each.headers, each.value) async for each in await _read(self.world, topic)]
+        found = [Envelope.from_wire(each.headers, each.value) async for each in await self.world.bus.read(topic)]
         return [event for event in found if event.type == kind]
 
     async def seen(self) -> dict[str, list[tuple[str, int]]]:
@@ -213,9 +215,10 @@ class Team:
         return [post.body["text"] for post in posts if post.to == user]
 
 
-async def _read(world: World, topic: str) -> AsyncIterator[Any]:
-    read: Any = world.bus.read(topic)
-    return read if hasattr(read, "__aiter__") else await read
+async def until(is_so: Callable[[], Awaitable[bool]], deadline: float = 60) -> None:
+    async with asyncio.timeout(deadline):
+        while not await is_so():  # noqa: ASYNC110  # nothing here tells us
+            await asyncio.sleep(0.005)
 
 
 @dataclass
@@ -258,6 +261,25 @@ class Talk:
 
     async def press(self, name: str, label: str) -> None:
         await self.team.slack.interactions.press(name, self.team.slack.post(self.root), label)
+
+    async def is_with(self, owner: str, by: str = "") -> None:
+        """Wait until it is."""
+
+        async def is_so() -> bool:
+            found = await self.now()
+            holder = found.holder.by if found.holder is not None else ""
+            return found.owner == owner and by in ("", holder)
+
+        await until(is_so)
+
+    async def offered(self, name: str) -> Post:
+        """Wait until this person may undo a reply."""
+
+        async def is_so() -> bool:
+            return any("Goes to" in post.body["text"] for post in self.thread(name))
+
+        await until(is_so)
+        return next(post for post in self.thread(name) if "Goes to" in post.body["text"])
 
     def thread(self, name: str) -> list[Post]:
         """What only this person sees in the thread."""

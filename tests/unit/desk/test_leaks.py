@@ -4,7 +4,7 @@ at every time, changed in every way."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -57,6 +57,7 @@ class Case:
     change: str
     talk: Talk
     room: Room
+    form: asyncio.Lock
     thread: str = ""
     others: list[str] = field(default_factory=list)
 
@@ -83,7 +84,9 @@ class Case:
 
     def write(self) -> Post:
         text = (PREFIX.get(self.change, "") + self.text).strip() or PREFIX.get(self.change, "").strip()
-        files = [] if self.content == "text" else [File("a.pdf", "application/pdf", b"%PDF-1.4 " + self.talk.id.encode())]
+        files = (
+            [] if self.content == "text" else [File("a.pdf", "application/pdf", b"%PDF-1.4 " + self.talk.id.encode())]
+        )
         broadcast = self.change == "broadcast"
         return self.team.slack.people.say(
             self.who, text, self.room, thread=self.thread, files=files, broadcast=broadcast
@@ -93,63 +96,70 @@ class Case:
 async def _prepared(case: Case) -> None:
     """Everything until the reply is written."""
     talk, team = case.talk, case.team
-    match case.when:
-        case "before anybody claims" | "before the claim, told after it":
-            return
-        case "while the console holds it":
-            await talk.claim("Ben")
-            return await talk.own("person", "admin")
-        case "in the channel itself":
-            case.thread = ""
-        case "in a thread that is no conversation's":
-            case.thread = team.slack.people.say("Cleo", "lunch?", case.room).ts
-        case "in the thread of another conversation":
-            other = await team.open()
-            case.thread = other.root
-            case.others.append(other.id)
+    if case.when in ("before anybody claims", "before the claim, told after it"):
+        return
+    if case.when == "in the channel itself":
+        case.thread = ""
+    elif case.when == "in a thread that is no conversation's":
+        case.thread = team.slack.people.say("Cleo", "lunch?", case.room).ts
+    elif case.when == "in the thread of another conversation":
+        other = await team.open()
+        case.thread = other.root
+        case.others.append(other.id)
     await talk.claim("Ben")
-    match case.when:
-        case "after a release" | "after a colleague claimed it":
-            await talk.press("Ben", "Release")
-            await _until(talk, "queue")
-            if case.when == "after a colleague claimed it":
-                await talk.claim("Cleo")
-        case "after it was given back":
-            await talk.react("Ben", "🔁")
-            await _until(talk, "agent")
-        case "after it was resolved":
-            await talk.react("Ben", "✅")
-            await _until(talk, "closed")
-        case "after it was passed on":
-            await talk.press("Ben", "Transfer")
-            await team.slack.interactions.submit("Ben", {"To a colleague": team.slack.person("Cleo").id})
-            await _until(talk, "person", f"slack:{team.slack.person('Cleo').id}")
+    if case.when in LEFT:
+        await LEFT[case.when](case)
 
 
-async def _until(talk: Talk, owner: str, by: str = "") -> None:
-    async with asyncio.timeout(30):
-        while (found := await talk.now()).owner != owner or (by and (not found.holder or found.holder.by != by)):
-            await asyncio.sleep(0.005)
+async def _released(case: Case) -> None:
+    await case.talk.press("Ben", "Release")
+    await case.talk.is_with("queue")
+
+
+async def _claimed_by_another(case: Case) -> None:
+    await _released(case)
+    await case.talk.claim("Cleo")
+
+
+async def _given_back(case: Case) -> None:
+    await case.talk.press("Ben", "Return")
+    await case.talk.is_with("agent")
+
+
+async def _resolved(case: Case) -> None:
+    await case.talk.react("Ben", "✅")
+    await case.talk.is_with("closed")
+
+
+async def _passed_on(case: Case) -> None:
+    slack, cleo = case.team.slack, case.team.slack.person("Cleo").id
+    async with case.form:  # nobody has two forms before them
+        await case.talk.press("Ben", "Transfer")
+        await slack.interactions.submit("Ben", {"To a colleague": cleo})
+    await case.talk.is_with("person", f"slack:{cleo}")
+
+
+async def _held_by_the_console(case: Case) -> None:
+    await case.talk.own("person", "admin")
+
+
+LEFT: dict[str, Callable[[Case], Awaitable[None]]] = {
+    "after a release": _released,
+    "after a colleague claimed it": _claimed_by_another,
+    "after it was given back": _given_back,
+    "after it was resolved": _resolved,
+    "after it was passed on": _passed_on,
+    "while the console holds it": _held_by_the_console,
+}
 
 
 async def _play(case: Case) -> None:
-    team, people = case.team, case.team.slack.people
+    team = case.team
     written: list[Post] = []
     told = team.captured(lambda: written.append(case.write()))
-    post = written[0]
 
     def change() -> None:
-        match case.change:
-            case "edited while held" | "edited, which is told first" | "edited afterwards":
-                people.edit(case.who, post.ts, "changed")
-            case "made a note by an edit":
-                people.edit(case.who, post.ts, "// changed")
-            case "deleted while held" | "deleted, which is told first" | "deleted afterwards":
-                people.delete(case.who, post.ts)
-            case "reacted to by its author" | "reacted to, which is told first":
-                people.react(case.who, post.ts, "🙈")
-            case "reacted to by a colleague":
-                people.react("Dan", post.ts, "🙈")
+        _change(case, written[0].ts)
 
     if case.change.endswith("told first"):
         told = [*team.captured(change), *told]
@@ -158,30 +168,28 @@ async def _play(case: Case) -> None:
     if case.when == "before the claim, told after it":
         await case.talk.claim("Ben")
     await team.bring(*told)
-    if case.change == "undone":
-        await _undo(case)
+    if case.change == "undone" and case.when == "by the holder":
+        await team.slack.interactions.press("Ben", await case.talk.offered("Ben"), "Undo")
     elif not case.change.endswith(("told first", "afterwards")):
         await team.bring(*team.captured(change))
     if case.when == "before anybody claims":
         await case.talk.claim("Ben")
     await case.talk.react("Ben", "🔁")
     if case.change.endswith("afterwards"):
-        await _drained(team)
+        await team.quiet()
         await team.bring(*team.captured(change))
 
 
-async def _undo(case: Case) -> None:
-    """Whoever may say something to the customer is offered an Undo; nobody else is."""
-    if case.when != "by the holder":
-        return
-    async with asyncio.timeout(30):
-        while not (offered := [post for post in case.talk.thread("Ben") if "Goes to" in post.body["text"]]):
-            await asyncio.sleep(0.005)
-    await case.team.slack.interactions.press("Ben", offered[0], "Undo")
-
-
-async def _drained(team: Team) -> None:
-    await team.quiet()
+def _change(case: Case, ts: str) -> None:
+    people = case.team.slack.people
+    if case.change.startswith("edited"):
+        people.edit(case.who, ts, "changed")
+    elif case.change == "made a note by an edit":
+        people.edit(case.who, ts, "// changed")
+    elif case.change.startswith("deleted"):
+        people.delete(case.who, ts)
+    elif case.change.startswith("reacted"):
+        people.react("Dan" if case.change.endswith("colleague") else case.who, ts, "🙈")
 
 
 @pytest.fixture
@@ -194,12 +202,12 @@ async def team(world: World) -> AsyncIterator[Team]:
 
 
 async def _run(team: Team, when: str) -> list[Case]:
-    free, cases = asyncio.Semaphore(AT_ONCE), []
+    free, form, cases = asyncio.Semaphore(AT_ONCE), asyncio.Lock(), list[Case]()
 
     async def one(content: str, change: str) -> None:
         async with free:
             talk = await team.open()
-            case = Case(team, when, content, change, talk, team.room, talk.root)
+            case = Case(team, when, content, change, talk, team.room, form, talk.root)
             cases.append(case)
             await _prepared(case)
             await _play(case)
