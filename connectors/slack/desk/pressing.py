@@ -173,8 +173,8 @@ def _fields(state: Json) -> Iterator[tuple[str, list[str]]]:
 
 
 def _values(element: Json) -> Iterator[str]:
-    picked = element.get("selected_option")
-    for option in (picked, *(element.get("selected_options") or ())):
+    several = element.get("selected_options")
+    for option in (element.get("selected_option"), *(several if isinstance(several, list) else ())):
         if isinstance(option, dict) and isinstance(option.get("value"), str):
             yield option["value"]
     for name in ("value", "selected_conversation", "selected_user"):

@@ -24,7 +24,7 @@ def from_events_api(payload: Json, account: Account) -> Iterator[Event]:
     if wrapper.type != "event_callback" or wrapper.event is None:
         return
     ours, event = ours_of(wrapper, account), wrapper.event
-    kind = event.get("type")
+    kind = str(event.get("type"))
     if kind in ("message", "app_mention"):
         yield from _message(event, ours)
     elif kind in ("reaction_added", "reaction_removed"):
@@ -37,7 +37,7 @@ def person(user: str) -> str:
 
 
 def _message(event: Json, ours: Ours) -> Iterator[Event]:
-    subtype = event.get("subtype") or ""
+    subtype = str(event.get("subtype") or "")
     if subtype == "message_changed":
         yield from _changed(Change.model_validate(event), ours)
     elif subtype == "message_deleted":
