@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 
 from agent_worker.actions.acting import Acting, handed_over
@@ -24,7 +25,7 @@ from agent_worker.router.tiers import tiers_of
 from agent_worker.settings import TenantRules
 from agent_worker.stages import Stage
 from agent_worker.work import Work
-from schemas.actions import ActionResolved, Filling
+from schemas.actions import ActionResolved, ApprovalDecided, ApprovalExpired, Filling
 from schemas.ports import Clock, Contacts, Draft, Knowledge, Question
 
 
@@ -56,10 +57,13 @@ class Answers:
         if not work.rules.actions.actions and not work.intake.settling:
             return
         acting = work.acting = self._actions.acting(_scope(work, seal))
-        acting.expire()
+        acting.expire(_until(work, self._clock()))
         with Stage(work.stages, "act", self._monotonic):
             for word in work.intake.settling:
-                await (acting.resolved(word) if isinstance(word, ActionResolved) else acting.decided(word))
+                if isinstance(word, ActionResolved):
+                    await acting.resolved(word)
+                elif isinstance(word, ApprovalDecided):
+                    await acting.decided(word)
             if not work.must_answer:
                 await acting.tell_begun(work.intake.handled)
 
@@ -118,14 +122,14 @@ class Answers:
 
     async def _route(self, work: Work, text: str) -> None:
         with Stage(work.stages, "route", self._monotonic):
-            rules, intake = work.rules, work.intake
+            rules, intake, facts = work.rules, work.intake, work.conversation.facts
             work.route = await self._router.route(
                 rules.routes,
                 Message(
                     text=text,
                     found=work.found,
-                    history=since_people(work.history),
-                    facts=work.conversation.facts,
+                    history=work.history if facts.handoff is None else since_people(work.history),
+                    facts=facts,
                     # What fills in an action's parameters asks nothing by itself.
                     wordless=bool(intake.wordless) or _filling(work) is not None,
                     tiers=await tiers_of(work.conversation, self._contacts) if rules.routes.tiers else frozenset(),
@@ -166,6 +170,11 @@ def without_people(route: Route, rules: TenantRules) -> Route:
     return replace(route, name=name, models=models, reasons=(*route.reasons, "but people gave it back"), say="")
 
 
+def _until(work: Work, now: datetime) -> datetime:
+    """By then approvals have expired: of whoever says so the clock may be ahead of ours, and counts."""
+    return max([now, *(word.at for word in work.intake.settling if isinstance(word, ApprovalExpired))])
+
+
 def _text(work: Work) -> str:
     return work.intake.text_without(frozenset() if work.effects is None else work.effects.answered)
 
@@ -186,4 +195,6 @@ def _scope(work: Work, seal: Seal) -> Scope:
         speaker=work.intake.speaker,
         locale=work.locale,
         seal=seal,
+        words=work.intake.text,
+        earlier=[line.text for line in work.history if line.author.kind == "contact"],
     )

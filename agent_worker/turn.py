@@ -15,7 +15,6 @@ from agent_worker.contact_limits import ContactLimits
 from agent_worker.events import ids_of, origin_of
 from agent_worker.files import Files
 from agent_worker.fold import Fold, Monotonic
-from agent_worker.handoff.drafting import Drafting
 from agent_worker.handoff.people import Decided, People
 from agent_worker.handoff.stretch import Stretch
 from agent_worker.hints import Hints
@@ -71,7 +70,9 @@ class TurnEngine:
         self._set_aside = set_aside
         self._monotonic = monotonic
         self._files = files
-        self._people = People(state, outbox, actions, Drafting(knowledge, models), clock)
+        self._people = People(
+            state=state, outbox=outbox, actions=actions, knowledge=knowledge, models=models, clock=clock
+        )
         self._pace = Pace()
         self._hints = Hints(state.signals, settings.hinted, clock)
 

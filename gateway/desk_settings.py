@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, model_validator
 
 from connectors.settings import Settings, shaped
+from schemas import topics
 from schemas.hours import OfficeHours, span_of
 
 
@@ -114,6 +115,6 @@ class Desk(Settings):
 
     def places(self, channel: str, account: str) -> frozenset[str]:
         """Those of one account: a channel named here never holds customers' conversations."""
-        if (channel, account) != ("slack", self.account):
+        if (channel, account) != (topics.DESK, self.account):
             return frozenset()
         return frozenset({self.channel, *self.channels.values(), self.times.escalate_to} - {""})

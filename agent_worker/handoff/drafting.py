@@ -14,7 +14,7 @@ from agent_worker.knowledge.questions import asks, with_context
 from agent_worker.models.registry import Models, chosen
 from agent_worker.models.smalltalk import asks_person
 from agent_worker.settings import TenantRules
-from agent_worker.voices import in_language
+from agent_worker.voice import in_language
 from schemas.conversation import Conversation
 from schemas.desk import DraftMade, DraftRequested
 from schemas.errors import ModelFailed

@@ -8,10 +8,10 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from agent_worker.actions.dialogue.language import language_of
 from agent_worker.actions.service import ActionService
 from agent_worker.events import Event
 from agent_worker.handoff import handback
+from agent_worker.handoff.briefing import brief
 from agent_worker.handoff.drafting import Drafting
 from agent_worker.handoff.owner import OwnerRules
 from agent_worker.handoff.rating import ratings
@@ -20,13 +20,15 @@ from agent_worker.handoff.stretch import Change, Stretch
 from agent_worker.handoff.summary import summary
 from agent_worker.handoff.waits import Waits, notice
 from agent_worker.intake import Intake
+from agent_worker.language import language_of
+from agent_worker.models.registry import Models, chosen
 from agent_worker.models.smalltalk import talk_of
 from agent_worker.outbox import Outbox
-from agent_worker.settings import TenantRules, Voice
-from agent_worker.voices import in_language
+from agent_worker.settings import TenantRules
+from agent_worker.voice import Voice, in_language
 from schemas.desk import Score
 from schemas.messages import TranscriptMessage
-from schemas.ports import Begun, Clock, Draft, State
+from schemas.ports import Begun, Clock, Draft, Knowledge, Question, State
 from schemas.transcript import in_place
 
 if TYPE_CHECKING:
@@ -45,11 +47,21 @@ class Decided:
 
 
 class People:
-    def __init__(self, state: State, outbox: Outbox, actions: ActionService, drafting: Drafting, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        state: State,
+        outbox: Outbox,
+        actions: ActionService,
+        knowledge: Knowledge,
+        models: Models,
+        clock: Clock,
+    ) -> None:
         self._state = state
         self._outbox = outbox
         self._actions = actions
-        self._drafting = drafting
+        self._models = models
+        self._drafting = Drafting(knowledge, models)
         self._clock = clock
         self._owners = OwnerRules(state.conversations)
         self._waits = Waits(state.limiter)
@@ -137,6 +149,8 @@ class People:
         records = [] if work.effects is None else work.effects.records
         memory = work.conversation.facts.actions if work.effects is None else work.effects.memory
         work.summary = summary(lines, reason=work.handoff, found=work.found, actions=records, memory=memory)
+        if work.rules.asks_models:
+            await self._brief(work, lines)
         terms, now = work.rules.desk, self._clock()
         if terms is None:
             return
@@ -146,6 +160,16 @@ class People:
             work.draft = _with_notice(work.draft, said, work.voice)
         else:
             work.wait_notice = said
+
+    async def _brief(self, work: Work, lines: Sequence[TranscriptMessage]) -> None:
+        origin, rules = work.conversation.origin, work.rules
+        name = rules.routes.cheap or (chosen(rules, work.intake.text, work.locale) if rules.models else rules.model)
+        question = Question(tenant=origin.tenant, text="", history=lines, found=work.found, contact=origin.contact_id)
+        written = brief(self._models, name, question, work.summary, work.handoff, rules.voice.locale)
+        work.summary, note = await written
+        if note is not None and work.draft is not None:
+            tokens, cost = work.draft.tokens + note.tokens, work.draft.cost + note.cost
+            work.draft = replace(work.draft, tokens=tokens, cost=cost)
 
     async def _draft(self, work: Work, stretch: Stretch) -> None:
         conversation = work.conversation

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent_worker.handoff.promises import about
-from agent_worker.settings import Voice
+from agent_worker.voice import Voice
 from schemas.desk import Handoff
 from schemas.messages import Citation
 from schemas.ports import Draft, Found, Passage

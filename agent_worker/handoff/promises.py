@@ -19,7 +19,7 @@ _SENTENCE = re.compile(r"(?<=[.!?…])(?<!\d\.)\s+|\n+")
 _WILL = re.compile(
     r"\b(?:will|shall|going to|i promise|we promise|guarantee|make sure|get back to you|let you know|look into|"
     r"on its way|"
-    r"werden?|wirst|wird|versprechen|verspreche|zusagen|sage zu|garantieren?|kümmern?|melden? (?:mich|uns)|"
+    r"werden?|wirst|wird|versprechen|verspreche|zusagen|sage zu|garantieren?|kümmer(?:e|n|t)|melden? (?:mich|uns)|"
     r"sorgen? dafür|prüfen? (?:das|es)|"
     r"allons|vais|va|promets|promettons|garantissons|recontact\w+|"
     r"vamos a|voy a|prometo|prometemos|garantizamos|"
@@ -28,7 +28,8 @@ _WILL = re.compile(
 )
 _MONEY = r"[€$£¥]\s?\d|\d\s?(?:[€$£¥%]|(?:eur|euros?|usd|dollars?|gbp|pounds?|chf|franken|prozent|percent)\b)"
 _DAY = (
-    r"\d{4}-\d{2}-\d{2}|\b\d{1,2}\.\s?\d{1,2}\.|\b\d{1,2}/\d{1,2}\b|"
+    r"\d{4}-\d{2}-\d{2}|\b\d{1,2}\.?\s(?:jan|feb|mär|mar|apr|mai|may|jun|jul|aug|sep|okt|oct|nov|dez|dec)|"
+    r"\b\d{1,2}\.\s?\d{1,2}\.|\b\d{1,2}/\d{1,2}\b|"
     r"\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\b(?:today|tonight|tomorrow)\b|"
     r"\b(?:mon|diens|donners|frei|sams|sonn)tags?\b|\b(?:mittwoch|sonnabend)s?\b|\b(?:heute|übermorgen)\b|"
     r"(?<!guten )\bmorgen\b|"

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from agent_worker.events import Event, is_handled
-from agent_worker.settings import Voice
+from agent_worker.voice import Voice
 from schemas.choosing import chosen
 from schemas.conversation import Conversation
 from schemas.desk import Score

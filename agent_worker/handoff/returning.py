@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-from agent_worker.settings import Voice
+from agent_worker.voice import Voice
 from schemas.choosing import folded, one_line
 from schemas.messages import Choice, InboundMessage
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agent_worker.handoff.rating import choices_of, question_id
 from agent_worker.handoff.stretch import PEOPLE
 from agent_worker.replies import outbound
-from agent_worker.voices import in_language
+from agent_worker.voice import in_language
 from schemas.desk import DeskTouched
 from schemas.envelope import Envelope
 from schemas.ids import derived_id

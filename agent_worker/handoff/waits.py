@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from agent_worker.handoff.moments import moment, span
 from agent_worker.handoff.terms import DeskTerms
-from agent_worker.settings import Voice
+from agent_worker.voice import Voice
 from schemas.ports import Limiter
 
 STEPS = (2, 5, 10, 15, 30, 60, 120, 240, 480, 1440)

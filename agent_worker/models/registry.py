@@ -6,16 +6,21 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from agent_worker.grounding.failures import Ungrounded
+import structlog
+
+from agent_worker.grounding.failures import AttemptFailed, Ungrounded
+from agent_worker.language import kept_for, language_of
 from agent_worker.models.allowance import Allowance
 from agent_worker.models.breaker import Breaker
 from agent_worker.models.budgets import DayBudgets
-from agent_worker.models.ladder import Ladder, Shown
-from agent_worker.models.language import kept_for, language_of
+from agent_worker.models.ladder import Ladder, Shown, behind
+from agent_worker.models.notes import Note
+from agent_worker.models.request import Prompt
 from agent_worker.settings import TenantRules, WorkerSettings
 from schemas.errors import ConfigInvalid, ModelFailed
 from schemas.ports import Draft, Model, Question
 
+log = structlog.get_logger("parley.worker")
 Emit = Callable[[str], Awaitable[None]]
 
 
@@ -27,6 +32,9 @@ class Remote(Protocol):
         self, question: Question, emit: Emit, allowance: Allowance, refused: Ungrounded | None = None
     ) -> Draft:
         """``refused``: the attempt before, to be written once more. Raises AttemptFailed."""
+
+    async def note(self, question: Question, prompt: Prompt, seconds: float) -> Note:
+        """What it writes for people alone, within so many seconds. Raises AttemptFailed."""
 
 
 @runtime_checkable
@@ -44,7 +52,7 @@ class Standing:
 
 def chosen(rules: TenantRules, text: str, locale: str) -> str:
     """The model that the tenant has for this language, else the one for all."""
-    return kept_for(language_of(text) or locale, rules.models, rules.model) if rules.models else rules.model
+    return kept_for(language_of(text, locale), rules.models, rules.model) if rules.models else rules.model
 
 
 class Models:
@@ -115,6 +123,22 @@ class Models:
             return draft
         again = lambda: remote.attempt(question, way.emit, allowance, refused)  # noqa: E731
         return await way.attempt(model.name, again, breaker)
+
+    async def note(self, name: str, question: Question, prompt: Prompt, seconds: float) -> Note | None:
+        """By the first model of the ladder that costs something; None when there is none, or it fails."""
+        for model in self.ladder(name):
+            remote = self._remote.get(id(model))
+            if remote is None:
+                continue
+            try:
+                return await behind(
+                    self._standings[model.name].breaker, lambda asked=remote: asked.note(question, prompt, seconds)
+                )
+            except AttemptFailed as error:
+                log.warning("note_failed", model=model.name, reason=error.message)
+                self._failed(model.name)
+            return None
+        return None
 
     async def close(self) -> None:
         for model in self._models.values():
