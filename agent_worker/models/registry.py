@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 import structlog
@@ -138,9 +139,8 @@ class Models:
             if remote is None:
                 continue
             try:
-                return await behind(
-                    self._standings[model.name].breaker, lambda asked=remote: asked.note(question, prompt, seconds)
-                )
+                breaker = self._standings[model.name].breaker
+                return await behind(breaker, partial(remote.note, question, prompt, seconds))
             except AttemptFailed as error:
                 log.warning("note_failed", model=model.name, reason=error.message)
                 self._failed(model.name)
