@@ -143,7 +143,7 @@ async def test_a_persons_reply_from_the_thread_is_not_posted_again_and_carries_o
     await world.placed(line, written.ts)
     seen = []
     for state in ("sent", "delivered", "read"):
-        await world.state.transcript.mark(world.conversation, [line.id], state)  # type: ignore[arg-type]
+        await world.state.transcript.mark(world.conversation, [line.id], state)
         await world.look(keeper)
         seen.append([each["name"] for each in written.body.get("reactions", [])])
     await keeper.close()

@@ -24,8 +24,8 @@ from tests.unit.desk.conftest import TENANT, World, words
 
 FASTER = 10.0
 LIVE, EACH = 30, 4
-EVERY = 16.0 / FASTER
-"""Seconds between two messages of a customer: two a second in all, which is twice what Slack takes one by one."""
+EVERY = 24.0 / FASTER
+"""Seconds between two messages of a customer: five in four seconds, more than Slack takes one by one."""
 MOST_LAG = 30.0 / FASTER
 
 

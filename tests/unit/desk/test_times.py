@@ -95,7 +95,8 @@ async def test_the_sweep_wakes_the_keeper_when_something_is_due_and_not_before(w
     await world.hand_off()
     keeper = world.keeper(times=times)
     await world.look(keeper)
-    told = []
+    told: list[int] = []
+    events: list[Envelope] = []
     for minutes in (1, 30, 0):
         world.clock.now += minutes * MINUTES
         await sweep.run()
