@@ -139,7 +139,7 @@ def test_every_promised_metric_is_reported_with_its_labels() -> None:
         values = dict.fromkeys(labels, "x")
         if name.endswith("_total"):
             metrics.count(name, 2, **values)
-        elif name.endswith(("_turn_seconds", "_send_seconds")):
+        elif name.endswith(("_turn_seconds", "_send_seconds", "_reply_seconds", "_handoff_seconds")):
             metrics.observe(name, 0.2, **values)
         else:
             metrics.gauge(name, 0.5, **values)
