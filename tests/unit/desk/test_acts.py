@@ -213,7 +213,7 @@ async def test_an_act_that_breaks_off_at_any_append_is_done_once_in_the_end(worl
         team.slack.people.edit("Ben", said.ts, "Hello there")
         await talk.react("Ben", "✅")
         await team.quiet()
-        # Whichever was decided: the edit may have come in time.
+        # Either is right: the edit may have come in time.
         assert await team.seen() in ({talk.id: [("Hello", 0)]}, {talk.id: [("Hello there", 0)]})
         assert (await talk.now()).owner == "closed"
         assert len({event.id for event in await team.inbound(topics.HANDOFF_RESOLVED)}) == 1
