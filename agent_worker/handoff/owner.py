@@ -57,7 +57,7 @@ class OwnerRules:
                 by=request.by,
                 name=request.name,
                 reason=request.reason,
-                now=now,
+                now=request.at,
             )
             log.info("owner_asked", to=request.to, won=result.won, owner=result.owner, epoch=result.epoch)
             changes[event.id] = Change(request, result)
