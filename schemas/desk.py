@@ -163,3 +163,5 @@ class Handoff(WireModel):
     """The message that asks how it went, while neither an answer nor another message has come."""
     epoch: int = 0
     score: Score | None = None
+    unsaid: bool = False
+    """It was closed at the desk, which says what came of it next; its figures wait for that."""

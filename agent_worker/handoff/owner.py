@@ -10,7 +10,7 @@ import structlog
 from agent_worker.answered import Answered
 from agent_worker.events import Event, is_handled, is_history
 from agent_worker.handoff.returning import wants_assistant
-from agent_worker.handoff.stretch import Change
+from agent_worker.handoff.stretch import PEOPLE, Change
 from schemas.conversation import Conversation, Owner, OwnerRequested
 from schemas.desk import HandoffResolved
 from schemas.ids import derived_id
@@ -39,13 +39,14 @@ class OwnerRules:
         when the owner changed. ``ratings``: events that only say how it went."""
         owner, epoch = conversation.owner, conversation.epoch
         newest = conversation.epoch
+        since = None if conversation.holder is None else conversation.holder.since
         answered = Answered.of(conversation.facts)
         for event in events:
             if is_handled(event, begun.handled) or (event.is_from_contact and answered.includes(event)):
                 continue
             # What was decided for an event stays: asked again of the owner as it is by now, it might say otherwise.
             known = changes.get(event.id)
-            request = known.request if known is not None else wanted(event, owner, epoch, now, ratings)
+            request = known.request if known is not None else wanted(event, owner, epoch, now, ratings, since)
             if request is None:
                 continue
             result = await self._conversations.own(
@@ -67,17 +68,19 @@ class OwnerRules:
 
 
 def wanted(
-    event: Event, owner: Owner, epoch: int, now: datetime, ratings: Container[str] = ()
+    event: Event,
+    owner: Owner,
+    epoch: int,
+    now: datetime,
+    ratings: Container[str] = (),
+    since: datetime | None = None,
 ) -> OwnerRequested | None:
-    """The change of owner this event asks for, if any."""
+    """The change of owner this event asks for, if any. ``since``: when the owner became what it is."""
     payload = event.payload
     if isinstance(payload, OwnerRequested):
         return payload
     if isinstance(payload, HandoffResolved):
-        done = payload.outcome or RESOLVED
-        return (
-            None if owner == "closed" else _request(event, "closed", epoch, payload.by, done, payload.at, payload.name)
-        )
+        return _of_resolving(event, payload, owner, epoch, since)
     message = event.message
     if message is None or is_history(event, now):
         return None
@@ -87,6 +90,15 @@ def wanted(
         # Where the surface claimed before it sent the message, that claim has its own place in the log.
         return _request(event, "person", epoch, message.author.name or "person", "message", now, message.author.name)
     return None
+
+
+def _of_resolving(
+    event: Event, word: HandoffResolved, owner: Owner, epoch: int, since: datetime | None
+) -> OwnerRequested | None:
+    """Whoever resolves has mostly closed it before. What people have got since is no longer what was resolved."""
+    if owner not in PEOPLE or (since is not None and word.at < since):
+        return None
+    return _request(event, "closed", epoch, word.by, word.outcome or RESOLVED, word.at, word.name)
 
 
 def _of_contact(event: Event, owner: Owner, epoch: int, now: datetime) -> OwnerRequested | None:

@@ -18,10 +18,13 @@ from schemas.conversation import Conversation, Facts, Owner, OwnerRequested
 from schemas.desk import DraftRequested, Handoff, HandoffEnded, HandoffResolved, RatingGiven, Score
 from schemas.messages import InboundMessage, TranscriptMessage
 from schemas.ports import Owned
+from schemas.topics import DESK
 
 PEOPLE: frozenset[Owner] = frozenset({"queue", "person"})
 Ending = Literal["resolved", "returned", "closed"]
-_FIGURES = {"number", "reason", "replies", "opened_at", "claimed_at", "first_reply_at"}
+_FIGURES = {"number", "reason", "by", "replies", "opened_at", "claimed_at", "first_reply_at"}
+_AT_DESK = f"{DESK}:"
+"""Begins the names of people there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,10 @@ class Change:
 
 def is_open(handoff: Handoff | None) -> bool:
     return handoff is not None and handoff.ended_at is None
+
+
+def _is_word(event: Event) -> bool:
+    return isinstance(event.payload, HandoffResolved)
 
 
 def opened(before: Handoff | None, *, reason: str, since_seq: int, at: datetime, epoch: int, **more: Any) -> Handoff:
@@ -75,6 +82,7 @@ class Stretch:
         """Each event of the turn, in the order of the log. ``rates``: the tenant lets contacts be asked how it went."""
         for event in events:
             payload, change = event.payload, changes.get(event.id)
+            self._say_at_last(event, change)
             self._resolved = payload if isinstance(payload, HandoffResolved) else self._resolved
             if change is not None and change.owned.won:
                 self._change(change.request, change.owned.epoch)
@@ -87,6 +95,9 @@ class Stretch:
             elif event.message is not None:
                 self._heard(event, event.message, ratings)
         self._settle()
+        if self.asks and self.conversation.owner != "closed":
+            self.asks = False
+            self.update(asked="")
 
     def facts(self) -> Facts:
         """What is remembered from now on. After people gave it back the agent begins anew: what did not help before is
@@ -131,11 +142,31 @@ class Stretch:
         if handoff is None or handoff.ended_at is not None:
             return
         self.returned = to == "agent"
-        self.update(ended_at=at)
+        self.update(ended_at=at, by=handoff.by or by)
+        if self.returned:
+            self._say("returned")
+        elif self._resolved is not None:
+            self._say("resolved", self._resolved)
+        elif by.startswith(_AT_DESK):
+            self.update(unsaid=True)
+        else:
+            self._say("closed")
+
+    def _say(self, ended: Ending, word: HandoffResolved | None = None) -> None:
+        """The figures of what has ended."""
+        handoff = self.handoff
+        if handoff is None or handoff.ended_at is None:
+            return
+        self.update(unsaid=False)
         figures = handoff.model_dump(include=_FIGURES)
-        ended: Ending = "returned" if self.returned else "closed"
-        self.ended.append(HandoffEnded(**figures, by=handoff.by or by, ended=ended, at=at))
-        self._name_outcome()
+        outcome, tags = ("", []) if word is None else (word.outcome, word.tags)
+        self.ended.append(HandoffEnded(**figures, ended=ended, outcome=outcome, tags=tags, at=handoff.ended_at))
+
+    def _say_at_last(self, event: Event, change: Change | None) -> None:
+        """Where the word that was waited for has not come before something else happened."""
+        goes_on = event.is_from_contact or (change is not None and change.owned.won)
+        if self.handoff is not None and self.handoff.unsaid and goes_on and not _is_word(event):
+            self._say("closed")
 
     def _settle(self) -> None:
         """Who has it by now. A request may be decided before its record is read, or after: then this is what counts."""
@@ -178,15 +209,9 @@ class Stretch:
 
     # ── how it went ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _name_outcome(self) -> None:
-        """Of what ended with people's word that it is done, whichever of the two was read first."""
-        word = self._resolved
-        if word is not None and self.ended and self.ended[-1].ended != "returned":
-            told = {"ended": "resolved", "outcome": word.outcome, "tags": word.tags}
-            self.ended[-1] = self.ended[-1].model_copy(update=told)
-
     def _resolve(self, word: HandoffResolved, rates: bool) -> None:
-        self._name_outcome()
+        if self.handoff is not None and self.handoff.unsaid:
+            self._say("resolved", word)
         handoff = self.handoff
         if word.ask and rates and handoff is not None and not handoff.asked and handoff.score is None:
             self.asks = True

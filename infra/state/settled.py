@@ -30,6 +30,8 @@ _FOR_WORKERS = frozenset(
         topics.ACTION_RESOLVED,
         topics.APPROVAL_DECIDED,
         topics.APPROVAL_EXPIRED,
+        topics.DRAFT_REQUESTED,
+        topics.HANDOFF_RESOLVED,
     }
 )
 

@@ -32,10 +32,10 @@ class Amendments:
         """Within the hold it was heard already. A reply that stayed inside stays there, whatever it says now."""
         reply = _reply(acted, account)
         told = await self._deliveries.outcome(found.id, reply.id)
-        if told is None:
-            if acted.at - written_at(acted) < UNHEARD:
-                await self._replies.reply(found, reply, account, batch, acted.id)
-        elif told.state == "sent" and acted.revision > int(told.reason.partition(":")[2]):
+        sent = int(told.reason.partition(":")[2]) if told is not None and told.state == "sent" else None
+        if (told is None and acted.at - written_at(acted) < UNHEARD) or sent == acted.revision:
+            await self._replies.reply(found, reply, account, batch, acted.id)
+        elif sent is not None and acted.revision > sent:
             await self._slack.whisper(account, acted.place, acted.by, UNCHANGED)
 
     async def delete(self, found: Conversation, acted: DeskActed, account: Account) -> None:

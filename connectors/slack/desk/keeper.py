@@ -18,6 +18,7 @@ from connectors.sending import Sender
 from connectors.slack.desk.posting import Poster, Session, pause
 from connectors.slack.desk.rules import DeskRules
 from connectors.slack.desk.showing import Showing
+from connectors.slack.desk.tempo import USUAL, Tempo
 from schemas import ids, topics
 from schemas.conversation import Conversation
 from schemas.desk import DeskActed, DeskTouched, DraftMade
@@ -26,9 +27,6 @@ from schemas.errors import UnknownEventType
 from schemas.ports import Account, Batch, Bus, Channel, Clock, Metrics, State
 
 log = structlog.get_logger("parley.desk")
-
-GATHERING = 1.0
-"""Seconds in which what comes goes into one post."""
 
 
 class Acts(Protocol):
@@ -74,8 +72,7 @@ class Keeper:
         clock: Clock,
         account_of: Callable[[str, str, str], Account | None],
         acts: Callable[[Meanwhile], Acts] | None = None,
-        gathering: float = GATHERING,
-        per_second: float = 1.0,
+        tempo: Tempo = USUAL,
     ) -> None:
         self._rules = rules
         self._bus = bus
@@ -83,11 +80,11 @@ class Keeper:
         self._metrics = metrics
         self._clock = clock
         self._account_of = account_of
-        self._gathering = gathering
+        self._gathering = tempo.gathering
         self.accounts = Accounts(channel, clock)
         sender = Sender(channel, self.accounts, state=state, metrics=metrics, clock=clock)
-        poster = Poster(sender, self.accounts, state.limiter, clock, per_second=per_second)
-        self._showing = Showing(state, poster, clock)
+        poster = self._poster = Poster(sender, self.accounts, state.limiter, clock, tempo)
+        self._showing = Showing(state, poster, clock, tempo)
         self._acts = acts(self.meanwhile) if acts is not None else None
 
     async def close(self) -> None:
@@ -132,7 +129,7 @@ class Keeper:
         session = Session(conversation, rules, account, ledger, batch.hurry)
         done = await self._acts_of(session, batch, 0)
         acted = any(record.headers.get("ce_type") == topics.DESK_ACTED for record in batch.records)
-        if not acted and not told.is_urgent and self._gathering:
+        if not (acted or told.is_urgent or self._poster.is_busy) and self._gathering:
             await pause(self._gathering, batch.hurry)
         batch.take_more()
         await self._acts_of(session, batch, done)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from connectors.slack.desk.places import Standing
 from connectors.slack.desk.posting import Poster, Session
 from connectors.slack.desk.slate import Slate
+from connectors.slack.desk.tempo import Rate
 from schemas import ids
 from schemas.messages import MessageState
 
@@ -16,13 +17,12 @@ MARKS: dict[MessageState, str] = {
     "failed": "x",
     "dropped": "x",
 }
-PER_SECOND, AT_ONCE = 0.33, 15
-"""``reactions.remove`` is the slowest of Slack's methods that are used here: 20 a minute for the whole app."""
 
 
 class Marks:
-    def __init__(self, poster: Poster, slate: Slate) -> None:
+    def __init__(self, poster: Poster, slate: Slate, rate: Rate) -> None:
         self._poster = poster
+        self._rate = rate
         self._slate = slate
 
     async def renew(self, session: Session, one: Standing) -> bool:
@@ -34,7 +34,7 @@ class Marks:
         shown = await self._slate.read(conversation, about)
         if shown == wanted:
             return True
-        if not await self._poster.may(session, "reactions", PER_SECOND, AT_ONCE):
+        if not await self._poster.may(session, "reactions", self._rate):
             return False
         where = {"channel": place.channel, "timestamp": place.ts}
         # Both may be repeated: Slack only says that it is so already.

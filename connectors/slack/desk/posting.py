@@ -14,6 +14,7 @@ from connectors.sending import LONGEST_WAIT, REVOKED_WAIT, Piece, Sender
 from connectors.slack.desk.connection import DeskConnection
 from connectors.slack.desk.kit import Json
 from connectors.slack.desk.rules import DeskRules
+from connectors.slack.desk.tempo import Rate, Tempo
 from connectors.slack.errors import failure
 from schemas import topics
 from schemas.conversation import Conversation
@@ -25,8 +26,6 @@ from schemas.ports import Account, Call, Clock, Limiter
 EXPIRES = timedelta(days=7)
 EARLIER = timedelta(minutes=1)
 LOOK_AGAIN = timedelta(seconds=10)
-PER_SECOND = 1.0
-"""Messages that Slack takes in one channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +106,12 @@ class Session:
 
 
 class Poster:
-    """``per_second``: posts in one channel, over all processes."""
-
-    def __init__(
-        self, sender: Sender, accounts: Accounts, limiter: Limiter, clock: Clock, *, per_second: float = PER_SECOND
-    ) -> None:
+    def __init__(self, sender: Sender, accounts: Accounts, limiter: Limiter, clock: Clock, tempo: Tempo) -> None:
         self._sender = sender
         self._accounts = accounts
         self._limiter = limiter
         self._clock = clock
-        self._per_second = per_second
+        self._tempo = tempo
         self._turns: dict[str, asyncio.Lock] = {}
 
     async def turn(self, session: Session, channel: str) -> None:
@@ -124,13 +119,21 @@ class Poster:
         is read, so that the post holds all that came meanwhile. Raises Unavailable when the partition moves on."""
         key = f"desk:{session.account.tenant}:{session.account.name}:{channel}"
         async with self._turns.setdefault(key, asyncio.Lock()):
-            while wait := await self._limiter.take(key, per_second=self._per_second, burst=1, now=self._clock()):
+            while wait := await self._take(key, self._tempo.posts):
                 await pause(wait, session.hurry)
 
-    async def may(self, session: Session, what: str, per_second: float, burst: int) -> bool:
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody waits for a turn."""
+        return any(lock.locked() for lock in self._turns.values())
+
+    async def _take(self, key: str, rate: Rate) -> float:
+        return await self._limiter.take(key, per_second=rate.per_second, burst=rate.at_once, now=self._clock())
+
+    async def may(self, session: Session, what: str, rate: Rate) -> bool:
         """Whether one more call of a method that Slack limits for the whole app can be made now."""
         key = f"desk:{session.account.tenant}:{session.account.name}:{what}"
-        return not await self._limiter.take(key, per_second=per_second, burst=burst, now=self._clock())
+        return not await self._take(key, rate)
 
     async def post(self, session: Session, post: Post) -> Outcome:
         """Raises Parked, Unavailable; repeating it is safe."""

@@ -62,7 +62,7 @@ class Replies:
         told = await self._deliveries.outcome(found.id, acted.id)
         if told is None:
             told = await self._decided(found, acted, account, batch, record)
-        if told.state == "sent":
+        if told.state == "sent" and await self._deliveries.outcome(found.id, _released(acted)) is None:
             epoch, revision = (int(part) for part in told.reason.split(":"))
             text = await self._words(acted, revision, batch, record)
             await self._release(found, acted.model_copy(update={"text": text}), told, epoch)
@@ -144,6 +144,7 @@ class Replies:
         )
         events = [recorded(found, acted, each) for each in (told, shown)]
         await self._bus.append([*events, wrapped(found, topics.MESSAGE_RECEIVED, said, acted.id, now, acted.id)])
+        await self._deliveries.record(found.id, replace_id(told, _released(acted)))
         log.info("desk_reply_released", conversation_id=found.id, reply=acted.id)
 
     async def _now(self, found: Conversation) -> Conversation:
@@ -153,6 +154,11 @@ class Replies:
         told = Delivered.model_validate({"message_id": acted.id, "state": state, "reason": reason, "at": self._clock()})
         await self._deliveries.record(found.id, told)
         return told
+
+
+def _released(reply: DeskActed) -> str:
+    """The record that a reply is on the log: it need not be put there again."""
+    return ids.derived_id(reply.id, "released")
 
 
 def replace_id(told: Delivered, message_id: str) -> Delivered:

@@ -18,6 +18,7 @@ from connectors.slack.desk.places import standings
 from connectors.slack.desk.posting import Place, Poster, Session
 from connectors.slack.desk.roots import Root, current_root, leave_root
 from connectors.slack.desk.slate import Slate
+from connectors.slack.desk.tempo import Tempo
 from connectors.slack.desk.thread import Thread, Wanted, digest
 from connectors.slack.desk.view import View, view_of
 from schemas import ids
@@ -28,22 +29,19 @@ from schemas.ports import Batch, Clock, State
 
 log = structlog.get_logger("parley.desk")
 
-CARD_EVERY = timedelta(seconds=5)
-SOON = timedelta(seconds=3)
 UNREACHABLE = timedelta(minutes=5)
-UPDATES, AT_ONCE = 0.6, 15
-"""Updates of cards a second: Slack takes about 50 a minute of the whole app."""
 GONE = frozenset({"not_found", "cant_update_message"})
 
 
 class Showing:
-    def __init__(self, state: State, poster: Poster, clock: Clock) -> None:
+    def __init__(self, state: State, poster: Poster, clock: Clock, tempo: Tempo) -> None:
+        self._tempo = tempo
         self._state = state
         self._poster = poster
         self._clock = clock
         self._slate = Slate(state.deliveries, clock)
         self._thread = Thread(state.deliveries, poster, self._slate, clock)
-        self._marks = Marks(poster, self._slate)
+        self._marks = Marks(poster, self._slate, tempo.reactions)
         self._approvals = Approvals(state.deliveries, poster, self._slate)
         self._agenda = Agenda(state.deliveries, self._thread, self._approvals)
         self._updated: dict[str, datetime] = {}
@@ -134,7 +132,7 @@ class Showing:
         replies = [line for line in view.lines if line.author.kind == "person" and line.state in MARKS]
         for each in await standings(self._state.deliveries, root, replies):
             if not await self._marks.renew(session, each):
-                return self._clock() + SOON
+                return self._clock() + self._tempo.soon
         return later
 
     async def _card(self, session: Session, view: View, root: Root) -> datetime | None:
@@ -147,11 +145,11 @@ class Showing:
         if before == as_is:
             return None
         is_urgent = before.partition(":")[0] != str(view.conversation.epoch)
-        due = self._updated.get(root.marker, now - CARD_EVERY) + CARD_EVERY
+        due = self._updated.get(root.marker, now - self._tempo.card_every) + self._tempo.card_every
         if not is_urgent and now < due:
             return due
-        if not is_urgent and not await self._poster.may(session, "updates", UPDATES, AT_ONCE):
-            return now + SOON
+        if not is_urgent and not await self._poster.may(session, "updates", self._tempo.updates):
+            return now + self._tempo.soon
         refused = await self._update(session, root.place, shown)
         if refused in GONE:
             await leave_root(self._poster, session, root, root.bound_to)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from connectors.registry import open_channel, settings_of
 from connectors.slack.channel import SlackChannel
 from connectors.slack.desk.keeper import Acts, Keeper
 from connectors.slack.desk.rules import DeskRules
+from connectors.slack.desk.tempo import Tempo
 from connectors.tools import Tools
 from infra.blobs import open_blobs
 from infra.bus.sqlite import SqliteBus
@@ -110,8 +111,7 @@ class World:
             clock=self.clock,
             account_of=self.account,
             acts=lambda meanwhile: acts or self.acts,
-            gathering=0.0,
-            per_second=1e9,
+            tempo=replace(Tempo().faster(1e9), gathering=0.0),
         )
 
     def record(self, kind: str, payload: Any) -> Record:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 
 from schemas import topics
 from schemas.desk import HandoffResolved
+from schemas.envelope import Envelope
+from schemas.errors import BusUnavailable
+from schemas.ports import Bus, Position
 from tests.platforms.vendor import Fault, File
 from tests.unit.desk.colleagues import COLLEAGUES, Team
 from tests.unit.desk.conftest import World
@@ -174,3 +178,58 @@ async def test_a_file_that_cannot_be_had_is_told_and_the_words_go_out(team: Team
     await team.quiet()
     assert await team.seen() == {talk.id: [("see this", 0)]}
     assert team.whispers("Ben") == ["“film.pdf” was not sent to the customer: it is too large."] * 2
+
+
+class Flaky:
+    """The bus, which fails when it is first asked for something of each kind, after it was written or before."""
+
+    def __init__(self, bus: Bus, *, after: bool) -> None:
+        self._bus = bus
+        self._after = after
+        self.failed: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bus, name)
+
+    async def append(self, envelopes: Sequence[Envelope], *, topic: str | None = None) -> list[Position]:
+        kind = envelopes[-1].type
+        if kind in self.failed:
+            return await self._bus.append(envelopes, topic=topic)
+        self.failed.add(kind)
+        if self._after:
+            await self._bus.append(envelopes, topic=topic)
+        raise BusUnavailable("away for a moment", retry_after_ms=10)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before it is written", "after it is written"])
+async def test_an_act_that_breaks_off_at_any_append_is_done_once_in_the_end(world: World, after: bool) -> None:
+    world.bus = Flaky(world.bus, after=after)  # type: ignore[assignment]
+    made = Team(world)
+    made.slack.courier._pace = 0.0
+    async with made.at_work() as team:
+        talk = await team.open()
+        await talk.claim("Ben")
+        said = talk.say("Ben", "Hello")
+        team.slack.people.edit("Ben", said.ts, "Hello there")
+        await talk.react("Ben", "✅")
+        await team.quiet()
+        # Either is right: the edit may have come in time.
+        assert await team.seen() in ({talk.id: [("Hello", 0)]}, {talk.id: [("Hello there", 0)]})
+        assert (await talk.now()).owner == "closed"
+        assert len({event.id for event in await team.inbound(topics.HANDOFF_RESOLVED)}) == 1
+        assert world.bus.failed >= {topics.OWNER_REQUESTED, topics.DESK_ACTED, topics.MESSAGE_RECEIVED}  # type: ignore[attr-defined]
+
+
+async def test_a_reply_that_is_held_when_its_lane_moves_on_is_held_by_the_next_and_goes_out_once(world: World) -> None:
+    made = Team(world, undo=30.0)
+    async with made.at_work() as team:
+        talk = await team.open()
+        await talk.claim("Ben")
+        talk.say("Ben", "Hello")
+        await talk.offered("Ben")
+    made = Team(world, undo=30.0, number=1)
+    async with made.at_work() as team:
+        talk.team = team
+        await talk.react("Ben", "🔁")
+        await team.quiet()
+        assert await team.seen() == {talk.id: [("Hello", 0)]}

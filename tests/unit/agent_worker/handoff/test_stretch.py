@@ -126,7 +126,9 @@ async def test_return_ends_the_handoff_once(world: World) -> None:
     assert (await handoff_of(world)).ended_at == ended.at
 
 
-@pytest.mark.parametrize("order", ["resolved alone", "resolved, then closed", "closed and resolved at once"])
+@pytest.mark.parametrize(
+    "order", ["resolved alone", "resolved, then closed", "closed and resolved at once", "closed, then resolved"]
+)
 async def test_resolving_closes_and_names_the_outcome(world: World, order: str) -> None:
     """The figures of what people resolve bear the outcome and the tags, whatever request for closing is beside it."""
     await handed_over(world)
@@ -139,6 +141,10 @@ async def test_resolving_closes_and_names_the_outcome(world: World, order: str) 
     elif order == "resolved, then closed":
         await world.handle(done)
         await world.handle(closing)
+    elif order == "closed, then resolved":
+        await world.handle(closing)
+        assert await _ended(world) == []
+        await world.handle(done)
     else:
         await world.handle(closing, done)
     (ended,) = await _ended(world)
@@ -163,11 +169,47 @@ async def test_resolving_that_was_cut_off_after_the_owner_changed_is_resolved(wo
 
 
 async def test_closing_without_a_word_is_closed(world: World) -> None:
-    """What is closed over the API ends as closed."""
+    """What is closed over the API ends as closed, at once."""
+    await handed_over(world)
+    await world.handle(asked(world, "closed", "close", epoch=(await world.known()).epoch, by="admin"))
+    assert [ended.ended for ended in await _ended(world)] == ["closed"]
+
+
+async def test_word_of_the_desk_that_never_comes_is_not_waited_for(world: World) -> None:
+    """What was closed at the desk without a word counts as closed once the contact writes again."""
     await handed_over(world)
     await claimed(world)
     await returned(world, to="closed")
+    await world.handle(world.said("m2", HEAT))
     assert [ended.ended for ended in await _ended(world)] == ["closed"]
+
+
+async def test_word_that_comes_after_the_contact_wrote_again_closes_nothing(world: World) -> None:
+    """A message between closing and its word has opened the conversation again, and it stays so, unasked."""
+    await handed_over(world)
+    await claimed(world)
+    done = resolved(world, outcome="Solved")
+    await returned(world, to="closed")
+    await world.handle(world.said("m2", HEAT))
+    await world.handle(done)
+    assert (await world.known()).owner == "agent"
+    assert (await handoff_of(world)).asked == ""
+    assert (await world.replies())[-1].choices == []
+    assert [ended.ended for ended in await _ended(world)] == ["closed"]
+
+
+async def test_word_about_an_earlier_handoff_leaves_the_next_one_alone(world: World) -> None:
+    """A late word does not close what people were asked for since."""
+    await handed_over(world)
+    await claimed(world)
+    done = resolved(world, outcome="Solved")
+    await returned(world, to="closed")
+    world.clock.advance(minutes=1)
+    await world.handle(world.said("m2", PERSON))
+    await read_back(world)
+    await world.handle(done)
+    assert (await world.known()).owner == "queue"
+    assert (await handoff_of(world)).ended_at is None
 
 
 async def test_whole_stretch_in_one_batch_is_told(world: World) -> None:
