@@ -9,6 +9,7 @@ import orjson
 
 from infra.state import rules
 from infra.state.redis import listing, wire
+from infra.state.redis.call import Argument
 from infra.state.redis.shards import Shards
 from schemas import ids
 from schemas.conversation import Conversation, Facts, Holder, Origin, Owner, Snapshot, Turn
