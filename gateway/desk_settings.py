@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, model_validator
 
 from connectors.settings import Settings, shaped
+from schemas import topics
 
 Place = Annotated[str, AfterValidator(lambda text: shaped(text, r"[CG][A-Z0-9]{2,20}", _PLACE))]
 Emoji = Annotated[str, AfterValidator(lambda text: shaped(text.strip(":"), r"[a-z0-9_+'-]{1,80}", _EMOJI))]
@@ -95,6 +96,6 @@ class Desk(Settings):
 
     def places(self, channel: str, account: str) -> frozenset[str]:
         """Those of one account: a channel named here never holds customers' conversations."""
-        if (channel, account) != ("slack", self.account):
+        if (channel, account) != (topics.DESK, self.account):
             return frozenset()
         return frozenset({self.channel, *self.channels.values(), self.times.escalate_to} - {""})

@@ -27,6 +27,7 @@ ROWS = (
     "edge",
     "worker",
     "latency",
+    "agent",
     "waiting",
     "edits",
     "retrieval",

@@ -205,7 +205,12 @@ def test_what_no_prompt_could_hold_is_not_read(
     put(index, "shipping", SHIPPING)
     assert whole.of("shop", index, NOW, 10_000)
     reads: list[str] = []
-    monkeypatch.setattr(index, "documents", lambda: reads.append("read") or [])
+
+    def read() -> list[Document]:
+        reads.append("read")
+        return []
+
+    monkeypatch.setattr(index, "documents", read)
     assert whole.of("shop", index, NOW, 10_000)
     assert (whole.of("shop", index, NOW, 5), reads) == ([], [])
     whole.of("shop", index, NOW, 10_000)

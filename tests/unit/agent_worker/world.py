@@ -16,7 +16,8 @@ from agent_worker.knowledge.publish import publish
 from agent_worker.models.local import LocalModel
 from agent_worker.models.registry import Emit, Models
 from agent_worker.router.rules import RouteRules
-from agent_worker.settings import ActionRules, FoldRules, TenantRules, Voice, WorkerSettings
+from agent_worker.settings import ActionRules, FoldRules, TenantRules, WorkerSettings
+from agent_worker.voice import Voice
 from agent_worker.worker import Worker
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
@@ -123,7 +124,7 @@ class GatedModel:
         return replace(draft, text=f"Let me see. {draft.text}") if self.says_first else draft
 
     async def next_asked(self) -> None:
-        await asyncio.wait_for(self.asking.wait(), 5)
+        await asyncio.wait_for(self.asking.wait(), 30)
         self.asking.clear()
 
 
@@ -236,7 +237,7 @@ class World:
 
     async def handle(self, *envelopes: Envelope) -> LaneStub:
         batch = await self.lane(*envelopes)
-        await asyncio.wait_for(self.worker.handle(batch), 10)
+        await asyncio.wait_for(self.worker.handle(batch), 30)
         return batch
 
     # ── what came out ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -315,7 +316,7 @@ async def world_at(
         await database.close()
 
 
-async def until(condition: Callable[[], bool], seconds: float = 5) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
     """Wait for what no event tells of."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110

@@ -184,7 +184,7 @@ async def test_a_lane_that_waits_lets_go_when_its_partition_moves(world: World) 
     channel = Scripted(SendDelayed("slow down", retry_after_ms=20_000))
     batch = world.batch(world.message())
     handling = asyncio.create_task(world.outbound(channel).handle(batch))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await channel.asked.wait()
         batch.hurry.set()
         with pytest.raises(Unavailable):
