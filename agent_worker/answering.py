@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 
 from agent_worker.actions.acting import Acting, handed_over
@@ -18,7 +19,7 @@ from agent_worker.router.router import Message, Router
 from agent_worker.router.tiers import tiers_of
 from agent_worker.stages import Stage
 from agent_worker.work import Work
-from schemas.actions import ActionResolved, Filling
+from schemas.actions import ActionResolved, ApprovalDecided, ApprovalExpired, Filling
 from schemas.ports import Clock, Contacts, Draft, Knowledge, Question
 
 
@@ -50,10 +51,13 @@ class Answers:
         if not work.rules.actions.actions and not work.intake.settling:
             return
         acting = work.acting = self._actions.acting(_scope(work, seal))
-        acting.expire()
+        acting.expire(_until(work, self._clock()))
         with Stage(work.stages, "act", self._monotonic):
             for word in work.intake.settling:
-                await (acting.resolved(word) if isinstance(word, ActionResolved) else acting.decided(word))
+                if isinstance(word, ActionResolved):
+                    await acting.resolved(word)
+                elif isinstance(word, ApprovalDecided):
+                    await acting.decided(word)
             if not work.must_answer:
                 await acting.tell_begun(work.intake.handled)
 
@@ -143,6 +147,11 @@ class Answers:
         )
 
 
+def _until(work: Work, now: datetime) -> datetime:
+    """By then approvals have expired: of whoever says so the clock may be ahead of ours, and counts."""
+    return max([now, *(word.at for word in work.intake.settling if isinstance(word, ApprovalExpired))])
+
+
 def _text(work: Work) -> str:
     return work.intake.text_without(frozenset() if work.effects is None else work.effects.answered)
 
@@ -163,4 +172,6 @@ def _scope(work: Work, seal: Seal) -> Scope:
         speaker=work.intake.speaker,
         locale=work.locale,
         seal=seal,
+        words=work.intake.text,
+        earlier=[line.text for line in work.history if line.author.kind == "contact"],
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from pydantic import BaseModel
 
-from schemas.actions import ActionResolved, ApprovalDecided
+from schemas.actions import ActionResolved, ApprovalDecided, ApprovalExpired
 from schemas.changes import ContactChanged, MessageDeleted, MessageEdited, ReactionChanged
 from schemas.conversation import HANDLED_HORIZON_DAYS, Origin, OwnerRequested
 from schemas.envelope import Envelope
@@ -18,7 +18,7 @@ from schemas.ports import Record
 from schemas.thumbs import value_of
 from schemas.topics import EVENT_TYPES
 
-SETTLING = ActionResolved | ApprovalDecided
+SETTLING = ActionResolved | ApprovalDecided | ApprovalExpired
 HORIZON = timedelta(days=HANDLED_HORIZON_DAYS)
 
 
@@ -124,4 +124,4 @@ def is_history(event: Event, now: datetime) -> bool:
 
 def waited(record: Record, now: datetime) -> float:
     """Seconds since the record was appended; never negative, whatever the clocks say."""
-    return max(0.0, (now - datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)).total_seconds())
+    return max(0.0, now.timestamp() - record.timestamp_ms / 1000)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from agent_worker.actions.acting import Acting
-from agent_worker.actions.dialogue.language import language_of
 from agent_worker.actions.effects import Effects
 from agent_worker.handoff.drafts import PERSON
 from agent_worker.intake import Intake
+from agent_worker.language import language_of
 from agent_worker.replies import Chain, begun_of, cited, outbound, reply_of, said_by_person
 from agent_worker.router.decision import ASKED, Route
-from agent_worker.settings import TenantRules, Voice
+from agent_worker.settings import TenantRules
 from agent_worker.streaming import Stream
-from agent_worker.voices import in_language
+from agent_worker.voice import Voice, in_language
 from schemas.actions import ActionMemory
 from schemas.conversation import Conversation, Facts, Owner, OwnerRequested, PackedSnapshot, Turn
 from schemas.envelope import Envelope
@@ -39,7 +40,7 @@ class Work:
     stream: Stream
     stages: dict[str, float]
     read_at: float
-    history: list[TranscriptMessage] = field(default_factory=list)
+    history: Sequence[TranscriptMessage] = ()
     found: Found = NOTHING
     route: Route = LOCAL
     draft: Draft | None = None
@@ -51,14 +52,19 @@ class Work:
     """The conversation as committed."""
     acting: Acting | None = None
     """None when the tenant has no actions."""
+    conversation: Conversation = field(init=False)
+    _locale: str = ""
 
-    @property
-    def conversation(self) -> Conversation:
-        return self.begun.conversation
+    def __post_init__(self) -> None:
+        self.conversation = self.begun.conversation
 
     @property
     def locale(self) -> str:
         """What the contact writes in."""
+        self._locale = self._locale or self._spoken()
+        return self._locale
+
+    def _spoken(self) -> str:
         memory = self.conversation.facts.actions
         before = memory.filling.locale if memory is not None and memory.filling is not None else ""
         known = before or self.conversation.facts.locale or self.rules.voice.locale

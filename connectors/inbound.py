@@ -38,6 +38,7 @@ from schemas.ports import (
     Contacts,
     Conversations,
     Deliveries,
+    DeskDoor,
     Event,
     Metrics,
     Signals,
@@ -66,7 +67,7 @@ class _Entry:
 class Inbound:
     """Accepts events of any channel. ``keeps_transcript`` names the channels whose transcript the edge itself writes,
     because nobody else would show the contact what was accepted; ``named_later`` those that are ``Profiled``.
-    ``own_numbers``: by tenant, what finds numbers that are no cards."""
+    ``own_numbers``: by tenant, what finds numbers that are no cards. ``desk``: takes what people do at the desk."""
 
     def __init__(
         self,
@@ -82,6 +83,7 @@ class Inbound:
         keeps_transcript: frozenset[str] = frozenset({"web"}),
         named_later: frozenset[str] = frozenset(),
         own_numbers: Mapping[str, OwnNumbers | None] = MappingProxyType({}),
+        desk: DeskDoor | None = None,
     ) -> None:
         self._bus = bus
         self._contacts = Acquaintances(contacts, named_later)
@@ -91,6 +93,7 @@ class Inbound:
         self._clock = clock
         self._keeps_transcript = keeps_transcript
         self._own_numbers = own_numbers
+        self._desk = desk
         self._news = ContactNews()
         self._open = OpenConversations(conversations, clock)
         self._echoes = Echoes(deliveries, clock)
@@ -122,6 +125,8 @@ class Inbound:
     async def _accept(
         self, account: Account, events: Sequence[Event], admit: Callable[[], Awaitable[None]] | None
     ) -> list[Accepted]:
+        if any(event.type == topics.DESK_ACTED for event in events):
+            return await self._with_desk(account, events, admit)
         now = self._clock()
         entries = []
         own = self._own_numbers.get(account.tenant)
@@ -158,6 +163,15 @@ class Inbound:
         finally:
             for lock in held:
                 lock.release()
+
+    async def _with_desk(
+        self, account: Account, events: Sequence[Event], admit: Callable[[], Awaitable[None]] | None
+    ) -> list[Accepted]:
+        """What is done at the desk is nothing that a contact says: it goes another way."""
+        if self._desk is not None:
+            await self._desk.accept(account, [event for event in events if event.type == topics.DESK_ACTED])
+        others = [event for event in events if event.type != topics.DESK_ACTED]
+        return await self._accept(account, others, admit) if others else []
 
     async def _add(
         self, account: Account, entries: list[_Entry], admit: Callable[[], Awaitable[None]] | None, now: datetime

@@ -86,7 +86,7 @@ class Outbound:
                     shown = None
                 await self._traced(event, message, ledger, batch.hurry, shown)
                 shown = None
-            else:
+            elif event.type not in topics.DESK_TYPES:
                 raise UnknownEventType(f"{event.type} on an outbound topic")
         if shown is not None:
             await shown.remove()

@@ -80,7 +80,7 @@ def _rules(name: str, tenant: Tenant) -> TenantRules:
         budgets=budgets_of(tenant.budgets),
         routes=rules_of(tenant),
         contact=ContactRules(tenant.limits.contact_per_minute, tenant.limits.contact_per_hour),
-        actions=action_rules(name, tenant.actions),
+        actions=action_rules(name, tenant.actions, tenant.protection.finder),
     )
 
 

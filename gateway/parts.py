@@ -52,7 +52,8 @@ def each_account(config: Config) -> list[Account]:
     for tenant, section in config.tenants.items():
         for channel, accounts in section.channels.accounts().items():
             for name, settings in accounts.items():
-                known.append(Account(tenant, channel, name, settings, partial(of_channel, channel)))
+                desk = section.desk.places(channel, name) if section.desk is not None else frozenset()
+                known.append(Account(tenant, channel, name, settings, partial(of_channel, channel), desk))
     return known
 
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, create_model, model_validator
 
+from agent_worker.voice import PLAIN
 from connectors.registry import CHANNELS, settings_of
 from connectors.settings import Settings, shaped
 from connectors.web.settings import WebAccount
 from gateway.action_settings import ActionSettings
+from gateway.desk_settings import Desk
 from gateway.knowledge_settings import KnowledgeSettings
 from gateway.protection import Protection
 from gateway.registry import Budgets, Language, ModelEntry, ModelName, VoiceExample, web_address
@@ -89,41 +91,37 @@ class Voice(Settings):
     """The agent's name, and its set phrases in the tenant's own words. ``wait`` is said when no model can be asked.
     ``instructions`` and ``examples`` tell remote models how to write; one for all languages, or by language."""
 
-    name: str = "Assistant"
-    locale: str = "en"
-    not_found: str = (
-        "I could not find that in our documents, and I do not want to guess. Shall I pass you to a colleague?"
-    )
-    handoff: str = "A colleague will take over here as soon as possible."
-    failed: str = "Something went wrong on our side. A colleague will look at your message."
-    voice_note: str = "I cannot listen to voice messages. Could you write to me instead?"
-    file: str = "I have your file, but I cannot look into it. What would you like to know?"
-    file_missing: str = "Your file did not reach me. Could you send it again, or write what it is about?"
-    unsupported: str = "I cannot read this kind of message. Could you write to me instead?"
-    too_many: str = "You have sent many messages in a short time. Please give me a little while before you write again."
-    wait: str = (
-        "I cannot look into this right now. Please ask again in a few minutes, or shall I pass you to a colleague?"
-    )
+    name: str = PLAIN.name
+    locale: str = PLAIN.locale
+    not_found: str = PLAIN.not_found
+    handoff: str = PLAIN.handoff
+    failed: str = PLAIN.failed
+    voice_note: str = PLAIN.voice_note
+    file: str = PLAIN.file
+    file_missing: str = PLAIN.file_missing
+    unsupported: str = PLAIN.unsupported
+    too_many: str = PLAIN.too_many
+    wait: str = PLAIN.wait
     instructions: str | dict[Language, str] = ""
     examples: list[VoiceExample] | dict[Language, list[VoiceExample]] = []
-    confirm: str = "Shall I go ahead?"
-    confirm_yes: str = Field(default="Yes, go ahead", min_length=1, max_length=60)
-    confirm_no: str = Field(default="No, leave it", min_length=1, max_length=60)
-    confirm_again: str = "You wrote something after your yes, so I ask once more."
-    confirm_expired: str = "That took a while, so I ask once more."
-    confirm_gone: str = "That question is not open any more, so I did nothing now."
-    declined: str = "All right, I left it as it is."
-    done: str = "Done."
-    refused: str = "I cannot do that."
-    not_done: str = "That did not work, and nothing was changed."
-    unclear: str = "I got no answer whether this went through. I am checking, and you will hear from me here."
-    still_unclear: str = "It is not known yet whether that went through before, so I do not do it again now."
-    unclear_still: str = "I could not find out whether this went through. A colleague will check, and tell you here."
-    needs_identity: str = "For this I must be sure who you are."
-    limit_reached: str = "That is more often than I may do it in a day. A colleague can help."
-    approval_asked: str = "A colleague has to approve this. I have asked, and you will hear here."
-    approval_denied: str = "A colleague looked at this and did not approve it. Nothing was changed."
-    approval_expired: str = "Nobody approved this in time, so nothing was changed."
+    confirm: str = PLAIN.confirm
+    confirm_yes: str = Field(default=PLAIN.confirm_yes, min_length=1, max_length=60)
+    confirm_no: str = Field(default=PLAIN.confirm_no, min_length=1, max_length=60)
+    confirm_again: str = PLAIN.confirm_again
+    confirm_expired: str = PLAIN.confirm_expired
+    confirm_gone: str = PLAIN.confirm_gone
+    declined: str = PLAIN.declined
+    done: str = PLAIN.done
+    refused: str = PLAIN.refused
+    not_done: str = PLAIN.not_done
+    unclear: str = PLAIN.unclear
+    still_unclear: str = PLAIN.still_unclear
+    unclear_still: str = PLAIN.unclear_still
+    needs_identity: str = PLAIN.needs_identity
+    limit_reached: str = PLAIN.limit_reached
+    approval_asked: str = PLAIN.approval_asked
+    approval_denied: str = PLAIN.approval_denied
+    approval_expired: str = PLAIN.approval_expired
 
 
 class Retention(Settings):
@@ -148,6 +146,8 @@ class Tenant(Settings):
     the entry of the voice's ``locale``, or the first); when it fails, its ``fallback`` does, then `local`."""
     budgets: Budgets = Budgets()
     actions: ActionSettings = ActionSettings()
+    desk: Desk | None = None
+    """Where people take over; without it they do so in the console and over the admin API."""
     routes: Routes | None = None
     """Other models for some messages, and a person for others; without it `model` answers all."""
 

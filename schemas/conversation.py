@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.actions import ActionMemory, ActionOutcome
+from schemas.desk import Handoff
 from schemas.messages import Address, OutboundMessage, WireModel, empty
 
 Owner = Literal["agent", "queue", "person", "closed"]
@@ -27,6 +28,16 @@ class Origin(WireModel):
     contact_id: str
 
 
+class Holder(WireModel):
+    """Who made the owner what it is: ``by`` names them for good (``slack:U0123``, ``admin``, ``agent``), ``name`` is
+    for people to read. While the owner is ``person`` this is who the conversation is assigned to."""
+
+    by: str
+    name: str = ""
+    reason: str = ""
+    since: datetime
+
+
 class Facts(WireModel):
     """What the agent remembers between turns, transcript bodies excluded. ``heard_at``: when the contact wrote the
     newest message that is known; ``answered_at``: the newest of those that were answered, by the agent or a person."""
@@ -38,13 +49,15 @@ class Facts(WireModel):
     declined_in_a_row: int = 0
     person_offered: bool = False
     actions: ActionMemory | None = None
+    handoff: Handoff | None = None
     heard_at: datetime | None = None
     answered_at: datetime | None = None
 
 
 class Conversation(WireModel):
     """``epoch`` rises with every change of owner; ``agent_floor`` is the epoch of the last claim by people;
-    ``version`` rises with every commit; ``head_seq`` is the highest transcript number."""
+    ``version`` rises with every commit; ``head_seq`` is the highest transcript number. ``holder`` is None until the
+    owner changes for the first time."""
 
     id: str
     origin: Origin
@@ -55,6 +68,7 @@ class Conversation(WireModel):
     head_seq: int = 0
     created_at: datetime
     updated_at: datetime
+    holder: Holder | None = None
     facts: Facts = Facts()
 
 
@@ -88,10 +102,13 @@ class Snapshot(WireModel):
 
 @dataclass(frozen=True, slots=True)
 class PackedSnapshot:
-    """A snapshot as it goes on the log. Every turn leaves one, and nobody there looks inside: making the model with all
-    its parts, only to write it down, takes four times as long as writing it down."""
+    """A snapshot as it goes on the log, and what its envelope says of the conversation. Every turn leaves one, and
+    nobody there looks inside: making the model with all its parts, only to write it down, takes four times as long as
+    writing it down."""
 
-    conversation: Conversation
+    id: str
+    version: int
+    origin: Origin
     data: bytes
 
     def unpacked(self) -> Snapshot:
@@ -137,6 +154,7 @@ class OwnerRequested(WireModel):
     to: Owner
     expected_epoch: int
     by: str
+    name: str = ""
     reason: str = ""
     at: datetime
 
@@ -147,6 +165,7 @@ class OwnerChanged(WireModel):
     owner: Owner
     epoch: int
     by: str
+    name: str = ""
     reason: str = ""
     at: datetime
 

@@ -20,6 +20,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _FAMILIES: dict[str, tuple[str, str, str]] = {
     "inbound": ("parley.inbound.{channel}", "conversation", "What came in, one topic for each channel."),
     "outbound": ("parley.outbound.{channel}", "conversation", "What is to be sent, one topic for each channel."),
+    "desk": (topics.outbound(topics.DESK), "conversation", "What the desk is told, and what people do there."),
     "events": (topics.EVENTS, "conversation", "What happened: turns, ownership, deliveries, feedback."),
     "state": (topics.STATE, "conversation, or contact:<id>", "Snapshots, from which state is rebuilt."),
     "knowledge": (topics.KNOWLEDGE, "<tenant>/<document>", "Whole documents; a tombstone deletes."),
@@ -28,6 +29,7 @@ _FAMILIES: dict[str, tuple[str, str, str]] = {
 _OPERATIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "inbound": (("send", "Connectors append what people write."), ("receive", "Agent workers and connectors read it.")),
     "outbound": (("send", "Agent workers publish replies."), ("receive", "Connectors send them.")),
+    "desk": (("send", "Workers, connectors and the edge append it."), ("receive", "The desk's keeper reads it.")),
     "events": (("send", "Everybody reports facts."), ("receive", "Dashboards and audits read them.")),
     "state": (("send", "Workers publish snapshots."), ("receive", "A rebuild reads them.")),
     "knowledge": (("send", "The admin API publishes documents."), ("receive", "Workers index them.")),
@@ -113,7 +115,8 @@ def _channel(family: str) -> JsonObject:
 
 
 def _kafka(family: str) -> JsonObject:
-    spec = next(spec for spec in topics.topic_specs(["web"]) if spec.name.split(".")[1] == family)
+    kind = _FAMILIES[family][0].split(".")[1]
+    spec = next(spec for spec in topics.topic_specs(["web"]) if spec.name.split(".")[1] == kind)
     compact: JsonObject = {"cleanup.policy": ["compact"]}
     keep: JsonObject = {"cleanup.policy": ["delete"], "retention.ms": spec.retention_ms}
     return {"partitions": spec.partitions, "topicConfiguration": compact if spec.compacted else keep}

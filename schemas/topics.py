@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from schemas import actions as a
 from schemas import changes
 from schemas import conversation as c
+from schemas import desk as d
 from schemas import facts as f
 from schemas import messages as m
 from schemas.envelope import Envelope
@@ -41,6 +42,15 @@ ACTION_SETTLED = "parley.action.settled.v1"
 ACTION_RESOLVED = "parley.action.resolved.v1"
 APPROVAL_REQUESTED = "parley.approval.requested.v1"
 APPROVAL_DECIDED = "parley.approval.decided.v1"
+APPROVAL_EXPIRED = "parley.approval.expired.v1"
+DESK_TOUCHED = "parley.desk.touched.v1"
+DESK_ACTED = "parley.desk.acted.v1"
+DRAFT_REQUESTED = "parley.draft.requested.v1"
+DRAFT_MADE = "parley.draft.made.v1"
+DRAFT_SETTLED = "parley.draft.settled.v1"
+HANDOFF_RESOLVED = "parley.handoff.resolved.v1"
+HANDOFF_ENDED = "parley.handoff.ended.v1"
+RATING_GIVEN = "parley.rating.given.v1"
 CONVERSATION_SNAPSHOT = "parley.conversation.snapshot.v1"
 CONTACT_SNAPSHOT = "parley.contact.snapshot.v1"
 DOCUMENT_PUBLISHED = "parley.document.published.v1"
@@ -57,6 +67,12 @@ EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     RECEIPT_RECORDED: (m.Receipt, "inbound"),
     ACTION_RESOLVED: (a.ActionResolved, "inbound"),
     APPROVAL_DECIDED: (a.ApprovalDecided, "inbound"),
+    APPROVAL_EXPIRED: (a.ApprovalExpired, "inbound"),
+    DRAFT_REQUESTED: (d.DraftRequested, "inbound"),
+    HANDOFF_RESOLVED: (d.HandoffResolved, "inbound"),
+    DESK_TOUCHED: (d.DeskTouched, "desk"),
+    DESK_ACTED: (d.DeskActed, "desk"),
+    DRAFT_MADE: (d.DraftMade, "desk"),
     MESSAGE_SEND: (m.OutboundMessage, "outbound"),
     REPLY_BEGUN: (m.ReplyBegun, "outbound"),
     OWNER_CHANGED: (c.OwnerChanged, "events"),
@@ -67,11 +83,19 @@ EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     ACTION_INTENDED: (a.ActionIntended, "events"),
     ACTION_SETTLED: (a.ActionSettled, "events"),
     APPROVAL_REQUESTED: (a.ApprovalRequested, "events"),
+    DRAFT_SETTLED: (d.DraftSettled, "events"),
+    HANDOFF_ENDED: (d.HandoffEnded, "events"),
+    RATING_GIVEN: (d.RatingGiven, "events"),
     CONVERSATION_SNAPSHOT: (c.Snapshot, "state"),
     CONTACT_SNAPSHOT: (c.Contact, "state"),
     DOCUMENT_PUBLISHED: (c.Document, "knowledge"),
     DEADLETTER_RECORDED: (c.DeadLetter, "deadletter"),
 }
+
+
+DESK = "slack"
+"""The channel on whose outbound topic the desk is told of conversations of all channels."""
+DESK_TYPES = frozenset(name for name, (_, family) in EVENT_TYPES.items() if family == "desk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +131,11 @@ def receipts_group(channel: str) -> str:
     return f"parley.receipts.{channel}"
 
 
+def desk_group() -> str:
+    """Who keeps the desk as the conversations are."""
+    return f"parley.desk.{DESK}"
+
+
 def topic_specs(channels: Iterable[str], *, partitions: int = 24, small: int = 6) -> list[TopicSpec]:
     """All topics of an installation. ``partitions`` is for the per-conversation topics, ``small`` for the others."""
     specs = []
@@ -128,6 +157,8 @@ def topic_of(envelope: Envelope) -> str:
         family = EVENT_TYPES[envelope.type][1]
     except KeyError:
         raise UnknownEventType(f"unknown event type {envelope.type!r}") from None
+    if family == "desk":
+        return outbound(DESK)
     if family in ("inbound", "outbound"):
         return f"parley.{family}.{envelope.channel}"
     return f"parley.{family}"

@@ -39,6 +39,7 @@ class OwnerRules:
                 expected_epoch=request.expected_epoch,
                 request_id=request.id,
                 by=request.by,
+                name=request.name,
                 reason=request.reason,
                 now=now,
             )

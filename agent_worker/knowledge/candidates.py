@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_worker.knowledge.analysis import terms
+from agent_worker.knowledge.cosines import COSINES
 from agent_worker.knowledge.encoder import Encoder, Kind
 from agent_worker.knowledge.index import TenantIndex
 from agent_worker.knowledge.passages import Place, View
 from agent_worker.knowledge.questions import focused, to_the_point
 from agent_worker.knowledge.scoring import holdings, weights_of
 from agent_worker.knowledge.understanding import understand
-from agent_worker.knowledge.vectors import COSINES
 from agent_worker.knowledge.wanted import Sight, Term
 
 if TYPE_CHECKING:
@@ -109,9 +109,9 @@ def _by_words(index: TenantIndex, asked: Asked, seen: Sight) -> Iterator[Place]:
 def _by_vectors(index: TenantIndex, view: View, asked: Asked, seen: Sight) -> Iterator[Place]:
     if asked.vectors is None or index.vectors is None:
         return
-    for row in index.vectors.rows.nearest(asked.vectors, _NEAREST):
-        if view.shown(row.document, seen):
-            yield Place(row.document, row.order)
+    for place in index.places(index.vectors.nearest(asked.vectors, _NEAREST)):
+        if view.shown(place.document, seen):
+            yield place
 
 
 def _strongest(query: Sequence[Term]) -> list[Term]:

@@ -56,12 +56,11 @@ class WordVectors:
     size = words_size = 256
 
     def __init__(self, folder: Path) -> None:
-        import numpy as np
         from safetensors.numpy import load_file
         from tokenizers import Tokenizer
 
+        # In half precision, as the file has them: what is looked up is made exact, and that is little.
         self._table = load_file(folder / "weights" / "l2_supercat_256.safetensors")["embedding.weight"]
-        self._table = self._table.astype(np.float32)
         self._tokens: Any = Tokenizer.from_file(str(folder / "tokenizers" / "l2_supercat_tokenizer_config.json"))
         self._tokens.no_padding()
         self._tokens.no_truncation()
@@ -76,7 +75,7 @@ class WordVectors:
             if filled:
                 tokens = np.concatenate([ids for _, ids in filled])
                 begins = np.cumsum([0, *(len(ids) for _, ids in filled[:-1])])
-                found = self._table[np.minimum(tokens, len(self._table) - 1)]
+                found = self._table[np.minimum(tokens, len(self._table) - 1)].astype(np.float32)
                 out[[row for row, _ in filled]] = np.add.reduceat(found, begins, axis=0)
         out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
         return out

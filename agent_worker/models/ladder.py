@@ -11,7 +11,7 @@ from agent_worker.grounding.failures import AttemptFailed, NotAsked, Ungrounded
 from agent_worker.handoff.drafts import handoff_draft, wait_draft
 from agent_worker.models.breaker import Breaker
 from agent_worker.models.calls import told_of
-from agent_worker.settings import Voice
+from agent_worker.voice import Voice
 from schemas.errors import ModelFailed
 from schemas.messages import Citation
 from schemas.ports import ActionResult, Draft, Passage, Question

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from agent_worker.grounding.failures import Ungrounded
-from agent_worker.models.language import kept_for
+from agent_worker.language import kept_for
 from agent_worker.models.request import Prompt, Said, Wrote
-from agent_worker.settings import Example, Voice
+from agent_worker.voice import Example, Voice
 from schemas.messages import Attachment, TranscriptMessage
 from schemas.ports import Passage, Question
 

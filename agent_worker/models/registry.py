@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from agent_worker.grounding.failures import Ungrounded
+from agent_worker.language import kept_for, language_of
 from agent_worker.models.allowance import Allowance
 from agent_worker.models.breaker import Breaker
 from agent_worker.models.budgets import DayBudgets
 from agent_worker.models.ladder import Ladder, Shown
-from agent_worker.models.language import kept_for, language_of
 from agent_worker.settings import TenantRules, WorkerSettings
 from schemas.errors import ConfigInvalid, ModelFailed
 from schemas.ports import Draft, Model, Question
@@ -44,7 +44,7 @@ class Standing:
 
 def chosen(rules: TenantRules, text: str, locale: str) -> str:
     """The model that the tenant has for this language, else the one for all."""
-    return kept_for(language_of(text) or locale, rules.models, rules.model) if rules.models else rules.model
+    return kept_for(language_of(text, locale), rules.models, rules.model) if rules.models else rules.model
 
 
 class Models:

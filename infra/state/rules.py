@@ -20,13 +20,15 @@ from schemas.conversation import (
     HANDLED_HORIZON_DAYS,
     Conversation,
     Delivered,
+    Facts,
+    Holder,
     Owner,
     OwnerChanged,
     PackedSnapshot,
     PendingRecord,
     Snapshot,
 )
-from schemas.envelope import Envelope, envelope
+from schemas.envelope import Envelope, as_json, envelope
 from schemas.errors import InvalidRequest
 from schemas.messages import Attachment, MessageState, OutboundMessage, TranscriptMessage
 from schemas.ports import SendVerdict
@@ -94,6 +96,12 @@ def handled_floor(now: datetime) -> datetime:
     return now - HANDLED_HORIZON
 
 
+def approvals_due(facts: Facts) -> int | None:
+    """When the first open approval expires (microseconds); None when none is open."""
+    open_ = facts.actions.approvals if facts.actions is not None else ()
+    return min((micros(each.expires_at) for each in open_), default=None)
+
+
 def commit_key(token: int, version: int, handled: Iterable[str]) -> str:
     """Names a commit, so that its repeat after a lost answer is known as such: the last key is kept."""
     listed = "\n".join(sorted(handled))
@@ -109,16 +117,14 @@ def floor_after(to: Owner, epoch: int, floor: int) -> int:
     return epoch if to in ("queue", "person") else floor
 
 
-def owner_changed(
-    conversation: Conversation, to: Owner, *, epoch: int, request_id: str, by: str, reason: str, now: datetime
-) -> Envelope:
+def owner_changed(conversation: Conversation, to: Owner, holder: Holder, *, epoch: int, request_id: str) -> Envelope:
     """The event of a won compare-and-set. ``epoch`` is the new one; the id follows from the request alone."""
     origin = conversation.origin
     return envelope(
         topics.OWNER_CHANGED,
-        OwnerChanged(owner=to, epoch=epoch, by=by, reason=reason, at=now),
+        OwnerChanged(owner=to, epoch=epoch, by=holder.by, name=holder.name, reason=holder.reason, at=holder.since),
         id=ids.derived_id(request_id, "owner"),
-        time=now,
+        time=holder.since,
         source=SOURCE,
         tenant=origin.tenant,
         channel=origin.channel,
@@ -249,15 +255,26 @@ def packed_snapshot(
     outbox: Iterable[Envelope],
 ) -> PackedSnapshot:
     """What ``snapshot_of`` makes, written down."""
+    written = snapshot_json(orjson.Fragment(as_json(conversation)), handled, seqs, outbox)
+    return PackedSnapshot(conversation.id, conversation.version, conversation.origin, written)
+
+
+def snapshot_json(
+    conversation: object,
+    handled: Iterable[tuple[str, int]],
+    seqs: Iterable[tuple[str, int]],
+    outbox: Iterable[Envelope],
+) -> bytes:
+    """As ``snapshot_of``; ``conversation`` as orjson takes it."""
     oldest_first = sorted(handled, key=itemgetter(1, 0))
     rising = sorted(seqs, key=itemgetter(1))[-RECENT_SEQS:]
     fields = {
-        "conversation": orjson.Fragment(conversation.__pydantic_serializer__.to_json(conversation, exclude_none=True)),
+        "conversation": conversation,
         "handled": [{"id": event, "at": moment(at)} for event, at in oldest_first],
         "recent": [{"id": id_, "seq": seq} for id_, seq in rising],
         "outbox": [{"headers": event.headers(), "data": (event.data or b"").decode()} for event in outbox],
     }
-    return PackedSnapshot(conversation, orjson.dumps(fields, option=orjson.OPT_UTC_Z))
+    return orjson.dumps(fields, option=orjson.OPT_UTC_Z)
 
 
 def supersedes(new: Conversation, old: Conversation | None) -> bool:

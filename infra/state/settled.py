@@ -28,6 +28,7 @@ _FOR_WORKERS = frozenset(
         topics.OWNER_REQUESTED,
         topics.ACTION_RESOLVED,
         topics.APPROVAL_DECIDED,
+        topics.APPROVAL_EXPIRED,
     }
 )
 

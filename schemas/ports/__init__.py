@@ -67,6 +67,7 @@ from schemas.ports.channel import (
 )
 from schemas.ports.conversations import Begun, Change, Committed, Contacts, Conversations, Owned, Page, Transcript
 from schemas.ports.delivery import DeadLetters, Deliveries, Parking, SendVerdict, Turns
+from schemas.ports.desk import DeskDoor
 from schemas.ports.journal import Claim, ClaimVerdict, Journal
 from schemas.ports.sharing import Blobs, Heads, Leases, Limiter, Metrics, Signals
 from schemas.ports.sources import (
@@ -110,6 +111,7 @@ __all__ = [
     "Convert",
     "DeadLetters",
     "Deliveries",
+    "DeskDoor",
     "Diverse",
     "DocumentDraft",
     "Doubt",

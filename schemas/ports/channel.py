@@ -28,13 +28,15 @@ class RawRequest:
 @dataclass(frozen=True, slots=True)
 class Account:
     """Our identity on a channel. ``settings`` is the channel's own validated model. ``siblings`` gives all accounts of
-    the channel, of every tenant: a vendor may put updates of several into one request."""
+    the channel, of every tenant: a vendor may put updates of several into one request. ``desk``: places of this account
+    where people of the tenant work; no contact is ever met there."""
 
     tenant: str
     channel: str
     name: str
     settings: Any
     siblings: Callable[[], Sequence[Account]] = field(default=tuple, compare=False, repr=False)
+    desk: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)

@@ -23,6 +23,8 @@ from tests.harness.till import Mood, Till, open_till
 
 ROUNDS = int(os.environ.get("TEST_ACTION_ROUNDS", "0"))
 """How often every cell is gone through, for whoever has the time; 0: a few of them, once."""
+SIDE_BY_SIDE = range(int(os.environ.get("TEST_ACTION_INSTALLATIONS", "1")))
+"""Installations that are gone through beside each other, with pytest's ``--numprocesses``."""
 LONGEST = 240 + 120 * ROUNDS
 OBEY = {"TEST_OBEY": "1"}
 DONE, LOST, NOT_DONE = "Done.", "A colleague will check", "nothing was changed"
@@ -136,15 +138,17 @@ async def torment(
         assert max(till.effects().values()) == 1
 
 
+@pytest.mark.parametrize("nth", SIDE_BY_SIDE)
 @pytest.mark.timeout(LONGEST)
-async def test_embedded_does_each_action_once_over_kills(nursery: Nursery, tmp_path: Path) -> None:
+async def test_embedded_does_each_action_once_over_kills(nursery: Nursery, tmp_path: Path, nth: int) -> None:
     await torment(Installation.make(nursery, tmp_path), CELLS if ROUNDS else FEW)
 
 
 @pytest.mark.scaled
+@pytest.mark.parametrize("nth", SIDE_BY_SIDE)
 @pytest.mark.timeout(LONGEST)
 async def test_kafka_and_redis_do_each_action_once_over_kills(
-    nursery: Nursery, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
+    nursery: Nursery, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str, nth: int
 ) -> None:
     installation = Installation.make(nursery, tmp_path, kafka=kafka_bootstrap, redis=redis_url, prefix=topic_prefix)
     await torment(installation, CELLS if ROUNDS else FEW)

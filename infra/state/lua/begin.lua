@@ -18,7 +18,8 @@ for i = last + 1, #A, 3 do
   end
 end
 local fields =
-  redis.call('HMGET', KEYS[2], 'origin', 'owner', 'epoch', 'floor', 'version', 'head', 'created', 'updated', 'facts')
+  redis.call('HMGET', KEYS[2], 'origin', 'owner', 'epoch', 'floor', 'version', 'head', 'created', 'updated', 'facts',
+    'holder')
 local lines = {}
 if fields[2] == 'agent' and A[8] ~= '0' then
   lines = lines_of(KEYS[8], redis.call('ZRANGE', KEYS[9], -tonumber(A[8]), -1, 'WITHSCORES'))

@@ -21,8 +21,8 @@ from schemas.errors import StateLost, StateUnavailable
 from schemas.messages import TranscriptMessage
 from schemas.ports import Record
 
-_KINDS = ("c:", "h:", "x:", "u", "l", "k", "lc", "p:")
-_REBUILT = frozenset(b"c h x u l k lc o t n p d dt i e ct a j jo jt ji jc".split())
+_KINDS = ("c:", "h:", "x:", "u", "l", "k", "lc", "p:", "ap")
+_REBUILT = frozenset(b"c h x u l k lc o t n p d dt i e ct a j jo jt ji jc ap".split())
 _SCAN = 2_000
 
 
@@ -60,7 +60,8 @@ class RedisRebuild:
             *("origin", state.origin.model_dump_json(), "owner", state.owner, "epoch", state.epoch),
             *("floor", state.agent_floor, "version", state.version, "head", state.head_seq),
             *("created", rules.micros(state.created_at), "updated", rules.micros(state.updated_at)),
-            *("facts", state.facts.model_dump_json()),
+            *("facts", state.facts.model_dump_json(), "due", rules.approvals_due(state.facts) or ""),
+            *(("holder", state.holder.model_dump_json()) if state.holder is not None else ()),
         ]
         handled = [part for one in snapshot.handled for part in (rules.pack_id(one.id), rules.micros(one.at))]
         events = [rules.unpack_envelope(record) for record in snapshot.outbox]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
-from datetime import datetime
 
 from infra.state import rules
 from infra.state.sqlite import outbox, rows
-from schemas.conversation import Conversation, Owner
+from schemas.conversation import Conversation, Holder, Owner
 from schemas.errors import NotFound
 from schemas.ports import Owned
 
@@ -31,9 +30,7 @@ class Claim:
     to: Owner
     expected_epoch: int
     request_id: str
-    by: str
-    reason: str
-    now: datetime
+    holder: Holder
 
     def settle(self, connection: sqlite3.Connection) -> Owned:
         """Raises NotFound. A repeat of a won request is told what it won, whatever has happened since."""
@@ -53,7 +50,8 @@ class Claim:
         return Owned(True, self.to, held.epoch + 1)
 
     def _win(self, connection: sqlite3.Connection, held: Conversation) -> None:
-        at, epoch = rules.micros(self.now), held.epoch + 1
+        now = self.holder.since
+        at, epoch = rules.micros(now), held.epoch + 1
         connection.execute(
             "UPDATE state_conversations SET owner = ?, epoch = ?, agent_floor = ?, updated_at = MAX(updated_at, ?)"
             " WHERE id = ?",
@@ -61,18 +59,11 @@ class Claim:
         )
         connection.execute(
             "DELETE FROM state_claims WHERE conversation = ? AND at < ?",
-            (held.id, rules.micros(rules.handled_floor(self.now))),
+            (held.id, rules.micros(rules.handled_floor(now))),
         )
         connection.execute(
             "INSERT INTO state_claims VALUES (?, ?, ?, ?, ?)", (held.id, self.request_id, self.to, epoch, at)
         )
-        event = rules.owner_changed(
-            held,
-            self.to,
-            epoch=epoch,
-            request_id=self.request_id,
-            by=self.by,
-            reason=self.reason,
-            now=self.now,
-        )
+        rows.hold(connection, held.id, self.holder)
+        event = rules.owner_changed(held, self.to, self.holder, epoch=epoch, request_id=self.request_id)
         outbox.put(connection, held.id, [event], at)

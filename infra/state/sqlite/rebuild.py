@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from infra.bus.partitioner import shard_of
 from infra.state import kinship, rules
-from infra.state.sqlite import contacts, deliveries, journal, outbox, parking, rows, transcript
+from infra.state.sqlite import approvals, contacts, deliveries, journal, outbox, parking, rows, transcript
 from infra.state.sqlite.store import UNSHARDED, Store, Work, lost_shards
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, Delivered, Snapshot
@@ -24,11 +24,13 @@ _BY_CONVERSATION = {
     "state_handled": "conversation",
     "state_outbox": "conversation",
     "state_claims": "conversation",
+    "state_holders": "conversation",
     "state_transcript": "conversation",
     "state_transcript_heads": "conversation",
     "state_deliveries": "conversation",
     "state_external_ids": "conversation",
     "state_actions": "conversation",
+    "state_approvals": "conversation",
 }
 _BY_TENANT = ("state_contacts", "state_addresses")
 
@@ -114,6 +116,7 @@ def _restore(connection: sqlite3.Connection, snapshot: Snapshot) -> None:
     if not rules.supersedes(conversation, known.conversation if known else None):
         return
     rows.create(connection, conversation, replace=True)
+    approvals.note(connection, conversation.id, conversation.facts)
     connection.execute("DELETE FROM state_handled WHERE conversation = ?", (conversation.id,))
     rows.add_handled(connection, conversation.id, [(item.id, rules.micros(item.at)) for item in snapshot.handled])
     connection.execute("DELETE FROM state_outbox WHERE conversation = ?", (conversation.id,))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.state import rules
-from schemas.conversation import Conversation, Facts, Origin
+from schemas.conversation import Conversation, Facts, Holder, Origin
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS state_conversations (
@@ -36,13 +36,15 @@ CREATE TABLE IF NOT EXISTS state_handled (
     at INTEGER NOT NULL,
     PRIMARY KEY (conversation, id)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS state_holders (conversation TEXT PRIMARY KEY, holder TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS state_token_floor (id INTEGER PRIMARY KEY CHECK (id = 1), floor INTEGER NOT NULL);
 """
 
 COLUMNS = (
     "id, tenant, channel, account, place, contact_id, owner, epoch, agent_floor, version, created_at, updated_at,"
     " facts, token, last_commit,"
-    " COALESCE((SELECT head FROM state_transcript_heads WHERE conversation = state_conversations.id), 0)"
+    " COALESCE((SELECT head FROM state_transcript_heads WHERE conversation = state_conversations.id), 0),"
+    " (SELECT holder FROM state_holders WHERE conversation = state_conversations.id)"
 )
 _INSERT = """
 INSERT OR {conflict} INTO state_conversations
@@ -64,7 +66,7 @@ class Row:
 def parse(row: Sequence[Any]) -> Row:
     """``row`` has COLUMNS."""
     id_, tenant, channel, account, place, contact, owner, epoch, floor, version, created, updated, facts, *rest = row
-    token, last_commit, head = rest
+    token, last_commit, head, holder = rest
     conversation = Conversation(
         id=id_,
         origin=Origin(tenant=tenant, channel=channel, account=account, place=place, contact_id=contact),
@@ -75,6 +77,7 @@ def parse(row: Sequence[Any]) -> Row:
         head_seq=head,
         created_at=rules.moment(created),
         updated_at=rules.moment(updated),
+        holder=Holder.model_validate_json(holder) if holder else None,
         facts=Facts.model_validate_json(facts),
     )
     return Row(conversation, token, last_commit)
@@ -107,6 +110,12 @@ def create(connection: sqlite3.Connection, conversation: Conversation, *, replac
             conversation.facts.model_dump_json(),
         ),
     )
+    if replace and conversation.holder is not None:
+        hold(connection, conversation.id, conversation.holder)
+
+
+def hold(connection: sqlite3.Connection, conversation: str, holder: Holder) -> None:
+    connection.execute("INSERT OR REPLACE INTO state_holders VALUES (?, ?)", (conversation, holder.model_dump_json()))
 
 
 def handled_among(connection: sqlite3.Connection, conversation: str, event_ids: Iterable[str]) -> frozenset[str]:

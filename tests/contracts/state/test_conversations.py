@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from schemas.conversation import Facts, Origin
+from schemas.conversation import Facts, Holder, Origin
 from schemas.errors import InvalidRequest
 from schemas.ports import State
 from tests.contracts.state.samples import NOW, begun, committed, conversation_of, later, new_id, origin, reply
@@ -268,3 +268,28 @@ async def test_times_keep_their_microseconds(state: State) -> None:
     found = await state.conversations.get(conversation)
     assert found is not None
     assert found.created_at == odd
+
+
+async def test_who_made_the_owner_what_it_is_is_known_until_the_next_change(state: State) -> None:
+    conversation = new_id()
+    await begun(state, conversation, "e")
+    before = await state.conversations.get(conversation)
+    for epoch, (to, by, name) in enumerate([("queue", "agent", ""), ("person", "slack:U1", "Ann Lee")]):
+        await state.conversations.own(
+            conversation,
+            to,  # type: ignore[arg-type]
+            expected_epoch=epoch,
+            request_id=new_id(),
+            by=by,
+            name=name,
+            reason="asked",
+            now=NOW,
+        )
+    held = await state.conversations.get(conversation)
+    snapshot = await state.conversations.snapshot(conversation)
+    assert before is not None
+    assert before.holder is None
+    assert held is not None
+    assert held.holder == Holder(by="slack:U1", name="Ann Lee", reason="asked", since=NOW)
+    assert snapshot is not None
+    assert snapshot.conversation.holder == held.holder

@@ -16,13 +16,16 @@ import yaml
 
 from agent_worker.knowledge import calibration
 from agent_worker.knowledge.confidence import confidence
+from agent_worker.knowledge.cosines import COSINES
 from agent_worker.knowledge.encoder import Encoder, Kind, light_encoder
+from agent_worker.knowledge.file import DocumentFile
 from agent_worker.knowledge.index import TenantIndex
+from agent_worker.knowledge.numbering import number_of
 from agent_worker.knowledge.onnx import OnnxEncoder, open_folder
 from agent_worker.knowledge.passages import Place
 from agent_worker.knowledge.quality import read_questions
 from agent_worker.knowledge.retrieval import rank
-from agent_worker.knowledge.vectors import COSINES, PassageVectors
+from agent_worker.knowledge.vectors import PassageVectors, Placed, sizes_of, stored_form
 from infra.deploy import encoder as fetching
 from schemas.conversation import Document
 from schemas.errors import ConfigInvalid
@@ -149,21 +152,30 @@ def test_a_start_embeds_nothing_again(encoder: Encoder, tmp_path: Path) -> None:
     assert TenantIndex(tmp_path / "one", counting).versions == {}
 
 
-def test_sentences_go_with_their_document() -> None:
+def test_sentences_go_with_their_document(tmp_path: Path) -> None:
     """Of a removed document, or a passage it no longer has, no sentence is near; of the others the nearest counts."""
-    held = PassageVectors(64)
+    file = DocumentFile(tmp_path / "documents")
+    held = PassageVectors(64, file.pages)
     one, two = np.eye(64, dtype=np.float32)[:2]
-    held.put("a", [np.stack([one, two, one, one, two]), np.stack([one, one, two, two])])
-    held.put("b", [np.stack([two, two, two, two])])
+    for number, (name, vectors) in enumerate(
+        {
+            "a": [np.stack([one, two, one, one, two]), np.stack([one, one, two, two])],
+            "b": [np.stack([two, two, two, two])],
+        }.items()
+    ):
+        (stored,) = file.add([(number, 0, stored_form(vectors))])
+        held.put(file.pages, [Placed(name, number, stored.begin, sizes_of(vectors))])
     queries = np.stack([one, two])
     asked = [Place("a", 0), Place("a", 1), Place("b", 0), Place("a", 7)]
     nearest = COSINES.index("sentence")
     assert held.cosines(asked, queries)[nearest].tolist() == [[1, 1], [0, 1], [0, 1], [0, 0]]
     assert held.cosines(asked, queries, ["whole"])[0].tolist() == [[0, 1], [1, 0], [0, 1], [0, 0]]
     assert [len(of) for of in held.of("a")] == [5, 4]
+    assert held.nearest(queries[1:], 1) == [number_of(1, 0)]
     held.remove("a")
     assert held.cosines(asked, queries)[nearest].tolist() == [[0, 0], [0, 0], [0, 1], [0, 0]]
     assert (held.of("a"), held.cosines([], queries).shape) == ([], (len(COSINES), 0, 2))
+    assert held.nearest(queries[:1], 5) == [number_of(1, 0)]
 
 
 def test_questions_are_judged_without_their_own_answers(encoder: Encoder, tmp_path: Path) -> None:

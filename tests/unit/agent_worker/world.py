@@ -16,7 +16,8 @@ from agent_worker.knowledge.publish import publish
 from agent_worker.models.local import LocalModel
 from agent_worker.models.registry import Emit, Models
 from agent_worker.router.rules import RouteRules
-from agent_worker.settings import ActionRules, FoldRules, TenantRules, Voice, WorkerSettings
+from agent_worker.settings import ActionRules, FoldRules, TenantRules, WorkerSettings
+from agent_worker.voice import Voice
 from agent_worker.worker import Worker
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database

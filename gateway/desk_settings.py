@@ -1,0 +1,101 @@
+"""What may be written under a tenant's `desk`: where people take over, and how soon they should."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, Field, model_validator
+
+from connectors.settings import Settings, shaped
+from schemas import topics
+
+Place = Annotated[str, AfterValidator(lambda text: shaped(text, r"[CG][A-Z0-9]{2,20}", _PLACE))]
+Emoji = Annotated[str, AfterValidator(lambda text: shaped(text.strip(":"), r"[a-z0-9_+'-]{1,80}", _EMOJI))]
+Hours = Annotated[
+    str, AfterValidator(lambda text: shaped(text, r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d", _HOURS))
+]
+Day = Annotated[
+    str, AfterValidator(lambda text: shaped(text, r"\d{4}-\d{2}-\d{2}", "must be a day such as 2026-12-24"))
+]
+_PLACE = "must be the id of a Slack channel, such as C0123456789"
+_EMOJI = "must be the name of an emoji, such as eyes"
+_HOURS = "must be opening hours such as 09:00-17:30"
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError("must be a time zone such as Europe/Berlin") from error
+    return text
+
+
+class DeskHours(Settings):
+    """When people are there: hours by day, several a day as a list. A day that is not named is closed. Without any,
+    somebody is always there."""
+
+    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    mon: list[Hours] | Hours = []
+    tue: list[Hours] | Hours = []
+    wed: list[Hours] | Hours = []
+    thu: list[Hours] | Hours = []
+    fri: list[Hours] | Hours = []
+    sat: list[Hours] | Hours = []
+    sun: list[Hours] | Hours = []
+    holidays: list[Day] = []
+
+
+class DeskTimes(Settings):
+    """Minutes of office hours until people should have answered: for the first time, and each time after; 0: no limit.
+    At ``remind`` of it (a share) the thread is reminded; when it is over, ``escalate_to`` hears of it, where it is
+    named."""
+
+    first_reply: float = Field(default=15, ge=0, le=10_080)
+    next_reply: float = Field(default=60, ge=0, le=10_080)
+    remind: float = Field(default=0.75, gt=0, le=1)
+    escalate_to: Place | Literal[""] = ""
+    mention: Literal["", "here", "channel"] = ""
+
+
+class DeskEmoji(Settings):
+    """Reactions by which people act on the message that began the thread; ``note`` keeps one reply inside."""
+
+    claim: Emoji = "eyes"
+    resolve: Emoji = "white_check_mark"
+    give_back: Emoji = "repeat"
+    note: Emoji = "see_no_evil"
+
+
+class Desk(Settings):
+    """``account``: the tenant's Slack account whose app works there. ``channel`` takes every handoff, ``channels``
+    those of one intent (``refund``) or language (``de``). A reply to the contact is held for ``undo_seconds``; ``tags``
+    and ``outcomes`` are offered when a conversation is resolved."""
+
+    account: str = "main"
+    channel: Place
+    channels: dict[str, Place] = {}
+    undo_seconds: float = Field(default=5, ge=0, le=60)
+    emoji: DeskEmoji = DeskEmoji()
+    hours: DeskHours = DeskHours()
+    times: DeskTimes = DeskTimes()
+    rating: bool = True
+    outcomes: list[Annotated[str, Field(min_length=1, max_length=60)]] = [
+        "Solved",
+        "Workaround",
+        "Not solved",
+        "No answer",
+    ]
+    tags: list[Annotated[str, Field(min_length=1, max_length=60)]] = []
+
+    @model_validator(mode="after")
+    def _apart(self) -> Desk:
+        if self.times.escalate_to and self.times.escalate_to in {self.channel, *self.channels.values()}:
+            raise ValueError("times.escalate_to must be another channel than those of the desk")
+        return self
+
+    def places(self, channel: str, account: str) -> frozenset[str]:
+        """Those of one account: a channel named here never holds customers' conversations."""
+        if (channel, account) != (topics.DESK, self.account):
+            return frozenset()
+        return frozenset({self.channel, *self.channels.values(), self.times.escalate_to} - {""})
