@@ -189,7 +189,7 @@ class RedisConversations:
         return total
 
 
-def _new(conversation: str, origin: Origin, now: datetime) -> tuple[str | int | bytes, ...]:
+def _new(conversation: str, origin: Origin, now: datetime) -> tuple[Argument, ...]:
     """What ``create.lua`` makes a conversation of."""
     tenant, channel = listing.quoted(origin.tenant), listing.quoted(origin.channel)
     # Texts alone: without the model it is written in a fifth of the time.
