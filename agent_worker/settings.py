@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from agent_worker.actions.spec import Action
+from agent_worker.handoff.terms import DeskTerms
 from agent_worker.router.rules import RouteRules
 from agent_worker.voice import PLAIN, Voice
+from schemas.protection.cards import OwnNumbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class BudgetRules:
 @dataclass(frozen=True, slots=True)
 class ActionRules:
     """``actions`` by name, with ``settings`` for all of them. ``confirmation`` and ``approval``: seconds for which
-    these questions stay open; ``settle``: seconds after an action's deadline before anybody looks what came of it."""
+    these questions stay open; ``settle``: seconds after an action's deadline before anybody looks what came of it.
+    ``own``: what finds the tenant's own numbers, which are no cards'."""
 
     actions: Mapping[str, Action] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -53,6 +56,7 @@ class ActionRules:
     approval: float = 86_400.0
     settle: float = 30.0
     timezone: str = "UTC"
+    own: OwnNumbers | None = None
 
     def today(self, now: datetime) -> date:
         """The day on which the tenant is, by which "tomorrow" is reckoned."""
@@ -87,7 +91,7 @@ class ContactRules:
 class TenantRules:
     """``answerable_above`` is the confidence (0–1) from which the documents count as holding the answer;
     ``turns_at_once`` how many turns of the tenant this process may work on at the same time; ``models`` go before
-    ``model`` for messages of their language."""
+    ``model`` for messages of their language. ``desk`` is None where people work in the console alone."""
 
     voice: Voice = PLAIN
     fold: FoldRules = field(default_factory=FoldRules)
@@ -99,6 +103,7 @@ class TenantRules:
     routes: RouteRules = field(default_factory=RouteRules)
     actions: ActionRules = field(default_factory=ActionRules)
     contact: ContactRules = ContactRules()
+    desk: DeskTerms | None = None
 
     @property
     def asks_models(self) -> bool:

@@ -106,7 +106,8 @@ class Worker:
         await self._actions.close()
 
     async def resolve(self) -> int:
-        """Find out about actions that are in doubt; to be called every few seconds. Returns of how many."""
+        """Find out about actions that are in doubt, and say which approvals have expired; to be called every few
+        seconds. Returns of how many."""
         return await self._resolver.round()
 
     async def sweep(self) -> int:

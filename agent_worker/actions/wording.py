@@ -8,8 +8,8 @@ import structlog
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from agent_worker.actions.arguments import summary
+from agent_worker.actions.calling import Outcome
 from agent_worker.actions.context import ActionContext
-from agent_worker.actions.executor import Outcome
 from agent_worker.actions.spec import Action
 from agent_worker.voice import Voice
 from schemas.actions import PendingConfirmation

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, runtime_checkable
 
-from agent_worker.grounding.failures import Ungrounded
+import structlog
+
+from agent_worker.grounding.failures import AttemptFailed, Ungrounded
 from agent_worker.language import kept_for, language_of
 from agent_worker.models.allowance import Allowance
 from agent_worker.models.breaker import Breaker
 from agent_worker.models.budgets import DayBudgets
-from agent_worker.models.ladder import Ladder, Shown
+from agent_worker.models.ladder import Ladder, Shown, behind
+from agent_worker.models.notes import Note
+from agent_worker.models.request import Prompt
 from agent_worker.settings import TenantRules, WorkerSettings
 from schemas.errors import ConfigInvalid, ModelFailed
 from schemas.ports import Draft, Model, Question
 
+log = structlog.get_logger("parley.worker")
 Emit = Callable[[str], Awaitable[None]]
 
 
@@ -27,6 +33,9 @@ class Remote(Protocol):
         self, question: Question, emit: Emit, allowance: Allowance, refused: Ungrounded | None = None
     ) -> Draft:
         """``refused``: the attempt before, to be written once more. Raises AttemptFailed."""
+
+    async def note(self, question: Question, prompt: Prompt, seconds: float) -> Note:
+        """What it writes for people alone, within so many seconds. Raises AttemptFailed."""
 
 
 @runtime_checkable
@@ -122,6 +131,21 @@ class Models:
             return draft
         again = lambda: remote.attempt(question, way.emit, allowance, refused)  # noqa: E731
         return await way.attempt(model.name, again, breaker)
+
+    async def note(self, name: str, question: Question, prompt: Prompt, seconds: float) -> Note | None:
+        """By the first model of the ladder that costs something; None when there is none, or it fails."""
+        for model in self.ladder(name):
+            remote = self._remote.get(id(model))
+            if remote is None:
+                continue
+            try:
+                breaker = self._standings[model.name].breaker
+                return await behind(breaker, partial(remote.note, question, prompt, seconds))
+            except AttemptFailed as error:
+                log.warning("note_failed", model=model.name, reason=error.message)
+                self._failed(model.name)
+            return None
+        return None
 
     async def close(self) -> None:
         for model in self._models.values():

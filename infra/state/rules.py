@@ -20,6 +20,7 @@ from schemas.conversation import (
     HANDLED_HORIZON_DAYS,
     Conversation,
     Delivered,
+    Facts,
     Holder,
     Owner,
     OwnerChanged,
@@ -93,6 +94,12 @@ def unpack_id(packed: bytes) -> str:
 def handled_floor(now: datetime) -> datetime:
     """Handled ids from before this moment may be dropped; trimmed when a commit writes new ones."""
     return now - HANDLED_HORIZON
+
+
+def approvals_due(facts: Facts) -> int | None:
+    """When the first open approval expires (microseconds); None when none is open."""
+    open_ = facts.actions.approvals if facts.actions is not None else ()
+    return min((micros(each.expires_at) for each in open_), default=None)
 
 
 def commit_key(token: int, version: int, handled: Iterable[str]) -> str:

@@ -98,6 +98,13 @@ class Conversations(Protocol):
     async def unpublished(self, *, before: datetime, limit: int) -> list[str]:
         """Conversations whose outbox has held something since before ``before``."""
 
+    async def expiring(self, *, before: datetime, limit: int) -> list[str]:
+        """Conversations in whose facts an approval has expired before ``before``, the longest first."""
+
+    async def postpone(self, conversation: str, until: datetime) -> None:
+        """Of an approval of this conversation ``expiring`` tells nothing before ``until``, unless the conversation is
+        committed meanwhile: then by what its facts say."""
+
     async def own(
         self,
         conversation: str,

@@ -21,7 +21,7 @@ from schemas.transcript import Lines
 
 _OPEN = ("c:", "l", "k", "lc")
 _BEGIN = (*_OPEN, "h:", "x:", "t:", "n:", "p:")
-_COMMIT = ("c:", "h:", "x:", "u", "l", "n:", "p:")
+_COMMIT = ("c:", "h:", "x:", "u", "l", "n:", "p:", "ap")
 _PUBLISHED = ("x:", "u", "tu:", "tz:")
 _OWN = ("c:", "x:", "u", "l", "k", "o:")
 _SNAPSHOT = ("c:", "h:", "x:", "n:", "p:")
@@ -92,6 +92,7 @@ class RedisConversations:
             rules.micros(rules.handled_floor(now)),
             wire.KEEP,
             rules.RECENT_SEQS,
+            rules.approvals_due(facts) or "",
             len(handled),
             *map(rules.pack_id, handled),
             *[part for event in outbox for part in (event.id, wire.pack_envelope(event))],
@@ -116,6 +117,12 @@ class RedisConversations:
 
     async def unpublished(self, *, before: datetime, limit: int) -> list[str]:
         return [member for _, member in await listing.due(self._shards, "u", rules.micros(before), limit)]
+
+    async def expiring(self, *, before: datetime, limit: int) -> list[str]:
+        return [member for _, member in await listing.due(self._shards, "ap", rules.micros(before), limit)]
+
+    async def postpone(self, conversation: str, until: datetime) -> None:
+        await self._shards.at(conversation, "postpone", ("ap",), conversation, rules.micros(until))
 
     async def own(
         self,

@@ -29,6 +29,10 @@ NAMES = {
 MORE = {
     "parley_turns_total": {"channel", "route", "outcome", "model"},
     "parley_actions_total": {"tenant", "action", "outcome"},
+    "parley_handoffs_total": {"tenant", "channel", "ended"},
+    "parley_handoff_first_reply_seconds": {"tenant"},
+    "parley_handoff_seconds": {"tenant"},
+    "parley_ratings_total": {"tenant", "score"},
     "parley_model_failures_total": {"model"},
     "parley_refused_total": {"status"},
     "parley_send_seconds": {"channel"},
@@ -135,7 +139,7 @@ def test_every_promised_metric_is_reported_with_its_labels() -> None:
         values = dict.fromkeys(labels, "x")
         if name.endswith("_total"):
             metrics.count(name, 2, **values)
-        elif name.endswith(("_turn_seconds", "_send_seconds")):
+        elif name.endswith(("_turn_seconds", "_send_seconds", "_reply_seconds", "_handoff_seconds")):
             metrics.observe(name, 0.2, **values)
         else:
             metrics.gauge(name, 0.5, **values)

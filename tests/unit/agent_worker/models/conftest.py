@@ -70,7 +70,7 @@ class Asker:
         self.news.set()
 
     async def has_shown(self, deltas: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(self.deltas) < deltas:
                 self.news.clear()
                 await self.news.wait()
