@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from agent_worker.actions.spec import Action
+from agent_worker.handoff.terms import DeskTerms
 from agent_worker.router.rules import RouteRules
 from agent_worker.voice import PLAIN, Voice
 from schemas.protection.cards import OwnNumbers
@@ -90,7 +91,7 @@ class ContactRules:
 class TenantRules:
     """``answerable_above`` is the confidence (0–1) from which the documents count as holding the answer;
     ``turns_at_once`` how many turns of the tenant this process may work on at the same time; ``models`` go before
-    ``model`` for messages of their language."""
+    ``model`` for messages of their language. ``desk`` is None where people work in the console alone."""
 
     voice: Voice = PLAIN
     fold: FoldRules = field(default_factory=FoldRules)
@@ -102,6 +103,7 @@ class TenantRules:
     routes: RouteRules = field(default_factory=RouteRules)
     actions: ActionRules = field(default_factory=ActionRules)
     contact: ContactRules = ContactRules()
+    desk: DeskTerms | None = None
 
     @property
     def asks_models(self) -> bool:

@@ -18,8 +18,9 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """The agent's name and set phrases, in the tenant's own words. ``instructions`` and ``examples`` tell remote models
-    how to write, by language ("de", "pt-br"; the empty name is for all others)."""
+    """The agent's name and set phrases, in the tenant's own words; ``rating_scale`` from the worst to the best of five.
+    ``{wait}``, ``{opens}`` and ``{said}`` stand for what is known then. ``instructions`` and ``examples`` tell remote
+    models how to write, by language ("de", "pt-br"; the empty name is for all others)."""
 
     name: str = "Assistant"
     locale: str = "en"
@@ -27,6 +28,15 @@ class Voice:
         "I could not find that in our documents, and I do not want to guess. Shall I pass you to a colleague?"
     )
     handoff: str = "A colleague will take over here as soon as possible."
+    expected_wait: str = "You will usually hear from somebody within {wait}."
+    closed: str = "Nobody is here at the moment. You will hear from us here."
+    closed_until: str = "Nobody is here at the moment. We are back {opens}."
+    assistant_choice: str = "Go on with the assistant"
+    go_on: str = "All right, I am here again. What can I help with?"
+    colleague_wrote: str = "A colleague wrote here: “{said}”"
+    rating_ask: str = "How was our help?"
+    rating_scale: tuple[str, str, str, str, str] = ("Very bad", "Bad", "Okay", "Good", "Very good")
+    rating_thanks: str = "Thank you for telling us!"
     failed: str = "Something went wrong on our side. A colleague will look at your message."
     greeting: str = "Hello! What can I help you with?"
     thanks: str = "You are welcome! Is there anything else I can help with?"
@@ -65,9 +75,18 @@ class Voice:
 PLAIN = Voice()
 """Where a tenant has no words of its own."""
 
-_GERMAN = {
+_GERMAN: dict[str, Any] = {
     "not_found": "Das steht nicht in unseren Unterlagen, und raten möchte ich nicht. Soll ich an Kollegen übergeben?",
     "handoff": "Hier übernimmt so bald wie möglich jemand aus dem Team.",
+    "expected_wait": "Eine Antwort kommt meist innerhalb von {wait}.",
+    "closed": "Gerade ist niemand da. Die Antwort kommt hier.",
+    "closed_until": "Gerade ist niemand da. Wir sind {opens} wieder da.",
+    "assistant_choice": "Mit dem Assistenten weitermachen",
+    "go_on": "Gut, ich bin wieder da. Wobei kann ich helfen?",
+    "colleague_wrote": "Jemand aus dem Team hat hier geschrieben: „{said}“",
+    "rating_ask": "Wie war unsere Hilfe?",
+    "rating_scale": ("Sehr schlecht", "Schlecht", "In Ordnung", "Gut", "Sehr gut"),
+    "rating_thanks": "Danke für die Bewertung!",
     "failed": "Bei uns ist etwas schiefgegangen. Jemand aus dem Team sieht sich die Nachricht an.",
     "greeting": "Hallo! Wobei kann ich helfen?",
     "thanks": "Gern! Kann ich noch etwas tun?",

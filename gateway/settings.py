@@ -14,6 +14,7 @@ from connectors.web.settings import WebAccount
 from gateway.action_settings import ActionSettings
 from gateway.desk_settings import Desk
 from gateway.knowledge_settings import KnowledgeSettings
+from gateway.operators import OperatorSettings
 from gateway.protection import Protection
 from gateway.registry import Budgets, Language, ModelEntry, ModelName, VoiceExample, web_address
 from gateway.route_settings import Routes
@@ -87,14 +88,28 @@ class Fold(Settings):
     restarts: int = Field(default=2, ge=0, le=10)
 
 
+Grade = Annotated[str, Field(min_length=1, max_length=24)]
+
+
 class Voice(Settings):
-    """The agent's name, and its set phrases in the tenant's own words. ``wait`` is said when no model can be asked.
+    """The agent's name, and its set phrases in the tenant's own words. ``wait`` is said when no model can be asked;
+    ``expected_wait``, ``closed`` and ``closed_until`` follow ``handoff`` where there is a desk; ``rating_scale`` goes
+    from the worst to the best.
     ``instructions`` and ``examples`` tell remote models how to write; one for all languages, or by language."""
 
     name: str = PLAIN.name
     locale: str = PLAIN.locale
     not_found: str = PLAIN.not_found
     handoff: str = PLAIN.handoff
+    expected_wait: str = PLAIN.expected_wait
+    closed: str = PLAIN.closed
+    closed_until: str = PLAIN.closed_until
+    assistant_choice: str = Field(default=PLAIN.assistant_choice, min_length=1, max_length=60)
+    go_on: str = PLAIN.go_on
+    colleague_wrote: str = PLAIN.colleague_wrote
+    rating_ask: str = PLAIN.rating_ask
+    rating_scale: tuple[Grade, Grade, Grade, Grade, Grade] = PLAIN.rating_scale
+    rating_thanks: str = PLAIN.rating_thanks
     failed: str = PLAIN.failed
     voice_note: str = PLAIN.voice_note
     file: str = PLAIN.file
@@ -227,6 +242,8 @@ class Config(Settings):
     partitions: int = Field(default=24, ge=1, le=1000)
     secret_key: SecretStr = SecretStr("")
     admin_token: SecretStr = SecretStr("")
+    operators: dict[Slug, OperatorSettings] = {}
+    """People who sign in to the console by a name and a password; the admin token opens it too."""
     models: dict[str, ModelEntry] = {"local": ModelEntry()}
     tenants: dict[Slug, Tenant] = Field(min_length=1)
     _folder: Path = PrivateAttr(default=Path())

@@ -16,6 +16,7 @@ from agent_worker.models.allowance import Allowance
 from agent_worker.models.budgets import DayBudgets, Spend
 from agent_worker.models.calls import Calls, askable, asked_draft
 from agent_worker.models.canary import Canary
+from agent_worker.models.notes import Note, noted
 from agent_worker.models.phrases import set_phrase
 from agent_worker.models.prompt import again, prompt_of, system_of, with_offers
 from agent_worker.models.registry import Emit
@@ -78,6 +79,10 @@ class RemoteModel:
         if attempt is None:
             return not_found_draft(voice, self.name)
         return await self._run(attempt, question, emit, allowance)
+
+    async def note(self, question: Question, prompt: Prompt, seconds: float) -> Note:
+        """See registry.Remote."""
+        return await noted(self._source, self._terms, self._around.budgets, question, prompt, seconds)
 
     async def close(self) -> None:
         await self._source.close()

@@ -54,8 +54,10 @@ class SqliteRebuild:
     async def restore_message(self, conversation: str, message: TranscriptMessage) -> None:
         await self._write(lambda connection: _restore_message(connection, conversation, message))
 
-    async def restore_delivery(self, conversation: str, outcome: Delivered) -> None:
-        await self._write(lambda connection: _restore_delivery(connection, conversation, outcome))
+    async def restore_delivery(
+        self, conversation: str, outcome: Delivered, *, channel: str = "", account: str = ""
+    ) -> None:
+        await self._write(lambda connection: _restore_delivery(connection, conversation, outcome, channel, account))
 
     async def restore_parked(self, group: str, conversation: str, record: Record, *, until: datetime) -> None:
         await self._write(lambda connection: parking.restore(connection, group, conversation, record, until))
@@ -143,8 +145,10 @@ def _restore_message(connection: sqlite3.Connection, conversation: str, message:
         transcript.write(connection, conversation, message)
 
 
-def _restore_delivery(connection: sqlite3.Connection, conversation: str, outcome: Delivered) -> None:
-    """The log names no account for an outcome, so its external id is bound where the conversation happens."""
+def _restore_delivery(
+    connection: sqlite3.Connection, conversation: str, outcome: Delivered, channel: str, account: str
+) -> None:
+    """What people saw at their desk stands elsewhere than where the conversation happens."""
     deliveries.settle(connection, conversation, outcome)
     row = rows.load(connection, conversation)
     if outcome.external_id and row is not None:
@@ -152,8 +156,8 @@ def _restore_delivery(connection: sqlite3.Connection, conversation: str, outcome
         deliveries.bind(
             connection,
             at.tenant,
-            at.channel,
-            at.account,
+            channel or at.channel,
+            account or at.account,
             outcome.external_id,
             conversation,
             outcome.part_of or outcome.message_id,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from agent_worker.handoff.terms import DeskTerms
 from agent_worker.knowledge.encoder import Encoder, light_encoder
 from agent_worker.knowledge.library import Library
 from agent_worker.knowledge.publish import publish
@@ -250,6 +251,13 @@ class World:
     async def replies(self) -> list[OutboundMessage]:
         return await self._payloads(topics.outbound(CHANNEL), topics.MESSAGE_SEND, OutboundMessage)
 
+    async def told(self, event_type: str) -> list[Any]:
+        """The payloads of one type, wherever they are published."""
+        model, family = topics.EVENT_TYPES[event_type]
+        return await self._payloads(
+            topics.EVENTS if family == "events" else topics.outbound(topics.DESK), event_type, model
+        )
+
     async def turns(self) -> list[Turn]:
         return await self._payloads(topics.EVENTS, topics.TURN_COMPLETED, Turn)
 
@@ -275,16 +283,20 @@ async def world_at(
     actions: ActionRules | None = None,
     routes: RouteRules | None = None,
     models: Sequence[Model] = (),
+    desk: DeskTerms | None = None,
+    voice: Voice = VOICE,
 ) -> AsyncIterator[World]:
     """``models`` are there beside the local one."""
     clock = Clock()
     database = Database.open(folder / "parley.db")
     bus = SqliteBus(database, clock=clock)
     await bus.start()
-    await bus.create_topics(topics.topic_specs([CHANNEL], partitions=3, small=3))
+    await bus.create_topics(topics.topic_specs([CHANNEL, topics.DESK], partitions=3, small=3))
     state = open_sqlite_state(database)
     fold = fold or FoldRules(quiet={CHANNEL: 0.0})
-    rules = TenantRules(voice=VOICE, fold=fold, actions=actions or ActionRules(), routes=routes or RouteRules())
+    rules = TenantRules(
+        voice=voice, fold=fold, actions=actions or ActionRules(), routes=routes or RouteRules(), desk=desk
+    )
     settings = WorkerSettings(tenants={TENANT: rules})
     library = Library(
         bus, state.heads, folder / "knowledge", clock=clock, answerable_above=lambda _tenant: 0.5, encoder=encoder
