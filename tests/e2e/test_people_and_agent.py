@@ -14,7 +14,8 @@ PROMISE = "Your replacement parcel will arrive on Friday."
 
 async def _about(shop: Outside, visitor: Visitor) -> dict[str, Any]:
     answer = await shop.admin("GET", f"conversations/{visitor.conversation}")
-    return answer.body
+    body: dict[str, Any] = answer.body
+    return body
 
 
 async def _owned_by(shop: Outside, visitor: Visitor, owner: str) -> dict[str, Any]:
