@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
 from functools import partial
 
 from agent_worker.actions.acting import Acting, handed_over
@@ -10,15 +12,20 @@ from agent_worker.actions.scope import Scope, Seal
 from agent_worker.actions.service import ActionService
 from agent_worker.contact_limits import HELD, ContactLimits, wait_draft
 from agent_worker.fold import Monotonic
+from agent_worker.handoff.drafting import LOCAL
 from agent_worker.handoff.drafts import handoff_draft
+from agent_worker.handoff.handback import since_people
+from agent_worker.handoff.promised import told_by_people, with_promises
 from agent_worker.knowledge.questions import with_context
 from agent_worker.models.registry import Emit, Models, chosen
 from agent_worker.router.decision import ASKED, Route
 from agent_worker.router.router import Message, Router
+from agent_worker.router.rules import RouteName
 from agent_worker.router.tiers import tiers_of
+from agent_worker.settings import TenantRules
 from agent_worker.stages import Stage
 from agent_worker.work import Work
-from schemas.actions import ActionResolved, Filling
+from schemas.actions import ActionResolved, ApprovalDecided, ApprovalExpired, Filling
 from schemas.ports import Clock, Contacts, Draft, Knowledge, Question
 
 
@@ -50,16 +57,21 @@ class Answers:
         if not work.rules.actions.actions and not work.intake.settling:
             return
         acting = work.acting = self._actions.acting(_scope(work, seal))
-        acting.expire()
+        acting.expire(_until(work, self._clock()))
         with Stage(work.stages, "act", self._monotonic):
             for word in work.intake.settling:
-                await (acting.resolved(word) if isinstance(word, ActionResolved) else acting.decided(word))
+                if isinstance(word, ActionResolved):
+                    await acting.resolved(word)
+                elif isinstance(word, ApprovalDecided):
+                    await acting.decided(word)
             if not work.must_answer:
                 await acting.tell_begun(work.intake.handled)
 
     async def write(self, work: Work, emit: Emit) -> Draft | None:
         """``emit`` shows a whole sentence. None when the contact is to hear nothing. Raises ModelFailed when
         nothing could answer."""
+        if work.goes_on:
+            return Draft(text=work.voice.go_on, answered=True, reasons=["the contact goes on with the assistant"])
         if work.intake.person_asked:
             work.route = Route("person", (), (ASKED,))
             return handoff_draft(work.voice)
@@ -80,6 +92,8 @@ class Answers:
             return handoff_draft(work.voice, say=work.route.say)
         with Stage(work.stages, "answer", self._monotonic):
             first, *then = work.route.models
+            if first == LOCAL and (said := told_by_people(work.found, work.voice)) is not None:
+                return said
             return await self._models.answer(first, self._question(work, text), emit, work.stream.abort, then=then)
 
     async def _acted(self, work: Work, acting: Acting) -> Draft | None:
@@ -103,17 +117,19 @@ class Answers:
                 since=work.read_at,
                 vector=work.rules.routes.trained is not None,
             )
+            if (handoff := work.conversation.facts.handoff) is not None:
+                work.found = with_promises(work.found, origin.tenant, handoff, text)
 
     async def _route(self, work: Work, text: str) -> None:
         with Stage(work.stages, "route", self._monotonic):
-            rules, intake = work.rules, work.intake
+            rules, intake, facts = work.rules, work.intake, work.conversation.facts
             work.route = await self._router.route(
                 rules.routes,
                 Message(
                     text=text,
                     found=work.found,
-                    history=work.history,
-                    facts=work.conversation.facts,
+                    history=work.history if facts.handoff is None else since_people(work.history),
+                    facts=facts,
                     # What fills in an action's parameters asks nothing by itself.
                     wordless=bool(intake.wordless) or _filling(work) is not None,
                     tiers=await tiers_of(work.conversation, self._contacts) if rules.routes.tiers else frozenset(),
@@ -121,6 +137,8 @@ class Answers:
                     model=chosen(rules, text, work.locale) if rules.models else rules.model,
                 ),
             )
+            if work.stretch is not None and work.stretch.revived:
+                work.route = without_people(work.route, rules)
 
     async def _left(self, work: Work) -> float | None:
         """Share of the day's budget; None where there is no choice of models that it could decide."""
@@ -143,6 +161,20 @@ class Answers:
         )
 
 
+def without_people(route: Route, rules: TenantRules) -> Route:
+    """What people have just given back without an answer to it is not passed to them again."""
+    if route.name != "person":
+        return route
+    models = rules.routes.models("cheap", rules.model)
+    name: RouteName = "local" if models == (LOCAL,) else "cheap"
+    return replace(route, name=name, models=models, reasons=(*route.reasons, "but people gave it back"), say="")
+
+
+def _until(work: Work, now: datetime) -> datetime:
+    """By then approvals have expired: of whoever says so the clock may be ahead of ours, and counts."""
+    return max([now, *(word.at for word in work.intake.settling if isinstance(word, ApprovalExpired))])
+
+
 def _text(work: Work) -> str:
     return work.intake.text_without(frozenset() if work.effects is None else work.effects.answered)
 
@@ -163,4 +195,6 @@ def _scope(work: Work, seal: Seal) -> Scope:
         speaker=work.intake.speaker,
         locale=work.locale,
         seal=seal,
+        words=work.intake.text,
+        earlier=[line.text for line in work.history if line.author.kind == "contact"],
     )

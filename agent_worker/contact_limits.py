@@ -10,7 +10,8 @@ from typing import Literal
 import structlog
 
 from agent_worker.handoff.drafts import person_choice
-from agent_worker.settings import ContactRules, Span, Voice
+from agent_worker.settings import ContactRules, Span
+from agent_worker.voice import Voice
 from agent_worker.work import Work
 from schemas.ports import Clock, Draft, Limiter
 

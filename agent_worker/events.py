@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from pydantic import BaseModel
 
-from schemas.actions import ActionResolved, ApprovalDecided
+from schemas.actions import ActionResolved, ApprovalDecided, ApprovalExpired
 from schemas.changes import ContactChanged, MessageDeleted, MessageEdited, ReactionChanged
 from schemas.conversation import HANDLED_HORIZON_DAYS, Origin, OwnerRequested
+from schemas.desk import DraftRequested, HandoffResolved
 from schemas.envelope import Envelope
 from schemas.errors import RecordError, UndecodableRecord, UnknownEventType
 from schemas.messages import InboundMessage, Receipt
@@ -18,7 +19,9 @@ from schemas.ports import Record
 from schemas.thumbs import value_of
 from schemas.topics import EVENT_TYPES
 
-SETTLING = ActionResolved | ApprovalDecided
+SETTLING = ActionResolved | ApprovalDecided | ApprovalExpired
+ACTS = OwnerRequested | HandoffResolved | DraftRequested
+"""Of people, beside what they write."""
 HORIZON = timedelta(days=HANDLED_HORIZON_DAYS)
 
 
@@ -41,7 +44,7 @@ class Event:
         # What is asked a dozen times a turn is found out once.
         message = payload if isinstance(payload, InboundMessage) else None
         from_contact = message is not None and message.author.kind == "contact"
-        urgent = isinstance(payload, OwnerRequested | SETTLING) or (message is not None and not from_contact)
+        urgent = isinstance(payload, ACTS | SETTLING) or (message is not None and not from_contact)
         return cls(record, envelope, payload, envelope.id, message, from_contact, urgent)
 
 
@@ -124,4 +127,4 @@ def is_history(event: Event, now: datetime) -> bool:
 
 def waited(record: Record, now: datetime) -> float:
     """Seconds since the record was appended; never negative, whatever the clocks say."""
-    return max(0.0, (now - datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)).total_seconds())
+    return max(0.0, now.timestamp() - record.timestamp_ms / 1000)

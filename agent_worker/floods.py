@@ -76,7 +76,8 @@ class Floods:
 
     def held(self, now: float) -> Collection[Party]:
         """The floods, while anybody is here that is none."""
-        _forget(self._until, now)
+        if self._until:
+            _forget(self._until, now)
         if not self._until:
             return ()
         _forget(self._here, now - REMEMBERED_S)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 
 from agent_worker.events import Decoded, Event, decode_all, waited
@@ -44,16 +43,18 @@ class Fold:
         self.traceparent = spans.traceparent()
         """Of the turn's span, for what the turn leaves behind."""
         self.decoded = Decoded()
-        self.read_at = 0.0
-        """When the newest record was surely read, on ``time.monotonic``."""
         self._decode()
+
+    @property
+    def read_at(self) -> float:
+        """When the newest record was surely on the log, on ``time.monotonic``."""
+        return max(record.read_at for record in self.batch.records)
 
     @property
     def events(self) -> list[Event]:
         return self.decoded.events
 
     def _decode(self) -> None:
-        self.read_at = time.monotonic()
         fresh = decode_all(self.batch.records[self._seen :])
         self._seen = len(self.batch.records)
         self.decoded.events.extend(fresh.events)
@@ -65,7 +66,12 @@ class Fold:
 
     @property
     def _waits(self) -> bool:
-        return any(event.is_from_contact for event in self.events) and not any(e.is_urgent for e in self.events)
+        asks = False
+        for event in self.decoded.events:
+            if event.is_urgent:
+                return False
+            asks = asks or event.is_from_contact
+        return asks
 
     async def settle(self, rules: FoldRules) -> None:
         """Wait until nobody has written for the quiet time. Time already spent in the log counts."""

@@ -39,11 +39,10 @@ class Intake:
     authority: str = ""
     answered: Answered = field(default_factory=Answered)
 
-    def drop_deleted(self, lines: Iterable[TranscriptMessage]) -> None:
+    def drop(self, deleted: Iterable[str]) -> None:
         """A deletion that came before its message left its mark in the transcript."""
-        for line in lines:
-            if line.state == "deleted":
-                self.waiting.pop(line.id, None)
+        for message in deleted:
+            self.waiting.pop(message, None)
 
     @property
     def files(self) -> list[Attachment]:
@@ -70,8 +69,8 @@ class Intake:
 
     def text_without(self, answered: Container[str]) -> str:
         """Of the messages that are not ``answered`` otherwise."""
-        left = (message.text.strip() for message in self.waiting.values() if message.id not in answered)
-        return "\n".join(text for text in left if text)
+        left = [message.text.strip() for message in self.waiting.values() if message.id not in answered]
+        return left[0] if len(left) == 1 else "\n".join(text for text in left if text)
 
     @property
     def speaker(self) -> str:

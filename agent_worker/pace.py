@@ -18,12 +18,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
+from collections.abc import Coroutine
 from types import TracebackType
 
 from agent_worker.floods import REMEMBERED_S, Floods, Party
 
 PLACES = 8
-WIDER = 8
+WIDER = 16
 """So many times the places for a party that has been alone for as long as anybody is remembered."""
 TICK_S = 0.005
 IDLE_S = 0.002
@@ -52,8 +53,8 @@ class Place:
         self.since = 0.0
         """When it came; from its admission on, when that was."""
 
-    async def __aenter__(self) -> bool:
-        return await self._pace.enter(self)
+    def __aenter__(self) -> Coroutine[object, object, bool]:
+        return self._pace.enter(self)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -146,6 +147,8 @@ class Pace:
 
     def _admit(self, most: int, now: float) -> None:
         """The next ones, party by party; one of those that are held, if there is room for it."""
+        if not self._waiting:
+            return
         held = self._floods.held(now)
         barred = held if held and not self._floods.have_room(now) else ()
         while most > 0 and (party := next((one for one in self._waiting if one not in barred), None)) is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -11,10 +12,10 @@ from pydantic import BaseModel
 from agent_worker.events import Event
 from schemas.actions import ApprovalRequested
 from schemas.conversation import CitedPassage, Conversation, OwnerRequested, PackedSnapshot, Snapshot, Turn
-from schemas.envelope import Envelope, envelope
+from schemas.envelope import Envelope, as_json
 from schemas.facts import FilesStored
 from schemas.ids import derived_id, reply_id, turn_record_id
-from schemas.messages import Author, InboundMessage, OutboundMessage, ReplyBegun
+from schemas.messages import Author, AuthorKind, InboundMessage, OutboundMessage, ReplyBegun
 from schemas.ports import Draft, Found
 from schemas.topics import (
     APPROVAL_REQUESTED,
@@ -28,6 +29,11 @@ from schemas.topics import (
 
 SOURCE = "parley/worker"
 REPLY_LIFE = timedelta(hours=24)
+
+
+@lru_cache(maxsize=1024)
+def _author(kind: AuthorKind, name: str) -> Author:
+    return Author(kind=kind, name=name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +54,10 @@ class Chain:
 
     def wrap(self, event_type: str, payload: BaseModel | bytes, *, id: str, now: datetime) -> Envelope:
         origin = self.conversation.origin
-        return envelope(
-            event_type,
-            payload,
+        return Envelope(
             id=id,
+            type=event_type,
+            data=as_json(payload),
             time=now,
             source=SOURCE,
             tenant=origin.tenant,
@@ -119,7 +125,7 @@ def reply_of(
     return outbound(
         conversation,
         id=reply_id(turn, 0),
-        author=Author(kind=draft.author, name=name if draft.author == "agent" else ""),
+        author=_author(draft.author, name if draft.author == "agent" else ""),
         text=draft.text,
         now=now,
         citations=draft.citations,
@@ -161,8 +167,19 @@ def cited(found: Found, draft: Draft) -> list[CitedPassage]:
 
 
 def snapshot_envelope(snapshot: Snapshot | PackedSnapshot, now: datetime) -> Envelope:
-    conversation = snapshot.conversation
-    chain = Chain(conversation, "", "")
-    snapshot_id = derived_id(conversation.id, "snapshot", conversation.version)
-    payload = snapshot.data if isinstance(snapshot, PackedSnapshot) else snapshot
-    return chain.wrap(CONVERSATION_SNAPSHOT, payload, id=snapshot_id, now=now)
+    of: PackedSnapshot | Conversation
+    if isinstance(snapshot, PackedSnapshot):
+        of, payload = snapshot, snapshot.data
+    else:
+        of, payload = snapshot.conversation, as_json(snapshot)
+    return Envelope(
+        id=derived_id(of.id, "snapshot", of.version),
+        type=CONVERSATION_SNAPSHOT,
+        data=payload,
+        time=now,
+        source=SOURCE,
+        tenant=of.origin.tenant,
+        channel=of.origin.channel,
+        account=of.origin.account,
+        conversation=of.id,
+    )

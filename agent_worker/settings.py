@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from agent_worker.actions.spec import Action
+from agent_worker.handoff.terms import DeskTerms
 from agent_worker.router.rules import RouteRules
+from agent_worker.voice import PLAIN, Voice
+from schemas.protection.cards import OwnNumbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,60 +27,6 @@ class FoldRules:
 
     def quiet_for(self, channel: str) -> float:
         return self.quiet.get(channel, self.others)
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """How this tenant would answer a message."""
-
-    message: str
-    answer: str
-
-
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """The agent's name and set phrases, in the tenant's own words. ``instructions`` and ``examples`` tell remote models
-    how to write, by language ("de", "pt-br"; the empty name is for all others)."""
-
-    name: str = "Assistant"
-    locale: str = "en"
-    not_found: str = (
-        "I could not find that in our documents, and I do not want to guess. Shall I pass you to a colleague?"
-    )
-    handoff: str = "A colleague will take over here as soon as possible."
-    failed: str = "Something went wrong on our side. A colleague will look at your message."
-    greeting: str = "Hello! What can I help you with?"
-    thanks: str = "You are welcome! Is there anything else I can help with?"
-    goodbye: str = "Thank you for writing. Goodbye!"
-    person_choice: str = "Talk to a person"
-    voice_note: str = "I cannot listen to voice messages. Could you write to me instead?"
-    file: str = "I have your file, but I cannot look into it. What would you like to know?"
-    file_missing: str = "Your file did not reach me. Could you send it again, or write what it is about?"
-    unsupported: str = "I cannot read this kind of message. Could you write to me instead?"
-    too_many: str = "You have sent many messages in a short time. Please give me a little while before you write again."
-    confirm: str = "Shall I go ahead?"
-    confirm_yes: str = "Yes, go ahead"
-    confirm_no: str = "No, leave it"
-    confirm_again: str = "You wrote something after your yes, so I ask once more."
-    confirm_expired: str = "That took a while, so I ask once more."
-    confirm_gone: str = "That question is not open any more, so I did nothing now."
-    declined: str = "All right, I left it as it is."
-    done: str = "Done."
-    refused: str = "I cannot do that."
-    not_done: str = "That did not work, and nothing was changed."
-    unclear: str = "I got no answer whether this went through. I am checking, and you will hear from me here."
-    still_unclear: str = "It is not known yet whether that went through before, so I do not do it again now."
-    unclear_still: str = "I could not find out whether this went through. A colleague will check, and tell you here."
-    needs_identity: str = "For this I must be sure who you are."
-    limit_reached: str = "That is more often than I may do it in a day. A colleague can help."
-    approval_asked: str = "A colleague has to approve this. I have asked, and you will hear here."
-    approval_denied: str = "A colleague looked at this and did not approve it. Nothing was changed."
-    approval_expired: str = "Nobody approved this in time, so nothing was changed."
-    wait: str = (
-        "I cannot look into this right now. Please ask again in a few minutes, or shall I pass you to a colleague?"
-    )
-    instructions: Mapping[str, str] = field(default_factory=dict)
-    examples: Mapping[str, Sequence[Example]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +47,8 @@ class BudgetRules:
 @dataclass(frozen=True, slots=True)
 class ActionRules:
     """``actions`` by name, with ``settings`` for all of them. ``confirmation`` and ``approval``: seconds for which
-    these questions stay open; ``settle``: seconds after an action's deadline before anybody looks what came of it."""
+    these questions stay open; ``settle``: seconds after an action's deadline before anybody looks what came of it.
+    ``own``: what finds the tenant's own numbers, which are no cards'."""
 
     actions: Mapping[str, Action] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -106,6 +56,7 @@ class ActionRules:
     approval: float = 86_400.0
     settle: float = 30.0
     timezone: str = "UTC"
+    own: OwnNumbers | None = None
 
     def today(self, now: datetime) -> date:
         """The day on which the tenant is, by which "tomorrow" is reckoned."""
@@ -140,9 +91,9 @@ class ContactRules:
 class TenantRules:
     """``answerable_above`` is the confidence (0–1) from which the documents count as holding the answer;
     ``turns_at_once`` how many turns of the tenant this process may work on at the same time; ``models`` go before
-    ``model`` for messages of their language."""
+    ``model`` for messages of their language. ``desk`` is None where people work in the console alone."""
 
-    voice: Voice = Voice()
+    voice: Voice = PLAIN
     fold: FoldRules = field(default_factory=FoldRules)
     answerable_above: float = 0.5
     turns_at_once: int = 2000
@@ -152,6 +103,7 @@ class TenantRules:
     routes: RouteRules = field(default_factory=RouteRules)
     actions: ActionRules = field(default_factory=ActionRules)
     contact: ContactRules = ContactRules()
+    desk: DeskTerms | None = None
 
     @property
     def asks_models(self) -> bool:

@@ -15,7 +15,8 @@ from agent_worker.contact_limits import ContactLimits
 from agent_worker.events import ids_of, origin_of
 from agent_worker.files import Files
 from agent_worker.fold import Fold, Monotonic
-from agent_worker.handoff.owner import OwnerRules
+from agent_worker.handoff.people import Decided, People
+from agent_worker.handoff.stretch import Stretch
 from agent_worker.hints import Hints
 from agent_worker.history import EARLIER, history
 from agent_worker.intake import Intake, plain_lines, take_in
@@ -69,7 +70,9 @@ class TurnEngine:
         self._set_aside = set_aside
         self._monotonic = monotonic
         self._files = files
-        self._owners = OwnerRules(state.conversations)
+        self._people = People(
+            state=state, outbox=outbox, actions=actions, knowledge=knowledge, models=models, clock=clock
+        )
         self._pace = Pace()
         self._hints = Hints(state.signals, settings.hinted, clock)
 
@@ -127,7 +130,8 @@ class TurnEngine:
             if origin is None or not await self._means_something(fold):
                 return None
             lines = plain_lines(fold.events)
-            begun = await self._begin(fold, origin, lines)
+            decided = Decided()
+            begun = await self._begin(fold, origin, lines, decided)
             conversation = fold.batch.conversation
             thumbs = await as_choices(self._state.deliveries, fold.events, begun.conversation)
             intake = await take_in(
@@ -138,13 +142,14 @@ class TurnEngine:
                 return None
             if intake.with_files:
                 await self._files.take(origin, conversation, intake)
-            work = self._work(fold, begun, intake, stages)
+            begun, stretch = await self._people.take_in(begun, fold.events, intake, self._rules(fold), decided)
+            work = self._work(fold, begun, intake, stages, stretch)
             if work.must_answer:
-                work.history = await history(self._state.transcript, work, len(lines))
+                work.history = await history(self._state.transcript, work, len(lines), self._clock())
         return work
 
     def _count_repeats(self, fold: Fold, intake: Intake) -> None:
-        repeats = sum(event.id not in intake.handled for event in fold.events)
+        repeats = len([event for event in fold.events if event.id not in intake.handled])
         if repeats and not fold.restarts:
             self._metrics.count("parley_duplicates_total", repeats, where="worker")
 
@@ -166,7 +171,7 @@ class TurnEngine:
         known = await self._state.conversations.get(fold.batch.conversation)
         return known is not None and question_of(known) is not None
 
-    async def _begin(self, fold: Fold, origin: Origin, lines: Sequence[TranscriptMessage]) -> Begun:
+    async def _begin(self, fold: Fold, origin: Origin, lines: Sequence[TranscriptMessage], decided: Decided) -> Begun:
         """A token of our own, with nothing left unpublished and the owner settled."""
         recent = EARLIER + len(lines) if lines else 0
         conversation = fold.batch.conversation
@@ -177,10 +182,12 @@ class TurnEngine:
             crashpoints.reach("worker.after_begin")
             if begun.outbox:
                 await self._outbox.publish(conversation, begun.outbox, self._clock())
-            if not await self._owners.apply(begun.conversation, fold.events, begun, self._clock()):
+            if not await self._people.settle_owner(begun, fold.events, self._rules(fold), decided):
                 return begun
 
-    def _work(self, fold: Fold, begun: Begun, intake: Intake, stages: dict[str, float]) -> Work:
+    def _work(
+        self, fold: Fold, begun: Begun, intake: Intake, stages: dict[str, float], stretch: Stretch | None
+    ) -> Work:
         conversation = begun.conversation
         turn = turn_id(conversation.id, intake.handled)
         cause = next((event for event in reversed(fold.events) if event.id in intake.handled), None)
@@ -194,6 +201,7 @@ class TurnEngine:
             stream=Stream(self._state.signals, conversation.id, turn, conversation.epoch, silent=silent),
             stages=stages,
             read_at=fold.read_at,
+            stretch=stretch,
         )
 
     # ── answer ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -217,6 +225,7 @@ class TurnEngine:
                 if work.must_answer:
                     with self._hints.writing(work.conversation, work.asked.external_id):
                         work.draft = await self._write(work, fold)
+                await self._people.attend(work)
         except Exception:
             await work.stream.abort()
             raise
@@ -270,23 +279,10 @@ class TurnEngine:
                 conversation, work.outbox, self._clock(), snapshot=work.snapshot, turns=work.turns
             )
             if work.handoff:
-                await self._hand_over(work)
+                await self._people.hand_over(work)
+            await self._people.replied(work)
         figures.published(self._metrics, work)
         log.info("turn_done", turn_id=work.id, handled=len(work.intake.handled), replies=int(work.draft is not None))
-
-    async def _hand_over(self, work: Work) -> None:
-        """The same request waits in the log; asking now only spares the contact that detour."""
-        ask = work.ask_people(self._clock())
-        await self._state.conversations.own(
-            work.conversation.id,
-            ask.to,
-            expected_epoch=ask.expected_epoch,
-            request_id=ask.id,
-            by=ask.by,
-            reason=ask.reason,
-            now=ask.at,
-        )
-        await self._outbox.publish_pending(work.conversation.id, self._clock())
 
     def _stage(self, stages: dict[str, float], name: str) -> Stage:
         return Stage(stages, name, self._monotonic)

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from agent_worker.actions.acting import Acting
-from agent_worker.actions.dialogue.language import language_of
-from agent_worker.actions.effects import Effects
+from agent_worker.actions.effects import Effects, Notice
+from agent_worker.handoff import telling
 from agent_worker.handoff.drafts import PERSON
+from agent_worker.handoff.returning import ASSISTANT, wants_assistant
+from agent_worker.handoff.stretch import Stretch, is_open, opened
 from agent_worker.intake import Intake
+from agent_worker.language import language_of
 from agent_worker.replies import Chain, begun_of, cited, outbound, reply_of, said_by_person
 from agent_worker.router.decision import ASKED, Route
-from agent_worker.settings import TenantRules, Voice
+from agent_worker.settings import TenantRules
 from agent_worker.streaming import Stream
-from agent_worker.voices import in_language
+from agent_worker.voice import Voice, in_language
 from schemas.actions import ActionMemory
 from schemas.conversation import Conversation, Facts, Owner, OwnerRequested, PackedSnapshot, Turn
+from schemas.desk import DraftMade
 from schemas.envelope import Envelope
 from schemas.ids import derived_id
 from schemas.messages import Author, InboundMessage, OutboundMessage, TranscriptMessage
 from schemas.ports import Begun, Draft, Found
 
 NOTHING = Found(passages=[], answerable=False, confidence=0.0)
+NO_FACTS = Facts()
 LOCAL = Route("local", ("local",), ())
 
 
@@ -39,11 +45,11 @@ class Work:
     stream: Stream
     stages: dict[str, float]
     read_at: float
-    history: list[TranscriptMessage] = field(default_factory=list)
+    history: Sequence[TranscriptMessage] = ()
     found: Found = NOTHING
     route: Route = LOCAL
     draft: Draft | None = None
-    facts: Facts = field(default_factory=Facts)
+    facts: Facts = NO_FACTS
     outbox: list[Envelope] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
     """Those in ``outbox``."""
@@ -51,14 +57,25 @@ class Work:
     """The conversation as committed."""
     acting: Acting | None = None
     """None when the tenant has no actions."""
+    stretch: Stretch | None = None
+    """What the turn's events make of the time in which people have the conversation; None when they have no part."""
+    summary: list[str] = field(default_factory=list)
+    """For people who are about to be asked; ``wait_notice`` for the contact, where the turn says nothing else."""
+    wait_notice: str = ""
+    drafts: list[DraftMade] = field(default_factory=list)
+    conversation: Conversation = field(init=False)
+    _locale: str = ""
 
-    @property
-    def conversation(self) -> Conversation:
-        return self.begun.conversation
+    def __post_init__(self) -> None:
+        self.conversation = self.begun.conversation
 
     @property
     def locale(self) -> str:
         """What the contact writes in."""
+        self._locale = self._locale or self._spoken()
+        return self._locale
+
+    def _spoken(self) -> str:
         memory = self.conversation.facts.actions
         before = memory.filling.locale if memory is not None and memory.filling is not None else ""
         known = before or self.conversation.facts.locale or self.rules.voice.locale
@@ -78,7 +95,17 @@ class Work:
         expired = memory is not None and any(approval.expires_at <= now for approval in memory.approvals)
         # Where people have taken over, an earlier attempt may have begun something that nobody was told of.
         told = bool(self.intake.waiting) and self.rules.actions.writing
-        return self.must_answer or told or bool(self.intake.settling) or expired
+        drafts = self.stretch is not None and bool(self.stretch.drafts)
+        return self.must_answer or told or bool(self.intake.settling) or expired or drafts
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the contact says nothing but that it wants the agent again."""
+        waiting = self.intake.waiting.values()
+        if self.stretch is None or not waiting:
+            return False
+        picked = all(message.choice is not None and message.choice.id == ASSISTANT for message in waiting)
+        return picked or (self.stretch.returned and all(map(wants_assistant, waiting)))
 
     @property
     def effects(self) -> Effects | None:
@@ -128,13 +155,33 @@ class Work:
         if self.effects is not None:
             self.outbox += [self.chain.approval(request) for request in self.effects.requested]
             kept["actions"] = remembered(self.effects.memory)
+        effects = self.effects
         if self.handoff:
             self.outbox.append(self.chain.ask_owner(self.ask_people(now)))
-        elif self.effects is not None and self.effects.hand_back and self.conversation.owner == "queue":
+        elif effects is not None and effects.hand_back and self.conversation.owner == "queue":
             self.outbox.append(self.chain.ask_owner(self._ask_owner("agent", "what people were asked is settled", now)))
-        if replies or (self.effects is not None and self.effects.records):
+        if replies or (effects is not None and effects.records):
             kept |= self._conclude_turn(replies, now)
+        if self.handoff:
+            kept |= self._handed_over(now)
+        self.outbox += telling.told(self, now)
         self.facts = self.facts.model_copy(update=kept)
+
+    def _handed_over(self, now: datetime) -> dict[str, Any]:
+        """What is remembered of it, unless people were asked before and have not come yet."""
+        before, conversation = self.facts.handoff, self.conversation
+        known = {"locale": self.locale}
+        if is_open(before):
+            return known
+        handoff = opened(
+            before,
+            reason=self.handoff,
+            since_seq=conversation.head_seq,
+            at=now,
+            epoch=conversation.epoch,
+            summary=self.summary,
+        )
+        return known | {"handoff": handoff}
 
     def _conclude_turn(self, replies: list[OutboundMessage], now: datetime) -> dict[str, Any]:
         """What is to be remembered of it."""
@@ -156,7 +203,9 @@ class Work:
 
     def _notices(self, now: datetime) -> list[OutboundMessage]:
         """Of the system where an owner change must not drop them."""
-        notices = self.effects.notices if self.effects is not None else []
+        notices = list(self.effects.notices) if self.effects is not None else []
+        if self.wait_notice:
+            notices.append(Notice(f"{self.id}-wait", self.wait_notice))
         agent = self.conversation.owner == "agent" and not self.handoff
         author = Author(kind="agent", name=self.rules.voice.name) if agent else Author(kind="system")
         return [

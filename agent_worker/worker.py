@@ -75,12 +75,12 @@ class Worker:
             conversation_id=batch.conversation,
             correlation_id=first.get("ce_correlationid", ""),
         ):
-            await self._traced(batch)
+            await (self._traced(batch) if spans.active() else self._engine.handle(batch))
 
     async def _traced(self, batch: Batch) -> None:
         """The turn joins the trace of what began it; what was folded in later is linked."""
         first = next((r for r in batch.records if r.headers.get("ce_type") != RECEIPT_RECORDED), None)
-        if first is None or not spans.active():
+        if first is None:
             return await self._engine.handle(batch)
         parent = first.headers.get("traceparent", "")
         about: dict[str, spans.Value] = {
@@ -106,7 +106,8 @@ class Worker:
         await self._actions.close()
 
     async def resolve(self) -> int:
-        """Find out about actions that are in doubt; to be called every few seconds. Returns of how many."""
+        """Find out about actions that are in doubt, and say which approvals have expired; to be called every few
+        seconds. Returns of how many."""
         return await self._resolver.round()
 
     async def sweep(self) -> int:

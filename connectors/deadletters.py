@@ -22,9 +22,12 @@ NOBODY = "unknown"
 
 
 class DeadLetterDesk:
-    """Receives what a sender lane gave up."""
+    """Receives what a sender lane gave up. ``watched``: tenants that have a desk."""
 
-    def __init__(self, *, bus: Bus, state: State, metrics: Metrics, clock: Clock) -> None:
+    def __init__(
+        self, *, bus: Bus, state: State, metrics: Metrics, clock: Clock, watched: frozenset[str] = frozenset()
+    ) -> None:
+        self._watched = watched
         self._bus = bus
         self._state = state
         self._metrics = metrics
@@ -74,7 +77,9 @@ class DeadLetterDesk:
             message = event.payload(OutboundMessage)
         except RecordError:
             return  # nothing in it can be shown to anybody
-        ledger = Ledger(bus=self._bus, state=self._state, metrics=self._metrics, clock=self._clock)
+        ledger = Ledger(
+            bus=self._bus, state=self._state, metrics=self._metrics, clock=self._clock, watched=self._watched
+        )
         await ledger.settle(event, message.id, "failed", reason=code)
         await ledger.flush()
 

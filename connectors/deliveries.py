@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import structlog
 
-from connectors import live
+from connectors import live, touches
 from schemas import ids, spans, topics
 from schemas.conversation import Delivered
 from schemas.crashpoints import reach
@@ -46,13 +46,17 @@ def fact(sent: Envelope, outcome: Delivered) -> Envelope:
 
 
 class Ledger:
-    """Outcomes of one batch. ``flush`` appends their events and may be repeated."""
+    """Outcomes of one batch. ``flush`` appends their events and may be repeated. ``watched``: tenants whose people see
+    what became of what they and the system said."""
 
-    def __init__(self, *, bus: Bus, state: State, metrics: Metrics, clock: Clock) -> None:
+    def __init__(
+        self, *, bus: Bus, state: State, metrics: Metrics, clock: Clock, watched: frozenset[str] = frozenset()
+    ) -> None:
         self._bus = bus
         self._state = state
         self._metrics = metrics
         self._clock = clock
+        self._watched = watched
         self._facts: list[Envelope] = []
 
     async def settle(
@@ -81,7 +85,7 @@ class Ledger:
         await self._state.deliveries.record(sent.conversation, told)
         numbered = await self._numbered(sent, told)
         reach("connector.after_record")
-        self._facts.append(fact(sent, numbered))
+        self._tell(sent, numbered)
         if not told.part_of:
             self._metrics.count("parley_outbound_total", channel=sent.channel, result=outcome)
         _log(sent, told)
@@ -93,8 +97,13 @@ class Ledger:
         if told is None:
             return "sent"  # forgotten meanwhile, after days
         await self._bind(sent, told, whole or message_id)
-        self._facts.append(fact(sent, await self._numbered(sent, told)))
+        self._tell(sent, await self._numbered(sent, told))
         return told.state
+
+    def _tell(self, sent: Envelope, told: Delivered) -> None:
+        self._facts.append(fact(sent, told))
+        if sent.tenant in self._watched and not told.part_of and not _is_of_desk(sent):
+            self._facts.append(touches.of_line(sent, told.message_id, told.state, told.at))
 
     async def _bind(self, sent: Envelope, told: Delivered, message_id: str) -> None:
         if told.external_id:
@@ -111,7 +120,7 @@ class Ledger:
     async def _numbered(self, sent: Envelope, told: Delivered) -> Delivered:
         """Show the outcome in the transcript. The event tells the line's number, so that a rebuild gives it again."""
         conversation, state = sent.conversation, SHOWN.get(told.state)
-        if state is None or told.part_of:
+        if state is None or told.part_of or _is_of_desk(sent):
             return told
         await self._state.transcript.mark(conversation, [told.message_id], state)
         await live.receipts(self._state.signals, conversation, [told.message_id], state)
@@ -128,6 +137,11 @@ class Ledger:
         seq = await self._state.transcript.add(sent.conversation, TranscriptMessage.of_outbound(message, state))
         await live.message(self._state.signals, sent.conversation)
         return seq
+
+
+def _is_of_desk(sent: Envelope) -> bool:
+    """What people see of a conversation is no line of it."""
+    return sent.channel == topics.DESK and sent.payload(OutboundMessage).purpose == "desk"
 
 
 def _log(sent: Envelope, told: Delivered) -> None:

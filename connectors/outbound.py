@@ -28,7 +28,8 @@ LOOKED_BACK = 200
 
 
 class Outbound:
-    """Sends what is on ``parley.outbound.<channel>``. ``account_of``: ``(tenant, channel, name) → Account | None``."""
+    """Sends what is on ``parley.outbound.<channel>``. ``account_of``: ``(tenant, channel, name) → Account | None``.
+    ``watched``: tenants that have a desk."""
 
     def __init__(
         self,
@@ -39,7 +40,9 @@ class Outbound:
         metrics: Metrics,
         clock: Clock,
         account_of: Callable[[str, str, str], Account | None],
+        watched: frozenset[str] = frozenset(),
     ) -> None:
+        self._watched = watched
         self._channel = channel
         self._policy_of = policies(channel)
         self._bus = bus
@@ -58,7 +61,9 @@ class Outbound:
     async def handle(self, batch: Batch) -> None:
         """Lane handler of the group ``parley.sender.<channel>``. Raises RecordError (a record for ``give_up``), Parked,
         Unavailable; repeating it is safe, because what was sent is known."""
-        ledger = Ledger(bus=self._bus, state=self._state, metrics=self._metrics, clock=self._clock)
+        ledger = Ledger(
+            bus=self._bus, state=self._state, metrics=self._metrics, clock=self._clock, watched=self._watched
+        )
         try:
             await self._all(batch, ledger)
         finally:

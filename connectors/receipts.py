@@ -6,11 +6,12 @@ A consumer of its own, so that they are applied while a worker is busy or away.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
-from connectors import live, thumbs
+from connectors import live, thumbs, touches
 from schemas import ids, spans, topics
 from schemas.changes import ReactionChanged
 from schemas.conversation import Delivered
@@ -29,12 +30,14 @@ RANK: dict[MessageState, int] = {"accepted": 1, "sent": 2, "delivered": 3, "read
 
 
 class Receipts:
-    """Applies ``parley.receipt.recorded.v1`` and ``parley.reaction.changed.v1`` of one channel."""
+    """Applies ``parley.receipt.recorded.v1`` and ``parley.reaction.changed.v1`` of one channel. ``watched``: tenants
+    whose people see how far their replies have come."""
 
-    def __init__(self, *, bus: Bus, state: State, clock: Clock) -> None:
+    def __init__(self, *, bus: Bus, state: State, clock: Clock, watched: frozenset[str] = frozenset()) -> None:
         self._bus = bus
         self._state = state
         self._clock = clock
+        self._watched = watched
 
     async def handle(self, batch: Batch) -> None:
         """Lane handler of the group ``parley.receipts.<channel>``. Repeating it changes nothing."""
@@ -77,11 +80,11 @@ class Receipts:
             log.warning("receipt_undecodable", topic=record.topic, offset=record.offset, code=error.code)
             return
         if receipt.up_to_seq:
-            await self._up_to(event.conversation, receipt)
+            await self._up_to(event, receipt)
         elif receipt.marker:
             await self._by_marker(event, receipt)
         elif receipt.message_id:
-            await self._mark(event.conversation, [receipt.message_id], receipt.state)
+            await self._mark(event, event.conversation, [receipt.message_id], receipt.state)
         else:
             await self._by_external_id(event, receipt)
 
@@ -90,7 +93,7 @@ class Receipts:
         found = await deliveries.by_external_id(event.tenant, event.channel, event.account, receipt.external_id)
         if found is not None:
             await self._await_line(*found, receipt.at)
-            await self._mark(found[0], [found[1]], receipt.state)
+            await self._mark(event, found[0], [found[1]], receipt.state)
         elif self._clock() < receipt.at + PATIENCE:
             raise Parked("the message of a receipt is not known yet", until=self._clock() + LOOK_AGAIN)
         else:
@@ -115,7 +118,7 @@ class Receipts:
         # A piece before the last says nothing of the whole yet, unless it failed.
         if receipt.state == "failed" or whole == receipt.marker:
             await self._await_line(event.conversation, whole, receipt.at)
-            await self._mark(event.conversation, [whole], receipt.state)
+            await self._mark(event, event.conversation, [whole], receipt.state)
 
     async def _await_line(self, conversation: str, message_id: str, at: datetime) -> None:
         """Raises Parked while the sender, which writes the line, has not heard what we know already. ``at``: since
@@ -123,8 +126,9 @@ class Receipts:
         if self._clock() < at + PATIENCE and await self._state.transcript.find(conversation, message_id) is None:
             raise Parked("the line is not written yet", until=self._clock() + LOOK_AGAIN)
 
-    async def _up_to(self, conversation: str, receipt: Receipt) -> None:
+    async def _up_to(self, event: Envelope, receipt: Receipt) -> None:
         """Downwards page by page, until a page has nothing left to mark: what is older was marked before."""
+        conversation = event.conversation
         upper = min(receipt.up_to_seq, await self._state.transcript.head(conversation))
         while upper > 0:
             lower = max(0, upper - PAGE)
@@ -132,13 +136,23 @@ class Receipts:
             unread = [line.id for line in page if line.seq <= upper and _below(line, receipt.state)]
             if not unread:
                 return
-            await self._mark(conversation, unread, receipt.state)
+            await self._mark(event, conversation, unread, receipt.state)
             upper = lower
 
-    async def _mark(self, conversation: str, message_ids: list[str], state: MessageState) -> None:
+    async def _mark(self, event: Envelope, conversation: str, message_ids: list[str], state: MessageState) -> None:
         await self._apply(conversation, message_ids, state)
+        if event.tenant in self._watched:
+            await self._touch(event, conversation, message_ids)
         if spans.active():
             await self._tell(conversation, message_ids, state)
+
+    async def _touch(self, event: Envelope, conversation: str, message_ids: list[str]) -> None:
+        """People are shown how far their own words have come; of the agent's nobody has to hear."""
+        found = [await self._state.transcript.find(conversation, message_id) for message_id in message_ids]
+        where = replace(event, conversation=conversation)
+        told = [line for line in found if line is not None and line.author.kind == "person"]
+        if told:
+            await self._bus.append([touches.of_line(where, line.id, line.state, event.time) for line in told])
 
     async def _tell(self, conversation: str, message_ids: list[str], state: MessageState) -> None:
         """The end of each message's trace, which only its sender knew."""

@@ -97,6 +97,7 @@ class Endpoint(Settings):
     confirm: bool | Limit | None = None
     approve: bool | Limit = False
     per_contact_per_day: int = Field(default=0, ge=0)
+    harmless: bool = False
     timeout: float = Field(default=10, gt=0, le=60)
     examples: list[str] = []
     look_up: LookUp | None = None
@@ -122,6 +123,7 @@ class ActionLimits(Settings):
     confirm: bool | Limit | None = None
     approve: bool | Limit | None = None
     per_contact_per_day: int | None = Field(default=None, ge=0)
+    harmless: bool | None = None
     offered: bool = True
 
 

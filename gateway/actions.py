@@ -17,14 +17,15 @@ from agent_worker.actions.spec import Above, Action, above, check
 from agent_worker.settings import ActionRules
 from gateway.action_settings import ActionSettings, Endpoint, Limit, Parameter
 from schemas.errors import ConfigInvalid
+from schemas.protection.cards import OwnNumbers
 
 MAIL = r"^[^@\s]{1,64}@[^@\s]{1,255}$"
 LONGEST = 2_000
 """Characters of a text."""
 
 
-def action_rules(tenant: str, settings: ActionSettings) -> ActionRules:
-    """Raises ConfigInvalid."""
+def action_rules(tenant: str, settings: ActionSettings, own: OwnNumbers | None = None) -> ActionRules:
+    """``own``: what finds the tenant's own numbers. Raises ConfigInvalid."""
     try:
         actions = found(settings.sources, [_endpoint(name, each) for name, each in settings.http.items()])
         return ActionRules(
@@ -34,6 +35,7 @@ def action_rules(tenant: str, settings: ActionSettings) -> ActionRules:
             approval=settings.approval_hours * 3600,
             settle=settings.settle_seconds,
             timezone=settings.timezone,
+            own=own,
         )
     except ConfigInvalid as error:
         raise ConfigInvalid(f"tenants.{tenant}.actions: {error.message}", fix=error.fix) from error
@@ -50,6 +52,7 @@ def _limited(actions: Mapping[str, Action], settings: ActionSettings) -> dict[st
             confirm=_rule(limits.confirm),
             approve=_rule(limits.approve),
             per_contact_per_day=limits.per_contact_per_day,
+            harmless=limits.harmless,
         ).over(actions[name])
         check(changed)
         out[name] = changed
@@ -77,13 +80,12 @@ def _endpoint(name: str, endpoint: Endpoint) -> Action:
         confirm=endpoint.risk == "write" if confirm is None else confirm,
         approve=_rule(endpoint.approve),
         per_contact_per_day=endpoint.per_contact_per_day,
+        harmless=endpoint.harmless,
         timeout=endpoint.timeout,
         examples=tuple(endpoint.examples),
         look_up=address.look_up if endpoint.look_up else None,
         absent=endpoint.look_up.absent if endpoint.look_up else "unsure",
-        read_back=None,
-        report=None,
-        sensitive=frozenset(key for key, each in endpoint.parameters.items() if each.sensitive),
+        sensitive=[key for key, each in endpoint.parameters.items() if each.sensitive],
     )
     check(action)
     return action

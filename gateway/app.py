@@ -15,6 +15,7 @@ from gateway.attachments import AttachmentDesk
 from gateway.chat import Chat
 from gateway.connection import SHORTCUT, Connection
 from gateway.crowding import Crowding
+from gateway.desk_door import door_of
 from gateway.exchange import Exchange
 from gateway.origins import Origins
 from gateway.page import Page
@@ -27,7 +28,7 @@ from gateway.tracing import traced
 from gateway.watch import Doors
 from gateway.webhooks import Webhooks
 from schemas.errors import PortInUse
-from schemas.ports import Profiled
+from schemas.ports import DeskDoor, Profiled
 
 log = structlog.get_logger("parley.gateway")
 
@@ -51,13 +52,16 @@ def build_app(parts: Parts) -> web.Application:
 
 
 def _chat_app(parts: Parts, doors: Doors) -> web.Application:
-    join, inbound = parts.config.telemetry.join_callers, inbound_of(parts)
+    join, door = parts.config.telemetry.join_callers, door_of(parts)
+    inbound = inbound_of(parts, door)
     crowding, count, tracing = Crowding(lambda: inbound.under_way), refusal_counter(parts.metrics), traced(join=join)
     app = web.Application(
         middlewares=[refusals_counted(count), crowding, errors_as_json, *tracing],
         client_max_size=4 * 1024 * 1024,
     )
     app.on_response_prepare.append(_plain_headers)
+    if door is not None:
+        app.on_cleanup.append(lambda _app: door.close())
     webhooks = _add_chat(app, parts, inbound, doors)
     if not tracing:  # spans begin in a middleware
         app[SHORTCUT] = Shortcut(webhooks, crowding, count)
@@ -65,7 +69,8 @@ def _chat_app(parts: Parts, doors: Doors) -> web.Application:
     return app
 
 
-def inbound_of(parts: Parts) -> Inbound:
+def inbound_of(parts: Parts, desk: DeskDoor | None) -> Inbound:
+    """``desk``: takes what people do at the tenants' desks."""
     state = parts.state
     return Inbound(
         bus=parts.bus,
@@ -78,6 +83,7 @@ def inbound_of(parts: Parts) -> Inbound:
         deliveries=state.deliveries,
         named_later=frozenset(name for name, channel in parts.channels.items() if isinstance(channel, Profiled)),
         own_numbers={name: tenant.protection.finder for name, tenant in parts.config.tenants.items()},
+        desk=desk,
     )
 
 

@@ -201,11 +201,20 @@ async def _running(config: Config, role: str, *, searches: bool = True) -> Async
         healer.start()
         supervisor.every("ready gauges", gauges.SELDOM, lambda: gauges.report_readiness(parts, role))
         memory.settle()
+        settling = asyncio.create_task(_settle_documents(parts))
         try:
             yield parts, supervisor
         finally:
+            settling.cancel()
             await supervisor.finish(GRACE)
             await healer.close()
+
+
+async def _settle_documents(parts: Parts) -> None:
+    """They stay as well, and reading them left much behind."""
+    if parts.knowledge is not None:
+        await parts.knowledge.ready()
+        memory.settle()
 
 
 def _member(role: str) -> str:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 
+from agent_worker.handoff.terms import DeskTerms
 from agent_worker.pace import Pace
 from agent_worker.settings import ContactRules, FoldRules, TenantRules, WorkerSettings
 from agent_worker.worker import Worker
@@ -16,6 +19,11 @@ from connectors.outbound import Outbound
 from connectors.profiles import Profiles
 from connectors.receipts import Receipts
 from gateway.actions import action_rules
+from gateway.desk import SWEEP_EVERY as DESK_SWEEP_EVERY
+from gateway.desk import keeper_of, sweep_of
+from gateway.desk import watched as desks
+from gateway.desk_door import acts_of, slack_of
+from gateway.desk_settings import Desk
 from gateway.files import VendorFiles, transcription
 from gateway.gauges import GroupGauges
 from gateway.models import budgets_of, models_of, open_models, voice_of
@@ -80,8 +88,14 @@ def _rules(name: str, tenant: Tenant) -> TenantRules:
         budgets=budgets_of(tenant.budgets),
         routes=rules_of(tenant),
         contact=ContactRules(tenant.limits.contact_per_minute, tenant.limits.contact_per_hour),
-        actions=action_rules(name, tenant.actions),
+        actions=action_rules(name, tenant.actions, tenant.protection.finder),
+        desk=None if tenant.desk is None else terms_of(tenant.desk),
     )
+
+
+def terms_of(desk: Desk) -> DeskTerms:
+    """What the worker has to know of the desk."""
+    return DeskTerms(desk.hours.office(), timedelta(minutes=desk.times.first_reply) or None, desk.rating)
 
 
 def worker_of(parts: Parts, files: VendorFiles) -> Worker:
@@ -120,7 +134,10 @@ def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Super
     """Two a channel: the sender, and the one that applies receipts. One pace for all of them: they share a loop. The
     senders' connections are closed at last."""
     pace = Pace(SENDING, wider=1)
-    desk = DeadLetterDesk(bus=parts.bus, state=parts.state, metrics=parts.metrics, clock=parts.clock)
+    watched = desks(parts.config)
+    letters = DeadLetterDesk(
+        bus=parts.bus, state=parts.state, metrics=parts.metrics, clock=parts.clock, watched=watched
+    )
     consumers = []
     for name in channels:
         outbound = Outbound(
@@ -130,15 +147,29 @@ def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Super
             metrics=parts.metrics,
             clock=parts.clock,
             account_of=parts.accounts,
+            watched=watched,
         )
         supervisor.at_last(outbound.close)
         _start_indicators(name, outbound.accounts, parts, supervisor)
-        receipts = Receipts(bus=parts.bus, state=parts.state, clock=parts.clock)
+        receipts = Receipts(bus=parts.bus, state=parts.state, clock=parts.clock, watched=watched)
         hear = _with_profiles(name, receipts.handle, outbound.accounts, parts, supervisor)
         send, apply = paced(outbound.handle, pace), paced(hear, pace)
-        consumers.append(Consumer(topics.outbound(name), topics.sender_group(name), name, send, desk.give_up))
+        consumers.append(Consumer(topics.outbound(name), topics.sender_group(name), name, send, letters.give_up))
         consumers.append(Consumer(topics.inbound(name), topics.receipts_group(name), name, apply, receipts.give_up))
+    if watched and topics.DESK in channels:
+        consumers.append(_desk_consumer(parts, supervisor, letters))
     return consumers
+
+
+def _desk_consumer(parts: Parts, supervisor: Supervisor, letters: DeadLetterDesk) -> Consumer:
+    """Keeps the desks. Not at the senders' pace: most of its time it waits for Slack's own."""
+    files, slack = VendorFiles.of(parts), slack_of(parts)
+    keeper = keeper_of(parts, partial(acts_of, parts, files, slack))
+    for each in (keeper, files, slack):
+        supervisor.at_last(each.close)
+    supervisor.every("desk times", DESK_SWEEP_EVERY, sweep_of(parts).run)
+    topic, group = topics.outbound(topics.DESK), topics.desk_group()
+    return Consumer(topic, group, topics.DESK, keeper.handle, letters.give_up)
 
 
 def _start_indicators(name: str, accounts: Accounts, parts: Parts, supervisor: Supervisor) -> None:

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, model_validator
 
 from connectors.settings import Settings, shaped
+from schemas import topics
+from schemas.hours import OfficeHours, span_of
+
+
+def _day(text: str) -> str:
+    try:
+        return date.fromisoformat(shaped(text, r"\d{4}-\d{2}-\d{2}", _DAY)).isoformat()
+    except ValueError as error:
+        raise ValueError(_DAY) from error
+
 
 Place = Annotated[str, AfterValidator(lambda text: shaped(text, r"[CG][A-Z0-9]{2,20}", _PLACE))]
 Emoji = Annotated[str, AfterValidator(lambda text: shaped(text.strip(":"), r"[a-z0-9_+'-]{1,80}", _EMOJI))]
 Hours = Annotated[
     str, AfterValidator(lambda text: shaped(text, r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d", _HOURS))
 ]
-Day = Annotated[
-    str, AfterValidator(lambda text: shaped(text, r"\d{4}-\d{2}-\d{2}", "must be a day such as 2026-12-24"))
-]
+Day = Annotated[str, AfterValidator(_day)]
+_WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _PLACE = "must be the id of a Slack channel, such as C0123456789"
 _EMOJI = "must be the name of an emoji, such as eyes"
+_DAY = "must be a day such as 2026-12-24"
 _HOURS = "must be opening hours such as 09:00-17:30"
 
 
@@ -43,6 +54,15 @@ class DeskHours(Settings):
     sat: list[Hours] | Hours = []
     sun: list[Hours] | Hours = []
     holidays: list[Day] = []
+
+    def office(self) -> OfficeHours | None:
+        """None where somebody is always there."""
+        written = [getattr(self, name) for name in _WEEK]
+        days = [[each] if isinstance(each, str) else each for each in written]
+        if not any(days):
+            return None
+        spans = {number: tuple(map(span_of, day)) for number, day in enumerate(days) if day}
+        return OfficeHours(ZoneInfo(self.timezone), spans, frozenset(map(date.fromisoformat, self.holidays)))
 
 
 class DeskTimes(Settings):
@@ -95,6 +115,6 @@ class Desk(Settings):
 
     def places(self, channel: str, account: str) -> frozenset[str]:
         """Those of one account: a channel named here never holds customers' conversations."""
-        if (channel, account) != ("slack", self.account):
+        if (channel, account) != (topics.DESK, self.account):
             return frozenset()
         return frozenset({self.channel, *self.channels.values(), self.times.escalate_to} - {""})

@@ -67,6 +67,8 @@ def watched(parts: Parts, channels: list[str]) -> list[GroupGauges]:
             (topics.outbound(name), topics.sender_group(name)),
         ):
             gauges.append(GroupGauges(parts, topic, group, name))
+    if topics.DESK in channels and any(tenant.desk is not None for tenant in parts.config.tenants.values()):
+        gauges.append(GroupGauges(parts, topics.outbound(topics.DESK), topics.desk_group(), topics.DESK))
     return gauges
 
 

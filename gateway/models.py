@@ -10,7 +10,8 @@ from agent_worker.models.canary import canary_of
 from agent_worker.models.local import LocalModel
 from agent_worker.models.registry import Models, Standing
 from agent_worker.models.source import Prices, Source, Terms
-from agent_worker.settings import BudgetRules, Example, Voice, WorkerSettings
+from agent_worker.settings import BudgetRules, WorkerSettings
+from agent_worker.voice import Example, Voice
 from gateway import settings as written
 from gateway.registry import Budgets, ModelEntry, names_of
 from gateway.settings import Config

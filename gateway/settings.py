@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, create_model, model_validator
 
+from agent_worker.voice import PLAIN
 from connectors.registry import CHANNELS, settings_of
 from connectors.settings import Settings, shaped
 from connectors.web.settings import WebAccount
@@ -87,45 +88,55 @@ class Fold(Settings):
     restarts: int = Field(default=2, ge=0, le=10)
 
 
+Grade = Annotated[str, Field(min_length=1, max_length=24)]
+
+
 class Voice(Settings):
-    """The agent's name, and its set phrases in the tenant's own words. ``wait`` is said when no model can be asked.
+    """The agent's name, and its set phrases in the tenant's own words. ``wait`` is said when no model can be asked;
+    ``expected_wait``, ``closed`` and ``closed_until`` follow ``handoff`` where there is a desk; ``rating_scale`` goes
+    from the worst to the best.
     ``instructions`` and ``examples`` tell remote models how to write; one for all languages, or by language."""
 
-    name: str = "Assistant"
-    locale: str = "en"
-    not_found: str = (
-        "I could not find that in our documents, and I do not want to guess. Shall I pass you to a colleague?"
-    )
-    handoff: str = "A colleague will take over here as soon as possible."
-    failed: str = "Something went wrong on our side. A colleague will look at your message."
-    voice_note: str = "I cannot listen to voice messages. Could you write to me instead?"
-    file: str = "I have your file, but I cannot look into it. What would you like to know?"
-    file_missing: str = "Your file did not reach me. Could you send it again, or write what it is about?"
-    unsupported: str = "I cannot read this kind of message. Could you write to me instead?"
-    too_many: str = "You have sent many messages in a short time. Please give me a little while before you write again."
-    wait: str = (
-        "I cannot look into this right now. Please ask again in a few minutes, or shall I pass you to a colleague?"
-    )
+    name: str = PLAIN.name
+    locale: str = PLAIN.locale
+    not_found: str = PLAIN.not_found
+    handoff: str = PLAIN.handoff
+    expected_wait: str = PLAIN.expected_wait
+    closed: str = PLAIN.closed
+    closed_until: str = PLAIN.closed_until
+    assistant_choice: str = Field(default=PLAIN.assistant_choice, min_length=1, max_length=60)
+    go_on: str = PLAIN.go_on
+    colleague_wrote: str = PLAIN.colleague_wrote
+    rating_ask: str = PLAIN.rating_ask
+    rating_scale: tuple[Grade, Grade, Grade, Grade, Grade] = PLAIN.rating_scale
+    rating_thanks: str = PLAIN.rating_thanks
+    failed: str = PLAIN.failed
+    voice_note: str = PLAIN.voice_note
+    file: str = PLAIN.file
+    file_missing: str = PLAIN.file_missing
+    unsupported: str = PLAIN.unsupported
+    too_many: str = PLAIN.too_many
+    wait: str = PLAIN.wait
     instructions: str | dict[Language, str] = ""
     examples: list[VoiceExample] | dict[Language, list[VoiceExample]] = []
-    confirm: str = "Shall I go ahead?"
-    confirm_yes: str = Field(default="Yes, go ahead", min_length=1, max_length=60)
-    confirm_no: str = Field(default="No, leave it", min_length=1, max_length=60)
-    confirm_again: str = "You wrote something after your yes, so I ask once more."
-    confirm_expired: str = "That took a while, so I ask once more."
-    confirm_gone: str = "That question is not open any more, so I did nothing now."
-    declined: str = "All right, I left it as it is."
-    done: str = "Done."
-    refused: str = "I cannot do that."
-    not_done: str = "That did not work, and nothing was changed."
-    unclear: str = "I got no answer whether this went through. I am checking, and you will hear from me here."
-    still_unclear: str = "It is not known yet whether that went through before, so I do not do it again now."
-    unclear_still: str = "I could not find out whether this went through. A colleague will check, and tell you here."
-    needs_identity: str = "For this I must be sure who you are."
-    limit_reached: str = "That is more often than I may do it in a day. A colleague can help."
-    approval_asked: str = "A colleague has to approve this. I have asked, and you will hear here."
-    approval_denied: str = "A colleague looked at this and did not approve it. Nothing was changed."
-    approval_expired: str = "Nobody approved this in time, so nothing was changed."
+    confirm: str = PLAIN.confirm
+    confirm_yes: str = Field(default=PLAIN.confirm_yes, min_length=1, max_length=60)
+    confirm_no: str = Field(default=PLAIN.confirm_no, min_length=1, max_length=60)
+    confirm_again: str = PLAIN.confirm_again
+    confirm_expired: str = PLAIN.confirm_expired
+    confirm_gone: str = PLAIN.confirm_gone
+    declined: str = PLAIN.declined
+    done: str = PLAIN.done
+    refused: str = PLAIN.refused
+    not_done: str = PLAIN.not_done
+    unclear: str = PLAIN.unclear
+    still_unclear: str = PLAIN.still_unclear
+    unclear_still: str = PLAIN.unclear_still
+    needs_identity: str = PLAIN.needs_identity
+    limit_reached: str = PLAIN.limit_reached
+    approval_asked: str = PLAIN.approval_asked
+    approval_denied: str = PLAIN.approval_denied
+    approval_expired: str = PLAIN.approval_expired
 
 
 class Retention(Settings):

@@ -8,19 +8,20 @@ from functools import partial
 from connectors.streams import Streams
 from gateway.allowance import Allowance
 from gateway.app import inbound_of
+from gateway.desk_door import door_of
 from gateway.parts import Parts
 from gateway.supervisor import Supervisor
 from gateway.webhooks import by_account
 from schemas.errors import Unavailable
-from schemas.ports import Account, Backfilling, Channel, Event, Streaming
+from schemas.ports import Account, Backfilling, Channel, DeskDoor, Event, Streaming
 
 
 class Entrance:
     """The way in for events that came by no request: the same as for those that did."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, desk: DeskDoor | None) -> None:
         self._parts = parts
-        self._inbound = inbound_of(parts)
+        self._inbound = inbound_of(parts, desk)
         self._allowance = Allowance(parts)
 
     async def accept(self, account: Account, events: Sequence[Event]) -> None:
@@ -53,7 +54,10 @@ def _start(
     what: str,
     wanted: Callable[[Channel, Account], bool],
 ) -> None:
-    entrance = Entrance(parts)
+    door = door_of(parts)
+    if door is not None:
+        supervisor.at_last(door.close)
+    entrance = Entrance(parts, door)
     for name in channels:
         channel = parts.channels[name]
         accounts = [account for account in _accounts(parts, name) if wanted(channel, account)]

@@ -17,17 +17,20 @@ from gateway.shelf import Known, Shelf
 from schemas.errors import RefusedForNow, RequestError
 from schemas.ports import DocumentDraft, Incomplete, Kept, LeftOut, ReadDocument, Visit
 
+_MANY = 5
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f\s]+")
 
 
 @dataclass(slots=True)
 class SyncReport:
-    """``failed`` maps a file or page to what is wrong with it; ``notes`` say where there is more than was read."""
+    """``failed`` maps a file or page to what is wrong with it; ``notes`` say where there is more than was read.
+    ``spared``: place → documents that are gone there, but so many that they were not removed."""
 
     added: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+    spared: dict[str, list[str]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -44,14 +47,17 @@ async def sync(
     remove: bool,
     memory: Memory,
     step: Callable[[str], None] = lambda _what: None,
+    many: bool = False,
 ) -> SyncReport:
     """Publish what differs. With ``remove``, documents of a place that was read whole and no longer holds them are
-    removed; not those of an empty place. Raises SetupError for a place that is not there."""
+    removed; not those of an empty place, nor, unless ``many`` may go, five and more that are over half of a place's:
+    a site whose start page has lost its links looks like one that has lost its pages. Raises SetupError for a place
+    that is not there."""
     async with Isolation() as isolation:
         syncing = _Syncing(shelf, await shelf.known(), memory, Conversion(isolation), step, adopt=remove)
         whole = [place for place in places if await syncing.read(place)]
         if remove:
-            await syncing.remove_gone(whole)
+            await syncing.remove_gone(whole, many=many)
     memory.save()
     return syncing.report
 
@@ -137,11 +143,17 @@ class _Syncing:
         await self._shelf.put(draft)
         (self.report.added if known is None else self.report.changed).append(draft.id)
 
-    async def remove_gone(self, places: Sequence[Place]) -> None:
-        for document, known in sorted(self._known.items()):
-            if document not in self._names and any(place.holds(known.source) for place in places):
-                await self._shelf.remove(document)
-                self.report.removed.append(document)
+    async def remove_gone(self, places: Sequence[Place], *, many: bool) -> None:
+        gone: set[str] = set()
+        for place in places:
+            held = {document for document, known in self._known.items() if place.holds(known.source)}
+            missing = held - self._names.keys()
+            gone |= missing
+            if not many and len(missing) >= _MANY and 2 * len(missing) > len(held):
+                self.report.spared[place.label] = sorted(missing)
+        for document in sorted(gone.difference(*self.report.spared.values())):
+            await self._shelf.remove(document)
+            self.report.removed.append(document)
 
 
 def draft_of(place: Place, found: ReadDocument) -> DocumentDraft:

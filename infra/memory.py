@@ -18,7 +18,10 @@ THRESHOLDS = (20_000, 10, 50)
 
 HEAPS = 2
 """For all threads. They hardly ever meet there: most of them hold the interpreter while they allocate."""
-_M_ARENA_MAX = -8  # glibc's malloc.h
+LARGE = 4 << 20
+"""Bytes from which a piece is the system's own and goes back when it is freed; so much free at the end stays. Left to
+itself the library learns from each large piece to keep twice as much, up to 64 MB."""
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # glibc's malloc.h
 
 
 def share_heaps() -> None:
@@ -28,6 +31,8 @@ def share_heaps() -> None:
     except (AttributeError, OSError, TypeError):
         return
     set_option(_M_ARENA_MAX, HEAPS)
+    set_option(_M_MMAP_THRESHOLD, LARGE)
+    set_option(_M_TRIM_THRESHOLD, LARGE)
 
 
 def settle() -> None:
@@ -35,3 +40,14 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*THRESHOLDS)
+    give_back()
+
+
+def give_back() -> None:
+    """What was freed goes back to the system: reading all documents once takes more than keeping them. Does nothing
+    where the C library cannot."""
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):
+        return
+    trim(0)

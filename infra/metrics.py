@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import prometheus_client as prometheus
@@ -20,6 +21,11 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("channel", "route", "outcome", "model"),
     ),
     "parley_actions_total": ("Actions asked for, by what came of them.", ("tenant", "action", "outcome")),
+    "parley_handoffs_total": (
+        "Conversations that people had, by how that ended: resolved, returned or closed.",
+        ("tenant", "channel", "ended"),
+    ),
+    "parley_ratings_total": ("How contacts say it went, 1 to 5.", ("tenant", "score")),
     "parley_model_failures_total": ("Answers that a model failed to give.", ("model",)),
     "parley_backfilled_total": ("Messages read from a vendor's history after a silence.", ("channel",)),
     "parley_refused_total": ("Requests and frames refused for now: 429 over a limit, 503 unavailable.", ("status",)),
@@ -30,6 +36,8 @@ HISTOGRAMS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("channel", "stage"),
     ),
     "parley_send_seconds": ("How long a channel took to take a message.", ("channel",)),
+    "parley_handoff_first_reply_seconds": ("From a handoff to the first reply of a person.", ("tenant",)),
+    "parley_handoff_seconds": ("How long people had a conversation.", ("tenant",)),
 }
 GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "parley_lag_records": ("Records not yet committed by a consumer group.", ("topic", "group")),
@@ -42,6 +50,9 @@ GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "parley_ready": ("1 while this part of the process can be worked with, else 0.", ("role", "part")),
 }
+_OF_PEOPLE = frozenset({"parley_handoff_first_reply_seconds", "parley_handoff_seconds"})
+_HUMAN = (30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400, 259_200)
+"""Seconds: what people do takes minutes and hours."""
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
@@ -57,12 +68,15 @@ class PrometheusMetrics:
         self._counters = {name: prometheus.Counter(name, *about, registry=own) for name, about in COUNTERS.items()}
         self._gauges = {name: prometheus.Gauge(name, *about, registry=own) for name, about in GAUGES.items()}
         self._histograms = {
-            name: Histogram(name, about, labels, _BUCKETS) for name, (about, labels) in HISTOGRAMS.items()
+            name: Histogram(name, about, labels, _HUMAN if name in _OF_PEOPLE else _BUCKETS)
+            for name, (about, labels) in HISTOGRAMS.items()
         }
         for histogram in self._histograms.values():
             own.register(histogram)
         self._counted: dict[tuple[Any, ...], prometheus.Counter] = {}
         self._observed: dict[tuple[Any, ...], Series] = {}
+        self._groups: dict[tuple[Any, ...], dict[str, Series]] = {}
+        """By what is common, then by the label that differs."""
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
         # The library looks a series up under a lock, after sorting its labels; several times a message that adds up.
@@ -78,6 +92,17 @@ class PrometheusMetrics:
         if series is None:
             series = self._observed[key] = self._histograms[name].labels(**labels)
         series.observe(seconds)
+
+    def observe_each(self, name: str, by: str, seconds: Mapping[str, float], **labels: str) -> None:
+        key = (name, by, *labels.items())
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = {}
+        for value, amount in seconds.items():
+            series = group.get(value)
+            if series is None:
+                series = group[value] = self._histograms[name].labels(**{by: value}, **labels)
+            series.observe(amount)
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
         self._gauges[name].labels(**labels).set(value)

@@ -162,6 +162,13 @@ class ApprovalDecided(WireModel):
     at: datetime
 
 
+class ApprovalExpired(WireModel):
+    """``parley.approval.expired.v1``: nobody has said a word on it until ``at``, and the contact is to be told so."""
+
+    approval_id: str
+    at: datetime
+
+
 class JournalEntry(WireModel):
     """One action that was begun. ``settled`` is None while nobody knows what came of it."""
 

@@ -102,10 +102,13 @@ class Snapshot(WireModel):
 
 @dataclass(frozen=True, slots=True)
 class PackedSnapshot:
-    """A snapshot as it goes on the log. Every turn leaves one, and nobody there looks inside: making the model with all
-    its parts, only to write it down, takes four times as long as writing it down."""
+    """A snapshot as it goes on the log, and what its envelope says of the conversation. Every turn leaves one, and
+    nobody there looks inside: making the model with all its parts, only to write it down, takes four times as long as
+    writing it down."""
 
-    conversation: Conversation
+    id: str
+    version: int
+    origin: Origin
     data: bytes
 
     def unpacked(self) -> Snapshot:

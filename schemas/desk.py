@@ -144,7 +144,8 @@ class HandoffEnded(WireModel):
 class Handoff(WireModel):
     """The stretch in which people have the conversation, or had it last. ``number`` counts them from 1; lines of the
     transcript above ``since_seq`` belong to it. ``summary``: what people should know, in at most three lines.
-    ``promised``: what people told the contact that will happen. ``ended_at`` is None while it lasts."""
+    ``promised``: what people told the contact that will happen. ``ended_at`` is None while it lasts. ``epoch``: of the
+    last change to people; until it is past, they are only asked for. ``score``: how the contact says that it went."""
 
     number: int
     reason: str = ""
@@ -159,4 +160,8 @@ class Handoff(WireModel):
     promised: list[str] = empty()
     ended_at: datetime | None = None
     asked: str = ""
-    """The message that asks how it went, while no answer has come."""
+    """The message that asks how it went, while neither an answer nor another message has come."""
+    epoch: int = 0
+    score: Score | None = None
+    unsaid: bool = False
+    """It was closed at the desk, which says what came of it next; its figures wait for that."""

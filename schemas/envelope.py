@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
+import orjson
 from pydantic import BaseModel, ValidationError
 
 from schemas.errors import UndecodableRecord
@@ -31,6 +32,7 @@ HEADERS: dict[str, str] = {
 }
 _OWN = frozenset({*HEADERS.values(), "ce_time", "ce_specversion", "content-type"})
 REQUIRED = ("id", "type", "source", "tenant")
+_REQUIRED_HEADERS = tuple(HEADERS[name] for name in REQUIRED)
 
 Payload = TypeVar("Payload", bound=BaseModel)
 # Inside Envelope the name ``type`` is the event type, so the class of a payload needs a name of its own.
@@ -100,7 +102,7 @@ class Envelope:
             out["ce_replayof"] = self.replay_of
         if self.traceparent:
             out["traceparent"] = self.traceparent
-        out["ce_time"] = (self.time if self.time.tzinfo is UTC else self.time.astimezone(UTC)).isoformat()
+        out["ce_time"] = _written(self.time)
         out["ce_specversion"] = SPEC_VERSION
         out["content-type"] = CONTENT_TYPE
         if self.extra:
@@ -110,12 +112,12 @@ class Envelope:
     @classmethod
     def from_wire(cls, headers: Mapping[str, str], value: bytes | None) -> Envelope:
         """Decode a record. Unknown headers are kept in ``extra``. Raises UndecodableRecord."""
-        known = {name: headers.get(header, "") for name, header in HEADERS.items()}
-        missing = [HEADERS[name] for name in REQUIRED if not known[name]]
-        if missing:
-            raise UndecodableRecord(f"missing header {missing[0]}")
-        if headers.get("ce_specversion") != SPEC_VERSION:
-            raise UndecodableRecord(f"ce_specversion is {headers.get('ce_specversion')!r}, expected {SPEC_VERSION}")
+        get = headers.get
+        for header in _REQUIRED_HEADERS:
+            if not get(header):
+                raise UndecodableRecord(f"missing header {header}")
+        if get("ce_specversion") != SPEC_VERSION:
+            raise UndecodableRecord(f"ce_specversion is {get('ce_specversion')!r}, expected {SPEC_VERSION}")
         try:
             time = datetime.fromisoformat(headers["ce_time"])
         except (KeyError, ValueError) as error:
@@ -123,7 +125,29 @@ class Envelope:
         if time.tzinfo is None:
             time = time.replace(tzinfo=UTC)
         extra = {} if headers.keys() <= _OWN else {name: text for name, text in headers.items() if name not in _OWN}
-        return cls(data=value, time=time, extra=extra, **known)
+        # Written out, like the headers: it is done for every record that is read.
+        return cls(
+            id=headers["ce_id"],
+            type=headers["ce_type"],
+            source=headers["ce_source"],
+            tenant=headers["ce_tenant"],
+            data=value,
+            time=time,
+            channel=get("ce_channel", ""),
+            account=get("ce_account", ""),
+            conversation=get("ce_conversation", ""),
+            subject=get("ce_subject", ""),
+            correlation_id=get("ce_correlationid", ""),
+            causation_id=get("ce_causationid", ""),
+            replay_of=get("ce_replayof", ""),
+            traceparent=get("traceparent", ""),
+            extra=extra,
+        )
+
+
+def _written(time: datetime) -> str:
+    # As ``isoformat`` writes it, in a third of the time.
+    return orjson.dumps(time if time.tzinfo is UTC else time.astimezone(UTC)).decode()[1:-1]
 
 
 def envelope(
@@ -131,7 +155,16 @@ def envelope(
 ) -> Envelope:
     """Wrap a payload: a model, or the JSON of one; ``None`` makes a tombstone. ``attributes`` are the Envelope's other
     fields."""
+    return Envelope(id=id, type=event_type, data=as_json(payload), time=time, **attributes)
+
+
+@overload
+def as_json(payload: BaseModel | bytes) -> bytes: ...
+@overload
+def as_json(payload: BaseModel | bytes | None) -> bytes | None: ...
+def as_json(payload: BaseModel | bytes | None) -> bytes | None:
+    """How a payload goes on the wire."""
     if isinstance(payload, BaseModel):
         # As ``model_dump_json`` does, but without a text in between.
-        payload = payload.__pydantic_serializer__.to_json(payload, exclude_none=True)
-    return Envelope(id=id, type=event_type, data=payload, time=time, **attributes)
+        return payload.__pydantic_serializer__.to_json(payload, exclude_none=True)
+    return payload

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from uuid import UUID
 
-_NAMESPACE = UUID("6f1d1f6e-6a0b-5d5e-9a39-70a1e7c0de01").bytes
+_NAMESPACE = hashlib.sha1(UUID("6f1d1f6e-6a0b-5d5e-9a39-70a1e7c0de01").bytes, usedforsecurity=False)
+"""What every id begins with, hashed already."""
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
@@ -18,7 +19,9 @@ def _derive(kind: str, *parts: str) -> str:
 
 def _uuid(name: str) -> str:
     # A UUIDv5, written out here because every message needs several of them, and uuid.uuid5 takes four times as long.
-    text = hashlib.sha1(_NAMESPACE + name.encode(), usedforsecurity=False).hexdigest()
+    digest = _NAMESPACE.copy()
+    digest.update(name.encode())
+    text = digest.hexdigest()
     return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
@@ -52,8 +55,9 @@ def turn_id(conversation: str, handled: Iterable[str]) -> str:
     return _derive("turn", conversation, *sorted(handled))
 
 
+@lru_cache(maxsize=1024)
 def turn_record_id(turn: str) -> str:
-    """The event that tells of the turn once it is done."""
+    """The event that tells of the turn once it is done. Whoever publishes a turn asks twice."""
     return derived_id(turn, "turn")
 
 

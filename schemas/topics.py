@@ -42,6 +42,7 @@ ACTION_SETTLED = "parley.action.settled.v1"
 ACTION_RESOLVED = "parley.action.resolved.v1"
 APPROVAL_REQUESTED = "parley.approval.requested.v1"
 APPROVAL_DECIDED = "parley.approval.decided.v1"
+APPROVAL_EXPIRED = "parley.approval.expired.v1"
 DESK_TOUCHED = "parley.desk.touched.v1"
 DESK_ACTED = "parley.desk.acted.v1"
 DRAFT_REQUESTED = "parley.draft.requested.v1"
@@ -66,6 +67,7 @@ EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     RECEIPT_RECORDED: (m.Receipt, "inbound"),
     ACTION_RESOLVED: (a.ActionResolved, "inbound"),
     APPROVAL_DECIDED: (a.ApprovalDecided, "inbound"),
+    APPROVAL_EXPIRED: (a.ApprovalExpired, "inbound"),
     DRAFT_REQUESTED: (d.DraftRequested, "inbound"),
     HANDOFF_RESOLVED: (d.HandoffResolved, "inbound"),
     DESK_TOUCHED: (d.DeskTouched, "desk"),

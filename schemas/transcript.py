@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import overload
 
 from schemas.messages import TranscriptMessage
 
 LATE = timedelta(seconds=2)
 """Less than this out of order is nothing: clocks of two machines differ, and vendors count in whole seconds."""
+
+
+class Lines(Sequence[TranscriptMessage]):
+    """Lines that are decoded when somebody looks at them: many a turn is answered without the talk before, and reading
+    twenty lines takes as long as all the rest that it reads."""
+
+    __slots__ = ("_decode", "_decoded")
+
+    def __init__(self, decode: Callable[[], Sequence[TranscriptMessage]]) -> None:
+        self._decode = decode
+        self._decoded: Sequence[TranscriptMessage] | None = None
+
+    @property
+    def _all(self) -> Sequence[TranscriptMessage]:
+        if self._decoded is None:
+            self._decoded = self._decode()
+        return self._decoded
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @overload
+    def __getitem__(self, at: int) -> TranscriptMessage: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[TranscriptMessage]: ...
+    def __getitem__(self, at: int | slice) -> TranscriptMessage | Sequence[TranscriptMessage]:
+        return self._all[at]
 
 
 def in_place(lines: Iterable[TranscriptMessage]) -> list[TranscriptMessage]:

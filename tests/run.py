@@ -20,6 +20,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,9 +28,9 @@ ROOT = Path(__file__).resolve().parent.parent
 QUICK_FOLDERS = ("tests/unit", "tests/channels", "tests/contracts", "tests/console", "tests/e2e")
 LONG_FOLDERS = ("tests/torture", "tests/bench")
 """Run by commands of their own, for as long as one likes."""
-PROCESSES = min(4, os.cpu_count() or 1)
-"""Each runs whole files, with a Kafka and a Redis of its own. In the order of their names: the long ones are in the
-middle, so that the short ones at the end leave nobody idle."""
+PROCESSES = min(4, os.cpu_count() or 1) + 1
+"""Each runs whole files, with a Kafka and a Redis of its own. One more than there are processors, because half of the
+tests mostly wait; which files go together is said in tests/harness/shares.py."""
 ALLOWED_SKIPS: frozenset[str] = frozenset()
 """Node ids of tests that may be skipped. It is empty, and a change that adds to it has to say why."""
 
@@ -67,6 +68,15 @@ class Tally:
         return f"{len(self.passed)} passed, {len(self.failed)} failed, {len(self.skipped)} skipped"
 
 
+class Dealer:
+    """Hands out the files in another order than they are found; a pytest plugin."""
+
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        from tests.harness.shares import Shares  # xdist may not be imported before pytest has loaded it
+
+        return Shares(config, log)
+
+
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
     if hasattr(report, "wasxfail"):
         return f"expected to fail: {report.wasxfail}"
@@ -75,14 +85,24 @@ def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
     return str(report.longrepr)
 
 
-def step(tally: Tally, name: str, command: list[str]) -> None:
-    """Run one command beside the tests; its failure is a failure of the run, but not its end."""
-    print(f"== {name}", flush=True)
-    started = time.monotonic()
-    status = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
-    if status:
-        tally.fail(name)
-    print(f"== {name}: {f'FAILED ({status})' if status else 'ok'}, {time.monotonic() - started:.1f} s", flush=True)
+class Step:
+    """One command beside the tests; its failure is a failure of the run, but not its end. What it says is kept until
+    it is waited for."""
+
+    def __init__(self, name: str, command: list[str]) -> None:
+        self._name = name
+        self._started = time.monotonic()
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+
+    def end(self, tally: Tally) -> None:
+        said, _ = self._process.communicate()
+        if status := self._process.returncode:
+            tally.fail(self._name)
+        print(f"== {self._name}", said.decode(errors="replace").rstrip(), sep="\n")
+        told = f"FAILED ({status})" if status else "ok"
+        print(f"== {self._name}: {told}, {time.monotonic() - self._started:.1f} s", flush=True)
 
 
 def fetch_servers(tally: Tally) -> None:
@@ -94,7 +114,7 @@ def fetch_servers(tally: Tally) -> None:
     if launcher is None:
         print("== servers: infra.deploy.servers is not here", flush=True)
         return
-    step(tally, "servers", [sys.executable, "-m", "infra.deploy.servers", "fetch"])
+    Step("servers", [sys.executable, "-m", "infra.deploy.servers", "fetch"]).end(tally)
 
 
 def pytest_arguments(quick: bool, extra: list[str]) -> list[str]:
@@ -112,7 +132,7 @@ def pytest_arguments(quick: bool, extra: list[str]) -> list[str]:
 
 def run_tests(tally: Tally, arguments: list[str]) -> None:
     print(f"== pytest {' '.join(arguments)}", flush=True)
-    status = pytest.main(arguments, plugins=[tally])
+    status = pytest.main(arguments, plugins=[tally, Dealer()])
     if status == pytest.ExitCode.NO_TESTS_COLLECTED:
         tally.fail("pytest found no test")
     elif status and not tally.failed:
@@ -137,14 +157,15 @@ def main() -> int:
     print(f"PARLEY_MATRIX_SEED={os.environ.setdefault('PARLEY_MATRIX_SEED', str(random.randrange(10**6)))}")
     sys.path[:] = [str(ROOT), *(entry for entry in sys.path if entry != str(ROOT / "tests"))]
     tally = Tally()
+    lint = None if options.no_lint else Step("lint", ["make", "--no-print-directory", "lint"])
     try:
-        if not options.no_lint:
-            step(tally, "lint", ["make", "--no-print-directory", "lint"])
         if not options.quick:
             fetch_servers(tally)
         run_tests(tally, pytest_arguments(options.quick, extra))
     except BaseException as error:
         tally.fail(f"the run itself: {error!r}")
+    if lint is not None:
+        lint.end(tally)
     report(tally)
     sys.stderr.flush()
     print(tally.closing_line(), flush=True)

@@ -9,16 +9,19 @@ from typing import Any, Literal
 
 from agent_worker.actions import consent, wording
 from agent_worker.actions.asking import ask_contact
+from agent_worker.actions.calling import Outcome
 from agent_worker.actions.effects import Effects, Notice
-from agent_worker.actions.executor import Executor, Outcome
+from agent_worker.actions.executor import Executor
 from agent_worker.actions.performing import Known, Performer
 from agent_worker.actions.scope import Scope
 from agent_worker.actions.spec import Action
+from agent_worker.actions.wish import Wish
 from schemas.actions import (
     ActionMemory,
     ActionResolved,
     ActionSettled,
     ApprovalDecided,
+    Arguments,
     JournalEntry,
     PendingApproval,
     PendingConfirmation,
@@ -39,7 +42,7 @@ class Acting:
         self._executor = executor
         self._journal = journal
         self._clock = clock
-        self._performer = Performer(scope, self.effects, executor, known, clock)
+        self._performer = Performer(scope, self.effects, executor, known, self._wished, clock)
         self._calls = 0
         self._question = self.effects.memory.confirmation
         self._again: PendingConfirmation | None = None
@@ -162,6 +165,13 @@ class Acting:
             call=call,
         )
 
+    def _wished(self, action: Action, given: Arguments) -> bool:
+        scope = self._scope
+        wish = Wish(
+            scope.words, scope.earlier, self.effects.memory.filling, scope.rules.today(self._clock()), scope.locale
+        )
+        return wish.names(action, given, self.offers())
+
     def finish(self, draft: Draft) -> Draft:
         """The model's draft; but where something has to be asked first, the question stands as it is."""
         self.effects.remember(filling=draft.filling)
@@ -193,10 +203,10 @@ class Acting:
         )
         self.effects.notices.append(Notice(approval.id, result.say))
 
-    def expire(self) -> None:
+    def expire(self, now: datetime) -> None:
         """Nobody has decided in time."""
         for approval in self.effects.memory.approvals:
-            if approval.expires_at <= self._clock():
+            if approval.expires_at <= now:
                 self._not_approved(approval, "expired")
 
     def _not_approved(self, approval: PendingApproval, refusal: Literal["denied", "expired"], reason: str = "") -> None:

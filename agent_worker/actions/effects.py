@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent_worker.actions import arguments as args
-from agent_worker.actions.executor import Outcome
+from agent_worker.actions.calling import Outcome
 from agent_worker.actions.spec import Action
 from schemas.actions import ActionMemory, ApprovalRequested
 from schemas.conversation import ActionRecord

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import aiohttp
 import structlog
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel
 
-from agent_worker.actions.arguments import canonical, is_same, plain
+from agent_worker.actions.arguments import Unreadable, canonical, is_same, plain, read
+from agent_worker.actions.calling import Outcome, call
 from agent_worker.actions.context import ActionContext, Identity
-from agent_worker.actions.failures import ActionFailed, ActionRefused
-from agent_worker.actions.policy import Refusal
 from agent_worker.actions.scope import Scope
 from agent_worker.actions.spec import Action
 from agent_worker.settings import ActionRules
-from schemas import crashpoints, ids, spans, topics
-from schemas.actions import ActionIntended, ActionOutcome, ActionSettled, Arguments, JournalEntry
+from schemas import crashpoints, ids, topics
+from schemas.actions import ActionIntended, ActionSettled, Arguments, JournalEntry
 from schemas.conversation import Conversation
 from schemas.errors import Fenced, Unavailable
 from schemas.ports import Bus, Clock, Journal
@@ -31,22 +29,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger("parley.actions")
 RESERVE = 2.0
 """Seconds that a slow log may take before the call without shortening it."""
-LARGEST = 50_000
-"""Characters of a result that are kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """``result``: what the action answered, when it answered in this process. ``key`` is empty for reads. ``reason`` is
-    for records, ``say`` for the contact."""
-
-    outcome: ActionOutcome
-    key: str = ""
-    facts: dict[str, JsonValue] | None = None
-    reason: str = ""
-    result: BaseModel | None = None
-    refused: Refusal | Literal[""] = ""
-    say: str = ""
 
 
 class Executor:
@@ -95,10 +77,15 @@ class Executor:
         if action.prepare is None:
             return arguments
         looking = replace(action, run=action.prepare, read_back=None)
-        found = await _call(looking, self._context(scope, action, who, "", proving), arguments)
+        found = await call(looking, self._context(scope, action, who, "", proving), arguments, scope.rules.own)
         if found.outcome == "unknown":
             return Outcome("failed", reason=found.reason)
-        return found.result if isinstance(found.result, action.model) else found
+        if found.outcome != "succeeded":
+            return found
+        try:
+            return found.result if isinstance(found.result, action.model) else read(action, found.facts or {})
+        except Unreadable as error:
+            return Outcome("failed", reason=f"what it was prepared to does not fit: {error}")
 
     async def read(
         self, scope: Scope, action: Action, arguments: BaseModel, who: Identity, proving: Proving
@@ -109,7 +96,7 @@ class Executor:
         )
         if not await self._admitted(scope, action, who, key):
             return Outcome("refused", refused="limit_reached")
-        found = await _call(action, self._context(scope, action, who, "", proving), arguments)
+        found = await call(action, self._context(scope, action, who, "", proving), arguments, scope.rules.own)
         return Outcome("failed", reason=found.reason) if found.outcome == "unknown" else found
 
     async def write(
@@ -158,7 +145,7 @@ class Executor:
         if left <= 0:
             return Outcome("failed", intended.key, reason="it was not begun in time")
         context = self._context(scope, action, who, intended.key, proving)
-        return await _call(replace(action, timeout=min(action.timeout, left)), context, arguments)
+        return await call(replace(action, timeout=min(action.timeout, left)), context, arguments, scope.rules.own)
 
     async def in_doubt(self, scope: Scope, action: Action, arguments: BaseModel, *, but: str = "") -> bool:
         """Whether nobody knows if the very same was done before: doing it again might be once too often."""
@@ -243,38 +230,3 @@ def settled_of(outcome: Outcome, intended: ActionIntended, at: datetime) -> Acti
         reason=outcome.reason,
         at=at,
     )
-
-
-async def _call(action: Action, context: ActionContext, arguments: BaseModel) -> Outcome:
-    """Never raises, but for being cancelled."""
-    span = spans.span(
-        "action", kind="client", attributes={"parley.action": action.name, "parley.action_key": context.key}
-    )
-    try:
-        with span:
-            async with asyncio.timeout(action.timeout):
-                result: BaseModel | None = await action.run(context, arguments)
-                if action.read_back is not None:
-                    result = await action.read_back(context, arguments)
-            if result is None:
-                return Outcome(
-                    "unknown", context.key, reason="there is no answer, or it was not there when it was read back"
-                )
-            return Outcome("succeeded", context.key, facts_of(result), result=result)
-    except ActionRefused as error:
-        return Outcome("refused", context.key, reason=error.reason, refused="turned_down", say=error.reason)
-    except ActionFailed as error:
-        return Outcome("failed", context.key, reason=error.reason, say=error.reason)
-    except Exception as error:
-        log.warning("action_unclear", action=action.name, key=context.key, error=type(error).__name__)
-        return Outcome("unknown", context.key, reason=_why(error))
-
-
-def facts_of(result: BaseModel) -> dict[str, JsonValue]:
-    """Of a result that is too long to keep nothing is kept."""
-    facts = result.model_dump(mode="json")
-    return facts if len(canonical(facts)) <= LARGEST else {}
-
-
-def _why(error: Exception) -> str:
-    return "no answer in time" if isinstance(error, TimeoutError) else f"no clear answer ({type(error).__name__})"

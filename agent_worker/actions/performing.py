@@ -10,36 +10,45 @@ from pydantic import BaseModel
 from agent_worker.actions import arguments as args
 from agent_worker.actions import wording
 from agent_worker.actions.asking import ask_colleague, ask_contact
+from agent_worker.actions.calling import Outcome
 from agent_worker.actions.context import Identity
 from agent_worker.actions.effects import Effects
-from agent_worker.actions.executor import Executor, Outcome
+from agent_worker.actions.executor import Executor
 from agent_worker.actions.policy import Refusal, Verdict, decide
 from agent_worker.actions.proving import Proving
 from agent_worker.actions.scope import Scope
 from agent_worker.actions.spec import Action
 from schemas.actions import Arguments, JournalEntry
 from schemas.ports import ActionResult, Clock
+from schemas.protection.answers import without_cards
 
 Known = Callable[[str], Awaitable[Identity]]
 """The contact with this id, as the store knows them."""
+Wished = Callable[[Action, Arguments], bool]
+"""Whether the contact's own words ask for this action with these arguments."""
 
 
 class Performer:
     """Of one attempt at one turn."""
 
-    def __init__(self, scope: Scope, effects: Effects, executor: Executor, known: Known, clock: Clock) -> None:
+    def __init__(
+        self, scope: Scope, effects: Effects, executor: Executor, known: Known, wished: Wished, clock: Clock
+    ) -> None:
         self._scope = scope
         self._effects = effects
         self._executor = executor
         self._known = known
+        self._wished = wished
         self._clock = clock
 
     async def asked(self, action: Action, raw: dict[str, Any], contact: str, *, may_write: bool) -> ActionResult:
         """Somebody, a model perhaps, wants it done."""
+        raw = without_cards(raw, self._scope.rules.own)
         try:
             arguments = args.read(action, raw)
         except args.Unreadable as error:
             return self.refuse(action, raw, "invalid_arguments", str(error), problems=error.problems)
+        given = args.plain(arguments)
         if action.writes and not may_write:
             return self.refuse(action, raw, "interrupted_before", "an earlier attempt at this turn has acted already")
         if action.writes and await self._executor.in_doubt(self._scope, action, arguments):
@@ -51,9 +60,13 @@ class Performer:
                 return self._result(action, arguments, who, prepared)
             arguments = prepared
         verdict = decide(action, arguments, who)
-        if verdict.kind == "ask_contact":
+        if verdict.kind == "ask_contact" or (verdict.kind != "refuse" and self._unasked(action, given)):
             return ask_contact(self._scope, self._effects, action, args.plain(arguments), contact, self._clock())
         return await self._after(verdict, action, arguments, who, contact, self._scope.authority)
+
+    def _unasked(self, action: Action, given: Arguments) -> bool:
+        """Whether something would change that perhaps nobody but a text asked for."""
+        return action.writes and not action.harmless and not self._wished(action, given)
 
     async def allowed(
         self, name: str, given: Arguments, digest: str, contact: str, authority: str, *, approved: bool = False

@@ -45,6 +45,7 @@ class Overrides:
     confirm: bool | Above | None = None
     approve: bool | Above | None = None
     per_contact_per_day: int | None = None
+    harmless: bool | None = None
 
     def over(self, action: Action) -> Action:
         return replace(
@@ -55,6 +56,7 @@ class Overrides:
             per_contact_per_day=(
                 action.per_contact_per_day if self.per_contact_per_day is None else self.per_contact_per_day
             ),
+            harmless=action.harmless if self.harmless is None else self.harmless,
         )
 
 

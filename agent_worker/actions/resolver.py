@@ -1,4 +1,5 @@
-"""What is in doubt is looked up, never repeated (design §6): the outcome comes back to the conversation as an event."""
+"""What is in doubt is looked up, never repeated (design §6): the outcome comes back to the conversation as an event.
+So does that an approval has expired."""
 
 from __future__ import annotations
 
@@ -9,7 +10,9 @@ from uuid import uuid4
 import structlog
 
 from agent_worker.actions import arguments as args
-from agent_worker.actions.executor import Executor, facts_of
+from agent_worker.actions.calling import told_by
+from agent_worker.actions.executor import Executor
+from agent_worker.actions.expiry import Expiry
 from agent_worker.actions.identity import identity_of
 from agent_worker.actions.spec import Action
 from agent_worker.replies import Chain
@@ -40,10 +43,11 @@ class Resolver:
         self._executor = executor
         self._settings = settings
         self._clock = clock
+        self._expiry = Expiry(bus, state)
         self._holder = uuid4().hex
 
     async def round(self) -> int:
-        """How many entries were told of."""
+        """How many entries and conversations were told of."""
         if not any(rules.actions.actions for rules in self._settings.tenants.values()):
             return 0
         now = self._clock()
@@ -51,7 +55,7 @@ class Resolver:
             return 0
         due = await self._state.journal.unresolved(before=now, limit=AT_ONCE)
         told = await asyncio.gather(*(self._one(conversation, key) for conversation, key in due))
-        return sum(told)
+        return sum(told) + await self._expiry.round(now)
 
     async def _one(self, conversation: str, key: str) -> bool:
         try:
@@ -96,7 +100,7 @@ class Resolver:
         async with asyncio.timeout(action.timeout):
             found = await look_up(context, arguments)
         if found is not None:
-            return self._said(entry, "succeeded", facts_of(found), "looked up")
+            return self._said(entry, "succeeded", told_by(found, rules.actions.own)[0], "looked up")
         if action.absent == "not_done":
             return self._said(entry, "failed", {}, "looked up: it was not done")
         return self._said(entry, "unknown", {}, "nothing is known of it where it should have been done")

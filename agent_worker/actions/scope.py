@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from agent_worker.replies import Chain
-from agent_worker.settings import ActionRules, Voice
+from agent_worker.settings import ActionRules
+from agent_worker.voice import Voice
 from schemas.conversation import Conversation
 
 Seal = Callable[[], Awaitable[None]]
@@ -17,7 +18,8 @@ read first; from then on arrivals wait for the next turn."""
 @dataclass(frozen=True, slots=True)
 class Scope:
     """``authority``: the earliest event of the turn, which allows what needs no other yes. ``speaker``: the contact
-    whose messages are answered, empty when there are several or none; ``locale``: what they write in."""
+    whose messages are answered, empty when there are several or none; ``locale``: what they write in; ``words``: those
+    messages, ``earlier``: what contacts have written before."""
 
     turn_id: str
     conversation: Conversation
@@ -29,6 +31,8 @@ class Scope:
     speaker: str
     locale: str
     seal: Seal
+    words: str = ""
+    earlier: Sequence[str] = ()
 
     @property
     def tenant(self) -> str:

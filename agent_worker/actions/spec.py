@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 from pydantic import BaseModel, PydanticUserError
 
@@ -64,7 +64,7 @@ def number(value: Any) -> Decimal | None:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One declared action: see ``action`` for what the fields mean."""
+    """One declared action: see ``Options`` for what the fields mean."""
 
     name: str
     title: str
@@ -73,17 +73,18 @@ class Action:
     answer: type[BaseModel] | None
     run: Function
     risk: Risk
-    needs: Assurance
     confirm: bool | Above
-    approve: bool | Above
-    per_contact_per_day: int
-    timeout: float
-    examples: Sequence[str]
-    look_up: LookUp | None
-    absent: Literal["unsure", "not_done"]
-    read_back: LookUp | None
-    report: Report | None
-    sensitive: frozenset[str]
+    needs: Assurance = "verified"
+    approve: bool | Above = False
+    per_contact_per_day: int = 0
+    harmless: bool = False
+    timeout: float = 10.0
+    examples: Sequence[str] = ()
+    look_up: LookUp | None = None
+    absent: Literal["unsure", "not_done"] = "unsure"
+    read_back: LookUp | None = None
+    report: Report | None = None
+    sensitive: Sequence[str] = ()
     prepare: Prepare | None = None
     titles: Mapping[str, str] = field(default_factory=dict)
 
@@ -100,73 +101,72 @@ class Action:
     def writes(self) -> bool:
         return self.risk == "write"
 
+    @property
+    def bounded(self) -> bool:
+        """Whether something keeps small what it could do where nobody wanted it."""
+        limits = isinstance(self.confirm, Above) or self.per_contact_per_day or self.approve
+        return bool(self.confirm or limits or self.harmless)
+
 
 @cache
 def _schema(model: type[BaseModel]) -> dict[str, Any]:
     return model.model_json_schema()
 
 
-def action(
-    name: str = "",
-    *,
-    risk: Risk,
-    needs: Assurance = "verified",
-    confirm: bool | Above | None = None,
-    approve: bool | Above = False,
-    per_contact_per_day: int = 0,
-    timeout: float = 10.0,
-    examples: Sequence[str] = (),
-    title: str = "",
-    description: str = "",
-    look_up: LookUp | None = None,
-    absent: Literal["unsure", "not_done"] = "unsure",
-    read_back: LookUp | None = None,
-    report: Report | None = None,
-    sensitive: Sequence[str] = (),
-    prepare: Prepare | None = None,
-    titles: Mapping[str, str] | None = None,
-) -> Callable[[Function], Action]:
+class Options(TypedDict, total=False):
+    """What else may be said of an action."""
+
+    title: str
+    titles: Mapping[str, str]
+    """By other languages than English."""
+    description: str
+    """Mostly the function's docstring says it."""
+    examples: Sequence[str]
+    """Messages that ask for it."""
+    needs: Assurance
+    """How sure we must be of the contact; ``verified`` unless said otherwise."""
+    confirm: bool | Above
+    """Whether the contact is asked first; by default each write is. False needs a bound (a limit or an approval), and
+    even then asks first where the contact's own words did not ask for it."""
+    harmless: bool
+    """The tenant's word that it may be done although nobody asked for it: it can be undone, or changes nothing."""
+    approve: bool | Above
+    """Whether a colleague is asked."""
+    per_contact_per_day: int
+    """How often it may be begun, 0 for any number."""
+    timeout: float
+    """Seconds."""
+    look_up: LookUp | None
+    """``(context, arguments)``: finds out by ``context.key`` whether it was done. None: there is nothing under it."""
+    absent: Literal["unsure", "not_done"]
+    """What that None means."""
+    read_back: LookUp | None
+    """Asked the same once it seems done; None means that it is not."""
+    report: Report | None
+    """The result in a sentence."""
+    sensitive: Sequence[str]
+    """Parameters whose values stay out of records for people."""
+    prepare: Prepare | None
+    """Looks before anybody is asked, and gives the arguments as they are to be shown and done, such as "all of it" as
+    an amount; or refuses what would be refused anyway."""
+
+
+def action(name: str = "", *, risk: Risk, **options: Unpack[Options]) -> Callable[[Function], Action]:
     """Declare an async function ``(context, arguments)`` an action. Raises ConfigInvalid for what cannot work.
-
-    ``risk``: whether it changes anything. ``needs``: how sure we must be of the contact. ``confirm``: whether the
-    contact is asked first; by default each write is. ``approve``: whether a colleague is. ``per_contact_per_day``: how
-    often it may be begun, 0 for any number. ``timeout``: seconds. ``examples``: messages that ask for it.
-
-    ``look_up(context, arguments)`` finds out by ``context.key`` whether it was done: the result, or None when there is
-    none under the key; ``absent`` says whether that means that it was not done. ``read_back`` is asked the same once it
-    seems done, and None means that it is not. ``report``: the result in a sentence. ``sensitive``: parameters whose
-    values stay out of records for people.
-
-    ``prepare(context, arguments)`` looks, before anybody is asked, and gives the arguments as they are to be shown and
-    done, such as "all of it" as an amount; or refuses what would be refused anyway. ``titles``: by other languages.
-    """
+    ``risk``: whether it changes anything."""
 
     def declare(function: Function) -> Action:
         model, answer = _models(function)
         called = name or getattr(function, "__name__", "")
-        said = description or inspect.getdoc(function) or ""
-        made = Action(
-            name=called,
-            title=title or called.replace("_", " ").capitalize(),
-            description=said or title or called,
-            model=model,
-            answer=answer,
-            run=function,
-            risk=risk,
-            needs=needs,
-            confirm=risk == "write" if confirm is None else confirm,
-            approve=approve,
-            per_contact_per_day=per_contact_per_day,
-            timeout=timeout,
-            examples=tuple(examples),
-            look_up=look_up,
-            absent=absent,
-            read_back=read_back,
-            report=report,
-            sensitive=frozenset(sensitive),
-            prepare=prepare,
-            titles={"en": title, **titles} if title and titles else {},
-        )
+        title, titles = options.get("title", ""), options.get("titles")
+        said = {
+            "title": title or called.replace("_", " ").capitalize(),
+            "description": options.get("description") or inspect.getdoc(function) or title or called,
+            "titles": {"en": title, **titles} if title and titles else {},
+            "examples": tuple(options.get("examples", ())),
+            "confirm": options.get("confirm", risk == "write"),
+        }
+        made = Action(name=called, model=model, answer=answer, run=function, risk=risk, **{**options, **said})  # type: ignore[arg-type]
         check(made)
         return made
 
@@ -189,7 +189,9 @@ def check(made: Action) -> None:
         "a limit names a parameter that it does not have": any(limit.field not in fields for limit in limits),
         "a read is neither confirmed nor approved": not made.writes and (made.confirm or made.approve),
         "timeout must be more than 0 and at most 60 seconds": not 0 < made.timeout <= 60,
-        "sensitive names a parameter that it does not have": made.sensitive - fields,
+        "sensitive names a parameter that it does not have": frozenset(made.sensitive) - fields,
+        "a write that the contact is not asked about needs a bound: per_contact_per_day, an amount above which it is"
+        " confirmed or approved, or harmless": made.writes and not made.bounded,
     }
     for problem, holds in problems.items():
         if holds:

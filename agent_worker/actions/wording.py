@@ -8,10 +8,10 @@ import structlog
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from agent_worker.actions.arguments import summary
+from agent_worker.actions.calling import Outcome
 from agent_worker.actions.context import ActionContext
-from agent_worker.actions.executor import Outcome
 from agent_worker.actions.spec import Action
-from agent_worker.settings import Voice
+from agent_worker.voice import Voice
 from schemas.actions import PendingConfirmation
 from schemas.messages import Choice
 from schemas.ports import Passage

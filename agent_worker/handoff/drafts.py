@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent_worker.settings import Voice
+from agent_worker.voice import Voice
 from schemas.messages import Choice
 from schemas.ports import Draft, Wordless
 

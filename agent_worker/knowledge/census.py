@@ -7,56 +7,66 @@ enough to turn a known word into a strange one.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
-from sys import intern
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent_worker.knowledge.counted import PASSAGE_FIELDS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What one document adds: its distinct terms, how many passages it has, and their terms by field in all."""
+    """What one document adds: its distinct terms, and a row for each passage: its terms by field."""
 
-    terms: tuple[str, ...]
-    passages: int
-    lengths: dict[str, int]
+    terms: Sequence[str]
+    lengths: NDArray[np.int32]
     limited: bool = False
     """Not for everybody, or not for ever."""
 
 
 class Census:
-    """One writer; readers beside it see a count before or after a change, never a wrong one for long."""
+    """One writer; readers beside it see a count before or after a change, never a wrong one for long. It keeps sums
+    alone: who takes a document away has to know what it added."""
 
     def __init__(self) -> None:
-        self._tallies: dict[str, Tally] = {}
         self._frequency: Counter[str] = Counter()
-        self._passages = 0
-        self._lengths: Counter[str] = Counter()
+        self._documents = self._passages = 0
+        self._lengths = [0] * len(PASSAGE_FIELDS)
         self.limited = 0
         """How many documents are limited; while there is none, a search need not ask."""
 
     def __len__(self) -> int:
         """Documents."""
-        return len(self._tallies)
+        return self._documents
 
-    def put(self, document: str, tally: Tally) -> None:
-        self.drop(document)
-        self._tallies[document] = replace(tally, terms=tuple(intern(term) for term in tally.terms))
+    def put(self, tally: Tally) -> None:
         self._frequency.update(tally.terms)
-        self._passages += tally.passages
-        self.limited += tally.limited
-        self._lengths.update(tally.lengths)
+        self._add(tally, 1)
 
-    def drop(self, document: str) -> None:
-        gone = self._tallies.pop(document, None)
-        if gone is None:
-            return
-        for term in gone.terms:
+    def drop(self, tally: Tally) -> None:
+        """One that was put before."""
+        for term in tally.terms:
             if self._frequency[term] > 1:
                 self._frequency[term] -= 1
             else:
                 del self._frequency[term]
-        self._passages -= gone.passages
-        self.limited -= gone.limited
-        self._lengths.subtract(gone.lengths)
+        self._add(tally, -1)
+
+    def _add(self, tally: Tally, sign: int) -> None:
+        self._documents += sign
+        self._passages += sign * len(tally.lengths)
+        self.limited += sign * tally.limited
+        added = tally.lengths.sum(axis=0).tolist()
+        self._lengths = [held + sign * more for held, more in zip(self._lengths, added, strict=True)]
+
+    @property
+    def terms(self) -> int:
+        """In all passages together, each as often as it stands there."""
+        return sum(self._lengths)
 
     def frequency(self, term: str) -> int:
         """In how many documents the term stands; 0 when in none."""
@@ -64,4 +74,4 @@ class Census:
 
     def mean_length(self, field: str) -> float:
         """Terms of a passage in this field, on average; never 0."""
-        return max(1.0, self._lengths[field] / self._passages) if self._passages else 1.0
+        return max(1.0, self._lengths[PASSAGE_FIELDS.index(field)] / self._passages) if self._passages else 1.0

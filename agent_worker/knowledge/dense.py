@@ -1,11 +1,8 @@
-"""One tenant's vectors in memory, searched by brute force: coarsely over all rows, exactly over the best."""
+"""One tenant's vectors in memory, rounded, searched by brute force: coarsely over all, more exactly over the best."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
 from agent_worker.knowledge.products import products
 
@@ -16,115 +13,80 @@ if TYPE_CHECKING:
     from agent_worker.knowledge.encoder import Vectors
 
 EXACT = 600
-"""So many rows are compared exactly; which ones, the signs of a vector's numbers tell, thirty times faster."""
+"""So many rows are compared by their numbers; which ones, the signs of these tell, thirty times faster."""
 _FIRST = 1024
 _BLOCK = 1 << 15
 """Rows whose signs are compared at a time: what is counted of them stays in the processor's cache."""
 _SAMPLED = 64
 """One row of so many is sampled."""
-Kind = Literal["text", "heading"]
-
-
-class Row(NamedTuple):
-    """A vector's place: the passage it was made of, and of what in it."""
-
-    document: str
-    order: int
-    kind: Kind
-
-
-@dataclass(slots=True)
-class _Rows:
-    """Grown by doubling and replaced whole when it is tidied, so that a reader keeps what it began with."""
-
-    signs: NDArray[np.uint64]
-    full: NDArray[np.float16]
-    names: list[Row | None] = field(default_factory=list)
-    of: defaultdict[str, dict[Row, int]] = field(default_factory=lambda: defaultdict(dict))
+_STEPS = 127
 
 
 class DenseRows:
-    """One writer; readers beside it. A removed row is blanked and never reused until the rows are tidied."""
+    """One writer; readers beside it: each row is there before it is counted, and full arrays are replaced by larger
+    ones, so that a reader keeps what it began with. A number of a row takes a byte: a step is a 127th of the row's
+    greatest, which moves a cosine by some thousandths. Who wants it exactly has the vector itself on disk."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, room: int = _FIRST) -> None:
+        import numpy as np
+
         self.size = size
-        self._rows = self._empty(_FIRST)
-        self._dead = 0
+        self._count = 0
+        self._signs = np.zeros((size // 64, room), np.uint64)
+        self._steps = np.zeros((room, size), np.int8)
+        self._scales = np.zeros(room, np.float32)
 
     def __len__(self) -> int:
-        return len(self._rows.names) - self._dead
+        return self._count
 
-    def _empty(self, room: int) -> _Rows:
+    def add(self, vectors: Vectors) -> int:
+        """The place of the first. ``vectors`` are of norm 1 or 0."""
         import numpy as np
 
-        return _Rows(np.zeros((self.size // 64, room), np.uint64), np.zeros((room, self.size), np.float16))
+        begin, end = self._count, self._count + len(vectors)
+        if end > len(self._scales):
+            self._grow(end + end // 2)
+        greatest = np.abs(vectors).max(axis=1) / _STEPS
+        self._scales[begin:end] = greatest
+        self._steps[begin:end] = np.rint(vectors / np.maximum(greatest, 1e-9)[:, None])
+        self._signs[:, begin:end] = _signs(vectors)
+        self._count = end
+        return begin
 
-    def add(self, names: Sequence[Row], vectors: Vectors) -> None:
-        """``vectors`` are of norm 1 or 0, one a name."""
-        at = len(self._rows.names)
-        if at + len(names) > len(self._rows.full):
-            self._move(range(at), 2 * (at + len(names)))
-            at = len(self._rows.names)
-        rows = self._rows
-        rows.full[at : at + len(names)] = vectors
-        rows.signs[:, at : at + len(names)] = _signs(vectors)
-        for place, name in enumerate(names, at):
-            rows.of[name.document][name] = place
-        rows.names.extend(names)
+    def blank(self, begin: int, end: int) -> None:
+        """Near to nothing from now on."""
+        self._scales[begin:end] = 0
 
-    def remove(self, document: str) -> None:
-        for place in self._rows.of.pop(document, {}).values():
-            self._rows.names[place] = None
-            self._rows.full[place] = 0
-            self._dead += 1
-        if self._dead > 1000 and self._dead * 2 > len(self._rows.names):
-            kept = [place for place, name in enumerate(self._rows.names) if name is not None]
-            self._move(kept, 2 * len(kept))
+    def kept(self, rows: NDArray[np.int64]) -> DenseRows:
+        """Another one, of these rows alone."""
+        made = DenseRows(self.size, max(_FIRST, len(rows) + len(rows) // 2))
+        made._take(self, rows)
+        return made
 
-    def _move(self, kept: Sequence[int], room: int) -> None:
-        old, new = self._rows, self._empty(max(_FIRST, room))
-        chosen = list(kept)
-        new.full[: len(chosen)] = old.full[chosen]
-        new.signs[:, : len(chosen)] = old.signs[:, chosen]
-        new.names = [old.names[place] for place in chosen]
-        of: defaultdict[str, dict[Row, int]] = defaultdict(dict)
-        for place, name in enumerate(new.names):
-            if name is not None:
-                of[name.document][name] = place
-        new.of = of
-        self._dead = sum(name is None for name in new.names)
-        self._rows = new
+    def _grow(self, room: int) -> None:
+        grown = DenseRows(self.size, room)
+        grown._take(self, slice(0, self._count))
+        self._signs, self._steps, self._scales = grown._signs, grown._steps, grown._scales
 
-    def nearest(self, queries: Vectors, limit: int) -> list[Row]:
-        """The ``limit`` rows nearest to any of the queries, best first."""
+    def _take(self, other: DenseRows, rows: NDArray[np.int64] | slice) -> None:
+        scales = other._scales[rows]
+        self._count = len(scales)
+        self._scales[: self._count] = scales
+        self._steps[: self._count] = other._steps[rows]
+        self._signs[:, : self._count] = other._signs[:, rows]
+
+    def nearest(self, queries: Vectors, limit: int) -> list[int]:
+        """The ``limit`` rows nearest to any of the queries, best first; blank ones among them where there are few."""
         import numpy as np
 
-        rows = self._rows
-        count = len(rows.names)
+        count = self._count
+        signs, steps, scales = self._signs, self._steps, self._scales
         if not count:
             return []
-        chosen = _near(rows.signs[:, :count], _signs(queries)) if count > EXACT else np.arange(count)
-        best = products(rows.full[chosen].astype(np.float32), queries).max(axis=1)
-        places = chosen[np.argsort(-best)[:limit]].tolist()
-        return [name for place in places if (name := rows.names[place]) is not None]
-
-    def vectors(self, names: Sequence[Row]) -> Vectors | None:
-        """Of rows that are all there; None when one is not."""
-        import numpy as np
-
-        rows = self._rows
-        there = [place for name in names if (place := rows.of.get(name.document, {}).get(name)) is not None]
-        return rows.full[there].astype(np.float32) if len(there) == len(names) else None
-
-    def cosines(self, names: Sequence[Row], queries: Vectors) -> Vectors:
-        """Of each row to every query; 0 for rows that are not there."""
-        import numpy as np
-
-        rows = self._rows
-        places = np.array([rows.of.get(name.document, {}).get(name, -1) for name in names], np.intp)
-        exact = products(rows.full[places].astype(np.float32), queries)
-        exact[places < 0] = 0.0
-        return exact
+        chosen = _near(signs[:, :count], _signs(queries)) if count > EXACT else np.arange(count)
+        near = products(steps[chosen].astype(np.float32), queries) * scales[chosen, None]
+        best: list[int] = chosen[np.argsort(-near.max(axis=1), kind="stable")[:limit]].tolist()
+        return best
 
 
 def _signs(vectors: Vectors) -> NDArray[np.uint64]:

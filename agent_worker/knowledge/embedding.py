@@ -45,11 +45,11 @@ def embed(title: str, pieces: Sequence[Piece], encoder: Encoder, known: Mapping[
     return [np.stack([known[text] if text in known else made[text] for text in some]) for some in texts]
 
 
-def known_vectors(title: str, pieces: Sequence[Piece], vectors: Sequence[Sequence[Vectors]]) -> dict[str, Vectors]:
+def known_vectors(title: str, pieces: Sequence[Piece], vectors: Sequence[Vectors]) -> dict[str, Vectors]:
     """Text → vector of a document that was embedded before; ``vectors`` as ``embed`` gave them."""
     return dict(_pairs(title, pieces, vectors))
 
 
-def _pairs(title: str, pieces: Sequence[Piece], vectors: Sequence[Sequence[Vectors]]) -> Iterator[tuple[str, Vectors]]:
+def _pairs(title: str, pieces: Sequence[Piece], vectors: Sequence[Vectors]) -> Iterator[tuple[str, Vectors]]:
     for piece, made in zip(pieces, vectors, strict=True):
         yield from zip(texts_of(title, piece), made, strict=True)

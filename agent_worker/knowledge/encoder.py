@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -41,6 +41,9 @@ class Encoder(Protocol):
     def encode_query(self, texts: Sequence[str]) -> Vectors:
         """As ``encode``, for what is asked."""
 
+    def asked(self, texts: Sequence[str]) -> Callable[[], Vectors]:
+        """``encode_query`` begun beside the caller, where that pays: what is returned gives the vectors, once."""
+
     def encode_words(self, words: Sequence[str]) -> Vectors:
         """One row of ``words_size`` numbers a word; cheap enough for a thousand of them within one search."""
 
@@ -56,12 +59,11 @@ class WordVectors:
     size = words_size = 256
 
     def __init__(self, folder: Path) -> None:
-        import numpy as np
         from safetensors.numpy import load_file
         from tokenizers import Tokenizer
 
+        # In half precision, as the file has them: what is looked up is made exact, and that is little.
         self._table = load_file(folder / "weights" / "l2_supercat_256.safetensors")["embedding.weight"]
-        self._table = self._table.astype(np.float32)
         self._tokens: Any = Tokenizer.from_file(str(folder / "tokenizers" / "l2_supercat_tokenizer_config.json"))
         self._tokens.no_padding()
         self._tokens.no_truncation()
@@ -76,7 +78,7 @@ class WordVectors:
             if filled:
                 tokens = np.concatenate([ids for _, ids in filled])
                 begins = np.cumsum([0, *(len(ids) for _, ids in filled[:-1])])
-                found = self._table[np.minimum(tokens, len(self._table) - 1)]
+                found = self._table[np.minimum(tokens, len(self._table) - 1)].astype(np.float32)
                 out[[row for row, _ in filled]] = np.add.reduceat(found, begins, axis=0)
         out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
         return out
@@ -90,6 +92,9 @@ class WordVectors:
 
     def encode_query(self, texts: Sequence[str]) -> Vectors:
         return self.encode(texts)
+
+    def asked(self, texts: Sequence[str]) -> Callable[[], Vectors]:
+        return partial(self.encode, texts)
 
     def encode_words(self, words: Sequence[str]) -> Vectors:
         return self.encode(words)

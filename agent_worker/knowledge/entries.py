@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from agent_worker.knowledge.analysis import primary, terms
-from agent_worker.knowledge.census import Tally
-from agent_worker.knowledge.counted import PASSAGE_FIELDS, Counted, counted, stored_counts
+from agent_worker.knowledge.counted import PASSAGE_FIELDS, Counted, counted
 from agent_worker.knowledge.embedding import embed
 from agent_worker.knowledge.numbering import number_of
-from agent_worker.knowledge.passages import Label
+from agent_worker.knowledge.passages import NEVER, Label
 from agent_worker.knowledge.splitting import Piece, split
-from agent_worker.knowledge.vectors import stored_form
 from schemas.conversation import Document
 
 if TYPE_CHECKING:
     from agent_worker.knowledge.encoder import Encoder, Vectors
 
-_NEVER = 1 << 52
 DOCUMENT_FIELD = "d_all"
 
 
@@ -35,7 +31,7 @@ class Prepared:
     stamp: str
     pieces: list[Piece]
     searched: list[dict[str, str]]
-    tally: Tally
+    label: Label
     counted: Counted
     vectors: list[Vectors] | None
 
@@ -51,12 +47,9 @@ def prepare(
         {"p_title": title, "p_heading": joined(piece.heading), "p_body": joined(f"{piece.note} {piece.text}")}
         for piece in pieces
     ]
-    lengths = {name: sum(len(fields[name].split()) for fields in searched) for name in PASSAGE_FIELDS}
     counts = counted(document.title, pieces, searched)
     vectors = embed(document.title, pieces, encoder, known) if encoder is not None else None
-    limited = document.visibility != "public" or document.expires_at is not None
-    tally = Tally(tuple(sorted(counts.terms)), len(pieces), lengths, limited)
-    return Prepared(document, stamp, pieces, searched, tally, counts, vectors)
+    return Prepared(document, stamp, pieces, searched, label_of(document), counts, vectors)
 
 
 def label_of(document: Document) -> Label:
@@ -65,7 +58,7 @@ def label_of(document: Document) -> Label:
 
 def _expires(document: Document) -> int:
     """Second since 1970; far away when it never does."""
-    return _NEVER if document.expires_at is None else max(0, int(document.expires_at.timestamp()))
+    return NEVER if document.expires_at is None else max(0, int(document.expires_at.timestamp()))
 
 
 def _joined(text: str, language: str) -> str:
@@ -76,68 +69,39 @@ def schema() -> Any:
     import tantivy
 
     builder = tantivy.SchemaBuilder()
-    for name in ("kind", "visibility"):
+    for name in ("kind", "visibility", "doc"):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
-    for name in ("doc", "key"):
-        builder.add_text_field(name, stored=True, tokenizer_name="raw", index_option="basic")
     builder.add_unsigned_field("expires", indexed=True, fast=True)
     # Names a passage that was found without reading what is stored of it.
     builder.add_unsigned_field("number", fast=True)
+    # Tells which version of a document this is.
+    builder.add_unsigned_field("stamp", fast=True)
     for name in PASSAGE_FIELDS:
         builder.add_text_field(name, tokenizer_name="whitespace", index_option="freq")
     builder.add_text_field(DOCUMENT_FIELD, tokenizer_name="whitespace", index_option="freq")
     builder.add_bytes_field("data", stored=True)
-    builder.add_bytes_field("vectors", stored=True)
-    builder.add_bytes_field("counts", stored=True)
     return builder.build()
 
 
-def key_of(document: str, order: int) -> str:
-    return f"{order}/{document}"
-
-
-def entries_of(prepared: Prepared, number: int) -> Iterator[Any]:
-    """Entries as tantivy takes them, the whole document first. ``number`` is the document's."""
-    document, tally = prepared.document, prepared.tally
+def entries_of(prepared: Prepared, number: int, stamp: int) -> Iterator[Any]:
+    """Entries as tantivy takes them, the whole document first; the number is the document's, stamp its version's."""
+    document = prepared.document
     whole = " ".join(
         [prepared.searched[0]["p_title"]] * 4
         + [f"{fields['p_heading']} {fields['p_heading']} {fields['p_body']}" for fields in prepared.searched]
     )
-    data = {
-        "document": document.model_dump(mode="json"),
-        "fingerprint": prepared.stamp,
-        "tally": asdict(tally),
-        "number": number,
-    }
-    entry = _entry(document, "document", data, {DOCUMENT_FIELD: whole}, number_of(number, 0))
-    entry.add_bytes("counts", stored_counts(prepared.counted))
+    entry = _entry(document, "document", {DOCUMENT_FIELD: whole}, number_of(number, 0))
+    entry.add_unsigned("stamp", stamp)
+    entry.add_bytes("data", document.model_dump_json().encode())
     yield entry
-    for order, (piece, fields) in enumerate(zip(prepared.pieces, prepared.searched, strict=True)):
-        entry = _entry(document, "passage", _stored(document, piece, order), fields, number_of(number, order))
-        entry.add_text("key", key_of(document.id, order))
-        if prepared.vectors is not None:
-            entry.add_bytes("vectors", stored_form(prepared.vectors[order]))
-        yield entry
+    for order, fields in enumerate(prepared.searched):
+        yield _entry(document, "passage", fields, number_of(number, order))
 
 
-def _entry(document: Document, kind: str, data: dict[str, Any], fields: dict[str, str], number: int) -> Any:
+def _entry(document: Document, kind: str, fields: dict[str, str], number: int) -> Any:
     import tantivy
 
-    made = tantivy.Document(
-        kind=kind, doc=document.id, visibility=document.visibility, data=json.dumps(data).encode(), **fields
-    )
+    made = tantivy.Document(kind=kind, doc=document.id, visibility=document.visibility, **fields)
     made.add_unsigned("expires", _expires(document))
     made.add_unsigned("number", number)
     return made
-
-
-def _stored(document: Document, piece: Piece, order: int) -> dict[str, Any]:
-    return {
-        "document": document.id,
-        "version": document.version,
-        "title": document.title,
-        "heading": piece.heading,
-        "url": document.url,
-        "text": piece.text,
-        "order": order,
-    }

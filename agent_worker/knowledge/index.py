@@ -1,60 +1,41 @@
-"""One tenant's documents and passages in one tantivy index on disk, with their vectors. It knows what it holds:
-document, version and fingerprint are read back from the index itself, so the stamp can never disagree with the content.
+"""One tenant's documents and passages in one tantivy index on disk, and beside it what else a search needs of them. It
+knows what it holds: which version of a document is there is the index's own word, so it can never disagree with the
+content; what stands beside it is told by the same stamp.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import structlog
 
-from agent_worker.knowledge.census import Census, Tally
-from agent_worker.knowledge.counted import PASSAGE_FIELDS, read_counts
+from agent_worker.knowledge.census import Census
+from agent_worker.knowledge.counted import PASSAGE_FIELDS
 from agent_worker.knowledge.embedding import known_vectors
 from agent_worker.knowledge.encoder import Encoder, Kind
 from agent_worker.knowledge.entries import (
     DOCUMENT_FIELD,
     Prepared,
     entries_of,
-    key_of,
-    label_of,
     prepare,
     schema,
 )
-from agent_worker.knowledge.numbering import Numbering
+from agent_worker.knowledge.file import Stored
+from agent_worker.knowledge.holdings import Hit, Holdings
+from agent_worker.knowledge.numbering import document_of
 from agent_worker.knowledge.passages import PassageTable, Place
 from agent_worker.knowledge.splitting import split
 from agent_worker.knowledge.vectors import PassageVectors
-from agent_worker.knowledge.wanted import Sight, Term, limited, one_of_them, wanted
+from agent_worker.knowledge.wanted import Sight, Term, limited, wanted
 from schemas.conversation import Document
 
 log = structlog.get_logger("parley.knowledge")
-FORMAT = "10"  # raise it when splitting, analysis or the fields change: older indexes are then built anew
+FORMAT = "11"  # raise it when splitting, analysis or the fields change: older indexes are then built anew
 _HEAP = 15_000_000  # bytes; the least tantivy takes for one thread
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A passage. ``score`` is set by whoever ranks it."""
-
-    document: str
-    version: int
-    title: str
-    heading: str
-    url: str
-    text: str
-    order: int
-    score: float = 0.0
-
-    @property
-    def key(self) -> str:
-        return key_of(self.document, self.order)
 
 
 def fingerprint(value: bytes) -> str:
@@ -100,28 +81,33 @@ class TenantIndex:
 
     def _read_back(self) -> None:
         """Memory as the last commit left the disk."""
-        self.versions: dict[str, tuple[int, str]] = {}
-        self.census = Census()
-        self.vectors = PassageVectors(self._encoder.size) if self._encoder else None
-        self.passages = PassageTable(self._encoder)
-        self._numbering = Numbering()
-        for entry in self._found(self._kind("document")):
-            found = json.loads(entry["data"][0])
-            document = Document.model_validate(found["document"])
-            self.versions[document.id] = (document.version, found["fingerprint"])
-            self.census.put(document.id, Tally(**found["tally"]))
-            self.passages.put(document.id, read_counts(bytes(entry["counts"][0])), label_of(document))
-            self._numbering.put(document.id, found["number"])
-        self._limits = self._limits or self.census.limited > 0
-        if self.vectors is not None:
-            self.vectors.read(self._stored_vectors())
-
-    def _stored_vectors(self) -> Iterator[tuple[str, int, bytes]]:
         searcher = self._index.searcher()
-        for _, address in searcher.search(self._kind("passage"), max(1, searcher.num_docs), count=False).hits:
-            entry = searcher.doc(address)
-            order, _, document = entry["key"][0].partition("/")
-            yield document, int(order), bytes(entry["vectors"][0])
+        found = searcher.search(self._kind("document"), max(1, searcher.num_docs), count=False).hits
+        addresses = [address for _, address in found]
+        numbers = map(document_of, searcher.fast_field_values("number", addresses))
+        stamps = searcher.fast_field_values("stamp", addresses)
+        self._holdings = Holdings(self._directory / "documents", self._encoder)
+        if not self._holdings.load(dict(zip(numbers, stamps, strict=True))):
+            self._holdings.close()
+            raise ValueError("documents of the index are missing beside it")
+        self._limits = self._limits or self.census.limited > 0
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """Of each document that is here what ``stamp_of`` says of its version."""
+        return self._holdings.versions
+
+    @property
+    def census(self) -> Census:
+        return self._holdings.census
+
+    @property
+    def passages(self) -> PassageTable:
+        return self._holdings.passages
+
+    @property
+    def vectors(self) -> PassageVectors | None:
+        return self._holdings.vectors
 
     def _kind(self, kind: Literal["document", "passage"]) -> Any:
         import tantivy
@@ -154,49 +140,38 @@ class TenantIndex:
         """Replace documents and drop others, visible when it returns."""
         changed = list(put)
         # Before a limited entry can be found; and once there was one it stays so, for a search may run meanwhile.
-        self._limits = self._limits or any(each.tally.limited for each in changed)
+        self._limits = self._limits or any(each.label.limited for each in changed)
         gone = [*(each.document.id for each in changed), *drop]
+        stored = self._holdings.write(changed)
         if self._writer is None:
             self._writer = self._index.writer(_HEAP, 1)
         try:
             for document_id in gone:
                 self._writer.delete_documents_by_term("doc", document_id)
-            for each in changed:
-                number = self._numbering.of(each.document.id)
-                self._numbering.put(each.document.id, number)
-                for entry in entries_of(each, number):
+            for each, record in zip(changed, stored, strict=True):
+                for entry in entries_of(each, record.number, record.stamp):
                     self._writer.add_document(entry)
             self._writer.commit()
         except BaseException:
             # What is on disk is the last commit; what memory says must follow it.
             self._writer = None
             self._index.reload()
+            self._holdings.close()
             self._read_back()
             raise
         self._index.reload()
-        self._remember(changed, gone)
+        self._remember(stored, set(gone) - {each.document.id for each in changed})
 
-    def _remember(self, changed: Sequence[Prepared], gone: Sequence[str]) -> None:
-        for document_id in gone:
-            self.versions.pop(document_id, None)
-            if self.vectors is not None:
-                self.vectors.remove(document_id)
-        for document_id in set(gone) - {each.document.id for each in changed}:
-            self.census.drop(document_id)
-            self.passages.drop(document_id)
-            self._numbering.drop(document_id)
-        for each in changed:
-            self.versions[each.document.id] = (each.document.version, each.stamp)
-            self.census.put(each.document.id, each.tally)
-            self.passages.put(each.document.id, each.counted, label_of(each.document))
-            if self.vectors is not None and each.vectors:
-                self.vectors.put(each.document.id, each.vectors)
+    def _remember(self, changed: Sequence[Stored], gone: Collection[str]) -> None:
+        self._holdings.drop(gone)
+        self._holdings.put(changed)
 
     def close(self) -> None:
         """Let the writer go, with what it does in the background."""
         if self._writer is not None:
             self._writer.wait_merging_threads()
             self._writer = None
+        self._holdings.close()
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -211,7 +186,7 @@ class TenantIndex:
         return next(self._documents(both), None)
 
     def _documents(self, query: Any) -> Iterator[Document]:
-        return (Document.model_validate(json.loads(entry["data"][0])["document"]) for entry in self._found(query))
+        return (Document.model_validate_json(bytes(entry["data"][0])) for entry in self._found(query))
 
     def known(self, text: str) -> int:
         """In how many documents a term stands now; 0 when in none."""
@@ -233,14 +208,7 @@ class TenantIndex:
 
     def read(self, places: Sequence[Place], seen: Sight) -> dict[Place, Hit]:
         """Those of the passages that are there and may be shown."""
-        if not places:
-            return {}
-        keys = [key_of(*place) for place in places]
-        query = limited(self._index.schema, one_of_them(self._index.schema, "key", keys), self._limit(seen))
-        searcher = self._index.searcher()
-        found = searcher.search(query, len(keys), count=False).hits
-        hits = [Hit(**json.loads(searcher.doc(address)["data"][0])) for _, address in found]
-        return {Place(hit.document, hit.order): hit for hit in hits}
+        return self._holdings.read(places, seen)
 
     def _places(self, query: Any, seen: Sight, limit: int, within: Sequence[str] = ()) -> list[Place]:
         """What is found, without reading what is stored of it: that would take most of a search's time."""
@@ -248,8 +216,13 @@ class TenantIndex:
         searcher = self._index.searcher()
         found = searcher.search(query, limit, count=False).hits
         numbers = searcher.fast_field_values("number", [address for _, address in found])
-        places = (self._numbering.place(number) for number in numbers)
-        return [place for place in places if place is not None]
+        return list(self.places(numbers))
+
+    def places(self, numbers: Iterable[int]) -> Iterator[Place]:
+        """Of passages by their numbers, those that are here."""
+        numbering = self._holdings.numbering
+        places = (numbering.place(number) for number in numbers)
+        return (place for place in places if place is not None)
 
     def _limit(self, seen: Sight) -> Sight | None:
         """Limits are asked for only where there are any: over many passages they cost more than the words."""

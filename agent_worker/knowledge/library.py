@@ -19,8 +19,9 @@ import structlog
 
 from agent_worker.knowledge.confidence import confidence
 from agent_worker.knowledge.encoder import Encoder, light_encoder
+from agent_worker.knowledge.holdings import stamp_of
 from agent_worker.knowledge.index import TenantIndex
-from agent_worker.knowledge.intake import read_into, rest_of
+from agent_worker.knowledge.intake import MOST_WAITING, read_into, rest_of
 from agent_worker.knowledge.portions import portions
 from agent_worker.knowledge.recency import RecentHeads
 from agent_worker.knowledge.records import Change, read_record
@@ -122,7 +123,7 @@ class Library:
 
     async def _drain(self, follower: Follower) -> None:
         """Apply what comes, many at a time; once everything old was seen, forget what the log no longer holds."""
-        queue: asyncio.Queue[Record] = asyncio.Queue()
+        queue: asyncio.Queue[Record] = asyncio.Queue(MOST_WAITING)
         reader = asyncio.create_task(read_into(queue, follower))
         caught_up = asyncio.create_task(follower.caught_up.wait())
         self._seen.clear()
@@ -138,6 +139,7 @@ class Library:
                     nexts.cancel()
                 if caught_up.done() and queue.empty() and not self._ready.is_set():
                     await self._forget_unseen()
+                    self._seen.clear()
                     self._ready.set()
                 if reader.done() and queue.empty():
                     return reader.result()
@@ -156,7 +158,8 @@ class Library:
                 log.warning("document_unreadable", partition=record.partition, offset=record.offset, code=error.code)
                 continue
             changes[tenant][document_id] = change
-            (self._seen[tenant].add if change else self._seen[tenant].discard)(document_id)
+            if not self._ready.is_set():
+                (self._seen[tenant].add if change else self._seen[tenant].discard)(document_id)
         for tenant, changed in changes.items():
             await self._in_turn(partial(self._write, tenant, changed))
         async with self._moved:
@@ -172,7 +175,7 @@ class Library:
         new = [
             change
             for change in changed.values()
-            if change is not None and index.versions.get(change[0].id) != (change[0].version, change[1])
+            if change is not None and index.versions.get(change[0].id) != stamp_of(change[0].version, change[1])
         ]
         for done, put in portions(index, new, lambda: self._closing):
             index.apply(put)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ALIKE = 0.3
 """Below this cosine two words have nothing to do with each other."""
 _ROOM = 30_000
-"""Words remembered, at a kilobyte each; beyond, it starts anew."""
+"""Words remembered, in half precision, at half a kilobyte each; beyond, it starts anew."""
 
 
 class Likeness:
@@ -32,7 +32,7 @@ class Likeness:
 
         self._encoder = encoder
         self._vocabulary = vocabulary
-        self._table = np.empty((_ROOM, encoder.words_size), np.float32)
+        self._table = np.empty((_ROOM, encoder.words_size), np.float16)
         self._rows = np.full(1024, -1, np.int32)
         self._met = 0
         self._lock = Lock()
@@ -67,12 +67,20 @@ class Likeness:
                 self._rows[:] = -1
                 self._met, new = 0, words
             if len(new) > _ROOM:
-                return self._encoder.encode_words(self._vocabulary.words(new))
-            if len(new):
-                self._table[self._met : self._met + len(new)] = self._encoder.encode_words(self._vocabulary.words(new))
-                self._rows[new] = np.arange(self._met, self._met + len(new))
-                self._met += len(new)
-            return self._table[self._rows[words]]
+                found = self._made(new)
+            else:
+                if len(new):
+                    self._table[self._met : self._met + len(new)] = self._made(new)
+                    self._rows[new] = np.arange(self._met, self._met + len(new))
+                    self._met += len(new)
+                found = self._table[self._rows[words]]
+        return found.astype(np.float32)
+
+    def _made(self, words: Numbers) -> NDArray[np.float16]:
+        """Rounded, so that a word is as near when it is met again as when it was new."""
+        import numpy as np
+
+        return self._encoder.encode_words(self._vocabulary.words(words)).astype(np.float16)
 
 
 def _distinct(flat: Numbers) -> tuple[Numbers, NDArray[np.intp]]:

@@ -21,6 +21,10 @@ class Numbering:
         """Its number, or the one it is to have."""
         return self._numbers.get(document, self._next)
 
+    def known(self, document: str) -> int | None:
+        """Its number; None when it is not here."""
+        return self._numbers.get(document)
+
     def put(self, document: str, number: int) -> None:
         self._numbers[document] = number
         self._documents[number] = document
@@ -31,10 +35,15 @@ class Numbering:
 
     def place(self, number: int) -> Place | None:
         """The passage that has the number; None when its document is not here."""
-        document = self._documents.get(number // _ORDERS)
+        document = self._documents.get(document_of(number))
         return None if document is None else Place(document, number % _ORDERS)
 
 
 def number_of(document: int, order: int) -> int:
     """A passage's number, from its document's. The document itself is found under that of its first passage."""
     return document * _ORDERS + order
+
+
+def document_of(passage: int) -> int:
+    """The document's number, from that of one of its passages."""
+    return passage // _ORDERS

@@ -1,14 +1,17 @@
-"""What scoring needs of every passage of a tenant, in memory and compact: some 400 bytes each."""
+"""What scoring needs of every passage of a tenant, in memory and compact: some 500 bytes for 100 words."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent_worker.knowledge.analysis import primary
+from agent_worker.knowledge.census import Tally
 from agent_worker.knowledge.counted import PASSAGE_FIELDS, Counted
+from agent_worker.knowledge.growing import Growing, flat
 from agent_worker.knowledge.likeness import Likeness
 from agent_worker.knowledge.vocabulary import Vocabulary
 from agent_worker.knowledge.wanted import Sight
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 _LEFT = 50_000
 """So many words of removed documents, and more than are there, before all words are numbered anew."""
+NEVER = 1 << 52
 
 
 class Place(NamedTuple):
@@ -31,30 +35,36 @@ class Place(NamedTuple):
     order: int
 
 
+def key_of(document: str, order: int) -> str:
+    """One name for both."""
+    return f"{order}/{document}"
+
+
 class Label(NamedTuple):
-    """What a document says of itself as a whole. ``until``: second since 1970 at which it expires."""
+    """What a document says of itself as a whole. ``until``: second since 1970 at which it expires, NEVER if it does
+    not."""
 
     until: int
     visibility: str = "public"
     language: str = ""
 
-
-@dataclass(slots=True)
-class _Held:
-    """One document. ``…_ends``: where each passage's end in what is before it; ``lengths``: terms of each passage by
-    field."""
-
-    terms: Numbers
-    term_ends: list[int]
-    counts: NDArray[np.uint16]
-    words: Numbers
-    word_ends: list[int]
-    lengths: NDArray[np.int32]
-    label: Label
-
     @property
-    def size(self) -> int:
-        return len(self.terms) + len(self.words)
+    def limited(self) -> bool:
+        return self.until != NEVER or self.visibility != "public"
+
+
+@lru_cache(maxsize=1024)
+def label(until: int, visibility: str, language: str) -> Label:
+    """The same one for what says the same: most documents do."""
+    return Label(until, visibility, language)
+
+
+class _Held(NamedTuple):
+    """One document: the row of its first passage, and how many it has."""
+
+    first: int
+    size: int
+    label: Label
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +73,55 @@ class Gathered:
     of, and each passage's length by field."""
 
     terms: Numbers
-    counts: NDArray[np.uint16]
+    counts: NDArray[np.uint8]
     of: NDArray[np.intp]
     lengths: NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Of all passages, in the order in which they were put; those of documents that went stay until all are numbered
+    anew. ``…_begins`` has one row more: where the next one will begin."""
+
+    terms: Growing
+    counts: Growing
+    term_begins: Growing
+    words: Growing
+    word_begins: Growing
+    lengths: Growing
+
+    @classmethod
+    def empty(cls) -> _Rows:
+        import numpy as np
+
+        fields = len(PASSAGE_FIELDS)
+        begins = Growing(np.int64), Growing(np.int64)
+        for each in begins:
+            each.extend(np.zeros(1, np.int64))
+        counts, lengths = Growing(np.uint8, fields), Growing(np.int32, fields)
+        return cls(Growing(np.int32), counts, begins[0], Growing(np.int32), begins[1], lengths)
+
+    def add(
+        self,
+        terms: Numbers,
+        term_sizes: NDArray[np.int32],
+        counts: NDArray[np.uint8],
+        words: Numbers,
+        word_sizes: NDArray[np.int32],
+        lengths: NDArray[np.int32],
+    ) -> int:
+        """The row of the first of them."""
+        import numpy as np
+
+        self.counts.extend(counts)
+        self.term_begins.extend(self.terms.extend(terms) + term_sizes.cumsum(dtype=np.int64))
+        self.word_begins.extend(self.words.extend(words) + word_sizes.cumsum(dtype=np.int64))
+        return self.lengths.extend(lengths)
+
+    def words_of(self, row: int) -> Numbers:
+        begin, end = self.word_begins.rows[row : row + 2].tolist()
+        words: Numbers = self.words.rows[begin:end]
+        return words
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +131,7 @@ class _State:
     terms: Vocabulary
     words: Vocabulary
     likeness: Likeness | None
+    rows: _Rows = field(default_factory=_Rows.empty)
     held: dict[str, _Held] = field(default_factory=dict)
 
 
@@ -94,30 +151,62 @@ class PassageTable:
         words = Vocabulary()
         return _State(Vocabulary(), words, Likeness(self._encoder, words) if self._encoder else None)
 
-    def put(self, document: str, made: Counted, label: Label) -> None:
+    def put(self, document: str, made: Counted, named: Label) -> None:
         self.drop(document)
-        self._state.held[document] = held = _held(self._state, made, label)
-        self._there += held.size
-        self.for_verified += label.visibility == "verified"
-        self.languages[primary(label.language)] += 1
+        state = self._state
+        terms, words = state.terms.put(made.terms)[made.term_of], state.words.put(made.words)[made.word_of]
+        first = state.rows.add(terms, made.term_sizes, made.counts, words, made.word_sizes, made.lengths)
+        state.held[document] = held = _Held(first, len(made.lengths), label(*named))
+        self._there += self._size(held)
+        self.for_verified += named.visibility == "verified"
+        self.languages[primary(named.language)] += 1
 
     def drop(self, document: str) -> None:
         gone = self._state.held.pop(document, None)
         if gone is not None:
-            self._there -= gone.size
-            self._left += gone.size
+            size = self._size(gone)
+            self._there -= size
+            self._left += size
             self.for_verified -= gone.label.visibility == "verified"
             self.languages[primary(gone.label.language)] -= 1
         if self._left > _LEFT + self._there:
             self._number_anew()
 
+    def tally(self, document: str) -> Tally | None:
+        """What it added to the census; None when it is not here."""
+        import numpy as np
+
+        held = self._state.held.get(document)
+        if held is None:
+            return None
+        rows, end = self._state.rows, held.first + held.size
+        begin, stop = rows.term_begins.rows[[held.first, end]].tolist()
+        terms = self._state.terms.words(np.unique(rows.terms.rows[begin:stop]))
+        return Tally(terms, rows.lengths.rows[held.first : end], held.label.limited)
+
+    def _size(self, held: _Held) -> int:
+        """Terms and words."""
+        rows = self._state.rows
+        ends = [held.first, held.first + held.size]
+        return sum(int(begin[1] - begin[0]) for begin in (rows.term_begins.rows[ends], rows.word_begins.rows[ends]))
+
     def _number_anew(self) -> None:
+        import numpy as np
+
         old, new = self._state, self._empty()
         for document, held in old.held.items():
-            terms, words = new.terms.put(old.terms.words(held.terms)), new.words.put(old.words.words(held.words))
-            new.held[document] = _Held(
-                terms, held.term_ends, held.counts, words, held.word_ends, held.lengths, held.label
+            rows, span = old.rows, slice(held.first, held.first + held.size)
+            ends = slice(held.first, held.first + held.size + 1)
+            of_terms, of_words = rows.term_begins.rows[ends], rows.word_begins.rows[ends]
+            first = new.rows.add(
+                new.terms.put(old.terms.words(rows.terms.rows[of_terms[0] : of_terms[-1]])),
+                np.diff(of_terms).astype(np.int32),
+                rows.counts.rows[of_terms[0] : of_terms[-1]],
+                new.words.put(old.words.words(rows.words.rows[of_words[0] : of_words[-1]])),
+                np.diff(of_words).astype(np.int32),
+                rows.lengths.rows[span],
             )
+            new.held[document] = held._replace(first=first)
         self._left, self._state = 0, new
 
     def view(self) -> View:
@@ -146,16 +235,15 @@ class View:
         """Of at least one passage."""
         import numpy as np
 
-        empty = np.zeros((1, len(PASSAGE_FIELDS)), np.int32)
-        terms, counts, lengths = [], [], []
-        for place in places:
-            held = self._at(place)
-            begin, end = _span(held.term_ends, place.order) if held else (0, 0)
-            terms.append(held.terms[begin:end] if held else empty[0, :0])
-            counts.append(held.counts[begin:end] if held else empty[:0])
-            lengths.append(held.lengths[place.order] if held else empty[0])
-        of = np.repeat(np.arange(len(places)), [len(each) for each in terms])
-        return Gathered(np.concatenate(terms), np.concatenate(counts), of, np.stack(lengths))
+        at = np.array(list(self._rows(places)))
+        rows, there = self._state.rows, at >= 0
+        begins = rows.term_begins.rows[at]
+        sizes = np.where(there, rows.term_begins.rows[at + 1] - begins, 0)
+        chosen = flat(begins, sizes)
+        lengths = np.zeros((len(places), len(PASSAGE_FIELDS)), np.int32)
+        lengths[there] = rows.lengths.rows[at[there]]
+        of = np.repeat(np.arange(len(places)), sizes)
+        return Gathered(rows.terms.rows[chosen], rows.counts.rows[chosen], of, lengths)
 
     def alike(self, asked: Sequence[str], places: Sequence[Place]) -> NDArray[np.float64]:
         """See ``Likeness.of``; nothing is alike without an encoder."""
@@ -164,32 +252,12 @@ class View:
         if self._state.likeness is None or not asked:
             return np.zeros((len(places), len(asked)))
         nothing = np.zeros(0, np.int32)
-        found = [(self._at(place), place.order) for place in places]
-        words = [held.words[slice(*_span(held.word_ends, order))] if held else nothing for held, order in found]
+        found = self._rows(places)
+        words = [self._state.rows.words_of(row) if row >= 0 else nothing for row in found]
         return self._state.likeness.of(asked, words)
 
-    def _at(self, place: Place) -> _Held | None:
-        held = self._state.held.get(place.document)
-        return held if held is not None and place.order < len(held.term_ends) else None
-
-
-def _span(ends: Sequence[int], order: int) -> tuple[int, int]:
-    return ends[order - 1] if order else 0, ends[order]
-
-
-def _held(state: _State, made: Counted, label: Label) -> _Held:
-    import numpy as np
-
-    fields = len(PASSAGE_FIELDS)
-    counts = np.array(made.counts, np.uint16).reshape(-1, fields)
-    ends = np.cumsum([0, *made.term_sizes])
-    summed = np.concatenate([np.zeros((1, fields), np.int32), np.cumsum(counts, axis=0, dtype=np.int32)])
-    return _Held(
-        state.terms.put(made.terms)[made.term_of] if made.terms else np.zeros(0, np.int32),
-        ends[1:].tolist(),
-        counts,
-        state.words.put(made.words)[made.word_of] if made.words else np.zeros(0, np.int32),
-        np.cumsum(made.word_sizes, dtype=np.intp).tolist(),
-        np.diff(summed[ends], axis=0),
-        label,
-    )
+    def _rows(self, places: Sequence[Place]) -> Iterable[int]:
+        """-1 for a passage that is not there."""
+        for document, order in places:
+            held = self._state.held.get(document)
+            yield held.first + order if held is not None and order < held.size else -1

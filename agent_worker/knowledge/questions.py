@@ -54,7 +54,7 @@ def asks(sentence: str) -> bool:
 
 def with_context(text: str, history: Sequence[TranscriptMessage]) -> str:
     """A follow-up that cannot stand alone gets the contact's previous message before it."""
-    if not history or not _leans(text):
+    if not _leans(text) or not history:
         return text
     for line in reversed(history):
         if line.author.kind == "contact" and terms(line.text):

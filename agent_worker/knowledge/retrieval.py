@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from agent_worker.knowledge.analysis import primary
 from agent_worker.knowledge.candidates import Asked, Candidates, ask, candidates
 from agent_worker.knowledge.encoder import Encoder, Kind
-from agent_worker.knowledge.entries import key_of
-from agent_worker.knowledge.index import Hit, TenantIndex
-from agent_worker.knowledge.passages import Place
+from agent_worker.knowledge.holdings import Hit
+from agent_worker.knowledge.index import TenantIndex
+from agent_worker.knowledge.passages import Place, key_of
 from agent_worker.knowledge.scoring import weights_of
 from agent_worker.knowledge.wanted import sight
 from schemas.messages import Assurance

@@ -2,124 +2,165 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
-from agent_worker.knowledge.dense import DenseRows, Row
-from agent_worker.knowledge.middle import Middle, apart
+from agent_worker.knowledge.cosines import COSINES, Blocks, cosines_of
+from agent_worker.knowledge.dense import DenseRows
+from agent_worker.knowledge.growing import Growing
+from agent_worker.knowledge.middle import Middle
+from agent_worker.knowledge.numbering import number_of
 from agent_worker.knowledge.passages import Place
-from agent_worker.knowledge.products import products
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from agent_worker.knowledge.encoder import Vectors
+    from agent_worker.knowledge.file import Pages
 
-_READ_AT_ONCE = 5000
-_FEW = 3
-"""So many of a document's sentences are to be near: one may be so by its form alone."""
-_APART = 1000.0
-COSINES = (
-    "text",
-    "heading",
-    "sentence",
-    "few",
-    "text_apart",
-    "heading_apart",
-    "sentence_apart",
-    "few_apart",
-    "theme",
-    "whole",
-)
-"""What ``cosines`` says of a passage. ``text``: the mean of its heading and sentences; ``whole``: its whole text;
-``sentence``: its nearest one; ``few``: the mean of the nearest three of its document; ``theme``: the mean of all of its
-document. ``…_apart`` and ``theme`` are without what all documents share."""
+_SEARCHED = 2
+"""Rows of a passage that are searched, and come first: its text's and its heading's."""
+_BEFORE = 3
+"""With that of its whole text, those before its sentences'."""
+_GONE = -1
+_HALF, _SINGLE = 2, 4  # bytes of a number
 
 
-_FEWS = frozenset({"few", "few_apart"})
+class _Held(NamedTuple):
+    """One document: its first passage, how many, where in the file its vectors begin, and the number of sentences."""
+
+    first: int
+    size: int
+    begin: int
+    sentences: int
 
 
-def rows_of(document: str, order: int) -> tuple[Row, Row]:
-    return Row(document, order, "text"), Row(document, order, "heading")
+class Placed(NamedTuple):
+    """One document's vectors in the file: what ``stored_form`` made begins at byte ``begin`` and has ``sizes`` rows a
+    passage."""
+
+    document: str
+    number: int
+    begin: int
+    sizes: NDArray[np.int32]
+
+
+@dataclass(slots=True)
+class _State:
+    """Replaced whole when the file is tidied. Of each passage: its number, where its rows begin in the file, counted in
+    half precision numbers, and how many they are."""
+
+    pages: Pages
+    dense: DenseRows
+    numbers: Growing
+    begins: Growing
+    sizes: Growing
+    held: dict[str, _Held] = field(default_factory=dict)
+
+    def all(self) -> NDArray[np.float16]:
+        import numpy as np
+
+        return np.frombuffer(self.pages.mapped, np.float16, len(self.pages.mapped) // _HALF)
+
+    def total(self, held: _Held, size: int) -> Vectors:
+        import numpy as np
+
+        return np.frombuffer(self.pages.mapped, np.float32, size, held.begin)
 
 
 class PassageVectors:
-    """One writer; readers beside it. A passage has a heading's vector, one of its whole text, then one a sentence.
+    """One writer; readers beside it. A passage has a vector of its text (the mean of heading and sentences), of its
+    heading, of its whole text, then one a sentence.
 
-    Sentences are not searched: there are several to a passage, and the nearest one stands in a near passage."""
+    Sentences are not searched: there are several to a passage, and the nearest one stands in a near passage. In memory
+    are what is searched, rounded, and where the rest stands."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, pages: Pages) -> None:
         import numpy as np
 
         self.size = size
-        self.rows = DenseRows(size)
-        self._sentences: defaultdict[str, dict[int, NDArray[np.float16]]] = defaultdict(dict)
-        self._wholes: defaultdict[str, dict[int, NDArray[np.float16]]] = defaultdict(dict)
-        self._totals: dict[str, tuple[Vectors, int]] = {}
         self._middle = Middle(size)
-        self._nothing = np.zeros((1, size), np.float16)
+        self._state = _State(pages, DenseRows(size), Growing(np.int64), Growing(np.int64), Growing(np.int32))
 
-    def put(self, document: str, vectors: Sequence[Vectors]) -> None:
-        """``vectors`` by the order of the document's passages. What was there of it must have been removed."""
+    def put(self, pages: Pages, documents: Iterable[Placed]) -> None:
+        """``pages`` hold them all, and what was put before. What was there of a document must have been removed."""
+        state = self._state
+        state.pages = pages
+        every = state.all()
+        for placed in documents:
+            self._put(state, every, placed)
+
+    def _put(self, state: _State, every: NDArray[np.float16], placed: Placed) -> None:
         import numpy as np
 
-        self._add([(document, order, of.astype(np.float16)) for order, of in enumerate(vectors)])
-
-    def read(self, stored: Iterable[tuple[str, int, bytes]]) -> None:
-        """Document, order, and what ``stored_form`` made, of any number of passages."""
-        import numpy as np
-
-        some: list[tuple[str, int, NDArray[np.float16]]] = []
-        for document, order, value in stored:
-            some.append((document, order, np.frombuffer(value, np.float16).reshape(-1, self.size)))
-            if len(some) == _READ_AT_ONCE:
-                self._add(some)
-                some = []
-        self._add(some)
-
-    def _add(self, some: Sequence[tuple[str, int, NDArray[np.float16]]]) -> None:
-        import numpy as np
-
-        if not some:
-            return
-        searched = np.empty((2 * len(some), self.size), np.float32)
-        for place, (document, order, vectors) in enumerate(some):
-            exact = vectors.astype(np.float32)
-            self._wholes[document][order] = vectors[1]
-            self._sentences[document][order] = vectors[2:]
-            self._count(document, exact[2:].sum(axis=0), len(vectors) - 2)
-            text = exact[0] + exact[2:].sum(axis=0)
-            searched[2 * place] = text / max(float(np.linalg.norm(text)), 1e-9)
-            searched[2 * place + 1] = exact[0]
-        self.rows.add([name for document, order, _ in some for name in rows_of(document, order)], searched)
-
-    def _count(self, document: str, total: Vectors, count: int) -> None:
-        before, held = self._totals.get(document, (0.0, 0))
-        self._totals[document] = (before + total, held + count)
-        self._middle.add(total, count)
+        begin = (placed.begin + _SINGLE * self.size) // _HALF
+        ends = np.cumsum(placed.sizes, dtype=np.int64)
+        rows = every[begin : begin + int(ends[-1]) * self.size].reshape(-1, self.size)
+        firsts = ends - placed.sizes
+        searched = rows[(firsts[:, None] + np.arange(_SEARCHED)).ravel()].astype(np.float32)
+        orders = np.arange(len(ends))
+        state.begins.extend(begin + firsts * self.size)
+        state.sizes.extend(placed.sizes)
+        first = state.numbers.extend(number_of(placed.number, 0) + orders)
+        held = _Held(first, len(ends), placed.begin, int(ends[-1]) - _BEFORE * len(ends))
+        state.dense.add(searched)
+        self._middle.add(state.total(held, self.size), held.sentences)
+        state.held[placed.document] = held
 
     def remove(self, document: str) -> None:
-        self.rows.remove(document)
-        self._sentences.pop(document, None)
-        self._wholes.pop(document, None)
-        total, count = self._totals.pop(document, (None, 0))
-        if total is not None:
-            self._middle.add(-total, -count)
+        state = self._state
+        held = state.held.pop(document, None)
+        if held is None:
+            return
+        state.numbers.rows[held.first : held.first + held.size] = _GONE
+        state.dense.blank(_SEARCHED * held.first, _SEARCHED * (held.first + held.size))
+        self._middle.add(-state.total(held, self.size), -held.sentences)
 
-    def of(self, document: str) -> list[list[Vectors]]:
-        """As they were put, rounded to half precision; empty when they are not here."""
+    def tidy(self, pages: Pages, shifts: Mapping[str, int]) -> None:
+        """The file was tidied: each document's vectors begin so many bytes later now, and what is dead is let go."""
         import numpy as np
 
-        sentences, wholes = self._sentences.get(document, {}), self._wholes.get(document, {})
-        headings = self.rows.vectors([rows_of(document, order)[1] for order in range(len(sentences))])
-        if headings is None:
+        old = self._state
+        spans = [np.arange(held.first, held.first + held.size) for held in old.held.values()]
+        rows = np.concatenate([np.zeros(0, np.int64), *spans])
+        moved = [shifts[name] for name in old.held]
+        further = np.repeat(np.array(moved, np.int64), [len(span) for span in spans]) // _HALF
+        dense = old.dense.kept((_SEARCHED * rows[:, None] + np.arange(_SEARCHED)).ravel())
+        new = _State(pages, dense, Growing(np.int64), Growing(np.int64), Growing(np.int32))
+        new.numbers.extend(old.numbers.rows[rows])
+        new.begins.extend(old.begins.rows[rows] + further)
+        new.sizes.extend(old.sizes.rows[rows])
+        first = 0
+        for name, held in old.held.items():
+            new.held[name] = held._replace(first=first, begin=held.begin + shifts[name])
+            first += held.size
+        self._state = new
+
+    def nearest(self, queries: Vectors, limit: int) -> list[int]:
+        """Numbers of the passages of which the text or the heading is among the ``limit`` nearest to any query."""
+        state = self._state
+        rows = [row // _SEARCHED for row in state.dense.nearest(queries, limit)]
+        numbers = state.numbers.rows[list(dict.fromkeys(rows))].tolist() if rows else []
+        return [number for number in numbers if number != _GONE]
+
+    def of(self, document: str) -> list[Vectors]:
+        """Each passage's rows as they were put, rounded to half precision: heading, whole, sentences; empty when they
+        are not here."""
+        import numpy as np
+
+        state = self._state
+        held = state.held.get(document)
+        if held is None:
             return []
-        return [
-            [heading, wholes[order].astype(np.float32), *sentences[order].astype(np.float32)]
-            for order, heading in enumerate(headings)
-        ]
+        every = state.all()
+        blocks = [self._block(state, every, held.first + order).astype(np.float32) for order in range(held.size)]
+        return [block[1:] for block in blocks]
+
+    def _block(self, state: _State, every: NDArray[np.float16], row: int) -> NDArray[np.float16]:
+        begin = int(state.begins.rows[row])
+        return every[begin : begin + int(state.sizes.rows[row]) * self.size].reshape(-1, self.size)
 
     def cosines(self, passages: Sequence[Place], queries: Vectors, names: Sequence[str] = COSINES) -> Vectors:
         """In the order of ``names``, some of COSINES, for each passage, a row, the cosines to every query, a column."""
@@ -127,77 +168,60 @@ class PassageVectors:
 
         if not passages:
             return np.zeros((len(names), 0, len(queries)), np.float32)
+        blocks = self._blocks(passages, themes="theme" in names)
+        return cosines_of(blocks, queries, self._middle.vector, names)
+
+    def _blocks(self, passages: Sequence[Place], *, themes: bool) -> Blocks:
+        """A passage that a writer has just taken away counts as one without words."""
+        import numpy as np
+
+        state = self._state
+        # The documents first: what they name is then in the pages, which only grow.
+        held = [state.held.get(document) for document, _ in passages]
+        every = state.all()
+        at = [
+            one.first + order if one is not None and order < one.size else _GONE
+            for one, (_, order) in zip(held, passages, strict=True)
+        ]
+        nothing = np.zeros((_BEFORE + 1) * self.size, np.float16)
+        parts = [nothing if row == _GONE else self._block(state, every, row).ravel() for row in at]
+        rows = np.concatenate(parts).astype(np.float32).reshape(-1, self.size)
+        counts = np.array([len(part) // self.size for part in parts])
+        documents: dict[str, int] = {}
+        of = np.array([documents.setdefault(document, len(documents)) for document, _ in passages])
+        means = self._means(state, documents) if themes else None
+        state.pages.release()
+        return Blocks(rows, counts, of, means)
+
+    def _means(self, state: _State, documents: Iterable[str]) -> Vectors:
+        """Of all sentences of each document."""
+        import numpy as np
+
+        found = [state.held.get(document) for document in documents]
         middle = self._middle.vector
-        both = np.concatenate([queries, middle[None]])
-        found = {**self._searched(passages, both), **self._compared(passages, both, few=_FEWS.intersection(names))}
-        if "theme" in names:
-            found["theme"] = self._themes(passages, queries, middle)
-        if "whole" in names:
-            found["whole"] = self._as_wholes(passages, queries)
-        return np.stack([found[name] for name in names])
-
-    def _searched(self, passages: Sequence[Place], both: Vectors) -> dict[str, Vectors]:
-        """``both``: the queries, then the middle."""
-        names = [rows_of(document, order) for document, order in passages]
-        near = self.rows.cosines([name for pair in names for name in pair], both)
-        far = apart(near[:, :-1], near[:, -1], both[:-1], both[-1])
-        found = {"text": near[::2, :-1], "heading": near[1::2, :-1]}
-        return {**found, "text_apart": far[::2], "heading_apart": far[1::2]}
-
-    def _compared(self, passages: Sequence[Place], both: Vectors, few: Collection[str]) -> dict[str, Vectors]:
-        """The nearest sentence; of ``few``, what is asked for: of the nearest few of the document."""
-        import numpy as np
-
-        # A writer may be replacing the document: what was found of it then counts without its sentences.
-        held = [self._sentences.get(document, {}).get(order, self._nothing) for document, order in passages]
-        sizes = [len(vectors) for vectors in held]
-        begins = np.cumsum([0, *sizes[:-1]])
-        near = products(np.concatenate(held).astype(np.float32), both)
-        far = apart(near[:, :-1], near[:, -1], both[:-1], both[-1])
-        names: dict[str, int] = {}
-        owners = np.array([names.setdefault(document, len(names)) for document, _ in passages])
-        of = np.repeat(owners, sizes)
-        found = {"sentence": near[:, :-1], "sentence_apart": far}
-        made = {name: np.maximum.reduceat(each, begins, axis=0) for name, each in found.items()}
-        of_few = {"few": near[:, :-1], "few_apart": far}
-        return made | {name: _few(of_few[name], of)[owners] for name in few}
-
-    def _as_wholes(self, passages: Sequence[Place], queries: Vectors) -> Vectors:
-        import numpy as np
-
-        wholes = [self._wholes.get(document, {}).get(order, self._nothing[0]) for document, order in passages]
-        return products(np.stack(wholes).astype(np.float32), queries)
-
-    def _themes(self, passages: Sequence[Place], queries: Vectors, middle: Vectors) -> Vectors:
-        import numpy as np
-
-        names: dict[str, int] = {}
-        of = [names.setdefault(document, len(names)) for document, _ in passages]
-        totals = [self._totals.get(name, (middle, 1)) for name in names]
-        themes = np.stack([total / count for total, count in totals]) - middle
-        asked = queries - middle
-        size = np.linalg.norm(themes, axis=1)[:, None] * np.linalg.norm(asked, axis=1)
-        near: Vectors = (products(themes.astype(np.float32), asked) / np.maximum(size, 1e-6))[of]
-        return near
+        return np.stack([state.total(one, self.size) / one.sentences if one else middle for one in found])
 
 
-def _few(near: Vectors, of: NDArray[np.intp]) -> Vectors:
-    """For each document the mean of its nearest sentences. ``of``: which document a row is of; each has one."""
+def stored_form(vectors: Sequence[Vectors]) -> bytes:
+    """A document's vectors as they are kept on disk: the sum of all its sentences, then, in half precision, each
+    passage's rows. ``vectors``: of each passage its heading, its whole text, its sentences."""
     import numpy as np
 
-    counts = np.bincount(of)
-    ends = np.cumsum(counts)
-    # Sorted within each document, for all columns at once: by far apart offsets.
-    offsets = _APART * np.arange(len(counts))[:, None]
-    placed = np.sort(near + offsets[of], axis=0)
-    total = sum(
-        np.where((counts >= step)[:, None], placed[np.maximum(ends - step, 0)] - offsets, 0.0)
-        for step in range(1, _FEW + 1)
-    )
-    made: Vectors = (total / np.minimum(counts, _FEW)[:, None]).astype(np.float32)
-    return made
+    size = vectors[0].shape[1]
+    total, out = np.zeros(size, np.float32), []
+    for each in vectors:
+        rounded = each.astype(np.float16)
+        exact = rounded.astype(np.float32)
+        sentences = exact[_BEFORE - 1 :].sum(axis=0)
+        total += sentences
+        text = exact[0] + sentences
+        text /= max(float(np.linalg.norm(text)), 1e-9)
+        out += [text.astype(np.float16)[None], rounded]
+    return total.tobytes() + np.concatenate(out).tobytes()
 
 
-def stored_form(vectors: Vectors) -> bytes:
-    """One passage's vectors as they are kept on disk."""
-    return vectors.astype("float16").tobytes()
+def sizes_of(vectors: Sequence[Vectors]) -> NDArray[np.int32]:
+    """Rows of each passage in the stored form."""
+    import numpy as np
+
+    return np.array([len(each) + 1 for each in vectors], np.int32)

@@ -17,7 +17,7 @@ _CHARACTERS = 3
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    versions: Mapping[str, tuple[int, str]]
+    versions: Mapping[str, int]
     passages: list[tuple[datetime | None, Passage]]
 
 
@@ -29,6 +29,10 @@ class WholeTexts:
 
     def of(self, tenant: str, index: TenantIndex, now: datetime, tokens: int) -> list[Passage]:
         """What may be shown to everybody now; nothing when that is more than so many tokens."""
+        if not index.census.limited and index.census.terms // _CHARACTERS > tokens:
+            # A term has a character at least: far too much is neither read nor kept.
+            self._held.pop(tenant, None)
+            return []
         held = self._held.get(tenant)
         if held is None or held.versions != index.versions:
             versions = dict(index.versions)

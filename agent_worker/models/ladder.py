@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import structlog
 
 from agent_worker.grounding.failures import AttemptFailed, NotAsked, Ungrounded
 from agent_worker.handoff.drafts import handoff_draft, wait_draft
+from agent_worker.handoff.handback import since_people
 from agent_worker.models.breaker import Breaker
 from agent_worker.models.calls import told_of
-from agent_worker.settings import Voice
+from agent_worker.voice import Voice
 from schemas.errors import ModelFailed
 from schemas.messages import Citation
 from schemas.ports import ActionResult, Draft, Passage, Question
 
+Written = TypeVar("Written")
 log = structlog.get_logger("parley.worker")
 
 
@@ -65,7 +68,7 @@ class Ladder:
         if self.failures:
             await self.shown.restart()
         try:
-            return await _behind(breaker, answer)
+            return await behind(breaker, answer)
         except ModelFailed as error:
             self._note(name, error)
             return None
@@ -105,18 +108,19 @@ class Ladder:
         return replace(draft, tokens=tokens, cost=cost, reasons=[*self.reasons, *draft.reasons])
 
     def _waiting(self, draft: Draft) -> Draft:
-        said = [line.text for line in self.question.history if line.author.kind == "agent"]
+        said = [line.text for line in since_people(self.question.history) if line.author.kind == "agent"]
         if said and said[-1] == self.voice.wait:
             return replace(handoff_draft(self.voice, draft.model), reasons=["no model for the second time in a row"])
         return wait_draft(self.voice, draft.model)
 
 
-async def _behind(breaker: Breaker | None, answer: Callable[[], Awaitable[Draft]]) -> Draft:
+async def behind(breaker: Breaker | None, answer: Callable[[], Awaitable[Written]]) -> Written:
+    """Ask whoever stands behind the breaker, and tell it what came of that."""
     if breaker is None:
         return await answer()
     breaker.ask()
     try:
-        draft = await answer()
+        written = await answer()
     except NotAsked:
         breaker.gave_up()
         raise
@@ -127,7 +131,7 @@ async def _behind(breaker: Breaker | None, answer: Callable[[], Awaitable[Draft]
         breaker.gave_up()
         raise
     breaker.worked()
-    return draft
+    return written
 
 
 def _away(error: ModelFailed) -> bool:

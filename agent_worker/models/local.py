@@ -12,8 +12,8 @@ from agent_worker.handoff.drafts import not_found_draft
 from agent_worker.models.extraction import Quote, quotes
 from agent_worker.models.phrases import set_phrase
 from agent_worker.models.registry import Emit
-from agent_worker.settings import Voice, WorkerSettings
-from agent_worker.voices import in_language
+from agent_worker.settings import WorkerSettings
+from agent_worker.voice import Voice, in_language
 from schemas.messages import Citation
 from schemas.ports import Clock, Draft, Question
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent_worker.handoff.drafts import handoff_draft, wordless_draft
 from agent_worker.models.smalltalk import talk_of
-from agent_worker.settings import Voice
+from agent_worker.voice import Voice
 from schemas.ports import Draft, Question
 
 

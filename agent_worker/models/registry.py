@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, runtime_checkable
 
-from agent_worker.grounding.failures import Ungrounded
+import structlog
+
+from agent_worker.grounding.failures import AttemptFailed, Ungrounded
+from agent_worker.language import kept_for, language_of
 from agent_worker.models.allowance import Allowance
 from agent_worker.models.breaker import Breaker
 from agent_worker.models.budgets import DayBudgets
-from agent_worker.models.ladder import Ladder, Shown
-from agent_worker.models.language import kept_for, language_of
+from agent_worker.models.ladder import Ladder, Shown, behind
+from agent_worker.models.notes import Note
+from agent_worker.models.request import Prompt
 from agent_worker.settings import TenantRules, WorkerSettings
 from schemas.errors import ConfigInvalid, ModelFailed
 from schemas.ports import Draft, Model, Question
 
+log = structlog.get_logger("parley.worker")
 Emit = Callable[[str], Awaitable[None]]
 
 
@@ -27,6 +33,9 @@ class Remote(Protocol):
         self, question: Question, emit: Emit, allowance: Allowance, refused: Ungrounded | None = None
     ) -> Draft:
         """``refused``: the attempt before, to be written once more. Raises AttemptFailed."""
+
+    async def note(self, question: Question, prompt: Prompt, seconds: float) -> Note:
+        """What it writes for people alone, within so many seconds. Raises AttemptFailed."""
 
 
 @runtime_checkable
@@ -44,7 +53,7 @@ class Standing:
 
 def chosen(rules: TenantRules, text: str, locale: str) -> str:
     """The model that the tenant has for this language, else the one for all."""
-    return kept_for(language_of(text) or locale, rules.models, rules.model) if rules.models else rules.model
+    return kept_for(language_of(text, locale), rules.models, rules.model) if rules.models else rules.model
 
 
 class Models:
@@ -69,16 +78,23 @@ class Models:
         self._standings = {name: Standing() for name in models} | dict(standings or {})
         self._settings = settings or WorkerSettings(tenants={})
         self._budgets = budgets
+        self._ladders: dict[tuple[str, ...], Sequence[Model]] = {}
 
-    def ladder(self, *names: str) -> list[Model]:
+    def ladder(self, *names: str) -> Sequence[Model]:
         """These, then those that stand after them, then the last resort. Raises ConfigInvalid for a name that is not in
         the registry."""
+        known = self._ladders.get(names)
+        if known is None:
+            known = self._ladders[names] = self._built(names)
+        return known
+
+    def _built(self, names: Sequence[str]) -> Sequence[Model]:
         for name in names:
             if name not in self._models:
                 raise ConfigInvalid(f"unknown model {name!r}", fix=f"use one of: {', '.join(sorted(self._models))}")
         after = [later for name in names for later in self._standings[name].fallback]
         order = [name for name in dict.fromkeys([*names, *after]) if name != self._last]
-        return [self._models[name] for name in (*order, self._last) if name in self._models]
+        return tuple(self._models[name] for name in (*order, self._last) if name in self._models)
 
     async def left(self, tenant: str, contact: str) -> float | None:
         """The share of today's budget that is left (0–1); None when nothing is counted."""
@@ -115,6 +131,21 @@ class Models:
             return draft
         again = lambda: remote.attempt(question, way.emit, allowance, refused)  # noqa: E731
         return await way.attempt(model.name, again, breaker)
+
+    async def note(self, name: str, question: Question, prompt: Prompt, seconds: float) -> Note | None:
+        """By the first model of the ladder that costs something; None when there is none, or it fails."""
+        for model in self.ladder(name):
+            remote = self._remote.get(id(model))
+            if remote is None:
+                continue
+            try:
+                breaker = self._standings[model.name].breaker
+                return await behind(breaker, partial(remote.note, question, prompt, seconds))
+            except AttemptFailed as error:
+                log.warning("note_failed", model=model.name, reason=error.message)
+                self._failed(model.name)
+            return None
+        return None
 
     async def close(self) -> None:
         for model in self._models.values():

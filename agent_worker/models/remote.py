@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from agent_worker.grounding.failures import AttemptFailed, Ungrounded
 from agent_worker.grounding.gate import Gate
 from agent_worker.handoff.drafts import not_found_draft
+from agent_worker.language import language_of
 from agent_worker.models.allowance import Allowance
 from agent_worker.models.budgets import DayBudgets, Spend
 from agent_worker.models.calls import Calls, askable, asked_draft
 from agent_worker.models.canary import Canary
-from agent_worker.models.language import language_of
+from agent_worker.models.notes import Note, noted
 from agent_worker.models.phrases import set_phrase
 from agent_worker.models.prompt import again, prompt_of, system_of, with_offers
 from agent_worker.models.registry import Emit
@@ -79,6 +80,10 @@ class RemoteModel:
             return not_found_draft(voice, self.name)
         return await self._run(attempt, question, emit, allowance)
 
+    async def note(self, question: Question, prompt: Prompt, seconds: float) -> Note:
+        """See registry.Remote."""
+        return await noted(self._source, self._terms, self._around.budgets, question, prompt, seconds)
+
     async def close(self) -> None:
         await self._source.close()
 
@@ -105,7 +110,7 @@ class RemoteModel:
     def _prompt(
         self, question: Question, whole: Sequence[Passage], canary: str, *, acts: bool
     ) -> tuple[Prompt, list[Passage]]:
-        language = language_of(question.text) or question.locale
+        language = language_of(question.text, question.locale)
         system = system_of(self._settings.of(question.tenant).voice, language, acts=acts, canary=canary)
         room = max(1, self._terms.context - self._terms.output)
         prompt, passages = prompt_of(question, system, room, language=language, whole=whole)

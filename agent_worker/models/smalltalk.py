@@ -36,6 +36,11 @@ _FILLER = _words(
     nice night of ok okay one see so team that thats the there this to today very was well you your
     """
 )
+_KINDS: tuple[tuple[Talk, frozenset[str]], ...] = (("goodbye", _GOODBYE), ("thanks", _THANKS), ("greeting", _GREETING))
+_COURTEOUS = _GREETING | _THANKS | _GOODBYE | _FILLER
+_WORD = re.compile("[a-z]+")
+_MOST = 10
+"""Words of a message that may be nothing but small talk."""
 _NO_PERSON = re.compile(r"\b(?:do not|don['’]?t|no need|not) (?:\w+ ){0,2}(?:to )?(?:talk|speak|chat)\b", re.IGNORECASE)
 _WHO = (
     r"(?:human|human being|person|people|agent|someone|somebody|representative|rep|colleague|employee|"
@@ -51,6 +56,13 @@ _PERSON = re.compile(
     rf"|^\W*(?:a\s+)?(?:human|agent|representative|operator|person)(?:[\s,]*please)?\W*$",
     re.IGNORECASE,
 )
+_ANYBODY = _words(
+    """
+    human person people agent someone somebody rep colleague employee operator staff member advisor adviser support
+    manager customer
+    """
+)
+"""How each of those that ``_PERSON`` finds begins."""
 _YES = re.compile(
     r"^\W*(?:yes|yeah|yep|yes please|please do|sure|ok|okay|go ahead|do that)\b[\w\s,!.]{0,20}$", re.IGNORECASE
 )
@@ -60,20 +72,19 @@ def talk_of(text: str, history: Sequence[TranscriptMessage]) -> Talk:
     """What kind of small talk the whole message is; empty when it asks something."""
     if asks_person(text) or (_YES.match(text) and _offered(history)):
         return "person"
-    words = re.findall(r"[a-z]+", text.lower().replace("'", "").replace("’", ""))
-    if not words or len(words) > 10:
-        return ""
-    kinds: tuple[tuple[Talk, frozenset[str]], ...] = (
-        ("goodbye", _GOODBYE),
-        ("thanks", _THANKS),
-        ("greeting", _GREETING),
-    )
-    if not set(words) <= _GREETING | _THANKS | _GOODBYE | _FILLER:
-        return ""
-    return next((kind for kind, vocabulary in kinds if vocabulary & set(words)), "")
+    said: set[str] = set()
+    for count, found in enumerate(_WORD.finditer(text.lower().replace("'", "").replace("’", "")), 1):
+        if count > _MOST or (word := found[0]) not in _COURTEOUS:
+            return ""  # mostly the first word tells
+        said.add(word)
+    return next((kind for kind, vocabulary in _KINDS if vocabulary & said), "")
 
 
 def asks_person(text: str) -> bool:
+    # The pattern tries each place of the text. Nearly all messages speak of nobody, and that is seen much sooner.
+    small = text.casefold()
+    if not any(who in small for who in _ANYBODY):
+        return False
     return bool(_PERSON.search(text)) and not _NO_PERSON.search(text)
 
 

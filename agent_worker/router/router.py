@@ -37,10 +37,10 @@ _SAME = 0.8
 """Share of words that two messages have in common when the second asks again what the first did."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Message:
     """What is to be routed: the new messages as one text, the talk before, and what was found. ``wordless``: nothing in
-    it is words. For ``tiers``, ``budget`` and ``model`` see ``Situation``."""
+    it is words. For ``tiers``, ``budget`` and ``model`` see ``Situation``. Never changed once made."""
 
     text: str
     found: Found

@@ -15,6 +15,7 @@ import structlog
 
 from connectors.slack.bodies import Json
 from connectors.slack.client import Client
+from connectors.slack.desk.parsing import desk_events
 from connectors.slack.errors import failure
 from connectors.slack.events import from_events_api
 from connectors.streams.patience import patiently
@@ -134,12 +135,19 @@ class History:
     def _events(self, us: Us, room: Room, said: list[Json]) -> list[Event]:
         found: list[Event] = []
         for message in sorted(said, key=lambda each: float(each["ts"])):
-            if room.kind == "im" or self._hears_rooms or f"<@{us.bot}" in str(message.get("text")):
+            if self._is_told(us, room, message):
                 event = {**message, "type": "message", "channel": room.id, "channel_type": room.kind}
                 told = [{"team_id": us.team, "user_id": us.bot}]
                 wrapper = {"type": "event_callback", "team_id": us.team, "authorizations": told, "event": event}
-                found += from_events_api(wrapper, self._account)
+                at_desk = desk_events("events_api", wrapper, self._account)
+                found += from_events_api(wrapper, self._account) if at_desk is None else at_desk
         return found
+
+    def _is_told(self, us: Us, room: Room, message: Json) -> bool:
+        """Whether Slack would have told us. At the desk we are told everything."""
+        if room.kind == "im" or self._hears_rooms or room.id in self._account.desk:
+            return True
+        return f"<@{us.bot}" in str(message.get("text"))
 
     def _warn(self, event: str, **more: str) -> None:
         log.warning(event, tenant=self._account.tenant, channel="slack", account=self._account.name, **more)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from connectors.slack import blocks, bodies, errors, signature, streaming
+from connectors.slack.desk.parsing import desk_events
 from connectors.slack.events import from_events_api
 from connectors.slack.interactions import from_command, from_interactive
 from connectors.slack.places import person_of
@@ -18,6 +19,7 @@ from schemas.ports import (
     Acquaintance,
     Call,
     Capabilities,
+    Channel,
     Connection,
     Event,
     Line,
@@ -65,8 +67,9 @@ class SlackChannel:
         return self.events(*bodies.payload_of(request), account)
 
     def events(self, what: bodies.What, payload: bodies.Json, account: Account) -> list[Event]:
-        """What a payload tells, however it came."""
-        return list(PARSERS[what](payload, account))
+        """What a payload tells, however it came. At the desk nobody is a contact."""
+        at_desk = desk_events(what, payload, account)
+        return list(PARSERS[what](payload, account)) if at_desk is None else at_desk
 
     def known_by(self, addresses: Sequence[Address]) -> Address | None:
         return person_of(addresses)
@@ -110,6 +113,12 @@ class SlackChannel:
         from connectors.slack.backfill import messages
 
         return messages(account, since, known)
+
+    def at_desk(self) -> Channel:
+        """The same workspace as people use it who work there."""
+        from connectors.slack.desk.connection import DeskChannel
+
+        return DeskChannel(self._tools)
 
 
 def open_channel(tools: Tools) -> SlackChannel:

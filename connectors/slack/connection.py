@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from connectors.slack import downloads, history, profiles, rewrites, uploads
 from connectors.slack.client import Client
 from connectors.slack.errors import failure
@@ -47,6 +50,10 @@ class SlackConnection:
         if call.files:
             return await uploads.uploaded(self._client, call, self._account.tenant, self._read_file, arguments)
         return await self._client.call(call.operation, {**arguments, "metadata": history.metadata(marker)})
+
+    async def ask(self, method: str, arguments: Mapping[str, Any]) -> Reply:
+        """Any method that may be carried out twice without harm. Raises SendDelayed."""
+        return await self._client.ask(method, arguments)
 
     async def lookup(self, call: Call, marker: str) -> str | None:
         channel = await self._channel(call.arguments["channel_id" if call.files else "channel"])

@@ -137,7 +137,7 @@ def from_events_api(payload: Json, account: Account) -> Iterator[Event]:
     """Nothing that is wrong with an event raises: Slack would send it again, and stop sending any after a while."""
     try:
         wrapper = Wrapper.model_validate(payload)
-        ours = _ours(wrapper, account)
+        ours = ours_of(wrapper, account)
         if wrapper.type == "app_rate_limited":
             return ours.alarm(wrapper.type)
         if wrapper.type != "event_callback" or wrapper.event is None:
@@ -148,7 +148,8 @@ def from_events_api(payload: Json, account: Account) -> Iterator[Event]:
         Ours(account, "").report("event_malformed", field=where)
 
 
-def _ours(wrapper: Wrapper, account: Account) -> Ours:
+def ours_of(wrapper: Wrapper, account: Account) -> Ours:
+    """Who we are in the workspace that tells this."""
     us = wrapper.authorizations[0] if wrapper.authorizations else Authorization()
     return Ours(account, us.team_id or wrapper.context_team_id or wrapper.team_id or "", us.user_id or "")
 

@@ -14,6 +14,8 @@ from schemas.ports import Call, Reply
 
 EVENT_TYPE = "parley_message"
 """Slack drops metadata whose type has a dot, without a word."""
+DESK_TYPE = "parley_desk"
+"""Of what is shown at the desk; the root of a thread says there whose it is."""
 PAGE = 100
 MOST_PAGES = 20
 
@@ -92,7 +94,8 @@ def body_of(reply: Reply) -> Json:
 
 def _marker(message: Json) -> str:
     told: Any = message.get("metadata")
-    payload = told.get("event_payload") if isinstance(told, dict) and told.get("event_type") == EVENT_TYPE else None
+    is_ours = isinstance(told, dict) and told.get("event_type") in (EVENT_TYPE, DESK_TYPE)
+    payload = told.get("event_payload") if is_ours else None
     return str(payload.get("id")) if isinstance(payload, dict) else ""
 
 

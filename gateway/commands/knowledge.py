@@ -11,7 +11,7 @@ import typer
 
 from gateway.commands.options import AsJson, ConfigFile, TenantName, Url, load, run, tenant_of, with_api
 from gateway.commands.printing import note, print_json, progress, table
-from schemas.errors import InvalidRequest
+from schemas.errors import Conflict, InvalidRequest
 
 if TYPE_CHECKING:
     from agent_worker.knowledge.quality import Asked, Figures
@@ -90,6 +90,9 @@ def sync(
     ] = None,
     depth: Depth = None,
     pages: Pages = None,
+    allow_removals: Annotated[
+        bool, typer.Option("--allow-removals", help="Also remove more than half of a place's documents.")
+    ] = False,
     config: ConfigFile = None,
     tenant: TenantName = None,
     url: Url = None,
@@ -97,7 +100,7 @@ def sync(
 ) -> None:
     """Make the documents equal to files and websites: publish what changed, remove what is gone."""
     asked = Asking(places or [], None, None, {"depth": depth, "pages": pages})
-    _told(_sync(asked, config, tenant, url, remove=True), as_json)
+    _told(_sync(asked, config, tenant, url, remove=True, many=allow_removals), as_json)
 
 
 @app.command("list")
@@ -208,7 +211,9 @@ async def _figures(config: Config, tenant: str, asked: list[Asked], url: str | N
             return await quality.check(RemoteKnowledge(api, step), model, tenant, asked)
 
 
-def _sync(asked: Asking, config: Path | None, tenant: str | None, url: str | None, *, remove: bool) -> SyncReport:
+def _sync(
+    asked: Asking, config: Path | None, tenant: str | None, url: str | None, *, remove: bool, many: bool = False
+) -> SyncReport:
     from gateway import places, sync
     from gateway.commands.remote import RemoteShelf
     from gateway.memory import Memory
@@ -223,7 +228,7 @@ def _sync(asked: Asking, config: Path | None, tenant: str | None, url: str | Non
 
     async def work(api: Api) -> SyncReport:
         with progress("documents", None) as step:
-            return await sync.sync(RemoteShelf(api), wanted, remove=remove, memory=memory, step=step)
+            return await sync.sync(RemoteShelf(api), wanted, remove=remove, memory=memory, step=step, many=many)
 
     report = with_api(config, tenant, url, work)
     if report.is_empty:
@@ -234,15 +239,22 @@ def _sync(asked: Asking, config: Path | None, tenant: str | None, url: str | Non
 
 
 def _told(report: SyncReport, as_json: bool) -> None:
-    """Exit code 1 when a file or page was left out."""
+    """Exit code 1 when a file or page was left out. Raises Conflict when so much is gone that it was not removed."""
     if as_json:
         print_json(asdict(report))
     else:
-        counts = {key: len(value) for key, value in asdict(report).items() if key != "notes"}
+        counts = {key: len(value) for key, value in asdict(report).items() if key not in ("notes", "spared")}
         typer.echo(", ".join(f"{count} {key}" for key, count in counts.items() if count or key == "added"))
         for file, problem in report.failed.items():
             note(f"left out {file}: {problem}")
         for said in report.notes:
             note(said)
+    if report.spared:
+        told = (f"{place}: {len(gone)} documents" for place, gone in report.spared.items())
+        raise Conflict(
+            f"more than half would be removed, so none was: {'; '.join(told)}",
+            fix="look at the place first: a start page without its links looks alike; "
+            "if they are really gone, run it again with --allow-removals",
+        )
     if report.failed:
         raise typer.Exit(1)

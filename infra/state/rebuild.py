@@ -32,6 +32,7 @@ from schemas import topics
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Contact, DeadLetter, Delivered, Snapshot, Turn
+from schemas.desk import DeskActed, DraftMade
 from schemas.facts import FilesStored
 from schemas.messages import InboundMessage, OutboundMessage, Receipt
 from schemas.ports import Bus, Record
@@ -61,6 +62,8 @@ _WANTED: dict[str, type[BaseModel]] = {
     topics.ACTION_INTENDED: ActionIntended,
     topics.ACTION_SETTLED: ActionSettled,
     topics.DEADLETTER_RECORDED: DeadLetter,
+    topics.DESK_ACTED: DeskActed,
+    topics.DRAFT_MADE: DraftMade,
 }
 
 
@@ -163,6 +166,8 @@ class _Round:
         for channel in self._job.channels:
             await self._messages(topics.inbound(channel), topics.worker_group(channel))
             await self._messages(topics.outbound(channel), topics.sender_group(channel))
+        if topics.DESK in self._job.channels:
+            await self._desk(topics.outbound(topics.DESK), topics.desk_group())
         await self._unpublished()
 
     async def _snapshots(self) -> set[str]:
@@ -197,7 +202,8 @@ class _Round:
                 if isinstance(payload, Delivered):
                     if shard_of(record.key) in self.active:
                         job.count("deliveries")
-                    await writes.add(payload.message_id, job.port.restore_delivery(record.key, payload))
+                    where = {name: record.headers.get(f"ce_{name}", "") for name in ("channel", "account")}
+                    await writes.add(payload.message_id, job.port.restore_delivery(record.key, payload, **where))
                 elif isinstance(payload, ActionIntended):
                     tenant = record.headers.get("ce_tenant", "")
                     await writes.add(payload.key, job.port.restore_intended(tenant, record.key, payload))
@@ -220,6 +226,15 @@ class _Round:
                     await self._park(writes, group, record)
                 if isinstance(payload, InboundMessage | OutboundMessage):
                     await self._restore(writes, record.key, payload)
+
+    async def _desk(self, topic: str, group: str) -> None:
+        """What the keeper of the desk had set aside."""
+        committed = await self._job.bus.committed(group, topic)
+        async with Writes() as writes:
+            async for record in self._records(topic):
+                was_read = record.offset < committed.get(record.partition, 0)
+                if was_read and self._settled.lacks_at_desk(record, self._decode(record)):
+                    await self._park(writes, group, record)
 
     async def _park(self, writes: Writes, group: str, record: Record) -> None:
         self._job.count("parked")

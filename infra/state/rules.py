@@ -20,6 +20,7 @@ from schemas.conversation import (
     HANDLED_HORIZON_DAYS,
     Conversation,
     Delivered,
+    Facts,
     Holder,
     Owner,
     OwnerChanged,
@@ -27,7 +28,7 @@ from schemas.conversation import (
     PendingRecord,
     Snapshot,
 )
-from schemas.envelope import Envelope, envelope
+from schemas.envelope import Envelope, as_json, envelope
 from schemas.errors import InvalidRequest
 from schemas.messages import Attachment, MessageState, OutboundMessage, TranscriptMessage
 from schemas.ports import SendVerdict
@@ -93,6 +94,12 @@ def unpack_id(packed: bytes) -> str:
 def handled_floor(now: datetime) -> datetime:
     """Handled ids from before this moment may be dropped; trimmed when a commit writes new ones."""
     return now - HANDLED_HORIZON
+
+
+def approvals_due(facts: Facts) -> int | None:
+    """When the first open approval expires (microseconds); None when none is open."""
+    open_ = facts.actions.approvals if facts.actions is not None else ()
+    return min((micros(each.expires_at) for each in open_), default=None)
 
 
 def commit_key(token: int, version: int, handled: Iterable[str]) -> str:
@@ -248,15 +255,26 @@ def packed_snapshot(
     outbox: Iterable[Envelope],
 ) -> PackedSnapshot:
     """What ``snapshot_of`` makes, written down."""
+    written = snapshot_json(orjson.Fragment(as_json(conversation)), handled, seqs, outbox)
+    return PackedSnapshot(conversation.id, conversation.version, conversation.origin, written)
+
+
+def snapshot_json(
+    conversation: object,
+    handled: Iterable[tuple[str, int]],
+    seqs: Iterable[tuple[str, int]],
+    outbox: Iterable[Envelope],
+) -> bytes:
+    """As ``snapshot_of``; ``conversation`` as orjson takes it."""
     oldest_first = sorted(handled, key=itemgetter(1, 0))
     rising = sorted(seqs, key=itemgetter(1))[-RECENT_SEQS:]
     fields = {
-        "conversation": orjson.Fragment(conversation.__pydantic_serializer__.to_json(conversation, exclude_none=True)),
+        "conversation": conversation,
         "handled": [{"id": event, "at": moment(at)} for event, at in oldest_first],
         "recent": [{"id": id_, "seq": seq} for id_, seq in rising],
         "outbox": [{"headers": event.headers(), "data": (event.data or b"").decode()} for event in outbox],
     }
-    return PackedSnapshot(conversation, orjson.dumps(fields, option=orjson.OPT_UTC_Z))
+    return orjson.dumps(fields, option=orjson.OPT_UTC_Z)
 
 
 def supersedes(new: Conversation, old: Conversation | None) -> bool:

@@ -15,8 +15,9 @@ from pydantic import BaseModel
 
 from infra.bus.partitioner import shard_of
 from infra.state import rules
-from schemas import topics
+from schemas import ids, topics
 from schemas.conversation import DeadLetter, Delivered, Snapshot, Turn
+from schemas.desk import DeskActed, DraftMade
 from schemas.messages import OutboundMessage
 from schemas.ports import Record
 
@@ -28,6 +29,9 @@ _FOR_WORKERS = frozenset(
         topics.OWNER_REQUESTED,
         topics.ACTION_RESOLVED,
         topics.APPROVAL_DECIDED,
+        topics.APPROVAL_EXPIRED,
+        topics.DRAFT_REQUESTED,
+        topics.HANDOFF_RESOLVED,
     }
 )
 
@@ -40,6 +44,7 @@ class Settled:
         self._since = now - rules.HANDLED_HORIZON
         self._since_ms = self._since.timestamp() * 1000
         self._known: dict[int, set[bytes]] = {shard: set() for shard in shards}
+        self._looked_at: set[str] = set()
         self._count = 0
 
     @property
@@ -78,6 +83,23 @@ class Settled:
         # A replay is settled when its original was.
         ids = (record.headers.get("ce_id", ""), record.headers.get("ce_replayof", ""))
         return kind in _FOR_WORKERS and not any(rules.pack_id(id_) in known for id_ in ids if id_)
+
+    def lacks_at_desk(self, record: Record, payload: BaseModel | None) -> bool:
+        """Whether the keeper of the desk has to do this again. A touch says only that it is time to look: one of a
+        conversation stands for all of them, and what was on record there is lost, so it is looked at once."""
+        known = self._known[shard_of(record.key)]
+        if record.timestamp_ms < self._since_ms or _position(record.topic, record.partition, record.offset) in known:
+            return False
+        kind = record.headers.get("ce_type", "")
+        if kind == topics.DESK_TOUCHED:
+            is_first = record.key not in self._looked_at
+            self._looked_at.add(record.key)
+            return is_first
+        if isinstance(payload, DeskActed):
+            return rules.pack_id(ids.derived_id(payload.id, "done")) not in known
+        if isinstance(payload, DraftMade):
+            return rules.pack_id(ids.derived_id(payload.id, "desk")) not in known
+        return kind in topics.DESK_TYPES
 
     def _add(self, record: Record, packed: Iterable[bytes]) -> None:
         known = self._known[shard_of(record.key)]

@@ -118,12 +118,14 @@ Wordless = Literal["", "voice", "file", "missing", "unsupported"]
 """``missing``: files, none of which could be had."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Question:
     """What a model is asked: the new messages folded to one text, the talk before, and what was found. ``files`` came
     with the messages; ``wordless`` says what they are when there is no text at all. ``offers``: actions that the model
     may ask for; ``filling``: the one whose parameters were being asked for before; ``contact``: whose budget is
-    spent."""
+    spent.
+
+    Never changed once made; not declared frozen, which would make making one slower."""
 
     tenant: str
     text: str
@@ -137,12 +139,14 @@ class Question:
     filling: Filling | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Draft:
     """A reply before the gate. ``answered`` False: the documents do not hold it, and the text says so.
     ``handoff``: the contact is to be passed to people; the worker then asks for the owner ``queue``. ``reasons``: what
     the turn's record is to say of how it came about, such as a model that failed before. ``filling``: the action whose
-    parameters are asked for from now on, None when none is."""
+    parameters are asked for from now on, None when none is.
+
+    Never changed once made; not declared frozen, which would make making one slower."""
 
     text: str
     answered: bool

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -14,8 +15,7 @@ from schemas.topics import TopicSpec
 Clock = Callable[[], datetime]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class TopicPartition:
+class TopicPartition(NamedTuple):
     topic: str
     partition: int
 
@@ -26,9 +26,12 @@ class Position(NamedTuple):
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Record:
-    """A record as read: not yet decoded, so that poison can be set aside whole. ``value`` None is a tombstone."""
+    """A record as read: not yet decoded, so that poison can be set aside whole. ``value`` None is a tombstone.
+    ``read_at``: a moment on ``time.monotonic`` at which it surely was on the log.
+
+    Never changed once made; not declared frozen, which would make making one slower."""
 
     topic: str
     partition: int
@@ -37,6 +40,8 @@ class Record:
     timestamp_ms: int
     headers: Mapping[str, str]
     value: bytes | None
+    read_at: float = field(default_factory=time.monotonic, repr=False, compare=False)
+    _size: int = field(default=0, init=False, repr=False, compare=False)
 
     @property
     def source(self) -> TopicPartition:
@@ -44,7 +49,11 @@ class Record:
 
     @property
     def size(self) -> int:
-        return len(self.value or b"") + sum(map(len, self.headers)) + sum(map(len, self.headers.values()))
+        """Bytes of value and headers. Counted once: it is asked for when the record comes and when it goes."""
+        if not self._size:
+            names, texts = self.headers, self.headers.values()
+            self._size = len(self.value or b"") + sum(map(len, names)) + sum(map(len, texts))
+        return self._size
 
 
 class RebalanceListener(Protocol):

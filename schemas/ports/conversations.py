@@ -12,10 +12,12 @@ from schemas.envelope import Envelope
 from schemas.messages import Address, Attachment, MessageState, TranscriptMessage
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Begun:
     """``token`` fences: a commit with an older one is refused. ``outbox`` was committed but perhaps never published:
-    publish it before anything else. ``handled`` are those of the asked event ids that need no answer any more."""
+    publish it before anything else. ``handled`` are those of the asked event ids that need no answer any more.
+
+    Never changed once made; not declared frozen, which would make making one slower."""
 
     conversation: Conversation
     token: int
@@ -23,8 +25,10 @@ class Begun:
     outbox: list[Envelope] = field(default_factory=list)
     reused: frozenset[str] = frozenset()
     """Of the messages to add, those that are there with other content."""
-    recent: list[TranscriptMessage] = field(default_factory=list)
+    recent: Sequence[TranscriptMessage] = ()
     """What was asked for, while the agent owns the conversation."""
+    deleted: frozenset[str] = frozenset()
+    """Of ``recent``, those that are deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,13 @@ class Conversations(Protocol):
 
     async def unpublished(self, *, before: datetime, limit: int) -> list[str]:
         """Conversations whose outbox has held something since before ``before``."""
+
+    async def expiring(self, *, before: datetime, limit: int) -> list[str]:
+        """Conversations in whose facts an approval has expired before ``before``, the longest first."""
+
+    async def postpone(self, conversation: str, until: datetime) -> None:
+        """Of an approval of this conversation ``expiring`` tells nothing before ``until``, unless the conversation is
+        committed meanwhile: then by what its facts say."""
 
     async def own(
         self,

@@ -31,7 +31,11 @@ class Rebuild(Protocol):
     async def restore_message(self, conversation: str, message: TranscriptMessage) -> None:
         """``message.seq`` 0 takes the next number, else that number is used."""
 
-    async def restore_delivery(self, conversation: str, outcome: Delivered) -> None: ...
+    async def restore_delivery(
+        self, conversation: str, outcome: Delivered, *, channel: str = "", account: str = ""
+    ) -> None:
+        """``channel`` and ``account``: where it was shown; empty means where the conversation happens."""
+
     async def restore_parked(self, group: str, conversation: str, record: Record, *, until: datetime) -> None:
         """As ``Parking.park``, on a shard that is being rebuilt. An ``until`` that is still known stays."""
 

@@ -54,8 +54,13 @@ def masked(text: str, own: OwnNumbers | None = None) -> str:
     if len(text) >= SHORTEST and _has_digits(text) and (_MAYBE_ASCII if text.isascii() else _MAYBE).search(text):
         text = _masked(text, own)
     if "cv" in text or "CV" in text or "Cv" in text or "[card " in text:
-        return _CODE.sub(rf"\1{CODE}", text)
+        return without_codes(text)
     return text
+
+
+def without_codes(text: str) -> str:
+    """Security codes alone, which ``masked`` looks for only beside a card or by their short names."""
+    return _CODE.sub(rf"\1{CODE}", text)
 
 
 def _has_digits(text: str) -> bool:

@@ -23,7 +23,20 @@ from tests.bench.chart import chart
 from tests.bench.figures import Row
 from tests.bench.stage import stage
 
-ROWS = ("edge", "worker", "latency", "waiting", "edits", "retrieval", "sockets", "whatsapp", "connectors", "suites")
+ROWS = (
+    "edge",
+    "worker",
+    "latency",
+    "agent",
+    "waiting",
+    "edits",
+    "retrieval",
+    "passages",
+    "sockets",
+    "whatsapp",
+    "connectors",
+    "suites",
+)
 UNASKED = tuple(row for row in ROWS if row != "suites")
 """``suites`` runs the whole test suite, so only who names it gets it."""
 

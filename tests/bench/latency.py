@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
@@ -31,20 +32,20 @@ class Talk:
     idle: asyncio.Queue[Talk]
     asked_at: float = 0.0
     waits: list[float] = field(default_factory=list)
+    cited: int = 0
 
     async def listen(self) -> None:
         async for message in self.socket:
             frame = json.loads(message.data)
             if frame["type"] == "message" and frame["message"]["author"]["kind"] == "agent":
                 self.waits.append((time.perf_counter() - self.asked_at) * 1000)
+                self.cited += bool(frame["message"]["citations"])
                 self.idle.put_nowait(self)
 
-    async def ask(self, number: int, due: float) -> None:
+    async def ask(self, number: int, due: float, text: str) -> None:
         """``due`` is when it should have been asked: what is late already counts."""
         self.asked_at = due
-        await self.socket.send_json(
-            {"type": "message", "client_msg_id": f"l{number}", "text": "Do you ship in winter?"}
-        )
+        await self.socket.send_json({"type": "message", "client_msg_id": f"l{number}", "text": text})
 
 
 async def talk(http: aiohttp.ClientSession, base: str, idle: asyncio.Queue[Talk]) -> Talk:
@@ -56,8 +57,23 @@ async def talk(http: aiohttp.ClientSession, base: str, idle: asyncio.Queue[Talk]
     return Talk(socket, idle)
 
 
-async def waits_of(edge: Process, seconds: float, warm: float) -> list[float]:
-    """Milliseconds from each message to its answer, after ``warm`` seconds of the same."""
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """``waits``: milliseconds from each message to its answer; ``cited``: answers among all that named a source."""
+
+    waits: list[float]
+    cited: int
+
+
+async def heard_of(
+    edge: Process,
+    seconds: float,
+    warm: float,
+    *,
+    per_second: int = PER_SECOND,
+    texts: Sequence[str] = ("Do you ship in winter?",),
+) -> Heard:
+    """After ``warm`` seconds of the same. ``texts`` are asked in turns."""
     base = f"http://127.0.0.1:{edge.port}"
     async with aiohttp.ClientSession() as http:
         idle: asyncio.Queue[Talk] = asyncio.Queue()
@@ -66,17 +82,17 @@ async def waits_of(edge: Process, seconds: float, warm: float) -> list[float]:
             idle.put_nowait(each)
         listeners = [asyncio.create_task(each.listen()) for each in talks]
         begun = time.perf_counter()
-        for number in range(int((seconds + warm) * PER_SECOND)):
-            due = begun + number / PER_SECOND
+        for number in range(int((seconds + warm) * per_second)):
+            due = begun + number / per_second
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             one = await asyncio.wait_for(idle.get(), 60)
-            await one.ask(number, due)
+            await one.ask(number, due, texts[number % len(texts)])
         for _ in talks:
             await asyncio.wait_for(idle.get(), 60)
         for listener in listeners:
             listener.cancel()
-    skipped = int(warm * PER_SECOND) // CONTACTS
-    return [wait for each in talks for wait in each.waits[skipped:]]
+    skipped = int(warm * per_second) // CONTACTS
+    return Heard([wait for each in talks for wait in each.waits[skipped:]], sum(each.cited for each in talks))
 
 
 async def measure(stage: Stage) -> list[Row]:
@@ -102,7 +118,7 @@ async def measure(stage: Stage) -> list[Row]:
             if scaled:
                 given = await stage.engine(scaled)
                 kafka = await beside.enter_async_context(round_trips(given["kafka"], f"{given['prefix']}round-trip"))
-            waits = await waits_of(edge, seconds, warm)
+            waits = (await heard_of(edge, seconds, warm)).waits
         after = fdatasync_ms(stage.folder)
         detail = {"messages": len(waits), **_disk(before, after), **_broker(kafka[int(warm / EVERY) :])}
         rows += _rows(engine, waits, detail)

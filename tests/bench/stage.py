@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import uuid
 from collections.abc import AsyncIterator
@@ -67,11 +68,20 @@ class Stage:
 
     async def program(self, module: str, *args: str, port: int = 0) -> Process:
         """Start ``python -m module PORT args``; ready once it answers /readyz, ended with the stage."""
+        port = port or free_port()
+        return await self._spawn(module, [str(port), *args], port, {})
+
+    async def command(self, *args: str) -> Process:
+        """Start ``parley args`` in an interpreter of its own, which nothing has warmed; as ``program`` otherwise."""
+        port = free_port()
+        return await self._spawn("gateway.cli", list(args), port, {"PARLEY_PORT": str(port)})
+
+    async def _spawn(self, module: str, args: list[str], port: int, env: dict[str, str]) -> Process:
         self._count += 1
-        port, log = port or free_port(), self.folder / f"{self._count}-program.log"
+        log = self.folder / f"{self._count}-program.log"
         with log.open("wb") as out:
             child = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", module, str(port), *args, cwd=ROOT, stdout=out, stderr=out
+                sys.executable, "-m", module, *args, cwd=ROOT, stdout=out, stderr=out, env={**os.environ, **env}
             )
         exited = asyncio.ensure_future(child.wait())
         process = Process(module, child.pid, log, port, exited)

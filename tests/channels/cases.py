@@ -4,7 +4,8 @@
 
     account.json                     settings of the account, or of several: {"main": {…}, "other": {…}}
     absent.json                      {"inbound/edited": "why this cannot exist here"}
-    inbound/<case>/request.json      {"account", "now", "method", "url", "headers", "query", "body" | "body_base64"}
+    inbound/<case>/request.json      {"account", "now", "method", "url", "headers", "query", "body" | "body_base64",
+                                      "desk": [places where people work]}
     inbound/<case>/events.json       what parse finds, or {"error": "unauthorized"}
     outbound/<case>/message.json     {"message": {…}, "sending"?: {…}, "account"?}
     outbound/<case>/requests.json    the calls that show it, or {"error", "reason"}

@@ -155,14 +155,20 @@ async def test_two_equal_pieces_of_one_message_are_both_shown(world: AtDiscord, 
     message = world.say("r1", "x" * 4000, asked)
     first, second = (ids.part_id("r1", index, 2) for index in range(2))
     world.there.server.faults.always = lambda request: _second(world, Fault("drop", SEND))
-    with suppress(TimeoutError):
-        async with asyncio.timeout(1):
-            await world.send(message)
+    sending = asyncio.create_task(world.send(message))
+    await world.there.server.ledger.until(lambda: _dropped(world))
+    sending.cancel()
+    with suppress(asyncio.CancelledError):
+        await sending
     world.there.server.faults.always = lambda request: None
     assert (await world.external(first), await world.outcome(second)) == (world.there.shown[0].id, None)
     world.later(HOURS)
     await world.send(message)
     assert [len(each) for each in world.seen] == [2000, 2000]
+
+
+def _dropped(world: AtDiscord) -> bool:
+    return any(request.fault is not None for request in world.there.server.ledger.requests)
 
 
 def _second(world: AtDiscord, fault: Fault) -> Fault | None:

@@ -38,7 +38,7 @@ TENANT, NAME = "shop", "main"
 TURN = "0d1f2e3a-0000-5000-8000-00000000000a"
 REPLY = ids.reply_id(TURN, 0)
 FIRST, REST = "Water it *less*. ", "Once a week is enough."
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -75,7 +76,7 @@ def events(channel: str, case: Path) -> Any:
     raw, told = request(case)
     opened_channel, clock = opened(channel)
     clock.now = moment(told)
-    called = account(channel, told.get("account", ""))
+    called = replace(account(channel, told.get("account", "")), desk=frozenset(told.get("desk", ())))
     try:
         opened_channel.verify(raw, called)
         answer = getattr(opened_channel, "answer", None)

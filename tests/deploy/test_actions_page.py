@@ -38,7 +38,7 @@ async def test_the_action_of_the_front_page_is_asked_for_confirmed_and_done(tmp_
     async with counter_at(tmp_path) as counter:
         counter.actions = found([str(file)])
         async with desk_at(counter, tmp_path) as desk:
-            assert "Days" in await desk.say("I want to rent a plant")
+            assert "How many days?" in await desk.say("I want to rent a plant")
             assert "Rent plant" in await desk.say("3")
             yes, _ = desk.choices
             await desk.say(yes)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
+import sys
+from asyncio.subprocess import DEVNULL
 from pathlib import Path
 
+import aiohttp
 import pytest
 import yaml
 
@@ -13,6 +17,7 @@ from gateway.settings import Config
 from infra.deploy import containers
 from infra.deploy.probes_kafka import OFFSETS_KEPT_MINUTES
 from infra.deploy.probes_redis import _WANTED
+from infra.deploy.process import free_port
 from tests.deploy.composition import ROLES, filled, problems
 from tests.deploy.environment import configured
 from tests.harness.processes import ROOT
@@ -72,6 +77,40 @@ def test_each_role_takes_the_configuration_it_is_given(role: str, tmp_path: Path
     assert config.secret_key.get_secret_value() == secret.read_text()
     assert config.data_dir == "/var/lib/parley"
     assert any(volume.endswith(f":{config.data_dir}") for volume in WHOLE["services"][role]["volumes"])
+
+
+async def test_the_examples_actions_are_done_in_a_shop_that_opens_as_its_service_says(tmp_path: Path) -> None:
+    """The service's own command, in the folder that it mounts, with a folder and a port of the test's."""
+    service = WHOLE["services"]["shop"]
+    command = list(service["command"])
+    host, port, folder = (command[command.index(flag) + 1] for flag in ("--host", "--port", "--folder"))
+    mounts = dict(reversed(volume.split(":")[:2]) for volume in service["volumes"])
+    assert folder.startswith(tuple(target for target, source in mounts.items() if source in WHOLE["volumes"]))
+    assert host == "0.0.0.0", "the workers are other containers"
+    for role in ROLES:
+        assert WHOLE["services"][role]["environment"]["SHOP_URL"] == f"http://shop:{port}"
+    free, own = str(free_port()), str(tmp_path / "shop")
+    opened = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *service["entrypoint"][1:],
+        *[
+            "127.0.0.1" if each == host else free if each == port else own if each == folder else each
+            for each in command
+        ],
+        cwd=ROOT / mounts[service["working_dir"]],
+    )
+    try:
+        probe = service["healthcheck"]["test"][3].replace(f":{port}/", f":{free}/")
+        async with asyncio.timeout(60):
+            while await (await asyncio.create_subprocess_exec(sys.executable, "-c", probe, stderr=DEVNULL)).wait():
+                assert opened.returncode is None
+        async with aiohttp.request("GET", f"http://127.0.0.1:{free}/orders/NP-10231/address") as answer:
+            assert "@" in (await answer.json())["email"]
+        assert (tmp_path / "shop" / "shop.db").exists()
+    finally:
+        if opened.returncode is None:
+            opened.terminate()
+        await opened.wait()
 
 
 def test_what_is_mounted_from_the_repository_is_there() -> None:

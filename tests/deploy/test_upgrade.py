@@ -50,7 +50,7 @@ async def more_turns(parley: Installation, *roles: str, turns: int = 5) -> None:
     async def done() -> bool:
         return all(turns_of(parley, role) >= before[role] + turns for role in roles)
 
-    await eventually(done, deadline=60)
+    await eventually(done)
 
 
 async def ended(parley: Installation, role: str) -> None:
@@ -124,7 +124,7 @@ async def test_two_releases_side_by_side_lose_double_and_reorder_nothing(
     styles = [style(record) async for record in await events_of(parley)]
     assert styles.count(running or rolled_out) > 5, "the other release was one"
     assert styles.count("ours") > 5
-    await eventually(lambda: no_lag(parley), deadline=30)
+    await eventually(lambda: no_lag(parley))
 
 
 async def test_a_worker_that_is_asked_to_stop_finishes_its_turns_and_hands_over_the_rest(
@@ -145,24 +145,23 @@ async def test_a_worker_that_is_asked_to_stop_finishes_its_turns_and_hands_over_
     await parley.start("edge", "worker", "connectors", env=PASSING)
     await parley.start("worker#2", env=PASSING)
     # A worker is ready before it has its share of the partitions.
-    await eventually(lambda: shared_by_two(kafka_bootstrap, f"{topic_prefix}parley.worker.web"), deadline=60)
+    await eventually(lambda: shared_by_two(kafka_bootstrap, f"{topic_prefix}parley.worker.web"))
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
         contacts = [Contact(parley.base, http, f"c{n}") for n in range(60)]
         for contact in contacts:
             await contact.open()
-        await asyncio.gather(*(contact.say("What is in stock?") for contact in contacts))
 
         async def busy() -> bool:
             page = await scrape(Outside(parley, http), "worker")
             return page.value("parley_oldest_waiting_seconds") > 0
 
-        await eventually(busy)
+        await asyncio.gather(eventually(busy), *(contact.say("What is in stock?") for contact in contacts))
         await ended(parley, "worker")
         handled = turns_of(parley, "worker")
-        found = await parley.findings(contacts, deadline=60)
+        found = await parley.findings(contacts)
         assert found.faults == []
         assert found.messages == 60
-        await eventually(lambda: no_lag(parley), deadline=30)
+        await eventually(lambda: no_lag(parley))
         both = handled + turns_of(parley, "worker#2")
         assert both == 60, "each was answered by one of the two"
         assert 0 < handled < 60

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +19,26 @@ from tests.harness.processes import Nursery
 ENGINES = [pytest.param("embedded"), pytest.param("scaled", marks=pytest.mark.scaled)]
 
 
-@pytest.fixture(params=ENGINES)
-async def parley(
-    request: pytest.FixtureRequest, nursery: object, tmp_path: Path, topic_prefix: str
-) -> AsyncIterator[Installation]:
-    """A running installation with its documents searchable."""
+@asynccontextmanager
+async def running(request: pytest.FixtureRequest, nursery: Nursery, folder: Path) -> AsyncIterator[Installation]:
+    """An installation of the engine that the fixture is asked for, with its documents searchable."""
     servers = {}
     if request.param == "scaled":
         servers = {"kafka": request.getfixturevalue("kafka_bootstrap"), "redis": request.getfixturevalue("redis_url")}
-    installation = Installation.make(nursery, tmp_path, prefix=topic_prefix, **servers)  # type: ignore[arg-type]
+    installation = Installation.make(nursery, folder, prefix=f"t-{uuid.uuid4().hex[:8]}.", **servers)
     await installation.prepare()
     await installation.start()
     if installation.scaled:
         await installation.put_documents()
     yield installation
     await installation.stop()
+
+
+@pytest.fixture(params=ENGINES)
+async def parley(request: pytest.FixtureRequest, nursery: Nursery, tmp_path: Path) -> AsyncIterator[Installation]:
+    """Of this test alone. Modules whose tests leave it well have one for all of them, under the same name."""
+    async with running(request, nursery, tmp_path) as installation:
+        yield installation
 
 
 @pytest.fixture

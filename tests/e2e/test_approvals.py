@@ -1,7 +1,8 @@
-"""A colleague's yes through the admin API, on a whole installation."""
+"""A colleague's yes through the admin API, on a whole installation, and what comes of none."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ import yaml
 
 from tests.harness.client import Contact
 from tests.harness.installation import Installation
+from tests.harness.outside import eventually
 from tests.harness.processes import Nursery
 from tests.harness.till import Till, open_till
 
+SAID = 'refund {"order": "A-1", "amount": "80.00"}'
 ASKED = "A colleague has to approve this. I have asked, and you will hear here."
 
 
@@ -24,10 +27,11 @@ async def till() -> AsyncIterator[Till]:
         yield till
 
 
-@pytest.fixture
-async def parley(nursery: Nursery, tmp_path: Path, till: Till) -> AsyncIterator[Installation]:
+EXPIRED = "Nobody approved this in time, so nothing was changed."
+
+
+def configure(made: Installation, till: Till, **more: Any) -> None:
     """Refunds above 50 need an approval."""
-    made = Installation.make(nursery, tmp_path)
     settings: dict[str, Any] = yaml.safe_load(made.config.read_text())
     settings["tenants"]["plantstore"]["actions"] = {
         "http": {
@@ -37,11 +41,19 @@ async def parley(nursery: Nursery, tmp_path: Path, till: Till) -> AsyncIterator[
                 "parameters": {"order": {}, "amount": {"type": "amount"}},
                 "needs": "anonymous",
                 "confirm": False,
+                "examples": [SAID],
                 "approve": {"parameter": "amount", "above": 50},
             }
-        }
+        },
+        **more,
     }
     made.config.write_text(yaml.safe_dump(settings))
+
+
+@pytest.fixture
+async def parley(nursery: Nursery, tmp_path: Path, till: Till) -> AsyncIterator[Installation]:
+    made = Installation.make(nursery, tmp_path)
+    configure(made, till)
     await made.start(env={"TEST_OBEY": "1"})
     yield made
     await made.stop()
@@ -53,7 +65,7 @@ async def test_what_needs_an_approval_waits_for_it_over_a_restart_and_is_done_on
     async with aiohttp.ClientSession() as http:
         contact = Contact(parley.base, http, "ann")
         await contact.open()
-        said = await contact.say('refund {"order": "A-1", "amount": "80.00"}')
+        said = await contact.say(SAID)
         asked = await contact.answered(said.message_id)
         assert (asked["text"], asked["author"]["kind"]) == (ASKED, "system")
         where = f"conversations/{contact.conversation}"
@@ -65,7 +77,7 @@ async def test_what_needs_an_approval_waits_for_it_over_a_restart_and_is_done_on
         decide = f"{where}/approvals/{waiting['id']}"
         for _ in range(3):
             await parley.admin("POST", decide, json={"decision": "approve", "by": "Rosa"}, ok=False)
-        told = (await contact.transcript(asked["seq"], wait=20))[0]
+        told = await next_line(contact, asked["seq"])
         assert told["text"].startswith("Done.")
         assert till.effects() == {"A-1 80.00": 1}
         error = (await parley.admin("POST", decide, json={"decision": "deny"}, ok=False))["error"]
@@ -75,6 +87,58 @@ async def test_what_needs_an_approval_waits_for_it_over_a_restart_and_is_done_on
         assert wrong["error"]["code"] == "invalid_request"
         elsewhere = await parley.admin("GET", f"{where}/approvals", tenant="bookshop", ok=False)
         assert elsewhere["error"]["code"] == "not_found"
+        assert [(record["name"], record["outcome"]) for record in await done(parley, where)] == [
+            ("refund", "succeeded")
+        ]
+
+
+async def next_line(contact: Contact, after: int) -> dict[str, Any]:
+    async def look() -> dict[str, Any] | None:
+        return next(iter(await contact.transcript(after, wait=5)), None)
+
+    return await eventually(look)
+
+
+async def done(parley: Installation, where: str) -> list[dict[str, Any]]:
+    """What turns tell of actions, once one does: a turn is told after what it said."""
+
+    async def look() -> list[dict[str, Any]]:
         turns = (await parley.admin("GET", where))["turns"]
-        done = [record for turn in turns for record in turn["actions"]]
-        assert [(record["name"], record["outcome"]) for record in done] == [("refund", "succeeded")]
+        return [record for turn in turns for record in turn["actions"]]
+
+    return await eventually(look)
+
+
+async def _expires(made: Installation, till: Till) -> None:
+    configure(made, till, approval_hours=2 / 3600)
+    await made.prepare()
+    await made.start(env={"TEST_OBEY": "1"})
+    async with aiohttp.ClientSession() as http:
+        contact = Contact(made.base, http, "ann")
+        await contact.open()
+        said = await contact.say(SAID)
+        asked = await contact.answered(said.message_id)
+        assert asked["text"] == ASKED
+        assert (await next_line(contact, asked["seq"]))["text"] == EXPIRED
+        where = f"conversations/{contact.conversation}"
+        assert (await made.admin("GET", f"{where}/approvals"))["items"] == []
+        async with asyncio.timeout(60):
+            while (await made.admin("GET", where))["owner"] != "agent":  # noqa: ASYNC110  # no event tells of it
+                await asyncio.sleep(0.05)
+    assert till.done == []
+    await made.stop()
+
+
+async def test_of_an_approval_that_nobody_gives_the_contact_hears_unasked(
+    nursery: Nursery, tmp_path: Path, till: Till
+) -> None:
+    await _expires(Installation.make(nursery, tmp_path), till)
+
+
+@pytest.mark.scaled
+async def test_so_they_do_on_kafka_and_redis(
+    nursery: Nursery, tmp_path: Path, till: Till, kafka_bootstrap: str, redis_url: str, topic_prefix: str
+) -> None:
+    await _expires(
+        Installation.make(nursery, tmp_path, kafka=kafka_bootstrap, redis=redis_url, prefix=topic_prefix), till
+    )

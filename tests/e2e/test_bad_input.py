@@ -184,7 +184,7 @@ async def test_bytes_that_are_no_http_get_a_4xx_without_our_insides(shop: Outsid
 
     reader, writer = await asyncio.open_connection("127.0.0.1", shop.installation.port("dev"))
     writer.write(data)
-    answer = await asyncio.wait_for(reader.read(65536), 5)
+    answer = await asyncio.wait_for(reader.read(65536), 30)
     writer.close()
     assert answer.split(b" ")[1][:1] == b"4", answer[:200]
     assert b"Traceback" not in answer
@@ -222,7 +222,7 @@ async def test_the_log_is_json_with_the_named_fields_and_holds_no_word_of_anybod
     await shop.admin("POST", "knowledge/search", json={"query": CANARY, "k": 1})
     await shop.admin("PUT", "knowledge/canary", json={"title": CANARY, "body": CANARY})
     await shop.admin("DELETE", "knowledge/canary")
-    log = (shop.installation.folder / "dev.log").read_text()
+    log = (shop.installation.folder / "dev.log").read_text().rpartition("\n")[0]
     lines = [line for line in log.splitlines() if line.startswith("{")]
     assert len(lines) > 20, "at debug level there must be something to look at"
     for line in lines:

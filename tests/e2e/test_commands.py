@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from tests.harness.installation import ADMIN_TOKEN, QUESTIONS, Installation, config_of
-from tests.harness.outside import Outside, Visitor
+from tests.harness.outside import Outside, Visitor, eventually
 from tests.harness.processes import ROOT, Nursery
 
 COMMANDS = ("dev", "run", "chat", "doctor", "config", "knowledge", "deadletter", "turns", "state", "topics", "schema")
@@ -111,16 +111,22 @@ async def test_a_knowledge_command_that_cannot_be_done_says_why(shop: Outside, a
 async def test_turns_are_shown_and_exported(visitor: Visitor) -> None:
     await visitor.ask(QUESTIONS[0])
     shop = visitor.outside
-    status, output = await to(shop, "turns", "show", visitor.conversation, "--json")
-    assert status == 0, output
-    assert "shipping" in output
+
+    async def shown() -> bool:
+        status, output = await to(shop, "turns", "show", visitor.conversation, "--json")
+        return status == 0 and "shipping" in output
+
+    await eventually(shown)
     status, output = await to(shop, "turns", "show", "no-such-conversation")
     assert status in (1, 2)
     clean(output)
-    status, output = await to(shop, "turns", "export", "--raw")
-    assert status == 0
-    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
-    assert visitor.conversation in output
+
+    async def exported() -> str | None:
+        status, output = await to(shop, "turns", "export", "--raw")
+        assert status == 0
+        return output if visitor.conversation in output else None
+
+    lines = [json.loads(line) for line in (await eventually(exported)).splitlines() if line.startswith("{")]
     assert all("handled" in json.dumps(line) for line in lines)
 
 

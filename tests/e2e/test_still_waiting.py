@@ -181,7 +181,7 @@ async def _asks(vendor: Twilio, person: str, question: str) -> None:
     async def answered() -> bool | None:
         return any(ANSWERS[question] in shown.text for shown in vendor.ledger.at(vendor.place(person))[before:]) or None
 
-    await eventually(answered, deadline=30)
+    await eventually(answered, deadline=60)
 
 
 async def _screen(vendor: Twilio, person: str, *questions: str) -> None:
@@ -190,7 +190,7 @@ async def _screen(vendor: Twilio, person: str, *questions: str) -> None:
     async def enough() -> bool | None:
         return len(vendor.ledger.at(vendor.place(person))) >= len(questions) or None
 
-    await eventually(enough, deadline=40)
+    await eventually(enough, deadline=60)
     shown = vendor.ledger.at(vendor.place(person))
     assert [next(q for q, fact in ANSWERS.items() if fact in each.text) for each in shown] == list(questions)
 

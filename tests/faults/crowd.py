@@ -14,7 +14,7 @@ from typing import Self
 
 from tests.harness.installation import QUESTIONS, Installation
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds that somebody waits for an answer."""
 
 

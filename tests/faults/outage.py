@@ -48,11 +48,11 @@ async def outage(
     """
     begun = time.monotonic()
     await breaks()
-    await until(lambda: refusals(contacts, begun) > 0 and time.monotonic() - begun > lasts, 60, "somebody is refused")
+    await until(lambda: refusals(contacts, begun) > 0 and time.monotonic() - begun > lasts, 120, "somebody is refused")
     await mends()
     mended = time.monotonic()
     worker = asyncio.create_task(first_answer(parley))
-    await until(lambda: accepted(contacts, mended) is not None, 60, "somebody is accepted again")
+    await until(lambda: accepted(contacts, mended) is not None, 120, "somebody is accepted again")
     answered = await worker
     seen = [attempt for contact in contacts for attempt in contact.attempts if attempt.at >= begun]
     assert_refused_well(seen)

@@ -23,6 +23,8 @@ from tests.harness.till import Mood, Till, open_till
 
 ROUNDS = int(os.environ.get("TEST_ACTION_ROUNDS", "0"))
 """How often every cell is gone through, for whoever has the time; 0: a few of them, once."""
+SIDE_BY_SIDE = range(int(os.environ.get("TEST_ACTION_INSTALLATIONS", "1")))
+"""Installations that are gone through beside each other, with pytest's ``--numprocesses``."""
 LONGEST = 240 + 120 * ROUNDS
 OBEY = {"TEST_OBEY": "1"}
 DONE, LOST, NOT_DONE = "Done.", "A colleague will check", "nothing was changed"
@@ -59,7 +61,7 @@ def configure(installation: Installation, till: Till) -> None:
 
 @asynccontextmanager
 async def acting(installation: Installation) -> AsyncIterator[tuple[Till, aiohttp.ClientSession]]:
-    async with open_till() as till, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as http:
+    async with open_till() as till, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
         # A provider that keeps no keys: whatever is asked twice would be done twice.
         till.honours = False
         configure(installation, till)
@@ -87,7 +89,7 @@ async def heard(contact: Contact, words: str) -> list[str]:
     """All that was said to the contact since the question, up to these words."""
     after, said = 0, list[str]()
     while True:
-        for line in await contact.transcript(after, wait=20):
+        for line in await contact.transcript(after, wait=5):
             after = line["seq"]
             if line["author"]["kind"] != "contact":
                 said.append(line["text"])
@@ -102,7 +104,7 @@ async def dying(installation: Installation, point: str, between: Callable[[], Aw
     await installation.roles[role].stop()
     await installation.start(role, env=OBEY | {"PARLEY_CRASH_AT": point})
     yield
-    status = await asyncio.wait_for(asyncio.shield(installation.roles[role].exited), 40)
+    status = await asyncio.wait_for(asyncio.shield(installation.roles[role].exited), 90)
     assert status == -9, f"{point} was not reached: {installation.roles[role].tail()}"
     await between()
     await installation.start(role, env=OBEY)
@@ -125,7 +127,10 @@ async def torment(
                 question = await asked(contact)
                 till.moods = [mood]
                 async with dying(installation, point, between):
-                    await agree(contact, question)
+                    # Where everything is one process, it may be gone before it has said that it took the yes: whoever
+                    # was not answered says it again once it is back.
+                    agreed = asyncio.create_task(agree(contact, question))
+                await agreed
                 told = await heard(contact, end)
                 assert len(told) <= 2, f"{point}, {mood}: {told}"
                 effects = sum(each["order"] == contact.name for each in till.done)
@@ -136,15 +141,17 @@ async def torment(
         assert max(till.effects().values()) == 1
 
 
+@pytest.mark.parametrize("nth", SIDE_BY_SIDE)
 @pytest.mark.timeout(LONGEST)
-async def test_embedded_does_each_action_once_over_kills(nursery: Nursery, tmp_path: Path) -> None:
+async def test_embedded_does_each_action_once_over_kills(nursery: Nursery, tmp_path: Path, nth: int) -> None:
     await torment(Installation.make(nursery, tmp_path), CELLS if ROUNDS else FEW)
 
 
 @pytest.mark.scaled
+@pytest.mark.parametrize("nth", SIDE_BY_SIDE)
 @pytest.mark.timeout(LONGEST)
 async def test_kafka_and_redis_do_each_action_once_over_kills(
-    nursery: Nursery, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
+    nursery: Nursery, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str, nth: int
 ) -> None:
     installation = Installation.make(nursery, tmp_path, kafka=kafka_bootstrap, redis=redis_url, prefix=topic_prefix)
     await torment(installation, CELLS if ROUNDS else FEW)

@@ -43,6 +43,6 @@ async def all_at_work(world: World, partitions: int) -> None:
     """As many workers handle turns as there are partitions with conversations."""
     roles = ("worker", *MORE)
     before = {role: await turns_of(world, role) for role in roles}
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while sum([await turns_of(world, role) > before[role] for role in roles]) < partitions:  # noqa: ASYNC110
             await asyncio.sleep(0.1)

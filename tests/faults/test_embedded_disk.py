@@ -125,7 +125,7 @@ async def test_slow_syncs_slow_nobody_who_does_not_write(on_bad_disk: tuple[Inst
     parley, disk = on_bad_disk
     async with under_traffic(parley) as contacts:
         disk.slow(0.5)
-        await until(lambda: disk.fired >= 6, 30, "six slow syncs")
+        await until(lambda: disk.fired >= 6, 60, "six slow syncs")
         begun = asyncio.get_running_loop().time()
         lines = await contacts[0].transcript()
         took = asyncio.get_running_loop().time() - begun
@@ -144,7 +144,7 @@ async def test_a_sync_that_hangs_is_not_waited_for(on_bad_disk: tuple[Installati
         seen = await outage(parley, contacts, ordered(lambda: disk.slow(30)), ordered(disk.heal), lasts=6.0)
     print(f"fsync hangs: {seen}")
     assert disk.fired > 0
-    assert seen.slowest < 10
+    assert seen.slowest < 20
 
 
 async def test_a_power_cut_costs_nothing_that_was_accepted(on_bad_disk: tuple[Installation, Disk]) -> None:
@@ -156,7 +156,7 @@ async def test_a_power_cut_costs_nothing_that_was_accepted(on_bad_disk: tuple[In
         for _ in range(3):
             await three_more(contacts)
             disk.slow(30)
-            await until(lambda: disk.unsynced, 30, "a sync under way")
+            await until(lambda: disk.unsynced, 60, "a sync under way")
             await parley.kill("dev")
             torn = disk.lose_power(rng)
             assert torn

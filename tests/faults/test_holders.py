@@ -38,14 +38,14 @@ class Shop:
     def connections(self) -> tuple[int, int]:
         return len(self.discord.gateway.connections), len(self.slack.sockets.links)
 
-    async def connected(self, deadline: float = 30) -> None:
+    async def connected(self, deadline: float = 60) -> None:
         await self.discord.ledger.until(lambda: self.connections() == (1, 1), deadline=deadline)
 
     async def answered(self, times: int) -> None:
         """Every customer has so many answers, which is as many as questions."""
         for vendor in self.vendors:
             place = vendor.place("ann")
-            await vendor.ledger.until(partial(_has, vendor, place, times), deadline=30)
+            await vendor.ledger.until(partial(_has, vendor, place, times), deadline=60)
             assert len(vendor.ledger.at(place)) == times, vendor.name
 
     async def ask(self, number: int) -> None:
@@ -113,7 +113,7 @@ async def test_of_two_connector_processes_the_other_hears_an_account_ten_seconds
             (holder,) = await holders(installation, vendor.name)
             await installation.kill(holder)
             killed = asyncio.get_running_loop().time()
-            await shop.discord.ledger.until(lambda: shop.connections() != (1, 1), deadline=5)
+            await shop.discord.ledger.until(lambda: shop.connections() != (1, 1), deadline=60)
             await shop.ask(round_)
             await shop.connected(TAKEOVER)
             print(f"{vendor.name}: {asyncio.get_running_loop().time() - killed:.1f} s without a holder")

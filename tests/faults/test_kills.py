@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from infra.bus.partitioner import partition_of
 from schemas.crashpoints import POINTS
 from tests.harness.checker import Findings
 from tests.harness.client import Contact
@@ -25,12 +26,14 @@ SEED = random.SystemRandom().randrange(2**32)
 
 @asynccontextmanager
 async def talking(installation: Installation, people: int) -> AsyncIterator[list[Contact]]:
-    """People who keep writing until the block ends; each insists until accepted."""
+    """So many people, or more: as many as it takes for every partition to have a conversation, so that each process
+    that is given one has work. They keep writing until the block ends; each insists until accepted."""
     done = asyncio.Event()
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as http:
-        contacts = [Contact(installation.base, http, f"c{n}") for n in range(people)]
-        for contact in contacts:
-            await contact.open()
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
+        contacts: list[Contact] = []
+        while len(contacts) < people or len({partition_of(one.conversation, 3) for one in contacts}) < 3:
+            contacts.append(Contact(installation.base, http, f"c{len(contacts)}"))
+            await contacts[-1].open()
 
         async def talk(contact: Contact) -> None:
             while not done.is_set():
@@ -50,7 +53,7 @@ async def die_at(installation: Installation, point: str, nth: int) -> None:
     role = ROLE[point.split(".")[0]] if installation.scaled else "dev"
     await installation.kill(role)
     await installation.start(role, env={"PARLEY_CRASH_AT": f"{point}:{nth}"}, wait=False)
-    status = await asyncio.wait_for(asyncio.shield(installation.roles[role].exited), 40)
+    status = await asyncio.wait_for(asyncio.shield(installation.roles[role].exited), 90)
     assert status == -9, f"{point} was not reached: {installation.roles[role].tail()}"
     installation.kills += 1
     await installation.start(role)

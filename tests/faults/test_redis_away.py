@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from tests.faults.outage import outage
+from tests.faults.outage import outage, until
 from tests.faults.test_kills import findings_of, talking
 from tests.faults.test_state_lost import three_more
 from tests.faults.world import World
@@ -41,12 +41,16 @@ async def test_a_redis_that_is_killed_and_one_that_comes_back_with_older_data(wo
 
         seen = await outage(world.parley, contacts, roll_back, _nothing, lasts=0.5)
         print(f"Redis rolled back: {seen}")
-        assert any('"event":"rebuild_finished"' in p.log.read_text() for p in world.parley.roles.values())
+        await until(lambda: rebuilt(world), 60, "a rebuild is told")
         await three_more(contacts)
     found = await findings_of(world.parley, contacts)
     print(found)
     assert found.faults == []
     assert world.pids() == pids
+
+
+def rebuilt(world: World) -> bool:
+    return any('"event":"rebuild_finished"' in p.log.read_text() for p in world.parley.roles.values())
 
 
 async def _nothing() -> None:

@@ -64,11 +64,11 @@ async def test_a_worker_that_was_frozen_between_model_and_commit_comes_back_as_a
     a newer token, or by the group, where its questions to the store had waited too long to be answered at all."""
     async with two_workers(world, TEST_STOP_AT="worker.after_model:3") as contacts:
         frozen = world.parley.roles[FAR]
-        await until(lambda: is_stopped(frozen.pid), 60, "the worker passes the point and freezes")
+        await until(lambda: is_stopped(frozen.pid), 120, "the worker passes the point and freezes")
         await all_answered(contacts)
         before = refusals_in(frozen)
         os.kill(frozen.pid, signal.SIGCONT)
-        await until(lambda: refusals_in(frozen) > before, 30, "its commit is refused")
+        await until(lambda: refusals_in(frozen) > before, 120, "its commit is refused")
         await eventually_works(world, FAR)
 
 
@@ -86,7 +86,7 @@ async def eventually_works(world: World, role: str) -> None:
 
 
 async def until_more_turns(world: World, role: str, than: float) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while await turns_of(world, role) <= than:  # noqa: ASYNC110  # another process counts
             await asyncio.sleep(0.1)
 

@@ -129,7 +129,7 @@ class Installation:
         log = self.folder / f"command-{len(list(self.folder.glob('command-*')))}.log"
         whole = [*args, "--config", str(self.config)] if config else [*args]
         process = await self.nursery.spawn(args[0], whole, port=free_port(), log=log, env=env or {})
-        status = await asyncio.wait_for(asyncio.shield(process.exited), 60)
+        status = await asyncio.wait_for(asyncio.shield(process.exited), 90)
         return status, log.read_text()
 
     async def prepare(self) -> None:

@@ -97,7 +97,7 @@ def assert_shown(message: dict[str, Any]) -> None:
     assert message["seq"] >= 1
 
 
-async def eventually(look: Callable[[], Awaitable[Found | None]], deadline: float = 15) -> Found:
+async def eventually(look: Callable[[], Awaitable[Found | None]], deadline: float = 60) -> Found:
     """What ``look`` finds, once it finds something."""
     async with asyncio.timeout(deadline):
         while True:
@@ -202,7 +202,7 @@ class Visitor:
             assert_shown(message)
         return messages
 
-    async def until(self, kind: str, after: int = 0, deadline: float = 20) -> dict[str, Any]:
+    async def until(self, kind: str, after: int = 0, deadline: float = 60) -> dict[str, Any]:
         """The first message of this kind of author above ``after``."""
         async with asyncio.timeout(deadline):
             while True:
@@ -242,7 +242,7 @@ class Tab:
         await self.send(type="hello", token=token, **({} if last_seq is None else {"last_seq": last_seq}))
         return await self.frame("welcome")
 
-    async def frame(self, kind: str, *, deadline: float = 20, **fields: Any) -> dict[str, Any]:
+    async def frame(self, kind: str, *, deadline: float = 60, **fields: Any) -> dict[str, Any]:
         """The next frame of this kind with these fields; the ones before are kept in ``frames``."""
         async with asyncio.timeout(deadline):
             while True:
@@ -261,7 +261,7 @@ class Tab:
             if message["author"]["kind"] == kind:
                 return message
 
-    async def closed(self, deadline: float = 10) -> int:
+    async def closed(self, deadline: float = 60) -> int:
         """The close code the server sends."""
         async with asyncio.timeout(deadline):
             while True:

@@ -38,7 +38,7 @@ class Process:
             os.kill(self.pid, number)
         return await asyncio.wait_for(asyncio.shield(self.exited), timeout)
 
-    async def ready(self, timeout: float = 30) -> None:
+    async def ready(self, timeout: float = 90) -> None:
         """Until /readyz says 200. Fails at once, with the end of the log, when the process ends first."""
         async with aiohttp.ClientSession() as http, asyncio.timeout(timeout):
             while True:
@@ -70,7 +70,7 @@ class Nursery:
             sys.executable, "-m", "tests.harness.nursery", cwd=ROOT, stdin=-1, stdout=-1
         )
         assert self._parent.stdout is not None
-        first = await asyncio.wait_for(self._parent.stdout.readline(), 60)
+        first = await asyncio.wait_for(self._parent.stdout.readline(), 120)
         assert json.loads(first) == {"ready": True}
         self._reader = asyncio.create_task(self._read())
 
@@ -90,7 +90,7 @@ class Nursery:
         request = {"tag": tag, "args": args, "env": {"PARLEY_PORT": str(port), **env}, "log": str(log)}
         assert self._parent.stdin is not None
         self._parent.stdin.write(json.dumps(request).encode() + b"\n")
-        pid = await asyncio.wait_for(self._births[tag], 10)
+        pid = await asyncio.wait_for(self._births[tag], 60)
         child = Process(name, pid, log, port, asyncio.get_running_loop().create_future())
         self._children[pid] = child
         if pid in self._early:

@@ -2,9 +2,10 @@
 
 python -m tests.measure.retail_attempts --data ../shared/data/retail_actions [--count 10000] [--seed 1]
 
-Each round is a new contact on fresh books: a stranger, an order of somebody else, no yes, a yes delivered fifty times
-to two workers at once, other arguments after the yes, wrong types; and now and then a proper one. After each, the books
-must differ from before in exactly what was agreed to. Prints how many attempts there were, and each that went wrong.
+Each round is a new contact on fresh books, and one of the shop's seven writes: a stranger, an order of somebody else,
+no yes, a yes delivered fifty times to two workers at once, other arguments after the yes, wrong types; and now and then
+a proper one. After each, the books must differ from before in exactly what was agreed to. Prints how many attempts
+there were, and each that went wrong.
 """
 
 from __future__ import annotations
@@ -24,22 +25,24 @@ from typing import Any
 
 import structlog
 
-from examples.retail import database, rules
+from examples.retail import database
 from examples.retail.database import Refused
 from schemas.messages import Choosing
 from tests.measure.retail import Books, difference, to_the_cent
 from tests.measure.retail_stage import Call, Stage, Talk, stage_at
+from tests.measure.retail_writes import Write, Writes
 
 DELIVERED = 50
 """How often one yes is delivered."""
 NO_YES = ("sure", "yes but wait", "ok", "no", "do it!", "YES!!!", "👍", "maybe", "yes yes yes go ahead now", "3")
 
-NO_ORDERS: tuple[Any, ...] = (None, 7, -1, [], {}, "", "'; DROP TABLE records; --", "#W123", "x" * 5000)
+NO_SUBJECTS: tuple[Any, ...] = (None, 7, -1, [], {}, "", "'; DROP TABLE records; --", "#W123", "x" * 5000)
 
 
 @dataclass
 class Attempts:
-    """``wrong``: what happened and should not have, or the other way round."""
+    """``wrong``: what happened and should not have, or the other way round. ``actions``: rounds by the write that was
+    asked for."""
 
     books: Books
     folder: Path
@@ -47,6 +50,10 @@ class Attempts:
     dice: random.Random
     made: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    actions: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.writes = Writes(self.books, self.dice)
 
     @property
     def count(self) -> int:
@@ -66,22 +73,23 @@ class Attempts:
 
     # ── what is asked for ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def cancellation(self) -> tuple[str, Call]:
-        """A write that the shop would do: whose it is, and the call."""
-        order = self.dice.choice([order for order in self.books["orders"].values() if order["status"] == "pending"])
-        reason = self.dice.choice(rules.REASONS)
-        return order["user_id"], Call("cancel_pending_order", {"order_id": order["order_id"], "reason": reason})
+    def write(self) -> Write:
+        """One that the shop would do, if it were asked properly."""
+        write = self.writes.draw()
+        self.actions[write.call.name] += 1
+        return write
 
     def who(self, user: str) -> Call:
         return Call("find_user_id_by_email", {"email": self.books["users"][user]["email"]})
 
-    def outcome(self, user: str, call: Call) -> Books:
+    def outcome(self, write: Write) -> Books:
         """What the shop's rules make of it, without anything in between."""
         own = self.folder / "expected.db"
         shutil.copy(self.folder / "fresh.db", own)
         try:
-            database.write(own, "expected", {}, lambda records: rules.cancel(records, user, **call.arguments))
-        except Refused:
+            database.write(own, "expected", {}, write.deed)
+        except Refused as error:
+            self.wrong.append(f"{write.call} should be possible: {error}")
             return {}
         return difference(self.books, database.contents(own))
 
@@ -94,58 +102,56 @@ class Attempts:
     # ── kinds of attempts; each gives what was agreed to ─────────────────────────────────────────────────────────────
 
     async def stranger(self, talk: Talk) -> Books:
-        _, call = self.cancellation()
         self.made["stranger"] += 1
-        await talk.calls(call)
+        await talk.calls(self.write().call)
         return {}
 
     async def somebody_elses(self, talk: Talk) -> Books:
-        owner, call = self.cancellation()
-        other = self.dice.choice([user for user in self.books["users"] if user != owner])
+        write = self.write()
+        other = self.dice.choice([user for user in self.books["users"] if user != write.user])
         self.made["somebody else's"] += 1
-        yes = await self.asked(talk, other, call)
+        yes = await self.asked(talk, other, write.call)
         await talk.says("Yes, go ahead", yes)
         return {}
 
     async def no_yes(self, talk: Talk) -> Books:
-        user, call = self.cancellation()
-        await self.asked(talk, user, call)
+        write = self.write()
+        await self.asked(talk, write.user, write.call)
         for text in self.dice.sample(NO_YES, 4):
             self.made["no yes"] += 1
             await talk.says(text, None)
         return {}
 
     async def fifty_times(self, talk: Talk) -> Books:
-        user, call = self.cancellation()
-        yes = await self.asked(talk, user, call)
+        write = self.write()
+        yes = await self.asked(talk, write.user, write.call)
         self.made["the same yes again"] += DELIVERED
         await talk.delivers(yes, DELIVERED, self.dice)
-        return self.outcome(user, call)
+        return self.outcome(write)
 
     async def changed(self, talk: Talk) -> Books:
-        user, call = self.cancellation()
-        first = await self.asked(talk, user, call)
-        other = next(reason for reason in rules.REASONS if reason != call.arguments["reason"])
-        await talk.calls(Call(call.name, {**call.arguments, "reason": other}))
+        write = self.write()
+        first = await self.asked(talk, write.user, write.call)
+        await talk.calls(Call(write.call.name, write.other))
         self.made["a yes to something else"] += 1
         await talk.says("Yes, go ahead", first)
         return {}
 
     async def wrong_types(self, talk: Talk) -> Books:
-        user, call = self.cancellation()
-        await talk.calls(self.who(user))
-        for value in self.dice.sample(NO_ORDERS, 4):
+        write = self.write()
+        await talk.calls(self.who(write.user))
+        for value in self.dice.sample(NO_SUBJECTS, 4):
             self.made["wrong types"] += 1
-            await talk.calls(Call(call.name, {**call.arguments, "order_id": value}))
+            await talk.calls(Call(write.call.name, {**write.call.arguments, write.subject: value}))
             await talk.says("Yes, go ahead", await talk.yes())
         return {}
 
     async def proper(self, talk: Talk) -> Books:
-        user, call = self.cancellation()
-        yes = await self.asked(talk, user, call)
+        write = self.write()
+        yes = await self.asked(talk, write.user, write.call)
         self.made["proper"] += 1
         await talk.says("Yes, go ahead", yes)
-        return self.outcome(user, call)
+        return self.outcome(write)
 
 
 KINDS: dict[str, Any] = {
@@ -182,6 +188,7 @@ def main(arguments: Sequence[str]) -> int:
         made = asyncio.run(attempt(books, Path(folder), chosen.count, chosen.seed))
     kinds = ", ".join(f"{number} {kind}" for kind, number in made.made.most_common())
     print(f"{made.count} attempts with seed {chosen.seed} ({kinds}): {len(made.wrong)} wrong")
+    print(f"  rounds by action: {', '.join(f'{number} {name}' for name, number in made.actions.most_common())}")
     for each in made.wrong[:20]:
         print(f"  {each}")
     return 1 if made.wrong else 0

@@ -17,7 +17,7 @@ from tests.bench.stage import stage, tenants
 from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
 
-NEEDS_SERVERS = {"worker", "waiting", "connectors"}
+NEEDS_SERVERS = {"worker", "waiting", "passages", "connectors"}
 
 
 def _marked(row: str) -> object:

@@ -96,7 +96,7 @@ class Postman:
     async def resting(self) -> None:
         """Until nothing is on the wire: every parcel waits for its next attempt, or for one ahead, or is done."""
         while self._on_the_wire:
-            await asyncio.wait_for(self._back.wait(), 10)
+            await asyncio.wait_for(self._back.wait(), 60)
 
     @property
     def lost(self) -> list[Parcel]:

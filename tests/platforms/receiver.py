@@ -63,7 +63,7 @@ class Receiver:
         """Webhooks that were posted and got 200; files that the vendor fetched here are none."""
         return [each for each in self.requests if each.status == 200 and each.method == "POST"]
 
-    async def until(self, true: Callable[[], Any], *, deadline: float = 10) -> Any:
+    async def until(self, true: Callable[[], Any], *, deadline: float = 60) -> Any:
         """Waits until ``true()`` is truthy after some request, and returns it. Raises TimeoutError."""
         async with asyncio.timeout(deadline), self._news:
             while not (result := true()):

@@ -78,7 +78,7 @@ async def test_an_update_of_a_few_fields_ends_the_library(server: Discord) -> No
         assert bot.running is not None
         server.people.unfurl(*server.world.message(await server.say("mia", "https://example.com/")), partial=True)
         with pytest.raises(KeyError):
-            await asyncio.wait_for(bot.running, 5)
+            await asyncio.wait_for(bot.running, 30)
 
 
 async def test_deletions_come_one_by_one_or_in_bulk(server: Discord, mia: User, home: Channel) -> None:
@@ -201,9 +201,9 @@ async def test_settled_means_that_the_client_has_named_the_newest_event(server: 
         async with connected(server) as bot:
             for number in range(20):
                 await server.say("mia", str(number))
-            await server.settled(deadline=5)
+            await server.settled(deadline=30)
             assert len(bot.all("message")) == 20
             server.gateway.ask_reconnect()
             await server.say("mia", "after")
-            await server.settled(deadline=5)
+            await server.settled(deadline=30)
             assert len(bot.all("message")) == 21

@@ -221,4 +221,4 @@ async def test_an_event_without_a_promised_field_ends_the_library(server: Discor
         assert bot.running is not None
         server.people.malformed(server.world.user("mia"), server.channel("mia"), "odd", without=missing)
         with pytest.raises(KeyError, match=missing):
-            await asyncio.wait_for(bot.running, 5)
+            await asyncio.wait_for(bot.running, 30)

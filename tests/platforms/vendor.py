@@ -129,7 +129,7 @@ class Ledger:
         """What is on this place's screen, oldest first."""
         return [each for each in self.shown if each.place == place and not each.deleted]
 
-    async def until(self, true: Callable[[], Any], *, deadline: float = 20) -> Any:
+    async def until(self, true: Callable[[], Any], *, deadline: float = 60) -> Any:
         """Waits until ``true()`` is truthy and returns it. Raises TimeoutError."""
         async with asyncio.timeout(deadline):
             while not (result := true()):

@@ -68,7 +68,7 @@ class Stage:
             for each in self.customers
             if each.over_socket
         ]
-        async with aiohttp.ClientSession() as http, asyncio.timeout(60):
+        async with aiohttp.ClientSession() as http, asyncio.timeout(90):
             while True:
                 async with http.get(f"http://127.0.0.1:{port}/metrics") as answer:
                     page = await answer.text()

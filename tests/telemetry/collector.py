@@ -37,7 +37,7 @@ class Collector:
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    async def until(self, found: Callable[[list[Seen]], bool], deadline: float = 30) -> list[Seen]:
+    async def until(self, found: Callable[[list[Seen]], bool], deadline: float = 60) -> list[Seen]:
         """The spans, once ``found`` says they are all there. Fails with what there is."""
         try:
             async with asyncio.timeout(deadline):

@@ -29,6 +29,9 @@ async def scrape(shop: Outside, role: str) -> Page:
     port = shop.installation.port(role if shop.installation.scaled else "dev")
     async with shop.http.get(f"http://127.0.0.1:{port}/metrics") as answer:
         assert answer.status == 200
-        text = await answer.text()
+        return page_of(await answer.text())
+
+
+def page_of(text: str) -> Page:
     families = text_string_to_metric_families(text)
     return Page({(s.name, frozenset(s.labels.items())): s.value for family in families for s in family.samples})

@@ -30,7 +30,10 @@ async def test_every_line_is_json_with_the_promised_fields_and_no_text(start: St
         logs = texts()
         return logs if all(event in "".join(logs.values()) for event in ("turn_done", "delivery_recorded")) else None
 
-    logs = await eventually(told)
+    await eventually(told)
+    # Ended, so that no line is half written while it is read.
+    await shop.installation.stop()
+    logs = texts()
     # `parley dev` says on its standard output where to look; the harness keeps both streams in one file.
     told_to_eyes = not shop.installation.scaled
     texts_of = [line for text in logs.values() for line in text.splitlines() if line[:1] == "{" or not told_to_eyes]

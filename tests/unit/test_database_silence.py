@@ -50,7 +50,7 @@ async def test_nobody_is_left_waiting_for_a_silent_disk(tmp_path: Path, held: th
     await asyncio.sleep(0)
     behind = asyncio.create_task(database.write(lambda file: add(file, "behind")))
     patient = asyncio.create_task(database.write(lambda file: add(file, "patient"), patient=True))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         for impatient in (under_way, behind):
             with pytest.raises(DatabaseFailed, match="not answered"):
                 await impatient
@@ -58,7 +58,7 @@ async def test_nobody_is_left_waiting_for_a_silent_disk(tmp_path: Path, held: th
         await asyncio.wait_for(database.write(lambda file: add(file, "later")), 0.1)
     assert not patient.done()
     held.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await patient
         await database.write(lambda file: add(file, "after"))
     texts = await database.read(lambda file: [text for (text,) in file.execute("SELECT text FROM notes ORDER BY id")])

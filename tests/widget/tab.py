@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Locator, Page, Request, expect
 
-WAIT = 10_000
+WAIT = 30_000
 """Milliseconds that a page may take for anything."""
 expect.set_options(timeout=WAIT)
 
@@ -24,7 +24,7 @@ SERVER_GONE = (
 """What browsers print by themselves while a server is away."""
 
 
-async def until(true: Callable[[], Awaitable[Any]], deadline: float = 10) -> Any:
+async def until(true: Callable[[], Awaitable[Any]], deadline: float = 30) -> Any:
     """The first true value of ``true``. Fails after ``deadline`` seconds."""
     async with asyncio.timeout(deadline):
         while True:

@@ -9,7 +9,7 @@ import uuid
 
 from schemas import topics
 from tests.harness.installation import Installation
-from tests.widget.tab import SERVER_GONE, Tab, Window, expect
+from tests.widget.tab import SERVER_GONE, Tab, Window, expect, until
 
 ORDER = re.compile(r"heat pack", re.IGNORECASE)
 
@@ -39,7 +39,11 @@ async def test_a_question_is_answered_with_its_source_and_the_thumb_is_kept(
     await tab.page.reload()
     await expect(pressed).to_have_attribute("aria-pressed", "true")
     conversation = await tab.conversation()
-    assert await _thumbs(parley, conversation) == [("down", ""), ("down", "Which plants are tropical?")]
+
+    async def kept() -> bool:
+        return await _thumbs(parley, conversation) == [("down", ""), ("down", "Which plants are tropical?")]
+
+    await until(kept, 60)
 
 
 async def test_choices_are_buttons_and_one_of_them_brings_a_person(parley: Installation, tab: Tab) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from agent_worker.actions.acting import Acting
 from agent_worker.actions.dialogue.talk import Talk
-from agent_worker.settings import Voice
+from agent_worker.voice import Voice
 from schemas.ports import Draft, Question
 
 

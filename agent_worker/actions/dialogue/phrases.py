@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from agent_worker.actions.dialogue.plain_questions import plain_question
 from agent_worker.actions.parsing import Context, Field, Reading, in_language
 from schemas.messages import Choice
 
 SAYS = "say:"
 """Begins the ids of choices that only spare the contact some words."""
 Key = Literal[
-    "ask", "which", "left", "give_up", "currency", "negative", "share", "no_such_day", "unread_identifier",
+    "which", "left", "give_up", "currency", "negative", "share", "no_such_day", "unread_identifier",
     "unread_date", "unread_amount", "unread_email", "unread_quantity", "unread_choice", "unread_text", "verify", "then",
     "never_mind", "unfit", "done", "refused", "failed", "unknown",
 ]  # fmt: skip
 _PHRASES: dict[Key, dict[str, str]] = {
-    "ask": {"en": "What is the {name}?", "de": "Wie lautet: {name}?"},
     "which": {"en": "Which one do you mean?", "de": "Was davon ist gemeint?"},
     "left": {"en": "All right, nothing was changed.", "de": "In Ordnung, es wurde nichts geändert."},
     "give_up": {
@@ -75,7 +75,7 @@ def say(key: Key, locale: str, **values: str) -> str:
 
 def question_for(field: Field, locale: str) -> str:
     """In the action's own words where it has some."""
-    return field.ask(locale) or say("ask", locale, name=field.title(locale))
+    return field.ask(locale) or plain_question(field, locale)
 
 
 def choices_for(field: Field, locale: str) -> list[Choice]:

@@ -10,13 +10,13 @@ from typing import Any
 
 from agent_worker.actions.dialogue import hearing
 from agent_worker.actions.dialogue.hearing import Heard
-from agent_worker.actions.dialogue.language import language_of
 from agent_worker.actions.dialogue.phrases import SAYS, choices_for, question_for, say, unread, way_out, which
 from agent_worker.actions.dialogue.picking import pick
 from agent_worker.actions.parsing import Context, Field, fields_of
 from agent_worker.actions.proof import CHECK, SEND
 from agent_worker.handoff.drafts import person_choice
-from agent_worker.settings import Voice
+from agent_worker.language import language_of
+from agent_worker.voice import Voice
 from schemas.actions import Filling, Waiting
 from schemas.choosing import chosen
 from schemas.messages import Choice

@@ -101,6 +101,8 @@ def one_time_code(
         risk="write",
         needs="anonymous",
         confirm=False,
+        # It is asked for on the way to something else, and what it sends goes to whom it concerns.
+        harmless=True,
         per_contact_per_day=per_contact_per_day,
         title="Send a code",
         examples=("Send me a new code", "I did not get a code", "Schick mir einen neuen Code"),

@@ -13,12 +13,14 @@ from .api import build_app
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m examples.plantstore.shop", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8090)
     parser.add_argument("--folder", type=Path, default=Path(__file__).parents[1] / ".parley" / "shop")
     options = parser.parse_args()
-    print(f"The shop is at http://127.0.0.1:{options.port}; its database and outbox are in {options.folder}")
+    options.folder.mkdir(parents=True, exist_ok=True)
+    print(f"The shop is at http://{options.host}:{options.port}; its database and outbox are in {options.folder}")
     web.run_app(
-        build_app(options.folder, lambda: datetime.now(UTC).date()), host="127.0.0.1", port=options.port, print=None
+        build_app(options.folder, lambda: datetime.now(UTC).date()), host=options.host, port=options.port, print=None
     )
 
 

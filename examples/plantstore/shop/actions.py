@@ -192,6 +192,7 @@ async def apply_discount(context: ActionContext, arguments: Voucher) -> Done:
     title="Payment link",
     titles={"de": "Link zum Bezahlen"},
     confirm=False,
+    per_contact_per_day=20,
     look_up=done_under_key,
     absent="not_done",
     report=_says(

@@ -6,6 +6,7 @@
     GET  /effects/{key}                                    what was done under an idempotency key, 404 when nothing was
     GET  /orders/{number}/address                          where the shop writes to about it
     POST /outbox                                           sends a mail
+    GET  /healthz                                          whether the shop is open
 
 Requests for orders say for whom, in the header ``Customer``: ``email:…`` or ``id:…``, several with commas. Every POST
 needs an ``Idempotency-Key``; a repeat of the same request gets the first answer.
@@ -43,6 +44,7 @@ def build_app(folder: Path, today: Callable[[], date]) -> web.Application:
     app.router.add_post("/{deed:appointments}", _deed)
     app.router.add_get("/effects/{key}", _effect)
     app.router.add_post("/outbox", _mail)
+    app.router.add_get("/healthz", _health)
     app.on_cleanup.append(lambda closing: closing[STORE].close())
     return app
 
@@ -87,6 +89,10 @@ async def _mail(request: web.Request) -> web.Response:
     key, body = _key(request), await _body(request)
     request.app[OUTBOX].put(key, str(body.get("to", "")), str(body.get("text", "")))
     return web.json_response({"sent": True})
+
+
+async def _health(_request: web.Request) -> web.Response:
+    return web.json_response({"status": "open"})
 
 
 def _customer(request: web.Request) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from weakref import WeakSet
 
@@ -71,10 +71,12 @@ class KafkaBus:
         await self._catalog.ready()
         self._writer.check()
 
-    async def append(self, envelopes: Sequence[Envelope], *, topic: str | None = None) -> list[Position]:
+    def append(
+        self, envelopes: Sequence[Envelope], *, topic: str | None = None
+    ) -> Coroutine[object, object, list[Position]]:
         """Raises BusUnavailable (unknown: a record may still appear later), TooLarge, TopicMismatch. Records of one
         call are not one transaction: after a failure some may have been written."""
-        return await self._writer.append(envelopes, topic)
+        return self._writer.append(envelopes, topic)
 
     async def subscribe(
         self, topics: Sequence[str], group: str, listener: RebalanceListener, *, member: str = ""

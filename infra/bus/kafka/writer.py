@@ -90,7 +90,7 @@ class Writer:
             named = envelope.headers()
             texts = list(map(str.encode, named.values()))
             headers = list(zip(named, texts, strict=True))
-            size = len(envelope.data or b"") + sum(map(len, named)) + sum(map(len, texts))
+            size = len(envelope.data or b"") + len("".join(named)) + len(b"".join(texts))
             rows.append(Row(one, index, key.encode(), envelope.data, headers, time_ms, size))
         if not rows:
             return []
@@ -106,13 +106,13 @@ class Writer:
         return self._topics.setdefault(name, [Spool(name, on_broker, n, self._send) for n in range(count)])
 
     def _admit(self, one: Append, rows: Sequence[Row]) -> None:
-        profile = self._profile
-        sizes = [row.size for row in rows]
-        size = sum(sizes)
-        if max(sizes) > LARGEST_RECORD:
-            raise TooLarge(f"a record may have {LARGEST_RECORD:,} bytes, headers included")
-        if any(spool.overdue for spool in one.spools):
-            raise BusUnavailable("Kafka does not confirm earlier records", retry_after_ms=1000)
+        profile, size = self._profile, 0
+        for row, spool in zip(rows, one.spools, strict=True):
+            size += row.size
+            if row.size > LARGEST_RECORD:
+                raise TooLarge(f"a record may have {LARGEST_RECORD:,} bytes, headers included")
+            if spool.overdue:
+                raise BusUnavailable("Kafka does not confirm earlier records", retry_after_ms=1000)
         if self.pending + len(rows) > profile.pending_records or self._pending_bytes + size > profile.pending_bytes:
             raise BusUnavailable("too many records wait for Kafka", retry_after_ms=500)
         self.pending += len(rows)

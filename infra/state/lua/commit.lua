@@ -1,7 +1,8 @@
--- KEYS: head, conversation, handled, outbox, unpublished, listing, numbers, promised numbers
+-- KEYS: head, conversation, handled, outbox, unpublished, listing, numbers, promised numbers,
+--       open approvals
 -- ARGV: 3 conversation, 4 now, 5 token, 6 version, 7 epoch, 8 facts, 9 name of this commit, 10 horizon,
---       11 seconds to keep handled ids, 12 how many transcript numbers to answer, 13 number of handled ids, the ids,
---       then pairs of outbox id and record
+--       11 seconds to keep handled ids, 12 how many transcript numbers to answer, 13 when the first open approval
+--       expires ('' when none is open), 14 number of handled ids, the ids, then pairs of outbox id and record
 -- Answers what snapshot.lua does; nil for the outbox when it is just what this commit put there.
 local c = redis.call('HMGET', KEYS[2], 'token', 'version', 'epoch', 'owner', 'kind', 'commit', 'updated')
 if not c[2] then return answer('stale') end
@@ -22,11 +23,12 @@ wrote()
 redis.call('HINCRBY', KEYS[2], 'version', 1)
 local at = tonumber(c[7]) > tonumber(A[4]) and c[7] or A[4]
 redis.call('HSET', KEYS[2], 'facts', A[8], 'updated', at, 'commit', A[9])
-local last = 13 + tonumber(A[13])
-for i = 14, last do
+if A[13] ~= '' then redis.call('ZADD', KEYS[9], A[13], A[3]) else redis.call('ZREM', KEYS[9], A[3]) end
+local last = 14 + tonumber(A[14])
+for i = 15, last do
   redis.call('ZADD', KEYS[3], A[4], A[i])
 end
-if last > 13 then
+if last > 14 then
   redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', '(' .. A[10])
   redis.call('EXPIRE', KEYS[3], A[11])
 end

@@ -1,6 +1,8 @@
 -- A conversation as its snapshot says, unless a later snapshot is here already (the same rule as rules.supersedes).
--- KEYS: head, conversation, handled, outbox, unpublished, listing, counts, channels of tenants, promised numbers
--- ARGV: 3 conversation, 4 tenant, 5 channel, 6 seconds to keep handled ids, 7 number of fields, the fields, then
+-- KEYS: head, conversation, handled, outbox, unpublished, listing, counts, channels of tenants, promised numbers,
+--       open approvals
+-- ARGV: 3 conversation, 4 tenant, 5 channel, 6 seconds to keep handled ids, 7 number of fields, the fields (and due:
+--       when the first open approval expires, '' when none is open), then
 --       number of handled ids, pairs of id and time, number of outbox entries, triples of id, time and entry,
 --       then pairs of message id and number
 if not ours then return 0 end
@@ -17,6 +19,8 @@ if old[4] then
   redis.call('ZREM', KEYS[5], A[3])
 end
 fields.head = math.max(tonumber(fields.head), tonumber(old[5] or 0))
+if fields.due ~= '' then redis.call('ZADD', KEYS[10], fields.due, A[3]) else redis.call('ZREM', KEYS[10], A[3]) end
+fields.due = nil
 fields.kind = A[4] .. ':' .. A[5]
 fields.token = head[3]
 for name, value in pairs(fields) do

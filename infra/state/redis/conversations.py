@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+import orjson
+
 from infra.state import rules
 from infra.state.redis import listing, wire
+from infra.state.redis.call import Argument
 from infra.state.redis.shards import Shards
 from schemas import ids
 from schemas.conversation import Conversation, Facts, Holder, Origin, Owner, Snapshot, Turn
-from schemas.envelope import Envelope
+from schemas.envelope import Envelope, as_json
 from schemas.errors import NotFound
 from schemas.messages import TranscriptMessage
 from schemas.ports import Begun, Committed, Owned, Page
+from schemas.transcript import Lines
 
 _OPEN = ("c:", "l", "k", "lc")
 _BEGIN = (*_OPEN, "h:", "x:", "t:", "n:", "p:")
-_COMMIT = ("c:", "h:", "x:", "u", "l", "n:", "p:")
+_COMMIT = ("c:", "h:", "x:", "u", "l", "n:", "p:", "ap")
 _PUBLISHED = ("x:", "u", "tu:", "tz:")
 _OWN = ("c:", "x:", "u", "l", "k", "o:")
 _SNAPSHOT = ("c:", "h:", "x:", "n:", "p:")
@@ -58,7 +62,8 @@ class RedisConversations:
             frozenset(event for event, is_known in zip(event_ids, known, strict=True) if is_known),
             wire.unpack_outbox(outbox),
             frozenset(id_.decode() for id_ in reused),
-            wire.unpack_lines(lines),
+            Lines(lambda: wire.unpack_lines(lines)) if lines else (),
+            wire.deleted_among(lines),
         )
 
     async def commit(
@@ -82,11 +87,12 @@ class RedisConversations:
             token,
             version,
             epoch,
-            facts.model_dump_json(),
+            as_json(facts),
             rules.commit_key(token, version, handled),
             rules.micros(rules.handled_floor(now)),
             wire.KEEP,
             rules.RECENT_SEQS,
+            rules.approvals_due(facts) or "",
             len(handled),
             *map(rules.pack_id, handled),
             *[part for event in outbox for part in (event.id, wire.pack_envelope(event))],
@@ -95,8 +101,8 @@ class RedisConversations:
             return Committed("stale")
         fields, known, pending, numbers, promised = left
         # Without a list it is surely this commit that was made, and not one of the same name before.
-        mine, said = (outbox, facts) if pending is None else (wire.unpack_outbox(pending), None)
-        return Committed("committed", wire.packed_snapshot(conversation, fields, said, known, mine, numbers, promised))
+        mine = outbox if pending is None else wire.unpack_outbox(pending)
+        return Committed("committed", wire.packed_snapshot(conversation, fields, known, mine, numbers, promised))
 
     async def pending(self, conversation: str) -> list[Envelope]:
         (entries,) = await self._shards.at(conversation, "pending", ("x:",))
@@ -111,6 +117,12 @@ class RedisConversations:
 
     async def unpublished(self, *, before: datetime, limit: int) -> list[str]:
         return [member for _, member in await listing.due(self._shards, "u", rules.micros(before), limit)]
+
+    async def expiring(self, *, before: datetime, limit: int) -> list[str]:
+        return [member for _, member in await listing.due(self._shards, "ap", rules.micros(before), limit)]
+
+    async def postpone(self, conversation: str, until: datetime) -> None:
+        await self._shards.at(conversation, "postpone", ("ap",), conversation, rules.micros(until))
 
     async def own(
         self,
@@ -177,7 +189,8 @@ class RedisConversations:
         return total
 
 
-def _new(conversation: str, origin: Origin, now: datetime) -> tuple[str | int, ...]:
+def _new(conversation: str, origin: Origin, now: datetime) -> tuple[Argument, ...]:
     """What ``create.lua`` makes a conversation of."""
     tenant, channel = listing.quoted(origin.tenant), listing.quoted(origin.channel)
-    return conversation, rules.micros(now), origin.model_dump_json(), tenant, channel
+    # Texts alone: without the model it is written in a fifth of the time.
+    return conversation, rules.micros(now), orjson.dumps(dict(origin)), tenant, channel

@@ -21,8 +21,8 @@ from schemas.errors import StateLost, StateUnavailable
 from schemas.messages import TranscriptMessage
 from schemas.ports import Record
 
-_KINDS = ("c:", "h:", "x:", "u", "l", "k", "lc", "p:")
-_REBUILT = frozenset(b"c h x u l k lc o t n p d dt i e ct a j jo jt ji jc".split())
+_KINDS = ("c:", "h:", "x:", "u", "l", "k", "lc", "p:", "ap")
+_REBUILT = frozenset(b"c h x u l k lc o t n p d dt i e ct a j jo jt ji jc ap".split())
 _SCAN = 2_000
 
 
@@ -60,7 +60,7 @@ class RedisRebuild:
             *("origin", state.origin.model_dump_json(), "owner", state.owner, "epoch", state.epoch),
             *("floor", state.agent_floor, "version", state.version, "head", state.head_seq),
             *("created", rules.micros(state.created_at), "updated", rules.micros(state.updated_at)),
-            *("facts", state.facts.model_dump_json()),
+            *("facts", state.facts.model_dump_json(), "due", rules.approvals_due(state.facts) or ""),
             *(("holder", state.holder.model_dump_json()) if state.holder is not None else ()),
         ]
         handled = [part for one in snapshot.handled for part in (rules.pack_id(one.id), rules.micros(one.at))]
@@ -89,7 +89,9 @@ class RedisRebuild:
         _, line = wire.pack_line(message)
         await self._add(conversation, "restore_message", ("c:", "t:", "n:", "p:"), message.id, line, message.seq)
 
-    async def restore_delivery(self, conversation: str, outcome: Delivered) -> None:
+    async def restore_delivery(
+        self, conversation: str, outcome: Delivered, *, channel: str = "", account: str = ""
+    ) -> None:
         origin = await self._add(
             conversation,
             "restore_delivery",
@@ -97,7 +99,8 @@ class RedisRebuild:
             *(outcome.message_id, deliveries.pack(outcome), rules.micros(outcome.at), wire.KEEP),
         )
         if outcome.external_id and origin:
-            await self._bind(conversation, outcome, Origin.model_validate_json(origin))
+            at = Origin.model_validate_json(origin)
+            await self._bind(conversation, outcome, at.tenant, channel or at.channel, account or at.account)
 
     async def restore_parked(self, group: str, conversation: str, record: Record, *, until: datetime) -> None:
         keys = parking.keys_for(self._shards, group, conversation)
@@ -155,9 +158,8 @@ class RedisRebuild:
         (done,) = await self._at(contacts.shard_for(contact.tenant), "restore_contact_put", keys, *arguments)
         return bool(done)
 
-    async def _bind(self, conversation: str, outcome: Delivered, origin: Origin) -> None:
-        place = (origin.tenant, origin.channel, origin.account, outcome.external_id)
-        shard, key = deliveries.external_key(self._shards, *place)
+    async def _bind(self, conversation: str, outcome: Delivered, tenant: str, channel: str, account: str) -> None:
+        shard, key = deliveries.external_key(self._shards, tenant, channel, account, outcome.external_id)
         await self._bundles.add(
             shard, "restore_value", [key], f"{conversation}\n{outcome.part_of or outcome.message_id}", wire.KEEP
         )

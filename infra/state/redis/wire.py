@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from typing import Any
 
 import orjson
 from pydantic import TypeAdapter
@@ -15,6 +16,8 @@ from schemas.messages import TranscriptMessage
 from schemas.ports import Record
 
 _LINES = TypeAdapter(list[TranscriptMessage])
+_APART = {"seq", "state", "text", "revision"}
+"""What a line has outside of its JSON."""
 
 KEEP = 9 * 86_400
 """Seconds until Redis drops handled ids, deliveries and won requests of a conversation where nothing happens any more:
@@ -43,25 +46,32 @@ def _origin(packed: bytes) -> Origin:
     return Origin.model_validate_json(packed)
 
 
-def conversation_of(id_: str, fields: Sequence[bytes | None], facts: Facts | None = None) -> Conversation | None:
-    """``fields`` as get.lua answers them; None when there is no conversation, only a transcript perhaps. ``facts``:
-    what they say, where that is known."""
-    origin, owner, epoch, floor, version, head, created, updated, said, holder = fields
+def conversation_of(id_: str, fields: Sequence[bytes | None]) -> Conversation | None:
+    """``fields`` as get.lua answers them; None when there is no conversation, only a transcript perhaps."""
+    origin, *_, facts, holder = fields
     if origin is None:
         return None
     return Conversation(
-        id=id_,
         origin=_origin(origin),
-        owner=(owner or b"").decode(),  # type: ignore[arg-type]
-        epoch=int(epoch or 0),
-        agent_floor=int(floor or 0),
-        version=int(version or 0),
-        head_seq=int(head or 0),
-        created_at=rules.moment(int(created or 0)),
-        updated_at=rules.moment(int(updated or 0)),
+        facts=Facts.model_validate_json(facts or b"{}"),
         holder=Holder.model_validate_json(holder) if holder else None,
-        facts=facts or Facts.model_validate_json(said or b"{}"),
+        **_plain(id_, fields),
     )
+
+
+def _plain(id_: str, fields: Sequence[bytes | None]) -> dict[str, Any]:
+    """What of a conversation is not kept as JSON."""
+    _, owner, epoch, floor, version, head, created, updated, *_ = fields
+    return {
+        "id": id_,
+        "owner": (owner or b"").decode(),
+        "epoch": int(epoch or 0),
+        "agent_floor": int(floor or 0),
+        "version": int(version or 0),
+        "head_seq": int(head or 0),
+        "created_at": rules.moment(int(created or 0)),
+        "updated_at": rules.moment(int(updated or 0)),
+    }
 
 
 def snapshot_of(
@@ -79,14 +89,21 @@ def snapshot_of(
 def packed_snapshot(
     id_: str,
     fields: Sequence[bytes | None],
-    facts: Facts | None,
     handled: Sequence[bytes],
     outbox: Iterable[Envelope],
     *numbers: Sequence[bytes],
 ) -> PackedSnapshot | None:
-    """See ``snapshot_of``; ``facts`` as in ``conversation_of``."""
-    state = conversation_of(id_, fields, facts)
-    return None if state is None else rules.packed_snapshot(state, _handled(handled), _numbers(numbers), outbox)
+    """What ``snapshot_of`` makes, written down. The parts that are kept as JSON go there as they are."""
+    origin, *_, facts, holder = fields
+    if origin is None:
+        return None
+    conversation = _plain(id_, fields)
+    version: int = conversation["version"]
+    conversation |= {"origin": orjson.Fragment(origin), "facts": orjson.Fragment(facts or b"{}")}
+    if holder:
+        conversation["holder"] = orjson.Fragment(holder)
+    written = rules.snapshot_json(conversation, _handled(handled), _numbers(numbers), outbox)
+    return PackedSnapshot(id_, version, _origin(origin), written)
 
 
 def _handled(flat: Sequence[bytes]) -> list[tuple[str, int]]:
@@ -105,7 +122,7 @@ def pack_line(message: TranscriptMessage) -> tuple[str, bytes]:
 
 def _rest(message: TranscriptMessage) -> bytes:
     """The other fields. A revision stands first, where transcript_edit.lua finds it."""
-    rest = message.model_dump_json(exclude={"seq", "state", "text", "revision"}).encode()
+    rest = message.__pydantic_serializer__.to_json(message, exclude=_APART)
     return b'{"revision":%d,%b' % (message.revision, rest[1:]) if message.revision else rest
 
 
@@ -118,6 +135,11 @@ def repack_line(line: bytes, message: TranscriptMessage) -> bytes:
 
 def unpack_line(line: bytes, seq: int) -> TranscriptMessage:
     return TranscriptMessage.model_validate_json(_line_json(line, seq))
+
+
+def deleted_among(found: Sequence[bytes]) -> frozenset[str]:
+    """Ids of those of the lines, as ``unpack_lines`` takes them, that are deleted."""
+    return frozenset([found[at].decode() for at in range(0, len(found), 3) if found[at + 2].startswith(b"deleted ")])
 
 
 def unpack_lines(found: Sequence[bytes]) -> list[TranscriptMessage]:

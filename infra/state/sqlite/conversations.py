@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from infra.state import rules
-from infra.state.sqlite import outbox, ownership, rows, transcript
+from infra.state.sqlite import approvals, outbox, ownership, rows, transcript
 from infra.state.sqlite.store import ALL_SHARDS, Store
 from infra.state.sqlite.turns import add_turn
 from schemas.conversation import Conversation, Facts, Holder, Origin, Owner, PackedSnapshot, Snapshot, Turn
@@ -17,7 +17,7 @@ from schemas.envelope import Envelope
 from schemas.messages import TranscriptMessage
 from schemas.ports import Begun, Committed, Owned, Page
 
-TABLES = rows.TABLES + outbox.TABLES + ownership.TABLES
+TABLES = rows.TABLES + outbox.TABLES + ownership.TABLES + approvals.TABLES
 
 
 class SqliteConversations:
@@ -45,7 +45,8 @@ class SqliteConversations:
             begun = _begin(connection, new, event_ids)
             asked = recent if begun.conversation.owner == "agent" else 0
             lines = transcript.last(connection, conversation, asked) if asked else []
-            return replace(begun, reused=reused, recent=lines)
+            deleted = frozenset(line.id for line in lines if line.state == "deleted")
+            return replace(begun, reused=reused, recent=lines, deleted=deleted)
 
         # Of a message, clients are told the number: see ``SqliteTranscript.add``.
         return await self._store.write(conversation, work, durable=bool(messages))
@@ -70,6 +71,7 @@ class SqliteConversations:
             if row is None or not _holds(row, token, version, epoch):
                 return Committed("stale")
             _advance(connection, conversation, facts, key, now)
+            approvals.note(connection, conversation, facts)
             _write_handled(connection, conversation, handled, now)
             _put_outbox(connection, conversation, outbox, rules.micros(now))
             return Committed("committed", _packed(connection, conversation))
@@ -90,6 +92,16 @@ class SqliteConversations:
     async def unpublished(self, *, before: datetime, limit: int) -> list[str]:
         return await self._store.read(
             ALL_SHARDS, lambda connection: outbox.overdue(connection, rules.micros(before), limit)
+        )
+
+    async def expiring(self, *, before: datetime, limit: int) -> list[str]:
+        return await self._store.read(
+            ALL_SHARDS, lambda connection: approvals.expiring(connection, rules.micros(before), limit)
+        )
+
+    async def postpone(self, conversation: str, until: datetime) -> None:
+        await self._store.write(
+            conversation, lambda connection: approvals.postpone(connection, conversation, rules.micros(until))
         )
 
     async def own(

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from infra.bus.partitioner import shard_of
 from infra.state import kinship, rules
-from infra.state.sqlite import contacts, deliveries, journal, outbox, parking, rows, transcript
+from infra.state.sqlite import approvals, contacts, deliveries, journal, outbox, parking, rows, transcript
 from infra.state.sqlite.store import UNSHARDED, Store, Work, lost_shards
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, Delivered, Snapshot
@@ -30,6 +30,7 @@ _BY_CONVERSATION = {
     "state_deliveries": "conversation",
     "state_external_ids": "conversation",
     "state_actions": "conversation",
+    "state_approvals": "conversation",
 }
 _BY_TENANT = ("state_contacts", "state_addresses")
 
@@ -53,8 +54,10 @@ class SqliteRebuild:
     async def restore_message(self, conversation: str, message: TranscriptMessage) -> None:
         await self._write(lambda connection: _restore_message(connection, conversation, message))
 
-    async def restore_delivery(self, conversation: str, outcome: Delivered) -> None:
-        await self._write(lambda connection: _restore_delivery(connection, conversation, outcome))
+    async def restore_delivery(
+        self, conversation: str, outcome: Delivered, *, channel: str = "", account: str = ""
+    ) -> None:
+        await self._write(lambda connection: _restore_delivery(connection, conversation, outcome, channel, account))
 
     async def restore_parked(self, group: str, conversation: str, record: Record, *, until: datetime) -> None:
         await self._write(lambda connection: parking.restore(connection, group, conversation, record, until))
@@ -115,6 +118,7 @@ def _restore(connection: sqlite3.Connection, snapshot: Snapshot) -> None:
     if not rules.supersedes(conversation, known.conversation if known else None):
         return
     rows.create(connection, conversation, replace=True)
+    approvals.note(connection, conversation.id, conversation.facts)
     connection.execute("DELETE FROM state_handled WHERE conversation = ?", (conversation.id,))
     rows.add_handled(connection, conversation.id, [(item.id, rules.micros(item.at)) for item in snapshot.handled])
     connection.execute("DELETE FROM state_outbox WHERE conversation = ?", (conversation.id,))
@@ -141,8 +145,10 @@ def _restore_message(connection: sqlite3.Connection, conversation: str, message:
         transcript.write(connection, conversation, message)
 
 
-def _restore_delivery(connection: sqlite3.Connection, conversation: str, outcome: Delivered) -> None:
-    """The log names no account for an outcome, so its external id is bound where the conversation happens."""
+def _restore_delivery(
+    connection: sqlite3.Connection, conversation: str, outcome: Delivered, channel: str, account: str
+) -> None:
+    """What people saw at their desk stands elsewhere than where the conversation happens."""
     deliveries.settle(connection, conversation, outcome)
     row = rows.load(connection, conversation)
     if outcome.external_id and row is not None:
@@ -150,8 +156,8 @@ def _restore_delivery(connection: sqlite3.Connection, conversation: str, outcome
         deliveries.bind(
             connection,
             at.tenant,
-            at.channel,
-            at.account,
+            channel or at.channel,
+            account or at.account,
             outcome.external_id,
             conversation,
             outcome.part_of or outcome.message_id,

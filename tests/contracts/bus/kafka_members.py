@@ -20,6 +20,8 @@ from schemas.topics import TopicSpec
 PATIENCE = 30.0
 INBOUND = topics.inbound("web")
 GROUP = topics.worker_group("web")
+SLACK = 4.0
+"""Seconds by which a loaded machine may be late; far less than what the client would wait by itself."""
 PROFILE = KafkaProfile(
     session_timeout_ms=6_000,
     heartbeat_ms=200,

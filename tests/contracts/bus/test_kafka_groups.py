@@ -19,6 +19,7 @@ from tests.contracts.bus.kafka_members import (
     INBOUND,
     PATIENCE,
     PROFILE,
+    SLACK,
     Member,
     Watch,
     appended,
@@ -39,10 +40,10 @@ async def test_a_commit_during_an_outage_fails_in_time(stoppable_kafka: LocalKaf
         began = time.monotonic()
         with pytest.raises(BusUnavailable):
             await member.subscription.commit(member.next_offsets())
-        assert time.monotonic() - began < PROFILE.commit_deadline + 0.5
+        assert time.monotonic() - began < PROFILE.commit_deadline + SLACK
         began = time.monotonic()
         await member.subscription.poll(max_records=1, timeout=0.1)
-        assert time.monotonic() - began < 1.0, "a poll keeps its time after an abandoned commit"
+        assert time.monotonic() - began < SLACK, "a poll keeps its time after an abandoned commit"
 
 
 async def test_a_consumer_goes_on_after_its_broker_was_killed(stoppable_kafka: LocalKafka, topic_prefix: str) -> None:
@@ -89,7 +90,7 @@ async def test_a_dynamic_member_that_closes_leaves_at_once(kafka_bootstrap: str,
     async with open_bus(kafka_bootstrap, topic_prefix) as bus, Member(bus).running() as stays:
         async with Member(bus).running() as leaves:
             await until(lambda: stays.watch.owned and leaves.watch.owned, "both own their share")
-        await until(lambda: len(stays.watch.owned) == 3, "the other one takes over", 4.0)
+        await until(lambda: len(stays.watch.owned) == 3, "the other one takes over", 5.5)
 
 
 class Elsewhere(threading.Thread):

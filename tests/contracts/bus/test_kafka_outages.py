@@ -17,6 +17,7 @@ from schemas.errors import BusUnavailable, TooLarge, TopicMismatch
 from tests.contracts.bus.kafka_members import (
     INBOUND,
     PROFILE,
+    SLACK,
     Member,
     appended,
     event,
@@ -38,12 +39,12 @@ async def test_an_append_during_an_outage_fails_in_time_and_the_next_ones_at_onc
         began = time.monotonic()
         with pytest.raises(BusUnavailable) as caught:
             await bus.append([event("c")])
-        assert time.monotonic() - began < PROFILE.append_deadline + 0.5
+        assert time.monotonic() - began < PROFILE.append_deadline + SLACK
         assert caught.value.retry_after_ms
         began = time.monotonic()
         with pytest.raises(BusUnavailable):
             await bus.append([event("c")])
-        assert time.monotonic() - began < 0.1
+        assert time.monotonic() - began < PROFILE.append_deadline / 2
         with pytest.raises(BusUnavailable):
             await bus.ready()
 
@@ -125,7 +126,7 @@ async def test_a_frozen_broker_is_an_outage_too(stoppable_kafka: LocalKafka, top
             await bus.append([event("c")])
         with pytest.raises(BusUnavailable):
             await bus.ready()
-        assert time.monotonic() - began < PROFILE.append_deadline + PROFILE.ready_deadline + 1.0
+        assert time.monotonic() - began < PROFILE.append_deadline + PROFILE.ready_deadline + SLACK
         stoppable_kafka.resume()
         await appended(bus, event("c"))
         await bus.ready()
@@ -181,7 +182,7 @@ async def test_an_unknown_topic_is_named_at_once(kafka_bootstrap: str, topic_pre
         began = time.monotonic()
         with pytest.raises(TopicMismatch, match="nowhere"):
             await bus.append([event("c")], topic="nowhere")
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < PROFILE.admin_deadline
 
 
 async def test_many_tasks_append_in_the_order_they_were_started(kafka_bootstrap: str, topic_prefix: str) -> None:
@@ -220,4 +221,4 @@ async def test_an_append_to_a_topic_not_used_before_fails_in_time_too(
             began = time.monotonic()
             with pytest.raises(BusUnavailable):
                 await bus.append([event("c")], topic=topic)
-            assert time.monotonic() - began < PROFILE.append_deadline + 0.5
+            assert time.monotonic() - began < PROFILE.append_deadline + SLACK

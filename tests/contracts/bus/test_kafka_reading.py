@@ -35,11 +35,11 @@ async def test_a_read_ends_where_the_last_offset_holds_no_record(kafka_bootstrap
         async with producer.transaction():
             await producer.send_and_wait(topic_prefix + INBOUND, b"value", key=b"key")
         await producer.stop()
-        records = await asyncio.wait_for(read_all(bus), 5.0)
+        records = await asyncio.wait_for(read_all(bus), 30)
         assert [record.value for record in records] == [b"value"]
         follower = await bus.follow(INBOUND)
         following = asyncio.create_task(drain(follower.records(), []))
-        await asyncio.wait_for(follower.caught_up.wait(), 5.0)
+        await asyncio.wait_for(follower.caught_up.wait(), 30)
         await follower.close()
         await following
 

@@ -77,7 +77,7 @@ async def test_a_stream_of_appends_keeps_none_waiting(tmp_path: Path, monkeypatc
     monkeypatch.setattr(appender, "ROWS_AT_ONCE", 1_000_000)
     async with log(tmp_path / "parley.db") as (bus, _):
         appends = [asyncio.create_task(bus.append([message("one", 0)]))]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not appends[0].done():
                 await asyncio.sleep(0)
                 appends.append(asyncio.create_task(bus.append([message("one", len(appends))])))
@@ -91,7 +91,7 @@ async def test_what_gathers_is_written_before_the_log_closes(tmp_path: Path, mon
     async with log(tmp_path / "parley.db") as (bus, _):
         append = asyncio.create_task(bus.append([message("one", 1)]))
         await asyncio.sleep(0)
-    [position] = await asyncio.wait_for(append, 5)
+    [position] = await asyncio.wait_for(append, 30)
     async with log(tmp_path / "parley.db") as (bus, _):
         [record] = await everything(bus)
         assert record.offset == position.offset

@@ -52,7 +52,7 @@ async def set_up(state: State) -> State:
     return state
 
 
-async def succeeds(work: Callable[[], Awaitable[object]], seconds: float = 10) -> None:
+async def succeeds(work: Callable[[], Awaitable[object]], seconds: float = 30) -> None:
     """Return once ``work`` no longer raises StateUnavailable."""
     async with asyncio.timeout(seconds):
         while True:
@@ -65,7 +65,7 @@ async def succeeds(work: Callable[[], Awaitable[object]], seconds: float = 10) -
 
 
 async def all_there(state: State, conversation: str, head: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while await state.transcript.head(conversation) < head:
             pass
 

@@ -11,7 +11,7 @@ from tests.contracts.state.samples import new_id
 
 
 async def first(reader: AsyncIterator[bytes], *, skip: bytes = b"ready?") -> bytes:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         async for payload in reader:
             if payload != skip:
                 return payload
@@ -21,7 +21,7 @@ async def first(reader: AsyncIterator[bytes], *, skip: bytes = b"ready?") -> byt
 async def listening(state: State, topic: str, reader: AsyncIterator[bytes]) -> None:
     """Wait until what is published reaches the reader: a subscription to a server takes a moment."""
     heard = asyncio.ensure_future(anext(reader))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not heard.done():
             await state.signals.publish(topic, b"ready?")
             await asyncio.wait([heard], timeout=0.02)

@@ -18,13 +18,13 @@ from tests.contracts.state.test_turns import turn
 
 
 async def commit(
-    state: State, conversation: str, *, token: int, version: int, sent: int = 0, handled: str
+    state: State, conversation: str, *, token: int, version: int, epoch: int = 0, sent: int = 0, handled: str
 ) -> Committed:
     return await state.conversations.commit(
         conversation,
         token=token,
         version=version,
-        epoch=0,
+        epoch=epoch,
         facts=Facts(turns=version + 1),
         handled=[handled],
         outbox=[reply(conversation) for _ in range(sent)],
@@ -37,7 +37,9 @@ async def leaves(state: State, conversation: str, made: Committed) -> Snapshot:
     held = await state.conversations.snapshot(conversation)
     assert made.snapshot is not None
     assert held is not None
-    assert made.snapshot.conversation == held.conversation
+    state_of = held.conversation
+    assert (made.snapshot.id, made.snapshot.version) == (state_of.id, state_of.version)
+    assert made.snapshot.origin == state_of.origin
     assert orjson.loads(made.snapshot.data) == held.model_dump(mode="json", exclude_none=True)
     return made.snapshot.unpacked()
 
@@ -59,6 +61,20 @@ async def test_a_commit_answers_the_snapshot_that_it_leaves(state: State) -> Non
     assert await commit(state, conversation, token=token, version=2, handled="e9") == Committed("stale")
 
 
+async def test_a_commit_answers_who_holds_the_conversation(state: State) -> None:
+    conversation = new_id()
+    await begun(state, conversation)
+    owners: tuple[Owner, ...] = ("person", "agent")
+    for epoch, owner in enumerate(owners):
+        await state.conversations.own(
+            conversation, owner, expected_epoch=epoch, request_id=owner, by="p", reason="asked", now=NOW
+        )
+    token = (await begun(state, conversation)).token
+    made = await commit(state, conversation, token=token, version=0, epoch=2, handled="e1")
+    assert made.verdict == "committed"
+    assert (await leaves(state, conversation, made)).conversation.holder is not None
+
+
 async def test_begin_adds_messages_as_add_does_and_reads_the_last_lines(state: State) -> None:
     conversation, where = new_id(), origin()
     known, edited, fresh = line(id="m1"), line(id="m2", text="after an edit"), line(id="m3")
@@ -69,10 +85,22 @@ async def test_begin_adds_messages_as_add_does_and_reads_the_last_lines(state: S
     )
     assert start.reused == {"m2"}
     assert [(message.id, message.seq) for message in start.recent] == [("m2", 2), ("m3", 3)]
-    assert start.recent == await state.transcript.recent(conversation, limit=2)
+    assert list(start.recent) == await state.transcript.recent(conversation, limit=2)
     assert start.conversation.head_seq == 3
     again = await state.conversations.begin(conversation, where, ["e1"], now=NOW, messages=[fresh])
-    assert (again.recent, again.reused, again.conversation.head_seq) == ([], frozenset(), 3)
+    assert (list(again.recent), again.reused, again.conversation.head_seq) == ([], frozenset(), 3)
+
+
+async def test_begin_names_those_of_the_lines_that_are_deleted(state: State) -> None:
+    conversation, where = new_id(), origin()
+    for message in (line(id="m1"), line(id="m2")):
+        await state.transcript.add(conversation, message)
+    await state.transcript.mark(conversation, ["m2"], "deleted")
+    start = await state.conversations.begin(
+        conversation, where, ["e2"], now=NOW, messages=[line(id="m2"), line(id="m3")], recent=5
+    )
+    assert start.deleted == {"m2"}
+    assert [message.state for message in start.recent] == ["received", "deleted", "received"]
 
 
 @pytest.mark.parametrize("owner", ["queue", "person", "closed"])
@@ -81,7 +109,7 @@ async def test_begin_reads_no_lines_while_the_agent_may_not_answer(state: State,
     await begun(state, conversation)
     await state.conversations.own(conversation, owner, expected_epoch=0, request_id="r", by="p", now=NOW)
     start = await state.conversations.begin(conversation, origin(), [], now=NOW, messages=[line(id="m1")], recent=5)
-    assert start.recent == []
+    assert not start.recent
     assert [message.id for message in await state.transcript.read(conversation)] == ["m1"]
 
 

@@ -22,7 +22,7 @@ async def test_a_model_call_that_hangs_holds_up_nobody(
     model.script_for = lambda call: holding(0) if HEAT in call.message else Script()
     held = await contact.say(HEAT)
     call = await model.called(lambda call: HEAT in call.message)
-    await asyncio.wait_for(call.held.wait(), 10)
+    await asyncio.wait_for(call.held.wait(), 60)
     others = [await another(parley, http, f"other-{n}") for n in range(12)]
     for question in (RETURN, WATER):
         said = await asyncio.gather(*(other.say(question) for other in others))

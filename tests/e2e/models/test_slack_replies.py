@@ -109,7 +109,7 @@ async def test_a_sender_that_dies_at_the_beginning_leaves_one_whole_reply(
     await shop.installation.kill(shop.sender)
     await shop.installation.start(shop.sender, env={"PARLEY_CRASH_AT": f"{point}:1"})
     await shop.written(model)
-    status = await asyncio.wait_for(asyncio.shield(shop.installation.roles[shop.sender].exited), 30)
+    status = await asyncio.wait_for(asyncio.shield(shop.installation.roles[shop.sender].exited), 60)
     assert status == -9
     await shop.installation.start(shop.sender)
     reply = await shop.whole()

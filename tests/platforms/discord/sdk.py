@@ -44,7 +44,7 @@ class Bot(discord.Client):
     def all(self, event: str) -> list[Any]:
         return [what for name, what in self.seen if name == event]
 
-    async def until(self, true: Callable[[], Any], *, deadline: float = 10) -> Any:
+    async def until(self, true: Callable[[], Any], *, deadline: float = 60) -> Any:
         async with asyncio.timeout(deadline):
             while not (result := true()):
                 await self._news.wait()

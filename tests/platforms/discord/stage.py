@@ -78,7 +78,7 @@ class Line:
 
     async def next(self) -> dict[str, Any]:
         """The next frame. Fails when the gateway has hung up; then ``socket.close_code`` says how."""
-        frame = await self.socket.receive(timeout=5)
+        frame = await self.socket.receive(timeout=30)
         if frame.type is aiohttp.WSMsgType.BINARY:
             return dict(json.loads(self._inflate.decompress(frame.data)))
         if frame.type is not aiohttp.WSMsgType.TEXT:
@@ -98,7 +98,7 @@ class Line:
 
     async def closed(self) -> int | None:
         """The code with which the gateway hangs up, whatever it says before that."""
-        while (await self.socket.receive(timeout=5)).type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+        while (await self.socket.receive(timeout=30)).type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
             pass
         return self.socket.close_code
 

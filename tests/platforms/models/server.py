@@ -116,7 +116,7 @@ class ModelServer:
         await self._runner.cleanup()
 
     async def called(
-        self, look: Callable[[Call], bool] = lambda _: True, *, nth: int = 1, deadline: float = 20
+        self, look: Callable[[Call], bool] = lambda _: True, *, nth: int = 1, deadline: float = 60
     ) -> Call:
         """The ``nth`` call of which ``look`` is true, as soon as it is there."""
 

@@ -199,11 +199,17 @@ def _state(blocks: list[Json], values: Mapping[str, Any]) -> Json:
             continue
         element = block["element"]
         names = (element["action_id"], block["block_id"], block["label"]["text"])
-        value = next((values[name] for name in names if name in values), element.get("initial_value"))
+        value = next((values[name] for name in names if name in values), _initial(element))
         if value in (None, "") and not block.get("optional"):
             raise ValueError(f"{block['label']['text']} must be filled in")
         state[block["block_id"]] = {element["action_id"]: _filled(element, value)}
     return state
+
+
+def _initial(element: Json) -> Any:
+    """What stands there before anybody touched it."""
+    options = element.get("initial_options")
+    return element.get("initial_value") if options is None else [option["text"]["text"] for option in options]
 
 
 def _filled(element: Json, value: Any) -> Json:

@@ -160,7 +160,7 @@ class Sockets:
         for link in list(self.links):
             link.transport.abort()
 
-    async def opened(self, count: int = 1, *, deadline: float = 10) -> None:
+    async def opened(self, count: int = 1, *, deadline: float = 60) -> None:
         """Until so many sockets are open. Raises TimeoutError."""
         async with asyncio.timeout(deadline):
             while len(self.links) < count:

@@ -46,7 +46,7 @@ def stored(file: RemoteFile, n: int = 1) -> Attachment:
 
 
 async def handle(world: World, *envelopes: Any, **more: Any) -> None:
-    await asyncio.wait_for(world.worker_with(**more).handle(await world.lane(*envelopes)), 10)
+    await asyncio.wait_for(world.worker_with(**more).handle(await world.lane(*envelopes)), 30)
 
 
 async def line(world: World, name: str = "m1") -> TranscriptMessage:

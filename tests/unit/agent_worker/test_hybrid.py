@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from agent_worker.knowledge import calibration, likeness, passages
 from agent_worker.knowledge.census import Census, Tally
 from agent_worker.knowledge.counted import counted, read_counts, stored_counts
-from agent_worker.knowledge.dense import EXACT, DenseRows, Row
+from agent_worker.knowledge.dense import EXACT, DenseRows
 from agent_worker.knowledge.encoder import Encoder, light_encoder
 from agent_worker.knowledge.index import TenantIndex
 from agent_worker.knowledge.likeness import Likeness
@@ -35,9 +35,8 @@ NAMES = st.sampled_from("abcde")
 BODIES = st.lists(st.sampled_from(["cold", "parcel", "moss", "warm"]), max_size=6)
 TALLIES = st.builds(
     Tally,
-    st.lists(st.sampled_from(["cold", "plant", "parcel", "moss"]), unique=True).map(tuple),
-    st.integers(1, 5),
-    st.fixed_dictionaries({"p_body": st.integers(0, 50)}),
+    st.lists(st.sampled_from(["cold", "plant", "parcel", "moss"]), unique=True),
+    st.lists(st.tuples(*[st.integers(0, 50)] * 3), min_size=1, max_size=5).map(lambda rows: np.array(rows, np.int32)),
     st.booleans(),
 )
 
@@ -55,17 +54,16 @@ def test_census_counts_what_is_there(changes: list[tuple[str, Tally | None]]) ->
     """However documents come, change and go, every count is that of the documents that are there."""
     census, kept = Census(), dict[str, Tally]()
     for name, tally in changes:
-        if tally is None:
-            census.drop(name)
-            kept.pop(name, None)
-        else:
-            census.put(name, tally)
+        if (before := kept.pop(name, None)) is not None:
+            census.drop(before)
+        if tally is not None:
+            census.put(tally)
             kept[name] = tally
     for term in ("cold", "plant", "parcel", "moss", "none"):
         assert census.frequency(term) == sum(term in tally.terms for tally in kept.values())
     assert (len(census), census.limited) == (len(kept), sum(tally.limited for tally in kept.values()))
-    passages = sum(tally.passages for tally in kept.values())
-    total = sum(tally.lengths["p_body"] for tally in kept.values())
+    passages = sum(len(tally.lengths) for tally in kept.values())
+    total = sum(int(tally.lengths[:, 2].sum()) for tally in kept.values())
     assert census.mean_length("p_body") == pytest.approx(max(1.0, total / passages) if passages else 1.0)
 
 
@@ -76,16 +74,27 @@ def test_nearest_rows_are_the_nearest() -> None:
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     rows = DenseRows(128)
     for n in range(0, len(vectors), 100):
-        rows.add([Row(f"d{n}", order, "text") for order in range(100)], vectors[n : n + 100])
+        assert rows.add(vectors[n : n + 100]) == n
     wanted = vectors[250:251] + random.normal(size=(1, 128)).astype(np.float32) * 0.02
-    assert rows.nearest(wanted, 1) == [Row("d200", 50, "text")]
-    there, gone = rows.cosines([Row("d200", 50, "text"), Row("d200", 999, "text")], wanted)[:, 0]
-    assert there == pytest.approx(float(wanted[0] @ vectors[250]), abs=1e-3)
-    assert gone == 0.0
-    for n in range(200, len(vectors), 100):
-        rows.remove(f"d{n}")
-    assert len(rows) == 200
-    assert {row.document for row in rows.nearest(wanted, 50)} == {"d0", "d100"}
+    assert rows.nearest(wanted, 1) == [250]
+    rows.blank(200, len(vectors))
+    assert set(rows.nearest(vectors[20:21], 1)) == {20}
+    kept = rows.kept(np.arange(100, 200))
+    assert (len(rows), len(kept)) == (len(vectors), 100)
+    assert kept.nearest(vectors[150:151], 1) == [50]
+
+
+def test_of_the_nearest_few_the_order_is_that_of_exact_cosines() -> None:
+    """A number of a row takes a byte, and still the rows that are far nearer than others come in their true order."""
+    random = np.random.default_rng(2)
+    vectors = random.normal(size=(300, 256)).astype(np.float32)
+    for place in range(10):
+        vectors[place] = vectors[0] + place * random.normal(size=256) * 0.2
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    rows = DenseRows(256)
+    rows.add(vectors)
+    exact = np.argsort(-(vectors @ vectors[0]))[:10].tolist()
+    assert rows.nearest(vectors[:1], 10) == exact
 
 
 def test_words_alike_are_near(encoder: Encoder) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 
 import pytest
 
+from agent_worker.knowledge.census import Tally
 from agent_worker.knowledge.index import TenantIndex
 from agent_worker.knowledge.retrieval import rank
 from schemas.conversation import Document
@@ -31,8 +32,8 @@ def test_no_search_during_a_write_finds_what_is_internal(tmp_path: Path, monkeyp
         found.extend(rank(index, "What is the margin on orchids?", NOW).hits)
         remember(*changes)  # type: ignore[arg-type]
 
-    def dropped(document: str) -> None:
-        drop(document)
+    def dropped(tally: Tally) -> None:
+        drop(tally)
         found.extend(rank(index, "What is the margin on orchids?", NOW).hits)
 
     monkeypatch.setattr(index, "_remember", searched)

@@ -26,7 +26,7 @@ async def _again(world: World, folder: Path) -> Library:
     await world.library.close()
     library = Library(world.bus, world.state.heads, folder, clock=world.clock, answerable_above=lambda _: 0.5)
     await library.start()
-    await asyncio.wait_for(library.ready(), 5)
+    await asyncio.wait_for(library.ready(), 30)
     world.library = library
     return library
 
@@ -59,14 +59,14 @@ async def test_search_does_not_wait_for_a_bulk_load(tmp_path: Path) -> None:
         await world.library.search(TENANT, HEAT)
         body = "\n\n".join(f"## Part {n}\n\n{SHIPPING}" for n in range(30))
         loading = asyncio.create_task(_load(world, body))
-        slowest = 0.0
+        slowest, started = 0.0, time.perf_counter()
         while not loading.done():
             begun = time.perf_counter()
             found = await world.library.search(TENANT, HEAT)
             slowest = max(slowest, time.perf_counter() - begun)
             assert found.passages
         await loading
-        assert slowest < 1.0
+        assert slowest < max(1.0, (time.perf_counter() - started) / 5)
         assert len(await world.library.documents(TENANT)) == 42
 
 
@@ -90,7 +90,7 @@ async def test_without_an_encoder_words_alone_are_searched(tmp_path: Path) -> No
         )
         await library.start()
         world.library = library
-        await asyncio.wait_for(library.ready(), 5)
+        await asyncio.wait_for(library.ready(), 30)
         found = await library.search(TENANT, HEAT)
         await library.close()
         assert (found.passages[0].document, found.answerable) == ("shipping", True)

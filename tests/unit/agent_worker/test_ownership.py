@@ -171,7 +171,7 @@ async def test_deletion_during_the_turn_stops_the_answer(world: World) -> None:
     running = asyncio.create_task(world.worker.handle(batch))
     await world.model.next_asked()
     batch.arrive(gone)
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, 30)
     assert await world.replies() == []
 
 

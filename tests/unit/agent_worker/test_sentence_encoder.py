@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,13 +17,16 @@ import yaml
 
 from agent_worker.knowledge import calibration
 from agent_worker.knowledge.confidence import confidence
+from agent_worker.knowledge.cosines import COSINES
 from agent_worker.knowledge.encoder import Encoder, Kind, light_encoder
+from agent_worker.knowledge.file import DocumentFile
 from agent_worker.knowledge.index import TenantIndex
+from agent_worker.knowledge.numbering import number_of
 from agent_worker.knowledge.onnx import OnnxEncoder, open_folder
 from agent_worker.knowledge.passages import Place
 from agent_worker.knowledge.quality import read_questions
 from agent_worker.knowledge.retrieval import rank
-from agent_worker.knowledge.vectors import COSINES, PassageVectors
+from agent_worker.knowledge.vectors import PassageVectors, Placed, sizes_of, stored_form
 from infra.deploy import encoder as fetching
 from schemas.conversation import Document
 from schemas.errors import ConfigInvalid
@@ -65,6 +69,9 @@ class Counting:
     def encode_query(self, texts: Sequence[str]) -> Vectors:
         return self._encoder.encode_query(texts)
 
+    def asked(self, texts: Sequence[str]) -> Callable[[], Vectors]:
+        return self._encoder.asked(texts)
+
     def encode_words(self, words: Sequence[str]) -> Vectors:
         return self._encoder.encode_words(words)
 
@@ -90,6 +97,18 @@ def test_vectors_are_of_norm_one_and_do_not_depend_on_company(encoder: Encoder) 
         assert encoder.encode([text])[0] == pytest.approx(vector, abs=1e-6)
     assert float(encoder.encode_query(["short"])[0] @ together[0]) < 0.99
     assert encoder.encode([]).shape == (0, encoder.size)
+
+
+def test_what_is_asked_beside_has_the_vectors_of_what_is_asked_alone(encoder: Encoder) -> None:
+    """However many ask at once, and whoever comes to compute a text, each gets its own, in its order."""
+    asked = [[f"parcel {number}", "does it freeze", f"pot {number}", "does it freeze"] for number in range(8)]
+    waiting = [encoder.asked(texts) for texts in asked]
+    alone = [np.concatenate([encoder.encode_query([text]) for text in texts]) for texts in asked]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda given: given(), reversed(waiting)))[::-1]
+    for one, other in zip(found, alone, strict=True):
+        assert one == pytest.approx(other, abs=1e-6)
+    assert encoder.asked([])().shape == (0, encoder.size)
 
 
 def test_folder_that_holds_no_encoder_is_refused_with_a_fix(folder: Path, tmp_path: Path) -> None:
@@ -149,21 +168,30 @@ def test_a_start_embeds_nothing_again(encoder: Encoder, tmp_path: Path) -> None:
     assert TenantIndex(tmp_path / "one", counting).versions == {}
 
 
-def test_sentences_go_with_their_document() -> None:
+def test_sentences_go_with_their_document(tmp_path: Path) -> None:
     """Of a removed document, or a passage it no longer has, no sentence is near; of the others the nearest counts."""
-    held = PassageVectors(64)
+    file = DocumentFile(tmp_path / "documents")
+    held = PassageVectors(64, file.pages)
     one, two = np.eye(64, dtype=np.float32)[:2]
-    held.put("a", [np.stack([one, two, one, one, two]), np.stack([one, one, two, two])])
-    held.put("b", [np.stack([two, two, two, two])])
+    for number, (name, vectors) in enumerate(
+        {
+            "a": [np.stack([one, two, one, one, two]), np.stack([one, one, two, two])],
+            "b": [np.stack([two, two, two, two])],
+        }.items()
+    ):
+        (stored,) = file.add([(number, 0, stored_form(vectors))])
+        held.put(file.pages, [Placed(name, number, stored.begin, sizes_of(vectors))])
     queries = np.stack([one, two])
     asked = [Place("a", 0), Place("a", 1), Place("b", 0), Place("a", 7)]
     nearest = COSINES.index("sentence")
     assert held.cosines(asked, queries)[nearest].tolist() == [[1, 1], [0, 1], [0, 1], [0, 0]]
     assert held.cosines(asked, queries, ["whole"])[0].tolist() == [[0, 1], [1, 0], [0, 1], [0, 0]]
     assert [len(of) for of in held.of("a")] == [5, 4]
+    assert held.nearest(queries[1:], 1) == [number_of(1, 0)]
     held.remove("a")
     assert held.cosines(asked, queries)[nearest].tolist() == [[0, 0], [0, 0], [0, 1], [0, 0]]
     assert (held.of("a"), held.cosines([], queries).shape) == ([], (len(COSINES), 0, 2))
+    assert held.nearest(queries[:1], 5) == [number_of(1, 0)]
 
 
 def test_questions_are_judged_without_their_own_answers(encoder: Encoder, tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ async def test_quiet_time_gathers_what_still_comes(tmp_path: Path) -> None:
         batch.arrive(later)
         await until(lambda: len(batch.records) == 2)
         batch.hurry.set()
-        await asyncio.wait_for(running, 5)
+        await asyncio.wait_for(running, 30)
         assert len(world.model.asked) == 1
         assert HEAT in world.model.asked[0].text
 
@@ -135,7 +135,7 @@ async def test_hurry_ends_the_quiet_time(tmp_path: Path) -> None:
     async with world_at(tmp_path, fold=FoldRules(quiet={CHANNEL: 30.0})) as world:
         batch = await world.lane(world.said("m1", HEAT))
         batch.hurry.set()
-        await asyncio.wait_for(world.worker.handle(batch), 5)
+        await asyncio.wait_for(world.worker.handle(batch), 30)
         assert len(await world.replies()) == 1
 
 
@@ -151,7 +151,7 @@ async def test_arrival_restarts_the_turn(world: World) -> None:
         batch.arrive(later)
         await world.model.next_asked()
         world.model.gate.set()
-        await asyncio.wait_for(running, 5)
+        await asyncio.wait_for(running, 30)
         await until(lambda: sum(frame["type"] == "delta" for frame in seen) >= 3)
     assert world.model.cancelled == 1
     (reply,) = await world.replies()
@@ -182,7 +182,7 @@ async def test_a_connector_that_shows_the_text_is_told_ahead_of_the_reply(world:
     """Under the reply's own id, and on the same topic."""
     world.settings = replace(world.settings, announced=frozenset({CHANNEL}))
     batch = await world.lane(world.said("m1", HEAT))
-    await asyncio.wait_for(world.worker_with().handle(batch), 10)
+    await asyncio.wait_for(world.worker_with().handle(batch), 30)
     read = await world.bus.read(topics.outbound(CHANNEL))
     begun, sent = [Envelope.from_wire(record.headers, record.value) async for record in read]
     assert (begun.type, sent.type) == (topics.REPLY_BEGUN, topics.MESSAGE_SEND)
@@ -209,7 +209,7 @@ async def test_restarts_are_limited(tmp_path: Path) -> None:
             batch.arrive(record)
         await asyncio.sleep(0.05)
         world.model.gate.set()
-        await asyncio.wait_for(running, 5)
+        await asyncio.wait_for(running, 30)
         assert world.model.cancelled == 2
         assert batch.left == [more[-1]]
         (turn,) = await world.turns()
@@ -227,7 +227,7 @@ async def test_long_turn_is_not_restarted(tmp_path: Path) -> None:
         batch.arrive(later)
         await asyncio.sleep(0.02)
         world.model.gate.set()
-        await asyncio.wait_for(running, 5)
+        await asyncio.wait_for(running, 30)
         assert world.model.cancelled == 0
         assert batch.left == [later]
 
@@ -246,7 +246,7 @@ async def test_stale_commit_raises_fenced_and_writes_nothing(world: World) -> No
         assert claimed.won
         world.model.gate.set()
         with pytest.raises(Fenced):
-            await asyncio.wait_for(running, 5)
+            await asyncio.wait_for(running, 30)
         await until(lambda: any(frame["type"] == "abort" for frame in seen))
     assert await world.replies() == []
     batch.attempt += 1

@@ -10,13 +10,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from agent_worker.handoff.terms import DeskTerms
 from agent_worker.knowledge.encoder import Encoder, light_encoder
 from agent_worker.knowledge.library import Library
 from agent_worker.knowledge.publish import publish
 from agent_worker.models.local import LocalModel
 from agent_worker.models.registry import Emit, Models
 from agent_worker.router.rules import RouteRules
-from agent_worker.settings import ActionRules, FoldRules, TenantRules, Voice, WorkerSettings
+from agent_worker.settings import ActionRules, FoldRules, TenantRules, WorkerSettings
+from agent_worker.voice import Voice
 from agent_worker.worker import Worker
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
@@ -123,7 +125,7 @@ class GatedModel:
         return replace(draft, text=f"Let me see. {draft.text}") if self.says_first else draft
 
     async def next_asked(self) -> None:
-        await asyncio.wait_for(self.asking.wait(), 5)
+        await asyncio.wait_for(self.asking.wait(), 30)
         self.asking.clear()
 
 
@@ -236,7 +238,7 @@ class World:
 
     async def handle(self, *envelopes: Envelope) -> LaneStub:
         batch = await self.lane(*envelopes)
-        await asyncio.wait_for(self.worker.handle(batch), 10)
+        await asyncio.wait_for(self.worker.handle(batch), 30)
         return batch
 
     # ── what came out ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -248,6 +250,13 @@ class World:
 
     async def replies(self) -> list[OutboundMessage]:
         return await self._payloads(topics.outbound(CHANNEL), topics.MESSAGE_SEND, OutboundMessage)
+
+    async def told(self, event_type: str) -> list[Any]:
+        """The payloads of one type, wherever they are published."""
+        model, family = topics.EVENT_TYPES[event_type]
+        return await self._payloads(
+            topics.EVENTS if family == "events" else topics.outbound(topics.DESK), event_type, model
+        )
 
     async def turns(self) -> list[Turn]:
         return await self._payloads(topics.EVENTS, topics.TURN_COMPLETED, Turn)
@@ -274,16 +283,20 @@ async def world_at(
     actions: ActionRules | None = None,
     routes: RouteRules | None = None,
     models: Sequence[Model] = (),
+    desk: DeskTerms | None = None,
+    voice: Voice = VOICE,
 ) -> AsyncIterator[World]:
     """``models`` are there beside the local one."""
     clock = Clock()
     database = Database.open(folder / "parley.db")
     bus = SqliteBus(database, clock=clock)
     await bus.start()
-    await bus.create_topics(topics.topic_specs([CHANNEL], partitions=3, small=3))
+    await bus.create_topics(topics.topic_specs([CHANNEL, topics.DESK], partitions=3, small=3))
     state = open_sqlite_state(database)
     fold = fold or FoldRules(quiet={CHANNEL: 0.0})
-    rules = TenantRules(voice=VOICE, fold=fold, actions=actions or ActionRules(), routes=routes or RouteRules())
+    rules = TenantRules(
+        voice=voice, fold=fold, actions=actions or ActionRules(), routes=routes or RouteRules(), desk=desk
+    )
     settings = WorkerSettings(tenants={TENANT: rules})
     library = Library(
         bus, state.heads, folder / "knowledge", clock=clock, answerable_above=lambda _tenant: 0.5, encoder=encoder
@@ -315,7 +328,7 @@ async def world_at(
         await database.close()
 
 
-async def until(condition: Callable[[], bool], seconds: float = 5) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
     """Wait for what no event tells of."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110

@@ -32,7 +32,7 @@ class Watched(Scripted):
             raise SendDelayed("the vendor cannot be reached")
 
     async def until(self, count: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(self.seen_at) < count:
                 self.news.clear()
                 await self.news.wait()
@@ -70,12 +70,12 @@ async def test_the_vendor_is_told_once_however_often_and_in_how_many_processes_i
         for answers in ("m1", "m1", "m2"):
             await hint(world, "p1", answers)
         await hint(world, "p2", "m3")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(one.seen_at) + len(other.seen_at) < 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
         world.clock.now += timedelta(seconds=6)
         await hint(world, "p1", "m4")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(one.seen_at) + len(other.seen_at) < 3:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
     assert sorted(one.seen_at + other.seen_at) == [("p1", "m1"), ("p1", "m4"), ("p2", "m3")]

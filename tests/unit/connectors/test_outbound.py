@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from connectors import sending
+from connectors.outbound import Outbound
+from schemas import topics
 from schemas.conversation import Delivered
+from schemas.desk import DeskTouched
 from schemas.errors import (
     CredentialsRevoked,
     Parked,
@@ -184,7 +187,7 @@ async def test_a_lane_that_waits_lets_go_when_its_partition_moves(world: World) 
     channel = Scripted(SendDelayed("slow down", retry_after_ms=20_000))
     batch = world.batch(world.message())
     handling = asyncio.create_task(world.outbound(channel).handle(batch))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await channel.asked.wait()
         batch.hurry.set()
         with pytest.raises(Unavailable):
@@ -549,3 +552,20 @@ async def test_accounts_of_one_channel_may_differ_in_their_window(world: World) 
     outcome = await world.outcome()
     assert outcome is not None
     assert (channel.sent, outcome.state, outcome.reason) == ([], "failed", "window_closed")
+
+
+async def test_a_desk_hears_what_became_of_a_message_and_nobody_else_does(world: World) -> None:
+    await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
+    watching = Outbound(
+        Scripted("x-1", SendRefused("blocked")),
+        bus=world.bus,
+        state=world.state,
+        metrics=world.metrics,
+        clock=world.clock,
+        account_of=world.account,
+        watched=frozenset({"shop"}),
+    )
+    await world.outbound(Scripted()).handle(world.batch(world.message("r0")))
+    await watching.handle(world.batch(world.message("r1"), world.message("r2")))
+    told = [event.payload(DeskTouched).changed for event in await world.logged(topics.outbound("slack"))]
+    assert sorted(told) == [["r1"], ["r2"]]

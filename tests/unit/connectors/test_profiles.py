@@ -82,7 +82,7 @@ def hears(
 
 async def idle(asked: Profiles) -> None:
     """Until everybody who was to be asked for was."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while asked._working:
             await asyncio.gather(*asked._working.values())
 
@@ -276,14 +276,14 @@ async def test_an_account_that_is_slow_holds_up_no_other(world: World) -> None:
     vendor.open = slow
     async with process(world, vendor) as asked:
         hears(world, asked)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not vendor.questions:  # noqa: ASYNC110
                 await asyncio.sleep(0)
         vendor.open = asyncio.Event()
         vendor.open.set()
         other = await newcomer(world, "q")
         hears(world, asked, other.id, "q", account="another")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not (await contact_of(world, other.id)).name:  # noqa: ASYNC110
                 await asyncio.sleep(0)
         assert not (await contact_of(world)).name

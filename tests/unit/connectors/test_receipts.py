@@ -11,6 +11,7 @@ import pytest
 from connectors.receipts import Receipts
 from schemas import ids, topics
 from schemas.changes import ReactionChanged
+from schemas.desk import DeskTouched
 from schemas.errors import Parked, SendUnknown
 from schemas.facts import Feedback
 from schemas.messages import Author, Receipt, TranscriptMessage
@@ -194,3 +195,21 @@ async def test_a_thumb_that_is_faster_than_the_line_of_its_answer_waits_for_it(w
     await add(world, 1)
     await reacted(world, "👍")
     assert await feedback(world) == [("l1", world.contact, "up")]
+
+
+async def touches(world: World) -> list[tuple[str, list[str]]]:
+    events = await world.logged(topics.outbound("slack"))
+    assert all(event.type == topics.DESK_TOUCHED for event in events)
+    return [(event.conversation, event.payload(DeskTouched).changed) for event in events]
+
+
+async def test_people_hear_how_far_their_own_words_have_come_and_of_no_others(world: World) -> None:
+    await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
+    for n, kind in enumerate(("contact", "person", "agent")):
+        await add(world, n, kind)
+    seen = Receipt(state="read", at=world.clock(), up_to_seq=3)
+    watching = Receipts(bus=world.bus, state=world.state, clock=world.clock, watched=frozenset({"shop"}))
+    await receipts(world).handle(batch(world, Receipt(state="delivered", at=world.clock(), message_id="l1")))
+    assert await touches(world) == []
+    await watching.handle(batch(world, seen))
+    assert await touches(world) == [(world.conversation, ["l1"])]

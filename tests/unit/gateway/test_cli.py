@@ -120,7 +120,7 @@ class Running:
         )
 
     def wait(self) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while time.monotonic() < deadline:
             assert self.process.poll() is None, self.process.communicate()[1]
             try:
@@ -134,7 +134,7 @@ class Running:
     def stop(self) -> tuple[str, str]:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.communicate(timeout=30)
+        return self.process.communicate(timeout=90)
 
 
 @pytest.fixture(scope="module")

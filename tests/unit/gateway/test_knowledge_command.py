@@ -60,6 +60,25 @@ def test_what_is_configured_is_synced_and_what_is_gone_is_removed(shop: Path, we
     assert "four litres" not in parley(*asked, cwd=shop).stdout
 
 
+def test_most_of_a_place_is_removed_only_when_that_is_said(shop: Path) -> None:
+    """Without the flag the command refuses, says of which place, and names the flag; what changed is published."""
+    for number in range(9):
+        (shop / "docs" / f"pot-{number}.md").write_text(f"# Pot {number}\n\nPot {number} is made of clay.")
+    parley("knowledge", "sync", cwd=shop)
+    for number in range(9):
+        (shop / "docs" / f"pot-{number}.md").unlink()
+    (shop / "docs" / "new.md").write_text("# New\n\nWe have ferns.")
+    refused = parley("knowledge", "sync", cwd=shop)
+    assert refused.returncode == 2
+    assert "1 added" in refused.stdout
+    assert "removed" not in refused.stdout
+    assert "error[conflict]" in refused.stderr
+    assert "docs: 9 documents" in refused.stderr
+    assert "--allow-removals" in refused.stderr
+    done = json.loads(parley("knowledge", "sync", "--allow-removals", "--json", cwd=shop).stdout)
+    assert (len(done["removed"]), done["spared"]) == (9, {})
+
+
 def test_one_page_is_added_and_no_private_one_that_is_not_allowed(shop: Path, website: tuple[str, Path]) -> None:
     page = f"{website[0]}care/moss.html"
     added = json.loads(parley("knowledge", "add", page, "--visibility", "verified", "--json", cwd=shop).stdout)

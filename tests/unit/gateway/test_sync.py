@@ -103,6 +103,25 @@ async def test_only_the_places_that_were_read_lose_documents(keeper: Keeper, ins
     assert await keeper.ids() == ["by-hand", "moving", "one", "three"]
 
 
+@pytest.mark.parametrize(("held", "gone", "spared"), [(5, 4, 0), (10, 5, 0), (9, 5, 5)])
+async def test_over_half_of_a_place_and_five_documents_are_not_removed_unasked(
+    keeper: Keeper, held: int, gone: int, spared: int
+) -> None:
+    """Another place's documents go as ever beside it."""
+    for number in range(held):
+        keeper.write(f"a/{number}.md", f"# {number}\n\nSays number {number}.")
+    for name in ("kept", "left"):
+        keeper.write(f"b/{name}.md", f"# {name}\n\nSays {name}.")
+    await keeper.sync("a", "b")
+    for number in range(gone):
+        (keeper.folder / "a" / f"{number}.md").unlink()
+    (keeper.folder / "b" / "left.md").unlink()
+    report = await keeper.sync("a", "b")
+    assert [len(each) for each in report.spared.values()] == ([spared] if spared else [])
+    assert len(report.removed) == 1 + gone - spared
+    assert "left" in report.removed
+
+
 async def test_what_a_place_says_holds_for_documents_that_are_silent(keeper: Keeper) -> None:
     keeper.write("moss.md", "# Moss\n\nThe moss costs 7 euro.")
     keeper.write("open.md", "---\nvisibility: public\n---\n# Pots\n\nPots stand on shelves.")

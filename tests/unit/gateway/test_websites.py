@@ -54,12 +54,13 @@ class Reader:
 
     async def __call__(self, path: str = "/", *, remove: bool = True, **more: Any) -> SyncReport:
         fields = {name: more.pop(name) for name in ("visibility", "language") if name in more}
+        many = more.pop("many", False)
         options = {"depth": 2, "private_hosts": [self.site.host], **more}
         url = path if "://" in path else self.site.url + path
         place = Place(url, url, options=options, **fields)
         self.site.forget()
         shelf = LocalShelf(self._instance.parts, "shop")
-        return await sync(shelf, [place], remove=remove, memory=Memory(self._folder / "read.json"))
+        return await sync(shelf, [place], remove=remove, memory=Memory(self._folder / "read.json"), many=many)
 
     async def ids(self) -> set[str]:
         return {item["document"].partition(f"{self.site.port}.")[2] for item in await self.items()}
@@ -142,6 +143,24 @@ async def test_what_needs_a_password_holds_nothing_up(read: Reader) -> None:
     report = await read()
     assert report.failed == {}
     assert sorted(id.rpartition(".")[2] for id in report.removed) == ["returns", "shipping"]
+
+
+async def test_a_start_page_that_lost_its_links_takes_no_document_away(read: Reader) -> None:
+    """More than half of a site's documents, five or more, go only when that is said; the page itself is published."""
+    for number in range(4):
+        read.site.pages[f"/more/{number}"] = page(f"More {number}", f"Pot number {number} is made of clay.")
+    links = ("/shipping", "/help/", *(f"/more/{number}" for number in range(4)))
+    read.site.pages["/"] = page("Shop", "We sell carnivorous plants.", links=links)
+    await read()
+    read.site.pages["/"] = page("Shop", "Please come back later.")
+    report = await read()
+    assert (report.removed, report.failed, len(report.changed)) == ([], {}, 1)
+    (spared,) = report.spared.values()
+    assert {"shipping", "help", "more.0"} <= {each.partition(f"{read.site.port}.")[2] for each in spared}
+    assert "Lisbon" in await read.found("What does a parcel to Lisbon cost?")
+    gone = await read(many=True)
+    assert (gone.removed, gone.spared) == (spared, {})
+    assert await read.ids() == {""}
 
 
 async def test_what_others_published_stays_whatever_a_site_loses(read: Reader, instance: Instance) -> None:

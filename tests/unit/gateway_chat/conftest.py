@@ -110,7 +110,7 @@ class Socket:
     async def send(self, frame: object) -> None:
         await self.raw.send_json(frame)
 
-    async def frame(self, kind: str, deadline: float = 5) -> dict[str, Any]:
+    async def frame(self, kind: str, deadline: float = 30) -> dict[str, Any]:
         """The next frame of this kind; what came before it is kept in ``seen``."""
         async with asyncio.timeout(deadline):
             while True:
@@ -119,7 +119,7 @@ class Socket:
                 if frame["type"] == kind:
                     return frame
 
-    async def closed(self, deadline: float = 8) -> int | None:
+    async def closed(self, deadline: float = 30) -> int | None:
         """The close code, once the server has closed."""
         async with asyncio.timeout(deadline):
             while (await self.raw.receive()).type not in (
@@ -188,13 +188,13 @@ class Shop:
 
     async def appears(self, topic: str = topics.inbound("web")) -> list[Envelope]:
         """What is on the topic, once something is."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not (events := await self.logged(topic)):  # noqa: ASYNC110  # the log announces nothing to readers
                 await asyncio.sleep(0.02)
             return events
 
 
-async def until(holds: Callable[[], bool], deadline: float = 5) -> None:
+async def until(holds: Callable[[], bool], deadline: float = 30) -> None:
     async with asyncio.timeout(deadline):
         while not holds():  # noqa: ASYNC110  # nothing announces it
             await asyncio.sleep(0.01)

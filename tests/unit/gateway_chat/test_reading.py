@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from gateway import chat
 from schemas.messages import Choice, Citation, InboundMessage
 from tests.unit.gateway_chat.conftest import Shop, until
 
@@ -80,12 +81,13 @@ async def test_a_query_that_makes_no_sense_is_refused(shop: Shop, query: str) ->
     assert query.partition("=")[0] in answer.body["error"]["message"]
 
 
-async def test_a_waiting_reader_gets_a_message_when_it_comes(shop: Shop) -> None:
+async def test_a_waiting_reader_gets_a_message_when_it_comes(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat, "LOOK_AGAIN", 60.0)
     visitor = await shop.visitor()
     waiting = asyncio.create_task(visitor.call("GET", "messages?after=0&wait=20"))
     await until(lambda: bool(shop.parts.state.signals._readers))  # type: ignore[attr-defined]
     await shop.reply(visitor, "there")
-    async with asyncio.timeout(1.5):
+    async with asyncio.timeout(15):
         assert [line["text"] for line in (await waiting).body["messages"]] == ["there"]
 
 
@@ -95,7 +97,7 @@ async def test_a_waiting_reader_finds_a_message_whose_signal_was_lost(shop: Shop
     await asyncio.sleep(0)
     shop.parts.state.signals.publish = _lost  # type: ignore[method-assign]
     await shop.reply(visitor, "there")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         assert [line["text"] for line in (await waiting).body["messages"]] == ["there"]
 
 
@@ -105,7 +107,7 @@ async def _lost(topic: str, payload: bytes) -> None:
 
 async def test_a_reader_waits_no_longer_than_it_asked(shop: Shop) -> None:
     visitor = await shop.visitor()
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(15):
         assert (await visitor.call("GET", "messages?after=0&wait=0.3")).body == {"messages": [], "seq": 0}
 
 

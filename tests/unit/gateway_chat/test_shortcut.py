@@ -73,7 +73,7 @@ def hook(*numbers: int, path: str = PATH, sign: bool = True, more: str = "") -> 
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         lines = head.split("\r\n")
         headers = {name.lower(): text for name, _, text in (line.partition(": ") for line in lines[1:] if line)}
@@ -142,7 +142,7 @@ async def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(
     async with connected(toy_shop) as (_, writer):
         writer.write(hook(1)[:-5])
         await until(lambda: bool(taken))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await ended.wait()
     assert await toy_shop.logged(topics.inbound("slack")) == []
 
@@ -213,5 +213,5 @@ async def test_a_stop_lets_a_webhook_finish_and_waits_for_nothing_more(
         assert (await answer(reader))[0] == 200
         assert await reader.read() == b""
         await stopping
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
     assert len(short) == 1

@@ -125,10 +125,10 @@ async def test_the_server_pings(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> 
     visitor = await shop.visitor()
     raw = await shop.http.ws_connect(f"{shop.address}/v1/chat/shop/socket", autoping=False)
     await raw.send_json({"type": "hello", "token": visitor.token})
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while (await raw.receive()).type is not aiohttp.WSMsgType.PING:
             pass
     # No pong: a peer that is gone without a word is let go.
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while (await raw.receive()).type not in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSE):
             pass

@@ -14,7 +14,7 @@ from infra.state.redis.pipe import TRIP_CALLS, TRIPS, Pipe
 from infra.state.redis.trip import ATTEMPTS
 from schemas.errors import StateUnavailable
 
-PATIENCE = 5.0
+PATIENCE = 30.0
 
 
 class FakeLink:

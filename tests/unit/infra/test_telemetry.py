@@ -29,6 +29,10 @@ NAMES = {
 MORE = {
     "parley_turns_total": {"channel", "route", "outcome", "model"},
     "parley_actions_total": {"tenant", "action", "outcome"},
+    "parley_handoffs_total": {"tenant", "channel", "ended"},
+    "parley_handoff_first_reply_seconds": {"tenant"},
+    "parley_handoff_seconds": {"tenant"},
+    "parley_ratings_total": {"tenant", "score"},
     "parley_model_failures_total": {"model"},
     "parley_refused_total": {"status"},
     "parley_send_seconds": {"channel"},
@@ -135,7 +139,7 @@ def test_every_promised_metric_is_reported_with_its_labels() -> None:
         values = dict.fromkeys(labels, "x")
         if name.endswith("_total"):
             metrics.count(name, 2, **values)
-        elif name.endswith(("_turn_seconds", "_send_seconds")):
+        elif name.endswith(("_turn_seconds", "_send_seconds", "_reply_seconds", "_handoff_seconds")):
             metrics.observe(name, 0.2, **values)
         else:
             metrics.gauge(name, 0.5, **values)
@@ -181,3 +185,18 @@ def test_ids_are_those_of_the_innermost_block_and_end_with_it(lines: io.StringIO
         log.info("outside")
     log.info("after")
     assert [json.loads(line)["conversation_id"] for line in lines.getvalue().splitlines()] == ["c2", "c1", ""]
+
+
+def test_what_is_observed_at_once_counts_as_if_each_were_observed_alone() -> None:
+    together, alone = PrometheusMetrics(), PrometheusMetrics()
+    for seconds in ({"load": 0.002, "answer": 1.5}, {"load": 0.02}):
+        together.observe_each("parley_turn_seconds", "stage", seconds, channel="web")
+        for stage, each in seconds.items():
+            alone.observe("parley_turn_seconds", each, channel="web", stage=stage)
+    for metrics in (together, alone):
+        metrics.observe("parley_turn_seconds", 3.0, stage="total", channel="web")
+
+    def told(metrics: PrometheusMetrics) -> list[str]:
+        return [line for line in metrics.render().decode().splitlines() if line.startswith("parley_turn_seconds")]
+
+    assert told(together) == told(alone)

@@ -239,7 +239,7 @@ async def test_a_reader_that_takes_too_long_or_is_killed_costs_one_file() -> Non
             await convert("slow.html", slow, "")
         isolation._seconds = 60
         reading = asyncio.create_task(convert("killed.html", slow, ""))
-        (await asyncio.wait_for(_reader(isolation), 10)).kill()
+        (await asyncio.wait_for(_reader(isolation), 30)).kill()
         with pytest.raises(Unprocessable, match=r"killed\.html"):
             await reading
         assert (await one(convert, "good.html", "<h1>Good</h1>")).title == "Good"

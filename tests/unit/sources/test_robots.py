@@ -58,9 +58,9 @@ def test_any_text_is_read_as_rules(text: str) -> None:
 
 def test_a_hostile_pattern_is_not_slow() -> None:
     robots = read_robots("User-agent: *\nDisallow: /" + "*a" * 5_000 + "$\n")
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert robots.allows("/" + "a" * 4_000 + "b")
-    assert time.perf_counter() - begun < 0.5
+    assert time.process_time() - begun < 0.5
 
 
 def test_links_are_found_in_any_markup_and_made_plain() -> None:
@@ -84,10 +84,10 @@ def test_any_markup_has_links(text: str) -> None:
 
 
 def test_a_hostile_page_is_not_slow() -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     for unit in ("<a ", "<a href=", "<a href='", "<a href='/x'>", "<meta " + "a=" * 3000):
         directions(unit * (2_000_000 // len(unit)), URL("https://shop.example/"))
-    assert time.perf_counter() - begun < 10
+    assert time.process_time() - begun < 10
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from tests.harness.obeying import Obeying
 from tests.harness.till import Till, open_till
 from tests.unit.agent_worker.world import ACCOUNT, CHANNEL, PLACE, TENANT, LaneStub, World, world_at
 
+SAID_LATER = (topics.ACTION_RESOLVED, topics.APPROVAL_EXPIRED)
 OWNERS = {"A-1": "rosa@example.com", "A-2": "someone.else@example.com"}
 """By how an order's number begins."""
 
@@ -92,7 +93,7 @@ async def status(context: ActionContext, arguments: Order) -> Status:
     return Status(status="on its way")
 
 
-@action(risk="write", needs="channel", confirm=False, per_contact_per_day=2)
+@action(risk="write", needs="channel", confirm=False, per_contact_per_day=2, examples=["leave a note on my order"])
 async def note(context: ActionContext, arguments: Order) -> Status:
     """Leave a note without being asked twice."""
     body = {"order": arguments.order, "amount": "note"}
@@ -173,7 +174,7 @@ class Shop:
     async def resolved(self) -> list[Envelope]:
         read = await self.world.bus.read(topics.inbound(CHANNEL))
         found = [Envelope.from_wire(record.headers, record.value) async for record in read]
-        return [event for event in found if event.type == topics.ACTION_RESOLVED]
+        return [event for event in found if event.type in SAID_LATER]
 
     async def resolve(self) -> int:
         """One round of the resolver, and the lane hears what it found."""
@@ -182,7 +183,7 @@ class Shop:
         read = await self.world.bus.read(topics.inbound(CHANNEL))
         for record in [record async for record in read]:
             id_ = record.headers["ce_id"]
-            if record.headers["ce_type"] == topics.ACTION_RESOLVED and id_ not in before:
+            if record.headers["ce_type"] in SAID_LATER and id_ not in before:
                 await self.worker.handle(LaneStub([record]))
         return told
 

@@ -17,7 +17,8 @@ from agent_worker.models.openai import openai_source
 from agent_worker.models.registry import Models, Standing
 from agent_worker.models.remote import RemoteModel, Surroundings
 from agent_worker.models.source import Prices, Terms
-from agent_worker.settings import TenantRules, Voice, WorkerSettings
+from agent_worker.settings import TenantRules, WorkerSettings
+from agent_worker.voice import Voice
 from schemas.ports import Draft, Found, Model, Passage, Question
 from tests.platforms.models.server import ModelServer
 
@@ -69,7 +70,7 @@ class Asker:
         self.news.set()
 
     async def has_shown(self, deltas: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(self.deltas) < deltas:
                 self.news.clear()
                 await self.news.wait()

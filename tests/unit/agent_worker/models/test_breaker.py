@@ -10,7 +10,8 @@ from agent_worker.models.ladder import Shown
 from agent_worker.models.registry import Standing
 from agent_worker.models.remote import RemoteModel
 from agent_worker.models.source import Terms
-from agent_worker.settings import TenantRules, Voice, WorkerSettings
+from agent_worker.settings import TenantRules, WorkerSettings
+from agent_worker.voice import Voice
 from tests.platforms.models.server import Script
 from tests.unit.agent_worker.models.conftest import SETTINGS, TENANT, Asker, Asking, source_of
 from tests.unit.agent_worker.models.test_prompt import line

@@ -139,9 +139,9 @@ def test_every_word_arrives_once_and_in_order(marks: list[str], dialect: Dialect
 )
 def test_no_text_costs_much(dialect: Dialect, piece: str) -> None:
     text = (piece * 12_000)[:12_000]
-    started = time.perf_counter()
+    started = time.process_time()
     render(text, dialect, 2000)
-    assert time.perf_counter() - started < 5, "some tenths of a second, even on a loaded machine"
+    assert time.process_time() - started < 5, "some tenths of a second, even on a loaded machine"
 
 
 def test_each_measure_counts_as_its_vendor_does() -> None:

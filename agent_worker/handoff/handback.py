@@ -1,0 +1,110 @@
+"""What the agent is given of the time in which people had the conversation, and what it answers once it has it back.
+
+The marks stand in the talk as lines of the system, so that every model reads them where it reads the talk: they tell
+when people took over and why, when they gave back, and what they promised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from schemas.desk import Handoff
+from schemas.messages import Author, InboundMessage, TranscriptMessage
+
+MARK = "people-"
+"""Begins the ids of the marks, which no message has."""
+HINT = "hint-"
+HOLDS = timedelta(days=30)
+"""After this what people did belongs to the past."""
+GONE = frozenset({"deleted", "failed", "dropped"})
+
+
+def marked(history: Sequence[TranscriptMessage], handoff: Handoff | None, now: datetime) -> list[TranscriptMessage]:
+    """The talk with its marks, while what people did still matters."""
+    if handoff is None or (handoff.ended_at is not None and now - handoff.ended_at > HOLDS):
+        return list(history)
+    before = [line for line in history if line.seq <= handoff.since_seq]
+    after = [line for line in history if line.seq > handoff.since_seq]
+    lines = [*before, _mark("took-over", _took_over(handoff), handoff.opened_at)]
+    if handoff.ended_at is None:
+        return [*lines, *after]
+    place = _end(after, handoff.ended_at)
+    return [*lines, *after[:place], _mark("gave-back", _gave_back(handoff), handoff.ended_at), *after[place:]]
+
+
+def is_mark(line: TranscriptMessage) -> bool:
+    return line.id.startswith(MARK)
+
+
+def is_note(line: TranscriptMessage) -> bool:
+    """Whether it was said to nobody, but is for the agent to know."""
+    return line.id.startswith((MARK, HINT))
+
+
+def since_people(history: Sequence[TranscriptMessage]) -> Sequence[TranscriptMessage]:
+    """The talk from the last mark on: what was said before says nothing of how the agent does now."""
+    last = max((place for place, line in enumerate(history) if is_mark(line)), default=-1)
+    return history[last + 1 :]
+
+
+def left_waiting(
+    lines: Sequence[TranscriptMessage], handoff: Handoff, answered: datetime | None, known: Collection[str]
+) -> list[TranscriptMessage]:
+    """The contact's lines of this stretch that nobody has answered, but for those that are ``known`` to wait."""
+    return [
+        line
+        for line in lines
+        if line.author.kind == "contact"
+        and line.seq > handoff.since_seq
+        and line.state not in GONE
+        and line.id not in known
+        and (line.text.strip() or line.attachments)
+        and (answered is None or line.created_at > answered)
+    ]
+
+
+def as_message(line: TranscriptMessage, *, place: str, contact: str) -> InboundMessage:
+    """A line that is answered late, as the message that it was."""
+    return InboundMessage(
+        id=line.id,
+        external_id="",
+        place=place,
+        contact_id=contact,
+        author=line.author,
+        text=line.text,
+        attachments=line.attachments,
+        sent_at=line.created_at,
+    )
+
+
+def _end(lines: Sequence[TranscriptMessage], at: datetime) -> int:
+    """Behind the last line that belongs to the stretch. Words of people do, whenever they went out."""
+    return max(
+        (place for place, line in enumerate(lines, 1) if line.author.kind == "person" or line.created_at <= at),
+        default=0,
+    )
+
+
+def _mark(name: str, text: str, at: datetime) -> TranscriptMessage:
+    return TranscriptMessage(id=f"{MARK}{name}", author=Author(kind="system"), text=text, created_at=at)
+
+
+def _took_over(handoff: Handoff) -> str:
+    why = f" Reason: {handoff.reason}." if handoff.reason else ""
+    return f"People took over here at {_time(handoff.opened_at)}.{why}"
+
+
+def _gave_back(handoff: Handoff) -> str:
+    who = handoff.name or "People"
+    at = "" if handoff.ended_at is None else f" at {_time(handoff.ended_at)}"
+    wrote = f"wrote {handoff.replies} of the messages above" if handoff.replies else "wrote nothing"
+    parts = [f"{who} gave the conversation back{at}. They {wrote}. What was asked before that is in their hands."]
+    if handoff.promised:
+        quoted = " ".join(f"“{each}”" for each in handoff.promised)
+        parts.append(f"They promised the customer: {quoted} Neither contradict nor repeat it.")
+    return " ".join(parts)
+
+
+def _time(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,67 @@
+"""What people told a contact that will happen, by its words: the agent is to say neither the opposite nor the same.
+
+Rather one sentence too many than one that is missed: all of them were said to the contact.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from agent_worker.knowledge.analysis import terms
+
+MOST = 8
+LONGEST = 300
+"""Characters of one that are kept."""
+_ALIKE = 0.5
+"""Share of a question's words that a sentence holds which is about it."""
+_SENTENCE = re.compile(r"(?<=[.!?…])(?<!\d\.)\s+|\n+")
+_WILL = re.compile(
+    r"\b(?:will|shall|going to|i promise|we promise|guarantee|make sure|get back to you|let you know|look into|"
+    r"on its way|"
+    r"werden?|wirst|wird|versprechen|verspreche|zusagen|sage zu|garantieren?|kümmer(?:e|n|t)|melden? (?:mich|uns)|"
+    r"sorgen? dafür|prüfen? (?:das|es)|"
+    r"allons|vais|va|promets|promettons|garantissons|recontact\w+|"
+    r"vamos a|voy a|prometo|prometemos|garantizamos|"
+    r"faremo|farò|prometto|garantiamo|vou|iremos|zullen|zal|beloven?)\b|['’]ll\b",
+    re.IGNORECASE,
+)
+_MONEY = r"[€$£¥]\s?\d|\d\s?(?:[€$£¥%]|(?:eur|euros?|usd|dollars?|gbp|pounds?|chf|franken|prozent|percent)\b)"
+_DAY = (
+    r"\d{4}-\d{2}-\d{2}|\b\d{1,2}\.?\s(?:jan|feb|mär|mar|apr|mai|may|jun|jul|aug|sep|okt|oct|nov|dez|dec)|"
+    r"\b\d{1,2}\.\s?\d{1,2}\.|\b\d{1,2}/\d{1,2}\b|"
+    r"\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\b(?:today|tonight|tomorrow)\b|"
+    r"\b(?:mon|diens|donners|frei|sams|sonn)tags?\b|\b(?:mittwoch|sonnabend)s?\b|\b(?:heute|übermorgen)\b|"
+    r"(?<!guten )\bmorgen\b|"
+    r"\b(?:lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|demain|lunes|martes|miércoles|jueves|viernes|mañana)\b|"
+    r"\b\d+\s*(?:minutes?|hours?|(?:working |business )?days?|weeks?|minuten?|stunden?|(?:werk|arbeits)?tagen?|"
+    r"wochen?|jours?|heures?|días?|horas?|giorni|dagen)\b"
+)
+_FIGURES = re.compile(f"{_MONEY}|{_DAY}", re.IGNORECASE)
+_PAST = re.compile(r"\b(?:was|were|had|has been|have been|did|wurden?|war|waren|hatten?|été|fue|ieri)\b", re.IGNORECASE)
+
+
+def promises(text: str) -> list[str]:
+    """Its sentences that say what will happen, or name an amount or a time."""
+    said = (" ".join(sentence.split()) for sentence in _SENTENCE.split(text))
+    return [sentence[:LONGEST] for sentence in said if sentence and _is_promise(sentence)]
+
+
+def _is_promise(sentence: str) -> bool:
+    if sentence.endswith("?"):
+        return False
+    return bool(_WILL.search(sentence)) or bool(_FIGURES.search(sentence) and not _PAST.search(sentence))
+
+
+def kept(before: Sequence[str], more: Iterable[str]) -> list[str]:
+    """The newest of all, each once."""
+    return list(dict.fromkeys([*before, *more]))[-MOST:]
+
+
+def about(question: str, promised: Sequence[str]) -> list[str]:
+    """Those that a question is about: that hold half of its words, and at least two unless it has one."""
+    asked = set(terms(question))
+    if not asked:
+        return []
+    shared = {promise: len(asked & set(terms(promise))) for promise in promised}
+    return [each for each in promised if shared[each] >= max(min(2, len(asked)), _ALIKE * len(asked))]

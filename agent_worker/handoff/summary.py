@@ -1,0 +1,74 @@
+"""What people should know before they answer, in three lines: what is asked, what was found or done, what is open.
+
+Made of what the turn knows, without any model: it is there when models fail, which is one of the reasons for a handoff.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agent_worker.knowledge.questions import asks, to_the_point
+from schemas.actions import ActionMemory
+from schemas.conversation import ActionRecord
+from schemas.messages import TranscriptMessage
+from schemas.ports import Found
+
+LONGEST = 280
+"""Characters of a line."""
+_SHOWN = 160
+"""Characters of what a document says."""
+_MOST = 2
+"""Messages of which the question is made."""
+
+
+def summary(
+    lines: Sequence[TranscriptMessage],
+    *,
+    reason: str,
+    found: Found | None = None,
+    actions: Sequence[ActionRecord] = (),
+    memory: ActionMemory | None = None,
+) -> list[str]:
+    """``lines``: the talk, with the messages that wait. ``found``: for them; ``actions``: of this turn."""
+    open_ = _open(reason, memory)
+    return [line for line in (_asked(lines), _tried(lines, found, actions), open_) if line]
+
+
+def _asked(lines: Sequence[TranscriptMessage]) -> str:
+    """Their last questions; what is no question, where they asked none."""
+    said = [line.text.strip() for line in lines if line.author.kind == "contact" and line.text.strip()]
+    files = [file.name for line in lines if line.author.kind == "contact" for file in line.attachments]
+    questions = [text for text in said if asks(to_the_point(text))]
+    asked = " / ".join(_line(to_the_point(text)) for text in (questions or said)[-_MOST:])
+    sent = f" (sent: {', '.join(files[-3:])})" if files else ""
+    return _cut(f"Asked: {asked or 'nothing in words'}{sent}")
+
+
+def _tried(lines: Sequence[TranscriptMessage], found: Found | None, actions: Sequence[ActionRecord]) -> str:
+    done = [f"{record.name} {record.outcome}" + (f" ({record.reason})" if record.reason else "") for record in actions]
+    if done:
+        return _cut(f"Tried: {'; '.join(done)}")
+    answers = [line for line in lines if line.author.kind == "agent"]
+    cited = [citation for line in reversed(answers) for citation in line.citations]
+    if found is not None and found.answerable and found.passages:
+        best = found.passages[0]
+        return _cut(f"Found: “{_line(best.text)[:_SHOWN]}” ({best.title})")
+    if cited:
+        return _cut(f"Answered: “{_line(cited[0].quote)[:_SHOWN]}” ({cited[0].title})")
+    if answers:
+        return _cut(f"Answered {len(answers)} times, without a source")
+    return "Tried: nothing yet" if found is None else "Found: nothing in the documents"
+
+
+def _open(reason: str, memory: ActionMemory | None) -> str:
+    waiting = [] if memory is None else [f"approve {approval.action}" for approval in memory.approvals]
+    parts = [part for part in (reason, *waiting) if part]
+    return _cut(f"Open: {'; '.join(parts)}") if parts else ""
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1].rstrip()}…"

@@ -1,0 +1,126 @@
+"""What the agent says in set phrases, in the contact's language, and how a tenant tells models to write. Imports
+nothing of ours, so that a configuration is read without the worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """How this tenant would answer a message."""
+
+    message: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """The agent's name and set phrases, in the tenant's own words; ``rating_scale`` from the worst to the best of five.
+    ``{wait}``, ``{opens}`` and ``{said}`` stand for what is known then. ``instructions`` and ``examples`` tell remote
+    models how to write, by language ("de", "pt-br"; the empty name is for all others)."""
+
+    name: str = "Assistant"
+    locale: str = "en"
+    not_found: str = (
+        "I could not find that in our documents, and I do not want to guess. Shall I pass you to a colleague?"
+    )
+    handoff: str = "A colleague will take over here as soon as possible."
+    expected_wait: str = "You will usually hear from somebody within {wait}."
+    closed: str = "Nobody is here at the moment. You will hear from us here."
+    closed_until: str = "Nobody is here at the moment. We are back {opens}."
+    assistant_choice: str = "Go on with the assistant"
+    go_on: str = "All right, I am here again. What can I help with?"
+    colleague_wrote: str = "A colleague wrote here: “{said}”"
+    rating_ask: str = "How was our help?"
+    rating_scale: tuple[str, str, str, str, str] = ("Very bad", "Bad", "Okay", "Good", "Very good")
+    rating_thanks: str = "Thank you for telling us!"
+    failed: str = "Something went wrong on our side. A colleague will look at your message."
+    greeting: str = "Hello! What can I help you with?"
+    thanks: str = "You are welcome! Is there anything else I can help with?"
+    goodbye: str = "Thank you for writing. Goodbye!"
+    person_choice: str = "Talk to a person"
+    voice_note: str = "I cannot listen to voice messages. Could you write to me instead?"
+    file: str = "I have your file, but I cannot look into it. What would you like to know?"
+    file_missing: str = "Your file did not reach me. Could you send it again, or write what it is about?"
+    unsupported: str = "I cannot read this kind of message. Could you write to me instead?"
+    too_many: str = "You have sent many messages in a short time. Please give me a little while before you write again."
+    confirm: str = "Shall I go ahead?"
+    confirm_yes: str = "Yes, go ahead"
+    confirm_no: str = "No, leave it"
+    confirm_again: str = "You wrote something after your yes, so I ask once more."
+    confirm_expired: str = "That took a while, so I ask once more."
+    confirm_gone: str = "That question is not open any more, so I did nothing now."
+    declined: str = "All right, I left it as it is."
+    done: str = "Done."
+    refused: str = "I cannot do that."
+    not_done: str = "That did not work, and nothing was changed."
+    unclear: str = "I got no answer whether this went through. I am checking, and you will hear from me here."
+    still_unclear: str = "It is not known yet whether that went through before, so I do not do it again now."
+    unclear_still: str = "I could not find out whether this went through. A colleague will check, and tell you here."
+    needs_identity: str = "For this I must be sure who you are."
+    limit_reached: str = "That is more often than I may do it in a day. A colleague can help."
+    approval_asked: str = "A colleague has to approve this. I have asked, and you will hear here."
+    approval_denied: str = "A colleague looked at this and did not approve it. Nothing was changed."
+    approval_expired: str = "Nobody approved this in time, so nothing was changed."
+    wait: str = (
+        "I cannot look into this right now. Please ask again in a few minutes, or shall I pass you to a colleague?"
+    )
+    instructions: Mapping[str, str] = field(default_factory=dict)
+    examples: Mapping[str, Sequence[Example]] = field(default_factory=dict)
+
+
+PLAIN = Voice()
+"""Where a tenant has no words of its own."""
+
+_GERMAN: dict[str, Any] = {
+    "not_found": "Das steht nicht in unseren Unterlagen, und raten möchte ich nicht. Soll ich an Kollegen übergeben?",
+    "handoff": "Hier übernimmt so bald wie möglich jemand aus dem Team.",
+    "expected_wait": "Eine Antwort kommt meist innerhalb von {wait}.",
+    "closed": "Gerade ist niemand da. Die Antwort kommt hier.",
+    "closed_until": "Gerade ist niemand da. Wir sind {opens} wieder da.",
+    "assistant_choice": "Mit dem Assistenten weitermachen",
+    "go_on": "Gut, ich bin wieder da. Wobei kann ich helfen?",
+    "colleague_wrote": "Jemand aus dem Team hat hier geschrieben: „{said}“",
+    "rating_ask": "Wie war unsere Hilfe?",
+    "rating_scale": ("Sehr schlecht", "Schlecht", "In Ordnung", "Gut", "Sehr gut"),
+    "rating_thanks": "Danke für die Bewertung!",
+    "failed": "Bei uns ist etwas schiefgegangen. Jemand aus dem Team sieht sich die Nachricht an.",
+    "greeting": "Hallo! Wobei kann ich helfen?",
+    "thanks": "Gern! Kann ich noch etwas tun?",
+    "goodbye": "Danke für die Nachricht. Auf Wiedersehen!",
+    "person_choice": "Mit einem Menschen sprechen",
+    "voice_note": "Sprachnachrichten kann ich nicht anhören. Bitte schreib mir stattdessen.",
+    "file": "Die Datei ist da, aber ich kann nicht hineinsehen. Worum geht es?",
+    "file_missing": "Die Datei ist nicht angekommen. Bitte schick sie noch einmal, oder schreib, worum es geht.",
+    "unsupported": "Diese Art von Nachricht kann ich nicht lesen. Bitte schreib mir stattdessen.",
+    "too_many": "Das waren viele Nachrichten in kurzer Zeit. Bitte gib mir ein wenig Zeit, bevor du wieder schreibst.",
+    "confirm": "Soll ich das tun?",
+    "confirm_yes": "Ja, bitte",
+    "confirm_no": "Nein, lieber nicht",
+    "confirm_again": "Nach dem Ja kam noch etwas, darum frage ich noch einmal.",
+    "confirm_expired": "Das ist eine Weile her, darum frage ich noch einmal.",
+    "confirm_gone": "Diese Frage ist nicht mehr offen, ich habe jetzt nichts getan.",
+    "declined": "In Ordnung, ich lasse alles, wie es ist.",
+    "done": "Erledigt.",
+    "refused": "Das kann ich nicht tun.",
+    "not_done": "Das hat nicht geklappt, und nichts wurde geändert.",
+    "unclear": "Ob es geklappt hat, weiß ich noch nicht. Ich prüfe es und melde mich hier.",
+    "unclear_still": "Ich konnte nicht klären, ob es geklappt hat. Jemand aus dem Team prüft es und meldet sich hier.",
+    "needs_identity": "Dafür muss ich sicher sein, wer schreibt.",
+    "limit_reached": "Das ist öfter, als ich es an einem Tag tun darf. Jemand aus dem Team kann helfen.",
+    "approval_asked": "Das muss jemand aus dem Team genehmigen. Ich habe gefragt; die Antwort kommt hier.",
+    "approval_denied": "Das wurde nicht genehmigt. Nichts wurde geändert.",
+    "approval_expired": "Das hat niemand rechtzeitig genehmigt, darum wurde nichts geändert.",
+}
+
+
+def in_language(voice: Voice, locale: str) -> Voice:
+    """``voice`` for a contact who writes in ``locale``. What the tenant has put in its own words stays."""
+    if not locale.lower().startswith("de") or voice.locale.lower().startswith("de"):
+        return voice
+    ours = {each.name for each in fields(Voice) if getattr(voice, each.name) == getattr(PLAIN, each.name)}
+    german: dict[str, Any] = {name: text for name, text in _GERMAN.items() if name in ours}
+    return replace(voice, **german)

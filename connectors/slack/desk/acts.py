@@ -1,0 +1,91 @@
+"""What people did at the desk, done: in the order in which they did it, in the lane of the conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from connectors.slack.desk.amendments import Amendments
+from connectors.slack.desk.decisions import Decisions
+from connectors.slack.desk.enclosures import Enclosures
+from connectors.slack.desk.endings import Endings
+from connectors.slack.desk.fates import ENDS
+from connectors.slack.desk.holding import Holding, Meanwhile
+from connectors.slack.desk.owners import Owners
+from connectors.slack.desk.replies import Replies
+from connectors.slack.desk.rules import DeskRules
+from connectors.slack.desk.web_api import WebApi
+from schemas import topics
+from schemas.conversation import Conversation
+from schemas.desk import DeskActed
+from schemas.ports import Account, Batch, Bus, Clock, FetchFile, State
+
+log = structlog.get_logger("parley.desk")
+
+
+class Acts:
+    """``rules``: by tenant. ``store`` fetches a file from the vendor of an origin and keeps it. ``meanwhile`` runs
+    when something arrives while a reply is held, for at most ``undo_seconds``; what it brought in line stays so."""
+
+    def __init__(
+        self,
+        *,
+        rules: Mapping[str, DeskRules],
+        slack: WebApi,
+        account_of: Callable[[str, str, str], Account | None],
+        store: FetchFile,
+        bus: Bus,
+        state: State,
+        clock: Clock,
+        meanwhile: Meanwhile | None = None,
+    ) -> None:
+        self._rules = rules
+        self._account_of = account_of
+        self._replies = Replies(
+            rules=rules,
+            slack=slack,
+            holding=Holding(slack, meanwhile),
+            enclosures=Enclosures(store),
+            bus=bus,
+            state=state,
+            clock=clock,
+        )
+        self._amendments = Amendments(self._replies, state.deliveries, slack, clock)
+        owners = Owners(bus=bus, conversations=state.conversations, clock=clock)
+        self._endings = Endings(owners, state.deliveries, slack, bus=bus, clock=clock)
+        self._decisions = Decisions(slack=slack, bus=bus, state=state, clock=clock)
+
+    async def do(self, conversation: Conversation, acted: DeskActed, batch: Batch) -> None:
+        """One act. While a reply is held ``batch.records`` may grow: what came in that time is among them and is yet to
+        be done. Raises Unavailable (also when the partition moves on), BusUnavailable, StateUnavailable, StateLost;
+        repeating it is safe."""
+        account = self._account_of(conversation.origin.tenant, topics.DESK, acted.account)
+        if account is None or conversation.origin.tenant not in self._rules:
+            log.warning("desk_unknown", tenant=conversation.origin.tenant, conversation_id=conversation.id)
+            return
+        if acted.kind == "reply":
+            await self._replies.reply(conversation, acted, account, batch, acted.id)
+        elif acted.kind == "edit":
+            await self._amendments.edit(conversation, acted, account, batch)
+        elif acted.kind in ENDS:
+            await self._endings.end(conversation, acted, account)
+        else:
+            await self._other(conversation, acted, account)
+
+    async def _other(self, found: Conversation, acted: DeskActed, account: Account) -> None:
+        match acted.kind:
+            case "delete":
+                await self._amendments.delete(found, acted, account)
+            case "undo":
+                await self._amendments.undo(found, acted, account)
+            case "note":
+                await self._amendments.note(found, acted, account)
+            case "draft":
+                await self._decisions.ask(found, acted)
+            case "send_draft":
+                await self._decisions.send(found, acted, account)
+            case "discard_draft":
+                await self._decisions.discard(found, acted, account)
+            case "approve" | "deny":
+                await self._decisions.decide(found, acted, account)

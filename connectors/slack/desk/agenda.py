@@ -1,0 +1,104 @@
+"""What is to be posted next about a conversation, in the order in which people need it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from connectors.slack.desk import kit, requests, times
+from connectors.slack.desk.approvals import Approvals
+from connectors.slack.desk.card import card
+from connectors.slack.desk.posting import Place, Post
+from connectors.slack.desk.roots import Root
+from connectors.slack.desk.rules import DeskRules
+from connectors.slack.desk.thread import Thread, Wanted
+from connectors.slack.desk.view import View
+from schemas import ids
+from schemas.desk import DraftMade
+from schemas.ports import Deliveries
+
+
+class Agenda:
+    def __init__(self, deliveries: Deliveries, thread: Thread, approvals: Approvals) -> None:
+        self._deliveries = deliveries
+        self._thread = thread
+        self._approvals = approvals
+
+    async def next(self, rules: DeskRules, view: View, root: Root, drafts: Sequence[DraftMade]) -> Wanted | None:
+        """What is to be posted next, in the order in which people need it."""
+        place = root.place
+        if place is None:
+            return Wanted(self._root(rules, view, root))
+        for post in self._asides(view, root, place):
+            if not await self._is_posted(view, post.marker):
+                return Wanted(post)
+        if (line := await self._thread.next(view, root)) is not None:
+            return line
+        if (approval := await self._approvals.next(view, root)) is not None:
+            return Wanted(approval)
+        others = [*self._drafts(place, drafts), *self._notices(rules, view, place), *await self._failures(view, place)]
+        for post in others:
+            if not await self._is_posted(view, post.marker):
+                return Wanted(post)
+        return None
+
+    async def _is_posted(self, view: View, marker: str) -> bool:
+        return await self._deliveries.outcome(view.id, marker) is not None
+
+    def _root(self, rules: DeskRules, view: View, root: Root) -> Post:
+        shown, channel = card(view, rules), root.bound_to or view.channel(rules)
+        about = {"conversation": view.id, "tenant": rules.tenant, "channel": view.conversation.origin.channel}
+        return Post(root.marker, channel, view.opened_at, text=shown.text, blocks=shown.blocks, about=about)
+
+    def _asides(self, view: View, root: Root, place: Place) -> list[Post]:
+        """A card that changes calls nobody: that it is handed over once more is said in the thread."""
+        handoff = view.handoff
+        if handoff is None or not view.is_with_people or root.shown_at is None or root.shown_at > handoff.opened_at:
+            return []
+        blocks = [kit.marked("🟠 *Handed over to people again*"), *kit.sections(handoff.reason)]
+        blocks += kit.sections("\n".join(f"- {line}" for line in handoff.summary))
+        marker = ids.derived_id(root.marker, "handoff", handoff.number)
+        return [_below(place, marker, handoff.opened_at, f"{view.name} waits again: {handoff.reason}", blocks)]
+
+    def _drafts(self, place: Place, drafts: Sequence[DraftMade]) -> list[Post]:
+        posts = []
+        for made in drafts:
+            shown, carried = requests.draft(made), requests.carried(made)
+            marker = ids.derived_id(made.id, "desk")
+            posts.append(_below(place, marker, made.at, shown.text, shown.blocks, carried))
+        return posts
+
+    def _notices(self, rules: DeskRules, view: View, place: Place) -> list[Post]:
+        posts = []
+        for told in times.notices(view, rules, place):
+            marker, blocks = told.marker(view.id), [kit.marked(told.text)]
+            if told.elsewhere:
+                text = kit.notice("A customer waits for an answer, longer than agreed")
+                posts.append(Post(marker, told.elsewhere, told.since, text=text, blocks=tuple(blocks)))
+            else:
+                posts.append(_below(place, marker, told.since, "The customer waits for an answer", blocks))
+        return posts
+
+    async def _failures(self, view: View, place: Place) -> list[Post]:
+        """Why a person's reply has not arrived, in words: a mark alone would not say what to do."""
+        posts = []
+        for line in view.lines:
+            if line.author.kind == "person" and line.state in ("failed", "dropped"):
+                told = await self._deliveries.outcome(view.id, line.id)
+                why = (told.reason if told is not None else "") or line.state
+                quoted = kit.small("🧑‍💼", kit.plain(line.text or "a file"))
+                blocks = [kit.small("❌ *Not delivered to the customer*", kit.plain(why)), quoted]
+                marker = ids.derived_id(line.id, "desk-failed")
+                posts.append(_below(place, marker, line.created_at, f"Not delivered: {why}", blocks))
+        return posts
+
+
+def _below(
+    place: Place,
+    marker: str,
+    since: datetime,
+    text: str,
+    blocks: Sequence[kit.Json],
+    about: dict[str, str] | None = None,
+) -> Post:
+    return Post(marker, place.channel, since, place.ts, kit.notice(text), tuple(blocks), about or {})

@@ -1,0 +1,96 @@
+"""Which conversation a message at the desk belongs to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from connectors.slack.bodies import Json
+from connectors.slack.desk.spots import channel_of, place, thread_of
+from connectors.slack.desk.web_api import WebApi
+from schemas import ids, topics
+from schemas.conversation import Conversation
+from schemas.ports import Account, Conversations, Deliveries
+
+MOST_ROOTS = 100
+"""Cards that a conversation may have had: a deleted one is followed by another."""
+KEPT = 600.0
+"""Seconds for which a message that is none of ours is known as that. It cannot become one."""
+MOST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """``message_id``: what the message shows. ``is_root``: it is a conversation's card, below which people answer."""
+
+    conversation: Conversation
+    message_id: str
+    is_root: bool
+
+
+class Bindings:
+    """What is on record says it; else the metadata that a card carries, because a store may have lost its records."""
+
+    def __init__(
+        self,
+        deliveries: Deliveries,
+        conversations: Conversations,
+        slack: WebApi,
+        *,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._deliveries = deliveries
+        self._conversations = conversations
+        self._slack = slack
+        self._now = now
+        self._foreign: dict[tuple[str, ...], float] = {}
+
+    async def find(self, account: Account, external_id: str) -> Bound | None:
+        """None for what is no conversation's of this tenant. Raises Unavailable, StateUnavailable, StateLost."""
+        asked = (account.tenant, topics.DESK, account.name, external_id)
+        known = await self._deliveries.by_external_id(*asked)
+        if known is None and (known := await self._told(account, external_id)) is not None:
+            await self._deliveries.bind(*asked, *known)
+        if known is None:
+            return None
+        found = await self._conversations.get(known[0])
+        if found is None or found.origin.tenant != account.tenant:
+            return None
+        return Bound(found, known[1], is_root(*known))
+
+    async def thread(self, account: Account, external_id: str) -> str:
+        """The thread in which a message stands; its own where nobody says another. Raises Unavailable."""
+        message = await self._slack.message(account, external_id)
+        root = message.get("thread_ts") if message else None
+        return place(channel_of(external_id), root) if isinstance(root, str) else thread_of(external_id)
+
+    async def _told(self, account: Account, external_id: str) -> tuple[str, str] | None:
+        """The conversation and the marker that a card of ours carries."""
+        key = (account.tenant, account.name, external_id)
+        if self._now() < self._foreign.get(key, 0.0):
+            return None
+        message = await self._slack.message(account, external_id)
+        about = _carried(message, (await self._slack.home(account)).bot) if message else {}
+        conversation, marker = about.get("conversation"), about.get("id")
+        if about.get("tenant") == account.tenant and isinstance(conversation, str) and isinstance(marker, str):
+            return conversation, marker
+        if len(self._foreign) >= MOST:
+            self._foreign.clear()
+        self._foreign[key] = self._now() + KEPT
+        return None
+
+
+def is_root(conversation: str, message_id: str) -> bool:
+    return any(ids.derived_id(conversation, "desk", number) == message_id for number in range(MOST_ROOTS))
+
+
+def _carried(message: Json, bot: str) -> Json:
+    """Of a message of ours that begins a thread; nothing of all others."""
+    told = message.get("metadata")
+    if message.get("bot_id") != bot or message.get("thread_ts") not in (None, message.get("ts")):
+        return {}
+    if not isinstance(told, dict) or told.get("event_type") != "parley_desk":
+        return {}
+    about = told.get("event_payload")
+    return about if isinstance(about, dict) else {}

@@ -1,0 +1,161 @@
+"""The card: who waits, for what, since when, and who has it. It begins the thread and is kept up to date. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from connectors.markup import blank
+from connectors.slack.desk import kit
+from connectors.slack.desk.kit import Json
+from connectors.slack.desk.rules import DeskRules
+from connectors.slack.desk.view import View
+from schemas.messages import TranscriptMessage
+
+MOST_EXCERPT = 600
+"""Characters of a message on the card; all of it is in the thread then."""
+MOST_SOURCES = 5
+CHANNELS = {
+    "web": "Web",
+    "slack": "Slack",
+    "discord": "Discord",
+    "whatsapp": "WhatsApp",
+    "instagram": "Instagram",
+}
+WHO = {"agent": "🤖", "contact": "💬", "person": "🧑‍💼", "system": "ℹ️"}
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    blocks: tuple[Json, ...]
+    text: str
+
+
+def card(view: View, rules: DeskRules) -> Card:
+    """At most 50 blocks and 13,000 characters, whatever there is to say."""
+    head = [_title(view), *_state(view, rules)]
+    foot = [*_tried(view), *kit.buttons(_acts(view))]
+    middle = [*_why(view), *_before(view)]
+    while middle and not kit.fits([*head, *middle, *foot]):
+        middle.pop()  # the messages that were said last before it; all they say is in the thread
+    who = view.name if view.handoff is None else f"{view.name} #{view.handoff.number}"
+    return Card((*head, *middle, *foot), kit.notice(f"{who}: {_status(view)}. {view.reason}"))
+
+
+def moved(view: View, to: str) -> Card:
+    """What is left of a card whose conversation has another one now."""
+    where = f"Shown in <#{to}> from now on." if to else "Shown further down from now on."
+    return Card((_title(view), kit.marked(where)), kit.notice(f"{view.name}: moved"))
+
+
+def _title(view: View) -> Json:
+    origin, locale = view.conversation.origin, view.conversation.facts.locale
+    channel = CHANNELS.get(origin.channel, origin.channel.title())
+    account = f" ({origin.account})" if origin.account != "main" else ""
+    about = " · ".join(part for part in (channel + account, locale) if part)
+    return {"type": "header", "text": kit.plain(kit.shortened(f"{view.name} · {about}", 150))}
+
+
+def _status(view: View) -> str:
+    holder = view.conversation.holder
+    name = (holder.name or holder.by) if holder is not None else ""
+    match view.conversation.owner:
+        case "queue":
+            return "waits for a person"
+        case "person":
+            return f"with {name}"
+        case "closed":
+            return f"resolved by {name}" if name else "resolved"
+    return "with the agent" if view.handoff is None else "back with the agent"
+
+
+def _state(view: View, rules: DeskRules) -> list[Json]:
+    icons = {"queue": "🟠", "person": "🟢", "closed": "✅", "agent": "🤖"}
+    holder = view.conversation.holder
+    since = kit.moment(holder.since) if holder is not None else kit.moment(view.opened_at)
+    lines = [small_status(f"{icons[view.conversation.owner]} {_status(view)}".strip(), f"since {since}")]
+    if (waits := view.waits_since) is not None:
+        lines.append(kit.small(f"⏱️ The customer waits since *{kit.moment(waits)}*"))
+    if (closes := window_closes(view, rules)) is not None and view.is_with_people:
+        said = "closes" if closes > view.at else "closed"
+        lines.append(kit.small(f"⌛ The window for answers {said} *{kit.moment(closes)}*"))
+    return lines
+
+
+def small_status(status: str, since: str) -> Json:
+    return kit.small(kit.plain(status), since)
+
+
+def window_closes(view: View, rules: DeskRules) -> datetime | None:
+    """Until when the channel lets people answer, where it has such a limit."""
+    origin, heard = view.conversation.origin, view.conversation.facts.heard_at
+    window: timedelta | None = rules.windows.get((origin.channel, origin.account))
+    if heard is None:
+        heard = max((line.created_at for line in _all(view) if line.author.kind == "contact"), default=None)
+    return None if window is None or heard is None else heard + window
+
+
+def _all(view: View) -> list[TranscriptMessage]:
+    return [*view.before, *view.lines]
+
+
+def _why(view: View) -> list[Json]:
+    blocks = [*kit.sections(f"**Why:** {view.reason}")] if not blank(view.reason) else []
+    summary = view.handoff.summary if view.handoff is not None else []
+    if told := [line for line in summary if not blank(line)]:
+        blocks += kit.sections("\n".join(f"- {line}" for line in told))
+    return blocks
+
+
+def _before(view: View) -> list[Json]:
+    """What was said last before it, the newest first: where there is too little room the oldest are left out."""
+    shown = [line for line in view.before if not blank(line.text)]
+    if not shown:
+        return []
+    blocks = [kit.small("*Before that*, the newest first")]
+    for line in reversed(shown):
+        name = line.author.name or (view.name if line.author.kind == "contact" else line.author.kind.title())
+        heading = kit.small(kit.plain(f"{WHO[line.author.kind]} {name}"), kit.moment(line.created_at, "{time}"))
+        blocks += [heading, *kit.sections(excerpt(line))]
+    return blocks
+
+
+def excerpt(line: TranscriptMessage) -> str:
+    if not is_long(line):
+        return line.text
+    return f"{line.text[:MOST_EXCERPT].rstrip()} … *(all of it is in the thread)*"
+
+
+def is_long(line: TranscriptMessage) -> bool:
+    return len(line.text) > MOST_EXCERPT
+
+
+def _tried(view: View) -> list[Json]:
+    """What the agent looked at, and what it did."""
+    passages = [passage for turn in view.turns for passage in turn.passages if passage.cited]
+    sources = dict.fromkeys(f"{each.document}" + (f" › {each.heading}" if each.heading else "") for each in passages)
+    actions = [f"{each.name} ({each.outcome})" for turn in view.turns for each in turn.actions]
+    told: list[Json] = []
+    if sources:
+        told.append(kit.small("📚", kit.plain(", ".join([*sources][-MOST_SOURCES:]))))
+    if actions:
+        told.append(kit.small("🛠️", kit.plain(", ".join(actions[-MOST_SOURCES:]))))
+    return told
+
+
+def _acts(view: View) -> Sequence[Json]:
+    """What can be done with it now, by whom is decided when it is done."""
+    this = view.id
+    if view.conversation.owner == "queue":
+        acts = [kit.button("claim", "Claim", this, "primary")]
+    elif view.conversation.owner == "person":
+        acts = [kit.button("release", "Release", this), kit.button("draft", "Draft", this)]
+    else:
+        return [kit.button("claim", "Take over", this)] if view.conversation.owner == "agent" else []
+    return [
+        *acts,
+        kit.button("return", "Return to agent", this),
+        kit.button("transfer", "Transfer", this),
+        kit.button("resolve", "Resolve", this),
+    ]

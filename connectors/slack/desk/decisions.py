@@ -1,0 +1,115 @@
+"""What people say to the agent's requests: drafts that are wanted, sent or discarded, and actions to approve."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from connectors.slack.desk.claims import holder_of
+from connectors.slack.desk.web_api import WebApi
+from connectors.slack.desk.wrapping import wrapped
+from schemas import ids, topics
+from schemas.actions import ActionMemory, ApprovalDecided
+from schemas.conversation import Conversation, Delivered
+from schemas.desk import DeskActed, DraftRequested, DraftSettled
+from schemas.envelope import Envelope
+from schemas.messages import Author, InboundMessage
+from schemas.ports import Account, Bus, Clock, State
+
+Outcome = Literal["sent", "edited", "discarded"]
+GONE = "This draft is not there any more. Please ask for another one."
+USED = "This draft was sent or discarded already."
+DECIDED = "This was decided already, or it is too late."
+
+
+class Decisions:
+    def __init__(self, *, slack: WebApi, bus: Bus, state: State, clock: Clock) -> None:
+        self._slack = slack
+        self._bus = bus
+        self._conversations = state.conversations
+        self._deliveries = state.deliveries
+        self._clock = clock
+
+    async def ask(self, found: Conversation, acted: DeskActed) -> None:
+        """For what the agent would answer now."""
+        wanted = DraftRequested(id=acted.id, by=acted.by, name=acted.name, hint=acted.text, at=acted.at)
+        await self._append([wrapped(found, topics.DRAFT_REQUESTED, wanted, acted.id, self._clock(), acted.id)])
+
+    async def send(self, found: Conversation, acted: DeskActed, account: Account) -> None:
+        """A draft goes out once, as its sender's own words, by whoever holds the conversation."""
+        now = await self._conversations.get(found.id) or found
+        holder, draft = now.holder, next(iter(acted.fields.get("draft", ())), "")
+        known = await self._deliveries.outcome(now.id, _settled(acted))
+        if known is None and (now.owner != "person" or holder is None or holder.by != acted.by):
+            said = f"{holder_of(now)} holds this conversation." if now.owner == "person" else "Claim it first."
+            return await self._slack.whisper(account, acted.place, acted.by, f"The draft was not sent. {said}")
+        if known is None and not acted.text.strip():
+            return await self._slack.whisper(account, acted.place, acted.by, GONE)
+        epoch = await self._once(now, acted, str(now.epoch))
+        if not epoch:
+            return await self._slack.whisper(account, acted.place, acted.by, USED)
+        outcome: Outcome = "sent" if acted.text == draft else "edited"
+        await self._append([self._said(now, acted, int(epoch)), self._pair(now, acted, draft, acted.text, outcome)])
+
+    async def discard(self, found: Conversation, acted: DeskActed, account: Account) -> None:
+        if not await self._once(found, acted, "discarded"):
+            return await self._slack.whisper(account, acted.place, acted.by, USED)
+        draft = next(iter(acted.fields.get("draft", ())), "")
+        await self._append([self._pair(found, acted, draft, "", "discarded")])
+
+    async def decide(self, found: Conversation, acted: DeskActed, account: Account) -> None:
+        """The conversation's own state says what waits; the first word on it counts."""
+        now = await self._conversations.get(found.id) or found
+        waiting = (now.facts.actions or ActionMemory()).approvals
+        approval = next((each for each in waiting if each.id == acted.value), None)
+        if approval is None or approval.expires_at <= self._clock():
+            if await self._deliveries.outcome(now.id, acted.id) is None:
+                await self._slack.whisper(account, acted.place, acted.by, DECIDED)
+            return
+        decision: Literal["approve", "deny"] = "approve" if acted.kind == "approve" else "deny"
+        word = ApprovalDecided(approval_id=approval.id, decision=decision, by=acted.name or acted.by, at=self._clock())
+        await self._append([wrapped(now, topics.APPROVAL_DECIDED, word, acted.id, self._clock(), acted.id)])
+        await self._deliveries.record(now.id, Delivered(message_id=acted.id, state="sent", at=self._clock()))
+
+    async def _once(self, found: Conversation, acted: DeskActed, how: str) -> str:
+        """What was said of the draft by this act; empty when another act was first."""
+        about = _settled(acted)
+        known = await self._deliveries.outcome(found.id, about)
+        if known is None:
+            known = Delivered(message_id=about, state="sent", reason=f"{acted.id} {how}", at=self._clock())
+            await self._deliveries.record(found.id, known)
+        by, _, told = known.reason.partition(" ")
+        return told if by == acted.id else ""
+
+    def _said(self, found: Conversation, acted: DeskActed, epoch: int) -> Envelope:
+        origin = found.origin
+        said = InboundMessage(
+            id=acted.id,
+            external_id=acted.external_id,
+            place=origin.place,
+            contact_id=origin.contact_id,
+            author=Author(kind="person", name=acted.name),
+            text=acted.text,
+            epoch=epoch,
+            sent_at=acted.at,
+        )
+        # The act's own id is that of the event at the desk.
+        return wrapped(found, topics.MESSAGE_RECEIVED, said, acted.id, self._clock(), acted.id)
+
+    def _pair(
+        self,
+        found: Conversation,
+        acted: DeskActed,
+        draft: str,
+        sent: str,
+        outcome: Literal["sent", "edited", "discarded"],
+    ) -> Envelope:
+        pair = DraftSettled(id=acted.value, draft=draft, sent=sent, outcome=outcome, by=acted.by, at=acted.at)
+        event_id = ids.derived_id(acted.value, "settled")
+        return wrapped(found, topics.DRAFT_SETTLED, pair, event_id, self._clock(), acted.id)
+
+    async def _append(self, events: list[Envelope]) -> None:
+        await self._bus.append(events)
+
+
+def _settled(acted: DeskActed) -> str:
+    return ids.derived_id(acted.value, "draft-settled")

@@ -1,0 +1,182 @@
+"""What people press at the desk: buttons, shortcuts on messages, and the forms that those open."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from pydantic import Field, ValidationError
+
+from connectors.markup import printable
+from connectors.slack.bodies import Json
+from connectors.slack.desk.spots import channel_of, place, shown
+from connectors.slack.desk.writing import person
+from connectors.slack.interactions import Action, Container, Named
+from connectors.slack.places import Id, Stamp, Vendor, moment
+from schemas import topics
+from schemas.desk import DeskAct
+from schemas.ports import Account, Event
+
+PREFIX = "parley-desk:"
+"""Of the ids of our buttons and forms; the act follows."""
+ACTS = frozenset(get_args(DeskAct)) - {"reply", "edit", "delete"}
+FORMS = {"edit_draft": "send_draft"}
+"""Buttons that are no act themselves: what they open becomes one."""
+SHORTCUTS = {"parley_claim": "claim", "parley_resolve": "resolve", "parley_return": "return", "parley_note": "note"}
+TRIGGER = "trigger"
+"""The field with which a form can be opened, for three seconds."""
+MOST_VALUE = 2_000
+
+
+class Pressed(Vendor):
+    user: Named
+    container: Container
+    trigger_id: str = Field(default="", max_length=256)
+    actions: list[Any]
+
+
+class Shortcut(Vendor):
+    user: Named
+    callback_id: str
+    channel: Named
+    message: Json
+    action_ts: Stamp
+    trigger_id: str = Field(default="", max_length=256)
+
+
+class Message(Vendor):
+    ts: Stamp
+    thread_ts: Stamp | None = None
+
+
+class View(Vendor):
+    id: Id
+    callback_id: str = ""
+    private_metadata: str = ""
+    state: Json = {}
+
+
+class Submitted(Vendor):
+    user: Named
+    view: View
+
+
+class About(Vendor):
+    """What a form of ours carries: where it was opened, and for what."""
+
+    tenant: str
+    conversation: str
+    place: str
+    external_id: str
+    value: str = ""
+
+
+def from_interactive(payload: Json, account: Account) -> Iterator[Event]:
+    """Raises ValidationError."""
+    kind = payload.get("type")
+    if kind == "block_actions":
+        pressed = Pressed.model_validate(payload)
+        for told in pressed.actions:
+            yield from _pressed(Action.model_validate(told), pressed)
+    elif kind == "message_action":
+        yield from _chosen(Shortcut.model_validate(payload))
+    elif kind == "view_submission":
+        yield from _submitted(Submitted.model_validate(payload), account)
+
+
+def place_of_form(payload: Json) -> str:
+    """Where the form was opened that a payload is about; empty for all else."""
+    about = _about(payload.get("view"))
+    return about.place if about else ""
+
+
+def _pressed(action: Action, pressed: Pressed) -> Iterator[Event]:
+    container = pressed.container
+    name = action.action_id.removeprefix(PREFIX).partition(":")[0]
+    act = FORMS.get(name, name)
+    value = action.selected_option.value if action.selected_option else action.value or ""
+    if not action.action_id.startswith(PREFIX) or act not in ACTS or len(value) > MOST_VALUE:
+        return
+    channel, stamp = container.channel_id, container.message_ts
+    if not channel or not stamp:
+        return
+    value, root = _undone(value, container.thread_ts or stamp) if act == "undo" else (value, container.thread_ts)
+    payload = {
+        "kind": act,
+        "by": person(pressed.user.id),
+        "value": printable(value),
+        "fields": {TRIGGER: [pressed.trigger_id]} if pressed.trigger_id else {},
+        "at": moment(action.action_ts),
+    }
+    if name in FORMS:
+        payload["fields"] = {**payload["fields"], "form": ["yes"]}  # type: ignore[dict-item]
+    revision = f"{name}:{pressed.user.id}:{action.action_ts}"
+    yield Event(topics.DESK_ACTED, place(channel, root or stamp), shown(channel, stamp), payload, (), revision)
+
+
+def undo_value(reply: str, root: str) -> str:
+    """What an Undo button carries. Only one person sees it, and Slack does not always say in which thread."""
+    return f"{reply} {root}"
+
+
+def _undone(value: str, thread: str) -> tuple[str, str]:
+    reply, _, root = value.partition(" ")
+    return reply, root or thread
+
+
+def _chosen(told: Shortcut) -> Iterator[Event]:
+    act = SHORTCUTS.get(told.callback_id)
+    if act is None:
+        return
+    message = Message.model_validate(told.message)
+    channel, root = told.channel.id, message.thread_ts or message.ts
+    payload = {
+        "kind": act,
+        "by": person(told.user.id),
+        "fields": {TRIGGER: [told.trigger_id]} if told.trigger_id else {},
+        "at": moment(told.action_ts),
+    }
+    revision = f"{act}:{told.user.id}:{told.action_ts}"
+    yield Event(topics.DESK_ACTED, place(channel, root), shown(channel, message.ts), payload, (), revision)
+
+
+def _submitted(told: Submitted, account: Account) -> Iterator[Event]:
+    """Slack does not say when a form was sent: it counts from when it comes."""
+    view, about = told.view, _about(told.view.model_dump())
+    act = view.callback_id.removeprefix(PREFIX)
+    if about is None or act not in ACTS or about.tenant != account.tenant:
+        return
+    if channel_of(about.place) not in account.desk:
+        return
+    fields = {"conversation": [about.conversation], **dict(_fields(view.state))}
+    payload = {"kind": act, "by": person(told.user.id), "value": about.value, "fields": fields}
+    yield Event(topics.DESK_ACTED, about.place, about.external_id, payload, (), f"{act}:{told.user.id}:{view.id}")
+
+
+def _about(view: Any) -> About | None:
+    if not isinstance(view, dict) or not str(view.get("callback_id")).startswith(PREFIX):
+        return None
+    try:
+        return About.model_validate(json.loads(str(view.get("private_metadata"))))
+    except (ValueError, ValidationError):
+        return None
+
+
+def _fields(state: Json) -> Iterator[tuple[str, list[str]]]:
+    """By the ids of a form's elements; what was left empty has no value."""
+    blocks = state.get("values")
+    for elements in blocks.values() if isinstance(blocks, dict) else ():
+        for name, element in elements.items() if isinstance(elements, dict) else ():
+            if isinstance(element, dict):
+                yield str(name), [printable(value) for value in _values(element)]
+
+
+def _values(element: Json) -> Iterator[str]:
+    several = element.get("selected_options")
+    for option in (element.get("selected_option"), *(several if isinstance(several, list) else ())):
+        if isinstance(option, dict) and isinstance(option.get("value"), str):
+            yield option["value"]
+    for name in ("value", "selected_conversation", "selected_user"):
+        if isinstance(element.get(name), str) and element[name]:
+            yield element[name]

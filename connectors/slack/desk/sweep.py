@@ -1,0 +1,61 @@
+"""Times that pass by themselves: whatever is due about a conversation is told to whoever keeps its desk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import uuid4
+
+from connectors import touches
+from connectors.slack.desk import times
+from connectors.slack.desk.roots import current_root
+from connectors.slack.desk.rules import DeskRules
+from connectors.slack.desk.view import view_of
+from schemas.conversation import Conversation
+from schemas.ports import Bus, Clock, State
+
+LASTS = 60.0
+"""Seconds after which another process takes over the times of a tenant."""
+PAGE = 100
+
+
+class Sweep:
+    """One process sweeps for a tenant at a time. What it says is said once, because the posts are."""
+
+    def __init__(self, rules: Mapping[str, DeskRules], *, bus: Bus, state: State, clock: Clock) -> None:
+        self._rules = rules
+        self._bus = bus
+        self._state = state
+        self._clock = clock
+        self._holder = uuid4().hex
+
+    async def run(self) -> None:
+        """One look at every conversation that people have. Raises BusUnavailable, StateUnavailable, StateLost."""
+        for tenant, rules in self._rules.items():
+            lease = f"desk-times:{tenant}"
+            if await self._state.leases.acquire(lease, self._holder, ttl=LASTS, now=self._clock()) is not None:
+                await self._tenant(rules)
+
+    async def _tenant(self, rules: DeskRules) -> None:
+        for owner in ("queue", "person"):
+            after = ""
+            while True:
+                page = await self._state.conversations.listing(rules.tenant, owner=owner, after=after, limit=PAGE)
+                for conversation in page.items:
+                    await self._one(conversation, rules)
+                if not (after := page.next):
+                    break
+
+    async def _one(self, conversation: Conversation, rules: DeskRules) -> None:
+        now = self._clock()
+        if await self._is_due(conversation, rules):
+            await self._bus.append([touches.of_time(rules.tenant, conversation.id, now)])
+
+    async def _is_due(self, conversation: Conversation, rules: DeskRules) -> bool:
+        view = await view_of(self._state, conversation, self._clock())
+        root = await current_root(self._state.deliveries, conversation.id)
+        if root.place is None:
+            return True  # nobody sees it yet; whoever is to show it may have missed that
+        for told in times.notices(view, rules, root.place):
+            if await self._state.deliveries.outcome(conversation.id, told.marker(conversation.id)) is None:
+                return True
+        return False

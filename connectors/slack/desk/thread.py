@@ -1,0 +1,171 @@
+"""The thread below a card: every line that people must see, once, in order; and kept as its author changes it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from connectors.deliveries import Outcome
+from connectors.slack.desk import kit, lines
+from connectors.slack.desk.card import is_long
+from connectors.slack.desk.places import TOGETHER, Standing, standings
+from connectors.slack.desk.posting import Place, Post, Poster, Session
+from connectors.slack.desk.roots import Root
+from connectors.slack.desk.slate import Slate
+from connectors.slack.desk.view import View
+from schemas.conversation import Delivered
+from schemas.ports import Clock, Deliveries
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The next post, and the lines that stand in it beside the one whose marker it has."""
+
+    post: Post
+    others: tuple[Standing, ...] = ()
+
+
+class Thread:
+    def __init__(self, deliveries: Deliveries, poster: Poster, slate: Slate, clock: Clock) -> None:
+        self._deliveries = deliveries
+        self._poster = poster
+        self._slate = slate
+        self._clock = clock
+
+    async def next(self, view: View, root: Root) -> Wanted | None:
+        """What has to be posted now; None when all lines are there."""
+        shown = [line for line in view.before if is_long(line)] + [each for each in view.lines if lines.is_shown(each)]
+        waiting = [each for each in await standings(self._deliveries, root, shown) if not each.is_shown]
+        if not waiting or root.place is None:
+            return None
+        first = waiting[0]
+        if first.leader:
+            return await self._follow(view, root, waiting, first.leader)
+        decided = [each for each in waiting[1:] if each.leader == first.marker]
+        if decided:
+            return self._together(view, root.place, [first, *decided])
+        free = [first]
+        for each in waiting[1:]:
+            if each.leader:
+                break
+            free.append(each)
+        said = next(lines.posts([each.line for each in free], view.name))
+        if len(said.lines) > 1 and lines.stored(said.lines[-1]):
+            said = next(lines.posts([each.line for each in free[: len(said.lines) - 1]], view.name))
+        if len(said.lines) > 1:
+            return self._together(view, root.place, free[: len(said.lines)])
+        return await self._alone(view, root.place, first)
+
+    async def post(self, session: Session, wanted: Wanted) -> Outcome:
+        """Which lines share a post is on record before it is sent, so that whoever goes on after a crash asks for the
+        same one."""
+        marker, now = wanted.post.marker, self._clock()
+        for each in wanted.others:
+            together = Delivered(message_id=each.marker, state="unknown", reason=f"{TOGETHER}{marker}", at=now)
+            await self._deliveries.record(session.conversation.id, together)
+        outcome = await self._poster.post(session, wanted.post)
+        told = await self._deliveries.outcome(session.conversation.id, marker) if wanted.others else None
+        for each in wanted.others:
+            external_id = told.external_id if told is not None else ""
+            await self._poster.note(session, each.marker, outcome=outcome, external_id=external_id)
+        return outcome
+
+    async def _follow(self, view: View, root: Root, waiting: Sequence[Standing], leader: str) -> Wanted | None:
+        """The post is out, and not yet on record for all of its lines: sending it again only says where it is."""
+        group = [each for each in waiting if each.leader == leader]
+        post = Post(leader, root.place.channel if root.place else "", view.opened_at, text="…")
+        return Wanted(post, tuple(group))
+
+    def _together(self, view: View, place: Place, group: Sequence[Standing]) -> Wanted:
+        said = lines.again([each.line for each in group], view.name)
+        first = group[0]
+        post = Post(first.marker, place.channel, first.line.created_at, place.ts, said.text, said.blocks)
+        return Wanted(post, tuple(group[1:]))
+
+    async def _alone(self, view: View, place: Place, one: Standing) -> Wanted:
+        """One piece after the other; the last has the line's own marker, and the files come last."""
+        pieces = _pieces(view, place, one)
+        for piece in pieces[:-1]:
+            if await self._deliveries.outcome(view.id, piece.marker) is None:
+                return Wanted(piece)
+        return Wanted(pieces[-1])
+
+    # ── changes ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def renew(self, session: Session, view: View, root: Root) -> None:
+        """Bring posts whose lines were edited or deleted in line with them. Raises Parked."""
+        changed = [line for line in view.lines if line.revision or line.state == "deleted"]
+        if not changed:
+            return
+        all_ = await standings(self._deliveries, root, [line for line in view.lines if lines.is_shown(line)])
+        for each in all_:
+            if each.line in changed and each.place is not None:
+                place = await self._text_of(view, each, each.place)
+                await self._renewed(session, view, root, place, [one for one in all_ if one.place == each.place])
+
+    async def _text_of(self, view: View, one: Standing, place: Place) -> Place:
+        """A line with files, or of several pieces, has its words in the first piece."""
+        first = await self._deliveries.outcome(view.id, f"{one.marker}.0")
+        return place if first is None or not first.external_id else Place.of(first.external_id)
+
+    async def _renewed(self, session: Session, view: View, root: Root, place: Place, group: Sequence[Standing]) -> None:
+        about = f"{view.id}:{place.channel}/{place.ts}"
+        said = lines.again([each.line for each in group], view.name)
+        as_is = digest(said.blocks)
+        if await self._slate.read(view.id, about) == as_is:
+            return
+        first, *rest = list(kit.packed(said.blocks))
+        where = {"channel": place.channel, "ts": place.ts}
+        # What people wrote themselves cannot be changed by us: they see that they have edited it.
+        await self._poster.ask(session, "chat.update", {**where, "text": said.text, "blocks": first})
+        await self._take_back_rest(session, view, group[0])
+        for number, blocks in enumerate(rest):
+            marker = f"{group[0].marker}.{group[0].line.revision}.{number}"
+            since, thread = group[0].line.created_at, root.place.ts if root.place else ""
+            more = Post(marker, place.channel, since, thread, said.text, tuple(blocks))
+            await self._poster.turn(session, place.channel)
+            await self._poster.post(session, more)
+        await self._slate.write(view.id, about, as_is)
+
+    async def _take_back_rest(self, session: Session, view: View, one: Standing) -> None:
+        """The other pieces of a line say what its author no longer says; a deleted line leaves no files behind."""
+        number = 1
+        while (piece := await self._deliveries.outcome(view.id, f"{one.marker}.{number}")) is not None:
+            await self._take_back(session, Place.of(piece.external_id))
+            number += 1
+        if one.line.state == "deleted" and one.place is not None and "." not in one.place.ts:
+            await self._take_back(session, one.place)
+
+    async def _take_back(self, session: Session, place: Place) -> None:
+        if "." in place.ts:
+            await self._poster.ask(session, "chat.delete", {"channel": place.channel, "ts": place.ts})
+        elif place.ts:
+            await self._poster.ask(session, "files.delete", {"file": place.ts})
+
+
+def _pieces(view: View, place: Place, one: Standing) -> list[Post]:
+    line, since = one.line, one.line.created_at
+    texts = list(kit.packed(lines.blocks_of(line, view.name)))
+    said = lines.again([line], view.name)
+    files = lines.stored(line)
+    last = len(texts) - (0 if files else 1)
+    posts = [
+        Post(
+            one.marker if number == last else f"{one.marker}.{number}",
+            place.channel,
+            since,
+            place.ts,
+            said.text,
+            tuple(blocks),
+        )
+        for number, blocks in enumerate(texts)
+    ]
+    if files:
+        posts.append(Post(one.marker, place.channel, since, place.ts, with_files=files))
+    return posts
+
+
+def digest(blocks: Sequence[kit.Json]) -> str:
+    """Tells whether two messages look the same."""
+    return hashlib.sha256(repr(list(blocks)).encode()).hexdigest()[:24]

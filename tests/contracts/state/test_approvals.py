@@ -1,0 +1,87 @@
+"""Which open approvals have expired is known from the facts of each conversation, in the step that commits them."""
+
+from __future__ import annotations
+
+from schemas.actions import ActionMemory, PendingApproval
+from schemas.conversation import Facts
+from schemas.ports import State
+from tests.contracts.state.conftest import OpenState
+from tests.contracts.state.engines import ALL_SHARDS
+from tests.contracts.state.samples import NOW, begun, committed, later, new_id
+from tests.contracts.state.test_rebuild import snapshot
+
+
+def facts(*expire: float) -> Facts:
+    """With an approval for each of these seconds from now."""
+    approvals = [
+        PendingApproval(
+            id=new_id(),
+            action="refund",
+            arguments={},
+            digest="d",
+            contact_id="contact-1",
+            reason="above 50",
+            requested_at=NOW,
+            expires_at=later(seconds),
+        )
+        for seconds in expire
+    ]
+    return Facts(actions=ActionMemory(approvals=approvals))
+
+
+async def asked(state: State, *expire: float) -> str:
+    conversation = new_id()
+    await committed(state, conversation, await begun(state, conversation), facts=facts(*expire))
+    return conversation
+
+
+async def expiring(state: State, seconds: float, limit: int = 9) -> list[str]:
+    return await state.conversations.expiring(before=later(seconds), limit=limit)
+
+
+async def test_those_whose_first_approval_has_expired_are_told_the_longest_first(state: State) -> None:
+    late, soon, never = await asked(state, 20), await asked(state, 30, 10), await asked(state)
+    assert await expiring(state, 10) == []
+    assert await expiring(state, 10.5) == [soon]
+    assert await expiring(state, 60) == [soon, late]
+    assert await expiring(state, 60, limit=1) == [soon]
+    assert never not in await expiring(state, 10_000)
+
+
+async def test_a_commit_without_approvals_settles_it(state: State) -> None:
+    conversation = await asked(state, 10)
+    await committed(state, conversation, await begun(state, conversation), facts=facts())
+    assert await expiring(state, 60) == []
+
+
+async def test_a_commit_that_was_stale_changes_nothing(state: State) -> None:
+    conversation = await asked(state, 10)
+    start = await begun(state, conversation)
+    await begun(state, conversation)
+    assert await committed(state, conversation, start, facts=facts()) == "stale"
+    assert await expiring(state, 60) == [conversation]
+
+
+async def test_what_is_postponed_waits_unless_a_commit_says_otherwise(state: State) -> None:
+    conversation = await asked(state, 10)
+    await state.conversations.postpone(conversation, later(100))
+    assert await expiring(state, 60) == []
+    assert await expiring(state, 101) == [conversation]
+    await committed(state, conversation, await begun(state, conversation), facts=facts(20))
+    assert await expiring(state, 60) == [conversation]
+
+
+async def test_nothing_is_postponed_where_nothing_is_open(state: State) -> None:
+    conversation = await asked(state)
+    await state.conversations.postpone(conversation, later(1))
+    assert await expiring(state, 60) == []
+
+
+async def test_a_rebuild_knows_them_from_the_snapshot(state: State, open_state: OpenState) -> None:
+    conversation, settled = await asked(state, 10), await asked(state)
+    async with open_state() as other:
+        await other.rebuild.prepare(ALL_SHARDS)
+        for each in (conversation, settled):
+            await other.rebuild.restore(await snapshot(state, each))
+        await other.rebuild.finish(ALL_SHARDS)
+        assert await expiring(other, 60) == [conversation]

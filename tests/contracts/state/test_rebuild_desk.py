@@ -1,0 +1,95 @@
+"""What people did at the desk, and where its posts stand, outlive the state store; the same on SQLite and on Redis."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from infra.bus.sqlite import SqliteBus
+from infra.database import Database
+from infra.state.rebuild import RebuildReport, rebuild
+from schemas import ids, topics
+from schemas.conversation import Delivered
+from schemas.desk import DeskActed, DeskTouched, DraftMade
+from schemas.envelope import Envelope
+from schemas.ports import Bus, State
+from tests.contracts.bus.consumer import consuming, eventually
+from tests.contracts.state.engines import ALL_SHARDS
+from tests.contracts.state.lived import event, lived
+from tests.contracts.state.samples import NOW
+
+CHANNELS = ("web", "slack")
+DESK, KEEPERS = topics.outbound("slack"), topics.desk_group()
+
+
+@pytest.fixture
+async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
+    database = Database.open(tmp_path / "log.db")
+    bus = SqliteBus(database, clock=lambda: NOW)
+    await bus.start()
+    await bus.create_topics(topics.topic_specs(CHANNELS, partitions=3, small=3))
+    yield bus
+    await bus.close()
+    await database.close()
+
+
+async def again(state: State, bus: Bus) -> RebuildReport:
+    return await rebuild(bus, state.rebuild, ALL_SHARDS, channels=CHANNELS, settle=0, now=NOW)
+
+
+async def commit_everything(bus: Bus) -> None:
+    count = len([record async for record in await bus.read(DESK)])
+    async with consuming(bus, KEEPERS, topics=[DESK]) as member:
+        await eventually(lambda: len(member.records) >= count, "all is read")
+        await member.commit_what_is_ours()
+
+
+def act(id_: str) -> DeskActed:
+    return DeskActed(id=id_, kind="reply", by="slack:U1", account="main", place="C1:1.0", at=NOW)
+
+
+def told(outcome: Delivered, conversation: str) -> Envelope:
+    """By the desk's own account."""
+    made = event(topics.DELIVERY_RECORDED, outcome, conversation, f"told-{outcome.message_id}")
+    return replace(made, channel="slack", account="support")
+
+
+async def test_acts_drafts_and_one_look_that_nobody_finished_are_parked_again(state: State, bus: Bus) -> None:
+    life = await lived(state, bus, "visitor")
+    draft = DraftMade(id="draft", text="We do.", at=NOW)
+    records = [
+        (topics.DESK_TOUCHED, DeskTouched(at=NOW), "touch-1"),
+        (topics.DESK_ACTED, act("done"), "done"),
+        (topics.DESK_ACTED, act("open"), "open"),
+        (topics.DRAFT_MADE, draft, "made"),
+        (topics.DESK_TOUCHED, DeskTouched(at=NOW), "touch-2"),
+    ]
+    await bus.append([event(kind, payload, life.conversation, id_) for kind, payload, id_ in records])
+    finished = Delivered(message_id=ids.derived_id("done", "done"), state="sent", at=NOW)
+    await bus.append([told(finished, life.conversation)])
+    await commit_everything(bus)
+    for _ in range(2):
+        assert (await again(state, bus)).parked == 3
+        parked = await state.parking.parked(KEEPERS, life.conversation, limit=9)
+        assert [record.headers["ce_id"] for record in parked] == ["touch-1", "open", "made"]
+        assert await state.parking.parked(topics.sender_group("slack"), life.conversation, limit=9) == []
+
+
+async def test_what_the_log_hands_out_again_is_not_parked_too(state: State, bus: Bus) -> None:
+    life = await lived(state, bus, "visitor")
+    await bus.append([event(topics.DESK_ACTED, act("open"), life.conversation, "open")])
+    assert (await again(state, bus)).parked == 0
+
+
+async def test_a_post_of_the_desk_is_bound_to_the_desks_account_again(state: State, bus: Bus) -> None:
+    life = await lived(state, bus, "visitor")
+    shown = Delivered(message_id="root", state="sent", external_id="C1/1.0", at=NOW)
+    await bus.append([told(shown, life.conversation)])
+    await again(state, bus)
+    where = ("plantstore", "slack", "support", "C1/1.0")
+    assert await state.deliveries.by_external_id(*where) == (life.conversation, "root")
+    assert await state.deliveries.by_external_id("plantstore", "web", "main", "C1/1.0") is None
+    assert await state.deliveries.outcome(life.conversation, "root") == shown

@@ -1,0 +1,119 @@
+"""A shop whose people work in Slack: a whole Parley, a customer on the web, and the simulated Slack."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.harness.client import Contact
+from tests.harness.installation import Installation
+from tests.platforms.slack.server import SlackVendor
+from tests.platforms.slack.workspace import Json, Post, Room
+
+
+def tenant(slack: SlackVendor, **desk: Any) -> dict[str, Any]:
+    """The settings of a tenant with a desk in the channel ``support``."""
+    return {
+        "name": "Plant store",
+        "fold": {"web": 0.05, "others": 0.05},
+        "channels": {
+            "web": {"main": {"messages_per_minute": 100_000}},
+            "slack": {"main": slack.settings()},
+        },
+        "knowledge": {"paths": ["knowledge"]},
+        "desk": {"channel": slack.channel("support").id, "undo_seconds": 0.2, **desk},
+    }
+
+
+@dataclass
+class Stage:
+    parley: Installation
+    slack: SlackVendor
+
+    @property
+    def room(self) -> Room:
+        return self.slack.channel("support")
+
+    @property
+    def cards(self) -> list[Post]:
+        return [post for post in reversed(self.room.top()) if post.author is self.slack.bot]
+
+    def thread(self, card: Post) -> list[Post]:
+        return sorted(self.room.replies(card.ts), key=lambda post: post.ts)
+
+    async def until(self, true: Callable[[], Any], *, deadline: float = 60) -> Any:
+        return await self.slack.ledger.until(true, deadline=deadline)
+
+    async def card(self) -> Post:
+        found: list[Post] = await self.until(lambda: self.cards)
+        return found[0]
+
+    async def in_thread(self, card: Post, text: str) -> Post:
+        """Once it stands there."""
+
+        def found() -> Post | None:
+            return next((post for post in self.thread(card) if text in words(post.body)), None)
+
+        post: Post = await self.until(found)
+        return post
+
+    async def press(self, name: str, card: Post, label: str) -> None:
+        await self.until(lambda: label in labels(card.body))
+        self.slack.people.join(self.room, name)
+        await self.slack.interactions.press(name, card, label)
+
+    async def claimed(self, name: str, card: Post) -> None:
+        await self.press(name, card, "Claim")
+        await self.until(lambda: f"with {name}" in words(card.body))
+
+    def reply(self, name: str, card: Post, text: str, **more: Any) -> Post:
+        return self.slack.people.say(name, text, self.room, thread=card.ts, **more)
+
+
+async def heard(contact: Contact, true: Callable[[list[dict[str, Any]]], Any], *, deadline: float = 60) -> Any:
+    """Until the customer's own transcript says so."""
+    return await until(lambda: _read(contact, true), deadline)
+
+
+async def _read(contact: Contact, true: Callable[[list[dict[str, Any]]], Any]) -> Any:
+    return true(await contact.transcript())
+
+
+async def until(found: Callable[[], Awaitable[Any]], deadline: float = 60) -> Any:
+    async with asyncio.timeout(deadline):
+        while not (value := await found()):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    return value
+
+
+def words(body: Json) -> str:
+    """All that a message says, as it is written."""
+    found: list[str] = [str(body.get("text") or "")]
+
+    def read(value: Any) -> None:
+        if isinstance(value, dict):
+            if isinstance(value.get("text"), str) and value.get("type") in ("plain_text", "mrkdwn"):
+                found.append(value["text"])
+            for each in value.values():
+                read(each)
+        elif isinstance(value, list):
+            for each in value:
+                read(each)
+
+    read(body.get("blocks", []))
+    return "\n".join(found)
+
+
+def labels(body: Json) -> list[str]:
+    return [
+        element["text"]["text"]
+        for block in body.get("blocks", [])
+        if block["type"] == "actions"
+        for element in block["elements"]
+    ]
+
+
+def marks(post: Post) -> list[str]:
+    return [each["name"] for each in post.body.get("reactions", [])]

@@ -1,0 +1,51 @@
+"""Which tests a process of the whole run is given next: whole files, and not all of the same kind at once.
+
+Some files mostly wait (for processes to start, for leases and sessions to end), others mostly compute. Side by side the
+ones fill the time of the others; only waiting ones together would compete for the moments in which they do compute, and
+only computing ones would leave a third process without a processor."""
+
+from __future__ import annotations
+
+from xdist.scheduler import LoadFileScheduling
+from xdist.workermanage import WorkerController
+
+WAITING = ("tests/faults/", "tests/scenarios/", "tests/e2e/", "tests/deploy/", "tests/telemetry/")
+LONGEST = (
+    "tests/scenarios/test_kills.py",
+    "tests/faults/test_torture.py",
+    "one world",
+    "tests/faults/test_actions.py",
+    "tests/scenarios/test_embedded.py",
+    "tests/faults/test_kills.py",
+    "tests/scenarios/test_scaled.py",
+    "tests/faults/test_holders.py",
+    "tests/deploy/test_upgrade.py",
+)
+"""More than twenty seconds each: they come first, so that none is begun when the others are nearly done."""
+ONE_WORLD = {
+    f"tests/faults/test_{name}.py" for name in ("broker_away", "elasticity", "overload", "redis_away", "zombies")
+}
+"""They share an installation with servers of its own (tests/faults/conftest.py), so one process runs them all."""
+
+
+class Shares(LoadFileScheduling):  # type: ignore[misc]  # it has no types
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "one world" if file in ONE_WORLD else file
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        others = [self.assigned_work[other] for other in self.nodes if other is not node]
+        waiting = sum(any(waits(file) and not all(tests.values()) for file, tests in work.items()) for work in others)
+        self.workqueue.move_to_end(next_of([*self.workqueue], waiting, len(others)), last=False)
+        super()._assign_work_unit(node)
+
+
+def waits(file: str) -> bool:
+    return file == "one world" or file.startswith(WAITING)
+
+
+def next_of(files: list[str], waiting: int, others: int) -> str:
+    """``waiting`` of so many other processes are at a file that waits: all but one may be."""
+    patient = [file for file in LONGEST if file in files] + [f for f in files if waits(f) and f not in LONGEST]
+    busy = [file for file in files if not waits(file)]
+    return patient[0] if patient and (waiting < others or not busy) else busy[0]

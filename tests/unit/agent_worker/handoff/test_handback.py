@@ -1,0 +1,254 @@
+"""What the agent knows once people have given a conversation back, and what it does with it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from agent_worker.handoff.handback import is_mark, marked, since_people
+from agent_worker.models.prompt import prompt_of, system_of
+from agent_worker.router.rules import RiskTopic, RouteRules
+from agent_worker.voice import Voice
+from schemas.desk import Handoff
+from schemas.messages import Author, TranscriptMessage
+from schemas.ports import Found, Question
+from tests.unit.agent_worker.handoff.people import (
+    HEAT,
+    PERSON,
+    asked,
+    claimed,
+    delivered,
+    handed_over,
+    handoff_of,
+    read_back,
+    returned,
+)
+from tests.unit.agent_worker.world import World, world_at
+
+AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+RETURN = "Within how many days can I return pots?"
+
+
+def _line(seq: int, kind: str, text: str, minutes: int) -> TranscriptMessage:
+    author = Author(kind=kind)  # type: ignore[arg-type]
+    return TranscriptMessage(
+        id=f"line-{seq}", seq=seq, author=author, text=text, created_at=AT + timedelta(minutes=minutes)
+    )
+
+
+TALK = [
+    _line(1, "contact", "My plant arrived broken.", 0),
+    _line(2, "system", "A colleague comes.", 0),
+    _line(3, "contact", "Hello?", 2),
+    _line(4, "person", "We will send a new one on Friday.", 5),
+    _line(5, "contact", "Do you sell pots?", 8),
+]
+HANDOFF = Handoff(
+    number=1,
+    reason="the contact asked for a person",
+    since_seq=1,
+    opened_at=AT,
+    ended_at=AT + timedelta(minutes=6),
+    name="Rosa",
+    replies=1,
+    promised=["We will send a new one on Friday."],
+)
+
+
+def test_talk_says_when_people_came_and_went() -> None:
+    """The marks stand where people took over and gave back; they tell who, when, why and what was promised."""
+    lines = marked(TALK, HANDOFF, AT + timedelta(hours=1))
+    assert [line.id for line in lines] == [
+        "line-1",
+        "people-took-over",
+        "line-2",
+        "line-3",
+        "line-4",
+        "people-gave-back",
+        "line-5",
+    ]
+    took, gave = (line.text for line in lines if is_mark(line))
+    assert "2026-03-02 09:00 UTC" in took
+    assert "the contact asked for a person" in took
+    for told in ("Rosa", "2026-03-02 09:06 UTC", "“We will send a new one on Friday.”"):
+        assert told in gave
+
+
+def test_only_what_follows_the_handback_tells_how_the_agent_does() -> None:
+    """Questions and answers before it are no signs that the agent does not help."""
+    assert [line.id for line in since_people(marked(TALK, HANDOFF, AT))] == ["line-5"]
+    assert list(since_people(TALK)) == TALK
+
+
+def test_marks_are_there_when_the_stretch_has_scrolled_away() -> None:
+    """When only newer lines are shown, what was promised stands before them; after a month no more."""
+    later = [replace_seq(TALK[4], 30)]
+    assert [line.id for line in marked(later, HANDOFF, AT + timedelta(days=3))][-1] == "line-5"
+    assert sum(map(is_mark, marked(later, HANDOFF, AT + timedelta(days=3)))) == 2
+    assert marked(later, HANDOFF, AT + timedelta(days=31)) == later
+
+
+def replace_seq(line: TranscriptMessage, seq: int) -> TranscriptMessage:
+    return line.model_copy(update={"seq": seq, "created_at": AT + timedelta(days=2)})
+
+
+def test_remote_models_read_who_spoke() -> None:
+    """In the prompt people are colleagues, the marks are notes, and the rules say what to do about both."""
+    question = Question(
+        tenant="shop", text="And?", history=marked(TALK, HANDOFF, AT), found=Found([], answerable=False, confidence=0.0)
+    )
+    system = system_of(Voice(), "en")
+    prompt, _ = prompt_of(question, system, 10_000)
+    sides = [line["from"] for line in json.loads(prompt.parts[0].text)["conversation"]]  # type: ignore[union-attr]
+    assert sides == ["customer", "note", "us", "customer", "colleague", "note", "customer"]
+    assert "colleague" in system
+    assert "contradict" in system
+
+
+async def _with_people(world: World, said: str) -> None:
+    await handed_over(world)
+    await claimed(world)
+    world.clock.advance(minutes=1)
+    await world.handle(world.said("p1", said, by="person"))
+    await delivered(world)
+    world.clock.advance(minutes=1)
+    await returned(world)
+    world.clock.advance(minutes=1)
+
+
+async def test_agent_keeps_to_what_people_promised(world: World) -> None:
+    """Asked about it, the agent tells the promise in people's words, not what the documents say in general."""
+    await _with_people(world, "Your replacement parcel will arrive on Friday.")
+    await world.handle(world.said("m2", "When does my replacement parcel arrive?"))
+    reply = (await world.replies())[-1]
+    assert "Your replacement parcel will arrive on Friday." in reply.text
+    assert "two working days" not in reply.text
+    assert reply.citations[0].quote == "Your replacement parcel will arrive on Friday."
+
+
+async def test_agent_answers_other_questions_as_before(world: World) -> None:
+    """A promise about one thing is no answer to another."""
+    await _with_people(world, "Your replacement parcel will arrive on Friday.")
+    await world.handle(world.said("m2", RETURN))
+    reply = (await world.replies())[-1]
+    assert "30 days" in reply.text
+    assert "Friday" not in reply.text
+
+
+async def test_model_is_given_the_marks(world: World) -> None:
+    """Whatever model answers after the handback reads that people were there."""
+    await _with_people(world, "I have looked into it.")
+    await world.handle(world.said("m2", RETURN))
+    marks = [line.text for line in world.model.asked[-1].history if is_mark(line)]
+    assert len(marks) == 2
+    assert "gave the conversation back" in marks[1]
+
+
+async def test_what_waited_is_answered_when_people_give_back(world: World) -> None:
+    """Messages that nobody answered are answered by the agent at once, in one turn; those that people answered not."""
+    await handed_over(world)
+    await claimed(world)
+    world.clock.advance(minutes=1)
+    await world.handle(world.said("m2", HEAT))
+    world.clock.advance(minutes=1)
+    await world.handle(world.said("p1", "We do.", by="person"))
+    await delivered(world)
+    world.clock.advance(minutes=1)
+    await world.handle(world.said("m3", RETURN))
+    before = len(await world.replies())
+    await returned(world)
+    (reply,) = (await world.replies())[before:]
+    assert "30 days" in reply.text
+    assert "heat pack" not in reply.text
+    assert reply.in_reply_to == world.message_id("m3")
+    await delivered(world)
+    await world.handle(world.said("m4", "Thanks!"))
+    assert len(await world.replies()) == before + 2
+
+
+@pytest.mark.parametrize("text", ["Thank you!", "Hello!", PERSON])
+async def test_nothing_is_said_when_nothing_was_asked(world: World, text: str) -> None:
+    """A thank-you, a greeting, or the wish for a person that led there, is not answered after the fact."""
+    await handed_over(world)
+    await claimed(world)
+    world.clock.advance(minutes=1)
+    await world.handle(world.said("m2", text))
+    before = len(await world.replies())
+    await returned(world)
+    assert len(await world.replies()) == before
+    assert (await world.known()).owner == "agent"
+
+
+async def test_message_that_is_deleted_meanwhile_is_not_answered(world: World) -> None:
+    """What was taken back while people had the conversation waits for nobody."""
+    await handed_over(world)
+    await claimed(world)
+    world.clock.advance(minutes=1)
+    await world.handle(world.said("m2", RETURN))
+    await world.handle(world.deleted("m2"))
+    before = len(await world.replies())
+    await returned(world)
+    assert len(await world.replies()) == before
+
+
+async def test_answers_that_did_not_help_are_forgotten(tmp_path: Path) -> None:
+    """After the handback one more answer that does not help is the first, not the third that calls people."""
+    async with world_at(tmp_path, routes=RouteRules(person_after=2)) as world:
+        for name in ("m1", "m2", "m3"):
+            await world.handle(world.said(name, f"Do you sell spaceships {name}?"))
+            await delivered(world)
+        await read_back(world)
+        assert (await world.known()).owner == "queue"
+        await returned(world)
+        assert (await world.known()).facts.declined_in_a_row == 0
+        world.clock.advance(minutes=1)
+        await world.handle(world.said("m4", "Do you sell spaceships m1?"))
+        assert (await world.known()).facts.declined_in_a_row == 1
+        assert (await world.replies())[-1].text == "Not in our documents."
+
+
+async def test_what_people_gave_back_unanswered_is_not_passed_to_them_again(tmp_path: Path) -> None:
+    """A message that waited when they gave back is the agent's now, though it names what is for people."""
+    routes = RouteRules(risks=(RiskTopic("law", ("lawyer",)),))
+    async with world_at(tmp_path, routes=routes) as world:
+        await handed_over(world, "I will call my lawyer.")
+        await claimed(world)
+        world.clock.advance(minutes=1)
+        await world.handle(world.said("m2", "Do you add a heat pack in winter? Lawyer."))
+        await returned(world)
+        assert "heat pack" in (await world.replies())[-1].text
+        assert (await world.known()).owner == "agent"
+        world.clock.advance(minutes=1)
+        await world.handle(world.said("m3", "Then you hear from my lawyer."))
+        await read_back(world)
+        assert (await world.known()).owner == "queue"
+
+
+async def test_second_handoff_for_a_new_wish_is_made(world: World) -> None:
+    """Who asks for a person again gets one again."""
+    await _with_people(world, "All done.")
+    await world.handle(world.said("m2", PERSON))
+    await read_back(world)
+    assert (await world.known()).owner == "queue"
+    assert (await handoff_of(world)).number == 2
+
+
+async def test_return_before_the_persons_words_went_out_counts_them_as_said(world: World) -> None:
+    """A reply that is still on its way has answered what came before it."""
+    await handed_over(world)
+    await claimed(world)
+    world.clock.advance(minutes=1)
+    await world.handle(world.said("m2", RETURN))
+    world.clock.advance(minutes=1)
+    epoch = (await world.known()).epoch
+    before = len(await world.replies())
+    await world.handle(world.said("p1", "Thirty days.", by="person"), asked(world, "agent", "back", epoch=epoch))
+    assert [reply.author.kind for reply in (await world.replies())[before:]] == ["person"]
+
+
+def test_marks_do_not_change_the_lines() -> None:
+    """What was said stands as it was; only the marks are added."""
+    assert [line for line in marked(TALK, HANDOFF, AT) if not is_mark(line)] == TALK

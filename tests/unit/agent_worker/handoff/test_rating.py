@@ -1,0 +1,173 @@
+"""How it went: asked once, answered by a choice or a number, and nothing else comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from agent_worker.handoff.terms import DeskTerms
+from schemas import topics
+from schemas.messages import OutboundMessage
+from tests.unit.agent_worker.handoff.people import (
+    ALWAYS,
+    HEAT,
+    claimed,
+    delivered,
+    handed_over,
+    handoff_of,
+    picked,
+    resolved,
+    returned,
+)
+from tests.unit.agent_worker.world import World, world_at
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with world_at(tmp_path, desk=ALWAYS) as made:
+        yield made
+
+
+async def _resolved(world: World) -> OutboundMessage:
+    """The question that the contact gets."""
+    await handed_over(world)
+    await claimed(world)
+    await world.handle(world.said("p1", "All done.", by="person"))
+    await world.handle(resolved(world, outcome="Solved"))
+    await delivered(world)
+    question = (await world.replies())[-1]
+    assert question.choices
+    return question
+
+
+async def test_contact_is_asked_how_it_went(world: World) -> None:
+    """The question has five choices from the worst to the best, is the system's, and closes the conversation."""
+    question = await _resolved(world)
+    assert (question.author.kind, question.purpose, question.text) == ("system", "notice", "How was our help?")
+    assert [choice.id for choice in question.choices] == [f"rating:{score}" for score in range(1, 6)]
+    assert [choice.label for choice in question.choices][::4] == ["Very bad", "Very good"]
+    assert (await world.known()).owner == "closed"
+    assert (await handoff_of(world)).asked == question.id
+
+
+@pytest.mark.parametrize(
+    ("text", "score"), [("5", 5), ("4.", 4), ("3/5", 3), ("very good", 5), ("1️⃣", 1), ("⭐⭐⭐", 3), ("2 stars", 2)]
+)
+async def test_number_or_word_typed_next_is_the_rating(world: World, text: str, score: int) -> None:
+    """It is counted and thanked for; the conversation stays closed and no turn is made of it."""
+    question = await _resolved(world)
+    turns = len(await world.turns())
+    await world.handle(world.said("m2", text))
+    (given,) = await world.told(topics.RATING_GIVEN)
+    assert (given.score, given.message_id, given.by) == (score, question.id, "slack:U1")
+    assert (await world.replies())[-1].text == "Thank you for telling us!"
+    assert (await world.known()).owner == "closed"
+    assert len(await world.turns()) == turns
+    handoff = await handoff_of(world)
+    assert (handoff.score, handoff.asked) == (score, "")
+
+
+async def test_choice_is_the_rating(world: World) -> None:
+    """Pressed twice it counts once, and is thanked for once."""
+    question = await _resolved(world)
+    await world.handle(picked(world, "m2", question, "rating:4"))
+    await world.handle(picked(world, "m3", question, "rating:1"))
+    assert [given.score for given in await world.told(topics.RATING_GIVEN)] == [4]
+    assert [reply.text for reply in await world.replies()].count("Thank you for telling us!") == 1
+    assert (await world.known()).owner == "closed"
+    assert b'parley_ratings_total{score="4",tenant="shop"} 1.0' in world.metrics.render()
+
+
+async def test_other_message_opens_the_conversation_again(world: World) -> None:
+    """It is the agent's to answer; a number that comes after it is a message like any other."""
+    await _resolved(world)
+    await world.handle(world.said("m2", HEAT))
+    assert (await world.known()).owner == "agent"
+    assert "heat pack" in (await world.replies())[-1].text
+    await delivered(world)
+    await world.handle(world.said("m3", "3"))
+    assert await world.told(topics.RATING_GIVEN) == []
+    assert len(world.model.asked) == 2
+
+
+async def test_choice_counts_also_after_another_message(world: World) -> None:
+    """A button says what it answers, whenever it is pressed."""
+    question = await _resolved(world)
+    await world.handle(world.said("m2", HEAT))
+    await delivered(world)
+    before = len(world.model.asked)
+    await world.handle(picked(world, "m3", question, "rating:2"))
+    assert [given.score for given in await world.told(topics.RATING_GIVEN)] == [2]
+    assert len(world.model.asked) == before
+
+
+async def test_rating_and_a_question_in_one_batch(world: World) -> None:
+    """The rating counts, the question is answered, and the number is no part of it."""
+    await _resolved(world)
+    await world.handle(world.said("m2", "5"), world.said("m3", HEAT))
+    assert [given.score for given in await world.told(topics.RATING_GIVEN)] == [5]
+    assert world.model.asked[-1].text == HEAT
+    assert (await world.known()).owner == "agent"
+
+
+async def test_question_and_a_number_in_one_batch(world: World) -> None:
+    """What follows a question is about the question."""
+    await _resolved(world)
+    await world.handle(world.said("m2", HEAT), world.said("m3", "5"))
+    assert await world.told(topics.RATING_GIVEN) == []
+    assert world.model.asked[-1].text == f"{HEAT}\n5"
+
+
+async def test_message_that_arrives_while_it_is_resolved_is_answered_and_not_rated(world: World) -> None:
+    """Nobody is asked how it went who has just written again."""
+    await handed_over(world)
+    await claimed(world)
+    await world.handle(resolved(world, outcome="Solved"), world.said("m2", HEAT))
+    texts = [reply.text for reply in await world.replies()]
+    assert "How was our help?" not in texts
+    assert "heat pack" in texts[-1]
+    assert (await world.known()).owner == "agent"
+
+
+@pytest.mark.parametrize(("terms", "ask"), [(DeskTerms(rating=False), True), (ALWAYS, False)], ids=["tenant", "person"])
+async def test_nobody_is_asked_where_that_is_not_wanted(tmp_path: Path, terms: DeskTerms, ask: bool) -> None:
+    """Neither when the tenant asks nobody, nor when the person who resolved it did not want it."""
+    async with world_at(tmp_path, desk=terms) as world:
+        await handed_over(world)
+        await claimed(world)
+        await world.handle(resolved(world, ask=ask))
+        assert len(await world.replies()) == 1
+        await world.handle(world.said("m2", "5"))
+        assert await world.told(topics.RATING_GIVEN) == []
+        assert (await world.known()).owner == "agent"
+
+
+async def test_resolving_twice_asks_once(world: World) -> None:
+    """A second word that it is done changes nothing."""
+    await _resolved(world)
+    await world.handle(resolved(world, "again"))
+    assert [reply.text for reply in await world.replies()].count("How was our help?") == 1
+
+
+async def test_number_without_a_question_is_a_message(world: World) -> None:
+    """Where nobody asked, a number opens the conversation again."""
+    await handed_over(world)
+    await claimed(world)
+    await returned(world, to="closed")
+    await world.handle(world.said("m2", "5"))
+    assert (await world.known()).owner == "agent"
+    assert await world.told(topics.RATING_GIVEN) == []
+
+
+async def test_question_is_in_the_contacts_language(world: World) -> None:
+    """Who wrote German is asked in German, and a German word is a rating."""
+    await world.handle(world.said("m1", "Ich möchte die Bestellung stornieren, bitte."))
+    await claimed(world)
+    await world.handle(resolved(world))
+    question = (await world.replies())[-1]
+    assert question.text == "Wie war unsere Hilfe?"
+    await world.handle(world.said("m2", "Sehr gut"))
+    assert [given.score for given in await world.told(topics.RATING_GIVEN)] == [5]
+    assert (await world.replies())[-1].text == "Danke für die Bewertung!"

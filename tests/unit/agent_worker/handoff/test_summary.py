@@ -1,0 +1,67 @@
+"""Three lines for people: what is asked, what was found or done, what is open."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from agent_worker.handoff.summary import LONGEST, summary
+from schemas.actions import ActionMemory
+from schemas.conversation import ActionRecord
+from schemas.messages import Attachment, Author, Citation, TranscriptMessage
+from schemas.ports import Found, Passage
+
+AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+PASSAGE = Passage("shop", "returns", 1, "Returns", "Deadline", "", "You can return pots within 30 days.", 0.9)
+
+
+def line(kind: str, text: str, *, cites: str = "", file: str = "") -> TranscriptMessage:
+    cited = [Citation(n=1, document="d", title="Shipping", quote=cites)] if cites else []
+    files = [Attachment(id="a" * 64, name=file, type="image/png", size=1)] if file else []
+    author = Author(kind=kind)  # type: ignore[arg-type]
+    return TranscriptMessage(id=text, author=author, text=text, citations=cited, attachments=files, created_at=AT)
+
+
+def test_question_is_told_without_what_stands_around_it() -> None:
+    """The last questions are what is asked; greetings and thanks are not."""
+    said = [
+        line("contact", "Hello!"),
+        line("contact", "Hi there, can I return my pots?"),
+        line("agent", "Within 30 days. [1]", cites="You can return pots within 30 days."),
+        line("contact", "And who pays for it?"),
+        line("contact", "Thanks"),
+    ]
+    asked, tried, open_ = summary(said, reason="the contact asked for a person")
+    assert asked == "Asked: can I return my pots? / And who pays for it?"
+    assert tried == "Answered: “You can return pots within 30 days.” (Shipping)"
+    assert open_ == "Open: the contact asked for a person"
+
+
+def test_what_is_no_question_is_told_as_it_is() -> None:
+    """A complaint without a question is what it is about, with the files that came."""
+    said = [line("contact", "My plant arrived broken.", file="plant.png")]
+    assert summary(said, reason="")[0] == "Asked: My plant arrived broken. (sent: plant.png)"
+
+
+def test_actions_come_before_what_was_found() -> None:
+    """What was tried is what people must not do again."""
+    done = [ActionRecord(name="refund", outcome="refused", reason="limit_reached")]
+    found = Found([PASSAGE], answerable=True, confidence=0.9)
+    lines = summary([line("contact", "Refund please")], reason="limit", found=found, actions=done)
+    assert lines[1] == "Tried: refund refused (limit_reached)"
+    assert summary([line("contact", "Refund please")], reason="limit", found=found)[1] == (
+        "Found: “You can return pots within 30 days.” (Returns)"
+    )
+
+
+def test_nothing_found_is_said() -> None:
+    """That the documents hold nothing is worth knowing."""
+    nothing = Found([], answerable=False, confidence=0.0)
+    assert summary([line("contact", "Spaceships?")], reason="x", found=nothing)[1] == "Found: nothing in the documents"
+
+
+def test_lines_are_three_and_short() -> None:
+    """Whatever people write, there is a line each, of a bounded length and without breaks."""
+    long = line("contact", "Why?\n" + "very " * 500)
+    lines = summary([long], reason="r" * 1000, memory=ActionMemory())
+    assert len(lines) == 3
+    assert all(len(each) <= LONGEST and "\n" not in each for each in lines)

@@ -1,0 +1,111 @@
+"""What the desk is told: that something changed, and which lines; never any words."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from schemas import topics
+from schemas.desk import DeskTouched
+from schemas.envelope import Envelope
+from tests.unit.agent_worker.handoff.people import (
+    ALWAYS,
+    HEAT,
+    PERSON,
+    claimed,
+    delivered,
+    handed_over,
+    read_back,
+    resolved,
+    returned,
+)
+from tests.unit.agent_worker.world import World, world_at
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with world_at(tmp_path, desk=ALWAYS) as made:
+        yield made
+
+
+async def _touches(world: World) -> list[DeskTouched]:
+    return await world.told(topics.DESK_TOUCHED)
+
+
+async def test_desk_is_told_when_people_are_to_take_over(world: World) -> None:
+    """Once the conversation waits for people, under the conversation's key on the desk's topic, and without words."""
+    await handed_over(world)
+    (touched,) = await _touches(world)
+    assert touched.owner
+    read = await world.bus.read(topics.outbound(topics.DESK))
+    (record,) = [record async for record in read if record.headers["ce_type"] == topics.DESK_TOUCHED]
+    assert record.key == world.conversation
+    assert Envelope.from_wire(record.headers, record.value).channel == world.origin.channel
+    assert b"human" not in (record.value or b"")
+
+
+async def test_every_message_that_people_have_to_answer_touches(world: World) -> None:
+    """A new message, an edit and a deletion each tell the desk; the latter two say which line."""
+    await handed_over(world)
+    before = len(await _touches(world))
+    await world.handle(world.said("m2", HEAT))
+    await world.handle(world.edited("m2", "Do you?"))
+    await world.handle(world.deleted("m2"))
+    told = (await _touches(world))[before:]
+    line = world.message_id("m2")
+    assert [(touch.owner, touch.changed) for touch in told] == [(False, []), (False, [line]), (False, [line])]
+
+
+async def test_each_change_of_owner_touches(world: World) -> None:
+    """Claim, return, and the reopening of what was closed."""
+    await handed_over(world)
+    before = len(await _touches(world))
+    await claimed(world)
+    await returned(world)
+    await returned(world, "again", to="closed")
+    await world.handle(world.said("m2", HEAT))
+    assert [touch.owner for touch in (await _touches(world))[before:]] == [True] * 4
+
+
+async def test_rating_touches(world: World) -> None:
+    """People see that the contact was asked, and what it said."""
+    await handed_over(world)
+    await claimed(world)
+    await world.handle(resolved(world))
+    before = len(await _touches(world))
+    await world.handle(world.said("m2", "5"))
+    assert len(await _touches(world)) == before + 1
+
+
+async def test_agents_own_conversations_touch_nobody(world: World) -> None:
+    """While the agent answers, also after people were there, the desk hears nothing."""
+    await world.handle(world.said("m1", HEAT))
+    assert await _touches(world) == []
+    await handed_over(world)
+    await returned(world)
+    await delivered(world)
+    before = len(await _touches(world))
+    world.clock.advance(minutes=1)
+    await world.handle(world.said("m2", HEAT))
+    assert len(await _touches(world)) == before
+
+
+async def test_turn_that_is_done_again_touches_once(world: World) -> None:
+    """A repeated record is no second wake-up."""
+    await handed_over(world)
+    said = world.said("m2", HEAT)
+    await world.handle(said)
+    before = len(await _touches(world))
+    await world.handle(said)
+    assert len(await _touches(world)) == before
+
+
+async def test_tenant_without_a_desk_has_no_touches(tmp_path: Path) -> None:
+    """Where people work in the console alone nothing goes to a desk."""
+    async with world_at(tmp_path) as world:
+        await world.handle(world.said("m1", PERSON))
+        await read_back(world)
+        await claimed(world)
+        assert await _touches(world) == []

@@ -1,0 +1,202 @@
+"""What a contact hears who waits for a person."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from agent_worker.handoff.moments import moment, span
+from agent_worker.handoff.returning import ASSISTANT, wants_assistant
+from agent_worker.handoff.terms import DeskTerms
+from agent_worker.settings import FoldRules
+from schemas.hours import OfficeHours
+from schemas.messages import InboundMessage
+from tests.unit.agent_worker.handoff.people import (
+    ALWAYS,
+    HEAT,
+    NINE_TO_FIVE,
+    PERSON,
+    asked,
+    claimed,
+    delivered,
+    handed_over,
+    picked,
+    read_back,
+    returned,
+)
+from tests.unit.agent_worker.world import CHANNEL, World, world_at
+
+BERLIN = ZoneInfo("Europe/Berlin")
+SOON = DeskTerms(first_reply=timedelta(minutes=15))
+HURRIED = FoldRules(quiet={CHANNEL: 0.0})
+
+
+@pytest.mark.parametrize(
+    ("terms", "told"),
+    [
+        (SOON, "A colleague comes.\n\nYou will usually hear from somebody within 15 minutes."),
+        (ALWAYS, "A colleague comes."),
+        (NINE_TO_FIVE, "A colleague comes.\n\nYou will usually hear from somebody within 15 minutes."),
+        (
+            DeskTerms(hours=OfficeHours(BERLIN, {})),
+            "A colleague comes.\n\nNobody is here at the moment. You will hear from us here.",
+        ),
+    ],
+    ids=["always there, with a limit", "always there", "in office hours", "never there"],
+)
+async def test_contact_hears_what_to_expect(tmp_path: Path, terms: DeskTerms, told: str) -> None:
+    """With the words of the handoff: how long it usually takes, or that nobody is there; nothing that is not known."""
+    async with world_at(tmp_path, desk=terms) as world:
+        reply = await handed_over(world)
+        assert (reply.text, reply.author.kind) == (told, "system")
+
+
+async def test_contact_hears_when_the_office_opens(tmp_path: Path) -> None:
+    """After hours the contact hears when somebody is back, by the clocks of the office."""
+    async with world_at(tmp_path, desk=NINE_TO_FIVE) as world:
+        world.clock.now = datetime(2026, 3, 6, 20, 0, tzinfo=UTC)
+        reply = await handed_over(world)
+        assert reply.text.endswith("Nobody is here at the moment. We are back on Monday, 9 March, at 09:00.")
+
+
+async def test_contact_hears_it_in_its_language(tmp_path: Path) -> None:
+    """Who writes German is told so in German, times included."""
+    async with world_at(tmp_path, desk=NINE_TO_FIVE) as world:
+        world.clock.now = datetime(2026, 3, 5, 20, 0, tzinfo=UTC)
+        await world.handle(world.said("m1", "Ich möchte bitte, wo ist die Bestellung? I want to talk to a human"))
+        reply = (await world.replies())[-1]
+        assert reply.text.endswith("Gerade ist niemand da. Wir sind morgen um 09:00 Uhr wieder da.")
+        assert [choice.label for choice in reply.choices] == ["Mit dem Assistenten weitermachen"]
+
+
+async def test_expectation_is_that_of_others(tmp_path: Path) -> None:
+    """Once five contacts got their first reply, the next one hears within what half of them did."""
+    async with world_at(tmp_path, desk=SOON) as world:
+        for number, minutes in enumerate((1, 4, 25, 28, 29)):
+            await world.handle(world.said(f"m{number}", PERSON))
+            await delivered(world)
+            await read_back(world)
+            world.clock.advance(seconds=30)
+            await claimed(world, f"claim {number}")
+            world.clock.advance(minutes=minutes)
+            await world.handle(world.said(f"p{number}", "Done.", by="person"))
+            await returned(world, f"return {number}")
+        await world.handle(world.said("m-last", PERSON))
+        assert (await world.replies())[-1].text.endswith("within 30 minutes.")
+
+
+async def test_first_reply_is_counted_in_office_time(tmp_path: Path) -> None:
+    """A night between question and reply makes nobody expect a night."""
+    async with world_at(tmp_path, desk=NINE_TO_FIVE) as world:
+        for number in range(5):
+            world.clock.now = datetime(2026, 3, 2 + number % 3, 15, 58, tzinfo=UTC) + timedelta(days=7 * (number // 3))
+            await world.handle(world.said(f"m{number}", PERSON))
+            await read_back(world)
+            world.clock.now = world.clock.now.replace(hour=8, minute=4) + timedelta(days=1)
+            await claimed(world, f"claim {number}")
+            await world.handle(world.said(f"p{number}", "Done.", by="person"))
+            await returned(world, f"return {number}")
+        await world.handle(world.said("m-last", PERSON))
+        assert (await world.replies())[-1].text.endswith("within 10 minutes.")
+
+
+async def test_it_is_told_once(tmp_path: Path) -> None:
+    """While people are asked for, a further message of the contact is answered by nobody."""
+    async with world_at(tmp_path, desk=SOON) as world:
+        await handed_over(world)
+        await world.handle(world.said("m2", "Hello?"))
+        assert len(await world.replies()) == 1
+
+
+async def test_contact_may_go_on_with_the_assistant(tmp_path: Path) -> None:
+    """The choice beside the notice gives the conversation back to the agent, which says so."""
+    async with world_at(tmp_path, desk=SOON) as world:
+        notice = await handed_over(world)
+        assert [choice.id for choice in notice.choices] == [ASSISTANT]
+        await world.handle(picked(world, "m2", notice, ASSISTANT))
+        assert (await world.known()).owner == "agent"
+        reply = (await world.replies())[-1]
+        assert reply.text == "All right, I am here again. What can I help with?"
+        await delivered(world)
+        await world.handle(world.said("m3", HEAT))
+        assert "heat pack" in (await world.replies())[-1].text
+
+
+async def test_what_waited_is_answered_in_place_of_a_greeting(tmp_path: Path) -> None:
+    """Who asked something while it waited gets the answer once it goes on with the assistant."""
+    async with world_at(tmp_path, desk=SOON) as world:
+        notice = await handed_over(world)
+        world.clock.advance(minutes=1)
+        await world.handle(world.said("m2", HEAT))
+        world.clock.advance(minutes=1)
+        before = len(await world.replies())
+        await world.handle(picked(world, "m3", notice, ASSISTANT))
+        (reply,) = (await world.replies())[before:]
+        assert "heat pack" in reply.text
+
+
+async def test_choice_comes_too_late_once_somebody_has_claimed(tmp_path: Path) -> None:
+    """A person who has taken the conversation keeps it."""
+    async with world_at(tmp_path, desk=SOON) as world:
+        notice = await handed_over(world)
+        await world.handle(asked(world, "person", "claim", epoch=(await world.known()).epoch))
+        await world.handle(picked(world, "m2", notice, ASSISTANT))
+        assert (await world.known()).owner == "person"
+
+
+@pytest.mark.parametrize(
+    ("text", "wants"),
+    [
+        ("Go on with the bot", True),
+        ("never mind, I don't need a person any more", True),
+        ("Let's continue with the assistant please", True),
+        ("Ich möchte mit dem Bot weitermachen", True),
+        ("Ich brauche keinen Mitarbeiter mehr", True),
+        ("I don't want a person to call me, I want my money", False),
+        ("The assistant was no help", False),
+        ("Can I talk to the assistant manager?", False),
+        ("never mind", False),
+        ("", False),
+    ],
+)
+def test_only_plain_words_give_up_the_place_in_the_queue(world: World, text: str, wants: bool) -> None:
+    """Who says that and nothing else goes on with the assistant; who says anything more keeps waiting."""
+    message = InboundMessage(id="m", external_id="m", place="p", contact_id="c", text=text, sent_at=world.clock())
+    assert wants_assistant(message) is wants
+
+
+@pytest.mark.parametrize(
+    ("days", "locale", "told"),
+    [
+        (0, "en", "today at 09:00"),
+        (1, "en-GB", "tomorrow at 09:00"),
+        (3, "en", "on Thursday, 5 March, at 09:00"),
+        (3, "de-AT", "am Donnerstag, den 5. März, um 09:00 Uhr"),
+        (0, "de", "heute um 09:00 Uhr"),
+        (3, "fr", "2026-03-05 09:00"),
+    ],
+)
+def test_moments_are_told_as_people_tell_them(days: int, locale: str, told: str) -> None:
+    """A day near by has a name, one further off its date; a language that we have no words for gets figures."""
+    now = datetime(2026, 3, 2, 7, 0, tzinfo=BERLIN)
+    assert moment(now.replace(hour=9) + timedelta(days=days), now, BERLIN, locale) == told
+
+
+@pytest.mark.parametrize(
+    ("minutes", "locale", "told"),
+    [
+        (1, "en", "a minute"),
+        (45, "en", "45 minutes"),
+        (60, "en", "an hour"),
+        (120, "de", "2 Stunden"),
+        (90, "de", "90 Minuten"),
+        (1440, "de", "einem Tag"),
+        (30, "fr", "30 min"),
+    ],
+)
+def test_spans_are_told_in_the_largest_whole_unit(minutes: int, locale: str, told: str) -> None:
+    """An hour and a half is ninety minutes, two hours are two hours."""
+    assert span(timedelta(minutes=minutes), locale) == told

@@ -1,0 +1,49 @@
+"""Which language a message is in."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent_worker.language import language_of
+
+
+@pytest.mark.parametrize("known", ["en", "de", "de-AT", "fr", ""])
+@pytest.mark.parametrize("text", ["20 euro", "NP-10231", "A-17", "ok then A-17", "a17", "12,50 €", "Garden den, 2", ""])
+@pytest.mark.parametrize("end", ["", " van Dyke", " ann@example.com"])
+def test_what_shows_no_language_leaves_the_known_one(text: str, end: str, known: str) -> None:
+    assert language_of(text + end, known) == known
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("ich möchte meine Bestellung stornieren", "de"), ("ja bitte", "de"), ("please cancel it", "en"), ("yes", "en")],
+)
+def test_a_word_is_enough_for_the_languages_of_our_own_phrases(text: str, found: str) -> None:
+    assert language_of(text, "fr") == found
+
+
+def test_a_text_in_the_known_language_leaves_the_whole_locale() -> None:
+    assert language_of("Wann kann ich die Pflanze zurückgeben?", "de-AT") == "de-AT"
+    assert language_of("冬でも配送できますか？", "ja_JP") == "ja_JP"
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Do you have a heat pack for my parcel?", "en"),
+        ("Wann kann ich die Pflanze zurückgeben?", "de"),
+        ("Est-ce que vous livrez en hiver avec une chaufferette?", "fr"),
+        ("¿Cuándo llega mi pedido y cómo puedo pagar?", "es"),
+        ("Quando posso ricevere il mio pacco e come pago?", "it"),
+        ("Quando posso receber a minha encomenda? Não chegou.", "pt"),
+        ("Kan ik mijn plant ruilen en wat kost het?", "nl"),
+        ("Czy mogę zwrócić roślinę i jak to zrobić?", "pl"),
+        ("冬でも配送できますか？", "ja"),
+        ("冬天可以发货吗", "zh"),
+        ("겨울에도 배송되나요?", "ko"),
+        ("Вы доставляете зимой?", "ru"),
+        ("هل تشحنون في الشتاء؟", "ar"),
+    ],
+)
+def test_a_language_shows_in_its_script_or_its_small_words(text: str, language: str) -> None:
+    assert language_of(text) == language

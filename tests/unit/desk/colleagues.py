@@ -1,0 +1,287 @@
+"""People at work in the simulated Slack, with the real door and the real acts behind it, in one process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from connectors.accounts import Accounts
+from connectors.registry import open_channel, settings_of
+from connectors.slack.channel import SlackChannel
+from connectors.slack.desk.acts import Acts
+from connectors.slack.desk.door import Door
+from connectors.slack.desk.kit import button
+from connectors.slack.desk.roots import root_id
+from connectors.slack.desk.rules import DeskRules
+from connectors.slack.desk.web_api import WebApi
+from infra.bus.lanes import Lanes
+from schemas import ids, topics
+from schemas.conversation import Conversation, Origin
+from schemas.desk import DeskActed
+from schemas.envelope import Envelope
+from schemas.errors import RefusedForNow
+from schemas.messages import Address, Attachment, InboundMessage, RemoteFile
+from schemas.ports import Account, Batch, Event
+from tests.platforms.slack.courier import Delivery, Outcome
+from tests.platforms.slack.events import SUBSCRIPTIONS
+from tests.platforms.slack.workspace import Post, Room
+from tests.unit.desk.conftest import TENANT, World
+
+GROUP = topics.desk_group()
+TOPIC = topics.outbound(topics.DESK)
+BUTTONS = ("claim", "release", "return", "resolve", "transfer", "draft")
+COLLEAGUES = ("Ben", "Cleo", "Dan", "Eve", "Fay")
+Store = Callable[[Origin, RemoteFile], Awaitable[Attachment]]
+
+
+@dataclass
+class Carried:
+    """Carries Slack's events to the door. ``strays``: what became no act, and may never be any event at all."""
+
+    channel: SlackChannel
+    account: Account
+    door: Door
+    strays: list[Event] = field(default_factory=list)
+
+    @property
+    def is_ready(self) -> bool:
+        return True
+
+    async def carry(self, delivery: Delivery, attempt: int, reason: str) -> Outcome:
+        events = self.channel.events(delivery.what, delivery.payload, self.account)
+        self.strays += [event for event in events if event.type != topics.DESK_ACTED]
+        try:
+            await self.door.accept(self.account, events)
+        except RefusedForNow:
+            return Outcome(False, "http_error")
+        return Outcome(True)
+
+
+@dataclass
+class Team:
+    """``undo``: seconds for which replies are held."""
+
+    world: World
+    undo: float = 0.0
+    store: Store | None = None
+    number: int = 0
+
+    def __post_init__(self) -> None:
+        world = self.world
+        self.slack, self.room = world.slack, world.slack.channel("support")
+        settings = settings_of("slack").model_validate(world.slack.settings())
+        self.account = Account(TENANT, "slack", "main", settings, desk=frozenset({self.room.id}))
+        channel = open_channel("slack", world.tools)
+        assert isinstance(channel, SlackChannel)
+        self.web_api = WebApi(Accounts(channel, world.clock))
+        self.rules = DeskRules(
+            TENANT, "main", self.room.id, undo_seconds=self.undo, outcomes=("Solved", "Not solved"), tags=("refund",)
+        )
+        about: dict[str, Any] = {"bus": world.bus, "state": world.state, "clock": world.clock}
+        self.door = Door(rules={TENANT: self.rules}, slack=self.web_api, **about)
+        self.acts = Acts(
+            rules={TENANT: self.rules},
+            slack=self.web_api,
+            account_of=lambda tenant, channel, name: self.account,
+            store=self.store or self.stored,
+            **about,
+        )
+        self.carrier = Carried(channel, self.account, self.door)
+        self.slack.courier.carrier = self.carrier
+        self.slack.announcer.subscriptions |= SUBSCRIPTIONS
+        for name in COLLEAGUES:
+            self.slack.workspace.enter(self.room, self.slack.person(name))
+
+    async def stored(self, origin: Origin, file: RemoteFile) -> Attachment:
+        connection: Any = self.web_api._accounts.connection(self.account)
+        data, kind, name = await connection.fetch(file, 1_000_000)
+        kept: Attachment = await self.world.blobs.put(origin.tenant, name, kind, data)
+        return kept
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[Team]:
+        """With the desk's lanes running."""
+        lanes = Lanes(self.world.bus, self.world.state.parking, clock=self.world.clock)
+        running = asyncio.create_task(lanes.run([TOPIC], GROUP, self._handle, self._give_up))
+        try:
+            yield self
+        finally:
+            lanes.stop()
+            await running
+            await self.web_api.close()
+
+    async def _handle(self, batch: Batch) -> None:
+        done = 0
+        while done < len(batch.records):
+            event = Envelope.from_wire(batch.records[done].headers, batch.records[done].value)
+            done += 1
+            if event.type == topics.DESK_ACTED:
+                found = await self.world.state.conversations.get(event.conversation)
+                assert found is not None
+                await self.acts.do(found, event.payload(DeskActed), batch)
+
+    async def _give_up(self, conversation: str, records: Any, error: Exception, attempts: int) -> None:
+        raise AssertionError(f"given up: {error!r}") from error
+
+    # ── what people do ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def open(self, owner: str = "queue") -> Talk:
+        """A conversation with its card in the channel."""
+        self.number += 1
+        world, place = self.world, f"visitor-{self.number}"
+        contact, conversation = await world.state.contacts.resolve(
+            TENANT, "web", "main", place, [Address(channel="web", value=place)], now=world.clock()
+        )
+        origin = Origin(tenant=TENANT, channel="web", account="main", place=place, contact_id=contact.id)
+        await world.state.conversations.open(conversation, origin, now=world.clock())
+        talk = Talk(self, conversation, "")
+        talk.root = self.card(conversation).ts
+        if owner != "agent":
+            await talk.own(owner, "agent")
+        return talk
+
+    def card(self, conversation: str, number: int = 0, room: Room | None = None) -> Post:
+        about = {"conversation": conversation, "tenant": TENANT, "channel": "web"}
+        payload = {**about, "id": root_id(conversation, number)}
+        elements = [button(act, act.title(), conversation) for act in BUTTONS]
+        body = {
+            "user": self.slack.bot.id,
+            "bot_id": self.slack.bot.bot_id,
+            "text": "A customer",
+            "blocks": [{"type": "actions", "block_id": "b", "elements": elements}],
+            "metadata": {"event_type": "parley_desk", "event_payload": payload},
+        }
+        return self.slack.publish(room or self.room, self.slack.bot, body)
+
+    def captured(self, act: Callable[[], Any]) -> list[Delivery]:
+        """What Slack would tell of what is done in ``act``: to be brought by the test, in its own order."""
+        found: list[Delivery] = []
+
+        def keep(held: list[Delivery]) -> None:
+            found.extend(held)
+            held.clear()
+
+        self.slack.courier.hold()
+        act()
+        self.slack.courier.release(keep)
+        return found
+
+    async def bring(self, *deliveries: Delivery) -> None:
+        for delivery in deliveries:
+            outcome = await self.carrier.carry(delivery, 0, "")
+            assert outcome.heard
+
+    async def heard(self) -> None:
+        """Until Slack has told what was done last."""
+        await self.slack.courier.log[-1].ended.wait()
+
+    async def quiet(self) -> None:
+        """Until everything that was told is done."""
+        await self.slack.settled()
+
+        async def is_done() -> bool:
+            return not any((await self.world.bus.lag(GROUP, [TOPIC])).values())
+
+        await until(is_done)
+
+    async def inbound(self, kind: str) -> list[Envelope]:
+        found = [
+            Envelope.from_wire(record.headers, record.value)
+            async for record in await self.world.bus.read(topics.inbound("web"))
+        ]
+        return [event for event in found if event.type == kind]
+
+    async def told(self, kind: str, topic: str = topics.EVENTS) -> list[Envelope]:
+        found = [Envelope.from_wire(each.headers, each.value) async for each in await self.world.bus.read(topic)]
+        return [event for event in found if event.type == kind]
+
+    async def seen(self) -> dict[str, list[tuple[str, int]]]:
+        """By conversation, what its contact gets of people: words and number of files. A repeat of the same event is
+        handled once."""
+        got: dict[str, dict[str, tuple[str, int]]] = {}
+        for event in await self.inbound(topics.MESSAGE_RECEIVED):
+            said = event.payload(InboundMessage)
+            assert said.author.kind == "person"
+            got.setdefault(event.conversation, {}).setdefault(event.id, (said.text, len(said.attachments)))
+        return {conversation: list(messages.values()) for conversation, messages in got.items()}
+
+    def whispers(self, name: str) -> list[str]:
+        """What this person alone was shown."""
+        user = self.slack.person(name).id
+        posts = sorted(self.room.posts.values(), key=lambda post: post.ts)
+        return [post.body["text"] for post in posts if post.to == user]
+
+
+async def until(is_so: Callable[[], Awaitable[bool]], deadline: float = 60) -> None:
+    async with asyncio.timeout(deadline):
+        while not await is_so():  # noqa: ASYNC110  # nothing here tells us
+            await asyncio.sleep(0.005)
+
+
+@dataclass
+class Talk:
+    """One conversation and its thread."""
+
+    team: Team
+    id: str
+    root: str
+
+    async def own(self, to: Any, by: str, name: str = "") -> None:
+        found = await self.now()
+        state, clock = self.team.world.state, self.team.world.clock
+        owned = await state.conversations.own(
+            self.id,
+            to,
+            expected_epoch=found.epoch,
+            request_id=ids.derived_id(self.id, f"test-{to}", found.epoch),
+            by=by,
+            name=name,
+            now=clock(),
+        )
+        assert owned.won
+
+    async def now(self) -> Conversation:
+        found = await self.team.world.state.conversations.get(self.id)
+        assert found is not None
+        return found
+
+    async def react(self, name: str, emoji: str, ts: str = "", *, removed: bool = False) -> None:
+        self.team.slack.people.react(name, ts or self.root, emoji, removed=removed)
+        await self.team.heard()
+
+    async def claim(self, name: str) -> None:
+        """Heard by the door when it returns."""
+        await self.react(name, "👀")
+
+    def say(self, name: str, text: str, **more: Any) -> Post:
+        return self.team.slack.people.say(name, text, self.team.room, thread=self.root, **more)
+
+    async def press(self, name: str, label: str) -> None:
+        await self.team.slack.interactions.press(name, self.team.slack.post(self.root), label)
+
+    async def is_with(self, owner: str, by: str = "") -> None:
+        """Wait until it is."""
+
+        async def is_so() -> bool:
+            found = await self.now()
+            holder = found.holder.by if found.holder is not None else ""
+            return found.owner == owner and by in ("", holder)
+
+        await until(is_so)
+
+    async def offered(self, name: str) -> Post:
+        """Wait until this person may undo a reply."""
+
+        async def is_so() -> bool:
+            return any("Goes to" in post.body["text"] for post in self.thread(name))
+
+        await until(is_so)
+        return next(post for post in self.thread(name) if "Goes to" in post.body["text"])
+
+    def thread(self, name: str) -> list[Post]:
+        """What only this person sees in the thread."""
+        user = self.team.slack.person(name).id
+        return [post for post in self.team.room.posts.values() if post.to == user and post.root == self.root]

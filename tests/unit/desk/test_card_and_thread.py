@@ -1,0 +1,194 @@
+"""What people see of a conversation: one card, and below it every line, once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.unit.desk.conftest import World, labels, words
+
+
+async def test_a_handoff_is_one_card_that_says_who_waits_and_why(world: World) -> None:
+    await world.say("Do you deliver to islands?")
+    await world.say("I am not sure.", "agent", name="Fern")
+    await world.hand_off("asked for a person", summary=["Wants delivery to an island", "No order yet"])
+    keeper = world.keeper()
+    for _ in range(2):
+        await world.look(keeper)
+    await keeper.close()
+    (card,) = world.cards
+    said = words(card.body)
+    for part in ("Customer · Web", "waits for a person", "asked for a person", "No order yet", "I am not sure."):
+        assert part in said
+    assert labels(card.body) == ["Claim", "Return to agent", "Transfer", "Resolve"]
+    about = card.body["metadata"]
+    assert about["event_type"] == "parley_desk"
+    assert about["event_payload"].items() >= {"conversation": world.conversation, "tenant": "shop"}.items()
+    assert world.thread == []
+
+
+async def test_without_a_handoff_nobody_at_the_desk_sees_anything(world: World) -> None:
+    await world.say("Do you deliver to islands?")
+    keeper = world.keeper()
+    await world.look(keeper)
+    await keeper.close()
+    assert world.cards == []
+
+
+async def test_what_came_meanwhile_stands_in_one_post_and_stands_there_once(world: World) -> None:
+    await world.hand_off()
+    keeper = world.keeper()
+    await world.look(keeper)
+    for text in ("one", "two", "three"):
+        await world.say(text)
+    for _ in range(2):
+        await world.look(keeper)
+    await world.say("four")
+    await world.look(keeper)
+    await keeper.close()
+    first, second = world.texts()
+    assert [first.index(text) for text in ("one", "two", "three")] == sorted(
+        first.index(text) for text in ("one", "two", "three")
+    )
+    assert "four" in second
+    assert len(world.cards) == 1
+
+
+async def test_a_claim_is_on_the_card_at_once_and_other_changes_within_five_seconds(world: World) -> None:
+    await world.hand_off()
+    keeper = world.keeper()
+    await world.look(keeper)
+    await world.own("person", name="Mo")
+    await world.look(keeper, owner=True)
+    assert "with Mo" in words(world.cards[0].body)
+    assert labels(world.cards[0].body)[0] == "Release"
+    await world.own("agent", name="Mo")
+    await world.look(keeper, owner=True)
+    assert "back with the agent" in words(world.cards[0].body)
+    await keeper.close()
+
+
+async def test_a_long_message_is_split_and_all_of_it_is_in_the_thread(world: World) -> None:
+    text = " ".join(f"word{number}" for number in range(1500))
+    await world.hand_off()
+    await world.say(text)
+    keeper = world.keeper()
+    await world.look(keeper)
+    await keeper.close()
+    shown = " ".join("\n".join(world.texts()).split())
+    assert all(f"word{number}" in shown for number in range(1500))
+
+
+async def test_a_long_message_from_before_the_handoff_is_whole_in_the_thread(world: World) -> None:
+    await world.say("a" * 100 + " " + "b" * 1000)
+    await world.hand_off()
+    keeper = world.keeper()
+    await world.look(keeper)
+    await keeper.close()
+    assert "b" * 1000 in "".join(world.texts())
+    assert "b" * 1000 not in words(world.cards[0].body)
+
+
+async def test_names_and_words_of_customers_call_nobody(world: World) -> None:
+    await world.hand_off("<!channel> *now*")
+    await world.say("<!here> <@U123> @channel & <b>", name="<!everyone>")
+    keeper = world.keeper()
+    await world.look(keeper)
+    await keeper.close()
+    assert world.slack.notified == []
+    assert "&lt;!here&gt;" in world.texts()[0]
+
+
+async def test_an_edit_and_a_deletion_change_the_post(world: World) -> None:
+    await world.hand_off()
+    first = await world.say("two pots")
+    second = await world.say("my address is secret")
+    keeper = world.keeper()
+    await world.look(keeper)
+    await world.state.transcript.edit(world.conversation, first.id, "three pots", revision=1)
+    await world.state.transcript.edit(world.conversation, second.id, "")
+    await world.state.transcript.mark(world.conversation, [second.id], "deleted")
+    for _ in range(2):
+        await world.look(keeper)
+    await keeper.close()
+    (shown,) = world.texts()
+    assert "three pots" in shown
+    assert "(edited)" in shown
+    assert "Deleted by the customer" in shown
+    assert "secret" not in shown
+    assert "secret" not in str(world.thread[0].body)
+
+
+async def test_files_stand_below_the_line_that_they_came_with(world: World) -> None:
+    kept = await world.blobs.put("shop", "pot.png", "image/png", b"\x89PNG\r\n\x1a\n" + bytes(64))
+    await world.hand_off()
+    await world.say("here it is", files=[kept])
+    await world.say("do you see it?")
+    keeper = world.keeper()
+    for _ in range(2):
+        await world.look(keeper)
+    await keeper.close()
+    said, file, after = world.thread
+    assert "here it is" in words(said.body)
+    assert [each["name"] for each in file.body["files"]] == ["pot.png"]
+    assert "do you see it?" in words(after.body)
+
+
+async def test_a_persons_reply_from_the_thread_is_not_posted_again_and_carries_one_mark(world: World) -> None:
+    await world.hand_off()
+    keeper = world.keeper()
+    await world.look(keeper)
+    await world.own("person")
+    written = world.slack.people.say("Mo", "We do", world.slack.channel("support"), thread=world.cards[0].ts)
+    line = await world.say("We do", "person", name="Mo", state="sent")
+    await world.placed(line, written.ts)
+    seen = []
+    for state in ("sent", "delivered", "read"):
+        await world.state.transcript.mark(world.conversation, [line.id], state)
+        await world.look(keeper)
+        seen.append([each["name"] for each in written.body.get("reactions", [])])
+    await keeper.close()
+    assert seen == [["envelope"], ["white_check_mark"], ["eyes"]]
+    assert [post.ts for post in world.thread] == [written.ts]
+
+
+async def test_a_reply_that_failed_says_so_with_the_reason(world: World) -> None:
+    await world.hand_off()
+    keeper = world.keeper()
+    await world.look(keeper)
+    line = await world.say("We do", "person", name="Mo", state="failed")
+    await world.placed(line, world.slack.people.say("Mo", "We do", world.slack.channel("support")).ts)
+    await world.look(keeper)
+    await keeper.close()
+    (told,) = world.texts()
+    assert "Not delivered" in told
+
+
+async def test_a_card_that_was_deleted_is_followed_by_another_and_nothing_is_lost(world: World) -> None:
+    await world.hand_off()
+    keeper = world.keeper()
+    await world.look(keeper)
+    world.slack.remove(world.cards[0])
+    await world.say("are you there?")
+    await world.look(keeper)
+    await world.own("person")
+    await world.look(keeper, owner=True)
+    await keeper.close()
+    assert len(world.cards) == 1
+    assert "are you there?" in world.texts()[0]
+    assert "with Mo" in words(world.cards[0].body)
+
+
+async def test_a_second_handoff_is_said_in_the_thread_of_the_same_card(world: World) -> None:
+    await world.hand_off()
+    keeper = world.keeper()
+    await world.look(keeper)
+    await world.own("agent")
+    world.clock.now += timedelta(minutes=1)
+    await world.hand_off("unhappy with the answer")
+    for _ in range(2):
+        await world.look(keeper, owner=True)
+    await keeper.close()
+    assert len(world.cards) == 1
+    (told,) = world.texts()
+    assert "again" in told
+    assert "unhappy with the answer" in told

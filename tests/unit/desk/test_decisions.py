@@ -1,0 +1,162 @@
+"""Drafts and approvals: sent, discarded and decided once, by whoever may."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from connectors.slack.desk.kit import button
+from schemas import topics
+from schemas.actions import ActionMemory, ApprovalDecided, PendingApproval
+from schemas.desk import DraftRequested, DraftSettled
+from tests.platforms.slack.workspace import Post
+from tests.unit.desk.colleagues import Talk, Team
+from tests.unit.desk.conftest import World
+
+
+@pytest.fixture
+async def team(world: World) -> AsyncIterator[Team]:
+    async with Team(world).at_work() as team:
+        yield team
+
+
+def posted(talk: Talk, payload: dict[str, str], *buttons: tuple[str, str, str]) -> Post:
+    """A post of the keeper's in the thread."""
+    team = talk.team
+    body = {
+        "user": team.slack.bot.id,
+        "bot_id": team.slack.bot.bot_id,
+        "text": "A request",
+        "thread_ts": talk.root,
+        "blocks": [{"type": "actions", "block_id": "b", "elements": [button(*each) for each in buttons]}],
+        "metadata": {"event_type": "parley_desk", "event_payload": payload},
+    }
+    return team.slack.publish(team.room, team.slack.bot, body)
+
+
+def draft(talk: Talk, text: str = "We deliver to islands.") -> Post:
+    acts = (("send_draft", "Send"), ("edit_draft", "Edit"), ("discard_draft", "Discard"))
+    buttons = [(act, label, "draft-1") for act, label in acts]
+    return posted(talk, {"id": "m", "draft": "draft-1", "text": text}, *buttons)
+
+
+async def pairs(team: Team) -> list[tuple[str, str, str]]:
+    told = {event.id: event.payload(DraftSettled) for event in await team.told(topics.DRAFT_SETTLED)}
+    return [(each.draft, each.sent, each.outcome) for each in told.values()]
+
+
+async def test_a_draft_is_asked_for_in_somebodys_name(team: Team) -> None:
+    talk = await team.open()
+    await talk.press("Ben", "Draft")
+    await team.quiet()
+    (asked,) = await team.inbound(topics.DRAFT_REQUESTED)
+    assert asked.payload(DraftRequested).name == "Ben"
+
+
+async def test_a_draft_that_is_sent_goes_to_the_customer_once_whoever_presses_again(team: Team) -> None:
+    talk = await team.open()
+    await talk.claim("Ben")
+    post = draft(talk)
+    for _ in range(3):
+        await team.slack.interactions.press("Ben", post, "Send")
+        await team.quiet()
+    assert await team.seen() == {talk.id: [("We deliver to islands.", 0)]}
+    assert await pairs(team) == [("We deliver to islands.", "We deliver to islands.", "sent")]
+    assert set(team.whispers("Ben")) == {"This draft was sent or discarded already."}
+
+
+async def test_what_was_changed_in_a_draft_is_told_as_a_pair(team: Team) -> None:
+    talk = await team.open()
+    await talk.claim("Ben")
+    await team.slack.interactions.press("Ben", draft(talk), "Edit")
+    assert await team.slack.interactions.submit("Ben", {"To the customer": "We do, from 4.50 euro."}) is None
+    await team.quiet()
+    assert await team.seen() == {talk.id: [("We do, from 4.50 euro.", 0)]}
+    assert await pairs(team) == [("We deliver to islands.", "We do, from 4.50 euro.", "edited")]
+
+
+async def test_only_the_holder_sends_a_draft_and_a_refused_one_can_still_be_sent(team: Team) -> None:
+    talk = await team.open()
+    post = draft(talk)
+    await team.slack.interactions.press("Cleo", post, "Send")
+    await team.quiet()
+    assert await team.seen() == {}
+    assert team.whispers("Cleo") == ["The draft was not sent. Claim it first."]
+    await talk.claim("Ben")
+    await team.slack.interactions.press("Ben", post, "Send")
+    await team.quiet()
+    assert await team.seen() == {talk.id: [("We deliver to islands.", 0)]}
+
+
+async def test_a_discarded_draft_is_told_and_cannot_be_sent_any_more(team: Team) -> None:
+    talk = await team.open()
+    await talk.claim("Ben")
+    post = draft(talk)
+    await team.slack.interactions.press("Ben", post, "Discard")
+    await team.quiet()
+    await team.slack.interactions.press("Ben", post, "Send")
+    await team.quiet()
+    assert await team.seen() == {}
+    assert await pairs(team) == [("We deliver to islands.", "", "discarded")]
+
+
+async def test_the_words_of_another_message_are_never_sent_as_a_draft(team: Team) -> None:
+    talk = await team.open()
+    await talk.claim("Ben")
+    post = posted(talk, {"id": "m", "draft": "another", "text": "secret"}, ("send_draft", "Send", "draft-1"))
+    await team.slack.interactions.press("Ben", post, "Send")
+    await team.quiet()
+    assert await team.seen() == {}
+    assert team.whispers("Ben") == ["This draft is not there any more. Please ask for another one."]
+
+
+async def waiting(team: Team, talk: Talk, *, minutes: float = 60) -> Post:
+    """An action of this conversation that waits for a yes, and the request for it."""
+    now = team.world.clock()
+    approval = PendingApproval(
+        id="approval-1",
+        action="refund",
+        arguments={"amount": "90"},
+        digest="d",
+        contact_id="c",
+        reason="over the limit",
+        requested_at=now,
+        expires_at=now + timedelta(minutes=minutes),
+    )
+    team.world.conversation = talk.id
+    await team.world.change(actions=ActionMemory(approvals=[approval]).model_dump())
+    buttons = [(act, act.title(), approval.id) for act in ("approve", "deny")]
+    return posted(talk, {"id": "m"}, *buttons)
+
+
+async def test_a_members_yes_is_told_with_their_name(team: Team) -> None:
+    talk = await team.open()
+    post = await waiting(team, talk)
+    await team.slack.interactions.press("Ben", post, "Approve")
+    await team.quiet()
+    (told,) = await team.inbound(topics.APPROVAL_DECIDED)
+    word = told.payload(ApprovalDecided)
+    assert (word.approval_id, word.decision, word.by) == ("approval-1", "approve", "Ben")
+
+
+async def test_a_guest_approves_nothing(team: Team) -> None:
+    talk = await team.open()
+    post = await waiting(team, talk)
+    team.slack.people.join(team.room, "Gil", "guest")
+    await asyncio.gather(*(team.slack.interactions.press("Gil", post, label) for label in ("Approve", "Deny")))
+    await team.quiet()
+    assert await team.inbound(topics.APPROVAL_DECIDED) == []
+
+
+async def test_what_expired_or_never_waited_is_not_decided(team: Team) -> None:
+    talk = await team.open()
+    late = await waiting(team, talk, minutes=-1)
+    other = posted(talk, {"id": "m"}, ("approve", "Approve", "approval-of-nobody"))
+    for post in (late, other):
+        await team.slack.interactions.press("Ben", post, "Approve")
+    await team.quiet()
+    assert await team.inbound(topics.APPROVAL_DECIDED) == []
+    assert team.whispers("Ben") == ["This was decided already, or it is too late."] * 2

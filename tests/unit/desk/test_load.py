@@ -1,0 +1,123 @@
+"""Many live handoffs in one channel, at Slack's limits, ten times as fast and in the same ratios."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from connectors.registry import open_channel
+from connectors.slack.channel import SlackChannel
+from connectors.slack.desk.keeper import Keeper
+from connectors.slack.desk.rules import DeskRules
+from connectors.slack.desk.tempo import Tempo
+from connectors.touches import of_time
+from infra.bus.lanes import Lanes
+from infra.metrics import PrometheusMetrics
+from schemas import ids, topics
+from schemas.conversation import Facts, Origin
+from schemas.desk import Handoff
+from schemas.messages import Address, Author, TranscriptMessage
+from tests.unit.desk.conftest import TENANT, World, words
+
+FASTER = 10.0
+LIVE, EACH = 30, 4
+EVERY = 24.0 / FASTER
+"""Seconds between two messages of a customer: five in four seconds, more than Slack takes one by one."""
+MOST_LAG = 30.0 / FASTER
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def handed_off(world: World, number: int) -> str:
+    """A conversation that people have."""
+    place, state = f"p{number}", world.state
+    address = Address(channel="web", value=place)
+    contact, conversation = await state.contacts.resolve(TENANT, "web", "main", place, [address], now=now())
+    origin = Origin(tenant=TENANT, channel="web", account="main", place=place, contact_id=contact.id)
+    await state.conversations.begin(conversation, origin, [], now=now())
+    request = f"own-{number}"
+    await state.conversations.own(conversation, "queue", expected_epoch=0, request_id=request, by="agent", now=now())
+    begun = await state.conversations.begin(conversation, origin, [], now=now())
+    facts = Facts(handoff=Handoff(number=1, reason=f"reason {number}", opened_at=now()))
+    known = begun.conversation
+    await state.conversations.commit(
+        conversation,
+        token=begun.token,
+        version=known.version,
+        epoch=known.epoch,
+        facts=facts,
+        handled=[],
+        outbox=[],
+        now=now(),
+    )
+    await world.bus.append([of_time(TENANT, conversation, now())])
+    return conversation
+
+
+async def write(world: World, conversation: str, number: int, said: dict[str, float]) -> None:
+    """One customer, at their own pace."""
+    await asyncio.sleep(EVERY * number / LIVE)
+    for count in range(EACH):
+        text = f"customer {number} says {count}."
+        line = TranscriptMessage(
+            id=ids.derived_id(conversation, "line", count), author=Author(kind="contact"), text=text, created_at=now()
+        )
+        await world.state.transcript.add(conversation, line)
+        said[text] = time.monotonic()
+        await world.bus.append([of_time(TENANT, conversation, now())])
+        await asyncio.sleep(EVERY)
+
+
+async def given_up(conversation: str, records: object, error: Exception, attempts: int) -> None:
+    raise error
+
+
+async def test_thirty_live_handoffs_are_mirrored_within_thirty_seconds_at_slacks_limits_and_none_is_lost(
+    world: World,
+) -> None:
+    world.slack.now = time.time
+    world.slack.limits.now = time.time
+    world.slack.limits.enforced, world.slack.limits.speed = True, FASTER
+    channel = open_channel("slack", replace(world.tools, clock=now))
+    assert isinstance(channel, SlackChannel)
+    keeper = Keeper(
+        channel.at_desk(),
+        {TENANT: DeskRules(TENANT, "main", world.room)},
+        bus=world.bus,
+        state=world.state,
+        metrics=PrometheusMetrics(),
+        clock=now,
+        account_of=world.account,
+        tempo=Tempo().faster(FASTER),
+    )
+    lanes = Lanes(world.bus, world.state.parking, clock=now)
+    running = asyncio.create_task(lanes.run([topics.outbound("slack")], topics.desk_group(), keeper.handle, given_up))
+    conversations = [await handed_off(world, number) for number in range(LIVE)]
+    room = world.slack.workspace.rooms[world.room]
+    await world.slack.ledger.until(lambda: len(room.top()) == LIVE, deadline=60)
+    said: dict[str, float] = {}
+    seen: dict[str, list[float]] = defaultdict(list)
+    async with asyncio.TaskGroup() as group:
+        for number, conversation in enumerate(conversations):
+            group.create_task(write(world, conversation, number, said))
+
+    def all_there() -> bool:
+        for shown in world.slack.ledger.shown:
+            for text in [text for text in said if text in words(shown.native)]:
+                if shown.at not in seen[text]:
+                    seen[text].append(shown.at)
+        return len(said) == LIVE * EACH and all(seen[text] for text in said)
+
+    await world.slack.ledger.until(all_there, deadline=60)
+    lanes.stop()
+    await running
+    await keeper.close()
+    lags = sorted(seen[text][0] - said[text] for text in said)
+    assert all(len(times) == 1 for times in seen.values())
+    assert len(room.top()) == LIVE
+    assert lags[-1] <= MOST_LAG, f"median {lags[len(lags) // 2] * FASTER:.1f} s, longest {lags[-1] * FASTER:.1f} s"

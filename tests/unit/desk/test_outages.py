@@ -1,0 +1,126 @@
+"""Slack refuses, stumbles or is away: nothing is lost, nothing is shown twice, and all comes in order."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from connectors import sending
+from schemas import ids
+from schemas.errors import Parked
+from tests.platforms.vendor import Fault
+from tests.unit.desk.conftest import World, words
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing in the product catches it."""
+
+
+async def until_done(world: World, tries: int = 40) -> int:
+    """As lanes do: again when the time has come that was said. How often it had to wait."""
+    for waited in range(tries):
+        keeper = world.keeper()
+        try:
+            await world.look(keeper)
+            return waited
+        except Parked as parked:
+            world.clock.now = max(world.clock.now, parked.until)
+        except Killed:
+            continue
+        finally:
+            await keeper.close()
+    raise AssertionError("it never got done")
+
+
+def order(world: World) -> list[str]:
+    shown = "\n".join(world.texts())
+    return sorted((f"line {number}" for number in range(6) if f"line {number}" in shown), key=shown.index)
+
+
+async def test_what_was_said_while_slack_was_away_comes_in_order_when_it_is_back(world: World) -> None:
+    await world.hand_off()
+    world.slack.faults.always = lambda request: Fault("limit", retry_after=60)
+    for number in range(6):
+        await world.say(f"line {number}")
+        keeper = world.keeper()
+        with pytest.raises(Parked):
+            await world.look(keeper)
+        await keeper.close()
+    world.slack.faults.always = lambda request: None
+    await until_done(world)
+    assert order(world) == [f"line {number}" for number in range(6)]
+    assert len(world.cards) == 1
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "fail_after", "garbage", "drop"])
+async def test_a_post_whose_answer_never_came_is_there_once(
+    world: World, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "DEADLINE", 1.0)
+    await world.hand_off()
+    for number in range(3):
+        await world.say(f"line {number}")
+    world.slack.faults.next(*(Fault(kind, "chat.postMessage") for _ in range(2)))  # type: ignore[arg-type]
+    await until_done(world)
+    shown = "\n".join(words(post.body) for post in world.thread)
+    assert [shown.count(f"line {number}") for number in range(3)] == [1, 1, 1]
+    assert len(world.cards) == 1
+
+
+@pytest.mark.parametrize("point", ["connector.after_intent", "connector.after_send", "connector.after_record"])
+@pytest.mark.parametrize("passage", range(1, 5))
+async def test_a_keeper_that_is_killed_anywhere_is_followed_by_one_that_shows_every_line_once(
+    world: World, point: str, passage: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "DEADLINE", 1.0)
+    left = [passage]
+
+    def reach(where: str) -> None:
+        if where == point:
+            left[0] -= 1
+            if left[0] == 0:
+                raise Killed
+
+    for module in ("connectors.sending", "connectors.deliveries"):
+        monkeypatch.setattr(f"{module}.reach", reach)
+    await world.hand_off()
+    for number in range(3):
+        await world.say(f"line {number}")
+    keeper = world.keeper()
+    try:
+        await world.look(keeper)
+    except Killed:
+        pass
+    finally:
+        await keeper.close()
+    await world.say("line 3")
+    await until_done(world)
+    assert order(world) == [f"line {number}" for number in range(4)]
+    shown = "\n".join(world.texts())
+    assert all(shown.count(f"line {number}") == 1 for number in range(4))
+    assert len(world.cards) == 1
+
+
+async def test_a_channel_that_takes_nothing_is_tried_again_later(world: World) -> None:
+    room = world.slack.workspace.rooms[world.room]
+    room.members.remove(world.slack.bot.id)
+    await world.hand_off()
+    keeper = world.keeper()
+    with pytest.raises(Parked) as parked:
+        await world.look(keeper)
+    await keeper.close()
+    assert parked.value.until > world.clock.now + timedelta(minutes=1)
+    room.members.append(world.slack.bot.id)
+    await until_done(world)
+    assert len(world.cards) == 1
+
+
+async def test_what_the_desk_shows_is_no_line_of_the_transcript(world: World) -> None:
+    await world.hand_off()
+    line = await world.say("hello")
+    await until_done(world)
+    assert [each.id for each in await world.state.transcript.read(world.conversation)] == [line.id]
+    told = await world.state.deliveries.outcome(world.conversation, ids.derived_id(line.id, "desk"))
+    assert told is not None
+    assert await world.state.deliveries.by_external_id("shop", "slack", "main", told.external_id) is not None

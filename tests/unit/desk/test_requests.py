@@ -1,0 +1,150 @@
+"""What the agent puts before people, and what they did: approvals, drafts, and the acts themselves."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from schemas import ids, topics
+from schemas.actions import ActionMemory, PendingApproval
+from schemas.conversation import Conversation, Delivered
+from schemas.desk import DeskActed
+from tests.unit.desk.conftest import Done, World, labels, words
+
+
+def approval(world: World, **fields: Any) -> PendingApproval:
+    whole = {
+        "id": "a1",
+        "action": "refund_order",
+        "arguments": {"order": "N-17", "amount": 240.5, "note": "x" * 1000},
+        "digest": "d",
+        "contact_id": world.contact,
+        "reason": "above 100",
+        "requested_at": world.clock(),
+        "expires_at": world.clock() + timedelta(hours=1),
+    }
+    return PendingApproval.model_validate(whole | fields)
+
+
+async def wait_for(world: World, *approvals: PendingApproval) -> None:
+    await world.change(actions=ActionMemory(approvals=list(approvals)).model_dump())
+
+
+def act(world: World, kind: str, **fields: Any) -> DeskActed:
+    told = {"id": f"act-{kind}", "kind": kind, "by": "slack:U1", "name": "Mo", "account": "main", "place": "C:1.0"}
+    return DeskActed.model_validate(told | {"at": world.clock()} | fields)
+
+
+class Deciding(Done):
+    """Puts on record that a decision or a draft's end came about by this act."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    async def do(self, conversation: Conversation, acted: DeskActed, batch: Any) -> None:
+        await super().do(conversation, acted, batch)
+        draft = acted.kind in ("send_draft", "discard_draft")
+        about = ids.derived_id(acted.value, "draft-settled") if draft else acted.id
+        told = Delivered(message_id=about, state="sent", reason=f"{acted.id} sent", at=self._world.clock())
+        await self._world.state.deliveries.record(conversation.id, told)
+
+
+async def test_an_approval_is_asked_with_its_exact_arguments_while_the_agent_has_the_conversation(
+    world: World,
+) -> None:
+    await world.say("I want my money back")
+    await wait_for(world, approval(world))
+    keeper = world.keeper()
+    for _ in range(2):
+        await world.look(keeper)
+    await keeper.close()
+    (asked,) = world.thread
+    said = words(asked.body)
+    for part in ("refund_order", "order: N-17", "amount: 240.5", "x" * 1000, "above 100", "Customer"):
+        assert part in said
+    assert labels(asked.body) == ["Approve", "Deny"]
+
+
+async def test_a_decided_approval_says_by_whom_and_can_be_decided_no_more(world: World) -> None:
+    await wait_for(world, approval(world))
+    keeper = world.keeper(Deciding(world))
+    await world.look(keeper)
+    await world.look(keeper, world.record(topics.DESK_ACTED, act(world, "approve", value="a1")))
+    await wait_for(world)
+    await world.look(keeper)
+    await keeper.close()
+    (asked,) = world.thread
+    assert "Approved by Mo" in words(asked.body)
+    assert labels(asked.body) == []
+
+
+async def test_an_approval_that_expired_says_so(world: World) -> None:
+    await wait_for(world, approval(world))
+    keeper = world.keeper()
+    await world.look(keeper)
+    world.clock.now += timedelta(hours=2)
+    await world.look(keeper)
+    await keeper.close()
+    assert "Not decided in time" in words(world.thread[0].body)
+
+
+async def test_a_draft_is_shown_once_with_its_text_in_the_metadata_and_ends_with_the_act_that_sent_it(
+    world: World,
+) -> None:
+    await world.hand_off()
+    keeper = world.keeper(Deciding(world))
+    for _ in range(2):
+        await world.look(keeper, world.draft(text="We **do** deliver."))
+    (shown,) = world.thread
+    assert labels(shown.body) == ["Send", "Edit", "Discard"]
+    about = shown.body["metadata"]["event_payload"]
+    assert (about["draft"], about["text"]) == ("d1", "We **do** deliver.")
+    await world.look(keeper, world.record(topics.DESK_ACTED, act(world, "send_draft", value="d1")))
+    await keeper.close()
+    assert "Sent by Mo" in words(world.thread[0].body)
+    assert labels(world.thread[0].body) == []
+
+
+async def test_without_an_answer_a_draft_says_why(world: World) -> None:
+    await world.hand_off()
+    keeper = world.keeper()
+    await world.look(keeper, world.draft(text="", reason="nothing in the documents"))
+    await keeper.close()
+    assert "nothing in the documents" in words(world.thread[0].body)
+
+
+async def test_acts_are_done_once_and_in_their_order_also_when_they_come_twice(world: World) -> None:
+    await world.hand_off()
+    keeper = world.keeper()
+    kinds = ("reply", "edit", "return")
+    records = [world.record(topics.DESK_ACTED, act(world, kind)) for kind in kinds]
+    for _ in range(2):
+        await world.look(keeper, *records)
+    await keeper.close()
+    assert world.acts.acts == list(kinds)
+
+
+async def test_a_conversation_that_is_passed_on_is_shown_whole_in_the_other_channel(world: World) -> None:
+    other = world.slack.channel("billing").id
+    await world.hand_off()
+    keeper = world.keeper(channels={"billing": other})
+    await world.look(keeper)
+    await world.say("where is my invoice?")
+    await world.look(keeper)
+    passed = act(world, "transfer", value=other)
+    known = await world.state.conversations.get(world.conversation)
+    assert known is not None
+    await world.state.conversations.own(
+        world.conversation, "queue", expected_epoch=known.epoch, request_id="t", by="slack:U1", now=passed.at
+    )
+    for _ in range(2):
+        await world.look(keeper, world.record(topics.DESK_ACTED, passed))
+    await keeper.close()
+    old, room = world.cards[0], world.slack.workspace.rooms[other]
+    assert f"<#{other}>" in words(old.body)
+    assert labels(old.body) == []
+    (card,) = room.top()
+    assert labels(card.body)[0] == "Claim"
+    (line,) = room.replies(card.ts)
+    assert "where is my invoice?" in words(line.body)
