@@ -12,6 +12,7 @@ from playwright.async_api import Browser, Page
 
 from tests.console.conftest import quick
 from tests.console.seat import PASSWORDS
+from tests.e2e.conftest import ENGINES
 from tests.harness.client import Contact
 from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
@@ -20,12 +21,21 @@ from tests.widget.tab import Window, expect
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-async def parley(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Installation]:
+@pytest.fixture(scope="module", params=ENGINES)
+async def parley(
+    request: pytest.FixtureRequest, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Installation]:
+    """One process, and all of them: there the console is the edge's, and what it asks for another process does."""
     anna = {"password_hash": quick(PASSWORDS["anna"]), "name": "Anna Bloom", "tenants": ["plantstore"]}
-    operators = {"anna": anna}
-    running = Installation.make(nursery, tmp_path_factory.mktemp("console"), operators=operators)
+    servers = {}
+    if request.param == "scaled":
+        servers = {"kafka": request.getfixturevalue("kafka_bootstrap"), "redis": request.getfixturevalue("redis_url")}
+    folder, prefix = tmp_path_factory.mktemp("console"), f"t-{uuid.uuid4().hex[:8]}."
+    running = Installation.make(nursery, folder, prefix=prefix, operators={"anna": anna}, **servers)
+    await running.prepare()
     await running.start()
+    if running.scaled:
+        await running.put_documents()
     yield running
     await running.stop()
 
@@ -104,6 +114,20 @@ async def test_a_person_takes_over_answers_under_their_name_and_gives_the_conver
     assert before == ["contact"], "while the person had it the agent said nothing"
     await page.get_by_role("button", name="Resolve").click()
     await expect(page.locator(".holding")).to_contain_text("Closed by Anna Bloom")
+
+
+async def test_signing_out_holds_in_every_process(parley: Installation, page: Page) -> None:
+    """The cookie that was left is refused, as the shared store says."""
+    (cookie,) = await page.context.cookies()
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_role("heading", name="Console")).to_be_visible()
+    assert await page.context.cookies() == []
+    headers = {"Cookie": f"{cookie.get('name')}={cookie.get('value')}"}
+    async with (
+        aiohttp.ClientSession() as http,
+        http.get(f"{parley.base}/console/plantstore/conversations", headers=headers, allow_redirects=False) as answer,
+    ):
+        assert (answer.status, answer.headers["Location"][:13]) == (303, "/console?next")
 
 
 async def test_the_agents_view_of_a_question_is_shown_with_its_passages(parley: Installation, page: Page) -> None:
