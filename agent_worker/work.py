@@ -12,7 +12,7 @@ from agent_worker.actions.effects import Effects, Notice
 from agent_worker.handoff import telling
 from agent_worker.handoff.drafts import PERSON
 from agent_worker.handoff.returning import ASSISTANT, wants_assistant
-from agent_worker.handoff.stretch import Stretch, is_open, opened
+from agent_worker.handoff.stretch import REOPENED, Stretch, is_open, opened
 from agent_worker.intake import Intake
 from agent_worker.language import language_of
 from agent_worker.replies import Chain, begun_of, cited, outbound, reply_of, said_by_person
@@ -29,6 +29,7 @@ from schemas.messages import Author, InboundMessage, OutboundMessage, Transcript
 from schemas.ports import Begun, Draft, Found
 
 NOTHING = Found(passages=[], answerable=False, confidence=0.0)
+NO_FACTS = Facts()
 LOCAL = Route("local", ("local",), ())
 
 
@@ -48,7 +49,7 @@ class Work:
     found: Found = NOTHING
     route: Route = LOCAL
     draft: Draft | None = None
-    facts: Facts = field(default_factory=Facts)
+    facts: Facts = NO_FACTS
     outbox: list[Envelope] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
     """Those in ``outbox``."""
@@ -104,7 +105,8 @@ class Work:
         if self.stretch is None or not waiting:
             return False
         picked = all(message.choice is not None and message.choice.id == ASSISTANT for message in waiting)
-        return picked or (self.stretch.returned and all(map(wants_assistant, waiting)))
+        stretch = self.stretch
+        return picked or (stretch.returned and all(wants_assistant(each, stretch.offered) for each in waiting))
 
     @property
     def effects(self) -> Effects | None:
@@ -154,11 +156,14 @@ class Work:
         if self.effects is not None:
             self.outbox += [self.chain.approval(request) for request in self.effects.requested]
             kept["actions"] = remembered(self.effects.memory)
+        effects = self.effects
         if self.handoff:
             self.outbox.append(self.chain.ask_owner(self.ask_people(now)))
-        elif self.effects is not None and self.effects.hand_back and self.conversation.owner == "queue":
+        elif effects is not None and effects.hand_back and self.conversation.owner == "queue":
             self.outbox.append(self.chain.ask_owner(self._ask_owner("agent", "what people were asked is settled", now)))
-        if replies or (self.effects is not None and self.effects.records):
+        elif self.stretch is not None and self.stretch.reopens:
+            self.outbox.append(self.chain.ask_owner(self._ask_owner("agent", REOPENED, now)))
+        if replies or (effects is not None and effects.records):
             kept |= self._conclude_turn(replies, now)
         if self.handoff:
             kept |= self._handed_over(now)
