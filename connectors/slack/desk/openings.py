@@ -39,8 +39,8 @@ class Openings:
             await self._slack.whisper(account, acted.place, acted.by, AGAIN)
 
     async def drafted(self, account: Account, acted: DeskActed) -> DeskActed:
-        """A draft that is sent or discarded, with its text as it was written (``fields["draft"]``) and as it goes out. Both are
-        empty when it is not there any more. Raises Unavailable."""
+        """A draft that is sent or discarded, with its text as it was written (``fields["draft"]``) and as it goes out.
+        Both are empty when it is not there any more. Raises Unavailable."""
         draft = await self._text(account, acted)
         sent = next(iter(acted.fields.get("text", ())), "") or draft
         return acted.model_copy(update={"text": sent, "fields": {"draft": [draft]}})

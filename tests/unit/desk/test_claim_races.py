@@ -206,7 +206,12 @@ class Round:
         await self.send(self.wrap(topics.MESSAGE_SEND, said))
 
     async def _write(self, said: OutboundMessage) -> None:
-        about: dict[str, Any] = {"place": said.place, "contact_id": said.contact_id, "turn_id": self.turn, "epoch": said.epoch}
+        about: dict[str, Any] = {
+            "place": said.place,
+            "contact_id": said.contact_id,
+            "turn_id": self.turn,
+            "epoch": said.epoch,
+        }
         begun = ReplyBegun(id=said.id, author=said.author, at=self.team.world.clock(), **about)
         await self.send(self.wrap(topics.REPLY_BEGUN, begun))
         for index in range(self.voice.random.randrange(1, 5)):
