@@ -12,8 +12,8 @@ from schemas.ports import Metrics, Record
 def published(metrics: Metrics, work: Work) -> None:
     """The time of each stage, which way the turn went, and what it did."""
     channel = work.conversation.origin.channel
-    for stage, milliseconds in work.stages.items():
-        metrics.observe("parley_turn_seconds", milliseconds / 1000, channel=channel, stage=stage)
+    seconds = {stage: milliseconds / 1000 for stage, milliseconds in work.stages.items()}
+    metrics.observe_each("parley_turn_seconds", "stage", seconds, channel=channel)
     if work.draft is not None:
         outcome = work.turns[-1].outcome if work.turns else outcome_of(work.draft, work.found)[0]
         route, model = work.route.name, work.draft.model

@@ -24,7 +24,7 @@ from types import TracebackType
 from agent_worker.floods import REMEMBERED_S, Floods, Party
 
 PLACES = 8
-WIDER = 8
+WIDER = 16
 """So many times the places for a party that has been alone for as long as anybody is remembered."""
 TICK_S = 0.005
 IDLE_S = 0.002

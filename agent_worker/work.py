@@ -29,6 +29,7 @@ from schemas.messages import Author, InboundMessage, OutboundMessage, Transcript
 from schemas.ports import Begun, Draft, Found
 
 NOTHING = Found(passages=[], answerable=False, confidence=0.0)
+NO_FACTS = Facts()
 LOCAL = Route("local", ("local",), ())
 
 
@@ -48,7 +49,7 @@ class Work:
     found: Found = NOTHING
     route: Route = LOCAL
     draft: Draft | None = None
-    facts: Facts = field(default_factory=Facts)
+    facts: Facts = NO_FACTS
     outbox: list[Envelope] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
     """Those in ``outbox``."""
@@ -154,11 +155,12 @@ class Work:
         if self.effects is not None:
             self.outbox += [self.chain.approval(request) for request in self.effects.requested]
             kept["actions"] = remembered(self.effects.memory)
+        effects = self.effects
         if self.handoff:
             self.outbox.append(self.chain.ask_owner(self.ask_people(now)))
-        elif self.effects is not None and self.effects.hand_back and self.conversation.owner == "queue":
+        elif effects is not None and effects.hand_back and self.conversation.owner == "queue":
             self.outbox.append(self.chain.ask_owner(self._ask_owner("agent", "what people were asked is settled", now)))
-        if replies or (self.effects is not None and self.effects.records):
+        if replies or (effects is not None and effects.records):
             kept |= self._conclude_turn(replies, now)
         if self.handoff:
             kept |= self._handed_over(now)

@@ -40,15 +40,18 @@ def build_app(parts: Parts) -> web.Application:
     """Every route of the contract over the given parts."""
     # Heavy or optional for those who only need the rest of this module.
     from gateway.admin import add_routes as add_admin_routes
+    from gateway.console import add_routes as add_console_routes
     from gateway.health import add_routes as add_health_routes
 
-    app = _chat_app(parts)
+    doors = Doors()
+    app = _chat_app(parts, doors)
     add_admin_routes(app, parts)
+    add_console_routes(app, parts, doors)
     add_health_routes(app, parts)
     return app
 
 
-def _chat_app(parts: Parts) -> web.Application:
+def _chat_app(parts: Parts, doors: Doors) -> web.Application:
     join, door = parts.config.telemetry.join_callers, door_of(parts)
     inbound = inbound_of(parts, door)
     crowding, count, tracing = Crowding(lambda: inbound.under_way), refusal_counter(parts.metrics), traced(join=join)
@@ -59,7 +62,7 @@ def _chat_app(parts: Parts) -> web.Application:
     app.on_response_prepare.append(_plain_headers)
     if door is not None:
         app.on_cleanup.append(lambda _app: door.close())
-    webhooks = _add_chat(app, parts, inbound, Doors())
+    webhooks = _add_chat(app, parts, inbound, doors)
     if not tracing:  # spans begin in a middleware
         app[SHORTCUT] = Shortcut(webhooks, crowding, count)
     Page(parts.config).add_routes(app)

@@ -104,13 +104,13 @@ async def _first_file(request: web.Request) -> tuple[str, str, bytes]:
                 data += chunk
                 if len(data) > MAX_SIZE:
                     raise TooLarge(f"a file may have {MAX_SIZE} bytes")
-            return _safe_name(part.filename), part.headers.get("Content-Type", ""), bytes(data)
+            return safe_name(part.filename), part.headers.get("Content-Type", ""), bytes(data)
         if isinstance(part, BodyPartReader):
             await part.release()
     raise InvalidRequest("the form holds no file")
 
 
-def _safe_name(name: str) -> str:
+def safe_name(name: str) -> str:
     """The last piece of the name without control characters; what is left of it is only ever shown."""
     # Some clients percent-encode the name in a form, browsers do not.
     last = re.split(r"[\\/]", unquote(name))[-1].encode("utf-8", "ignore").decode()

@@ -14,6 +14,7 @@ from gateway.commands import (
     doctor,
     knowledge,
     new,
+    operators,
     route,
     schema,
     serving,
@@ -40,6 +41,7 @@ app.add_typer(turns.app, name="turns")
 app.add_typer(state.state, name="state")
 app.add_typer(state.topics, name="topics")
 app.add_typer(schema.app, name="schema")
+app.add_typer(operators.app, name="operator")
 app.add_typer(new.app, name="new")
 
 

@@ -13,6 +13,7 @@ from connectors.settings import Settings
 from connectors.web.settings import WebAccount
 from gateway import secret_files
 from gateway.knowledge_settings import SourceSettings
+from gateway.operators import ADMIN
 from gateway.registry import names_of
 from gateway.route_settings import Routes
 from gateway.settings import Config
@@ -65,6 +66,7 @@ def load(
     if config is not None:
         _check_modes(config, source, problems)
         _check_models(config, problems)
+        _check_operators(config, problems)
     if problems.lines or config is None:
         raise _invalid(problems.lines, path)
     config = _absolute(config, path.parent)
@@ -182,6 +184,16 @@ def _check_models(config: Config, problems: Problems) -> None:
             if model not in known:
                 said = f"{'.'.join(place)}: there is no model {model!r} under `models`"
                 problems.add(place, said + suggestion(model, known))
+
+
+def _check_operators(config: Config, problems: Problems) -> None:
+    if ADMIN in config.operators:
+        problems.add(("operators", ADMIN), f"operators.{ADMIN}: stands for the admin token; choose another name")
+    for name, operator in config.operators.items():
+        for tenant in operator.tenants:
+            if tenant not in config.tenants:
+                said = f"operators.{name}.tenants: there is no tenant {tenant!r}"
+                problems.add(("operators", name, "tenants"), said + suggestion(tenant, sorted(config.tenants)))
 
 
 def _absolute(config: Config, folder: Path) -> Config:

@@ -13,7 +13,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from gateway.answers import ErrorAnswer, StaleAnswer
-from gateway.routes import ADMIN, PUBLIC, ROUTES, SIGNATURE, STATUS, VISITOR, Route
+from gateway.console.sessions import COOKIE
+from gateway.route import ADMIN, CONSOLE, PUBLIC, SIGNATURE, VISITOR, Route
+from gateway.routes import ROUTES, STATUS
 
 JsonObject = dict[str, Any]
 
@@ -21,6 +23,7 @@ PATH = "/v1/openapi.json"
 _SECURITY: dict[str, JsonObject] = {
     ADMIN: {"type": "http", "scheme": "bearer", "description": "The installation's admin token."},
     VISITOR: {"type": "http", "scheme": "bearer", "description": "The visitor token of a chat session."},
+    CONSOLE: {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "The session of the console."},
     SIGNATURE: {
         "type": "apiKey",
         "in": "header",
@@ -29,6 +32,7 @@ _SECURITY: dict[str, JsonObject] = {
         "Twilio with X-Twilio-Signature.",
     },
 }
+_DONE = {101: "Switching protocols.", 303: "`Location` names the page to see."}
 _INTEGERS = ("after", "limit", "exp")
 
 
@@ -119,7 +123,7 @@ def _query_schema(route: Route, name: str) -> JsonObject:
 def _responses(route: Route) -> JsonObject:
     out: JsonObject = {}
     for status, model in route.answers.items():
-        answer: JsonObject = {"description": "Done." if status < 300 else "Switching protocols."}
+        answer: JsonObject = {"description": _DONE.get(status, "Done.")}
         if model:
             answer["content"] = _content(model)
         out[str(status)] = answer

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from pydantic import BaseModel
 
 from gateway import answers as a
 from gateway.admin.approvals import Decision
-from gateway.admin.conversations import Claim, Said
+from gateway.admin.conversations import Claim
 from gateway.admin.knowledge import DocumentIn, Query
 from gateway.admin.routes import Explain
+from gateway.colleagues import Said
+from gateway.console.routes import CONSOLE_ROUTES
 from gateway.exchange import Posted
 from gateway.page import FILES
+from gateway.route import ADMIN, PUBLIC, SIGNATURE, VISITOR, Route
 from gateway.sessions import SessionRequest
-
-VISITOR, ADMIN, SIGNATURE, PUBLIC = "visitor", "admin", "signature", ""
 
 _BODY = ("invalid_request", "too_large", "unsupported_media_type")
 _LATER = ("rate_limited", "unavailable")
@@ -37,22 +36,6 @@ STATUS: dict[str, int] = {
     "rate_limited": 429,
     "unavailable": 503,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """``answers``: status → model, or a media type for what is not JSON, or "" for no body. ``query``: name → what it
-    means; ``errors``: codes beside 500."""
-
-    method: str
-    path: str
-    summary: str
-    answers: dict[int, type[BaseModel] | str]
-    auth: str = PUBLIC
-    body: type[BaseModel] | str = ""
-    query: dict[str, str] = field(default_factory=dict)
-    errors: tuple[str, ...] = ()
-    group: str = "others"
 
 
 def _chat(method: str, path: str, summary: str, answer: dict[int, type[BaseModel] | str], **more: object) -> Route:
@@ -261,6 +244,7 @@ ROUTES: tuple[Route, ...] = (
         {202: a.ReplayAnswer},
         errors=("conflict", *_ADMIN),
     ),
+    *CONSOLE_ROUTES,
     Route("GET", "/healthz", "The process lives.", {200: a.HealthAnswer}),
     Route("GET", "/readyz", "The process can work.", {200: a.ReadyAnswer}, errors=("unavailable",)),
     Route("GET", "/metrics", "Counters for Prometheus.", {200: "text/plain"}),

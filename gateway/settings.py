@@ -14,6 +14,7 @@ from connectors.web.settings import WebAccount
 from gateway.action_settings import ActionSettings
 from gateway.desk_settings import Desk
 from gateway.knowledge_settings import KnowledgeSettings
+from gateway.operators import OperatorSettings
 from gateway.protection import Protection
 from gateway.registry import Budgets, Language, ModelEntry, ModelName, VoiceExample, web_address
 from gateway.route_settings import Routes
@@ -241,6 +242,8 @@ class Config(Settings):
     partitions: int = Field(default=24, ge=1, le=1000)
     secret_key: SecretStr = SecretStr("")
     admin_token: SecretStr = SecretStr("")
+    operators: dict[Slug, OperatorSettings] = {}
+    """People who sign in to the console by a name and a password; the admin token opens it too."""
     models: dict[str, ModelEntry] = {"local": ModelEntry()}
     tenants: dict[Slug, Tenant] = Field(min_length=1)
     _folder: Path = PrivateAttr(default=Path())

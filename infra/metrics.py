@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import prometheus_client as prometheus
@@ -74,6 +75,8 @@ class PrometheusMetrics:
             own.register(histogram)
         self._counted: dict[tuple[Any, ...], prometheus.Counter] = {}
         self._observed: dict[tuple[Any, ...], Series] = {}
+        self._groups: dict[tuple[Any, ...], dict[str, Series]] = {}
+        """By what is common, then by the label that differs."""
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
         # The library looks a series up under a lock, after sorting its labels; several times a message that adds up.
@@ -89,6 +92,17 @@ class PrometheusMetrics:
         if series is None:
             series = self._observed[key] = self._histograms[name].labels(**labels)
         series.observe(seconds)
+
+    def observe_each(self, name: str, by: str, seconds: Mapping[str, float], **labels: str) -> None:
+        key = (name, by, *labels.items())
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = {}
+        for value, amount in seconds.items():
+            series = group.get(value)
+            if series is None:
+                series = group[value] = self._histograms[name].labels(**{by: value}, **labels)
+            series.observe(amount)
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
         self._gauges[name].labels(**labels).set(value)

@@ -20,6 +20,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,6 +66,15 @@ class Tally:
 
     def closing_line(self) -> str:
         return f"{len(self.passed)} passed, {len(self.failed)} failed, {len(self.skipped)} skipped"
+
+
+class Dealer:
+    """Hands out the files in another order than they are found; a pytest plugin."""
+
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        from tests.harness.shares import Shares  # xdist may not be imported before pytest has loaded it
+
+        return Shares(config, log)
 
 
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
@@ -122,8 +132,6 @@ def pytest_arguments(quick: bool, extra: list[str]) -> list[str]:
 
 def run_tests(tally: Tally, arguments: list[str]) -> None:
     print(f"== pytest {' '.join(arguments)}", flush=True)
-    from tests.harness.shares import Dealer
-
     status = pytest.main(arguments, plugins=[tally, Dealer()])
     if status == pytest.ExitCode.NO_TESTS_COLLECTED:
         tally.fail("pytest found no test")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from agent_worker.knowledge.analysis import terms
@@ -50,16 +51,22 @@ class Candidates:
     of: Table
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Asked:
-    """One message in all the ways it is looked up: whole first, then by sentences that say enough by themselves."""
+    """One message in all the ways it is looked up: whole first, then by sentences that say enough by themselves.
+    ``encoded`` gives their vectors, None where words alone are searched."""
 
     queries: list[list[Term]]
-    vectors: Vectors | None
+    encoded: Callable[[], Vectors] | None
 
     @property
     def whole(self) -> list[Term]:
         return self.queries[0]
+
+    @cached_property
+    def vectors(self) -> Vectors | None:
+        """To be asked for as late as can be: they are made beside what goes by words."""
+        return None if self.encoded is None else self.encoded()
 
     @property
     def vector(self) -> list[float]:
@@ -70,11 +77,11 @@ class Asked:
 def ask(index: TenantIndex, text: str, encoder: Encoder | None) -> Asked:
     text = to_the_point(text)
     texts = focused(text)
-    vectors = encoder.encode_query(texts) if encoder is not None and index.vectors is not None else None
+    encoded = encoder.asked(texts) if encoder is not None and index.vectors is not None else None
     whole = understand(index, text)
     parts = [set(terms(sentence)) for sentence in texts[1:]]
     queries = [whole, *([term for term in whole if term.text in part] for part in parts)]
-    return Asked(queries, vectors)
+    return Asked(queries, encoded)
 
 
 def candidates(index: TenantIndex, asked: Asked, seen: Sight) -> Candidates | None:

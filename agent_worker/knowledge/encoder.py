@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -40,6 +40,9 @@ class Encoder(Protocol):
 
     def encode_query(self, texts: Sequence[str]) -> Vectors:
         """As ``encode``, for what is asked."""
+
+    def asked(self, texts: Sequence[str]) -> Callable[[], Vectors]:
+        """``encode_query`` begun beside the caller, where that pays: what is returned gives the vectors, once."""
 
     def encode_words(self, words: Sequence[str]) -> Vectors:
         """One row of ``words_size`` numbers a word; cheap enough for a thousand of them within one search."""
@@ -89,6 +92,9 @@ class WordVectors:
 
     def encode_query(self, texts: Sequence[str]) -> Vectors:
         return self.encode(texts)
+
+    def asked(self, texts: Sequence[str]) -> Callable[[], Vectors]:
+        return partial(self.encode, texts)
 
     def encode_words(self, words: Sequence[str]) -> Vectors:
         return self.encode(words)

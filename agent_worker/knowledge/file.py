@@ -113,6 +113,7 @@ class DocumentFile:
             os.fdatasync(out.fileno())
         self.pages.release()
         aside.replace(self._path)
+        _on_disk(self._path.parent)
         os.close(self._file)
         self._file = os.open(self._path, os.O_RDWR)
         self._end = begin
@@ -135,6 +136,15 @@ class DocumentFile:
 
     def _mapped(self) -> Pages:
         return Pages(mmap.mmap(self._file, self._end, mmap.MAP_SHARED, mmap.PROT_READ))
+
+
+def _on_disk(folder: Path) -> None:
+    """The folder's own content: without it a lost power could bring the old file back, which lacks what came later."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _padded(content: bytes) -> bytes:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache, partial
 from os import cpu_count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -77,18 +77,22 @@ class OnnxEncoder:
         return self._all([self._settings.passage_prefix + text for text in texts])
 
     def encode_query(self, texts: Sequence[str]) -> Vectors:
-        """A message's sentences are computed beside its whole, where a core is free: a contact waits for them."""
+        return self.asked(texts)()
+
+    def asked(self, texts: Sequence[str]) -> Callable[[], Vectors]:
+        prefixed = [self._settings.query_prefix + text for text in texts]
+        begun = {text: self._beside.submit(self._one, text) for text in dict.fromkeys(prefixed)}
+        return partial(self._gathered, prefixed, begun)
+
+    def _gathered(self, texts: Sequence[str], begun: Mapping[str, Future[NDArray[np.float32]]]) -> Vectors:
+        """What nobody has begun is done here, the last first: who is beside begins with the first."""
         import numpy as np
 
-        if not texts:
-            return np.zeros((0, self.size), np.float32)
-        first, *others = dict.fromkeys(self._settings.query_prefix + text for text in texts)
-        begun = {text: self._beside.submit(self._one, text) for text in others}
-        of = {first: self._one(first)}
-        # What nobody has begun is done here, the last first: who is beside begins with the first.
-        for text in reversed(others):
-            of[text] = self._one(text) if begun[text].cancel() else begun[text].result()
-        return np.stack([of[self._settings.query_prefix + text] for text in texts])
+        of = {
+            text: self._one(text) if waiting.cancel() else waiting.result()
+            for text, waiting in reversed(list(begun.items()))
+        }
+        return np.stack([of[text] for text in texts]) if texts else np.zeros((0, self.size), np.float32)
 
     def encode_words(self, words: Sequence[str]) -> Vectors:
         return self._words.encode_words(words)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 import structlog
@@ -77,16 +78,23 @@ class Models:
         self._standings = {name: Standing() for name in models} | dict(standings or {})
         self._settings = settings or WorkerSettings(tenants={})
         self._budgets = budgets
+        self._ladders: dict[tuple[str, ...], Sequence[Model]] = {}
 
-    def ladder(self, *names: str) -> list[Model]:
+    def ladder(self, *names: str) -> Sequence[Model]:
         """These, then those that stand after them, then the last resort. Raises ConfigInvalid for a name that is not in
         the registry."""
+        known = self._ladders.get(names)
+        if known is None:
+            known = self._ladders[names] = self._built(names)
+        return known
+
+    def _built(self, names: Sequence[str]) -> Sequence[Model]:
         for name in names:
             if name not in self._models:
                 raise ConfigInvalid(f"unknown model {name!r}", fix=f"use one of: {', '.join(sorted(self._models))}")
         after = [later for name in names for later in self._standings[name].fallback]
         order = [name for name in dict.fromkeys([*names, *after]) if name != self._last]
-        return [self._models[name] for name in (*order, self._last) if name in self._models]
+        return tuple(self._models[name] for name in (*order, self._last) if name in self._models)
 
     async def left(self, tenant: str, contact: str) -> float | None:
         """The share of today's budget that is left (0–1); None when nothing is counted."""
@@ -131,9 +139,8 @@ class Models:
             if remote is None:
                 continue
             try:
-                return await behind(
-                    self._standings[model.name].breaker, lambda asked=remote: asked.note(question, prompt, seconds)
-                )
+                breaker = self._standings[model.name].breaker
+                return await behind(breaker, partial(remote.note, question, prompt, seconds))
             except AttemptFailed as error:
                 log.warning("note_failed", model=model.name, reason=error.message)
                 self._failed(model.name)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -12,20 +10,16 @@ from gateway.admin.guard import page_size
 from gateway.admin.masking import masked
 from gateway.lines import instant
 from gateway.parts import Parts
+from gateway.replays import UNASSIGNED, Replays
 from gateway.responses import reply
-from schemas import ids, topics
 from schemas.conversation import DeadLetter
-from schemas.envelope import Envelope
-from schemas.errors import Conflict, InvalidRequest, NotFound, RecordError, Unavailable
-
-UNASSIGNED = ""
-"""The tenant of letters whose record did not even say whose it was."""
+from schemas.errors import InvalidRequest
 
 
 class DeadLetterDesk:
     def __init__(self, parts: Parts) -> None:
-        self._parts = parts
         self._letters = parts.state.dead_letters
+        self._replays = Replays(parts)
 
     async def listing(self, request: web.Request) -> web.Response:
         """``?unassigned=true`` lists those that belong to no tenant because they could not be read."""
@@ -43,29 +37,12 @@ class DeadLetterDesk:
         return reply(shown(letter) | where)
 
     async def replay(self, request: web.Request) -> web.Response:
-        """Append the record again under a new id; what is answered, the worker decides."""
-        letter = await self._letter(request)
-        original = decoded(letter)
-        if self._parts.lost():
-            raise Unavailable("state is being rebuilt", retry_after_ms=2000)
-        number = await self._letters.replayed(letter.tenant, letter.id)
-        again = replace(
-            original,
-            id=ids.derived_id(original.id, "replay", number),
-            replay_of=original.replay_of or original.id,
-            causation_id=letter.id,
-            time=self._parts.clock(),
-        )
-        await self._parts.bus.append([again], topic=letter.topic)
-        return reply({"id": again.id, "replay_of": again.replay_of, "replays": number, "topic": letter.topic}, 202)
+        done = await self._replays.replay(await self._letter(request))
+        body = {"id": done.id, "replay_of": done.replay_of, "replays": done.number, "topic": done.topic}
+        return reply(body, 202)
 
     async def _letter(self, request: web.Request) -> DeadLetter:
-        tenant, wanted = request.match_info["tenant"], request.match_info["id"]
-        for owner in (tenant, UNASSIGNED):
-            letter = await self._letters.get(owner, wanted)
-            if letter is not None:
-                return letter
-        raise NotFound("no such dead letter")
+        return await self._replays.letter(request.match_info["tenant"], request.match_info["id"])
 
 
 def shown(letter: DeadLetter) -> dict[str, Any]:
@@ -82,15 +59,3 @@ def shown(letter: DeadLetter) -> dict[str, Any]:
         "last_at": instant(letter.last_at),
         "payload": masked(letter.value),
     }
-
-
-def decoded(letter: DeadLetter) -> Envelope:
-    """The record as it was. Raises Conflict when this release cannot read it: a replay would change nothing."""
-    try:
-        record = Envelope.from_wire(letter.headers, base64.b64decode(letter.value))
-        if record.type not in topics.EVENT_TYPES:
-            raise Conflict(f"this release does not know {record.type}; replay it after an upgrade")
-        record.payload(topics.EVENT_TYPES[record.type][0])
-    except (RecordError, ValueError) as error:
-        raise Conflict(f"the record cannot be decoded, so it cannot be replayed ({letter.code})") from error
-    return record

@@ -34,9 +34,9 @@ class RouteDesk:
     async def explain(self, request: web.Request) -> web.Response:
         """As the first message of a conversation, by a contact of whom nothing is known."""
         asked = await read_json(request, Explain)
-        return reply(shown(await self._route(request.match_info["tenant"], asked.text)))
+        return reply(shown(await self.route(request.match_info["tenant"], asked.text)))
 
-    async def _route(self, tenant: str, text: str) -> Route:
+    async def route(self, tenant: str, text: str) -> Route:
         if self._parts.knowledge is None:
             raise Unavailable("this process does not search documents")
         config = self._parts.config

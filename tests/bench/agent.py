@@ -12,8 +12,9 @@ import aiohttp
 import yaml
 
 from tests.bench.figures import Row, Spread, quantile
-from tests.bench.latency import Heard, heard_of
+from tests.bench.latency import heard_of
 from tests.bench.launch import MODULE
+from tests.bench.machine import processor_seconds
 from tests.bench.quoting import MODULE as QUOTING
 from tests.bench.stage import Stage, tenants
 from tests.harness.processes import ROOT, Process
@@ -26,14 +27,21 @@ PLANTSTORE = ROOT / "examples" / "plantstore"
 
 @dataclass(slots=True)
 class Side:
-    """Milliseconds by round, and how many answers named a source."""
+    """Milliseconds by round, how many answers named a source, and what all that took of the processor: that much other
+    work on the machine cannot lengthen."""
 
     process: Process
     rounds: list[list[float]] = field(default_factory=list)
     cited: int = 0
     answers: int = 0
+    asked: int = 0
+    seconds: float = 0.0
 
-    def add(self, heard: Heard) -> None:
+    async def ask(self, seconds: float, warm: float, texts: Sequence[str]) -> None:
+        before = processor_seconds(self.process.pid)
+        heard = await heard_of(self.process, seconds, warm, per_second=PER_SECOND, texts=texts)
+        self.seconds += processor_seconds(self.process.pid) - before
+        self.asked += int((seconds + warm) * PER_SECOND)
         self.rounds.append(heard.waits)
         self.cited += heard.cited
         self.answers += len(heard.waits)
@@ -88,7 +96,7 @@ async def measure(stage: Stage) -> list[Row]:
     seconds, warm, texts = stage.times(12, 1), stage.times(4, 0), questions()
     for number in range(stage.times(4, 1)):
         for side in sides if number % 2 else reversed(sides):
-            side.add(await heard_of(side.process, seconds, warm, per_second=PER_SECOND, texts=texts))
+            await side.ask(seconds, warm, texts)
     stages = [await stages_of(side.process) for side in sides]
     await whole.stop()
     return [_row(foundation, agent_side, *stages)]
@@ -112,6 +120,8 @@ def _row(foundation: Side, whole: Side, plain: dict[str, float], stages: dict[st
         "agent_p50_ms": round(statistics.median(whole.p(0.5)), 2),
         "foundation_p99_ms": round(statistics.median(foundation.p(0.99)), 2),
         "agent_p99_ms": round(statistics.median(whole.p(0.99)), 2),
+        "foundation_processor_ms": round(1000 * foundation.seconds / foundation.asked, 1),
+        "agent_processor_ms": round(1000 * whole.seconds / whole.asked, 1),
         "answers": whole.answers,
         "answers_with_a_source": whole.cited,
         "foundation_stages_mean_ms": plain,

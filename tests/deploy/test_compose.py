@@ -101,7 +101,7 @@ async def test_the_examples_actions_are_done_in_a_shop_that_opens_as_its_service
     )
     try:
         probe = service["healthcheck"]["test"][3].replace(f":{port}/", f":{free}/")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await (await asyncio.create_subprocess_exec(sys.executable, "-c", probe, stderr=DEVNULL)).wait():
                 assert opened.returncode is None
         async with aiohttp.request("GET", f"http://127.0.0.1:{free}/orders/NP-10231/address") as answer:

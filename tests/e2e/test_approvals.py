@@ -119,11 +119,10 @@ async def _expires(made: Installation, till: Till) -> None:
         said = await contact.say(SAID)
         asked = await contact.answered(said.message_id)
         assert asked["text"] == ASKED
-        told = (await contact.transcript(asked["seq"], wait=20))[0]
-        assert told["text"] == EXPIRED
+        assert (await next_line(contact, asked["seq"]))["text"] == EXPIRED
         where = f"conversations/{contact.conversation}"
         assert (await made.admin("GET", f"{where}/approvals"))["items"] == []
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await made.admin("GET", where))["owner"] != "agent":  # noqa: ASYNC110  # no event tells of it
                 await asyncio.sleep(0.05)
     assert till.done == []

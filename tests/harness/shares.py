@@ -6,8 +6,6 @@ only computing ones would leave a third process without a processor."""
 
 from __future__ import annotations
 
-import pytest
-from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 from xdist.workermanage import WorkerController
 
@@ -51,11 +49,3 @@ def next_of(files: list[str], waiting: int, others: int) -> str:
     patient = [file for file in LONGEST if file in files] + [f for f in files if waits(f) and f not in LONGEST]
     busy = [file for file in files if not waits(file)]
     return patient[0] if patient and (waiting < others or not busy) else busy[0]
-
-
-class Dealer:
-    """A pytest plugin of the process that hands out the tests."""
-
-    @pytest.hookimpl
-    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Producer) -> Shares:
-        return Shares(config, log)

@@ -1,6 +1,9 @@
 """How fast a tenant with 100,000 passages is searched, and how fast an edit is in the index. Prints, asserts nothing.
 
-python -m tests.measure.retrieval_speed [passages]
+python -m tests.measure.retrieval_speed [passages] [--sentences]
+
+With ``--sentences`` questions go through the sentence encoder. Passages have random vectors then: to embed a hundred
+thousand takes an hour, and a search takes as long whatever the vectors are.
 """
 
 from __future__ import annotations
@@ -13,14 +16,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from agent_worker.knowledge.encoder import light_encoder
+from agent_worker.knowledge.encoder import Encoder, light_encoder
 from agent_worker.knowledge.entries import Prepared
 from agent_worker.knowledge.index import TenantIndex
+from agent_worker.knowledge.onnx import open_folder
 from agent_worker.knowledge.quality import read_questions
 from agent_worker.knowledge.reading import read_file
 from agent_worker.knowledge.retrieval import rank
 from schemas.conversation import Document
+
+if TYPE_CHECKING:
+    from agent_worker.knowledge.encoder import Vectors
 
 EXAMPLE = Path(__file__).parents[2] / "examples/plantstore"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -54,6 +62,42 @@ def milliseconds(work: Callable[[], object], clock: Callable[[], float] = time.p
     return (clock() - begun) * 1000
 
 
+class Scattered:
+    """``inner`` for what is asked; random directions for passages."""
+
+    def __init__(self, inner: Encoder) -> None:
+        import numpy as np
+
+        self._inner = inner
+        self._chance = np.random.default_rng(1)
+        self.name, self.kind = f"scattered {inner.name}", inner.kind
+        self.size, self.words_size = inner.size, inner.words_size
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        import numpy as np
+
+        made = self._chance.standard_normal((len(texts), self.size), dtype=np.float32)
+        vectors: Vectors = made / np.linalg.norm(made, axis=1, keepdims=True)
+        return vectors
+
+    def encode_query(self, texts: Sequence[str]) -> Vectors:
+        return self._inner.encode_query(texts)
+
+    def asked(self, texts: Sequence[str]) -> Callable[[], Vectors]:
+        return self._inner.asked(texts)
+
+    def encode_words(self, words: Sequence[str]) -> Vectors:
+        return self._inner.encode_words(words)
+
+
+def sentence_encoder() -> Encoder | None:
+    """None where it was not fetched."""
+    from infra.deploy import encoder as fetching
+
+    light = light_encoder()
+    return Scattered(open_folder(fetching.place(), light)) if light is not None and fetching.present() else None
+
+
 @dataclass(frozen=True, slots=True)
 class Speeds:
     """Milliseconds. ``searches``: of each round over all questions; ``processor``: what of that was our own work."""
@@ -64,12 +108,12 @@ class Speeds:
     opened: float
 
 
-def speeds(passages: int, rounds: int = 1, most: int | None = None) -> Speeds:
+def speeds(passages: int, rounds: int = 1, most: int | None = None, encoder: Encoder | None = None) -> Speeds:
     """Build an index of so many passages, then search it (``most`` limits the questions), edit and reopen it."""
     import yaml
 
     random.seed(1)
-    words, encoder = vocabulary(), light_encoder()
+    words, encoder = vocabulary(), encoder or light_encoder()
     with tempfile.TemporaryDirectory() as folder:
         index = TenantIndex(Path(folder) / "tenant", encoder)
         documents = passages // IN_DOCUMENT
@@ -99,8 +143,12 @@ def tell(what: str, times: Sequence[float]) -> None:
     print(f"{what}: p50 {ordered[len(ordered) // 2]:.1f} ms, p95 {ordered[int(len(ordered) * 0.95)]:.1f} ms")
 
 
-def main(passages: int) -> None:
-    found = speeds(passages)
+def main(passages: int, *, sentences: bool) -> None:
+    encoder = sentence_encoder() if sentences else light_encoder()
+    if encoder is None:
+        sys.exit("the sentence encoder is not here: `make encoder` fetches it")
+    print(encoder.name)
+    found = speeds(passages, encoder=encoder)
     print(f"{passages:,} passages")
     tell("search", found.searches[0])
     tell("search, processor time", found.processor)
@@ -109,4 +157,5 @@ def main(passages: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
+    numbers = [argument for argument in sys.argv[1:] if argument.isdecimal()]
+    main(int(numbers[0]) if numbers else 100_000, sentences="--sentences" in sys.argv)

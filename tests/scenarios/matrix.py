@@ -89,7 +89,7 @@ class Matrix:
 
         talk = played.talk = Talk(self._stage, customers, f"{name}-{customers.name()}", week)
         try:
-            async with asyncio.timeout(150):
+            async with asyncio.timeout(300):
                 await SCENARIOS[name](talk)
         except Exception as error:
             played.done.set_exception(error)

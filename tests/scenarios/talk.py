@@ -12,7 +12,7 @@ from tests.platforms.vendor import File, Shown
 from tests.scenarios.customers.customer import Customers
 from tests.scenarios.stage import Stage
 
-PATIENCE = 60.0
+PATIENCE = 90.0
 HEAT, RETURN, WATER = QUESTIONS
 FACTS = {HEAT: "heat pack to every parcel", RETURN: "within 30 days", WATER: "rain water"}
 """What the answer to each question says, in the words of the documents."""

@@ -12,7 +12,7 @@ from tests.scenarios.matrix import Matrix
 from tests.scenarios.plays import NOT_YET, SCENARIOS
 from tests.scenarios.stage import stage_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ SEED = random.SystemRandom().randrange(2**32)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_no_answer_is_lost_doubled_or_out_of_order_when_its_sender_is_killed(
     nursery: Nursery, tmp_path: Path
 ) -> None:

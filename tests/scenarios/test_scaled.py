@@ -11,7 +11,7 @@ from tests.scenarios.cells import Cell, seed, some, wanted
 from tests.scenarios.matrix import Matrix
 from tests.scenarios.stage import stage_of
 
-pytestmark = [pytest.mark.scaled, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.scaled, pytest.mark.slow, pytest.mark.timeout(600)]
 SEED = seed()
 
 

@@ -9,6 +9,7 @@ import orjson
 
 from infra.state import rules
 from infra.state.redis import listing, wire
+from infra.state.redis.call import Argument
 from infra.state.redis.shards import Shards
 from schemas import ids
 from schemas.conversation import Conversation, Facts, Holder, Origin, Owner, Snapshot, Turn
@@ -188,7 +189,7 @@ class RedisConversations:
         return total
 
 
-def _new(conversation: str, origin: Origin, now: datetime) -> tuple[str | int | bytes, ...]:
+def _new(conversation: str, origin: Origin, now: datetime) -> tuple[Argument, ...]:
     """What ``create.lua`` makes a conversation of."""
     tenant, channel = listing.quoted(origin.tenant), listing.quoted(origin.channel)
     # Texts alone: without the model it is written in a fifth of the time.

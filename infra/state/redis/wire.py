@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from typing import Any
 
 import orjson
 from pydantic import TypeAdapter
@@ -47,22 +48,30 @@ def _origin(packed: bytes) -> Origin:
 
 def conversation_of(id_: str, fields: Sequence[bytes | None]) -> Conversation | None:
     """``fields`` as get.lua answers them; None when there is no conversation, only a transcript perhaps."""
-    origin, owner, epoch, floor, version, head, created, updated, said, holder = fields
+    origin, *_, facts, holder = fields
     if origin is None:
         return None
     return Conversation(
-        id=id_,
         origin=_origin(origin),
-        owner=(owner or b"").decode(),  # type: ignore[arg-type]
-        epoch=int(epoch or 0),
-        agent_floor=int(floor or 0),
-        version=int(version or 0),
-        head_seq=int(head or 0),
-        created_at=rules.moment(int(created or 0)),
-        updated_at=rules.moment(int(updated or 0)),
+        facts=Facts.model_validate_json(facts or b"{}"),
         holder=Holder.model_validate_json(holder) if holder else None,
-        facts=Facts.model_validate_json(said or b"{}"),
+        **_plain(id_, fields),
     )
+
+
+def _plain(id_: str, fields: Sequence[bytes | None]) -> dict[str, Any]:
+    """What of a conversation is not kept as JSON."""
+    _, owner, epoch, floor, version, head, created, updated, *_ = fields
+    return {
+        "id": id_,
+        "owner": (owner or b"").decode(),
+        "epoch": int(epoch or 0),
+        "agent_floor": int(floor or 0),
+        "version": int(version or 0),
+        "head_seq": int(head or 0),
+        "created_at": rules.moment(int(created or 0)),
+        "updated_at": rules.moment(int(updated or 0)),
+    }
 
 
 def snapshot_of(
@@ -85,25 +94,16 @@ def packed_snapshot(
     *numbers: Sequence[bytes],
 ) -> PackedSnapshot | None:
     """What ``snapshot_of`` makes, written down. The parts that are kept as JSON go there as they are."""
-    origin, owner, epoch, floor, version, head, created, updated, said, holder = fields
+    origin, *_, facts, holder = fields
     if origin is None:
         return None
-    conversation = {
-        "id": id_,
-        "origin": orjson.Fragment(origin),
-        "owner": (owner or b"").decode(),
-        "epoch": int(epoch or 0),
-        "agent_floor": int(floor or 0),
-        "version": int(version or 0),
-        "head_seq": int(head or 0),
-        "created_at": rules.moment(int(created or 0)),
-        "updated_at": rules.moment(int(updated or 0)),
-        "facts": orjson.Fragment(said or b"{}"),
-    }
+    conversation = _plain(id_, fields)
+    version: int = conversation["version"]
+    conversation |= {"origin": orjson.Fragment(origin), "facts": orjson.Fragment(facts or b"{}")}
     if holder:
         conversation["holder"] = orjson.Fragment(holder)
     written = rules.snapshot_json(conversation, _handled(handled), _numbers(numbers), outbox)
-    return PackedSnapshot(id_, int(version or 0), _origin(origin), written)
+    return PackedSnapshot(id_, version, _origin(origin), written)
 
 
 def _handled(flat: Sequence[bytes]) -> list[tuple[str, int]]:

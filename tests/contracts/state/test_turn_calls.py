@@ -18,13 +18,13 @@ from tests.contracts.state.test_turns import turn
 
 
 async def commit(
-    state: State, conversation: str, *, token: int, version: int, sent: int = 0, handled: str
+    state: State, conversation: str, *, token: int, version: int, epoch: int = 0, sent: int = 0, handled: str
 ) -> Committed:
     return await state.conversations.commit(
         conversation,
         token=token,
         version=version,
-        epoch=0,
+        epoch=epoch,
         facts=Facts(turns=version + 1),
         handled=[handled],
         outbox=[reply(conversation) for _ in range(sent)],
@@ -59,6 +59,20 @@ async def test_a_commit_answers_the_snapshot_that_it_leaves(state: State) -> Non
     assert repeat.verdict == "committed"
     assert (await leaves(state, conversation, repeat)).outbox == []
     assert await commit(state, conversation, token=token, version=2, handled="e9") == Committed("stale")
+
+
+async def test_a_commit_answers_who_holds_the_conversation(state: State) -> None:
+    conversation = new_id()
+    await begun(state, conversation)
+    owners: tuple[Owner, ...] = ("person", "agent")
+    for epoch, owner in enumerate(owners):
+        await state.conversations.own(
+            conversation, owner, expected_epoch=epoch, request_id=owner, by="p", reason="asked", now=NOW
+        )
+    token = (await begun(state, conversation)).token
+    made = await commit(state, conversation, token=token, version=0, epoch=2, handled="e1")
+    assert made.verdict == "committed"
+    assert (await leaves(state, conversation, made)).conversation.holder is not None
 
 
 async def test_begin_adds_messages_as_add_does_and_reads_the_last_lines(state: State) -> None:

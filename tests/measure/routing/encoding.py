@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,9 @@ class Remembering:
             np.save(file, self.inner.encode_query(texts))
         made: Vectors = np.load(file)
         return made
+
+    def asked(self, texts: Sequence[str]) -> Callable[[], Vectors]:
+        return partial(self.encode_query, texts)
 
     def cost(self, texts: Sequence[str]) -> float:
         """Milliseconds of processor time for one message."""

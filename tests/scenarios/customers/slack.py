@@ -26,8 +26,9 @@ class SlackCustomers(Customers):
 
     def __init__(self, clock: Pace) -> None:
         # A minute's wait before a retry takes three seconds, and the last one fifteen: a process that dies again and
-        # again of what the one before left behind is waited for.
-        self.vendor = SlackVendor(mode=self.mode, now=clock.now, pace=0.05)
+        # again of what the one before left behind is waited for. How soon an event is answered is no matter of a
+        # scenario, and on a loaded machine that may take longer than Slack waits.
+        self.vendor = SlackVendor(mode=self.mode, now=clock.now, pace=0.05, ack_seconds=30.0)
 
     def place(self, person: str) -> str:
         return f"{self.vendor.workspace.team}:{self.vendor.place(person)}"

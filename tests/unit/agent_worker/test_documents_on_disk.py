@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -121,6 +123,40 @@ def test_tidying_changes_no_answer(tmp_path: Path, encoder: Encoder, monkeypatch
     assert answers(index, encoder) == wanted
     index.close()
     assert answers(TenantIndex(tmp_path / "one", encoder), encoder) == wanted
+
+
+def test_searches_beside_writes_find_whole_passages(
+    tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While documents are replaced and the file is tidied under it, a search never fails, and each passage it shows is
+    one that its document had: the text of the version that is named."""
+    monkeypatch.setattr(holdings, "_SPARE", 10_000)
+    index = TenantIndex(tmp_path / "one", encoder)
+    body = "# Parcels\n\nThe parcel of release {} is warm.\n\n## Pots\n\nPots of release {} come back."
+
+    def write(version: int) -> None:
+        put(index, f"d{version % 3}", body.format(version, version), version)
+
+    for version in range(1, 4):
+        write(version)
+
+    def searched() -> int:
+        count = 0
+        while not done.is_set():
+            hits = rank(index, "Is the parcel warm, and do pots come back?", NOW, encoder).hits
+            assert all(f"release {hit.version} " in hit.text for hit in hits)
+            count += bool(hits)
+        return count
+
+    done = Event()
+    with ThreadPoolExecutor(2) as pool:
+        searches = [pool.submit(searched) for _ in range(2)]
+        try:
+            for version in range(4, 40):
+                write(version)
+        finally:
+            done.set()
+        assert all(each.result() > 0 for each in searches)
 
 
 def test_an_index_whose_documents_are_gone_is_made_anew(tmp_path: Path, encoder: Encoder) -> None:

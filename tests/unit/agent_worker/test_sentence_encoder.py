@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,6 +69,9 @@ class Counting:
     def encode_query(self, texts: Sequence[str]) -> Vectors:
         return self._encoder.encode_query(texts)
 
+    def asked(self, texts: Sequence[str]) -> Callable[[], Vectors]:
+        return self._encoder.asked(texts)
+
     def encode_words(self, words: Sequence[str]) -> Vectors:
         return self._encoder.encode_words(words)
 
@@ -93,6 +97,18 @@ def test_vectors_are_of_norm_one_and_do_not_depend_on_company(encoder: Encoder) 
         assert encoder.encode([text])[0] == pytest.approx(vector, abs=1e-6)
     assert float(encoder.encode_query(["short"])[0] @ together[0]) < 0.99
     assert encoder.encode([]).shape == (0, encoder.size)
+
+
+def test_what_is_asked_beside_has_the_vectors_of_what_is_asked_alone(encoder: Encoder) -> None:
+    """However many ask at once, and whoever comes to compute a text, each gets its own, in its order."""
+    asked = [[f"parcel {number}", "does it freeze", f"pot {number}", "does it freeze"] for number in range(8)]
+    waiting = [encoder.asked(texts) for texts in asked]
+    alone = [np.concatenate([encoder.encode_query([text]) for text in texts]) for texts in asked]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda given: given(), reversed(waiting)))[::-1]
+    for one, other in zip(found, alone, strict=True):
+        assert one == pytest.approx(other, abs=1e-6)
+    assert encoder.asked([])().shape == (0, encoder.size)
 
 
 def test_folder_that_holds_no_encoder_is_refused_with_a_fix(folder: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -145,17 +146,18 @@ class Clock:
         self.now += timedelta(seconds=seconds)
 
 
-@pytest.fixture
-async def instance(tmp_path: Path) -> AsyncIterator[Instance]:
-    file = tmp_path / "parley.yaml"
-    file.write_text(TEXT, encoding="utf-8")
+@asynccontextmanager
+async def running(folder: Path, text: str) -> AsyncIterator[Instance]:
+    """An instance with this configuration, until the end of the block."""
+    file = folder / "parley.yaml"
+    file.write_text(text, encoding="utf-8")
     config = configuration.load(file, environ={})
     clock = Clock()
     async with open_engine(config, config.data_path) as engine:
         library = Library(
             engine.bus,
             engine.state.heads,
-            tmp_path / "index",
+            folder / "index",
             clock=clock,
             answerable_above=lambda _tenant: 0.5,
         )
@@ -176,3 +178,9 @@ async def instance(tmp_path: Path) -> AsyncIterator[Instance]:
         async with serving(build_app(parts), "127.0.0.1", 0) as port, aiohttp.ClientSession() as http:
             yield Instance(parts, http, f"http://127.0.0.1:{port}", clock)
         await library.close()
+
+
+@pytest.fixture
+async def instance(tmp_path: Path) -> AsyncIterator[Instance]:
+    async with running(tmp_path, TEXT) as started:
+        yield started

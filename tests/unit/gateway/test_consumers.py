@@ -24,7 +24,13 @@ async def test_the_connections_of_every_sender_are_closed_once_everything_has_en
     monkeypatch.setattr(Outbound, "close", close)
     channel = SimpleNamespace(policy=Policy(), capabilities=Capabilities(max_text=1000))
     parts: Any = SimpleNamespace(
-        channels={"web": channel, "slack": channel}, bus=None, state=None, metrics=None, clock=None, accounts=None
+        channels={"web": channel, "slack": channel},
+        config=SimpleNamespace(tenants={}),
+        bus=None,
+        state=None,
+        metrics=None,
+        clock=None,
+        accounts=None,
     )
     supervisor = Supervisor()
     connector_consumers(parts, ["web", "slack"], supervisor)

@@ -185,3 +185,18 @@ def test_ids_are_those_of_the_innermost_block_and_end_with_it(lines: io.StringIO
         log.info("outside")
     log.info("after")
     assert [json.loads(line)["conversation_id"] for line in lines.getvalue().splitlines()] == ["c2", "c1", ""]
+
+
+def test_what_is_observed_at_once_counts_as_if_each_were_observed_alone() -> None:
+    together, alone = PrometheusMetrics(), PrometheusMetrics()
+    for seconds in ({"load": 0.002, "answer": 1.5}, {"load": 0.02}):
+        together.observe_each("parley_turn_seconds", "stage", seconds, channel="web")
+        for stage, each in seconds.items():
+            alone.observe("parley_turn_seconds", each, channel="web", stage=stage)
+    for metrics in (together, alone):
+        metrics.observe("parley_turn_seconds", 3.0, stage="total", channel="web")
+
+    def told(metrics: PrometheusMetrics) -> list[str]:
+        return [line for line in metrics.render().decode().splitlines() if line.startswith("parley_turn_seconds")]
+
+    assert told(together) == told(alone)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -166,6 +167,10 @@ class WorldParking:
         }
 
 
+def _offset(record: Record) -> int:
+    return record.offset
+
+
 class WorldSubscription:
     def __init__(self, world: World, listener: RebalanceListener) -> None:
         self._world = world
@@ -192,8 +197,9 @@ class WorldSubscription:
             if source(partition) in self.paused and partition not in self.leaks:
                 continue
             self.leaks.discard(partition)
-            position = self.positions[partition]
-            more = [one for one in self._world.log[partition] if one.offset >= position][: most - len(found)]
+            log = self._world.log[partition]
+            begin = bisect_left(log, self.positions[partition], key=_offset)
+            more = log[begin : begin + most - len(found)]
             if more:
                 self.positions[partition] = more[-1].offset + 1
                 found += more

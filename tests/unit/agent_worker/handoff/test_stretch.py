@@ -57,7 +57,7 @@ async def test_request_that_comes_back_over_the_log_begins_nothing_new(world: Wo
 async def test_message_before_the_request_is_read_ends_nothing(world: World) -> None:
     """While the request is on its way the conversation is still the agent's; the handoff stays open."""
     own = world.state.conversations.own
-    world.state.conversations.own = _lost  # type: ignore[method-assign]
+    world.state.conversations.own = _lost  # type: ignore[method-assign, assignment]
     with pytest.raises(ConnectionError):
         await world.handle(world.said("m1", PERSON))
     world.state.conversations.own = own  # type: ignore[method-assign]

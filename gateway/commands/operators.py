@@ -1,0 +1,33 @@
+"""`parley operator`: people who use the console."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+app = typer.Typer(help="People who use the console.", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """People who use the console."""
+
+
+@app.command("hash")
+def hash_(
+    stdin: bool = typer.Option(False, "--stdin", help="Read the password from the input instead of asking."),
+) -> None:
+    """Print what the configuration keeps of a password: `operators: {anna: {password_hash: …}}`."""
+    from gateway.operators import SHORTEST, hashed
+    from schemas.errors import InvalidRequest
+
+    given = sys.stdin.readline().rstrip("\r\n") if stdin else _asked()
+    if len(given) < SHORTEST:
+        raise InvalidRequest(f"a password needs at least {SHORTEST} characters", fix="choose a longer one")
+    typer.echo(hashed(given))
+
+
+def _asked() -> str:
+    answer: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    return answer

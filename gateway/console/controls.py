@@ -1,0 +1,103 @@
+"""What can be done with a conversation: the forms of its page."""
+
+from __future__ import annotations
+
+from gateway.console.elements import Html, button, hidden, joined, moment, tag
+from gateway.console.frame import path_of
+from gateway.console.reasons import definitions
+from gateway.console.sessions import Operator
+from gateway.console.states import is_mine, standing, state_of
+from gateway.decisions import waiting
+from schemas.actions import PendingApproval
+from schemas.conversation import Conversation
+from schemas.messages import MAX_TEXT
+
+
+def holding(found: Conversation, operator: Operator) -> Html:
+    """Who has it, and what may be done about that. The epoch in the form is the one that was seen."""
+    mine = is_mine(found, operator)
+    choices = [
+        button("Take over", name="to", value="person") if not mine else None,
+        button("Return to agent", name="to", value="agent", class_="plain") if found.owner != "agent" else None,
+        button("Back to the queue", name="to", value="queue", class_="plain") if found.owner == "person" else None,
+        button("Resolve", name="to", value="closed", class_="plain") if found.owner != "closed" else None,
+    ]
+    form = tag(
+        "form",
+        hidden(csrf=operator.csrf, epoch=found.epoch),
+        [choice for choice in choices if choice is not None],
+        method="post",
+        action=path_of(found.origin.tenant, "conversations", found.id, "owner"),
+        class_="buttons",
+    )
+    said = tag("p", state_of(found, operator), " ", standing(found, operator))
+    return tag("section", said, _summary(found), form, class_="holding", aria_label="Who answers")
+
+
+def _summary(found: Conversation) -> Html | None:
+    handoff = found.facts.handoff
+    if handoff is None or not (handoff.summary or handoff.promised):
+        return None
+    promised = [tag("li", f"Promised: {text}") for text in handoff.promised]
+    return tag("ul", [tag("li", text) for text in handoff.summary], promised, class_="summary")
+
+
+def approvals(found: Conversation, operator: Operator) -> Html | None:
+    items = [_approval(found, each, operator) for each in waiting(found)]
+    return tag("section", tag("h2", "Waits for approval"), items, class_="approvals") if items else None
+
+
+def _approval(found: Conversation, approval: PendingApproval, operator: Operator) -> Html:
+    facts = [("Action", approval.action), ("Why", approval.reason)]
+    facts += [(name, str(value)) for name, value in approval.arguments.items()]
+    action = path_of(found.origin.tenant, "conversations", found.id, "approvals", approval.id)
+    form = tag(
+        "form",
+        hidden(csrf=operator.csrf),
+        button("Approve", name="decision", value="approve"),
+        button("Deny", name="decision", value="deny", class_="plain"),
+        method="post",
+        action=action,
+        class_="buttons",
+    )
+    until = tag("p", "Until ", moment(approval.expires_at, data_at=True))
+    return tag("div", definitions(facts), until, form, class_="approval")
+
+
+def particulars(found: Conversation) -> Html:
+    origin = found.origin
+    facts = [
+        ("Channel", f"{origin.channel} ({origin.account})"),
+        ("Language", found.facts.locale),
+        ("Conversation", found.id),
+    ]
+    return definitions(facts)
+
+
+def composer(found: Conversation, operator: Operator, client_msg_id: str, draft: str) -> Html:
+    """A form of its own outside the part that changes: nothing that somebody types is ever replaced."""
+    field = tag(
+        "textarea",
+        joined("\n", draft),
+        name="text",
+        id="reply",
+        rows="3",
+        maxlength=MAX_TEXT,
+        required=True,
+        aria_describedby="reply-hint",
+    )
+    hint = "Markdown. Sending takes the conversation over. Ctrl+Enter sends."
+    return tag(
+        "form",
+        hidden(csrf=operator.csrf, client_msg_id=client_msg_id),
+        tag("label", "Answer", for_="reply"),
+        field,
+        tag("p", hint, id="reply-hint", class_="hint"),
+        tag("label", "Files", tag("input", type="file", name="files", multiple=True), class_="upload"),
+        button("Send"),
+        method="post",
+        action=path_of(found.origin.tenant, "conversations", found.id, "messages"),
+        enctype="multipart/form-data",
+        class_="composer",
+        aria_label="Answer the contact",
+    )

@@ -1,0 +1,134 @@
+"""Who may see the console and change something in it, and what every answer of it carries."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlencode, urlsplit
+
+import structlog
+from aiohttp import web
+
+from gateway.allowance import Allowance
+from gateway.console.forms import Form, read_form
+from gateway.console.frame import elsewhere, failure_page
+from gateway.console.sessions import ConsoleSessions, Operator
+from gateway.parts import Parts
+from gateway.responses import failed
+from schemas.errors import Forbidden, NotFound, ParleyError, RateLimited, Unauthorized
+
+log = structlog.get_logger("parley.console")
+
+SIGN_IN = "/console"
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types parley-console",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    # With none at all, browsers would not say either where a form comes from.
+    "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+}
+LIVE = "X-Parley-Seen"
+"""Sent by the page's own script, which replaces a part of the page; its value is the part that is there."""
+_PER_ADDRESS, _PER_ADDRESS_BURST = 0.1, 10
+_IN_ALL, _IN_ALL_BURST = 1.0, 60
+"""Attempts to sign in, a second and at once: of one address, and of all together."""
+
+Page = Callable[[web.Request, Operator], Awaitable[web.StreamResponse]]
+Act = Callable[[web.Request, Operator, Form], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class ConsoleGuard:
+    def __init__(self, parts: Parts, sessions: ConsoleSessions) -> None:
+        self._sessions = sessions
+        self._allowance = Allowance(parts)
+        self._public = urlsplit(parts.config.public_url)
+
+    def page(self, handler: Page) -> Handler:
+        async def seen(request: web.Request) -> web.StreamResponse:
+            return await handler(request, await self._admitted(request))
+
+        return told(seen)
+
+    def act(self, handler: Act) -> Handler:
+        """Something is changed: the request has to come from a page of ours, and from this session."""
+
+        async def done(request: web.Request) -> web.StreamResponse:
+            self.same_origin(request)
+            operator = await self._admitted(request)
+
+            def check(form: Form) -> None:
+                if not hmac.compare_digest(form.one("csrf").encode(), operator.csrf.encode()):
+                    raise Forbidden("the form is not of this session; load the page again")
+
+            return await handler(request, operator, await read_form(request, check))
+
+        return told(done)
+
+    def same_origin(self, request: web.Request) -> None:
+        """Raises Forbidden for what another site makes a browser send. A program sends neither header, and has no
+        cookie that it did not steal."""
+        site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+        if site is not None:
+            foreign = site not in ("same-origin", "none")
+        else:
+            foreign = origin is not None and urlsplit(origin).netloc not in {request.host, self._public.netloc or "-"}
+        if foreign:
+            raise Forbidden("the form was sent by another site")
+
+    async def slow_down(self, request: web.Request) -> None:
+        """Raises RateLimited for too many attempts to sign in, of one address or in all."""
+        try:
+            await self._allowance.take(f"console:from:{network(request)}", _PER_ADDRESS, _PER_ADDRESS_BURST)
+            await self._allowance.take("console:sign-in", _IN_ALL, _IN_ALL_BURST)
+        except RateLimited as error:
+            log.warning("console_sign_in_refused")
+            raise RateLimited("too many attempts to sign in", retry_after_ms=error.retry_after_ms or 1000) from error
+
+    async def _admitted(self, request: web.Request) -> Operator:
+        operator = await self._sessions.admit(request)
+        tenant = request.match_info.get("tenant")
+        if tenant is not None and tenant not in operator.tenants:
+            raise NotFound("no such tenant")
+        return operator
+
+
+def told(handler: Handler) -> Handler:
+    """Failures are pages too: people read them. Whoever is not signed in is led to where they can."""
+
+    async def inside(request: web.Request) -> web.StreamResponse:
+        try:
+            response = await handler(request)
+        except Unauthorized:
+            if request.method == "GET" and LIVE not in request.headers:
+                response = elsewhere(f"{SIGN_IN}?{urlencode({'next': request.path_qs})}")
+            else:
+                response = failure_page(401, "You are signed out", "Sign in again; nothing was changed.")
+        except ParleyError as error:
+            answer = failed(error, "console")
+            response = failure_page(answer.status, error.message, error.fix)
+            if "Retry-After" in answer.headers:
+                response.headers["Retry-After"] = answer.headers["Retry-After"]
+        if not response.prepared:
+            for name, value in HEADERS.items():
+                response.headers.setdefault(name, value)
+        return response
+
+    return inside
+
+
+def network(request: web.Request) -> str:
+    """Who tries: an address, or the network of one where people have many (IPv6)."""
+    try:
+        address = ipaddress.ip_address(request.remote or "")
+    except ValueError:
+        return "unknown"
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((address, 64), strict=False).network_address)
+    return str(address)

@@ -1,0 +1,128 @@
+"""The list of conversations."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from connectors.registry import CHANNELS
+from gateway.admin.names import contacts_of
+from gateway.console.elements import Html, button, joined, moment, tag
+from gateway.console.frame import page, path_of
+from gateway.console.live import Live
+from gateway.console.sessions import Operator
+from gateway.console.states import clock, contact_name, is_mine, state_of, wait_of
+from gateway.parts import Parts
+from schemas.conversation import Contact, Conversation, Owner
+from schemas.errors import InvalidRequest
+
+FILTERS = {"": "All", "queue": "Waiting", "mine": "Mine", "person": "With people", "agent": "Agent", "closed": "Closed"}
+PAGE = 50
+_OWNERS: dict[str, Owner] = {
+    "queue": "queue",
+    "mine": "person",
+    "person": "person",
+    "agent": "agent",
+    "closed": "closed",
+}
+
+
+def everybody(tenant: str) -> str:
+    """The topic of signals about a tenant's list."""
+    return f"console:{tenant}"
+
+
+class Inbox:
+    def __init__(self, parts: Parts, live: Live) -> None:
+        self._parts = parts
+        self._state = parts.state
+        self._live = live
+
+    async def show(self, request: web.Request, operator: Operator) -> web.Response:
+        tenant, state = request.match_info["tenant"], request.query.get("state", "")
+        channel, after = request.query.get("channel", ""), request.query.get("after", "")
+        if state not in FILTERS or (channel and channel not in CHANNELS):
+            raise InvalidRequest("there is no such filter")
+
+        async def render() -> Html:
+            return await self._list(tenant, state, channel, after, operator)
+
+        def whole(live: Html) -> web.Response:
+            head = tag("div", tag("h1", "Conversations"), self._filters(tenant, state, channel), class_="head")
+            return page(operator, tenant, "conversations", f"Conversations of {tenant}", head, live)
+
+        return await self._live.answer(request, everybody(tenant), render, whole)
+
+    async def _list(self, tenant: str, state: str, channel: str, after: str, operator: Operator) -> Html:
+        found = await self._state.conversations.listing(
+            tenant, owner=_OWNERS.get(state), channel=channel, after=after, limit=PAGE
+        )
+        known = await contacts_of(self._state.contacts, found.items)
+        shown = [item for item in found.items if state != "mine" or is_mine(item, operator)]
+        rows = [self._row(tenant, item, known.get(item.origin.contact_id), operator) for item in shown]
+        waiting = sum(item.owner == "queue" for item in shown)
+        told = f"{waiting} waiting for a person" if waiting else "Nobody waits for a person"
+        return joined(
+            tag("p", told, class_="sum", data_told=told),
+            tag("ol", rows, class_="talks", aria_label="Conversations, newest first")
+            if rows
+            else tag("p", "No conversation here.", class_="empty"),
+            self._more(tenant, state, channel, found.next),
+        )
+
+    def _row(self, tenant: str, item: Conversation, contact: Contact | None, operator: Operator) -> Html:
+        handoff = item.facts.handoff if item.owner in ("queue", "person") else None
+        reason = (handoff.reason if handoff else "") or (item.holder.reason if item.holder and handoff else "")
+        link = tag(
+            "a",
+            tag("span", contact_name(contact), class_="name"),
+            state_of(item, operator),
+            tag("span", item.origin.channel, class_="channel"),
+            tag("span", handoff.summary[0] if handoff and handoff.summary else reason, class_="reason"),
+            clock(wait_of(item, self._parts.config.tenants[tenant])),
+            moment(item.updated_at, class_="at"),
+            href=path_of(tenant, "conversations", item.id),
+            id=f"talk-{item.id}",
+        )
+        return tag("li", link)
+
+    def _filters(self, tenant: str, state: str, channel: str) -> Html:
+        base, kept = path_of(tenant, "conversations"), {"channel": channel} if channel else {}
+        links = [
+            tag("a", text, href=_address(base, {"state": name} | kept), aria_current="true" if name == state else None)
+            for name, text in FILTERS.items()
+        ]
+        used = [name for name, accounts in self._parts.config.tenants[tenant].channels.accounts().items() if accounts]
+        options = [tag("option", name, value=name, selected=name == channel) for name in used]
+        return joined(
+            tag("nav", links, aria_label="State", class_="tabs"),
+            tag(
+                "form",
+                tag("input", type="hidden", name="state", value=state),
+                tag("label", "Channel", tag("select", tag("option", "All", value=""), options, name="channel")),
+                button("Show", class_="plain"),
+                tag(
+                    "label",
+                    "Find on this page",
+                    _search(),
+                    hidden=True,
+                ),
+                class_="filter",
+            ),
+        )
+
+    def _more(self, tenant: str, state: str, channel: str, following: str) -> Html | None:
+        if not following:
+            return None
+        query = {"state": state, "channel": channel, "after": following}
+        return tag("p", tag("a", "Older conversations", href=_address(path_of(tenant, "conversations"), query)))
+
+
+def _search() -> Html:
+    return tag("input", type="search", id="find", autocomplete="off")
+
+
+def _address(base: str, query: dict[str, str]) -> str:
+    kept = urlencode({name: value for name, value in query.items() if value})
+    return f"{base}?{kept}" if kept else base

@@ -1,0 +1,107 @@
+"""A transcript with what lies behind it: sources, files, receipts, and why the agent answered as it did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from connectors.markup import html, plain_html
+from gateway.attachments import AttachmentDesk
+from gateway.console.elements import Html, joined, moment, outside, tag
+from gateway.console.reasons import turn_details
+from schemas.conversation import Turn
+from schemas.messages import Attachment, Citation, TranscriptMessage
+
+STATES = {
+    "pending": "Not sent yet",
+    "accepted": "Accepted",
+    "sent": "Sent",
+    "delivered": "Delivered",
+    "read": "Read",
+    "failed": "Failed: the contact did not get it",
+    "dropped": "Dropped: the contact does not see it",
+    "deleted": "Deleted",
+    "answered": "Answered",
+    "received": "",
+}
+AUTHORS = {"contact": "Visitor", "agent": "Agent", "person": "Colleague", "system": "System"}
+
+
+class TranscriptView:
+    """``attachments`` signs addresses beneath this server's own."""
+
+    def __init__(self, attachments: AttachmentDesk) -> None:
+        self._attachments = attachments
+
+    def shown(self, tenant: str, lines: Sequence[TranscriptMessage], turns: Sequence[Turn]) -> Html:
+        behind = _by_line(lines, turns)
+        items = [self._line(tenant, line, behind.get(line.id, [])) for line in lines]
+        last = lines[-1] if lines else None
+        told = f"{_author(last)} wrote: {last.text[:300]}" if last is not None else None
+        return tag("ol", items, class_="transcript", aria_label="Transcript", data_told=told)
+
+    def _line(self, tenant: str, line: TranscriptMessage, turns: Sequence[Turn]) -> Html:
+        typed = line.author.kind == "contact"
+        state = STATES.get(line.state, line.state)
+        return tag(
+            "li",
+            tag("p", tag("b", _author(line)), _kind(line), " ", moment(line.created_at), class_="by"),
+            tag("div", Html(plain_html(line.text) if typed else html(line.text)), class_="text") if line.text else None,
+            self._files(tenant, line.attachments),
+            tag("p", "Offered: ", " · ".join(each.label for each in line.choices), class_="offered")
+            if line.choices
+            else None,
+            _sources(line),
+            tag("p", state, class_=f"receipt {line.state}") if state else None,
+            [turn_details(turn) for turn in turns],
+            class_=f"line {line.author.kind} {line.state}",
+            id=f"line-{line.seq}",
+        )
+
+    def _files(self, tenant: str, files: Sequence[Attachment]) -> Html | None:
+        if not files:
+            return None
+        return tag("ul", [tag("li", self._file(tenant, file)) for file in files], class_="files")
+
+    def _file(self, tenant: str, file: Attachment) -> Html:
+        if file.missing:
+            return joined(f"{file.name}: {file.missing}")
+        size = f" ({file.type}, {max(1, round(file.size / 1024))} KiB)"
+        return joined(tag("a", file.name, href=self._attachments.url(tenant, file.id), target="_blank"), size)
+
+
+def _by_line(lines: Sequence[TranscriptMessage], turns: Sequence[Turn]) -> dict[str, list[Turn]]:
+    """Each turn under its first reply; one that left none under the last message that it handled."""
+    first: dict[str, str] = {}
+    for line in lines:
+        if line.turn_id:
+            first.setdefault(line.turn_id, line.id)
+    there = {line.id for line in lines}
+    out: dict[str, list[Turn]] = {}
+    for turn in turns:
+        handled = [id_ for id_ in turn.handled if id_ in there]
+        place = first.get(turn.id) or (handled[-1] if handled else "")
+        out.setdefault(place, []).append(turn)
+    return out
+
+
+def _author(line: TranscriptMessage) -> str:
+    return line.author.name or AUTHORS[line.author.kind]
+
+
+def _kind(line: TranscriptMessage) -> Html | None:
+    """Names are anybody's to choose; what somebody is, is not."""
+    return tag("span", line.author.kind, class_="kind") if line.author.name else None
+
+
+def _sources(line: TranscriptMessage) -> Html | None:
+    if not line.citations:
+        return None
+    items = [_source(cited) for cited in line.citations]
+    return tag("details", tag("summary", f"Sources ({len(items)})"), tag("ol", items), id=f"sources-{line.seq}")
+
+
+def _source(cited: Citation) -> Html:
+    title = outside(cited.url, cited.title) if cited.url else joined(cited.title)
+    where = f" · {cited.heading}" if cited.heading else None
+    version = f" · version {cited.version}" if cited.version else None
+    return tag("li", title, where, version, tag("blockquote", cited.quote), value=cited.n)

@@ -1,0 +1,81 @@
+"""The console over a real store, without the agent; and a browser to look at it."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import urlsafe_b64encode
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.console.seat import PASSWORDS, Seat
+from tests.unit.gateway.conftest import Instance, running
+from tests.widget.conftest import browser
+
+__all__ = ["browser"]
+
+
+def quick(password: str) -> str:
+    """A hash of little work, so that tests spend their time elsewhere."""
+    salt = b"0123456789abcdef"
+    key = hashlib.scrypt(password.encode(), salt=salt, n=2, r=8, p=1, dklen=32)
+    salt_text, key_text = (urlsafe_b64encode(data).decode().rstrip("=") for data in (salt, key))
+    return f"scrypt:2:8:1:{salt_text}:{key_text}"
+
+
+TEXT = f"""
+data_dir: data
+encoder: light
+secret_key: a-secret-of-the-tests
+admin_token: the-admin-token
+partitions: 3
+operators:
+  anna: {{password_hash: "{quick(PASSWORDS["anna"])}", name: Anna Bloom}}
+  ben: {{password_hash: "{quick(PASSWORDS["ben"])}", tenants: [shop]}}
+tenants:
+  shop:
+    name: Shop
+    channels: {{web: {{main: {{}}}}}}
+  other:
+    name: Other
+    channels: {{web: {{main: {{}}}}}}
+"""
+
+Sit = Callable[..., Awaitable[Seat]]
+
+
+@pytest.fixture
+async def instance(tmp_path: Path) -> AsyncIterator[Instance]:
+    async with running(tmp_path, TEXT) as started:
+        yield started
+
+
+@pytest.fixture
+async def sit(instance: Instance) -> AsyncIterator[Sit]:
+    """``await sit("anna")``: a seat where Anna is signed in; nobody is where no name is given."""
+    async with AsyncExitStack() as stack:
+
+        async def taken(name: str | None = None) -> Seat:
+            seat = await stack.enter_async_context(Seat(instance))
+            if name is not None:
+                assert (await seat.sign_in(name)).status == 200
+            return seat
+
+        yield taken
+
+
+@pytest.fixture
+async def anna(sit: Sit) -> Seat:
+    return await sit("anna")
+
+
+@pytest.fixture
+async def ben(sit: Sit) -> Seat:
+    return await sit("ben")
+
+
+@pytest.fixture
+async def admin(sit: Sit) -> Seat:
+    return await sit("")

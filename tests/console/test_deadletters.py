@@ -1,0 +1,124 @@
+"""Dead letters at the console: why, what a replay would do, and that a dry run does nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schemas import ids
+from tests.console.seat import Seat, Seen
+from tests.console.talks import begun, queued
+from tests.unit.gateway.conftest import Instance
+from tests.unit.gateway.test_admin_deadletters import letter
+
+PATH = "/console/shop/deadletters"
+
+
+async def send(seat: Seat, act: str, *letters: str) -> Seen:
+    return await seat.send(PATH, PATH, {"act": act, "letter": list(letters)})
+
+
+async def put(instance: Instance, **more: Any) -> None:
+    await instance.parts.state.dead_letters.add(letter(instance, **more))
+
+
+async def appended(instance: Instance) -> list[str]:
+    return [event.id for event, _ in await instance.logged("parley.inbound.web")]
+
+
+async def test_a_dead_letter_is_shown_with_its_reason_and_without_what_people_wrote(
+    instance: Instance, anna: Seat
+) -> None:
+    await put(instance)
+    seen = await anna.get(PATH)
+    for there in ("handler_failed", "kept failing", "5 attempts, 0 replays, web", "partition 1, offset 7", "event-1"):
+        assert there in seen.words, there
+    assert "4111" not in seen.text
+    assert "7700" not in seen.text
+
+
+async def test_a_dry_run_tells_what_would_happen_and_does_nothing(instance: Instance, anna: Seat) -> None:
+    found = await begun(instance, "v1")
+    await queued(instance, found.id)
+    whole = letter(instance)
+    elsewhere = whole.headers | {"ce_conversation": found.id}
+    await put(instance, id_="dead-1")
+    await put(instance, id_="dead-2", headers=elsewhere)
+    await put(instance, id_="dead-3", headers={})
+    seen = await send(anna, "dry", "dead-1", "dead-2", "dead-3", "dead-4")
+    assert seen.news == "Dry run: 2 of 4 can be replayed."
+    assert (
+        "would be appended to parley.inbound.web; the conversation is begun with it, and the agent answers"
+        in seen.words
+    )
+    assert "people have the conversation: it only joins the transcript" in seen.words
+    assert "the record cannot be decoded, so it cannot be replayed (handler_failed)" in seen.words
+    assert await appended(instance) == []
+    assert [a for n, a in seen.elements() if a.get("name") == "letter" and "checked" not in a] == []
+    kept = await instance.parts.state.dead_letters.get("shop", "dead-1")
+    assert kept is not None
+    assert kept.replays == 0
+
+
+async def test_one_that_the_agent_still_has_would_be_answered(instance: Instance, anna: Seat) -> None:
+    found = await begun(instance, "v1")
+    await put(instance, headers=letter(instance).headers | {"ce_conversation": found.id})
+    assert "the agent answers it, unless something later was answered" in (await send(anna, "dry", "dead-1")).words
+
+
+async def test_many_are_replayed_at_once_each_under_an_id_of_its_own(instance: Instance, anna: Seat) -> None:
+    letters = [f"dead-{number}" for number in range(30)]
+    for id_ in letters:
+        await put(instance, id_=id_)
+    seen = await send(anna, "replay", *letters[:20])
+    assert (seen.status, seen.news) == (200, "Replayed.")
+    assert len(await appended(instance)) == 20
+    # The page that says so can be loaded again.
+    await anna.get(seen.url)
+    assert len(await appended(instance)) == 20
+    again = await send(anna, "replay", "dead-0")
+    assert again.news == "Replayed."
+    assert (await appended(instance))[-1] == ids.derived_id("event-1", "replay", 2)
+
+
+async def test_what_cannot_be_replayed_is_told_and_stops_none_of_the_others(instance: Instance, anna: Seat) -> None:
+    await put(instance, id_="dead-1", value="AAEC")
+    await put(instance, id_="dead-2")
+    seen = await send(anna, "replay", "dead-1", "dead-2", "dead-2")
+    assert seen.news == "Replayed 1 of 2."
+    assert "cannot be replayed" in seen.words
+    assert len(await appended(instance)) == 1
+
+
+@pytest.mark.parametrize("letters", [[], [f"dead-{number}" for number in range(101)]])
+async def test_nothing_or_too_much_is_refused(instance: Instance, anna: Seat, letters: list[str]) -> None:
+    await put(instance)
+    assert (await send(anna, "replay", *letters)).status == 400
+    assert await appended(instance) == []
+
+
+async def test_only_who_sees_all_tenants_sees_letters_of_none(instance: Instance, admin: Seat, ben: Seat) -> None:
+    await put(instance, id_="of-nobody", tenant="")
+    assert "dead letter" not in (await admin.get(PATH)).words.lower().replace("dead letters", "")
+    assert "handler_failed" in (await admin.get(f"{PATH}?unassigned=true")).words
+    assert (await ben.get(f"{PATH}?unassigned=true")).status == 403
+    await put(instance, id_="dead-1")
+    seen = await ben.send(PATH, PATH, {"act": "replay", "letter": ["of-nobody"]})
+    assert seen.news == "Replayed 0 of 1."
+    assert await appended(instance) == []
+
+
+async def test_another_tenants_letter_is_neither_shown_nor_replayed(instance: Instance, ben: Seat) -> None:
+    await put(instance, tenant="other")
+    await put(instance, id_="dead-2")
+    assert "/console/shop/conversations/conversation-1" in (await ben.get(PATH)).text
+    seen = await send(ben, "replay", "dead-1")
+    assert (seen.news, await appended(instance)) == ("Replayed 0 of 1.", [])
+
+
+async def test_letters_can_be_narrowed_to_one_code(instance: Instance, anna: Seat) -> None:
+    await put(instance, id_="dead-1", code="handler_failed", reason="first reason")
+    await put(instance, id_="dead-2", code="unknown_event_type", reason="second reason")
+    seen = await anna.get(f"{PATH}?code=unknown_event_type")
+    assert ["first reason" in seen.words, "second reason" in seen.words] == [False, True]

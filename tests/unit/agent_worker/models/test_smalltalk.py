@@ -1,0 +1,40 @@
+"""Whether a message wants a person, or nothing but courtesy."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent_worker.models.smalltalk import asks_person, talk_of
+
+ONE = ["human", "person", "people", "agent", "someone", "somebody", "representative", "rep", "colleague", "employee"]
+TEAM = ["operator", "staff", "advisor", "adviser", "manager", "support team", "customer service", "customer care"]
+PHRASES = ["human being", "staff member", "member of staff", "customer support"]
+
+
+@pytest.mark.parametrize("who", [*ONE, *TEAM, *PHRASES])
+def test_whoever_wants_to_talk_to_somebody_asks_for_a_person(who: str) -> None:
+    assert asks_person(f"I'd like to talk to a {who}")
+    assert asks_person(f"PUT ME THROUGH TO A {who.upper()}!")
+    assert not asks_person(f"I do not want to talk to a {who}")
+
+
+@pytest.mark.parametrize("text", ["real human", "I want a person", "get me a representative", "Operator, please"])
+def test_a_person_is_asked_for_in_short_too(text: str) -> None:
+    assert asks_person(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "talk"),
+    [
+        ("Hello there!", "greeting"),
+        ("Thanks a lot", "thanks"),
+        ("ok, bye, see you", "goodbye"),
+        ("Hello, do you ship?", ""),
+        ("all ok so it is very well for you", ""),
+        ("hi " * 11, ""),
+        ("?!", ""),
+        ("", ""),
+    ],
+)
+def test_courtesy_is_all_of_a_message_or_none(text: str, talk: str) -> None:
+    assert talk_of(text, []) == talk
