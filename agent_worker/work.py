@@ -105,7 +105,8 @@ class Work:
         if self.stretch is None or not waiting:
             return False
         picked = all(message.choice is not None and message.choice.id == ASSISTANT for message in waiting)
-        return picked or (self.stretch.returned and all(map(wants_assistant, waiting)))
+        stretch = self.stretch
+        return picked or (stretch.returned and all(wants_assistant(each, stretch.offered) for each in waiting))
 
     @property
     def effects(self) -> Effects | None:

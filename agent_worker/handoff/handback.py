@@ -99,7 +99,7 @@ def _gave_back(handoff: Handoff) -> str:
     who = handoff.name or "People"
     at = "" if handoff.ended_at is None else f" at {_time(handoff.ended_at)}"
     wrote = f"wrote {handoff.replies} of the messages above" if handoff.replies else "wrote nothing"
-    parts = [f"{who} gave the conversation back{at}. They {wrote}. What was asked before that is in their hands."]
+    parts = [f"{who} gave the conversation back{at}. They {wrote}. What they dealt with is theirs."]
     if handoff.promised:
         quoted = " ".join(f"“{each}”" for each in handoff.promised)
         parts.append(f"They promised the customer: {quoted} Neither contradict nor repeat it.")

@@ -16,7 +16,7 @@ from agent_worker.handoff.rating import question_id
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Conversation, Facts, Owner, OwnerRequested
 from schemas.desk import DraftRequested, Handoff, HandoffEnded, HandoffResolved, RatingGiven, Score
-from schemas.messages import InboundMessage, TranscriptMessage
+from schemas.messages import Choice, InboundMessage, TranscriptMessage
 from schemas.ports import Owned
 from schemas.topics import DESK
 
@@ -72,6 +72,8 @@ class Stretch:
     """The end of the talk, where it is needed."""
     locale: str = ""
     """What the contact writes in, by those lines."""
+    offered: Sequence[Choice] = ()
+    """What the contact may choose while it waits for a person."""
     revived: bool = False
     """Nothing is to be answered but what waited while people had it."""
     _resolved: HandoffResolved | None = None
