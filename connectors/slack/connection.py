@@ -10,6 +10,7 @@ from connectors.slack.client import Client
 from connectors.slack.errors import failure
 from connectors.slack.places import is_person, target
 from connectors.slack.settings import SlackAccount
+from connectors.slack.streaming import STAYS
 from schemas.errors import DeliveryError
 from schemas.messages import Address, RemoteFile
 from schemas.ports import Account, Call, Profile, Remark, Reply
@@ -41,6 +42,8 @@ class SlackConnection:
             return channel
         arguments = {**call.arguments, name: channel}
         arguments.pop("since", None)
+        if arguments.pop(STAYS, False) or call.operation == "files.delete":
+            return await rewrites.changed(self._client, call.operation, arguments, marker)
         if call.operation == "chat.update":
             return await rewrites.replaced(self._client, arguments, marker)
         if call.operation == "chat.delete":
