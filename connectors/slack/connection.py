@@ -7,6 +7,7 @@ from typing import Any
 
 from connectors.slack import downloads, history, profiles, rewrites, uploads
 from connectors.slack.client import Client
+from connectors.slack.desk import inspection
 from connectors.slack.errors import failure
 from connectors.slack.places import is_person, target
 from connectors.slack.settings import SlackAccount
@@ -91,6 +92,8 @@ class SlackConnection:
         lacking = sorted(SCOPES - granted) if granted else []
         if lacking:
             return [Remark("fail", f"the app lacks {', '.join(lacking)}", "add these scopes and install the app anew")]
+        if self._account.desk and (told := await inspection.remarks(self._client, self._account.desk, granted)):
+            return told
         if granted and FOR_NAMES not in granted:
             lost = f"the app lacks {FOR_NAMES}: nobody's name is known"
             return [Remark("warn", lost, "add this scope and install the app anew")]
