@@ -12,7 +12,7 @@ from agent_worker.actions.effects import Effects, Notice
 from agent_worker.handoff import telling
 from agent_worker.handoff.drafts import PERSON
 from agent_worker.handoff.returning import ASSISTANT, wants_assistant
-from agent_worker.handoff.stretch import Stretch, is_open, opened
+from agent_worker.handoff.stretch import REOPENED, Stretch, is_open, opened
 from agent_worker.intake import Intake
 from agent_worker.language import language_of
 from agent_worker.replies import Chain, begun_of, cited, outbound, reply_of, said_by_person
@@ -161,6 +161,8 @@ class Work:
             self.outbox.append(self.chain.ask_owner(self.ask_people(now)))
         elif effects is not None and effects.hand_back and self.conversation.owner == "queue":
             self.outbox.append(self.chain.ask_owner(self._ask_owner("agent", "what people were asked is settled", now)))
+        elif self.stretch is not None and self.stretch.reopens:
+            self.outbox.append(self.chain.ask_owner(self._ask_owner("agent", REOPENED, now)))
         if replies or (effects is not None and effects.records):
             kept |= self._conclude_turn(replies, now)
         if self.handoff:

@@ -17,6 +17,8 @@ MARK = "people-"
 HINT = "hint-"
 HOLDS = timedelta(days=30)
 """After this what people did belongs to the past."""
+SEEN = timedelta(seconds=10)
+"""Within this a message reaches whoever works on the conversation, and is read."""
 GONE = frozenset({"deleted", "failed", "dropped"})
 
 
@@ -62,6 +64,14 @@ def left_waiting(
         and (line.text.strip() or line.attachments)
         and (answered is None or line.created_at > answered)
     ]
+
+
+def unseen(lines: Sequence[TranscriptMessage], handoff: Handoff, answered: datetime | None) -> list[TranscriptMessage]:
+    """Of those that nobody has answered, what came too late for people to see before they ended it."""
+    if handoff.ended_at is None:
+        return []
+    since = handoff.ended_at - SEEN
+    return [line for line in left_waiting(lines, handoff, answered, ()) if line.created_at > since]
 
 
 def as_message(line: TranscriptMessage, *, place: str, contact: str) -> InboundMessage:

@@ -97,7 +97,7 @@ class People:
         now = set(intake.handled)
         stretch.take([event for event in events if event.id in now], decided.changes, decided.ratings, rates)
         self._set_aside(events, intake, decided.ratings)
-        if stretch.begun or stretch.returned or stretch.asks or stretch.thanks or stretch.drafts:
+        if stretch.looks_back:
             await self._look_back(stretch, intake, rules)
         facts = stretch.facts()
         return replace(begun, conversation=conversation.model_copy(update={"facts": facts})), stretch
@@ -122,6 +122,8 @@ class People:
             stretch.update(since_seq=min(first, handoff.since_seq), summary=said)
         if stretch.returned and conversation.owner == "agent" and handoff is not None:
             self._revive(stretch, intake, lines)
+        if (stretch.closed or stretch.asks) and conversation.owner == "closed" and handoff is not None:
+            _reopen(stretch, handback.unseen(lines, handoff, _until(intake)))
 
     def _revive(self, stretch: Stretch, intake: Intake, lines: Sequence[TranscriptMessage]) -> None:
         """What nobody has answered while people had it waits for the agent now."""
@@ -129,7 +131,7 @@ class People:
         if handoff is None:
             return
         left = handback.left_waiting(lines, handoff, _until(intake), set(intake.waiting))
-        asked = [line for line in left if line.attachments or not talk_of(line.text, ())]
+        asked = [line for line in left if _asks(line)]
         revived = [handback.as_message(line, place=origin.place, contact=origin.contact_id) for line in asked]
         wished = [id for id, message in intake.waiting.items() if wants_assistant(message, stretch.offered)]
         others = len(intake.waiting) - len(wished) + len(revived)
@@ -212,6 +214,17 @@ class People:
         took = first.first_reply_at - first.opened_at
         took = took if hours is None else hours.worked(first.opened_at, first.first_reply_at)
         await self._waits.came(work.conversation.origin.tenant, took, self._clock())
+
+
+def _asks(line: TranscriptMessage) -> bool:
+    return bool(line.attachments) or not talk_of(line.text, ())
+
+
+def _reopen(stretch: Stretch, unseen: Sequence[TranscriptMessage]) -> None:
+    """Whoever wrote in that very moment gets an answer, and is not asked how it went."""
+    if any(map(_asks, unseen)):
+        stretch.reopens, stretch.asks = stretch.closed, False
+        stretch.update(asked="")
 
 
 def _of_contact(lines: Sequence[TranscriptMessage]) -> list[str]:
