@@ -115,6 +115,10 @@ class People:
         stretch.lines = [line for line in lines if line.state not in handback.GONE]
         known = conversation.facts.locale or rules.voice.locale
         stretch.locale = language_of(" ".join(_of_contact(stretch.lines)[-3:]), known)
+        if stretch.changed and handoff is not None and handoff.summary:
+            # What was taken back or put otherwise must not live on in it.
+            said = summary(stretch.lines, reason=handoff.reason, memory=conversation.facts.actions)
+            stretch.update(summary=said)
         if stretch.begun and handoff is not None:
             waiting = handback.left_waiting(lines, handoff.model_copy(update={"since_seq": 0}), _until(intake), ())
             first = min((line.seq - 1 for line in waiting), default=handoff.since_seq)

@@ -54,7 +54,7 @@ def opened(before: Handoff | None, *, reason: str, since_seq: int, at: datetime,
 class Stretch:
     """``handoff``: as it is after this turn's events; ``begun``: it began with them. ``ended`` and ``given`` are to be
     told; ``first_reply``: the handoff whose first reply this is. ``changed``: lines of the transcript that were edited
-    or deleted. ``moved``: somebody else may speak since; ``returned``: the agent again; ``closed``: nobody, after people.
+    or deleted. ``moved``: somebody else may speak since, the agent (``returned``) or nobody (``closed``) after people.
     ``thanks``: the contact has just told how it went; ``asks``: it is to be asked."""
 
     conversation: Conversation
@@ -109,7 +109,8 @@ class Stretch:
     def looks_back(self) -> bool:
         """Whether the end of the talk is needed to make anything of it."""
         said = self.asks or self.thanks or bool(self.drafts)
-        return said or self.begun or self.returned or self.closed
+        summed_up = self.handoff is not None and bool(self.handoff.summary and self.changed)
+        return said or summed_up or self.begun or self.returned or self.closed
 
     def facts(self) -> Facts:
         """What is remembered from now on. After people gave it back the agent begins anew: what did not help before is
