@@ -45,6 +45,14 @@ async def test_the_holders_reply_goes_to_the_customer_and_nobody_elses_does(team
     assert team.carrier.strays == []
 
 
+async def test_a_reply_reads_the_same_elsewhere_and_names_whom_it_mentions(team: Team) -> None:
+    talk = await team.open()
+    await talk.claim("Ben")
+    talk.say("Ben", "*Hello*, @Cleo knows :+1:")
+    await team.quiet()
+    assert await team.seen() == {talk.id: [("**Hello**, @Cleo knows 👍", 0)]}
+
+
 async def test_a_claim_is_decided_when_slack_is_answered(team: Team) -> None:
     talk = await team.open()
     await talk.press("Ben", "Claim")
@@ -233,3 +241,20 @@ async def test_a_reply_that_is_held_when_its_lane_moves_on_is_held_by_the_next_a
         await talk.react("Ben", "🔁")
         await team.quiet()
         assert await team.seen() == {talk.id: [("Hello", 0)]}
+
+
+async def test_shortcuts_on_messages_do_what_buttons_and_reactions_do(patient: Team) -> None:
+    talk = await patient.open()
+    card = patient.slack.post(talk.root)
+    await patient.slack.interactions.shortcut("Ben", "parley_claim", card)
+    assert (await talk.now()).owner == "person"
+    kept = talk.say("Ben", "only for us")
+    await patient.heard()
+    await patient.slack.interactions.shortcut("Ben", "parley_note", kept)
+    await patient.quiet()
+    await patient.slack.interactions.shortcut("Ben", "parley_resolve", talk.say("Cleo", "done?"))
+    assert patient.slack.interactions.view("Ben").body["callback_id"] == "parley-desk:resolve"
+    await patient.slack.interactions.shortcut("Ben", "parley_return", card)
+    await patient.quiet()
+    assert await patient.seen() == {}
+    assert (await talk.now()).owner == "agent"

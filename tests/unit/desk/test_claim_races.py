@@ -273,6 +273,7 @@ async def _play(team: Team, number: int) -> tuple[str, str]:
     return game.wrong() and f"{way} {number}: {game.wrong()}", f"{way} {'spoke' if spoke else 'silent'}"
 
 
+@pytest.mark.slow
 async def test_over_a_thousand_interleavings_the_agent_never_begins_to_speak_after_a_claim(team: Team) -> None:
     free = asyncio.Semaphore(AT_ONCE)
 
