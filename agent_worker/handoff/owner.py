@@ -19,6 +19,7 @@ from schemas.ports import Begun, Conversations
 
 log = structlog.get_logger("parley.worker")
 RESOLVED = "resolved"
+_UNMOVED: frozenset[Owner] = frozenset({"agent", "person"})
 
 
 class OwnerRules:
@@ -45,6 +46,10 @@ class OwnerRules:
         holder = conversation.holder
         answered = Answered.of(conversation.facts)
         for event in events:
+            if event.is_from_contact and owner in _UNMOVED:
+                # As nearly always: nothing that a contact writes then changes who may speak.
+                if changes.setdefault(event.id, None) is None:
+                    continue
             if is_handled(event, begun.handled) or (event.is_from_contact and answered.includes(event)):
                 continue
             if event.id not in changes:
