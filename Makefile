@@ -139,8 +139,9 @@ widget: ## Build the chat widget from its source (needs Node and npm)
 	node $(WIDGET)/build.mjs $(CACHE)/widget
 
 .PHONY: pictures
-pictures: install-dev ## Take the pictures of docs/widget.md and docs/desk.md anew
+pictures: install-dev ## Take the pictures of docs/widget.md, docs/console.md and docs/desk.md anew
 	$(BIN)/python -m tests.widget.pictures
+	$(BIN)/python -m tests.console.pictures
 	$(BIN)/python -m tests.e2e.desk_pictures
 
 .PHONY: clean
