@@ -46,10 +46,9 @@ class OwnerRules:
         holder = conversation.holder
         answered = Answered.of(conversation.facts)
         for event in events:
-            if event.is_from_contact and owner in _UNMOVED:
-                # As nearly always: nothing that a contact writes then changes who may speak.
-                if changes.setdefault(event.id, None) is None:
-                    continue
+            # As nearly always: what a contact writes then changes nothing of who may speak.
+            if event.is_from_contact and owner in _UNMOVED and changes.setdefault(event.id, None) is None:
+                continue
             if is_handled(event, begun.handled) or (event.is_from_contact and answered.includes(event)):
                 continue
             if event.id not in changes:
