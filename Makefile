@@ -139,8 +139,9 @@ widget: ## Build the chat widget from its source (needs Node and npm)
 	node $(WIDGET)/build.mjs $(CACHE)/widget
 
 .PHONY: pictures
-pictures: install-dev ## Take the pictures of docs/widget.md anew
+pictures: install-dev ## Take the pictures of docs/widget.md and docs/console.md anew
 	$(BIN)/python -m tests.widget.pictures
+	$(BIN)/python -m tests.console.pictures
 
 .PHONY: clean
 clean: ## Remove the environment, caches and build output

@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-QUICK_FOLDERS = ("tests/unit", "tests/channels", "tests/contracts", "tests/e2e")
+QUICK_FOLDERS = ("tests/unit", "tests/channels", "tests/contracts", "tests/console", "tests/e2e")
 LONG_FOLDERS = ("tests/torture", "tests/bench")
 """Run by commands of their own, for as long as one likes."""
 PROCESSES = min(4, os.cpu_count() or 1) + 1

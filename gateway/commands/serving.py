@@ -155,6 +155,7 @@ def banner(config: Config, flag: str) -> str:
 Parley is running (one process, SQLite in {config.data_dir}). Stop it with Ctrl-C.
 
   chat page     {url}/
+  console       {url}/console
   admin token   {config.admin_token.get_secret_value()}
 
 Ask in the terminal:

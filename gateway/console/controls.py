@@ -81,19 +81,20 @@ def composer(found: Conversation, operator: Operator, client_msg_id: str, draft:
         joined("\n", draft),
         name="text",
         id="reply",
-        rows="3",
+        rows="2",
         maxlength=MAX_TEXT,
         required=True,
         aria_describedby="reply-hint",
     )
     hint = "Markdown. Sending takes the conversation over. Ctrl+Enter sends."
+    picker = tag("input", type="file", name="files", id="files", multiple=True, aria_label="Files")
     return tag(
         "form",
         hidden(csrf=operator.csrf, client_msg_id=client_msg_id),
         tag("label", "Answer", for_="reply"),
         field,
+        tag("details", tag("summary", "Files"), picker, class_="upload"),
         tag("p", hint, id="reply-hint", class_="hint"),
-        tag("label", "Files", tag("input", type="file", name="files", multiple=True), class_="upload"),
         button("Send"),
         method="post",
         action=path_of(found.origin.tenant, "conversations", found.id, "messages"),

@@ -101,7 +101,7 @@ class ConversationPage:
             return await self._part(await self._found(request), operator, after)
 
         contact = (await contacts_of(self._state.contacts, [found])).get(found.origin.contact_id)
-        name = contact_name(contact)
+        name = contact_name(contact, found)
         told = wrong or self._told(request.query.get("told", ""), found)
 
         def whole(live: Html) -> web.Response:
@@ -126,10 +126,10 @@ class ConversationPage:
         first = min((line.seq for line in lines), default=1)
         earlier = f"{path_of(found.origin.tenant, 'conversations', found.id)}?after={max(0, first - LINES - 1)}"
         return joined(
-            holding(found, operator),
-            approvals(found, operator),
             tag("p", tag("a", "Earlier lines", href=earlier)) if first > 1 else None,
             self._view.shown(found.origin.tenant, named, await self._state.turns.listing(found.id)),
+            approvals(found, operator),
+            holding(found, operator),
         )
 
     async def _found(self, request: web.Request) -> Conversation:

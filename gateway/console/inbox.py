@@ -73,13 +73,14 @@ class Inbox:
 
     def _row(self, tenant: str, item: Conversation, contact: Contact | None, operator: Operator) -> Html:
         handoff = item.facts.handoff if item.owner in ("queue", "person") else None
-        reason = (handoff.reason if handoff else "") or (item.holder.reason if item.holder and handoff else "")
+        asked = item.holder.reason if item.holder is not None and item.owner == "queue" else ""
+        about = (handoff.summary or [handoff.reason])[0] if handoff is not None else ""
         link = tag(
             "a",
-            tag("span", contact_name(contact), class_="name"),
+            tag("span", contact_name(contact, item), class_="name"),
             state_of(item, operator),
             tag("span", item.origin.channel, class_="channel"),
-            tag("span", handoff.summary[0] if handoff and handoff.summary else reason, class_="reason"),
+            tag("span", about or asked, class_="reason"),
             clock(wait_of(item, self._parts.config.tenants[tenant])),
             moment(item.updated_at, class_="at"),
             href=path_of(tenant, "conversations", item.id),

@@ -70,8 +70,9 @@ def holder_name(item: Conversation) -> str:
     )
 
 
-def contact_name(contact: Contact | None) -> str:
-    return contact.name if contact is not None and contact.name else "Visitor"
+def contact_name(contact: Contact | None, item: Conversation) -> str:
+    """Those who have no name are told apart by their id."""
+    return contact.name if contact is not None and contact.name else f"Visitor {item.origin.contact_id[:4]}"
 
 
 def standing(item: Conversation, operator: Operator) -> Html:

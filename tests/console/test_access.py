@@ -16,6 +16,7 @@ from tests.unit.gateway.conftest import Instance
 from tests.unit.gateway.test_admin_deadletters import letter
 from tests.widget.tab import Window, expect
 
+pytestmark = pytest.mark.slow
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 LIST = "/console/shop/conversations"

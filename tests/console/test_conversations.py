@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import io
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
 import pytest
 
+from gateway.console.states import Wait, wait_of
+from gateway.desk_settings import Desk, DeskTimes
+from gateway.settings import Tenant
 from schemas import topics
+from schemas.conversation import Conversation, Facts, Origin
 from tests.console.conftest import Sit
 from tests.console.seat import Seat, Seen, talk
 from tests.console.talks import begun, full, queued, said
@@ -355,7 +360,7 @@ async def test_the_script_is_answered_once_the_part_is_another_one(instance: Ins
         now = await instance.parts.state.conversations.get(found.id)
         assert now is not None
         await own(anna, found.id, "queue", now.epoch)
-        part = await asyncio.wait_for(waiting, 10)
+        part = await asyncio.wait_for(waiting, 30)
         assert part.status == 200
         assert "aits for a person" in part.words
         assert "<html" not in part.text
@@ -371,5 +376,25 @@ async def test_whoever_was_signed_out_meanwhile_is_told_nothing_more(instance: I
     waiting = asyncio.create_task(thief.get(str(live["data-live"]), headers=headers))
     await anna.post("/console/session/end", {"csrf": page.field("csrf")})
     await said(instance, found.id, "in-1", "secret words")
-    seen = await asyncio.wait_for(waiting, 10)
+    seen = await asyncio.wait_for(waiting, 30)
     assert (seen.status, "secret words" in seen.text) == (401, False)
+
+
+def test_a_wait_is_over_by_the_times_of_the_desk(instance: Instance) -> None:
+    """For the first answer while nobody has it, for the next one while somebody does; never where nobody said."""
+    now = instance.clock()
+    desk = Desk(channel="C0123456789", times=DeskTimes(first_reply=10, next_reply=30))
+    origin = Origin(tenant="shop", channel="web", account="main", place="v1", contact_id="c1")
+    heard = now + timedelta(minutes=5)
+    waits = Conversation(
+        id="c", origin=origin, owner="queue", created_at=now, updated_at=now, facts=Facts(heard_at=heard)
+    )
+    ours, others = Tenant(name="Shop", desk=desk), Tenant(name="Shop")
+    assert wait_of(waits, ours) == Wait(now, now + timedelta(minutes=10))
+    assert wait_of(waits, others) == Wait(now)
+    taken = waits.model_copy(update={"owner": "person"})
+    assert wait_of(taken, ours) == Wait(heard, heard + timedelta(minutes=30))
+    assert wait_of(taken.model_copy(update={"owner": "agent"}), ours) == Wait(heard)
+    answered = taken.model_copy(update={"facts": Facts(heard_at=heard, answered_at=heard)})
+    assert wait_of(answered, ours) is None
+    assert wait_of(waits.model_copy(update={"owner": "closed"}), ours) is None

@@ -21,11 +21,12 @@ from tests.widget.tab import Window, until
 from tests.widget.test_injection import PAYLOADS
 
 LIST = "/console/shop/conversations"
-KNOWN = frozenset(
-    """html head meta title link script body main header nav section div span p b a ul ol li dl dt dd details summary
-    form input button label textarea select option time h1 h2 blockquote pre table caption thead tbody tr th td strong
-    em s code br hr""".split()  # noqa: SIM905 - as a list it would take a page
-)
+_ELEMENTS = """
+    html head meta title link script body main header nav section div span p b a ul ol li dl dt dd details
+    summary form input button label textarea select option time h1 h2 blockquote pre table caption thead tbody
+    tr th td strong em s code br hr
+"""
+KNOWN = frozenset(_ELEMENTS.split())
 
 
 def wrong(seen: Seen) -> list[str]:
@@ -111,6 +112,7 @@ async def open_page(browser: Browser, instance: Instance, anna: Seat) -> Any:
     await window.context.close()
 
 
+@pytest.mark.slow
 async def test_the_trap_catches_what_is_inserted_as_it_is(
     open_page: tuple[Page, list[str]], instance: Instance
 ) -> None:
@@ -125,6 +127,7 @@ async def test_the_trap_catches_what_is_inserted_as_it_is(
     await until(caught)
 
 
+@pytest.mark.slow
 async def test_fifty_payloads_on_every_page_run_nothing(
     open_page: tuple[Page, list[str]], instance: Instance, anna: Seat
 ) -> None:

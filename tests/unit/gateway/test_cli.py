@@ -442,6 +442,7 @@ def test_the_banner_says_where_and_how_to_ask(tmp_path: Path) -> None:
     out, _ = instance.stop()
     assert instance.process.returncode == 0
     assert f"chat page     {instance.url}/\n" in out
+    assert f"console       {instance.url}/console\n" in out
     assert out.count(f"admin token   {token}") == 1
     assert f"curl -s -X POST {instance.url}/v1/chat/shop/sessions" in out
     assert 'chat -m "When do you ship?"\n' in out
