@@ -32,7 +32,7 @@ DARK = {"color_scheme": "dark"}
 
 async def talks(base: str, http: aiohttp.ClientSession) -> list[Contact]:
     """Three customers: one is served, one waits for a person, one will be answered by Anna."""
-    found = []
+    found: list[Contact] = []
     for questions in (
         ("How much does shipping to Germany cost?",),
         ("Are pitcher plants safe for cats?", "I want to talk to a person"),
