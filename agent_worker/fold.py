@@ -42,8 +42,7 @@ class Fold:
         """Something was written that cannot be taken back: what arrives from now on waits for the next turn."""
         self.traceparent = spans.traceparent()
         """Of the turn's span, for what the turn leaves behind."""
-        self.decoded = Decoded()
-        self._decode()
+        self._decoded = Decoded()
 
     @property
     def read_at(self) -> float:
@@ -51,23 +50,26 @@ class Fold:
         return max(record.read_at for record in self.batch.records)
 
     @property
+    def decoded(self) -> Decoded:
+        """Decoded when it is looked at: turns that wait for others by the thousand hold nothing but their records."""
+        if self._seen < len(self.batch.records):
+            fresh = decode_all(self.batch.records[self._seen :])
+            self._seen = len(self.batch.records)
+            self._decoded.events.extend(fresh.events)
+            self._decoded.poison.extend(fresh.poison)
+        return self._decoded
+
+    @property
     def events(self) -> list[Event]:
         return self.decoded.events
 
-    def _decode(self) -> None:
-        fresh = decode_all(self.batch.records[self._seen :])
-        self._seen = len(self.batch.records)
-        self.decoded.events.extend(fresh.events)
-        self.decoded.poison.extend(fresh.poison)
-
     def take_more(self) -> None:
         self.batch.take_more()
-        self._decode()
 
     @property
     def _waits(self) -> bool:
         asks = False
-        for event in self.decoded.events:
+        for event in self.events:
             if event.is_urgent:
                 return False
             asks = asks or event.is_from_contact
@@ -75,10 +77,13 @@ class Fold:
 
     async def settle(self, rules: FoldRules) -> None:
         """Wait until nobody has written for the quiet time. Time already spent in the log counts."""
-        while self._waits and not self.batch.hurry.is_set():
-            quiet = rules.quiet_for(self.events[-1].envelope.channel) - waited(self.batch.records[-1], self._clock())
-            left = self._started + rules.longest - self._now()
-            if not await first_of(min(quiet, left), self.batch.arrived, self.batch.hurry):
+        while not self.batch.hurry.is_set():
+            newest = self.batch.records[-1]
+            quiet = rules.quiet_for(newest.headers.get("ce_channel", "")) - waited(newest, self._clock())
+            left = min(quiet, self._started + rules.longest - self._now())
+            if left <= 0 and not self.batch.arrived.is_set():
+                break
+            if not self._waits or not await first_of(left, self.batch.arrived, self.batch.hurry):
                 break
             if self.batch.arrived.is_set():
                 self.take_more()

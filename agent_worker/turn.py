@@ -104,8 +104,9 @@ class TurnEngine:
     async def _fold(self, batch: Batch, stages: dict[str, float]) -> Fold:
         fold = Fold(batch, self._clock, self._monotonic)
         with self._stage(stages, "fold"):
-            if fold.events and batch.attempt == 1:
-                await fold.settle(self._rules(fold).fold)
+            if batch.attempt == 1:
+                tenant = batch.records[0].headers.get("ce_tenant", "")
+                await fold.settle(self._settings.of(tenant).fold)
         return fold
 
     def _rules(self, fold: Fold) -> TenantRules:

@@ -12,7 +12,7 @@ from agent_worker.actions.effects import Effects, Notice
 from agent_worker.handoff import telling
 from agent_worker.handoff.drafts import PERSON
 from agent_worker.handoff.returning import ASSISTANT, wants_assistant
-from agent_worker.handoff.stretch import Stretch, is_open, opened
+from agent_worker.handoff.stretch import REOPENED, Stretch, is_open, opened
 from agent_worker.intake import Intake
 from agent_worker.language import language_of
 from agent_worker.replies import Chain, begun_of, cited, outbound, reply_of, said_by_person
@@ -105,7 +105,8 @@ class Work:
         if self.stretch is None or not waiting:
             return False
         picked = all(message.choice is not None and message.choice.id == ASSISTANT for message in waiting)
-        return picked or (self.stretch.returned and all(map(wants_assistant, waiting)))
+        stretch = self.stretch
+        return picked or (stretch.returned and all(wants_assistant(each, stretch.offered) for each in waiting))
 
     @property
     def effects(self) -> Effects | None:
@@ -160,6 +161,8 @@ class Work:
             self.outbox.append(self.chain.ask_owner(self.ask_people(now)))
         elif effects is not None and effects.hand_back and self.conversation.owner == "queue":
             self.outbox.append(self.chain.ask_owner(self._ask_owner("agent", "what people were asked is settled", now)))
+        elif self.stretch is not None and self.stretch.reopens:
+            self.outbox.append(self.chain.ask_owner(self._ask_owner("agent", REOPENED, now)))
         if replies or (effects is not None and effects.records):
             kept |= self._conclude_turn(replies, now)
         if self.handoff:

@@ -1,8 +1,8 @@
 """What is pushed to whoever watches a conversation right now. Lossy by nature; the transcript holds the truth.
 
 Signals travel on the topic ``conversation:<id>`` as JSON objects with a ``type``: ``message`` (the transcript grew),
-``receipt`` (``message_id``, ``state``), ``delta`` (``turn_id``, ``epoch``, ``index``, ``text``), ``abort``
-(``turn_id``), ``typing`` (``author``).
+``changed`` (``message_id`` says something else), ``receipt`` (``message_id``, ``state``), ``delta`` (``turn_id``,
+``epoch``, ``index``, ``text``), ``abort`` (``turn_id``), ``typing`` (``author``).
 """
 
 from __future__ import annotations
@@ -35,6 +35,11 @@ async def receipts(signals: Signals, conversation: str, message_ids: Iterable[st
     for message_id in message_ids:
         frame = {"type": "receipt", "message_id": message_id, "state": state}
         await _publish(signals, conversation, json.dumps(frame).encode())
+
+
+async def changed(signals: Signals, conversation: str, message_id: str) -> None:
+    """Tell watchers that a message says something else now, or nothing any more."""
+    await _publish(signals, conversation, json.dumps({"type": "changed", "message_id": message_id}).encode())
 
 
 async def typing(signals: Signals, conversation: str, kind: AuthorKind, name: str = "") -> None:

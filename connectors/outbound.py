@@ -15,6 +15,7 @@ from connectors.accounts import Accounts
 from connectors.deliveries import Ledger, Outcome
 from connectors.live_replies import LiveReply, Means, Opener, live_reply
 from connectors.policy import Ruling, policies, ruling
+from connectors.revisions import REVISIONS, Revisions
 from connectors.sending import Piece, Sender
 from schemas import ids, spans, topics
 from schemas.conversation import Contact
@@ -53,6 +54,7 @@ class Outbound:
         self.accounts = Accounts(channel, clock)
         self._sender = Sender(channel, self.accounts, state=state, metrics=metrics, clock=clock)
         self._means = self._live_means()
+        self._revisions = Revisions(channel, self._sender, state=state, clock=clock, sending_of=self._sending)
 
     async def close(self) -> None:
         """Close the connections; to be called when nothing is handled any more."""
@@ -91,6 +93,9 @@ class Outbound:
                     shown = None
                 await self._traced(event, message, ledger, batch.hurry, shown)
                 shown = None
+            elif event.type in REVISIONS:
+                account = self._account_of(event.tenant, event.channel, event.account)
+                await self._revisions.make(event, account, ledger, batch.hurry)
             elif event.type not in topics.DESK_TYPES:
                 raise UnknownEventType(f"{event.type} on an outbound topic")
         if shown is not None:

@@ -201,6 +201,7 @@ async def _running(config: Config, role: str, *, searches: bool = True) -> Async
         healer.start()
         supervisor.every("ready gauges", gauges.SELDOM, lambda: gauges.report_readiness(parts, role))
         memory.settle()
+        supervisor.every("memory", memory.EVERY, lambda: asyncio.to_thread(memory.give_back))
         settling = asyncio.create_task(_settle_documents(parts))
         try:
             yield parts, supervisor

@@ -38,6 +38,7 @@ def acts_of(parts: Parts, files: VendorFiles, slack: WebApi, meanwhile: Meanwhil
         state=parts.state,
         clock=parts.clock,
         meanwhile=meanwhile,
+        revises=frozenset(name for name, channel in parts.channels.items() if channel.capabilities.revises),
     )
 
 

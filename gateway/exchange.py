@@ -108,6 +108,11 @@ class Exchange:
         lines = await self._transcript.read(visit.conversation, after=after, limit=PAGE)
         return visible(lines), lines[-1].seq if lines else after
 
+    async def line(self, visit: Visit, message_id: str) -> TranscriptMessage | None:
+        """One that the contact may see, as it is now."""
+        line = await self._transcript.find(visit.conversation, message_id)
+        return line if line is not None and (line.state == "deleted" or visible([line])) else None
+
     async def head(self, visit: Visit) -> int:
         return await self._transcript.head(visit.conversation)
 

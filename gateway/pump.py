@@ -92,11 +92,23 @@ class Pump:
         elif kind in ("delta", "abort"):
             if (frame := self._streams.admit(signal)) is not None:
                 await self._send(frame)
+        elif kind == "changed":
+            await self._changed(str(signal.get("message_id", "")))
         elif kind == "typing":
             if (author := _author(signal.get("author")))["kind"] != "contact":
                 await self._send({"type": "typing", "author": author})
         elif kind == "receipt" and signal.get("state") != "dropped":
             await self._send({"type": "receipt", "message_id": signal.get("message_id"), "state": signal.get("state")})
+
+    async def _changed(self, message_id: str) -> None:
+        """What is on the screen says something else now. Whoever misses it reads the new words with the next page."""
+        try:
+            line = await self._exchange.line(self._visit, message_id)
+        except ParleyError as error:
+            log.info("chat_change_lost", code=error.code, conversation_id=self._visit.conversation)
+            return
+        if line is not None and line.seq <= self._after:
+            await self._send({"type": "changed", "message": self._exchange.shown(self._visit, line)})
 
 
 class Streams:

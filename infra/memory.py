@@ -18,6 +18,9 @@ THRESHOLDS = (20_000, 10, 50)
 
 HEAPS = 2
 """For all threads. They hardly ever meet there: most of them hold the interpreter while they allocate."""
+EVERY = 30.0
+"""Seconds between two looks at what can go back to the system; one takes milliseconds, and keeps who allocates
+waiting."""
 LARGE = 4 << 20
 """Bytes from which a piece is the system's own and goes back when it is freed; so much free at the end stays. Left to
 itself the library learns from each large piece to keep twice as much, up to 64 MB."""

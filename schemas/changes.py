@@ -10,7 +10,8 @@ from schemas.messages import Address, Printable, WireModel
 
 
 class MessageEdited(WireModel):
-    """``parley.message.edited.v1``: the contact changed message ``message_id``. ``revision`` rises with every change of
+    """``parley.message.edited.v1``: the contact changed message ``message_id``. ``parley.message.revise.v1``: a person
+    changed what they said to the contact, to be changed there too. ``revision`` rises with every change of
     it, as its vendor counts; one that comes after a higher one changes nothing. 0: not told, it counts as it comes."""
 
     message_id: str
@@ -22,7 +23,8 @@ class MessageEdited(WireModel):
 
 
 class MessageDeleted(WireModel):
-    """``parley.message.deleted.v1``: the contact took message ``message_id`` back."""
+    """``parley.message.deleted.v1``: the contact took message ``message_id`` back. ``parley.message.retract.v1``: a
+    person took back what they said to the contact, to be deleted there too."""
 
     message_id: str
     place: str

@@ -27,6 +27,8 @@ MESSAGE_RECEIVED = "parley.message.received.v1"
 MESSAGE_EDITED = "parley.message.edited.v1"
 MESSAGE_DELETED = "parley.message.deleted.v1"
 MESSAGE_SEND = "parley.message.send.v1"
+MESSAGE_REVISE = "parley.message.revise.v1"
+MESSAGE_RETRACT = "parley.message.retract.v1"
 REPLY_BEGUN = "parley.reply.begun.v1"
 REACTION_CHANGED = "parley.reaction.changed.v1"
 CONTACT_CHANGED = "parley.contact.changed.v1"
@@ -74,6 +76,8 @@ EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     DESK_ACTED: (d.DeskActed, "desk"),
     DRAFT_MADE: (d.DraftMade, "desk"),
     MESSAGE_SEND: (m.OutboundMessage, "outbound"),
+    MESSAGE_REVISE: (changes.MessageEdited, "outbound"),
+    MESSAGE_RETRACT: (changes.MessageDeleted, "outbound"),
     REPLY_BEGUN: (m.ReplyBegun, "outbound"),
     OWNER_CHANGED: (c.OwnerChanged, "events"),
     TURN_COMPLETED: (c.Turn, "events"),

@@ -17,6 +17,8 @@ MARK = "people-"
 HINT = "hint-"
 HOLDS = timedelta(days=30)
 """After this what people did belongs to the past."""
+SEEN = timedelta(seconds=10)
+"""Within this a message reaches whoever works on the conversation, and is read."""
 GONE = frozenset({"deleted", "failed", "dropped"})
 
 
@@ -64,6 +66,14 @@ def left_waiting(
     ]
 
 
+def unseen(lines: Sequence[TranscriptMessage], handoff: Handoff, answered: datetime | None) -> list[TranscriptMessage]:
+    """Of those that nobody has answered, what came too late for people to see before they ended it."""
+    if handoff.ended_at is None:
+        return []
+    since = handoff.ended_at - SEEN
+    return [line for line in left_waiting(lines, handoff, answered, ()) if line.created_at > since]
+
+
 def as_message(line: TranscriptMessage, *, place: str, contact: str) -> InboundMessage:
     """A line that is answered late, as the message that it was."""
     return InboundMessage(
@@ -99,7 +109,7 @@ def _gave_back(handoff: Handoff) -> str:
     who = handoff.name or "People"
     at = "" if handoff.ended_at is None else f" at {_time(handoff.ended_at)}"
     wrote = f"wrote {handoff.replies} of the messages above" if handoff.replies else "wrote nothing"
-    parts = [f"{who} gave the conversation back{at}. They {wrote}. What was asked before that is in their hands."]
+    parts = [f"{who} gave the conversation back{at}. They {wrote}. What they dealt with is theirs."]
     if handoff.promised:
         quoted = " ".join(f"“{each}”" for each in handoff.promised)
         parts.append(f"They promised the customer: {quoted} Neither contradict nor repeat it.")

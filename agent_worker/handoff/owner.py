@@ -14,6 +14,7 @@ from agent_worker.handoff.stretch import PEOPLE, Change
 from schemas.conversation import Conversation, Owner, OwnerRequested
 from schemas.desk import HandoffResolved
 from schemas.ids import derived_id
+from schemas.messages import Choice
 from schemas.ports import Begun, Conversations
 
 log = structlog.get_logger("parley.worker")
@@ -34,9 +35,11 @@ class OwnerRules:
         now: datetime,
         changes: dict[str, Change],
         ratings: Container[str] = (),
+        offered: Sequence[Choice] = (),
     ) -> bool:
         """Apply what the unhandled events ask for, in log order, and note in ``changes`` how each was decided. True
-        when the owner changed. ``ratings``: events that only say how it went."""
+        when the owner changed. ``ratings``: events that only say how it went; ``offered``: what a contact who waits may
+        choose."""
         owner, epoch = conversation.owner, conversation.epoch
         newest = conversation.epoch
         since = None if conversation.holder is None else conversation.holder.since
@@ -46,7 +49,7 @@ class OwnerRules:
                 continue
             # What was decided for an event stays: asked again of the owner as it is by now, it might say otherwise.
             known = changes.get(event.id)
-            request = known.request if known is not None else wanted(event, owner, epoch, now, ratings, since)
+            request = known.request if known is not None else wanted(event, owner, epoch, now, ratings, since, offered)
             if request is None:
                 continue
             result = await self._conversations.own(
@@ -74,6 +77,7 @@ def wanted(
     now: datetime,
     ratings: Container[str] = (),
     since: datetime | None = None,
+    offered: Sequence[Choice] = (),
 ) -> OwnerRequested | None:
     """The change of owner this event asks for, if any. ``since``: when the owner became what it is."""
     payload = event.payload
@@ -85,7 +89,7 @@ def wanted(
     if message is None or is_history(event, now):
         return None
     if event.is_from_contact:
-        return None if event.id in ratings else _of_contact(event, owner, epoch, now)
+        return None if event.id in ratings else _of_contact(event, owner, epoch, now, offered)
     if owner != "person" and message.author.kind == "person" and not message.epoch:
         # Where the surface claimed before it sent the message, that claim has its own place in the log.
         return _request(event, "person", epoch, message.author.name or "person", "message", now, message.author.name)
@@ -101,10 +105,12 @@ def _of_resolving(
     return _request(event, "closed", epoch, word.by, word.outcome or RESOLVED, word.at, word.name)
 
 
-def _of_contact(event: Event, owner: Owner, epoch: int, now: datetime) -> OwnerRequested | None:
+def _of_contact(
+    event: Event, owner: Owner, epoch: int, now: datetime, offered: Sequence[Choice]
+) -> OwnerRequested | None:
     if owner == "closed" and not event.envelope.replay_of:
         return _request(event, "agent", epoch, "contact", "message after close", now)
-    if owner == "queue" and event.message is not None and wants_assistant(event.message):
+    if owner == "queue" and event.message is not None and wants_assistant(event.message, offered):
         return _request(event, "agent", epoch, "contact", "the contact goes on with the assistant", now)
     return None
 

@@ -16,7 +16,7 @@ from agent_worker.handoff.drafting import Drafting
 from agent_worker.handoff.owner import OwnerRules
 from agent_worker.handoff.rating import ratings
 from agent_worker.handoff.returning import assistant_choice, wants_assistant
-from agent_worker.handoff.stretch import Change, Stretch
+from agent_worker.handoff.stretch import Change, Stretch, is_open
 from agent_worker.handoff.summary import summary
 from agent_worker.handoff.waits import Waits, notice
 from agent_worker.intake import Intake
@@ -27,7 +27,7 @@ from agent_worker.outbox import Outbox
 from agent_worker.settings import TenantRules
 from agent_worker.voice import Voice, in_language
 from schemas.desk import Score
-from schemas.messages import TranscriptMessage
+from schemas.messages import Choice, TranscriptMessage
 from schemas.ports import Begun, Clock, Draft, Knowledge, Question, State
 from schemas.transcript import in_place
 
@@ -40,10 +40,12 @@ LINES = 40
 
 @dataclass(slots=True)
 class Decided:
-    """``changes`` of the owner and ``ratings``, by the event that they come from."""
+    """``changes`` of the owner and ``ratings``, by the event that they come from. ``offered``: what a contact who waits
+    may choose."""
 
     changes: dict[str, Change] = field(default_factory=dict)
     ratings: dict[str, Score | None] = field(default_factory=dict)
+    offered: list[Choice] = field(default_factory=list)
 
 
 class People:
@@ -70,11 +72,16 @@ class People:
 
     async def settle_owner(self, begun: Begun, events: Sequence[Event], rules: TenantRules, decided: Decided) -> bool:
         """Apply what the events ask for; True when somebody else may speak since."""
-        conversation = begun.conversation
-        if conversation.facts.handoff is not None:
-            voices = (rules.voice, in_language(rules.voice, "de"))
+        conversation, handoff = begun.conversation, begun.conversation.facts.handoff
+        told = handoff is not None and bool(handoff.asked or handoff.ended_at is None)
+        voices = [rules.voice, in_language(rules.voice, "de")] if told else []
+        if handoff is not None:
             decided.ratings |= ratings(conversation, events, begun.handled, voices)
-        return await self._owners.apply(conversation, events, begun, self._clock(), decided.changes, decided.ratings)
+        if rules.desk is not None and is_open(handoff):
+            decided.offered = [assistant_choice(voice) for voice in voices]
+        return await self._owners.apply(
+            conversation, events, begun, self._clock(), decided.changes, decided.ratings, decided.offered
+        )
 
     async def take_in(
         self, begun: Begun, events: Sequence[Event], intake: Intake, rules: TenantRules, decided: Decided
@@ -85,12 +92,12 @@ class People:
         plain = conversation.owner == "agent" and conversation.facts.handoff is None and not decided.changes
         if plain and not any(event.is_urgent for event in events):
             return begun, None
-        stretch = Stretch(conversation, conversation.facts.handoff)
+        stretch = Stretch(conversation, conversation.facts.handoff, offered=decided.offered)
         rates = rules.desk is None or rules.desk.rating
         now = set(intake.handled)
         stretch.take([event for event in events if event.id in now], decided.changes, decided.ratings, rates)
         self._set_aside(events, intake, decided.ratings)
-        if stretch.begun or stretch.returned or stretch.asks or stretch.thanks or stretch.drafts:
+        if stretch.looks_back:
             await self._look_back(stretch, intake, rules)
         facts = stretch.facts()
         return replace(begun, conversation=conversation.model_copy(update={"facts": facts})), stretch
@@ -108,6 +115,10 @@ class People:
         stretch.lines = [line for line in lines if line.state not in handback.GONE]
         known = conversation.facts.locale or rules.voice.locale
         stretch.locale = language_of(" ".join(_of_contact(stretch.lines)[-3:]), known)
+        if stretch.changed and handoff is not None and handoff.summary:
+            # What was taken back or put otherwise must not live on in it.
+            said = summary(stretch.lines, reason=handoff.reason, memory=conversation.facts.actions)
+            stretch.update(summary=said)
         if stretch.begun and handoff is not None:
             waiting = handback.left_waiting(lines, handoff.model_copy(update={"since_seq": 0}), _until(intake), ())
             first = min((line.seq - 1 for line in waiting), default=handoff.since_seq)
@@ -115,6 +126,8 @@ class People:
             stretch.update(since_seq=min(first, handoff.since_seq), summary=said)
         if stretch.returned and conversation.owner == "agent" and handoff is not None:
             self._revive(stretch, intake, lines)
+        if (stretch.closed or stretch.asks) and conversation.owner == "closed" and handoff is not None:
+            _reopen(stretch, handback.unseen(lines, handoff, _until(intake)))
 
     def _revive(self, stretch: Stretch, intake: Intake, lines: Sequence[TranscriptMessage]) -> None:
         """What nobody has answered while people had it waits for the agent now."""
@@ -122,9 +135,9 @@ class People:
         if handoff is None:
             return
         left = handback.left_waiting(lines, handoff, _until(intake), set(intake.waiting))
-        asked = [line for line in left if line.attachments or not talk_of(line.text, ())]
+        asked = [line for line in left if _asks(line)]
         revived = [handback.as_message(line, place=origin.place, contact=origin.contact_id) for line in asked]
-        wished = [id for id, message in intake.waiting.items() if wants_assistant(message)]
+        wished = [id for id, message in intake.waiting.items() if wants_assistant(message, stretch.offered)]
         others = len(intake.waiting) - len(wished) + len(revived)
         for id in wished if others else ():
             intake.answered.answer(intake.waiting.pop(id).sent_at)
@@ -145,7 +158,8 @@ class People:
     async def _prepare(self, work: Work) -> None:
         """What people are to know who are about to be asked, and what the contact is told of the wait: once, with the
         words that tell of the handoff."""
-        lines = [*work.history, *map(TranscriptMessage.of_inbound, work.intake.waiting.values())]
+        talk = work.history or in_place(await self._state.transcript.recent(work.conversation.id, limit=LINES))
+        lines = [*talk, *map(TranscriptMessage.of_inbound, work.intake.waiting.values())]
         records = [] if work.effects is None else work.effects.records
         memory = work.conversation.facts.actions if work.effects is None else work.effects.memory
         work.summary = summary(lines, reason=work.handoff, found=work.found, actions=records, memory=memory)
@@ -204,6 +218,17 @@ class People:
         took = first.first_reply_at - first.opened_at
         took = took if hours is None else hours.worked(first.opened_at, first.first_reply_at)
         await self._waits.came(work.conversation.origin.tenant, took, self._clock())
+
+
+def _asks(line: TranscriptMessage) -> bool:
+    return bool(line.attachments) or not talk_of(line.text, ())
+
+
+def _reopen(stretch: Stretch, unseen: Sequence[TranscriptMessage]) -> None:
+    """Whoever wrote in that very moment gets an answer, and is not asked how it went."""
+    if any(map(_asks, unseen)):
+        stretch.reopens, stretch.asks = stretch.closed, False
+        stretch.update(asked="")
 
 
 def _of_contact(lines: Sequence[TranscriptMessage]) -> list[str]:

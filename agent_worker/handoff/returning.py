@@ -4,9 +4,10 @@ that was not meant so loses the place in the queue."""
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from agent_worker.voice import Voice
-from schemas.choosing import folded, one_line
+from schemas.choosing import chosen, folded, one_line
 from schemas.messages import Choice, InboundMessage
 
 ASSISTANT = "assistant"
@@ -33,9 +34,11 @@ def assistant_choice(voice: Voice) -> Choice:
     return Choice(id=ASSISTANT, label=voice.assistant_choice)
 
 
-def wants_assistant(message: InboundMessage) -> bool:
-    """By the choice, or in words that say nothing else."""
+def wants_assistant(message: InboundMessage, offered: Sequence[Choice] = ()) -> bool:
+    """By the choice, its number or label where it is ``offered``, or in words that say nothing else."""
     if message.choice is not None:
         return message.choice.id == ASSISTANT
+    if any(chosen(message.text, [choice]) is not None for choice in offered):
+        return True
     text = one_line(folded(message.text))
     return len(text) <= _LONGEST and _WORDS.fullmatch(text) is not None

@@ -16,13 +16,14 @@ from agent_worker.handoff.rating import question_id
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Conversation, Facts, Owner, OwnerRequested
 from schemas.desk import DraftRequested, Handoff, HandoffEnded, HandoffResolved, RatingGiven, Score
-from schemas.messages import InboundMessage, TranscriptMessage
+from schemas.messages import Choice, InboundMessage, TranscriptMessage
 from schemas.ports import Owned
 from schemas.topics import DESK
 
 PEOPLE: frozenset[Owner] = frozenset({"queue", "person"})
 Ending = Literal["resolved", "returned", "closed"]
 _FIGURES = {"number", "reason", "by", "replies", "opened_at", "claimed_at", "first_reply_at"}
+REOPENED = "the contact wrote while it was closed"
 _AT_DESK = f"{DESK}:"
 """Begins the names of people there."""
 
@@ -53,8 +54,8 @@ def opened(before: Handoff | None, *, reason: str, since_seq: int, at: datetime,
 class Stretch:
     """``handoff``: as it is after this turn's events; ``begun``: it began with them. ``ended`` and ``given`` are to be
     told; ``first_reply``: the handoff whose first reply this is. ``changed``: lines of the transcript that were edited
-    or deleted. ``moved``: somebody else may speak since; ``returned``: the agent again, after people. ``thanks``: the
-    contact has just told how it went; ``asks``: it is to be asked."""
+    or deleted. ``moved``: somebody else may speak since, the agent (``returned``) or nobody (``closed``) after people.
+    ``thanks``: the contact has just told how it went; ``asks``: it is to be asked."""
 
     conversation: Conversation
     handoff: Handoff | None
@@ -65,6 +66,7 @@ class Stretch:
     changed: dict[str, None] = field(default_factory=dict)
     moved: bool = False
     returned: bool = False
+    closed: bool = False
     asks: bool = False
     thanks: bool = False
     drafts: list[DraftRequested] = field(default_factory=list)
@@ -72,6 +74,10 @@ class Stretch:
     """The end of the talk, where it is needed."""
     locale: str = ""
     """What the contact writes in, by those lines."""
+    offered: Sequence[Choice] = ()
+    """What the contact may choose while it waits for a person."""
+    reopens: bool = False
+    """The contact wrote while people closed it, who cannot have seen that."""
     revived: bool = False
     """Nothing is to be answered but what waited while people had it."""
     _resolved: HandoffResolved | None = None
@@ -99,6 +105,13 @@ class Stretch:
             self.asks = False
             self.update(asked="")
 
+    @property
+    def looks_back(self) -> bool:
+        """Whether the end of the talk is needed to make anything of it."""
+        said = self.asks or self.thanks or bool(self.drafts)
+        summed_up = self.handoff is not None and bool(self.handoff.summary and self.changed)
+        return said or summed_up or self.begun or self.returned or self.closed
+
     def facts(self) -> Facts:
         """What is remembered from now on. After people gave it back the agent begins anew: what did not help before is
         no reason to call them again."""
@@ -115,6 +128,8 @@ class Stretch:
 
     def _change(self, request: OwnerRequested, epoch: int) -> None:
         self.moved = True
+        if request.reason == REOPENED:
+            self.returned = True
         if request.to not in PEOPLE:
             return self._end(request.to, request.by, request.at)
         if not is_open(self.handoff):
@@ -141,7 +156,7 @@ class Stretch:
         handoff = self.handoff
         if handoff is None or handoff.ended_at is not None:
             return
-        self.returned = to == "agent"
+        self.returned, self.closed = to == "agent", to == "closed"
         self.update(ended_at=at, by=handoff.by or by)
         if self.returned:
             self._say("returned")

@@ -68,8 +68,8 @@ class Holdings:
         """Of each document that is here the stamp of its version."""
         self.census = Census()
         self.passages = PassageTable(encoder)
-        self.vectors = PassageVectors(encoder.size, self._file.pages) if encoder else None
         self.numbering = Numbering()
+        self.vectors = PassageVectors(encoder.size, self._file.pages, self.numbering) if encoder else None
         self._records = _Records(self._file.pages, Growing(np.int64, 2))
         self._live = self._dead = 0
 
@@ -121,7 +121,7 @@ class Holdings:
         self.census.put(Tally(found.counted.terms, found.counted.lengths, about.label.limited))
         self.passages.put(document, found.counted, about.label)
         if self.vectors is not None and len(found.sizes):
-            placed = Placed(document, stored.number, stored.begin + found.vectors, found.sizes)
+            placed = Placed(stored.number, stored.begin + found.vectors, found.sizes)
             self.vectors.put(self._file.pages, [placed])
         self._place(stored)
         self.versions[document] = stored.stamp
@@ -177,7 +177,7 @@ class Holdings:
         """Copies what is live into a new file, once that is the lesser part."""
         if self._dead <= max(_SPARE, self._live):
             return
-        numbers = {self.numbering.of(document): document for document in self.versions}
+        numbers = {self.numbering.of(document) for document in self.versions}
         places = self._records.places.rows
         there = [
             each
@@ -187,7 +187,7 @@ class Holdings:
         moved = self._file.tidied(there)
         if self.vectors is not None:
             pairs = zip(there, moved, strict=True)
-            self.vectors.tidy(self._file.pages, {numbers[new.number]: new.begin - old.begin for old, new in pairs})
+            self.vectors.tidy(self._file.pages, {new.number: new.begin - old.begin for old, new in pairs})
         anew = Growing(places.dtype.type, 2)
         anew.extend(places)
         for each in moved:

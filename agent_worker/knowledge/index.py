@@ -34,7 +34,7 @@ from agent_worker.knowledge.wanted import Sight, Term, limited, wanted
 from schemas.conversation import Document
 
 log = structlog.get_logger("parley.knowledge")
-FORMAT = "11"  # raise it when splitting, analysis or the fields change: older indexes are then built anew
+FORMAT = "12"  # raise it when splitting, analysis or the fields change: older indexes are then built anew
 _HEAP = 15_000_000  # bytes; the least tantivy takes for one thread
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 ALIKE = 0.3
 """Below this cosine two words have nothing to do with each other."""
 _ROOM = 30_000
-"""Words remembered, in half precision, at half a kilobyte each; beyond, it starts anew."""
+"""Words remembered, a byte a number, at a quarter of a kilobyte each; beyond, it starts anew."""
+_STEPS = 127
 
 
 class Likeness:
@@ -32,7 +33,8 @@ class Likeness:
 
         self._encoder = encoder
         self._vocabulary = vocabulary
-        self._table = np.empty((_ROOM, encoder.words_size), np.float16)
+        self._steps = np.empty((_ROOM, encoder.words_size), np.int8)
+        self._scales = np.empty((_ROOM, 1), np.float32)
         self._rows = np.full(1024, -1, np.int32)
         self._met = 0
         self._lock = Lock()
@@ -67,20 +69,26 @@ class Likeness:
                 self._rows[:] = -1
                 self._met, new = 0, words
             if len(new) > _ROOM:
-                found = self._made(new)
+                steps, scales = self._made(new)
             else:
                 if len(new):
-                    self._table[self._met : self._met + len(new)] = self._made(new)
+                    place = slice(self._met, self._met + len(new))
+                    self._steps[place], self._scales[place] = self._made(new)
                     self._rows[new] = np.arange(self._met, self._met + len(new))
                     self._met += len(new)
-                found = self._table[self._rows[words]]
-        return found.astype(np.float32)
+                rows = self._rows[words]
+                steps, scales = self._steps[rows], self._scales[rows]
+        found: Vectors = steps * scales
+        return found
 
-    def _made(self, words: Numbers) -> NDArray[np.float16]:
-        """Rounded, so that a word is as near when it is met again as when it was new."""
+    def _made(self, words: Numbers) -> tuple[NDArray[np.int8], Vectors]:
+        """Rounded, so that a word is as near when it is met again as when it was new: steps of a 127th of the greatest
+        number, and how large a step is."""
         import numpy as np
 
-        return self._encoder.encode_words(self._vocabulary.words(words)).astype(np.float16)
+        exact = self._encoder.encode_words(self._vocabulary.words(words))
+        scales = np.abs(exact).max(axis=1, keepdims=True) / _STEPS
+        return np.rint(exact / np.maximum(scales, 1e-9)).astype(np.int8), scales
 
 
 def _distinct(flat: Numbers) -> tuple[Numbers, NDArray[np.intp]]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent_worker.knowledge.cosines import COSINES, Blocks, cosines_of
 from agent_worker.knowledge.dense import DenseRows
 from agent_worker.knowledge.growing import Growing
 from agent_worker.knowledge.middle import Middle
-from agent_worker.knowledge.numbering import number_of
+from agent_worker.knowledge.numbering import Numbering, number_of
 from agent_worker.knowledge.passages import Place
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ class Placed(NamedTuple):
     """One document's vectors in the file: what ``stored_form`` made begins at byte ``begin`` and has ``sizes`` rows a
     passage."""
 
-    document: str
     number: int
     begin: int
     sizes: NDArray[np.int32]
@@ -50,14 +49,35 @@ class Placed(NamedTuple):
 @dataclass(slots=True)
 class _State:
     """Replaced whole when the file is tidied. Of each passage: its number, where its rows begin in the file, counted in
-    half precision numbers, and how many they are."""
+    half precision numbers, and how many they are. ``documents``: by their numbers, what ``_Held`` says; no passages
+    where there is none."""
 
     pages: Pages
     dense: DenseRows
     numbers: Growing
     begins: Growing
     sizes: Growing
-    held: dict[str, _Held] = field(default_factory=dict)
+    documents: Growing
+
+    @classmethod
+    def empty(cls, pages: Pages, dense: DenseRows) -> _State:
+        import numpy as np
+
+        documents = Growing(np.int64, len(_Held._fields))
+        return cls(pages, dense, Growing(np.int64), Growing(np.int64), Growing(np.int32), documents)
+
+    def held(self, number: int | None) -> _Held | None:
+        rows = self.documents.rows
+        held = _Held(*rows[number].tolist()) if number is not None and number < len(rows) else None
+        return held if held is not None and held.size else None
+
+    def hold(self, number: int, held: _Held) -> None:
+        import numpy as np
+
+        missing = number + 1 - len(self.documents)
+        if missing > 0:
+            self.documents.extend(np.zeros((missing, len(held)), np.int64))
+        self.documents.rows[number] = held
 
     def all(self) -> NDArray[np.float16]:
         import numpy as np
@@ -77,12 +97,11 @@ class PassageVectors:
     Sentences are not searched: there are several to a passage, and the nearest one stands in a near passage. In memory
     are what is searched, rounded, and where the rest stands."""
 
-    def __init__(self, size: int, pages: Pages) -> None:
-        import numpy as np
-
+    def __init__(self, size: int, pages: Pages, numbering: Numbering) -> None:
         self.size = size
+        self._numbering = numbering
         self._middle = Middle(size)
-        self._state = _State(pages, DenseRows(size), Growing(np.int64), Growing(np.int64), Growing(np.int32))
+        self._state = _State.empty(pages, DenseRows(size))
 
     def put(self, pages: Pages, documents: Iterable[Placed]) -> None:
         """``pages`` hold them all, and what was put before. What was there of a document must have been removed."""
@@ -107,35 +126,38 @@ class PassageVectors:
         held = _Held(first, len(ends), placed.begin, int(ends[-1]) - _BEFORE * len(ends))
         state.dense.add(searched)
         self._middle.add(state.total(held, self.size), held.sentences)
-        state.held[placed.document] = held
+        state.hold(placed.number, held)
 
     def remove(self, document: str) -> None:
-        state = self._state
-        held = state.held.pop(document, None)
-        if held is None:
+        """While it has its number."""
+        state, number = self._state, self._numbering.known(document)
+        held = state.held(number)
+        if held is None or number is None:
             return
+        state.documents.rows[number] = 0
         state.numbers.rows[held.first : held.first + held.size] = _GONE
         state.dense.blank(_SEARCHED * held.first, _SEARCHED * (held.first + held.size))
         self._middle.add(-state.total(held, self.size), -held.sentences)
 
-    def tidy(self, pages: Pages, shifts: Mapping[str, int]) -> None:
-        """The file was tidied: each document's vectors begin so many bytes later now, and what is dead is let go."""
+    def tidy(self, pages: Pages, shifts: Mapping[int, int]) -> None:
+        """The file was tidied: each document's vectors, by its number, begin so many bytes later now, and what is dead
+        is let go."""
         import numpy as np
 
         old = self._state
-        spans = [np.arange(held.first, held.first + held.size) for held in old.held.values()]
+        held = {number: there for number in shifts if (there := old.held(number)) is not None}
+        spans = [np.arange(each.first, each.first + each.size) for each in held.values()]
         rows = np.concatenate([np.zeros(0, np.int64), *spans])
-        moved = [shifts[name] for name in old.held]
-        further = np.repeat(np.array(moved, np.int64), [len(span) for span in spans]) // _HALF
-        dense = old.dense.kept((_SEARCHED * rows[:, None] + np.arange(_SEARCHED)).ravel())
-        new = _State(pages, dense, Growing(np.int64), Growing(np.int64), Growing(np.int32))
+        moved = np.array([shifts[number] for number in held], np.int64)
+        further = np.repeat(moved, [len(span) for span in spans]) // _HALF
+        new = _State.empty(pages, old.dense.kept((_SEARCHED * rows[:, None] + np.arange(_SEARCHED)).ravel()))
         new.numbers.extend(old.numbers.rows[rows])
         new.begins.extend(old.begins.rows[rows] + further)
         new.sizes.extend(old.sizes.rows[rows])
         first = 0
-        for name, held in old.held.items():
-            new.held[name] = held._replace(first=first, begin=held.begin + shifts[name])
-            first += held.size
+        for number, each in held.items():
+            new.hold(number, each._replace(first=first, begin=each.begin + shifts[number]))
+            first += each.size
         self._state = new
 
     def nearest(self, queries: Vectors, limit: int) -> list[int]:
@@ -151,7 +173,7 @@ class PassageVectors:
         import numpy as np
 
         state = self._state
-        held = state.held.get(document)
+        held = state.held(self._numbering.known(document))
         if held is None:
             return []
         every = state.all()
@@ -177,29 +199,28 @@ class PassageVectors:
 
         state = self._state
         # The documents first: what they name is then in the pages, which only grow.
-        held = [state.held.get(document) for document, _ in passages]
+        known = {document: state.held(self._numbering.known(document)) for document, _ in passages}
         every = state.all()
         at = [
-            one.first + order if one is not None and order < one.size else _GONE
-            for one, (_, order) in zip(held, passages, strict=True)
+            one.first + order if (one := known[document]) is not None and order < one.size else _GONE
+            for document, order in passages
         ]
         nothing = np.zeros((_BEFORE + 1) * self.size, np.float16)
         parts = [nothing if row == _GONE else self._block(state, every, row).ravel() for row in at]
         rows = np.concatenate(parts).astype(np.float32).reshape(-1, self.size)
         counts = np.array([len(part) // self.size for part in parts])
-        documents: dict[str, int] = {}
-        of = np.array([documents.setdefault(document, len(documents)) for document, _ in passages])
-        means = self._means(state, documents) if themes else None
+        places = {document: place for place, document in enumerate(known)}
+        of = np.array([places[document] for document, _ in passages])
+        means = self._means(state, known.values()) if themes else None
         state.pages.release()
         return Blocks(rows, counts, of, means)
 
-    def _means(self, state: _State, documents: Iterable[str]) -> Vectors:
+    def _means(self, state: _State, held: Iterable[_Held | None]) -> Vectors:
         """Of all sentences of each document."""
         import numpy as np
 
-        found = [state.held.get(document) for document in documents]
         middle = self._middle.vector
-        return np.stack([state.total(one, self.size) / one.sentences if one else middle for one in found])
+        return np.stack([state.total(one, self.size) / one.sentences if one else middle for one in held])
 
 
 def stored_form(vectors: Sequence[Vectors]) -> bytes:

@@ -37,7 +37,7 @@ DISPATCH = "DISPATCH"
 class DiscordChannel:
     name = "discord"
     capabilities = Capabilities(
-        max_text=messages.MAX_TEXT, max_choices=OPTIONS, markdown=True, typing=True, attachments=True
+        max_text=messages.MAX_TEXT, max_choices=OPTIONS, markdown=True, typing=True, attachments=True, revises=True
     )
     policy = Policy(
         # A nonce is known again for minutes, and later the place's history tells what is there.
@@ -63,6 +63,12 @@ class DiscordChannel:
 
     def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
         return messages.calls(message, sending)
+
+    def revised(self, call: Call, shown: str) -> Call | None:
+        return messages.revised(call, shown)
+
+    def removed(self, call: Call, shown: str) -> Call:
+        return messages.removed(call, shown)
 
     def judge(self, call: Call, reply: Reply) -> str:
         return answers.judge(reply)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
 from pydantic import ValidationError
 
 from connectors.discord import answers, history
+from connectors.discord.messages import DELETE, EDIT
 from connectors.discord.rest import Rest
 from connectors.discord.shapes import Attached, Message
 from schemas.errors import NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
@@ -36,11 +38,21 @@ class DiscordConnection:
         self._bot = ""
 
     async def perform(self, call: Call, marker: str) -> Reply:
+        if call.operation in (EDIT, DELETE):
+            return await self._changed(call)
         body = {**call.arguments["body"], "nonce": nonce(marker), "enforce_nonce": True}
         path = f"/channels/{call.arguments['channel']}/messages"
         if not call.files:
             return await self._rest.ask("POST", path, json=body)
         return await self._rest.ask("POST", path, data=await self._form(body, call.files))
+
+    async def _changed(self, call: Call) -> Reply:
+        """Of a message that is there. What is gone has no body; its id is known."""
+        path = f"/channels/{call.arguments['channel']}/messages/{call.arguments['message']}"
+        if call.operation == EDIT:
+            return await self._rest.ask("PATCH", path, json=call.arguments["body"])
+        reply = await self._rest.ask("DELETE", path)
+        return replace(reply, body={"id": call.arguments["message"]}) if reply.status == 204 else reply
 
     async def lookup(self, call: Call, marker: str) -> str | None:
         """Raises SendRefused too, where nobody will ever know."""

@@ -16,7 +16,7 @@ from schemas.errors import SendRefused
 from schemas.messages import Attachment, OutboundMessage
 from schemas.ports import Call, Sending
 
-CREATE = "Create Message"
+CREATE, EDIT, DELETE = "Create Message", "Edit Message", "Delete Message"
 MAX_TEXT = 2000
 MAX_FILES = 10
 MAX_FILE = 10 * 1024 * 1024
@@ -55,6 +55,16 @@ def _call(place: str, since: str, body: dict[str, Any], files: Sequence[Attachme
     # Nobody is called by what a model or a contact wrote, whatever it looks like.
     form = {"content": "", **body, "allowed_mentions": {"parse": [], "replied_user": False}}
     return Call(CREATE, {"channel": place, "since": since, "body": form}, tuple(files))
+
+
+def revised(call: Call, shown: str) -> Call:
+    """With the same message and files as before: an edit that does not name them leaves them."""
+    kept = {name: value for name, value in call.arguments["body"].items() if name != "message_reference"}
+    return Call(EDIT, {"channel": call.arguments["channel"], "message": shown, "body": kept}, repeats=True)
+
+
+def removed(call: Call, shown: str) -> Call:
+    return Call(DELETE, {"channel": call.arguments["channel"], "message": shown}, repeats=True)
 
 
 def _since(message: OutboundMessage, sending: Sending) -> str:

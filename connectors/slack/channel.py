@@ -44,6 +44,7 @@ class SlackChannel:
         streaming=True,
         typing=True,
         attachments=True,
+        revises=True,
     )
     policy = Policy(doubt="lookup", pace=Pace(5, 20), contact_pace=Pace(1, 3))
     """Slack takes a message a second in a channel, with short bursts, and some hundred a minute in a workspace."""
@@ -88,6 +89,12 @@ class SlackChannel:
 
     def retraction(self, opening: Call, shown: str) -> Call:
         return streaming.retraction(opening, shown)
+
+    def revised(self, call: Call, shown: str) -> Call | None:
+        return streaming.revised(call, shown)
+
+    def removed(self, call: Call, shown: str) -> Call:
+        return streaming.removed(call, shown)
 
     def judge(self, call: Call, reply: Reply) -> str:
         return errors.shown_id(reply)

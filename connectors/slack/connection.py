@@ -7,9 +7,11 @@ from typing import Any
 
 from connectors.slack import downloads, history, profiles, rewrites, uploads
 from connectors.slack.client import Client
+from connectors.slack.desk import inspection
 from connectors.slack.errors import failure
 from connectors.slack.places import is_person, target
 from connectors.slack.settings import SlackAccount
+from connectors.slack.streaming import STAYS
 from schemas.errors import DeliveryError
 from schemas.messages import Address, RemoteFile
 from schemas.ports import Account, Call, Profile, Remark, Reply
@@ -41,6 +43,8 @@ class SlackConnection:
             return channel
         arguments = {**call.arguments, name: channel}
         arguments.pop("since", None)
+        if arguments.pop(STAYS, False) or call.operation == "files.delete":
+            return await rewrites.changed(self._client, call.operation, arguments, marker)
         if call.operation == "chat.update":
             return await rewrites.replaced(self._client, arguments, marker)
         if call.operation == "chat.delete":
@@ -88,6 +92,8 @@ class SlackConnection:
         lacking = sorted(SCOPES - granted) if granted else []
         if lacking:
             return [Remark("fail", f"the app lacks {', '.join(lacking)}", "add these scopes and install the app anew")]
+        if self._account.desk and (told := await inspection.remarks(self._client, self._account.desk, granted)):
+            return told
         if granted and FOR_NAMES not in granted:
             lost = f"the app lacks {FOR_NAMES}: nobody's name is known"
             return [Remark("warn", lost, "add this scope and install the app anew")]

@@ -26,6 +26,18 @@ async def replaced(client: Client, arguments: Mapping[str, Any], marker: str) ->
     return reply
 
 
+async def changed(client: Client, method: str, arguments: Mapping[str, Any], marker: str) -> Reply:
+    """What was sent as a whole; refused, it stays. Slack's answer, with the id of what was changed where it says none.
+    Raises SendDelayed."""
+    if method == "chat.update":
+        return await client.ask(method, {**arguments, "metadata": history.metadata(marker)})
+    if method == "files.delete":
+        reply = await client.ask(method, {"file": arguments["file"]})
+        named = {"ts": arguments["file"]} if failure(reply) is None else {}
+        return Reply(reply.status, {**reply.body, **named}, reply.headers) if named else reply
+    return await client.ask(method, arguments)
+
+
 async def taken_back(client: Client, arguments: Mapping[str, Any]) -> Reply:
     """Raises a DeliveryError other than SendRefused."""
     await _stop(client, arguments)

@@ -15,6 +15,8 @@ from schemas.ports import Call, Pace, StreamRules
 
 RULES = StreamRules(begin=Pace(0.3, 2), more=Pace(1.5, 10), every=1.0, lasts=240.0)
 """Slack takes 20 beginnings and ends a minute, and 100 additions. It ends a stream by itself after five minutes."""
+STAYS = "is_whole"
+"""Of a call about a message that nobody is writing any more."""
 MOST_FALLBACK = 1_000
 """Characters of the text beside blocks: chat.update takes 4,000 bytes."""
 
@@ -49,6 +51,18 @@ def whole(call: Call, opened: Call, shown: str) -> Call | None:
 
 def retraction(opened: Call, shown: str) -> Call:
     return Call("chat.delete", _message(opened, shown), repeats=True)
+
+
+def revised(call: Call, shown: str) -> Call | None:
+    """Of a message that was sent as a whole, and stays as it is when Slack refuses the change."""
+    changed = whole(call, call, shown)
+    return None if changed is None else Call("chat.update", {**changed.arguments, STAYS: True}, repeats=True)
+
+
+def removed(call: Call, shown: str) -> Call:
+    if call.files:
+        return Call("files.delete", {"channel": call.arguments["channel_id"], "file": shown}, repeats=True)
+    return Call("chat.delete", {**_message(call, shown), STAYS: True}, repeats=True)
 
 
 def _message(opened: Call, shown: str) -> dict[str, str]:

@@ -26,7 +26,14 @@ class WebChannel:
 
     name = "web"
     capabilities = Capabilities(
-        max_text=100_000, max_choices=20, markdown=True, streaming=True, typing=True, attachments=True, receipts=True
+        max_text=100_000,
+        max_choices=20,
+        markdown=True,
+        streaming=True,
+        typing=True,
+        attachments=True,
+        receipts=True,
+        revises=True,
     )
     policy = Policy(doubt="repeat")
 
@@ -46,6 +53,13 @@ class WebChannel:
         line = TranscriptMessage.of_outbound(message, "sent")
         return [Call("show", {"conversation": sending.conversation, "line": line})]
 
+    def revised(self, call: Call, shown: str) -> Call | None:
+        """The transcript is changed after it, for every channel."""
+        return Call("change", {}, repeats=True)
+
+    def removed(self, call: Call, shown: str) -> Call:
+        return Call("change", {}, repeats=True)
+
     def judge(self, call: Call, reply: Reply) -> str:
         return ""
 
@@ -62,6 +76,8 @@ class Screen:
 
     async def perform(self, call: Call, marker: str) -> Reply:
         """Show it; a second call with the same line shows nothing new."""
+        if call.operation == "change":
+            return Reply(200, None)
         conversation, line = call.arguments["conversation"], call.arguments["line"]
         await self._transcript.add(conversation, line)
         await live.message(self._signals, conversation)

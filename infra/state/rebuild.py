@@ -55,6 +55,8 @@ _WANTED: dict[str, type[BaseModel]] = {
     topics.MESSAGE_EDITED: MessageEdited,
     topics.MESSAGE_DELETED: MessageDeleted,
     topics.MESSAGE_SEND: OutboundMessage,
+    topics.MESSAGE_REVISE: MessageEdited,
+    topics.MESSAGE_RETRACT: MessageDeleted,
     topics.RECEIPT_RECORDED: Receipt,
     topics.DELIVERY_RECORDED: Delivered,
     topics.FILES_STORED: FilesStored,

@@ -80,6 +80,8 @@ class Settled:
             if not isinstance(payload, OutboundMessage):
                 return True
             return payload.expires_at > self._now and rules.pack_id(payload.id) not in known
+        if kind in (topics.MESSAGE_REVISE, topics.MESSAGE_RETRACT):
+            return rules.pack_id(record.headers.get("ce_id", "")) not in known
         # A replay is settled when its original was.
         ids = (record.headers.get("ce_id", ""), record.headers.get("ce_replayof", ""))
         return kind in _FOR_WORKERS and not any(rules.pack_id(id_) in known for id_ in ids if id_)

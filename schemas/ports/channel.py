@@ -93,7 +93,8 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What the channel can show; what it cannot, outbound degrades. ``max_text`` in characters."""
+    """What the channel can show; what it cannot, outbound degrades. ``max_text`` in characters. ``revises``: it is a
+    Reviser."""
 
     max_text: int
     max_choices: int = 0
@@ -102,6 +103,7 @@ class Capabilities:
     typing: bool = False
     attachments: bool = False
     receipts: bool = False
+    revises: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +206,19 @@ class LiveReplies(Protocol):
 
     def retraction(self, opening: Call, shown: str) -> Call:
         """Takes away what was shown. Refused as ``not_found`` when it is gone already."""
+
+
+@runtime_checkable
+class Reviser(Protocol):
+    """A channel on which what was sent can be changed and taken back. Its connections carry these calls out like any
+    other, ``judge`` reads their answers, and carrying one out again changes nothing. All of it is pure."""
+
+    def revised(self, call: Call, shown: str) -> Call | None:
+        """``call`` of a message, so that it takes the place of what was shown under the id ``shown``; None where it
+        cannot. Refused, it leaves what was shown as it is."""
+
+    def removed(self, call: Call, shown: str) -> Call:
+        """Takes away what ``call`` showed under the id ``shown``. Refused as ``not_found`` when it is gone already."""
 
 
 @runtime_checkable

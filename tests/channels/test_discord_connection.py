@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from connectors.discord import messages
 from connectors.discord.connection import DiscordConnection, nonce
 from schemas.errors import CredentialsRevoked, SendDelayed, SendRefused, SendUnknown
 from schemas.ports import Reply
@@ -199,3 +200,25 @@ def test_a_pause_that_is_no_number_is_none(desk: Desk) -> None:
         with pytest.raises(SendDelayed) as raised:
             desk.channel.judge(desk.calls()[0], Reply(429, {"retry_after": odd}))
         assert raised.value.retry_after_ms is None
+
+
+# ── Changes afterwards ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_message_that_was_sent_is_changed_and_keeps_its_file(desk: Desk) -> None:
+    (call,) = desk.calls("Like this:", attachments=[LEAF])
+    id_ = await desk.send(call)
+    (new,) = desk.calls("Like that:", attachments=[LEAF])
+    assert await desk.send(messages.revised(new, id_), "edit-1") == id_
+    (shown,) = desk.shown
+    assert (shown.id, shown.text, len(shown.files)) == (id_, "Like that:", 1)
+
+
+async def test_a_message_is_taken_back_once(desk: Desk) -> None:
+    (call,) = desk.calls()
+    id_ = await desk.send(call)
+    removal = messages.removed(call, id_)
+    assert await desk.send(removal, "removal") == id_
+    assert not [each for each in desk.shown if not each.deleted]
+    with pytest.raises(SendRefused, match="not_found"):
+        await desk.send(removal, "removal")

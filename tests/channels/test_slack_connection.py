@@ -524,3 +524,34 @@ async def test_being_seen_is_worth_no_error(slack: SlackVendor, desk: Desk) -> N
     slack.faults.next(Fault("drop"), Fault("limit"), Fault("refuse", status=200))
     for _ in range(3):
         await desk.connection.seen(desk.direct(), "1.000000/2.000000")
+
+
+# ── what is changed afterwards ───────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_message_that_was_sent_is_changed_under_the_same_id(slack: SlackVendor, desk: Desk) -> None:
+    shown = await desk.say("Yes, we do.")
+    (call,) = desk.calls(text="No, we *don't*.")
+    changed = desk.channel.revised(call, shown)  # type: ignore[attr-defined]
+    assert await desk.send(changed, "edit-1") == shown
+    assert (only(slack).id, only(slack).text) == (shown, "No, we _don't_.")
+    assert "chat.stopStream" not in desk.requests
+
+
+async def test_a_change_that_slack_refuses_leaves_the_message(slack: SlackVendor, desk: Desk) -> None:
+    shown = await desk.say("Yes, we do.")
+    slack.faults.next(Fault("refuse", "chat.update", status=200, code="cant_update_message"))
+    (call,) = desk.calls(text="No.")
+    with pytest.raises(SendRefused, match="cant_update_message"):
+        await desk.send(desk.channel.revised(call, shown), "edit-1")  # type: ignore[attr-defined]
+    assert only(slack).text == "Yes, we do."
+
+
+async def test_a_message_and_its_file_are_taken_back(slack: SlackVendor, desk: Desk) -> None:
+    calls = desk.calls(text="See here", attachments=[STORED])
+    shown = [await desk.send(call, f"m1.{number}") for number, call in enumerate(calls)]
+    for call, id_ in zip(calls, shown, strict=True):
+        await desk.send(desk.channel.removed(call, id_), "removal")  # type: ignore[attr-defined]
+    assert all(each.deleted for each in slack.ledger.at(slack.place("Ann")))
+    with pytest.raises(SendRefused, match="not_found"):
+        await desk.send(desk.channel.removed(calls[0], shown[0]), "removal")  # type: ignore[attr-defined]

@@ -360,7 +360,7 @@ async def test_the_script_is_answered_once_the_part_is_another_one(instance: Ins
         now = await instance.parts.state.conversations.get(found.id)
         assert now is not None
         await own(anna, found.id, "queue", now.epoch)
-        part = await asyncio.wait_for(waiting, 10)
+        part = await asyncio.wait_for(waiting, 30)
         assert part.status == 200
         assert "aits for a person" in part.words
         assert "<html" not in part.text
@@ -376,7 +376,7 @@ async def test_whoever_was_signed_out_meanwhile_is_told_nothing_more(instance: I
     waiting = asyncio.create_task(thief.get(str(live["data-live"]), headers=headers))
     await anna.post("/console/session/end", {"csrf": page.field("csrf")})
     await said(instance, found.id, "in-1", "secret words")
-    seen = await asyncio.wait_for(waiting, 10)
+    seen = await asyncio.wait_for(waiting, 30)
     assert (seen.status, "secret words" in seen.text) == (401, False)
 
 

@@ -84,7 +84,7 @@ async def shop(
         await parley.stop()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_contacts_are_known_by_the_vendors_word_and_nobody_is_merged_by_it(shop: Shop) -> None:
     """Three people of one name are three, each asked about once."""
     for person in ("anna", "bella"):
@@ -101,7 +101,7 @@ async def test_contacts_are_known_by_the_vendors_word_and_nobody_is_merged_by_it
     assert shop.asked == (1, 2)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_answers_come_where_names_do_not(shop: Shop) -> None:
     """Slack says that it may not tell, and is asked for nobody else then; Instagram says nothing for a minute."""
     before, named = shop.asked, await shop.named()

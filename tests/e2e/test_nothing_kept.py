@@ -104,7 +104,7 @@ async def upload(visitor: Visitor, name: str) -> str:
     return str(answer.body["attachment_id"])
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_no_store_and_no_log_holds_a_card_that_somebody_wrote(shop: Shop) -> None:
     visitor = await shop.outside.visitor()
     file = await upload(visitor, f"card {CARDS['named']}.png")
@@ -149,7 +149,7 @@ async def test_no_store_and_no_log_holds_a_card_that_somebody_wrote(shop: Shop) 
     assert places > (50 if shop.parley.scaled else 3)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_no_log_line_holds_what_somebody_wrote(shop: Shop) -> None:
     """In messages, documents, names, names of files and remarks; nor of records that broke."""
     visitor = await shop.outside.visitor()
@@ -201,7 +201,7 @@ async def letters(shop: Shop, least: int) -> list[Any] | None:
     return items if len(items) >= least else None
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_no_secret_is_shown_wherever_somebody_looks(shop: Shop) -> None:
     config = load(shop.parley.config)
     kept = {secret for secret in secrets(config) if len(secret) >= 6}

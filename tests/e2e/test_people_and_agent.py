@@ -46,6 +46,7 @@ async def test_agent_goes_on_where_people_left_off(parley: Installation, http: a
     assert (await shop.admin("POST", f"conversations/{visitor.conversation}/messages", json=said)).status == 202
     promised = await visitor.until("person", told["seq"])
     assert promised["text"] == PROMISE
+    await _owned_by(shop, visitor, "person")
     waiting = await visitor.say("Within how many days can I return pots?")
     await _give(shop, visitor, "agent")
     answered = await visitor.until("agent", waiting.body["seq"])

@@ -22,7 +22,7 @@ from tests.harness.disk import Disk
 from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 SMALL_DISK = 48 << 20
 LIBC = ctypes.CDLL(None, use_errno=True)

@@ -77,7 +77,7 @@ async def holders(installation: Installation, channel: str) -> list[str]:
     return found
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_an_embedded_process_that_is_killed_goes_on_where_it_was(nursery: Nursery, tmp_path: Path) -> None:
     async with open_shop() as shop:
         installation = Installation.make(nursery, tmp_path, tenants=shop.tenants())

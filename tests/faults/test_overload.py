@@ -16,7 +16,7 @@ from tests.harness.client import Contact
 from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.processes import Nursery
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 LOUD, FLOOD = "bookshop", 800
 

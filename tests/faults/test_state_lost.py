@@ -55,7 +55,7 @@ async def test_flushall_twice_under_traffic_loses_doubles_and_reorders_nothing(
     await parley.stop()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_a_rebuilt_transcript_keeps_its_numbers_and_texts(
     parley: Installation, stoppable_redis: LocalRedis
 ) -> None:

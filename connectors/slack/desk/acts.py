@@ -26,7 +26,8 @@ log = structlog.get_logger("parley.desk")
 
 class Acts:
     """``rules``: by tenant. ``store`` fetches a file from the vendor of an origin and keeps it. ``meanwhile`` runs
-    when something arrives while a reply is held, for at most ``undo_seconds``; what it brought in line stays so."""
+    when something arrives while a reply is held, for at most ``undo_seconds``; what it brought in line stays so.
+    ``revises``: channels on which what was sent can be changed."""
 
     def __init__(
         self,
@@ -39,6 +40,7 @@ class Acts:
         state: State,
         clock: Clock,
         meanwhile: Meanwhile | None = None,
+        revises: frozenset[str] = frozenset(),
     ) -> None:
         self._rules = rules
         self._account_of = account_of
@@ -51,7 +53,7 @@ class Acts:
             state=state,
             clock=clock,
         )
-        self._amendments = Amendments(self._replies, state.deliveries, slack, clock)
+        self._amendments = Amendments(self._replies, slack, bus=bus, state=state, clock=clock, revises=revises)
         owners = Owners(bus=bus, conversations=state.conversations, clock=clock)
         self._endings = Endings(owners, state.deliveries, slack, bus=bus, clock=clock)
         self._decisions = Decisions(slack=slack, bus=bus, state=state, clock=clock)

@@ -9,18 +9,18 @@ from connectors.slack.desk import kit, requests, times
 from connectors.slack.desk.approvals import Approvals
 from connectors.slack.desk.card import card
 from connectors.slack.desk.posting import Place, Post
+from connectors.slack.desk.records import Records
 from connectors.slack.desk.roots import Root
 from connectors.slack.desk.rules import DeskRules
 from connectors.slack.desk.thread import Thread, Wanted
 from connectors.slack.desk.view import View
 from schemas import ids
 from schemas.desk import DraftMade
-from schemas.ports import Deliveries
 
 
 class Agenda:
-    def __init__(self, deliveries: Deliveries, thread: Thread, approvals: Approvals) -> None:
-        self._deliveries = deliveries
+    def __init__(self, records: Records, thread: Thread, approvals: Approvals) -> None:
+        self._records = records
         self._thread = thread
         self._approvals = approvals
 
@@ -43,7 +43,7 @@ class Agenda:
         return None
 
     async def _is_posted(self, view: View, marker: str) -> bool:
-        return await self._deliveries.outcome(view.id, marker) is not None
+        return await self._records.outcome(view.id, marker) is not None
 
     def _root(self, rules: DeskRules, view: View, root: Root) -> Post:
         shown, channel = card(view, rules), root.bound_to or view.channel(rules)
@@ -84,7 +84,7 @@ class Agenda:
         posts = []
         for line in view.lines:
             if line.author.kind == "person" and line.state in ("failed", "dropped"):
-                told = await self._deliveries.outcome(view.id, line.id)
+                told = await self._records.outcome(view.id, line.id)
                 why = (told.reason if told is not None else "") or line.state
                 quoted = kit.small("🧑‍💼", kit.plain(line.text or "a file"))
                 blocks = [kit.small("❌ *Not delivered to the customer*", kit.plain(why)), quoted]

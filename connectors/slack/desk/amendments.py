@@ -5,43 +5,93 @@ from __future__ import annotations
 from datetime import timedelta
 
 from connectors.references import event_id
-from connectors.slack.desk.fates import written_at
-from connectors.slack.desk.replies import Replies
+from connectors.slack.desk.fates import is_note, written_at
+from connectors.slack.desk.replies import Replies, line_id
 from connectors.slack.desk.web_api import WebApi
+from connectors.slack.desk.wrapping import wrapped
 from connectors.slack.desk.writing import REPLY
 from schemas import topics
+from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Conversation, Delivered
 from schemas.desk import DeskActed
-from schemas.ports import Account, Batch, Clock, Deliveries
+from schemas.errors import Unavailable
+from schemas.ports import Account, Batch, Bus, Clock, State
 
 UNHEARD = timedelta(days=1)
 """For so long a change of a reply that was never heard of stands for the reply: Slack may tell them in any order."""
+ON_ITS_WAY = timedelta(minutes=2)
+"""For so long a change waits for the reply that it changes."""
 SENT = "The customer has this already, so it cannot be kept back any more."
 UNCHANGED = "The customer keeps the first version: what was sent cannot be changed there."
 STAYS = "The customer has this already, and it cannot be deleted there."
 
 
 class Amendments:
-    def __init__(self, replies: Replies, deliveries: Deliveries, slack: WebApi, clock: Clock) -> None:
+    """``revises``: channels on which what was sent can be changed."""
+
+    def __init__(
+        self, replies: Replies, slack: WebApi, *, bus: Bus, state: State, clock: Clock, revises: frozenset[str]
+    ) -> None:
         self._replies = replies
-        self._deliveries = deliveries
         self._slack = slack
+        self._bus = bus
+        self._conversations = state.conversations
+        self._deliveries = state.deliveries
         self._clock = clock
+        self._revises = revises
 
     async def edit(self, found: Conversation, acted: DeskActed, account: Account, batch: Batch) -> None:
-        """Within the hold it was heard already. A reply that stayed inside stays there, whatever it says now."""
+        """Within the hold it was heard already. A reply that stayed inside stays there, whatever it says now; one that
+        is out is changed for the customer too, while its author holds the conversation."""
         reply = _reply(acted, account)
         told = await self._deliveries.outcome(found.id, reply.id)
         sent = int(told.reason.partition(":")[2]) if told is not None and told.state == "sent" else None
         if (told is None and acted.at - written_at(acted) < UNHEARD) or sent == acted.revision:
             await self._replies.reply(found, reply, account, batch, acted.id)
         elif sent is not None and acted.revision > sent:
-            await self._slack.whisper(account, acted.place, acted.by, UNCHANGED)
+            await self._revise(found, acted, account, reply)
+
+    async def _revise(self, found: Conversation, acted: DeskActed, account: Account, reply: DeskActed) -> None:
+        now = await self._conversations.get(found.id) or found
+        is_theirs = now.owner == "person" and now.holder is not None and now.holder.by == acted.by
+        if found.origin.channel not in self._revises or not is_theirs or is_note(acted.text) or not acted.text.strip():
+            return await self._slack.whisper(account, acted.place, acted.by, UNCHANGED)
+        change = MessageEdited(
+            message_id=line_id(reply.id),
+            place=found.origin.place,
+            contact_id=found.origin.contact_id,
+            text=acted.text,
+            edited_at=acted.at,
+            revision=acted.revision,
+        )
+        if not await self._is_there(found, acted, reply):
+            return await self._slack.whisper(account, acted.place, acted.by, UNCHANGED)
+        await self._bus.append([wrapped(found, topics.MESSAGE_REVISE, change, acted.id, self._clock(), acted.id)])
 
     async def delete(self, found: Conversation, acted: DeskActed, account: Account) -> None:
-        told = await self._kept(found, _reply(acted, account).id, "deleted")
-        if told.state == "sent":
-            await self._slack.whisper(account, acted.place, acted.by, STAYS)
+        """What is out is deleted for the customer too, whoever holds the conversation by now."""
+        reply = _reply(acted, account)
+        told = await self._kept(found, reply.id, "deleted")
+        if told.state != "sent":
+            return
+        if found.origin.channel not in self._revises:
+            return await self._slack.whisper(account, acted.place, acted.by, STAYS)
+        if not await self._is_there(found, acted, reply):
+            return
+        gone = MessageDeleted(
+            message_id=line_id(reply.id),
+            place=found.origin.place,
+            contact_id=found.origin.contact_id,
+            deleted_at=acted.at,
+        )
+        await self._bus.append([wrapped(found, topics.MESSAGE_RETRACT, gone, acted.id, self._clock(), acted.id)])
+
+    async def _is_there(self, found: Conversation, acted: DeskActed, reply: DeskActed) -> bool:
+        """Whether the contact has it. Raises Unavailable while it is on its way: a change must not overtake it."""
+        told = await self._deliveries.outcome(found.id, line_id(reply.id))
+        if told is None and self._clock() < acted.at + ON_ITS_WAY:
+            raise Unavailable("the reply is on its way", retry_after_ms=500)
+        return told is not None and told.state == "sent"
 
     async def undo(self, found: Conversation, acted: DeskActed, account: Account) -> None:
         told = await self._deliveries.outcome(found.id, acted.value)

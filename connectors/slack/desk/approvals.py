@@ -6,18 +6,18 @@ import json
 
 from connectors.slack.desk import requests
 from connectors.slack.desk.posting import Place, Post, Poster, Session
+from connectors.slack.desk.records import Records
 from connectors.slack.desk.roots import Root
 from connectors.slack.desk.slate import Slate
 from connectors.slack.desk.view import View
 from schemas import ids
 from schemas.actions import ActionMemory, PendingApproval
 from schemas.desk import DeskActed
-from schemas.ports import Deliveries
 
 
 class Approvals:
-    def __init__(self, deliveries: Deliveries, poster: Poster, slate: Slate) -> None:
-        self._deliveries = deliveries
+    def __init__(self, records: Records, poster: Poster, slate: Slate) -> None:
+        self._records = records
         self._poster = poster
         self._slate = slate
 
@@ -25,7 +25,7 @@ class Approvals:
         """The next that is not shown yet. It is on record as open before: what becomes of it will be shown."""
         for approval in _waiting(view):
             marker = ids.derived_id(approval.id, "desk", root.number)
-            if root.place is None or await self._deliveries.outcome(view.id, marker) is not None:
+            if root.place is None or await self._records.outcome(view.id, marker) is not None:
                 continue
             opened = await self._opened(view.id)
             if opened.get(marker) is None:
@@ -48,7 +48,7 @@ class Approvals:
         waiting = {approval.id for approval in _waiting(view)}
         left = {marker: told for marker, told in opened.items() if told[0] in waiting}
         for marker, (approval, what, expires) in opened.items():
-            told = await self._deliveries.outcome(view.id, marker)
+            told = await self._records.outcome(view.id, marker)
             if marker in left or told is None or not told.external_id:
                 continue
             word = await self._slate.read(view.id, ids.derived_id(approval, "decided"))

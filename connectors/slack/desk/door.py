@@ -20,6 +20,7 @@ from connectors.slack.desk.pressing import TRIGGER
 from connectors.slack.desk.rules import DeskRules
 from connectors.slack.desk.spots import channel_of, root_of
 from connectors.slack.desk.web_api import WebApi
+from connectors.slack.desk.wording import mentioned, with_names
 from connectors.slack.desk.wrapping import wrapped
 from schemas import topics
 from schemas.conversation import Conversation
@@ -30,6 +31,8 @@ from schemas.ports import Account, Bus, Clock, Event, State
 from schemas.protection.cards import OwnNumbers, masked
 
 log = structlog.get_logger("parley.desk")
+MOST_NAMED = 10
+"""People of a reply whose names are asked for; the ids of others mean nothing to anybody."""
 WRITTEN = frozenset({"reply", "edit", "delete"})
 """What is a conversation's only below its card."""
 FORMS = frozenset({"resolve", "transfer"})
@@ -138,7 +141,8 @@ class Door:
         acted = self._acted(account, event, member)
         if acted is None or _is_elsewhere(acted, bound.conversation):
             return None
-        return Done(account, bound, acted)
+        names = {user: await self._members.name(account, user) for user in mentioned(acted.text)[:MOST_NAMED]}
+        return Done(account, bound, acted.model_copy(update={"text": with_names(acted.text, names)}))
 
     def _acted(self, account: Account, event: Event, member: Member) -> DeskActed | None:
         own = self._own_numbers.get(account.tenant)

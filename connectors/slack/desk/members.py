@@ -88,6 +88,11 @@ class Members:
             return Member(refused="not in the channel")
         return await self._once((*name, "who", user), lambda: self._who(account, user))
 
+    async def name(self, account: Account, user: str) -> str:
+        """Of anybody whom Slack knows; the id of all others. Raises Unavailable."""
+        known = await self._once((account.tenant, account.name, "who", user), lambda: self._who(account, user))
+        return known.name or user
+
     async def _once(self, key: tuple[str, ...], ask: Callable[[], Awaitable[T]], kept: float = KEPT) -> T:
         at, found = self._known.get(key, (0.0, None))
         if found is None or self._now() >= at + kept:

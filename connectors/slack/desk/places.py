@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from connectors.slack.desk.posting import Place
+from connectors.slack.desk.records import Records
 from connectors.slack.desk.roots import Root
 from schemas import ids
 from schemas.conversation import Delivered
 from schemas.messages import TranscriptMessage
-from schemas.ports import Deliveries
 
 TOGETHER = "with:"
 """Reason of a line's record while the post that it is part of is on its way; the marker of the post follows."""
@@ -29,8 +29,8 @@ class Standing:
 
     @property
     def is_shown(self) -> bool:
-        """Or will never be: the vendor refused it for good."""
-        return self.told is not None and self.told.state != "unknown"
+        """Or will never be: Slack refused it for good, or will not say whether it did."""
+        return self.told is not None and not self.leader
 
     @property
     def place(self) -> Place | None:
@@ -44,16 +44,17 @@ def line_id(line: str, number: int = 0) -> str:
     return ids.derived_id(line, "desk", number)
 
 
-async def standings(deliveries: Deliveries, root: Root, lines: Sequence[TranscriptMessage]) -> list[Standing]:
-    return list(await asyncio.gather(*(_standing(deliveries, root, line) for line in lines)))
+async def standings(records: Records, root: Root, lines: Sequence[TranscriptMessage]) -> list[Standing]:
+    return list(await asyncio.gather(*(_standing(records, root, line) for line in lines)))
 
 
-async def _standing(deliveries: Deliveries, root: Root, line: TranscriptMessage) -> Standing:
+async def _standing(records: Records, root: Root, line: TranscriptMessage) -> Standing:
     marker = line_id(line.id, root.number)
     for number in range(root.number, -1, -1):
-        told = await deliveries.outcome(root.conversation, line_id(line.id, number))
+        told = await records.outcome(root.conversation, line_id(line.id, number))
         if told is not None and (number == root.number or _is_here(told, root)):
-            leader = told.reason.removeprefix(TOGETHER) if told.state == "unknown" else ""
+            is_decided = told.state == "unknown" and told.reason.startswith(TOGETHER)
+            leader = told.reason.removeprefix(TOGETHER) if is_decided else ""
             return Standing(line, marker, told, leader)
     return Standing(line, marker)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connectors.slack.desk.posting import Place, Poster, Session
+from connectors.slack.desk.records import Records
 from schemas import ids
-from schemas.ports import Deliveries
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,12 @@ def gone_id(root: str) -> str:
     return ids.derived_id(root, "gone")
 
 
-async def current_root(deliveries: Deliveries, conversation: str) -> Root:
+async def current_root(records: Records, conversation: str) -> Root:
     """The card that counts now."""
     number, bound_to = 0, ""
-    while (gone := await deliveries.outcome(conversation, gone_id(root_id(conversation, number)))) is not None:
+    while (gone := await records.outcome(conversation, gone_id(root_id(conversation, number)))) is not None:
         number, bound_to = number + 1, gone.reason
-    shown = await deliveries.outcome(conversation, root_id(conversation, number))
+    shown = await records.outcome(conversation, root_id(conversation, number))
     if shown is None or shown.state != "sent" or not shown.external_id:
         return Root(conversation, number, bound_to=bound_to)
     return Root(conversation, number, Place.of(shown.external_id), bound_to, shown.at)

@@ -16,6 +16,7 @@ from connectors.slack.desk.card import Card, card, moved
 from connectors.slack.desk.marks import MARKS, Marks
 from connectors.slack.desk.places import standings
 from connectors.slack.desk.posting import Place, Poster, Session
+from connectors.slack.desk.records import Records
 from connectors.slack.desk.roots import Root, current_root, leave_root
 from connectors.slack.desk.slate import Slate
 from connectors.slack.desk.tempo import Tempo
@@ -39,11 +40,12 @@ class Showing:
         self._state = state
         self._poster = poster
         self._clock = clock
-        self._slate = Slate(state.deliveries, clock)
-        self._thread = Thread(state.deliveries, poster, self._slate, clock)
+        self._records = records = Records(state.deliveries)
+        self._slate = Slate(records, clock)
+        self._thread = Thread(records, poster, self._slate, clock)
         self._marks = Marks(poster, self._slate, tempo.reactions)
-        self._approvals = Approvals(state.deliveries, poster, self._slate)
-        self._agenda = Agenda(state.deliveries, self._thread, self._approvals)
+        self._approvals = Approvals(records, poster, self._slate)
+        self._agenda = Agenda(records, self._thread, self._approvals)
         self._updated: dict[str, datetime] = {}
 
     async def show(self, session: Session, drafts: Sequence[DraftMade], batch: Batch) -> None:
@@ -82,13 +84,13 @@ class Showing:
         await self._update(session, Place.of(shown.external_id), requests.settled(acted, acted.at))
 
     async def _outcome(self, session: Session, marker: str) -> Delivered | None:
-        return await self._state.deliveries.outcome(session.conversation.id, marker)
+        return await self._records.outcome(session.conversation.id, marker)
 
     async def _pass(self, session: Session, drafts: Sequence[DraftMade]) -> datetime | None:
         """Bring all in line. When to come back, None when nothing is left."""
         while True:
             view = await self._view(session)
-            root = await current_root(self._state.deliveries, session.conversation.id)
+            root = await current_root(self._records, session.conversation.id)
             if root.place is None and not (view.is_wanted or drafts):
                 return None
             wanted = await self._agenda.next(session.rules, view, root, drafts)
@@ -96,7 +98,7 @@ class Showing:
                 break
             await self._poster.turn(session, wanted.post.channel)
             # The state as it is when the turn has come: what was said while we waited stands in the same post.
-            view, root = await self._view(session), await current_root(self._state.deliveries, session.conversation.id)
+            view, root = await self._view(session), await current_root(self._records, session.conversation.id)
             if (wanted := await self._agenda.next(session.rules, view, root, drafts)) is not None:
                 await self._posted(session, root, wanted)
         return await self._bring_up_to_date(session, view, root)
@@ -107,7 +109,7 @@ class Showing:
 
     async def _posted(self, session: Session, root: Root, wanted: Wanted) -> None:
         outcome = await self._thread.post(session, wanted)
-        told = await self._state.deliveries.outcome(session.conversation.id, wanted.post.marker)
+        told = await self._records.outcome(session.conversation.id, wanted.post.marker)
         if wanted.post.marker == root.marker:
             await self._root_posted(session, root, outcome, told.reason if told is not None else "")
         elif outcome == "failed" and told is not None and told.reason in GONE and wanted.post.thread:
@@ -130,7 +132,7 @@ class Showing:
         await self._approvals.renew(session, view)
         later = await self._card(session, view, root)
         replies = [line for line in view.lines if line.author.kind == "person" and line.state in MARKS]
-        for each in await standings(self._state.deliveries, root, replies):
+        for each in await standings(self._records, root, replies):
             if not await self._marks.renew(session, each):
                 return self._clock() + self._tempo.soon
         return later
@@ -164,7 +166,7 @@ class Showing:
 
     async def transfer(self, session: Session, to: str) -> None:
         """The conversation is shown in another of the desk's channels from now on. Raises Parked."""
-        root = await current_root(self._state.deliveries, session.conversation.id)
+        root = await current_root(self._records, session.conversation.id)
         if root.place is None or root.place.channel != to:
             if root.place is not None:
                 await self._update(session, root.place, moved(await self._view(session), to))

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from connectors.slack.desk.records import Records
 from schemas import ids
 from schemas.conversation import Delivered
-from schemas.ports import Clock, Deliveries
+from schemas.ports import Clock
 
 REMEMBERED = 10_000
 
@@ -17,15 +18,15 @@ REMEMBERED = 10_000
 class Slate:
     """For one process. What another one wrote meanwhile is found, because looking goes on from what is known here."""
 
-    def __init__(self, deliveries: Deliveries, clock: Clock) -> None:
-        self._deliveries = deliveries
+    def __init__(self, records: Records, clock: Clock) -> None:
+        self._records = records
         self._clock = clock
         self._last: OrderedDict[str, tuple[int, str]] = OrderedDict()
 
     async def read(self, conversation: str, about: str) -> str:
         """Empty when nothing is on record."""
         number, text = self._last.get(about, (-1, ""))
-        while (told := await self._deliveries.outcome(conversation, _id(about, number + 1))) is not None:
+        while (told := await self._records.outcome(conversation, _id(about, number + 1))) is not None:
             number, text = number + 1, told.reason
         self._keep(about, number, text)
         return text
@@ -34,7 +35,7 @@ class Slate:
         """Only after ``read``."""
         number = self._last.get(about, (-1, ""))[0] + 1
         outcome = Delivered(message_id=_id(about, number), state="sent", reason=text, at=self._clock())
-        await self._deliveries.record(conversation, outcome)
+        await self._records.record(conversation, outcome)
         self._keep(about, number, text)
 
     def _keep(self, about: str, number: int, text: str) -> None:

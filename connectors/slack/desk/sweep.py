@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from connectors import touches
 from connectors.slack.desk import times
+from connectors.slack.desk.records import Records
 from connectors.slack.desk.roots import current_root
 from connectors.slack.desk.rules import DeskRules
-from connectors.slack.desk.view import view_of
+from connectors.slack.desk.view import View, view_of
 from schemas.conversation import Conversation
 from schemas.ports import Bus, Clock, State
 
 LASTS = 60.0
 """Seconds after which another process takes over the times of a tenant."""
 PAGE = 100
+AGAIN = timedelta(minutes=2)
 
 
 class Sweep:
@@ -27,6 +30,8 @@ class Sweep:
         self._state = state
         self._clock = clock
         self._holder = uuid4().hex
+        self._records = Records(state.deliveries)
+        self._missed: dict[str, datetime] = {}
 
     async def run(self) -> None:
         """One look at every conversation that people have. Raises BusUnavailable, StateUnavailable, StateLost."""
@@ -52,10 +57,18 @@ class Sweep:
 
     async def _is_due(self, conversation: Conversation, rules: DeskRules) -> bool:
         view = await view_of(self._state, conversation, self._clock())
-        root = await current_root(self._state.deliveries, conversation.id)
+        root = await current_root(self._records, conversation.id)
         if root.place is None:
-            return True  # nobody sees it yet; whoever is to show it may have missed that
+            return self._is_missed(view)
         for told in times.notices(view, rules, root.place):
-            if await self._state.deliveries.outcome(conversation.id, told.marker(conversation.id)) is None:
+            if await self._records.outcome(conversation.id, told.marker(conversation.id)) is None:
                 return True
         return False
+
+    def _is_missed(self, view: View) -> bool:
+        """Nobody sees it yet, and whoever is to show it may have missed that: they are told now and then."""
+        self._missed = {each: at for each, at in self._missed.items() if view.at < at + AGAIN}
+        if view.at < view.opened_at + AGAIN or view.id in self._missed:
+            return False
+        self._missed[view.id] = view.at
+        return True

@@ -11,11 +11,12 @@ from connectors.slack.desk import kit, lines
 from connectors.slack.desk.card import is_long
 from connectors.slack.desk.places import TOGETHER, Standing, standings
 from connectors.slack.desk.posting import Place, Post, Poster, Session
+from connectors.slack.desk.records import Records
 from connectors.slack.desk.roots import Root
 from connectors.slack.desk.slate import Slate
 from connectors.slack.desk.view import View
 from schemas.conversation import Delivered
-from schemas.ports import Clock, Deliveries
+from schemas.ports import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,8 @@ class Wanted:
 
 
 class Thread:
-    def __init__(self, deliveries: Deliveries, poster: Poster, slate: Slate, clock: Clock) -> None:
-        self._deliveries = deliveries
+    def __init__(self, records: Records, poster: Poster, slate: Slate, clock: Clock) -> None:
+        self._records = records
         self._poster = poster
         self._slate = slate
         self._clock = clock
@@ -36,7 +37,7 @@ class Thread:
     async def next(self, view: View, root: Root) -> Wanted | None:
         """What has to be posted now; None when all lines are there."""
         shown = [line for line in view.before if is_long(line)] + [each for each in view.lines if lines.is_shown(each)]
-        waiting = [each for each in await standings(self._deliveries, root, shown) if not each.is_shown]
+        waiting = [each for each in await standings(self._records, root, shown) if not each.is_shown]
         if not waiting or root.place is None:
             return None
         first = waiting[0]
@@ -63,9 +64,9 @@ class Thread:
         marker, now = wanted.post.marker, self._clock()
         for each in wanted.others:
             together = Delivered(message_id=each.marker, state="unknown", reason=f"{TOGETHER}{marker}", at=now)
-            await self._deliveries.record(session.conversation.id, together)
+            await self._records.record(session.conversation.id, together)
         outcome = await self._poster.post(session, wanted.post)
-        told = await self._deliveries.outcome(session.conversation.id, marker) if wanted.others else None
+        told = await self._records.outcome(session.conversation.id, marker) if wanted.others else None
         for each in wanted.others:
             external_id = told.external_id if told is not None else ""
             await self._poster.note(session, each.marker, outcome=outcome, external_id=external_id)
@@ -87,7 +88,7 @@ class Thread:
         """One piece after the other; the last has the line's own marker, and the files come last."""
         pieces = _pieces(view, place, one)
         for piece in pieces[:-1]:
-            if await self._deliveries.outcome(view.id, piece.marker) is None:
+            if await self._records.outcome(view.id, piece.marker) is None:
                 return Wanted(piece)
         return Wanted(pieces[-1])
 
@@ -98,7 +99,7 @@ class Thread:
         changed = [line for line in view.lines if line.revision or line.state == "deleted"]
         if not changed:
             return
-        all_ = await standings(self._deliveries, root, [line for line in view.lines if lines.is_shown(line)])
+        all_ = await standings(self._records, root, [line for line in view.lines if lines.is_shown(line)])
         for each in all_:
             if each.line in changed and each.place is not None:
                 place = await self._text_of(view, each, each.place)
@@ -106,7 +107,7 @@ class Thread:
 
     async def _text_of(self, view: View, one: Standing, place: Place) -> Place:
         """A line with files, or of several pieces, has its words in the first piece."""
-        first = await self._deliveries.outcome(view.id, f"{one.marker}.0")
+        first = await self._records.outcome(view.id, f"{one.marker}.0")
         return place if first is None or not first.external_id else Place.of(first.external_id)
 
     async def _renewed(self, session: Session, view: View, root: Root, place: Place, group: Sequence[Standing]) -> None:
@@ -131,7 +132,7 @@ class Thread:
     async def _take_back_rest(self, session: Session, view: View, one: Standing) -> None:
         """The other pieces of a line say what its author no longer says; a deleted line leaves no files behind."""
         number = 1
-        while (piece := await self._deliveries.outcome(view.id, f"{one.marker}.{number}")) is not None:
+        while (piece := await self._records.outcome(view.id, f"{one.marker}.{number}")) is not None:
             await self._take_back(session, Place.of(piece.external_id))
             number += 1
         if one.line.state == "deleted" and one.place is not None and "." not in one.place.ts:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from connectors.slack.bodies import Json
 from connectors.slack.desk.spots import place, shown
+from connectors.slack.desk.wording import canonical
 from connectors.slack.events import SAID, SLACKBOT, Change, Message, Ours, Reaction, Wrapper, ours_of
 from connectors.slack.files import sent_along
 from connectors.slack.places import edition, microseconds, moment
@@ -67,7 +68,7 @@ def _changed(change: Change, ours: Ours) -> Iterator[Event]:
 
 def _words(message: Message, ours: Ours) -> Json:
     files, missing = sent_along(message.files)
-    said: Json = {"text": ours.text(message), "files": files}
+    said: Json = {"text": canonical(ours.text(message)), "files": files}
     return {**said, "fields": {"missing": [missing]}} if missing else said
 
 

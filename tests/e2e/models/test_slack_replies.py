@@ -87,7 +87,7 @@ async def shop(
         await installation.stop()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_a_reply_grows_before_peoples_eyes_and_survives_a_kill(shop: Shop, model: ModelServer) -> None:
     """Whoever sends is killed in the middle; embedded, whoever writes is killed with it."""
     await shop.written(model)
@@ -100,7 +100,7 @@ async def test_a_reply_grows_before_peoples_eyes_and_survives_a_kill(shop: Shop,
     assert all(answer in reply.text for answer in ANSWERS), reply.text
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("point", ["connector.after_send", "connector.after_record"])
 async def test_a_sender_that_dies_at_the_beginning_leaves_one_whole_reply(
     shop: Shop, model: ModelServer, point: str

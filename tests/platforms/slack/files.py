@@ -109,8 +109,27 @@ def download(slack: Slack, request: web.Request, note: Request) -> web.Response:
     return web.Response(body=kept.file.data, content_type=kept.file.type)
 
 
+def delete(call: Call) -> Json:
+    """Only one's own. A tombstone stays in messages that have other words."""
+    call.need("file")
+    kept = call.slack.storage.kept.get(call.text("file"))
+    if kept is None:
+        raise Refusal("file_not_found")
+    if kept.deleted:
+        raise Refusal("file_deleted")
+    if kept.about["user"] != call.slack.bot.id:
+        raise Refusal("cant_delete_file")
+    kept.deleted = True
+    for room in call.slack.workspace.rooms.values():
+        for post in list(room.posts.values()):
+            if any(each.get("id") == call.text("file") for each in post.body.get("files", [])):
+                call.slack.remove(post)
+    return {"ok": True}
+
+
 METHODS: dict[str, Any] = {
     "files.getUploadURLExternal": Method(get_upload_url, "files:write", 4, json=False),
     "files.completeUploadExternal": Method(complete_upload, "files:write", 4),
+    "files.delete": Method(delete, "files:write", 3),
     "files.info": Method(file_info, "files:read", 4, json=False),
 }

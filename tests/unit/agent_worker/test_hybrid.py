@@ -102,7 +102,7 @@ def test_words_alike_are_near(encoder: Encoder) -> None:
     vocabulary = Vocabulary()
     passages = [vocabulary.put(words) for words in (["frozen"], ["invoice", "frost"], ["invoice"], [])]
     same, like, far, empty = Likeness(encoder, vocabulary).of(["frozen"], passages)
-    assert same[0] == pytest.approx(1.0, abs=1e-3)
+    assert same[0] == pytest.approx(1.0, abs=5e-3)
     assert same[0] > like[0] > far[0]
     assert empty.tolist() == [0.0]
 

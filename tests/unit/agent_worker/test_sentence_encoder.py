@@ -21,7 +21,7 @@ from agent_worker.knowledge.cosines import COSINES
 from agent_worker.knowledge.encoder import Encoder, Kind, light_encoder
 from agent_worker.knowledge.file import DocumentFile
 from agent_worker.knowledge.index import TenantIndex
-from agent_worker.knowledge.numbering import number_of
+from agent_worker.knowledge.numbering import Numbering, number_of
 from agent_worker.knowledge.onnx import OnnxEncoder, open_folder
 from agent_worker.knowledge.passages import Place
 from agent_worker.knowledge.quality import read_questions
@@ -171,7 +171,8 @@ def test_a_start_embeds_nothing_again(encoder: Encoder, tmp_path: Path) -> None:
 def test_sentences_go_with_their_document(tmp_path: Path) -> None:
     """Of a removed document, or a passage it no longer has, no sentence is near; of the others the nearest counts."""
     file = DocumentFile(tmp_path / "documents")
-    held = PassageVectors(64, file.pages)
+    numbering = Numbering()
+    held = PassageVectors(64, file.pages, numbering)
     one, two = np.eye(64, dtype=np.float32)[:2]
     for number, (name, vectors) in enumerate(
         {
@@ -180,7 +181,8 @@ def test_sentences_go_with_their_document(tmp_path: Path) -> None:
         }.items()
     ):
         (stored,) = file.add([(number, 0, stored_form(vectors))])
-        held.put(file.pages, [Placed(name, number, stored.begin, sizes_of(vectors))])
+        numbering.put(name, number)
+        held.put(file.pages, [Placed(number, stored.begin, sizes_of(vectors))])
     queries = np.stack([one, two])
     asked = [Place("a", 0), Place("a", 1), Place("b", 0), Place("a", 7)]
     nearest = COSINES.index("sentence")

@@ -14,12 +14,13 @@ from connectors.slack.channel import SlackChannel
 from connectors.slack.desk.acts import Acts
 from connectors.slack.desk.door import Door
 from connectors.slack.desk.kit import button
+from connectors.slack.desk.replies import line_id
 from connectors.slack.desk.roots import root_id
 from connectors.slack.desk.rules import DeskRules
 from connectors.slack.desk.web_api import WebApi
 from infra.bus.lanes import Lanes
 from schemas import ids, topics
-from schemas.conversation import Conversation, Origin
+from schemas.conversation import Conversation, Delivered, Origin
 from schemas.desk import DeskActed
 from schemas.envelope import Envelope
 from schemas.errors import RefusedForNow
@@ -62,12 +63,13 @@ class Carried:
 
 @dataclass
 class Team:
-    """``undo``: seconds for which replies are held."""
+    """``undo``: seconds for which replies are held. ``revises``: channels on which what was sent can be changed."""
 
     world: World
     undo: float = 0.0
     store: Store | None = None
     number: int = 0
+    revises: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         world = self.world
@@ -87,6 +89,7 @@ class Team:
             slack=self.web_api,
             account_of=lambda tenant, channel, name: self.account,
             store=self.store or self.stored,
+            revises=self.revises,
             **about,
         )
         self.carrier = Carried(channel, self.account, self.door)
@@ -207,6 +210,12 @@ class Team:
             assert said.author.kind == "person"
             got.setdefault(event.conversation, {}).setdefault(event.id, (said.text, len(said.attachments)))
         return {conversation: list(messages.values()) for conversation, messages in got.items()}
+
+    async def deliver(self) -> None:
+        """What people said has reached the customers, as their connector puts on record."""
+        for event in await self.inbound(topics.MESSAGE_RECEIVED):
+            told = Delivered(message_id=line_id(event.id), state="sent", external_id="x", at=self.world.clock())
+            await self.world.state.deliveries.record(event.conversation, told)
 
     def whispers(self, name: str) -> list[str]:
         """What this person alone was shown."""

@@ -45,6 +45,14 @@ async def test_the_holders_reply_goes_to_the_customer_and_nobody_elses_does(team
     assert team.carrier.strays == []
 
 
+async def test_a_reply_reads_the_same_elsewhere_and_names_whom_it_mentions(team: Team) -> None:
+    talk = await team.open()
+    await talk.claim("Ben")
+    talk.say("Ben", "*Hello*, @Cleo knows :+1:")
+    await team.quiet()
+    assert await team.seen() == {talk.id: [("**Hello**, @Cleo knows 👍", 0)]}
+
+
 async def test_a_claim_is_decided_when_slack_is_answered(team: Team) -> None:
     talk = await team.open()
     await talk.press("Ben", "Claim")

@@ -133,6 +133,22 @@ async def test_files_stand_below_the_line_that_they_came_with(world: World) -> N
     assert "do you see it?" in words(after.body)
 
 
+async def test_a_message_that_its_author_took_back_leaves_no_file_behind(world: World) -> None:
+    kept = await world.blobs.put("shop", "pot.png", "image/png", b"\x89PNG\r\n\x1a\n" + bytes(64))
+    await world.hand_off()
+    line = await world.say("here it is", files=[kept])
+    keeper = world.keeper()
+    await world.look(keeper)
+    assert [len(shown.files) for shown in world.slack.ledger.shown][-1] == 1
+    await world.state.transcript.edit(world.conversation, line.id, "")
+    await world.state.transcript.mark(world.conversation, [line.id], "deleted")
+    for _ in range(2):
+        await world.look(keeper)
+    await keeper.close()
+    assert not any(shown.files for shown in world.slack.ledger.shown if not shown.deleted)
+    assert "here it is" not in str([post.body for post in world.thread])
+
+
 async def test_a_persons_reply_from_the_thread_is_not_posted_again_and_carries_one_mark(world: World) -> None:
     await world.hand_off()
     keeper = world.keeper()

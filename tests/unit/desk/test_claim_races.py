@@ -206,15 +206,13 @@ class Round:
         await self.send(self.wrap(topics.MESSAGE_SEND, said))
 
     async def _write(self, said: OutboundMessage) -> None:
-        begun = ReplyBegun(
-            id=said.id,
-            author=said.author,
-            place=said.place,
-            contact_id=said.contact_id,
-            turn_id=self.turn,
-            epoch=said.epoch,
-            at=self.team.world.clock(),
-        )
+        about: dict[str, Any] = {
+            "place": said.place,
+            "contact_id": said.contact_id,
+            "turn_id": self.turn,
+            "epoch": said.epoch,
+        }
+        begun = ReplyBegun(id=said.id, author=said.author, at=self.team.world.clock(), **about)
         await self.send(self.wrap(topics.REPLY_BEGUN, begun))
         for index in range(self.voice.random.randrange(1, 5)):
             await self.voice.pause()
@@ -275,6 +273,7 @@ async def _play(team: Team, number: int) -> tuple[str, str]:
     return game.wrong() and f"{way} {number}: {game.wrong()}", f"{way} {'spoke' if spoke else 'silent'}"
 
 
+@pytest.mark.slow
 async def test_over_a_thousand_interleavings_the_agent_never_begins_to_speak_after_a_claim(team: Team) -> None:
     free = asyncio.Semaphore(AT_ONCE)
 

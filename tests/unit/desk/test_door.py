@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from connectors.slack.backfill import messages
 from connectors.slack.desk.bindings import is_root
 from connectors.slack.desk.roots import root_id
 from schemas import topics
 from schemas.conversation import OwnerRequested
 from schemas.desk import DeskActed
+from schemas.messages import Address
 from tests.platforms.slack.workspace import Post
 from tests.platforms.vendor import Fault
 from tests.unit.desk.colleagues import Team
@@ -148,6 +152,31 @@ async def test_a_form_that_slack_does_not_open_is_told(team: Team) -> None:
     await talk.press("Ben", "Resolve")
     assert team.whispers("Ben") == ["This form could not be opened. Please press again."]
     assert await acts(team) == []
+
+
+class Nobody:
+    """No contact is known. See schemas.ports.Acquaintance."""
+
+    session: Mapping[str, Any] = {}
+
+    async def places(self) -> Sequence[str]:
+        return []
+
+    async def addresses(self, place: str, addresses: Sequence[Address]) -> Sequence[Address]:
+        return addresses
+
+
+async def test_what_was_written_at_the_desk_while_nobody_listened_is_found_and_is_no_contacts(team: Team) -> None:
+    talk = await team.open()
+    await talk.claim("Ben")
+    since = team.world.clock()
+    team.world.clock.now += timedelta(seconds=1)
+    team.captured(lambda: (talk.say("Ben", "Hello"), team.slack.people.say("Ben", "lunch?", team.room)))
+    found = [event async for page in messages(team.account, since, Nobody()) for event in page]
+    assert [event.type for event in found] == [topics.DESK_ACTED]
+    await team.door.accept(team.account, found)
+    await team.quiet()
+    assert await team.seen() == {talk.id: [("Hello", 0)]}
 
 
 async def test_a_tenant_without_a_desk_takes_nothing(team: Team) -> None:

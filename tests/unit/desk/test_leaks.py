@@ -218,7 +218,12 @@ async def _run(team: Team, when: str) -> list[Case]:
     return cases
 
 
-@pytest.mark.parametrize("when", WHO)
+QUICK = {"by the holder", "before the claim, told after it"}
+
+
+@pytest.mark.parametrize(
+    "when", [when if when in QUICK else pytest.param(when, marks=pytest.mark.slow) for when in WHO]
+)
 async def test_the_customer_sees_exactly_what_the_rules_allow(team: Team, when: str) -> None:
     cases = await _run(team, when)
     seen = await team.seen()

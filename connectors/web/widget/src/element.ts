@@ -210,6 +210,10 @@ export class ParleyChat extends HTMLElement {
       failed: (entry) => this.panel?.talk.failed(entry),
       delayed: (problem) => this.panel?.delayed(problem),
       message: (message) => this.message(message),
+      changed: (message) => {
+        this.inbox?.change(message);
+        this.panel?.talk.changed(message);
+      },
       delta: (turn, index, text) => this.panel?.talk.delta(turn, index, text),
       abort: (turn) => this.panel?.talk.abort(turn),
       typing: (author) => this.panel?.talk.typing(author),

@@ -25,6 +25,10 @@ export class Inbox {
     return message.seq > this.before;
   }
 
+  change(message: ChatMessage): void {
+    this.messages = this.messages.map((known) => (known.id === message.id ? message : known));
+  }
+
   /** Everything has been seen; the number up to which that is. */
   read(): number {
     const last = this.messages[this.messages.length - 1]?.seq ?? 0;

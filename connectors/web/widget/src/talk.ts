@@ -101,6 +101,18 @@ export class Talk {
     if (atEnd || kind === "contact") this.toEnd();
   }
 
+  /** In its place; screen readers are told when its author has other words now. */
+  changed(message: ChatMessage): void {
+    const before = this.shown.get(message.id);
+    if (!before) return;
+    const node = line(message, this.say, this.acts);
+    this.shown.set(message.id, node);
+    before.replaceWith(node);
+    this.endChoices();
+    this.group();
+    if (message.author.kind !== "contact") this.watches.tell(`${this.acts.name(message)}: ${plain(node)}`);
+  }
+
   /** Older messages, above all others. */
   prepend(messages: ChatMessage[]): void {
     const height = this.log.scrollHeight;

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 
 from agent_worker.actions import ActionContext, ActionRefused, above, action
 from agent_worker.actions.spec import Action
+from agent_worker.handoff.terms import DeskTerms
 from agent_worker.models.registry import Models
 from agent_worker.settings import ActionRules
 from agent_worker.worker import Worker
@@ -222,10 +223,12 @@ def http_rules(till: Till, *, absent: str = "unsure", **changes: Any) -> ActionR
 
 
 @asynccontextmanager
-async def open_shop(folder: Path, *, declared: bool = False, **more: Any) -> AsyncIterator[Shop]:
+async def open_shop(
+    folder: Path, *, declared: bool = False, desk: DeskTerms | None = None, **more: Any
+) -> AsyncIterator[Shop]:
     async with open_till() as till:
         made = http_rules(till, **more) if declared else rules(till, **more)
-        async with world_at(folder, prepare=False, actions=made) as world:
+        async with world_at(folder, prepare=False, actions=made, desk=desk) as world:
             contact = Contact(id="contact-1", tenant=TENANT, addresses=ADDRESSES, created_at=world.clock())
             await world.state.rebuild.restore_contact(contact)
             shop = Shop(world, till, world.worker, Obeying())

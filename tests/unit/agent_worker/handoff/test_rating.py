@@ -13,11 +13,13 @@ from schemas.messages import OutboundMessage
 from tests.unit.agent_worker.handoff.people import (
     ALWAYS,
     HEAT,
+    asked,
     claimed,
     delivered,
     handed_over,
     handoff_of,
     picked,
+    read_back,
     resolved,
     returned,
 )
@@ -171,3 +173,36 @@ async def test_question_is_in_the_contacts_language(world: World) -> None:
     await world.handle(world.said("m2", "Sehr gut"))
     assert [given.score for given in await world.told(topics.RATING_GIVEN)] == [5]
     assert (await world.replies())[-1].text == "Danke für die Bewertung!"
+
+
+@pytest.mark.parametrize("seconds", [3, 60])
+async def test_message_that_crosses_the_resolution_is_answered(world: World, seconds: int) -> None:
+    """What people cannot have seen when they closed it opens the conversation again; what they have seen does not."""
+    await handed_over(world)
+    await claimed(world)
+    await world.handle(world.said("p1", "All done.", by="person"))
+    world.clock.advance(minutes=1)
+    await world.handle(world.said("m2", HEAT))
+    world.clock.advance(seconds=seconds)
+    epoch = (await world.known()).epoch
+    await world.handle(asked(world, "closed", "close", epoch=epoch))
+    await world.handle(resolved(world, outcome="Solved"))
+    await read_back(world)
+    texts = [reply.text for reply in await world.replies()]
+    crossed = seconds < 10
+    assert ("heat pack" in texts[-1]) is crossed
+    assert ("How was our help?" in texts) is not crossed
+    assert (await world.known()).owner == ("agent" if crossed else "closed")
+
+
+async def test_thanks_that_cross_the_resolution_open_nothing(world: World) -> None:
+    """A thank-you in that moment asks for no answer."""
+    await handed_over(world)
+    await claimed(world)
+    await world.handle(world.said("p1", "All done.", by="person"))
+    world.clock.advance(minutes=1)
+    await world.handle(world.said("m2", "Thank you!"))
+    await world.handle(resolved(world, outcome="Solved"))
+    await read_back(world)
+    assert (await world.known()).owner == "closed"
+    assert (await world.replies())[-1].text == "How was our help?"

@@ -256,6 +256,25 @@ async def test_second_handoff_is_numbered(world: World) -> None:
     assert (await world.known()).owner == "queue"
 
 
+@pytest.mark.parametrize("when", ["while it lasts", "once it has ended"])
+async def test_summary_forgets_what_was_taken_back(world: World, when: str) -> None:
+    """A message that is deleted or changed stands in the summary no more, nor do its words in what is kept."""
+    await world.handle(world.said("m1", "Why is my secret orchid ill?"))
+    await delivered(world)
+    await world.handle(world.said("m2", "Do you deliver to the harbour?"))
+    await delivered(world)
+    await handed_over(world)
+    assert "secret orchid" in (await handoff_of(world)).summary[0]
+    if when == "once it has ended":
+        await returned(world)
+    await world.handle(world.deleted("m1"))
+    await world.handle(world.edited("m2", "Do you deliver to the station?"))
+    known = await world.known()
+    assert "secret orchid" not in known.model_dump_json()
+    assert "harbour" not in known.model_dump_json()
+    assert "station" in (await handoff_of(world)).summary[0]
+
+
 async def test_conversation_without_people_remembers_nothing_of_them(world: World) -> None:
     """Where the agent answers alone nothing is written down for people."""
     await world.handle(world.said("m1", HEAT))

@@ -10,6 +10,7 @@ import pytest
 from schemas import topics
 from schemas.desk import DeskTouched
 from schemas.envelope import Envelope
+from tests.unit.agent_worker.actions.shop import open_shop
 from tests.unit.agent_worker.handoff.people import (
     ALWAYS,
     HEAT,
@@ -100,6 +101,27 @@ async def test_turn_that_is_done_again_touches_once(world: World) -> None:
     before = len(await _touches(world))
     await world.handle(said)
     assert len(await _touches(world)) == before
+
+
+@pytest.mark.parametrize("word", ["approve", "deny", "nothing"])
+async def test_approvals_touch(tmp_path: Path, word: str) -> None:
+    """The desk hears when people are asked for one, have decided, or are too late; each gives the conversation back."""
+    async with open_shop(tmp_path, desk=ALWAYS) as shop:
+        pending = await shop.ask("80.00")
+        await shop.hear(shop.yes(pending))
+        (approval,) = (await shop.memory()).approvals
+        assert len(await _touches(shop.world)) == 1
+        await read_back(shop.world)
+        before = len(await _touches(shop.world))
+        if word == "nothing":
+            shop.world.clock.advance(days=2)
+            await shop.say("later", "Hello?")
+        else:
+            await shop.hear(await shop.decided(approval.id, word, "one"))
+        assert len(await _touches(shop.world)) == before + 1
+        await read_back(shop.world)
+        assert (await shop.world.known()).owner == "agent"
+        assert [ended.ended for ended in await shop.world.told(topics.HANDOFF_ENDED)] == ["returned"]
 
 
 async def test_tenant_without_a_desk_has_no_touches(tmp_path: Path) -> None:

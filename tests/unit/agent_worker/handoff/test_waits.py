@@ -125,6 +125,23 @@ async def test_contact_may_go_on_with_the_assistant(tmp_path: Path) -> None:
         assert "heat pack" in (await world.replies())[-1].text
 
 
+@pytest.mark.parametrize("typed", ["1", "Go on with the assistant", "go on with the assistant."])
+async def test_choice_may_be_typed(tmp_path: Path, typed: str) -> None:
+    """Where there are no buttons its number and its label do the same; without a desk a number is none."""
+    async with world_at(tmp_path, desk=SOON) as world:
+        await handed_over(world)
+        await world.handle(world.said("m2", typed))
+        assert (await world.known()).owner == "agent"
+        assert (await world.replies())[-1].text == "All right, I am here again. What can I help with?"
+
+
+async def test_number_is_no_choice_where_none_was_offered(world: World) -> None:
+    """A tenant without a desk offers nothing to who waits, so a number is a message for people."""
+    await handed_over(world)
+    await world.handle(world.said("m2", "1"))
+    assert (await world.known()).owner == "queue"
+
+
 async def test_what_waited_is_answered_in_place_of_a_greeting(tmp_path: Path) -> None:
     """Who asked something while it waited gets the answer once it goes on with the assistant."""
     async with world_at(tmp_path, desk=SOON) as world:
