@@ -241,3 +241,20 @@ async def test_a_reply_that_is_held_when_its_lane_moves_on_is_held_by_the_next_a
         await talk.react("Ben", "🔁")
         await team.quiet()
         assert await team.seen() == {talk.id: [("Hello", 0)]}
+
+
+async def test_shortcuts_on_messages_do_what_buttons_and_reactions_do(patient: Team) -> None:
+    talk = await patient.open()
+    card = patient.slack.post(talk.root)
+    await patient.slack.interactions.shortcut("Ben", "parley_claim", card)
+    assert (await talk.now()).owner == "person"
+    kept = talk.say("Ben", "only for us")
+    await patient.heard()
+    await patient.slack.interactions.shortcut("Ben", "parley_note", kept)
+    await patient.quiet()
+    await patient.slack.interactions.shortcut("Ben", "parley_resolve", talk.say("Cleo", "done?"))
+    assert patient.slack.interactions.view("Ben").body["callback_id"] == "parley-desk:resolve"
+    await patient.slack.interactions.shortcut("Ben", "parley_return", card)
+    await patient.quiet()
+    assert await patient.seen() == {}
+    assert (await talk.now()).owner == "agent"
