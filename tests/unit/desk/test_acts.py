@@ -95,6 +95,7 @@ async def test_an_undone_reply_never_goes_out(patient: Team) -> None:
     await patient.slack.interactions.press("Ben", await talk.offered("Ben"), "Undo")
     await patient.quiet()
     assert await patient.seen() == {}
+    assert patient.whispers("Ben")[1:] == ["It stays here: the customer does not get it."]
 
 
 async def test_held_replies_go_out_in_order_before_the_conversation_is_given_back(patient: Team) -> None:
