@@ -84,13 +84,11 @@ class Colleagues:
         )
 
     async def take_or_give(self, found: Conversation, to: Owner, epoch: int, who: Colleague, *, reason: str) -> Owned:
-        """``own``, by the rules for people: what a colleague has is freed first, which anybody may do, for its holder may
-        be away. Raises Conflict that names them. ``found`` is as old as ``epoch``, or the compare-and-set fails."""
-        theirs = found.owner == "person" and found.holder is not None and found.holder.by != who.by
-        if theirs and to != "queue" and epoch == found.epoch and found.holder is not None:
-            raise Conflict(
-                f"{found.holder.name or found.holder.by} has the conversation; put it back in the queue first"
-            )
+        """``own``, by the rules for people: what a colleague has is freed first, which anybody may do, for whoever has it
+        may be away. Raises Conflict that names them. Either ``found`` is of this epoch, or the compare-and-set fails."""
+        holder = found.holder if found.owner == "person" and epoch == found.epoch else None
+        if holder is not None and holder.by != who.by and to != "queue":
+            raise Conflict(f"{holder.name or holder.by} has the conversation; put it back in the queue first")
         return await self.own(found, to, epoch, who, reason=reason)
 
     async def tell_outcome(self, found: Conversation, word: Resolution, who: Colleague) -> None:

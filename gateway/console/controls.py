@@ -21,7 +21,7 @@ def holding(found: Conversation, operator: Operator) -> Html:
     choices = [
         button("Take over", name="to", value="person") if found.owner != "person" else None,
         button("Return to agent", name="to", value="agent", class_="plain")
-        if found.owner != "agent" and not theirs
+        if ours and found.owner != "agent"
         else None,
         button("Back to the queue", name="to", value="queue", class_="plain") if found.owner == "person" else None,
         tag("a", "Resolve…", href=end, class_="button") if ours and found.owner != "closed" else None,
