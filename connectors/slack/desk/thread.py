@@ -97,10 +97,11 @@ class Thread:
 
     async def renew(self, session: Session, view: View, root: Root) -> None:
         """Bring posts whose lines were edited or deleted in line with them. Raises Parked."""
-        changed = [line for line in view.lines if line.revision or line.state == "deleted"]
+        shown = [*view.before, *(line for line in view.lines if lines.is_shown(line))]
+        changed = [line for line in shown if line.revision or line.state == "deleted"]
         if not changed:
             return
-        all_ = await standings(self._records, root, [line for line in view.lines if lines.is_shown(line)])
+        all_ = await standings(self._records, root, shown)
         for each in all_:
             if each.line in changed and each.place is not None:
                 place = await self._text_of(view, each, each.place)
