@@ -24,8 +24,8 @@ PEOPLE: frozenset[Owner] = frozenset({"queue", "person"})
 Ending = Literal["resolved", "returned", "closed"]
 _FIGURES = {"number", "reason", "by", "replies", "opened_at", "claimed_at", "first_reply_at"}
 REOPENED = "the contact wrote while it was closed"
-_AT_DESK = f"{DESK}:"
-"""Begins the names of people there."""
+_AT_DESK = (f"{DESK}:", "console:")
+"""Begin the names of people at a surface that tells what came of a conversation right after they closed it."""
 
 
 @dataclass(frozen=True, slots=True)

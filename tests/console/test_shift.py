@@ -112,6 +112,7 @@ async def test_a_person_takes_over_answers_under_their_name_and_gives_the_conver
     told = [each for each in await visitor.transcript() if each["seq"] > quiet.seq]
     before = [each["author"]["kind"] for each in told][:1]
     assert before == ["contact"], "while the person had it the agent said nothing"
+    await page.get_by_role("link", name="Resolve…").click()
     await page.get_by_role("button", name="Resolve").click()
     await expect(page.locator(".holding")).to_contain_text("Closed by Anna Bloom")
 
