@@ -85,7 +85,8 @@ class Colleagues:
 
     async def take_or_give(self, found: Conversation, to: Owner, epoch: int, who: Colleague, *, reason: str) -> Owned:
         """``own``, by the rules for people: what a colleague has is freed first, which anybody may do, for whoever has
-        it may be away. Raises Conflict that names them. ``found`` is of this epoch, or the compare-and-set fails."""
+        it may be away. Raises Conflict that names them. Either ``found`` is of this epoch, or the compare-and-set
+        fails."""
         holder = found.holder if found.owner == "person" and epoch == found.epoch else None
         if holder is not None and holder.by != who.by and to != "queue":
             raise Conflict(f"{holder.name or holder.by} has the conversation; put it back in the queue first")

@@ -83,7 +83,11 @@ class Stretch:
     _resolved: HandoffResolved | None = None
 
     def take(
-        self, events: Sequence[Event], changes: Mapping[str, Change], ratings: Mapping[str, Score | None], rates: bool
+        self,
+        events: Sequence[Event],
+        changes: Mapping[str, Change | None],
+        ratings: Mapping[str, Score | None],
+        rates: bool,
     ) -> None:
         """Each event of the turn, in the order of the log. ``rates``: the tenant lets contacts be asked how it went."""
         for event in events:

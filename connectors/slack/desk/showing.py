@@ -21,9 +21,9 @@ from connectors.slack.desk.roots import Root, current_root, leave_root
 from connectors.slack.desk.slate import Slate
 from connectors.slack.desk.tempo import Tempo
 from connectors.slack.desk.thread import Thread, Wanted, digest
-from connectors.slack.desk.view import View, view_of
+from connectors.slack.desk.view import View, is_wanted, view_of
 from schemas import ids
-from schemas.conversation import Delivered
+from schemas.conversation import Conversation, Delivered
 from schemas.desk import DeskActed, DraftMade
 from schemas.errors import Parked
 from schemas.ports import Batch, Clock, State
@@ -54,6 +54,10 @@ class Showing:
             if batch.arrived.is_set():
                 return  # whoever handles that looks at all of it
             await _arrival(batch, (later - self._clock()).total_seconds())
+
+    async def concerns(self, conversation: Conversation) -> bool:
+        """Whether anything of it is to be seen, or is seen already. Most conversations are never people's."""
+        return is_wanted(conversation) or (await current_root(self._records, conversation.id)).place is not None
 
     async def glance(self, session: Session) -> None:
         """Once. Raises Parked, Unavailable."""
