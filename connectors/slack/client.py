@@ -18,7 +18,7 @@ ONE_CALL = aiohttp.ClientTimeout(total=14, connect=5)
 READERS = frozenset(
     (
         *("conversations.history", "conversations.replies", "files.info", "files.getUploadURLExternal"),
-        *("conversations.info", "conversations.members", "users.conversations", "users.info"),
+        *("chat.getPermalink", "conversations.info", "conversations.members", "users.conversations", "users.info"),
     )
 )
 """Methods that take no JSON."""

@@ -12,7 +12,7 @@ from connectors.accounts import Accounts
 from connectors.deliveries import Ledger, Outcome
 from connectors.sending import LONGEST_WAIT, REVOKED_WAIT, Piece, Sender
 from connectors.slack.desk.connection import DeskConnection
-from connectors.slack.desk.posts import Post
+from connectors.slack.desk.posts import Place, Post
 from connectors.slack.desk.rules import DeskRules
 from connectors.slack.desk.tempo import Rate, Tempo
 from connectors.slack.errors import failure
@@ -21,7 +21,7 @@ from schemas.conversation import Conversation
 from schemas.envelope import Envelope, envelope
 from schemas.errors import CredentialsRevoked, DeliveryError, Parked, SendDelayed, SendRefused, Unavailable
 from schemas.messages import Author, OutboundMessage
-from schemas.ports import Account, Clock, Limiter
+from schemas.ports import Account, Clock, Limiter, Reply
 
 EXPIRES = timedelta(days=7)
 LOOK_AGAIN = timedelta(seconds=10)
@@ -119,16 +119,26 @@ class Poster:
     async def ask(self, session: Session, method: str, arguments: Mapping[str, Any]) -> str:
         """A call that changes nothing when it is made again. Why Slack refuses it, empty when it does not. Raises
         Parked."""
+        answered = await self._asked(session, method, arguments)
+        return answered.message if isinstance(answered, SendRefused) else ""
+
+    async def permalink(self, session: Session, place: Place) -> str:
+        """The address of a message; empty where there is none any more. Raises Parked."""
+        where = {"channel": place.channel, "message_ts": place.ts}
+        answered = await self._asked(session, "chat.getPermalink", where)
+        return "" if isinstance(answered, SendRefused) else str(answered.body.get("permalink") or "")
+
+    async def _asked(self, session: Session, method: str, arguments: Mapping[str, Any]) -> Reply | SendRefused:
         self._accounts.admit(session.account)
         connection = self._accounts.connection(session.account)
         if not isinstance(connection, DeskConnection):
             raise TypeError("the desk needs a connection of its own")
         try:
-            error = failure(await connection.ask(method, arguments))
-            if error is not None:
+            reply = await connection.ask(method, arguments)
+            if (error := failure(reply)) is not None:
                 raise error
         except SendRefused as error:
-            return error.message
+            return error
         except SendDelayed as error:
             wait = timedelta(milliseconds=error.retry_after_ms or 0) or LOOK_AGAIN
             raise Parked(error.message, until=self._clock() + wait) from error
@@ -137,7 +147,7 @@ class Poster:
             raise Parked(error.message, until=until) from error
         except DeliveryError as error:
             raise Parked(error.message, until=self._clock() + LOOK_AGAIN) from error
-        return ""
+        return reply
 
 
 async def pause(seconds: float, hurry: asyncio.Event) -> None:

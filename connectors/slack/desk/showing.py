@@ -46,7 +46,7 @@ class Showing:
         self._thread = Thread(records, poster, self._slate, clock)
         self._marks = Marks(poster, self._slate, tempo.reactions)
         self._approvals = Approvals(records, poster, self._slate)
-        self._agenda = Agenda(records, self._thread, self._approvals)
+        self._agenda = Agenda(records, self._thread, self._approvals, poster)
         self._updated: dict[str, datetime] = {}
 
     async def show(self, session: Session, drafts: Sequence[DraftMade], batch: Batch) -> None:
@@ -98,13 +98,13 @@ class Showing:
             root = await current_root(self._records, session.conversation.id)
             if root.place is None and not (view.is_wanted or drafts):
                 return None
-            wanted = await self._agenda.next(session.rules, view, root, drafts)
+            wanted = await self._agenda.next(session, view, root, drafts)
             if wanted is None:
                 break
             await self._poster.turn(session, wanted.post.channel)
             # The state as it is when the turn has come: what was said while we waited stands in the same post.
             view, root = await self._view(session), await current_root(self._records, session.conversation.id)
-            if (wanted := await self._agenda.next(session.rules, view, root, drafts)) is not None:
+            if (wanted := await self._agenda.next(session, view, root, drafts)) is not None:
                 await self._posted(session, root, wanted)
         return await self._bring_up_to_date(session, view, root)
 
