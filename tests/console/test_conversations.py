@@ -425,7 +425,8 @@ def test_a_wait_is_over_by_the_times_of_the_desk(instance: Instance) -> None:
     waits = Conversation(
         id="c", origin=origin, owner="queue", created_at=now, updated_at=now, facts=Facts(heard_at=heard)
     )
-    ours, others = Tenant(name="Shop", desk=desk), Tenant(name="Shop")
+    others = Tenant(name="Shop")
+    ours = others.model_copy(update={"desk": desk})
     assert wait_of(waits, ours) == Wait(now, now + timedelta(minutes=10))
     assert wait_of(waits, others) == Wait(now)
     taken = waits.model_copy(update={"owner": "person"})
