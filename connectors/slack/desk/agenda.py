@@ -8,7 +8,7 @@ from datetime import datetime
 from connectors.slack.desk import kit, requests, times
 from connectors.slack.desk.approvals import Approvals
 from connectors.slack.desk.card import card
-from connectors.slack.desk.posting import Place, Post
+from connectors.slack.desk.posts import Place, Post
 from connectors.slack.desk.records import Records
 from connectors.slack.desk.roots import Root
 from connectors.slack.desk.rules import DeskRules
@@ -55,10 +55,11 @@ class Agenda:
         handoff = view.handoff
         if handoff is None or not view.is_with_people or root.shown_at is None or root.shown_at > handoff.opened_at:
             return []
-        blocks = [kit.marked("🟠 *Handed over to people again*"), *kit.sections(handoff.reason)]
+        again = " again" if handoff.number > 1 else ""
+        blocks = [kit.marked(f"🟠 *Handed over to people{again}*"), *kit.sections(handoff.reason)]
         blocks += kit.sections("\n".join(f"- {line}" for line in handoff.summary))
         marker = ids.derived_id(root.marker, "handoff", handoff.number)
-        return [_below(place, marker, handoff.opened_at, f"{view.name} waits again: {handoff.reason}", blocks)]
+        return [_below(place, marker, handoff.opened_at, f"{view.name} waits{again}: {handoff.reason}", blocks)]
 
     def _drafts(self, place: Place, drafts: Sequence[DraftMade]) -> list[Post]:
         posts = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from connectors.accounts import Accounts
 from connectors.deliveries import Ledger, Outcome
 from connectors.sending import LONGEST_WAIT, REVOKED_WAIT, Piece, Sender
 from connectors.slack.desk.connection import DeskConnection
-from connectors.slack.desk.kit import Json
+from connectors.slack.desk.posts import Post
 from connectors.slack.desk.rules import DeskRules
 from connectors.slack.desk.tempo import Rate, Tempo
 from connectors.slack.errors import failure
@@ -20,51 +20,11 @@ from schemas import topics
 from schemas.conversation import Conversation
 from schemas.envelope import Envelope, envelope
 from schemas.errors import CredentialsRevoked, DeliveryError, Parked, SendDelayed, SendRefused, Unavailable
-from schemas.messages import Attachment, Author, OutboundMessage
-from schemas.ports import Account, Call, Clock, Limiter
+from schemas.messages import Author, OutboundMessage
+from schemas.ports import Account, Clock, Limiter
 
 EXPIRES = timedelta(days=7)
-EARLIER = timedelta(minutes=1)
 LOOK_AGAIN = timedelta(seconds=10)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where something of the desk stands: ``ts`` is empty for the channel itself."""
-
-    channel: str
-    ts: str = ""
-
-    @classmethod
-    def of(cls, external_id: str) -> Place:
-        channel, _, ts = external_id.partition("/")
-        return cls(channel, ts)
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """Something to be shown once, under ``marker``. ``thread`` is empty for what begins one; ``since``: it was surely
-    not shown before; ``with_files``: they are all of it."""
-
-    marker: str
-    channel: str
-    since: datetime
-    thread: str = ""
-    text: str = ""
-    blocks: tuple[Json, ...] = ()
-    about: Mapping[str, Any] = field(default_factory=dict)
-    with_files: tuple[Attachment, ...] = ()
-
-    def call(self) -> Call:
-        since = f"{(self.since - EARLIER).timestamp():.6f}"
-        where = {"thread_ts": self.thread} if self.thread else {}
-        if self.with_files:
-            return Call(
-                "files.completeUploadExternal", {"channel_id": self.channel, **where, "since": since}, self.with_files
-            )
-        said = {"text": self.text, "blocks": list(self.blocks), "unfurl_links": False, "unfurl_media": False}
-        arguments = {"channel": self.channel, **where, **said, "since": since}
-        return Call("chat.postMessage", {**arguments, "about": dict(self.about)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from connectors.slack.desk.approvals import Approvals
 from connectors.slack.desk.card import Card, card, moved
 from connectors.slack.desk.marks import MARKS, Marks
 from connectors.slack.desk.places import standings
-from connectors.slack.desk.posting import Place, Poster, Session
+from connectors.slack.desk.posting import Poster, Session
+from connectors.slack.desk.posts import Place
 from connectors.slack.desk.records import Records
 from connectors.slack.desk.roots import Root, current_root, leave_root
 from connectors.slack.desk.slate import Slate

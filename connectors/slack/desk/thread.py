@@ -10,7 +10,8 @@ from connectors.deliveries import Outcome
 from connectors.slack.desk import kit, lines
 from connectors.slack.desk.card import is_long
 from connectors.slack.desk.places import TOGETHER, Standing, standings
-from connectors.slack.desk.posting import Place, Post, Poster, Session
+from connectors.slack.desk.posting import Poster, Session
+from connectors.slack.desk.posts import Place, Post
 from connectors.slack.desk.records import Records
 from connectors.slack.desk.roots import Root
 from connectors.slack.desk.slate import Slate

@@ -9,7 +9,7 @@ from typing import Literal
 
 from connectors.slack.desk import kit
 from connectors.slack.desk.card import window_closes
-from connectors.slack.desk.posting import Place
+from connectors.slack.desk.posts import Place
 from connectors.slack.desk.rules import DeskRules
 from connectors.slack.desk.view import View
 from schemas import ids
