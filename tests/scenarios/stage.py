@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,9 +88,11 @@ class Stage:
         return self._found.get(f"{customers.name()} {person}") or customers.conversations(TENANT, person)[0]
 
     async def conversation(self, customers: Customers, person: str) -> dict[str, Any]:
-        """As the admin API tells it; empty while there is none."""
+        """As the admin API tells it; empty while there is none, or nobody who tells."""
         for conversation in customers.conversations(TENANT, person):
-            found: dict[str, Any] = await self.installation.admin("GET", f"conversations/{conversation}", ok=False)
+            found: dict[str, Any] = {}
+            with suppress(aiohttp.ClientError):
+                found = await self.installation.admin("GET", f"conversations/{conversation}", ok=False)
             if "transcript" in found:
                 self._found[f"{customers.name()} {person}"] = conversation
                 return found

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from schemas import topics
+from schemas.conversation import Delivered
 from schemas.desk import HandoffEnded, RatingGiven
 from schemas.envelope import Envelope
 from tests.scenarios.customers.customer import Customers
 from tests.scenarios.desk.floor import Floor, slack_of
 from tests.scenarios.desk.play import Case
+from tests.scenarios.desk.races import Race
 from tests.scenarios.stage import Stage
 from tests.scenarios.talk import Talk
 
@@ -20,9 +22,13 @@ DEADLINE = 240.0
 
 
 def case_of(stage: Stage, customers: Customers, name: str, **more: Any) -> Case:
+    return Case(*_seats(stage, customers, name), **more)
+
+
+def _seats(stage: Stage, customers: Customers, name: str) -> tuple[Talk, Floor]:
     person = f"{name}-{customers.name()}"
     floor = Floor(slack_of(stage.customers), lambda: stage.conversation_id(customers, person))
-    return Case(Talk(stage, customers, person, _never), floor, **more)
+    return Talk(stage, customers, person, _never), floor
 
 
 async def _never() -> None:
@@ -33,20 +39,33 @@ class Cast:
     def __init__(self, stage: Stage, names: Iterable[str]) -> None:
         wanted = set(names)
         self._stage = stage
-        self.cases = {each.name(): case_of(stage, each, "desk") for each in stage.customers if each.name() in wanted}
-        self.playing = {name: asyncio.create_task(_in_time(case)) for name, case in self.cases.items()}
-        self._log: asyncio.Task[list[Envelope]] = asyncio.create_task(self._read())
+        there = [each for each in stage.customers if each.name() in wanted]
+        self.cases = {each.name(): case_of(stage, each, "desk") for each in there}
+        self.races = {each.name(): Race(*_seats(stage, each, "race")) for each in there}
+        self._playing = {case: asyncio.create_task(_in_time(case)) for case in self.all()}
+        self._log = asyncio.create_task(self._read())
+
+    def all(self) -> list[Case]:
+        return [*self.cases.values(), *self.races.values()]
 
     async def case(self, name: str) -> None:
         """Raises what went wrong."""
-        await asyncio.shield(self.playing[name])
+        await asyncio.shield(self._playing[self.cases[name]])
+
+    async def race(self, name: str) -> None:
+        """Raises what went wrong."""
+        await asyncio.shield(self._playing[self.races[name]])
+
+    def error(self, case: Case) -> BaseException | None:
+        """Once it is over."""
+        return self._playing[case].exception()
 
     async def log(self) -> list[Envelope]:
         """Once all is over. Ends the installation."""
         return await asyncio.shield(self._log)
 
     async def _read(self) -> list[Envelope]:
-        await asyncio.wait(self.playing.values())
+        await asyncio.wait(self._playing.values())
         await self._stage.installation.stop()
         return await self._stage.events()
 
@@ -66,6 +85,12 @@ def endings(log: Sequence[Envelope], case: Case) -> list[tuple[int, str]]:
     """The stretches in which people had it: their numbers, and how each ended."""
     told = {each.id: each.payload(HandoffEnded) for each in _of(log, case, topics.HANDOFF_ENDED)}
     return [(each.number, each.ended) for each in told.values()]
+
+
+def in_doubt(log: Sequence[Envelope], case: Case) -> bool:
+    """Whether it says that nobody knows what became of one of its messages."""
+    told = [each.payload(Delivered) for each in _of(log, case, topics.DELIVERY_RECORDED)]
+    return any(each.state == "unknown" for each in told)
 
 
 def _of(log: Sequence[Envelope], case: Case, kind: str) -> list[Envelope]:

@@ -28,12 +28,16 @@ KINDS: tuple[type[Any], ...] = (
 FASTER = 20
 """Than Slack lets a desk be: one channel takes a message a second, and all conversations of a run share it."""
 ENV = {"TEST_HURRY_DESK": str(FASTER)}
+COLLEAGUES = ("Mo", "Eve")
+"""Mo has the conversations; Eve only talks."""
 PATIENCE = 90.0
 
 
 def tenant(customers: Sequence[Customers]) -> dict[str, Any]:
     slack = slack_of(customers)
     slack.limits.speed = FASTER
+    for name in COLLEAGUES:
+        slack.people.join(slack.channel("desk"), name)
     return {"desk": {"channel": slack.channel("desk").id, "undo_seconds": 0.1, "tags": ["plants", "parcels"]}}
 
 
@@ -84,7 +88,6 @@ class Floor:
     async def press(self, name: str, label: str) -> None:
         card = await self.card()
         await self.until(lambda: label in labels(card.body), label)
-        self.slack.people.join(self.room, name)
         await self.slack.interactions.press(name, card, label)
 
     async def says(self, status: str) -> None:
@@ -97,7 +100,6 @@ class Floor:
 
     def write(self, name: str, text: str, *files: File) -> Post:
         assert self._card is not None
-        self.slack.people.join(self.room, name)
         return self.slack.people.say(name, text, self.room, thread=self._card.ts, files=files)
 
     async def fill_in(self, name: str, **values: Any) -> None:
