@@ -253,4 +253,4 @@ class Case:
 
 
 def _is_ours(line: dict[str, Any]) -> bool:
-    return line["author"]["kind"] != "contact" and line["state"] != "dropped"
+    return bool(line["author"]["kind"] != "contact" and line["state"] != "dropped")
