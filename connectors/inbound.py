@@ -114,8 +114,7 @@ class Inbound:
     ) -> list[Accepted]:
         if any(event.type == topics.DESK_ACTED for event in events):
             return await self._with_desk(account, events, admit)
-        now = self._clock()
-        entries = []
+        now, entries = self._clock(), list[Entry]()
         own = self._own_numbers.get(account.tenant)
         for told in events:
             event = without_cards(told, own)
