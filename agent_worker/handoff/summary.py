@@ -5,6 +5,7 @@ Made of what the turn knows, without any model: it is there when models fail, wh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from agent_worker.knowledge.questions import asks, to_the_point
@@ -17,6 +18,7 @@ LONGEST = 280
 """Characters of a line."""
 _SHOWN = 160
 """Characters of what a document says."""
+_EMPHASIS = re.compile(r"(?<!\w)[*_]+(?=\w)|(?<=[^\s*_])[*_]+(?!\w)")
 _MOST = 2
 """Messages of which the question is made."""
 
@@ -52,9 +54,9 @@ def _tried(lines: Sequence[TranscriptMessage], found: Found | None, actions: Seq
     cited = [citation for line in reversed(answers) for citation in line.citations]
     if found is not None and found.answerable and found.passages:
         best = found.passages[0]
-        return _cut(f"Found: “{_line(best.text)[:_SHOWN]}” ({best.title})")
+        return _cut(f"Found: “{_quoted(best.text)}” ({best.title})")
     if cited:
-        return _cut(f"Answered: “{_line(cited[0].quote)[:_SHOWN]}” ({cited[0].title})")
+        return _cut(f"Answered: “{_quoted(cited[0].quote)}” ({cited[0].title})")
     if answers:
         return _cut(f"Answered {len(answers)} times, without a source")
     return "Tried: nothing yet" if found is None else "Found: nothing in the documents"
@@ -68,6 +70,12 @@ def _open(reason: str, memory: ActionMemory | None) -> str:
 
 def _line(text: str) -> str:
     return " ".join(text.split())
+
+
+def _quoted(text: str) -> str:
+    """Whole words without marks of emphasis: a cut could leave one without its other half."""
+    flat = _EMPHASIS.sub("", _line(text))
+    return flat if len(flat) <= _SHOWN else f"{flat[:_SHOWN].rpartition(' ')[0] or flat[:_SHOWN]} …"
 
 
 def _cut(text: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from infra.deploy.process import ServerError
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
-_PACKAGES = ("chromium", "fonts-dejavu-core", "fonts-noto-core")
+_PACKAGES = ("chromium", "fonts-dejavu-core", "fonts-noto-core", "fonts-noto-color-emoji")
 _INSTALL_HINT = "on Debian: apt-get install -y chromium; elsewhere name a Chromium with CHROMIUM=/path/to/it"
 _INSTALL_TIMEOUT_S = 600.0
 

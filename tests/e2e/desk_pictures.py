@@ -1,4 +1,4 @@
-"""Takes the pictures of docs/desk.md: a conversation that goes to people, as the simulated Slack shows it.
+"""Takes the pictures of docs/desk.md: the example shop's people at work in the simulated Slack.
 
 python -m tests.e2e.desk_pictures [folder]
 """
@@ -6,72 +6,153 @@ python -m tests.e2e.desk_pictures [folder]
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import aiohttp
+import jwt
+import yaml
 from playwright.async_api import Browser, async_playwright
 
 from infra.deploy import local_browser
-from tests.e2e.desk_stage import Stage, heard, labels, marks, tenant, words
+from tests.e2e.desk_stage import Stage, heard, marks, words
 from tests.harness.client import Contact
 from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
-from tests.platforms.slack.looks import page
+from tests.platforms.slack import page
+from tests.platforms.slack.markup import Reader
 from tests.platforms.slack.server import SlackVendor
 from tests.platforms.slack.workspace import Post
+from tests.widget.pictures import INDEXED, ROOT
 
-ROOT = Path(__file__).parents[2]
-WIDE = {"width": 760, "height": 400}
-
-
-async def take(browser: Browser, stage: Stage, name: str, posts: Sequence[Post], folder: Path) -> None:
-    """Light and dark."""
-    for scheme in ("light", "dark"):
-        tab = await browser.new_page(viewport=WIDE, color_scheme=scheme, device_scale_factor=1.5)  # type: ignore[arg-type,unused-ignore]
-        await tab.set_content(page(posts, stage.slack.workspace))
-        await tab.screenshot(path=folder / f"{name}-{scheme}.png", full_page=True)
-        await tab.close()
-        print(folder / f"{name}-{scheme}.png")
+SECRET = "a-secret-that-the-site-shares-with-parley"
+WIDTH = 760
+ORDER = "NP-10236"
+UNDO = 1.0
 
 
-async def play(stage: Stage, ann: Contact, browser: Browser, folder: Path) -> None:
-    await ann.say("Do you add a heat pack in winter?")
-    await heard(ann, lambda lines: len(lines) == 2)
-    await ann.say("My parcel was frozen. I want to talk to a person please")
+@dataclass
+class Studio:
+    stage: Stage
+    browser: Browser
+    folder: Path
+
+    @property
+    def reader(self) -> Reader:
+        """Somebody for whom it is the middle of the morning."""
+        now = datetime.now(UTC)
+        return Reader(self.stage.slack.workspace, now, timezone(timedelta(hours=10 - now.hour)))
+
+    async def take(self, name: str, html: str, scheme: Any = "light") -> None:
+        context = await self.browser.new_context(viewport={"width": WIDTH, "height": 400}, color_scheme=scheme)
+        tab = await context.new_page()
+        await tab.set_content(html)
+        path = self.folder / f"{name}.png"
+        await tab.screenshot(path=path, full_page=True)
+        await context.close()
+        print(path)
+
+    async def thread(self, name: str, card: Post, *, after: str = "", scheme: Any = "light") -> None:
+        viewer = self.stage.slack.person("Mo Lindqvist").id
+        await self.take(name, page.thread(self.reader, self.stage.room, card, viewer, after=after), scheme)
+
+
+async def customer(base: str, http: aiohttp.ClientSession, name: str, subject: str) -> Contact:
+    """Signed in by the shop's site."""
+    now = int(datetime.now(UTC).timestamp())
+    identity = jwt.encode({"sub": subject, "iat": now, "exp": now + 600}, SECRET, algorithm="HS256")
+    contact = Contact(base, http, name)
+    body = await contact.insist("POST", "sessions", json={"identity": identity})
+    contact.token, contact.conversation = body["visitor_token"], body["conversation_id"]
+    return contact
+
+
+async def asked(contact: Contact, *texts: str) -> None:
+    for text in texts:
+        await contact.answered((await contact.say(text)).message_id)
+
+
+async def shift(studio: Studio, http: aiohttp.ClientSession) -> None:
+    """A plant that arrived frozen: from the customer's question to a refund that a colleague approves."""
+    stage, mo = studio.stage, "Mo Lindqvist"
+    anna = await customer(stage.parley.base, http, "anna", "c-1003")
+    await asked(anna, "Do you add a heat pack in winter?")
+    await asked(anna, "My Nepenthes hamata arrived frozen today. Can I talk to a person please?")
     card = await stage.card()
-    await heard(ann, lambda lines: len(lines) == 4)
-    await take(browser, stage, "desk-card", [card], folder)
-    await stage.claimed("Mo", card)
-    written = stage.reply("Mo", card, "I am sorry to hear that. Can you tell me your order?")
-    await stage.until(lambda: marks(written))
-    await ann.say("Can I use tap water?")
-    await stage.in_thread(card, "tap water")
-    stage.reply("Mo", card, "// looks like frost, we should send a new one")
-    await stage.press("Mo", card, "Draft")
-    await stage.until(lambda: any("draft" in words(post.body).casefold() for post in stage.thread(card)))
-    await stage.until(lambda: "Release" in labels(card.body))
-    await take(browser, stage, "desk-thread", [card, *stage.thread(card)], folder)
+    await studio.take("desk-card", page.channel(studio.reader, stage.room))
+
+    await stage.claimed(mo, card)
+    await anna.say(f"It is order {ORDER}. The leaves are black, but the crown is still firm.")
+    await stage.in_thread(card, "the crown is still firm")
+    stage.slack.people.join(stage.room, "Ines Okafor")
+    stage.reply("Ines Okafor", card, "// That box sat in the depot for two nights, I can see it in the tracking.")
+    first = stage.reply(
+        mo, card, "I am sorry to read that. Please keep it cool and shaded today, and do *not* repot it."
+    )
+    await stage.until(lambda: marks(first))
+    await heard(anna, lambda lines: any("repot it" in line["text"] for line in lines))
+    stage.slack.people.edit(
+        mo, first.ts, "I am sorry to read that. Please keep it cool and shaded this week, and do not repot it."
+    )
+    await heard(anna, lambda lines: any("this week" in line["text"] for line in lines))
+    await anna.say("And if it dies: do I get a new plant or my money back?")
+    await stage.in_thread(card, "my money back")
+    await stage.press(mo, card, "Draft")
+    try:
+        draft = await stage.in_thread(card, "only people see this")
+    except TimeoutError:
+        print([words(p.body) for p in stage.thread(card)])
+        raise
+    for scheme in ("light", "dark"):
+        await studio.thread(f"desk-thread{'' if scheme == 'light' else '-dark'}", card, scheme=scheme)
+
+    await stage.slack.interactions.press(mo, draft, "Send")
+    await stage.until(lambda: "Sent by" in words(draft.body))
+    await stage.press(mo, card, "Return to agent")
+    await stage.until(lambda: "back with the agent" in words(card.body))
+    last = stage.thread(card)[-1].ts
+    await asked(anna, f"Please refund 90 euros of order {ORDER}", "Yes, go ahead")
+    request = await stage.in_thread(card, "Approval needed")
+    await studio.thread("desk-request-dark", card, after=last, scheme="dark")
+    await stage.slack.interactions.press("Ines Okafor", request, "Approve")
+    await heard(anna, lambda lines: any("are refunded" in line["text"] for line in lines))
+    await studio.thread("desk-ended", card)
+
+
+def configure(path: Path, slack: SlackVendor) -> None:
+    """The example shop, with a desk."""
+    config = yaml.safe_load(path.read_text())
+    shop = config["tenants"]["plantstore"]
+    shop["channels"]["slack"] = {"main": slack.settings()}
+    shop["channels"]["web"]["main"]["identity_secret"] = SECRET
+    shop["desk"] = {"channel": slack.channel("support").id, "undo_seconds": UNDO}
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
 
 
 async def main(folder: Path) -> None:
-    nursery = Nursery()
+    nursery, slack = Nursery(), SlackVendor(pace=0.01)
     await nursery.start()
-    slack = SlackVendor(pace=0.01)
     with tempfile.TemporaryDirectory() as home:
+        shop = Path(home) / "plantstore"
+        shutil.copytree(ROOT / "examples" / "plantstore", shop, ignore=shutil.ignore_patterns(".parley"))
         async with slack.serving(), async_playwright() as driver, aiohttp.ClientSession() as http:
-            parley = Installation.make(nursery, Path(home), tenants={"plantstore": tenant(slack)})
-            await parley.start()
+            configure(shop / "parley.yaml", slack)
+            parley = Installation(nursery, shop, False, shop / "parley.yaml")
+            await parley.start(wait=False, env={"PARLEY__ENCODER": "light"})
+            await parley.roles["dev"].ready(INDEXED)
             slack.call(f"{parley.base}/v1/webhooks/slack/plantstore/main")
             browser = await driver.chromium.launch(executable_path=local_browser.fetch(), args=["--no-sandbox"])
-            ann = Contact(parley.base, http, "ann")
-            await ann.open()
-            await play(Stage(parley, slack), ann, browser, folder)
-            await browser.close()
-            await parley.stop()
-    await nursery.close()
+            try:
+                await shift(Studio(Stage(parley, slack), browser, folder), http)
+            finally:
+                await browser.close()
+                await parley.stop()
+                await nursery.close()
 
 
 if __name__ == "__main__":

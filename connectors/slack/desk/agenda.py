@@ -92,11 +92,12 @@ class Agenda:
         for line in view.lines:
             if line.author.kind == "person" and line.state in ("failed", "dropped"):
                 told = await self._records.outcome(view.id, line.id)
-                why = (told.reason if told is not None else "") or line.state
-                quoted = kit.small("🧑‍💼", kit.plain(line.text or "a file"))
-                blocks = [kit.small("❌ *Not delivered to the customer*", kit.plain(why)), quoted]
+                why = told.reason if told is not None else ""
+                quoted = kit.small(kit.plain(f"🧑‍💼 {line.text or 'a file'}"))
+                because = [kit.plain(why)] if why else []
+                blocks = [kit.small("❌ *Not delivered to the customer*", *because), quoted]
                 marker = ids.derived_id(line.id, "desk-failed")
-                posts.append(_below(place, marker, line.created_at, f"Not delivered: {why}", blocks))
+                posts.append(_below(place, marker, line.created_at, f"Not delivered: {why or line.text}", blocks))
         return posts
 
 

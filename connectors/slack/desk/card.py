@@ -15,7 +15,11 @@ from schemas.messages import TranscriptMessage
 
 MOST_EXCERPT = 600
 """Characters of a message on the card; all of it is in the thread then."""
-MOST_SOURCES = 5
+MOST_SOURCES = 3
+MOST_SOURCE = 90
+"""Characters: so many together have room in one element."""
+SAME = timedelta(seconds=5)
+"""Between two times that people would take for one."""
 CHANNELS = {
     "web": "Web",
     "slack": "Slack",
@@ -36,9 +40,13 @@ def card(view: View, rules: DeskRules) -> Card:
     """At most 50 blocks and 13,000 characters, whatever there is to say."""
     head = [_title(view), *_state(view, rules)]
     foot = [*_tried(view), *kit.buttons(_acts(view))]
-    middle = [*_why(view), *_before(view)]
+    said = [line for line in view.before if not blank(line.text)]
+    middle = [*_why(view), *_before(view, said)]
     while middle and not kit.fits([*head, *middle, *foot]):
-        middle.pop()  # the messages that were said last before it; all they say is in the thread
+        if said:
+            middle = [*_why(view), *_before(view, said := said[1:])]
+        else:
+            middle.pop()
     who = view.name if view.handoff is None else f"{view.name} #{view.handoff.number}"
     return Card((*head, *middle, *foot), kit.notice(f"{who}: {_status(view)}. {view.reason}"))
 
@@ -73,13 +81,15 @@ def _status(view: View) -> str:
 def _state(view: View, rules: DeskRules) -> list[Json]:
     icons = {"queue": "🟠", "person": "🟢", "closed": "✅", "agent": "🤖"}
     holder = view.conversation.holder
-    since = kit.moment(holder.since) if holder is not None else kit.moment(view.opened_at)
-    lines = [small_status(f"{icons[view.conversation.owner]} {_status(view)}".strip(), f"since {since}")]
-    if (waits := view.waits_since) is not None:
-        lines.append(kit.small(f"⏱️ The customer waits since *{kit.moment(waits)}*"))
+    since = holder.since if holder is not None else view.opened_at
+    lines = [small_status(f"{icons[view.conversation.owner]} {_status(view)}", kit.moment(since, after="since"))]
+    waits = view.waits_since
+    # Whoever waits since the handoff itself: the line above has said so.
+    if waits is not None and not (view.conversation.owner == "queue" and abs(waits - since) < SAME):
+        lines.append(kit.small(f"⏱️ *{kit.moment(waits, after='The customer waits since')}*"))
     if (closes := window_closes(view, rules)) is not None and view.is_with_people:
         said = "closes" if closes > view.at else "closed"
-        lines.append(kit.small(f"⌛ The window for answers {said} *{kit.moment(closes)}*"))
+        lines.append(kit.small(f"⌛ *{kit.moment(closes, after=f'The window for answers {said}')}*"))
     return lines
 
 
@@ -103,18 +113,16 @@ def _all(view: View) -> list[TranscriptMessage]:
 def _why(view: View) -> list[Json]:
     blocks = [*kit.sections(f"**Why:** {view.reason}")] if not blank(view.reason) else []
     summary = view.handoff.summary if view.handoff is not None else []
-    if told := [line for line in summary if not blank(line)]:
+    # What is open is often the reason, and nothing else.
+    if told := [line for line in summary if not blank(line) and line.partition(": ")[2] != view.reason]:
         blocks += kit.sections("\n".join(f"- {line}" for line in told))
     return blocks
 
 
-def _before(view: View) -> list[Json]:
-    """What was said last before it, the newest first: where there is too little room the oldest are left out."""
-    shown = [line for line in view.before if not blank(line.text)]
-    if not shown:
-        return []
-    blocks = [kit.small("*Before that*, the newest first")]
-    for line in reversed(shown):
+def _before(view: View, shown: Sequence[TranscriptMessage]) -> list[Json]:
+    """What was said last before it, in the order of a talk: where there is too little room the oldest are left out."""
+    blocks = [kit.small("*Before that*")] if shown else []
+    for line in shown:
         name = line.author.name or (view.name if line.author.kind == "contact" else line.author.kind.title())
         heading = kit.small(kit.plain(f"{WHO[line.author.kind]} {name}"), kit.moment(line.created_at, "{time}"))
         blocks += [heading, *kit.sections(excerpt(line))]
@@ -122,9 +130,13 @@ def _before(view: View) -> list[Json]:
 
 
 def excerpt(line: TranscriptMessage) -> str:
+    """Without the numbers of sources, which are not listed below each line here."""
+    text = line.text
+    for each in line.citations:
+        text = text.replace(f" [{each.n}]", "")
     if not is_long(line):
-        return line.text
-    return f"{line.text[:MOST_EXCERPT].rstrip()} … *(all of it is in the thread)*"
+        return text
+    return f"{text[:MOST_EXCERPT].rstrip()} … *(all of it is in the thread)*"
 
 
 def is_long(line: TranscriptMessage) -> bool:
@@ -133,15 +145,21 @@ def is_long(line: TranscriptMessage) -> bool:
 
 def _tried(view: View) -> list[Json]:
     """What the agent looked at, and what it did."""
+    titles = {each.document: each.title for line in _all(view) for each in line.citations}
     passages = [passage for turn in view.turns for passage in turn.passages if passage.cited]
-    sources = dict.fromkeys(f"{each.document}" + (f" › {each.heading}" if each.heading else "") for each in passages)
+    sources = dict.fromkeys(_source(titles.get(each.document, each.document), each.heading) for each in passages)
     actions = [f"{each.name} ({each.outcome})" for turn in view.turns for each in turn.actions]
     told: list[Json] = []
     if sources:
-        told.append(kit.small("📚", kit.plain(", ".join([*sources][-MOST_SOURCES:]))))
+        told.append(kit.small(kit.plain("📚 " + "\n📚 ".join([*sources][-MOST_SOURCES:]))))
     if actions:
-        told.append(kit.small("🛠️", kit.plain(", ".join(actions[-MOST_SOURCES:]))))
+        told.append(kit.small(kit.plain("🛠️ " + ", ".join(actions[-MOST_SOURCES:]))))
     return told
+
+
+def _source(title: str, heading: str) -> str:
+    """Cut at the end: a heading may be a whole question."""
+    return kit.shortened(" › ".join(part for part in (title, *heading.split(" > ")) if part), MOST_SOURCE)
 
 
 def _acts(view: View) -> Sequence[Json]:

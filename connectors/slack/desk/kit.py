@@ -64,9 +64,11 @@ def buttons(elements: Sequence[Json]) -> list[Json]:
     return [{"type": "actions", "elements": list(elements)}] if elements else []
 
 
-def moment(at: datetime, form: str = "{date_short_pretty} {time}") -> str:
-    """As the clock of whoever looks at it shows it."""
-    return f"<!date^{int(at.timestamp())}^{form}|{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC>"
+def moment(at: datetime, form: str = "{date_short_pretty} at {time}", *, after: str = "") -> str:
+    """As the clock of whoever looks at it shows it. ``after``: the words that it follows. They belong inside: Slack
+    writes "Today" where a day begins the text, and "today" behind words."""
+    lead = f"{after} " if after else ""
+    return f"<!date^{int(at.timestamp())}^{lead}{form}|{lead}{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC>"
 
 
 def shortened(text: str, most: int) -> str:

@@ -14,7 +14,7 @@ from schemas.messages import Attachment, TranscriptMessage
 ROOM = 2
 """Blocks that are left free: a line that is edited may need more."""
 ICONS = {"contact": "💬", "agent": "🤖", "person": "🧑‍💼", "system": "ℹ️"}
-WHO = {"agent": "agent", "person": "not from here", "system": "notice"}
+WHO = {"agent": "agent", "person": "answered elsewhere", "system": "notice"}
 NOT_SENT = {"failed": "not delivered", "dropped": "never sent"}
 
 
@@ -44,7 +44,6 @@ def blocks_of(line: TranscriptMessage, contact: str) -> list[Json]:
 
 
 def _heading(line: TranscriptMessage, contact: str) -> Json:
-    name = (line.author.name or contact) if line.author.kind == "contact" else line.author.name
     about = [kit.moment(line.created_at, "{time}")]
     if (said := WHO.get(line.author.kind)) is not None:
         about.append(said)
@@ -52,7 +51,11 @@ def _heading(line: TranscriptMessage, contact: str) -> Json:
         about.append("(edited)")
     if line.author.kind != "contact" and (lost := NOT_SENT.get(line.state)):
         about.append(lost)
-    return kit.small(kit.plain(f"{ICONS[line.author.kind]} {name or line.author.kind.title()}"), " · ".join(about))
+    return kit.small(kit.plain(f"{ICONS[line.author.kind]} {_who(line, contact)}"), " · ".join(about))
+
+
+def _who(line: TranscriptMessage, contact: str) -> str:
+    return line.author.name or (contact if line.author.kind == "contact" else line.author.kind.title())
 
 
 def _files(files: Sequence[Attachment]) -> list[Json]:
@@ -91,7 +94,7 @@ def again(lines: Sequence[TranscriptMessage], contact: str) -> Said:
 
 
 def _said(lines: Sequence[TranscriptMessage], blocks: Sequence[Json], contact: str) -> Said:
-    text = "\n".join(f"{line.author.name or contact}: {line.text}" for line in lines if line.state != "deleted")
+    text = "\n".join(f"{_who(line, contact)}: {line.text}" for line in lines if line.state != "deleted")
     return Said(tuple(lines), tuple(blocks), kit.notice(text))
 
 

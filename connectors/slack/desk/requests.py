@@ -31,7 +31,7 @@ def asked(approval: PendingApproval, contact: str) -> Card:
     """Every argument as it is going to be used: whoever approves approves exactly this."""
     exact = "\n".join(f"{name}: {_value(value)}" for name, value in approval.arguments.items())
     blocks = [
-        kit.marked(f"🔐 *Approval needed* until {kit.moment(approval.expires_at)}"),
+        kit.marked(f"🔐 *Approval needed* {kit.moment(approval.expires_at, after='until')}"),
         *kit.exact(f"{approval.action}\n{exact}"),
         kit.small("*Customer*", kit.plain(contact)),
         kit.small("*Why*", kit.plain(approval.reason)),
@@ -62,7 +62,7 @@ def draft(made: DraftMade) -> Card:
     cited = dict.fromkeys(each.title for each in made.citations)
     blocks: list[Json] = [kit.small("✏️ *Draft* · only people see this"), *kit.sections(made.text)]
     if cited:
-        blocks.append(kit.small("📚", kit.plain(", ".join(cited))))
+        blocks.append(kit.small(kit.plain(f"📚 {', '.join(cited)}")))
     if len(made.text) > MOST_DRAFT:
         blocks.append(kit.small("It is too long to be sent from here: copy what you need of it."))
         return Card(tuple(blocks), kit.notice(f"Draft: {made.text}"))

@@ -59,16 +59,14 @@ def notices(view: View, rules: DeskRules) -> Iterator[Notice]:
         return
     if (times := due(view, rules)) is not None:
         remind, late = times
-        waiting = kit.moment(since)
+        waiting = kit.moment(since, after="waits since")
         if view.at >= late:
-            yield Notice(
-                "late", f"⏰ *The customer should have had an answer by now*: waits since {waiting}", *_of(since)
-            )
+            yield Notice("late", f"⏰ *The customer should have had an answer by now*: {waiting}", *_of(since))
             if rules.times.escalate_to:
-                said = f"A customer waits for an answer since {kit.moment(since)}, longer than agreed"
+                said = f"A customer waits for an answer {kit.moment(since, after='since')}, longer than agreed"
                 yield _escalation(rules, since, said)
         elif view.at >= remind:
-            until = f"The customer waits since {waiting}: please answer until {kit.moment(late)}"
+            until = f"The customer {waiting}: {kit.moment(late, after='please answer until')}"
             yield Notice("remind", f"⏰ {until}", *_of(since))
     yield from _windows(view, rules, since)
 
@@ -90,4 +88,6 @@ def _windows(view: View, rules: DeskRules, since: datetime) -> Iterator[Notice]:
         text = "⌛ *The channel's window for answers has closed.* Replies arrive only as a template, if one is set up"
         yield Notice("closed", text, *_of(closes))
     elif view.at >= closes - SOON:
-        yield Notice("closing", f"⌛ The channel's window for answers closes {kit.moment(closes)}", *_of(closes))
+        yield Notice(
+            "closing", f"⌛ The channel's window for answers {kit.moment(closes, after='closes')}", *_of(closes)
+        )

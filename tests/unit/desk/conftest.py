@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,7 +26,7 @@ from schemas import ids, topics
 from schemas.conversation import Conversation, Delivered, Facts, Origin, Owner
 from schemas.desk import DeskActed, DeskTouched, DraftMade, Handoff
 from schemas.envelope import envelope
-from schemas.messages import Address, Attachment, Author, AuthorKind, MessageState, TranscriptMessage
+from schemas.messages import Address, Attachment, Author, AuthorKind, Citation, MessageState, TranscriptMessage
 from schemas.ports import Account, Record, State
 from tests.platforms.slack.server import SlackVendor
 from tests.platforms.slack.workspace import Json, Post
@@ -147,6 +147,7 @@ class World:
         state: MessageState | None = None,
         name: str = "",
         files: list[Attachment] | None = None,
+        citations: Sequence[Citation] = (),
     ) -> TranscriptMessage:
         self.clock.now += timedelta(seconds=1)
         line = TranscriptMessage(
@@ -154,6 +155,7 @@ class World:
             author=Author(kind=kind, name=name),
             text=text,
             attachments=files or [],
+            citations=list(citations),
             created_at=self.clock(),
             state=state or ("received" if kind == "contact" else "sent"),
         )

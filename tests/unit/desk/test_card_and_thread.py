@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
+from connectors.slack.desk import kit
+from schemas.messages import Citation
 from tests.unit.desk.conftest import World, labels, words
 
 
@@ -24,6 +26,28 @@ async def test_a_handoff_is_one_card_that_says_who_waits_and_why(world: World) -
     assert about["event_type"] == "parley_desk"
     assert about["event_payload"].items() >= {"conversation": world.conversation, "tenant": "shop"}.items()
     assert world.thread == []
+
+
+async def test_the_card_says_each_thing_once_and_the_talk_in_its_order(world: World) -> None:
+    cited = Citation(n=1, document="islands", title="Islands", quote="We do not.")
+    await world.say("Do you deliver to islands?")
+    await world.say("We do not. [1]", "agent", name="Fern", citations=[cited])
+    await world.say("A person please")
+    await world.hand_off("the contact asked for a person", summary=["Asked: x", "Open: the contact asked for a person"])
+    keeper = world.keeper()
+    await world.look(keeper)
+    await keeper.close()
+    said = words(world.cards[0].body)
+    assert said.count("asked for a person") == 1
+    assert "The customer waits since" not in said
+    assert "[1]" not in said
+    places = [said.index(text) for text in ("to islands?", "We do not.", "A person please")]
+    assert places == sorted(places)
+
+
+async def test_days_are_told_inside_the_words_that_they_follow() -> None:
+    told = kit.moment(datetime(2026, 5, 4, 9, 30, tzinfo=UTC), after="since")
+    assert told == "<!date^1777887000^since {date_short_pretty} at {time}|since 2026-05-04 09:30 UTC>"
 
 
 async def test_without_a_handoff_nobody_at_the_desk_sees_anything(world: World) -> None:

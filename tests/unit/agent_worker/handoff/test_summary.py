@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from agent_worker.handoff.summary import LONGEST, summary
@@ -51,6 +52,15 @@ def test_actions_come_before_what_was_found() -> None:
     assert summary([line("contact", "Refund please")], reason="limit", found=found)[1] == (
         "Found: “You can return pots within 30 days.” (Returns)"
     )
+
+
+def test_quote_that_is_cut_ends_with_a_word_and_has_no_marks() -> None:
+    """Half a pair of marks would be read as a sign."""
+    text = "We grow *N. hamata*, **N. lowii** and 3 * 4 others, named nep_low_1. " + "word " * 40
+    found = Found([replace(PASSAGE, text=text)], answerable=True, confidence=0.9)
+    told = summary([line("contact", "Which?")], reason="", found=found)[1]
+    assert told.startswith("Found: “We grow N. hamata, N. lowii and 3 * 4 others, named nep_low_1. word")
+    assert told.endswith("word …” (Returns)")
 
 
 def test_nothing_found_is_said() -> None:
