@@ -92,7 +92,8 @@ class Answers:
             return handoff_draft(work.voice, say=work.route.say)
         with Stage(work.stages, "answer", self._monotonic):
             first, *then = work.route.models
-            if first == LOCAL and (said := told_by_people(work.found, work.voice)) is not None:
+            handoff = work.conversation.facts.handoff
+            if first == LOCAL and handoff is not None and (said := told_by_people(work.found, work.voice)) is not None:
                 return said
             return await self._models.answer(first, self._question(work, text), emit, work.stream.abort, then=then)
 

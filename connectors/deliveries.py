@@ -102,7 +102,7 @@ class Ledger:
 
     def _tell(self, sent: Envelope, told: Delivered) -> None:
         self._facts.append(fact(sent, told))
-        if sent.tenant in self._watched and not told.part_of and not _is_of_desk(sent):
+        if sent.tenant in self._watched and not told.part_of and _is_of_people(sent):
             self._facts.append(touches.of_line(sent, told.message_id, told.state, told.at))
 
     async def _bind(self, sent: Envelope, told: Delivered, message_id: str) -> None:
@@ -137,6 +137,12 @@ class Ledger:
         seq = await self._state.transcript.add(sent.conversation, TranscriptMessage.of_outbound(message, state))
         await live.message(self._state.signals, sent.conversation)
         return seq
+
+
+def _is_of_people(sent: Envelope) -> bool:
+    """Whether people want to know what became of it: of their own words, and of what the system said for them."""
+    message = sent.payload(OutboundMessage)
+    return message.purpose != "desk" and message.author.kind in ("person", "system")
 
 
 def _is_of_desk(sent: Envelope) -> bool:

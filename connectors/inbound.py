@@ -12,28 +12,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from types import MappingProxyType
-from typing import Any
 from weakref import WeakValueDictionary
-
-from pydantic import BaseModel, ValidationError
 
 from connectors import live, names
 from connectors.acquaintances import Acquaintances
 from connectors.contacts import ContactNews
 from connectors.conversations import OpenConversations
 from connectors.echoes import Echoes
+from connectors.entries import Entry, change_of, entry_of, is_same, origin_of
 from connectors.redaction import without_cards
-from connectors.references import References, at_home, event_id, refers
+from connectors.references import References, at_home, refers
 from schemas import spans, topics
-from schemas.conversation import Contact, Origin
 from schemas.crashpoints import reach
-from schemas.envelope import Envelope, envelope
-from schemas.errors import IdReused, InvalidRequest
-from schemas.messages import InboundMessage, TranscriptMessage
+from schemas.errors import IdReused
+from schemas.messages import TranscriptMessage
 from schemas.ports import (
     Account,
     Bus,
-    Change,
     Clock,
     Contacts,
     Conversations,
@@ -54,14 +49,6 @@ class Accepted:
     event_id: str
     conversation: str
     seq: int = 0
-
-
-@dataclass(slots=True)
-class _Entry:
-    conversation: str
-    contact: Contact
-    envelope: Envelope
-    message: InboundMessage | None
 
 
 class Inbound:
@@ -127,14 +114,13 @@ class Inbound:
     ) -> list[Accepted]:
         if any(event.type == topics.DESK_ACTED for event in events):
             return await self._with_desk(account, events, admit)
-        now = self._clock()
-        entries = []
+        now, entries = self._clock(), list[Entry]()
         own = self._own_numbers.get(account.tenant)
         for told in events:
             event = without_cards(told, own)
             asked = (account.tenant, account.channel, account.name, event.place, event.addresses)
             if event.type == topics.CONTACT_CHANGED:
-                found = await self._contacts.change(*asked, now=now, change=_change(event, now))
+                found = await self._contacts.change(*asked, now=now, change=change_of(event, now))
             else:
                 # A coroutine for what is known would cost more than the answer.
                 named, recent = names.told(event, now), self._contacts.recent
@@ -146,7 +132,7 @@ class Inbound:
             event = at_home(account, event, *found)
             if refers(event):
                 event, found = await self._references.told(account, event, found)
-            entries.append(_entry(account, event, now, *found))
+            entries.append(entry_of(account, event, now, *found))
         if account.channel not in self._keeps_transcript:
             if entries and admit is not None:
                 await admit()
@@ -174,7 +160,7 @@ class Inbound:
         return await self._accept(account, others, admit) if others else []
 
     async def _add(
-        self, account: Account, entries: list[_Entry], admit: Callable[[], Awaitable[None]] | None, now: datetime
+        self, account: Account, entries: list[Entry], admit: Callable[[], Awaitable[None]] | None, now: datetime
     ) -> dict[str, int]:
         """Append what the transcript does not hold yet and add it there; numbers by event id."""
         known = {entry.envelope.id: seq for entry in entries if (seq := await self._known(account, entry))}
@@ -188,7 +174,7 @@ class Inbound:
                 known[entry.envelope.id] = await self._show(account, entry)
         return known
 
-    def _accepted(self, account: Account, entries: Sequence[_Entry], known: Mapping[str, int]) -> list[Accepted]:
+    def _accepted(self, account: Account, entries: Sequence[Entry], known: Mapping[str, int]) -> list[Accepted]:
         if entries:
             self._metrics.count("parley_inbound_total", len(entries), tenant=account.tenant, channel=account.channel)
         return [Accepted(entry.envelope.id, entry.conversation, known.get(entry.envelope.id, 0)) for entry in entries]
@@ -203,19 +189,19 @@ class Inbound:
             locks.append(lock)
         return locks
 
-    async def _known(self, account: Account, entry: _Entry) -> int:
+    async def _known(self, account: Account, entry: Entry) -> int:
         if entry.message is None or account.channel not in self._keeps_transcript:
             return 0
         found = await self._transcript.find(entry.conversation, entry.envelope.id)
         if found is None:
             return 0
         # A message that was taken back or edited since may no longer be compared.
-        if found.state != "deleted" and not _same(found, TranscriptMessage.of_inbound(entry.message)):
+        if found.state != "deleted" and not is_same(found, TranscriptMessage.of_inbound(entry.message)):
             raise IdReused("this client_msg_id was used before with another body")
         self._metrics.count("parley_duplicates_total", where="edge")
         return found.seq
 
-    async def _append(self, entries: list[_Entry], now: datetime) -> None:
+    async def _append(self, entries: list[Entry], now: datetime) -> None:
         if not entries:
             return
         contacts = [entry.contact for entry in entries]
@@ -225,88 +211,15 @@ class Inbound:
         reach("edge.after_append")
         self._news.told(contacts)
 
-    async def _make(self, account: Account, entries: list[_Entry], now: datetime) -> None:
+    async def _make(self, account: Account, entries: list[Entry], now: datetime) -> None:
         # Of the repeats too: what was lost with the state store comes back. Edits and receipts make no conversation.
         for entry in entries:
             if entry.message is not None and not self._open.is_recent(entry.conversation, now):
-                await self._open.ensure(entry.conversation, partial(_origin, account, entry.message))
+                await self._open.ensure(entry.conversation, partial(origin_of, account, entry.message))
 
-    async def _show(self, account: Account, entry: _Entry) -> int:
+    async def _show(self, account: Account, entry: Entry) -> int:
         if entry.message is None or account.channel not in self._keeps_transcript:
             return 0
         seq = await self._transcript.add(entry.conversation, TranscriptMessage.of_inbound(entry.message))
         await live.message(self._signals, entry.conversation)
         return seq
-
-
-def _entry(account: Account, event: Event, now: datetime, contact: Contact, conversation: str) -> _Entry:
-    event_id = _event_id(account, event, event.type)
-    payload = _payload(account, event, event_id, contact, now)
-    wrapped = envelope(
-        event.type,
-        payload,
-        id=event_id,
-        time=now,
-        source=f"/connectors/{account.channel}/{account.tenant}/{account.name}",
-        tenant=account.tenant,
-        channel=account.channel,
-        account=account.name,
-        conversation=conversation,
-        correlation_id=event_id,
-        traceparent=spans.traceparent(),
-    )
-    return _Entry(conversation, contact, wrapped, payload if isinstance(payload, InboundMessage) else None)
-
-
-def _change(event: Event, now: datetime) -> Change:
-    told = event.payload
-    return Change(
-        at=told.get("at", now),
-        moved=told.get("opted_out") is None,
-        left=told.get("left", ()),
-        name=names.shown_name(told.get("name", "")),
-        opted_out=told.get("opted_out"),
-    )
-
-
-def _payload(account: Account, event: Event, event_id: str, contact: Contact, now: datetime) -> BaseModel:
-    """Raises InvalidRequest, which names the field."""
-    fields: dict[str, Any] = {
-        "sent_at": now,
-        "attachments": [],  # the model would make a deep copy of its own empty list
-        **event.payload,
-        "id": event_id,
-        "external_id": event.external_id,
-        "place": event.place,
-        "contact_id": contact.id,
-    }
-    if event.type in (topics.MESSAGE_EDITED, topics.MESSAGE_DELETED):
-        fields.setdefault("message_id", _event_id(account, event, topics.MESSAGE_RECEIVED))
-    if event.type == topics.MESSAGE_RECEIVED:
-        fields |= names.signed(event.payload, contact)
-    elif event.type == topics.RECEIPT_RECORDED:
-        fields["external_id"] = event.payload.get("external_id", "")
-    try:
-        return topics.EVENT_TYPES[event.type][0].__pydantic_validator__.validate_python(fields)  # type: ignore[no-any-return]
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        raise InvalidRequest(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
-
-
-def _event_id(account: Account, event: Event, event_type: str) -> str:
-    revision = event.revision if event_type == event.type else ""
-    return event_id(account, event.place, event.external_id, event_type, revision)
-
-
-def _origin(account: Account, message: InboundMessage) -> Origin:
-    return Origin(
-        tenant=account.tenant,
-        channel=account.channel,
-        account=account.name,
-        place=message.place,
-        contact_id=message.contact_id,
-    )
-
-
-def _same(one: TranscriptMessage, other: TranscriptMessage) -> bool:
-    return (one.text, one.attachments, one.in_reply_to) == (other.text, other.attachments, other.in_reply_to)

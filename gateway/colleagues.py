@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 from uuid import uuid4
 
@@ -13,6 +13,7 @@ from gateway.attachments import AttachmentDesk
 from gateway.parts import Parts
 from schemas import ids, topics
 from schemas.conversation import Conversation, Owner, OwnerRequested
+from schemas.desk import HandoffResolved
 from schemas.envelope import Envelope, envelope
 from schemas.errors import Conflict, IdReused, NotFound, StaleEpoch, Unavailable
 from schemas.messages import Attachment, Author, InboundMessage, Printable, Text
@@ -32,6 +33,16 @@ class Said(BaseModel):
     client_msg_id: Annotated[Printable, Field(min_length=1, max_length=64)]
     text: Text
     attachments: Annotated[list[Annotated[Printable, Field(max_length=200)]], Field(max_length=10)] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What came of a conversation that people had. ``ask``: the contact is asked how it went."""
+
+    outcome: str = ""
+    tags: list[str] = field(default_factory=list)
+    note: str = ""
+    ask: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +82,29 @@ class Colleagues:
         return await self._state.conversations.own(
             found.id, to, expected_epoch=epoch, request_id=asked.id, by=who.by, name=who.name, reason=reason, now=now
         )
+
+    async def take_or_give(self, found: Conversation, to: Owner, epoch: int, who: Colleague, *, reason: str) -> Owned:
+        """``own``, by the rules for people: what a colleague has is freed first, which anybody may do, for whoever has
+        it may be away. Raises Conflict that names them. Either ``found`` is of this epoch, or the compare-and-set
+        fails."""
+        holder = found.holder if found.owner == "person" and epoch == found.epoch else None
+        if holder is not None and holder.by != who.by and to != "queue":
+            raise Conflict(f"{holder.name or holder.by} has the conversation; put it back in the queue first")
+        return await self.own(found, to, epoch, who, reason=reason)
+
+    async def tell_outcome(self, found: Conversation, word: Resolution, who: Colleague) -> None:
+        """What came of it, after it was closed: for the figures, and for the question how it went."""
+        told = HandoffResolved(
+            id=str(uuid4()),
+            by=who.by,
+            name=who.name,
+            outcome=word.outcome,
+            tags=word.tags,
+            note=masked(word.note),
+            ask=word.ask,
+            at=self._parts.clock(),
+        )
+        await self._parts.bus.append([self._wrap(found, who, topics.HANDOFF_RESOLVED, told, told.id)])
 
     async def say(self, found: Conversation, given: Said, who: Colleague, *, reason: str) -> str:
         """The id of the message. The conversation is theirs before it is accepted, so the agent falls silent. Raises

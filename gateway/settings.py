@@ -166,6 +166,12 @@ class Tenant(Settings):
     routes: Routes | None = None
     """Other models for some messages, and a person for others; without it `model` answers all."""
 
+    @model_validator(mode="after")
+    def _has_its_desk(self) -> Tenant:
+        if self.desk is not None and self.desk.account not in self.channels.accounts()["slack"]:
+            raise ValueError(f"desk.account names {self.desk.account!r}, which is no account under channels.slack")
+        return self
+
 
 class Telemetry(Settings):
     """Traces, sent by OTLP/HTTP to a collector such as ``http://collector:4318``; empty: none are made. ``sample`` is

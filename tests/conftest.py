@@ -35,21 +35,12 @@ def redis_url() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="module")
-def breakable_kafka() -> Iterator[LocalKafka]:
-    """Of one file's tests, which take turns at it through `stoppable_kafka`: a new one each would cost seconds."""
+@pytest.fixture
+def stoppable_kafka() -> Iterator[LocalKafka]:
+    """A broker of this test alone, already started, to be stopped, killed, paused and started again."""
     _unless_declined()
     with LocalKafka() as broker:
         yield broker
-        broker.kill()  # nobody needs what it would write down in peace
-
-
-@pytest.fixture
-def stoppable_kafka(breakable_kafka: LocalKafka) -> LocalKafka:
-    """A broker that this test has for itself, running, to be stopped, killed, paused and started again."""
-    breakable_kafka.resume()
-    breakable_kafka.start()
-    return breakable_kafka
 
 
 @pytest.fixture

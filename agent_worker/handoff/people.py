@@ -43,7 +43,7 @@ class Decided:
     """``changes`` of the owner and ``ratings``, by the event that they come from. ``offered``: what a contact who waits
     may choose."""
 
-    changes: dict[str, Change] = field(default_factory=dict)
+    changes: dict[str, Change | None] = field(default_factory=dict)
     ratings: dict[str, Score | None] = field(default_factory=dict)
     offered: list[Choice] = field(default_factory=list)
 
@@ -89,7 +89,9 @@ class People:
         """The conversation with what is remembered of people after these events. None where they have no part in it,
         as mostly."""
         conversation = begun.conversation
-        plain = conversation.owner == "agent" and conversation.facts.handoff is None and not decided.changes
+        plain = (
+            conversation.owner == "agent" and conversation.facts.handoff is None and not any(decided.changes.values())
+        )
         if plain and not any(event.is_urgent for event in events):
             return begun, None
         stretch = Stretch(conversation, conversation.facts.handoff, offered=decided.offered)

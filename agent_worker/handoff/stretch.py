@@ -24,8 +24,8 @@ PEOPLE: frozenset[Owner] = frozenset({"queue", "person"})
 Ending = Literal["resolved", "returned", "closed"]
 _FIGURES = {"number", "reason", "by", "replies", "opened_at", "claimed_at", "first_reply_at"}
 REOPENED = "the contact wrote while it was closed"
-_AT_DESK = f"{DESK}:"
-"""Begins the names of people there."""
+_AT_DESK = (f"{DESK}:", "console:")
+"""Begin the names of people at a surface that tells what came of a conversation right after they closed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,11 @@ class Stretch:
     _resolved: HandoffResolved | None = None
 
     def take(
-        self, events: Sequence[Event], changes: Mapping[str, Change], ratings: Mapping[str, Score | None], rates: bool
+        self,
+        events: Sequence[Event],
+        changes: Mapping[str, Change | None],
+        ratings: Mapping[str, Score | None],
+        rates: bool,
     ) -> None:
         """Each event of the turn, in the order of the log. ``rates``: the tenant lets contacts be asked how it went."""
         for event in events:

@@ -91,5 +91,7 @@ def _touches(work: Work) -> bool:
         return True
     if stretch is None:
         return False
+    if stretch.changed and stretch.handoff is not None:
+        return True  # what its author takes back may not stay before people's eyes, whoever has the conversation
     shown = bool(stretch.moved or stretch.asks or stretch.given or stretch.ended)
     return shown or work.conversation.owner in PEOPLE

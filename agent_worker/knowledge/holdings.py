@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from agent_worker.knowledge.census import Census, Tally
 from agent_worker.knowledge.file import DocumentFile, Pages, Stored
@@ -43,7 +43,8 @@ class Hit:
         return key_of(self.document, self.order)
 
 
-class _Records(NamedTuple):
+@dataclass(slots=True)
+class _Records:
     """Replaced whole when the file is tidied: what is said of one file holds in no other. ``places``: by a document's
     number, which is never given twice, where its record is and how long."""
 
@@ -54,6 +55,7 @@ class _Records(NamedTuple):
         """None when there is none."""
         rows = self.places.rows
         begin, size = rows[number].tolist() if number < len(rows) else (0, 0)
+        # The pages last: they reach at least as far as what was said of them.
         return self.pages.content(Stored(number, 0, begin, size)) if size else None
 
 
@@ -104,7 +106,7 @@ class Holdings:
     def put(self, changed: Iterable[Stored]) -> None:
         """Each in the place of what was there of its document."""
         pages = self._file.pages
-        self._records = self._records._replace(pages=pages)
+        self._records.pages = pages
         for each in changed:
             self._take(each, unpack(pages.content(each)))
         pages.release()

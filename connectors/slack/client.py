@@ -17,9 +17,8 @@ from schemas.ports import Reply
 ONE_CALL = aiohttp.ClientTimeout(total=14, connect=5)
 READERS = frozenset(
     (
-        *("conversations.history", "conversations.info", "conversations.replies"),
-        *("files.info", "files.getUploadURLExternal"),
-        *("conversations.members", "users.conversations", "users.info"),
+        *("conversations.history", "conversations.replies", "files.info", "files.getUploadURLExternal"),
+        *("chat.getPermalink", "conversations.info", "conversations.members", "users.conversations", "users.info"),
     )
 )
 """Methods that take no JSON."""

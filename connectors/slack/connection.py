@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from connectors.slack import downloads, history, profiles, rewrites, uploads
+from connectors.slack import downloads, history, inspection, profiles, rewrites, uploads
 from connectors.slack.client import Client
-from connectors.slack.desk import inspection
 from connectors.slack.errors import failure
 from connectors.slack.places import is_person, target
 from connectors.slack.settings import SlackAccount
@@ -17,9 +16,6 @@ from schemas.messages import Address, RemoteFile
 from schemas.ports import Account, Call, Profile, Remark, Reply
 
 STATUS = "is writing …"
-SCOPES = frozenset({"chat:write", "files:read", "files:write", "im:write"})
-"""Without which messages, files or direct messages cannot be sent or fetched, whatever events are subscribed to."""
-FOR_NAMES = "users:read"
 
 
 class SlackConnection:
@@ -84,20 +80,7 @@ class SlackConnection:
             return
 
     async def inspect(self) -> list[Remark]:
-        reply = await self._client.ask("auth.test", {})
-        error = failure(reply)
-        if error is not None:
-            return [Remark("fail", f"Slack refuses the token: {error.message}", "install the app anew for a bot_token")]
-        granted = {each.strip() for each in reply.headers.get("x-oauth-scopes", "").split(",")} - {""}
-        lacking = sorted(SCOPES - granted) if granted else []
-        if lacking:
-            return [Remark("fail", f"the app lacks {', '.join(lacking)}", "add these scopes and install the app anew")]
-        if self._account.desk and (told := await inspection.remarks(self._client, self._account.desk, granted)):
-            return told
-        if granted and FOR_NAMES not in granted:
-            lost = f"the app lacks {FOR_NAMES}: nobody's name is known"
-            return [Remark("warn", lost, "add this scope and install the app anew")]
-        return [Remark("ok", "the token works, with the scopes that are needed")]
+        return await inspection.remarks(self._client, self._account.desk)
 
     async def _channel(self, channel: str) -> str | Reply:
         """A person's is the direct message with them; Slack's answer where there is none. Raises SendDelayed."""

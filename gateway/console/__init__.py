@@ -31,6 +31,7 @@ def add_routes(app: web.Application, parts: Parts, doors: Doors) -> None:
         ("/console/session", told(door.is_signed_in)),
         ("/console/{tenant}/conversations", guard.page(Inbox(parts, live).show)),
         (one, guard.page(talk.show)),
+        (f"{one}/resolve", guard.page(talk.resolve)),
         ("/console/{tenant}/deadletters", guard.page(letters.show)),
         ("/console/{tenant}/knowledge", guard.page(documents.show)),
         ("/console/assets/{file}", _file),

@@ -16,11 +16,15 @@ from schemas.messages import MAX_TEXT
 def holding(found: Conversation, operator: Operator) -> Html:
     """Who has it, and what may be done about that. The epoch in the form is the one that was seen."""
     mine = is_mine(found, operator)
+    ours = found.owner != "person" or mine
+    end = path_of(found.origin.tenant, "conversations", found.id, "resolve")
     choices = [
-        button("Take over", name="to", value="person") if not mine else None,
-        button("Return to agent", name="to", value="agent", class_="plain") if found.owner != "agent" else None,
+        button("Take over", name="to", value="person") if found.owner != "person" else None,
+        button("Return to agent", name="to", value="agent", class_="plain")
+        if ours and found.owner != "agent"
+        else None,
         button("Back to the queue", name="to", value="queue", class_="plain") if found.owner == "person" else None,
-        button("Resolve", name="to", value="closed", class_="plain") if found.owner != "closed" else None,
+        tag("a", "Resolve…", href=end, class_="button") if ours and found.owner != "closed" else None,
     ]
     form = tag(
         "form",

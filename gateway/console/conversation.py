@@ -18,14 +18,16 @@ from gateway.console.forms import Form
 from gateway.console.frame import elsewhere, page, path_of
 from gateway.console.inbox import everybody
 from gateway.console.live import Live
+from gateway.console.resolving import resolution_form, resolution_of
 from gateway.console.sessions import SOURCE, Operator
 from gateway.console.states import contact_name, holder_name
 from gateway.console.transcript import TranscriptView
 from gateway.decisions import Decisions
 from gateway.parts import Parts
 from gateway.responses import explain
+from gateway.settings import Tenant
 from schemas.conversation import Conversation, Owner
-from schemas.errors import IdReused, InvalidRequest, RequestError, StaleEpoch
+from schemas.errors import Conflict, IdReused, InvalidRequest, RequestError, StaleEpoch
 from schemas.transcript import in_place
 
 LINES = 200
@@ -62,9 +64,22 @@ class ConversationPage:
         if not (epoch.isascii() and epoch.isdigit() and len(epoch) < 16):
             raise InvalidRequest("epoch: must be a whole number")
         found = await self._found(request)
-        owned = await self._colleagues.own(found, to, int(epoch), operator.colleague, reason=_reason(to))
+        word = resolution_of(form, self._section(found)) if to == "closed" else None
+        who, reason = operator.colleague, _reason(to)
+        try:
+            owned = await self._colleagues.take_or_give(found, to, int(epoch), who, reason=reason)
+        except Conflict as error:
+            return await self._page(request, operator, found, wrong=f"Nothing was changed: {error.message}.")
+        if word is not None and owned.won and found.owner in ("queue", "person"):
+            await self._colleagues.tell_outcome(found, word, who)
         self._tell(found)
         return _back(found, to if owned.won else LOST)
+
+    async def resolve(self, request: web.Request, operator: Operator) -> web.Response:
+        """The form for what came of it: a page of its own, so that nothing in it changes while it is filled in."""
+        found = await self._found(request)
+        form = resolution_form(found, operator, self._section(found))
+        return page(operator, found.origin.tenant, "conversations", "Resolve", tag("h1", "Resolve"), form)
 
     async def say(self, request: web.Request, operator: Operator, form: Form) -> web.Response:
         """What was typed stays in the field until it is accepted."""
@@ -135,6 +150,9 @@ class ConversationPage:
     async def _found(self, request: web.Request) -> Conversation:
         return await self._colleagues.found(request.match_info["tenant"], request.match_info["id"])
 
+    def _section(self, found: Conversation) -> Tenant:
+        return self._parts.config.tenants[found.origin.tenant]
+
     def _told(self, what: str, found: Conversation) -> str:
         if what == LOST:
             who = holder_name(found) if found.owner == "person" else "Somebody else"
@@ -164,7 +182,7 @@ def _reason(to: Owner) -> str:
 
 def _wrong(error: RequestError | ValidationError, found: Conversation) -> str:
     if isinstance(error, StaleEpoch):
-        return f"Not sent: {holder_name(found)} has the conversation. Take it over first."
+        return f"Not sent: {holder_name(found)} has the conversation. Put it back in the queue first."
     if isinstance(error, IdReused):
         return "Not sent again: this form was sent before. Load the page to see what became of it."
     return f"Not sent: {explain(error) if isinstance(error, ValidationError) else error.message}."

@@ -54,9 +54,16 @@ def _attribute(key: str, value: Value) -> str:
 
 def outside(address: str, text: Child) -> Html:
     """A link to somewhere else; only the text where the address is none that a browser should follow."""
-    if urlsplit(address).scheme not in ("http", "https"):
+    if not _is_web(address):
         return joined(text)
     return tag("a", text, href=address, rel="noopener noreferrer nofollow", target="_blank")
+
+
+def _is_web(address: str) -> bool:
+    try:
+        return urlsplit(address).scheme in ("http", "https")
+    except ValueError:
+        return False
 
 
 def moment(at: datetime, **attributes: Value) -> Html:

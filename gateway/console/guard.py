@@ -78,7 +78,7 @@ class ConsoleGuard:
         if site is not None:
             foreign = site not in ("same-origin", "none")
         else:
-            foreign = origin is not None and urlsplit(origin).netloc not in {request.host, self._public.netloc or "-"}
+            foreign = origin is not None and _host_of(origin) not in {request.host, self._public.netloc or "-"}
         if foreign:
             raise Forbidden("the form was sent by another site")
 
@@ -132,3 +132,11 @@ def network(request: web.Request) -> str:
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((address, 64), strict=False).network_address)
     return str(address)
+
+
+def _host_of(origin: str) -> str:
+    """As it stands there; empty for what is no address."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""

@@ -27,6 +27,7 @@ CONSOLE_ROUTES: tuple[Route, ...] = (
     _page("/session", "Whether this browser is signed in (204).", auth=PUBLIC),
     _page("/{tenant}/conversations", "Conversations, newest first.", query=_LIST),
     _page("/{tenant}/conversations/{id}", "One conversation.", query={"after": "A sequence number."}),
+    _page("/{tenant}/conversations/{id}/resolve", "The form for what came of a conversation."),
     _page("/{tenant}/deadletters", "Records that were given up on.", query={"code": "One code."}),
     _page("/{tenant}/knowledge", "The tenant's documents."),
     Route("GET", "/console/assets/{file}", "A file of the console.", {200: "text/css"}, errors=("not_found",)),

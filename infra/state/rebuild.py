@@ -27,14 +27,12 @@ from infra.bus.partitioner import SHARDS, shard_of
 from infra.state import rules
 from infra.state.settled import Settled
 from infra.state.tail import Tail, line
+from infra.state.wanted import WANTED
 from infra.state.writes import Writes
 from schemas import topics
 from schemas.actions import ActionIntended, ActionSettled
-from schemas.changes import MessageDeleted, MessageEdited
-from schemas.conversation import Contact, DeadLetter, Delivered, Snapshot, Turn
-from schemas.desk import DeskActed, DraftMade
-from schemas.facts import FilesStored
-from schemas.messages import InboundMessage, OutboundMessage, Receipt
+from schemas.conversation import Contact, Delivered, Snapshot
+from schemas.messages import InboundMessage, OutboundMessage
 from schemas.ports import Bus, Record
 from schemas.ports import Rebuild as RebuildPort
 
@@ -47,26 +45,6 @@ _log = structlog.get_logger(__name__)
 Progress = Callable[[str, int], None]
 """``(what, how many by now)``."""
 Counted = Literal["conversations", "contacts", "messages", "deliveries", "parked", "undecodable"]
-
-_WANTED: dict[str, type[BaseModel]] = {
-    topics.CONVERSATION_SNAPSHOT: Snapshot,
-    topics.CONTACT_SNAPSHOT: Contact,
-    topics.MESSAGE_RECEIVED: InboundMessage,
-    topics.MESSAGE_EDITED: MessageEdited,
-    topics.MESSAGE_DELETED: MessageDeleted,
-    topics.MESSAGE_SEND: OutboundMessage,
-    topics.MESSAGE_REVISE: MessageEdited,
-    topics.MESSAGE_RETRACT: MessageDeleted,
-    topics.RECEIPT_RECORDED: Receipt,
-    topics.DELIVERY_RECORDED: Delivered,
-    topics.FILES_STORED: FilesStored,
-    topics.TURN_COMPLETED: Turn,
-    topics.ACTION_INTENDED: ActionIntended,
-    topics.ACTION_SETTLED: ActionSettled,
-    topics.DEADLETTER_RECORDED: DeadLetter,
-    topics.DESK_ACTED: DeskActed,
-    topics.DRAFT_MADE: DraftMade,
-}
 
 
 @dataclass(slots=True)
@@ -280,7 +258,7 @@ class _Round:
                 yield record
 
     def _decode(self, record: Record) -> BaseModel | None:
-        kind = _WANTED.get(record.headers.get("ce_type", ""))
+        kind = WANTED.get(record.headers.get("ce_type", ""))
         if kind is None:
             return None
         try:

@@ -76,7 +76,8 @@ async def opened(window: Window, path: str) -> Page:
 
 async def every_page(window: Window, conversation: str) -> AsyncIterator[tuple[str, Page]]:
     """Each with all that can be unfolded on it."""
-    for path in (LIST, talk(conversation), "/console/shop/deadletters", "/console/shop/knowledge", f"{LIST}/nothing"):
+    talks = (talk(conversation), talk(conversation, "resolve"), f"{LIST}/nothing")
+    for path in (LIST, *talks, "/console/shop/deadletters", "/console/shop/knowledge"):
         page = await opened(window, path)
         if path.endswith("knowledge"):
             await page.get_by_label("Ask what a contact would ask").fill("Do you add a heat pack in winter?")

@@ -201,13 +201,49 @@ async def test_a_claim_from_an_old_page_changes_nothing(instance: Instance, anna
     assert (await held(instance, found.id))[2] == "console:ben"
 
 
-async def test_who_sees_that_somebody_has_it_may_take_it_from_them(instance: Instance, anna: Seat, ben: Seat) -> None:
+async def test_what_a_colleague_has_is_freed_before_anybody_else_has_it(
+    instance: Instance, anna: Seat, ben: Seat
+) -> None:
+    """As at the desk: anybody may free it, for its holder may be away; nobody takes, gives back or closes it."""
     found = await begun(instance, "v1")
     await own(ben, found.id, "person", 0)
-    assert "Ben has it" in (await anna.get(talk(found.id))).words
-    await own(anna, found.id, "person", 1)
-    assert (await held(instance, found.id))[:3] == ("person", 2, "console:anna")
-    assert "Anna Bloom has it" in (await ben.get(talk(found.id))).words
+    page = await anna.get(talk(found.id))
+    assert "Ben has it" in page.words
+    assert [a.get("value") for n, a in page.elements() if n == "button" and a.get("name") == "to"] == ["queue"]
+    for to in ("person", "agent", "closed"):
+        seen = await own(anna, found.id, to, 1)
+        assert (seen.status, seen.news) == (
+            409,
+            "Nothing was changed: Ben has the conversation; put it back in the queue first.",
+        )
+    assert (await held(instance, found.id))[:3] == ("person", 1, "console:ben")
+    await own(anna, found.id, "queue", 1)
+    await own(anna, found.id, "person", 2)
+    assert (await held(instance, found.id))[:3] == ("person", 3, "console:anna")
+
+
+async def test_what_came_of_it_is_told_once_it_was_closed(instance: Instance, anna: Seat) -> None:
+    found = await begun(instance, "v1")
+    await own(anna, found.id, "person", 0)
+    page = await anna.get(talk(found.id, "resolve"))
+    assert [a.get("value") for n, a in page.elements() if n == "option"][:2] == ["Solved", "Workaround"]
+    word = {"to": "closed", "epoch": page.field("epoch"), "outcome": "Workaround", "note": " ask again in May "}
+    assert (await anna.send(talk(found.id), talk(found.id, "owner"), word)).news == "Resolved."
+    claim, closed, told = [payload for _, payload in await instance.logged("parley.inbound.web")]
+    assert (closed.to, claim.to) == ("closed", "person")
+    assert (told.outcome, told.note, told.ask) == ("Workaround", "ask again in May", False)
+    assert (told.by, told.name) == ("console:anna", "Anna Bloom")
+
+
+@pytest.mark.parametrize("wrong", [{"outcome": "Bribed"}, {"tag": "vip"}, {"note": "x" * 3001}, {"note": "a\x00b"}])
+async def test_what_the_form_did_not_offer_closes_nothing(
+    instance: Instance, anna: Seat, wrong: dict[str, str]
+) -> None:
+    found = await begun(instance, "v1")
+    await own(anna, found.id, "person", 0)
+    fields = {"to": "closed", "epoch": "1"} | wrong
+    assert (await anna.send(talk(found.id), talk(found.id, "owner"), fields)).status == 400
+    assert (await held(instance, found.id))[:2] == ("person", 1)
 
 
 async def test_an_answer_takes_the_conversation_and_goes_out_under_the_operators_name(
@@ -234,7 +270,7 @@ async def test_an_answer_to_a_conversation_that_somebody_else_has_is_kept_and_no
     found = await begun(instance, "v1")
     await own(ben, found.id, "person", 0)
     seen = await say(anna, found.id, "My long answer <b>")
-    assert (seen.status, seen.news) == (409, "Not sent: Ben has the conversation. Take it over first.")
+    assert (seen.status, seen.news) == (409, "Not sent: Ben has the conversation. Put it back in the queue first.")
     assert "\nMy long answer &lt;b&gt;</textarea>" in seen.text
     assert await messages(instance) == []
 
@@ -252,7 +288,7 @@ async def test_of_two_who_answer_at_once_the_contact_hears_one(instance: Instanc
         assert sorted(answer.status for answer in answers) == [200, 409]
         (lost,) = [answer for answer in answers if answer.status == 409]
         winner = (await held(instance, found.id))[3]
-        assert lost.news == f"Not sent: {winner} has the conversation. Take it over first."
+        assert lost.news == f"Not sent: {winner} has the conversation. Put it back in the queue first."
         assert len(await messages(instance)) == number + 1
         assert (await messages(instance))[-1].author.name == winner
 
@@ -389,7 +425,8 @@ def test_a_wait_is_over_by_the_times_of_the_desk(instance: Instance) -> None:
     waits = Conversation(
         id="c", origin=origin, owner="queue", created_at=now, updated_at=now, facts=Facts(heard_at=heard)
     )
-    ours, others = Tenant(name="Shop", desk=desk), Tenant(name="Shop")
+    others = Tenant(name="Shop")
+    ours = others.model_copy(update={"desk": desk})
     assert wait_of(waits, ours) == Wait(now, now + timedelta(minutes=10))
     assert wait_of(waits, others) == Wait(now)
     taken = waits.model_copy(update={"owner": "person"})

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import socket as sockets
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +45,19 @@ def change(installation: Installation, **changes: Any) -> None:
 # ── help ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def computed() -> float:
+    """Seconds of processor time of all processes that were started here and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_help_lists_every_command_and_comes_within_300_ms() -> None:
-    """The best of a few: the machine is shared, the promise is about what is imported."""
+    """Processor time, and the best of a few: the machine is shared, the promise is about what is imported."""
     times, listed = [], ""
     for _ in range(4):
-        began = time.monotonic()
+        before = computed()
         done = subprocess.run([sys.executable, "-m", "gateway.cli", "--help"], cwd=ROOT, capture_output=True, text=True)
-        times.append(time.monotonic() - began)
+        times.append(computed() - before)
         assert done.returncode == 0
         listed = done.stdout
     assert {name for name in COMMANDS if re.search(rf"^\W*{name}\b", listed, re.MULTILINE)} == set(COMMANDS)

@@ -116,6 +116,10 @@ async def test_files_edits_and_deletions_go_both_ways_with_a_customer_on_slack(s
         )
 
     await stage.until(heard_it)
+    await stage.press("Mo", card, "Return to agent")
+    await stage.until(lambda: "back with the agent" in words(card.body))
+    await slack.delete("Ann", first)
+    await stage.until(lambda: not any("three leaves" in words(post.body) for post in stage.thread(card)))
     assert not any("Mo" in words(post.body) for post in stage.thread(card) if post.author is slack.bot)
 
 

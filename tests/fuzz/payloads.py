@@ -22,7 +22,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import structlog
 
-from connectors.inbound import _entry
+from connectors.entries import entry_of
 from schemas.conversation import Contact
 from schemas.errors import RequestError
 from schemas.ports import Account, RawRequest
@@ -139,7 +139,7 @@ def _taken(channel: Any, request: RawRequest, account: Account) -> int:
         return 0
     events = channel.parse(request, account)
     for event in events:
-        wrapped = _entry(event.account or account, event, NOW, SOMEBODY, "conversation-1").envelope
+        wrapped = entry_of(event.account or account, event, NOW, SOMEBODY, "conversation-1").envelope
         wrapped.headers()
     return len(events)
 

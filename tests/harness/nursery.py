@@ -78,8 +78,8 @@ def _adjust() -> None:
     client less patient, ``TEST_STOP_AT`` (a crash point) freezes it there until SIGCONT, ``TEST_DISK`` (a folder) puts
     tests/harness/disk.py under SQLite, ``TEST_MUTANT`` brings one of the defects of tests/harness/mutants.py,
     ``TEST_OBEY`` makes the local model call whatever a message says (tests/harness/obeying.py),
-    ``TEST_RELEASE`` makes it write as another release would (tests/deploy/releases.py), ``TEST_HURRY`` (a factor) and
-    ``TEST_AHEAD`` (seconds) are told in tests/harness/haste.py."""
+    ``TEST_RELEASE`` makes it write as another release would (tests/deploy/releases.py), ``TEST_HURRY``,
+    ``TEST_HURRY_DESK`` (factors) and ``TEST_AHEAD`` (seconds) are told in tests/harness/haste.py."""
     if fields := os.environ.get("TEST_KAFKA_PROFILE"):
         from infra.bus.kafka.bus import KafkaBus
         from infra.bus.kafka.profile import KafkaProfile
@@ -108,6 +108,10 @@ def _adjust() -> None:
         from tests.harness import haste
 
         haste.hurry(float(factor))
+    if factor := os.environ.get("TEST_HURRY_DESK"):
+        from tests.harness import haste
+
+        haste.hurry_desk(float(factor))
     if seconds := os.environ.get("TEST_AHEAD"):
         from tests.harness import haste
 

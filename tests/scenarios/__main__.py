@@ -1,7 +1,9 @@
 """python -m tests.scenarios matrix --engine embedded|scaled
 python -m tests.scenarios kills --engine embedded|scaled [--count 250] [--seed N]
+python -m tests.scenarios desk-kills --engine embedded|scaled [--count 250] [--seed N]
 
-Every scenario on every channel, or so many kills of the sender over all channels; a report in JSON, and exit status 1
+Every scenario on every channel, so many kills of the sender over all channels, or so many of any process while people
+have conversations; a report in JSON, and exit status 1
 when anything was not as it should be.
 """
 
@@ -16,10 +18,14 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from infra.deploy import servers
 from tests.harness.processes import Nursery
 from tests.scenarios.cells import every, impossible
+from tests.scenarios.desk import floor
+from tests.scenarios.desk.cast import Cast, endings, ratings
+from tests.scenarios.desk.kills import Reaper
 from tests.scenarios.kills import Executioner
 from tests.scenarios.matrix import Matrix
 from tests.scenarios.plays import NOT_YET
@@ -27,17 +33,17 @@ from tests.scenarios.stage import Stage, stage_of
 
 
 @asynccontextmanager
-async def stage(engine: str, seed: int) -> AsyncIterator[Stage]:
+async def stage(engine: str, seed: int, **more: Any) -> AsyncIterator[Stage]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="parley-scenarios-")))
-        addresses = {}
+        addresses: dict[str, Any] = {}
         if engine == "scaled":
             addresses = {"kafka": stack.enter_context(servers.kafka()), "redis": stack.enter_context(servers.redis())}
-            addresses["prefix"] = f"scenarios-{seed}."
+            addresses["prefix"] = f"scenarios-{seed}-{len(more)}."
         nursery = Nursery()
         await nursery.start()
         stack.push_async_callback(nursery.close)
-        yield await stack.enter_async_context(stage_of(nursery, folder, **addresses))
+        yield await stack.enter_async_context(stage_of(nursery, folder, **more, **addresses))
 
 
 async def matrix(engine: str, seed: int) -> bool:
@@ -46,6 +52,7 @@ async def matrix(engine: str, seed: int) -> bool:
         await played.finished
         wrong = {"-".join(cell): str(error) for cell, one in played.played.items() if (error := one.done.exception())}
         late = await played.unrest()
+    wrong |= await desk(engine, seed)
     report = {
         "engine": engine,
         "played": len(played.played),
@@ -58,6 +65,17 @@ async def matrix(engine: str, seed: int) -> bool:
     return not wrong and not late
 
 
+async def desk(engine: str, seed: int) -> dict[str, str]:
+    """What went wrong where people take over."""
+    async with stage(engine, seed, kinds=floor.KINDS, tenant=floor.tenant, env=floor.ENV) as there:
+        cast = Cast(there, [kind.name() for kind in floor.KINDS])
+        log = await cast.log()
+        wrong = {case.talk.person: str(error) for case in cast.all() if (error := cast.error(case))}
+        told = {name: (endings(log, case), ratings(log, case)) for name, case in cast.cases.items()}
+        figures = ([(1, "returned"), (2, "resolved")], [4])
+        return wrong | {f"log-{name}": str(said) for name, said in told.items() if said != figures}
+
+
 async def kills(engine: str, seed: int, count: int) -> bool:
     async with stage(engine, seed) as there:
         toll = await Executioner(there, seed, lambda line: print(line, file=sys.stderr, flush=True)).run(count)
@@ -65,16 +83,25 @@ async def kills(engine: str, seed: int, count: int) -> bool:
     return not toll.wrong and toll.kills.total() == count
 
 
+async def desk_kills(engine: str, seed: int, count: int) -> bool:
+    async with stage(engine, seed, kinds=floor.KINDS, tenant=floor.tenant, env=floor.ENV) as there:
+        toll = await Reaper(there, seed, lambda line: print(line, file=sys.stderr, flush=True)).run(count)
+    print(toll.as_json(), flush=True)
+    return not toll.wrong and toll.kills.total() >= count
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.scenarios", description="Scenarios on every channel.")
-    parser.add_argument("what", choices=("matrix", "kills"))
+    parser.add_argument("what", choices=("matrix", "kills", "desk-kills"))
     parser.add_argument("--engine", choices=("embedded", "scaled"), required=True)
     parser.add_argument("--count", type=int, default=250, help="kills (default 250)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     given = parser.parse_args()
     print(f"{given.what} {given.engine}, seed {given.seed}", file=sys.stderr, flush=True)
-    run = matrix(given.engine, given.seed) if given.what == "matrix" else kills(given.engine, given.seed, given.count)
-    return int(not asyncio.run(run))
+    if given.what == "matrix":
+        return int(not asyncio.run(matrix(given.engine, given.seed)))
+    run = desk_kills if given.what == "desk-kills" else kills
+    return int(not asyncio.run(run(given.engine, given.seed, given.count)))
 
 
 if __name__ == "__main__":

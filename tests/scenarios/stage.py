@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import aiohttp
 from gateway.config import load
 from gateway.engines import open_engine
 from infra.deploy.process import free_port
-from schemas import ids, topics
+from schemas import topics
 from schemas.envelope import Envelope
 from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
@@ -85,20 +85,18 @@ class Stage:
         await self.start()
 
     def conversation_id(self, customers: Customers, person: str) -> str:
-        return self._found.get(f"{customers.name()} {person}") or self._named(customers, customers.place(person))
+        return self._found.get(f"{customers.name()} {person}") or customers.conversations(TENANT, person)[0]
 
     async def conversation(self, customers: Customers, person: str) -> dict[str, Any]:
-        """As the admin API tells it; empty while there is none."""
-        for place in customers.places(person):
-            conversation = self._named(customers, place)
-            found: dict[str, Any] = await self.installation.admin("GET", f"conversations/{conversation}", ok=False)
+        """As the admin API tells it; empty while there is none, or nobody who tells."""
+        for conversation in customers.conversations(TENANT, person):
+            found: dict[str, Any] = {}
+            with suppress(aiohttp.ClientError):
+                found = await self.installation.admin("GET", f"conversations/{conversation}", ok=False)
             if "transcript" in found:
                 self._found[f"{customers.name()} {person}"] = conversation
                 return found
         return {}
-
-    def _named(self, customers: Customers, place: str) -> str:
-        return ids.conversation_id(TENANT, customers.channel, customers.account, place)
 
     async def events(self) -> list[Envelope]:
         """What stands on ``parley.events``. Embedded, only while the one process is not running."""
@@ -127,20 +125,32 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage_of(nursery: Nursery, folder: Path, **servers: str) -> AsyncIterator[Stage]:
-    """``servers``: kafka, redis and prefix; none of them is the embedded engine."""
+async def stage_of(
+    nursery: Nursery,
+    folder: Path,
+    *,
+    kinds: Sequence[type[Any]] = KINDS,
+    tenant: Callable[[list[Customers]], dict[str, Any]] = lambda _: {},
+    env: Mapping[str, str] | None = None,
+    **servers: str,
+) -> AsyncIterator[Stage]:
+    """``servers``: kafka, redis and prefix; none of them is the embedded engine. ``tenant``: more of its settings, and
+    ``env`` of the processes' environment."""
     clock, port = Pace(), free_port()
-    customers: list[Customers] = [kind(clock) for kind in KINDS]
+    customers: list[Customers] = [kind(clock) for kind in kinds]
     async with AsyncExitStack() as stack:
         for each in customers:
             await stack.enter_async_context(each.vendor.serving())
         public = f"http://127.0.0.1:{port}"
-        installation = Installation.make(nursery, folder, **servers, public_url=public, tenants=_tenants(customers))
+        installation = Installation.make(
+            nursery, folder, **servers, public_url=public, tenants=_tenants(customers, tenant(customers))
+        )
         installation.ports["edge" if installation.scaled else "dev"] = port
         for each in customers:
             each.vendor.call(f"{public}/v1/webhooks/{each.channel}/{TENANT}/{each.account}{each.hook}")
         await installation.prepare()
         stage = Stage(installation, clock, customers)
+        stage.env.update(env or {})
         await stage.start()
         if installation.scaled:
             await installation.put_documents()
@@ -150,9 +160,10 @@ async def stage_of(nursery: Nursery, folder: Path, **servers: str) -> AsyncItera
             await installation.stop()
 
 
-def _tenants(customers: list[Customers]) -> dict[str, Any]:
+def _tenants(customers: list[Customers], more: dict[str, Any]) -> dict[str, Any]:
     channels: dict[str, Any] = {"web": {"main": {}}}
     for each in customers:
         channels.setdefault(each.channel, {})[each.account] = each.vendor.settings()
     fold = {"web": FOLD, "others": FOLD}
-    return {TENANT: {"name": "Plants", "fold": fold, "channels": channels, "knowledge": {"paths": ["knowledge"]}}}
+    known = {"name": "Plants", "fold": fold, "channels": channels, "knowledge": {"paths": ["knowledge"]}}
+    return {TENANT: known | more}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ async def matrix(
     kafka_bootstrap: str,
     redis_url: str,
 ) -> AsyncIterator[Matrix]:
-    servers = {"kafka": kafka_bootstrap, "redis": redis_url, "prefix": f"matrix-{SEED}."}
+    servers: dict[str, Any] = {"kafka": kafka_bootstrap, "redis": redis_url, "prefix": f"matrix-{SEED}."}
     async with stage_of(nursery, tmp_path_factory.mktemp("matrix"), **servers) as stage:
         matrix = Matrix(stage, wanted(request, "test_what_the_scenario_says_is_true"))
         yield matrix

@@ -8,7 +8,8 @@ from datetime import datetime
 from connectors.slack.desk import kit, requests, times
 from connectors.slack.desk.approvals import Approvals
 from connectors.slack.desk.card import card
-from connectors.slack.desk.posting import Place, Post
+from connectors.slack.desk.posting import Poster, Session
+from connectors.slack.desk.posts import Place, Post
 from connectors.slack.desk.records import Records
 from connectors.slack.desk.roots import Root
 from connectors.slack.desk.rules import DeskRules
@@ -19,16 +20,17 @@ from schemas.desk import DraftMade
 
 
 class Agenda:
-    def __init__(self, records: Records, thread: Thread, approvals: Approvals) -> None:
+    def __init__(self, records: Records, thread: Thread, approvals: Approvals, poster: Poster) -> None:
+        self._poster = poster
         self._records = records
         self._thread = thread
         self._approvals = approvals
 
-    async def next(self, rules: DeskRules, view: View, root: Root, drafts: Sequence[DraftMade]) -> Wanted | None:
+    async def next(self, session: Session, view: View, root: Root, drafts: Sequence[DraftMade]) -> Wanted | None:
         """What is to be posted next, in the order in which people need it."""
         place = root.place
         if place is None:
-            return Wanted(self._root(rules, view, root))
+            return Wanted(self._root(session.rules, view, root))
         for post in self._asides(view, root, place):
             if not await self._is_posted(view, post.marker):
                 return Wanted(post)
@@ -36,8 +38,9 @@ class Agenda:
             return line
         if (approval := await self._approvals.next(view, root)) is not None:
             return Wanted(approval)
-        others = [*self._drafts(place, drafts), *self._notices(rules, view, place), *await self._failures(view, place)]
-        for post in others:
+        if (due := await self._due(session, view, place)) is not None:
+            return Wanted(due)
+        for post in [*self._drafts(place, drafts), *await self._failures(view, place)]:
             if not await self._is_posted(view, post.marker):
                 return Wanted(post)
         return None
@@ -55,10 +58,11 @@ class Agenda:
         handoff = view.handoff
         if handoff is None or not view.is_with_people or root.shown_at is None or root.shown_at > handoff.opened_at:
             return []
-        blocks = [kit.marked("🟠 *Handed over to people again*"), *kit.sections(handoff.reason)]
+        again = " again" if handoff.number > 1 else ""
+        blocks = [kit.marked(f"🟠 *Handed over to people{again}*"), *kit.sections(handoff.reason)]
         blocks += kit.sections("\n".join(f"- {line}" for line in handoff.summary))
         marker = ids.derived_id(root.marker, "handoff", handoff.number)
-        return [_below(place, marker, handoff.opened_at, f"{view.name} waits again: {handoff.reason}", blocks)]
+        return [_below(place, marker, handoff.opened_at, f"{view.name} waits{again}: {handoff.reason}", blocks)]
 
     def _drafts(self, place: Place, drafts: Sequence[DraftMade]) -> list[Post]:
         posts = []
@@ -68,16 +72,19 @@ class Agenda:
             posts.append(_below(place, marker, made.at, shown.text, shown.blocks, carried))
         return posts
 
-    def _notices(self, rules: DeskRules, view: View, place: Place) -> list[Post]:
-        posts = []
-        for told in times.notices(view, rules, place):
-            marker, blocks = told.marker(view.id), [kit.marked(told.text)]
-            if told.elsewhere:
-                text = kit.notice("A customer waits for an answer, longer than agreed")
-                posts.append(Post(marker, told.elsewhere, told.since, text=text, blocks=tuple(blocks)))
-            else:
-                posts.append(_below(place, marker, told.since, "The customer waits for an answer", blocks))
-        return posts
+    async def _due(self, session: Session, view: View, place: Place) -> Post | None:
+        """What the time says. Raises Parked."""
+        for told in times.notices(view, session.rules):
+            marker = told.marker(view.id)
+            if await self._is_posted(view, marker):
+                continue
+            if not told.elsewhere:
+                return _below(place, marker, told.since, "The customer waits for an answer", [kit.marked(told.text)])
+            link = await self._poster.permalink(session, place)
+            there = f"{told.text}: <{link}|open the thread>" if link else told.text
+            text = kit.notice("A customer waits for an answer, longer than agreed")
+            return Post(marker, told.elsewhere, told.since, text=text, blocks=(kit.marked(there),))
+        return None
 
     async def _failures(self, view: View, place: Place) -> list[Post]:
         """Why a person's reply has not arrived, in words: a mark alone would not say what to do."""

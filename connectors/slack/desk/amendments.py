@@ -22,6 +22,7 @@ UNHEARD = timedelta(days=1)
 ON_ITS_WAY = timedelta(minutes=2)
 """For so long a change waits for the reply that it changes."""
 SENT = "The customer has this already, so it cannot be kept back any more."
+KEPT = "It stays here: the customer does not get it."
 UNCHANGED = "The customer keeps the first version: what was sent cannot be changed there."
 STAYS = "The customer has this already, and it cannot be deleted there."
 
@@ -95,8 +96,9 @@ class Amendments:
 
     async def undo(self, found: Conversation, acted: DeskActed, account: Account) -> None:
         told = await self._deliveries.outcome(found.id, acted.value)
-        if told is not None and told.state == "sent":
-            await self._slack.whisper(account, acted.place, acted.by, SENT)
+        if told is not None:
+            said = SENT if told.state == "sent" else KEPT
+            await self._slack.whisper(account, acted.place, acted.by, said)
 
     async def note(self, found: Conversation, acted: DeskActed, account: Account) -> None:
         told = await self._kept(found, _reply(acted, account).id, "note")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from connectors.slack.desk import requests
-from connectors.slack.desk.posting import Place, Post, Poster, Session
+from connectors.slack.desk.posting import Poster, Session
+from connectors.slack.desk.posts import Place, Post
 from connectors.slack.desk.records import Records
 from connectors.slack.desk.roots import Root
 from connectors.slack.desk.slate import Slate

@@ -129,6 +129,8 @@ class Keeper:
         session = Session(conversation, rules, account, ledger, batch.hurry)
         done = await self._acts_of(session, batch, 0)
         acted = any(record.headers.get("ce_type") == topics.DESK_ACTED for record in batch.records)
+        if not (acted or told.drafts) and not await self._showing.concerns(conversation):
+            return
         if not (acted or told.is_urgent or self._poster.is_busy) and self._gathering:
             await pause(self._gathering, batch.hurry)
         batch.take_more()

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from connectors.slack.desk.posting import Place
+from connectors.slack.desk.posts import Place
 from connectors.slack.desk.records import Records
 from connectors.slack.desk.roots import Root
 from schemas import ids

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from connectors.accounts import Accounts
 from connectors.deliveries import Ledger, Outcome
 from connectors.sending import LONGEST_WAIT, REVOKED_WAIT, Piece, Sender
 from connectors.slack.desk.connection import DeskConnection
-from connectors.slack.desk.kit import Json
+from connectors.slack.desk.posts import Place, Post
 from connectors.slack.desk.rules import DeskRules
 from connectors.slack.desk.tempo import Rate, Tempo
 from connectors.slack.errors import failure
@@ -20,51 +20,11 @@ from schemas import topics
 from schemas.conversation import Conversation
 from schemas.envelope import Envelope, envelope
 from schemas.errors import CredentialsRevoked, DeliveryError, Parked, SendDelayed, SendRefused, Unavailable
-from schemas.messages import Attachment, Author, OutboundMessage
-from schemas.ports import Account, Call, Clock, Limiter
+from schemas.messages import Author, OutboundMessage
+from schemas.ports import Account, Clock, Limiter, Reply
 
 EXPIRES = timedelta(days=7)
-EARLIER = timedelta(minutes=1)
 LOOK_AGAIN = timedelta(seconds=10)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where something of the desk stands: ``ts`` is empty for the channel itself."""
-
-    channel: str
-    ts: str = ""
-
-    @classmethod
-    def of(cls, external_id: str) -> Place:
-        channel, _, ts = external_id.partition("/")
-        return cls(channel, ts)
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """Something to be shown once, under ``marker``. ``thread`` is empty for what begins one; ``since``: it was surely
-    not shown before; ``with_files``: they are all of it."""
-
-    marker: str
-    channel: str
-    since: datetime
-    thread: str = ""
-    text: str = ""
-    blocks: tuple[Json, ...] = ()
-    about: Mapping[str, Any] = field(default_factory=dict)
-    with_files: tuple[Attachment, ...] = ()
-
-    def call(self) -> Call:
-        since = f"{(self.since - EARLIER).timestamp():.6f}"
-        where = {"thread_ts": self.thread} if self.thread else {}
-        if self.with_files:
-            return Call(
-                "files.completeUploadExternal", {"channel_id": self.channel, **where, "since": since}, self.with_files
-            )
-        said = {"text": self.text, "blocks": list(self.blocks), "unfurl_links": False, "unfurl_media": False}
-        arguments = {"channel": self.channel, **where, **said, "since": since}
-        return Call("chat.postMessage", {**arguments, "about": dict(self.about)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,16 +119,26 @@ class Poster:
     async def ask(self, session: Session, method: str, arguments: Mapping[str, Any]) -> str:
         """A call that changes nothing when it is made again. Why Slack refuses it, empty when it does not. Raises
         Parked."""
+        answered = await self._asked(session, method, arguments)
+        return answered.message if isinstance(answered, SendRefused) else ""
+
+    async def permalink(self, session: Session, place: Place) -> str:
+        """The address of a message; empty where there is none any more. Raises Parked."""
+        where = {"channel": place.channel, "message_ts": place.ts}
+        answered = await self._asked(session, "chat.getPermalink", where)
+        return "" if isinstance(answered, SendRefused) else str(answered.body.get("permalink") or "")
+
+    async def _asked(self, session: Session, method: str, arguments: Mapping[str, Any]) -> Reply | SendRefused:
         self._accounts.admit(session.account)
         connection = self._accounts.connection(session.account)
         if not isinstance(connection, DeskConnection):
             raise TypeError("the desk needs a connection of its own")
         try:
-            error = failure(await connection.ask(method, arguments))
-            if error is not None:
+            reply = await connection.ask(method, arguments)
+            if (error := failure(reply)) is not None:
                 raise error
         except SendRefused as error:
-            return error.message
+            return error
         except SendDelayed as error:
             wait = timedelta(milliseconds=error.retry_after_ms or 0) or LOOK_AGAIN
             raise Parked(error.message, until=self._clock() + wait) from error
@@ -177,7 +147,7 @@ class Poster:
             raise Parked(error.message, until=until) from error
         except DeliveryError as error:
             raise Parked(error.message, until=self._clock() + LOOK_AGAIN) from error
-        return ""
+        return reply
 
 
 async def pause(seconds: float, hurry: asyncio.Event) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from connectors.slack.desk.posting import Place, Poster, Session
+from connectors.slack.desk.posting import Poster, Session
+from connectors.slack.desk.posts import Place
 from connectors.slack.desk.records import Records
 from schemas import ids
 

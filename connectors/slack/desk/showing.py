@@ -15,15 +15,16 @@ from connectors.slack.desk.approvals import Approvals
 from connectors.slack.desk.card import Card, card, moved
 from connectors.slack.desk.marks import MARKS, Marks
 from connectors.slack.desk.places import standings
-from connectors.slack.desk.posting import Place, Poster, Session
+from connectors.slack.desk.posting import Poster, Session
+from connectors.slack.desk.posts import Place
 from connectors.slack.desk.records import Records
 from connectors.slack.desk.roots import Root, current_root, leave_root
 from connectors.slack.desk.slate import Slate
 from connectors.slack.desk.tempo import Tempo
 from connectors.slack.desk.thread import Thread, Wanted, digest
-from connectors.slack.desk.view import View, view_of
+from connectors.slack.desk.view import View, is_wanted, view_of
 from schemas import ids
-from schemas.conversation import Delivered
+from schemas.conversation import Conversation, Delivered
 from schemas.desk import DeskActed, DraftMade
 from schemas.errors import Parked
 from schemas.ports import Batch, Clock, State
@@ -45,7 +46,7 @@ class Showing:
         self._thread = Thread(records, poster, self._slate, clock)
         self._marks = Marks(poster, self._slate, tempo.reactions)
         self._approvals = Approvals(records, poster, self._slate)
-        self._agenda = Agenda(records, self._thread, self._approvals)
+        self._agenda = Agenda(records, self._thread, self._approvals, poster)
         self._updated: dict[str, datetime] = {}
 
     async def show(self, session: Session, drafts: Sequence[DraftMade], batch: Batch) -> None:
@@ -54,6 +55,10 @@ class Showing:
             if batch.arrived.is_set():
                 return  # whoever handles that looks at all of it
             await _arrival(batch, (later - self._clock()).total_seconds())
+
+    async def concerns(self, conversation: Conversation) -> bool:
+        """Whether anything of it is to be seen, or is seen already. Most conversations are never people's."""
+        return is_wanted(conversation) or (await current_root(self._records, conversation.id)).place is not None
 
     async def glance(self, session: Session) -> None:
         """Once. Raises Parked, Unavailable."""
@@ -93,13 +98,13 @@ class Showing:
             root = await current_root(self._records, session.conversation.id)
             if root.place is None and not (view.is_wanted or drafts):
                 return None
-            wanted = await self._agenda.next(session.rules, view, root, drafts)
+            wanted = await self._agenda.next(session, view, root, drafts)
             if wanted is None:
                 break
             await self._poster.turn(session, wanted.post.channel)
             # The state as it is when the turn has come: what was said while we waited stands in the same post.
             view, root = await self._view(session), await current_root(self._records, session.conversation.id)
-            if (wanted := await self._agenda.next(session.rules, view, root, drafts)) is not None:
+            if (wanted := await self._agenda.next(session, view, root, drafts)) is not None:
                 await self._posted(session, root, wanted)
         return await self._bring_up_to_date(session, view, root)
 

@@ -60,7 +60,7 @@ class Sweep:
         root = await current_root(self._records, conversation.id)
         if root.place is None:
             return self._is_missed(view)
-        for told in times.notices(view, rules, root.place):
+        for told in times.notices(view, rules):
             if await self._records.outcome(conversation.id, told.marker(conversation.id)) is None:
                 return True
         return False

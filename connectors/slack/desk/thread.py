@@ -10,7 +10,8 @@ from connectors.deliveries import Outcome
 from connectors.slack.desk import kit, lines
 from connectors.slack.desk.card import is_long
 from connectors.slack.desk.places import TOGETHER, Standing, standings
-from connectors.slack.desk.posting import Place, Post, Poster, Session
+from connectors.slack.desk.posting import Poster, Session
+from connectors.slack.desk.posts import Place, Post
 from connectors.slack.desk.records import Records
 from connectors.slack.desk.roots import Root
 from connectors.slack.desk.slate import Slate
@@ -96,10 +97,11 @@ class Thread:
 
     async def renew(self, session: Session, view: View, root: Root) -> None:
         """Bring posts whose lines were edited or deleted in line with them. Raises Parked."""
-        changed = [line for line in view.lines if line.revision or line.state == "deleted"]
+        shown = [*view.before, *(line for line in view.lines if lines.is_shown(line))]
+        changed = [line for line in shown if line.revision or line.state == "deleted"]
         if not changed:
             return
-        all_ = await standings(self._records, root, [line for line in view.lines if lines.is_shown(line)])
+        all_ = await standings(self._records, root, shown)
         for each in all_:
             if each.line in changed and each.place is not None:
                 place = await self._text_of(view, each, each.place)

@@ -9,7 +9,6 @@ from typing import Literal
 
 from connectors.slack.desk import kit
 from connectors.slack.desk.card import window_closes
-from connectors.slack.desk.posting import Place
 from connectors.slack.desk.rules import DeskRules
 from connectors.slack.desk.view import View
 from schemas import ids
@@ -24,7 +23,7 @@ Kind = Literal["remind", "late", "escalate", "closing", "closed"]
 @dataclass(frozen=True, slots=True)
 class Notice:
     """Said once about one wait: ``about`` is what makes it another one. ``elsewhere``: a channel that is not the
-    thread's."""
+    thread's; it is to be led to the thread."""
 
     kind: Kind
     text: str
@@ -50,12 +49,12 @@ def _after(rules: DeskRules, since: datetime, worked: timedelta) -> datetime:
     return since + worked if rules.hours is None else rules.hours.due(since, worked)
 
 
-def notices(view: View, rules: DeskRules, at: Place) -> Iterator[Notice]:
+def notices(view: View, rules: DeskRules) -> Iterator[Notice]:
     """What should have been said by now; of a reminder and the limit itself only the later."""
     since, holder = view.waits_since, view.conversation.holder
     is_escalated = holder is not None and holder.reason == ESCALATED and view.conversation.owner == "queue"
     if holder is not None and is_escalated and rules.times.escalate_to:
-        yield _escalation(rules, at, holder.since, "A colleague asks for help with a conversation")
+        yield _escalation(rules, holder.since, "A colleague asks for help with a conversation")
     if since is None:
         return
     if (times := due(view, rules)) is not None:
@@ -65,7 +64,7 @@ def notices(view: View, rules: DeskRules, at: Place) -> Iterator[Notice]:
             yield Notice("late", f"⏰ *The customer should have had an answer by now*: {waiting}", *_of(since))
             if rules.times.escalate_to:
                 said = f"A customer waits for an answer {kit.moment(since, after='since')}, longer than agreed"
-                yield _escalation(rules, at, since, said)
+                yield _escalation(rules, since, said)
         elif view.at >= remind:
             until = f"The customer {waiting}: {kit.moment(late, after='please answer until')}"
             yield Notice("remind", f"⏰ {until}", *_of(since))
@@ -76,10 +75,9 @@ def _of(since: datetime) -> tuple[str, datetime]:
     return since.isoformat(), since
 
 
-def _escalation(rules: DeskRules, at: Place, since: datetime, said: str) -> Notice:
+def _escalation(rules: DeskRules, since: datetime, said: str) -> Notice:
     called = f"<!{rules.times.mention}> " if rules.times.mention else ""
-    link = f"<https://slack.com/app_redirect?channel={at.channel}&message_ts={at.ts}|open the thread>"
-    return Notice("escalate", f"{called}🚨 {said}: {link}", *_of(since), elsewhere=rules.times.escalate_to)
+    return Notice("escalate", f"{called}🚨 {said}", *_of(since), elsewhere=rules.times.escalate_to)
 
 
 def _windows(view: View, rules: DeskRules, since: datetime) -> Iterator[Notice]:
@@ -93,10 +91,3 @@ def _windows(view: View, rules: DeskRules, since: datetime) -> Iterator[Notice]:
         yield Notice(
             "closing", f"⌛ The channel's window for answers {kit.moment(closes, after='closes')}", *_of(closes)
         )
-
-
-def next_at(view: View, rules: DeskRules) -> datetime | None:
-    """When there may be something to say again."""
-    closes = window_closes(view, rules) if view.waits_since is not None else None
-    moments = [*(due(view, rules) or ()), *((closes - SOON, closes) if closes is not None else ())]
-    return min((moment for moment in moments if moment > view.at), default=None)

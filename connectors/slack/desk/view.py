@@ -83,17 +83,17 @@ class View:
         return next((turn.intent for turn in reversed(self.turns) if turn.intent), "")
 
     @property
-    def has_approvals(self) -> bool:
-        memory = self.conversation.facts.actions
-        return memory is not None and bool(memory.approvals)
-
-    @property
     def is_wanted(self) -> bool:
-        """Whether people have to see it."""
-        return self.is_with_people or self.has_approvals
+        return is_wanted(self.conversation)
 
     def channel(self, rules: DeskRules) -> str:
         return rules.channel_for(intent=self.intent, locale=self.conversation.facts.locale)
+
+
+def is_wanted(conversation: Conversation) -> bool:
+    """Whether people have to see it."""
+    memory = conversation.facts.actions
+    return conversation.owner in ("queue", "person") or (memory is not None and bool(memory.approvals))
 
 
 async def view_of(state: State, conversation: Conversation, now: datetime) -> View:

@@ -16,7 +16,8 @@ from schemas.errors import DeliveryError, SendRefused, Unavailable
 from schemas.ports import Account, Reply
 
 log = structlog.get_logger("parley.desk")
-PAGE = 200
+PAGE = 1_000
+"""As many as Slack gives at once: whoever pressed something waits three seconds at most."""
 
 
 @runtime_checkable

@@ -132,6 +132,21 @@ async def test_edits_deletions_and_receipts_are_applied_to_what_comes_back(state
     assert [after[line.id].state for line in replies] == ["read", "delivered", "failed"]
 
 
+async def test_what_people_changed_and_took_back_comes_back_as_it_read_last(state: State, bus: Bus) -> None:
+    life = await lived(state, bus, "visitor", turns=2)
+    replies = [line for line in await state.transcript.read(life.conversation) if line.author.kind == "agent"]
+    common = {"place": "visitor", "contact_id": life.contact}
+    payloads = [
+        (topics.MESSAGE_REVISE, _edit(replies[0], "better", 2, **common)),
+        (topics.MESSAGE_REVISE, _edit(replies[0], "good", 1, **common)),
+        (topics.MESSAGE_RETRACT, MessageDeleted(message_id=replies[1].id, deleted_at=NOW, **common)),
+    ]
+    await bus.append([event(kind, payload, life.conversation, f"e{n}") for n, (kind, payload) in enumerate(payloads)])
+    await again(state, bus)
+    after = {line.id: line for line in await state.transcript.read(life.conversation)}
+    assert [(after[line.id].text, after[line.id].state) for line in replies] == [("better", "sent"), ("", "deleted")]
+
+
 async def test_what_a_person_said_comes_back_once_wherever_it_was_written(state: State, bus: Bus) -> None:
     """In the desk it is on its way to the contact as a message of its own; in the vendor's app it was shown already."""
     life = await lived(state, bus, "visitor")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar
 
+from schemas import ids
 from tests.platforms.vendor import Shown, Vendor
 
 
@@ -42,6 +43,10 @@ class Customers:
     def places(self, person: str) -> list[str]:
         """Whichever of them is told first names the conversation."""
         return [self.place(person)]
+
+    def conversations(self, tenant: str, person: str) -> list[str]:
+        """What Parley may call theirs."""
+        return [ids.conversation_id(tenant, self.channel, self.account, place) for place in self.places(person)]
 
     def screen(self, person: str) -> list[Shown]:
         vendor: Vendor = self.vendor

@@ -554,7 +554,7 @@ async def test_accounts_of_one_channel_may_differ_in_their_window(world: World) 
     assert (channel.sent, outcome.state, outcome.reason) == ([], "failed", "window_closed")
 
 
-async def test_a_desk_hears_what_became_of_a_message_and_nobody_else_does(world: World) -> None:
+async def test_a_desk_hears_what_became_of_what_people_and_the_system_said(world: World) -> None:
     await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
     watching = Outbound(
         Scripted("x-1", SendRefused("blocked")),
@@ -566,6 +566,8 @@ async def test_a_desk_hears_what_became_of_a_message_and_nobody_else_does(world:
         watched=frozenset({"shop"}),
     )
     await world.outbound(Scripted()).handle(world.batch(world.message("r0")))
-    await watching.handle(world.batch(world.message("r1"), world.message("r2")))
+    person, system = Author(kind="person", name="Mo"), Author(kind="system")
+    said = [world.message("r1", author=person), world.message("r2", author=system), world.message("r3")]
+    await watching.handle(world.batch(*said))
     told = [event.payload(DeskTouched).changed for event in await world.logged(topics.outbound("slack"))]
     assert sorted(told) == [["r1"], ["r2"]]

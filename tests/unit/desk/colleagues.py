@@ -168,8 +168,10 @@ class Team:
             held.clear()
 
         self.slack.courier.hold()
-        act()
-        self.slack.courier.release(keep)
+        try:
+            act()
+        finally:
+            self.slack.courier.release(keep)
         return found
 
     async def bring(self, *deliveries: Delivery) -> None:

@@ -89,15 +89,17 @@ class World:
     contact: str
     acts: Done = field(default_factory=Done)
     offset: int = 0
+    known: Account | None = None
 
     @property
     def room(self) -> str:
         return self.slack.channel("support").id
 
     def account(self, tenant: str, channel: str, name: str) -> Account:
-        settings = settings_of("slack").model_validate(self.slack.settings())
-        self._account = getattr(self, "_account", None) or Account(TENANT, "slack", "main", settings)
-        return self._account
+        if self.known is None:
+            settings = settings_of("slack").model_validate(self.slack.settings())
+            self.known = Account(TENANT, "slack", "main", settings)
+        return self.known
 
     def keeper(self, acts: Acts | None = None, **rules: Any) -> Keeper:
         channel = open_channel("slack", self.tools)

@@ -95,6 +95,7 @@ async def test_an_undone_reply_never_goes_out(patient: Team) -> None:
     await patient.slack.interactions.press("Ben", await talk.offered("Ben"), "Undo")
     await patient.quiet()
     assert await patient.seen() == {}
+    assert patient.whispers("Ben")[1:] == ["It stays here: the customer does not get it."]
 
 
 async def test_held_replies_go_out_in_order_before_the_conversation_is_given_back(patient: Team) -> None:
@@ -241,3 +242,20 @@ async def test_a_reply_that_is_held_when_its_lane_moves_on_is_held_by_the_next_a
         await talk.react("Ben", "🔁")
         await team.quiet()
         assert await team.seen() == {talk.id: [("Hello", 0)]}
+
+
+async def test_shortcuts_on_messages_do_what_buttons_and_reactions_do(patient: Team) -> None:
+    talk = await patient.open()
+    card = patient.slack.post(talk.root)
+    await patient.slack.interactions.shortcut("Ben", "parley_claim", card)
+    assert (await talk.now()).owner == "person"
+    kept = talk.say("Ben", "only for us")
+    await patient.heard()
+    await patient.slack.interactions.shortcut("Ben", "parley_note", kept)
+    await patient.quiet()
+    await patient.slack.interactions.shortcut("Ben", "parley_resolve", talk.say("Cleo", "done?"))
+    assert patient.slack.interactions.view("Ben").body["callback_id"] == "parley-desk:resolve"
+    await patient.slack.interactions.shortcut("Ben", "parley_return", card)
+    await patient.quiet()
+    assert await patient.seen() == {}
+    assert (await talk.now()).owner == "agent"

@@ -112,6 +112,19 @@ async def test_a_long_message_from_before_the_handoff_is_whole_in_the_thread(wor
     assert "b" * 1000 not in words(world.cards[0].body)
 
 
+async def test_a_long_message_from_before_the_handoff_that_is_taken_back_is_nowhere_any_more(world: World) -> None:
+    line = await world.say("secret " * 200)
+    await world.hand_off()
+    keeper = world.keeper()
+    await world.look(keeper)
+    assert "secret" in "".join(world.texts())
+    await world.state.transcript.edit(world.conversation, line.id, "")
+    await world.state.transcript.mark(world.conversation, [line.id], "deleted")
+    await world.look(keeper)
+    await keeper.close()
+    assert "secret" not in str([post.body for post in [*world.cards, *world.thread]])
+
+
 async def test_names_and_words_of_customers_call_nobody(world: World) -> None:
     await world.hand_off("<!channel> *now*")
     await world.say("<!here> <@U123> @channel & <b>", name="<!everyone>")

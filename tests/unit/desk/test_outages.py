@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from connectors import sending
+from infra.deploy.process import free_port
 from schemas import ids
 from schemas.errors import Parked
 from tests.platforms.vendor import Fault
-from tests.unit.desk.conftest import World, words
+from tests.unit.desk.conftest import TENANT, World, words
 
 
 class Killed(BaseException):
@@ -124,3 +126,24 @@ async def test_what_the_desk_shows_is_no_line_of_the_transcript(world: World) ->
     told = await world.state.deliveries.outcome(world.conversation, ids.derived_id(line.id, "desk"))
     assert told is not None
     assert await world.state.deliveries.by_external_id("shop", "slack", "main", told.external_id) is not None
+
+
+async def test_while_slack_cannot_be_reached_at_all_everything_waits_and_then_comes_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "_pause", lambda *_: sending.LONGEST_WAIT + 1)  # it gives up at once
+    here = world.account(TENANT, "slack", "main")
+    gone = here.settings.model_copy(update={"api_base": f"http://127.0.0.1:{free_port()}/api/"})
+    world.known = replace(here, settings=gone)
+    await world.hand_off()
+    for number in range(3):
+        await world.say(f"line {number}")
+        keeper = world.keeper()
+        with pytest.raises(Parked):
+            await world.look(keeper)
+        await keeper.close()
+    assert world.slack.ledger.requests == []
+    world.known = here
+    await until_done(world)
+    assert order(world) == [f"line {number}" for number in range(3)]
+    assert len(world.cards) == 1

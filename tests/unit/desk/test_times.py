@@ -32,7 +32,7 @@ async def test_the_thread_is_reminded_once_and_another_channel_hears_when_it_is_
     assert "should have had an answer" in world.texts()[1]
     (escalated,) = world.slack.workspace.rooms[other].posts.values()
     assert "<!here>" in words(escalated.body)
-    assert world.cards[0].ts in words(escalated.body)
+    assert f"/archives/{world.room}/p{world.cards[0].ts.replace('.', '')}|open" in words(escalated.body)
 
 
 async def test_a_reply_ends_the_wait_and_the_next_message_begins_another(world: World) -> None:

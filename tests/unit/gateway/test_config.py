@@ -118,6 +118,10 @@ ERRORS: dict[str, tuple[str, str]] = {
         SHOP + "bus: sqlite\nstate: redis://127.0.0.1:6379/0\n",
         "parley.yaml:4:1: bus is sqlite, but state is not: use sqlite for both, or kafka:// and redis:// together",
     ),
+    "desk without its account": (
+        SHOP + "    desk: {channel: C0123456789}\n",
+        "parley.yaml:2:3: tenants.shop: desk.account names 'main', which is no account under channels.slack",
+    ),
     "self-containing alias": (
         "tenants:\n  shop: &a\n    name: Shop\n    voice: *a\n",
         "parley.yaml:2:9: an alias may not contain itself",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,29 @@ async def test_slack_tells_of_a_token_that_is_refused_and_of_scopes_that_are_lac
         assert await said(account) == [("fail", "the app lacks files:read")]
         ((status, detail),) = await said(account_of("slack", vendor.settings() | {"bot_token": "xoxb-wrong"}))
         assert (status, "refuses" in detail) == ("fail", True)
+
+
+async def test_slack_tells_of_a_desk_that_the_app_cannot_work_at() -> None:
+    vendor = SlackVendor(pace=0)
+    async with vendor.serving():
+        good, empty = vendor.channel("support"), vendor.channel("billing", with_bot=False)
+        hidden = vendor.channel("hidden", private=True, with_bot=False)
+        desk = replace(account_of("slack", vendor.settings()), desk=frozenset({good.id}))
+        assert await said(desk) == [("ok", "the token works, with the scopes that are needed")]
+        good.archived = True
+        found = await said(replace(desk, desk=frozenset({good.id, empty.id, hidden.id})))
+        assert {
+            (status, place)
+            for status, detail in found[1:]
+            for place in detail.replace(":", "").split()
+            if place[0] == "C"
+        } == {
+            ("fail", good.id),
+            ("fail", empty.id),
+            ("fail", hidden.id),
+        }
+        vendor.scopes.discard("reactions:write")
+        assert ("fail", "the app lacks reactions:write") in await said(desk)
 
 
 async def test_discord_tells_of_a_token_that_is_refused_and_of_the_intent() -> None:

@@ -1,0 +1,33 @@
+"""Which events a rebuild reads, and what each of them carries."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from schemas import topics
+from schemas.actions import ActionIntended, ActionSettled
+from schemas.changes import MessageDeleted, MessageEdited
+from schemas.conversation import Contact, DeadLetter, Delivered, Snapshot, Turn
+from schemas.desk import DeskActed, DraftMade
+from schemas.facts import FilesStored
+from schemas.messages import InboundMessage, OutboundMessage, Receipt
+
+WANTED: dict[str, type[BaseModel]] = {
+    topics.CONVERSATION_SNAPSHOT: Snapshot,
+    topics.CONTACT_SNAPSHOT: Contact,
+    topics.MESSAGE_RECEIVED: InboundMessage,
+    topics.MESSAGE_EDITED: MessageEdited,
+    topics.MESSAGE_DELETED: MessageDeleted,
+    topics.MESSAGE_SEND: OutboundMessage,
+    topics.MESSAGE_REVISE: MessageEdited,
+    topics.MESSAGE_RETRACT: MessageDeleted,
+    topics.RECEIPT_RECORDED: Receipt,
+    topics.DELIVERY_RECORDED: Delivered,
+    topics.FILES_STORED: FilesStored,
+    topics.TURN_COMPLETED: Turn,
+    topics.ACTION_INTENDED: ActionIntended,
+    topics.ACTION_SETTLED: ActionSettled,
+    topics.DEADLETTER_RECORDED: DeadLetter,
+    topics.DESK_ACTED: DeskActed,
+    topics.DRAFT_MADE: DraftMade,
+}

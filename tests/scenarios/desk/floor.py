@@ -1,0 +1,117 @@
+"""Where a shop's people work: a channel of the simulated Slack in which some of the customers write as well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tests.e2e.desk_stage import labels, words
+from tests.platforms.slack.server import SlackVendor
+from tests.platforms.slack.workspace import Post, Room
+from tests.platforms.vendor import File
+from tests.scenarios.customers.customer import Customers
+from tests.scenarios.customers.discord import DiscordCustomers
+from tests.scenarios.customers.instagram import InstagramCustomers
+from tests.scenarios.customers.slack import SlackCustomers
+from tests.scenarios.customers.web import WebCustomers
+from tests.scenarios.customers.whatsapp_meta import WhatsAppCustomers
+from tests.scenarios.customers.whatsapp_twilio import TwilioCustomers
+
+KINDS: tuple[type[Any], ...] = (
+    WebCustomers,
+    SlackCustomers,
+    DiscordCustomers,
+    WhatsAppCustomers,
+    TwilioCustomers,
+    InstagramCustomers,
+)
+FASTER = 20
+"""Than Slack lets a desk be: one channel takes a message a second, and all conversations of a run share it."""
+ENV = {"TEST_HURRY_DESK": str(FASTER)}
+COLLEAGUES = ("Mo", "Eve")
+"""Mo has the conversations; Eve only talks."""
+PATIENCE = 90.0
+
+
+def tenant(customers: Sequence[Customers]) -> dict[str, Any]:
+    slack = slack_of(customers)
+    slack.limits.speed = FASTER
+    for name in COLLEAGUES:
+        slack.people.join(slack.channel("desk"), name)
+    return {"desk": {"channel": slack.channel("desk").id, "undo_seconds": 0.1, "tags": ["plants", "parcels"]}}
+
+
+def slack_of(customers: Sequence[Customers]) -> SlackVendor:
+    vendor: SlackVendor = next(each.vendor for each in customers if isinstance(each, SlackCustomers))
+    return vendor
+
+
+class Floor:
+    """One conversation as people see it. ``conversation`` tells its id, once there is one."""
+
+    def __init__(self, slack: SlackVendor, conversation: Callable[[], str]) -> None:
+        self.slack = slack
+        self._conversation = conversation
+        self._card: Post | None = None
+
+    @property
+    def room(self) -> Room:
+        return self.slack.channel("desk")
+
+    async def until(self, true: Callable[[], Any], what: str) -> Any:
+        try:
+            return await self.slack.ledger.until(true, deadline=PATIENCE)
+        except TimeoutError:
+            shown = [words(post.body)[:300] for post in ([self._card, *self.thread] if self._card else self.cards())]
+            raise AssertionError(f"people wait for {what}; they see {shown}") from None
+
+    def cards(self) -> list[Post]:
+        """Of this conversation, as long as there is something to press."""
+        id_ = self._conversation()
+        return [post for post in self.room.top() if post.author is self.slack.bot and id_ in str(post.body["blocks"])]
+
+    async def card(self) -> Post:
+        if self._card is None:
+            found: list[Post] = await self.until(self.cards, "a card")
+            (self._card,) = found
+        return self._card
+
+    @property
+    def thread(self) -> list[Post]:
+        assert self._card is not None
+        return sorted(self.room.replies(self._card.ts), key=lambda post: post.ts)
+
+    def shown(self) -> str:
+        """What our app shows below the card."""
+        return "\n".join(words(post.body) for post in self.thread if post.author is self.slack.bot)
+
+    async def press(self, name: str, label: str) -> None:
+        card = await self.card()
+        await self.until(lambda: label in labels(card.body), label)
+        await self.slack.interactions.press(name, card, label)
+
+    async def says(self, status: str) -> None:
+        card = await self.card()
+        await self.until(lambda: status in words(card.body), f"{status!r} on the card")
+
+    async def shows(self, text: str) -> None:
+        await self.card()
+        await self.until(lambda: text in self.shown(), f"{text!r} in the thread")
+
+    def write(self, name: str, text: str, *files: File) -> Post:
+        assert self._card is not None
+        return self.slack.people.say(name, text, self.room, thread=self._card.ts, files=files)
+
+    async def fill_in(self, name: str, **values: Any) -> None:
+        def form() -> Any:
+            return self.slack.views.of(self.slack.person(name))
+
+        await self.until(form, "the form")
+        view = await self.slack.interactions.submit(name, values)
+        assert view is None, view.errors
+
+    def files(self) -> list[File]:
+        """Those that our app put below the card."""
+        kept = self.slack.storage.kept
+        ours = [post for post in self.thread if post.author is self.slack.bot]
+        return [kept[file["id"]].file for post in ours for file in post.body.get("files", [])]

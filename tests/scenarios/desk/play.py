@@ -1,0 +1,256 @@
+"""A conversation that people take over twice, whatever the customer's channel: what is said, and what must be true of
+all that was seen, by the customer and by people."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.e2e.desk_stage import words
+from tests.platforms.slack.courier import Undelivered
+from tests.platforms.vendor import File
+from tests.scenarios.desk.floor import Floor
+from tests.scenarios.plays import PNG, TAKEN_OVER
+from tests.scenarios.talk import FACTS, HEAT, RETURN, WATER, Talk
+
+PERSON_PLEASE = "I want to talk to a person please"
+ASKED = "How was our help?"
+THANKS = "Thank you for telling us"
+INSIDE = "not for customers"
+"""Stands in all that people write for each other."""
+ROUNDS = 3
+LEAF = File("leaf.png", "image/png", PNG)
+DOUBTED = 30.0
+"""Seconds after which nobody waits any longer for what may be lost."""
+STEPS = ("hands_off", "speak", "change", "give_back", "resolve", "rate", "go_on")
+
+
+async def _nothing() -> None:
+    pass
+
+
+@dataclass
+class Line:
+    """One that the customer should see. ``doubt``: they have waited for it in vain; ``missing``: to the end."""
+
+    text: str
+    author: str
+    doubt: bool = False
+    missing: bool = False
+
+
+@dataclass(eq=False)  # each is itself
+class Case:
+    """``pause`` is waited for before each step: the scene of the kills goes on there."""
+
+    talk: Talk
+    floor: Floor
+    pause: Callable[[], Awaitable[None]] = _nothing
+    in_doubt: bool = False
+    """Whether processes die, so that where nobody can know what was shown a message may be missing."""
+    step: str = ""
+    lines: list[Line] = field(default_factory=list)
+    themes: list[str] = field(default_factory=list)
+    """Of the customer's messages that people see, in order."""
+
+    async def play(self) -> None:
+        for step in STEPS:
+            self.step = step
+            await getattr(self, step)()
+        await self.judge()
+
+    # ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def hands_off(self) -> None:
+        await self.says(HEAT)
+        await self.sees(FACTS[HEAT], "agent")
+        await self.says(PERSON_PLEASE)
+        await self.sees(TAKEN_OVER, "system")
+        await self.floor.card()
+        self.floor.write("Eve", f"Before anybody has it: {INSIDE}")
+        await self.says_to_people(f"{WATER} (while I wait)")
+        await self.claim()
+
+    async def claim(self) -> None:
+        await self.press("Claim", "with Mo")
+
+    async def speak(self) -> None:
+        """Three times each way, about what the agent could answer, too."""
+        for number in range(ROUNDS):
+            await self.says_to_people(f"{HEAT} ({number})", *([LEAF] if number == 1 else []))
+            self.floor.write("Eve", f"Aside {number}: {INSIDE}")
+            self.floor.write("Mo", f"// Note {number}: {INSIDE}")
+            await self.answers(f"Mo says {number}", *([LEAF] if number == 1 else []))
+        await self.floor.until(lambda: self.floor.files(), "the customer's file")
+
+    async def change(self) -> None:
+        said = self.talk.said
+        if "edit" not in self.talk.customers.cannot:
+            message = await self.says_to_people("It has two leaves")
+            await self.told(lambda: self.talk.vendor.edit(self.talk.person, message, "It has three leaves"))
+            await self.floor.shows("It has three leaves")
+            said[-1] = self.themes[-1] = "It has three leaves"
+        if "deletion" not in self.talk.customers.cannot:
+            message = await self.says_to_people("My address is 5 Main Street")
+            await self.told(lambda: self.talk.vendor.delete(self.talk.person, message))
+            await self.floor.shows("Deleted by the customer")
+            assert "5 Main Street" not in self.floor.shown()
+            said.pop()
+            self.themes.pop()
+        await self.answers("Mo has read all of it")
+
+    async def give_back(self) -> None:
+        """The agent answers the next question, and does not call people for the old reason."""
+        await self.press("Return to agent", "back with the agent")
+        await self.says(RETURN)
+        await self.sees(FACTS[RETURN], "agent")
+        await self.talk.record(lambda one: one["owner"] == "agent", "the agent to have it")
+
+    async def resolve(self) -> None:
+        await self.says(PERSON_PLEASE)
+        await self.sees(TAKEN_OVER, "system")
+        await self.claim()
+        assert len(self.floor.cards()) == 1
+        await self.answers("Mo is back")
+        await self.pause()
+        await self._resolve()
+        await self.sees(ASKED, "system")
+
+    async def _resolve(self) -> None:
+        await self.insist(lambda: self.floor.press("Mo", "Resolve"))
+        values = {"outcome": "Solved", "tags": ["plants"], "note": f"Well done; {INSIDE}"}
+        await self.insist(lambda: self.floor.fill_in("Mo", **values))
+        await self.floor.says("resolved by Mo")
+
+    async def rate(self) -> None:
+        """By what the channel has for choosing."""
+        question = next((each for each in self.talk.screen if ASKED in each.text), None)
+        if question is None:
+            assert self.lines[-1].doubt
+            await self.says("4")
+        else:
+            assert len(question.choices) == 5, question
+            label = question.choices[3]
+            await self.told(lambda: self.insist(lambda: self.talk.vendor.choose(self.talk.person, question, label)))
+        await self.sees(THANKS, "system")
+        await self.talk.record(lambda one: one["owner"] == "closed", "it to be closed")
+
+    async def go_on(self) -> None:
+        """Behind this answer nothing is on its way any more."""
+        await self.says(WATER)
+        await self.sees(FACTS[WATER], "agent")
+
+    # ── what one does ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def says(self, text: str, *files: File) -> str:
+        await self.pause()
+        message = await self.talk.say(text, files=files)
+        await self.heard()
+        return message
+
+    async def says_to_people(self, text: str, *files: File) -> str:
+        message = await self.says(text, *files)
+        await self.floor.shows(text)
+        self.themes.append(text)
+        return message
+
+    async def told(self, act: Callable[[], Awaitable[Any]]) -> None:
+        await self.pause()
+        await act()
+        await self.heard()
+
+    async def heard(self) -> None:
+        """What a vendor has given up telling, its history tells."""
+        try:
+            await self.talk.accepted()
+        except Undelivered:
+            assert self.in_doubt
+
+    async def answers(self, text: str, *files: File) -> None:
+        await self.pause()
+        self.floor.write("Mo", text, *files)
+        await self.sees(text, "person")
+
+    async def press(self, label: str, status: str) -> None:
+        await self.pause()
+        await self.insist(lambda: self.floor.press("Mo", label))
+        await self.floor.says(status)
+
+    async def insist(self, act: Callable[[], Awaitable[Any]]) -> None:
+        """Whoever sees that something failed does it again."""
+        async with asyncio.timeout(90):
+            while True:
+                try:
+                    await act()
+                except Undelivered:
+                    assert self.in_doubt
+                    await asyncio.sleep(0.2)
+                else:
+                    return
+
+    async def sees(self, text: str, author: str) -> Any:
+        """The next message that the customer sees, after all before it."""
+        line = Line(text, author)
+        self.lines.append(line)
+        shown = self.talk.until(lambda: self._seen(text) >= self._wanted(text), repr(text))
+        if not self.in_doubt or self.talk.customers.sure:
+            return await shown
+        try:
+            async with asyncio.timeout(DOUBTED):
+                await shown
+        except TimeoutError:
+            line.doubt = True
+
+    def _seen(self, text: str) -> int:
+        return len([shown for shown in self.talk.screen if text in shown.text])
+
+    def _wanted(self, text: str) -> int:
+        return len([line for line in self.lines if line.text == text and not line.doubt])
+
+    # ── what must be true ────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def judge(self) -> None:
+        """Nothing lost, nothing doubled, all in order both ways; nothing internal outside; the agent was silent while
+        people had it."""
+        screen = self.talk.screen
+        seen = [shown.text for shown in screen if shown.text]
+        assert not any(INSIDE in text for text in seen), seen
+        left = iter(seen)
+        now = next(left, None)
+        for line in self.lines:
+            if now is not None and line.text in now:
+                now = next(left, None)
+            else:
+                assert line.doubt, (line, seen)
+                line.missing = True
+        assert now is None, (now, seen)
+        files = [file.data for shown in screen for file in shown.files]
+        assert files == [PNG] or (not files and any(line.doubt for line in self.lines))
+        self._judge_desk()
+        await self._judge_record()
+
+    def _judge_desk(self) -> None:
+        thread = [words(post.body) for post in self.floor.thread if post.author is self.floor.slack.bot]
+        places = [[number for number, text in enumerate(thread) if theme in text] for theme in self.themes]
+        assert [len(place) for place in places] == [1] * len(self.themes), (self.themes, thread)
+        assert sorted(places) == places, (self.themes, thread)
+        whole = "\n".join(thread)
+        order = [whole.index(theme) for theme in self.themes]
+        assert order == sorted(order), (self.themes, whole)
+        assert [file.data for file in self.floor.files()] == [PNG]
+
+    async def _judge_record(self) -> None:
+        found = await self.talk.record(lambda one: one["transcript"], "the record")
+        lines = found["transcript"]
+        own = [line["text"] for line in lines if line["author"]["kind"] == "contact" and line["state"] != "deleted"]
+        asked = [text for text in own if text in self.talk.said]
+        assert asked == self.talk.said, (asked, self.talk.said)
+        ours = [(line["author"]["kind"], line["text"]) for line in lines if _is_ours(line) and line["text"]]
+        assert [author for author, _ in ours] == [line.author for line in self.lines], ours
+        assert not any(INSIDE in text for _, text in ours), ours
+
+
+def _is_ours(line: dict[str, Any]) -> bool:
+    return bool(line["author"]["kind"] != "contact" and line["state"] != "dropped")

@@ -1,0 +1,30 @@
+"""Twenty kills while people have a conversation on each channel."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.harness.processes import Nursery
+from tests.scenarios.desk.floor import ENV, KINDS, tenant
+from tests.scenarios.desk.kills import Reaper
+from tests.scenarios.stage import stage_of
+
+COUNT = 20
+SEED = random.SystemRandom().randrange(2**32)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_no_word_is_lost_doubled_or_out_of_order_when_processes_are_killed(
+    nursery: Nursery, tmp_path: Path
+) -> None:
+    """Where the vendor cannot say what it has shown, a message may be missing; then the record says so."""
+    print(f"seed {SEED}")
+    async with stage_of(nursery, tmp_path, kinds=KINDS, tenant=tenant, env=ENV) as stage:
+        toll = await Reaper(stage, SEED).run(COUNT)
+    print(toll.as_json())
+    assert toll.wrong == []
+    assert toll.kills.total() >= COUNT

@@ -1,0 +1,50 @@
+"""People take over from their desk, for customers on two channels by a seed, on Kafka and Redis with an edge, a worker
+and connectors of their own."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.harness.processes import Nursery
+from tests.scenarios.cells import seed
+from tests.scenarios.desk.cast import Cast, endings, ratings
+from tests.scenarios.desk.floor import ENV, KINDS, tenant
+from tests.scenarios.stage import stage_of
+
+pytestmark = [pytest.mark.scaled, pytest.mark.slow, pytest.mark.timeout(600)]
+SEED = seed()
+NAMES = random.Random(SEED).sample([kind.name() for kind in KINDS], 2)
+
+
+@pytest.fixture(scope="module")
+async def cast(
+    nursery: Nursery, tmp_path_factory: pytest.TempPathFactory, kafka_bootstrap: str, redis_url: str
+) -> AsyncIterator[Cast]:
+    servers = {"kafka": kafka_bootstrap, "redis": redis_url, "prefix": f"desk-{SEED}."}
+    folder = tmp_path_factory.mktemp("desk")
+    async with stage_of(nursery, folder, kinds=KINDS, tenant=tenant, env=ENV, **servers) as stage:
+        cast = Cast(stage, NAMES)
+        yield cast
+        await cast.log()
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_people_take_over_give_back_and_are_rated(cast: Cast, name: str) -> None:
+    """Nothing is lost, doubled or out of order either way; nothing internal is seen outside; the agent keeps silent."""
+    print(f"PARLEY_MATRIX_SEED={SEED}")
+    await cast.case(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_message_that_comes_while_people_resolve_is_answered(cast: Cast, name: str) -> None:
+    print(f"PARLEY_MATRIX_SEED={SEED}")
+    await cast.race(name)
+
+
+async def test_the_log_tells_how_people_did(cast: Cast) -> None:
+    log = await cast.log()
+    told = {name: (endings(log, case), ratings(log, case)) for name, case in cast.cases.items()}
+    assert told == dict.fromkeys(NAMES, ([(1, "returned"), (2, "resolved")], [4]))
