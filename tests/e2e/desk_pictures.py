@@ -101,8 +101,8 @@ async def shift(studio: Studio, http: aiohttp.ClientSession) -> None:
         mo, first.ts, "I am sorry to read that. Please keep it cool and shaded this week, and do not repot it."
     )
     await heard(anna, lambda lines: any("this week" in line["text"] for line in lines))
-    await anna.say("Is damage from cold covered by your live arrival guarantee?")
-    await stage.in_thread(card, "live arrival guarantee?")
+    await anna.say("How long do I have to complain about a plant that came in bad shape?")
+    await stage.in_thread(card, "came in bad shape?")
     await stage.press(mo, card, "Draft")
     draft = await stage.in_thread(card, "only people see this")
     for scheme in ("light", "dark"):
@@ -118,7 +118,7 @@ async def shift(studio: Studio, http: aiohttp.ClientSession) -> None:
     await studio.thread("desk-request-dark", card, after=last, scheme="dark")
     await stage.slack.interactions.press(ines, request, "Approve")
     await heard(anna, lambda lines: any("are refunded" in line["text"] for line in lines))
-    await studio.thread("desk-ended", card)
+
 
 
 def configure(path: Path, slack: SlackVendor) -> None:
