@@ -130,10 +130,7 @@ def _before(view: View, shown: Sequence[TranscriptMessage]) -> list[Json]:
 
 
 def excerpt(line: TranscriptMessage) -> str:
-    """Without the numbers of sources, which are not listed below each line here."""
-    text = line.text
-    for each in line.citations:
-        text = text.replace(f" [{each.n}]", "")
+    text = kit.unnumbered(line.text, line.citations)
     if not is_long(line):
         return text
     return f"{text[:MOST_EXCERPT].rstrip()} … *(all of it is in the thread)*"

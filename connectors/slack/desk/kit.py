@@ -11,6 +11,7 @@ import orjson
 from connectors.markup import SLACK, printable, render
 from connectors.slack.blocks import MOST_BLOCKS as MOST_SIZE
 from connectors.slack.blocks import section
+from schemas.messages import Citation
 
 Json = dict[str, Any]
 
@@ -69,6 +70,13 @@ def moment(at: datetime, form: str = "{date_short_pretty} at {time}", *, after: 
     writes "Today" where a day begins the text, and "today" behind words."""
     lead = f"{after} " if after else ""
     return f"<!date^{int(at.timestamp())}^{lead}{form}|{lead}{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC>"
+
+
+def unnumbered(text: str, citations: Iterable[Citation]) -> str:
+    """Without the numbers of its sources, for where no list of them follows."""
+    for each in citations:
+        text = text.replace(f" [{each.n}]", "")
+    return text
 
 
 def shortened(text: str, most: int) -> str:

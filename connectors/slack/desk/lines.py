@@ -14,7 +14,7 @@ from schemas.messages import Attachment, TranscriptMessage
 ROOM = 2
 """Blocks that are left free: a line that is edited may need more."""
 ICONS = {"contact": "💬", "agent": "🤖", "person": "🧑‍💼", "system": "ℹ️"}
-WHO = {"agent": "agent", "person": "answered elsewhere", "system": "notice"}
+WHO = {"agent": "agent", "person": "to the customer", "system": "notice"}
 NOT_SENT = {"failed": "not delivered", "dropped": "never sent"}
 
 

@@ -56,16 +56,17 @@ def decided(what: str, word: DeskActed | None, expired: bool) -> Card:
 
 def draft(made: DraftMade) -> Card:
     """With the whole text, to be sent as it is, changed first, or discarded."""
-    if not made.text.strip():
+    text = kit.unnumbered(made.text, made.citations)
+    if not text.strip():
         why = made.reason or "there is no answer in the documents"
         return Card((kit.small("✏️ *No draft*", kit.plain(why)),), kit.notice(f"No draft: {why}"))
     cited = dict.fromkeys(each.title for each in made.citations)
-    blocks: list[Json] = [kit.small("✏️ *Draft* · only people see this"), *kit.sections(made.text)]
+    blocks: list[Json] = [kit.small("✏️ *Draft* · only people see this"), *kit.sections(text)]
     if cited:
         blocks.append(kit.small(kit.plain(f"📚 {', '.join(cited)}")))
-    if len(made.text) > MOST_DRAFT:
+    if len(text) > MOST_DRAFT:
         blocks.append(kit.small("It is too long to be sent from here: copy what you need of it."))
-        return Card(tuple(blocks), kit.notice(f"Draft: {made.text}"))
+        return Card(tuple(blocks), kit.notice(f"Draft: {text}"))
     blocks += kit.buttons(
         [
             kit.button("send_draft", "Send", made.id, "primary"),
@@ -73,12 +74,14 @@ def draft(made: DraftMade) -> Card:
             kit.button("discard_draft", "Discard", made.id),
         ]
     )
-    return Card(tuple(blocks), kit.notice(f"Draft: {made.text}"))
+    return Card(tuple(blocks), kit.notice(f"Draft: {text}"))
 
 
 def carried(made: DraftMade) -> dict[str, str]:
-    """What the message of a draft carries along, so that it can be sent after everything else was lost."""
-    return {"draft": made.id, "text": made.text if len(made.text) <= MOST_DRAFT else ""}
+    """What the message of a draft carries along, so that it can be sent after everything else was lost: a person's
+    words come to the customer without a list of sources."""
+    text = kit.unnumbered(made.text, made.citations)
+    return {"draft": made.id, "text": text if len(text) <= MOST_DRAFT else ""}
 
 
 def settled(acted: DeskActed, at: datetime) -> Card:

@@ -106,6 +106,18 @@ async def test_a_draft_is_shown_once_with_its_text_in_the_metadata_and_ends_with
     assert labels(world.thread[0].body) == []
 
 
+async def test_a_draft_goes_out_without_the_numbers_of_its_sources(world: World) -> None:
+    await world.hand_off()
+    keeper = world.keeper()
+    cited = {"n": 1, "document": "islands", "title": "Islands", "quote": "We do."}
+    await world.look(keeper, world.draft(text="We do. [1] Write to box [2].", citations=[cited]))
+    await keeper.close()
+    (shown,) = world.thread
+    assert shown.body["metadata"]["event_payload"]["text"] == "We do. Write to box [2]."
+    assert "Islands" in words(shown.body)
+    assert "[1]" not in words(shown.body)
+
+
 async def test_without_an_answer_a_draft_says_why(world: World) -> None:
     await world.hand_off()
     keeper = world.keeper()
