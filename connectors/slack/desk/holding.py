@@ -71,7 +71,7 @@ class Holding:
             self._ends.popitem(last=False)
         loop = asyncio.get_running_loop()
         self._ends[reply.id] = loop.time() + OFFERING + held.seconds
-        text = f"Goes to the customer in {held.seconds:g} seconds."
+        text = f"Goes to the customer in {held.seconds:g} second{'' if held.seconds == 1 else 's'}."
         try:
             async with asyncio.timeout(OFFERING):
                 blocks = _undo(text, reply)
