@@ -36,7 +36,7 @@ from tests.scenarios.stage import Stage, stage_of
 async def stage(engine: str, seed: int, **more: Any) -> AsyncIterator[Stage]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="parley-scenarios-")))
-        addresses = {}
+        addresses: dict[str, Any] = {}
         if engine == "scaled":
             addresses = {"kafka": stack.enter_context(servers.kafka()), "redis": stack.enter_context(servers.redis())}
             addresses["prefix"] = f"scenarios-{seed}-{len(more)}."

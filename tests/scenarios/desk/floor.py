@@ -85,9 +85,16 @@ class Floor:
         """What our app shows below the card."""
         return "\n".join(words(post.body) for post in self.thread if post.author is self.slack.bot)
 
-    async def press(self, label: str) -> None:
+    async def press(self, label: str, *, unless: str = "") -> None:
+        """``unless``: what the card says when it was heard before, whatever the presser was told."""
         card = await self.card()
-        await self.until(lambda: label in labels(card.body), label)
+
+        def is_done() -> bool:
+            return bool(unless) and unless in words(card.body)
+
+        await self.until(lambda: label in labels(card.body) or is_done(), label)
+        if is_done():
+            return
         await self.slack.interactions.press(self.colleague, card, label)
 
     async def says(self, status: str) -> None:
@@ -102,11 +109,11 @@ class Floor:
         assert self._card is not None
         return self.slack.people.say(by or self.colleague, text, self.room, thread=self._card.ts, files=files)
 
-    async def fill_in(self, **values: Any) -> None:
-        def form() -> Any:
-            return self.slack.views.of(self.slack.person(self.colleague))
+    def form(self) -> Any:
+        return self.slack.views.of(self.slack.person(self.colleague))
 
-        await self.until(form, "the form")
+    async def fill_in(self, **values: Any) -> None:
+        await self.until(self.form, "the form")
         view = await self.slack.interactions.submit(self.colleague, values)
         assert view is None, view.errors
 

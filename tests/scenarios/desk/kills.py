@@ -12,6 +12,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from schemas.crashpoints import POINTS
 from tests.scenarios.desk.cast import case_of, in_doubt, ratings
@@ -118,7 +119,8 @@ class Reaper:
         while not exited.done() and not done.done() and self._steps < due:
             self._news.clear()
             news = asyncio.ensure_future(self._news.wait())
-            await asyncio.wait([exited, done, news], return_when=asyncio.FIRST_COMPLETED)
+            either: list[asyncio.Future[Any]] = [exited, done, news]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             news.cancel()
         if exited.done():
             assert exited.result() == -9, installation.roles[role].tail()

@@ -121,10 +121,19 @@ class Case:
         await self.sees(ASKED, "system")
 
     async def _resolve(self) -> None:
-        await self.insist(lambda: self.floor.press("Resolve"))
+        await self.insist(self._open_form)
         values = {"outcome": "Solved", "tags": ["plants"], "note": f"Well done; {INSIDE}"}
         await self.insist(lambda: self.floor.fill_in(**values))
         await self.floor.says(f"resolved by {self.floor.colleague}")
+
+    async def _open_form(self) -> None:
+        """A form comes at once, or never: who was heard may have died before showing it."""
+        await self.floor.press("Resolve")
+        while self.in_doubt and not self.floor.form():
+            try:
+                await self.floor.slack.ledger.until(self.floor.form, deadline=10)
+            except TimeoutError:
+                await self.floor.press("Resolve")
 
     async def rate(self) -> None:
         """By what the channel has for choosing."""
@@ -177,7 +186,7 @@ class Case:
 
     async def press(self, label: str, status: str) -> None:
         await self.pause()
-        await self.insist(lambda: self.floor.press(label))
+        await self.insist(lambda: self.floor.press(label, unless=status))
         await self.floor.says(status)
 
     async def insist(self, act: Callable[[], Awaitable[Any]]) -> None:
@@ -245,15 +254,17 @@ class Case:
         assert [file.data for file in self.floor.files()] == [PNG]
 
     async def _judge_record(self) -> None:
-        found = await self.talk.record(lambda one: one["transcript"], "the record")
+        found = await self.talk.record(lambda one: len(_ours(one)) >= len(self.lines), "the whole record")
         lines = found["transcript"]
         own = [line["text"] for line in lines if line["author"]["kind"] == "contact" and line["state"] != "deleted"]
         asked = [text for text in own if text in self.talk.said]
         assert asked == self.talk.said, (asked, self.talk.said)
-        ours = [(line["author"]["kind"], line["text"]) for line in lines if _is_ours(line) and line["text"]]
+        ours = _ours(found)
         assert [author for author, _ in ours] == [line.author for line in self.lines], ours
         assert not any(INSIDE in text for _, text in ours), ours
 
 
-def _is_ours(line: dict[str, Any]) -> bool:
-    return line["author"]["kind"] != "contact" and line["state"] != "dropped"
+def _ours(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Who said what to the customer."""
+    said = [(line["author"]["kind"], line["text"], line["state"]) for line in found["transcript"]]
+    return [(author, text) for author, text, state in said if author != "contact" and state != "dropped" and text]
