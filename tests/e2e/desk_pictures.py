@@ -120,7 +120,6 @@ async def shift(studio: Studio, http: aiohttp.ClientSession) -> None:
     await heard(anna, lambda lines: any("are refunded" in line["text"] for line in lines))
 
 
-
 def configure(path: Path, slack: SlackVendor) -> None:
     """The example shop, with a desk."""
     config = yaml.safe_load(path.read_text())
