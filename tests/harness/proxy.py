@@ -111,5 +111,8 @@ class Proxy:
 
     def _link(self) -> asyncio.Protocol:
         link = Link(self.weather, self.target_port, self.links)
-        self.links.add(link)
+        if self._listener is None:
+            link.over = True  # taken from the queue by the time nobody listened any more
+        else:
+            self.links.add(link)
         return link.client

@@ -12,12 +12,15 @@ from xdist.workermanage import WorkerController
 WAITING = ("tests/faults/", "tests/scenarios/", "tests/e2e/", "tests/deploy/", "tests/telemetry/")
 LONGEST = (
     "tests/scenarios/test_kills.py",
+    "tests/scenarios/desk/test_kills.py",
     "tests/faults/test_torture.py",
     "one world",
     "tests/faults/test_actions.py",
     "tests/scenarios/test_embedded.py",
     "tests/faults/test_kills.py",
     "tests/scenarios/test_scaled.py",
+    "tests/scenarios/desk/test_embedded.py",
+    "tests/scenarios/desk/test_scaled.py",
     "tests/faults/test_holders.py",
     "tests/deploy/test_upgrade.py",
 )

@@ -27,7 +27,7 @@ def case_of(stage: Stage, customers: Customers, name: str, **more: Any) -> Case:
 
 def _seats(stage: Stage, customers: Customers, name: str) -> tuple[Talk, Floor]:
     person = f"{name}-{customers.name()}"
-    floor = Floor(slack_of(stage.customers), lambda: stage.conversation_id(customers, person))
+    floor = Floor(slack_of(stage.customers), lambda: stage.conversation_id(customers, person), f"Mo of {person}")
     return Talk(stage, customers, person, _never), floor
 
 

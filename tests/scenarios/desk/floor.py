@@ -28,16 +28,12 @@ KINDS: tuple[type[Any], ...] = (
 FASTER = 20
 """Than Slack lets a desk be: one channel takes a message a second, and all conversations of a run share it."""
 ENV = {"TEST_HURRY_DESK": str(FASTER)}
-COLLEAGUES = ("Mo", "Eve")
-"""Mo has the conversations; Eve only talks."""
 PATIENCE = 90.0
 
 
 def tenant(customers: Sequence[Customers]) -> dict[str, Any]:
     slack = slack_of(customers)
     slack.limits.speed = FASTER
-    for name in COLLEAGUES:
-        slack.people.join(slack.channel("desk"), name)
     return {"desk": {"channel": slack.channel("desk").id, "undo_seconds": 0.1, "tags": ["plants", "parcels"]}}
 
 
@@ -47,10 +43,14 @@ def slack_of(customers: Sequence[Customers]) -> SlackVendor:
 
 
 class Floor:
-    """One conversation as people see it. ``conversation`` tells its id, once there is one."""
+    """One conversation as people see it. ``conversation`` tells its id, once there is one. ``colleague`` has it, and
+    others; a form that is open is of one conversation. Eve only talks."""
 
-    def __init__(self, slack: SlackVendor, conversation: Callable[[], str]) -> None:
+    def __init__(self, slack: SlackVendor, conversation: Callable[[], str], colleague: str) -> None:
         self.slack = slack
+        self.colleague = colleague
+        for name in (colleague, "Eve"):
+            slack.people.join(self.room, name)
         self._conversation = conversation
         self._card: Post | None = None
 
@@ -85,10 +85,17 @@ class Floor:
         """What our app shows below the card."""
         return "\n".join(words(post.body) for post in self.thread if post.author is self.slack.bot)
 
-    async def press(self, name: str, label: str) -> None:
+    async def press(self, label: str, *, unless: str = "") -> None:
+        """``unless``: what the card says when it was heard before, whatever the presser was told."""
         card = await self.card()
-        await self.until(lambda: label in labels(card.body), label)
-        await self.slack.interactions.press(name, card, label)
+
+        def is_done() -> bool:
+            return bool(unless) and unless in words(card.body)
+
+        await self.until(lambda: label in labels(card.body) or is_done(), label)
+        if is_done():
+            return
+        await self.slack.interactions.press(self.colleague, card, label)
 
     async def says(self, status: str) -> None:
         card = await self.card()
@@ -98,16 +105,16 @@ class Floor:
         await self.card()
         await self.until(lambda: text in self.shown(), f"{text!r} in the thread")
 
-    def write(self, name: str, text: str, *files: File) -> Post:
+    def write(self, text: str, *files: File, by: str = "") -> Post:
         assert self._card is not None
-        return self.slack.people.say(name, text, self.room, thread=self._card.ts, files=files)
+        return self.slack.people.say(by or self.colleague, text, self.room, thread=self._card.ts, files=files)
 
-    async def fill_in(self, name: str, **values: Any) -> None:
-        def form() -> Any:
-            return self.slack.views.of(self.slack.person(name))
+    def form(self) -> Any:
+        return self.slack.views.of(self.slack.person(self.colleague))
 
-        await self.until(form, "the form")
-        view = await self.slack.interactions.submit(name, values)
+    async def fill_in(self, **values: Any) -> None:
+        await self.until(self.form, "the form")
+        view = await self.slack.interactions.submit(self.colleague, values)
         assert view is None, view.errors
 
     def files(self) -> list[File]:

@@ -119,8 +119,8 @@ class Reaper:
         while not exited.done() and not done.done() and self._steps < due:
             self._news.clear()
             news = asyncio.ensure_future(self._news.wait())
-            waited: list[asyncio.Future[Any]] = [exited, done, news]
-            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            either: list[asyncio.Future[Any]] = [exited, done, news]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             news.cancel()
         if exited.done():
             assert exited.result() == -9, installation.roles[role].tail()

@@ -20,6 +20,8 @@ ASKED = "How was our help?"
 THANKS = "Thank you for telling us"
 INSIDE = "not for customers"
 """Stands in all that people write for each other."""
+AGAIN = "Handed over to people again"
+"""What stands below it is a summary, which repeats."""
 ROUNDS = 3
 LEAF = File("leaf.png", "image/png", PNG)
 DOUBTED = 30.0
@@ -69,19 +71,19 @@ class Case:
         await self.says(PERSON_PLEASE)
         await self.sees(TAKEN_OVER, "system")
         await self.floor.card()
-        self.floor.write("Eve", f"Before anybody has it: {INSIDE}")
+        self.floor.write(f"Before anybody has it: {INSIDE}", by="Eve")
         await self.says_to_people(f"{WATER} (while I wait)")
         await self.claim()
 
     async def claim(self) -> None:
-        await self.press("Claim", "with Mo")
+        await self.press("Claim", f"with {self.floor.colleague}")
 
     async def speak(self) -> None:
         """Three times each way, about what the agent could answer, too."""
         for number in range(ROUNDS):
             await self.says_to_people(f"{HEAT} ({number})", *([LEAF] if number == 1 else []))
-            self.floor.write("Eve", f"Aside {number}: {INSIDE}")
-            self.floor.write("Mo", f"// Note {number}: {INSIDE}")
+            self.floor.write(f"Aside {number}: {INSIDE}", by="Eve")
+            self.floor.write(f"// Note {number}: {INSIDE}")
             await self.answers(f"Mo says {number}", *([LEAF] if number == 1 else []))
         await self.floor.until(lambda: self.floor.files(), "the customer's file")
 
@@ -119,10 +121,19 @@ class Case:
         await self.sees(ASKED, "system")
 
     async def _resolve(self) -> None:
-        await self.insist(lambda: self.floor.press("Mo", "Resolve"))
+        await self.insist(self._open_form)
         values = {"outcome": "Solved", "tags": ["plants"], "note": f"Well done; {INSIDE}"}
-        await self.insist(lambda: self.floor.fill_in("Mo", **values))
-        await self.floor.says("resolved by Mo")
+        await self.insist(lambda: self.floor.fill_in(**values))
+        await self.floor.says(f"resolved by {self.floor.colleague}")
+
+    async def _open_form(self) -> None:
+        """A form comes at once, or never: who was heard may have died before showing it."""
+        await self.floor.press("Resolve")
+        while self.in_doubt and not self.floor.form():
+            try:
+                await self.floor.slack.ledger.until(self.floor.form, deadline=10)
+            except TimeoutError:
+                await self.floor.press("Resolve")
 
     async def rate(self) -> None:
         """By what the channel has for choosing."""
@@ -170,12 +181,12 @@ class Case:
 
     async def answers(self, text: str, *files: File) -> None:
         await self.pause()
-        self.floor.write("Mo", text, *files)
+        self.floor.write(text, *files)
         await self.sees(text, "person")
 
     async def press(self, label: str, status: str) -> None:
         await self.pause()
-        await self.insist(lambda: self.floor.press("Mo", label))
+        await self.insist(lambda: self.floor.press(label, unless=status))
         await self.floor.says(status)
 
     async def insist(self, act: Callable[[], Awaitable[Any]]) -> None:
@@ -232,7 +243,8 @@ class Case:
         await self._judge_record()
 
     def _judge_desk(self) -> None:
-        thread = [words(post.body) for post in self.floor.thread if post.author is self.floor.slack.bot]
+        shown = [words(post.body) for post in self.floor.thread if post.author is self.floor.slack.bot]
+        thread = [text for text in shown if AGAIN not in text]
         places = [[number for number, text in enumerate(thread) if theme in text] for theme in self.themes]
         assert [len(place) for place in places] == [1] * len(self.themes), (self.themes, thread)
         assert sorted(places) == places, (self.themes, thread)
@@ -242,15 +254,17 @@ class Case:
         assert [file.data for file in self.floor.files()] == [PNG]
 
     async def _judge_record(self) -> None:
-        found = await self.talk.record(lambda one: one["transcript"], "the record")
+        found = await self.talk.record(lambda one: len(_ours(one)) >= len(self.lines), "the whole record")
         lines = found["transcript"]
         own = [line["text"] for line in lines if line["author"]["kind"] == "contact" and line["state"] != "deleted"]
         asked = [text for text in own if text in self.talk.said]
         assert asked == self.talk.said, (asked, self.talk.said)
-        ours = [(line["author"]["kind"], line["text"]) for line in lines if _is_ours(line) and line["text"]]
+        ours = _ours(found)
         assert [author for author, _ in ours] == [line.author for line in self.lines], ours
         assert not any(INSIDE in text for _, text in ours), ours
 
 
-def _is_ours(line: dict[str, Any]) -> bool:
-    return bool(line["author"]["kind"] != "contact" and line["state"] != "dropped")
+def _ours(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Who said what to the customer."""
+    said = [(line["author"]["kind"], line["text"], line["state"]) for line in found["transcript"]]
+    return [(author, text) for author, text, state in said if author != "contact" and state != "dropped" and text]
