@@ -34,6 +34,7 @@ SECRET = "a-secret-that-the-site-shares-with-parley"
 WIDTH = 760
 ORDER = "NP-10236"
 UNDO = 3
+MO, INES = "Mo Lindqvist", "Ines Okafor"
 
 
 @dataclass
@@ -58,7 +59,7 @@ class Studio:
         print(path)
 
     async def thread(self, name: str, card: Post, *, after: str = "", scheme: Any = "light") -> None:
-        viewer = self.stage.slack.person("Mo Lindqvist").id
+        viewer = self.stage.slack.person(MO).id
         await self.take(name, page.thread(self.reader, self.stage.room, card, viewer, after=after), scheme)
 
 
@@ -79,45 +80,46 @@ async def asked(contact: Contact, *texts: str) -> None:
 
 async def shift(studio: Studio, http: aiohttp.ClientSession) -> None:
     """A plant that arrived frozen: from the customer's question to a refund that a colleague approves."""
-    stage, mo, ines = studio.stage, "Mo Lindqvist", "Ines Okafor"
-    for name in (mo, ines):
+    stage = studio.stage
+    for name in (MO, INES):
         stage.slack.workspace.enter(stage.room, stage.slack.person(name))
     anna = await customer(stage.parley.base, http, "anna", "c-1003")
     await asked(anna, "Do you add a heat pack in winter?")
     await asked(anna, "My pitcher plant arrived frozen today. Can I talk to a person please?")
     card = await stage.card()
     await studio.take("desk-card", page.channel(studio.reader, stage.room))
+    draft = await talked(stage, anna, card)
+    await studio.thread("desk-thread", card)
+    await studio.thread("desk-thread-dark", card, scheme="dark")
 
-    await stage.claimed(mo, card)
-    await anna.say(f"It is order {ORDER}. The leaves are black, but the crown is still firm.")
-    await stage.in_thread(card, "the crown is still firm")
-    stage.reply(ines, card, "// That box sat in the depot for two nights, I can see it in the tracking.")
-    first = stage.reply(
-        mo, card, "I am sorry to read that. Please keep it cool and shaded today, and do *not* repot it."
-    )
-    await stage.until(lambda: marks(first))
-    await heard(anna, lambda lines: any("repot it" in line["text"] for line in lines))
-    stage.slack.people.edit(
-        mo, first.ts, "I am sorry to read that. Please keep it cool and shaded this week, and do not repot it."
-    )
-    await heard(anna, lambda lines: any("this week" in line["text"] for line in lines))
-    await anna.say("How long do I have to complain about a plant that came in bad shape?")
-    await stage.in_thread(card, "came in bad shape?")
-    await stage.press(mo, card, "Draft")
-    draft = await stage.in_thread(card, "only people see this")
-    for scheme in ("light", "dark"):
-        await studio.thread(f"desk-thread{'' if scheme == 'light' else '-dark'}", card, scheme=scheme)
-
-    await stage.slack.interactions.press(mo, draft, "Send")
+    await stage.slack.interactions.press(MO, draft, "Send")
     await stage.until(lambda: "Sent by" in words(draft.body))
-    await stage.press(mo, card, "Return to agent")
+    await stage.press(MO, card, "Return to agent")
     await stage.until(lambda: "back with the agent" in words(card.body))
     last = stage.thread(card)[-1].ts
     await asked(anna, f"Please refund 90 euros of order {ORDER}", "Yes, go ahead")
     request = await stage.in_thread(card, "Approval needed")
     await studio.thread("desk-request-dark", card, after=last, scheme="dark")
-    await stage.slack.interactions.press(ines, request, "Approve")
+    await stage.slack.interactions.press(INES, request, "Approve")
     await heard(anna, lambda lines: any("are refunded" in line["text"] for line in lines))
+
+
+async def talked(stage: Stage, anna: Contact, card: Post) -> Post:
+    """A note, an answer that is changed after it was sent, and the draft of another."""
+    await stage.claimed(MO, card)
+    await anna.say(f"It is order {ORDER}. The leaves are black, but the crown is still firm.")
+    await stage.in_thread(card, "the crown is still firm")
+    stage.reply(INES, card, "// That box sat in the depot for two nights, I can see it in the tracking.")
+    first = stage.reply(MO, card, "I am sorry to read that. Please keep it cool today, and do not repot it.")
+    await stage.until(lambda: marks(first))
+    await heard(anna, lambda lines: any("repot it" in line["text"] for line in lines))
+    better = "I am sorry to read that. Please keep it cool and shaded this week, and do not repot it."
+    stage.slack.people.edit(MO, first.ts, better)
+    await heard(anna, lambda lines: any("this week" in line["text"] for line in lines))
+    await anna.say("How long do I have to complain about a plant that came in bad shape?")
+    await stage.in_thread(card, "came in bad shape?")
+    await stage.press(MO, card, "Draft")
+    return await stage.in_thread(card, "only people see this")
 
 
 def configure(path: Path, slack: SlackVendor) -> None:
@@ -145,10 +147,6 @@ async def main(folder: Path) -> None:
             browser = await driver.chromium.launch(executable_path=local_browser.fetch(), args=["--no-sandbox"])
             try:
                 await shift(Studio(Stage(parley, slack), browser, folder), http)
-            except TimeoutError:
-                for post in sorted(Stage(parley, slack).room.posts.values(), key=lambda post: post.ts):
-                    print(words(post.body))
-                raise
             finally:
                 await browser.close()
                 await parley.stop()
