@@ -61,7 +61,8 @@ class WebPage:
     async def say(self, person: str, text: str, *, files: Sequence[File] = (), reply_to: str = "") -> str:
         found = await self.visitor(person)
         ids = [await self._upload(found, file) for file in files]
-        return (await found.say(text, **({"attachments": ids} if ids else {}))).message_id
+        more: dict[str, Any] = {"attachments": ids} if ids else {}
+        return (await found.say(text, **more)).message_id
 
     async def _upload(self, visitor: Contact, file: File) -> str:
         """Again, when nobody is there to take it."""
