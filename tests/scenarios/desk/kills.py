@@ -91,7 +91,10 @@ class Reaper:
         wish = self.toll.kills.total() + most
         while not done.done() and self.toll.kills.total() < wish:
             await self._kill(done)
-        await stage.start(*[role for role in stage.installation.all_roles if not self._alive(role)])
+        for role in stage.installation.all_roles:
+            if self._alive(role):
+                await self._count(role, "any moment")  # it is armed, perhaps
+        await stage.start()
         await done
 
     async def _pause(self) -> None:
