@@ -18,7 +18,6 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from infra.deploy import servers
 from tests.harness.processes import Nursery
@@ -29,21 +28,21 @@ from tests.scenarios.desk.kills import Reaper
 from tests.scenarios.kills import Executioner
 from tests.scenarios.matrix import Matrix
 from tests.scenarios.plays import NOT_YET
-from tests.scenarios.stage import Stage, stage_of
+from tests.scenarios.stage import MATRIX, Scene, Stage, stage_of
 
 
 @asynccontextmanager
-async def stage(engine: str, seed: int, **more: Any) -> AsyncIterator[Stage]:
+async def stage(engine: str, seed: int, scene: Scene = MATRIX) -> AsyncIterator[Stage]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="parley-scenarios-")))
-        addresses: dict[str, Any] = {}
+        addresses: dict[str, str] = {}
         if engine == "scaled":
             addresses = {"kafka": stack.enter_context(servers.kafka()), "redis": stack.enter_context(servers.redis())}
-            addresses["prefix"] = f"scenarios-{seed}-{len(more)}."
+            addresses["prefix"] = f"scenarios-{seed}-{len(scene.env)}."
         nursery = Nursery()
         await nursery.start()
         stack.push_async_callback(nursery.close)
-        yield await stack.enter_async_context(stage_of(nursery, folder, **more, **addresses))
+        yield await stack.enter_async_context(stage_of(nursery, folder, scene, **addresses))
 
 
 async def matrix(engine: str, seed: int) -> bool:
@@ -67,7 +66,7 @@ async def matrix(engine: str, seed: int) -> bool:
 
 async def desk(engine: str, seed: int) -> dict[str, str]:
     """What went wrong where people take over."""
-    async with stage(engine, seed, kinds=floor.KINDS, tenant=floor.tenant, env=floor.ENV) as there:
+    async with stage(engine, seed, floor.DESK) as there:
         cast = Cast(there, [kind.name() for kind in floor.KINDS])
         log = await cast.log()
         wrong = {case.talk.person: str(error) for case in cast.all() if (error := cast.error(case))}
@@ -84,7 +83,7 @@ async def kills(engine: str, seed: int, count: int) -> bool:
 
 
 async def desk_kills(engine: str, seed: int, count: int) -> bool:
-    async with stage(engine, seed, kinds=floor.KINDS, tenant=floor.tenant, env=floor.ENV) as there:
+    async with stage(engine, seed, floor.DESK) as there:
         toll = await Reaper(there, seed, lambda line: print(line, file=sys.stderr, flush=True)).run(count)
     print(toll.as_json(), flush=True)
     return not toll.wrong and toll.kills.total() >= count

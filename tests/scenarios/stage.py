@@ -40,6 +40,18 @@ KINDS: tuple[type[Any], ...] = (
 )
 
 
+@dataclass(frozen=True)
+class Scene:
+    """``tenant``: more of its settings. ``env``: of the processes."""
+
+    kinds: Sequence[type[Any]] = KINDS
+    tenant: Callable[[list[Customers]], dict[str, Any]] = lambda _: {}
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+MATRIX = Scene()
+
+
 @dataclass
 class Stage:
     """``clock`` is the vendors'; ``ahead`` seconds later than the machine's, as the installation's is."""
@@ -125,32 +137,23 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage_of(
-    nursery: Nursery,
-    folder: Path,
-    *,
-    kinds: Sequence[type[Any]] = KINDS,
-    tenant: Callable[[list[Customers]], dict[str, Any]] = lambda _: {},
-    env: Mapping[str, str] | None = None,
-    **servers: str,
-) -> AsyncIterator[Stage]:
-    """``servers``: kafka, redis and prefix; none of them is the embedded engine. ``tenant``: more of its settings, and
-    ``env`` of the processes' environment."""
+async def stage_of(nursery: Nursery, folder: Path, scene: Scene = MATRIX, /, **servers: str) -> AsyncIterator[Stage]:
+    """``servers``: kafka, redis and prefix; none of them is the embedded engine."""
     clock, port = Pace(), free_port()
-    customers: list[Customers] = [kind(clock) for kind in kinds]
+    customers: list[Customers] = [kind(clock) for kind in scene.kinds]
     async with AsyncExitStack() as stack:
         for each in customers:
             await stack.enter_async_context(each.vendor.serving())
         public = f"http://127.0.0.1:{port}"
         installation = Installation.make(
-            nursery, folder, **servers, public_url=public, tenants=_tenants(customers, tenant(customers))
+            nursery, folder, **servers, public_url=public, tenants=_tenants(customers, scene.tenant(customers))
         )
         installation.ports["edge" if installation.scaled else "dev"] = port
         for each in customers:
             each.vendor.call(f"{public}/v1/webhooks/{each.channel}/{TENANT}/{each.account}{each.hook}")
         await installation.prepare()
         stage = Stage(installation, clock, customers)
-        stage.env.update(env or {})
+        stage.env.update(scene.env)
         await stage.start()
         if installation.scaled:
             await installation.put_documents()

@@ -27,6 +27,11 @@ class Place:
         channel, _, ts = external_id.partition("/")
         return cls(channel, ts)
 
+    @property
+    def is_file(self) -> bool:
+        """Then ``ts`` is the file's id: messages are named by a time."""
+        return bool(self.ts) and "." not in self.ts
+
 
 @dataclass(frozen=True, slots=True)
 class Post:

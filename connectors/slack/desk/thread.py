@@ -19,6 +19,9 @@ from connectors.slack.desk.view import View
 from schemas.conversation import Delivered
 from schemas.ports import Clock
 
+FILES = ".files"
+"""Ends the marker of files that came after the words of their line."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -38,9 +41,12 @@ class Thread:
     async def next(self, view: View, root: Root) -> Wanted | None:
         """What has to be posted now; None when all lines are there."""
         shown = [line for line in view.before if is_long(line)] + [each for each in view.lines if lines.is_shown(each)]
-        waiting = [each for each in await standings(self._records, root, shown) if not each.is_shown]
-        if not waiting or root.place is None:
+        all_ = await standings(self._records, root, shown)
+        waiting = [each for each in all_ if not each.is_shown]
+        if root.place is None:
             return None
+        if not waiting:
+            return await self._belated(view, root.place, all_)
         first = waiting[0]
         if first.leader:
             return await self._follow(view, root, waiting, first.leader)
@@ -72,6 +78,17 @@ class Thread:
             external_id = told.external_id if told is not None else ""
             await self._poster.note(session, each.marker, outcome=outcome, external_id=external_id)
         return outcome
+
+    async def _belated(self, view: View, place: Place, all_: Sequence[Standing]) -> Wanted | None:
+        """Files that the worker had not fetched yet when the words of their line were posted."""
+        for one in all_:
+            files = lines.stored(one.line) if one.line.author.kind == "contact" else ()
+            if not files or one.place is None or one.place.is_file:
+                continue
+            marker = f"{one.marker}{FILES}"
+            if await self._records.outcome(view.id, marker) is None:
+                return Wanted(Post(marker, place.channel, one.line.created_at, place.ts, with_files=files))
+        return None
 
     async def _follow(self, view: View, root: Root, waiting: Sequence[Standing], leader: str) -> Wanted | None:
         """The post is out, and not yet on record for all of its lines: sending it again only says where it is."""
@@ -137,8 +154,12 @@ class Thread:
         while (piece := await self._records.outcome(view.id, f"{one.marker}.{number}")) is not None:
             await self._take_back(session, Place.of(piece.external_id))
             number += 1
-        if one.line.state == "deleted" and one.place is not None and "." not in one.place.ts:
+        if one.line.state != "deleted":
+            return
+        if one.place is not None and one.place.is_file:
             await self._take_back(session, one.place)
+        if (files := await self._records.outcome(view.id, f"{one.marker}{FILES}")) is not None and files.external_id:
+            await self._take_back(session, Place.of(files.external_id))
 
     async def _take_back(self, session: Session, place: Place) -> None:
         if "." in place.ts:

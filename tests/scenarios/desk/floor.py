@@ -16,6 +16,7 @@ from tests.scenarios.customers.slack import SlackCustomers
 from tests.scenarios.customers.web import WebCustomers
 from tests.scenarios.customers.whatsapp_meta import WhatsAppCustomers
 from tests.scenarios.customers.whatsapp_twilio import TwilioCustomers
+from tests.scenarios.stage import Scene
 
 KINDS: tuple[type[Any], ...] = (
     WebCustomers,
@@ -35,6 +36,9 @@ def tenant(customers: Sequence[Customers]) -> dict[str, Any]:
     slack = slack_of(customers)
     slack.limits.speed = FASTER
     return {"desk": {"channel": slack.channel("desk").id, "undo_seconds": 0.1, "tags": ["plants", "parcels"]}}
+
+
+DESK = Scene(KINDS, tenant, ENV)
 
 
 def slack_of(customers: Sequence[Customers]) -> SlackVendor:

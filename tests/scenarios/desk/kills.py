@@ -18,8 +18,9 @@ from schemas.crashpoints import POINTS
 from tests.scenarios.desk.cast import case_of, in_doubt, ratings
 from tests.scenarios.desk.play import Case
 from tests.scenarios.stage import Stage
+from tests.scenarios.talk import HEAT
 
-PASSAGES = 12
+PASSAGES = 30
 """The most that a process lives through of its point."""
 A_ROUND = 20
 """Kills while each channel has one conversation."""
@@ -58,6 +59,9 @@ class Reaper:
         self.toll = Toll()
 
     async def run(self, count: int) -> Toll:
+        # Whoever pushes over a socket has a session on record then, which a new process takes up.
+        first = [case_of(self._stage, each, "first") for each in self._stage.customers]
+        await asyncio.gather(*(each.talk.ask(HEAT) for each in first))
         number = 0
         while self.toll.kills.total() < count and not self.toll.wrong:
             await self._round(number, min(A_ROUND, count - self.toll.kills.total()))
@@ -87,7 +91,10 @@ class Reaper:
         wish = self.toll.kills.total() + most
         while not done.done() and self.toll.kills.total() < wish:
             await self._kill(done)
-        await stage.start(*[role for role in stage.installation.all_roles if not self._alive(role)])
+        for role in stage.installation.all_roles:
+            if self._alive(role):
+                await self._count(role, "any moment")  # it is armed, perhaps
+        await stage.start()
         await done
 
     async def _pause(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.harness.processes import Nursery
 from tests.scenarios.desk.cast import Cast, endings, ratings
-from tests.scenarios.desk.floor import ENV, KINDS, tenant
+from tests.scenarios.desk.floor import DESK, KINDS
 from tests.scenarios.stage import stage_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -18,7 +18,7 @@ NAMES = [kind.name() for kind in KINDS]
 @pytest.fixture(scope="module")
 async def cast(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cast]:
     folder = tmp_path_factory.mktemp("desk")
-    async with stage_of(nursery, folder, kinds=KINDS, tenant=tenant, env=ENV) as stage:
+    async with stage_of(nursery, folder, DESK) as stage:
         cast = Cast(stage, NAMES)
         yield cast
         await cast.log()

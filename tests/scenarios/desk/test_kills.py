@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.processes import Nursery
-from tests.scenarios.desk.floor import ENV, KINDS, tenant
+from tests.scenarios.desk.floor import DESK
 from tests.scenarios.desk.kills import Reaper
 from tests.scenarios.stage import stage_of
 
@@ -23,7 +23,7 @@ async def test_no_word_is_lost_doubled_or_out_of_order_when_processes_are_killed
 ) -> None:
     """Where the vendor cannot say what it has shown, a message may be missing; then the record says so."""
     print(f"seed {SEED}")
-    async with stage_of(nursery, tmp_path, kinds=KINDS, tenant=tenant, env=ENV) as stage:
+    async with stage_of(nursery, tmp_path, DESK) as stage:
         toll = await Reaper(stage, SEED).run(COUNT)
     print(toll.as_json())
     assert toll.wrong == []

@@ -11,7 +11,7 @@ import pytest
 from tests.harness.processes import Nursery
 from tests.scenarios.cells import seed
 from tests.scenarios.desk.cast import Cast, endings, ratings
-from tests.scenarios.desk.floor import ENV, KINDS, tenant
+from tests.scenarios.desk.floor import DESK, KINDS
 from tests.scenarios.stage import stage_of
 
 pytestmark = [pytest.mark.scaled, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -25,7 +25,7 @@ async def cast(
 ) -> AsyncIterator[Cast]:
     servers = {"kafka": kafka_bootstrap, "redis": redis_url, "prefix": f"desk-{SEED}."}
     folder = tmp_path_factory.mktemp("desk")
-    async with stage_of(nursery, folder, kinds=KINDS, tenant=tenant, env=ENV, **servers) as stage:
+    async with stage_of(nursery, folder, DESK, **servers) as stage:
         cast = Cast(stage, NAMES)
         yield cast
         await cast.log()

@@ -170,6 +170,24 @@ async def test_files_stand_below_the_line_that_they_came_with(world: World) -> N
     assert "do you see it?" in words(after.body)
 
 
+async def test_a_file_that_is_fetched_after_its_words_were_shown_comes_once_and_goes_with_them(world: World) -> None:
+    await world.hand_off()
+    line = await world.say("here it is")
+    keeper = world.keeper()
+    await world.look(keeper)
+    kept = await world.blobs.put("shop", "pot.png", "image/png", b"\x89PNG\r\n\x1a\n" + bytes(64))
+    await world.state.transcript.attach(world.conversation, line.id, [kept])
+    for _ in range(3):
+        await world.look(keeper)
+    assert [file["name"] for post in world.thread for file in post.body.get("files", [])] == ["pot.png"]
+    await world.state.transcript.edit(world.conversation, line.id, "")
+    await world.state.transcript.mark(world.conversation, [line.id], "deleted")
+    for _ in range(2):
+        await world.look(keeper)
+    await keeper.close()
+    assert not any(shown.files for shown in world.slack.ledger.shown if not shown.deleted)
+
+
 async def test_a_message_that_its_author_took_back_leaves_no_file_behind(world: World) -> None:
     kept = await world.blobs.put("shop", "pot.png", "image/png", b"\x89PNG\r\n\x1a\n" + bytes(64))
     await world.hand_off()
