@@ -18,8 +18,6 @@ from schemas.errors import CredentialsRevoked, Parked, SendDelayed, SendRefused,
 from schemas.messages import OutboundMessage
 from schemas.ports import Account, Call, Channel, Clock, Connection, Doubt, Lookup, Metrics, Pace, SendVerdict, State
 
-DEADLINE = 60.0
-"""Seconds from the intent until nobody tries any more; whoever reconciles waits for it."""
 ONE_TRY = 15.0
 LONGEST_WAIT = 30.0
 """Seconds a lane waits for a vendor; longer waits park the conversation."""
@@ -76,7 +74,7 @@ class Sender:
         self._accounts.admit(piece.account)
         await self._keep_pace(piece)
         verdict = await self._state.deliveries.begin_send(
-            piece.conversation, piece.message, deadline=DEADLINE, now=self._clock()
+            piece.conversation, piece.message, deadline=self._deadline(piece), now=self._clock()
         )
         if verdict == "in_doubt":
             return await self._resolve(piece)
@@ -105,9 +103,12 @@ class Sender:
         if doubt == "receipt":
             return await piece.settle("unknown", reason="no_answer")
         again = await self._state.deliveries.begin_again(
-            piece.conversation, piece.message, deadline=DEADLINE, now=self._clock()
+            piece.conversation, piece.message, deadline=self._deadline(piece), now=self._clock()
         )
         return await self._go_on(piece, again)
+
+    def _deadline(self, piece: Piece) -> float:
+        return self._policy_of(piece.account).deadline
 
     def _doubt(self, piece: Piece) -> Doubt:
         return "repeat" if piece.call.repeats else self._policy_of(piece.account).doubt
@@ -116,7 +117,7 @@ class Sender:
         """Seconds for which sending the same marker again shows nothing twice."""
         policy = self._policy_of(piece.account)
         if self._doubt(piece) == "repeat":
-            return DEADLINE
+            return self._deadline(piece)
         deadline = await self._state.deliveries.doubtful_until(piece.conversation, piece.marker)
         return (deadline - self._clock()).total_seconds() if policy.repeats and deadline else 0.0
 
@@ -167,7 +168,9 @@ class Sender:
             return await piece.ledger.repeat(piece.envelope, piece.marker, whole=piece.whole.id)
         if verdict == "in_doubt":
             # Another sender renewed the intent in this instant.
-            raise Parked("somebody else is sending this", until=self._clock() + timedelta(seconds=DEADLINE))
+            raise Parked(
+                "somebody else is sending this", until=self._clock() + timedelta(seconds=self._deadline(piece))
+            )
         return await piece.settle(verdict)
 
     # ── pace ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -198,9 +201,9 @@ class Sender:
 
     # ── tries ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _attempts(self, piece: Piece, seconds: float = DEADLINE, *, in_doubt: bool = False) -> Outcome:
+    async def _attempts(self, piece: Piece, seconds: float | None = None, *, in_doubt: bool = False) -> Outcome:
         """``in_doubt``: an earlier try may have shown it, so an answer to a later one does not end the doubt."""
-        ends, tries = time.monotonic() + seconds, 0
+        ends, tries = time.monotonic() + (self._deadline(piece) if seconds is None else seconds), 0
         while True:
             if tries and (verdict := await self._unwanted(piece)):
                 return await piece.settle(verdict)

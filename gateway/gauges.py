@@ -21,11 +21,14 @@ class Standstill:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._since = monotonic()
-        self._committed: Mapping[int, int] = {}
+        self._committed: Mapping[int, int] | None = None
 
     def age(self, lag: int, committed: Mapping[int, int]) -> float:
         """Seconds, 0 when nothing waits or something was committed since the last look."""
-        if not lag or committed != self._committed:
+        if not lag:
+            self._committed = None  # what comes next has waited since it is seen at the earliest
+            return 0.0
+        if committed != self._committed:
             self._since, self._committed = self._monotonic(), dict(committed)
             return 0.0
         return self._monotonic() - self._since

@@ -18,6 +18,7 @@ from gateway.operators import OperatorSettings
 from gateway.protection import Protection
 from gateway.registry import Budgets, Language, ModelEntry, ModelName, VoiceExample, web_address
 from gateway.route_settings import Routes
+from schemas import topics
 
 Slug = Annotated[str, AfterValidator(lambda text: shaped(text, r"[a-z0-9][a-z0-9_-]{0,62}", _SLUG))]
 """The name of a tenant or of an account: it stands in addresses, in keys and in file names."""
@@ -168,8 +169,10 @@ class Tenant(Settings):
 
     @model_validator(mode="after")
     def _has_its_desk(self) -> Tenant:
-        if self.desk is not None and self.desk.account not in self.channels.accounts()["slack"]:
-            raise ValueError(f"desk.account names {self.desk.account!r}, which is no account under channels.slack")
+        if self.desk is not None and self.desk.account not in self.channels.accounts()[topics.DESK]:
+            raise ValueError(
+                f"desk.account names {self.desk.account!r}, which is no account under channels.{topics.DESK}"
+            )
         return self
 
 

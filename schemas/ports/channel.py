@@ -76,10 +76,11 @@ webhook or not at all. ``never``: nobody will know."""
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What a channel allows; the same for every account, unless the channel is ``Diverse``. ``window``: how long after
-    the contact's last message anybody may write; ``person_window``: how long a person may. ``settles``: seconds after
-    an intent's deadline until what is still in doubt is decided. ``shows_contact``: rendering needs to know the
-    contact. ``repeats``: the vendor knows a marker again for a while, so until an intent's deadline it is simply sent
-    again, and only what is still in doubt after that is resolved as ``doubt`` says."""
+    the contact's last message anybody may write; ``person_window``: how long a person may. ``deadline``: seconds from
+    an intent until nobody tries any more; ``settles``: seconds after it until what is still in doubt is decided.
+    ``shows_contact``: rendering needs to know the contact. ``repeats``: the vendor knows a marker again for a while, so
+    until an intent's deadline it is simply sent again, and only what is still in doubt after that is resolved as
+    ``doubt`` says."""
 
     doubt: Doubt = "never"
     repeats: bool = False
@@ -87,6 +88,7 @@ class Policy:
     person_window: timedelta | None = None
     pace: Pace | None = None
     contact_pace: Pace | None = None
+    deadline: float = 60.0
     settles: float = 30.0
     shows_contact: bool = False
 

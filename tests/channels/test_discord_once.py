@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from connectors import sending
-from connectors.sending import DEADLINE
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
 from infra.metrics import PrometheusMetrics
@@ -22,7 +21,7 @@ from schemas import ids, topics
 from schemas.conversation import Origin
 from schemas.errors import Parked
 from schemas.messages import Address, OutboundMessage
-from schemas.ports import Account
+from schemas.ports import Account, Policy
 from tests.channels.discord_desk import SEND, Desk, desk_at_discord
 from tests.platforms.vendor import Fault, FaultKind, Request
 from tests.unit.connectors.conftest import ACCOUNT, CHANNEL, TENANT, Clock, World
@@ -60,7 +59,9 @@ class AtDiscord(World):
 
     async def begin(self, message: OutboundMessage) -> None:
         """An intent without an outcome, as a killed sender leaves it."""
-        begun = await self.state.deliveries.begin_send(self.conversation, message, deadline=DEADLINE, now=self.clock())
+        begun = await self.state.deliveries.begin_send(
+            self.conversation, message, deadline=Policy().deadline, now=self.clock()
+        )
         assert begun == "go"
 
     async def show(self, message: OutboundMessage) -> str:

@@ -16,7 +16,6 @@ from connectors.instagram import connection
 from connectors.outbound import Outbound
 from connectors.receipts import Receipts
 from connectors.registry import open_channel
-from connectors.sending import DEADLINE
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
 from infra.metrics import PrometheusMetrics
@@ -26,7 +25,7 @@ from schemas.conversation import Delivered
 from schemas.envelope import Envelope, envelope
 from schemas.errors import Parked, Unavailable
 from schemas.messages import InboundMessage, OutboundMessage, TranscriptMessage
-from schemas.ports import Account, Record, State
+from schemas.ports import Account, Policy, Record, State
 from tests.channels.meta import Bench, bench_of
 from tests.harness.tools import tools_of
 from tests.platforms.meta import Instagram, WhatsApp
@@ -101,7 +100,9 @@ class World:
 
     async def begin(self, message: OutboundMessage) -> None:
         """An intent without an outcome, as a killed sender leaves it."""
-        begun = await self.state.deliveries.begin_send(self.conversation, message, deadline=DEADLINE, now=self.clock())
+        begun = await self.state.deliveries.begin_send(
+            self.conversation, message, deadline=Policy().deadline, now=self.clock()
+        )
         assert begun == "go"
 
     async def show(self, message: OutboundMessage) -> str:
@@ -233,7 +234,7 @@ async def test_on_whatsapp_what_no_status_names_may_be_lost_and_is_never_doubled
     await whatsapp.send(whatsapp.say())
     outcome = await whatsapp.outcome()
     assert (whatsapp.shown, outcome.state, outcome.reason) == ([], "unknown", "no_answer")
-    assert whatsapp.clock() - started >= timedelta(seconds=DEADLINE + whatsapp.bench.channel.policy.settles)
+    assert whatsapp.clock() - started >= timedelta(seconds=Policy().deadline + whatsapp.bench.channel.policy.settles)
 
 
 async def test_on_whatsapp_a_window_that_closed_fails_the_message_without_asking(whatsapp: World) -> None:

@@ -17,7 +17,7 @@ def hurry(factor: float) -> None:
     from connectors import receipts, sending
     from connectors.instagram import connection
 
-    for name in ("DEADLINE", "ONE_TRY", "LONGEST_WAIT", "LOOK_AGAIN"):
+    for name in ("ONE_TRY", "LONGEST_WAIT", "LOOK_AGAIN"):
         setattr(sending, name, getattr(sending, name) / factor)
     vars(receipts)["LOOK_AGAIN"] /= factor
     vars(connection)["LOOK_EVERY"] /= factor  # several look-ups have to fit into one try
@@ -26,7 +26,9 @@ def hurry(factor: float) -> None:
 
     def hurried(channel: Any) -> Callable[[Any], Any]:
         of = policies(channel)
-        return lambda account: replace(of(account), settles=of(account).settles / factor)
+        return lambda account: replace(
+            of(account), deadline=of(account).deadline / factor, settles=of(account).settles / factor
+        )
 
     def shorter(retry_after_ms: int | None, tries: int, ends: float) -> float:
         return pause((retry_after_ms or 0) // ASKED_IN_MINUTES, tries, ends)

@@ -28,7 +28,7 @@ KINDS: tuple[type[Any], ...] = (
 )
 FASTER = 20
 """Than Slack lets a desk be: one channel takes a message a second, and all conversations of a run share it."""
-ENV = {"TEST_HURRY_DESK": str(FASTER)}
+ENV = {"TEST_HURRY_DESK": str(FASTER), "TEST_HURRY": "3"}
 PATIENCE = 90.0
 
 

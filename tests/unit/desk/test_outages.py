@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from connectors import sending
+from connectors.slack.desk.connection import DeskChannel
 from infra.deploy.process import free_port
 from schemas import ids
 from schemas.errors import Parked
@@ -59,7 +60,7 @@ async def test_what_was_said_while_slack_was_away_comes_in_order_when_it_is_back
 async def test_a_post_whose_answer_never_came_is_there_once(
     world: World, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "DEADLINE", 1.0)
+    monkeypatch.setattr(DeskChannel, "policy", replace(DeskChannel.policy, deadline=1.0))
     await world.hand_off()
     for number in range(3):
         await world.say(f"line {number}")
@@ -75,7 +76,7 @@ async def test_a_post_whose_answer_never_came_is_there_once(
 async def test_a_keeper_that_is_killed_anywhere_is_followed_by_one_that_shows_every_line_once(
     world: World, point: str, passage: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "DEADLINE", 1.0)
+    monkeypatch.setattr(DeskChannel, "policy", replace(DeskChannel.policy, deadline=1.0))
     left = [passage]
 
     def reach(where: str) -> None:
