@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import aiohttp
+import pytest
 
 from tests.harness.client import Contact
 from tests.harness.installation import Installation
+from tests.harness.processes import Nursery
 from tests.platforms.slack.server import SlackVendor
 from tests.platforms.slack.workspace import Json, Post, Room
 
@@ -117,3 +123,33 @@ def labels(body: Json) -> list[str]:
 
 def marks(post: Post) -> list[str]:
     return [each["name"] for each in post.body.get("reactions", [])]
+
+
+@asynccontextmanager
+async def staged(
+    request: pytest.FixtureRequest, nursery: Nursery, folder: Path, prefix: str, **desk: Any
+) -> AsyncIterator[Stage]:
+    """A whole installation, on the engine that the fixture's parameter names. ``desk``: settings beside the usual."""
+    servers = {}
+    if request.param == "scaled":
+        servers = {"kafka": request.getfixturevalue("kafka_bootstrap"), "redis": request.getfixturevalue("redis_url")}
+    slack = SlackVendor(pace=0.01)
+    async with slack.serving():
+        tenants = {"plantstore": tenant(slack, **desk)}
+        parley = Installation.make(nursery, folder, prefix=prefix, tenants=tenants, **servers)
+        await parley.prepare()
+        await parley.start()
+        slack.call(f"{parley.base}/v1/webhooks/slack/plantstore/main")
+        if parley.scaled:
+            await parley.put_documents()
+        yield Stage(parley, slack)
+        await parley.stop()
+
+
+@asynccontextmanager
+async def visiting(stage: Stage, name: str) -> AsyncIterator[Contact]:
+    """A customer on the web page."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
+        contact = Contact(stage.parley.base, http, name)
+        await contact.open()
+        yield contact

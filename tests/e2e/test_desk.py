@@ -7,15 +7,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from tests.e2e.conftest import ENGINES
-from tests.e2e.desk_stage import Stage, heard, labels, marks, tenant, words
+from tests.e2e.desk_stage import Stage, heard, labels, marks, staged, visiting, words
 from tests.harness.client import Contact
-from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
-from tests.platforms.slack.server import SlackVendor
 from tests.platforms.vendor import Fault, File
 
 PHOTO = File("pot.png", "image/png", b"\x89PNG\r\n\x1a\n" + bytes(64))
@@ -25,28 +22,13 @@ PHOTO = File("pot.png", "image/png", b"\x89PNG\r\n\x1a\n" + bytes(64))
 async def stage(
     request: pytest.FixtureRequest, nursery: Nursery, tmp_path: Path, topic_prefix: str
 ) -> AsyncIterator[Stage]:
-    servers = {}
-    if request.param == "scaled":
-        servers = {"kafka": request.getfixturevalue("kafka_bootstrap"), "redis": request.getfixturevalue("redis_url")}
-    slack = SlackVendor(pace=0.01)
-    async with slack.serving():
-        parley = Installation.make(
-            nursery, tmp_path, prefix=topic_prefix, tenants={"plantstore": tenant(slack)}, **servers
-        )
-        await parley.prepare()
-        await parley.start()
-        slack.call(f"{parley.base}/v1/webhooks/slack/plantstore/main")
-        if parley.scaled:
-            await parley.put_documents()
-        yield Stage(parley, slack)
-        await parley.stop()
+    async with staged(request, nursery, tmp_path, topic_prefix) as stage:
+        yield stage
 
 
 @pytest.fixture
 async def ann(stage: Stage) -> AsyncIterator[Contact]:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
-        contact = Contact(stage.parley.base, http, "ann")
-        await contact.open()
+    async with visiting(stage, "ann") as contact:
         yield contact
 
 

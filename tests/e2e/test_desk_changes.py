@@ -9,31 +9,17 @@ import aiohttp
 import pytest
 
 from tests.e2e.conftest import ENGINES
-from tests.e2e.desk_stage import Stage, heard, tenant, words
+from tests.e2e.desk_stage import Stage, heard, staged, words
 from tests.harness.client import Contact
-from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
-from tests.platforms.slack.server import SlackVendor
 
 
 @pytest.fixture(params=ENGINES)
 async def stage(
     request: pytest.FixtureRequest, nursery: Nursery, tmp_path: Path, topic_prefix: str
 ) -> AsyncIterator[Stage]:
-    servers = {}
-    if request.param == "scaled":
-        servers = {"kafka": request.getfixturevalue("kafka_bootstrap"), "redis": request.getfixturevalue("redis_url")}
-    slack = SlackVendor(pace=0.01)
-    async with slack.serving():
-        tenants = {"plantstore": tenant(slack)}
-        parley = Installation.make(nursery, tmp_path, prefix=topic_prefix, tenants=tenants, **servers)
-        await parley.prepare()
-        await parley.start()
-        slack.call(f"{parley.base}/v1/webhooks/slack/plantstore/main")
-        if parley.scaled:
-            await parley.put_documents()
-        yield Stage(parley, slack)
-        await parley.stop()
+    async with staged(request, nursery, tmp_path, topic_prefix) as stage:
+        yield stage
 
 
 async def test_a_customer_on_the_web_reads_the_new_words_and_nothing_of_what_was_taken_back(stage: Stage) -> None:
