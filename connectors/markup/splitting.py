@@ -18,6 +18,9 @@ Fits = Callable[[Sequence[Cell]], bool]
 _ENDS = frozenset(".!?…؟۔।॥")
 _WIDE_ENDS = frozenset("。！？｡")
 _CLOSERS = frozenset("\"'”’»)]}›」』）*_~")
+_MANY_CLOSERS = 64
+"""So many quotes and citation marks end no sentence: looking past any number of them, before each, goes with the square
+of the text."""
 
 
 def room(limit: int) -> int:
@@ -97,8 +100,8 @@ def _rank_of_space(cells: Sequence[Cell], end: int, following: Cell | None) -> i
 
 def _ended(cells: Sequence[Cell], end: int, marks: frozenset[str]) -> bool:
     """Whether a sentence ends before ``cells[end]``, past closing quotes and citation marks."""
-    last = end - 1
-    while last > 0 and (cells[last].mark or cells[last].source in _CLOSERS):
+    last, first = end - 1, max(0, end - _MANY_CLOSERS)
+    while last > first and (cells[last].mark or cells[last].source in _CLOSERS):
         last -= 1
     if cells[last].source not in marks:
         return False

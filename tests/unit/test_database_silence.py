@@ -38,7 +38,9 @@ def add(file: sqlite3.Connection, text: str) -> None:
     file.execute("INSERT INTO notes (text) VALUES (?)", (text,))
 
 
-async def test_nobody_is_left_waiting_for_a_silent_disk(tmp_path: Path, held: threading.Event) -> None:
+async def test_nobody_is_left_waiting_for_a_silent_disk(
+    tmp_path: Path, held: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who waits is told after the patience is over, who comes later at once; what was under way is written all the
     same, what had not begun is not; and when the disk answers, writes work."""
     database = Database.open(tmp_path / "parley.db")
@@ -54,8 +56,9 @@ async def test_nobody_is_left_waiting_for_a_silent_disk(tmp_path: Path, held: th
         for impatient in (under_way, behind):
             with pytest.raises(DatabaseFailed, match="not answered"):
                 await impatient
+    monkeypatch.setattr(committer, "PATIENCE_S", 1_000)
     with pytest.raises(DatabaseFailed, match="not answered"):
-        await asyncio.wait_for(database.write(lambda file: add(file, "later")), 0.1)
+        await asyncio.wait_for(database.write(lambda file: add(file, "later")), 30)
     assert not patient.done()
     held.set()
     async with asyncio.timeout(30):

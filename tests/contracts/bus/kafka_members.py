@@ -20,7 +20,7 @@ from schemas.topics import TopicSpec
 PATIENCE = 30.0
 INBOUND = topics.inbound("web")
 GROUP = topics.worker_group("web")
-SLACK = 4.0
+SLACK = 15.0
 """Seconds by which a loaded machine may be late; far less than what the client would wait by itself."""
 PROFILE = KafkaProfile(
     session_timeout_ms=6_000,
@@ -29,7 +29,7 @@ PROFILE = KafkaProfile(
     metadata_max_age_ms=500,
     retry_backoff_ms=50,
     fetch_max_wait_ms=50,
-    request_timeout_ms=10_000,
+    request_timeout_ms=40_000,
     append_deadline=1.0,
     commit_deadline=1.0,
     admin_deadline=3.0,

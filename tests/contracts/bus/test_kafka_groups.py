@@ -87,10 +87,12 @@ async def test_a_static_member_restarts_without_disturbing_the_others(kafka_boot
 
 
 async def test_a_dynamic_member_that_closes_leaves_at_once(kafka_bootstrap: str, topic_prefix: str) -> None:
-    async with open_bus(kafka_bootstrap, topic_prefix) as bus, Member(bus).running() as stays:
+    """Long before its session would have ended."""
+    profile = replace(PROFILE, session_timeout_ms=120_000)
+    async with open_bus(kafka_bootstrap, topic_prefix, profile) as bus, Member(bus).running() as stays:
         async with Member(bus).running() as leaves:
             await until(lambda: stays.watch.owned and leaves.watch.owned, "both own their share")
-        await until(lambda: len(stays.watch.owned) == 3, "the other one takes over", 5.5)
+        await until(lambda: len(stays.watch.owned) == 3, "the other one takes over")
 
 
 class Elsewhere(threading.Thread):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -54,19 +53,18 @@ async def test_every_edit_changes_the_next_answer(world: World) -> None:
 
 
 async def test_search_does_not_wait_for_a_bulk_load(tmp_path: Path) -> None:
-    """While many documents are being written, a search still answers within its wait and a little work."""
+    """While many documents are being written, one search after the other is answered."""
     async with world_at(tmp_path) as world:
         await world.library.search(TENANT, HEAT)
         body = "\n\n".join(f"## Part {n}\n\n{SHIPPING}" for n in range(30))
         loading = asyncio.create_task(_load(world, body))
-        slowest, started = 0.0, time.perf_counter()
+        answered = 0
         while not loading.done():
-            begun = time.perf_counter()
             found = await world.library.search(TENANT, HEAT)
-            slowest = max(slowest, time.perf_counter() - begun)
             assert found.passages
+            answered += 1
         await loading
-        assert slowest < max(1.0, (time.perf_counter() - started) / 5)
+        assert answered >= 5
         assert len(await world.library.documents(TENANT)) == 42
 
 

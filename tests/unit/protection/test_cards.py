@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
-import time
 from itertools import islice
 
 import pytest
@@ -13,6 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.protection.cards import masked
 from schemas.protection.numbers import own_numbers
+from tests.harness.growth import assert_in_proportion
 from tests.unit.protection import pans
 
 SEEDS = st.integers(min_value=0, max_value=2**32)
@@ -82,20 +81,4 @@ def test_a_pattern_that_could_be_anything_is_refused(pattern: str) -> None:
 
 @pytest.mark.parametrize("pump", ["4", "4 ", "4" * 19 + " ", "1" * 12 + "x", "4111 ", " ", "·", "DE89 ", "cvv "])
 def test_no_text_takes_long(pump: str) -> None:
-    text = (pump * 64_000)[:64_000]
-    begun = time.process_time()
-    masked(text)
-    assert time.process_time() - begun < 0.25
-
-
-def test_a_message_without_long_numbers_passes_in_microseconds() -> None:
-    """The bound is wide, for busy machines; `tests/bench` measures."""
-    text = "Do you ship in winter to Norway? I would like to have them by the end of next week, if that is possible."
-    took = []
-    for _ in range(20):
-        begun = time.process_time()
-        for _ in range(1_000):
-            masked(text)
-        took.append((time.process_time() - begun) * 1_000)
-    assert min(took) < 10, "microseconds"
-    assert re.fullmatch(r"[^\[]+", masked(text))
+    assert_in_proportion(lambda size: (pump * size)[:size], masked, 64_000)
