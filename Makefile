@@ -142,8 +142,7 @@ widget: ## Build the chat widget from its source (needs Node and npm)
 .PHONY: pictures
 pictures: install-dev ## Take the pictures of docs/widget.md, docs/console.md and docs/desk.md anew
 	$(BIN)/python -m tests.widget.pictures
-	$(BIN)/python -m tests.console.pictures
-	$(BIN)/python -m tests.e2e.desk_pictures
+	$(BIN)/python -m tests.pictures
 
 .PHONY: clean
 clean: ## Remove the environment, caches and build output
