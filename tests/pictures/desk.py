@@ -57,7 +57,7 @@ class Studio:
 async def customer(base: str, http: aiohttp.ClientSession, name: str, subject: str) -> Contact:
     """Signed in by the shop's site."""
     now = int(datetime.now(UTC).timestamp())
-    identity = jwt.encode({"sub": subject, "iat": now, "exp": now + 600}, SECRET, algorithm="HS256")
+    identity = jwt.encode({"sub": subject, "name": name, "iat": now, "exp": now + 600}, SECRET, algorithm="HS256")
     contact = Contact(base, http, name)
     body = await contact.insist("POST", "sessions", json={"identity": identity})
     contact.token, contact.conversation = body["visitor_token"], body["conversation_id"]
@@ -74,7 +74,7 @@ async def shift(studio: Studio, http: aiohttp.ClientSession) -> None:
     stage = studio.stage
     for name in (MO, INES):
         stage.slack.workspace.enter(stage.room, stage.slack.person(name))
-    anna = await customer(stage.parley.base, http, "anna", "c-1003")
+    anna = await customer(stage.parley.base, http, "Anna Vogel", "c-1003")
     await asked(anna, "Do you add a heat pack in winter?")
     await asked(anna, "My pitcher plant arrived frozen today. Can I talk to a person please?")
     card = await stage.card()

@@ -27,7 +27,14 @@ FIXED = {
 }
 """The size of a window. Other pictures are as high as what they show."""
 SAID = {
-    "desk-card": ("waits for a person", "Why:", "My pitcher plant arrived frozen today.", "heat pack", "Claim Return"),
+    "desk-card": (
+        "Anna Vogel · Web · en",
+        "waits for a person",
+        "Why:",
+        "My pitcher plant arrived frozen today.",
+        "heat pack",
+        "Claim Return",
+    ),
     "desk-thread": (
         "with Mo Lindqvist",
         "The customer waits since",
@@ -39,7 +46,7 @@ SAID = {
         "Send Edit Discard",
     ),
     "desk-thread-dark": ("with Mo Lindqvist", "Draft · only people see this"),
-    "desk-request-dark": ("Approval needed", desk.ORDER, "90.00", "Approve Deny"),
+    "desk-request-dark": ("Approval needed", "Anna Vogel", desk.ORDER, "90.00", "Approve Deny"),
     "console-list": ("Conversations", "Are pitcher plants safe for cats?", "Anna Bloom"),
     "console-conversation": ("I am looking at your parcel now.", "Why", "Resolve"),
     "console-knowledge-dark": ("Route local", "The documents hold an answer yes", "Norway"),

@@ -19,7 +19,13 @@ async def test_a_handoff_is_one_card_that_says_who_waits_and_why(world: World) -
     await keeper.close()
     (card,) = world.cards
     said = words(card.body)
-    for part in ("Customer · Web", "waits for a person", "asked for a person", "No order yet", "I am not sure."):
+    for part in (
+        f"Web visitor {world.contact[:4]} · Web",
+        "waits for a person",
+        "asked for a person",
+        "No order yet",
+        "I am not sure.",
+    ):
         assert part in said
     assert labels(card.body) == ["Claim", "Return to agent", "Transfer", "Resolve"]
     about = card.body["metadata"]
