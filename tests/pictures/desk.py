@@ -11,13 +11,14 @@ import aiohttp
 import jwt
 from playwright.async_api import Browser
 
-from tests.e2e.desk_stage import Stage, heard, marks, words
+from tests.e2e.desk_stage import Stage, heard
 from tests.harness.client import Contact
 from tests.harness.processes import Nursery
 from tests.pictures.album import Album
 from tests.pictures.shop import shop
 from tests.platforms.slack import page
 from tests.platforms.slack.markup import Reader
+from tests.platforms.slack.said import marks, words
 from tests.platforms.slack.server import SlackVendor
 from tests.platforms.slack.workspace import Post
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tests.e2e.desk_stage import labels, words
+from tests.platforms.slack.said import labels, words
 from tests.platforms.slack.server import SlackVendor
 from tests.platforms.slack.workspace import Post, Room
 from tests.platforms.vendor import File

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from connectors.slack.desk import kit
 from schemas.messages import Citation
-from tests.unit.desk.conftest import World, labels, words
+from tests.platforms.slack.said import labels, words
+from tests.unit.desk.conftest import World
 
 
 async def test_a_handoff_is_one_card_that_says_who_waits_and_why(world: World) -> None:

@@ -9,7 +9,8 @@ from schemas import ids, topics
 from schemas.actions import ActionMemory, PendingApproval
 from schemas.conversation import Conversation, Delivered
 from schemas.desk import DeskActed
-from tests.unit.desk.conftest import Done, World, labels, words
+from tests.platforms.slack.said import labels, words
+from tests.unit.desk.conftest import Done, World
 
 
 def approval(world: World, **fields: Any) -> PendingApproval:
