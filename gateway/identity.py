@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import jwt
 
+from connectors.names import shown_name
 from connectors.web.settings import WebAccount
 from schemas.errors import Unauthorized
 
@@ -18,8 +20,16 @@ LEEWAY = 60.0
 MAX_SUBJECT = 200
 
 
-def subject_of(token: str, account: WebAccount, now: datetime) -> str:
-    """The ``sub`` of a valid identity token. Raises Unauthorized with what is wrong, for the site's developers."""
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """``subject``: the site's own word for them (``sub``); ``name``: for people to read, empty where it is not told."""
+
+    subject: str
+    name: str = ""
+
+
+def identity_of(token: str, account: WebAccount, now: datetime) -> Identity:
+    """What a valid identity token says. Raises Unauthorized with what is wrong, for the site's developers."""
     keys = _keys(account)
     if account.identity == "off" or not keys:
         raise Unauthorized(
@@ -31,7 +41,8 @@ def subject_of(token: str, account: WebAccount, now: datetime) -> str:
     subject = claims.get("sub")
     if not isinstance(subject, str) or not subject.strip() or len(subject) > MAX_SUBJECT or not subject.isprintable():
         raise Unauthorized(f"identity: sub must be a text of 1-{MAX_SUBJECT} characters")
-    return subject
+    name = claims.get("name")
+    return Identity(subject, shown_name(name) if isinstance(name, str) else "")
 
 
 def _keys(account: WebAccount) -> dict[str, str]:

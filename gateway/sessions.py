@@ -16,12 +16,13 @@ import jwt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connectors.web.settings import WebAccount
-from gateway.identity import subject_of
+from gateway.identity import identity_of
 from gateway.parts import AccountLookup
 from gateway.signatures import key_for
+from schemas.called import SIGNED_IN
 from schemas.errors import NotFound, Unauthorized
 from schemas.messages import Address, Assurance, Printable
-from schemas.ports import Account, Clock, Contacts, Transcript
+from schemas.ports import Account, Change, Clock, Contacts, Transcript
 
 LIFETIME = timedelta(days=30)
 MAX_TOKEN = 8_000
@@ -124,8 +125,8 @@ class Sessions:
         settings: WebAccount = account.settings
         check(settings)
         if request.identity:
-            place = f"id:{subject_of(request.identity, settings, self._clock())}"
-            return await self._at(account, place, "verified", request, before)
+            who = identity_of(request.identity, settings, self._clock())
+            return await self._at(account, f"{SIGNED_IN}{who.subject}", "verified", request, before, who.name)
         if settings.identity == "required":
             raise Unauthorized("this account requires a signed identity")
         if before is not None:
@@ -133,12 +134,19 @@ class Sessions:
         return await self._at(account, secrets.token_hex(16), "anonymous", request, None)
 
     async def _at(
-        self, account: Account, place: str, assurance: Assurance, request: SessionRequest, before: Visit | None
+        self,
+        account: Account,
+        place: str,
+        assurance: Assurance,
+        request: SessionRequest,
+        before: Visit | None,
+        name: str = "",
     ) -> Started:
         now = self._clock()
+        change = Change(at=now, name=name, locale=request.locale or "") if name else None
         addresses = [Address(channel="web", value=place, assurance=assurance)]
         contact, conversation = await self._contacts.resolve(
-            account.tenant, account.channel, account.name, place, addresses, now=now
+            account.tenant, account.channel, account.name, place, addresses, now=now, change=change
         )
         resumed = before is not None and before.place == place
         expires = now + LIFETIME

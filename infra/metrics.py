@@ -25,6 +25,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "Conversations that people had, by how that ended: resolved, returned or closed.",
         ("tenant", "channel", "ended"),
     ),
+    "parley_desk_unreachable_total": ("Times that the channel of a desk took no card.", ("tenant",)),
     "parley_ratings_total": ("How contacts say it went, 1 to 5.", ("tenant", "score")),
     "parley_model_failures_total": ("Answers that a model failed to give.", ("model",)),
     "parley_backfilled_total": ("Messages read from a vendor's history after a silence.", ("channel",)),

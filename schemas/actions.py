@@ -33,16 +33,23 @@ class PendingConfirmation(WireModel):
 
 
 class PendingApproval(WireModel):
-    """An action waiting for a colleague's yes. ``reason`` says why one is needed."""
+    """An action waiting for a colleague's yes. ``reason`` says why one is needed; ``title`` is the action's, empty in
+    records of older releases."""
 
     id: str
     action: str
+    title: str = ""
     arguments: Arguments
     digest: str
     contact_id: str
     reason: str
     requested_at: datetime
     expires_at: datetime
+
+    @property
+    def called(self) -> str:
+        """What people read."""
+        return self.title or self.action
 
 
 class Proof(WireModel):

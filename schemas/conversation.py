@@ -178,13 +178,19 @@ class CitedPassage(WireModel):
 
 
 class ActionRecord(WireModel):
-    """One action of a turn; ``arguments`` are masked."""
+    """One action of a turn; ``arguments`` are masked. ``title`` is for people to read; empty for an action that nobody
+    knows, and in records of older releases."""
 
     name: str
+    title: str = ""
     arguments: dict[str, str] = {}
     outcome: ActionOutcome
     reason: str = ""
     key: str = ""
+
+    @property
+    def called(self) -> str:
+        return self.title or self.name
 
 
 class Turn(WireModel):

@@ -70,6 +70,7 @@ def ask_colleague(
     approval = PendingApproval(
         id=ids.derived_id(authority, f"approve-{digest}"),
         action=action.name,
+        title=action.title,
         arguments=given,
         digest=digest,
         contact_id=contact,
@@ -84,6 +85,6 @@ def ask_colleague(
     effects.requested.append(
         ApprovalRequested(approval=approval, summary=args.summary(action, given), contact_name=name, at=now)
     )
-    effects.handoff = f"approval needed: {action.name}, {why}"
+    effects.handoff = f"approval needed: {action.title}, {why}"
     effects.asked = ActionResult(action=action.name, outcome="asked", reason=why, say=scope.voice.approval_asked)
     return effects.asked

@@ -50,6 +50,7 @@ class Effects:
         self.records.append(
             ActionRecord(
                 name=name,
+                title=action.title if action else "",
                 arguments=args.masked(action, given),
                 outcome=outcome.outcome,
                 reason=reason,

@@ -47,9 +47,8 @@ def _asked(lines: Sequence[TranscriptMessage]) -> str:
 
 
 def _tried(lines: Sequence[TranscriptMessage], found: Found | None, actions: Sequence[ActionRecord]) -> str:
-    done = [f"{record.name} {record.outcome}" + (f" ({record.reason})" if record.reason else "") for record in actions]
-    if done:
-        return _cut(f"Tried: {'; '.join(done)}")
+    if actions:
+        return _cut(f"Tried: {'; '.join(_done(record) for record in actions)}")
     answers = [line for line in lines if line.author.kind == "agent"]
     cited = [citation for line in reversed(answers) for citation in line.citations]
     if found is not None and found.answerable and found.passages:
@@ -62,8 +61,14 @@ def _tried(lines: Sequence[TranscriptMessage], found: Found | None, actions: Seq
     return "Tried: nothing yet" if found is None else "Found: nothing in the documents"
 
 
+def _done(record: ActionRecord) -> str:
+    return f"{record.called}, {record.outcome}" + (f" ({record.reason})" if record.reason else "")
+
+
 def _open(reason: str, memory: ActionMemory | None) -> str:
-    waiting = [] if memory is None else [f"approve {approval.action}" for approval in memory.approvals]
+    """What the reason says already is not said twice."""
+    asked = [] if memory is None else [approval.called for approval in memory.approvals]
+    waiting = [f"approve {title}" for title in dict.fromkeys(asked) if title not in reason]
     parts = [part for part in (reason, *waiting) if part]
     return _cut(f"Open: {'; '.join(parts)}") if parts else ""
 

@@ -52,7 +52,7 @@ def approvals(found: Conversation, operator: Operator) -> Html | None:
 
 
 def _approval(found: Conversation, approval: PendingApproval, operator: Operator) -> Html:
-    facts = [("Action", approval.action), ("Why", approval.reason)]
+    facts = [("Action", approval.called), ("Why", approval.reason)]
     facts += [(name, str(value)) for name, value in approval.arguments.items()]
     action = path_of(found.origin.tenant, "conversations", found.id, "approvals", approval.id)
     form = tag(

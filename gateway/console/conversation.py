@@ -20,12 +20,13 @@ from gateway.console.inbox import everybody
 from gateway.console.live import Live
 from gateway.console.resolving import resolution_form, resolution_of
 from gateway.console.sessions import SOURCE, Operator
-from gateway.console.states import contact_name, holder_name
+from gateway.console.states import holder_name
 from gateway.console.transcript import TranscriptView
 from gateway.decisions import Decisions
 from gateway.parts import Parts
 from gateway.responses import explain
 from gateway.settings import Tenant
+from schemas.called import called
 from schemas.conversation import Conversation, Owner
 from schemas.errors import Conflict, IdReused, InvalidRequest, RequestError, StaleEpoch
 from schemas.transcript import in_place
@@ -116,7 +117,7 @@ class ConversationPage:
             return await self._part(await self._found(request), operator, after)
 
         contact = (await contacts_of(self._state.contacts, [found])).get(found.origin.contact_id)
-        name = contact_name(contact, found)
+        name = called(contact, found.origin)
         told = wrong or self._told(request.query.get("told", ""), found)
 
         def whole(live: Html) -> web.Response:

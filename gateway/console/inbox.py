@@ -12,8 +12,9 @@ from gateway.console.elements import Html, button, joined, moment, tag
 from gateway.console.frame import page, path_of
 from gateway.console.live import Live
 from gateway.console.sessions import Operator
-from gateway.console.states import clock, contact_name, is_mine, state_of, wait_of
+from gateway.console.states import clock, is_mine, state_of, wait_of
 from gateway.parts import Parts
+from schemas.called import called
 from schemas.conversation import Contact, Conversation, Owner
 from schemas.errors import InvalidRequest
 
@@ -77,7 +78,7 @@ class Inbox:
         about = (handoff.summary or [handoff.reason])[0] if handoff is not None else ""
         link = tag(
             "a",
-            tag("span", contact_name(contact, item), class_="name"),
+            tag("span", called(contact, item.origin), class_="name"),
             state_of(item, operator),
             tag("span", item.origin.channel, class_="channel"),
             tag("span", about or asked, class_="reason"),

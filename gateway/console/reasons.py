@@ -9,7 +9,8 @@ from schemas.conversation import ActionRecord, CitedPassage, Turn
 
 
 def turn_details(turn: Turn) -> Html:
-    summary = f"Why: {turn.route}" + (f", {turn.outcome}" if turn.outcome else "")
+    # Where the route is that people are asked, so is mostly what came of it.
+    summary = f"Why: {', '.join(dict.fromkeys(each for each in (turn.route, turn.outcome) if each))}"
     cost = f"{turn.tokens} tokens, ${turn.cost:.4f}" if turn.tokens else "no tokens"
     facts = [
         ("Route", turn.route),
@@ -61,6 +62,7 @@ def _passages(passages: Iterable[CitedPassage]) -> Html | None:
 
 
 def _action(action: ActionRecord) -> Html:
-    facts: list[tuple[str, Child]] = [("Action", action.name), ("Outcome", action.outcome), ("Reason", action.reason)]
+    name = f"{action.title} ({action.name})" if action.title else action.name
+    facts: list[tuple[str, Child]] = [("Action", name), ("Outcome", action.outcome), ("Reason", action.reason)]
     facts += [("With", f"{name}: {value}") for name, value in action.arguments.items()]
     return tag("div", definitions([*facts, ("Key", action.key)]), class_=f"action {action.outcome}")

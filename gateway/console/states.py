@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from gateway.console.elements import Html, joined, moment, tag
 from gateway.console.sessions import Operator
 from gateway.settings import Tenant
-from schemas.conversation import Contact, Conversation
+from schemas.conversation import Conversation
 
 LABELS = {"agent": "Agent", "queue": "Waits for a person", "person": "Person", "closed": "Closed"}
 
@@ -68,11 +68,6 @@ def holder_name(item: Conversation) -> str:
     return item.holder.name or {"console:admin": "The admin token", "admin": "The admin API"}.get(
         item.holder.by, item.holder.by
     )
-
-
-def contact_name(contact: Contact | None, item: Conversation) -> str:
-    """Those who have no name are told apart by their id."""
-    return contact.name if contact is not None and contact.name else f"Visitor {item.origin.contact_id[:4]}"
 
 
 def standing(item: Conversation, operator: Operator) -> Html:

@@ -16,7 +16,8 @@ from tests.e2e.conftest import ENGINES
 from tests.harness.client import Contact
 from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
-from tests.widget.tab import Window, expect
+from tests.telemetry.scraping import page_of
+from tests.widget.tab import Window, expect, until
 
 pytestmark = pytest.mark.slow
 
@@ -114,6 +115,40 @@ async def test_a_person_takes_over_answers_under_their_name_and_gives_the_conver
     await page.get_by_role("link", name="Resolve…").click()
     await page.get_by_role("button", name="Resolve").click()
     await expect(page.locator(".holding")).to_contain_text("Closed by Anna Bloom")
+
+
+async def test_what_came_of_it_is_in_the_figures_and_the_visitor_is_asked(
+    parley: Installation, visitor: Contact, page: Page
+) -> None:
+    """Resolving at the console counts as at the desk. Its form says so, and nothing else has to happen first."""
+    await visitor.say("I want to talk to a person")
+    row = page.locator(f"#talk-{visitor.conversation}")
+    await expect(row.locator(".state")).to_have_text("Waits for a person")
+    await row.click()
+    await page.get_by_role("button", name="Take over").click()
+    await page.get_by_label("Answer", exact=True).fill("Anna here: it is on its way.")
+    await page.get_by_role("button", name="Send").click()
+    await heard(visitor, "person", "on its way")
+    before = await figures(parley)
+    await page.get_by_role("link", name="Resolve…").click()
+    await page.get_by_label("Outcome").select_option("Workaround")
+    await page.get_by_role("button", name="Resolve").click()
+    asked = await heard(visitor, "system", "How was our help?")
+    assert len(asked["choices"]) == 5
+    grown = {"resolved": before["resolved"] + 1, "closed": before["closed"], "returned": before["returned"]}
+
+    async def counted() -> bool:
+        return await figures(parley) == grown
+
+    await until(counted)
+
+
+async def figures(parley: Installation) -> dict[str, float]:
+    """How many stretches ended how."""
+    port = parley.port("worker" if parley.scaled else "dev")
+    async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}/metrics") as answer:
+        told = page_of(await answer.text())
+    return {ended: told.value("parley_handoffs_total", ended=ended) for ended in ("resolved", "closed", "returned")}
 
 
 async def test_signing_out_holds_in_every_process(parley: Installation, page: Page) -> None:

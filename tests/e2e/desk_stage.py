@@ -15,8 +15,9 @@ import pytest
 from tests.harness.client import Contact
 from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
+from tests.platforms.slack.said import labels, words
 from tests.platforms.slack.server import SlackVendor
-from tests.platforms.slack.workspace import Json, Post, Room
+from tests.platforms.slack.workspace import Post, Room
 
 
 def tenant(slack: SlackVendor, **desk: Any) -> dict[str, Any]:
@@ -92,37 +93,6 @@ async def until(found: Callable[[], Awaitable[Any]], deadline: float = 60) -> An
         while not (value := await found()):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     return value
-
-
-def words(body: Json) -> str:
-    """All that a message says, as it is written."""
-    found: list[str] = [str(body.get("text") or "")]
-
-    def read(value: Any) -> None:
-        if isinstance(value, dict):
-            if isinstance(value.get("text"), str) and value.get("type") in ("plain_text", "mrkdwn"):
-                found.append(value["text"])
-            for each in value.values():
-                read(each)
-        elif isinstance(value, list):
-            for each in value:
-                read(each)
-
-    read(body.get("blocks", []))
-    return "\n".join(found)
-
-
-def labels(body: Json) -> list[str]:
-    return [
-        element["text"]["text"]
-        for block in body.get("blocks", [])
-        if block["type"] == "actions"
-        for element in block["elements"]
-    ]
-
-
-def marks(post: Post) -> list[str]:
-    return [each["name"] for each in post.body.get("reactions", [])]
 
 
 @asynccontextmanager

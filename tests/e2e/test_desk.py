@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import ENGINES
-from tests.e2e.desk_stage import Stage, heard, labels, marks, staged, visiting, words
+from tests.e2e.desk_stage import Stage, heard, staged, visiting
 from tests.harness.client import Contact
 from tests.harness.processes import Nursery
+from tests.platforms.slack.said import labels, marks, words
 from tests.platforms.vendor import Fault, File
 
 PHOTO = File("pot.png", "image/png", b"\x89PNG\r\n\x1a\n" + bytes(64))

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import ENGINES
-from tests.e2e.desk_stage import Stage, heard, staged, visiting, words
+from tests.e2e.desk_stage import Stage, heard, staged, visiting
 from tests.harness.client import Contact
 from tests.harness.processes import Nursery
+from tests.platforms.slack.said import words
 
 
 @pytest.fixture(params=ENGINES)

@@ -1,10 +1,11 @@
 """python -m tests.scenarios matrix --engine embedded|scaled
 python -m tests.scenarios kills --engine embedded|scaled [--count 250] [--seed N]
 python -m tests.scenarios desk-kills --engine embedded|scaled [--count 250] [--seed N]
+python -m tests.scenarios desk-outage --engine embedded|scaled [--minutes 10] [--seed N]
 
-Every scenario on every channel, so many kills of the sender over all channels, or so many of any process while people
-have conversations; a report in JSON, and exit status 1
-when anything was not as it should be.
+Every scenario on every channel; so many kills of the sender over all channels, or of any process while people have
+conversations; or Slack away for so many minutes while customers are handed over to people there. A report in JSON, and
+exit status 1 when anything was not as it should be.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from tests.scenarios.cells import every, impossible
 from tests.scenarios.desk import floor
 from tests.scenarios.desk.cast import Cast, endings, ratings
 from tests.scenarios.desk.kills import Reaper
+from tests.scenarios.desk.outage import Outage
 from tests.scenarios.kills import Executioner
 from tests.scenarios.matrix import Matrix
 from tests.scenarios.plays import NOT_YET
@@ -89,16 +91,27 @@ async def desk_kills(engine: str, seed: int, count: int) -> bool:
     return not toll.wrong and toll.kills.total() >= count
 
 
+async def desk_outage(engine: str, seed: int, minutes: float) -> bool:
+    """At Slack's own pace."""
+    async with stage(engine, seed, floor.REAL) as there:
+        toll = await Outage(there, minutes, seed).run()
+    print(toll.as_json(), flush=True)
+    return not toll.wrong
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.scenarios", description="Scenarios on every channel.")
-    parser.add_argument("what", choices=("matrix", "kills", "desk-kills"))
+    parser.add_argument("what", choices=("matrix", "kills", "desk-kills", "desk-outage"))
     parser.add_argument("--engine", choices=("embedded", "scaled"), required=True)
     parser.add_argument("--count", type=int, default=250, help="kills (default 250)")
+    parser.add_argument("--minutes", type=float, default=10.0, help="without Slack (default 10)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     given = parser.parse_args()
     print(f"{given.what} {given.engine}, seed {given.seed}", file=sys.stderr, flush=True)
     if given.what == "matrix":
         return int(not asyncio.run(matrix(given.engine, given.seed)))
+    if given.what == "desk-outage":
+        return int(not asyncio.run(desk_outage(given.engine, given.seed, given.minutes)))
     run = desk_kills if given.what == "desk-kills" else kills
     return int(not asyncio.run(run(given.engine, given.seed, given.count)))
 

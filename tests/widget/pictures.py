@@ -6,22 +6,18 @@ python -m tests.widget.pictures [folder]
 from __future__ import annotations
 
 import asyncio
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Browser, async_playwright
 
 from infra.deploy import local_browser
-from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
+from tests.pictures.album import DOCS
+from tests.pictures.shop import shop
 from tests.widget.tab import Tab, Window, expect
 
-ROOT = Path(__file__).parents[2]
-INDEXED = 300.0
-"""Seconds for a first look at all documents."""
 DESK = {"viewport": {"width": 1180, "height": 780}}
 PHONE = {"viewport": {"width": 390, "height": 760}, "is_mobile": True, "has_touch": True}
 SETTLED = """Promise.allSettled(document.querySelector("parley-chat").shadowRoot.getAnimations()
@@ -78,23 +74,15 @@ async def take(browser: Browser, base: str, folder: Path) -> None:
 
 
 async def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     nursery = Nursery()
     await nursery.start()
-    with tempfile.TemporaryDirectory() as home:
-        shop = Path(home) / "plantstore"
-        shutil.copytree(ROOT / "examples" / "plantstore", shop, ignore=shutil.ignore_patterns(".parley"))
-        parley = Installation(nursery, shop, False, shop / "parley.yaml")
-        await parley.start(wait=False, env={"PARLEY__ENCODER": "light"})
-        await parley.roles["dev"].ready(INDEXED)
-        async with async_playwright() as driver:
-            browser = await driver.chromium.launch(executable_path=local_browser.fetch(), args=["--no-sandbox"])
-            await take(browser, parley.base, folder)
-            await browser.close()
-        await parley.stop()
+    async with shop(nursery, lambda config: None) as parley, async_playwright() as driver:
+        browser = await driver.chromium.launch(executable_path=local_browser.fetch(), args=["--no-sandbox"])
+        await take(browser, parley.base, folder)
+        await browser.close()
     await nursery.close()
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images"
-    target.mkdir(parents=True, exist_ok=True)
-    asyncio.run(main(target))
+    asyncio.run(main(Path(sys.argv[1]) if len(sys.argv) > 1 else DOCS))

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from connectors.slack.desk import kit, requests, times
 from connectors.slack.desk.approvals import Approvals
-from connectors.slack.desk.card import card
+from connectors.slack.desk.card import card, summary
 from connectors.slack.desk.posting import Poster, Session
 from connectors.slack.desk.posts import Place, Post
 from connectors.slack.desk.records import Records
@@ -60,7 +60,7 @@ class Agenda:
             return []
         again = " again" if handoff.number > 1 else ""
         blocks = [kit.marked(f"🟠 *Handed over to people{again}*"), *kit.sections(handoff.reason)]
-        blocks += kit.sections("\n".join(f"- {line}" for line in handoff.summary))
+        blocks += summary(view)
         marker = ids.derived_id(root.marker, "handoff", handoff.number)
         return [_below(place, marker, handoff.opened_at, f"{view.name} waits{again}: {handoff.reason}", blocks)]
 

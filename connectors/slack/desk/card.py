@@ -112,11 +112,14 @@ def _all(view: View) -> list[TranscriptMessage]:
 
 def _why(view: View) -> list[Json]:
     blocks = [*kit.sections(f"**Why:** {view.reason}")] if not blank(view.reason) else []
-    summary = view.handoff.summary if view.handoff is not None else []
-    # What is open is often the reason, and nothing else.
-    if told := [line for line in summary if not blank(line) and line.partition(": ")[2] != view.reason]:
-        blocks += kit.sections("\n".join(f"- {line}" for line in told))
-    return blocks
+    return [*blocks, *summary(view)]
+
+
+def summary(view: View) -> list[Json]:
+    """Without what only repeats the reason: what is open is often that, and nothing else."""
+    lines = view.handoff.summary if view.handoff is not None else []
+    told = [line for line in lines if not blank(line) and line.partition(": ")[2] != view.reason]
+    return kit.sections("\n".join(f"- {line}" for line in told)) if told else []
 
 
 def _before(view: View, shown: Sequence[TranscriptMessage]) -> list[Json]:
@@ -145,7 +148,7 @@ def _tried(view: View) -> list[Json]:
     titles = {each.document: each.title for line in _all(view) for each in line.citations}
     passages = [passage for turn in view.turns for passage in turn.passages if passage.cited]
     sources = dict.fromkeys(_source(titles.get(each.document, each.document), each.heading) for each in passages)
-    actions = [f"{each.name} ({each.outcome})" for turn in view.turns for each in turn.actions]
+    actions = [f"{each.called} ({each.outcome})" for turn in view.turns for each in turn.actions]
     told: list[Json] = []
     if sources:
         told.append(kit.small(kit.plain("📚 " + "\n📚 ".join([*sources][-MOST_SOURCES:]))))

@@ -17,7 +17,7 @@ from connectors.deliveries import Ledger
 from connectors.sending import Sender
 from connectors.slack.desk.posting import Poster, Session, pause
 from connectors.slack.desk.rules import DeskRules
-from connectors.slack.desk.showing import Showing
+from connectors.slack.desk.showing import UNREACHABLE_METRIC, Showing
 from connectors.slack.desk.tempo import USUAL, Tempo
 from schemas import ids, topics
 from schemas.conversation import Conversation
@@ -84,7 +84,9 @@ class Keeper:
         self.accounts = Accounts(channel, clock)
         sender = Sender(channel, self.accounts, state=state, metrics=metrics, clock=clock)
         poster = self._poster = Poster(sender, self.accounts, state.limiter, clock, tempo)
-        self._showing = Showing(state, poster, clock, tempo)
+        self._showing = Showing(state, poster, clock, tempo, metrics)
+        for tenant in rules:
+            metrics.count(UNREACHABLE_METRIC, 0, tenant=tenant)  # else nobody would see the first time
         self._acts = acts(self.meanwhile) if acts is not None else None
 
     async def close(self) -> None:

@@ -24,7 +24,9 @@ T = TypeVar("T")
 KEPT = 60.0
 """Seconds for which an answer of Slack's counts: so long somebody who was removed may still act."""
 AGAIN = 2.0
-"""Seconds after which a channel is asked anew for somebody who is not known to be in it."""
+LOOKS = 10
+"""A channel is asked anew for whoever is not known to be in it: so often at once, and once in so many seconds. Whoever
+has just come in is not turned away then, and whoever has not cannot use up what Slack lets us ask."""
 MOST = 2_000
 """Answers that are kept."""
 
@@ -76,17 +78,33 @@ class Members:
         self._slack = slack
         self._now = now
         self._known: dict[tuple[str, ...], tuple[float, object]] = {}
+        self._looks: dict[tuple[str, ...], tuple[float, float]] = {}
+        """By channel, how many more looks there are, and since when."""
 
     async def member(self, account: Account, channel: str, by: str) -> Member:
         """Raises Unavailable."""
         user, name = by.removeprefix("slack:"), (account.tenant, account.name)
-        among = (*name, "in", channel)
-        if user not in await self._once(among, lambda: self._in(account, channel)) and (
-            # Whoever has just come in is not told to wait.
-            user not in await self._once(among, lambda: self._in(account, channel), kept=AGAIN)
-        ):
+        if not await self._is_in(account, channel, user):
             return Member(refused="not in the channel")
         return await self._once((*name, "who", user), lambda: self._who(account, user))
+
+    async def _is_in(self, account: Account, channel: str, user: str) -> bool:
+        """Nobody is turned away by an answer that was given before they came."""
+        key = (account.tenant, account.name, "in", channel)
+        before = self._known.get(key)
+        if user in await self._once(key, lambda: self._in(account, channel)):
+            return True
+        if self._known.get(key) is not before or not self._may_look(key):
+            return False
+        return user in await self._once(key, lambda: self._in(account, channel), kept=0.0)
+
+    def _may_look(self, key: tuple[str, ...]) -> bool:
+        now = self._now()
+        left, at = self._looks.get(key, (float(LOOKS), now))
+        left = min(float(LOOKS), left + (now - at) / AGAIN)
+        may = left >= 1
+        self._looks[key] = (left - 1 if may else left, now)
+        return may
 
     async def name(self, account: Account, user: str) -> str:
         """Of anybody whom Slack knows; the id of all others. Raises Unavailable."""

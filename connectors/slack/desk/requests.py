@@ -20,7 +20,8 @@ SETTLED = {"send_draft": "✅ Sent", "discard_draft": "🗑️ Discarded"}
 
 def summary(approval: PendingApproval) -> str:
     """The exact action in one line."""
-    return f"{approval.action}({', '.join(f'{name}: {_value(value)}' for name, value in approval.arguments.items())})"
+    exact = ", ".join(f"{name}: {_value(value)}" for name, value in approval.arguments.items())
+    return f"{approval.called} ({exact})"
 
 
 def _value(value: object) -> str:
@@ -32,7 +33,7 @@ def asked(approval: PendingApproval, contact: str) -> Card:
     exact = "\n".join(f"{name}: {_value(value)}" for name, value in approval.arguments.items())
     blocks = [
         kit.marked(f"🔐 *Approval needed* {kit.moment(approval.expires_at, after='until')}"),
-        *kit.exact(f"{approval.action}\n{exact}"),
+        *kit.exact(f"{approval.called}\n{exact}"),
         kit.small("*Customer*", kit.plain(contact)),
         kit.small("*Why*", kit.plain(approval.reason)),
         *kit.buttons(

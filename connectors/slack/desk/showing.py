@@ -27,17 +27,19 @@ from schemas import ids
 from schemas.conversation import Conversation, Delivered
 from schemas.desk import DeskActed, DraftMade
 from schemas.errors import Parked
-from schemas.ports import Batch, Clock, State
+from schemas.ports import Batch, Clock, Metrics, State
 
 log = structlog.get_logger("parley.desk")
 
 UNREACHABLE = timedelta(minutes=5)
+UNREACHABLE_METRIC = "parley_desk_unreachable_total"
 GONE = frozenset({"not_found", "cant_update_message"})
 
 
 class Showing:
-    def __init__(self, state: State, poster: Poster, clock: Clock, tempo: Tempo) -> None:
+    def __init__(self, state: State, poster: Poster, clock: Clock, tempo: Tempo, metrics: Metrics) -> None:
         self._tempo = tempo
+        self._metrics = metrics
         self._state = state
         self._poster = poster
         self._clock = clock
@@ -127,6 +129,7 @@ class Showing:
             return
         # Refused for good, but the reason can be mended: the app is not in the channel, or the channel is gone.
         await leave_root(self._poster, session, root)
+        self._metrics.count(UNREACHABLE_METRIC, tenant=session.rules.tenant)
         log.error("desk_unreachable", tenant=session.rules.tenant, reason=reason or outcome)
         raise Parked("the desk's channel takes nothing", until=self._clock() + UNREACHABLE)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from connectors.slack.desk.rules import DeskRules
+from schemas.called import called
 from schemas.conversation import Contact, Conversation, Turn
 from schemas.desk import Handoff
 from schemas.messages import TranscriptMessage
@@ -46,7 +47,7 @@ class View:
 
     @property
     def name(self) -> str:
-        return self.contact.name if self.contact is not None and self.contact.name else "Customer"
+        return called(self.contact, self.conversation.origin)
 
     @property
     def opened_at(self) -> datetime:

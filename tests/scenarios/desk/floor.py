@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tests.e2e.desk_stage import labels, words
+from tests.platforms.slack.said import labels, words
 from tests.platforms.slack.server import SlackVendor
 from tests.platforms.slack.workspace import Post, Room
 from tests.platforms.vendor import File
@@ -29,16 +29,24 @@ KINDS: tuple[type[Any], ...] = (
 FASTER = 20
 """Than Slack lets a desk be: one channel takes a message a second, and all conversations of a run share it."""
 ENV = {"TEST_HURRY_DESK": str(FASTER), "TEST_HURRY": "3"}
+UNHURRIED = {"TEST_HURRY_DESK": "", "TEST_HURRY": ""}
 PATIENCE = 90.0
 
 
 def tenant(customers: Sequence[Customers]) -> dict[str, Any]:
     slack = slack_of(customers)
     slack.limits.speed = FASTER
+    return unhurried(customers)
+
+
+def unhurried(customers: Sequence[Customers]) -> dict[str, Any]:
+    slack = slack_of(customers)
     return {"desk": {"channel": slack.channel("desk").id, "undo_seconds": 0.1, "tags": ["plants", "parcels"]}}
 
 
 DESK = Scene(KINDS, tenant, ENV)
+REAL = Scene(KINDS, unhurried, UNHURRIED)
+"""At Slack's own pace, and ours."""
 
 
 def slack_of(customers: Sequence[Customers]) -> SlackVendor:

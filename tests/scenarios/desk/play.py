@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.e2e.desk_stage import words
 from tests.platforms.slack.courier import Undelivered
+from tests.platforms.slack.said import words
 from tests.platforms.vendor import File
 from tests.scenarios.desk.floor import Floor
 from tests.scenarios.plays import PNG, TAKEN_OVER

@@ -28,8 +28,9 @@ from schemas.desk import DeskActed, DeskTouched, DraftMade, Handoff
 from schemas.envelope import envelope
 from schemas.messages import Address, Attachment, Author, AuthorKind, Citation, MessageState, TranscriptMessage
 from schemas.ports import Account, Record, State
+from tests.platforms.slack.said import words
 from tests.platforms.slack.server import SlackVendor
-from tests.platforms.slack.workspace import Json, Post
+from tests.platforms.slack.workspace import Post
 
 TENANT = "shop"
 
@@ -88,6 +89,7 @@ class World:
     conversation: str
     contact: str
     acts: Done = field(default_factory=Done)
+    metrics: PrometheusMetrics = field(default_factory=PrometheusMetrics)
     offset: int = 0
     known: Account | None = None
 
@@ -109,7 +111,7 @@ class World:
             {TENANT: DeskRules(TENANT, "main", self.room, **rules)},
             bus=self.bus,
             state=self.state,
-            metrics=PrometheusMetrics(),
+            metrics=self.metrics,
             clock=self.clock,
             account_of=self.account,
             acts=lambda meanwhile: acts or self.acts,
@@ -238,33 +240,6 @@ class World:
 
     def texts(self) -> list[str]:
         return [words(post.body) for post in self.thread]
-
-
-def words(body: Json) -> str:
-    """All that a message says, as it is written."""
-    found: list[str] = []
-
-    def read(value: Any) -> None:
-        if isinstance(value, dict):
-            if isinstance(value.get("text"), str) and value.get("type") in ("plain_text", "mrkdwn"):
-                found.append(value["text"])
-            for each in value.values():
-                read(each)
-        elif isinstance(value, list):
-            for each in value:
-                read(each)
-
-    read(body.get("blocks", []))
-    return "\n".join(found)
-
-
-def labels(body: Json) -> list[str]:
-    return [
-        element["text"]["text"]
-        for block in body.get("blocks", [])
-        if block["type"] == "actions"
-        for element in block["elements"]
-    ]
 
 
 @pytest.fixture

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from connectors.slack.desk.members import LOOKS
 from schemas import topics
 from schemas.desk import HandoffResolved
 from schemas.envelope import Envelope
 from schemas.errors import BusUnavailable
 from schemas.ports import Bus, Position
 from tests.platforms.vendor import Fault, File
-from tests.unit.desk.colleagues import COLLEAGUES, Team
+from tests.unit.desk.colleagues import COLLEAGUES, Talk, Team
 from tests.unit.desk.conftest import World
 
 PDF = File("offer.pdf", "application/pdf", b"%PDF-1.4\n%%EOF\n")
@@ -165,6 +166,35 @@ async def test_guests_outsiders_and_bots_do_nothing_and_are_told_so(team: Team) 
     assert await team.seen() == {}
     assert all("Only members" in text for name in ("Gil", "Otto") for text in team.whispers(name))
     assert team.whispers("Gil")
+
+
+async def claims_from_outside(talk: Talk, name: str) -> None:
+    """Of a channel that they only look at."""
+    team = talk.team
+    await team.bring(*team.captured(lambda: team.slack.people.react(name, talk.root, "👀")))
+
+
+async def test_whoever_has_just_joined_acts_at_once_also_when_somebody_else_was_turned_away_before(team: Team) -> None:
+    talk = await team.open()
+    for name in ("Gus", "Hal"):
+        await claims_from_outside(talk, name)
+        assert (await talk.now()).owner == "queue"
+    team.captured(lambda: team.slack.people.react("Gus", talk.root, "👀", removed=True))
+    team.slack.people.join(team.room, "Gus")
+    await talk.claim("Gus")
+    holder = (await talk.now()).holder
+    assert holder is not None
+    assert holder.name == "Gus"
+
+
+async def test_whoever_is_turned_away_again_and_again_uses_up_nothing(team: Team) -> None:
+    """Slack lets an app ask so often and no more."""
+    talk = await team.open()
+    for number in range(3 * LOOKS):
+        await claims_from_outside(talk, f"Gus {number}")
+    asked = [each for each in team.slack.ledger.requests if each.operation == "conversations.members"]
+    assert 2 <= len(asked) < 2 * LOOKS
+    assert (await talk.now()).owner == "queue"
 
 
 async def test_while_slack_cannot_say_who_may_act_it_is_told_to_come_again(team: Team) -> None:

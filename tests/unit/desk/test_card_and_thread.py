@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from connectors.slack.desk import kit
 from schemas.messages import Citation
-from tests.unit.desk.conftest import World, labels, words
+from tests.platforms.slack.said import labels, words
+from tests.unit.desk.conftest import World
 
 
 async def test_a_handoff_is_one_card_that_says_who_waits_and_why(world: World) -> None:
@@ -19,7 +20,13 @@ async def test_a_handoff_is_one_card_that_says_who_waits_and_why(world: World) -
     await keeper.close()
     (card,) = world.cards
     said = words(card.body)
-    for part in ("Customer · Web", "waits for a person", "asked for a person", "No order yet", "I am not sure."):
+    for part in (
+        f"Web visitor {world.contact[:4]} · Web",
+        "waits for a person",
+        "asked for a person",
+        "No order yet",
+        "I am not sure.",
+    ):
         assert part in said
     assert labels(card.body) == ["Claim", "Return to agent", "Transfer", "Resolve"]
     about = card.body["metadata"]

@@ -20,7 +20,8 @@ from schemas import ids, topics
 from schemas.conversation import Facts, Origin
 from schemas.desk import Handoff
 from schemas.messages import Address, Author, TranscriptMessage
-from tests.unit.desk.conftest import TENANT, World, words
+from tests.platforms.slack.said import words
+from tests.unit.desk.conftest import TENANT, World
 
 FASTER = 10.0
 LIVE, EACH = 30, 4

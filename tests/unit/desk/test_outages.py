@@ -12,8 +12,9 @@ from connectors.slack.desk.connection import DeskChannel
 from infra.deploy.process import free_port
 from schemas import ids
 from schemas.errors import Parked
+from tests.platforms.slack.said import words
 from tests.platforms.vendor import Fault
-from tests.unit.desk.conftest import TENANT, World, words
+from tests.unit.desk.conftest import TENANT, World
 
 
 class Killed(BaseException):
@@ -105,7 +106,14 @@ async def test_a_keeper_that_is_killed_anywhere_is_followed_by_one_that_shows_ev
     assert len(world.cards) == 1
 
 
-async def test_a_channel_that_takes_nothing_is_tried_again_later(world: World) -> None:
+def unreachable(world: World) -> float | None:
+    return world.metrics.registry.get_sample_value("parley_desk_unreachable_total", {"tenant": TENANT})
+
+
+async def test_a_channel_that_takes_nothing_is_tried_again_later_and_counted(world: World) -> None:
+    """The count is there from the start: whoever watches it sees the first time."""
+    await world.keeper().close()
+    assert unreachable(world) == 0
     room = world.slack.workspace.rooms[world.room]
     room.members.remove(world.slack.bot.id)
     await world.hand_off()
@@ -114,6 +122,7 @@ async def test_a_channel_that_takes_nothing_is_tried_again_later(world: World) -
         await world.look(keeper)
     await keeper.close()
     assert parked.value.until > world.clock.now + timedelta(minutes=1)
+    assert unreachable(world) == 1
     room.members.append(world.slack.bot.id)
     await until_done(world)
     assert len(world.cards) == 1

@@ -9,13 +9,15 @@ from schemas import ids, topics
 from schemas.actions import ActionMemory, PendingApproval
 from schemas.conversation import Conversation, Delivered
 from schemas.desk import DeskActed
-from tests.unit.desk.conftest import Done, World, labels, words
+from tests.platforms.slack.said import labels, words
+from tests.unit.desk.conftest import Done, World
 
 
 def approval(world: World, **fields: Any) -> PendingApproval:
     whole = {
         "id": "a1",
         "action": "refund_order",
+        "title": "Refund an order",
         "arguments": {"order": "N-17", "amount": 240.5, "note": "x" * 1000},
         "digest": "d",
         "contact_id": world.contact,
@@ -61,9 +63,33 @@ async def test_an_approval_is_asked_with_its_exact_arguments_while_the_agent_has
     await keeper.close()
     (asked,) = world.thread
     said = words(asked.body)
-    for part in ("refund_order", "order: N-17", "amount: 240.5", "x" * 1000, "above 100", "Customer"):
+    for part in ("Refund an order", "order: N-17", "amount: 240.5", "x" * 1000, "above 100", "Web visitor"):
         assert part in said
+    assert "refund_order" not in said
     assert labels(asked.body) == ["Approve", "Deny"]
+
+
+async def test_an_approval_of_an_older_release_has_no_title_and_is_named_by_its_action(world: World) -> None:
+    await wait_for(world, approval(world, title=""))
+    keeper = world.keeper()
+    for _ in range(2):
+        await world.look(keeper)
+    await keeper.close()
+    assert "refund_order" in words(world.thread[0].body)
+
+
+async def test_a_conversation_that_is_handed_over_again_for_an_approval_says_why_once(world: World) -> None:
+    keeper = world.keeper()
+    await world.hand_off("asked for a person")
+    await world.look(keeper)
+    why = "approval needed: Refund an order, amount is above 50"
+    await world.hand_off(why, number=2, summary=["Asked: my money", f"Open: {why}"])
+    for _ in range(2):
+        await world.look(keeper)
+    await keeper.close()
+    again = next(words(post.body) for post in world.thread if "Handed over to people again" in words(post.body))
+    assert again.count(why) == 1
+    assert "my money" in again
 
 
 async def test_a_decided_approval_says_by_whom_and_can_be_decided_no_more(world: World) -> None:

@@ -10,7 +10,8 @@ from connectors.slack.desk.sweep import Sweep
 from schemas import topics
 from schemas.envelope import Envelope
 from schemas.hours import OfficeHours
-from tests.unit.desk.conftest import TENANT, World, words
+from tests.platforms.slack.said import words
+from tests.unit.desk.conftest import TENANT, World
 
 MINUTES = timedelta(minutes=1)
 

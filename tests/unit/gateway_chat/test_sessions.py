@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from connectors.web.settings import WebAccount
-from gateway.identity import subject_of
+from gateway.identity import identity_of
 from schemas.errors import Unauthorized
 from tests.unit.gateway_chat.conftest import IDENTITY_SECRET, Clock, Shop
 
@@ -102,6 +102,24 @@ async def test_a_signed_in_visitor_has_one_conversation_on_two_devices(shop: Sho
     assert other.conversation != one.conversation
 
 
+async def test_a_signed_in_visitor_is_called_what_the_site_calls_them(shop: Shop) -> None:
+    """The name is for people to read; a later identity without one leaves it, and what would mislead is left out."""
+    names = []
+    visitor = await shop.visitor(identity=identity(shop.clock))
+    for told in ("Ada Lovelace", None, "Ada\u202e\nKing", 7):
+        visitor = await shop.visitor(identity=identity(shop.clock, name=told))
+        await visitor.say("hello")
+        shop.clock.tick(60)
+        found = await shop.parts.state.conversations.get(visitor.conversation)
+        assert found is not None
+        contact = await shop.parts.state.contacts.get("shop", found.origin.contact_id)
+        assert contact is not None
+        names.append(contact.name)
+    assert names == ["Ada Lovelace", "Ada Lovelace", "Ada King", "Ada King"]
+    lines = await shop.parts.state.transcript.read(visitor.conversation)
+    assert lines[0].author.name == "Ada Lovelace"
+
+
 async def test_an_anonymous_token_with_an_identity_moves_to_the_signed_in_conversation(shop: Shop) -> None:
     anonymous = await shop.visitor()
     signed_in = await shop.start(visitor_token=anonymous.token, identity=identity(shop.clock))
@@ -177,18 +195,18 @@ def test_es256_identities_are_verified_and_never_taken_for_hmac() -> None:
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     account = WebAccount(identity_public_key=public.decode())
     claims = {"sub": "ada", "exp": int(clock().timestamp()) + 600}
-    assert subject_of(jwt.encode(claims, key, "ES256"), account, clock()) == "ada"
+    assert identity_of(jwt.encode(claims, key, "ES256"), account, clock()).subject == "ada"
     stranger = ec.generate_private_key(ec.SECP256R1())
     with pytest.raises(Unauthorized):
-        subject_of(jwt.encode(claims, stranger, "ES256"), account, clock())
+        identity_of(jwt.encode(claims, stranger, "ES256"), account, clock())
     # The public key as if it were a shared secret; the library refuses to make such a token, an attacker does not.
     body = jwt.encode(claims, "x" * 32, "HS256").rpartition(".")[0]
     digest = hmac.new(public, body.encode(), hashlib.sha256).digest()
     forged = f"{body}.{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
     with pytest.raises(Unauthorized):
-        subject_of(forged, account, clock())
+        identity_of(forged, account, clock())
     with pytest.raises(Unauthorized):
-        subject_of(jwt.encode(claims, "", "none"), account, clock())
+        identity_of(jwt.encode(claims, "", "none"), account, clock())
 
 
 def test_a_short_secret_of_the_site_still_works() -> None:
@@ -196,4 +214,4 @@ def test_a_short_secret_of_the_site_still_works() -> None:
     account = WebAccount.model_validate({"identity_secret": "short"})
     with pytest.warns(jwt.InsecureKeyLengthWarning):
         signed = identity(clock, "short")
-    assert subject_of(signed, account, clock()) == "ada"
+    assert identity_of(signed, account, clock()).subject == "ada"

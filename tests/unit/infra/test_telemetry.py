@@ -32,6 +32,7 @@ MORE = {
     "parley_handoffs_total": {"tenant", "channel", "ended"},
     "parley_handoff_first_reply_seconds": {"tenant"},
     "parley_handoff_seconds": {"tenant"},
+    "parley_desk_unreachable_total": {"tenant"},
     "parley_ratings_total": {"tenant", "score"},
     "parley_model_failures_total": {"model"},
     "parley_refused_total": {"status"},

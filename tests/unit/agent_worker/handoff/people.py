@@ -32,7 +32,8 @@ def asked(world: World, to: Any, name: str, *, epoch: int, by: str = "slack:U1",
 
 
 def resolved(world: World, name: str = "done", **more: Any) -> Envelope:
-    done = HandoffResolved(id=derived_id(name, "resolved"), by="slack:U1", name="Rosa", at=world.clock(), **more)
+    told = {"id": derived_id(name, "resolved"), "by": "slack:U1", "name": "Rosa", "at": world.clock()}
+    done = HandoffResolved.model_validate(told | more)
     return world._wrap(topics.HANDOFF_RESOLVED, done, done.id)
 
 

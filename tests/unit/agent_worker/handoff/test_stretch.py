@@ -129,13 +129,14 @@ async def test_return_ends_the_handoff_once(world: World) -> None:
 @pytest.mark.parametrize(
     "order", ["resolved alone", "resolved, then closed", "closed and resolved at once", "closed, then resolved"]
 )
-async def test_resolving_closes_and_names_the_outcome(world: World, order: str) -> None:
+@pytest.mark.parametrize("by", ["slack:U1", "console:anna"])
+async def test_resolving_closes_and_names_the_outcome(world: World, order: str, by: str) -> None:
     """The figures of what people resolve bear the outcome and the tags, whatever request for closing is beside it."""
     await handed_over(world)
     await claimed(world)
-    done = resolved(world, outcome="Solved", tags=["refund"], ask=False)
+    done = resolved(world, by=by, outcome="Solved", tags=["refund"], ask=False)
     epoch = (await world.known()).epoch
-    closing = asked(world, "closed", "close", epoch=epoch)
+    closing = asked(world, "closed", "close", epoch=epoch, by=by)
     if order == "resolved alone":
         await world.handle(done)
     elif order == "resolved, then closed":

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from agent_worker.handoff.summary import LONGEST, summary
-from schemas.actions import ActionMemory
+from schemas.actions import ActionMemory, PendingApproval
 from schemas.conversation import ActionRecord
 from schemas.messages import Attachment, Author, Citation, TranscriptMessage
 from schemas.ports import Found, Passage
@@ -45,13 +47,35 @@ def test_what_is_no_question_is_told_as_it_is() -> None:
 
 def test_actions_come_before_what_was_found() -> None:
     """What was tried is what people must not do again."""
-    done = [ActionRecord(name="refund", outcome="refused", reason="limit_reached")]
+    done = [ActionRecord(name="refund", title="Refund an order", outcome="refused", reason="limit_reached")]
     found = Found([PASSAGE], answerable=True, confidence=0.9)
     lines = summary([line("contact", "Refund please")], reason="limit", found=found, actions=done)
-    assert lines[1] == "Tried: refund refused (limit_reached)"
+    assert lines[1] == "Tried: Refund an order, refused (limit_reached)"
     assert summary([line("contact", "Refund please")], reason="limit", found=found)[1] == (
         "Found: “You can return pots within 30 days.” (Returns)"
     )
+
+
+@pytest.mark.parametrize(
+    ("reason", "open_"),
+    [
+        (
+            "approval needed: Refund an order, amount is above 50",
+            "approval needed: Refund an order, amount is above 50",
+        ),
+        ("the contact asked for a person", "the contact asked for a person; approve Refund an order"),
+    ],
+)
+def test_what_waits_for_a_yes_is_said_once_and_by_its_title(reason: str, open_: str) -> None:
+    """However many wait: which they are is shown with each."""
+    at = datetime(2026, 5, 4, tzinfo=UTC)
+    refund = {"action": "refund", "title": "Refund an order", "digest": "d", "contact_id": "c", "reason": "r"}
+    both = [
+        PendingApproval.model_validate(refund | {"id": id_, "arguments": {}, "requested_at": at, "expires_at": at})
+        for id_ in ("a", "b")
+    ]
+    lines = summary([line("contact", "Refund please")], reason=reason, memory=ActionMemory(approvals=both))
+    assert lines[-1] == f"Open: {open_}"
 
 
 def test_quote_that_is_cut_ends_with_a_word_and_has_no_marks() -> None:

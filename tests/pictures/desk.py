@@ -1,39 +1,33 @@
-"""Takes the pictures of docs/desk.md: the example shop's people at work in the simulated Slack.
-
-python -m tests.e2e.desk_pictures [folder]
-"""
+"""The pictures of docs/desk.md: the example shop's people at work in the simulated Slack."""
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-import sys
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import aiohttp
 import jwt
-import yaml
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 
-from infra.deploy import local_browser
-from tests.e2e.desk_stage import Stage, heard, marks, words
+from tests.e2e.desk_stage import Stage, heard
 from tests.harness.client import Contact
-from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
+from tests.pictures.album import Album
+from tests.pictures.shop import shop
 from tests.platforms.slack import page
 from tests.platforms.slack.markup import Reader
+from tests.platforms.slack.said import marks, words
 from tests.platforms.slack.server import SlackVendor
 from tests.platforms.slack.workspace import Post
-from tests.widget.pictures import INDEXED, ROOT
 
 SECRET = "a-secret-that-the-site-shares-with-parley"
 WIDTH = 760
 ORDER = "NP-10236"
 UNDO = 3
+FASTER = 20
+"""Than Slack lets a desk be; both it and our own pace are."""
 MO, INES = "Mo Lindqvist", "Ines Okafor"
 
 
@@ -41,7 +35,7 @@ MO, INES = "Mo Lindqvist", "Ines Okafor"
 class Studio:
     stage: Stage
     browser: Browser
-    folder: Path
+    album: Album
 
     @property
     def reader(self) -> Reader:
@@ -53,10 +47,8 @@ class Studio:
         context = await self.browser.new_context(viewport={"width": WIDTH, "height": 400}, color_scheme=scheme)
         tab = await context.new_page()
         await tab.set_content(html)
-        path = self.folder / f"{name}.png"
-        await tab.screenshot(path=path, full_page=True)
+        await self.album.take(name, tab, full_page=True)
         await context.close()
-        print(path)
 
     async def thread(self, name: str, card: Post, *, after: str = "", scheme: Any = "light") -> None:
         viewer = self.stage.slack.person(MO).id
@@ -66,7 +58,7 @@ class Studio:
 async def customer(base: str, http: aiohttp.ClientSession, name: str, subject: str) -> Contact:
     """Signed in by the shop's site."""
     now = int(datetime.now(UTC).timestamp())
-    identity = jwt.encode({"sub": subject, "iat": now, "exp": now + 600}, SECRET, algorithm="HS256")
+    identity = jwt.encode({"sub": subject, "name": name, "iat": now, "exp": now + 600}, SECRET, algorithm="HS256")
     contact = Contact(base, http, name)
     body = await contact.insist("POST", "sessions", json={"identity": identity})
     contact.token, contact.conversation = body["visitor_token"], body["conversation_id"]
@@ -83,12 +75,13 @@ async def shift(studio: Studio, http: aiohttp.ClientSession) -> None:
     stage = studio.stage
     for name in (MO, INES):
         stage.slack.workspace.enter(stage.room, stage.slack.person(name))
-    anna = await customer(stage.parley.base, http, "anna", "c-1003")
+    anna = await customer(stage.parley.base, http, "Anna Vogel", "c-1003")
     await asked(anna, "Do you add a heat pack in winter?")
     await asked(anna, "My pitcher plant arrived frozen today. Can I talk to a person please?")
     card = await stage.card()
     await studio.take("desk-card", page.channel(studio.reader, stage.room))
     draft = await talked(stage, anna, card)
+    await stage.until(lambda: "The customer waits since" in words(card.body))
     await studio.thread("desk-thread", card)
     await studio.thread("desk-thread-dark", card, scheme="dark")
 
@@ -122,38 +115,22 @@ async def talked(stage: Stage, anna: Contact, card: Post) -> Post:
     return await stage.in_thread(card, "only people see this")
 
 
-def configure(path: Path, slack: SlackVendor) -> None:
+def configure(slack: SlackVendor, config: dict[str, Any]) -> None:
     """The example shop, with a desk."""
-    config = yaml.safe_load(path.read_text())
-    shop = config["tenants"]["plantstore"]
-    shop["channels"]["slack"] = {"main": slack.settings()}
-    shop["channels"]["web"]["main"]["identity_secret"] = SECRET
-    shop["desk"] = {"channel": slack.channel("support").id, "undo_seconds": UNDO}
-    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    tenant = config["tenants"]["plantstore"]
+    tenant["channels"]["slack"] = {"main": slack.settings()}
+    tenant["channels"]["web"]["main"]["identity_secret"] = SECRET
+    tenant["desk"] = {"channel": slack.channel("support").id, "undo_seconds": UNDO}
 
 
-async def main(folder: Path) -> None:
-    nursery, slack = Nursery(), SlackVendor(pace=0.01)
-    await nursery.start()
-    with tempfile.TemporaryDirectory() as home:
-        shop = Path(home) / "plantstore"
-        shutil.copytree(ROOT / "examples" / "plantstore", shop, ignore=shutil.ignore_patterns(".parley"))
-        async with slack.serving(), async_playwright() as driver, aiohttp.ClientSession() as http:
-            configure(shop / "parley.yaml", slack)
-            parley = Installation(nursery, shop, False, shop / "parley.yaml")
-            await parley.start(wait=False, env={"PARLEY__ENCODER": "light"})
-            await parley.roles["dev"].ready(INDEXED)
-            slack.call(f"{parley.base}/v1/webhooks/slack/plantstore/main")
-            browser = await driver.chromium.launch(executable_path=local_browser.fetch(), args=["--no-sandbox"])
-            try:
-                await shift(Studio(Stage(parley, slack), browser, folder), http)
-            finally:
-                await browser.close()
-                await parley.stop()
-                await nursery.close()
-
-
-if __name__ == "__main__":
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images"
-    target.mkdir(parents=True, exist_ok=True)
-    asyncio.run(main(target))
+async def play(nursery: Nursery, browser: Browser, album: Album) -> None:
+    slack = SlackVendor(pace=0.01)
+    slack.limits.speed = FASTER
+    hurry = {"TEST_HURRY_DESK": str(FASTER)}
+    async with (
+        slack.serving(),
+        shop(nursery, partial(configure, slack), **hurry) as parley,
+        aiohttp.ClientSession() as http,
+    ):
+        slack.call(f"{parley.base}/v1/webhooks/slack/plantstore/main")
+        await shift(Studio(Stage(parley, slack), browser, album), http)

@@ -1,28 +1,18 @@
-"""Takes the pictures of docs/console.md: the example shop's console during a shift.
-
-python -m tests.console.pictures [folder]
-"""
+"""The pictures of docs/console.md: the example shop's console during a shift."""
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import aiohttp
-import yaml
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
-from infra.deploy import local_browser
 from tests.console.conftest import quick
 from tests.console.seat import PASSWORDS
 from tests.harness.client import Contact
-from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
-from tests.widget.pictures import INDEXED, ROOT
+from tests.pictures.album import Album
+from tests.pictures.shop import shop
 from tests.widget.tab import Window, expect
 
 DESK = {"viewport": {"width": 1180, "height": 860}}
@@ -69,49 +59,33 @@ async def answered(page: Page, contact: Contact) -> None:
     await page.locator("summary", has_text="Why").first.click()
 
 
-async def take(browser: Browser, base: str, customers: list[Contact], folder: Path) -> None:
+async def take(browser: Browser, base: str, customers: list[Contact], album: Album) -> None:
     window, page = await signed_in(browser, base, **DESK)
     await answered(page, customers[2])
     await page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
-    await page.screenshot(path=folder / "console-conversation.png")
+    await album.take("console-conversation", page)
     await page.get_by_role("link", name="Conversations").click()
-    await page.screenshot(path=folder / "console-list.png")
+    await expect(page.locator(".talks li")).to_have_count(3)
+    await album.take("console-list", page)
     await window.context.close()
     window, page = await signed_in(browser, base, **DESK, **DARK)
     await page.get_by_role("link", name="Knowledge").click()
     await page.get_by_label("Ask what a contact would ask").fill("How long does delivery to Norway take?")
     await page.get_by_role("button", name="Ask").click()
     await expect(page.locator(".passages")).to_be_visible()
-    await page.screenshot(path=folder / "console-knowledge-dark.png")
+    await album.take("console-knowledge-dark", page)
     await window.context.close()
     window, page = await signed_in(browser, base, **PHONE, **DARK)
     await page.locator(f"#talk-{customers[1].conversation}").click()
     await expect(page.locator(".transcript")).to_be_visible()
-    await page.screenshot(path=folder / "console-phone-dark.png")
+    await album.take("console-phone-dark", page)
     await window.context.close()
 
 
-async def main(folder: Path) -> None:
-    nursery = Nursery()
-    await nursery.start()
-    with tempfile.TemporaryDirectory() as home:
-        shop = Path(home) / "plantstore"
-        shutil.copytree(ROOT / "examples" / "plantstore", shop, ignore=shutil.ignore_patterns(".parley"))
-        config = yaml.safe_load((shop / "parley.yaml").read_text())
-        config["operators"] = {"anna": {"password_hash": quick(PASSWORDS["anna"]), "name": "Anna Bloom"}}
-        (shop / "parley.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-        parley = Installation(nursery, shop, False, shop / "parley.yaml")
-        await parley.start(wait=False, env={"PARLEY__ENCODER": "light"})
-        await parley.roles["dev"].ready(INDEXED)
-        async with async_playwright() as driver, aiohttp.ClientSession() as http:
-            browser = await driver.chromium.launch(executable_path=local_browser.fetch(), args=["--no-sandbox"])
-            await take(browser, parley.base, await talks(parley.base, http), folder)
-            await browser.close()
-        await parley.stop()
-    await nursery.close()
+def configure(config: dict[str, Any]) -> None:
+    config["operators"] = {"anna": {"password_hash": quick(PASSWORDS["anna"]), "name": "Anna Bloom"}}
 
 
-if __name__ == "__main__":
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images"
-    target.mkdir(parents=True, exist_ok=True)
-    asyncio.run(main(target))
+async def play(nursery: Nursery, browser: Browser, album: Album) -> None:
+    async with shop(nursery, configure) as parley, aiohttp.ClientSession() as http:
+        await take(browser, parley.base, await talks(parley.base, http), album)

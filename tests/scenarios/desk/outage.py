@@ -1,0 +1,149 @@
+"""Slack is away for a while in which customers are handed over to people, or have been already.
+
+On each other channel two customers write all the time. One asks for a person while Slack is away, and is told that one
+will come; the other one has a person already. When Slack is back, people see all of it in order, once, and answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from tests.platforms.vendor import Fault, Request
+from tests.scenarios.desk.cast import case_of
+from tests.scenarios.desk.floor import slack_of
+from tests.scenarios.desk.play import LEAF, PERSON_PLEASE, Case
+from tests.scenarios.plays import TAKEN_OVER
+from tests.scenarios.stage import Stage
+from tests.scenarios.talk import FACTS, HEAT, RETURN, WATER
+
+MESSAGES = 10
+"""Of each customer, spread over the time in which Slack is away."""
+QUESTIONS = (HEAT, RETURN, WATER)
+
+
+def away(seed: int) -> Callable[[Request], Fault]:
+    """Nothing is done: connections are cut, or a proxy or Slack itself says that it cannot."""
+    rng = random.Random(seed)
+    kinds = (Fault("drop"), Fault("lose", status=502), Fault("refuse", status=503))
+    return lambda request: rng.choice(kinds)
+
+
+@dataclass
+class Toll:
+    """In seconds: how long the slowest customer waited to hear that a person will come; and how long after Slack's
+    return the first card was there, and everything was shown."""
+
+    minutes: float
+    conversations: int = 0
+    messages: int = 0
+    refused: int = 0
+    told: float = 0.0
+    first_card: float = 0.0
+    caught_up: float = 0.0
+    wrong: list[str] = field(default_factory=list)
+
+    def as_json(self) -> str:
+        return json.dumps({name: _rounded(value) for name, value in vars(self).items()}, indent=1)
+
+
+class Outage:
+    def __init__(self, stage: Stage, minutes: float, seed: int, names: Iterable[str] | None = None) -> None:
+        others = [each for each in stage.customers if each.channel != "slack"]
+        chosen = [each for each in others if names is None or each.name() in names]
+        self._slack = slack_of(stage.customers)
+        self._seed = seed
+        self._every = minutes * 60 / MESSAGES
+        self._served = [case_of(stage, each, "served") for each in chosen]
+        self._waiting = [case_of(stage, each, "waiting") for each in chosen]
+        self._cases = [*self._served, *self._waiting]
+        self.toll = Toll(minutes, len(self._cases))
+
+    async def run(self) -> Toll:
+        for name in ("before", "cut_off", "reunited", "afterwards"):
+            if not self.toll.wrong:
+                await getattr(self, f"_{name}")()
+        return self.toll
+
+    async def _all(self, cases: Iterable[Case], act: Callable[[Case], Awaitable[Any]]) -> None:
+        cases = [*cases]
+        done = await asyncio.gather(*(act(case) for case in cases), return_exceptions=True)
+        for case, error in zip(cases, done, strict=True):
+            if isinstance(error, BaseException):
+                self.toll.wrong.append(f"{case.talk.person}: {error!r}"[:4000])
+
+    async def _before(self) -> None:
+        async def greet(case: Case) -> None:
+            await case.says(HEAT)
+            await case.sees(FACTS[HEAT], "agent")
+
+        async def serve(case: Case) -> None:
+            await case.says(PERSON_PLEASE)
+            await case.sees(TAKEN_OVER, "system")
+            await case.claim()
+            await case.answers("Mo is here")
+
+        await self._all(self._cases, greet)
+        await self._all(self._served, serve)
+
+    async def _cut_off(self) -> None:
+        began, asked = time.monotonic(), len(self._slack.ledger.requests)
+        self._slack.faults.always = away(self._seed)
+        await self._all(self._waiting, self._asks_for_a_person)
+        for number in range(MESSAGES):
+            await asyncio.sleep(max(0.0, began + number * self._every - time.monotonic()))
+            await self._all(self._cases, partial(self._goes_on, number))
+        await asyncio.sleep(max(0.0, began + MESSAGES * self._every - time.monotonic()))
+        while not self._tried(asked):
+            await self._slack.ledger.until(lambda: self._tried(asked))
+        self.toll.refused = self._tried(asked)
+        if any(case.floor.cards() for case in self._waiting):
+            self.toll.wrong.append("there is a card that Slack did not take")
+
+    def _tried(self, asked: int) -> int:
+        return len(self._slack.ledger.requests) - asked
+
+    async def _asks_for_a_person(self, case: Case) -> None:
+        began = time.monotonic()
+        await case.says(PERSON_PLEASE)
+        await case.sees(TAKEN_OVER, "system")
+        self.toll.told = max(self.toll.told, time.monotonic() - began)
+
+    async def _goes_on(self, number: int, case: Case) -> None:
+        text = f"{QUESTIONS[number % 3]} ({number})"
+        await case.says(text, *([LEAF] if number == 4 else []))
+        case.themes.append(text)
+        self.toll.messages += 1
+
+    async def _reunited(self) -> None:
+        began = time.monotonic()
+        self._slack.faults.always = lambda request: None
+
+        async def shown(case: Case) -> None:
+            await case.floor.card()
+            self.toll.first_card = self.toll.first_card or time.monotonic() - began
+            await case.floor.until(lambda: case.themes[-1] in case.floor.shown(), "the last message")
+            await case.floor.until(case.floor.files, "the file")
+
+        await self._all(self._waiting, shown)
+        await self._all(self._served, shown)
+        self.toll.caught_up = time.monotonic() - began
+
+    async def _afterwards(self) -> None:
+        async def end(case: Case) -> None:
+            if case in self._waiting:
+                await case.claim()
+            await case.answers("Mo has read all of it", LEAF)
+            await case.give_back()
+            await case.judge()
+
+        await self._all(self._cases, end)
+
+
+def _rounded(value: Any) -> Any:
+    return round(value, 1) if isinstance(value, float) else value

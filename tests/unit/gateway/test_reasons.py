@@ -1,0 +1,37 @@
+"""Why the agent answered as it did, as the console shows it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from gateway.console.reasons import turn_details
+from schemas.conversation import ActionRecord, Turn
+
+AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+def shown(**fields: Any) -> str:
+    return str(turn_details(Turn(id="t", handled=["m"], at=AT, **fields)))
+
+
+@pytest.mark.parametrize(
+    ("route", "outcome", "said"),
+    [
+        ("person", "person", "Why: person"),
+        ("person", "declined", "Why: person, declined"),
+        ("local", "answer", "Why: local, answer"),
+        ("local", "", "Why: local"),
+    ],
+)
+def test_route_and_outcome_are_named_once(route: str, outcome: str, said: str) -> None:
+    assert f"<summary>{said}</summary>" in shown(route=route, outcome=outcome)
+
+
+def test_an_action_is_shown_by_its_title_and_its_name() -> None:
+    """One of an older release has no title."""
+    new = ActionRecord(name="refund_order", title="Refund an order", outcome="succeeded")
+    assert "Refund an order (refund_order)" in shown(route="local", actions=[new])
+    assert "<dd>refund_order</dd>" in shown(route="local", actions=[new.model_copy(update={"title": ""})])
