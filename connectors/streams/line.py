@@ -53,6 +53,8 @@ class AccountLine:
         """For a channel whose vendor can be asked."""
         self._note = Note()
         self._saved = Note()
+        self._is_first = False
+        """Nobody ever listened before the present connection, or the one that is being made."""
         self._is_live = False
         self._is_behind = False
         self._refused = False
@@ -60,10 +62,15 @@ class AccountLine:
         self._hold_until = 0.0
 
     async def open(self) -> None:
-        """Find what the last holder left. Raises Unavailable."""
+        """Find what the last holder left. From when on something can be missed is on record before anybody listens: the
+        first holder may be killed before it is live. Raises Unavailable, Fenced."""
         with suppress(ValidationError):
             self._note = Note.model_validate_json(await self._holding.note() or "{}")
         self._saved = self._note.model_copy()
+        if self._note.heard is None:
+            self._is_first = True
+            self._note = self._note.model_copy(update={"heard": self._clock()})
+            await self.save()
 
     @property
     def session(self) -> Mapping[str, Any]:
@@ -103,9 +110,7 @@ class AccountLine:
     async def live(self, *, missed: bool, hold: float) -> None:
         self._is_live = True
         self._tell(1)
-        if self._note.heard is None:
-            self._note = self._note.model_copy(update={"heard": self._clock()})
-        elif missed:
+        if missed and not self._is_first:
             self.behind()
             self._hold_until = asyncio.get_running_loop().time() + hold
             self._catch_up()
@@ -120,6 +125,7 @@ class AccountLine:
     def broken(self) -> None:
         """Nothing is heard for now."""
         self._count_as_heard()
+        self._is_first = False
         self._is_live = False
         self._tell(0)
 

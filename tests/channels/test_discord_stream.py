@@ -135,6 +135,18 @@ async def test_a_session_that_is_gone_is_begun_anew_and_the_gap_is_read_from_the
     assert asked(server, "Resume") == 0
 
 
+async def test_what_was_written_before_the_first_session_was_on_record_is_read_from_the_history(
+    server: Discord, hall: Hall
+) -> None:
+    server.gateway.faults.always = lambda request: Fault("drop") if request.operation == "Identify" else None
+    server.move("leo", server.world.home)
+    async with hall.process():
+        await until(lambda: len(server.gateway.closes) > 0)
+        await server.say("leo", "in the server")
+        server.gateway.faults.always = lambda request: None
+        await hall.until("in the server")
+
+
 async def test_a_connection_without_a_sign_of_life_is_given_up_and_resumed(server: Discord, hall: Hall) -> None:
     server.gateway.beat_seconds = 0.5
     async with hall.process():

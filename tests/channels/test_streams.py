@@ -27,11 +27,13 @@ Seen = tuple[str, str]
 
 @dataclass
 class Radio:
-    """A channel of one process that writes down when it was on. ``calls`` of True means that its vendor calls us."""
+    """A channel of one process that writes down when it was on. ``calls`` of True means that its vendor calls us;
+    ``greets`` of False that its vendor does not say yet that it listens."""
 
     process: str
     log: list[Seen]
     calls: bool = False
+    greets: bool = True
     line: Line | None = None
     asked: list[datetime] = field(default_factory=list)
 
@@ -44,7 +46,8 @@ class Radio:
         self.line = line
         self.log.append((self.process, "on"))
         try:
-            await line.live(missed=True, hold=0)
+            if self.greets:
+                await line.live(missed=True, hold=0)
             await asyncio.Event().wait()
         finally:
             self.log.append((self.process, "off"))
@@ -127,8 +130,8 @@ class Town:
         self.log: list[Seen] = []
         self.stations: list[Station] = []
 
-    def start(self, process: str, *, calls: bool = False) -> Station:
-        station = Station(Radio(process, self.log, calls), Cut(self._state.leases))
+    def start(self, process: str, *, calls: bool = False, greets: bool = True) -> Station:
+        station = Station(Radio(process, self.log, calls, greets), Cut(self._state.leases))
         station.start(self._state)
         self.stations.append(station)
         return station
@@ -195,6 +198,21 @@ async def test_an_account_that_was_never_heard_has_no_history_to_ask_for(town: T
     await town.on("one")
     await town.stations[0].end()
     assert ("one", "asked") not in town.log
+
+
+async def test_a_first_holder_that_is_killed_before_it_is_live_leaves_from_when_on_something_was_missed(
+    town: Town,
+) -> None:
+    began = now()
+    one = town.start("one", greets=False)
+    await town.on("one")
+    one.leases.is_cut = True
+    await until(lambda: ("one", "off") in town.log)
+    two = town.start("two")
+    await until(lambda: two.radio.asked)
+    (since,) = two.radio.asked
+    overlap = timedelta(seconds=TIMES.overlap)
+    assert began - overlap <= since < now() - overlap
 
 
 async def test_of_an_account_that_is_called_the_history_is_asked_for_what_an_outage_refused(town: Town) -> None:

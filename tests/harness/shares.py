@@ -12,6 +12,7 @@ from xdist.workermanage import WorkerController
 WAITING = ("tests/faults/", "tests/scenarios/", "tests/e2e/", "tests/deploy/", "tests/telemetry/")
 LONGEST = (
     "tests/scenarios/test_kills.py",
+    "tests/scenarios/desk/test_kills.py",
     "tests/faults/test_torture.py",
     "one world",
     "tests/faults/test_actions.py",

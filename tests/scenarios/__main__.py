@@ -34,9 +34,9 @@ from tests.scenarios.stage import MATRIX, Scene, Stage, stage_of
 
 
 @asynccontextmanager
-async def stage(engine: str, seed: int, scene: Scene = MATRIX) -> AsyncIterator[Stage]:
+async def stage(engine: str, seed: int, scene: Scene = MATRIX, keep: Path | None = None) -> AsyncIterator[Stage]:
     async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="parley-scenarios-")))
+        folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="parley-scenarios-")))
         addresses: dict[str, str] = {}
         if engine == "scaled":
             addresses = {"kafka": stack.enter_context(servers.kafka()), "redis": stack.enter_context(servers.redis())}
@@ -84,9 +84,12 @@ async def kills(engine: str, seed: int, count: int) -> bool:
     return not toll.wrong and toll.kills.total() == count
 
 
-async def desk_kills(engine: str, seed: int, count: int) -> bool:
-    async with stage(engine, seed, floor.DESK) as there:
+async def desk_kills(engine: str, seed: int, count: int, keep: Path | None) -> bool:
+    async with stage(engine, seed, floor.DESK, keep) as there:
         toll = await Reaper(there, seed, lambda line: print(line, file=sys.stderr, flush=True)).run(count)
+    if keep is not None:
+        for person, told in toll.inquests.items():
+            (keep / f"{person}.txt").write_text(told)
     print(toll.as_json(), flush=True)
     return not toll.wrong and toll.kills.total() >= count
 
@@ -106,14 +109,16 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=250, help="kills (default 250)")
     parser.add_argument("--minutes", type=float, default=10.0, help="without Slack (default 10)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    parser.add_argument("--keep", type=Path, help="folder for the installation, its logs, and what went wrong in it")
     given = parser.parse_args()
     print(f"{given.what} {given.engine}, seed {given.seed}", file=sys.stderr, flush=True)
     if given.what == "matrix":
         return int(not asyncio.run(matrix(given.engine, given.seed)))
     if given.what == "desk-outage":
         return int(not asyncio.run(desk_outage(given.engine, given.seed, given.minutes)))
-    run = desk_kills if given.what == "desk-kills" else kills
-    return int(not asyncio.run(run(given.engine, given.seed, given.count)))
+    if given.what == "desk-kills":
+        return int(not asyncio.run(desk_kills(given.engine, given.seed, given.count, given.keep)))
+    return int(not asyncio.run(kills(given.engine, given.seed, given.count)))
 
 
 if __name__ == "__main__":

@@ -99,6 +99,11 @@ class Stage:
     def conversation_id(self, customers: Customers, person: str) -> str:
         return self._found.get(f"{customers.name()} {person}") or customers.conversations(TENANT, person)[0]
 
+    def conversation_ids(self, customers: Customers, person: str) -> list[str]:
+        """All that it may be called: which it is nobody knows before it was looked at."""
+        found = self._found.get(f"{customers.name()} {person}")
+        return [found] if found else customers.conversations(TENANT, person)
+
     async def conversation(self, customers: Customers, person: str) -> dict[str, Any]:
         """As the admin API tells it; empty while there is none, or nobody who tells."""
         for conversation in customers.conversations(TENANT, person):

@@ -28,5 +28,9 @@ class Records:
                 self._final.popitem(last=False)
         return told
 
+    async def is_begun(self, conversation: str, marker: str) -> bool:
+        """Whether somebody began to post it and left no outcome."""
+        return await self._deliveries.doubtful_until(conversation, marker) is not None
+
     async def record(self, conversation: str, outcome: Delivered) -> None:
         await self._deliveries.record(conversation, outcome)

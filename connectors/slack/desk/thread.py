@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from connectors.deliveries import Outcome
 from connectors.slack.desk import kit, lines
@@ -20,7 +21,7 @@ from schemas.conversation import Delivered
 from schemas.ports import Clock
 
 FILES = ".files"
-"""Ends the marker of files that came after the words of their line."""
+"""Ends the marker of a contact's files, which come after the words of their line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +43,31 @@ class Thread:
         """What has to be posted now; None when all lines are there."""
         shown = [line for line in view.before if is_long(line)] + [each for each in view.lines if lines.is_shown(each)]
         all_ = await standings(self._records, root, shown)
-        waiting = [each for each in all_ if not each.is_shown]
         if root.place is None:
             return None
-        if not waiting:
-            return await self._belated(view, root.place, all_)
+        waiting = [each for each in all_ if not each.is_shown]
+        before = all_ if not waiting else all_[: all_.index(waiting[0])]
+        if (files := await self._belated(view, root.place, before)) is not None or not waiting:
+            return files
         first = waiting[0]
         if first.leader:
             return await self._follow(view, root, waiting, first.leader)
         decided = [each for each in waiting[1:] if each.leader == first.marker]
         if decided:
             return self._together(view, root.place, [first, *decided])
-        free = [first]
-        for each in waiting[1:]:
-            if each.leader:
-                break
-            free.append(each)
+        group = await self._group(view, waiting)
+        return self._together(view, root.place, group) if len(group) > 1 else await self._alone(view, root.place, first)
+
+    async def _group(self, view: View, waiting: Sequence[Standing]) -> Sequence[Standing]:
+        """The lines that the next post may hold. One that was on its way alone is taken to be there as it was then:
+        whatever joined it would never be shown."""
+        if len(waiting) == 1 or await self._records.is_begun(view.id, waiting[0].marker):
+            return waiting[:1]
+        free = list(takewhile(lambda each: not each.leader, waiting))
         said = next(lines.posts([each.line for each in free], view.name))
         if len(said.lines) > 1 and lines.stored(said.lines[-1]):
             said = next(lines.posts([each.line for each in free[: len(said.lines) - 1]], view.name))
-        if len(said.lines) > 1:
-            return self._together(view, root.place, free[: len(said.lines)])
-        return await self._alone(view, root.place, first)
+        return free[: len(said.lines)]
 
     async def post(self, session: Session, wanted: Wanted) -> Outcome:
         """Which lines share a post is on record before it is sent, so that whoever goes on after a crash asks for the
@@ -80,9 +84,9 @@ class Thread:
         return outcome
 
     async def _belated(self, view: View, place: Place, all_: Sequence[Standing]) -> Wanted | None:
-        """Files that the worker had not fetched yet when the words of their line were posted."""
+        """Files of what contacts wrote, which a worker fetches: perhaps after the words of their line were posted."""
         for one in all_:
-            files = lines.stored(one.line) if one.line.author.kind == "contact" else ()
+            files = lines.stored(one.line) if _is_belated(one) else ()
             if not files or one.place is None or one.place.is_file:
                 continue
             marker = f"{one.marker}{FILES}"
@@ -139,7 +143,7 @@ class Thread:
         where = {"channel": place.channel, "ts": place.ts}
         # What people wrote themselves cannot be changed by us: they see that they have edited it.
         await self._poster.ask(session, "chat.update", {**where, "text": said.text, "blocks": first})
-        await self._take_back_rest(session, view, group[0])
+        await self._take_back_rest(session, view, group[0], place)
         for number, blocks in enumerate(rest):
             marker = f"{group[0].marker}.{group[0].line.revision}.{number}"
             since, thread = group[0].line.created_at, root.place.ts if root.place else ""
@@ -148,17 +152,20 @@ class Thread:
             await self._poster.post(session, more)
         await self._slate.write(view.id, about, as_is)
 
-    async def _take_back_rest(self, session: Session, view: View, one: Standing) -> None:
+    async def _take_back_rest(self, session: Session, view: View, one: Standing, first: Place) -> None:
         """The other pieces of a line say what its author no longer says; a deleted line leaves no files behind."""
         number = 1
         while (piece := await self._records.outcome(view.id, f"{one.marker}.{number}")) is not None:
             await self._take_back(session, Place.of(piece.external_id))
             number += 1
-        if one.line.state != "deleted":
-            return
-        if one.place is not None and one.place.is_file:
+        is_gone = one.line.state == "deleted"
+        if one.place is not None and (is_gone if one.place.is_file else one.place != first):
             await self._take_back(session, one.place)
-        if (files := await self._records.outcome(view.id, f"{one.marker}{FILES}")) is not None and files.external_id:
+        if (
+            is_gone
+            and (files := await self._records.outcome(view.id, f"{one.marker}{FILES}")) is not None
+            and files.external_id
+        ):
             await self._take_back(session, Place.of(files.external_id))
 
     async def _take_back(self, session: Session, place: Place) -> None:
@@ -172,7 +179,8 @@ def _pieces(view: View, place: Place, one: Standing) -> list[Post]:
     line, since = one.line, one.line.created_at
     texts = list(kit.packed(lines.blocks_of(line, view.name)))
     said = lines.again([line], view.name)
-    files = lines.stored(line)
+    # What a worker fetches must not change the names of the pieces: they may be on their way.
+    files = () if _is_belated(one) else lines.stored(line)
     last = len(texts) - (0 if files else 1)
     posts = [
         Post(
@@ -188,6 +196,11 @@ def _pieces(view: View, place: Place, one: Standing) -> list[Post]:
     if files:
         posts.append(Post(one.marker, place.channel, since, place.ts, with_files=files))
     return posts
+
+
+def _is_belated(one: Standing) -> bool:
+    """Whether its files have a post of their own, after its words."""
+    return one.line.author.kind == "contact"
 
 
 def digest(blocks: Sequence[kit.Json]) -> str:

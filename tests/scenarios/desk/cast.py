@@ -27,7 +27,7 @@ def case_of(stage: Stage, customers: Customers, name: str, **more: Any) -> Case:
 
 def _seats(stage: Stage, customers: Customers, name: str) -> tuple[Talk, Floor]:
     person = f"{name}-{customers.name()}"
-    floor = Floor(slack_of(stage.customers), lambda: stage.conversation_id(customers, person), f"Mo of {person}")
+    floor = Floor(slack_of(stage.customers), lambda: stage.conversation_ids(customers, person), f"Mo of {person}")
     return Talk(stage, customers, person, _never), floor
 
 
@@ -94,5 +94,5 @@ def in_doubt(log: Sequence[Envelope], case: Case) -> bool:
 
 
 def _of(log: Sequence[Envelope], case: Case, kind: str) -> list[Envelope]:
-    conversation = case.talk.stage.conversation_id(case.talk.customers, case.talk.person)
-    return [each for each in log if each.conversation == conversation and each.type == kind]
+    names = case.talk.stage.conversation_ids(case.talk.customers, case.talk.person)
+    return [each for each in log if each.conversation in names and each.type == kind]

@@ -55,10 +55,10 @@ def slack_of(customers: Sequence[Customers]) -> SlackVendor:
 
 
 class Floor:
-    """One conversation as people see it. ``conversation`` tells its id, once there is one. ``colleague`` has it, and
+    """One conversation as people see it. ``conversation`` tells what its id may be. ``colleague`` has it, and
     others; a form that is open is of one conversation. Eve only talks."""
 
-    def __init__(self, slack: SlackVendor, conversation: Callable[[], str], colleague: str) -> None:
+    def __init__(self, slack: SlackVendor, conversation: Callable[[], Sequence[str]], colleague: str) -> None:
         self.slack = slack
         self.colleague = colleague
         for name in (colleague, "Eve"):
@@ -79,8 +79,12 @@ class Floor:
 
     def cards(self) -> list[Post]:
         """Of this conversation, as long as there is something to press."""
-        id_ = self._conversation()
-        return [post for post in self.room.top() if post.author is self.slack.bot and id_ in str(post.body["blocks"])]
+        ours = [post for post in self.room.top() if post.author is self.slack.bot]
+        return [post for post in ours if any(id_ in str(post.body["blocks"]) for id_ in self._conversation())]
+
+    @property
+    def has_card(self) -> bool:
+        return self._card is not None
 
     async def card(self) -> Post:
         if self._card is None:

@@ -1,8 +1,8 @@
 """kill -9 while people have conversations: at the named points of the code, and in between, all along.
 
-Every process is started with a point at which it dies, after so many passages. Who has not died of it when the
-conversations have gone on for so long is killed at that moment. The conversations go on until their end, and are
-judged as if nothing had happened."""
+Every so many steps of the conversations one process dies, at whatever it is about. The next one is started with a point
+at which it will die, and who comes after it perhaps again. The conversations go on until their end, and are judged as
+if nothing had happened."""
 
 from __future__ import annotations
 
@@ -12,20 +12,28 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from schemas.crashpoints import POINTS
 from tests.scenarios.desk.cast import case_of, in_doubt, ratings
+from tests.scenarios.desk.inquest import logged, seen
 from tests.scenarios.desk.play import Case
 from tests.scenarios.stage import Stage
 from tests.scenarios.talk import HEAT
 
-PASSAGES = 30
-"""The most that a process lives through of its point."""
+PASSAGES = {"edge": 20, "worker": 6, "connector": 20}
+"""The most that a process lives through of its point: so many are passed between one death and the next."""
+FEWER = {"worker.after_model": 2}
+"""Only what the agent answers passes there."""
 A_ROUND = 20
 """Kills while each channel has one conversation."""
-PAUSES = 5
-"""Steps of all conversations together between one kill and the next."""
+STEPS = 20
+"""Of one conversation."""
+DEATHS = 2.5
+"""One at any moment, and those that come of it at a point."""
+AGAIN = 0.4
+"""How often who comes after one that died at a point will die at one, too."""
 DEADLINE = 400.0
 WITHOUT = ("worker.after_intent", "worker.after_action")
 """Only actions pass there; tests/faults kills around them."""
@@ -40,6 +48,8 @@ class Toll:
     conversations: int = 0
     missing: int = 0
     wrong: list[str] = field(default_factory=list)
+    inquests: dict[str, str] = field(default_factory=dict)
+    """What those that went wrong went through, by person."""
 
     def as_json(self) -> str:
         told = {"kills": dict(sorted(self.kills.items())), "total": self.kills.total(), "steps": dict(self.steps)}
@@ -54,6 +64,8 @@ class Reaper:
         self._say = say
         self._cases: list[Case] = []
         self._all: list[Case] = []
+        self._armed: dict[str, str] = {}
+        """The point at which each role's process will die."""
         self._steps = 0
         self._news = asyncio.Event()
         self.toll = Toll()
@@ -75,6 +87,8 @@ class Reaper:
         await self._stage.installation.stop()
         log = await self._stage.events()
         for case in self._all:
+            if case.talk.person in self.toll.inquests:
+                self.toll.inquests[case.talk.person] += await logged(self._stage, case)
             missing = [line.text for line in case.lines if line.missing]
             self.toll.missing += len(missing)
             if missing and not in_doubt(log, case):
@@ -86,15 +100,16 @@ class Reaper:
         stage, self._steps = self._stage, 0
         self._cases = [case_of(stage, each, f"k{number}", pause=self._pause, in_doubt=True) for each in stage.customers]
         self._all += self._cases
-        plays = [asyncio.create_task(self._play(case)) for case in self._cases]
-        done = asyncio.gather(*plays)
+        done = asyncio.gather(*[asyncio.create_task(self._play(case)) for case in self._cases])
         wish = self.toll.kills.total() + most
-        while not done.done() and self.toll.kills.total() < wish:
-            await self._kill(done)
-        for role in stage.installation.all_roles:
-            if self._alive(role):
-                await self._count(role, "any moment")  # it is armed, perhaps
-        await stage.start()
+        while not done.done() and (left := wish - self.toll.kills.total()) > 0:
+            steps = STEPS * len(self._cases) - self._steps
+            await self._go_on(done, self._steps + max(1, round(steps * DEATHS / (left + DEATHS))))
+            if not done.done() and self.toll.kills.total() < wish:
+                await self._replace(self._rng.choice(stage.installation.all_roles))
+        for role in list(self._armed):
+            await self._count(role)
+            await stage.start(role)
         await done
 
     async def _pause(self) -> None:
@@ -107,39 +122,54 @@ class Reaper:
                 await case.play()
         except (AssertionError, TimeoutError) as error:
             self.toll.wrong.append(f"{case.talk.person} in {case.step}: {error!r}"[:4000])
+            self.toll.inquests[case.talk.person] = await seen(self._stage, case, error)
         self.toll.conversations += 1
 
-    def _alive(self, role: str) -> bool:
-        return self._stage.installation.roles[role].alive
-
-    async def _kill(self, done: asyncio.Future[list[None]]) -> None:
-        """One process: what is not armed dies now; what is armed, at its point or when its time is over."""
-        installation = self._stage.installation
-        role = self._rng.choice(installation.all_roles)
-        point = self._rng.choice([each for each in POINTS if _is_of(each, role) and each not in WITHOUT])
-        if self._alive(role):
-            await self._count(role, "any moment")
-        armed = f"{point}:{self._rng.randint(1, PASSAGES)}"
-        await self._stage.start(role, PARLEY_CRASH_AT=armed, wait=False)
-        exited = asyncio.ensure_future(asyncio.shield(installation.roles[role].exited))
-        due = self._steps + PAUSES
-        while not exited.done() and not done.done() and self._steps < due:
+    async def _go_on(self, done: asyncio.Future[list[None]], due: int) -> None:
+        """Until so many steps were made. Whoever dies meanwhile has a successor at once."""
+        while not done.done() and self._steps < due:
             self._news.clear()
             news = asyncio.ensure_future(self._news.wait())
-            either: list[asyncio.Future[Any]] = [exited, done, news]
+            exits = [self._stage.installation.roles[role].exited for role in self._armed]
+            either: list[asyncio.Future[Any]] = [done, news, *exits]
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             news.cancel()
-        if exited.done():
-            assert exited.result() == -9, installation.roles[role].tail()
-            self._note(point)
-        else:
-            exited.cancel()
+            for role in [each for each in self._armed if not self._stage.installation.roles[each].alive]:
+                await self._succeed(role)
 
-    async def _count(self, role: str, point: str) -> None:
-        assert await self._stage.installation.roles[role].kill() == -9
-        self._note(f"{role.partition('#')[0]} at {point}")
+    async def _succeed(self, role: str) -> None:
+        process = self._stage.installation.roles[role]
+        assert process.exited.result() == -9, process.tail()
+        self._note(self._armed.pop(role))
+        if self._rng.random() < AGAIN:
+            await self._arm(role)
+        else:
+            await self._stage.start(role, wait=False)
+
+    async def _replace(self, role: str) -> None:
+        await self._count(role)
+        await self._arm(role)
+
+    async def _arm(self, role: str) -> None:
+        """With the point at which the fewest have died."""
+        points = [each for each in POINTS if _is_of(each, role) and each not in WITHOUT]
+        self._rng.shuffle(points)
+        point = min(points, key=lambda each: self.toll.kills[each])
+        passages = FEWER.get(point, PASSAGES[point.partition(".")[0]])
+        self._armed[role] = point
+        await self._stage.start(role, PARLEY_CRASH_AT=f"{point}:{self._rng.randint(1, passages)}", wait=False)
+
+    async def _count(self, role: str) -> None:
+        """It dies now, or has died of its point in this moment."""
+        process, point = self._stage.installation.roles[role], self._armed.pop(role, "")
+        if not process.alive and point:
+            self._note(point)
+            return
+        assert await process.kill() == -9
+        self._note(f"{role.partition('#')[0]} at any moment")
 
     def _note(self, point: str) -> None:
+        self._say(f"{datetime.now(UTC):%H:%M:%S.%f} {point}")
         self.toll.kills[point] += 1
         self.toll.steps.update(case.step for case in self._cases)
 

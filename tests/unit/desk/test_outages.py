@@ -15,26 +15,7 @@ from schemas.errors import Parked
 from tests.platforms.slack.said import words
 from tests.platforms.vendor import Fault
 from tests.unit.desk.conftest import TENANT, World
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing in the product catches it."""
-
-
-async def until_done(world: World, tries: int = 40) -> int:
-    """As lanes do: again when the time has come that was said. How often it had to wait."""
-    for waited in range(tries):
-        keeper = world.keeper()
-        try:
-            await world.look(keeper)
-            return waited
-        except Parked as parked:
-            world.clock.now = max(world.clock.now, parked.until)
-        except Killed:
-            continue
-        finally:
-            await keeper.close()
-    raise AssertionError("it never got done")
+from tests.unit.desk.deaths import look_and_die, until_done
 
 
 def order(world: World) -> list[str]:
@@ -77,27 +58,10 @@ async def test_a_post_whose_answer_never_came_is_there_once(
 async def test_a_keeper_that_is_killed_anywhere_is_followed_by_one_that_shows_every_line_once(
     world: World, point: str, passage: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(DeskChannel, "policy", replace(DeskChannel.policy, deadline=1.0))
-    left = [passage]
-
-    def reach(where: str) -> None:
-        if where == point:
-            left[0] -= 1
-            if left[0] == 0:
-                raise Killed
-
-    for module in ("connectors.sending", "connectors.deliveries"):
-        monkeypatch.setattr(f"{module}.reach", reach)
     await world.hand_off()
     for number in range(3):
         await world.say(f"line {number}")
-    keeper = world.keeper()
-    try:
-        await world.look(keeper)
-    except Killed:
-        pass
-    finally:
-        await keeper.close()
+    await look_and_die(world, monkeypatch, point, passage)
     await world.say("line 3")
     await until_done(world)
     assert order(world) == [f"line {number}" for number in range(4)]

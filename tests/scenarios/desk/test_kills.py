@@ -1,0 +1,32 @@
+"""Twenty kills while people have a conversation on each channel."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.harness.processes import Nursery
+from tests.scenarios.desk.floor import DESK
+from tests.scenarios.desk.kills import Reaper
+from tests.scenarios.stage import stage_of
+
+COUNT = 20
+SEED = random.SystemRandom().randrange(2**32)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_no_word_is_lost_doubled_or_out_of_order_when_processes_are_killed(
+    nursery: Nursery, tmp_path: Path
+) -> None:
+    """Where the vendor cannot say what it has shown, a message may be missing; then the record says so."""
+    print(f"seed {SEED}")
+    async with stage_of(nursery, tmp_path, DESK) as stage:
+        toll = await Reaper(stage, SEED).run(COUNT)
+    print(toll.as_json())
+    for person, told in toll.inquests.items():
+        (tmp_path / f"{person}.txt").write_text(told)
+    assert toll.wrong == [], f"what they went through is told in {tmp_path}"
+    assert toll.kills.total() >= COUNT
