@@ -23,7 +23,10 @@ class ContactNews:
 
     def untold(self, contacts: Iterable[Contact], now: datetime) -> list[Envelope]:
         """Snapshots of those that are new or changed."""
-        fresh = {contact.id: contact for contact in contacts if not self._is_told(contact)}
+        fresh: dict[str, Contact] = {}
+        for contact in contacts:
+            if not self._is_told(contact):
+                fresh[contact.id] = contact
         return [_snapshot(contact, now) for contact in fresh.values()] if fresh else []
 
     def told(self, contacts: Iterable[Contact]) -> None:

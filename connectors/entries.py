@@ -12,7 +12,7 @@ from connectors import names
 from connectors.references import event_id
 from schemas import spans, topics
 from schemas.conversation import Contact, Origin
-from schemas.envelope import Envelope, envelope
+from schemas.envelope import Envelope, as_json
 from schemas.errors import InvalidRequest
 from schemas.messages import InboundMessage, TranscriptMessage
 from schemas.ports import Account, Change, Event
@@ -29,19 +29,19 @@ class Entry:
 
 
 def entry_of(account: Account, event: Event, now: datetime, contact: Contact, conversation: str) -> Entry:
-    event_id = _event_id(account, event, event.type)
-    payload = _payload(account, event, event_id, contact, now)
-    wrapped = envelope(
-        event.type,
-        payload,
-        id=event_id,
+    own_id = event_id(account, event.place, event.external_id, event.type, event.revision)
+    payload = _payload(account, event, own_id, contact, now)
+    wrapped = Envelope(
+        id=own_id,
+        type=event.type,
+        data=as_json(payload),
         time=now,
         source=f"/connectors/{account.channel}/{account.tenant}/{account.name}",
         tenant=account.tenant,
         channel=account.channel,
         account=account.name,
         conversation=conversation,
-        correlation_id=event_id,
+        correlation_id=own_id,
         traceparent=spans.traceparent(),
     )
     return Entry(conversation, contact, wrapped, payload if isinstance(payload, InboundMessage) else None)
@@ -58,19 +58,19 @@ def change_of(event: Event, now: datetime) -> Change:
     )
 
 
-def _payload(account: Account, event: Event, event_id: str, contact: Contact, now: datetime) -> BaseModel:
+def _payload(account: Account, event: Event, own_id: str, contact: Contact, now: datetime) -> BaseModel:
     """Raises InvalidRequest, which names the field."""
     fields: dict[str, Any] = {
         "sent_at": now,
         "attachments": [],  # the model would make a deep copy of its own empty list
         **event.payload,
-        "id": event_id,
+        "id": own_id,
         "external_id": event.external_id,
         "place": event.place,
         "contact_id": contact.id,
     }
     if event.type in (topics.MESSAGE_EDITED, topics.MESSAGE_DELETED):
-        fields.setdefault("message_id", _event_id(account, event, topics.MESSAGE_RECEIVED))
+        fields.setdefault("message_id", event_id(account, event.place, event.external_id, topics.MESSAGE_RECEIVED))
     if event.type == topics.MESSAGE_RECEIVED:
         fields |= names.signed(event.payload, contact)
     elif event.type == topics.RECEIPT_RECORDED:
@@ -80,11 +80,6 @@ def _payload(account: Account, event: Event, event_id: str, contact: Contact, no
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         raise InvalidRequest(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
-
-
-def _event_id(account: Account, event: Event, event_type: str) -> str:
-    revision = event.revision if event_type == event.type else ""
-    return event_id(account, event.place, event.external_id, event_type, revision)
 
 
 def origin_of(account: Account, message: InboundMessage) -> Origin:

@@ -112,7 +112,7 @@ class Inbound:
     async def _accept(
         self, account: Account, events: Sequence[Event], admit: Callable[[], Awaitable[None]] | None
     ) -> list[Accepted]:
-        if any(event.type == topics.DESK_ACTED for event in events):
+        if account.channel == topics.DESK and any(event.type == topics.DESK_ACTED for event in events):
             return await self._with_desk(account, events, admit)
         now, entries = self._clock(), list[Entry]()
         own = self._own_numbers.get(account.tenant)
@@ -204,8 +204,10 @@ class Inbound:
     async def _append(self, entries: list[Entry], now: datetime) -> None:
         if not entries:
             return
-        contacts = [entry.contact for entry in entries]
-        envelopes = [entry.envelope for entry in entries]
+        contacts, envelopes = [], []
+        for entry in entries:
+            contacts.append(entry.contact)
+            envelopes.append(entry.envelope)
         reach("edge.before_append")
         await self._bus.append(self._news.untold(contacts, now) + envelopes)
         reach("edge.after_append")

@@ -38,7 +38,7 @@ def told(event: Event, now: datetime) -> Change | None:
     if event.type != topics.MESSAGE_RECEIVED:
         return None
     kind, name = _author(event.payload)
-    if kind != "contact" or not (shown := shown_name(name)):
+    if kind != "contact" or not name or not (shown := shown_name(name)):
         return None
     at, locale = event.payload.get("sent_at"), event.payload.get("locale")
     # A name of the future could never be replaced.

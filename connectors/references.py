@@ -34,6 +34,8 @@ def refers(event: Event) -> bool:
 def at_home(account: Account, event: Event, contact: Contact, conversation: str) -> Event:
     """The event at the place that named its conversation. A vendor may tell the same message twice, once with an
     address of the contact that the other telling lacks: it is one message, and has one id."""
+    if len(contact.addresses) < 2:
+        return event
     theirs = [each.value for each in contact.addresses if each.channel == account.channel]
     if len(theirs) < 2 or _named_by(account, event.place, conversation):
         return event

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Awaitable
 
 from gateway.parts import Parts
 from schemas.errors import RateLimited
@@ -15,9 +16,9 @@ class Allowance:
         limits = {name: tenant.limits.inbound_per_s for name, tenant in parts.config.tenants.items()}
         self._limits = {name: (f"inbound:{name}", rate, max(1, math.ceil(rate))) for name, rate in limits.items()}
 
-    async def admit_tenant(self, tenant: str) -> None:
+    def admit_tenant(self, tenant: str) -> Awaitable[None]:
         """Raises RateLimited when the tenant is over its ``inbound_per_s``."""
-        await self.take(*self._limits[tenant])
+        return self.take(*self._limits[tenant])
 
     async def take(self, key: str, per_second: float, burst: int) -> None:
         """Raises RateLimited with the time until one more is allowed."""

@@ -76,29 +76,24 @@ class Connection(web.RequestHandler):
 
     async def _shortly(self, shortcut: Shortcut) -> None:
         """Until something else comes, or the connection ends."""
+        messages = self._messages
         while not self._force_close:
-            if not self._messages:
-                await self._another()
-            message, body = self._messages[0]
+            if not messages:
+                self._waiter = self._loop.create_future()
+                try:
+                    await self._waiter
+                finally:
+                    self._waiter = None
+            message, body = messages[0]
             taken = shortcut.takes(message) if isinstance(message, RawRequestMessage) else None
             if taken is None:
                 return
-            self._messages.popleft()
-            self._consumed()
+            messages.popleft()
+            if self._parser is not None:
+                self._parser.message_consumed()
+            if self._buffer_paused and len(messages) <= self._msg_queue_resume_size:
+                self._resume_reading_if_drained()
             await self._answer(shortcut, taken, body)
-
-    async def _another(self) -> None:
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-
-    def _consumed(self) -> None:
-        if self._parser is not None:
-            self._parser.message_consumed()
-        if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
-            self._resume_reading_if_drained()
 
     async def _answer(self, shortcut: Shortcut, taken: Taken, body: StreamReader) -> None:
         # Whoever stops the server waits for what is in progress.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Awaitable
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -158,9 +159,9 @@ class Exchange:
         await self.take(f"visitor:{visit.conversation}", per_minute / 60, per_minute)
         await self.admit_tenant(visit.tenant)
 
-    async def admit_tenant(self, tenant: str) -> None:
+    def admit_tenant(self, tenant: str) -> Awaitable[None]:
         """Raises RateLimited when the tenant is over its ``inbound_per_s``."""
-        await self._allowance.admit_tenant(tenant)
+        return self._allowance.admit_tenant(tenant)
 
     async def admit_session(self, tenant: str) -> None:
         """Sessions have an allowance of their own, as large as the one for messages."""

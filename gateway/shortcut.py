@@ -27,11 +27,12 @@ _SEGMENTS = ROUTE.count("/") + 1
 
 @dataclass(slots=True)
 class Taken:
-    """A webhook that goes the short way."""
+    """A webhook that goes the short way. ``headers`` by lower-case name."""
 
     channel: Channel
     account: Account
     message: RawRequestMessage
+    headers: dict[str, str]
 
 
 class Shortcut:
@@ -41,19 +42,29 @@ class Shortcut:
         self._webhooks = webhooks
         self._crowding = crowding
         self._refused = refused
+        self._called: dict[str, tuple[Channel, Account]] = {}
+        """By path: those that are configured and have been called."""
         self._accepted = b""
         self._accepted_in = 0
 
     def takes(self, message: RawRequestMessage) -> Taken | None:
         """None for what has to go the long way."""
-        path = message.path
-        if message.method != "POST" or not path.startswith(PREFIX) or not _is_simple(message):
+        if message.method != "POST":
             return None
+        called = self._called.get(message.path) or self._find(message.path)
+        if called is None:
+            return None
+        headers = by_name(message.headers)
+        return Taken(*called, message, headers) if _is_simple(message, headers) else None
+
+    def _find(self, path: str) -> tuple[Channel, Account] | None:
         segments = path.split("/")
-        if len(segments) != _SEGMENTS or "%" in path or "?" in path:
+        if not path.startswith(PREFIX) or len(segments) != _SEGMENTS or "%" in path or "?" in path:
             return None
         found = self._webhooks.known(*segments[3:])
-        return None if found is None else Taken(*found, message)
+        if found is not None:
+            self._called[path] = found
+        return found
 
     async def answer(self, taken: Taken, content: StreamReader, scheme: str) -> bytes:
         """The whole answer, as it goes on the wire. Raises ConnectionError when the client went away."""
@@ -62,7 +73,7 @@ class Shortcut:
             body = b"".join(content._buffer) if content.is_eof() else await rest_of(content, MAX_BODY)
             response = self._crowding.refusal()
             if response is None:
-                text = await self._webhooks.take(taken.channel, taken.account, self._raw(taken.message, body, scheme))
+                text = await self._webhooks.take(taken.channel, taken.account, self._raw(taken, body, scheme))
                 if text is None:
                     return self._ok()
                 response = plain(text)
@@ -73,11 +84,10 @@ class Shortcut:
         self._refused(response)
         return _wire(response)
 
-    def _raw(self, message: RawRequestMessage, body: bytes, scheme: str) -> RawRequest:
-        headers = by_name(message.headers)
-        return RawRequest(
-            message.method, self._webhooks.base(scheme, headers.get("host", "")) + message.path, headers, {}, body
-        )
+    def _raw(self, taken: Taken, body: bytes, scheme: str) -> RawRequest:
+        message, headers = taken.message, taken.headers
+        url = self._webhooks.base(scheme, headers.get("host", "")) + message.path
+        return RawRequest(message.method, url, headers, {}, body)
 
     def _ok(self) -> bytes:
         """The same bytes for a second, for the date is in them."""
@@ -87,17 +97,16 @@ class Shortcut:
         return self._accepted
 
 
-def _is_simple(message: RawRequestMessage) -> bool:
-    headers = message.headers
-    length = headers.get("Content-Length", "")
+def _is_simple(message: RawRequestMessage, headers: dict[str, str]) -> bool:
+    length = headers.get("content-length", "")
     return (
         not (message.should_close or message.upgrade or message.chunked or message.compression)
         and message.version == HttpVersion11
-        and headers.get("Content-Type", "").partition(";")[0] in KINDS
+        and headers.get("content-type", "").partition(";")[0] in KINDS
         and length.isdecimal()
         and 0 < int(length[:20]) <= MAX_BODY
-        and "Content-Encoding" not in headers
-        and "Expect" not in headers
+        and "content-encoding" not in headers
+        and "expect" not in headers
     )
 
 

@@ -110,8 +110,6 @@ def by_name(headers: Mapping[str, str]) -> dict[str, str]:
 
 def by_account(called: Account, events: Sequence[Event]) -> Iterable[tuple[Account, list[Event]]]:
     """A vendor may put what belongs to several of our accounts into one request."""
-    if all(event.account is None for event in events):
-        return [(called, list(events))]
     owners: dict[tuple[str, str], tuple[Account, list[Event]]] = {}
     for event in events:
         owner = event.account or called

@@ -7,6 +7,7 @@ from typing import Any
 
 import prometheus_client as prometheus
 
+from infra.counter import Count, Counter
 from infra.histogram import Histogram, Series
 
 CONTENT_TYPE = prometheus.CONTENT_TYPE_LATEST
@@ -61,20 +62,18 @@ class PrometheusMetrics:
     """``schemas.ports.Metrics`` on a registry of its own, so that two instances in one process do not mix."""
 
     def __init__(self) -> None:
-        # A second series with the time of creation for each counter doubles the page and tells nobody anything.
-        prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = prometheus.CollectorRegistry()
         prometheus.ProcessCollector(registry=self.registry)
         own = self.registry
-        self._counters = {name: prometheus.Counter(name, *about, registry=own) for name, about in COUNTERS.items()}
+        self._counters = {name: Counter(name, *about) for name, about in COUNTERS.items()}
         self._gauges = {name: prometheus.Gauge(name, *about, registry=own) for name, about in GAUGES.items()}
         self._histograms = {
             name: Histogram(name, about, labels, _HUMAN if name in _OF_PEOPLE else _BUCKETS)
             for name, (about, labels) in HISTOGRAMS.items()
         }
-        for histogram in self._histograms.values():
-            own.register(histogram)
-        self._counted: dict[tuple[Any, ...], prometheus.Counter] = {}
+        for each in (*self._counters.values(), *self._histograms.values()):
+            own.register(each)
+        self._counted: dict[tuple[Any, ...], Count] = {}
         self._observed: dict[tuple[Any, ...], Series] = {}
         self._groups: dict[tuple[Any, ...], dict[str, Series]] = {}
         """By what is common, then by the label that differs."""
@@ -85,7 +84,7 @@ class PrometheusMetrics:
         series = self._counted.get(key)
         if series is None:
             series = self._counted[key] = self._counters[name].labels(**labels)
-        series.inc(amount)
+        series.total += amount
 
     def observe(self, name: str, seconds: float, **labels: str) -> None:
         key = (name, *labels.items())

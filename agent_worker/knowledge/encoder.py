@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import structlog
 
+from agent_worker.knowledge.weights import Weights
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -59,14 +61,15 @@ class WordVectors:
     size = words_size = 256
 
     def __init__(self, folder: Path) -> None:
-        from safetensors.numpy import load_file
         from tokenizers import Tokenizer
 
-        # In half precision, as the file has them: what is looked up is made exact, and that is little.
-        self._table = load_file(folder / "weights" / "l2_supercat_256.safetensors")["embedding.weight"]
+        self._weights = Weights(folder / "weights" / "l2_supercat_256.safetensors", "embedding.weight")
         self._tokens: Any = Tokenizer.from_file(str(folder / "tokenizers" / "l2_supercat_tokenizer_config.json"))
         self._tokens.no_padding()
         self._tokens.no_truncation()
+        if hasattr(self._tokens.model, "_resize_cache"):
+            # It would remember ten thousand whole texts, a kilobyte each; hardly any comes twice.
+            self._tokens.model._resize_cache(0)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         import numpy as np
@@ -78,8 +81,9 @@ class WordVectors:
             if filled:
                 tokens = np.concatenate([ids for _, ids in filled])
                 begins = np.cumsum([0, *(len(ids) for _, ids in filled[:-1])])
-                found = self._table[np.minimum(tokens, len(self._table) - 1)].astype(np.float32)
+                found = self._weights.rows(np.minimum(tokens, len(self._weights) - 1))
                 out[[row for row, _ in filled]] = np.add.reduceat(found, begins, axis=0)
+        self._weights.release()
         out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
         return out
 

@@ -16,6 +16,7 @@ from functools import partial
 import structlog
 
 from infra.bus.sqlite import tables
+from infra.bus.sqlite.catalog import Partition
 from infra.bus.sqlite.tables import Row
 from infra.database import Database, DatabaseFailed
 from schemas.errors import BusUnavailable
@@ -74,13 +75,19 @@ class _Group:
 
     def answer(self, offsets: Sequence[int]) -> None:
         """Show what is committed to whoever waits for more, and to those who have appended it."""
-        for partition, head in {row.partition: at + 1 for row, at in zip(self.rows, offsets, strict=True)}.items():
+        heads: dict[Partition, int] = {}
+        positions: list[Position] = []
+        for row, offset in zip(self.rows, offsets, strict=True):
+            heads[row.partition] = offset + 1
+            positions.append(Position(row.partition.topic, row.partition.index, offset))
+        for partition, head in heads.items():
             partition.advance(head)
-        following = iter(offsets)
+        begin = 0
         for one in self.appends:
-            positions = [Position(row.partition.topic, row.partition.index, next(following)) for row in one.rows]
+            end = begin + len(one.rows)
             if not one.future.done():
-                one.future.set_result(positions)
+                one.future.set_result(positions[begin:end])
+            begin = end
 
 
 class Appender:

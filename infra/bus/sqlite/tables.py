@@ -134,6 +134,7 @@ def insert(connection: sqlite3.Connection, rows: Sequence[Row], time_ms: int) ->
     heads: dict[int, int] = {}
     offsets: list[int] = []
     columns = []
+    kept: list[tuple[Row, int]] = []
     for row in rows:
         number = row.partition.id
         offset = heads.get(number)
@@ -143,10 +144,11 @@ def insert(connection: sqlite3.Connection, rows: Sequence[Row], time_ms: int) ->
         offsets.append(offset)
         record, crc = number << _OFFSET_BITS | offset, _crc(row.key, row.headers, row.value)
         columns.append((record, row.key, time_ms, row.headers, row.value, crc))
-    connection.executemany("INSERT INTO bus_records VALUES (?, ?, ?, ?, ?, ?)", columns)
-    for row, column in zip(rows, columns, strict=True):
         if row.partition.compacted:
-            _supersede(connection, row, column[0], time_ms)
+            kept.append((row, record))
+    connection.executemany("INSERT INTO bus_records VALUES (?, ?, ?, ?, ?, ?)", columns)
+    for row, record in kept:
+        _supersede(connection, row, record, time_ms)
     heads_by_id = [(head, number) for number, head in heads.items()]
     connection.executemany("UPDATE bus_partitions SET head = ? WHERE id = ?", heads_by_id)
     return offsets

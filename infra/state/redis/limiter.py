@@ -7,14 +7,14 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from infra.bus.partitioner import shard_of
 from infra.state import rules
 from infra.state.redis.shards import Shards
 
 
-@dataclass(frozen=True, slots=True)
-class _Bucket:
+class _Bucket(NamedTuple):
     key: str
     per_second: float
     burst: int
@@ -37,14 +37,14 @@ class RedisLimiter:
     async def take(self, key: str, *, per_second: float, burst: int, now: datetime) -> float:
         """Who gives up waiting may have taken a token all the same."""
         bucket, loop = _Bucket(key, per_second, burst), asyncio.get_running_loop()
-        draw = self._gathering.get(bucket)
+        draw, at = self._gathering.get(bucket), rules.micros(now)
         if draw is None:
-            draw = self._gathering[bucket] = _Draw(rules.micros(now))
+            draw = self._gathering[bucket] = _Draw(at)
             # A task starts one turn of the loop later, when everybody of this turn has asked.
             task = loop.create_task(self._fill(bucket))
             self._drawing.add(task)
             task.add_done_callback(self._drawing.discard)
-        draw.at = max(draw.at, rules.micros(now))
+        draw.at = max(draw.at, at)
         taker: asyncio.Future[float] = loop.create_future()
         draw.takers.append(taker)
         return await taker

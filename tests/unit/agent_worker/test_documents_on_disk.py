@@ -235,8 +235,8 @@ def taken(folder: Path, encoder: Encoder, passages: int, sections: int) -> int:
     made = (Document(id=f"d{n}", title="Pots", body=body, version=1, updated_at=NOW) for n, body in enumerate(bodies))
     index = TenantIndex(folder, encoder)
     index.apply([index.prepare(document, "1") for document in made])
+    # Held until the end, and so its words: the interpreter's own table of them, which doubles now and then, is no part.
     index.close()
-    del index
     tracemalloc.start()
     try:
         again = TenantIndex(folder, encoder)
