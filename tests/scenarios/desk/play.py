@@ -238,7 +238,7 @@ class Case:
                 line.missing = True
         assert now is None, (now, seen)
         files = [file.data for shown in screen for file in shown.files]
-        assert files == [PNG] or (not files and any(line.doubt for line in self.lines))
+        assert files == [PNG] or (not files and any(line.doubt for line in self.lines)), f"{len(files)} files"
         self._judge_desk()
         await self._judge_record()
 
@@ -251,7 +251,7 @@ class Case:
         whole = "\n".join(thread)
         order = [whole.index(theme) for theme in self.themes]
         assert order == sorted(order), (self.themes, whole)
-        assert [file.data for file in self.floor.files()] == [PNG]
+        assert [file.data for file in self.floor.files()] == [PNG], [file.name for file in self.floor.files()]
 
     async def _judge_record(self) -> None:
         shown = [line for line in self.lines if not line.missing]
