@@ -29,7 +29,8 @@ async def first_of(timeout: float, *events: asyncio.Event) -> bool:
 
 
 class Fold:
-    """What waits in one batch, each record decoded once. Tells how long to wait and whether to start again."""
+    """What waits in one batch, each record decoded once, and what was told more than once taken as one: a vendor that
+    was not heard tells it again. Says how long to wait and whether to start again."""
 
     def __init__(self, batch: Batch, clock: Clock, monotonic: Monotonic) -> None:
         self.batch = batch
@@ -43,6 +44,9 @@ class Fold:
         self.traceparent = spans.traceparent()
         """Of the turn's span, for what the turn leaves behind."""
         self._decoded = Decoded()
+        self._ids: set[str] = set()
+        self.repeats = 0
+        """Records of events that were in this batch before."""
 
     @property
     def read_at(self) -> float:
@@ -55,9 +59,17 @@ class Fold:
         if self._seen < len(self.batch.records):
             fresh = decode_all(self.batch.records[self._seen :])
             self._seen = len(self.batch.records)
-            self._decoded.events.extend(fresh.events)
+            for event in fresh.events:
+                self._take(event)
             self._decoded.poison.extend(fresh.poison)
         return self._decoded
+
+    def _take(self, event: Event) -> None:
+        if event.id in self._ids:
+            self.repeats += 1
+        else:
+            self._ids.add(event.id)
+            self._decoded.events.append(event)
 
     @property
     def events(self) -> list[Event]:

@@ -150,7 +150,7 @@ class TurnEngine:
         return work
 
     def _count_repeats(self, fold: Fold, intake: Intake) -> None:
-        repeats = len([event for event in fold.events if event.id not in intake.handled])
+        repeats = fold.repeats + len([event for event in fold.events if event.id not in intake.handled])
         if repeats and not fold.restarts:
             self._metrics.count("parley_duplicates_total", repeats, where="worker")
 

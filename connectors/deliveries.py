@@ -68,9 +68,9 @@ class Ledger:
         external_id: str = "",
         reason: str = "",
         whole: str = "",
-    ) -> None:
+    ) -> Outcome:
         """Record one outcome, show it in the transcript, and keep its event for ``flush``. ``whole``: the message of
-        which ``message_id`` is a piece; receipts of any piece are the whole message's."""
+        which ``message_id`` is a piece; receipts of any piece are the whole message's. What is on record then."""
         told = Delivered(
             message_id=message_id,
             part_of=whole if whole != message_id else "",
@@ -83,12 +83,16 @@ class Ledger:
         # First: the vendor's echo of it may be here already, and who neither is sending nor has sent it is a person.
         await self._bind(sent, told, whole or message_id)
         await self._state.deliveries.record(sent.conversation, told)
+        if outcome == "unknown":
+            # The vendor's word may have come in this moment; nobody else would tell of it, or write the line.
+            told = await self._state.deliveries.outcome(sent.conversation, message_id) or told
         numbered = await self._numbered(sent, told)
         reach("connector.after_record")
         self._tell(sent, numbered)
         if not told.part_of:
-            self._metrics.count("parley_outbound_total", channel=sent.channel, result=outcome)
+            self._metrics.count("parley_outbound_total", channel=sent.channel, result=told.state)
         _log(sent, told)
+        return told.state
 
     async def repeat(self, sent: Envelope, message_id: str, *, whole: str = "") -> Outcome:
         """A message that has its outcome already, from before a crash: finish what may have been left undone."""

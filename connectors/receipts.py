@@ -41,11 +41,15 @@ class Receipts:
 
     async def handle(self, batch: Batch) -> None:
         """Lane handler of the group ``parley.receipts.<channel>``. Repeating it changes nothing."""
-        for record in batch.records:
-            kind = record.headers.get("ce_type")
-            if kind == topics.RECEIPT_RECORDED:
-                await self._apply_record(record)
-            elif kind == topics.REACTION_CHANGED:
+        told = [_receipt_of(record) for record in batch.records]
+        # What ends a doubt must not wait behind what has to wait: its sender does not, for ever.
+        for found in told:
+            if found is not None and found[1].marker:
+                await self._decide(*found)
+        for record, found in zip(batch.records, told, strict=True):
+            if found is not None:
+                await self._apply_receipt(*found)
+            elif record.headers.get("ce_type") == topics.REACTION_CHANGED:
                 await self._react(record)
 
     async def give_up(self, conversation: str, records: Sequence[Record], error: Exception, attempts: int) -> None:
@@ -72,13 +76,7 @@ class Receipts:
         if line is not None and line.author.kind == "agent":
             await self._bus.append([thumbs.fact(event, reaction, found[1], value)])
 
-    async def _apply_record(self, record: Record) -> None:
-        try:
-            event = Envelope.from_wire(record.headers, record.value)
-            receipt = event.payload(Receipt)
-        except RecordError as error:
-            log.warning("receipt_undecodable", topic=record.topic, offset=record.offset, code=error.code)
-            return
+    async def _apply_receipt(self, event: Envelope, receipt: Receipt) -> None:
         if receipt.up_to_seq:
             await self._up_to(event, receipt)
         elif receipt.marker:
@@ -99,7 +97,7 @@ class Receipts:
         else:
             log.info("receipt_of_unknown_message", tenant=event.tenant, channel=event.channel, receipt_id=event.id)
 
-    async def _by_marker(self, event: Envelope, receipt: Receipt) -> None:
+    async def _decide(self, event: Envelope, receipt: Receipt) -> None:
         """The vendor gives our own id of the piece back, so nothing about it is in doubt any more."""
         whole = ids.whole_of(receipt.marker)
         told = Delivered(
@@ -115,7 +113,10 @@ class Receipts:
             await self._state.deliveries.bind(
                 event.tenant, event.channel, event.account, receipt.external_id, event.conversation, whole
             )
-        # A piece before the last says nothing of the whole yet, unless it failed.
+
+    async def _by_marker(self, event: Envelope, receipt: Receipt) -> None:
+        """A piece before the last says nothing of the whole yet, unless it failed."""
+        whole = ids.whole_of(receipt.marker)
         if receipt.state == "failed" or whole == receipt.marker:
             await self._await_line(event.conversation, whole, receipt.at)
             await self._mark(event, event.conversation, [whole], receipt.state)
@@ -166,6 +167,18 @@ class Receipts:
     async def _apply(self, conversation: str, message_ids: list[str], state: MessageState) -> None:
         await self._state.transcript.mark(conversation, message_ids, state)
         await live.receipts(self._state.signals, conversation, message_ids, state)
+
+
+def _receipt_of(record: Record) -> tuple[Envelope, Receipt] | None:
+    """None for what is none, or cannot be read."""
+    if record.headers.get("ce_type") != topics.RECEIPT_RECORDED:
+        return None
+    try:
+        event = Envelope.from_wire(record.headers, record.value)
+        return event, event.payload(Receipt)
+    except RecordError as error:
+        log.warning("receipt_undecodable", topic=record.topic, offset=record.offset, code=error.code)
+        return None
 
 
 def _below(line: TranscriptMessage, state: MessageState) -> bool:

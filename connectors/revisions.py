@@ -69,7 +69,8 @@ class Revisions:
             pieces = await self._pieces(change, line, account, ledger, hurry, self._reviser)
         except SendRefused as error:
             log.info("revision_refused", conversation_id=event.conversation, reason=error.message)
-            return await ledger.settle(event, event.id, "failed", reason=error.message, whole=change.message_id)
+            await ledger.settle(event, event.id, "failed", reason=error.message, whole=change.message_id)
+            return
         for piece in pieces:
             if await self._sender.send(piece) != "sent":
                 return

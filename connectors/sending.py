@@ -52,10 +52,9 @@ class Piece:
         return self.whole if self.marker == self.whole.id else self.whole.model_copy(update={"id": self.marker})
 
     async def settle(self, outcome: Outcome, *, external_id: str = "", reason: str = "") -> Outcome:
-        await self.ledger.settle(
+        return await self.ledger.settle(
             self.envelope, self.marker, outcome, external_id=external_id, reason=reason, whole=self.whole.id
         )
-        return outcome
 
 
 class Sender:

@@ -123,6 +123,7 @@ def _channels(config: Config, engine: Engine, blobs: Blobs) -> dict[str, Channel
         link=desk.url,
         webhook=lambda account: public_url + path_of(account) if public_url else "",
         known=state.deliveries.by_external_id,
+        outcome=state.deliveries.outcome,
     )
     return {name: open_channel(name, tools) for name in channels_of(config)}
 

@@ -57,7 +57,9 @@ class InstagramConnection:
                 mid = str(row["id"])
                 if mid == arguments["after"]:
                     return None
-                if not await self._is_known(mid) and await self._says(row, wanted, arguments):
+                if not await self._tools.is_another(self._account, mid, marker) and await self._says(
+                    row, wanted, arguments
+                ):
                     return mid
         if arguments["after"] and len(rows) == DETAILED:
             raise SendRefused("history_too_short")
@@ -98,10 +100,6 @@ class InstagramConnection:
 
     async def close(self) -> None:
         await self._graph.close()
-
-    async def _is_known(self, mid: str) -> bool:
-        account = self._account
-        return await self._tools.known(account.tenant, account.channel, account.name, mid) is not None
 
     async def _history(self, person: str) -> list[dict[str, Any]]:
         """Newest first."""

@@ -18,6 +18,7 @@ from schemas.ports import Account, Call, Channel, Event, RawRequest, Reply, Send
 from tests.platforms.receiver import Receiver
 
 MARKER = "0d1f2e3a-0000-5000-8000-000000000001"
+OTHER_MARKER = "0d1f2e3a-0000-5000-8000-000000000002"
 
 
 @dataclass
@@ -31,7 +32,7 @@ class Bench:
     connection: Any
     files: dict[str, tuple[Attachment, bytes]] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
-    """The vendor's ids of messages that are known as sent."""
+    """The vendor's ids of other messages that are known as sent."""
 
     def attach(self, name: str, type_: str, data: bytes) -> Attachment:
         file = Attachment(id=f"{len(self.files):064x}", name=name, type=type_, size=len(data))
@@ -113,7 +114,7 @@ def _tools(files: dict[str, tuple[Attachment, bytes]], known: set[str], receiver
         return f"{receiver.base}/{tenant}/{attachment}"
 
     async def is_known(tenant: str, channel: str, account: str, external_id: str) -> tuple[str, str] | None:
-        return ("conversation-1", MARKER) if external_id in known else None
+        return ("conversation-1", OTHER_MARKER) if external_id in known else None
 
     nothing: Any = None
     return Tools(nothing, nothing, lambda: datetime.now(UTC), read_file, link, is_known)

@@ -11,14 +11,13 @@ from connectors.instagram import connection
 from schemas.errors import CredentialsRevoked, NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
 from schemas.messages import RemoteFile
 from schemas.ports import Fetcher, Lookup, Seer
-from tests.channels.meta import MARKER, Bench, account_of, bench_of
+from tests.channels.meta import MARKER, OTHER_MARKER, Bench, account_of, bench_of
 from tests.platforms.meta import Instagram
 from tests.platforms.meta import instagram_content as content
 from tests.platforms.vendor import Fault, File
 
 DAY = 86_400
 PHOTO = File("pot.jpg", "image/jpeg", b"a pot")
-OTHER_MARKER = "0d1f2e3a-0000-5000-8000-000000000002"
 PERSON = {"author": {"kind": "person", "name": "Ben"}}
 
 

@@ -117,7 +117,11 @@ class World:
         while True:
             channel = open_channel(
                 self.bench.vendor.name,
-                replace(tools_of(self.state, self.clock), known=self.state.deliveries.by_external_id),
+                replace(
+                    tools_of(self.state, self.clock),
+                    known=self.state.deliveries.by_external_id,
+                    outcome=self.state.deliveries.outcome,
+                ),
             )
             outbound = Outbound(
                 channel,
@@ -295,6 +299,50 @@ async def test_on_instagram_equal_pieces_of_one_message_are_all_shown(instagram:
     assert instagram.shown == ["x" * 1000] * 2
     pieces = [await instagram.outcome(ids.part_id("r1", index, 2)) for index in range(2)]
     assert [each.external_id for each in pieces] == [each.id for each in ledger.shown]
+
+
+async def test_on_instagram_what_had_its_id_when_its_sender_was_killed_is_found_and_not_repeated(
+    instagram: World,
+) -> None:
+    message = instagram.say()
+    shown = await instagram.show(message)
+    await instagram.state.deliveries.bind("shop", "instagram", "main", shown, instagram.conversation, "r1")
+    instagram.later(HOURS)
+    await instagram.send(message)
+    assert (instagram.shown, (await instagram.outcome()).external_id) == (["It ships tomorrow."], shown)
+
+
+@pytest.mark.parametrize("is_shown", [False, True])
+async def test_on_instagram_of_equal_pieces_the_one_that_was_killed_is_told_from_those_before(
+    instagram: World, is_shown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after the intent of the second, or when its id was on record and not yet that it was sent."""
+    message = instagram.say(text="x" * 2000)
+    record = instagram.state.deliveries.record
+
+    class Killed(BaseException):
+        """Nothing in the product catches it."""
+
+    async def recorded(conversation: str, outcome: Delivered) -> None:
+        if outcome.message_id == "r1":
+            raise Killed
+        await record(conversation, outcome)
+
+    def reached(point: str) -> None:
+        if point == "connector.after_intent" and not is_shown and len(instagram.shown) == 1:
+            raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(instagram.state.deliveries, "record", recorded)
+        patched.setattr("connectors.sending.reach", reached)
+        with pytest.raises(Killed):
+            await instagram.send(message)
+    assert len(instagram.shown) == 1 + is_shown
+    instagram.later(HOURS)
+    await instagram.send(message)
+    assert instagram.shown == ["x" * 1000] * 2
+    pieces = [await instagram.outcome(ids.part_id("r1", index, 2)) for index in range(2)]
+    assert [each.external_id for each in pieces] == [each.id for each in instagram.bench.vendor.ledger.shown]
 
 
 async def test_on_instagram_a_persons_words_go_out_for_a_week_and_the_agents_for_a_day(instagram: World) -> None:

@@ -127,6 +127,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             read_file=no_files,
             link=lambda tenant, file: f"{receiver.base}/{file}",
             known=state.deliveries.by_external_id,
+            outcome=state.deliveries.outcome,
         )
         outbound = Outbound(
             open_channel("whatsapp", tools),
@@ -206,6 +207,25 @@ async def test_a_send_that_was_killed_before_its_record_is_found_and_not_repeate
     await asyncio.wait([task])
     outcome = await world.deliver(message)
     assert (world.shown, outcome.state) == (["Hello Anna"], "sent")
+
+
+async def test_what_had_its_id_when_its_sender_was_killed_is_found_and_not_repeated(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """Nothing in the product catches it."""
+
+    async def recorded(conversation: str, outcome: Delivered) -> None:
+        raise Killed
+
+    message = world.message()
+    with monkeypatch.context() as patched:
+        patched.setattr(world.state.deliveries, "record", recorded)
+        with pytest.raises(Killed):
+            await world.outbound.handle(world.batch(message, topics.MESSAGE_SEND))
+    outcome = await world.deliver(message)
+    assert (world.shown, outcome.state) == (["Hello Anna"], "sent")
+    assert outcome.external_id == world.vendor.ledger.shown[0].id
 
 
 async def test_a_status_with_our_marker_ends_the_doubt_without_a_look_up(world: World) -> None:

@@ -69,11 +69,10 @@ class TwilioConnection:
     async def lookup(self, call: Call, marker: str) -> str | None:
         """By recipient, time and looks: Twilio keeps no mark of ours that could be asked for."""
 
-        async def known(sid: str) -> bool:
-            account = self._account
-            return await self._tools.known(account.tenant, account.channel, account.name, sid) is not None
+        async def is_another(sid: str) -> bool:
+            return await self._tools.is_another(self._account, sid, marker)
 
-        return await history.find(call, self.page, known)
+        return await history.find(call, self.page, is_another)
 
     @property
     def account_sid(self) -> str:

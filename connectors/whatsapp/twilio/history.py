@@ -23,8 +23,8 @@ SKEW = timedelta(seconds=10)
 """Between Twilio's clock and ours, its whole seconds included."""
 Ask = Callable[[str, dict[str, str] | None], Awaitable[Reply]]
 """``(uri, query)`` → a page; the first has no uri."""
-Known = Callable[[str], Awaitable[bool]]
-"""Whether an id is on record as one of ours."""
+IsAnother = Callable[[str], Awaitable[bool]]
+"""Whether an id is on record as another message of ours, or another piece."""
 
 
 class Record(BaseModel):
@@ -52,7 +52,7 @@ class Page(BaseModel):
     next_page_uri: str | None = None
 
 
-async def find(call: Call, ask: Ask, known: Known) -> str | None:
+async def find(call: Call, ask: Ask, is_another: IsAnother) -> str | None:
     """The id, or None when Twilio has not taken it. Raises SendUnknown, SendDelayed, CredentialsRevoked, and
     SendRefused when nobody will ever know."""
     since = datetime.fromisoformat(call.arguments["since"]) - SKEW
@@ -67,7 +67,7 @@ async def find(call: Call, ask: Ask, known: Known) -> str | None:
     else:
         raise SendRefused("too_many_messages")
     for record in reversed(records):
-        if _fits(record, look(call), since) and not await known(record.sid):
+        if _fits(record, look(call), since) and not await is_another(record.sid):
             return record.sid
     return None
 

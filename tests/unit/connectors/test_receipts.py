@@ -101,6 +101,40 @@ async def test_our_own_id_given_back_ends_the_doubt(world: World) -> None:
     assert found == (world.conversation, "l0")
 
 
+async def test_our_own_id_given_back_in_the_moment_in_which_the_sender_gives_up_is_what_counts(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told as sent, its line is written, and what else the vendor says of it finds that."""
+    channel = Scripted(SendUnknown("cut"), policy=Policy(doubt="receipt"))
+    sender = world.outbound(channel)
+    with pytest.raises(Parked):
+        await sender.handle(world.batch(world.message("l0")))
+    told = batch(world, Receipt(state="delivered", at=world.clock(), marker="l0", external_id="x-9"))
+    doubtful_until = world.state.deliveries.doubtful_until
+
+    async def told_meanwhile(conversation: str, message_id: str) -> Any:
+        with pytest.raises(Parked):
+            await receipts(world).handle(told)
+        return await doubtful_until(conversation, message_id)
+
+    monkeypatch.setattr(world.state.deliveries, "doubtful_until", told_meanwhile)
+    await sender.handle(world.batch(world.message("l0")))
+    await receipts(world).handle(told)
+    assert (channel.sent, await world.facts(), await states(world)) == (["l0"], [("l0", "sent")], ["delivered"])
+
+
+async def test_our_own_id_given_back_ends_the_doubt_behind_a_receipt_that_waits(world: World) -> None:
+    channel = Scripted(SendUnknown("cut"), policy=Policy(doubt="receipt"))
+    with pytest.raises(Parked):
+        await world.outbound(channel).handle(world.batch(world.message("l0")))
+    early = Receipt(state="delivered", at=world.clock(), external_id="of a message that nobody knows yet")
+    ours = Receipt(state="delivered", at=world.clock(), marker="l0", external_id="x-9")
+    with pytest.raises(Parked):
+        await receipts(world).handle(batch(world, early, ours))
+    await world.outbound(channel).handle(world.batch(world.message("l0")))
+    assert (channel.sent, await world.facts()) == (["l0"], [("l0", "sent")])
+
+
 async def test_a_receipt_that_overtakes_the_answer_marks_the_line_once_it_is_written(world: World) -> None:
     told = batch(world, Receipt(state="read", at=world.clock(), marker="r1", external_id="x-9"))
     with pytest.raises(Parked):

@@ -71,6 +71,17 @@ async def test_number_or_word_typed_next_is_the_rating(world: World, text: str, 
     assert (handoff.score, handoff.asked) == (score, "")
 
 
+async def test_choice_that_a_vendor_tells_twice_at_once_is_the_rating(world: World) -> None:
+    """As after a connection that broke: all that was not acknowledged comes again, behind what was."""
+    question = await _resolved(world)
+    picks = [picked(world, "m2", question, "rating:4") for _ in range(2)]
+    await world.handle(*picks)
+    assert [given.score for given in await world.told(topics.RATING_GIVEN)] == [4]
+    assert (await handoff_of(world)).score == 4
+    assert [reply.text for reply in await world.replies()].count("Thank you for telling us!") == 1
+    assert b'parley_duplicates_total{where="worker"} 1.0' in world.metrics.render()
+
+
 async def test_choice_is_the_rating(world: World) -> None:
     """Pressed twice it counts once, and is thanked for once."""
     question = await _resolved(world)
