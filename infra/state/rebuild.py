@@ -27,10 +27,11 @@ from infra.bus.partitioner import SHARDS, shard_of
 from infra.state import rules
 from infra.state.settled import Settled
 from infra.state.tail import Tail, line
-from infra.state.wanted import WANTED
+from infra.state.wanted import PROPOSED, WANTED
 from infra.state.writes import Writes
 from schemas import topics
 from schemas.actions import ActionIntended, ActionSettled
+from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Contact, Delivered, Snapshot
 from schemas.messages import InboundMessage, OutboundMessage
 from schemas.ports import Bus, Record
@@ -273,7 +274,10 @@ class _Round:
         tails = self._tails[shard_of(record.key)]
         before = tails[record.key].size if record.key in tails else 0
         tail = tails[record.key]
-        tail.see(payload, record.timestamp_ms)
+        if record.headers.get("ce_type") in PROPOSED and isinstance(payload, MessageEdited | MessageDeleted):
+            tail.propose(record.headers.get("ce_id", ""), payload)
+        else:
+            tail.see(payload, record.timestamp_ms)
         self._kept += tail.size - before
         self._settled.see(record, payload)
         self._bound()

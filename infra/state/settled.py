@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from infra.bus.partitioner import shard_of
 from infra.state import rules
+from infra.state.wanted import PROPOSED
 from schemas import ids, topics
 from schemas.conversation import DeadLetter, Delivered, Snapshot, Turn
 from schemas.desk import DeskActed, DraftMade
@@ -80,7 +81,7 @@ class Settled:
             if not isinstance(payload, OutboundMessage):
                 return True
             return payload.expires_at > self._now and rules.pack_id(payload.id) not in known
-        if kind in (topics.MESSAGE_REVISE, topics.MESSAGE_RETRACT):
+        if kind in PROPOSED:
             return rules.pack_id(record.headers.get("ce_id", "")) not in known
         # A replay is settled when its original was.
         ids = (record.headers.get("ce_id", ""), record.headers.get("ce_replayof", ""))

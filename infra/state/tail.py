@@ -36,10 +36,12 @@ class Tail:
         "_files",
         "_first_seen",
         "_head",
+        "_made",
         "_met",
         "_named",
         "_named_since",
         "_numbers",
+        "_proposed",
         "_receipts",
         "_revisions",
         "_sent_as",
@@ -60,6 +62,8 @@ class Tail:
         self._states: dict[str, MessageState] = {}
         self._texts: dict[str, str] = {}
         self._revisions: dict[str, int] = {}
+        self._proposed: dict[str, MessageEdited | MessageDeleted] = {}  # by the event that tells of it
+        self._made: set[str] = set()
         self._files: dict[str, list[Attachment]] = {}
         self._by_external_id: dict[str, str] = {}
         self._receipts: dict[str, MessageState] = {}  # by the vendor's id
@@ -69,7 +73,7 @@ class Tail:
     @property
     def size(self) -> int:
         """Roughly how much it keeps, in messages; an empty one weighs as much as two."""
-        return 2 + len(self._first_seen) + len(self._named) + len(self._files)
+        return 2 + len(self._first_seen) + len(self._named) + len(self._files) + len(self._proposed)
 
     def see(self, payload: BaseModel, timestamp_ms: int) -> None:
         """Take note of a payload of any kind; ``timestamp_ms`` is when it came onto the log."""
@@ -90,6 +94,10 @@ class Tail:
                 self._see_files(payload)
             case MessageEdited() | MessageDeleted():
                 self._see_change(payload)
+
+    def propose(self, event: str, change: MessageEdited | MessageDeleted) -> None:
+        """A change of what was sent. It counts if the vendor made it, which the outcome of ``event`` says."""
+        self._proposed.setdefault(event, change)
 
     def _see_change(self, change: MessageEdited | MessageDeleted) -> None:
         id_ = change.message_id
@@ -131,6 +139,8 @@ class Tail:
             self._sent_as[id_] = outcome.seq
         if outcome.external_id:
             self._by_external_id[outcome.external_id] = id_
+        if outcome.state == "sent" and id_ in self._proposed:
+            self._made.add(id_)
         if state := _OF_DELIVERY.get(outcome.state):
             self._raise(id_, state)
 
@@ -151,6 +161,9 @@ class Tail:
         names only the last ones. What was sent after the snapshot has the number that its delivery tells. What is left
         comes above them all: a client may have seen it under another number.
         """
+        for event, change in self._proposed.items():
+            if event in self._made:
+                self._see_change(change)
         for external_id in self._receipts.keys() & self._by_external_id.keys():
             self._raise(self._by_external_id[external_id], self._receipts[external_id])
         for message in self._unpublished:

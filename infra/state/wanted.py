@@ -12,6 +12,8 @@ from schemas.desk import DeskActed, DraftMade
 from schemas.facts import FilesStored
 from schemas.messages import InboundMessage, OutboundMessage, Receipt
 
+PROPOSED = frozenset({topics.MESSAGE_REVISE, topics.MESSAGE_RETRACT})
+"""Changes of what was sent, which the vendor may have refused."""
 WANTED: dict[str, type[BaseModel]] = {
     topics.CONVERSATION_SNAPSHOT: Snapshot,
     topics.CONTACT_SNAPSHOT: Contact,

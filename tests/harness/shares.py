@@ -22,6 +22,8 @@ LONGEST = (
     "tests/scenarios/desk/test_embedded.py",
     "tests/scenarios/desk/test_scaled.py",
     "tests/faults/test_holders.py",
+    "tests/e2e/test_desk_races.py",
+    "tests/scenarios/desk/test_outage.py",
     "tests/deploy/test_upgrade.py",
 )
 """More than twenty seconds each: they come first, so that none is begun when the others are nearly done."""

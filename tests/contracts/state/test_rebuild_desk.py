@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from infra.bus.sqlite import SqliteBus
 from infra.database import Database
 from infra.state.rebuild import RebuildReport, rebuild
 from schemas import ids, topics
+from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Delivered
 from schemas.desk import DeskActed, DeskTouched, DraftMade
 from schemas.envelope import Envelope
@@ -93,3 +95,42 @@ async def test_a_post_of_the_desk_is_bound_to_the_desks_account_again(state: Sta
     assert await state.deliveries.by_external_id(*where) == (life.conversation, "root")
     assert await state.deliveries.by_external_id("plantstore", "web", "main", "C1/1.0") is None
     assert await state.deliveries.outcome(life.conversation, "root") == shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ([("revise", "We did.", "sent")], ("We did.", "sent")),
+        ([("revise", "We did.", "failed")], ("We do.", "sent")),
+        ([("revise", "We did.", "")], ("We do.", "sent")),
+        ([("revise", "We did.", "sent"), ("revise", "We will.", "failed")], ("We did.", "sent")),
+        ([("revise", "We did.", "failed"), ("revise", "We will.", "sent")], ("We will.", "sent")),
+        ([("retract", "", "failed")], ("We do.", "sent")),
+        ([("retract", "", "sent")], ("", "deleted")),
+        ([("revise", "We did.", "sent"), ("retract", "", "failed")], ("We did.", "sent")),
+    ],
+)
+async def test_a_change_of_what_was_sent_is_there_again_if_the_vendor_made_it(
+    state: State, bus: Bus, changes: list[tuple[str, str, str]], shown: tuple[str, str]
+) -> None:
+    """The transcript says what the contact sees, and one that was refused they have never seen."""
+    life = await lived(state, bus, "visitor")
+    reply = await life.answer([await life.hear("Do you deliver?")], "We do.")
+    await life.deliver(reply)
+    for number, (kind, text, state_) in enumerate(changes, 1):
+        change, topic = changed(kind, reply, text, number)
+        await bus.append([event(topic, change, life.conversation, f"change-{number}")])
+        if state_:
+            outcome = {"message_id": f"change-{number}", "part_of": reply, "state": state_, "at": NOW}
+            await bus.append([told(Delivered.model_validate(outcome), life.conversation)])
+    await again(state, bus)
+    line = await state.transcript.find(life.conversation, reply)
+    assert line is not None
+    assert (line.text, line.state) == shown
+
+
+def changed(kind: str, reply: str, text: str, number: int) -> tuple[MessageEdited | MessageDeleted, str]:
+    about: dict[str, Any] = {"message_id": reply, "place": "visitor", "contact_id": "c"}
+    if kind == "revise":
+        return MessageEdited(**about, text=text, edited_at=NOW, revision=number), topics.MESSAGE_REVISE
+    return MessageDeleted(**about, deleted_at=NOW), topics.MESSAGE_RETRACT

@@ -14,6 +14,7 @@ from infra.state.rebuild import RebuildReport, rebuild
 from infra.state.tail import GAP
 from schemas import topics
 from schemas.changes import MessageDeleted, MessageEdited
+from schemas.conversation import Delivered
 from schemas.facts import FilesStored
 from schemas.messages import Author, InboundMessage, Receipt, TranscriptMessage
 from schemas.ports import Bus, State
@@ -140,6 +141,8 @@ async def test_what_people_changed_and_took_back_comes_back_as_it_read_last(stat
         (topics.MESSAGE_REVISE, _edit(replies[0], "better", 2, **common)),
         (topics.MESSAGE_REVISE, _edit(replies[0], "good", 1, **common)),
         (topics.MESSAGE_RETRACT, MessageDeleted(message_id=replies[1].id, deleted_at=NOW, **common)),
+        (topics.DELIVERY_RECORDED, Delivered(message_id="e0", part_of=replies[0].id, state="sent", at=NOW)),
+        (topics.DELIVERY_RECORDED, Delivered(message_id="e2", part_of=replies[1].id, state="sent", at=NOW)),
     ]
     await bus.append([event(kind, payload, life.conversation, f"e{n}") for n, (kind, payload) in enumerate(payloads)])
     await again(state, bus)

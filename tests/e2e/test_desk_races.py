@@ -1,0 +1,127 @@
+"""Slack tells twice, in the wrong order and once more later, and somebody deletes what a thread stands on: what the
+customer reads and who holds the conversation are as if nothing had been."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from random import Random
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import ENGINES
+from tests.e2e.desk_stage import Stage, heard, staged, visiting
+from tests.harness.client import Contact
+from tests.harness.processes import Nursery
+from tests.platforms.slack.courier import Delivery
+from tests.platforms.slack.said import words
+from tests.platforms.slack.workspace import Post
+
+PERSON_PLEASE = "I want to talk to a person please"
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+async def stage(
+    request: pytest.FixtureRequest, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Stage]:
+    folder = tmp_path_factory.mktemp("races")
+    async with staged(request, nursery, folder, f"t-{uuid.uuid4().hex[:8]}.") as stage:
+        for name in ("Mo", "Eve"):
+            stage.slack.people.join(stage.room, name)
+        yield stage
+
+
+@pytest.fixture
+async def ann(stage: Stage) -> AsyncIterator[Contact]:
+    async with visiting(stage, f"ann-{uuid.uuid4().hex[:6]}") as contact:
+        yield contact
+
+
+async def card_of(stage: Stage, contact: Contact) -> Post:
+    """The newest of this conversation."""
+
+    def found() -> Post | None:
+        cards = [post for post in stage.cards if contact.conversation in str(post.body.get("metadata"))]
+        return cards[-1] if cards else None
+
+    post: Post = await stage.until(found)
+    return post
+
+
+async def claimed(stage: Stage, card: Post) -> None:
+    stage.slack.people.react("Mo", card.ts, "👀")
+    await stage.until(lambda: "with Mo" in words(card.body))
+
+
+def of_people(lines: list[dict[str, Any]]) -> list[str]:
+    return [line["text"] for line in lines if line["author"]["kind"] == "person" and line["text"]]
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_what_is_told_twice_in_any_order_and_once_more_at_the_end_counts_once(
+    stage: Stage, ann: Contact, seed: int
+) -> None:
+    slack, began = stage.slack, len(stage.slack.courier.log)
+    await ann.say(PERSON_PLEASE)
+    card = await card_of(stage, ann)
+    slack.courier.twice = lambda delivery: True
+    await claimed(stage, card)
+    slack.courier.hold()
+    kept, changed, gone = (stage.reply("Mo", card, text) for text in ("It is ill", "Water it", "What a mess"))
+    slack.people.edit("Mo", changed.ts, "Water it with rain")
+    slack.people.delete("Mo", gone.ts)
+    stage.reply("Mo", card, "// between us")
+    stage.reply("Eve", card, "Hear, hear")
+    slack.courier.release(Random(seed).shuffle)
+    wanted = ["It is ill", "Water it with rain"]
+    await heard(ann, lambda lines: sorted(of_people(lines)) == wanted)
+    await slack.settled()
+    slack.people.react("Mo", card.ts, "🔁")
+    await stage.until(lambda: "back with the agent" in words(card.body))
+    slack.courier.twice = lambda delivery: False
+    again(stage, began)
+    await slack.settled()
+    await ann.answered((await ann.say("How long can I return a pot?")).message_id)
+    # The desk's lane has done all of it once it shows what comes behind it.
+    await ann.say(PERSON_PLEASE)
+    await stage.in_thread(card, "Handed over to people again")
+    lines = await ann.transcript()
+    assert sorted(of_people(lines)) == wanted
+    assert len([line for line in lines if "30 days" in line["text"]]) == 1
+    shown = await stage.parley.admin("GET", f"conversations/{ann.conversation}")
+    assert shown["owner"] == "queue"
+    assert await card_of(stage, ann) is card
+    assert kept.ts in card.room.posts
+
+
+def again(stage: Stage, began: int) -> None:
+    """All events since then, each as an event of its own: Slack does so for up to an hour."""
+    told: list[Delivery] = [each for each in stage.slack.courier.log[began:] if each.what == "events_api"]
+    assert len(told) > 10
+    for delivery in told:
+        stage.slack.courier.again(delivery, event_ids=[f"Ev{uuid.uuid4().hex[:10].upper()}"])
+
+
+async def test_a_card_that_is_deleted_while_somebody_holds_the_conversation_is_followed_by_one_that_says_so(
+    stage: Stage, ann: Contact
+) -> None:
+    """What was written below the old one has gone out; what is written below the new one does. Below the old one, which
+    Slack leaves as a gap, stands what was shown there; nothing stands twice."""
+    await ann.say(PERSON_PLEASE)
+    card = await card_of(stage, ann)
+    await claimed(stage, card)
+    stage.reply("Mo", card, "One moment")
+    stage.slack.remove(card)
+    await heard(ann, lambda lines: of_people(lines) == ["One moment"])
+    await ann.say("Are you still there?")
+    await stage.until(lambda: len([each for each in stage.cards if ann.conversation in str(each.body)]) == 1)
+    fresh = await card_of(stage, ann)
+    assert fresh is not card
+    await stage.until(lambda: "with Mo" in words(fresh.body))
+    stage.reply("Mo", fresh, "I am")
+    await heard(ann, lambda lines: of_people(lines) == ["One moment", "I am"])
+    await ann.say("Good to know")
+    await stage.in_thread(fresh, "Good to know")
+    both = "\n".join(words(post.body) for each in (card, fresh) for post in stage.thread(each))
+    assert [both.count(text) for text in ("Are you still there?", "Good to know")] == [1, 1]
