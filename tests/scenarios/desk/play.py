@@ -4,8 +4,9 @@ all that was seen, by the customer and by people."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from tests.platforms.slack.courier import Undelivered
@@ -18,6 +19,7 @@ from tests.scenarios.talk import FACTS, HEAT, RETURN, WATER, Talk
 PERSON_PLEASE = "I want to talk to a person please"
 ASKED = "How was our help?"
 THANKS = "Thank you for telling us"
+NOT_DELIVERED = "Not delivered to the customer"
 INSIDE = "not for customers"
 """Stands in all that people write for each other."""
 AGAIN = "Handed over to people again"
@@ -183,6 +185,23 @@ class Case:
         await self.pause()
         self.floor.write(text, *files)
         await self.sees(text, "person")
+        if files and self.in_doubt and self.talk.customers.sure:
+            await self._arrive(files)
+
+    async def _arrive(self, files: Sequence[File]) -> None:
+        """Some vendors fetch files from us, and give up where they find nobody. Whoever is told that a file has not
+        arrived sends it again."""
+        refused = 0
+        while not any(shown.files for shown in self.talk.screen):
+            refused = await self.talk.until(partial(self._heard_of_files, refused), "the file")
+            if not any(shown.files for shown in self.talk.screen):
+                self.floor.write("", *files)
+
+    def _heard_of_files(self, refused: int) -> int:
+        """How often people were told that one has not arrived, with whatever is new since ``refused`` times; else 0."""
+        told = self.floor.shown().count(NOT_DELIVERED)
+        is_there = any(shown.files for shown in self.talk.screen)
+        return max(told, 1) if is_there or told > refused else 0
 
     async def press(self, label: str, status: str) -> None:
         await self.pause()
