@@ -7,8 +7,6 @@ import warnings
 from datetime import datetime
 from typing import Any
 
-import jwt
-
 from connectors.web.settings import WebAccount
 from schemas.errors import Unauthorized
 
@@ -41,6 +39,8 @@ def _keys(account: WebAccount) -> dict[str, str]:
 
 
 def _verified(token: str, keys: dict[str, str]) -> dict[str, Any]:
+    import jwt
+
     try:
         algorithm = jwt.get_unverified_header(token).get("alg", "")
         if algorithm not in keys:
