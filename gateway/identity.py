@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import jwt
-
 from connectors.names import shown_name
 from connectors.web.settings import WebAccount
 from schemas.errors import Unauthorized
@@ -52,6 +50,8 @@ def _keys(account: WebAccount) -> dict[str, str]:
 
 
 def _verified(token: str, keys: dict[str, str]) -> dict[str, Any]:
+    import jwt
+
     try:
         algorithm = jwt.get_unverified_header(token).get("alg", "")
         if algorithm not in keys:

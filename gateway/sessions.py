@@ -6,13 +6,13 @@ of a signed-in visitor (``id:<sub>``) is reached only through an identity that t
 
 from __future__ import annotations
 
+import importlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-import jwt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connectors.web.settings import WebAccount
@@ -91,6 +91,8 @@ class Sessions:
     def __init__(
         self, *, secret_key: str, accounts: AccountLookup, contacts: Contacts, transcript: Transcript, clock: Clock
     ) -> None:
+        # Now, not by the first visitor; and not with this module, for cryptography takes 7 MB of who opens no session.
+        importlib.import_module("jwt")
         self._key = key_for(secret_key, "visitor")
         self._accounts = accounts
         self._contacts = contacts
@@ -163,6 +165,8 @@ class Sessions:
             locale=request.locale or (before.locale if before is not None else ""),
             exp=int(expires.timestamp()),
         )
+        import jwt
+
         token = jwt.encode(claims.model_dump(), self._key, algorithm="HS256", headers={"typ": "visitor"})
         return Started(token, _visit(account, claims), await self._transcript.head(conversation), resumed)
 
@@ -173,6 +177,8 @@ class Sessions:
         return account
 
     def _claims(self, token: str) -> _Claims:
+        import jwt
+
         options: Any = {
             "verify_exp": False,  # against our own clock, in read()
             "verify_iat": False,

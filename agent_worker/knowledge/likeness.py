@@ -22,6 +22,8 @@ ALIKE = 0.3
 """Below this cosine two words have nothing to do with each other."""
 _ROOM = 30_000
 """Words remembered, a byte a number, at a quarter of a kilobyte each; beyond, it starts anew."""
+_BLOCK = 1024
+"""Words looked at together; fewer than there is room for."""
 _STEPS = 127
 
 
@@ -50,14 +52,24 @@ class Likeness:
             return out
         flat = np.concatenate(passages)
         words, at = _distinct(flat)
-        near = products(self._vectors(words), self._encoder.encode_words(asked))
+        near = self._near(words, self._encoder.encode_words(asked))
         begins = np.cumsum([0, *(len(passages[place]) for place in filled[:-1])])
         best = np.maximum.reduceat(near[at], begins, axis=0)
         out[filled] = np.where(best >= ALIKE, best, 0.0)
         return out
 
+    def _near(self, words: Numbers, asked: Vectors) -> Vectors:
+        """Cosines of distinct words, a row each. Some at a time: a text of words met for the first time would take ten
+        megabytes at once."""
+        import numpy as np
+
+        near = np.empty((len(words), len(asked)), np.float32)
+        for begin in range(0, len(words), _BLOCK):
+            near[begin : begin + _BLOCK] = products(self._vectors(words[begin : begin + _BLOCK]), asked)
+        return near
+
     def _vectors(self, words: Numbers) -> Vectors:
-        """Of distinct words."""
+        """Of distinct words, at most ``_BLOCK``."""
         import numpy as np
 
         with self._lock:
@@ -68,16 +80,13 @@ class Likeness:
             if self._met + len(new) > _ROOM:
                 self._rows[:] = -1
                 self._met, new = 0, words
-            if len(new) > _ROOM:
-                steps, scales = self._made(new)
-            else:
-                if len(new):
-                    place = slice(self._met, self._met + len(new))
-                    self._steps[place], self._scales[place] = self._made(new)
-                    self._rows[new] = np.arange(self._met, self._met + len(new))
-                    self._met += len(new)
-                rows = self._rows[words]
-                steps, scales = self._steps[rows], self._scales[rows]
+            if len(new):
+                place = slice(self._met, self._met + len(new))
+                self._steps[place], self._scales[place] = self._made(new)
+                self._rows[new] = np.arange(self._met, self._met + len(new))
+                self._met += len(new)
+            rows = self._rows[words]
+            steps, scales = self._steps[rows], self._scales[rows]
         found: Vectors = steps * scales
         return found
 

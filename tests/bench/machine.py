@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import resource
 import tempfile
 import time
@@ -22,6 +23,13 @@ def processor_seconds(pid: int) -> float:
 
 def resident_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+
+
+def anonymous_bytes(pid: int) -> int:
+    """What of it no file stands behind, so that the system cannot simply drop it."""
+    found = re.search(r"^RssAnon:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    assert found is not None
+    return int(found[1]) * 1024
 
 
 def fdatasync_ms(folder: Path, times: int = 100) -> tuple[float, float]:

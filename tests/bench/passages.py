@@ -18,7 +18,7 @@ from gateway.config import load
 from gateway.engines import open_engine
 from schemas.ports import DocumentDraft
 from tests.bench.figures import Row, Spread
-from tests.bench.machine import resident_bytes
+from tests.bench.machine import anonymous_bytes, resident_bytes
 from tests.bench.stage import Stage, tenants
 from tests.faults.flood import flood
 from tests.harness.installation import Installation
@@ -47,33 +47,32 @@ async def measure(stage: Stage) -> list[Row]:
         first, _ = await started(stage, installation)
         building = resident_bytes(first.pid) / 2**20
         await first.stop()
-        seconds, fresh, asked = [], [], []
+        seconds, fresh, asked, anonymous = [], [], [], []
         for number in range(stage.times(3, 1)):
             process, took = await started(stage, installation)
             seconds.append(took)
             fresh.append(resident_bytes(process.pid) / 2**20)
             await ask(installation, process, stage.times(300, 5), number)
             asked.append(resident_bytes(process.pid) / 2**20)
+            anonymous.append(anonymous_bytes(process.pid) / 2**20)
             await process.stop()
-        detail = {
+        detail: dict[str, object] = {
             "without_documents_MiB": round(without),
             "right_after_the_start_MiB": str(Spread.of(fresh)),
             "that_split_and_wrote_them_MiB": round(building),
+            "after_the_questions_anonymous_MiB": str(Spread.of(anonymous)),
         }
-        what = f"{count:,} passages of {WORDS} words on disk, {sections} a document"
+        what = f"a worker, {count:,} passages of {WORDS} words on disk, {sections} a document"
         rows += [
-            Row(f"start with {shape}", f"a worker, {what}: until it is ready", "s", Spread.of(seconds), BUDGET_S),
-            Row(
-                f"memory of {shape}",
-                f"a worker, {what}: after 300 questions",
-                "MiB",
-                Spread.of(asked),
-                BUDGET_MIB,
-                detail=detail,
-            ),
+            Row(f"start with {shape}", f"{what}: until it is ready", "s", Spread.of(seconds), BUDGET_S),
+            _memory(f"memory of {shape}", f"{what}: after 300 questions", asked, detail),
         ]
         await installation.stop()
     return rows
+
+
+def _memory(name: str, what: str, asked: list[float], detail: dict[str, object]) -> Row:
+    return Row(name, what, "MiB", Spread.of(asked), BUDGET_MIB, detail=detail)
 
 
 async def started(stage: Stage, installation: Installation) -> tuple[Process, float]:

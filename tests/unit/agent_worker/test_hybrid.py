@@ -114,6 +114,7 @@ def test_words_met_again_are_as_near_as_at_first(encoder: Encoder, monkeypatch: 
     passages = [vocabulary.put(words[begin : begin + 8]) for begin in range(0, len(words), 8)]
     plenty = Likeness(encoder, vocabulary).of(["frozen", "box"], passages)
     monkeypatch.setattr(likeness, "_ROOM", 10)
+    monkeypatch.setattr(likeness, "_BLOCK", 8)
     scarce = Likeness(encoder, vocabulary)
     for _ in range(2):
         one_by_one = np.concatenate([scarce.of(["frozen", "box"], [passage]) for passage in passages])
