@@ -55,6 +55,7 @@ def test_other_numbers_are_left_alone(kind: str, most: float) -> None:
         ("4111-1111-1111-1111, cvc: 4321 ok", "[card ····1111], cvc: [cvv] ok"),
         ("CVV is 123 for 5500005555555559", "CVV is [cvv] for [card ····5559]"),
         ("my cvv 987", "my cvv [cvv]"),
+        ("cVV 987 or cVc: 1234", "cVV [cvv] or cVc: [cvv]"),
         ("Prüfziffer 987, 378282246310005", "Prüfziffer [cvv], [card ····0005]"),
         ("4222222222222", "[card ····2222]"),
         ("4111111111111111 and 5500005555555559", "[card ····1111] and [card ····5559]"),
