@@ -1,11 +1,12 @@
 """python -m tests.scenarios matrix --engine embedded|scaled
 python -m tests.scenarios kills --engine embedded|scaled [--count 250] [--seed N]
-python -m tests.scenarios desk-kills --engine embedded|scaled [--count 250] [--seed N]
+python -m tests.scenarios desk-kills --engine embedded|scaled [--count 250] [--seed N] [--keep FOLDER]
 python -m tests.scenarios desk-outage --engine embedded|scaled [--minutes 10] [--seed N]
 
 Every scenario on every channel; so many kills of the sender over all channels, or of any process while people have
 conversations; or Slack away for so many minutes while customers are handed over to people there. A report in JSON, and
-exit status 1 when anything was not as it should be.
+exit status 1 when anything was not as it should be. What a conversation that went wrong went through is in the folder
+then, beside the logs.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=250, help="kills (default 250)")
     parser.add_argument("--minutes", type=float, default=10.0, help="without Slack (default 10)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
-    parser.add_argument("--keep", type=Path, help="folder for the installation, its logs, and what went wrong in it")
+    parser.add_argument("--keep", type=Path, help="desk-kills: folder for logs, data, and what went wrong")
     given = parser.parse_args()
     print(f"{given.what} {given.engine}, seed {given.seed}", file=sys.stderr, flush=True)
     if given.what == "matrix":
