@@ -109,7 +109,7 @@ class Reaper:
                 await self._replace(self._rng.choice(stage.installation.all_roles))
         for role in list(self._armed):
             await self._count(role)
-            await stage.start(role)
+            await stage.start(role, wait=False)  # whom it would wait for may be starting, too
         await done
 
     async def _pause(self) -> None:
