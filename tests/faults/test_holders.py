@@ -36,7 +36,9 @@ class Shop:
         return {"plantstore": {"name": "P", "fold": fold, "channels": channels, "knowledge": {"paths": ["knowledge"]}}}
 
     def connections(self) -> tuple[int, int]:
-        return len(self.discord.gateway.connections), len(self.slack.sockets.links)
+        """Those that are told what customers write: at Discord a connection that has identified itself."""
+        told = [each for each in self.discord.gateway.connections if each.session is not None]
+        return len(told), len(self.slack.sockets.links)
 
     async def connected(self, deadline: float = 60) -> None:
         await self.discord.ledger.until(lambda: self.connections() == (1, 1), deadline=deadline)
