@@ -89,7 +89,8 @@ async def feedback(talk: Talk) -> None:
         each for each in talk.stage.log if each.conversation == conversation and each.type == topics.FEEDBACK_GIVEN
     ]
     answer = next(line["id"] for line in found["transcript"] if line["author"]["kind"] == "agent")
-    assert {(each.payload(Feedback).message_id, each.payload(Feedback).value) for each in given} == {(answer, "up")}
+    told = {(each.payload(Feedback).message_id, each.payload(Feedback).value) for each in given}
+    assert told == {(answer, "up")}, f"{told or 'no feedback'} for {answer}"
 
 
 async def opting_out(talk: Talk) -> None:

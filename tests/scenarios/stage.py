@@ -88,8 +88,23 @@ class Stage:
                     return
                 await asyncio.sleep(0.05)
 
+    async def _read_up(self) -> None:
+        """Until what vendors told of what was sent is read: what follows from it, a thumb say, is on the log then. On a
+        screen nothing of it is seen."""
+        group = 'group="parley.receipts.'
+        port = self.installation.port("connectors" if self.installation.scaled else "dev")
+        async with aiohttp.ClientSession() as http, asyncio.timeout(90):
+            while True:
+                async with http.get(f"http://127.0.0.1:{port}/metrics") as answer:
+                    page = (await answer.text()).splitlines()
+                lags = [line for line in page if line.startswith("parley_lag_records{") and group in line]
+                if lags and all(line.endswith(" 0.0") for line in lags):
+                    return
+                await asyncio.sleep(0.05)
+
     async def restart(self, ahead: float) -> None:
         """Everything ends, the log is read, so much time passes, everything starts again."""
+        await self._read_up()
         await self.installation.stop()
         self.log = await self.events()
         self.ahead += ahead
