@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.faults.crowd import Crowd, memory
+from tests.faults.crowd import Crowd, Tally, memory
 from tests.faults.flood import conversation, flood
 from tests.faults.world import World
 from tests.harness.client import Contact
@@ -20,6 +21,14 @@ from tests.harness.processes import Nursery
 pytestmark = pytest.mark.timeout(300)
 
 LOUD, FLOOD = "bookshop", 800
+
+
+async def until_accepted(crowd: Crowd) -> Tally:
+    """Once the disk answers again, which may take as long as what it was given."""
+    async with asyncio.timeout(90):
+        while not (tally := await crowd.all_at_once(0.5, people=64)).accepted:
+            pass
+    return tally
 
 
 @pytest.mark.slow
@@ -43,11 +52,12 @@ async def test_an_overloaded_edge_refuses_and_goes_on_accepting(nursery: Nursery
         disk.slow(0.1)
         burst = await crowd.all_at_once(0.5, people=1_000)
         disk.heal()
+        calm = await until_accepted(crowd)
         after = memory(parley)["dev"]
     print(f"peak: {peak}\n3 times that: {over}\na thousand at once: {burst}\nmemory {before} → {after} MiB")
-    for tally in (peak, over, burst):
-        assert tally.wrong == []
-        assert tally.accepted > 0
+    assert peak.wrong + over.wrong + burst.wrong + calm.wrong == []
+    assert peak.accepted > 0
+    assert over.accepted > 0
     assert burst.statuses[503] > 0, "nobody was refused: was it overloaded?"
     assert after < 2 * before
     await parley.stop()
