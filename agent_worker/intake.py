@@ -40,9 +40,10 @@ class Intake:
     answered: Answered = field(default_factory=Answered)
 
     def drop(self, deleted: Iterable[str]) -> None:
-        """A deletion that came before its message left its mark in the transcript."""
+        """One may have come before its message, and left its mark in the transcript."""
         for message in deleted:
             self.waiting.pop(message, None)
+            self.answered.forget(message)
 
     @property
     def files(self) -> list[Attachment]:
@@ -175,6 +176,7 @@ def _wait(intake: Intake, event: Event, message: InboundMessage | None, now: dat
     if is_history(event, now) or intake.answered.includes(event):
         intake.history += 1
         return
+    intake.answered.expect(message)
     if message.id not in intake.waiting:
         # Told a second time it is no later word.
         intake.latest = message.id
@@ -232,7 +234,7 @@ def _again(event: Event, edit: MessageEdited, line: TranscriptMessage) -> Inboun
 
 
 async def _deleted(transcript: Transcript, conversation: str, gone: MessageDeleted, intake: Intake) -> None:
-    intake.waiting.pop(gone.message_id, None)
+    intake.drop([gone.message_id])
     intake.latest = gone.message_id
     if await transcript.find(conversation, gone.message_id) is None:
         await transcript.add(conversation, _early(gone.message_id, "", gone.deleted_at))

@@ -148,9 +148,8 @@ class Work:
         ]
         answered = self.intake.answered
         if self.draft is not None:
-            for message in self.intake.waiting.values():
-                answered.answer(message.sent_at)
-        kept: dict[str, Any] = {"heard_at": answered.heard, "answered_at": answered.until}
+            answered.answer(self.intake.waiting.values())
+        kept = answered.facts()
         replies = [*self._notices(now), *([self._reply(self.draft, now)] if self.draft is not None else [])]
         self.outbox += [self.chain.send(reply, now) for reply in replies]
         if self.effects is not None:

@@ -40,7 +40,8 @@ class Holder(WireModel):
 
 class Facts(WireModel):
     """What the agent remembers between turns, transcript bodies excluded. ``heard_at``: when the contact wrote the
-    newest message that is known; ``answered_at``: the newest of those that were answered, by the agent or a person."""
+    newest message that is known; ``answered_at``: the newest of those that were answered, by the agent or a person;
+    ``unanswered``: ids of those that wait though one of the same moment, or a later one, was answered."""
 
     locale: str = ""
     turns: int = 0
@@ -52,6 +53,7 @@ class Facts(WireModel):
     handoff: Handoff | None = None
     heard_at: datetime | None = None
     answered_at: datetime | None = None
+    unanswered: list[str] = []
 
 
 class Conversation(WireModel):

@@ -8,6 +8,7 @@ from functools import partial
 
 import structlog
 
+from agent_worker.answered import Answered
 from agent_worker.handoff.handback import HINT
 from agent_worker.handoff.promised import told_by_people, with_promises
 from agent_worker.knowledge.questions import asks, with_context
@@ -97,13 +98,13 @@ class Drafting:
 def question_of(talk: Sequence[TranscriptMessage], conversation: Conversation) -> tuple[int, str]:
     """What is to be answered, and where in the talk it begins: the contact's lines that wait, or their last question.
     Empty when there is none."""
-    answered = conversation.facts.answered_at
+    answered = Answered.of(conversation.facts)
     lines = [
         (place, line)
         for place, line in enumerate(talk)
         if line.author.kind == "contact" and line.text.strip() and place >= len(talk) - _BACK
     ]
-    waiting = [(place, line) for place, line in lines if answered is None or line.created_at > answered]
+    waiting = [(place, line) for place, line in lines if answered.waits(line)]
     if not waiting:
         waiting = [each for each in lines if asks(each[1].text)][-1:] or lines[-1:]
     return (waiting[0][0], "\n".join(line.text.strip() for _, line in waiting)) if waiting else (len(talk), "")

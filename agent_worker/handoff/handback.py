@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
+from agent_worker.answered import Answered
 from schemas.desk import Handoff
 from schemas.messages import Author, InboundMessage, TranscriptMessage
 
@@ -51,7 +52,7 @@ def since_people(history: Sequence[TranscriptMessage]) -> Sequence[TranscriptMes
 
 
 def left_waiting(
-    lines: Sequence[TranscriptMessage], handoff: Handoff, answered: datetime | None, known: Collection[str]
+    lines: Sequence[TranscriptMessage], handoff: Handoff, answered: Answered, known: Collection[str] = ()
 ) -> list[TranscriptMessage]:
     """The contact's lines of this stretch that nobody has answered, but for those that are ``known`` to wait."""
     return [
@@ -62,16 +63,16 @@ def left_waiting(
         and line.state not in GONE
         and line.id not in known
         and (line.text.strip() or line.attachments)
-        and (answered is None or line.created_at > answered)
+        and answered.waits(line)
     ]
 
 
-def unseen(lines: Sequence[TranscriptMessage], handoff: Handoff, answered: datetime | None) -> list[TranscriptMessage]:
+def unseen(lines: Sequence[TranscriptMessage], handoff: Handoff, answered: Answered) -> list[TranscriptMessage]:
     """Of those that nobody has answered, what came too late for people to see before they ended it."""
     if handoff.ended_at is None:
         return []
     since = handoff.ended_at - SEEN
-    return [line for line in left_waiting(lines, handoff, answered, ()) if line.created_at > since]
+    return [line for line in left_waiting(lines, handoff, answered) if line.created_at > since]
 
 
 def as_message(line: TranscriptMessage, *, place: str, contact: str) -> InboundMessage:

@@ -108,8 +108,7 @@ class People:
         """How it went asks for no answer."""
         for event in events:
             if event.id in given and event.message is not None and event.message.id in intake.waiting:
-                del intake.waiting[event.message.id]
-                intake.answered.answer(event.message.sent_at)
+                intake.answered.answer([intake.waiting.pop(event.message.id)])
 
     async def _look_back(self, stretch: Stretch, intake: Intake, rules: TenantRules) -> None:
         conversation, handoff = stretch.conversation, stretch.handoff
@@ -122,27 +121,27 @@ class People:
             said = summary(stretch.lines, reason=handoff.reason, memory=conversation.facts.actions)
             stretch.update(summary=said)
         if stretch.begun and handoff is not None:
-            waiting = handback.left_waiting(lines, handoff.model_copy(update={"since_seq": 0}), _until(intake), ())
+            waiting = handback.left_waiting(lines, handoff.model_copy(update={"since_seq": 0}), intake.answered)
             first = min((line.seq - 1 for line in waiting), default=handoff.since_seq)
             said = summary(stretch.lines, reason=handoff.reason, memory=conversation.facts.actions)
             stretch.update(since_seq=min(first, handoff.since_seq), summary=said)
         if stretch.returned and conversation.owner == "agent" and handoff is not None:
             self._revive(stretch, intake, lines)
         if (stretch.closed or stretch.asks) and conversation.owner == "closed" and handoff is not None:
-            _reopen(stretch, handback.unseen(lines, handoff, _until(intake)))
+            _reopen(stretch, handback.unseen(lines, handoff, intake.answered))
 
     def _revive(self, stretch: Stretch, intake: Intake, lines: Sequence[TranscriptMessage]) -> None:
         """What nobody has answered while people had it waits for the agent now."""
         handoff, origin = stretch.handoff, stretch.conversation.origin
         if handoff is None:
             return
-        left = handback.left_waiting(lines, handoff, _until(intake), set(intake.waiting))
+        left = handback.left_waiting(lines, handoff, intake.answered, known=intake.waiting)
         asked = [line for line in left if _asks(line)]
         revived = [handback.as_message(line, place=origin.place, contact=origin.contact_id) for line in asked]
         wished = [id for id, message in intake.waiting.items() if wants_assistant(message, stretch.offered)]
         others = len(intake.waiting) - len(wished) + len(revived)
         for id in wished if others else ():
-            intake.answered.answer(intake.waiting.pop(id).sent_at)
+            intake.answered.answer([intake.waiting.pop(id)])
         stretch.revived = bool(revived) and not intake.waiting
         waiting = {message.id: message for message in revived} | intake.waiting
         intake.waiting.clear()
@@ -235,10 +234,6 @@ def _reopen(stretch: Stretch, unseen: Sequence[TranscriptMessage]) -> None:
 
 def _of_contact(lines: Sequence[TranscriptMessage]) -> list[str]:
     return [line.text for line in lines if line.author.kind == "contact" and line.text.strip()]
-
-
-def _until(intake: Intake) -> datetime | None:
-    return intake.answered.until
 
 
 def _with_notice(draft: Draft, said: str, voice: Voice) -> Draft:

@@ -26,7 +26,8 @@ def wait_of(item: Conversation, section: Tenant) -> Wait | None:
     facts, times = item.facts, section.desk.times if section.desk is not None else None
     if item.owner == "closed":
         return None
-    waits = facts.heard_at is not None and (facts.answered_at is None or facts.answered_at < facts.heard_at)
+    behind = facts.answered_at is None or (facts.heard_at is not None and facts.answered_at < facts.heard_at)
+    waits = behind or bool(facts.unanswered)
     if item.owner == "queue":
         since = facts.handoff.opened_at if facts.handoff is not None else _since(item)
         return Wait(since, _due(since, times.first_reply if times is not None else 0))

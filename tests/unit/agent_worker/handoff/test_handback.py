@@ -24,6 +24,7 @@ from tests.unit.agent_worker.handoff.people import (
     handed_over,
     handoff_of,
     read_back,
+    resolved,
     returned,
 )
 from tests.unit.agent_worker.world import World, world_at
@@ -167,6 +168,56 @@ async def test_what_waited_is_answered_when_people_give_back(world: World) -> No
     await delivered(world)
     await world.handle(world.said("m4", "Thanks!"))
     assert len(await world.replies()) == before + 2
+
+
+@pytest.mark.parametrize("overtaken", [False, True])
+@pytest.mark.parametrize("end", ["returned", "resolved"])
+async def test_what_was_written_in_the_same_second_as_an_answered_message_waits_too(
+    world: World, end: str, overtaken: bool
+) -> None:
+    """Some vendors date by the second, and what overtakes another message on its way is newer than that."""
+    early = world.said("m2", RETURN)
+    world.clock.advance(seconds=overtaken)
+    await handed_over(world)
+    await claimed(world)
+    await world.handle(early)
+    assert (await world.known()).facts.unanswered == [world.message_id("m2")]
+    before = len(await world.replies())
+    if end == "returned":
+        await returned(world)
+    else:
+        await world.handle(asked(world, "closed", "close", epoch=(await world.known()).epoch), resolved(world))
+        await read_back(world)
+    (reply,) = (await world.replies())[before:]
+    assert "30 days" in reply.text
+    assert reply.in_reply_to == world.message_id("m2")
+    assert (await world.known()).facts.unanswered == []
+
+
+async def test_in_one_second_people_answer_what_came_before_their_words_alone(world: World) -> None:
+    """What comes after them still waits; what was taken back does not."""
+    await handed_over(world)
+    await claimed(world)
+    await world.handle(world.said("m2", HEAT))
+    await world.handle(world.said("p1", "We do.", by="person"))
+    await delivered(world)
+    assert (await world.known()).facts.unanswered == []
+    await world.handle(world.said("m3", RETURN))
+    await world.handle(world.said("m4", HEAT))
+    await world.handle(world.deleted("m4"))
+    assert (await world.known()).facts.unanswered == [world.message_id("m3")]
+    before = len(await world.replies())
+    await returned(world)
+    assert [reply.in_reply_to for reply in (await world.replies())[before:]] == [world.message_id("m3")]
+
+
+async def test_what_the_agent_answers_in_one_batch_is_answered_whatever_its_time(world: World) -> None:
+    late = world.said("m1", HEAT)
+    world.clock.advance(seconds=1)
+    await world.handle(world.said("m2", RETURN))
+    await world.handle(late, world.said("m3", "Thanks!"))
+    facts = (await world.known()).facts
+    assert (facts.unanswered, facts.answered_at) == ([], world.clock())
 
 
 @pytest.mark.parametrize("text", ["Thank you!", "Hello!", PERSON])
