@@ -144,8 +144,10 @@ class Thread:
         # What people wrote themselves cannot be changed by us: they see that they have edited it.
         await self._poster.ask(session, "chat.update", {**where, "text": said.text, "blocks": first})
         await self._take_back_rest(session, view, group[0], place)
+        version = f"{sum(each.line.revision for each in group)}-{as_is[:8]}"
+        await self._take_back_more(session, view, group[0].marker, version if rest else "")
         for number, blocks in enumerate(rest):
-            marker = f"{group[0].marker}.{group[0].line.revision}.{number}"
+            marker = f"{group[0].marker}.{version}.{number}"
             since, thread = group[0].line.created_at, root.place.ts if root.place else ""
             more = Post(marker, place.channel, since, thread, said.text, tuple(blocks))
             await self._poster.turn(session, place.channel)
@@ -167,6 +169,18 @@ class Thread:
             and files.external_id
         ):
             await self._take_back(session, Place.of(files.external_id))
+
+    async def _take_back_more(self, session: Session, view: View, marker: str, version: str) -> None:
+        """Posts that an earlier version needed beyond the first. ``version``: the one that needs some now."""
+        about = f"{marker}.more"
+        before = await self._slate.read(view.id, about)
+        if before == version:
+            return
+        number = 0
+        while before and (more := await self._records.outcome(view.id, f"{marker}.{before}.{number}")) is not None:
+            await self._take_back(session, Place.of(more.external_id))
+            number += 1
+        await self._slate.write(view.id, about, version)
 
     async def _take_back(self, session: Session, place: Place) -> None:
         if "." in place.ts:

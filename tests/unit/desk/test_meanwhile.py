@@ -75,3 +75,24 @@ async def test_a_long_message_that_is_taken_back_is_nowhere_any_more(world: Worl
     await world.state.transcript.mark(world.conversation, [line.id], "deleted")
     await until_done(world)
     assert "secret" not in str([post.body for post in [*world.cards, *world.thread]])
+
+
+async def test_of_a_long_message_that_is_edited_again_and_again_only_its_latest_words_stand_there(world: World) -> None:
+    """Also where it was short in between, says again what it said before, or is taken back in the end."""
+    await world.hand_off()
+    line = await world.say("first words")
+    await until_done(world)
+    long = {name: " ".join(f"{name}{number}" for number in range(4000)) for name in ("one", "two")}
+    for revision, text in enumerate([long["one"], long["two"], "short", long["one"], long["two"], "short"], 1):
+        await world.state.transcript.edit(world.conversation, line.id, text, revision=revision)
+        await until_done(world)
+        shown = " ".join("\n".join(world.texts()).split())
+        for word in ("first words", "short", "one0", "one3999", "two0", "two3999"):
+            assert (word in shown) == (word in text), (revision, word)
+        assert shown.count("3999") == text.count("3999")
+    await world.state.transcript.edit(world.conversation, line.id, long["one"], revision=7)
+    await until_done(world)
+    await world.state.transcript.mark(world.conversation, [line.id], "deleted")
+    await world.state.transcript.edit(world.conversation, line.id, "")
+    await until_done(world)
+    assert not any(word in str([post.body for post in world.thread]) for word in ("one0", "one3999", "two0", "short"))
