@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -16,7 +17,7 @@ from agent_worker.handoff.drafting import LOCAL
 from agent_worker.handoff.drafts import handoff_draft
 from agent_worker.handoff.handback import since_people
 from agent_worker.handoff.promised import told_by_people, with_promises
-from agent_worker.knowledge.questions import with_context
+from agent_worker.knowledge.questions import apart, with_context
 from agent_worker.models.registry import Emit, Models, chosen
 from agent_worker.router.decision import ASKED, Route
 from agent_worker.router.router import Message, Router
@@ -26,7 +27,7 @@ from agent_worker.settings import TenantRules
 from agent_worker.stages import Stage
 from agent_worker.work import Work
 from schemas.actions import ActionResolved, ApprovalDecided, ApprovalExpired, Filling
-from schemas.ports import Clock, Contacts, Draft, Knowledge, Question
+from schemas.ports import Clock, Contacts, Draft, Found, Knowledge, Part, Question
 
 
 class Answers:
@@ -90,12 +91,14 @@ class Answers:
         await self._route(work, text)
         if work.route.name == "person":
             return handoff_draft(work.voice, say=work.route.say)
+        first, *then = work.route.models
+        parts = await self._parts(work) if first == LOCAL else []
         with Stage(work.stages, "answer", self._monotonic):
-            first, *then = work.route.models
             handoff = work.conversation.facts.handoff
             if first == LOCAL and handoff is not None and (said := told_by_people(work.found, work.voice)) is not None:
                 return said
-            return await self._models.answer(first, self._question(work, text), emit, work.stream.abort, then=then)
+            question = self._question(work, text, parts)
+            return await self._models.answer(first, question, emit, work.stream.abort, then=then)
 
     async def _acted(self, work: Work, acting: Acting) -> Draft | None:
         with Stage(work.stages, "act", self._monotonic):
@@ -105,21 +108,28 @@ class Answers:
 
     async def _retrieve(self, work: Work, text: str) -> None:
         with Stage(work.stages, "retrieve", self._monotonic):
-            query = with_context(text, work.history)
-            origin = work.conversation.origin
-            who = partial(self._actions.assurance, work.conversation, work.intake.speaker)
-            spoken = work.conversation.facts.locale
-            work.found = await self._knowledge.search(
-                origin.tenant,
-                query,
-                channel=origin.channel,
-                assurance=who,
-                language=spoken,
-                since=work.read_at,
-                vector=work.rules.routes.trained is not None,
-            )
-            if (handoff := work.conversation.facts.handoff) is not None:
-                work.found = with_promises(work.found, origin.tenant, handoff, text)
+            work.found = await self._found(work, text, with_context(text, work.history))
+
+    async def _found(self, work: Work, text: str, query: str) -> Found:
+        origin, handoff = work.conversation.origin, work.conversation.facts.handoff
+        found = await self._knowledge.search(
+            origin.tenant,
+            query,
+            channel=origin.channel,
+            assurance=partial(self._actions.assurance, work.conversation, work.intake.speaker),
+            language=work.conversation.facts.locale,
+            since=work.read_at,
+            vector=work.rules.routes.trained is not None,
+        )
+        return found if handoff is None else with_promises(found, origin.tenant, handoff, text)
+
+    async def _parts(self, work: Work) -> list[Part]:
+        """For whoever answers in the documents' words: one place seldom answers two questions."""
+        with Stage(work.stages, "retrieve", self._monotonic):
+            answered = _answered(work)
+            waiting = [message.text for message in work.intake.waiting.values() if message.id not in answered]
+            texts = apart(waiting)
+            return [Part(text, await self._found(work, text, text)) for text in texts]
 
     async def _route(self, work: Work, text: str) -> None:
         with Stage(work.stages, "route", self._monotonic):
@@ -146,7 +156,7 @@ class Answers:
         origin = work.conversation.origin
         return await self._models.left(origin.tenant, origin.contact_id) if work.rules.routes.strong else None
 
-    def _question(self, work: Work, text: str) -> Question:
+    def _question(self, work: Work, text: str, parts: Sequence[Part] = ()) -> Question:
         acting = work.acting
         return Question(
             tenant=work.conversation.origin.tenant,
@@ -159,6 +169,7 @@ class Answers:
             contact=work.conversation.origin.contact_id,
             offers=() if acting is None else acting.offers(),
             filling=_filling(work),
+            parts=parts,
         )
 
 
@@ -177,7 +188,12 @@ def _until(work: Work, now: datetime) -> datetime:
 
 
 def _text(work: Work) -> str:
-    return work.intake.text_without(frozenset() if work.effects is None else work.effects.answered)
+    return work.intake.text_without(_answered(work))
+
+
+def _answered(work: Work) -> Container[str]:
+    """Messages that an action was the answer to."""
+    return frozenset() if work.effects is None else work.effects.answered
 
 
 def _filling(work: Work) -> Filling | None:

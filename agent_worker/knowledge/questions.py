@@ -52,6 +52,15 @@ def asks(sentence: str) -> bool:
     return "?" in sentence or bool(_ASKS.match(sentence))
 
 
+def apart(messages: Sequence[str]) -> list[str]:
+    """Messages that wait together, where each asks for something that can be looked up without the others. Empty where
+    they are to be read as one; very many always are."""
+    texts = [text for text in messages if not set(terms(text)) <= _COURTESY]
+    if not 2 <= len(texts) <= MOST or any(_leans(text) or not questions(text) for text in texts):
+        return []
+    return texts
+
+
 def with_context(text: str, history: Sequence[TranscriptMessage]) -> str:
     """A follow-up that cannot stand alone gets the contact's previous message before it."""
     if not _leans(text) or not history:

@@ -50,7 +50,7 @@ def quotes(question: str, passages: Sequence[Passage]) -> list[Quote]:
     for quote in sorted(scored, key=lambda quote: -quote.score):
         room = len(chosen) < MOST and sum(_size(one) for one in [*chosen, quote]) <= MOST_WORDS
         enough = quote.score >= _NEAR * best.score and quote.score > 0
-        if room and enough and not any(_repeats(quote, one) for one in chosen):
+        if room and enough and not any(repeats(quote, one) for one in chosen):
             chosen.append(quote)
     return _in_order(_with_leads(chosen, scored), near)
 
@@ -64,7 +64,7 @@ def _size(quote: Quote) -> int:
     return len(quote.unit.shown.split())
 
 
-def _repeats(quote: Quote, other: Quote) -> bool:
+def repeats(quote: Quote, other: Quote) -> bool:
     """Whether it is the other one, or says the same in nearly the same words."""
     one, two = set(terms(quote.unit.shown)), set(terms(other.unit.shown))
     return quote.unit == other.unit or len(one & two) > _SAME * max(1, min(len(one), len(two)))

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 
 from agent_worker.actions.dialogue.talk import Talk
 from agent_worker.handoff.drafts import not_found_draft
-from agent_worker.models.extraction import Quote, quotes
+from agent_worker.models.extraction import Quote, quotes, repeats
 from agent_worker.models.phrases import set_phrase
 from agent_worker.models.registry import Emit
 from agent_worker.settings import WorkerSettings
 from agent_worker.voice import Voice, in_language
 from schemas.messages import Citation
-from schemas.ports import Clock, Draft, Question
+from schemas.ports import Clock, Draft, Part, Question
 
 
 def _now() -> datetime:
@@ -50,20 +50,49 @@ class LocalModel:
         return replace(draft, filling=talk.filling)
 
     def _extracted(self, question: Question, voice: Voice) -> tuple[Draft, list[str]]:
-        chosen = quotes(question.text, question.found.passages) if question.found.answerable else []
-        if not chosen:
+        chosen = several(question.parts)
+        if not chosen and question.found.answerable:
+            chosen = [quotes(question.text, question.found.passages)]
+        if not any(chosen):
             return not_found_draft(voice, self.name), []
-        pieces = written(chosen)
-        text = "".join(pieces)
-        return Draft(text=text, answered=True, citations=cite(chosen), model=self.name), pieces
+        pieces = paragraphs(chosen)
+        citations = cite([quote for part in chosen for quote in part])
+        return Draft(text="".join(pieces), answered=True, citations=citations, model=self.name), pieces
 
 
-def written(chosen: Sequence[Quote]) -> list[str]:
-    """The quotes as pieces of one text, each with its number; items and rows keep their lines."""
+def several(parts: Sequence[Part]) -> list[list[Quote]]:
+    """What answers each of the messages, without repeating itself. Empty where one has no answer of its own: then they
+    are answered as one."""
+    if not all(part.found.answerable for part in parts):
+        return []
+    chosen: list[list[Quote]] = []
+    for part in parts:
+        before = [quote for quotes_ in chosen for quote in quotes_]
+        new = [one for one in quotes(part.text, part.found.passages) if not any(repeats(one, each) for each in before)]
+        if new:
+            chosen.append(new)
+    return chosen
+
+
+def paragraphs(parts: Sequence[Sequence[Quote]]) -> list[str]:
+    """The quotes as pieces of one text, a paragraph for each part."""
     pieces: list[str] = []
-    for number, quote in enumerate(chosen, 1):
+    number = 1
+    for part in parts:
+        first, *rest = written(part, number)
+        pieces += [f"\n\n{first}" if pieces else first, *rest]
+        number += len(part)
+    return pieces
+
+
+def written(chosen: Sequence[Quote], first: int = 1) -> list[str]:
+    """The quotes as pieces of one text, each with its number from ``first`` on; items and rows keep their lines."""
+    pieces: list[str] = []
+    before = ""
+    for number, quote in enumerate(chosen, first):
         listed = quote.unit.kind in ("item", "row")
-        joint = "" if not pieces else "\n" if listed else "\n\n" if chosen[number - 2].unit.kind != "sentence" else " "
+        joint = "" if not pieces else "\n" if listed else "\n\n" if before != "sentence" else " "
+        before = quote.unit.kind
         if quote.unit.kind == "code":
             pieces.append(f"{joint or ''}\n{quote.unit.shown}\n[{number}]")
         else:

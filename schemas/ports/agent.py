@@ -119,8 +119,17 @@ Wordless = Literal["", "voice", "file", "missing", "unsupported"]
 
 
 @dataclass(slots=True)
+class Part:
+    """One of several messages that each ask for something by themselves, and what was found for it alone."""
+
+    text: str
+    found: Found
+
+
+@dataclass(slots=True)
 class Question:
-    """What a model is asked: the new messages folded to one text, the talk before, and what was found. ``files`` came
+    """What a model is asked: the new messages folded to one text, the talk before, and what was found. ``parts``: the
+    messages one by one, where the model quotes only and they ask for different things. ``files`` came
     with the messages; ``wordless`` says what they are when there is no text at all. ``offers``: actions that the model
     may ask for; ``filling``: the one whose parameters were being asked for before; ``contact``: whose budget is
     spent.
@@ -137,6 +146,7 @@ class Question:
     offers: Sequence[Offer] = ()
     contact: str = ""
     filling: Filling | None = None
+    parts: Sequence[Part] = ()
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ from schemas.messages import Author, Choosing, OutboundMessage, ReplyBegun, Tran
 from tests.unit.agent_worker.world import CHANNEL, RETURNS, SHIPPING, TENANT, LaneStub, World, until, world_at
 
 HEAT = "Do you add a heat pack in winter?"
+RETURN = "Within how many days can I return pots?"
 
 
 @asynccontextmanager
@@ -55,6 +56,45 @@ async def test_answer_cites_its_source_verbatim(world: World) -> None:
     assert reply.citations[0].version > 0
     assert all(citation.quote in SHIPPING for citation in reply.citations)
     assert (reply.expires_at - reply.created_at).total_seconds() == 24 * 3600
+
+
+async def test_two_questions_that_wait_together_are_both_answered_in_one_reply(world: World) -> None:
+    """Each from where its answer stands, with a source of its own, a paragraph each."""
+    await world.handle(world.said("m1", HEAT), world.said("hi", "Hello!"), world.said("m2", RETURN))
+    (reply,) = await world.replies()
+    first, second = reply.text.split("\n\n")
+    assert "heat pack to every parcel" in first
+    assert "[1]" in first
+    assert "30 days" in second
+    assert f"[{len(reply.citations)}]" in second
+    assert [one.n for one in reply.citations] == list(range(1, len(reply.citations) + 1))
+    assert {one.document for one in reply.citations} == {"shipping", "returns"}
+    (turn,) = await world.turns()
+    assert {one.document for one in turn.passages if one.cited} == {"shipping", "returns"}
+
+
+@pytest.mark.parametrize(
+    ("texts", "documents"),
+    [
+        ([HEAT, "Do you add heat packs in winter to parcels?"], ["shipping"]),
+        ([HEAT, "And with which parcels?"], ["shipping"]),
+        ([HEAT, "Do you sell spaceships?"], ["shipping"]),
+        (["Do you sell spaceships?", "Who is the king of France?"], []),
+        ([f"{question} ({n})" for n, question in enumerate((HEAT, RETURN) * 4)], None),
+    ],
+    ids=["the same twice", "one that leans on the other", "one that the documents do not answer", "none", "very many"],
+)
+async def test_what_waits_together_is_else_read_as_one(
+    world: World, texts: list[str], documents: list[str] | None
+) -> None:
+    """Nothing is said twice, and what is not in the documents is not answered with what is beside it."""
+    await world.handle(*(world.said(f"m{n}", text) for n, text in enumerate(texts)))
+    (reply,) = await world.replies()
+    if documents is None:
+        assert len({one.document for one in reply.citations}) == 1
+    else:
+        assert sorted({one.document for one in reply.citations}) == documents
+        assert len({one.quote for one in reply.citations}) == len(reply.citations)
 
 
 async def test_turn_is_recorded(world: World) -> None:
