@@ -153,9 +153,7 @@ async def test_a_channel_of_which_slack_tells_everything_is_read_wholly(slack: S
         await hall.until("before", "meanwhile")
 
 
-async def test_what_a_scope_is_missing_for_is_left_out_and_the_rest_is_read(
-    slack: SlackVendor, hall: Hall
-) -> None:
+async def test_what_a_scope_is_missing_for_is_left_out_and_the_rest_is_read(slack: SlackVendor, hall: Hall) -> None:
     slack.scopes -= {"groups:read", "mpim:read", "channels:history"}
     slack.channel("help")
     async with hall.process():
