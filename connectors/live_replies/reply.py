@@ -97,12 +97,12 @@ class LiveReply:
         self._words.closed = self._shown is not None
 
     async def follow(self, batch: Batch) -> None:
-        """Recall, and show what is written, until something else arrives. Raises Parked, and Unavailable when the
-        partition is taken away."""
+        """Recall, and show what is written, until something else waits: here, or where only the next batch gets it.
+        Raises Parked, and Unavailable when the partition is taken away."""
         async with self._listening(batch):
             await self.recall()  # while listening: the first words may come at once
             ends = time.monotonic() + self._left()
-            while not batch.arrived.is_set() and time.monotonic() < ends:
+            while not (batch.arrived.is_set() or batch.later.is_set()) and time.monotonic() < ends:
                 if batch.hurry.is_set():
                     raise Unavailable("the partition moves on; its next owner ends what was begun")
                 await self._go_on()
@@ -115,7 +115,8 @@ class LiveReply:
     @asynccontextmanager
     async def _listening(self, batch: Batch) -> AsyncIterator[None]:
         reader = self._means.state.signals.subscribe(live.topic(self._piece.conversation))
-        tasks = [asyncio.create_task(self._hear(reader)), asyncio.create_task(self._hurried(batch))]
+        tasks = [asyncio.create_task(self._woken_by(event)) for event in (batch.hurry, batch.later)]
+        tasks.append(asyncio.create_task(self._hear(reader)))
         status = asyncio.create_task(self._tell())
         batch.on_arrival(self._news.set)
         try:
@@ -128,8 +129,8 @@ class LiveReply:
             for task in (*tasks, status):
                 task.cancel()
 
-    async def _hurried(self, batch: Batch) -> None:
-        await batch.hurry.wait()
+    async def _woken_by(self, event: asyncio.Event) -> None:
+        await event.wait()
         self._news.set()
 
     async def _hear(self, reader: AsyncIterator[bytes]) -> None:

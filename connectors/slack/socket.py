@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -26,6 +27,8 @@ GREETING = 10.0
 CLOSING = 0.5
 FULL_MS = 10_000
 KINDS = get_args(What)
+_TYPES = aiohttp.WSMsgType
+OVER = (_TYPES.CLOSE, _TYPES.CLOSING, _TYPES.CLOSED, _TYPES.ERROR)
 
 
 class Frame(Vendor):
@@ -36,6 +39,7 @@ class Frame(Vendor):
     payload: Json = {}
     accepts_response_payload: bool = False
     reason: str = ""
+    num_connections: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,30 +53,39 @@ class Envelope:
     socket: Socket
 
     async def ack(self, answer: Json | None = None) -> None:
-        """On a socket that ended nothing happens: Slack sends the envelope again."""
+        """On a socket that ended nothing happens: if Slack sends the envelope again, it is a repeat."""
         more = {"payload": answer} if answer and self.takes_answer else {}
         with contextlib.suppress(ConnectionError, aiohttp.ClientError):
             await self.socket.say({"envelope_id": self.id, **more})
 
 
 class Socket:
-    """Reads into ``inbox`` until it ends; an envelope that finds no room there is left to be sent again."""
+    """Reads into ``inbox`` until it ends. ``missed`` is called of an envelope that finds no room there."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse, inbox: asyncio.Queue[Envelope]) -> None:
+    def __init__(
+        self, socket: aiohttp.ClientWebSocketResponse, inbox: asyncio.Queue[Envelope], missed: Callable[[], None]
+    ) -> None:
         self._socket = socket
         self._inbox = inbox
+        self._missed = missed
         self._reader = asyncio.create_task(self._read())
         self._greeted = asyncio.Event()
         self.leaving = asyncio.Event()
         """Slack wants another one in its place, or it has ended already."""
         self.reason = ""
+        self.in_order = False
+        """Slack has closed it: everything that was sent over it has been read."""
+        self.connections = 0
+        """How many the app had when this one was greeted, with this one."""
 
     @classmethod
-    async def opened(cls, http: aiohttp.ClientSession, url: str, inbox: asyncio.Queue[Envelope]) -> Socket:
+    async def opened(
+        cls, http: aiohttp.ClientSession, url: str, inbox: asyncio.Queue[Envelope], missed: Callable[[], None]
+    ) -> Socket:
         """Once Slack has said hello. Raises SendDelayed."""
         try:
             how = aiohttp.ClientWSTimeout(ws_close=CLOSING)
-            socket = cls(await http.ws_connect(url, heartbeat=SILENCE, timeout=how), inbox)
+            socket = cls(await http.ws_connect(url, heartbeat=SILENCE, timeout=how), inbox, missed)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise SendDelayed("Slack's socket cannot be reached") from error
         try:
@@ -84,6 +97,10 @@ class Socket:
 
     async def say(self, frame: Json) -> None:
         await self._socket.send_json(frame)
+
+    @property
+    def has_ended(self) -> bool:
+        return self._reader.done()
 
     async def ended(self) -> None:
         """Until nothing more can come over it."""
@@ -106,9 +123,10 @@ class Socket:
 
     async def _read(self) -> None:
         try:
-            async for message in self._socket:
-                if message.type is aiohttp.WSMsgType.TEXT:
+            while (message := await self._socket.receive()).type not in OVER:
+                if message.type is _TYPES.TEXT:
                     self._hear(message.data)
+            self.in_order = message.type is _TYPES.CLOSE
         finally:
             self.leaving.set()
 
@@ -119,6 +137,7 @@ class Socket:
             log.warning("frame_malformed", channel="slack")
             return
         if frame.type == "hello":
+            self.connections = frame.num_connections
             self._greeted.set()
         elif frame.type == "disconnect":
             self.reason = frame.reason[:40]
@@ -136,3 +155,4 @@ class Socket:
             )
         except asyncio.QueueFull:
             log.warning("inbox_full", channel="slack")
+            self._missed()

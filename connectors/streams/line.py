@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -57,6 +58,8 @@ class AccountLine:
         """Nobody ever listened before the present connection, or the one that is being made."""
         self._is_live = False
         self._is_behind = False
+        self._losses = 0
+        """How often something was missed."""
         self._refused = False
         self._taking: datetime | None = None
         self._hold_until = 0.0
@@ -78,6 +81,7 @@ class AccountLine:
 
     @property
     def silence(self) -> timedelta | None:
+        """How long ago the account was last heard; None: never."""
         return None if self._note.heard is None else self._clock() - self._note.heard
 
     @property
@@ -114,6 +118,7 @@ class AccountLine:
             self.behind()
             self._hold_until = asyncio.get_running_loop().time() + hold
             self._catch_up()
+        self._is_first = False
         # Whoever is killed in the first second must leave behind from when on the account was heard.
         with suppress(Unavailable):
             await self.save()
@@ -121,6 +126,7 @@ class AccountLine:
     def behind(self) -> None:
         """The vendor may not tell again what was refused: its history is asked once events can be taken."""
         self._is_behind = self.catching is not None
+        self._losses += 1
 
     def broken(self) -> None:
         """Nothing is heard for now."""
@@ -178,10 +184,11 @@ class AccountLine:
 
     def _catch_up(self) -> None:
         if self.catching is not None and self._note.heard is not None:
-            self.catching.begin(self._note.heard, self._append, self._caught)
+            self.catching.begin(self._note.heard, self._append, partial(self._caught, self._losses))
 
-    def _caught(self, began: datetime) -> None:
-        self._is_behind = False
+    def _caught(self, losses: int, began: datetime) -> None:
+        # What was missed while a history was read may stand where that had been read already.
+        self._is_behind = self._losses != losses
         self._note = self._note.model_copy(update={"heard": began})
 
     def _tell(self, live: int) -> None:

@@ -98,6 +98,8 @@ class Dispatch:
             lane.overflow = True
             lane.spilling += lane.take_queue()
         lane.spilling += records
+        if lane.spilling and lane.batch is not None:
+            lane.batch.later.set()
         if lane.flushing is None:
             lane.flushing = self.spawn(self._flush(lane))
 
@@ -198,7 +200,10 @@ class Dispatch:
 
     async def _bring_back(self, lane: Lane) -> LaneBatch | None:
         with self.budget.promise(lane.tenant, self._bounds) as page:
-            return await self._overflow.next_batch(lane, page)
+            batch = await self._overflow.next_batch(lane, page)
+        if batch is not None and (lane.spilling or batch.parked >= page):
+            batch.later.set()
+        return batch
 
     async def _settle(self, lane: Lane, batch: LaneBatch, outcome: Outcome | datetime) -> None:
         if outcome is Outcome.DONE:

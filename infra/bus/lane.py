@@ -102,7 +102,18 @@ class LaneBatch:
     """See schemas.ports.Batch. Of its records the first ``parked`` are in the store, and the first ``settled`` need no
     more work."""
 
-    __slots__ = ("_call", "_lane", "arrived", "attempt", "conversation", "hurry", "parked", "records", "settled")
+    __slots__ = (
+        "_call",
+        "_lane",
+        "arrived",
+        "attempt",
+        "conversation",
+        "hurry",
+        "later",
+        "parked",
+        "records",
+        "settled",
+    )
 
     def __init__(self, lane: Lane, records: list[Record], parked: int = 0) -> None:
         self._lane: Lane | None = lane
@@ -112,6 +123,7 @@ class LaneBatch:
         self.parked = parked
         self.settled = 0
         self.arrived = asyncio.Event()
+        self.later = asyncio.Event()
         self.hurry = lane.assignment.hurry
         self._call: Callable[[], None] | None = None
 
@@ -133,6 +145,7 @@ class LaneBatch:
         single = LaneBatch(lane, [record])
         single._lane = None
         single.attempt = self.attempt
+        single.later.set()
         return single
 
     def take_more(self) -> list[Record]:

@@ -142,6 +142,10 @@ class Batch(Protocol):
     arrived: asyncio.Event
     """Set while records wait that ``take_more`` would return."""
 
+    later: asyncio.Event
+    """Set once records wait, or may, that ``take_more`` will not return: they are handled after this batch. Whoever
+    waits for what comes next must not wait any longer."""
+
     def on_arrival(self, call: Callable[[], None] | None) -> None:
         """From now on call this when another record arrives; None ends it. Nothing is called for those that wait."""
 

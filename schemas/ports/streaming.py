@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 from schemas.messages import Address
@@ -16,10 +16,6 @@ class Line(Protocol):
     @property
     def session(self) -> Mapping[str, Any]:
         """What the last holder, which may have been another process, remembered; empty at first."""
-
-    @property
-    def silence(self) -> timedelta | None:
-        """How long ago the account was last heard; None: never."""
 
     async def take(self, events: Sequence[Event]) -> None:
         """Append them; durable when it returns, and only then may they be acknowledged. Raises RefusedForNow (nothing

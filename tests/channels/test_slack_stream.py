@@ -14,7 +14,6 @@ from structlog.testing import capture_logs
 
 from connectors.slack import stream
 from connectors.slack.backfill import messages
-from connectors.streams import runner
 from schemas.messages import Address
 from tests.channels.streaming import Hall, hall_of, until
 from tests.platforms.slack.server import SlackVendor
@@ -76,9 +75,7 @@ async def test_what_cannot_be_appended_is_not_acknowledged_and_comes_again(slack
         assert len(slack.sockets.acks) >= 1
 
 
-async def test_what_slack_gave_up_while_nothing_could_be_appended_is_read_from_its_history(
-    slack: SlackVendor, hall: Hall
-) -> None:
+async def test_what_slack_gave_up_while_nothing_could_be_appended_is_not_lost(slack: SlackVendor, hall: Hall) -> None:
     async with hall.process():
         await slack.say("Ann", "first")
         await hall.until("first")
@@ -125,10 +122,9 @@ async def test_of_three_processes_one_has_a_socket_and_the_next_gets_it_at_once(
 
 
 async def test_what_was_written_while_nobody_listened_is_read_from_the_history_once(
-    slack: SlackVendor, hall: Hall, monkeypatch: pytest.MonkeyPatch
+    slack: SlackVendor, hall: Hall
 ) -> None:
     """In direct messages everything, in their threads too; in a channel what calls the app."""
-    monkeypatch.setattr(stream, "REPEATED", runner.AWAY * 0)
     room = slack.channel("help")
     async with hall.process():
         root = await slack.say("Ann", "before")
@@ -144,10 +140,7 @@ async def test_what_was_written_while_nobody_listened_is_read_from_the_history_o
         await hall.until("before", "meanwhile", "in the thread", "in the channel")
 
 
-async def test_a_channel_of_which_slack_tells_everything_is_read_wholly(
-    slack: SlackVendor, hall: Hall, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stream, "REPEATED", runner.AWAY * 0)
+async def test_a_channel_of_which_slack_tells_everything_is_read_wholly(slack: SlackVendor, hall: Hall) -> None:
     room = slack.channel("help")
     async with hall.process():
         slack.people.say("Ann", "before", room)
@@ -160,10 +153,7 @@ async def test_a_channel_of_which_slack_tells_everything_is_read_wholly(
         await hall.until("before", "meanwhile")
 
 
-async def test_what_a_scope_is_missing_for_is_left_out_and_the_rest_is_read(
-    slack: SlackVendor, hall: Hall, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stream, "REPEATED", runner.AWAY * 0)
+async def test_what_a_scope_is_missing_for_is_left_out_and_the_rest_is_read(slack: SlackVendor, hall: Hall) -> None:
     slack.scopes -= {"groups:read", "mpim:read", "channels:history"}
     slack.channel("help")
     async with hall.process():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -19,16 +19,18 @@ from connectors.live_replies import opening, reply
 from connectors.outbound import Outbound
 from connectors.registry import open_channel, settings_of
 from connectors.tools import Tools
+from infra.bus.lanes import Lanes
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
 from infra.metrics import PrometheusMetrics
 from infra.state.sqlite import open_sqlite_state
 from schemas import ids, topics
 from schemas.conversation import Origin
-from schemas.envelope import envelope
+from schemas.envelope import Envelope, envelope
 from schemas.errors import Parked, Unavailable
 from schemas.messages import Address, Author, Choice, Citation, OutboundMessage, ReplyBegun
 from schemas.ports import Account, Channel, Record, State
+from tests.channels.streaming import eventually
 from tests.harness.tools import no_files
 from tests.platforms.slack.server import SlackVendor
 from tests.platforms.vendor import Fault, Shown
@@ -37,6 +39,7 @@ from tests.unit.connectors.conftest import Clock
 TENANT, NAME = "shop", "main"
 TURN = "0d1f2e3a-0000-5000-8000-00000000000a"
 REPLY = ids.reply_id(TURN, 0)
+EARLIER = "0d1f2e3a-0000-5000-8000-00000000000b"
 FIRST, REST = "Water it *less*. ", "Once a week is enough."
 PATIENCE = 60.0
 
@@ -49,6 +52,7 @@ class Waiting:
     records: list[Record]
     attempt: int = 1
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    later: asyncio.Event = field(default_factory=asyncio.Event)
     hurry: asyncio.Event = field(default_factory=asyncio.Event)
     behind: list[Record] = field(default_factory=list)
     call: Callable[[], None] | None = None
@@ -140,6 +144,15 @@ class World:
             "expires_at": self.clock() + timedelta(hours=24),
         }
         return self.record(topics.MESSAGE_SEND, OutboundMessage(**whole | fields))
+
+    async def append(self, record: Record) -> None:
+        await self.bus.append([Envelope.from_wire(record.headers, record.value)])
+
+    def has_parked(self, many: int) -> Callable[[], Awaitable[bool]]:
+        async def count() -> bool:
+            return len(await self.state.parking.parked("sender", self.conversation, limit=10)) == many
+
+        return count
 
     async def signal(self, **frame: Any) -> None:
         payload = orjson.dumps({"turn_id": TURN} | frame)
@@ -497,3 +510,50 @@ async def test_the_next_owner_of_the_partition_ends_what_was_begun(world: World,
     await world.later(*lane.batch.records, world.message(text="Less water."))
     assert world.seen == ["Less water."]
     assert world.calls("chat.postMessage") == 0
+
+
+async def test_a_reply_that_only_the_next_batch_gets_is_not_waited_for(world: World, lane: Lane) -> None:
+    """What of it is shown is taken away, and then it is there as a whole."""
+    await world.delta(0, FIRST)
+    await world.until(lambda: len(world.shown) == 1)
+    lane.batch.later.set()
+    await lane.end()
+    await world.until(lambda: world.seen == [])
+    await world.later(world.message())
+    (shown,) = world.shown
+    assert (shown.marker, await world.outcome()) == (REPLY, "sent")
+
+
+async def test_a_reply_behind_one_that_was_parked_is_sent_as_soon_as_it_is_there(world: World) -> None:
+    """On a real lane. While something of the conversation is parked all that comes joins it: the announcement is
+    brought back from there, alone, and so is the reply, later."""
+    channel: Any = world.channel
+    channel.stream_rules = replace(channel.stream_rules, lasts=3600.0)
+    world.slack.faults.next(Fault("lose", "chat.postMessage", status=502))
+    async with sending_lanes(world):
+        await world.append(world.message(ids.reply_id(EARLIER, 0), "Wait a moment", turn_id=EARLIER))
+        await eventually(world.has_parked(1))
+        await world.append(world.begun())
+        await eventually(world.has_parked(2))
+        world.clock.now += timedelta(minutes=3)
+        await world.until(lambda: world.seen == ["Wait a moment"])
+        await world.append(world.message())
+        await world.until(lambda: len(world.seen) == 2)
+        await eventually(world.has_parked(0))
+    assert await world.outcome() == "sent"
+
+
+@asynccontextmanager
+async def sending_lanes(world: World) -> AsyncIterator[None]:
+    outbound, lanes = world.outbound(), Lanes(world.bus, world.state.parking, clock=world.clock)
+    running = asyncio.create_task(lanes.run([topics.outbound("slack")], "sender", outbound.handle, _no_giving_up))
+    try:
+        yield
+    finally:
+        lanes.stop()
+        await running
+        await outbound.close()
+
+
+async def _no_giving_up(key: str, records: Sequence[Record], error: Exception, attempts: int) -> None:
+    raise AssertionError(f"gave up {key}") from error

@@ -36,8 +36,13 @@ class Radio:
     greets: bool = True
     line: Line | None = None
     asked: list[datetime] = field(default_factory=list)
+    answers: asyncio.Event = field(default_factory=asyncio.Event)
+    """Cleared, its vendor's history keeps whoever asks waiting."""
 
     name = "radio"
+
+    def __post_init__(self) -> None:
+        self.answers.set()
 
     def streams(self, account: Account) -> bool:
         return not self.calls
@@ -58,6 +63,7 @@ class Radio:
     async def backfill(self, account: Account, since: datetime, known: Acquaintance) -> AsyncIterator[list[Event]]:
         self.asked.append(since)
         self.log.append((self.process, "asked"))
+        await self.answers.wait()
         yield []
 
 
@@ -229,3 +235,16 @@ async def test_of_an_account_that_is_called_the_history_is_asked_for_what_an_out
     await asyncio.sleep(4 * TIMES.renew)
     (since,) = one.radio.asked
     assert began - timedelta(seconds=TIMES.overlap + 1) < since < began - timedelta(seconds=TIMES.overlap - 1)
+
+
+async def test_what_is_missed_while_a_history_is_read_is_asked_for_once_more(town: Town) -> None:
+    """It may stand where that history had been read already."""
+    one = town.start("one")
+    await town.on("one")
+    assert one.radio.line is not None
+    one.radio.answers.clear()
+    one.radio.line.behind()
+    await until(lambda: len(one.radio.asked) == 1)
+    one.radio.line.behind()
+    one.radio.answers.set()
+    await until(lambda: len(one.radio.asked) == 2)

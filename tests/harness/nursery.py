@@ -21,6 +21,8 @@ import signal
 import sys
 from typing import Any
 
+from tests.harness import waiting
+
 PR_SET_PDEATHSIG = 1
 
 
@@ -60,6 +62,7 @@ def become(request: dict[str, Any]) -> None:
 
     crashpoints.arm(os.environ.get("PARLEY_CRASH_AT", ""))
     _adjust()
+    waiting.tell_when_asked()
     sys.argv = ["parley", *request["args"]]
     status = 1
     try:

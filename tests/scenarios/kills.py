@@ -20,6 +20,7 @@ from schemas.conversation import Delivered
 from schemas.crashpoints import POINTS
 from tests.platforms.slack.courier import Undelivered
 from tests.scenarios.customers.customer import Customers
+from tests.scenarios.evidence import Evidence
 from tests.scenarios.stage import Stage
 from tests.scenarios.talk import FACTS, HEAT, WATER, Talk
 
@@ -59,6 +60,7 @@ class Executioner:
         self._say = say
         self._role = "connectors" if stage.installation.scaled else "dev"
         self._missing: list[Talk] = []
+        self._evidence = Evidence(stage)
         self.toll = Toll()
 
     async def run(self, count: int) -> Toll:
@@ -91,8 +93,12 @@ class Executioner:
         await self._stage.start(self._role, PARLEY_CRASH_AT=point, wait=False)
         await talk.say(HEAT)
         process = self._stage.installation.roles[self._role]
-        status = await asyncio.wait_for(asyncio.shield(process.exited), DEADLINE)
-        assert status == -9, f"{point} was not passed on {talk.customers.name()}: {process.tail()}"
+        try:
+            status = await asyncio.wait_for(asyncio.shield(process.exited), DEADLINE)
+            assert status == -9, f"{point} was not passed on {talk.customers.name()}: {process.tail()}"
+        except (AssertionError, TimeoutError) as error:
+            error.add_note(f"see {await self._evidence.keep(talk, error)}")
+            raise
 
     async def _ask_again(self, talk: Talk) -> None:
         try:
@@ -104,8 +110,7 @@ class Executioner:
             await talk.say(WATER)
             await talk.until(lambda: any(FACTS[WATER] in shown.text for shown in talk.screen), "the second answer")
         except (AssertionError, TimeoutError) as error:
-            self.toll.wrong.append(str(error))
-            return
+            return await self._wrong(talk, error)
         seen = [shown.text for shown in talk.screen]
         self.toll.answers += len(seen)
         wanted = [FACTS[HEAT], FACTS[WATER]]
@@ -113,7 +118,10 @@ class Executioner:
             self._missing.append(talk)
             wanted = wanted[1:]
         if len(seen) != len(wanted) or any(fact not in text for text, fact in zip(seen, wanted, strict=True)):
-            self.toll.wrong.append(f"{talk.person} sees {seen}")
+            await self._wrong(talk, AssertionError(f"{talk.person} sees {seen}"))
+
+    async def _wrong(self, talk: Talk, error: BaseException) -> None:
+        self.toll.wrong.append(f"{error}; see {await self._evidence.keep(talk, error)}")
 
     async def _explain(self) -> None:
         """Where the vendor cannot say what it has shown, an answer may be missing; then that is told."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from tests.scenarios.cells import Cell
 from tests.scenarios.customers.customer import Customers
+from tests.scenarios.evidence import Evidence
 from tests.scenarios.plays import A_WEEK_LATER, SCENARIOS, TODAY
 from tests.scenarios.stage import Stage
 from tests.scenarios.talk import Talk
@@ -31,6 +32,7 @@ class Played:
 class Matrix:
     def __init__(self, stage: Stage, wanted: Iterable[Cell]) -> None:
         self._stage = stage
+        self._evidence = Evidence(stage)
         self.played = {cell: Played(asyncio.get_running_loop().create_future()) for cell in wanted}
         self._week = asyncio.Event()
         self.finished = asyncio.get_running_loop().create_task(self._play_all())
@@ -92,6 +94,7 @@ class Matrix:
             async with asyncio.timeout(300):
                 await SCENARIOS[name](talk)
         except Exception as error:
+            error.add_note(f"see {await self._evidence.keep(talk, error)}")
             played.done.set_exception(error)
             played.done.exception()  # looked at here, for nobody may ask for this cell
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +63,8 @@ class Stage:
     env: dict[str, str] = field(default_factory=lambda: {"TEST_HURRY": str(HURRY)})
     log: list[Envelope] = field(default_factory=list)
     """Of the time before the latest restart."""
+    at_last: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    """Done when nothing runs any more."""
     _found: dict[str, str] = field(default_factory=dict)
     """Conversations by customers and person."""
 
@@ -180,7 +182,11 @@ async def stage_of(nursery: Nursery, folder: Path, scene: Scene = MATRIX, /, **s
         try:
             yield stage
         finally:
-            await installation.stop()
+            try:
+                await installation.stop()
+            finally:
+                for finish in stage.at_last:
+                    await finish()
 
 
 def _tenants(customers: list[Customers], more: dict[str, Any]) -> dict[str, Any]:

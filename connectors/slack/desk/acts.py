@@ -47,7 +47,7 @@ class Acts:
         self._replies = Replies(
             rules=rules,
             slack=slack,
-            holding=Holding(slack, meanwhile),
+            holding=Holding(slack, clock, meanwhile),
             enclosures=Enclosures(store),
             bus=bus,
             state=state,

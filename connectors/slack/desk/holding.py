@@ -14,8 +14,8 @@ from connectors.slack.desk.spots import stamp_of
 from connectors.slack.desk.web_api import WebApi
 from schemas.conversation import Conversation
 from schemas.desk import DeskActed
-from schemas.errors import Unavailable
-from schemas.ports import Account, Batch
+from schemas.errors import Parked, Unavailable
+from schemas.ports import Account, Batch, Clock
 
 Meanwhile = Callable[[Conversation, Batch], Awaitable[None]]
 OFFERING = 3.0
@@ -38,14 +38,18 @@ class Holding:
     """For one process. ``meanwhile`` runs when something arrives: a lane that waits for nothing but an Undo shows
     what the contact writes in that time."""
 
-    def __init__(self, slack: WebApi, meanwhile: Meanwhile | None = None) -> None:
+    def __init__(self, slack: WebApi, clock: Clock, meanwhile: Meanwhile | None = None) -> None:
         self._slack = slack
+        self._clock = clock
         self._meanwhile = meanwhile
         self._ends: OrderedDict[str, float] = OrderedDict()
         """By reply, on the loop's clock: those behind it are offered their Undo while it is held."""
+        self._looked_at: OrderedDict[str, int] = OrderedDict()
+        """By reply, how many records there were when it was last set aside."""
 
     async def wait(self, held: Held, batch: Batch) -> Fate:
-        """Until it is decided. Raises Unavailable when the partition moves on: its next owner holds it anew."""
+        """Until it is decided. Raises Unavailable when the partition moves on: its next owner holds it anew. Raises
+        Parked when more has come that this batch cannot have: what decides may be among it."""
         loop = asyncio.get_running_loop()
         await self._offer(held, held.reply)
         while True:
@@ -59,10 +63,21 @@ class Holding:
             for act in later:
                 if act.kind == "reply" and is_public(held.found, act):
                     await self._offer(held, act)
+            self._set_aside(held, batch)
             await woken(batch, self._ends.get(held.reply.id, 0.0) - loop.time())
+            self._set_aside(held, batch)
             if batch.arrived.is_set() and self._meanwhile is not None:
                 batch.take_more()
                 await self._meanwhile(held.found, batch)
+
+    def _set_aside(self, held: Held, batch: Batch) -> None:
+        """Brought back together, they are one batch; unless the last time there was no room for more."""
+        if not batch.later.is_set() or len(batch.records) <= self._looked_at.get(held.reply.id, 0):
+            return
+        while len(self._looked_at) >= REMEMBERED:
+            self._looked_at.popitem(last=False)
+        self._looked_at[held.reply.id] = len(batch.records)
+        raise Parked("what comes next belongs to it", until=self._clock())
 
     async def _offer(self, held: Held, reply: DeskActed) -> None:
         if reply.id in self._ends or not held.seconds:
@@ -83,7 +98,9 @@ class Holding:
 
 async def woken(batch: Batch, seconds: float) -> None:
     """Until something arrives, or for so long. Raises Unavailable when the partition moves on."""
-    waiting = [asyncio.ensure_future(each.wait()) for each in (batch.arrived, batch.hurry)]
+    # What comes later comes once: whoever looks at it does so when it is told.
+    events = (batch.arrived, batch.hurry) if batch.later.is_set() else (batch.arrived, batch.hurry, batch.later)
+    waiting = [asyncio.ensure_future(each.wait()) for each in events]
     try:
         await asyncio.wait(waiting, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -54,7 +54,7 @@ class Showing:
     async def show(self, session: Session, drafts: Sequence[DraftMade], batch: Batch) -> None:
         """Until nothing is left to show, or more has come. Raises Parked, Unavailable."""
         while (later := await self._pass(session, drafts)) is not None:
-            if batch.arrived.is_set():
+            if batch.arrived.is_set() or batch.later.is_set():
                 return  # whoever handles that looks at all of it
             await _arrival(batch, (later - self._clock()).total_seconds())
 
@@ -183,7 +183,7 @@ class Showing:
 
 async def _arrival(batch: Batch, seconds: float) -> None:
     """Until something comes, the partition moves on, or so much time has passed."""
-    waits = [asyncio.ensure_future(batch.arrived.wait()), asyncio.ensure_future(batch.hurry.wait())]
+    waits = [asyncio.ensure_future(each.wait()) for each in (batch.arrived, batch.later, batch.hurry)]
     try:
         await asyncio.wait(waits, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
     finally:

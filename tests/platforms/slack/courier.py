@@ -6,6 +6,7 @@ How one attempt is carried (an HTTP request, an envelope on a socket) is a carri
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ class Outcome:
     reason: str = ""
     payload: Any = None
     final: bool = False
+    at: float = field(default_factory=time.monotonic, compare=False)
 
 
 @dataclass(eq=False)
@@ -41,6 +43,7 @@ class Delivery:
     line: str = ""
     """First attempts of one line go one after another."""
     outcomes: list[Outcome] = field(default_factory=list)
+    at: float = field(default_factory=time.monotonic)
     state: Literal["waiting", "accepted", "given up", "dropped"] = "waiting"
     tried: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -45,6 +46,8 @@ class Sockets:
         self.links: list[Link] = []
         self.acks: list[tuple[str, Any]] = []
         """Every answer as it came: envelope and payload."""
+        self.story: list[tuple[float, str]] = []
+        """What happened, and when: who looks for a lost event reads it."""
         self._tickets: set[str] = set()
         self._news = asyncio.Event()
 
@@ -68,6 +71,7 @@ class Sockets:
         assert request.transport is not None
         link = Link(socket, request.transport)
         self.links.append(link)
+        self._note("opens", link)
         await self._say(socket, self._hello())
         self._changed()
         try:
@@ -75,6 +79,7 @@ class Sockets:
         finally:
             if link in self.links:
                 self.links.remove(link)
+            self._note(f"ends ({socket.close_code}), unanswered {list(link.unacked)}", link)
             link.drop()
             self._changed()
         return socket
@@ -102,6 +107,7 @@ class Sockets:
             if not isinstance(envelope, str):
                 continue
             self.acks.append((envelope, frame.get("payload")))
+            self._note(f"answers {envelope}", link)
             waiting = link.unacked.pop(envelope, None)
             if waiting is not None and not waiting.done():
                 waiting.set_result(frame.get("payload"))
@@ -138,6 +144,7 @@ class Sockets:
         }
         if delivery.what == "events_api":
             frame |= {"retry_attempt": attempt, "retry_reason": reason}
+        self._note(f"is sent {envelope}, retry {attempt}: {str(delivery.payload)[:300]}", link)
         waiting = link.unacked[envelope] = asyncio.get_running_loop().create_future()
         try:
             await self._say(link.socket, frame)
@@ -165,6 +172,9 @@ class Sockets:
         async with asyncio.timeout(deadline):
             while len(self.links) < count:
                 await self._news.wait()
+
+    def _note(self, what: str, link: Link) -> None:
+        self.story.append((time.monotonic(), f"socket {id(link):x} {what}"))
 
     def _changed(self) -> None:
         self._news.set()

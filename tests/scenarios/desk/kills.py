@@ -17,8 +17,9 @@ from typing import Any
 
 from schemas.crashpoints import POINTS
 from tests.scenarios.desk.cast import case_of, in_doubt, ratings
-from tests.scenarios.desk.inquest import logged, seen
+from tests.scenarios.desk.inquest import seen
 from tests.scenarios.desk.play import Case
+from tests.scenarios.evidence import logged
 from tests.scenarios.stage import Stage
 from tests.scenarios.talk import HEAT
 
@@ -88,7 +89,7 @@ class Reaper:
         log = await self._stage.events()
         for case in self._all:
             if case.talk.person in self.toll.inquests:
-                self.toll.inquests[case.talk.person] += await logged(self._stage, case)
+                self.toll.inquests[case.talk.person] += await logged(self._stage, case.talk)
             missing = [line.text for line in case.lines if line.missing]
             self.toll.missing += len(missing)
             if missing and not in_doubt(log, case):

@@ -73,6 +73,7 @@ class LaneStub:
         self.attempt = 1
         self.records = list(records)
         self.arrived = asyncio.Event()
+        self.later = asyncio.Event()
         self.hurry = asyncio.Event()
         self._queue: list[Record] = []
         self._call: Callable[[], None] | None = None

@@ -55,6 +55,7 @@ class OneBatch:
     records: list[Record]
     attempt: int = 1
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    later: asyncio.Event = field(default_factory=asyncio.Event)
     hurry: asyncio.Event = field(default_factory=asyncio.Event)
 
     def on_arrival(self, call: Callable[[], None] | None) -> None: ...

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from connectors.slack.desk.members import LOOKS
 from schemas import topics
-from schemas.desk import HandoffResolved
+from schemas.conversation import Conversation
+from schemas.desk import DeskActed, HandoffResolved
 from schemas.envelope import Envelope
-from schemas.errors import BusUnavailable
-from schemas.ports import Bus, Position
+from schemas.errors import BusUnavailable, Parked
+from schemas.ports import Batch, Bus, Position
 from tests.platforms.vendor import Fault, File
-from tests.unit.desk.colleagues import COLLEAGUES, Talk, Team
+from tests.unit.desk.colleagues import COLLEAGUES, GROUP, Talk, Team, until
 from tests.unit.desk.conftest import World
 
 PDF = File("offer.pdf", "application/pdf", b"%PDF-1.4\n%%EOF\n")
@@ -97,6 +99,32 @@ async def test_an_undone_reply_never_goes_out(patient: Team) -> None:
     await patient.quiet()
     assert await patient.seen() == {}
     assert patient.whispers("Ben")[1:] == ["It stays here: the customer does not get it."]
+
+
+async def test_a_reply_that_was_set_aside_can_be_undone_like_any_other(patient: Team, world: World) -> None:
+    """What comes while something of the conversation is parked joins it; the Undo is seen all the same."""
+    do, refused = patient.acts.do, list[str]()
+
+    async def not_at_first(found: Conversation, acted: DeskActed, batch: Batch) -> None:
+        if acted.kind == "reply" and not refused:
+            refused.append(acted.id)
+            raise Parked("Slack wants us to wait", until=world.clock() + timedelta(minutes=1))
+        await do(found, acted, batch)
+
+    vars(patient.acts)["do"] = not_at_first
+    talk = await patient.open()
+    await talk.claim("Ben")
+    talk.say("Ben", "wrong window")
+    await until(lambda: _is_parked(world, talk))
+    world.clock.now += timedelta(minutes=2)
+    await patient.slack.interactions.press("Ben", await talk.offered("Ben"), "Undo")
+    await until(lambda: _is_parked(world, talk, False))
+    assert await patient.seen() == {}
+    assert patient.whispers("Ben")[1:] == ["It stays here: the customer does not get it."]
+
+
+async def _is_parked(world: World, talk: Talk, wanted: bool = True) -> bool:
+    return bool(await world.state.parking.parked(GROUP, talk.id, limit=1)) is wanted
 
 
 async def test_held_replies_go_out_in_order_before_the_conversation_is_given_back(patient: Team) -> None:

@@ -1,0 +1,48 @@
+"""What is kept of a case that failed tells what became of it on its whole way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.harness.processes import Nursery
+from tests.harness.waiting import TOLD
+from tests.scenarios.customers.slack import SocketCustomers
+from tests.scenarios.evidence import Evidence
+from tests.scenarios.kills import _never
+from tests.scenarios.stage import Scene, stage_of
+from tests.scenarios.talk import HEAT, Talk
+
+
+@pytest.mark.slow
+async def test_a_failure_leaves_what_the_vendor_the_record_the_bus_and_the_process_say(
+    nursery: Nursery, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    async with stage_of(nursery, tmp_path / "stage", Scene(kinds=(SocketCustomers,))) as stage:
+        talk = Talk(stage, stage.customers[0], "ann", _never)
+        shown = await talk.ask(HEAT)
+        evidence = Evidence(stage, kept)
+        assert await evidence.keep(talk, AssertionError("made up")) == kept / "ann"
+    told = (kept / "ann" / "told.txt").read_text()
+    wanted = ("made up", HEAT, shown.text[:20], "is sent", "answers", "chat.postMessage 200", '"transcript"')
+    assert [each for each in (*wanted, "parley.message.received.v1") if each not in told] == []
+    assert 'parley_accounts_heard{account="socket"' in (kept / "ann" / "dev-metrics.txt").read_text()
+    log = (kept / "ann" / "dev.log").read_text()
+    assert TOLD in log
+    assert "_read" in log
+
+
+@pytest.mark.slow
+async def test_what_a_process_cannot_say_any_more_does_not_hide_the_failure(nursery: Nursery, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    async with stage_of(nursery, tmp_path / "stage", Scene(kinds=(SocketCustomers,))) as stage:
+        talk = Talk(stage, stage.customers[0], "ann", _never)
+        await talk.say(HEAT)
+        await talk.accepted()
+        await stage.installation.kill("dev")
+        await Evidence(stage, kept).keep(talk, AssertionError("made up"))
+    told = (kept / "ann" / "told.txt").read_text()
+    assert [each for each in ("made up", "heard", "parley.message.received.v1") if each not in told] == []
+    assert (kept / "ann" / "dev.log").exists()
