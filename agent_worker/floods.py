@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Container
 
 Party = tuple[str, str]
 """A tenant and a channel."""
@@ -24,6 +24,8 @@ SHARE = 0.5
 """Of one processor. At half, what comes finds the loop at work every second time, and waits for one step."""
 IN_ANY_CASE_S = 0.025
 """However little is left, a flood's turn is let in so often: held, but never stopped."""
+PRESSED_S = 0.01
+"""So often any turn is let in while the front door of this process refuses: then accepting comes first."""
 SAVED_S = 0.02
 OWED_S = 0.2
 """What is in the account at most, and at least: neither rest nor a pause of the process is remembered for long."""
@@ -46,11 +48,22 @@ def _kept_waiting() -> float:
         os.close(stat)
 
 
-class Floods:
-    """Times are those of one monotonic clock. ``effort``: see there."""
+class _Everybody(Container[Party]):
+    def __contains__(self, _: object) -> bool:
+        return True
 
-    def __init__(self, effort: Callable[[], float] = effort) -> None:
+
+EVERYBODY = _Everybody()
+NOBODY: Container[Party] = ()
+
+
+class Floods:
+    """Times are those of one monotonic clock. ``effort``: see there. ``pressed`` tells whether this process has more
+    asked of it than it can accept: then all parties are held."""
+
+    def __init__(self, effort: Callable[[], float] = effort, *, pressed: Callable[[], bool] = lambda: False) -> None:
         self._effort = effort
+        self._pressed = pressed
         self._here: OrderedDict[Party, float] = OrderedDict()
         """When each party came last; the latest is last."""
         self._until: OrderedDict[Party, float] = OrderedDict()
@@ -68,23 +81,28 @@ class Floods:
 
     def let_in(self, party: Party, waited: float, now: float) -> None:
         """One of its turns goes on after so many seconds."""
-        if waited > FLOODS_AFTER_S:
+        pressed = self._pressed()
+        if waited > FLOODS_AFTER_S and not pressed:  # else that was not for its own being many
             self._until[party] = now + REMEMBERED_S
             self._until.move_to_end(party)
-        if party in self._until:
+        if pressed or party in self._until:
             self._last = now
 
-    def held(self, now: float) -> Collection[Party]:
+    def held(self, now: float) -> Container[Party]:
         """The floods, while anybody is here that is none."""
+        if self._pressed():
+            return EVERYBODY
         if self._until:
             _forget(self._until, now)
         if not self._until:
-            return ()
+            return NOBODY
         _forget(self._here, now - REMEMBERED_S)
-        return self._until if any(party not in self._until for party in reversed(self._here)) else ()
+        return self._until if any(party not in self._until for party in reversed(self._here)) else NOBODY
 
     def have_room(self, now: float) -> bool:
         """Whether a flood that is held may go on by a turn."""
+        if self._pressed():
+            return now - self._last >= PRESSED_S
         spent = self._effort()
         left = self._account + SHARE * (now - self._looked) - (spent - self._paid)
         self._account = min(SAVED_S, max(-OWED_S, left))

@@ -21,7 +21,7 @@ from collections import OrderedDict, deque
 from collections.abc import Coroutine
 from types import TracebackType
 
-from agent_worker.floods import REMEMBERED_S, Floods, Party
+from agent_worker.floods import NOBODY, REMEMBERED_S, Floods, Party
 
 PLACES = 8
 WIDER = 16
@@ -150,7 +150,7 @@ class Pace:
         if not self._waiting:
             return
         held = self._floods.held(now)
-        barred = held if held and not self._floods.have_room(now) else ()
+        barred = NOBODY if held is NOBODY or self._floods.have_room(now) else held
         while most > 0 and (party := next((one for one in self._waiting if one not in barred), None)) is not None:
             if party in held:
                 barred = held

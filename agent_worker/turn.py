@@ -58,6 +58,7 @@ class TurnEngine:
         set_aside: SetAside,
         files: Files,
         actions: ActionService,
+        pace: Pace | None = None,
         monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._outbox = outbox
@@ -73,7 +74,7 @@ class TurnEngine:
         self._people = People(
             state=state, outbox=outbox, actions=actions, knowledge=knowledge, models=models, clock=clock
         )
-        self._pace = Pace()
+        self._pace = pace or Pace()
         self._hints = Hints(state.signals, settings.hinted, clock)
 
     async def handle(self, batch: Batch) -> None:

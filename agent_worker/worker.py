@@ -15,6 +15,7 @@ from agent_worker.files import Files
 from agent_worker.fold import Monotonic
 from agent_worker.models.registry import Models
 from agent_worker.outbox import Outbox
+from agent_worker.pace import Pace
 from agent_worker.settings import WorkerSettings
 from agent_worker.turn import TurnEngine
 from schemas import spans
@@ -43,6 +44,7 @@ class Worker:
         clock: Clock,
         fetch: FetchFile | None = None,
         transcribe: Transcribe | None = None,
+        pace: Pace | None = None,
         monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._state = state
@@ -63,6 +65,7 @@ class Worker:
             set_aside=self._office.set_aside,
             files=Files(state.transcript, fetch, transcribe, clock),
             actions=self._actions,
+            pace=pace,
             monotonic=monotonic,
         )
 

@@ -13,13 +13,14 @@ from aiohttp import web
 from connectors.inbound import Inbound
 from gateway.attachments import AttachmentDesk
 from gateway.chat import Chat
-from gateway.connection import SHORTCUT, Connection
+from gateway.connection import REFUSALS, SHORTCUT, Connection
 from gateway.crowding import Crowding
 from gateway.desk_door import door_of
 from gateway.exchange import Exchange
 from gateway.origins import Origins
 from gateway.page import Page
 from gateway.parts import Parts
+from gateway.refusals import Refusals
 from gateway.responses import PLAIN_HEADERS, errors_as_json, refusal_counter, refusals_counted
 from gateway.sessions import Sessions
 from gateway.shortcut import Shortcut
@@ -54,7 +55,8 @@ def build_app(parts: Parts) -> web.Application:
 def _chat_app(parts: Parts, doors: Doors) -> web.Application:
     join, door = parts.config.telemetry.join_callers, door_of(parts)
     inbound = inbound_of(parts, door)
-    crowding, count, tracing = Crowding(lambda: inbound.under_way), refusal_counter(parts.metrics), traced(join=join)
+    crowding = Crowding(lambda: inbound.under_way, press=parts.press)
+    count, tracing = refusal_counter(parts.metrics), traced(join=join)
     app = web.Application(
         middlewares=[refusals_counted(count), crowding, errors_as_json, *tracing],
         client_max_size=4 * 1024 * 1024,
@@ -62,7 +64,9 @@ def _chat_app(parts: Parts, doors: Doors) -> web.Application:
     app.on_response_prepare.append(_plain_headers)
     if door is not None:
         app.on_cleanup.append(lambda _app: door.close())
-    webhooks = _add_chat(app, parts, inbound, doors)
+    origins = Origins(parts.config)
+    app[REFUSALS] = Refusals(crowding, origins, count)
+    webhooks = _add_chat(app, parts, inbound, doors, origins)
     if not tracing:  # spans begin in a middleware
         app[SHORTCUT] = Shortcut(webhooks, crowding, count)
     Page(parts.config).add_routes(app)
@@ -87,7 +91,7 @@ def inbound_of(parts: Parts, desk: DeskDoor | None) -> Inbound:
     )
 
 
-def _add_chat(app: web.Application, parts: Parts, inbound: Inbound, doors: Doors) -> Webhooks:
+def _add_chat(app: web.Application, parts: Parts, inbound: Inbound, doors: Doors, origins: Origins) -> Webhooks:
     state, clock = parts.state, parts.clock
     attachments = AttachmentDesk(
         parts.blobs, secret_key=parts.secret_key, public_url=parts.config.public_url, clock=clock
@@ -100,7 +104,6 @@ def _add_chat(app: web.Application, parts: Parts, inbound: Inbound, doors: Doors
         clock=clock,
     )
     exchange = Exchange(parts, inbound, attachments)
-    origins = Origins(parts.config)
     sockets = Sockets(
         sessions=sessions, exchange=exchange, origins=origins, signals=state.signals, clock=clock, doors=doors
     )
@@ -136,10 +139,10 @@ async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[i
     1012 at once, requests in flight finish in at most 10 s. Raises PortInUse."""
     runner = web.AppRunner(app, shutdown_timeout=DRAIN)
     await runner.setup()
-    loop, shortcut = asyncio.get_running_loop(), app.get(SHORTCUT)
+    loop, shortcut, refusals = asyncio.get_running_loop(), app.get(SHORTCUT), app.get(REFUSALS)
 
     def connection() -> asyncio.Protocol:
-        return Connection(runner.server, shortcut, loop)  # type: ignore[arg-type]  # setup() made it
+        return Connection(runner.server, shortcut, refusals, loop)  # type: ignore[arg-type]  # setup() made it
 
     try:
         listener = await loop.create_server(connection, host, port, backlog=1024, reuse_address=True)

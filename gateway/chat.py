@@ -6,7 +6,7 @@ import re
 import time
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from gateway.attachments import AttachmentDesk
 from gateway.exchange import Exchange, Posted
@@ -138,7 +138,7 @@ class Chat:
     async def _cors(self, request: web.Request, response: web.StreamResponse) -> None:
         tenant = request.match_info.get("tenant")
         if tenant is not None and request.path.startswith("/v1/chat/"):
-            response.headers.update(self._origins.headers(request, tenant))
+            response.headers.update(self._origins.headers(request.headers.get(hdrs.ORIGIN, ""), tenant))
 
 
 def _number(request: web.Request, name: str, most: float) -> float:

@@ -10,6 +10,8 @@ from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
+from gateway.heads import head_of
+from gateway.refusals import Refusals
 from gateway.responses import http_error, internal_error
 from gateway.shortcut import Shortcut, Taken
 
@@ -18,7 +20,10 @@ log = structlog.get_logger("parley.gateway")
 KEEP_ALIVE = 75.0
 SHORTCUT: web.AppKey[Shortcut] = web.AppKey("shortcut", Shortcut)
 """Where an application keeps its short way, when it has one."""
+REFUSALS: web.AppKey[Refusals] = web.AppKey("refusals", Refusals)
+"""Where it keeps the refusals of what comes while it is crowded."""
 
+NOWHERE = -1
 _KNOWN_INSIDES = aiohttp.__version__.startswith("3.14.")
 """The short way waits for requests as ``RequestHandler.start`` of this aiohttp does. With another every request goes
 the long way, which uses nothing that is not public."""
@@ -31,9 +36,15 @@ class Connection(web.RequestHandler):
     never logs what it was.
     """
 
-    __slots__ = ("_body", "_shortcut")
+    __slots__ = ("_at", "_body", "_left_out", "_refusals", "_shortcut")
 
-    def __init__(self, server: web.Server, shortcut: Shortcut | None, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        server: web.Server,
+        shortcut: Shortcut | None,
+        refusals: Refusals | None,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
         super().__init__(
             server,
             loop=loop,
@@ -42,7 +53,12 @@ class Connection(web.RequestHandler):
             auto_decompress=False,
         )
         self._shortcut = shortcut if _KNOWN_INSIDES else None
+        self._refusals = refusals if _KNOWN_INSIDES else None
         self._body: StreamReader | None = None
+        self._at = 0
+        """How many bytes of a body are to come before the next head; NOWHERE when that is not known."""
+        self._left_out = False
+        """They belong to a request that was refused, and the parser must not see them."""
 
     def handle_error(
         self,
@@ -63,6 +79,54 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
         if body is not None:
             body.set_exception(ConnectionResetError("the connection was lost"))
+
+    def data_received(self, data: bytes) -> None:
+        refusals = self._refusals
+        if refusals is None or not (self._left_out or refusals.crowding.near):
+            # Where the next head begins costs something to know, and is known again from the next one on.
+            self._at = NOWHERE
+            super().data_received(data)
+        elif self._at > 0:
+            self._more(data)
+        else:
+            self._begin(refusals, data)
+
+    def _begin(self, refusals: Refusals, data: bytes) -> None:
+        """A head may begin here. Refuse what it heads, if it is to be refused."""
+        head = head_of(data) if self._is_idle else None
+        if head is None or head.size < len(data):
+            self._at = NOWHERE
+            super().data_received(data)
+            return
+        answer = refusals.answer(head) if self._at == 0 and refusals.crowding.crowded else None
+        self._at = head.size - len(data)
+        if answer is None or self.transport is None:
+            super().data_received(data)
+            if self._is_idle:  # it had begun before, and is not whole
+                self._at = NOWHERE
+            return
+        self._left_out = self._at > 0
+        self.transport.write(answer)
+        self._keep()
+
+    def _more(self, data: bytes) -> None:
+        """The rest of a body, or some of it."""
+        mine, rest = data[: self._at], data[self._at :]
+        self._at -= len(mine)
+        if not self._left_out:
+            self._at = NOWHERE if rest else self._at
+            super().data_received(data)
+            return
+        self._left_out = self._at > 0
+        if rest:
+            self.data_received(rest)
+
+    @property
+    def _is_idle(self) -> bool:
+        """Waits for a request, and may be written to."""
+        waiter = self._waiter
+        free = waiter is not None and not waiter.done() and not self._messages and not self._paused
+        return free and not (self._close or self._force_close or self._upgraded)
 
     async def start(self) -> None:
         if self._shortcut is not None:

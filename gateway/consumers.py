@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from agent_worker.floods import Floods
 from agent_worker.handoff.terms import DeskTerms
 from agent_worker.pace import Pace
 from agent_worker.settings import ContactRules, FoldRules, TenantRules, WorkerSettings
@@ -120,6 +121,7 @@ def worker_of(parts: Parts, files: VendorFiles) -> Worker:
         clock=parts.clock,
         fetch=files.fetch,
         transcribe=transcription(parts),
+        pace=Pace(floods=Floods(pressed=parts.press)),
     )
 
 
@@ -263,6 +265,7 @@ class Consumers:
             bounds=bounds,
             clock=self._parts.clock,
             closed=self._parts.lost,
+            pressed=self._parts.press,
             tenant_limit=lambda tenant: turns.get(tenant, bounds.running_per_tenant),
         )
 

@@ -12,11 +12,14 @@ from collections.abc import Callable
 import structlog
 from aiohttp import web
 
+from gateway.press import Press
 from gateway.responses import Handler, error_reply
 from schemas.errors import Unavailable
 
 AT_ONCE = 500
 """Messages that one process is accepting. Only complete requests count: who sends slowly takes up no room."""
+NEAR = 4
+"""From this part of it on, it is as good as reached."""
 LOG_EVERY_S = 5.0
 
 log = structlog.get_logger("parley.gateway")
@@ -28,12 +31,23 @@ class Crowding:
     __middleware_version__ = 1
     """Aiohttp asks for this mark on whatever is to be called with a request and a handler."""
 
-    def __init__(self, under_way: Callable[[], int], at_once: int = AT_ONCE) -> None:
+    def __init__(self, under_way: Callable[[], int], at_once: int = AT_ONCE, *, press: Press | None = None) -> None:
         self._under_way = under_way
         self._at_once = at_once
+        self._press = press or Press()
         self._refused = 0
         self._told_at = 0.0
         self._error = Unavailable("too many requests at once", retry_after_ms=1_000)
+
+    @property
+    def crowded(self) -> bool:
+        """No room for one message more."""
+        return self._under_way() >= self._at_once
+
+    @property
+    def near(self) -> bool:
+        """It may be so soon."""
+        return self._under_way() * NEAR >= self._at_once
 
     async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         refusal = self.refusal() if request.method == "POST" else None
@@ -41,13 +55,18 @@ class Crowding:
 
     def refusal(self) -> web.Response | None:
         """The answer to one message more; None while there is room."""
-        if self._under_way() < self._at_once:
+        if not self.crowded:
             return None
-        self._count()
+        self.count()
+        return self.response()
+
+    def response(self) -> web.Response:
         return error_reply(self._error)
 
-    def _count(self) -> None:
+    def count(self) -> None:
+        """One was refused."""
         self._refused += 1
+        self._press.felt()
         now = time.monotonic()
         if now - self._told_at >= LOG_EVERY_S:
             log.warning("requests_refused", refused=self._refused, at_once=self._at_once)

@@ -64,9 +64,8 @@ class Origins:
     def knows(self, tenant: str) -> bool:
         return bool(self._tenants.get(tenant))
 
-    def headers(self, request: web.Request, tenant: str) -> dict[str, str]:
+    def headers(self, origin: str, tenant: str) -> dict[str, str]:
         """CORS headers for an answer; no credentials, for tokens travel in a header of their own."""
-        origin = request.headers.get(hdrs.ORIGIN, "")
         out = {"Vary": "Origin"}
         if origin and self.allows_any(origin, tenant):
             out["Access-Control-Allow-Origin"] = origin

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+from gateway.press import Press
 from gateway.settings import Config
 from schemas.ports import Account, Blobs, Bus, Channel, Clock, Knowledge, Metrics, State
 
@@ -24,8 +25,8 @@ async def _nothing_to_wait_for() -> dict[str, str]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """Built once by compose.py. ``channels`` holds the open channels by name; ``knowledge`` is None on an edge that
-    does not search. ``lost`` is True while state is being rebuilt; ``ready`` gives what is wrong, by part (empty: all
-    is well)."""
+    does not search. ``press`` is True while the door has lately refused for want of room, ``lost`` while state is being
+    rebuilt; ``ready`` gives what is wrong, by part (empty: all is well)."""
 
     config: Config
     bus: Bus
@@ -38,6 +39,7 @@ class Parts:
     admin_token: str
     channels: Mapping[str, Channel] = field(default_factory=dict)
     knowledge: Knowledge | None = None
+    press: Press = field(default_factory=Press)
     lost: Callable[[], bool] = _never
     ready: Callable[[], Awaitable[dict[str, str]]] = _nothing_to_wait_for
 

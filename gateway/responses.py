@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import orjson
 import structlog
 from aiohttp import web
+from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.streams import StreamReader
 from aiohttp.typedefs import Middleware
 from pydantic import BaseModel, ValidationError
@@ -75,6 +76,14 @@ def http_error(status: int, message: str = "") -> web.Response:
 
 def internal_error() -> web.Response:
     return reply({"error": {"code": "internal", "message": "something went wrong here", "retryable": True}}, 500)
+
+
+def wire(response: web.Response) -> bytes:
+    """A whole answer as it goes on the wire, with what aiohttp and the application would add."""
+    body = response.body if isinstance(response.body, bytes) else b""
+    headers = {**response.headers, "Content-Length": str(len(body)), "Date": rfc822_formatted_time(), **PLAIN_HEADERS}
+    lines = [f"HTTP/1.1 {response.status} {response.reason}", *(f"{name}: {text}" for name, text in headers.items())]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
 @web.middleware

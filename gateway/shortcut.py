@@ -12,13 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiohttp import web
-from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.http import HttpVersion11
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
 from gateway.crowding import Crowding
-from gateway.responses import PLAIN_HEADERS, failed, rest_of
+from gateway.responses import failed, rest_of, wire
 from gateway.webhooks import KINDS, MAX_BODY, PREFIX, ROUTE, Webhooks, by_name, plain
 from schemas.ports import Account, Channel, RawRequest
 
@@ -82,7 +81,7 @@ class Shortcut:
         except Exception as error:
             response = failed(error, ROUTE)
         self._refused(response)
-        return _wire(response)
+        return wire(response)
 
     def _raw(self, taken: Taken, body: bytes, scheme: str) -> RawRequest:
         message, headers = taken.message, taken.headers
@@ -93,7 +92,7 @@ class Shortcut:
         """The same bytes for a second, for the date is in them."""
         now = int(time.time())
         if now != self._accepted_in:
-            self._accepted, self._accepted_in = _wire(web.Response()), now
+            self._accepted, self._accepted_in = wire(web.Response()), now
         return self._accepted
 
 
@@ -108,10 +107,3 @@ def _is_simple(message: RawRequestMessage, headers: dict[str, str]) -> bool:
         and "content-encoding" not in headers
         and "expect" not in headers
     )
-
-
-def _wire(response: web.Response) -> bytes:
-    body = response.body if isinstance(response.body, bytes) else b""
-    headers = {**response.headers, "Content-Length": str(len(body)), "Date": rfc822_formatted_time(), **PLAIN_HEADERS}
-    lines = [f"HTTP/1.1 {response.status} {response.reason}", *(f"{name}: {text}" for name, text in headers.items())]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

@@ -29,12 +29,14 @@ log = structlog.get_logger("parley.lanes")
 
 _UNWIND_S = 5.0
 """How long a cancelled handler may take to end before the partition is given away all the same."""
+PRESSED = 20
+"""This part of the room is enough for the few that go on while the process has more to do than it can."""
 
 
 class Lanes:
     """Runs one member of a consumer group. ``closed`` tells when nothing may be started (state is being rebuilt);
-    when it opens again, parked records are looked up anew. ``tenant_limit`` tells how many turns of a tenant may run at
-    once."""
+    when it opens again, parked records are looked up anew. ``pressed`` tells when what comes had better wait on the
+    log. ``tenant_limit`` tells how many turns of a tenant may run at once."""
 
     def __init__(
         self,
@@ -44,6 +46,7 @@ class Lanes:
         bounds: Bounds | None = None,
         clock: Clock = lambda: datetime.now(UTC),
         closed: Callable[[], bool] = lambda: False,
+        pressed: Callable[[], bool] = lambda: False,
         tenant_limit: Callable[[str], int] | None = None,
     ) -> None:
         self._bus = bus
@@ -51,6 +54,7 @@ class Lanes:
         self.bounds = bounds or Bounds()
         self._clock = clock
         self._gate = closed
+        self._pressed = pressed
         self._shut = False
         """The gate was closed, and what was parked meanwhile is not known yet."""
         self._tenant_limit = tenant_limit
@@ -191,7 +195,7 @@ class Lanes:
         return (
             self._closed()
             or assignment.adopting is not None
-            or dispatch.budget.full(self.bounds, share)
+            or dispatch.budget.full(self.bounds, share / PRESSED if self._pressed() else share)
             or assignment.prefix.span >= share * self.bounds.span
         )
 

@@ -14,7 +14,7 @@ from typing import Self
 
 from tests.harness.installation import QUESTIONS, Installation
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds that somebody waits for an answer."""
 
 
@@ -49,6 +49,8 @@ class Writer:
         self._token = ""
         self._count = 0
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self.waits = False
+        """What was written last is with the system, and not answered yet."""
 
     async def open(self) -> None:
         while not self._token:
@@ -85,11 +87,15 @@ class Writer:
             f"{bearer}Content-Length: {len(body)}\r\n\r\n".encode()
             + body
         )
+        self.waits = True
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
-        return int(head.split(b" ", 2)[1]), head, await reader.readexactly(length)
+        answer = await reader.readexactly(length)
+        self.waits = False
+        return int(head.split(b" ", 2)[1]), head, answer
 
     def close(self) -> None:
+        self.waits = False
         if self._streams is not None:
             self._streams[1].close()
             self._streams = None
@@ -125,6 +131,15 @@ class Crowd:
         await asyncio.gather(*(keep_on(writer) for writer in self._writers[:people]))
         tally.seconds = time.monotonic() - begun
         return tally
+
+    async def once(self, tally: Tally) -> None:
+        """Everybody says one thing, told to ``tally``."""
+        await asyncio.gather(*(writer.say(tally) for writer in self._writers))
+
+    @property
+    def waiting(self) -> int:
+        """So many have written and are not answered yet."""
+        return sum(writer.waits for writer in self._writers)
 
     async def at_a_rate(self, per_second: float, seconds: float) -> Tally:
         """So many a second, whether the ones before were answered or not, for as long as somebody is free to write."""

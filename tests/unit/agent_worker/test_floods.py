@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from agent_worker.floods import FLOODS_AFTER_S, IN_ANY_CASE_S, REMEMBERED_S, SHARE, Floods, Party
+from agent_worker.floods import FLOODS_AFTER_S, IN_ANY_CASE_S, PRESSED_S, REMEMBERED_S, SHARE, Floods, Party
 from agent_worker.pace import Pace
 from tests.unit.lanes.virtual import VirtualLoop, run
 
@@ -23,7 +23,8 @@ class Processor:
         self.longest: dict[Party, float] = {}
         """Seconds from wanting a turn to its end, since this was emptied last."""
         self._others = others
-        self.pace = Pace(floods=Floods(self.effort))
+        self.pressed = False
+        self.pace = Pace(floods=Floods(self.effort, pressed=lambda: self.pressed))
 
     def effort(self) -> float:
         return STEP_S * self.steps.total() + self._others * asyncio.get_running_loop().time()
@@ -157,7 +158,7 @@ def test_who_waited_for_long_once_is_a_flood_for_a_while_only() -> None:
     floods.came(QUIET, 10)
     assert LOUD in floods.held(10 + REMEMBERED_S)
     floods.came(QUIET, 11 + REMEMBERED_S)
-    assert not floods.held(11 + REMEMBERED_S)
+    assert LOUD not in floods.held(11 + REMEMBERED_S)
 
 
 def test_a_rest_is_not_saved_for_a_burst() -> None:
@@ -178,3 +179,24 @@ def test_a_long_pause_is_not_owed_for_ever() -> None:
     assert not floods.have_room(60)
     floods.let_in(LOUD, 1, now=61)
     assert floods.have_room(61)
+
+
+def test_while_the_door_refuses_turns_are_let_in_one_by_one_and_parties_take_turns() -> None:
+    """Though there is room for all of them; and when it has room again, nobody counts as a flood for having waited."""
+
+    async def scene() -> None:
+        processor, loop = Processor(), asyncio.get_running_loop()
+        processor.pressed = True
+        crowds = [asyncio.create_task(processor.flood(party, 14)) for party in (LOUD, LOUDER)]
+        await asyncio.sleep(10)
+        turns = processor.steps.total() / STEPS
+        assert 0.6 < turns * PRESSED_S / 10 < 1.1
+        assert processor.steps[LOUD] <= processor.steps[LOUDER] + STEPS
+        assert processor.steps[LOUDER] <= processor.steps[LOUD] + STEPS
+        processor.pressed = False
+        before, begun = processor.steps.total(), loop.time()
+        await asyncio.sleep(2)
+        assert STEP_S * (processor.steps.total() - before) > 0.95 * (loop.time() - begun)
+        await asyncio.gather(*crowds)
+
+    run(scene())

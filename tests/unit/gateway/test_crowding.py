@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.crowding import Crowding
+from gateway.press import LASTS_S, Press
 
 
 class Door:
@@ -38,6 +39,21 @@ async def test_a_message_too_many_is_told_when_to_come_again(
     assert (await refused.json())["error"]["code"] == "unavailable"
     Door.under_way = 2
     assert (await client.post("/")).status == 200
+
+
+def test_the_press_is_felt_for_a_moment_after_each_refusal() -> None:
+    """Between two groups of messages that are done there is room for a moment: that is no rest."""
+    now, under_way = 0.0, 3
+    press = Press(lambda: now)
+    crowding = Crowding(lambda: under_way, at_once=3, press=press)
+    assert not press()
+    assert crowding.refusal() is not None
+    under_way = 0
+    now += LASTS_S / 2
+    assert crowding.refusal() is None
+    assert press()
+    now += LASTS_S
+    assert not press()
 
 
 async def test_who_only_reads_is_served(client: TestClient[web.Request, web.Application]) -> None:

@@ -18,11 +18,13 @@ from tests.unit.lanes.world import TOPIC, Group, World, WorldParking, WorldSubsc
 class Member:
     """One member that owns the only partition."""
 
-    def __init__(self, handler: LaneHandler, bounds: Bounds, closed: Callable[[], bool]) -> None:
+    def __init__(
+        self, handler: LaneHandler, bounds: Bounds, closed: Callable[[], bool], pressed: Callable[[], bool]
+    ) -> None:
         self.world = World(random.Random(1), partitions=1)
         self.group = Group(self.world)
         self.parking = WorldParking(self.world)
-        self.lanes = Lanes(self.group.bus, self.parking, bounds=bounds, clock=now, closed=closed)
+        self.lanes = Lanes(self.group.bus, self.parking, bounds=bounds, clock=now, closed=closed, pressed=pressed)
         self.handler = handler
 
     @property
@@ -38,10 +40,14 @@ class Member:
 
 @asynccontextmanager
 async def member(
-    handler: LaneHandler, *, bounds: Bounds | None = None, closed: Callable[[], bool] = lambda: False
+    handler: LaneHandler,
+    *,
+    bounds: Bounds | None = None,
+    closed: Callable[[], bool] = lambda: False,
+    pressed: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[Member]:
     with structlog.testing.capture_logs():
-        one = Member(handler, bounds or Bounds(), closed)
+        one = Member(handler, bounds or Bounds(), closed, pressed)
         task = asyncio.create_task(one.lanes.run([TOPIC], "group", handler, one.give_up))
         await until(lambda: bool(one.group.members))
         await one.group.rebalance()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from infra.bus.lanes import Bounds
+from infra.bus.lanes import PRESSED, Bounds
 from schemas.ports import Batch
 from tests.unit.lanes.member import member, until
 from tests.unit.lanes.virtual import now, run
@@ -58,6 +58,33 @@ def test_a_conversation_with_an_endless_backlog_gives_its_slot_up_to_others() ->
             one.world.append("cool")
             await until(lambda: "cool" in handled)
             assert handled.count("hot") <= 3
+
+    run(scene())
+
+
+def test_a_process_with_too_much_to_do_leaves_most_on_the_log() -> None:
+    """It holds a twentieth of what it may, and goes on with that; then it takes the rest."""
+
+    async def scene() -> None:
+        pressed, handled, most = True, 0, 0
+
+        async def handle(batch: Batch) -> None:
+            nonlocal handled, most
+            most = max(most, one.lanes.held)
+            await asyncio.sleep(1.0)
+            one.world.seen |= {(r.partition, r.offset) for r in batch.records}
+            handled += len(batch.records)
+
+        bounds = Bounds(held=400, polled=5, poll=0.02)
+        async with member(handle, bounds=bounds, pressed=lambda: pressed) as one:
+            for number in range(1000):
+                one.world.append(f"one-{number}")
+            await until(lambda: handled > 100)
+            assert most <= 400 // PRESSED + 5
+            pressed = False
+            await one.settled()
+            assert handled == 1000
+            assert most > 400 // PRESSED + 5
 
     run(scene())
 
