@@ -59,6 +59,7 @@ class Holding:
             now, left = fate(held.reply, later), self._ends.get(held.reply.id, 0.0) - loop.time()
             if now.kept or now.is_due or left <= 0:
                 self._ends.pop(held.reply.id, None)
+                self._looked_at.pop(held.reply.id, None)
                 return now
             for act in later:
                 if act.kind == "reply" and is_public(held.found, act):
