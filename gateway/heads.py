@@ -13,7 +13,8 @@ _BEGINS, _ENDS = b"POST /", b" HTTP/1.1"
 _STRANGE = (b"\r\ntransfer-encoding", b"\r\nexpect", b"\r\nupgrade", b"\r\n ", b"\r\n\t", b"\0")
 """What makes a body longer than it says, has to be answered before the body comes, or goes on from the line before."""
 _LENGTH, _CONNECTION, _ORIGIN = b"content-length", b"connection", b"origin"
-_DIGITS = 8
+_DIGITS = 7
+"""Of a length in bytes: whoever is refused may send so much more in vain before the next request."""
 
 
 @dataclass(slots=True)
