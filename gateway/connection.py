@@ -24,6 +24,7 @@ REFUSALS: web.AppKey[Refusals] = web.AppKey("refusals", Refusals)
 """Where it keeps the refusals of what comes while it is crowded."""
 
 NOWHERE = -1
+"""As the place of a connection: whether a head begins here or goes on is not known."""
 _KNOWN_INSIDES = aiohttp.__version__.startswith("3.14.")
 """The short way waits for requests as ``RequestHandler.start`` of this aiohttp does. With another every request goes
 the long way, which uses nothing that is not public."""
@@ -32,7 +33,8 @@ the long way, which uses nothing that is not public."""
 class Connection(web.RequestHandler):
     """Serves webhooks by the short way for as long as nothing else comes; from then on all that comes is aiohttp's.
 
-    A vendor's connection carries webhooks alone. Answers what is not even HTTP with the contract's error body, and
+    A vendor's connection carries webhooks alone. While too many messages are under way it refuses from their first
+    bytes those that it may (``gateway/refusals.py``). Answers what is not even HTTP with the contract's error body, and
     never logs what it was.
     """
 
@@ -83,7 +85,7 @@ class Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         refusals = self._refusals
         if refusals is None or not (self._left_out or refusals.crowding.near):
-            # Where the next head begins costs something to know, and is known again from the next one on.
+            # To know where the next head begins costs something; it is known again from the next whole request on.
             self._at = NOWHERE
             super().data_received(data)
         elif self._at > 0:

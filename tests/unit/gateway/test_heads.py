@@ -43,7 +43,7 @@ def test_a_head_says_where_its_request_ends() -> None:
         PLAIN.replace(b"Length: 3", b"Length: 3, 3"),
         PLAIN.replace(b"Length: 3", b"Length:"),
         PLAIN.replace(b"Length: 3", b"Length: 0x3"),
-        PLAIN.replace(b"Length: 3", b"Length: 123456789"),
+        PLAIN.replace(b"Length: 3", b"Length: 12345678"),
         PLAIN.replace(b"Length: 3", b"Length : 3"),
         with_line(b"Content-Length: 3"),
         with_line(b"X-Content-Length: 4"),

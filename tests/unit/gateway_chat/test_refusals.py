@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -179,6 +181,36 @@ async def test_requests_that_come_at_once_are_answered_in_order(toy_shop: Shop, 
         writer.write(post() + PAGE + post())
         assert [(await answer(reader))[0] for _ in range(3)] == [503, 200, 503]
     assert door.short == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_a_connection_stays_in_step_wherever_its_bytes_are_cut(toy_shop: Shop, door: Door, seed: int) -> None:
+    """Requests, some with bodies that look like requests, in pieces of any length, while it is crowded and not: each is
+    answered once and in order."""
+    dice = random.Random(seed)
+    kinds = [(PAGE, {200}), (post(), {401, 503}), (post(body=post()), {401, 503}), (post(body=PAGE), {401, 503})]
+    async with connected(toy_shop) as (reader, writer):
+        for _ in range(60):
+            some = dice.choices(kinds, k=dice.choice((1, 1, 1, 1, 2)))
+            sent = b"".join(request for request, _ in some)
+            ends = sum(len(request) for request, _ in some[:-1])
+            marks = {len(sent) - len(post()), ends, ends + len(some[-1][0].partition(b"\r\n\r\n")[0]) + 4}
+            marks |= {dice.randrange(1, 30), dice.randrange(30, len(sent))}
+            within = sorted(mark for mark in marks if 0 < mark < len(sent))
+            cuts = sorted(dice.sample(within, k=dice.choice((0, 0, 0, 0, 0, 1, 2))))
+            for start, end in itertools.pairwise([0, *cuts, len(sent)]):
+                door.near = dice.random() < 0.9
+                door.crowded = door.near and dice.random() < 0.8
+                before = door.pieces
+                writer.write(sent[start:end])
+                await until(lambda before=before: door.pieces > before)  # type: ignore[misc]
+            statuses = [(await answer(reader))[0] for _ in some]
+            assert all(status in right for status, (_, right) in zip(statuses, some, strict=True)), statuses
+        door.crowd()
+        for _ in range(2):
+            writer.write(post())
+            assert (await answer(reader))[0] == 503
+    assert door.short
 
 
 @pytest.mark.parametrize(
