@@ -125,10 +125,11 @@ class Answers:
 
     async def _parts(self, work: Work) -> list[Part]:
         """For whoever answers in the documents' words: one place seldom answers two questions."""
+        answered = _answered(work)
+        texts = apart([message.text for message in work.intake.waiting.values() if message.id not in answered])
+        if not texts:
+            return []
         with Stage(work.stages, "retrieve", self._monotonic):
-            answered = _answered(work)
-            waiting = [message.text for message in work.intake.waiting.values() if message.id not in answered]
-            texts = apart(waiting)
             return [Part(text, await self._found(work, text, text)) for text in texts]
 
     async def _route(self, work: Work, text: str) -> None:
