@@ -10,7 +10,7 @@ from functools import partial
 
 from agent_worker.floods import Floods
 from agent_worker.handoff.terms import DeskTerms
-from agent_worker.pace import Pace
+from agent_worker.pace import WIDER, Pace
 from agent_worker.settings import ContactRules, FoldRules, TenantRules, WorkerSettings
 from agent_worker.worker import Worker
 from connectors.accounts import Accounts
@@ -121,8 +121,14 @@ def worker_of(parts: Parts, files: VendorFiles) -> Worker:
         clock=parts.clock,
         fetch=files.fetch,
         transcribe=transcription(parts),
-        pace=Pace(floods=Floods(pressed=parts.press)),
+        pace=pace_of(parts),
     )
+
+
+def pace_of(parts: Parts) -> Pace:
+    """For the turns of this process. Where they share it with the front door, nobody has more places for being alone:
+    whoever writes would wait for all of them."""
+    return Pace(floods=Floods(pressed=parts.press), wider=1 if parts.config.embedded else WIDER)
 
 
 def worker_consumers(worker: Worker, channels: Sequence[str]) -> list[Consumer]:

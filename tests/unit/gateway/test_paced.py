@@ -8,10 +8,14 @@ from typing import cast
 
 import pytest
 
-from agent_worker.pace import Pace
-from gateway.consumers import paced
+from agent_worker.pace import PLACES, WIDER, Pace
+from gateway.consumers import pace_of, paced
+from gateway.parts import Parts
+from gateway.press import Press
+from gateway.settings import Config
 from schemas.errors import Unavailable
 from schemas.ports import Batch, Record
+from tests.unit.lanes.virtual import run
 
 
 @dataclass
@@ -62,3 +66,38 @@ async def test_what_waited_until_its_partition_goes_is_left_to_the_next_owner() 
     with pytest.raises(Unavailable):
         await second
     assert late not in begun
+
+
+@dataclass
+class Process:
+    """What ``pace_of`` looks at."""
+
+    config: Config
+    press: Press = field(default_factory=Press)
+
+
+@pytest.mark.parametrize(
+    ("engine", "places"),
+    [({}, PLACES), ({"bus": "kafka://broker:9092", "state": "redis://redis", "secret_key": "k" * 32}, PLACES * WIDER)],
+)
+def test_turns_that_share_a_process_with_the_door_are_few_also_when_a_party_is_alone(
+    engine: dict[str, str], places: int
+) -> None:
+    """Whoever writes waits for all that are under way; a worker of its own has nobody at its door."""
+
+    async def scene() -> None:
+        pace, inside, over = pace_of(cast(Parts, Process(Config.model_validate({"tenants": {"shop": {"name": "Shop"}}} | engine)))), 0, asyncio.Event()
+
+        async def turn() -> None:
+            nonlocal inside
+            async with pace.turn("alone", "web"):
+                inside += 1
+                await over.wait()
+
+        turns = [asyncio.create_task(turn()) for _ in range(PLACES * WIDER + 1)]
+        await asyncio.sleep(0)
+        assert inside == places
+        over.set()
+        await asyncio.gather(*turns)
+
+    run(scene())
