@@ -86,7 +86,8 @@ def test_turns_that_share_a_process_with_the_door_are_few_also_when_a_party_is_a
     """Whoever writes waits for all that are under way; a worker of its own has nobody at its door."""
 
     async def scene() -> None:
-        pace, inside, over = pace_of(cast(Parts, Process(Config.model_validate({"tenants": {"shop": {"name": "Shop"}}} | engine)))), 0, asyncio.Event()
+        config = Config.model_validate({"tenants": {"shop": {"name": "Shop"}}} | engine)
+        pace, inside, over = pace_of(cast(Parts, Process(config))), 0, asyncio.Event()
 
         async def turn() -> None:
             nonlocal inside
