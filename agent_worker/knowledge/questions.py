@@ -55,6 +55,8 @@ def asks(sentence: str) -> bool:
 def apart(messages: Sequence[str]) -> list[str]:
     """Messages that wait together, where each asks for something that can be looked up without the others. Empty where
     they are to be read as one; very many always are."""
+    if len(messages) < 2:  # as mostly
+        return []
     texts = [text for text in messages if not set(terms(text)) <= _COURTESY]
     if not 2 <= len(texts) <= MOST or any(_leans(text) or not questions(text) for text in texts):
         return []
