@@ -37,8 +37,11 @@ class Answered:
 
     def facts(self) -> dict[str, Any]:
         """What is to be remembered of it."""
-        overtaken = [id for id, written in self._new.items() if self._is_past(written)]
-        return {"heard_at": self.heard, "answered_at": self.until, "unanswered": sorted({*self.left, *overtaken})}
+        left: tuple[str, ...] = ()
+        if self.left or self._new:
+            overtaken = [id for id, written in self._new.items() if self._is_past(written)]
+            left = tuple(sorted({*self.left, *overtaken}))
+        return {"heard_at": self.heard, "answered_at": self.until, "unanswered": left}
 
     def includes(self, event: Event) -> bool:
         """Whether a late message only joins the transcript. One of about the same moment as an answered one still

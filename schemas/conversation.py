@@ -53,7 +53,7 @@ class Facts(WireModel):
     handoff: Handoff | None = None
     heard_at: datetime | None = None
     answered_at: datetime | None = None
-    unanswered: list[str] = []
+    unanswered: tuple[str, ...] = ()
 
 
 class Conversation(WireModel):

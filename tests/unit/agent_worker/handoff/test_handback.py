@@ -181,7 +181,7 @@ async def test_what_was_written_in_the_same_second_as_an_answered_message_waits_
     await handed_over(world)
     await claimed(world)
     await world.handle(early)
-    assert (await world.known()).facts.unanswered == [world.message_id("m2")]
+    assert (await world.known()).facts.unanswered == (world.message_id("m2"),)
     before = len(await world.replies())
     if end == "returned":
         await returned(world)
@@ -191,7 +191,7 @@ async def test_what_was_written_in_the_same_second_as_an_answered_message_waits_
     (reply,) = (await world.replies())[before:]
     assert "30 days" in reply.text
     assert reply.in_reply_to == world.message_id("m2")
-    assert (await world.known()).facts.unanswered == []
+    assert (await world.known()).facts.unanswered == ()
 
 
 async def test_in_one_second_people_answer_what_came_before_their_words_alone(world: World) -> None:
@@ -201,11 +201,11 @@ async def test_in_one_second_people_answer_what_came_before_their_words_alone(wo
     await world.handle(world.said("m2", HEAT))
     await world.handle(world.said("p1", "We do.", by="person"))
     await delivered(world)
-    assert (await world.known()).facts.unanswered == []
+    assert (await world.known()).facts.unanswered == ()
     await world.handle(world.said("m3", RETURN))
     await world.handle(world.said("m4", HEAT))
     await world.handle(world.deleted("m4"))
-    assert (await world.known()).facts.unanswered == [world.message_id("m3")]
+    assert (await world.known()).facts.unanswered == (world.message_id("m3"),)
     before = len(await world.replies())
     await returned(world)
     assert [reply.in_reply_to for reply in (await world.replies())[before:]] == [world.message_id("m3")]
@@ -217,7 +217,7 @@ async def test_what_the_agent_answers_in_one_batch_is_answered_whatever_its_time
     await world.handle(world.said("m2", RETURN))
     await world.handle(late, world.said("m3", "Thanks!"))
     facts = (await world.known()).facts
-    assert (facts.unanswered, facts.answered_at) == ([], world.clock())
+    assert (facts.unanswered, facts.answered_at) == ((), world.clock())
 
 
 @pytest.mark.parametrize("text", ["Thank you!", "Hello!", PERSON])
