@@ -47,6 +47,12 @@ async def in_vain(slack: SlackVendor, text: str, person: str = "Ann") -> None:
     slack.courier.losing = False
 
 
+async def two_sockets(slack: SlackVendor) -> None:
+    """The first one is the old one."""
+    await slack.sockets.disconnect("warning")
+    await until(lambda: len(slack.sockets.links) == 2)
+
+
 async def test_what_is_written_between_two_processes_is_heard_however_soon_the_second_comes(
     slack: SlackVendor, hall: Hall
 ) -> None:
@@ -81,8 +87,7 @@ async def test_what_was_sent_over_an_old_socket_that_breaks_beside_the_new_one_i
     slack: SlackVendor, hall: Hall
 ) -> None:
     async with listening(hall, slack):
-        await slack.sockets.disconnect("warning")
-        await until(lambda: len(slack.sockets.links) == 2)
+        await two_sockets(slack)
         await in_vain(slack, "over the old one")
         slack.sockets.links[0].transport.abort()
         await hall.until("before", "over the old one")
@@ -92,8 +97,7 @@ async def test_a_socket_that_slack_closes_in_order_after_the_new_one_is_there_co
     slack: SlackVendor, hall: Hall
 ) -> None:
     async with listening(hall, slack):
-        await slack.sockets.disconnect("warning")
-        await until(lambda: len(slack.sockets.links) == 2)
+        await two_sockets(slack)
         await slack.sockets.links[0].socket.close()
         await until(lambda: len(slack.sockets.links) == 1)
         await slack.say("Ann", "after")

@@ -10,7 +10,7 @@ from schemas.errors import Parked, UndecodableRecord
 from schemas.ports import Batch, Record
 from tests.unit.lanes.member import member, until
 from tests.unit.lanes.virtual import now, run
-from tests.unit.lanes.world import source
+from tests.unit.lanes.world import World, source
 
 
 async def _more(batch: Batch) -> None:
@@ -21,6 +21,16 @@ async def _more(batch: Batch) -> None:
         each.cancel()
 
 
+async def _parked_first(batch: Batch, batches: list[list[int]], world: World) -> None:
+    """A handler that parks its first batch, and then waits for what comes after what is brought back."""
+    batches.append([one.offset for one in batch.records])
+    if len(batches) == 1:
+        raise Parked("not now", until=now() + timedelta(seconds=5))
+    if len(batches) == 2:
+        await _more(batch)
+    world.seen |= {(record.partition, record.offset) for record in batch.records}
+
+
 def test_a_handler_that_waits_for_what_comes_next_is_told_of_what_it_cannot_have() -> None:
     """What comes while records of the conversation are parked joins them: not the batch that is brought back from
     there, but the next one."""
@@ -29,13 +39,9 @@ def test_a_handler_that_waits_for_what_comes_next_is_told_of_what_it_cannot_have
         batches: list[list[int]] = []
 
         async def handle(batch: Batch) -> None:
-            batches.append([one.offset for one in batch.records])
             if len(batches) == 1:
-                raise Parked("not now", until=now() + timedelta(seconds=5))
-            if len(batches) == 2:
                 one.world.append("k")
-                await _more(batch)
-            one.world.seen |= {(r.partition, r.offset) for r in batch.records}
+            await _parked_first(batch, batches, one.world)
 
         async with member(handle, bounds=Bounds(commit_every=0.05)) as one:
             one.world.append("k")
@@ -51,12 +57,7 @@ def test_a_handler_that_waits_is_told_of_what_came_while_its_batch_was_brought_b
         batches: list[list[int]] = []
 
         async def handle(batch: Batch) -> None:
-            batches.append([one.offset for one in batch.records])
-            if len(batches) == 1:
-                raise Parked("not now", until=now() + timedelta(seconds=5))
-            if len(batches) == 2:
-                await _more(batch)
-            one.world.seen |= {(r.partition, r.offset) for r in batch.records}
+            await _parked_first(batch, batches, one.world)
 
         async with member(handle, bounds=Bounds(commit_every=0.05)) as one:
             parked = one.parking.parked
