@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from infra.deploy import apt
 from infra.deploy.process import LocalServer, ServerError, free_port
 
 _INSTALL_HINT = "on Debian: apt-get install -y redis-server; elsewhere see https://redis.io/docs/latest/operate/"
-_INSTALL_TIMEOUT_S = 600.0
 
 
 class LocalRedis(LocalServer):
@@ -55,29 +53,14 @@ def pongs(port: int) -> bool:
         return False
 
 
-def can_install() -> bool:
-    """Tell whether `fetch` may install the server itself: root on a Debian-like machine."""
-    return os.geteuid() == 0 and shutil.which("apt-get") is not None
-
-
 def fetch(say: Callable[[str], None] = lambda _line: None) -> str:
     """Return the path of `redis-server`, installing it when allowed. Raises ServerError with what to do."""
     found = shutil.which("redis-server")
-    if found is None and can_install():
+    if found is None and apt.can_install():
         say("redis: installing with apt-get")
-        _install()
+        apt.install(["redis-server"], _INSTALL_HINT)
         found = shutil.which("redis-server")
     if found is None:
         raise ServerError(f"`redis-server` is not on PATH ({_INSTALL_HINT})")
     say(f"redis: ready as {found}")
     return found
-
-
-def _install() -> None:
-    quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for arguments in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "redis-server"]):
-        result = subprocess.run(
-            ["apt-get", *arguments], env=quiet, capture_output=True, text=True, timeout=_INSTALL_TIMEOUT_S, check=False
-        )
-        if result.returncode:
-            raise ServerError(f"apt-get {arguments[0]} failed ({_INSTALL_HINT}):\n{result.stderr[-1000:]}")

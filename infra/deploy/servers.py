@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from infra.deploy import containers, kafka_files, local_browser, local_kafka, local_redis
+from infra.deploy import apt, containers, kafka_files, local_browser, local_kafka, local_redis
 from infra.deploy.process import ServerError
 
 
@@ -42,7 +42,7 @@ def redis() -> Iterator[str]:
     elif containers.engine_runs():
         with containers.redis() as container:
             yield container.address
-    elif shutil.which("redis-server") is None and not local_redis.can_install():
+    elif shutil.which("redis-server") is None and not apt.can_install():
         raise ServerError(_advice("Redis", "`redis-server` is not on PATH", "REDIS_URL=redis://host:port/0"))
     else:
         with local_redis.LocalRedis() as server:
