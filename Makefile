@@ -17,9 +17,18 @@ CACHE := .cache
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 
-PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
-PIP_LOCKED := $(PIP) install --require-hashes -r
-PIP_SELF := $(PIP) install --no-deps --no-build-isolation --editable .
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
+PIP_SELF := $(PIP) --quiet install --no-deps --no-build-isolation --editable .
+# $(call install_locked,FILE) installs a lock file, counts packages meanwhile, and says in words what went wrong.
+define install_locked
+@echo "Installing the $$(grep -c '^[a-zA-Z0-9].*==' $(1)) packages of $(1) into $(VENV); this takes a minute or two once."
+@set -o pipefail; $(PIP) install --progress-bar off --require-hashes -r $(1) 2>&1 | tee $(VENV)/install.log | awk \
+	'/^Collecting /{n++; if (n % 20 == 0) {print "  " n " packages"; fflush()}} /^Installing collected/{print "  unpacking"; fflush()}' \
+	|| { grep -E '^(ERROR|WARNING)|error' $(VENV)/install.log | sort -u | tail -n 5 >&2; \
+	echo "The packages could not be installed. If the lines above speak of a connection, a name that cannot be resolved or 'No" >&2; \
+	echo "matching distribution', pip cannot reach its package index: check the network, HTTPS_PROXY and pip's own" >&2; \
+	echo "configuration, then run make again. The whole output is in $(VENV)/install.log." >&2; exit 1; }
+endef
 
 PACKAGES := schemas infra connectors agent_worker gateway
 # Only folders that hold Python already, so that a partial checkout can be checked too.
@@ -52,13 +61,13 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(RUN_STAMP): requirements/run.txt pyproject.toml | $(BIN)/python
-	$(PIP_LOCKED) requirements/run.txt
-	$(PIP_SELF)
+	$(call install_locked,requirements/run.txt)
+	@$(PIP_SELF)
 	@touch $@
 
 $(DEV_STAMP): requirements/dev.txt requirements/run.txt pyproject.toml | $(BIN)/python
-	$(PIP_LOCKED) requirements/dev.txt
-	$(PIP_SELF)
+	$(call install_locked,requirements/dev.txt)
+	@$(PIP_SELF)
 	@touch $(RUN_STAMP) $@
 
 .PHONY: run
@@ -93,6 +102,10 @@ measure: install-dev ## Quality figures on public data, outside the tests (DATA=
 	@test -n "$(MEASURE)" || $(BIN)/python -m tests.measure.retail --data $(DATA)/retail_actions
 	@test -n "$(MEASURE)" || $(BIN)/python -m tests.measure.retail_attempts --data $(DATA)/retail_actions
 
+.PHONY: check-wheel
+check-wheel: install-dev ## Build the wheel, install it in a new environment, and ask a new project's agent a question
+	@exec $(BIN)/python -m tests.deploy.first_steps
+
 .PHONY: bench
 bench: install-dev ## Measure the budgets (BENCH="--only edge --quick")
 	@$(BIN)/python -m infra.deploy.servers fetch
@@ -124,7 +137,7 @@ format: install-dev ## Rewrite the code in house style
 
 .PHONY: lock
 lock: install-dev ## Refresh the lock files (LOCK_FLAGS=--upgrade takes newer versions)
-	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra build --output-file requirements/run.txt
+	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra models --extra build --output-file requirements/run.txt
 	$(COMPILE) --all-extras --constraint requirements/run.txt --output-file requirements/dev.txt
 	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra models --extra anthropic --extra google \
 		--extra telemetry --extra build --constraint requirements/dev.txt \

@@ -14,6 +14,7 @@ from typing import Any
 
 from connectors.tools import Tools
 from schemas.errors import MissingDependency, NotFound
+from schemas.extras import install_command
 from schemas.ports import Channel
 
 CHANNELS: dict[str, str] = {
@@ -50,7 +51,7 @@ def installed() -> Iterator[None]:
         extra = EXTRAS.get((error.name or "").partition(".")[0])
         if extra is None:
             raise
-        fix = f"pip install 'parley-gateway[{extra}]'"
+        fix = install_command(extra)
         raise MissingDependency(f"the vendor's library {error.name} is not installed", fix=fix) from error
 
 

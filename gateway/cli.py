@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
@@ -12,6 +15,7 @@ from gateway.commands import (
     configuration,
     deadletters,
     doctor,
+    init,
     knowledge,
     new,
     operators,
@@ -22,6 +26,7 @@ from gateway.commands import (
     turns,
 )
 from schemas.errors import ParleyError
+from schemas.extras import DISTRIBUTION
 
 app = typer.Typer(
     name="parley",
@@ -30,6 +35,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+init.add(app)
 serving.add(app)
 chat.add(app)
 doctor.add(app)
@@ -45,10 +51,33 @@ app.add_typer(operators.app, name="operator")
 app.add_typer(new.app, name="new")
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"parley {metadata.version(DISTRIBUTION)}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """An event-driven messaging gateway for AI support agents."""
+
+
 def main() -> None:
     """Exit codes: 0 done, 1 a check failed, 2 it could not be done, 130 interrupted."""
     try:
-        app()
+        if not _wants_json():
+            app()
+        # Typer prints its own errors for people; here they are to become JSON too.
+        sys.exit(app(standalone_mode=False))
+    except typer.TyperException as error:
+        _tell("invalid_request", error.format_message(), "parley --help lists the commands and their options")
+        sys.exit(2)
+    except typer.Abort:
+        sys.exit(130)
     except ParleyError as error:
         _tell(error.code, error.message, error.fix)
         sys.exit(2)
@@ -63,7 +92,15 @@ def main() -> None:
         sys.exit(2)
 
 
+def _wants_json() -> bool:
+    return "--json" in sys.argv[1:]
+
+
 def _tell(code: str, message: str, fix: str) -> None:
+    """Report an error: to a program on stdout as JSON, to a person on stderr."""
+    if _wants_json():
+        typer.echo(json.dumps({"error": {"code": code, "message": message, "fix": fix}}, ensure_ascii=False))
+        return
     typer.echo(f"error[{code}]: {message}", err=True)
     if fix:
         typer.echo(f"fix: {fix}", err=True)

@@ -32,17 +32,20 @@ def environment() -> Mapping[str, str]:
 
 
 def find(given: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Path:
-    """The configuration file: the flag, else ``PARLEY_CONFIG``, else ``parley.yaml`` here. Raises ConfigInvalid."""
+    """The configuration file: the flag, else ``PARLEY_CONFIG``, else ``parley.yaml`` here or in the only subfolder
+    that has one. Raises ConfigInvalid."""
     named = given or (environment() if environ is None else environ).get("PARLEY_CONFIG")
     path = Path(named or FILE_NAME).absolute()
     if path.is_file():
         return path
     if named:
         raise ConfigInvalid(f"there is no configuration file {path}", fix="check --config or PARLEY_CONFIG")
-    raise ConfigInvalid(
-        f"there is no {FILE_NAME} in {path.parent}",
-        fix="name one with --config FILE or PARLEY_CONFIG; examples/plantstore/parley.yaml shows all of it",
-    )
+    # Right after `parley init shop`, the only one is a folder further down.
+    below = sorted(path.parent.glob(f"*/{FILE_NAME}"))
+    if len(below) == 1:
+        return below[0]
+    fix = "name one with --config FILE or PARLEY_CONFIG, or create one with `parley init`"
+    raise ConfigInvalid(f"there is no {FILE_NAME} in {path.parent}", fix=fix)
 
 
 def load(

@@ -20,10 +20,6 @@ from connectors.outbound import Outbound
 from connectors.profiles import Profiles
 from connectors.receipts import Receipts
 from gateway.actions import action_rules
-from gateway.desk import SWEEP_EVERY as DESK_SWEEP_EVERY
-from gateway.desk import keeper_of, sweep_of
-from gateway.desk import watched as desks
-from gateway.desk_door import acts_of, slack_of
 from gateway.desk_settings import Desk
 from gateway.files import VendorFiles, transcription
 from gateway.gauges import GroupGauges
@@ -142,7 +138,7 @@ def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Super
     """Two a channel: the sender, and the one that applies receipts. One pace for all of them: they share a loop. The
     senders' connections are closed at last."""
     pace = Pace(SENDING, wider=1)
-    watched = desks(parts.config)
+    watched = parts.config.desks
     letters = DeadLetterDesk(
         bus=parts.bus, state=parts.state, metrics=parts.metrics, clock=parts.clock, watched=watched
     )
@@ -171,6 +167,11 @@ def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Super
 
 def _desk_consumer(parts: Parts, supervisor: Supervisor, letters: DeadLetterDesk) -> Consumer:
     """Keeps the desks. Not at the senders' pace: most of its time it waits for Slack's own."""
+    # Slack's library is an extra: an installation without a desk has to start without it.
+    from gateway.desk import SWEEP_EVERY as DESK_SWEEP_EVERY
+    from gateway.desk import keeper_of, sweep_of
+    from gateway.desk_door import acts_of, slack_of
+
     files, slack = VendorFiles.of(parts), slack_of(parts)
     keeper = keeper_of(parts, partial(acts_of, parts, files, slack))
     for each in (keeper, files, slack):

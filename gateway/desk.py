@@ -12,16 +12,11 @@ from connectors.slack.desk.rules import DeskEmojiRules, DeskRules, DeskTimesRule
 from connectors.slack.desk.sweep import Sweep
 from gateway.desk_settings import Desk
 from gateway.parts import Parts, each_account
-from gateway.settings import Config, Tenant
+from gateway.settings import Tenant
 from schemas import topics
 from schemas.errors import SetupError
 
 SWEEP_EVERY = 15.0
-
-
-def watched(config: Config) -> frozenset[str]:
-    """Tenants that have a desk."""
-    return frozenset(name for name, tenant in config.tenants.items() if tenant.desk is not None)
 
 
 def keeper_of(parts: Parts, acts: Callable[[Meanwhile], Acts]) -> Keeper:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from connectors.accounts import Accounts
-from connectors.slack.desk.acts import Acts
-from connectors.slack.desk.door import Door
-from connectors.slack.desk.holding import Meanwhile
-from connectors.slack.desk.web_api import WebApi
-from gateway.desk import rules_of
-from gateway.files import VendorFiles
 from gateway.parts import Parts
 from schemas import topics
+
+if TYPE_CHECKING:
+    from connectors.slack.desk.acts import Acts
+    from connectors.slack.desk.door import Door
+    from connectors.slack.desk.holding import Meanwhile
+    from connectors.slack.desk.web_api import WebApi
+    from gateway.files import VendorFiles
 
 
 def door_of(parts: Parts) -> Door | None:
     """None where no tenant has a desk. Whoever asked for it closes it."""
-    rules = rules_of(parts)
-    if not rules or topics.DESK not in parts.channels:
+    if not parts.config.desks or topics.DESK not in parts.channels:
         return None
+    # Slack's library is an extra: an installation without a desk has to start without it.
+    from connectors.slack.desk.door import Door
+    from gateway.desk import rules_of
+
     return Door(
-        rules=rules,
+        rules=rules_of(parts),
         slack=slack_of(parts),
         bus=parts.bus,
         state=parts.state,
@@ -29,6 +35,9 @@ def door_of(parts: Parts) -> Door | None:
 
 
 def acts_of(parts: Parts, files: VendorFiles, slack: WebApi, meanwhile: Meanwhile) -> Acts:
+    from connectors.slack.desk.acts import Acts
+    from gateway.desk import rules_of
+
     return Acts(
         rules=rules_of(parts),
         slack=slack,
@@ -43,4 +52,6 @@ def acts_of(parts: Parts, files: VendorFiles, slack: WebApi, meanwhile: Meanwhil
 
 
 def slack_of(parts: Parts) -> WebApi:
+    from connectors.slack.desk.web_api import WebApi
+
     return WebApi(Accounts(parts.channels[topics.DESK], parts.clock))

@@ -11,12 +11,16 @@ import structlog
 from gateway.settings import Config
 from infra.deploy import encoder as fetching
 from infra.deploy.finding import Finding
+from schemas.extras import install_command
 
 if TYPE_CHECKING:
     from agent_worker.knowledge.encoder import Encoder
 
 log = structlog.get_logger("parley.knowledge")
-_FIX = "`make encoder` fetches it (with Maven), or set `encoder: light` if word vectors are enough"
+_FETCH = (
+    "`make encoder` in a checkout, or `python -m infra.deploy.encoder` elsewhere, fetches it with Maven; "
+    "or set `encoder: light` if word vectors are enough"
+)
 
 
 def open_encoder(config: Config) -> Encoder | None:
@@ -30,8 +34,8 @@ def open_encoder(config: Config) -> Encoder | None:
         return light
     if config.encoder != "auto":
         return open_folder(Path(config.encoder), light)
-    if reason := _missing():
-        log.info("encoder_light", reason=reason, fix=_FIX)
+    if missing := _missing():
+        log.info("encoder_light", reason=missing[0], fix=missing[1])
         return light
     return open_folder(fetching.place(), light)
 
@@ -40,8 +44,8 @@ def finding(config: Config) -> Finding:
     """For ``parley doctor``."""
     from schemas.errors import ConfigInvalid
 
-    if config.encoder == "auto" and (reason := _missing()):
-        return Finding("encoder", "warn", f"light word vectors, less exact: {reason}", _FIX)
+    if config.encoder == "auto" and (missing := _missing()):
+        return Finding("encoder", "warn", f"light word vectors, less exact: {missing[0]}", missing[1])
     try:
         opened = open_encoder(config)
     except ConfigInvalid as error:
@@ -51,8 +55,8 @@ def finding(config: Config) -> Finding:
     return Finding("encoder", "ok", opened.name)
 
 
-def _missing() -> str:
-    """What the sentence encoder lacks; empty when nothing."""
+def _missing() -> tuple[str, str] | None:
+    """The sentence encoder's missing part and how to get it; None when it is complete."""
     if find_spec("onnxruntime") is None:
-        return "the package onnxruntime is not installed (the extra `encoder`)"
-    return "" if fetching.present() else f"no encoder in {fetching.place()}"
+        return "the package onnxruntime is not installed", f"{install_command('encoder')}; then {_FETCH}"
+    return None if fetching.present() else (f"no encoder in {fetching.place()}", _FETCH)

@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 
 from gateway import config as configuration
-from gateway import encoders, inspection, routing
+from gateway import encoders, inspection, preflight, routing
 from gateway.engines import kafka_access, revealed, specs
 from gateway.inspection import is_called
 from gateway.listening import check_port
@@ -19,6 +19,7 @@ from gateway.settings import Config
 from gateway.webhooks import WITHOUT
 from infra.deploy.finding import Finding
 from schemas.errors import ParleyError, PortInUse
+from schemas.extras import install_command
 
 _GIB = 1024**3
 _SHORTEST_TOKEN = 16
@@ -35,6 +36,8 @@ async def examined(file: Path | None) -> list[Finding]:
     found += [await _port(config), _blobs(config)]
     found.append(await asyncio.to_thread(encoders.finding, config))
     found += await asyncio.to_thread(routing.findings, config)
+    found += await asyncio.to_thread(preflight.findings, config)
+    found += await preflight.unreachable_models(config)
     found += await inspection.accounts(config)
     return [*found, *(_sqlite() if config.embedded else await _servers(config))]
 
@@ -43,7 +46,7 @@ async def _servers(config: Config) -> list[Finding]:
     try:
         from infra.deploy import probes_kafka, probes_redis
     except ImportError as error:
-        fix = "pip install 'parley-gateway[scaled]'"
+        fix = install_command("scaled")
         return [Finding("dependencies", "fail", f"{error.name} is not installed", fix)]
     from infra.state.redis import RedisAccess
 

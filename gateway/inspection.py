@@ -47,7 +47,7 @@ async def _said(check: str, account: Account) -> list[Finding]:
     """Nothing for a channel without a vendor."""
     opened: Accounts | None = None
     try:
-        opened = Accounts(open_channel(account.channel, _tools()), _now)
+        opened = Accounts(open_channel(account.channel, closed_tools()), _now)
         connection = opened.connection(account)
         if not isinstance(connection, Inspectable):
             return []
@@ -71,8 +71,8 @@ async def _no_file(tenant: str, attachment: str) -> tuple[Attachment, bytes]:
     raise NotFound("there are no files here")
 
 
-def _tools() -> Tools:
-    """Nothing of the installation is open, nor is anything sent or read."""
+def closed_tools() -> Tools:
+    """Tools for a channel that is opened to be looked at: nothing is stored, read or sent."""
     nothing: Any = None
     return Tools(transcript=nothing, signals=nothing, clock=_now, read_file=_no_file)
 

@@ -31,7 +31,7 @@ def open_models(
     to see all. Raises MissingDependency when a library is not there."""
     budgets = DayBudgets(limiter, settings, clock) if limiter is not None and clock is not None else None
     models: dict[str, Model] = {"local": LocalModel(settings)}
-    for name in sorted(_used(config) - {"local"}):
+    for name in sorted(used_models(config) - {"local"}):
         models[name] = _open(name, config, settings, budgets, knowledge)
     return Models(models, failed=failed, standings=_standings(config, models), settings=settings, budgets=budgets)
 
@@ -58,7 +58,7 @@ def budgets_of(budgets: Budgets) -> BudgetRules:
     return BudgetRules(**budgets.model_dump())
 
 
-def _used(config: Config) -> set[str]:
+def used_models(config: Config) -> set[str]:
     """With those of the tenants' routes, and those that come after them when they fail."""
     tenants = config.tenants.values()
     named = {name for tenant in tenants for name in names_of(tenant.model)}
@@ -88,7 +88,7 @@ def _open(name: str, config: Config, settings: WorkerSettings, budgets: DayBudge
         canary=lambda tenant: canary_of(config.secret_key.get_secret_value(), tenant),
         budgets=budgets,
     )
-    return RemoteModel(name, _source(entry), settings, _terms(entry), around)
+    return RemoteModel(name, source_of(entry), settings, _terms(entry), around)
 
 
 def _terms(entry: ModelEntry) -> Terms:
@@ -104,7 +104,7 @@ def _terms(entry: ModelEntry) -> Terms:
     )
 
 
-def _source(entry: ModelEntry) -> Source:
+def source_of(entry: ModelEntry) -> Source:
     """Each provider's library only for those who use it: they take seconds to import."""
     reach = {
         "model": entry.model,

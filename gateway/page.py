@@ -142,7 +142,8 @@ class Page:
             own = site["index.html"].body
             return web.Response(body=own, content_type="text/html", charset="utf-8", headers=headers)
         values = theme_of(tenant, account, self._config.tenants[tenant], settings)
-        values |= {"tenant": tenant, "account": account}
+        address = self._config.public_url.rstrip("/") or self._config.local_url
+        values |= {"tenant": tenant, "account": account, "address": address}
         text = self._template.safe_substitute({name: escape(str(value)) for name, value in values.items()})
         return web.Response(text=text, content_type="text/html", headers=headers)
 

@@ -267,6 +267,11 @@ class Config(Settings):
         return self.bus == "sqlite" and self.state == "sqlite"
 
     @property
+    def desks(self) -> frozenset[str]:
+        """Tenants that have a desk."""
+        return frozenset(name for name, tenant in self.tenants.items() if tenant.desk is not None)
+
+    @property
     def host(self) -> str:
         return self.listen.rpartition(":")[0].strip("[]")
 

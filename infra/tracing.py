@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from schemas import spans
 from schemas.errors import MissingDependency, ParleyError
+from schemas.extras import install_command
 from schemas.spans import Kind, Value
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ async def traced(endpoint: str, *, role: str, sample: float = 1.0) -> AsyncItera
     try:
         provider = _provider(endpoint.rstrip("/"), role, sample)
     except ImportError as error:
-        fix = "pip install 'parley-gateway[telemetry]', or empty `telemetry.otlp_endpoint`"
+        fix = f"{install_command('telemetry')}, or empty `telemetry.otlp_endpoint`"
         raise MissingDependency("traces need the OpenTelemetry SDK", fix=fix) from error
     spans.install(OpenTelemetryTracer(provider))
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from schemas.errors import MissingDependency
+from schemas.extras import install_command
 
 try:
     import anthropic
@@ -13,7 +14,7 @@ try:
 except ImportError as error:
     raise MissingDependency(
         f"a model with `provider: anthropic` needs {error.name or 'pydantic-ai'}, which is not installed",
-        fix="pip install 'parley-gateway[anthropic]'",
+        fix=install_command("anthropic"),
     ) from error
 
 CACHED = {"anthropic_cache_instructions": True, "anthropic_cache_tool_definitions": True}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from schemas.errors import MissingDependency
+from schemas.extras import install_command
 
 try:
     import httpx2
@@ -15,7 +16,7 @@ try:
 except ImportError as error:
     raise MissingDependency(
         f"a model with `provider: google` needs {error.name or 'pydantic-ai'}, which is not installed",
-        fix="pip install 'parley-gateway[google]'",
+        fix=install_command("google"),
     ) from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from schemas.errors import MissingDependency
+from schemas.extras import install_command
 
 try:
     import openai
@@ -13,7 +14,7 @@ try:
 except ImportError as error:
     raise MissingDependency(
         f"a model with `provider: openai` needs {error.name or 'pydantic-ai'}, which is not installed",
-        fix="pip install 'parley-gateway[models]'",
+        fix=install_command("models"),
     ) from error
 
 

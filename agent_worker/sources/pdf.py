@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from agent_worker.sources.layout import Line, markdown
 from schemas.errors import DocumentTooLarge, MissingDependency, Unprocessable
+from schemas.extras import install_command
 from schemas.ports import Content
 
 _MOST_PAGES = 3_000
@@ -26,7 +27,7 @@ class Pdf:
             import pypdfium2
         except ImportError as error:
             raise MissingDependency(
-                f"{name}: nothing is installed that reads .pdf", fix="pip install 'parley-gateway[documents]'"
+                f"{name}: nothing is installed that reads .pdf", fix=install_command("documents")
             ) from error
         try:
             with pypdfium2.PdfDocument(data) as document:

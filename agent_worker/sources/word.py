@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from agent_worker.knowledge.pages import html_content
 from schemas.errors import DocumentTooLarge, MissingDependency, Unprocessable
+from schemas.extras import install_command
 from schemas.ports import Content
 
 _MOST_XML = 40 * 1024 * 1024
@@ -29,7 +30,7 @@ class Word:
             import mammoth
         except ImportError as error:
             raise MissingDependency(
-                f"{name}: nothing is installed that reads .docx", fix="pip install 'parley-gateway[documents]'"
+                f"{name}: nothing is installed that reads .docx", fix=install_command("documents")
             ) from error
         _check(name, data)
         nothing = mammoth.images.img_element(lambda _image: {})

@@ -27,7 +27,7 @@ def chat(
 ) -> None:
     """Talk to the agent of the running instance."""
     if as_json and message is None:
-        raise InvalidRequest("--json needs a question", fix='parley chat -m "When do you ship?" --json')
+        raise InvalidRequest("--json needs a question", fix='parley chat -m "…" --json')
     from gateway.talk import talk
 
     loaded = load(config)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from gateway.commands.options import AsJson, ConfigFile
-from gateway.commands.printing import print_json
+from gateway.commands.printing import print_findings, print_json
 
 app = typer.Typer(help="Check and show the configuration.", no_args_is_help=True)
 HIDDEN = "********"
@@ -16,17 +16,33 @@ _PASSWORD = re.compile(r"(?<=//)[^/@\s]*@")
 
 
 @app.command()
-def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Check the file; every problem is told with its place."""
+def check(
+    config: ConfigFile = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not contact models' endpoints.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check the file and what it refers to: action files, libraries, models. Exit code 1 when something fails."""
+    import asyncio
+    from dataclasses import asdict
+
     from gateway import config as configuration
+    from gateway import preflight
 
     path = configuration.find(config)
     loaded = configuration.load(config, make_secrets=False)
+    findings = preflight.findings(loaded) + ([] if offline else asyncio.run(preflight.unreachable_models(loaded)))
+    problems = [finding for finding in findings if finding.status != "ok"]
+    valid = all(finding.status != "fail" for finding in problems)
     mode = "one process, SQLite" if loaded.embedded else "scaled, Kafka and Redis"
     if as_json:
-        print_json({"valid": True, "file": str(path), "mode": mode, "tenants": sorted(loaded.tenants)})
+        about = {"valid": valid, "file": str(path), "mode": mode, "tenants": sorted(loaded.tenants)}
+        print_json(about | {"problems": [asdict(finding) for finding in problems]})
     else:
-        typer.echo(f"{path}: valid ({mode}; tenants: {', '.join(sorted(loaded.tenants))})")
+        print_findings(problems)
+        verdict = "valid" if valid else "not valid"
+        typer.echo(f"{path}: {verdict} ({mode}; tenants: {', '.join(sorted(loaded.tenants))})")
+    if not valid:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from gateway.commands.options import AsJson, ConfigFile, run
-from gateway.commands.printing import mark, print_json
+from gateway.commands.printing import print_findings, print_json
 
 
 def add(app: typer.Typer) -> None:
@@ -23,9 +23,6 @@ def doctor(config: ConfigFile = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"ok": well, "findings": [asdict(finding) for finding in findings]})
     else:
-        for finding in findings:
-            typer.echo(f"{mark(finding.status)}  {finding.check.ljust(24)}  {finding.detail}")
-            if finding.fix:
-                typer.echo(f"      {' ' * 24}  fix: {finding.fix}")
+        print_findings(findings)
     if not well:
         raise typer.Exit(1)

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
+if TYPE_CHECKING:
+    from infra.deploy.finding import Finding
+
+EVERY_S = 3.0
+"""Seconds between two lines of progress where there is no terminal."""
 _MARKS = {"ok": ("ok", typer.colors.GREEN), "warn": ("warn", typer.colors.YELLOW), "fail": ("fail", typer.colors.RED)}
 
 
@@ -30,10 +38,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def mark(status: str) -> str:
-    """``ok``, ``warn`` or ``fail``, in its colour on a terminal."""
-    text, color = _MARKS[status]
-    return typer.style(text.ljust(4), fg=color)
+def print_findings(findings: Iterable[Finding]) -> None:
+    """A line for each, with its status in colour on a terminal, and how to fix it."""
+    for finding in findings:
+        text, color = _MARKS[finding.status]
+        typer.echo(f"{typer.style(text.ljust(4), fg=color)}  {finding.check.ljust(24)}  {finding.detail}")
+        if finding.fix:
+            typer.echo(f"      {' ' * 24}  fix: {finding.fix}")
 
 
 def note(text: str) -> None:
@@ -41,11 +52,24 @@ def note(text: str) -> None:
     typer.echo(text, err=True)
 
 
+def program() -> str:
+    """The command as it can be typed here: the bare name only where the shell finds it."""
+    if shutil.which("parley"):
+        return "parley"
+    relative = os.path.relpath(sys.argv[0])
+    return sys.argv[0] if relative.startswith("..") else relative
+
+
 @contextmanager
 def progress(title: str, total: int | None) -> Iterator[Progress]:
-    """A bar on a terminal, nothing elsewhere. ``total`` None: nobody knows yet."""
-    if not sys.stderr.isatty() or total == 0:
+    """A bar on a terminal; elsewhere a line every few seconds, so that a log shows that work goes on.
+
+    ``total`` is None where the number of items is not known."""
+    if total == 0:
         yield lambda what: None
+        return
+    if not sys.stderr.isatty():
+        yield _lines(title, total)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
@@ -55,3 +79,16 @@ def progress(title: str, total: int | None) -> Iterator[Progress]:
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=total, what="")
         yield lambda what: bar.update(task, advance=1, what=what)
+
+
+def _lines(title: str, total: int | None) -> Progress:
+    done, told = 0, time.monotonic()
+
+    def step(what: str) -> None:
+        nonlocal done, told
+        done += 1
+        if time.monotonic() - told >= EVERY_S:
+            told = time.monotonic()
+            note(f"{title}: {done}" + (f" of {total}" if total else ""))
+
+    return step

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shlex
-import shutil
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -13,12 +14,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.commands.options import ConfigFile, load
-from gateway.commands.printing import note, progress
+from gateway.commands.printing import note, program, progress
 from schemas.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from agent_worker.knowledge.library import Library
     from gateway.settings import Config
+    from schemas.ports import Knowledge
+
+_QUESTION = re.compile(r"^#{1,6} +([^\n]{8,70}\?) *$", re.MULTILINE)
+"""A heading of a document that asks something."""
+_TRIED = 12
+"""Headings that are searched for before the best of them is shown as an example."""
 
 
 class Role(StrEnum):
@@ -63,13 +70,14 @@ def run(
     """Start one role of a scaled installation (Kafka and Redis)."""
     import asyncio
 
-    from gateway import compose
+    from gateway import compose, preflight
     from gateway.engines import refuse_embedded
     from gateway.routing import ensure
 
     loaded = load(config)
     refuse_embedded(loaded, f"run {role.value}")
     wanted = chosen_channels(loaded, channels)
+    preflight.require(loaded)
     for tenant in loaded.tenants if role is Role.worker else ():
         ensure(loaded, tenant)
     _log(log_level)
@@ -99,20 +107,24 @@ def _log(level: str) -> None:
 async def _dev(config: Config, flag: str) -> None:
     import asyncio
 
-    from gateway import compose
+    from gateway import compose, preflight
     from gateway.commands.instance import noted
     from gateway.listening import check_port
     from gateway.routing import train_changed
 
     check_port(config.host, config.port)
+    # Reading documents may take minutes: what would stop the start anyway is told before.
+    await asyncio.to_thread(preflight.require, config)
     await asyncio.to_thread(train_changed, config, note)
-    await _sync_documents(config)
+    sample = await _sync_documents(config)
     async with noted(config):
-        await compose.serve_dev(config, on_ready=lambda: typer.echo(banner(config, flag)))
+        await compose.serve_dev(config, on_ready=lambda: typer.echo(banner(config, flag, sample)))
 
 
-async def _sync_documents(config: Config) -> None:
-    """Before anything is served, so that the first question already finds them."""
+async def _sync_documents(config: Config) -> str:
+    """Publish the tenants' documents before anything is served, so that the first question already finds them.
+
+    Gives a question that the first tenant's documents answer, or an empty text."""
     from agent_worker.knowledge.library import Library
     from gateway import compose
     from gateway.memory import Memory
@@ -133,6 +145,23 @@ async def _sync_documents(config: Config) -> None:
                 await _read(parts.knowledge, tenant, len(report.added) + len(report.changed))
             for file, problem in report.failed.items():
                 note(f"left out {file}: {problem}")
+        return await sample_question(parts.knowledge, next(iter(config.tenants))) if parts.knowledge else ""
+
+
+async def sample_question(knowledge: Knowledge, tenant: str) -> str:
+    """A question that heads a section of the tenant's documents and that a search answers from there; may be empty."""
+    headings = [
+        (document.id, question)
+        for document in sorted(await knowledge.documents(tenant), key=lambda each: each.id)
+        if document.visibility == "public"
+        for question in _QUESTION.findall(document.body)
+    ]
+    best, confidence = "", 0.0
+    for document, question in headings[:: max(1, len(headings) // _TRIED)]:
+        found = await knowledge.search(tenant, question, k=1)
+        if found.answerable and found.passages[0].document == document and found.confidence > confidence:
+            best, confidence = question, found.confidence
+    return best
 
 
 async def _read(library: Library, tenant: str, new: int) -> None:
@@ -147,10 +176,13 @@ async def _read(library: Library, tenant: str, new: int) -> None:
             seen = count
 
 
-def banner(config: Config, flag: str) -> str:
-    """Where to look and how to ask. ``flag`` is how another terminal names the configuration."""
+def banner(config: Config, flag: str, sample: str) -> str:
+    """Text that says where to look and how to ask.
+
+    ``flag`` is how another terminal names the configuration, ``sample`` a question that the documents answer."""
     url, tenant = config.local_url, next(iter(config.tenants))
-    ask = '{"query": "When do you ship?", "k": 3}'
+    ask = shlex.quote(json.dumps({"query": sample or "…", "k": 3}, ensure_ascii=False))
+    message = f" -m {shlex.quote(sample)}" if sample else ""
     return f"""
 Parley is running (one process, SQLite in {config.data_dir}). Stop it with Ctrl-C.
 
@@ -159,12 +191,12 @@ Parley is running (one process, SQLite in {config.data_dir}). Stop it with Ctrl-
   admin token   {config.admin_token.get_secret_value()}
 
 Ask in the terminal:
-  {_program()} chat -m "When do you ship?"{flag}
+  {program()} chat{message}{flag}
 
 Or over HTTP:
   curl -s -X POST {url}/v1/chat/{tenant}/sessions -H 'Content-Type: application/json' -d '{{}}'
   curl -s -X POST {url}/v1/admin/{tenant}/knowledge/search -H 'Content-Type: application/json' \\
-    -H "Authorization: Bearer {config.admin_token.get_secret_value()}" -d '{ask}'
+    -H "Authorization: Bearer {config.admin_token.get_secret_value()}" -d {ask}
 """
 
 
@@ -177,8 +209,3 @@ def _flag(given: Path | None) -> str:
         return ""
     shown = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
     return f" --config {shlex.quote(shown)}"
-
-
-def _program() -> str:
-    """What to type here: the bare name only where the shell would find it."""
-    return "parley" if shutil.which("parley") else os.path.relpath(sys.argv[0])

@@ -15,6 +15,7 @@ from pathlib import Path
 from schemas.errors import Conflict, InvalidRequest
 
 EXAMPLE = Path(__file__).with_name("channel")
+PROJECTS = Path(__file__).with_name("projects")
 REGISTRY = Path("connectors", "registry.py")
 NAME = re.compile(r"[a-z][a-z0-9]{1,29}")
 ACTION = re.compile(r"[a-z][a-z0-9_]{1,39}")
@@ -61,6 +62,31 @@ def new_action(name: str, folder: Path) -> Path:
     except OSError as error:
         raise InvalidRequest(f"cannot write {target}: {error.strerror}", fix="name a folder with --folder") from error
     return target
+
+
+def new_project(template: str, folder: Path) -> list[Path]:
+    """A configuration, its documents and an action, copied from ``template`` into ``folder``, which is created.
+
+    Gives the paths written. Existing files are never overwritten: raises Conflict, and InvalidRequest where the folder
+    cannot be written; then nothing is changed."""
+    source = PROJECTS / template
+    files = sorted(path for path in source.rglob("*") if path.is_file())
+    targets = [folder / _unmasked(path.relative_to(source)) for path in files]
+    if taken := [path for path in targets if path.exists()]:
+        raise Conflict(f"{taken[0]} exists already", fix="name another folder, or move it away")
+    try:
+        for path, target in zip(files, targets, strict=True):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    except OSError as error:
+        fix = "name a folder that can be written"
+        raise InvalidRequest(f"cannot write {error.filename}: {error.strerror}", fix=fix) from error
+    return targets
+
+
+def _unmasked(path: Path) -> Path:
+    """Python files of a template end in .txt, so that no tool takes them for the product's own."""
+    return path.with_suffix(".py") if path.suffix == ".txt" else path
 
 
 def _copy(name: str, folder: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from schemas.errors import MissingDependency
+from schemas.extras import install_command
 
 try:
     import aiokafka as _aiokafka  # noqa: F401
 except ImportError as missing:
-    raise MissingDependency("the Kafka client is not installed", fix="pip install 'parley-gateway[kafka]'") from missing
+    raise MissingDependency("the Kafka client is not installed", fix=install_command("kafka")) from missing
 
 from infra.bus.kafka.access import KafkaAccess
 from infra.bus.kafka.bus import KafkaBus

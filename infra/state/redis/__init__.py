@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from infra.state.redis.access import OPEN, RedisAccess
 from schemas.errors import MissingDependency, StateLost
+from schemas.extras import install_command
 from schemas.ports import Rebuild, State
 
 if TYPE_CHECKING:
@@ -24,9 +25,7 @@ async def open_redis_state(url: str, *, prefix: str = "parley", access: RedisAcc
     try:
         import redis.asyncio  # noqa: F401
     except ImportError as error:
-        raise MissingDependency(
-            "state on Redis needs the redis client", fix="pip install 'parley-gateway[redis]'"
-        ) from error
+        raise MissingDependency("state on Redis needs the redis client", fix=install_command("redis")) from error
     from infra.state.redis.link import Links, connections, listener
     from infra.state.redis.pipe import Pipe
     from infra.state.redis.signals import RedisSignals

@@ -17,6 +17,7 @@ from gateway import config as configuration
 from gateway import examination, inspection
 from infra.deploy.process import free_port
 from schemas.errors import MissingDependency
+from schemas.extras import install_command
 from schemas.ports import Account
 from tests.channels.meta import account_of, bench_of
 from tests.harness.tools import NOW, no_files
@@ -178,7 +179,7 @@ def test_a_vendors_library_that_is_missing_is_named_with_the_extra_that_installs
     accounts = Accounts(open_channel(channel, Tools(nothing, nothing, lambda: NOW, no_files)), lambda: NOW)
     with pytest.raises(MissingDependency) as raised:
         accounts.connection(account_of(channel, settings))
-    assert raised.value.fix == f"pip install 'parley-gateway[{'slack' if channel == 'slack' else 'twilio'}]'"
+    assert raised.value.fix == install_command("slack" if channel == "slack" else "twilio")
 
 
 def test_a_module_of_ours_that_is_missing_is_no_vendors_library() -> None:

@@ -17,6 +17,7 @@ from gateway.models import open_models
 from gateway.registry import Budgets, ModelEntry, ModelPrices
 from gateway.settings import Config
 from schemas.errors import ConfigInvalid
+from schemas.extras import install_command
 from schemas.ports import Found, Passage, Question
 from tests.platforms.models.server import ModelServer, Script
 
@@ -161,7 +162,7 @@ except MissingDependency as error:
 """
     said = run(code)
     assert absent in said
-    assert said.endswith(f"| pip install 'parley-gateway[{extra}]'")
+    assert said.endswith(f"| {install_command(extra)}")
 
 
 def test_the_example_registry_is_valid_and_holds_every_family(tmp_path: Path) -> None:

@@ -1,0 +1,45 @@
+"""`parley init`: a support agent of one's own, ready to start."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.commands.printing import note, program
+
+
+class Template(StrEnum):
+    """The kinds of business that `parley init` has a starting point for."""
+
+    shop = "shop"
+    clinic = "clinic"
+    saas = "saas"
+
+
+def add(app: typer.Typer) -> None:
+    app.command()(init)
+
+
+def init(
+    folder: Annotated[
+        Path | None, typer.Argument(help="The folder to create.", show_default="the template's name")
+    ] = None,
+    template: Annotated[
+        Template | None, typer.Option("--template", "-t", help="What to start from.", show_default="shop")
+    ] = None,
+) -> None:
+    """Create a configuration, three documents and an action to start from."""
+    from gateway.scaffold import new_project
+
+    named = folder is not None and folder.name in list(Template)
+    chosen = template or (Template(folder.name) if folder is not None and named else Template.shop)
+    target = folder if folder is not None else Path(chosen.value)
+    for path in new_project(chosen.value, target):
+        typer.echo(path)
+    here = "" if target.resolve() == Path.cwd() else f"  cd {shlex.quote(os.path.relpath(target))}\n"
+    note(f"\nNow start it:\n{here}  {program()} dev")
