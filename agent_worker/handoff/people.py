@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from agent_worker.actions.proof import CHECK
 from agent_worker.actions.service import ActionService
 from agent_worker.events import Event
 from agent_worker.handoff import handback
@@ -28,6 +29,7 @@ from agent_worker.voice import Voice, in_language
 from schemas.desk import Score
 from schemas.messages import Choice, TranscriptMessage
 from schemas.ports import Begun, Clock, Draft, Knowledge, Question, State
+from schemas.protection.one_time_codes import without_codes
 from schemas.transcript import in_place
 
 if TYPE_CHECKING:
@@ -112,7 +114,7 @@ class People:
     async def _look_back(self, stretch: Stretch, intake: Intake, rules: TenantRules) -> None:
         conversation, handoff = stretch.conversation, stretch.handoff
         lines = in_place(await self._state.transcript.recent(conversation.id, limit=LINES))
-        stretch.lines = [line for line in lines if line.state not in handback.GONE]
+        stretch.lines = codes_hidden((line for line in lines if line.state not in handback.GONE), rules)
         known = conversation.facts.locale or rules.voice.locale
         stretch.locale = language_of(" ".join(_of_contact(stretch.lines)[-3:]), known)
         if stretch.changed and handoff is not None and handoff.summary:
@@ -162,6 +164,7 @@ class People:
         lines = [*talk, *map(TranscriptMessage.of_inbound, work.intake.waiting.values())]
         records = [] if work.effects is None else work.effects.records
         memory = work.conversation.facts.actions if work.effects is None else work.effects.memory
+        lines = codes_hidden(lines, work.rules)
         work.summary = summary(lines, reason=work.handoff, found=work.found, actions=records, memory=memory)
         if work.rules.asks_models:
             await self._brief(work, lines)
@@ -229,6 +232,18 @@ def _reopen(stretch: Stretch, unseen: Sequence[TranscriptMessage]) -> None:
     if any(map(_asks, unseen)):
         stretch.reopens, stretch.asks = stretch.closed, False
         stretch.update(asked="")
+
+
+def codes_hidden(lines: Iterable[TranscriptMessage], rules: TenantRules) -> list[TranscriptMessage]:
+    """The lines as people and models may see them: without the one-time codes that the contact typed."""
+    if CHECK not in rules.actions.actions:
+        return list(lines)
+    return [
+        line.model_copy(update={"text": without_codes(line.text, rules.actions.own)})
+        if line.author.kind == "contact"
+        else line
+        for line in lines
+    ]
 
 
 def _of_contact(lines: Sequence[TranscriptMessage]) -> list[str]:

@@ -13,6 +13,7 @@ from schemas.actions import ActionMemory
 from schemas.conversation import ActionRecord
 from schemas.messages import TranscriptMessage
 from schemas.ports import Found
+from schemas.protection.one_time_codes import HIDDEN
 
 LONGEST = 280
 """Characters of a line."""
@@ -38,7 +39,8 @@ def summary(
 
 def _asked(lines: Sequence[TranscriptMessage]) -> str:
     """Their last questions; what is no question, where they asked none."""
-    said = [line.text.strip() for line in lines if line.author.kind == "contact" and line.text.strip()]
+    spoken = (line.text.strip() for line in lines if line.author.kind == "contact")
+    said = [text for text in spoken if text not in ("", HIDDEN)]
     files = [file.name for line in lines if line.author.kind == "contact" for file in line.attachments]
     questions = [text for text in said if asks(to_the_point(text))]
     asked = " / ".join(_line(to_the_point(text)) for text in (questions or said)[-_MOST:])

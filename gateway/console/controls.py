@@ -6,7 +6,7 @@ from gateway.console.elements import Html, button, hidden, joined, moment, tag
 from gateway.console.frame import path_of
 from gateway.console.reasons import definitions
 from gateway.console.sessions import Operator
-from gateway.console.states import is_mine, standing, state_of
+from gateway.console.states import holder_name, is_mine, standing, state_of
 from gateway.decisions import waiting
 from schemas.actions import PendingApproval
 from schemas.conversation import Conversation
@@ -78,6 +78,16 @@ def particulars(found: Conversation) -> Html:
     return definitions(facts)
 
 
+def taken(found: Conversation, operator: Operator) -> Html | None:
+    """A notice for whoever opens a conversation that a colleague already has: they cannot answer it.
+
+    It stands right above the form, and its presence makes the script switch the form's button off."""
+    if found.owner != "person" or is_mine(found, operator):
+        return None
+    text = f"{holder_name(found)} is answering. To answer yourself, put the conversation back in the queue first."
+    return tag("p", text, class_="taken", id="taken", data_told=text)
+
+
 def composer(found: Conversation, operator: Operator, client_msg_id: str, draft: str) -> Html:
     """A form of its own outside the part that changes: nothing that somebody types is ever replaced."""
     field = tag(
@@ -90,7 +100,8 @@ def composer(found: Conversation, operator: Operator, client_msg_id: str, draft:
         required=True,
         aria_describedby="reply-hint",
     )
-    hint = "Markdown. Sending takes the conversation over. Ctrl+Enter sends."
+    takes = "" if found.owner == "person" else " Sending takes the conversation over."
+    hint = f"Markdown.{takes} Ctrl+Enter sends."
     picker = tag("input", type="file", name="files", id="files", multiple=True, aria_label="Files")
     return tag(
         "form",

@@ -12,7 +12,7 @@ from connectors import live as signals
 from gateway.admin.names import contacts_of, signed
 from gateway.attachments import AttachmentDesk
 from gateway.colleagues import Colleagues, Said
-from gateway.console.controls import approvals, composer, holding, particulars
+from gateway.console.controls import approvals, composer, holding, particulars, taken
 from gateway.console.elements import Html, joined, tag
 from gateway.console.forms import Form
 from gateway.console.frame import elsewhere, page, path_of
@@ -118,14 +118,16 @@ class ConversationPage:
 
         contact = (await contacts_of(self._state.contacts, [found])).get(found.origin.contact_id)
         name = called(contact, found.origin)
-        told = wrong or self._told(request.query.get("told", ""), found)
+        told, lost = wrong or self._told(request.query.get("told", ""), found), request.query.get("told") == LOST
 
         def whole(live: Html) -> web.Response:
             head = tag("div", tag("h1", name), particulars(found), class_="head")
             form = composer(found, operator, str(uuid4()), draft)
             content = (head, live, form)
-            title, status = f"{name} on {found.origin.channel}", 409 if wrong else 200
-            return page(operator, found.origin.tenant, "conversations", title, *content, status=status, told=told)
+            title, tenant = f"{name} on {found.origin.channel}", found.origin.tenant
+            failed = bool(wrong) or lost
+            status = 409 if wrong else 200
+            return page(operator, tenant, "conversations", title, *content, status=status, told=told, wrong=failed)
 
         if wrong:
             return whole(tag("div", await render(), id="live"))
@@ -146,6 +148,7 @@ class ConversationPage:
             self._view.shown(found.origin.tenant, named, await self._state.turns.listing(found.id)),
             approvals(found, operator),
             holding(found, operator),
+            taken(found, operator),
         )
 
     async def _found(self, request: web.Request) -> Conversation:

@@ -24,10 +24,19 @@ def path_of(tenant: str, *parts: str) -> str:
 
 
 def page(
-    operator: Operator, tenant: str, section: str, title: str, *content: Child, status: int = 200, told: str = ""
+    operator: Operator,
+    tenant: str,
+    section: str,
+    title: str,
+    *content: Child,
+    status: int = 200,
+    told: str = "",
+    wrong: bool = False,
 ) -> web.Response:
-    """A whole page for somebody who is signed in. ``told``: what came of what they just did."""
-    news = tag("p", told, class_="told", role="status") if told else None
+    """A whole page for somebody who is signed in. ``told``: the result of what they just did, ``wrong`` when it was
+    not done."""
+    kind, role = ("told wrong", "alert") if wrong else ("told", "status")
+    news = tag("p", told, class_=kind, role=role) if told else None
     main = tag("main", news, *content, id="main", tabindex="-1")
     return document(title, _header(operator, tenant, section), main, status=status)
 

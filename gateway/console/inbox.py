@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -12,14 +14,21 @@ from gateway.console.elements import Html, button, joined, moment, tag
 from gateway.console.frame import page, path_of
 from gateway.console.live import Live
 from gateway.console.sessions import Operator
-from gateway.console.states import clock, is_mine, state_of, wait_of
+from gateway.console.states import clock, is_mine, state_of, wait_of, waits_since
 from gateway.parts import Parts
 from schemas.called import called
 from schemas.conversation import Contact, Conversation, Owner
 from schemas.errors import InvalidRequest
+from schemas.messages import TranscriptMessage
+from schemas.ports import Page
 
 FILTERS = {"": "All", "queue": "Waiting", "mine": "Mine", "person": "With people", "agent": "Agent", "closed": "Closed"}
 PAGE = 50
+LONGEST_QUEUE = 200
+"""Conversations that wait for a person, or that one operator has, which are looked at to be put in order."""
+LAST_WORDS = 140
+"""Characters of the newest line."""
+SPEAKERS = {"agent": "Agent: ", "person": "Colleague: ", "system": "System: "}
 _OWNERS: dict[str, Owner] = {
     "queue": "queue",
     "mine": "person",
@@ -56,32 +65,58 @@ class Inbox:
         return await self._live.answer(request, everybody(tenant), render, whole)
 
     async def _list(self, tenant: str, state: str, channel: str, after: str, operator: Operator) -> Html:
-        found = await self._state.conversations.listing(
-            tenant, owner=_OWNERS.get(state), channel=channel, after=after, limit=PAGE
-        )
+        found = await self._items(tenant, state, channel, after, operator)
         known = await contacts_of(self._state.contacts, found.items)
-        shown = [item for item in found.items if state != "mine" or is_mine(item, operator)]
-        rows = [self._row(tenant, item, known.get(item.origin.contact_id), operator) for item in shown]
-        waiting = sum(item.owner == "queue" for item in shown)
+        last = await asyncio.gather(*(self._state.transcript.recent(item.id, limit=3) for item in found.items))
+        rows = [
+            self._row(tenant, item, known.get(item.origin.contact_id), lines, operator)
+            for item, lines in zip(found.items, last, strict=True)
+        ]
+        waiting = await self._state.conversations.count(tenant, "queue")
         told = f"{waiting} waiting for a person" if waiting else "Nobody waits for a person"
         return joined(
             tag("p", told, class_="sum", data_told=told),
-            tag("ol", rows, class_="talks", aria_label="Conversations, newest first")
+            tag("ol", rows, class_="talks", aria_label="Conversations, those that wait for a person first")
             if rows
             else tag("p", "No conversation here.", class_="empty"),
             self._more(tenant, state, channel, found.next),
         )
 
-    def _row(self, tenant: str, item: Conversation, contact: Contact | None, operator: Operator) -> Html:
-        handoff = item.facts.handoff if item.owner in ("queue", "person") else None
-        asked = item.holder.reason if item.holder is not None and item.owner == "queue" else ""
-        about = (handoff.summary or [handoff.reason])[0] if handoff is not None else ""
+    async def _items(self, tenant: str, state: str, channel: str, after: str, operator: Operator) -> Page:
+        """One page. The first begins with those who wait for a person, the longest wait on top."""
+        if state == "mine":
+            people = await self._newest(tenant, "person", channel)
+            return Page([item for item in people.items if is_mine(item, operator)][:PAGE])
+        if after or state not in ("", "queue"):
+            return await self._state.conversations.listing(
+                tenant, owner=_OWNERS.get(state), channel=channel, after=after, limit=PAGE
+            )
+        queue = await self._newest(tenant, "queue", channel)
+        section = self._parts.config.tenants[tenant]
+        waiting = sorted(queue.items, key=lambda item: waits_since(item, section))
+        if state == "queue":
+            return Page(waiting, queue.next)
+        newest = await self._state.conversations.listing(tenant, channel=channel, limit=PAGE)
+        pinned = {item.id for item in waiting}
+        return Page([*waiting, *(item for item in newest.items if item.id not in pinned)], newest.next)
+
+    async def _newest(self, tenant: str, owner: Owner, channel: str) -> Page:
+        return await self._state.conversations.listing(tenant, owner=owner, channel=channel, limit=LONGEST_QUEUE)
+
+    def _row(
+        self,
+        tenant: str,
+        item: Conversation,
+        contact: Contact | None,
+        lines: Sequence[TranscriptMessage],
+        operator: Operator,
+    ) -> Html:
         link = tag(
             "a",
             tag("span", called(contact, item.origin), class_="name"),
             state_of(item, operator),
             tag("span", item.origin.channel, class_="channel"),
-            tag("span", about or asked, class_="reason"),
+            tag("span", _last_words(lines), class_="last"),
             clock(wait_of(item, self._parts.config.tenants[tenant])),
             moment(item.updated_at, class_="at"),
             href=path_of(tenant, "conversations", item.id),
@@ -119,6 +154,15 @@ class Inbox:
             return None
         query = {"state": state, "channel": channel, "after": following}
         return tag("p", tag("a", "Older conversations", href=_address(path_of(tenant, "conversations"), query)))
+
+
+def _last_words(lines: Sequence[TranscriptMessage]) -> str:
+    """The newest line that somebody wrote, in short, and who wrote it unless it was the contact."""
+    if not lines:
+        return ""
+    line = next((line for line in reversed(lines) if line.author.kind != "system"), lines[-1])
+    text = " ".join(line.text.split()) or ", ".join(file.name for file in line.attachments)
+    return f"{SPEAKERS.get(line.author.kind, '')}{text if len(text) <= LAST_WORDS else f'{text[: LAST_WORDS - 1]}…'}"
 
 
 def _search() -> Html:

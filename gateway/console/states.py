@@ -37,6 +37,12 @@ def wait_of(item: Conversation, section: Tenant) -> Wait | None:
     return Wait(facts.heard_at, _due(facts.heard_at, minutes))
 
 
+def waits_since(item: Conversation, section: Tenant) -> datetime:
+    """The time by which conversations that wait are put in order."""
+    wait = wait_of(item, section)
+    return wait.since if wait is not None else item.updated_at
+
+
 def _since(item: Conversation) -> datetime:
     return item.holder.since if item.holder is not None else item.updated_at
 

@@ -1,4 +1,4 @@
-"""Words without what says whose they are: cards, e-mail addresses, telephones, the tenant's own numbers, names."""
+"""Words without what says whose they are: cards, one-time codes, e-mail addresses, telephones, own numbers, names."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from schemas.protection.cards import OwnNumbers, masked
+from schemas.protection.one_time_codes import without_codes
 
 _EMAIL = re.compile(r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}")
 _TELEPHONE = re.compile(r"(?<![\w.,-])(?:\+|\(?0)?[\d(](?:[\s().\-/]{0,2}\d){6,16}(?![\w-])")
@@ -24,7 +25,7 @@ class Anonymity:
         self._names = re.compile(rf"(?<!\w)(?:{'|'.join(longest_first)})(?!\w)", re.IGNORECASE) if words else None
 
     def __call__(self, text: str) -> str:
-        text = _EMAIL.sub("[email]", masked(text, self._own))
+        text = _EMAIL.sub("[email]", without_codes(masked(text, self._own), self._own))
         if self._own is not None:
             text = self._own.sub("[number]", text)
         text = _TELEPHONE.sub(_telephone, text)

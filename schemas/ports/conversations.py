@@ -128,6 +128,9 @@ class Conversations(Protocol):
     ) -> Page:
         """Newest activity first."""
 
+    async def count(self, tenant: str, owner: Owner, *, channel: str = "") -> int:
+        """How many of a tenant's conversations have this kind of owner."""
+
     async def counts(self) -> dict[Owner, int]:
         """How many conversations each kind of owner has, over all tenants."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -45,14 +46,14 @@ async def messages(instance: Instance) -> list[Any]:
     return [payload for event, payload in logged if event.type == topics.MESSAGE_RECEIVED]
 
 
-async def test_the_list_shows_each_conversation_with_its_state_channel_contact_and_wait_newest_first(
+async def test_the_list_shows_each_conversation_with_its_state_channel_contact_last_words_and_wait(
     instance: Instance, anna: Seat
 ) -> None:
     await begun(instance, "v1", name="Ann")
     instance.clock.tick(60)
     second = await full(instance, "v2", name="Bob")
     seen = await anna.get(LIST)
-    assert seen.words.index("Bob Waits for a person web Wants a heat pack waits since") < seen.words.index(
+    assert seen.words.index("Bob Waits for a person web Colleague: A colleague here. waits since") < seen.words.index(
         "Ann Agent web"
     )
     assert "1 waiting for a person" in seen.words
@@ -60,6 +61,52 @@ async def test_the_list_shows_each_conversation_with_its_state_channel_contact_a
     await own(anna, second.id, "person", second.epoch)
     assert "Bob You web" in (await anna.get(LIST)).words
     assert "Nobody waits for a person" in (await anna.get(LIST)).words
+
+
+async def test_whoever_waits_is_on_top_of_the_list_the_longest_wait_first_and_counted_on_every_page(
+    instance: Instance, anna: Seat
+) -> None:
+    """However many newer conversations there are, and whichever part of the list is looked at."""
+    for place in ("first", "second"):
+        waiting = await begun(instance, place, name=f"Waits-{place}")
+        await said(instance, waiting.id, f"in-{place}", f"My parcel is lost, says {place}")
+        instance.clock.tick(60)
+        await queued(instance, waiting.id)
+    for number in range(55):
+        instance.clock.tick(1)
+        await begun(instance, f"v{number}", name=f"Name-{number:02}")
+    seen = await anna.get(LIST)
+    order = [seen.words.index(name) for name in ("Waits-first", "Waits-second", "Name-54")]
+    assert order == sorted(order)
+    assert seen.words.count("Waits-first") == 1
+    assert "My parcel is lost, says first" in seen.words
+    for query in ("", "?state=agent", "?state=person", "?state=mine", "?state=closed", "?channel=slack"):
+        assert "2 waiting for a person" in (await anna.get(f"{LIST}{query}")).words, query
+
+
+async def test_ones_own_conversations_are_found_behind_those_of_many_colleagues(instance: Instance, anna: Seat) -> None:
+    mine = await begun(instance, "mine", name="Ann")
+    await own(anna, mine.id, "person", mine.epoch)
+    for number in range(60):
+        instance.clock.tick(1)
+        other = await begun(instance, f"v{number}", name=f"Name-{number:02}")
+        owned = instance.parts.state.conversations.own
+        await owned(other.id, "person", expected_epoch=0, request_id=f"r-{number}", by="ben", now=instance.clock())
+    assert " Ann " in (await anna.get(f"{LIST}?state=mine")).words
+
+
+async def test_an_operator_is_told_that_a_colleague_has_the_conversation_before_answering(
+    instance: Instance, anna: Seat, ben: Seat
+) -> None:
+    found = await begun(instance, "v1", name="Ann")
+    await own(ben, found.id, "person", found.epoch)
+    seen = await anna.get(talk(found.id))
+    assert "is answering. To answer yourself, put the conversation back in the queue first." in seen.words
+    assert "Sending takes the conversation over" not in seen.words
+    assert "is answering" not in (await ben.get(talk(found.id))).words
+    refused = await say(anna, found.id, "Hello from me too")
+    assert refused.status == 409
+    assert re.search(r'class="told wrong" role="alert">Not sent: ', refused.text), "as a failure, not as good news"
 
 
 async def test_the_list_can_be_narrowed_to_a_state_a_channel_and_ones_own(

@@ -7,8 +7,10 @@ import json
 import re
 import uuid
 
+import aiohttp
+
 from schemas import topics
-from tests.harness.installation import Installation
+from tests.harness.installation import ADMIN_TOKEN, Installation
 from tests.widget.tab import SERVER_GONE, Tab, Window, expect, until
 
 ORDER = re.compile(r"heat pack", re.IGNORECASE)
@@ -44,6 +46,26 @@ async def test_a_question_is_answered_with_its_source_and_the_thumb_is_kept(
         return await _thumbs(parley, conversation) == [("down", ""), ("down", "Which plants are tropical?")]
 
     await until(kept, 60)
+
+
+async def test_the_form_of_a_thumb_down_is_in_view_although_it_opens_below_the_last_line(tab: Tab) -> None:
+    for _ in range(2):
+        await tab.ask("Do you add a heat pack in winter?")
+    reply = await tab.ask("Do you add a heat pack in winter?")
+    await reply.get_by_role("button", name="This did not help").click()
+    await expect(reply.get_by_role("textbox")).to_be_in_viewport(ratio=1)
+    await expect(reply.get_by_role("button", name="Submit")).to_be_in_viewport(ratio=1)
+
+
+async def test_once_people_have_closed_the_conversation_the_assistant_is_named_again(
+    parley: Installation, tab: Tab
+) -> None:
+    await tab.ask("Do you add a heat pack in winter?")
+    conversation = await tab.conversation()
+    await _person_says(parley, conversation, "Anna here, I will look into it.")
+    await expect(tab.chat.locator(".sub")).to_contain_text("is with you")
+    await _resolve(parley, conversation)
+    await expect(tab.chat.locator(".sub")).to_have_text("AI assistant")
 
 
 async def test_choices_are_buttons_and_one_of_them_brings_a_person(parley: Installation, tab: Tab) -> None:
@@ -133,6 +155,18 @@ async def test_an_account_without_a_page_of_its_own_has_the_chat_in_its_colours(
 async def _person_says(parley: Installation, conversation: str, text: str) -> None:
     body = {"client_msg_id": uuid.uuid4().hex, "text": text}
     await parley.admin("POST", f"conversations/{conversation}/messages", json=body)
+
+
+async def _resolve(parley: Installation, conversation: str) -> None:
+    """As a colleague does in the console, with the question how it went."""
+    page = f"{parley.base}/console/plantstore/conversations/{conversation}"
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
+        await http.post(f"{parley.base}/console/session", data={"name": "", "secret": ADMIN_TOKEN})
+        for change in ({"to": "queue"}, {"to": "closed", "form": "resolution", "ask": "on"}):
+            async with http.get(f"{page}/resolve") as answer:
+                hidden = dict(re.findall(r'name="(csrf|epoch)" value="([^"]*)"', await answer.text()))
+            async with http.post(f"{page}/owner", data=hidden | change) as answer:
+                assert answer.status == 200, await answer.text()
 
 
 async def _thumbs(parley: Installation, conversation: str) -> list[tuple[str, str]]:

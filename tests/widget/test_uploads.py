@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import struct
 import zlib
 
-from playwright.async_api import FilePayload
+from playwright.async_api import FilePayload, Route
 
 from tests.harness.installation import Installation
 from tests.widget.tab import Tab, Window, expect
@@ -31,6 +32,27 @@ def png(side: int = 40) -> bytes:
     rows = (b"\0" + b"\x3a\x7d\x5a" * side) * side
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+async def test_an_answer_below_a_tall_picture_is_in_view_once_the_picture_has_loaded(tab: Tab) -> None:
+    held: list[Route] = []
+    answered = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        """The picture comes after the answer, as over a slow line."""
+        if route.request.resource_type == "image":
+            held.append(route)
+            await answered.wait()
+        await route.continue_()
+
+    await tab.page.route("**/*", hold)
+    await pick(tab, {"name": "leaf.png", "mimeType": "image/png", "buffer": png(400)})
+    await expect(tab.chat.locator(".chips progress")).to_have_count(0)
+    reply = await tab.ask("Do you add a heat pack in winter?")
+    answered.set()
+    await expect(tab.own.locator(".files img")).to_have_js_property("naturalWidth", 400)
+    assert held, "the picture was held back"
+    await expect(reply.locator(".foot")).to_be_in_viewport()
 
 
 async def pick(tab: Tab, *files: FilePayload) -> None:

@@ -58,6 +58,7 @@ function replace(live, html) {
   if (place) [...live.querySelectorAll("a, button, summary")].find((node) => keyOf(node) === place)?.focus();
   tellTimes(live);
   find();
+  mayAnswer(live);
   const told = live.querySelector("[data-told]")?.dataset.told;
   if (told && told !== before) announcer.textContent = told;
   if (atEnd && live.querySelector(".transcript")) scrollTo(0, document.documentElement.scrollHeight);
@@ -136,6 +137,14 @@ function submitted(event) {
 function shown() {
   // The page may come back as the browser kept it.
   document.querySelectorAll("button:disabled").forEach((button) => (button.disabled = false));
+  mayAnswer(document);
+}
+
+function mayAnswer(live) {
+  // While a colleague has the conversation nothing can be sent; what is typed stays.
+  const button = document.querySelector(".composer > button");
+  if (!button || !live.querySelector(".transcript, .holding")) return;
+  button.disabled = live.querySelector("#taken") !== null;
 }
 
 function checkAll(box) {
@@ -169,5 +178,6 @@ const returning = document.querySelector("main[data-return]");
 if (returning && !document.querySelector("[role=alert]")) comeBack(returning);
 for (const live of document.querySelectorAll("[data-live]")) {
   if (live.querySelector(".transcript")) scrollTo(0, document.documentElement.scrollHeight);
+  mayAnswer(live);
   follow(live);
 }

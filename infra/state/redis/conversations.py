@@ -181,6 +181,10 @@ class RedisConversations:
         items = await listing.load(self._shards, ids)
         return Page([item for item in items if item is not None], next_)
 
+    async def count(self, tenant: str, owner: Owner, *, channel: str = "") -> int:
+        asked = (listing.quoted(tenant), listing.quoted(channel), owner)
+        return sum(int(number) for (number,) in await self._shards.everywhere("listing_count", ("l", "lc"), *asked))
+
     async def counts(self) -> dict[Owner, int]:
         total: dict[Owner, int] = dict.fromkeys(rules.OWNERS, 0)
         for (counted,) in await self._shards.everywhere("hash", ("k",)):

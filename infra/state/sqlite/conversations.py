@@ -135,6 +135,15 @@ class SqliteConversations:
             ALL_SHARDS, lambda connection: _listing(connection, tenant, owner, channel, place, max(1, limit))
         )
 
+    async def count(self, tenant: str, owner: Owner, *, channel: str = "") -> int:
+        query = "SELECT COUNT(*) FROM state_conversations WHERE owner = ? AND tenant = ?"
+        values = [owner, tenant]
+        if channel:
+            query, values = f"{query} AND channel = ?", [*values, channel]
+        return await self._store.read(
+            ALL_SHARDS, lambda connection: int(connection.execute(query, values).fetchone()[0])
+        )
+
     async def counts(self) -> dict[Owner, int]:
         found = await self._store.read(
             ALL_SHARDS,

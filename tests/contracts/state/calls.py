@@ -91,6 +91,7 @@ def everything(state: State) -> list[Callable[[], Awaitable[object]]]:
         lambda: state.conversations.get(conversation),
         lambda: state.conversations.snapshot(conversation),
         lambda: state.conversations.listing("plantstore"),
+        lambda: state.conversations.count("plantstore", "queue"),
         lambda: state.conversations.counts(),
         lambda: state.contacts.resolve("plantstore", "web", "main", "v1", addresses, now=NOW),
         lambda: state.contacts.get("plantstore", "nobody"),

@@ -253,6 +253,10 @@ async def test_listing_narrows_by_owner_and_channel_and_counts_agree(state: Stat
     assert len((await state.conversations.listing("plantstore", channel="discord")).items) == 1
     assert (await state.conversations.listing("plantstore", owner="person")).items == []
     assert await state.conversations.counts() == {"agent": 1, "queue": 2, "person": 0, "closed": 0}
+    assert await state.conversations.count("plantstore", "queue") == 2
+    assert await state.conversations.count("plantstore", "queue", channel="web") == 1
+    assert await state.conversations.count("plantstore", "person") == 0
+    assert await state.conversations.count("bakery", "queue") == 0
 
 
 @pytest.mark.parametrize("cursor", ["nonsense", ":", "-1:a", "1e9:a", "²:a", f"{10**30}:a"])

@@ -152,6 +152,8 @@ def test_what_was_edited_is_as_it_was_last_and_what_was_deleted_is_gone() -> Non
         ("on 04.05.2026 10 pots", "on 04.05.2026 10 pots"),
         ("order ps-10023 of ann BLOOM, Anna's", "order [number] of [name], Anna's"),
         ("4111111111111111 cvv 123", "[card ····1111] cvv [cvv]"),
+        ("421498", "[code]"),
+        ("my code is 421 498", "my code is [code]"),
     ],
 )
 def test_what_says_who_somebody_is_is_masked(text: str, shown: str) -> None:

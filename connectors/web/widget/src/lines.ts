@@ -177,7 +177,11 @@ function thumbs(message: ChatMessage, say: Words, acts: Acts): HTMLElement {
     acts.rate(message, value, "");
     paint(value);
     box.parentElement?.parentElement?.querySelector(".why")?.remove();
-    if (value === "down") box.parentElement?.after(why(message, say, acts, down));
+    if (value !== "down") return;
+    const form = why(message, say, acts, down);
+    box.parentElement?.after(form);
+    // Below the last line it would lie outside of what is in view.
+    form.scrollIntoView({ block: "nearest" });
   };
   const up = iconButton("yes", say("helpful"), () => press("up"));
   const down = iconButton("no", say("unhelpful"), () => press("down"));

@@ -27,6 +27,8 @@ export class Talk {
   private readonly drafts = new Map<string, { node: HTMLLIElement; next: number; whole: boolean }>();
   private agentName = "";
   private typistTimer = 0;
+  /** Whether the newest line was in view before the list grew. */
+  private following = true;
 
   constructor(
     private readonly theme: Theme,
@@ -40,7 +42,13 @@ export class Talk {
     // Not live: a screen reader must not read every piece of a streaming answer. The whole is told once.
     const about = { class: "log", role: "log", "aria-live": "off", "aria-label": say("conversation"), tabindex: 0 };
     this.log = el("div", about, this.older, this.list, this.typist);
-    this.log.addEventListener("scroll", () => (this.jump.hidden = this.isAtEnd()), { passive: true });
+    const scrolled = () => {
+      this.following = this.isAtEnd();
+      this.jump.hidden = this.following;
+    };
+    this.log.addEventListener("scroll", scrolled, { passive: true });
+    // A picture has no height until it has loaded, which may be after the lines below it came.
+    new ResizeObserver(() => (this.following ? this.toEnd() : (this.jump.hidden = this.isAtEnd()))).observe(this.list);
     this.node = el("div", { class: "middle" }, this.log, this.jump);
     this.clear();
   }
@@ -94,7 +102,7 @@ export class Talk {
       this.typist.hidden = true;
       this.seen();
       if (kind === "agent") this.agentName = name || this.agentName;
-      this.watches.presence({ kind: kind === "system" ? "asked" : kind, name });
+      this.watches.presence(resolved(message) ? { kind: "agent", name: "" } : { kind: kind === "system" ? "asked" : kind, name });
       if (fresh) this.watches.tell(`${this.acts.name(message)}: ${plain(node)}`);
     }
     this.group();
@@ -176,6 +184,7 @@ export class Talk {
   }
 
   toEnd(): void {
+    this.following = true;
     this.log.scrollTop = this.log.scrollHeight;
     this.jump.hidden = true;
   }
@@ -242,6 +251,11 @@ export class Talk {
   private isAtEnd(): boolean {
     return this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < NEAR_END;
   }
+}
+
+/** Whether people have closed the conversation: then they ask how it went, and the assistant answers what comes next. */
+function resolved(message: ChatMessage): boolean {
+  return message.author.kind === "system" && message.choices.some(({ id }) => id.startsWith("rating:"));
 }
 
 function plain(node: HTMLElement): string {

@@ -7,7 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from agent_worker.actions.proof import CHECK
+from agent_worker.actions.proof.actions import check_code
+from agent_worker.handoff.people import codes_hidden
 from agent_worker.handoff.summary import LONGEST, summary
+from agent_worker.settings import ActionRules, TenantRules
 from schemas.actions import ActionMemory, PendingApproval
 from schemas.conversation import ActionRecord
 from schemas.messages import Attachment, Author, Citation, TranscriptMessage
@@ -43,6 +47,17 @@ def test_what_is_no_question_is_told_as_it_is() -> None:
     """A complaint without a question is what it is about, with the files that came."""
     said = [line("contact", "My plant arrived broken.", file="plant.png")]
     assert summary(said, reason="")[0] == "Asked: My plant arrived broken. (sent: plant.png)"
+
+
+def test_a_one_time_code_is_never_told() -> None:
+    """Where the tenant's actions ask for codes; a code alone is nothing that anybody asked."""
+    said = [line("contact", "Where is my order?"), line("contact", "421498"), line("contact", "it is 421 498 I think")]
+    rules = TenantRules(actions=ActionRules(actions={CHECK: check_code}))
+    told = " ".join(summary(codes_hidden(said, rules), reason="the contact asked for a person"))
+    assert "Where is my order?" in told
+    assert "421" not in told
+    assert summary(codes_hidden(said[1:2], rules), reason="")[0] == "Asked: nothing in words"
+    assert codes_hidden(said, TenantRules()) == said, "a shop without codes may have orders of six digits"
 
 
 def test_actions_come_before_what_was_found() -> None:

@@ -1,0 +1,23 @@
+"""Hiding one-time codes in texts that people keep: summaries for colleagues, and exports."""
+
+from __future__ import annotations
+
+import re
+
+from schemas.protection.cards import OwnNumbers
+from schemas.protection.numbers import is_covered
+
+HIDDEN = "[code]"
+_SIX_DIGITS = re.compile(r"(?<![\w.,/+#-])\d{3}[ \u00a0-]?\d{3}(?![\w/-]|[.,]\d| ?[€$£%])")
+"""As our own codes are made (`agent_worker/actions/proof/codes.py`), also when typed in two groups of three."""
+
+
+def without_codes(text: str, own: OwnNumbers | None = None) -> str:
+    """The text with each number of six digits hidden, unless it is one of the tenant's own (``own`` finds those).
+
+    Amounts, dates and longer numbers stay as they are."""
+
+    def hide(found: re.Match[str]) -> str:
+        return found[0] if is_covered(own, text, found.start(), found.end()) else HIDDEN
+
+    return _SIX_DIGITS.sub(hide, text)
