@@ -108,7 +108,7 @@ class Answers:
 
     async def _retrieve(self, work: Work, text: str) -> None:
         with Stage(work.stages, "retrieve", self._monotonic):
-            work.found = await self._found(work, text, with_context(text, work.history))
+            work.found = await self._found(work, text, with_context(text, work.history, work.intake.context))
 
     async def _found(self, work: Work, text: str, query: str) -> Found:
         origin, handoff = work.conversation.origin, work.conversation.facts.handoff
@@ -166,6 +166,9 @@ class Answers:
             found=work.found,
             files=work.intake.files,
             wordless=work.intake.wordless,
+            kind=work.intake.kind,
+            about=work.intake.about,
+            context=work.intake.context,
             locale=work.locale,
             contact=work.conversation.origin.contact_id,
             offers=() if acting is None else acting.offers(),

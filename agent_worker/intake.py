@@ -11,6 +11,7 @@ import structlog
 from agent_worker.answered import Answered
 from agent_worker.events import SETTLING, Event, is_handled, is_history
 from schemas.changes import MessageDeleted, MessageEdited
+from schemas.content import content_of, content_words, shortened
 from schemas.errors import IdReused
 from schemas.facts import FilesStored
 from schemas.messages import Attachment, Author, InboundMessage, Receipt, TranscriptMessage
@@ -18,6 +19,8 @@ from schemas.ports import Begun, Transcript, Wordless
 
 log = structlog.get_logger("parley.worker")
 EDIT_REOPENS = timedelta(minutes=15)
+TOLD_BY_KIND = frozenset({"order", "poll"})
+"""Kinds whose text is what they show, and nothing that the contact has said."""
 
 
 @dataclass(slots=True)
@@ -52,13 +55,45 @@ class Intake:
     @property
     def wordless(self) -> Wordless:
         """What the messages are when they say nothing in words."""
-        if self.text:
+        waiting = self.waiting.values()
+        if any(message.text.strip() and message.unsupported not in TOLD_BY_KIND for message in waiting):
             return ""
-        if any(file.kind == "voice" for message in self.waiting.values() for file in message.files):
+        if any(file.kind == "voice" for message in waiting for file in message.files):
             return "voice"
+        if self.kind == "sticker":
+            return "unsupported"
         if self.files:
             return "missing" if all(file.missing for file in self.files) else "file"
-        return "unsupported" if any(message.unsupported for message in self.waiting.values()) else ""
+        if self.kind:
+            return "unsupported"
+        if any(message.location for message in waiting):
+            return "location"
+        if any(message.shared_contacts for message in waiting):
+            return "contacts"
+        return "shared" if any(message.referral or message.quote for message in waiting) else ""
+
+    @property
+    def kind(self) -> str:
+        """The kind of the newest message that has no words."""
+        kinds = [message.unsupported or _sticker(message) for message in self.waiting.values()]
+        return next((kind for kind in reversed(kinds) if kind), "")
+
+    @property
+    def about(self) -> list[str]:
+        """What the messages quote, share or came from, in words."""
+        lines = map(TranscriptMessage.of_inbound, self.waiting.values())
+        return [word for line in lines for word in content_words(line)]
+
+    @property
+    def context(self) -> str:
+        """What a short question under a quote, an advertisement or a product is about, to be looked up with it."""
+        found: list[str] = []
+        for message in self.waiting.values():
+            if message.quote is not None:
+                found.append(shortened(message.quote.text))
+            if message.referral is not None:
+                found.append(shortened(message.referral.headline or message.referral.body))
+        return "\n".join(each for each in found if each)
 
     @property
     def person_asked(self) -> bool:
@@ -78,6 +113,12 @@ class Intake:
         """The contact who has written all of it; empty when there are several."""
         speakers = {message.contact_id for message in self.waiting.values()}
         return speakers.pop() if len(speakers) == 1 else ""
+
+
+def _sticker(message: InboundMessage) -> str:
+    """Some vendors send a sticker as a picture."""
+    alone = bool(message.files) and all(file.kind == "sticker" for file in message.files)
+    return "sticker" if alone and not message.text.strip() else ""
 
 
 def plain_lines(events: Sequence[Event]) -> list[TranscriptMessage]:
@@ -204,7 +245,12 @@ async def _edited(
         return  # it came after a later one
     if waiting is not None:
         intake.waiting[edit.message_id] = waiting.model_copy(update={"text": edit.text})
-    elif edit.message_id in begun.handled and _reopens(event, edit, line, now) and not intake.answered.includes(event):
+    elif (
+        line.author.kind == "contact"
+        and edit.message_id in begun.handled
+        and _reopens(event, edit, line, now)
+        and not intake.answered.includes(event)
+    ):
         intake.waiting[edit.message_id] = _again(event, edit, line)
         intake.latest = edit.message_id
 
@@ -230,6 +276,7 @@ def _again(event: Event, edit: MessageEdited, line: TranscriptMessage) -> Inboun
         text=edit.text,
         attachments=line.attachments,
         sent_at=edit.edited_at,
+        **content_of(line),
     )
 
 

@@ -46,6 +46,15 @@ class Voice:
     file: str = "I have your file, but I cannot look into it. What would you like to know?"
     file_missing: str = "Your file did not reach me. Could you send it again, or write what it is about?"
     unsupported: str = "I cannot read this kind of message. Could you write to me instead?"
+    unsupported_kind: str = "I cannot read {kind} here. Could you write to me instead?"
+    location: str = "Thanks for the location. What can I do for you?"
+    contacts: str = "Thanks for the contact details. What can I do for you?"
+    shared: str = "Thanks for sharing this. What would you like to know about it?"
+    story_mention: str = "Thank you for mentioning us in your story! Is there anything I can do for you?"
+    missed_call: str = "We cannot take calls here. Please write to us instead, and we will gladly help."
+    call_allowed: str = "Thank you, I have noted that we may call you."
+    call_declined: str = "All right, we will not call you."
+    order: str = "Thank you, your order has arrived here. I cannot process it myself; a colleague can."
     too_many: str = "You have sent many messages in a short time. Please give me a little while before you write again."
     confirm: str = "Shall I go ahead?"
     confirm_yes: str = "Yes, go ahead"
@@ -96,6 +105,15 @@ _GERMAN: dict[str, Any] = {
     "file": "Die Datei ist da, aber ich kann nicht hineinsehen. Worum geht es?",
     "file_missing": "Die Datei ist nicht angekommen. Bitte schick sie noch einmal, oder schreib, worum es geht.",
     "unsupported": "Diese Art von Nachricht kann ich nicht lesen. Bitte schreib mir stattdessen.",
+    "unsupported_kind": "{kind} kann ich hier nicht lesen. Bitte schreib mir stattdessen.",
+    "location": "Danke für den Standort. Was kann ich für dich tun?",
+    "contacts": "Danke für die Kontaktdaten. Was kann ich für dich tun?",
+    "shared": "Danke fürs Teilen. Was möchtest du dazu wissen?",
+    "story_mention": "Danke, dass du uns in deiner Story erwähnst! Kann ich etwas für dich tun?",
+    "missed_call": "Anrufe können wir hier nicht annehmen. Schreib uns bitte, dann helfen wir gern.",
+    "call_allowed": "Danke, ich habe notiert, dass wir dich anrufen dürfen.",
+    "call_declined": "In Ordnung, wir rufen dich nicht an.",
+    "order": "Danke, deine Bestellung ist angekommen. Bearbeiten kann ich sie nicht, aber jemand aus dem Team.",
     "too_many": "Das waren viele Nachrichten in kurzer Zeit. Bitte gib mir ein wenig Zeit, bevor du wieder schreibst.",
     "confirm": "Soll ich das tun?",
     "confirm_yes": "Ja, bitte",
@@ -115,6 +133,33 @@ _GERMAN: dict[str, Any] = {
     "approval_denied": "Das wurde nicht genehmigt. Nichts wurde geändert.",
     "approval_expired": "Das hat niemand rechtzeitig genehmigt, darum wurde nichts geändert.",
 }
+
+
+_KINDS = {
+    "en": {
+        "card": "cards",
+        "ephemeral": "pictures that can be viewed only once",
+        "flow": "this form",
+        "poll": "polls",
+        "sticker": "stickers",
+        "template": "cards",
+    },
+    "de": {
+        "card": "Karten",
+        "ephemeral": "Bilder, die man nur einmal ansehen kann,",
+        "flow": "Dieses Formular",
+        "poll": "Umfragen",
+        "sticker": "Sticker",
+        "template": "Karten",
+    },
+}
+_OTHER_KIND = {"en": "this kind of message ({kind})", "de": "Diese Art von Nachricht ({kind})"}
+
+
+def named_kind(kind: str, shown: str, locale: str) -> str:
+    """A kind of message in the contact's language; ``shown`` is the vendor's name of one that has no other."""
+    language = "de" if locale.lower().startswith("de") else "en"
+    return _KINDS[language].get(kind) or _OTHER_KIND[language].format(kind=shown)
 
 
 def in_language(voice: Voice, locale: str) -> Voice:

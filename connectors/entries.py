@@ -49,12 +49,14 @@ def entry_of(account: Account, event: Event, now: datetime, contact: Contact, co
 
 def change_of(event: Event, now: datetime) -> Change:
     told = event.payload
+    wishes = (told.get("opted_out"), told.get("marketing_opted_out"))
     return Change(
         at=told.get("at", now),
-        moved=told.get("opted_out") is None,
+        moved=wishes == (None, None),
         left=told.get("left", ()),
         name=names.shown_name(told.get("name", "")),
-        opted_out=told.get("opted_out"),
+        opted_out=wishes[0],
+        marketing_opted_out=wishes[1],
     )
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from schemas.ports import Event
 from schemas.protection.cards import OwnNumbers, masked
 
-WRITTEN = frozenset({"text", "name", "attachments", "files", "location", "shared_contacts", "referral"})
+WRITTEN = frozenset({"text", "name", "attachments", "files", "location", "shared_contacts", "referral", "quote"})
 """Fields of payloads that hold somebody's words. What an author is called, names.py reads."""
 KEPT = frozenset({"id", "kind", "type", "source"})
 _KEPT_OF_FILES = KEPT | {"ref"}

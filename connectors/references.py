@@ -6,7 +6,9 @@ from dataclasses import replace
 from functools import cache
 
 from schemas import ids, topics
+from schemas.content import all_words
 from schemas.conversation import Contact
+from schemas.messages import Quote
 from schemas.ports import Account, Conversations, Deliveries, Event, Transcript
 
 Found = tuple[Contact, str]
@@ -61,7 +63,19 @@ class References:
         if not answers or event.payload.get("in_reply_to"):
             return event, found
         ours = await self._answered(account, event.place, str(answers), found[1])
-        return (replace(event, payload={**event.payload, "in_reply_to": ours}) if ours else event), found
+        if not ours:
+            return event, found
+        return replace(event, payload={**event.payload, "in_reply_to": ours, **await self._quoted(event, ours, found)}), found
+
+    async def _quoted(self, event: Event, ours: str, found: Found) -> dict[str, Quote]:
+        """What the contact quotes, where we know the words: most vendors give an id alone."""
+        quote = event.payload.get("quote")
+        if not isinstance(quote, Quote):
+            return {}
+        line = await self._transcript.find(found[1], ours)
+        if line is None or line.state == "deleted":
+            return {"quote": quote.model_copy(update={"id": ours})}
+        return {"quote": Quote(id=ours, text=quote.text or all_words(line))}
 
     async def _answered(self, account: Account, place: str, answers: str, conversation: str) -> str:
         """Our id of the message, empty when it is none of this conversation's."""

@@ -8,7 +8,15 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.conversation import Owner, Turn
-from schemas.messages import AuthorKind, MessageState
+from schemas.messages import (
+    AuthorKind,
+    CameFrom,
+    MessageState,
+    Quote,
+    SharedContact,
+    SharedLocation,
+    Unsupported,
+)
 
 
 class Answer(BaseModel):
@@ -95,7 +103,8 @@ class ChatAttachment(Answer):
 
 
 class ChatMessage(Answer):
-    """``text`` is markdown, except what a contact wrote; ``html`` is safe to show."""
+    """``text`` is markdown, except what a contact wrote; ``html`` is safe to show. The last five are there only where
+    the message carries such a thing."""
 
     seq: int
     id: str
@@ -108,6 +117,11 @@ class ChatMessage(Answer):
     created_at: datetime
     in_reply_to: str | None
     state: MessageState
+    location: SharedLocation | None = None
+    contacts: list[SharedContact] = []
+    referral: CameFrom | None = None
+    quote: Quote | None = None
+    unsupported: Unsupported | None = None
 
 
 class MessagesAnswer(Answer):

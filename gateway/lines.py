@@ -37,7 +37,19 @@ def chat_message(line: TranscriptMessage, tenant: str, attachments: AttachmentDe
         "created_at": instant(line.created_at),
         "in_reply_to": line.in_reply_to or None,
         "state": line.state,
+        **_content(line),
     }
+
+
+def _content(line: TranscriptMessage) -> dict[str, Any]:
+    """What is neither text nor file; each field is there only where a message has it."""
+    shown: dict[str, Any] = {}
+    for name in ("location", "referral", "quote", "unsupported"):
+        if (part := getattr(line, name)) is not None:
+            shown[name] = part.model_dump()
+    if line.contacts:
+        shown["contacts"] = [each.model_dump() for each in line.contacts]
+    return shown
 
 
 def _attachment(stored: Attachment, tenant: str, attachments: AttachmentDesk) -> dict[str, Any]:

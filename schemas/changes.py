@@ -48,11 +48,13 @@ class ReactionChanged(WireModel):
 
 class ContactChanged(WireModel):
     """``parley.contact.changed.v1``: the contact has another address from now on, or told the vendor whether it may be
-    written to (``opted_out``; None: nothing was said about that). ``left``: addresses that are no longer theirs."""
+    written to (``opted_out``; None: nothing was said about that) or wants marketing messages
+    (``marketing_opted_out``). ``left``: addresses that are no longer theirs."""
 
     place: str
     contact_id: str
     name: Printable = ""
     opted_out: bool | None = None
+    marketing_opted_out: bool | None = None
     left: list[Address] = []
     at: datetime

@@ -121,7 +121,8 @@ class Contact(WireModel):
     """``parley.contact.snapshot.v1``. ``conversations`` maps channel:account to the conversation at its place.
     ``left``: addresses that were the contact's and are no longer, as the vendor said last at ``moved_at``;
     ``before``: of addresses (channel:value) that changed hands, whose they were (and until when).
-    ``opted_at``: when the contact last said whether it may be written to. ``named_at``: when its vendor last said that
+    ``opted_at``: when the contact last said whether it may be written to; ``marketing_opted_out``: it wants no
+    marketing messages, which keeps nobody from answering it. ``named_at``: when its vendor last said that
     ``name`` is what it is called; a name is for people to read, and says nothing about who it is."""
 
     id: str
@@ -135,6 +136,8 @@ class Contact(WireModel):
     conversations: dict[str, str] = {}
     opted_out: bool = False
     opted_at: datetime | None = None
+    marketing_opted_out: bool = False
+    marketing_opted_at: datetime | None = None
     named_at: datetime | None = None
     created_at: datetime
 

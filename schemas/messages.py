@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 AuthorKind = Literal["contact", "agent", "person", "system"]
 Assurance = Literal["anonymous", "channel", "verified"]
@@ -16,6 +16,13 @@ MessageState = Literal[
 Purpose = Literal["reply", "notice", "desk"]
 
 MAX_TEXT = 8_000
+REFERRALS = {
+    **dict.fromkeys(("ad", "ads", "advertisement"), "ad"),
+    **dict.fromkeys(("share", "ig_post"), "shared_post"),
+    **dict.fromkeys(("reel", "ig_reel"), "shared_reel"),
+    **dict.fromkeys(("igme", "igme-source-link", "shortlink", "shortlinks"), "link"),
+}
+"""The vendors' words for where somebody comes from → ours."""
 
 
 def _printable(text: str) -> str:
@@ -43,6 +50,15 @@ def empty() -> Any:
     """The default of a list. An empty list written there would be copied in Python for each message that lacks it,
     which takes as long as reading the rest of it."""
     return Field(default_factory=list, json_schema_extra={"default": []})
+
+
+def _shortened(most: int) -> BeforeValidator:
+    """Cuts what a vendor passes on to ``most`` characters or items: it is shown to people and to models."""
+    return BeforeValidator(lambda value: value[:most] if isinstance(value, str | list) else value)
+
+
+Label = Annotated[Printable, _shortened(300)]
+Passed = Annotated[Printable, _shortened(1_000)]
 
 
 class WireModel(BaseModel):
@@ -120,34 +136,42 @@ class Location(WireModel):
 
     latitude: float = Field(ge=-90, le=90)
     longitude: float = Field(ge=-180, le=180)
-    name: Printable = ""
-    address: Printable = ""
+    name: Label = ""
+    address: Label = ""
 
 
 class SharedContact(WireModel):
-    name: Printable
-    phones: list[str] = empty()
-    emails: list[str] = empty()
+    name: Label
+    phones: Annotated[list[Label], _shortened(10)] = empty()
+    emails: Annotated[list[Label], _shortened(10)] = empty()
 
 
 class Referral(WireModel):
-    """Where the contact came from: an advertisement, a link, a story."""
+    """What the contact came from or refers to: an advertisement, a link, a story, a post, a product."""
 
-    source: str
-    ref: str = ""
-    url: str = ""
-    headline: Printable = ""
-    body: Printable = ""
+    source: Label
+    ref: Passed = ""
+    url: Passed = ""
+    headline: Passed = ""
+    body: Passed = ""
+
+
+class Quote(WireModel):
+    """The message that another one quotes. ``id`` is ours, empty where it is not known; ``text`` is its beginning."""
+
+    id: str = ""
+    text: Passed = ""
 
 
 class InboundMessage(WireModel):
     """``parley.message.received.v1``: a message from a contact (or from a person on any surface).
 
     ``files`` are fetched by the worker's first step and become ``attachments`` in the transcript. ``unsupported`` names
-    a kind that the channel cannot pass on, such as a poll.
+    a kind that the channel cannot pass on, such as a poll, or that says nothing in words, such as a missed call; see
+    ``schemas.content``. With the author ``system`` and ``shown`` it is a note for the transcript that nobody answers.
 
     ``in_reply_to`` is our id of the message that it answers, where we know it; ``answers`` is the vendor's id of that
-    message.
+    message. ``quote`` is there when the contact chose to answer that one, and says what stands in it.
 
     ``epoch`` is the owner epoch under which a person wrote it; 0 when the surface made no claim, and the message
     itself is the claim. ``shown``: a person wrote it in the vendor's own app, so the contact has it already.
@@ -164,8 +188,9 @@ class InboundMessage(WireModel):
     attachments: list[Attachment] = empty()
     files: list[RemoteFile] = empty()
     location: Location | None = None
-    shared_contacts: list[SharedContact] = empty()
+    shared_contacts: Annotated[list[SharedContact], _shortened(20)] = empty()
     referral: Referral | None = None
+    quote: Quote | None = None
     unsupported: str = ""
     choice: Choosing | None = None
     in_reply_to: str = ""
@@ -234,9 +259,33 @@ class Receipt(WireModel):
     reason: str = ""
 
 
+class SharedLocation(WireModel):
+    """A place on the map, in degrees."""
+
+    lat: float
+    lon: float
+    name: str = ""
+
+
+class CameFrom(WireModel):
+    """What a message came from or refers to. ``kind``: ad, post, link, story, product,
+    shared_post, shared_reel, or another word of the vendor."""
+
+    kind: str
+    title: str = ""
+    url: str = ""
+
+
+class Unsupported(WireModel):
+    """A kind of message that has no words of its own, or that could not be passed on; see ``schemas.content``."""
+
+    kind: str
+
+
 class TranscriptMessage(WireModel):
     """A line of the transcript: what both sides of a conversation see. ``seq`` starts at 1 and only grows.
-    ``revision``: of the latest change of its words by their author; see ``MessageEdited``."""
+    ``revision``: of the latest change of its words by their author; see ``MessageEdited``. ``schemas.content`` puts
+    what is neither text nor file into words."""
 
     seq: int = 0
     id: str
@@ -250,6 +299,11 @@ class TranscriptMessage(WireModel):
     turn_id: str = ""
     revision: int = 0
     state: MessageState = "received"
+    location: SharedLocation | None = None
+    contacts: list[SharedContact] = empty()
+    referral: CameFrom | None = None
+    quote: Quote | None = None
+    unsupported: Unsupported | None = None
 
     @classmethod
     def of_inbound(cls, message: InboundMessage) -> TranscriptMessage:
@@ -262,6 +316,7 @@ class TranscriptMessage(WireModel):
             created_at=message.sent_at,
             in_reply_to=message.choice.in_reply_to if message.choice else message.in_reply_to,
             revision=message.revision,
+            **_beside_words(message),
         )
 
     @classmethod
@@ -279,3 +334,22 @@ class TranscriptMessage(WireModel):
             turn_id=message.turn_id,
             state=state,
         )
+
+
+def _beside_words(message: InboundMessage) -> dict[str, Any]:
+    """Fields of a transcript line for what is neither text nor file. Most messages have none of it."""
+    found: dict[str, Any] = {}
+    if (at := message.location) is not None:
+        name = ", ".join(part for part in (at.name, at.address) if part)
+        found["location"] = SharedLocation(lat=at.latitude, lon=at.longitude, name=name)
+    if message.shared_contacts:
+        found["contacts"] = message.shared_contacts
+    if (came := message.referral) is not None:
+        kind = REFERRALS.get(came.source.lower(), came.source.lower()) or "link"
+        title = came.headline or came.body or (came.ref if kind == "link" else "")
+        found["referral"] = CameFrom(kind=kind, title=title, url=came.url)
+    if message.quote is not None:
+        found["quote"] = message.quote
+    if message.unsupported:
+        found["unsupported"] = Unsupported(kind=message.unsupported)
+    return found

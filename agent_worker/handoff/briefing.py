@@ -14,6 +14,7 @@ from agent_worker.handoff.summary import LONGEST
 from agent_worker.models.notes import Note
 from agent_worker.models.registry import Models
 from agent_worker.models.request import Prompt, Said
+from schemas.content import all_words
 from schemas.messages import TranscriptMessage
 from schemas.ports import Question
 
@@ -50,7 +51,7 @@ async def brief(
 
 def _line(line: TranscriptMessage) -> dict[str, str]:
     side = "note" if is_note(line) else {"contact": "customer", "person": "colleague"}.get(line.author.kind, "us")
-    return {"from": side, "text": line.text[:_LONGEST_LINE]}
+    return {"from": side, "text": all_words(line)[:_LONGEST_LINE]}
 
 
 def _lines(text: str) -> list[str]:

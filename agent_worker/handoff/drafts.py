@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from agent_worker.voice import Voice
+from agent_worker.voice import Voice, named_kind
+from schemas.content import NAMELESS, kind_name
 from schemas.messages import Choice
 from schemas.ports import Draft, Wordless
 
@@ -19,12 +20,45 @@ def handoff_draft(voice: Voice, model: str = "", *, say: str = "") -> Draft:
     return Draft(text=say or voice.handoff, answered=True, model=model, author="system", handoff=True)
 
 
-def wordless_draft(kind: Wordless, voice: Voice, model: str = "") -> Draft:
-    """Of what nobody here can read or hear, the contact is told so."""
-    phrases = {"voice": voice.voice_note, "file": voice.file, "missing": voice.file_missing}
-    text = phrases.get(kind, voice.unsupported)
-    reasons = [f"nothing was said in words: {kind}"]
-    return Draft(text=text, answered=False, choices=[person_choice(voice)], model=model, reasons=reasons)
+_SETTLED = frozenset({"call_allowed", "call_declined"})
+"""Kinds after which nothing is left to offer."""
+_UNDERSTOOD = frozenset({"location", "contacts", "shared", "story_mention", "missed_call", *_SETTLED})
+
+
+def wordless_draft(wordless: Wordless, voice: Voice, model: str = "", *, kind: str = "", locale: str = "") -> Draft:
+    """The answer to what says nothing in words: thanks where that is fitting, else which kind cannot be read here.
+    ``kind`` is that of an unsupported message."""
+    phrases = {
+        "voice": voice.voice_note,
+        "file": voice.file,
+        "missing": voice.file_missing,
+        "location": voice.location,
+        "contacts": voice.contacts,
+        "shared": voice.shared,
+    }
+    said = kind if wordless == "unsupported" else wordless
+    return Draft(
+        text=phrases.get(wordless) or _unsupported(kind, voice, locale),
+        answered=said in _UNDERSTOOD,
+        choices=[] if said in _SETTLED else [person_choice(voice)],
+        model=model,
+        reasons=[f"nothing was said in words: {said or wordless}"],
+    )
+
+
+def _unsupported(kind: str, voice: Voice, locale: str) -> str:
+    phrases = {
+        "story_mention": voice.story_mention,
+        "missed_call": voice.missed_call,
+        "call_allowed": voice.call_allowed,
+        "call_declined": voice.call_declined,
+        "order": voice.order,
+    }
+    if kind in phrases:
+        return phrases[kind]
+    if kind in NAMELESS:
+        return voice.unsupported
+    return voice.unsupported_kind.replace("{kind}", named_kind(kind, kind_name(kind), locale or voice.locale))
 
 
 def not_found_draft(voice: Voice, model: str = "") -> Draft:

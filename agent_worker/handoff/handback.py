@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from agent_worker.answered import Answered
+from schemas.content import all_words, content_of
 from schemas.desk import Handoff
 from schemas.messages import Author, InboundMessage, TranscriptMessage
 
@@ -62,7 +63,7 @@ def left_waiting(
         and line.seq > handoff.since_seq
         and line.state not in GONE
         and line.id not in known
-        and (line.text.strip() or line.attachments)
+        and (line.attachments or all_words(line).strip())
         and answered.waits(line)
     ]
 
@@ -86,6 +87,7 @@ def as_message(line: TranscriptMessage, *, place: str, contact: str) -> InboundM
         text=line.text,
         attachments=line.attachments,
         sent_at=line.created_at,
+        **content_of(line),
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from agent_worker.knowledge.questions import asks, to_the_point
 from schemas.actions import ActionMemory
+from schemas.content import content_words
 from schemas.conversation import ActionRecord
 from schemas.messages import TranscriptMessage
 from schemas.ports import Found
@@ -39,13 +40,18 @@ def summary(
 
 def _asked(lines: Sequence[TranscriptMessage]) -> str:
     """Their last questions; what is no question, where they asked none."""
-    spoken = (line.text.strip() for line in lines if line.author.kind == "contact")
+    spoken = (_said(line) for line in lines if line.author.kind == "contact")
     said = [text for text in spoken if text not in ("", HIDDEN)]
     files = [file.name for line in lines if line.author.kind == "contact" for file in line.attachments]
     questions = [text for text in said if asks(to_the_point(text))]
     asked = " / ".join(_line(to_the_point(text)) for text in (questions or said)[-_MOST:])
     sent = f" (sent: {', '.join(files[-3:])})" if files else ""
     return _cut(f"Asked: {asked or 'nothing in words'}{sent}")
+
+
+def _said(line: TranscriptMessage) -> str:
+    """Their words; what came without any, in ours."""
+    return line.text.strip() or "; ".join(content_words(line))
 
 
 def _tried(lines: Sequence[TranscriptMessage], found: Found | None, actions: Sequence[ActionRecord]) -> str:

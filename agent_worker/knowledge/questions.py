@@ -63,10 +63,13 @@ def apart(messages: Sequence[str]) -> list[str]:
     return texts
 
 
-def with_context(text: str, history: Sequence[TranscriptMessage]) -> str:
-    """A follow-up that cannot stand alone gets the contact's previous message before it."""
-    if not _leans(text) or not history:
+def with_context(text: str, history: Sequence[TranscriptMessage], about: str = "") -> str:
+    """A follow-up that cannot stand alone gets what it is ``about`` before it (the words that it quotes, the title of
+    the advertisement or product that it came from), else the contact's previous message."""
+    if not _leans(text) or not (history or about):
         return text
+    if about:
+        return f"{about}\n{text}"
     for line in reversed(history):
         if line.author.kind == "contact" and terms(line.text):
             return f"{line.text}\n{text}" if terms(text) else text

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from agent_worker.actions.dialogue.talk import Talk
 from agent_worker.handoff.drafts import not_found_draft
+from agent_worker.knowledge.questions import with_context
 from agent_worker.models.extraction import Quote, quotes, repeats
 from agent_worker.models.phrases import set_phrase
 from agent_worker.models.registry import Emit
@@ -52,7 +53,7 @@ class LocalModel:
     def _extracted(self, question: Question, voice: Voice) -> tuple[Draft, list[str]]:
         chosen = several(question.parts)
         if not chosen and question.found.answerable:
-            chosen = [quotes(question.text, question.found.passages)]
+            chosen = [quotes(with_context(question.text, (), question.context), question.found.passages)]
         if not any(chosen):
             return not_found_draft(voice, self.name), []
         pieces = paragraphs(chosen)

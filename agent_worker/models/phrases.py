@@ -11,7 +11,7 @@ from schemas.ports import Draft, Question
 def set_phrase(question: Question, voice: Voice, model: str) -> Draft | None:
     """None when something was asked that the documents are to answer."""
     if question.wordless:
-        return wordless_draft(question.wordless, voice, model)
+        return wordless_draft(question.wordless, voice, model, kind=question.kind, locale=question.locale)
     talk = talk_of(question.text, question.history)
     if talk == "person":
         return handoff_draft(voice, model)

@@ -17,6 +17,7 @@ from agent_worker.handoff.handback import is_note
 from agent_worker.language import kept_for
 from agent_worker.models.request import Prompt, Said, Wrote
 from agent_worker.voice import Example, Voice
+from schemas.content import content_words
 from schemas.messages import Attachment, TranscriptMessage
 from schemas.ports import Passage, Question
 
@@ -120,12 +121,24 @@ def _numbered(passages: Sequence[Passage]) -> list[dict[str, object]]:
 def _asked(history: Sequence[TranscriptMessage], question: Question, language: str) -> dict[str, object]:
     return {
         "conversation": [
-            {"from": _side(line), "text": line.text[:_LONGEST_LINE], **_files(line.attachments)} for line in history
+            {
+                "from": _side(line),
+                "text": line.text[:_LONGEST_LINE],
+                **_about(content_words(line)),
+                **_files(line.attachments),
+            }
+            for line in history
         ],
         **({"language": language} if language else {}),
         "message": question.text,
+        **_about(question.about),
         **_files(question.files),
     }
+
+
+def _about(words: Sequence[str]) -> dict[str, list[str]]:
+    """What a message quotes, shares or came from."""
+    return {"about": list(words)} if words else {}
 
 
 def _files(files: Sequence[Attachment]) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from typing import Any
 from connectors.graph.choices import opened
 from connectors.instagram.models import Attached, Postback, Referred, Said
 from connectors.names import shown_name
-from schemas.messages import FileKind, Referral, RemoteFile
+from schemas.messages import FileKind, Quote, Referral, RemoteFile
 from schemas.ports import Account
 
 FILES: dict[str, FileKind] = {
@@ -32,6 +32,8 @@ def said(message: Said, attached: Sequence[Attached], account: Account) -> dict[
         payload["referral"] = origin
     if message.reply_to is not None:
         payload["answers"] = message.reply_to.mid
+        if message.reply_to.mid and "choice" not in payload:
+            payload["quote"] = Quote()
     if not payload["text"] and any(each.type == "like_heart" for each in attached):
         payload["text"] = HEART
     if kind := _unsupported(message, attached, payload):
@@ -75,7 +77,9 @@ def _file(attached: Attached) -> RemoteFile | None:
 
 def _unsupported(message: Said, attached: Sequence[Attached], payload: dict[str, Any]) -> str:
     """The last kind that cannot be passed on."""
-    lost = [each.type for each in attached if _file(each) is None and each.type != "like_heart"]
+    told = POSTS | {"like_heart"} if payload.get("referral") else {"like_heart"}
+    lost = [each.type for each in attached if _file(each) is None and each.type not in told]
     if lost:
         return shown_name(lost[-1])[:40] or "unsupported"
-    return "unsupported" if message.is_unsupported or not (payload["text"] or payload["files"]) else ""
+    said = payload["text"] or payload["files"] or payload.get("referral")
+    return "unsupported" if message.is_unsupported or not said else ""

@@ -12,7 +12,7 @@ import structlog
 from connectors.graph import webhooks
 from connectors.graph.parts import Entry, moment, read, read_all
 from connectors.instagram import contents
-from connectors.instagram.models import Attached, Edited, Postback, Reaction, Said, Seen, Update
+from connectors.instagram.models import Attached, Edited, Postback, Reaction, Referred, Said, Seen, Update
 from schemas import topics
 from schemas.messages import Address, Author, Receipt
 from schemas.ports import Account, Event
@@ -20,7 +20,7 @@ from schemas.ports import Account, Event
 log = structlog.get_logger("parley.inbound")
 OBJECT = "instagram"
 EMOJI = {"love": "❤️", "wow": "😮", "sad": "😢", "laugh": "😆", "angry": "😠", "like": "👍"}
-CONTACT, PERSON = Author(kind="contact"), Author(kind="person")
+CONTACT, PERSON, NOTE = Author(kind="contact"), Author(kind="person"), Author(kind="system")
 
 
 class Updates:
@@ -35,6 +35,7 @@ class Updates:
             "postback": self._postback,
             "reaction": self._reaction,
             "read": self._seen,
+            "referral": self._referred,
         }
 
     def of(self, entry: Entry) -> Iterator[Event]:
@@ -58,7 +59,7 @@ class Updates:
             return None
         kind = next((each for each in self._kinds if each in raw), None)
         if kind is None:
-            # Consents, referrals without a word, who has the thread, and what is not invented yet.
+            # Consents, who has the thread, and what is not invented yet.
             self._left_out("update", account, kinds=sorted(ascii(key)[:40] for key in raw.keys() - FRAME)[:5])
             return None
         return self._kinds[kind](update, raw[kind], account)
@@ -95,6 +96,17 @@ class Updates:
         at = moment(update.timestamp, self._now)
         payload = {**contents.pressed(postback, account), "author": CONTACT, "sent_at": at}
         return _event(update.sender.id, topics.MESSAGE_RECEIVED, mid, payload)
+
+    def _referred(self, update: Update, found: Any, account: Account) -> Event | None:
+        """Somebody came by an advertisement or a link and has not written yet: a note, which nobody answers."""
+        referred = read(Referred, found, account)
+        if referred is None or update.sender.id == account.settings.ig_id:
+            return None
+        origin = contents.referral(referred)
+        digest = hashlib.sha256(f"{origin.source}\0{origin.ref}".encode()).hexdigest()[:16]
+        at = moment(update.timestamp, self._now)
+        payload = {"author": NOTE, "shown": True, "referral": origin, "sent_at": at}
+        return _event(update.sender.id, topics.MESSAGE_RECEIVED, f"referral:{update.timestamp}:{digest}", payload)
 
     def _edit(self, update: Update, found: Any, account: Account) -> Event | None:
         edited = read(Edited, found, account)

@@ -8,6 +8,7 @@ from connectors.markup import html, plain_html
 from gateway.attachments import AttachmentDesk
 from gateway.console.elements import Html, joined, moment, outside, tag
 from gateway.console.reasons import turn_details
+from schemas.content import all_words, content_words, map_url
 from schemas.conversation import Turn
 from schemas.messages import Attachment, Citation, TranscriptMessage
 
@@ -36,7 +37,7 @@ class TranscriptView:
         behind = _by_line(lines, turns)
         items = [self._line(tenant, line, behind.get(line.id, [])) for line in lines]
         last = lines[-1] if lines else None
-        told = f"{_author(last)} wrote: {last.text[:300]}" if last is not None else None
+        told = f"{_author(last)} wrote: {all_words(last)[:300]}" if last is not None else None
         return tag("ol", items, class_="transcript", aria_label="Transcript", data_told=told)
 
     def _line(self, tenant: str, line: TranscriptMessage, turns: Sequence[Turn]) -> Html:
@@ -45,6 +46,7 @@ class TranscriptView:
         return tag(
             "li",
             tag("p", tag("b", _author(line)), _kind(line), " ", moment(line.created_at), class_="by"),
+            _content(line),
             tag("div", Html(plain_html(line.text) if typed else html(line.text)), class_="text") if line.text else None,
             self._files(tenant, line.attachments),
             tag("p", "Offered: ", " · ".join(each.label for each in line.choices), class_="offered")
@@ -67,6 +69,16 @@ class TranscriptView:
             return joined(f"{file.name}: {file.missing}")
         size = f" ({file.type}, {max(1, round(file.size / 1024))} KiB)"
         return joined(tag("a", file.name, href=self._attachments.url(tenant, file.id), target="_blank"), size)
+
+
+def _content(line: TranscriptMessage) -> Html | None:
+    """What is neither text nor file, in words. The map's address is ours, made of the numbers alone."""
+    words = [tag("li", each) for each in content_words(line)]
+    if not words:
+        return None
+    if (at := line.location) is not None:
+        words.append(tag("li", outside(map_url(at.lat, at.lon), "Show on a map")))
+    return tag("ul", words, class_="content")
 
 
 def _by_line(lines: Sequence[TranscriptMessage], turns: Sequence[Turn]) -> dict[str, list[Turn]]:

@@ -156,6 +156,9 @@ def _changed(contact: Contact, change: Change) -> Contact:
     contact = contact.called(change.name, change.locale, change.at)
     if change.opted_out is not None and (contact.opted_at is None or contact.opted_at <= change.at):
         contact = contact.model_copy(update={"opted_out": change.opted_out, "opted_at": change.at})
+    wants = change.marketing_opted_out
+    if wants is not None and (contact.marketing_opted_at is None or contact.marketing_opted_at <= change.at):
+        contact = contact.model_copy(update={"marketing_opted_out": wants, "marketing_opted_at": change.at})
     return contact
 
 
@@ -220,6 +223,7 @@ def merged(contacts: Sequence[Contact]) -> Contact:
     conversations: dict[str, str] = {}
     said = [contact for contact in by_age if contact.opted_at is not None]
     latest = max(said, key=lambda contact: contact.opted_at, default=None)  # type: ignore[arg-type, return-value]
+    wanting = max(by_age, key=lambda contact: contact.marketing_opted_at or _NEVER)
     named = max(by_age, key=lambda contact: (bool(contact.name), contact.named_at or _NEVER))
     for contact in reversed(by_age):
         conversations |= contact.conversations
@@ -239,6 +243,8 @@ def merged(contacts: Sequence[Contact]) -> Contact:
             "conversations": conversations,
             "opted_out": latest.opted_out if latest else any(contact.opted_out for contact in contacts),
             "opted_at": latest.opted_at if latest else None,
+            "marketing_opted_out": wanting.marketing_opted_out,
+            "marketing_opted_at": wanting.marketing_opted_at,
         }
     )
 

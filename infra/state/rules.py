@@ -158,6 +158,9 @@ def rises(old: MessageState, new: MessageState) -> bool:
     return STATE_RANK[new] > STATE_RANK[old]
 
 
+BESIDE_TEXT = ("location", "referral", "quote", "unsupported")
+
+
 def fingerprint(message: TranscriptMessage) -> str:
     """Two messages with one id and one fingerprint are the same. Taken when a message is first added and kept through
     edits. An author counts by kind: a name may be learnt later, and a redelivery must not fail for it."""
@@ -166,9 +169,12 @@ def fingerprint(message: TranscriptMessage) -> str:
 
 
 def attached(message: TranscriptMessage, attachments: Sequence[Attachment]) -> TranscriptMessage:
-    """What ``Transcript.attach`` makes of the message: files are attached once, and taken away for good."""
+    """What ``Transcript.attach`` makes of the message: files are attached once, and taken away for good; with them goes
+    all else that it carried beside its text."""
     if attachments and (message.attachments or message.state == "deleted"):
         return message
+    if not attachments:
+        return message.model_copy(update={"attachments": [], "contacts": [], **dict.fromkeys(BESIDE_TEXT)})
     return message.model_copy(update={"attachments": list(attachments)})
 
 

@@ -114,8 +114,9 @@ class Offer:
     title: str = ""
 
 
-Wordless = Literal["", "voice", "file", "missing", "unsupported"]
-"""``missing``: files, none of which could be had."""
+Wordless = Literal["", "voice", "file", "missing", "location", "contacts", "shared", "unsupported"]
+"""``missing``: files, none of which could be had; ``shared``: a post, a story or a product, without a question about
+it; ``unsupported``: see ``Question.kind``."""
 
 
 @dataclass(slots=True)
@@ -130,8 +131,9 @@ class Part:
 class Question:
     """What a model is asked: the new messages folded to one text, the talk before, and what was found. ``parts``: the
     messages one by one, where the model quotes only and they ask for different things. ``files`` came
-    with the messages; ``wordless`` says what they are when there is no text at all. ``offers``: actions that the model
-    may ask for; ``filling``: the one whose parameters were being asked for before; ``contact``: whose budget is
+    with the messages; ``wordless`` says what they are when there is no text at all, and ``kind`` the kind that has no
+    words (see ``schemas.content``). ``about``: what the messages quote, share or came from, in words: data, like the
+    text; ``context``: the part of it that a short question is about. ``offers``: actions that the model may ask for; ``filling``: the one whose parameters were being asked for before; ``contact``: whose budget is
     spent.
 
     Never changed once made; not declared frozen, which would make making one slower."""
@@ -143,6 +145,9 @@ class Question:
     locale: str = ""
     files: Sequence[Attachment] = ()
     wordless: Wordless = ""
+    kind: str = ""
+    about: Sequence[str] = ()
+    context: str = ""
     offers: Sequence[Offer] = ()
     contact: str = ""
     filling: Filling | None = None

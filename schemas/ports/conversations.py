@@ -138,8 +138,8 @@ class Conversations(Protocol):
 @dataclass(frozen=True, slots=True)
 class Change:
     """What the vendor says about a contact, and when. ``moved``: all addresses of the call are one contact's, of which
-    ``left`` are theirs no more. ``name`` empty, ``opted_out`` None: nothing was said about that. ``locale`` comes with
-    a name."""
+    ``left`` are theirs no more. ``name`` empty, ``opted_out`` or ``marketing_opted_out`` None: nothing was said about
+    that. ``locale`` comes with a name."""
 
     at: datetime
     moved: bool = False
@@ -147,6 +147,7 @@ class Change:
     name: str = ""
     locale: str = ""
     opted_out: bool | None = None
+    marketing_opted_out: bool | None = None
 
 
 class Contacts(Protocol):

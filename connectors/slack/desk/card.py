@@ -9,8 +9,10 @@ from datetime import datetime, timedelta
 from connectors.markup import blank
 from connectors.slack.desk import kit
 from connectors.slack.desk.kit import Json
+from connectors.slack.desk.lines import content
 from connectors.slack.desk.rules import DeskRules
 from connectors.slack.desk.view import View
+from schemas.content import all_words
 from schemas.messages import TranscriptMessage
 
 MOST_EXCERPT = 600
@@ -40,7 +42,7 @@ def card(view: View, rules: DeskRules) -> Card:
     """At most 50 blocks and 13,000 characters, whatever there is to say."""
     head = [_title(view), *_state(view, rules)]
     foot = [*_tried(view), *kit.buttons(_acts(view))]
-    said = [line for line in view.before if not blank(line.text)]
+    said = [line for line in view.before if not blank(all_words(line))]
     middle = [*_why(view), *_before(view, said)]
     while middle and not kit.fits([*head, *middle, *foot]):
         if said:
@@ -128,7 +130,7 @@ def _before(view: View, shown: Sequence[TranscriptMessage]) -> list[Json]:
     for line in shown:
         name = line.author.name or (view.name if line.author.kind == "contact" else line.author.kind.title())
         heading = kit.small(kit.plain(f"{WHO[line.author.kind]} {name}"), kit.moment(line.created_at, "{time}"))
-        blocks += [heading, *kit.sections(excerpt(line))]
+        blocks += [heading, *content(line), *(kit.sections(excerpt(line)) if not blank(line.text) else [])]
     return blocks
 
 

@@ -9,6 +9,7 @@ from connectors.markup import SLACK, render
 from connectors.slack.blocks import section
 from connectors.slack.desk import kit
 from connectors.slack.desk.kit import Json
+from schemas.content import all_words, content_words, map_url
 from schemas.messages import Attachment, TranscriptMessage
 
 ROOM = 2
@@ -37,10 +38,21 @@ def blocks_of(line: TranscriptMessage, contact: str) -> list[Json]:
     if line.state == "deleted":
         return [_heading(line, contact), kit.marked("_Deleted by the customer_")]
     rendered = render(line.text, SLACK, kit.MOST_TEXT, citations=line.citations, choices=line.choices)
-    blocks = [_heading(line, contact), *(section(part) for part in rendered.parts)]
+    blocks = [_heading(line, contact), *content(line), *(section(part) for part in rendered.parts)]
     if rendered.context:
         blocks.append(kit.small(*rendered.context[:9]))
     return [*blocks, *_files(line.attachments)]
+
+
+def content(line: TranscriptMessage) -> list[Json]:
+    """What is neither text nor file, in words. The map's address is ours, made of the numbers alone."""
+    words = content_words(line)
+    if not words:
+        return []
+    elements: list[Json | str] = [kit.plain(each) for each in words]
+    if (at := line.location) is not None:
+        elements.append(f"<{map_url(at.lat, at.lon)}|Show on a map>")
+    return [kit.small(*elements)]
 
 
 def _heading(line: TranscriptMessage, contact: str) -> Json:
@@ -94,7 +106,7 @@ def again(lines: Sequence[TranscriptMessage], contact: str) -> Said:
 
 
 def _said(lines: Sequence[TranscriptMessage], blocks: Sequence[Json], contact: str) -> Said:
-    text = "\n".join(f"{_who(line, contact)}: {line.text}" for line in lines if line.state != "deleted")
+    text = "\n".join(f"{_who(line, contact)}: {all_words(line)}" for line in lines if line.state != "deleted")
     return Said(tuple(lines), tuple(blocks), kit.notice(text))
 
 

@@ -12,6 +12,7 @@ from connectors.graph.choices import opened
 from connectors.markup import printable
 from connectors.whatsapp.meta.models import (
     Card,
+    Context,
     FlowReply,
     Interactive,
     Medium,
@@ -46,6 +47,14 @@ def referral(found: Any) -> Referral:
         headline=origin.headline,
         body=origin.body,
     )
+
+
+def product(found: Any) -> Referral | None:
+    """The product of a catalogue that a question is about; a message's ``context`` names it."""
+    named = Context.model_validate(found).referred_product
+    if named is None or not named.product_retailer_id:
+        return None
+    return Referral(source="product", ref=named.product_retailer_id, headline=named.product_retailer_id)
 
 
 def _text(content: Any, account: Account) -> Payload:
@@ -86,6 +95,8 @@ def _interactive(content: Any, account: Account) -> Payload | None:
     picked = reply.button_reply or reply.list_reply
     if picked is not None:
         return _picked(picked, account)
+    if (permission := reply.call_permission_reply) is not None:
+        return {"unsupported": "call_allowed" if permission.response == "accept" else "call_declined"}
     return None if reply.nfm_reply is None else {"text": _form(reply.nfm_reply)}
 
 
@@ -119,7 +130,7 @@ def _plain(value: Any) -> str:
 def _order(content: Any, account: Account) -> Payload:
     order = Order.model_validate(content)
     lines = [f"{item.quantity} × {item.product_retailer_id}" for item in order.product_items]
-    return {"text": "\n".join(filter(None, [order.text, *lines]))}
+    return {"text": "\n".join(filter(None, [order.text, *lines])), "unsupported": "order"}
 
 
 READERS: dict[str, Callable[[Any, Account], Payload | None]] = {

@@ -11,6 +11,7 @@ from connectors.graph.parts import Id, KnownId, Listed, Part, Stamp, Words
 
 class Metadata(Part):
     phone_number_id: KnownId
+    display_phone_number: Id = ""
 
 
 class UserIds(Part):
@@ -25,6 +26,8 @@ class Value(Part):
     statuses: Listed = []
     message_echoes: Listed = []
     user_id_update: Listed = []
+    user_preferences: Listed = []
+    calls: Listed = []
     errors: Listed = []
 
 
@@ -46,8 +49,13 @@ class Person(Part):
     user_id: Id = ""
 
 
+class Product(Part):
+    product_retailer_id: Words = ""
+
+
 class Context(Part):
     id: Id = ""
+    referred_product: Product | None = None
 
 
 class Problem(Part):
@@ -78,6 +86,39 @@ class Status(Part):
     recipient_type: Words = ""
     biz_opaque_callback_data: Words = ""
     errors: Listed = []
+
+
+class Preference(Part):
+    """Whether somebody wants marketing messages: ``value`` is ``stop`` or ``resume``."""
+
+    wa_id: Id = ""
+    user_id: Id = ""
+    category: Words = ""
+    value: Words = ""
+    timestamp: Stamp = ""
+
+
+class VoiceCall(Part):
+    """A call, as it begins (``connect``) or ends (``terminate``). ``status`` and ``duration`` (seconds) come at its end."""
+
+    id: KnownId
+    event: Words = ""
+    direction: Words = ""
+    from_: Id = Field(default="", alias="from")
+    from_user_id: Id = ""
+    to: Id = ""
+    to_user_id: Id = ""
+    timestamp: Stamp = ""
+    status: Any = None
+    duration: Any = None
+
+    @property
+    def is_missed(self) -> bool:
+        """A contact called, and nobody took it."""
+        if self.event != "terminate" or self.direction == "BUSINESS_INITIATED":
+            return False
+        was_taken = isinstance(self.duration, int | float) and self.duration > 0
+        return not was_taken and "completed" not in str(self.status).lower()
 
 
 class UserIdUpdate(Part):
@@ -117,8 +158,13 @@ class FlowReply(Part):
     body: Words = ""
 
 
+class CallPermission(Part):
+    response: Words = ""
+
+
 class Interactive(Part):
     type: Words = ""
+    call_permission_reply: CallPermission | None = None
     button_reply: Picked | None = None
     list_reply: Picked | None = None
     nfm_reply: FlowReply | None = None

@@ -15,12 +15,13 @@ from connectors.graph.failures import reason
 from connectors.graph.parts import moment, read, read_all
 from connectors.names import shown_name
 from connectors.whatsapp.identity import CHANNEL, Party
-from connectors.whatsapp.meta.contents import Payload, referral, said
+from connectors.whatsapp.meta.contents import Payload, product, referral, said
 from connectors.whatsapp.meta.models import (
     Change,
     Context,
     Edit,
     Person,
+    Preference,
     Problem,
     Reaction,
     Revoke,
@@ -29,10 +30,11 @@ from connectors.whatsapp.meta.models import (
     System,
     UserIdUpdate,
     Value,
+    VoiceCall,
 )
 from connectors.whatsapp.meta.people import party
 from schemas import topics
-from schemas.messages import Address, Author, Receipt, ReceiptState
+from schemas.messages import Address, Author, Quote, Receipt, ReceiptState
 from schemas.ports import Account, Event
 
 __all__ = ["OBJECT", "Change", "Updates"]
@@ -48,6 +50,9 @@ STATES: dict[str, ReceiptState] = {
 }
 NO_CONTENT = frozenset({"request_welcome"})
 """Kinds with which a customer says nothing."""
+PRESSED = frozenset({"interactive", "button"})
+"""Kinds that answer a message by being pressed below it: that quotes nothing."""
+NOTE = Author(kind="system")
 
 
 class Updates:
@@ -56,11 +61,10 @@ class Updates:
     def __init__(self, called: Account, now: datetime) -> None:
         self._called = called
         self._now = now
-        self._kinds: dict[str, Callable[[Sent, Any, Party], Event | None]] = {
+        self._kinds: dict[str, Callable[[Sent, Any, Party], Event]] = {
             "reaction": self._reaction,
             "edit": self._edit,
             "revoke": self._revoke,
-            "system": self._system,
         }
 
     def of(self, change: Change) -> Iterator[Event]:
@@ -68,6 +72,8 @@ class Updates:
             "messages": self._messages,
             "smb_message_echoes": self._echoes,
             "user_id_update": self._user_ids,
+            "user_preferences": self._preferences,
+            "calls": self._calls,
         }.get(change.field)
         value = change.value
         if found is None or value.metadata is None:
@@ -92,37 +98,46 @@ class Updates:
             sent = read(Sent, raw, account)
             if sent is None:
                 continue
-            event = self._message(sent, raw, people, account)
-            if event is not None:
-                yield event
+            yield from self._message(sent, raw, people, account)
         for status in read_all(Status, value.statuses, account):
             if (event := self._status(status, account)) is not None:
                 yield event
 
-    def _message(self, sent: Sent, raw: Any, people: list[Person], account: Account) -> Event | None:
+    def _message(self, sent: Sent, raw: Any, people: list[Person], account: Account) -> Iterator[Event]:
         who = party(sent.from_user_id, sent.from_, people)
         if who is None or sent.group_id or sent.type in NO_CONTENT:
             self._left_out("message", sent.type if who else "nobody's", account, sent.id)
-            return None
+            return
         content = raw.get(sent.type)
+        if sent.type == "system":
+            yield from self._system(sent, content, who)
+            return
         try:
             if sent.type in self._kinds:
-                return self._kinds[sent.type](sent, content, who)
+                yield self._kinds[sent.type](sent, content, who)
+                return
             payload = said(sent.type, content, account)
         except (ValidationError, TypeError, ValueError):
             payload = None
         if payload is None:
             log.warning("kind_unknown", tenant=account.tenant, channel=account.channel, kind=_short(sent.type))
             payload = {"unsupported": _short(sent.type) or "unsupported"}
-        return self._received(sent, payload, who, Author(kind="contact", name=who.name))
+        yield self._received(sent, payload, who, Author(kind="contact", name=who.name))
 
     def _received(self, sent: Sent, payload: Payload, who: Party, author: Author) -> Event:
         payload = {"author": author, "sent_at": moment(sent.timestamp, self._now), **payload}
         if (context := _or_none(Context.model_validate, sent.context)) and context.id:
             payload["answers"] = context.id
-        if origin := _or_none(referral, sent.referral):
+            if sent.type not in PRESSED:
+                payload["quote"] = Quote()
+        if origin := _or_none(referral, sent.referral) or _or_none(product, sent.context):
             payload["referral"] = origin
         return who.event(topics.MESSAGE_RECEIVED, sent.id, payload)
+
+    def _note(self, who: Party, external_id: str, kind: str, stamp: str) -> Event:
+        """Something that people and the agent should know, and that nobody answers."""
+        payload = {"author": NOTE, "shown": True, "unsupported": kind, "sent_at": moment(stamp, self._now)}
+        return who.event(topics.MESSAGE_RECEIVED, external_id, payload)
 
     def _echoes(self, value: Value, account: Account) -> Iterator[Event]:
         """Somebody of the business answers in the WhatsApp Business app; what we send ourselves has no echo."""
@@ -130,8 +145,12 @@ class Updates:
         for raw in value.message_echoes:
             sent = read(Sent, raw, account)
             who = party(sent.to_user_id, sent.to, people) if sent else None
-            if sent is None or who is None or sent.group_id or sent.type in self._kinds:
+            if sent is None or who is None or sent.group_id or sent.type in ("reaction", "system"):
                 self._left_out("echo", sent.type if sent else "", account)
+                continue
+            if sent.type in self._kinds:
+                if change := _or_none(partial(self._kinds[sent.type], sent, who=who), raw.get(sent.type)):
+                    yield change
                 continue
             payload = _or_none(partial(said, sent.type, account=account), raw.get(sent.type))
             payload = {**(payload or {"unsupported": _short(sent.type)}), "shown": True}
@@ -176,17 +195,51 @@ class Updates:
 
     # ── identity ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _system(self, sent: Sent, content: Any, who: Party) -> Event | None:
-        told = System.model_validate(content)
+    def _system(self, sent: Sent, content: Any, who: Party) -> Iterator[Event]:
+        told = _or_none(System.model_validate, content) or System()
+        if told.type == "customer_identity_changed":
+            yield self._note(who, sent.id, "identity_changed", sent.timestamp)
+            return
         if told.type not in ("user_changed_number", "user_changed_user_id"):
             self._left_out("system", told.type, self._called, sent.id)
-            return None
+            return
         known = who.also(told.user_id, told.wa_id)
         payload: Payload = {"at": moment(sent.timestamp, self._now)}
         if told.wa_id and told.wa_id != sent.from_ and sent.from_.isdecimal():
             # The number will be somebody else's one day.
             payload["left"] = [Address(channel=CHANNEL, value=sent.from_, assurance="channel")]
-        return known.event(topics.CONTACT_CHANGED, sent.id, payload)
+        yield known.event(topics.CONTACT_CHANGED, sent.id, payload)
+        if told.type == "user_changed_number":
+            yield self._note(known, sent.id, "number_changed", sent.timestamp)
+
+    def _preferences(self, value: Value, account: Account) -> Iterator[Event]:
+        """Whether somebody wants marketing messages. What they ask is answered all the same."""
+        people = list(read_all(Person, value.contacts, account))
+        for told in read_all(Preference, value.user_preferences, account):
+            who = party(told.user_id, told.wa_id, people)
+            if who is None or told.category != "marketing_messages" or told.value not in ("stop", "resume"):
+                self._left_out("preference", told.category, account)
+                continue
+            at, stops = moment(told.timestamp, self._now), told.value == "stop"
+            about = f"preference:{told.value}:{told.timestamp}"
+            yield who.event(topics.CONTACT_CHANGED, about, {"marketing_opted_out": stops, "at": at})
+            yield self._note(who, about, "marketing_stopped" if stops else "marketing_resumed", told.timestamp)
+
+    def _calls(self, value: Value, account: Account) -> Iterator[Event]:
+        """A call that nobody took is a message that says so, once for each call: calls are not taken here."""
+        people = list(read_all(Person, value.contacts, account))
+        own = value.metadata.display_phone_number.lstrip("+") if value.metadata else ""
+        for call in read_all(VoiceCall, value.calls, account):
+            is_from_us = bool(own) and call.from_.lstrip("+") == own
+            ids = (call.to_user_id, call.to) if is_from_us else (call.from_user_id, call.from_)
+            who = party(*ids, people)
+            if who is None or not call.is_missed:
+                self._left_out("call", call.event, account, call.id)
+                continue
+            author = Author(kind="contact", name=who.name)
+            at = moment(call.timestamp, self._now)
+            payload = {"author": author, "sent_at": at, "unsupported": "missed_call"}
+            yield who.event(topics.MESSAGE_RECEIVED, call.id, payload)
 
     def _user_ids(self, value: Value, account: Account) -> Iterator[Event]:
         for update in read_all(UserIdUpdate, value.user_id_update, account):

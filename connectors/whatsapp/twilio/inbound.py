@@ -16,7 +16,7 @@ from connectors.whatsapp.twilio import choices, people
 from connectors.whatsapp.twilio.errors import is_passing, number, reason
 from schemas import topics
 from schemas.errors import InvalidRequest
-from schemas.messages import Author, FileKind, Location, ReceiptState, Referral, RemoteFile
+from schemas.messages import Author, FileKind, Location, Quote, ReceiptState, Referral, RemoteFile
 from schemas.ports import Account, Event
 
 log = structlog.get_logger("parley.whatsapp")
@@ -137,6 +137,8 @@ def _message(form: Form, told: Mapping[str, str], account: Account, now: datetim
     }
     optional = {"location": _location(form), "choice": choice, "referral": _referral(form)}
     payload |= {name: value for name, value in optional.items() if value is not None}
+    if form.answered and not (form.button or form.row):
+        payload["quote"] = Quote()
     if form.flow or not (payload["text"] or payload["files"] or optional["location"] or choice):
         payload["unsupported"] = "flow" if form.flow else printable(form.kind)[:40] or "unknown"
     return topics.MESSAGE_RECEIVED, "", payload
