@@ -39,6 +39,13 @@ class Event:
     is_urgent: bool
     """People act, or something is known at last: nothing may wait for a quiet time behind it."""
 
+    @property
+    def speaker(self) -> str:
+        """The contact who wrote, changed or reacted; empty for all else."""
+        if self.message is not None:
+            return self.message.contact_id if self.is_from_contact else ""
+        return self.payload.contact_id if isinstance(self.payload, MessageEdited | ReactionChanged) else ""
+
     @classmethod
     def of(cls, record: Record, envelope: Envelope, payload: BaseModel) -> Event:
         # What is asked a dozen times a turn is found out once.

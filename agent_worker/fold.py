@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from agent_worker.events import Decoded, Event, decode_all, waited
 from agent_worker.settings import FoldRules
@@ -44,6 +44,9 @@ class Fold:
         self.traceparent = spans.traceparent()
         """Of the turn's span, for what the turn leaves behind."""
         self._decoded = Decoded()
+        self._begun = 0
+        """Where the events of this turn begin."""
+        self._speaker = ""
         self._ids: set[str] = set()
         self.repeats = 0
         """Records of events that were in this batch before."""
@@ -72,8 +75,23 @@ class Fold:
             self._decoded.events.append(event)
 
     @property
-    def events(self) -> list[Event]:
-        return self.decoded.events
+    def events(self) -> Sequence[Event]:
+        """Those of this turn: up to the first that another contact wrote. In a room where several people write, the
+        words of one are never answered, or taken for a yes, as if they were another's (design §4)."""
+        events = self.decoded.events
+        for place in range(self._begun, len(events)):
+            speaker = events[place].speaker
+            if speaker and not self._speaker:
+                self._speaker = speaker
+            elif speaker and speaker != self._speaker:
+                return events[self._begun : place]
+        return events[self._begun :] if self._begun else events
+
+    def next_speaker(self) -> bool:
+        """Go on with what another contact wrote behind the events of this turn. False when nothing is left."""
+        self._begun += len(self.events)
+        self._speaker, self.sealed, self.repeats = "", False, 0
+        return self._begun < len(self.decoded.events)
 
     def take_more(self) -> None:
         self.batch.take_more()

@@ -92,6 +92,12 @@ class TurnEngine:
             await self._turn(fold, stages)
 
     async def _turn(self, fold: Fold, stages: dict[str, float]) -> None:
+        """One for each contact who wrote, one after the other."""
+        await self._one_turn(fold, stages)
+        while fold.next_speaker():
+            await self._one_turn(fold, {})
+
+    async def _one_turn(self, fold: Fold, stages: dict[str, float]) -> None:
         while (work := await self._load(fold, stages)) is not None:
             if await self._answer(work, fold):
                 await self._commit(work)

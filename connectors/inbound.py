@@ -22,6 +22,7 @@ from connectors.echoes import Echoes
 from connectors.entries import Entry, change_of, entry_of, is_same, origin_of
 from connectors.redaction import without_cards
 from connectors.references import References, at_home, refers
+from connectors.rooms import Rooms
 from schemas import spans, topics
 from schemas.crashpoints import reach
 from schemas.errors import IdReused
@@ -85,6 +86,7 @@ class Inbound:
         self._open = OpenConversations(conversations, clock)
         self._echoes = Echoes(deliveries, clock)
         self._references = References(deliveries, conversations, transcript)
+        self._rooms = Rooms(conversations, contacts, deliveries, transcript, clock)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.under_way = 0
         """Calls of ``accept`` that have not ended."""
@@ -116,7 +118,7 @@ class Inbound:
             return await self._with_desk(account, events, admit)
         now, entries = self._clock(), list[Entry]()
         own = self._own_numbers.get(account.tenant)
-        for told in events:
+        for told in await self._rooms.ours(account, events):
             event = without_cards(told, own)
             asked = (account.tenant, account.channel, account.name, event.place, event.addresses)
             if event.type == topics.CONTACT_CHANGED:

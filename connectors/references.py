@@ -65,7 +65,8 @@ class References:
         ours = await self._answered(account, event.place, str(answers), found[1])
         if not ours:
             return event, found
-        return replace(event, payload={**event.payload, "in_reply_to": ours, **await self._quoted(event, ours, found)}), found
+        told = {"in_reply_to": ours, **await self._quoted(event, ours, found)}
+        return replace(event, payload={**event.payload, **told}), found
 
     async def _quoted(self, event: Event, ours: str, found: Found) -> dict[str, Quote]:
         """What the contact quotes, where we know the words: most vendors give an id alone."""

@@ -22,7 +22,7 @@ def handoff_draft(voice: Voice, model: str = "", *, say: str = "") -> Draft:
 
 _SETTLED = frozenset({"call_allowed", "call_declined"})
 """Kinds after which nothing is left to offer."""
-_UNDERSTOOD = frozenset({"location", "contacts", "shared", "story_mention", "missed_call", *_SETTLED})
+_UNDERSTOOD = frozenset({"location", "contacts", "shared", "mention", "story_mention", "missed_call", *_SETTLED})
 
 
 def wordless_draft(wordless: Wordless, voice: Voice, model: str = "", *, kind: str = "", locale: str = "") -> Draft:
@@ -48,6 +48,7 @@ def wordless_draft(wordless: Wordless, voice: Voice, model: str = "", *, kind: s
 
 def _unsupported(kind: str, voice: Voice, locale: str) -> str:
     phrases = {
+        "mention": voice.greeting,
         "story_mention": voice.story_mention,
         "missed_call": voice.missed_call,
         "call_allowed": voice.call_allowed,

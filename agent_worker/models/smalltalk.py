@@ -68,10 +68,16 @@ _YES = re.compile(
 )
 
 
+_HEART = "\u2661\u2665\u2763\u2764\U0001f90d-\U0001f90f\U0001f493-\U0001f49f\U0001f970\U0001f9e1"
+_HEARTS = re.compile(rf"(?:[{_HEART}]\ufe0f?\s?)+")
+
+
 def talk_of(text: str, history: Sequence[TranscriptMessage]) -> Talk:
     """What kind of small talk the whole message is; empty when it asks something."""
     if asks_person(text) or (_YES.match(text) and _offered(history)):
         return "person"
+    if _HEARTS.fullmatch(text.strip()[:40]):
+        return "thanks"
     said: set[str] = set()
     for count, found in enumerate(_WORD.finditer(text.lower().replace("'", "").replace("’", "")), 1):
         if count > _MOST or (word := found[0]) not in _COURTEOUS:

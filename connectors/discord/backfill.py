@@ -16,6 +16,8 @@ import structlog
 from pydantic import ValidationError
 
 from connectors.discord.channel import DiscordChannel
+from connectors.discord.directory import Directory, Room
+from connectors.discord.places import target
 from connectors.discord.rest import Rest
 from connectors.discord.shapes import Dispatch, Shape, Snowflake, snowflake, where
 from connectors.streams.patience import patiently
@@ -30,10 +32,9 @@ TEXT = frozenset({0, 2, 5, 10, 11, 12, 13})
 """Types of places with a history of messages: text, news, threads, and what is written beside voices."""
 
 
-class Place(Shape):
-    id: Snowflake
-    type: int = 0
+class Place(Room):
     last_message_id: Snowflake | None = None
+    guild_id: Snowflake | None = None
 
 
 class Server(Shape):
@@ -58,6 +59,7 @@ class History:
         self._account = account
         self._after = snowflake(since)
         self._rest = Rest(account)
+        self._directory = Directory(self._rest, account)
 
     async def messages(self, known: Acquaintance) -> AsyncIterator[list[Event]]:
         """See schemas.ports.Backfilling."""
@@ -68,8 +70,10 @@ class History:
                     yield events
             for place in await known.places():
                 # Direct messages, and threads that were put away meanwhile.
-                if place not in listed and place.isdigit():
-                    async for events in self._place(Spot(place)):
+                where_ = target(place)
+                if ":" not in place and where_.channel not in listed:
+                    listed.add(where_.channel)
+                    async for events in self._place(await self._unlisted(where_.channel)):
                         yield events
         finally:
             await self._rest.close()
@@ -85,8 +89,18 @@ class History:
                 continue
             for place in _each(Place, [*channels, *(threads if isinstance(threads, list) else [])]):
                 listed.add(place.id)
+                self._directory.learn_room(place)
                 if place.type in TEXT and int(place.last_message_id or 0) > int(self._after):
                     yield Spot(place.id, server.id)
+
+    async def _unlisted(self, channel: str) -> Spot:
+        """A place that no server names: a direct message, or a thread that was put away."""
+        try:
+            found = Place.model_validate(await self._read(f"/channels/{channel}", dict))
+        except (SendRefused, ValidationError):
+            return Spot(channel)
+        self._directory.learn_room(found)
+        return Spot(channel, found.guild_id or "")
 
     async def _place(self, spot: Spot) -> AsyncIterator[list[Event]]:
         """Oldest first; nothing of a place that the bot may not read."""
@@ -100,15 +114,17 @@ class History:
             told = sorted(
                 ((int(said.id), raw) for raw in page for said in _each(Said, [raw])), key=lambda each: each[0]
             )
-            yield [event for _, raw in told for event in self._events(raw, spot)]
+            yield [event for _, raw in told for event in await self._events(raw, spot)]
             if len(page) < PAGE or not told:
                 return
             after = str(told[-1][0])
         log.warning("history_cut", **where(self._account), place=spot.id)
 
-    def _events(self, raw: dict[str, Any], spot: Spot) -> list[Event]:
-        of_server = {"guild_id": spot.server} if spot.server else {}
-        return self._channel.events(Dispatch(t="MESSAGE_CREATE", d={**raw, **of_server}), self._account)
+    async def _events(self, raw: dict[str, Any], spot: Spot) -> list[Event]:
+        """Raises a DeliveryError."""
+        data = {**raw, **({"guild_id": spot.server} if spot.server else {})}
+        context = await self._directory.context("MESSAGE_CREATE", data)
+        return self._channel.events(Dispatch(t="MESSAGE_CREATE", d=data, context=context), self._account)
 
     async def _read(self, path: str, kind: type[Any] = list) -> Any:
         """Raises a DeliveryError."""

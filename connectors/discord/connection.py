@@ -13,8 +13,10 @@ from pydantic import ValidationError
 
 from connectors.discord import answers, history
 from connectors.discord.messages import DELETE, EDIT
+from connectors.discord.places import target
 from connectors.discord.rest import Rest
 from connectors.discord.shapes import Attached, Message
+from connectors.discord.threads import Threads, is_refused, is_unknown_channel
 from schemas.errors import NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
 from schemas.messages import Attachment, RemoteFile
 from schemas.ports import Account, Call, Remark, Reply
@@ -35,20 +37,41 @@ class DiscordConnection:
         self._account = account
         self._read_file = read_file
         self._rest = Rest(account)
+        self._threads = Threads(self._rest, self._me)
         self._bot = ""
 
     async def perform(self, call: Call, marker: str) -> Reply:
         if call.operation in (EDIT, DELETE):
             return await self._changed(call)
         body = {**call.arguments["body"], "nonce": nonce(marker), "enforce_nonce": True}
-        path = f"/channels/{call.arguments['channel']}/messages"
-        if not call.files:
+        thread, parent = call.arguments["channel"], call.arguments.get("parent", "")
+        reply = await self._create(thread, body, call.files)
+        if not parent or not is_unknown_channel(reply):
+            return reply
+        opened = await self._threads.open(parent, thread)
+        if opened is None:
+            return await self._create(thread, body, call.files)
+        if not is_refused(opened):
+            return opened
+        # The bot may open no thread there: the answer stays in the channel, below the question.
+        reference = {"message_id": thread, "fail_if_not_exists": False}
+        return await self._create(parent, {**body, "message_reference": reference}, call.files)
+
+    async def _create(self, channel: str, body: Any, files: Sequence[Attachment]) -> Reply:
+        path = f"/channels/{channel}/messages"
+        if not files:
             return await self._rest.ask("POST", path, json=body)
-        return await self._rest.ask("POST", path, data=await self._form(body, call.files))
+        return await self._rest.ask("POST", path, data=await self._form(body, files))
 
     async def _changed(self, call: Call) -> Reply:
-        """Of a message that is there. What is gone has no body; its id is known."""
-        path = f"/channels/{call.arguments['channel']}/messages/{call.arguments['message']}"
+        """Of a message that is there, in its thread or, where none could be opened, in the channel."""
+        reply = await self._change(call, call.arguments["channel"])
+        parent = call.arguments.get("parent", "")
+        return await self._change(call, parent) if parent and is_unknown_channel(reply) else reply
+
+    async def _change(self, call: Call, channel: str) -> Reply:
+        """What is gone has no body; its id is known."""
+        path = f"/channels/{channel}/messages/{call.arguments['message']}"
         if call.operation == EDIT:
             return await self._rest.ask("PATCH", path, json=call.arguments["body"])
         reply = await self._rest.ask("DELETE", path)
@@ -56,8 +79,8 @@ class DiscordConnection:
 
     async def lookup(self, call: Call, marker: str) -> str | None:
         """Raises SendRefused too, where nobody will ever know."""
-        bot = self._bot or await self._me()
-        place, before = f"/channels/{call.arguments['channel']}", ""
+        bot = await self._me()
+        place, before = f"/channels/{await self._shown_in(call)}", ""
         for _ in range(PAGES):
             page = await self._rest.read(f"{place}/messages?limit={history.PAGE}{before}", list)
             if not history.readable(page):
@@ -69,6 +92,13 @@ class DiscordConnection:
                 return found
             before = f"&before={page[-1]['id']}"
         raise SendUnknown("too much was said there since")
+
+    async def _shown_in(self, call: Call) -> str:
+        """The channel in which to look: an answer stays out of a thread that could not be opened."""
+        thread, parent = str(call.arguments["channel"]), str(call.arguments.get("parent", ""))
+        if parent and is_unknown_channel(await self._rest.ask("GET", f"/channels/{thread}")):
+            return parent
+        return thread
 
     async def fetch(self, file: RemoteFile, most: int) -> tuple[bytes, str, str]:
         channel, message, wanted = file.ref.split("/")
@@ -88,7 +118,10 @@ class DiscordConnection:
     async def seen(self, place: str, external_id: str) -> None:
         """Discord has no "seen" for bots; that an answer is being written is shown for ten seconds."""
         try:
-            await self._rest.ask("POST", f"/channels/{place}/typing")
+            where = target(place)
+            reply = await self._rest.ask("POST", f"/channels/{where.channel}/typing")
+            if where.parent and is_unknown_channel(reply):
+                await self._rest.ask("POST", f"/channels/{where.parent}/typing")
         except (SendDelayed, SendUnknown):
             return
 
@@ -107,7 +140,7 @@ class DiscordConnection:
         await self._rest.close()
 
     async def _me(self) -> str:
-        self._bot = str((await self._rest.read("/users/@me", dict)).get("id") or "")
+        self._bot = self._bot or str((await self._rest.read("/users/@me", dict)).get("id") or "")
         if not self._bot:
             raise SendUnknown("Discord does not say who the bot is")
         return self._bot

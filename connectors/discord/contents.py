@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import mimetypes
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from connectors.discord.shapes import VOICE_MESSAGE, Attached, Content, Member, Message, Poll, User
+from connectors.discord.shapes import VOICE_MESSAGE, Attached, Content, Context, Member, Message, Poll, User
 from connectors.markup import blank, discord_text
 from connectors.names import shown_name
-from schemas.messages import FileKind, RemoteFile
+from schemas.messages import FileKind, Quote, RemoteFile
 
 
-def payload(message: Message) -> dict[str, Any]:
+def payload(message: Message, context: Context) -> dict[str, Any]:
     """The parts of an InboundMessage that stand in the message itself; empty when nothing does."""
     files = list(_files(message))
-    found: dict[str, Any] = {"text": text(message)}
+    found: dict[str, Any] = {"text": text(message, context)}
     if files:
         found["files"] = files
-    if unsupported := _unsupported(message):
+    if unsupported := _unsupported(message, found["text"]):
         found["unsupported"] = unsupported
+    if quoted := message.referenced_message:
+        found["quote"] = Quote(text=_words(quoted, context))
     return found if files or unsupported or not blank(found["text"]) else {}
 
 
-def text(message: Message) -> str:
-    """Its words; then those of what it forwards, the names of its stickers, its poll."""
-    parts = [_words(part) for part in _parts(message)]
+def text(message: Message, context: Context) -> str:
+    """Its words, without the mention by which the bot was called; then those of what it forwards, the names of its
+    stickers, its poll."""
+    parts = [_words(part, context) for part in _parts(message)]
     if message.poll is not None:
         parts.append(_poll(message.poll))
     return "\n".join(part for part in parts if part)
@@ -40,11 +44,22 @@ def _parts(message: Message) -> list[Content]:
     return [message, *(snapshot.message for snapshot in message.message_snapshots)]
 
 
-def _words(part: Content) -> str:
-    names = {each.id: name(each, each.member) for each in part.mentions}
-    said = discord_text(part.content, names)
+def _words(part: Content, context: Context) -> str:
+    names = {**context.names, **{each.id: name(each, each.member) for each in part.mentions}}
+    said = discord_text(_without_call(part.content, context), names)
     stickers = " ".join(f":{each.name}:" for each in part.sticker_items)
-    return "\n".join(each for each in (said, stickers) if each)
+    # A person's message has cards only for its links; of what a program wrote they may be all there is.
+    cards = [each for embed in part.embeds for each in (embed.title, embed.description)] if blank(part.content) else []
+    return "\n".join(each for each in (said, stickers, *cards) if each)
+
+
+def _without_call(content: str, context: Context) -> str:
+    """Without mentions of the bot and of its own role."""
+    called = [f"@!?{context.bot}"] if context.bot else []
+    called += [f"@&{role}" for role in context.roles]
+    if not called or "<@" not in content:
+        return content
+    return re.sub(rf"<(?:{'|'.join(called)})>[,:]?[ \t]*", "", content).strip(" ")
 
 
 def _poll(poll: Poll) -> str:
@@ -52,9 +67,11 @@ def _poll(poll: Poll) -> str:
     return "\n".join([poll.question.text, *answers]).strip()
 
 
-def _unsupported(message: Message) -> str:
+def _unsupported(message: Message, said: str) -> str:
     if message.poll is not None:
         return "poll"
+    if blank(said) and not blank(message.content) and not message.attachments:
+        return "mention"
     alone = not any(part.content.strip() or part.attachments for part in _parts(message))
     return "sticker" if alone and any(part.sticker_items for part in _parts(message)) else ""
 

@@ -6,6 +6,7 @@ says.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -29,9 +30,13 @@ def user(interaction: Interaction) -> User | None:
     return interaction.member.user if interaction.member is not None else interaction.user
 
 
-def payload(interaction: Interaction, account: Account) -> dict[str, Any]:
-    """The parts of an InboundMessage; empty, with a word in the log, when it is nothing that we offered."""
-    said = _asked(interaction) or _chosen(interaction, account)
+def payload(interaction: Interaction, account: Account, places: Sequence[str]) -> tuple[dict[str, Any], str]:
+    """The parts of an InboundMessage, and to which of the ``places`` it belongs, mostly the first; empty, with a word
+    in the log, when it is nothing that we offered."""
+    said, place = _asked(interaction), places[0]
+    if not said:
+        tried = ((_chosen(interaction, account, each), each) for each in places)
+        said, place = next(((found, each) for found, each in tried if found), ({}, place))
     who = user(interaction)
     if not said or who is None:
         log.warning(
@@ -40,10 +45,10 @@ def payload(interaction: Interaction, account: Account) -> dict[str, Any]:
             external_id=interaction.id,
             kind=interaction.type,
         )
-        return {}
+        return {}, place
     shown = name(who, interaction.member or Member())
     about = {"author": {"kind": "contact", "name": shown}, "sent_at": moment(interaction.id)}
-    return {**said, **about, **({"locale": interaction.locale} if interaction.locale else {})}
+    return {**said, **about, **({"locale": interaction.locale} if interaction.locale else {})}, place
 
 
 def _asked(interaction: Interaction) -> dict[str, Any]:
@@ -54,12 +59,12 @@ def _asked(interaction: Interaction) -> dict[str, Any]:
     return {} if blank(question) else {"text": printable(question)}
 
 
-def _chosen(interaction: Interaction, account: Account) -> dict[str, Any]:
+def _chosen(interaction: Interaction, account: Account, place: str) -> dict[str, Any]:
     data = interaction.data
     if interaction.type != COMPONENT:
         return {}
     mark = data.values[0] if data.component_type == components.MENU and data.values else data.custom_id
-    choosing = components.opened(mark, account, interaction.channel_id)
+    choosing = components.opened(mark, account, place)
     if choosing is None:
         return {}
     label = components.label_of(mark, interaction.message.components if interaction.message else None)

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from connectors.discord import components
+from connectors.discord.places import Target, target
 from connectors.discord.shapes import snowflake
 from connectors.markup import DISCORD, render, utf16
 from schemas.errors import SendRefused
@@ -45,26 +46,33 @@ def calls(message: OutboundMessage, sending: Sending) -> list[Call]:
     with_files = [()] * (len(bodies) - len(batches)) + batches
     if rows:
         bodies[-1]["components"] = rows
-    if sending.answers.isdigit():
+    where = target(message.place)
+    # A thread begins below the question: nothing in it can be a reply to that.
+    if sending.answers.isdigit() and sending.answers != where.channel:
         bodies[0]["message_reference"] = {"message_id": sending.answers, "fail_if_not_exists": False}
     since = _since(message, sending)
-    return [_call(message.place, since, body, files) for body, files in zip(bodies, with_files, strict=True)]
+    return [_call(where, since, body, files) for body, files in zip(bodies, with_files, strict=True)]
 
 
-def _call(place: str, since: str, body: dict[str, Any], files: Sequence[Attachment]) -> Call:
+def _call(where: Target, since: str, body: dict[str, Any], files: Sequence[Attachment]) -> Call:
     # Nobody is called by what a model or a contact wrote, whatever it looks like.
     form = {"content": "", **body, "allowed_mentions": {"parse": [], "replied_user": False}}
-    return Call(CREATE, {"channel": place, "since": since, "body": form}, tuple(files))
+    parent = {"parent": where.parent} if where.parent else {}
+    return Call(CREATE, {"channel": where.channel, **parent, "since": since, "body": form}, tuple(files))
 
 
 def revised(call: Call, shown: str) -> Call:
     """With the same message and files as before: an edit that does not name them leaves them."""
     kept = {name: value for name, value in call.arguments["body"].items() if name != "message_reference"}
-    return Call(EDIT, {"channel": call.arguments["channel"], "message": shown, "body": kept}, repeats=True)
+    return Call(EDIT, {**_where(call), "message": shown, "body": kept}, repeats=True)
 
 
 def removed(call: Call, shown: str) -> Call:
-    return Call(DELETE, {"channel": call.arguments["channel"], "message": shown}, repeats=True)
+    return Call(DELETE, {**_where(call), "message": shown}, repeats=True)
+
+
+def _where(call: Call) -> dict[str, Any]:
+    return {name: call.arguments[name] for name in ("channel", "parent") if name in call.arguments}
 
 
 def _since(message: OutboundMessage, sending: Sending) -> str:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from connectors.settings import Address, Settings
 
 GATEWAY = "wss://gateway.discord.gg/"
 
 
+ChannelId = Annotated[str, Field(pattern=r"^\d{15,20}$")]
+
+
 class DiscordAccount(Settings):
     """``token`` is the bot's, from the Developer Portal; with the same bot twice, every message would be answered
-    twice."""
+    twice. ``answer_in``: in a server, a question is answered in a thread that its first answer opens, or in the channel
+    itself. ``answer_everything_in``: ids of channels (or of channels with threads) where every message is for the bot;
+    elsewhere in a server it has to be mentioned."""
 
     is_called: ClassVar[bool] = False
     """By Discord: all comes over a socket that we open."""
     token: SecretStr
     api_base: Address = "https://discord.com/api/v10"
     gateway_url: Address = GATEWAY
+    answer_in: Literal["thread", "channel"] = "thread"
+    answer_everything_in: list[ChannelId] = []
 
 
 ACCOUNT = DiscordAccount

@@ -36,6 +36,10 @@ def _text(value: Any) -> Any:
     return printable(value) if isinstance(value, str) else "" if value is None else value
 
 
+def _ids(value: Any) -> list[str]:
+    return [str(each) for each in value if isinstance(each, str | int)] if isinstance(value, list) else []
+
+
 Snowflake = Annotated[str, BeforeValidator(_digits)]
 Words = Annotated[str, BeforeValidator(_text)]
 Model = TypeVar("Model", bound=BaseModel)
@@ -56,7 +60,7 @@ def where(account: Account) -> dict[str, str]:
     return {"tenant": account.tenant, "channel": account.channel, "account": account.name}
 
 
-def _each(model: type[Model]) -> Callable[[Any], list[Model]]:
+def listed(model: type[Model]) -> Callable[[Any], list[Model]]:
     """A list of what can be read."""
 
     def read(value: Any) -> list[Model]:
@@ -75,11 +79,25 @@ class Shape(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
+class Context(Shape):
+    """What an event does not say itself: who the bot is and which ``roles`` are its own; of a thread, in which channel
+    (``parent``) it is; what the channels and roles are called that the event names by id. See directory.py."""
+
+    bot: str = ""
+    roles: list[str] = []
+    parent: str = ""
+    names: dict[str, str] = {}
+
+
+NO_CONTEXT = Context()
+
+
 class Dispatch(Shape):
-    """One event of the gateway: its name and what it is about."""
+    """One event of the gateway: its name and what it is about; ``context`` is ours."""
 
     t: Annotated[Words, Field(min_length=1)]
     d: dict[str, Any]
+    context: Context = NO_CONTEXT
 
 
 class User(Shape):
@@ -121,16 +139,24 @@ class PollAnswer(Shape):
 
 class Poll(Shape):
     question: PollText = PollText()
-    answers: Annotated[list[PollAnswer], BeforeValidator(_each(PollAnswer))] = []
+    answers: Annotated[list[PollAnswer], BeforeValidator(listed(PollAnswer))] = []
+
+
+class Embed(Shape):
+    """A card, of a link or of a program."""
+
+    title: Words = ""
+    description: Words = ""
 
 
 class Content(Shape):
     """What a message and a forwarded copy of one have in common."""
 
     content: Words = ""
-    attachments: Annotated[list[Attached], BeforeValidator(_each(Attached))] = []
-    sticker_items: Annotated[list[Sticker], BeforeValidator(_each(Sticker))] = []
-    mentions: Annotated[list[Mentioned], BeforeValidator(_each(Mentioned))] = []
+    attachments: Annotated[list[Attached], BeforeValidator(listed(Attached))] = []
+    sticker_items: Annotated[list[Sticker], BeforeValidator(listed(Sticker))] = []
+    mentions: Annotated[list[Mentioned], BeforeValidator(listed(Mentioned))] = []
+    embeds: Annotated[list[Embed], BeforeValidator(listed(Embed))] = []
     flags: int = 0
 
 
@@ -143,6 +169,22 @@ class Reference(Shape):
 
     type: int = 0
     message_id: Snowflake | None = None
+
+
+class Referenced(Content):
+    """The message that another one answers."""
+
+    id: Snowflake
+    author: User
+    message_reference: Reference | None = None
+
+
+def _referenced(value: Any) -> Any:
+    """Nothing where it is gone, or cannot be read: it is only beside the message."""
+    try:
+        return None if value is None else Referenced.model_validate(value)
+    except ValidationError:
+        return None
 
 
 class Message(Content):
@@ -158,18 +200,22 @@ class Message(Content):
     edited_timestamp: AwareDatetime | None = None
     webhook_id: Snowflake | None = None
     message_reference: Reference | None = None
-    message_snapshots: Annotated[list[Snapshot], BeforeValidator(_each(Snapshot))] = []
+    message_snapshots: Annotated[list[Snapshot], BeforeValidator(listed(Snapshot))] = []
+    referenced_message: Annotated[Referenced | None, BeforeValidator(_referenced)] = None
+    mention_roles: Annotated[list[str], BeforeValidator(_ids)] = []
     poll: Poll | None = None
 
 
 class Deleted(Shape):
     id: Snowflake
     channel_id: Snowflake
+    guild_id: Snowflake | None = None
 
 
 class DeletedMany(Shape):
     ids: list[Any]
     channel_id: Snowflake
+    guild_id: Snowflake | None = None
 
 
 class Emoji(Shape):
@@ -180,6 +226,7 @@ class Emoji(Shape):
 class Reaction(Shape):
     user_id: Snowflake
     channel_id: Snowflake
+    guild_id: Snowflake | None = None
     message_id: Snowflake
     emoji: Emoji
     member: Member = Member()
@@ -194,20 +241,24 @@ class Picked(Shape):
 
     type: int = 1
     name: Words = ""
-    options: Annotated[list[Option], BeforeValidator(_each(Option))] = []
+    options: Annotated[list[Option], BeforeValidator(listed(Option))] = []
     component_type: int = 0
     custom_id: Words = ""
     values: list[Words] = []
 
 
 class Source(Shape):
+    """The message with the component that was pressed."""
+
     components: Any = None
+    message_reference: Reference | None = None
 
 
 class Interaction(Shape):
     id: Snowflake
     type: int
     channel_id: Snowflake
+    guild_id: Snowflake | None = None
     data: Picked = Picked()
     member: Member | None = None
     user: User | None = None

@@ -18,14 +18,15 @@ import structlog
 from pydantic import ValidationError
 
 from connectors.discord.channel import DiscordChannel
+from connectors.discord.directory import Directory
 from connectors.discord.gateway import Frame, Gateway
 from connectors.discord.responses import respond
 from connectors.discord.rest import Rest
 from connectors.discord.sessions import Memory, Session
 from connectors.discord.settings import GATEWAY, DiscordAccount
-from connectors.discord.shapes import Dispatch, where
+from connectors.discord.shapes import Context, Dispatch, where
 from connectors.discord.shard import Shard
-from schemas.errors import RefusedForNow, SendDelayed, SetupError
+from schemas.errors import RefusedForNow, SendDelayed, SendUnknown, SetupError
 from schemas.ports import Account, Clock, Event, Line
 
 log = structlog.get_logger("parley.discord")
@@ -49,6 +50,7 @@ class DiscordStream:
         self._line = line
         self._clock = clock
         self._rest = Rest(account)
+        self._directory = Directory(self._rest, account)
         self._responding: set[asyncio.Task[None]] = set()
         self._memory = Memory.read(line.session)
         self._at_once = 1
@@ -177,7 +179,7 @@ class DiscordStream:
         await self._all_up.wait()
 
     async def take(self, frames: Sequence[Frame]) -> None:
-        told = [(each, self._events(each)) for each in frames]
+        told = [(each, self._events(each, await self._context(each))) for each in frames]
         async with self._appending:
             await self._append([event for _, events in told for event in events])
         for frame, events in told:
@@ -198,9 +200,21 @@ class DiscordStream:
                 log.warning("append_failed", **where(self._account), code=error.code)
                 await asyncio.sleep(min(RETRY, (error.retry_after_ms or 1000) / 1000))
 
-    def _events(self, frame: Frame) -> list[Event]:
+    async def _context(self, frame: Frame) -> Context:
+        """Until Discord says it: the same event must be read the same way whenever it is told. Raises
+        CredentialsRevoked."""
+        self._directory.learn(frame.t, frame.d)
+        while True:
+            try:
+                return await self._directory.context(frame.t, frame.d)
+            except (SendDelayed, SendUnknown) as error:
+                log.warning("server_unknown", **where(self._account), reason=error.message)
+                await asyncio.sleep(min(RETRY, (error.retry_after_ms or 1000) / 1000))
+
+    def _events(self, frame: Frame, context: Context) -> list[Event]:
         with suppress(ValidationError):
-            return self._channel.events(Dispatch.model_validate({"t": frame.t, "d": frame.d}), self._account)
+            told = Dispatch.model_validate({"t": frame.t, "d": frame.d, "context": context})
+            return self._channel.events(told, self._account)
         log.info("frame_unreadable", **where(self._account), kind=str(frame.t)[:64])
         return []
 

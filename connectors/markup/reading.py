@@ -1,7 +1,7 @@
 """What people wrote on Slack and Discord, as text that reads like what they saw.
 
-Mentions become ``@name`` and ``#name``. Names come from a look-up by the vendor's id; an unknown id stays as it is,
-so that it can still be traced.
+Mentions become ``@name`` and ``#name``. Names come from a look-up by the vendor's id; where an id is not known there, a
+word stands for it that everybody understands.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _DISCORD = re.compile(
     r"|(?P<command>/[^<>:\n]{1,100}):\d{1,20}|id:(?P<room>\w+)|(?P<url>(?:https?|mailto):[^<>\s]+))>"
 )
 _NO_NAMES: Names = {}
+_UNKNOWN = {"@": "someone", "@&": "group", "#": "channel"}
 
 
 def slack_text(text: str, names: Names = _NO_NAMES) -> str:
@@ -51,7 +52,7 @@ def _slack_entity(entity: str, names: Names) -> str:
         return label
     sign, name = target[0], target[1:]
     if sign in "@#":
-        return sign + (label.lstrip("@#") or names.get(name, name))
+        return sign + (label.lstrip("@#") or names.get(name) or _UNKNOWN[sign])
     if sign == "!":
         return _slack_command(name, label, names)
     return _link(target, label)
@@ -62,7 +63,7 @@ def _slack_command(name: str, label: str, names: Names) -> str:
     if kind == "date":
         return label or rest
     if kind == "subteam":
-        return "@" + (label.lstrip("@") or names.get(rest, rest))
+        return "@" + (label.lstrip("@") or names.get(rest) or _UNKNOWN["@&"])
     return "@" + (label.lstrip("@") or kind)
 
 
@@ -77,7 +78,8 @@ def _link(url: str, label: str) -> str:
 def _discord_entity(found: re.Match[str], names: Names) -> str:
     parts = found.groupdict()
     if number := parts["id"]:
-        return parts["sign"][0] + names.get(number, number)
+        sign = parts["sign"].replace("!", "")
+        return sign[0] + (names.get(number) or _UNKNOWN[sign])
     if parts["time"]:
         return _instant(int(parts["time"])) or found.group()
     if parts["room"]:

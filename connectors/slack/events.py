@@ -15,8 +15,9 @@ from connectors.slack.bodies import Json
 from connectors.slack.emoji import emoji
 from connectors.slack.files import sent_along
 from connectors.slack.places import Id, Spot, Stamp, Vendor, edition, microseconds, moment, spot
-from connectors.slack.texts import written
+from connectors.slack.texts import shared, written
 from schemas import topics
+from schemas.messages import Quote
 from schemas.ports import Account, Event
 
 log = structlog.get_logger("parley.slack")
@@ -126,11 +127,11 @@ class Ours:
         return spot(self.team, channel, message.user or "", message.ts, message.thread_ts, is_direct=direct)
 
     def text(self, message: Message) -> str:
-        """As it reads, without the mention by which we were called."""
+        """As it reads, without the mention by which we were called; empty where it is nothing else."""
         said = message.written
-        called = re.match(rf"\s*<@{self.bot}(\|[^<>]*)?>[\s,:]*", said) if self.bot else None
-        rest = said[called.end() :] if called else said
-        return slack_text(said if blank(rest) else rest)
+        if self.bot and f"<@{self.bot}" in said:
+            said = re.sub(rf"<@{self.bot}(?:\|[^<>]*)?>[,:]?[ \t]*", "", said).strip(" ")
+        return slack_text(said)
 
 
 def from_events_api(payload: Json, account: Account) -> Iterator[Event]:
@@ -188,7 +189,9 @@ def _said(message: Message, ours: Ours) -> Iterator[Event]:
     files, missing = sent_along(message.files)
     payload: Json = {"text": text, "files": files, "sent_at": moment(message.ts)}
     if missing or (blank(text) and not files):
-        payload["unsupported"] = missing or "message"
+        payload["unsupported"] = missing or ("message" if blank(message.written) else "mention")
+    if quoted := shared(message.attachments) if not blank(message.text or "") else "":
+        payload["quote"] = Quote(text=slack_text(quoted))
     if revision := edition(message.edited):
         payload["revision"] = revision
     if at.thread and at.thread != message.ts:

@@ -24,6 +24,11 @@ def written(text: str | None, blocks: Any, attachments: Any) -> str:
     return "\n".join(part for part in parts if part)
 
 
+def shared(attachments: Any) -> str:
+    """The message of somebody else that this one shares; empty where it shares none."""
+    return next((_of_attachment(each) for each in _dicts(attachments) if each.get("is_share") is True), "")
+
+
 def _dicts(value: Any) -> Iterator[dict[str, Any]]:
     yield from (each for each in value if isinstance(each, dict)) if isinstance(value, list) else ()
 

@@ -133,8 +133,8 @@ class Question:
     messages one by one, where the model quotes only and they ask for different things. ``files`` came
     with the messages; ``wordless`` says what they are when there is no text at all, and ``kind`` the kind that has no
     words (see ``schemas.content``). ``about``: what the messages quote, share or came from, in words: data, like the
-    text; ``context``: the part of it that a short question is about. ``offers``: actions that the model may ask for; ``filling``: the one whose parameters were being asked for before; ``contact``: whose budget is
-    spent.
+    text; ``context``: the part of it that a short question is about. ``offers``: actions that the model may ask for;
+    ``filling``: the one whose parameters were being asked for before; ``contact``: whose budget is spent.
 
     Never changed once made; not declared frozen, which would make making one slower."""
 

@@ -47,7 +47,11 @@ class Event:
     refers to messages by the vendor's ids (``external_id``); ids of ours are filled in on the way to the log.
 
     ``echo``: a message of our own side, of which the vendor does not say whether a person wrote it in the vendor's app
-    or we have sent it; it is left out when it is known as sent."""
+    or we have sent it; it is left out when it is known as sent.
+
+    ``room``: where many people write, the vendor's id of that room. What happens there is left out unless it belongs to
+    a conversation that we have; ``addressed`` is a message that begins one, or is meant for us in one of somebody
+    else's."""
 
     type: str
     place: str
@@ -57,6 +61,8 @@ class Event:
     revision: str = ""
     account: Account | None = None
     echo: bool = False
+    room: str = ""
+    addressed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

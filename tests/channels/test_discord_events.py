@@ -45,6 +45,10 @@ class Ear:
         return self.parse(await self.frame(name))
 
     def parse(self, frame: Any) -> list[Event]:
+        if isinstance(frame, dict) and frame.get("d", {}).get("channel_id") in self.server.world.channels:
+            room = self.server.world.channels[frame["d"]["channel_id"]]
+            context = {"bot": self.server.world.bot.id, "parent": room.parent or ""}
+            frame = {**frame, "context": context}
         body = frame if isinstance(frame, bytes) else json.dumps(frame).encode()
         return self.channel.parse(RawRequest(DISPATCH, "", {}, {}, body), self.account)
 
@@ -86,7 +90,7 @@ async def test_words_a_reply_and_a_thread(ear: Ear) -> None:
     thread = ear.server.channels.make_thread(home, "ferns", mia)
     ear.server.move("mia", thread)
     await ear.server.say("mia", "here")
-    assert (await ear.message())["place"] == thread.id
+    assert (await ear.message())["place"] == f"{home.id}/{thread.id}"
 
 
 async def test_a_message_that_is_told_twice_is_the_same_event(ear: Ear) -> None:

@@ -56,11 +56,11 @@ async def test_each_shard_identifies_in_its_turn_and_tells_of_its_part(
     async with hall.process():
         await connected(server, count)
         await server.say("mia", "in a direct message")
-        await server.say("leo", "in the server")
+        await server.say("leo", f"{server.mention} in the server")
         await hall.until("in a direct message", "in the server")
         await server.settled()
     await server.say("mia", "meanwhile")
-    await server.say("leo", "there too")
+    await server.say("leo", f"{server.mention} there too")
     async with hall.process():
         await hall.until("in a direct message", "in the server", "meanwhile", "there too")
     assert asked(server, "Identify") == [[number, count] for number in range(count)]
@@ -77,7 +77,7 @@ async def test_a_shard_that_is_lost_comes_back_and_nothing_is_lost(server: Disco
         server.gateway.faults.next(Fault("limit", "Resume"))  # and one of them is to begin anew
         next(iter(server.gateway.connections)).cut()
         await server.say("mia", "meanwhile")
-        await server.say("leo", "there too")
+        await server.say("leo", f"{server.mention} there too")
         await hall.until("before", "meanwhile", "there too")
         await until(lambda: len(asked(server, "Identify")) == count + 1)
         await connected(server, count)
@@ -87,13 +87,13 @@ async def test_when_discord_wants_more_shards_the_bot_comes_with_them(server: Di
     """What was said meanwhile is read from the histories."""
     async with hall.process():
         await connected(server, 1)
-        await server.say("leo", "before")
+        await server.say("leo", f"{server.mention} before")
         await hall.until("before")
         await server.settled()
         server.gateway.shards = count = of_server(server)
         server.gateway.hang_up(4011)
         server.gateway.sessions.clear()
-        await server.say("leo", "meanwhile")
+        await server.say("leo", f"{server.mention} meanwhile")
         await connected(server, count)
         await hall.until("before", "meanwhile")
 

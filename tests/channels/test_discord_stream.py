@@ -59,7 +59,7 @@ async def test_messages_of_all_places_are_appended(server: Discord, hall: Hall) 
         await connected(server)
         await server.say("mia", "in a direct message")
         server.move("leo", server.world.home)
-        await server.say("leo", "in the server")
+        await server.say("leo", f"{server.mention} in the server")
         await hall.until("in a direct message", "in the server")
     assert server.gateway.closes[-1] == gateway.KEEP
 
@@ -142,7 +142,7 @@ async def test_what_was_written_before_the_first_session_was_on_record_is_read_f
     server.move("leo", server.world.home)
     async with hall.process():
         await until(lambda: len(server.gateway.closes) > 0)
-        await server.say("leo", "in the server")
+        await server.say("leo", f"{server.mention} in the server")
         server.gateway.faults.always = lambda request: None
         await hall.until("in the server")
 

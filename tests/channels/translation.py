@@ -97,6 +97,8 @@ def _event(event: Event) -> dict[str, Any]:
         "addresses": [address.model_dump() for address in event.addresses],
         "payload": _plain(dict(event.payload)),
         **({"echo": True} if event.echo else {}),
+        "room": event.room,
+        **({} if event.addressed else {"addressed": False}),
     }
     return {name: value for name, value in told.items() if value not in ("", [])}
 

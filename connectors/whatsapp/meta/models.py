@@ -99,7 +99,7 @@ class Preference(Part):
 
 
 class VoiceCall(Part):
-    """A call, as it begins (``connect``) or ends (``terminate``). ``status`` and ``duration`` (seconds) come at its end."""
+    """A call, as it begins (``connect``) or ends (``terminate``), with ``status`` and ``duration`` (seconds) then."""
 
     id: KnownId
     event: Words = ""

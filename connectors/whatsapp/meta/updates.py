@@ -149,12 +149,15 @@ class Updates:
                 self._left_out("echo", sent.type if sent else "", account)
                 continue
             if sent.type in self._kinds:
-                if change := _or_none(partial(self._kinds[sent.type], sent, who=who), raw.get(sent.type)):
+                if change := _or_none(partial(self._changed, sent, who), raw.get(sent.type)):
                     yield change
                 continue
             payload = _or_none(partial(said, sent.type, account=account), raw.get(sent.type))
             payload = {**(payload or {"unsupported": _short(sent.type)}), "shown": True}
             yield self._received(sent, payload, who, Author(kind="person"))
+
+    def _changed(self, sent: Sent, who: Party, content: Any) -> Event:
+        return self._kinds[sent.type](sent, content, who)
 
     # ── changes ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

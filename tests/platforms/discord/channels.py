@@ -14,6 +14,7 @@ from tests.platforms.discord.shapes import (
     channel_json,
     guild_json,
     member_json,
+    roles_json,
     user_json,
 )
 from tests.platforms.discord.world import DM, TEXT, Channel, Message, User, World
@@ -51,6 +52,7 @@ class Channels:
             Route("PUT", "/channels/{channel}/thread-members/@me", "Join Thread", self.join_thread),
             Route("DELETE", "/channels/{channel}/thread-members/@me", "Leave Thread", self.join_thread),
             Route("GET", "/guilds/{guild}", "Get Guild", self.guild),
+            Route("GET", "/guilds/{guild}/roles", "Get Guild Roles", self.roles),
             Route("GET", "/guilds/{guild}/channels", "Get Guild Channels", self.guild_channels),
             Route("GET", "/guilds/{guild}/threads/active", "List Active Guild Threads", self.active_threads),
             Route("GET", "/guilds/{guild}/members/{user}", "Get Guild Member", self.member),
@@ -170,6 +172,10 @@ class Channels:
         self._own(call)
         shape = guild_json(self._world)
         return Reply(200, {name: shape[name] for name in shape if name not in ("channels", "threads", "members")})
+
+    def roles(self, call: Call) -> Reply:
+        self._own(call)
+        return Reply(200, roles_json(self._world))
 
     def guild_channels(self, call: Call) -> Reply:
         self._own(call)

@@ -39,6 +39,7 @@ class People:
         data["attachments"] = [self._world.files.keep(channel.id, each) for each in files]
         named = dict.fromkeys(re.findall(r"<@!?(\d+)>", text))
         data["mentions"] = [user_json(self._world.users[id]) for id in named if id in self._world.users]
+        data["mention_roles"] = [id for id in re.findall(r"<@&(\d+)>", text) if id == self._world.bot_role]
         data["mention_everyone"] = "@everyone" in text
         if reply_to:
             data |= {"type": 19, "message_reference": self._reference(channel, reply_to)}

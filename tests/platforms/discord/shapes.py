@@ -75,14 +75,13 @@ def _thread_json(thread: Channel) -> dict[str, Any]:
 
 def guild_json(world: World) -> dict[str, Any]:
     """The server as GUILD_CREATE tells it."""
-    everyone = {"id": world.guild, "name": "@everyone", "color": 0, "hoist": False, "position": 0, "mentionable": False}
     channels = [each for each in world.channels.values() if each.guild and not each.is_thread]
     threads = [each for each in world.channels.values() if each.is_thread and not each.archived]
     return {
         "id": world.guild,
         "name": world.guild_name,
         "owner_id": world.owner.id,
-        "roles": [{**everyone, "permissions": PERMISSIONS, "managed": False, "flags": 0}],
+        "roles": roles_json(world),
         "channels": [channel_json(world, each) for each in channels],
         "threads": [channel_json(world, each) for each in threads],
         "members": [member_json(world, world.bot, with_user=True)],
@@ -100,6 +99,13 @@ def guild_json(world: World) -> dict[str, Any]:
         "preferred_locale": "en-US",
         **_GUILD_SETTINGS,
     }
+
+
+def roles_json(world: World) -> list[dict[str, Any]]:
+    """Everybody's, and the one that Discord made for the bot when it was invited."""
+    common = {"color": 0, "hoist": False, "position": 0, "mentionable": False, "permissions": PERMISSIONS, "flags": 0}
+    own = {"id": world.bot_role, "name": world.bot.name, "managed": True, "tags": {"bot_id": world.bot.id}}
+    return [{**common, "id": world.guild, "name": "@everyone", "managed": False}, {**common, **own}]
 
 
 _GUILD_SETTINGS: dict[str, Any] = {

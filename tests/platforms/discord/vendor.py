@@ -95,6 +95,11 @@ class Discord:
             raise ValueError("there is nothing to send")
         return self.people.write(author, self.channel(person), text, files=files, reply_to=reply_to).id
 
+    @property
+    def mention(self) -> str:
+        """How people call the bot."""
+        return f"<@{self.world.bot.id}>"
+
     async def edit(self, person: str, message: str, text: str) -> None:
         channel, found = self.world.message(message)
         self.people.edit(channel, found, text)

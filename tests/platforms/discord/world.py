@@ -107,6 +107,7 @@ class World:
         self.guild = self.ids.snowflake()
         self.guild_name = "Nepenthes & Co"
         self.home = self.add_channel("support")
+        self.bot_role = self.ids.snowflake()
 
     def add_user(self, name: str, *, bot: bool = False) -> User:
         user = User(self.ids.snowflake(), name, None if bot else name.capitalize(), bot)
