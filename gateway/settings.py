@@ -116,6 +116,15 @@ class Voice(Settings):
     file: str = PLAIN.file
     file_missing: str = PLAIN.file_missing
     unsupported: str = PLAIN.unsupported
+    unsupported_kind: str = PLAIN.unsupported_kind
+    location: str = PLAIN.location
+    contacts: str = PLAIN.contacts
+    shared: str = PLAIN.shared
+    story_mention: str = PLAIN.story_mention
+    missed_call: str = PLAIN.missed_call
+    call_allowed: str = PLAIN.call_allowed
+    call_declined: str = PLAIN.call_declined
+    order: str = PLAIN.order
     too_many: str = PLAIN.too_many
     wait: str = PLAIN.wait
     instructions: str | dict[Language, str] = ""

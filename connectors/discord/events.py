@@ -227,9 +227,12 @@ def _revision(message: Message) -> int:
 
 
 def _is_hidden(message: Message, at: Setting) -> bool:
-    """A message in a server with nothing in it: Discord takes everything out for a bot without the intent."""
+    """A message in a server with nothing in it: Discord takes everything out for a bot without the intent. In a channel
+    where the bot has to be mentioned that is as well: a mention is told whole."""
     if message.guild_id is None:
         return False
+    if not at.context.parent and not at.addresses_us(message):
+        return True
     log.error(
         "message_content_hidden",
         **where(at.account),

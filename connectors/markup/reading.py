@@ -26,12 +26,13 @@ _NO_NAMES: Names = {}
 _UNKNOWN = {"@": "someone", "@&": "group", "#": "channel"}
 
 
-def slack_text(text: str, names: Names = _NO_NAMES) -> str:
-    """Text of a Slack message. ``<!date…>`` becomes its fallback; ``<url|label>`` becomes ``label (url)``."""
+def slack_text(text: str, names: Names = _NO_NAMES, *, keep_ids: bool = False) -> str:
+    """Text of a Slack message. ``<!date…>`` becomes its fallback; ``<url|label>`` becomes ``label (url)``. ``keep_ids``:
+    an id that is not known stays as it is, for whoever looks it up later."""
     written: list[str] = []
     end = 0
     for found in _SLACK.finditer(text):
-        written += [_unescaped(text[end : found.start()]), _unescaped(_slack_entity(found.group(1), names))]
+        written += [_unescaped(text[end : found.start()]), _unescaped(_slack_entity(found.group(1), names, keep_ids))]
         end = found.end()
     return printable("".join([*written, _unescaped(text[end:])]))
 
@@ -46,24 +47,24 @@ def _unescaped(text: str) -> str:
     return _SLACK_ENTITY.sub(lambda found: _ENTITIES[found.group(1)], text)
 
 
-def _slack_entity(entity: str, names: Names) -> str:
+def _slack_entity(entity: str, names: Names, keep_ids: bool) -> str:
     target, _, label = entity.partition("|")
     if not target:
         return label
     sign, name = target[0], target[1:]
     if sign in "@#":
-        return sign + (label.lstrip("@#") or names.get(name) or _UNKNOWN[sign])
+        return sign + (label.lstrip("@#") or names.get(name) or (name if keep_ids else _UNKNOWN[sign]))
     if sign == "!":
-        return _slack_command(name, label, names)
+        return _slack_command(name, label, names, keep_ids)
     return _link(target, label)
 
 
-def _slack_command(name: str, label: str, names: Names) -> str:
+def _slack_command(name: str, label: str, names: Names, keep_ids: bool) -> str:
     kind, _, rest = name.partition("^")
     if kind == "date":
         return label or rest
     if kind == "subteam":
-        return "@" + (label.lstrip("@") or names.get(rest) or _UNKNOWN["@&"])
+        return "@" + (label.lstrip("@") or names.get(rest) or (rest if keep_ids else _UNKNOWN["@&"]))
     return "@" + (label.lstrip("@") or kind)
 
 

@@ -126,12 +126,13 @@ class Ours:
         direct = channel_type == "im"
         return spot(self.team, channel, message.user or "", message.ts, message.thread_ts, is_direct=direct)
 
-    def text(self, message: Message) -> str:
-        """As it reads, without the mention by which we were called; empty where it is nothing else."""
+    def text(self, message: Message, *, keep_ids: bool = False) -> str:
+        """As it reads, without the mention by which we were called; empty where it is nothing else. ``keep_ids``: see
+        ``slack_text``."""
         said = message.written
         if self.bot and f"<@{self.bot}" in said:
             said = re.sub(rf"<@{self.bot}(?:\|[^<>]*)?>[,:]?[ \t]*", "", said).strip(" ")
-        return slack_text(said)
+        return slack_text(said, keep_ids=keep_ids)
 
 
 def from_events_api(payload: Json, account: Account) -> Iterator[Event]:

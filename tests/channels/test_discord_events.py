@@ -45,8 +45,8 @@ class Ear:
         return self.parse(await self.frame(name))
 
     def parse(self, frame: Any) -> list[Event]:
-        if isinstance(frame, dict) and frame.get("d", {}).get("channel_id") in self.server.world.channels:
-            room = self.server.world.channels[frame["d"]["channel_id"]]
+        if isinstance(frame, dict) and str(frame.get("d", {}).get("channel_id")) in self.server.world.channels:
+            room = self.server.world.channels[str(frame["d"]["channel_id"])]
             context = {"bot": self.server.world.bot.id, "parent": room.parent or ""}
             frame = {**frame, "context": context}
         body = frame if isinstance(frame, bytes) else json.dumps(frame).encode()
@@ -172,6 +172,11 @@ async def test_without_the_intent_an_emptied_message_is_an_alarm_and_no_question
     async with server.serving(), line(server) as socket:
         ear = await listen(server, socket, EVERYTHING & ~CONTENT)
         server.move("mia", server.world.home)
+        await server.say("mia", "lovely weather")
+        with capture_logs() as logs:
+            assert await ear.hear("MESSAGE_CREATE") == []
+        assert logs == []
+        server.move("mia", server.people.open_thread(server.world.user("mia"), server.world.home, "ferns"))
         said = await server.say("mia", "is anybody there?")
         with capture_logs() as logs:
             assert await ear.hear("MESSAGE_CREATE") == []
@@ -180,7 +185,7 @@ async def test_without_the_intent_an_emptied_message_is_an_alarm_and_no_question
         await server.edit("mia", said, "hello?")
         assert await ear.hear("MESSAGE_UPDATE") == []
         await server.say("mia", f"<@{server.world.bot.id}> hello?")
-        assert (await ear.message())["text"] == f"@{server.world.bot.name} hello?"
+        assert (await ear.message())["text"] == "hello?"
 
 
 @pytest.mark.parametrize("field", ["channel_id", "id", "author", "content", "type", "timestamp"])

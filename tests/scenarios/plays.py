@@ -93,6 +93,30 @@ async def feedback(talk: Talk) -> None:
     assert told == {(answer, "up")}, f"{told or 'no feedback'} for {answer}"
 
 
+async def beside_text(talk: Talk) -> None:
+    """A location, a missed call or an unknown kind is on record as what it is, and is answered fittingly, once."""
+    acts = talk.customers.beside_text(talk.person)
+    for number, (act, answer, _) in enumerate(acts, 1):
+        act()
+        await talk.until(lambda number=number: len(talk.screen) >= number, f"an answer with {answer!r}")
+        assert answer in talk.screen[-1].text, [shown.text for shown in talk.screen]
+    await talk.ask(HEAT)
+    assert len(talk.screen) == len(acts) + 1, [shown.text for shown in talk.screen]
+    found = await talk.record(lambda one: len(_own(one)) == len(acts) + 1, "everything on record")
+    for line, (_, _, field) in zip(_own(found), acts, strict=False):
+        assert line.get(field), (field, line)
+
+
+async def quoted(talk: Talk) -> None:
+    """Of a message that is quoted the agent, people and the record know the words."""
+    shown = await talk.ask(HEAT)
+    talk.said.append(RETURN)
+    await talk.vendor.say(talk.person, RETURN, reply_to=shown.id)
+    await talk.sees(FACTS[HEAT], FACTS[RETURN])
+    found = await talk.whole()
+    assert FACTS[HEAT] in _own(found)[-1]["quote"]["text"], found
+
+
 async def opting_out(talk: Talk) -> None:
     """Whoever says STOP is not written to by the agent any more, until they say START."""
     await talk.ask(HEAT)
@@ -255,6 +279,11 @@ def _states(found: dict[str, Any]) -> list[str]:
     return [line["state"] for line in found["transcript"] if line["author"]["kind"] == "agent"]
 
 
+def _own(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """The contact's lines."""
+    return [line for line in found["transcript"] if line["author"]["kind"] == "contact"]
+
+
 def _links(found: dict[str, Any]) -> list[str]:
     return [file["url"] for line in found["transcript"] for file in line["attachments"] if file["url"]]
 
@@ -277,6 +306,7 @@ TODAY: dict[str, Scenario] = {
             bot,
         ),
         *(echo, bot, limit, failure_after, cut_after, cut_before, revoked, attachment_in, opting_out),
+        *(beside_text, quoted),
     )
 }
 A_WEEK_LATER: dict[str, Scenario] = {play.__name__: play for play in (redelivery, window_closed, feedback)}

@@ -68,7 +68,7 @@ def _changed(change: Change, ours: Ours) -> Iterator[Event]:
 
 def _words(message: Message, ours: Ours) -> Json:
     files, missing = sent_along(message.files)
-    said: Json = {"text": canonical(ours.text(message)), "files": files}
+    said: Json = {"text": canonical(ours.text(message, keep_ids=True)), "files": files}
     return {**said, "fields": {"missing": [missing]}} if missing else said
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar
 
@@ -69,6 +69,11 @@ class Customers:
 
     def backwards(self) -> AbstractAsyncContextManager[None]:
         """Two things that happen inside are told in the other order."""
+        raise NotImplementedError
+
+    def beside_text(self, person: str) -> list[tuple[Callable[[], Any], str, str]]:
+        """What this person can send that is neither text nor file: how, a part of the answer, and which field of the
+        transcript has it."""
         raise NotImplementedError
 
     async def batch(self, said: Sequence[tuple[str, str]], shown: Sequence[tuple[str, Shown]], notes: int) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from tests.platforms.discord import Discord
 from tests.platforms.pacing import Pace
@@ -27,6 +28,17 @@ class DiscordCustomers(Customers):
 
     def place(self, person: str) -> str:
         return str(self.vendor.place(person))
+
+    def beside_text(self, person: str) -> list[tuple[Callable[[], Any], str, str]]:
+        people, who, here = self.vendor.people, self.vendor.world.user(person), self.vendor.channel(person)
+        return [
+            (lambda: people.send_sticker(who, here, "wave"), "cannot read stickers", "unsupported"),
+            (
+                lambda: people.send_poll(who, here, "Which pot?", ["Clay", "Plastic"]),
+                "cannot read polls",
+                "unsupported",
+            ),
+        ]
 
     def hear_again(self, shown: Shown) -> None:
         channel, message = self.vendor.world.message(shown.id)

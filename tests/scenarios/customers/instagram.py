@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Any
 
 from tests.platforms.meta import Graph, Instagram
+from tests.platforms.meta import instagram_content as content
 from tests.platforms.pacing import Pace
 from tests.platforms.vendor import Shown
 from tests.scenarios.customers.customer import Customers
@@ -26,6 +29,18 @@ class InstagramCustomers(Customers):
 
     def place(self, person: str) -> str:
         return str(self.vendor.place(person))
+
+    def beside_text(self, person: str) -> list[tuple[Callable[[], Any], str, str]]:
+        send = partial(self.vendor.sends, person)
+        return [
+            (lambda: send(content.share("https://i.example/p/1", title="Ferns")), "Thanks for sharing", "referral"),
+            (
+                lambda: send(content.story_mention("https://i.example/s/1")),
+                "mentioning us in your story",
+                "unsupported",
+            ),
+            (lambda: send(content.attachment("hologram")), "(hologram)", "unsupported"),
+        ]
 
     def hear_again(self, shown: Shown) -> None:
         message = self.vendor.messages[shown.id]

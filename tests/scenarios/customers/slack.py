@@ -19,6 +19,8 @@ class SlackCustomers(Customers):
     cannot = {
         "opting_out": "Slack has no word for it",
         "batch": "Slack sends one event a request",
+        "beside_text": "people on Slack send text and files",
+        "quoted": "a thread on Slack quotes nothing",
         "window_closed": "Slack has no window after which one may not write",
     }
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Any
 
 from tests.platforms.meta import Graph, WhatsApp
+from tests.platforms.meta import whatsapp_content as content
 from tests.platforms.pacing import Pace
 from tests.platforms.vendor import Shown
 from tests.scenarios.customers.customer import Customers
@@ -40,6 +43,23 @@ class WhatsAppCustomers(Customers):
 
     def restore(self) -> None:
         self.vendor.token.revoked = False
+
+    def beside_text(self, person: str) -> list[tuple[Callable[[], Any], str, str]]:
+        send, number = partial(self.vendor.sends, person), self.vendor.number
+        caller = self.vendor.person(person)
+
+        def call() -> None:
+            missed = {"id": f"wacid.{person}", "from": caller.wa_id, "event": "terminate", "status": "FAILED"}
+            missed |= {"direction": "USER_INITIATED", "timestamp": self.vendor.stamp()}
+            for _ in range(2):
+                self.vendor.push(number, self.vendor.value(number, calls=[missed]), field="calls")
+
+        return [
+            (lambda: send(content.location(52.5, 13.4, name="Shop")), "Thanks for the location", "location"),
+            (lambda: send(content.contacts("Ana")), "Thanks for the contact details", "contacts"),
+            (lambda: send({"type": "hologram", "hologram": {}}), "(hologram)", "unsupported"),
+            (call, "cannot take calls", "unsupported"),
+        ]
 
     async def batch(self, said: Sequence[tuple[str, str]], shown: Sequence[tuple[str, Shown]], notes: int) -> None:
         async with self.vendor.graph.webhooks.held():

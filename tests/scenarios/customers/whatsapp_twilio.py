@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from tests.platforms.pacing import Pace
 from tests.platforms.twilio import Twilio
 from tests.platforms.vendor import Shown
@@ -36,6 +39,12 @@ class TwilioCustomers(Customers):
     def places(self, person: str) -> list[str]:
         """Twilio's list, which is read where its webhooks did not come through, tells only numbers."""
         return [self.place(person), self.vendor.person(person).number.lstrip("+")]
+
+    def beside_text(self, person: str) -> list[tuple[Callable[[], Any], str, str]]:
+        return [
+            (lambda: self.vendor.shares_location(person, 52.5, 13.4), "Thanks for the location", "location"),
+            (lambda: self.vendor.receives(person, "", more=[("MessageType", "hologram")]), "(hologram)", "unsupported"),
+        ]
 
     def hear_again(self, shown: Shown) -> None:
         for status in ("read", "delivered", "sent", "delivered", "read"):

@@ -128,9 +128,10 @@ async def test_nothing_is_decided_about_files_while_they_cannot_be_stored(world:
         ({"files": [NOTE]}, [], VOICE.voice_note),
         ({"files": [LEAF]}, [], VOICE.file),
         ({"files": [LEAF]}, [NotFound("gone")], VOICE.file_missing),
-        ({"unsupported": "poll"}, [], VOICE.unsupported),
+        ({"unsupported": "poll"}, [], "I cannot read polls here. Could you write to me instead?"),
+        ({"unsupported": "unknown"}, [], VOICE.unsupported),
     ],
-    ids=["voice", "file", "missing", "unsupported"],
+    ids=["voice", "file", "missing", "poll", "unknown"],
 )
 async def test_what_says_nothing_in_words_is_answered_honestly(
     world: World, said: dict[str, Any], script: list[Exception], phrase: str
