@@ -19,7 +19,7 @@ from schemas.ports import Begun, Transcript, Wordless
 
 log = structlog.get_logger("parley.worker")
 EDIT_REOPENS = timedelta(minutes=15)
-TOLD_BY_KIND = frozenset({"order", "poll"})
+TOLD_BY_KIND = frozenset({"order", "poll", "sticker"})
 """Kinds whose text is what they show, and nothing that the contact has said."""
 
 

@@ -76,7 +76,10 @@ class References:
         line = await self._transcript.find(found[1], ours)
         if line is None or line.state == "deleted":
             return {"quote": quote.model_copy(update={"id": ours})}
-        return {"quote": Quote(id=ours, text=quote.text or all_words(line))}
+        words = all_words(line)
+        for cited in line.citations:
+            words = words.replace(f" [{cited.n}]", "")
+        return {"quote": Quote(id=ours, text=quote.text or words)}
 
     async def _answered(self, account: Account, place: str, answers: str, conversation: str) -> str:
         """Our id of the message, empty when it is none of this conversation's."""

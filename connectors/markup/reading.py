@@ -27,8 +27,8 @@ _UNKNOWN = {"@": "someone", "@&": "group", "#": "channel"}
 
 
 def slack_text(text: str, names: Names = _NO_NAMES, *, keep_ids: bool = False) -> str:
-    """Text of a Slack message. ``<!date…>`` becomes its fallback; ``<url|label>`` becomes ``label (url)``. ``keep_ids``:
-    an id that is not known stays as it is, for whoever looks it up later."""
+    """Text of a Slack message. ``<!date…>`` becomes its fallback; ``<url|label>`` becomes ``label (url)``. With
+    ``keep_ids`` an id that is not known stays as it is, for whoever looks it up later."""
     written: list[str] = []
     end = 0
     for found in _SLACK.finditer(text):

@@ -206,6 +206,19 @@ async def test_the_last_word_on_being_written_to_holds_and_an_older_one_comes_to
     assert contact.opted_out
 
 
+async def test_a_wish_about_marketing_is_kept_apart_from_whether_one_may_be_written_to(state: State) -> None:
+    async def says(stops: bool, at: float) -> Contact:
+        change = Change(at=later(at), marketing_opted_out=stops)
+        contact, _ = await resolve(state, "49170", phone(), at=at, change=change)
+        assert await state.contacts.get("plantstore", contact.id) == contact
+        return contact
+
+    wished = await says(True, 20)
+    assert (wished.marketing_opted_out, wished.opted_out) == (True, False)
+    assert (await says(False, 10)).marketing_opted_out
+    assert not (await says(False, 30)).marketing_opted_out
+
+
 async def test_a_number_that_changed_hands_is_told_apart_after_a_rebuild_too(state: State) -> None:
     old, conversation = await resolve(state, SCOPED.value, SCOPED, phone())
     new, elsewhere = await resolve(state, OTHER.value, OTHER, phone(), at=60)

@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 
 from schemas.errors import IdReused
-from schemas.messages import Attachment, Author, Choice, Citation, MessageState
+from schemas.messages import (
+    Attachment,
+    Author,
+    CameFrom,
+    Choice,
+    Citation,
+    MessageState,
+    Quote,
+    SharedContact,
+    SharedLocation,
+    Unsupported,
+)
 from schemas.ports import State
 from tests.contracts.state.samples import attachment, begun, line, new_id
 
@@ -227,6 +238,26 @@ async def test_files_of_a_deleted_message_are_taken_away_and_none_come_back(stat
     assert gone is not None
     assert gone.attachments == []
     assert await state.transcript.attach(conversation, message.id, [attachment()]) == gone
+
+
+async def test_what_else_a_deleted_message_carried_goes_with_its_files(state: State) -> None:
+    message = line().model_copy(
+        update={
+            "location": SharedLocation(lat=52.5, lon=13.4, name="Shop"),
+            "contacts": [SharedContact(name="Ana")],
+            "referral": CameFrom(kind="ad", title="Ferns"),
+            "quote": Quote(text="We ship."),
+            "unsupported": Unsupported(kind="poll"),
+        }
+    )
+    conversation = new_id()
+    await state.transcript.add(conversation, message)
+    kept = await state.transcript.find(conversation, message.id)
+    assert kept == message.model_copy(update={"seq": 1})
+    await state.transcript.attach(conversation, message.id, [])
+    gone = await state.transcript.find(conversation, message.id)
+    assert gone is not None
+    assert (gone.location, gone.contacts, gone.referral, gone.quote, gone.unsupported) == (None, [], None, None, None)
 
 
 async def test_of_concurrent_attachments_one_is_kept(state: State) -> None:

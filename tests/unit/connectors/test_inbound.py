@@ -13,7 +13,17 @@ from schemas import ids, topics
 from schemas.changes import MessageDeleted, MessageEdited, ReactionChanged
 from schemas.conversation import Contact
 from schemas.errors import BusUnavailable, InvalidRequest, StateUnavailable, Unavailable
-from schemas.messages import Address, Author, InboundMessage, Receipt, RemoteFile, SharedContact, TranscriptMessage
+from schemas.messages import (
+    Address,
+    Author,
+    Citation,
+    InboundMessage,
+    Quote,
+    Receipt,
+    RemoteFile,
+    SharedContact,
+    TranscriptMessage,
+)
 from schemas.ports import Account, Change, Event
 from schemas.protection.numbers import own_numbers
 from tests.unit.connectors.conftest import ACCOUNT, TENANT, World
@@ -249,6 +259,27 @@ async def test_what_a_message_answers_is_named_by_our_id_where_it_is_known(world
         "88.8": "",
         "99.9": "",
     }
+
+
+async def test_of_a_quote_the_words_are_looked_up_where_the_vendor_gives_an_id_alone(
+    world: World, inbound: Inbound
+) -> None:
+    (asked,) = await inbound.accept(VENDOR, [event(text="hi")])
+    cited = Citation(n=1, document="d", title="t", quote="Yes.")
+    for name, state in (("r1", "sent"), ("r2", "deleted")):
+        line = TranscriptMessage(
+            id=name, author=Author(kind="agent"), text="Yes. [1]", citations=[cited], created_at=world.clock()
+        )
+        await world.state.transcript.add(asked.conversation, line)
+        await world.state.transcript.mark(asked.conversation, [name], state)  # type: ignore[list-item,arg-type]
+        await known_as_sent(world, f"vendor-{name}", asked.conversation, name)
+    said = [
+        event(external_id=f"2{n}", text="so?", answers=of, quote=Quote(text=told))
+        for n, (of, told) in enumerate([("vendor-r1", ""), ("vendor-r2", ""), ("vendor-r1", "Told."), ("other", "")])
+    ]
+    await inbound.accept(VENDOR, said)
+    logged = [one.payload(InboundMessage).quote for one in (await world.logged(topics.inbound("slack")))[1:]]
+    assert logged == [Quote(id="r1", text="Yes."), Quote(id="r2"), Quote(id="r1", text="Told."), Quote()]
 
 
 async def test_who_opts_out_is_known_as_such_in_the_state_and_on_the_log(world: World, inbound: Inbound) -> None:
