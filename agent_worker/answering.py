@@ -201,7 +201,9 @@ def _answered(work: Work) -> Container[str]:
 
 
 def _filling(work: Work) -> Filling | None:
-    return None if work.effects is None else work.effects.memory.filling
+    filling = None if work.effects is None else work.effects.memory.filling
+    is_theirs = filling is None or filling.contact_id in ("", work.intake.speaker)
+    return filling if is_theirs else None
 
 
 def _scope(work: Work, seal: Seal) -> Scope:

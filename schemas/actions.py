@@ -82,9 +82,11 @@ class Waiting(WireModel):
 class Filling(WireModel):
     """An action whose parameters are being asked for, one question at a time. ``given``: as JSON values by parameter;
     ``asked``: the parameter asked for last, empty when all are told; ``misunderstood``: how often its answer could not
-    be read. ``locale``: what the contact writes in. ``then``: what comes afterwards, at most three."""
+    be read. ``locale``: what the contact writes in. ``then``: what comes afterwards, at most three. ``contact_id``: who
+    is asked; in a thread with several people nobody else's words are an answer."""
 
     action: str
+    contact_id: str = ""
     given: Arguments = {}
     asked: str = ""
     misunderstood: int = 0

@@ -22,6 +22,7 @@ from schemas.actions import (
     ActionSettled,
     ApprovalDecided,
     Arguments,
+    Filling,
     JournalEntry,
     PendingApproval,
     PendingConfirmation,
@@ -174,7 +175,7 @@ class Acting:
 
     def finish(self, draft: Draft) -> Draft:
         """The model's draft; but where something has to be asked first, the question stands as it is."""
-        self.effects.remember(filling=draft.filling)
+        self.effects.remember(filling=self._still_filling(draft.filling))
         if self.effects.asked is not None:
             asked = _of(self.effects.asked)
             if draft.filling is not None and draft.text.endswith(asked.text):
@@ -186,6 +187,13 @@ class Acting:
             return draft
         asked = _of(self._ask_again(action, self._again, wording.joined(draft.text, self._scope.voice.confirm_again)))
         return replace(draft, text=asked.text, choices=asked.choices)
+
+    def _still_filling(self, now: Filling | None) -> Filling | None:
+        """What is asked for from now on; what somebody else in the thread is being asked stays open."""
+        before, speaker = self.effects.memory.filling, self._scope.speaker
+        if now is not None:
+            return now.model_copy(update={"contact_id": speaker})
+        return before if before is not None and before.contact_id not in ("", speaker) else None
 
     # ── what others say about it ─────────────────────────────────────────────────────────────────────────────────────
 

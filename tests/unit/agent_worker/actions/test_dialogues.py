@@ -36,6 +36,25 @@ async def test_a_dialogue_goes_as_written(dialogue: dict[str, Any], counter: Cou
         assert await desk.done() == dialogue["done"]
 
 
+async def test_what_another_person_in_the_thread_says_answers_no_question_of_the_contact(
+    counter: Counter, tmp_path: Path
+) -> None:
+    async with desk_at(counter, tmp_path, customer="c-1001") as desk:
+        contact = desk.contact
+        assert "Which order is it?" in await desk.say("please cancel my order")
+        desk.contact = "somebody-else"
+        assert "Hello" in await desk.say("hello")
+        desk.contact = contact
+        assert "Shall I go ahead?" in await desk.say("NP-10231")
+        desk.contact = "somebody-else"
+        await desk.say("yes")
+        assert await desk.done() == []
+        desk.contact = contact
+        await desk.say("please cancel my order")
+        desk.contact = "somebody-else"
+        assert "Shall I go ahead?" not in await desk.say("NP-10231")
+
+
 def test_there_are_enough_of_them() -> None:
     assert len(DIALOGUES) >= 25
     assert len({dialogue["name"] for dialogue in DIALOGUES}) == len(DIALOGUES)
