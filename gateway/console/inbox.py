@@ -17,6 +17,7 @@ from gateway.console.sessions import Operator
 from gateway.console.states import clock, is_mine, state_of, wait_of, waits_since
 from gateway.parts import Parts
 from schemas.called import called
+from schemas.content import content_words
 from schemas.conversation import Contact, Conversation, Owner
 from schemas.errors import InvalidRequest
 from schemas.messages import TranscriptMessage
@@ -161,7 +162,8 @@ def _last_words(lines: Sequence[TranscriptMessage]) -> str:
     if not lines:
         return ""
     line = next((line for line in reversed(lines) if line.author.kind != "system"), lines[-1])
-    text = " ".join(line.text.split()) or ", ".join(file.name for file in line.attachments)
+    said = " ".join(line.text.split()) or "; ".join(content_words(line))
+    text = said or ", ".join(file.name for file in line.attachments)
     return f"{SPEAKERS.get(line.author.kind, '')}{text if len(text) <= LAST_WORDS else f'{text[: LAST_WORDS - 1]}…'}"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from schemas import topics
@@ -96,9 +97,10 @@ async def feedback(talk: Talk) -> None:
 async def beside_text(talk: Talk) -> None:
     """A location, a missed call or an unknown kind is on record as what it is, and is answered fittingly, once."""
     acts = talk.customers.beside_text(talk.person)
-    for number, (act, answer, _) in enumerate(acts, 1):
+    for act, answer, _ in acts:
+        before = len(talk.screen)
         act()
-        await talk.until(lambda number=number: len(talk.screen) >= number, f"an answer with {answer!r}")
+        await talk.until(partial(_grown, talk, before), f"an answer with {answer!r}")
         assert answer in talk.screen[-1].text, [shown.text for shown in talk.screen]
     await talk.ask(HEAT)
     assert len(talk.screen) == len(acts) + 1, [shown.text for shown in talk.screen]
@@ -277,6 +279,10 @@ def _sends(talk: Talk) -> list[str]:
 def _states(found: dict[str, Any]) -> list[str]:
     """Of the agent's lines."""
     return [line["state"] for line in found["transcript"] if line["author"]["kind"] == "agent"]
+
+
+def _grown(talk: Talk, before: int) -> bool:
+    return len(talk.screen) > before
 
 
 def _own(found: dict[str, Any]) -> list[dict[str, Any]]:

@@ -271,7 +271,7 @@ async def test_of_a_quote_the_words_are_looked_up_where_the_vendor_gives_an_id_a
             id=name, author=Author(kind="agent"), text="Yes. [1]", citations=[cited], created_at=world.clock()
         )
         await world.state.transcript.add(asked.conversation, line)
-        await world.state.transcript.mark(asked.conversation, [name], state)  # type: ignore[list-item,arg-type]
+        await world.state.transcript.mark(asked.conversation, [name], state)  # type: ignore[arg-type]
         await known_as_sent(world, f"vendor-{name}", asked.conversation, name)
     said = [
         event(external_id=f"2{n}", text="so?", answers=of, quote=Quote(text=told))
