@@ -19,6 +19,8 @@ from schemas.ports import Begun, Transcript, Wordless
 
 log = structlog.get_logger("parley.worker")
 EDIT_REOPENS = timedelta(minutes=15)
+CARDS = frozenset({"text/vcard", "text/x-vcard", "text/directory"})
+"""Types of files that are contact cards: some vendors send them so."""
 TOLD_BY_KIND = frozenset({"order", "poll", "sticker"})
 """Kinds whose text is what they show, and nothing that the contact has said."""
 
@@ -62,6 +64,8 @@ class Intake:
             return "voice"
         if self.kind == "sticker":
             return "unsupported"
+        if self.files and all(file.type in CARDS and not file.missing for file in self.files):
+            return "contacts"
         if self.files:
             return "missing" if all(file.missing for file in self.files) else "file"
         if self.kind:

@@ -112,6 +112,7 @@ async def beside_text(talk: Talk) -> None:
 async def quoted(talk: Talk) -> None:
     """Of a message that is quoted the agent, people and the record know the words."""
     shown = await talk.ask(HEAT)
+    await talk.whole()
     talk.said.append(RETURN)
     await talk.vendor.say(talk.person, RETURN, reply_to=shown.id)
     await talk.sees(FACTS[HEAT], FACTS[RETURN])

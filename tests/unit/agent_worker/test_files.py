@@ -24,6 +24,7 @@ from tests.unit.agent_worker.world import VOICE, World
 
 LEAF = RemoteFile(ref="v-1", name="leaf.jpg", kind="image", type="image/jpeg", size=9)
 NOTE = RemoteFile(ref="v-2", kind="voice", type="audio/ogg")
+VCARD = RemoteFile(ref="v-3", name="ana.vcf", type="text/vcard", size=9)
 HEAT = "Do you add a heat pack in winter?"
 
 
@@ -128,10 +129,11 @@ async def test_nothing_is_decided_about_files_while_they_cannot_be_stored(world:
         ({"files": [NOTE]}, [], VOICE.voice_note),
         ({"files": [LEAF]}, [], VOICE.file),
         ({"files": [LEAF]}, [NotFound("gone")], VOICE.file_missing),
+        ({"files": [VCARD]}, [], VOICE.contacts),
         ({"unsupported": "poll"}, [], "I cannot read polls here. Could you write to me instead?"),
         ({"unsupported": "unknown"}, [], VOICE.unsupported),
     ],
-    ids=["voice", "file", "missing", "poll", "unknown"],
+    ids=["voice", "file", "missing", "card", "poll", "unknown"],
 )
 async def test_what_says_nothing_in_words_is_answered_honestly(
     world: World, said: dict[str, Any], script: list[Exception], phrase: str
