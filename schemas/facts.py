@@ -18,6 +18,15 @@ class FilesStored(WireModel):
     at: datetime
 
 
+class SessionEnded(WireModel):
+    """``parley.session.ended.v1``: a visitor signed out. No token of this session is accepted before ``until``, by
+    which the last of them has expired. A rebuild has no other source for it."""
+
+    session: str
+    until: datetime
+    at: datetime
+
+
 class Feedback(WireModel):
     """``parley.feedback.given.v1``: the contact's thumb on one reply. Of several by one contact the newest holds;
     ``none`` takes the earlier ones back."""

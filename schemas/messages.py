@@ -73,7 +73,7 @@ class Author(WireModel):
 
 
 class Attachment(WireModel):
-    """A reference to a stored file. ``id`` is its content hash (SHA-256, hex); ``size`` is in bytes.
+    """A reference to a stored file. ``id`` is random (earlier releases: the hash of the content); ``size`` is in bytes.
 
     ``missing`` says why a file that was sent could not be had: nothing is stored then, and ``id`` only names the
     gap."""

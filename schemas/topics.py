@@ -38,6 +38,7 @@ OWNER_CHANGED = "parley.owner.changed.v1"
 TURN_COMPLETED = "parley.turn.completed.v1"
 DELIVERY_RECORDED = "parley.delivery.recorded.v1"
 FILES_STORED = "parley.files.stored.v1"
+SESSION_ENDED = "parley.session.ended.v1"
 FEEDBACK_GIVEN = "parley.feedback.given.v1"
 ACTION_INTENDED = "parley.action.intended.v1"
 ACTION_SETTLED = "parley.action.settled.v1"
@@ -83,6 +84,7 @@ EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     TURN_COMPLETED: (c.Turn, "events"),
     DELIVERY_RECORDED: (c.Delivered, "events"),
     FILES_STORED: (f.FilesStored, "events"),
+    SESSION_ENDED: (f.SessionEnded, "events"),
     FEEDBACK_GIVEN: (f.Feedback, "events"),
     ACTION_INTENDED: (a.ActionIntended, "events"),
     ACTION_SETTLED: (a.ActionSettled, "events"),

@@ -33,6 +33,7 @@ from schemas import topics
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Contact, Delivered, Snapshot
+from schemas.facts import SessionEnded
 from schemas.messages import InboundMessage, OutboundMessage
 from schemas.ports import Bus, Record
 from schemas.ports import Rebuild as RebuildPort
@@ -176,8 +177,13 @@ class _Round:
         since = (job.now - rules.DELIVERY_HORIZON).timestamp() * 1000
         async with Writes() as writes:
             async for record, payload in self._read(topics.EVENTS, living=self._first):
-                if shard_of(record.key) in self.active:
+                if shard_of(record.key) in self.active and not isinstance(payload, SessionEnded):
                     self._see(record, payload)
+                if isinstance(payload, SessionEnded):
+                    if shard_of(record.key) in self.active and payload.until > job.now:
+                        ended = job.port.restore_session_ended(record.key, payload, now=job.now)
+                        await writes.add(payload.session, ended)
+                    continue
                 if record.timestamp_ms < since:
                     continue
                 if isinstance(payload, Delivered):

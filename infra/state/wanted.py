@@ -9,7 +9,7 @@ from schemas.actions import ActionIntended, ActionSettled
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Contact, DeadLetter, Delivered, Snapshot, Turn
 from schemas.desk import DeskActed, DraftMade
-from schemas.facts import FilesStored
+from schemas.facts import FilesStored, SessionEnded
 from schemas.messages import InboundMessage, OutboundMessage, Receipt
 
 PROPOSED = frozenset({topics.MESSAGE_REVISE, topics.MESSAGE_RETRACT})
@@ -29,6 +29,7 @@ WANTED: dict[str, type[BaseModel]] = {
     topics.TURN_COMPLETED: Turn,
     topics.ACTION_INTENDED: ActionIntended,
     topics.ACTION_SETTLED: ActionSettled,
+    topics.SESSION_ENDED: SessionEnded,
     topics.DEADLETTER_RECORDED: DeadLetter,
     topics.DESK_ACTED: DeskActed,
     topics.DRAFT_MADE: DraftMade,

@@ -67,7 +67,7 @@ from schemas.ports.conversations import Begun, Change, Committed, Contacts, Conv
 from schemas.ports.delivery import DeadLetters, Deliveries, Parking, SendVerdict, Turns
 from schemas.ports.desk import DeskDoor
 from schemas.ports.journal import Claim, ClaimVerdict, Journal
-from schemas.ports.sharing import Blobs, Heads, Leases, Limiter, Metrics, Signals
+from schemas.ports.sharing import Blobs, Heads, Leases, Limiter, Metrics, Signals, StoredFile, Upload, VisitorTokens
 from schemas.ports.sources import (
     Content,
     Convert,
@@ -163,6 +163,7 @@ __all__ = [
     "Signals",
     "Source",
     "State",
+    "StoredFile",
     "StreamRules",
     "Streaming",
     "Subscription",
@@ -171,7 +172,9 @@ __all__ = [
     "Transcriber",
     "Transcript",
     "Turns",
+    "Upload",
     "Visit",
+    "VisitorTokens",
     "WholeKnowledge",
     "Wordless",
 ]

@@ -171,6 +171,11 @@ class Contacts(Protocol):
         contact ``moved`` all are theirs, and who was known by a new one before the move is somebody else. A ``change``
         that is older than the last one changes nothing."""
 
+    async def preview(
+        self, tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address], *, now: datetime
+    ) -> tuple[Contact, str]:
+        """What ``resolve`` would answer. Nothing is written, so the contact may not exist yet."""
+
     async def get(self, tenant: str, contact: str) -> Contact | None: ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -53,12 +54,82 @@ class Heads(Protocol):
         """Offset of the newest write, by partition."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A stored file and whose it is: the conversation that it may be referenced in, and the contact who uploaded it
+    (empty: a colleague). Files of releases that did not bind them have neither."""
+
+    attachment: Attachment
+    conversation: str = ""
+    uploader: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload whose message was not yet seen in the transcript. ``claimed``: a message that references it was, or
+    was about to be, put on the log."""
+
+    tenant: str
+    id: str
+    at: datetime
+    conversation: str = ""
+    claimed: bool = False
+
+
 class Blobs(Protocol):
-    async def put(self, tenant: str, name: str, declared_type: str, data: bytes) -> Attachment:
-        """Stored under its content hash. Raises TooLarge, UnsupportedMediaType (typed by content, not by name)."""
+    """Files that came with messages. An id is random and says nothing about the content; name and type belong to it."""
+
+    async def put(
+        self,
+        tenant: str,
+        name: str,
+        declared_type: str,
+        data: bytes,
+        *,
+        conversation: str = "",
+        uploader: str = "",
+        claimed: bool = True,
+    ) -> Attachment:
+        """Store a file under a new id, bound to its conversation and uploader. ``claimed`` False: it is an upload, and
+        is deleted a day later unless a message claims it. Without a conversation it is kept, and no client can
+        reference it.
+
+        Raises TooLarge, UnsupportedMediaType (typed by content, not by name); where quotas are kept also StorageFull
+        and RateLimited."""
 
     async def get(self, tenant: str, attachment: str) -> tuple[Attachment, bytes]:
         """Raises NotFound."""
+
+    async def describe(self, tenant: str, attachment: str) -> StoredFile:
+        """Raises NotFound."""
+
+    async def claim(self, tenant: str, attachment: str) -> None:
+        """Keep it: a message that references it is about to be put on the log. May be repeated. Raises NotFound, also
+        of an upload that is old enough to be deleted."""
+
+    async def settle(self, tenant: str, attachment: str) -> None:
+        """It is in the transcript: no longer an upload."""
+
+    def uploads(self, *, before: datetime) -> AsyncIterator[Upload]:
+        """Those of all tenants from before that time."""
+
+    async def delete(self, tenant: str, attachment: str) -> int:
+        """Remove file and description; returns the bytes of the file. May be repeated."""
+
+    async def total(self, tenant: str) -> int:
+        """Bytes of all files of a tenant, by listing them."""
+
+
+class VisitorTokens(Protocol):
+    """What must be known of visitor tokens beside what they say themselves. An entry is forgotten after ``until``."""
+
+    async def bind(self, identity: str, session: str, *, until: datetime, now: datetime) -> str:
+        """The session that was the first to use a one-time identity: this one, unless another was faster."""
+
+    async def revoke(self, conversation: str, session: str, *, until: datetime, now: datetime) -> None:
+        """The session is over, for all processes and once this returns."""
+
+    async def is_revoked(self, conversation: str, session: str, *, now: datetime) -> bool: ...
 
 
 class Metrics(Protocol):

@@ -9,12 +9,13 @@ from typing import Protocol
 
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, Delivered, Snapshot
+from schemas.facts import SessionEnded
 from schemas.messages import TranscriptMessage
 from schemas.ports.bus import Record
 from schemas.ports.conversations import Contacts, Conversations, Transcript
 from schemas.ports.delivery import DeadLetters, Deliveries, Parking, Turns
 from schemas.ports.journal import Journal
-from schemas.ports.sharing import Heads, Leases, Limiter, Signals
+from schemas.ports.sharing import Heads, Leases, Limiter, Signals, VisitorTokens
 
 
 class Rebuild(Protocol):
@@ -45,6 +46,9 @@ class Rebuild(Protocol):
     async def restore_settled(self, conversation: str, settled: ActionSettled) -> None:
         """As ``Journal.record``."""
 
+    async def restore_session_ended(self, conversation: str, ended: SessionEnded, *, now: datetime) -> None:
+        """As ``VisitorTokens.revoke``."""
+
     async def finish(self, shards: frozenset[int]) -> None:
         """Give the shards a new epoch: work on them may resume, in every process."""
 
@@ -65,6 +69,7 @@ class State:
     signals: Signals
     heads: Heads
     journal: Journal
+    tokens: VisitorTokens
     rebuild: Rebuild
     ready: Callable[[], Awaitable[None]]
     """Raises StateUnavailable or StateLost when work cannot go on now."""

@@ -46,6 +46,7 @@ def _assemble(pipe: Pipe, signals: RedisSignals, prefix: str) -> State:
     from infra.state.redis.parking import RedisParking
     from infra.state.redis.rebuilding import RedisRebuild
     from infra.state.redis.shards import Shards
+    from infra.state.redis.tokens import RedisTokens
     from infra.state.redis.transcript import RedisTranscript
     from infra.state.redis.turns import RedisTurns
 
@@ -69,6 +70,7 @@ def _assemble(pipe: Pipe, signals: RedisSignals, prefix: str) -> State:
         signals=signals,
         heads=RedisHeads(shards),
         journal=RedisJournal(shards),
+        tokens=RedisTokens(shards),
         rebuild=rebuild,
         ready=lambda: _ready(rebuild),
         close=close,

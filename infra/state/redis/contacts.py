@@ -63,6 +63,15 @@ class RedisContacts:
                 return seen.contact, seen.conversation
         raise StateUnavailable("a contact changes faster than it can be written")
 
+    async def preview(
+        self, tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address], *, now: datetime
+    ) -> tuple[Contact, str]:
+        known = kinship.known_as(channel, place, addresses)
+        bodies = await self._find(tenant, known)
+        found = [Contact.model_validate_json(body) for body in bodies.values()]
+        seen = kinship.resolved(found, tenant, channel, account, place, known, now)
+        return seen.contact, seen.conversation
+
     async def get(self, tenant: str, contact: str) -> Contact | None:
         key = self._shards.key(shard_for(tenant), "ct", quoted(tenant))
         (body,) = await self._shards.run(shard_for(tenant), "contact_get", [key], contact)

@@ -11,13 +11,14 @@ from uuid import uuid4
 
 from infra.bus.partitioner import shard_of
 from infra.state import kinship, rules
-from infra.state.redis import contacts, deliveries, journal, parking, wire
+from infra.state.redis import contacts, deliveries, journal, parking, tokens, wire
 from infra.state.redis.bundles import Bundles
 from infra.state.redis.call import Argument
 from infra.state.redis.shards import ALL, Shards, quoted
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, Delivered, Origin, Snapshot
 from schemas.errors import StateLost, StateUnavailable
+from schemas.facts import SessionEnded
 from schemas.messages import TranscriptMessage
 from schemas.ports import Record
 
@@ -122,6 +123,10 @@ class RedisRebuild:
     async def restore_settled(self, conversation: str, settled: ActionSettled) -> None:
         outcome = (journal.pack(settled), int(settled.resolved), wire.KEEP)
         await self._add(conversation, "restore_settled", ("jo:", "ji"), conversation, settled.key, *outcome)
+
+    async def restore_session_ended(self, conversation: str, ended: SessionEnded, *, now: datetime) -> None:
+        shard, key = tokens.place_of(self._shards, conversation, ended.session)
+        await self._bundles.add(shard, "restore_value", [key], "1", tokens.seconds(ended.until, now))
 
     async def finish(self, shards: frozenset[int]) -> None:
         ordered = sorted(shards)

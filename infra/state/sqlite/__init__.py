@@ -14,6 +14,7 @@ from infra.state.sqlite import (
     leases,
     limiter,
     parking,
+    tokens,
     transcript,
     turns,
 )
@@ -34,6 +35,7 @@ _WITH_TABLES = (
     heads,
     limiter,
     journal,
+    tokens,
 )
 
 
@@ -66,6 +68,7 @@ def open_sqlite_state(database: Database, *, durable_sends: bool = False) -> Sta
         signals=signals,
         heads=heads.SqliteHeads(store),
         journal=journal.SqliteJournal(store),
+        tokens=tokens.SqliteTokens(store),
         rebuild=SqliteRebuild(store),
         ready=ready,
         close=close,

@@ -62,6 +62,14 @@ class SqliteContacts:
             seen = await self._store.write(kinship.home(tenant), settle)
         return seen.contact, seen.conversation
 
+    async def preview(
+        self, tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address], *, now: datetime
+    ) -> tuple[Contact, str]:
+        known = kinship.known_as(channel, place, addresses)
+        found = await self._store.read(kinship.home(tenant), lambda connection: behind(connection, tenant, known))
+        seen = kinship.resolved(found, tenant, channel, account, place, known, now)
+        return seen.contact, seen.conversation
+
     async def get(self, tenant: str, contact: str) -> Contact | None:
         return await self._store.read(kinship.home(tenant), lambda connection: load(connection, tenant, contact))
 

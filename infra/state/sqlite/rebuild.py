@@ -9,10 +9,11 @@ from typing import TypeVar
 
 from infra.bus.partitioner import shard_of
 from infra.state import kinship, rules
-from infra.state.sqlite import approvals, contacts, deliveries, journal, outbox, parking, rows, transcript
+from infra.state.sqlite import approvals, contacts, deliveries, journal, outbox, parking, rows, tokens, transcript
 from infra.state.sqlite.store import UNSHARDED, Store, Work, lost_shards
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, Delivered, Snapshot
+from schemas.facts import SessionEnded
 from schemas.messages import TranscriptMessage
 from schemas.ports import Record
 
@@ -71,6 +72,9 @@ class SqliteRebuild:
 
     async def restore_settled(self, conversation: str, settled: ActionSettled) -> None:
         await self._write(lambda connection: journal.settle(connection, conversation, settled))
+
+    async def restore_session_ended(self, conversation: str, ended: SessionEnded, *, now: datetime) -> None:
+        await self._write(lambda connection: tokens.revoke(connection, ended.session, ended.until, now))
 
     async def finish(self, shards: frozenset[int]) -> None:
         def work(connection: sqlite3.Connection) -> None:

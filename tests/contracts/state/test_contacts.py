@@ -44,6 +44,16 @@ async def test_an_address_seen_first_makes_a_contact_and_its_place_a_conversatio
     assert await resolve(state, "49170", phone(), at=60) == (contact, conversation)
 
 
+async def test_a_preview_answers_what_the_first_message_will_make_and_writes_nothing(state: State) -> None:
+    asked = ("plantstore", "whatsapp", "meta", "49170", [phone()])
+    contact, conversation = await state.contacts.preview(*asked, now=NOW)
+    assert await state.contacts.get("plantstore", contact.id) is None
+    assert await resolve(state, "49170", phone()) == (contact, conversation)
+    both, same = await resolve(state, SCOPED.value, SCOPED, phone(), at=60)
+    seen = await state.contacts.preview("plantstore", "whatsapp", "meta", SCOPED.value, [SCOPED], now=later(120))
+    assert seen == (both, same)
+
+
 async def test_a_new_alias_joins_the_contact_and_leads_to_the_same_conversation(state: State) -> None:
     contact, conversation = await resolve(state, "49170", phone())
     both, same = await resolve(state, SCOPED.value, SCOPED, phone(), at=60)

@@ -15,7 +15,7 @@ from infra.state.tail import GAP
 from schemas import topics
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Delivered
-from schemas.facts import FilesStored
+from schemas.facts import FilesStored, SessionEnded
 from schemas.messages import Author, InboundMessage, Receipt, TranscriptMessage
 from schemas.ports import Bus, State
 from tests.contracts.bus.engines import open_kafka
@@ -52,6 +52,16 @@ async def test_everything_that_is_on_the_log_comes_back_as_it_was(state: State, 
     assert [await life.picture() for life in lives] == before
     assert (report.conversations, report.contacts, report.messages, report.rounds) == (9, 9, 36, 1)
     assert await state.rebuild.check() == frozenset()
+
+
+async def test_a_visitor_who_signed_out_stays_signed_out(state: State, bus: Bus) -> None:
+    life = await lived(state, bus, "visitor")
+    for session, until in (("over", NOW + timedelta(days=30)), ("long ago", NOW)):
+        ended = SessionEnded(session=session, until=until, at=NOW)
+        await bus.append([event(topics.SESSION_ENDED, ended, life.conversation, session)])
+    await again(state, bus)
+    assert await state.tokens.is_revoked(life.conversation, "over", now=NOW)
+    assert not await state.tokens.is_revoked(life.conversation, "long ago", now=NOW)
 
 
 async def test_replies_that_were_committed_but_not_published_are_in_the_outbox_again(state: State, bus: Bus) -> None:

@@ -1,0 +1,6 @@
+-- Who used a one-time identity first. KEYS: head, identity    ARGV: 3 session, 4 seconds to keep it
+local holder = redis.call('GET', KEYS[2])
+if holder then return answer(holder) end
+wrote()
+redis.call('SET', KEYS[2], A[3], 'EX', A[4])
+return answer(A[3])
