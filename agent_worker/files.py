@@ -12,8 +12,10 @@ from schemas.conversation import Origin
 from schemas.errors import (
     CredentialsRevoked,
     DeliveryError,
+    RateLimited,
     RequestError,
     SendRefused,
+    StorageFull,
     TooLarge,
     Unavailable,
     UnsupportedMediaType,
@@ -26,6 +28,8 @@ from schemas.protection.cards import masked
 
 log = structlog.get_logger("parley.worker")
 REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (StorageFull, "over_quota"),
+    (RateLimited, "over_quota"),
     (TooLarge, "too_large"),
     (UnsupportedMediaType, "unsupported_type"),
     (CredentialsRevoked, "refused"),
@@ -75,7 +79,10 @@ class Files:
         self, origin: Origin, conversation: str, message: InboundMessage, line: TranscriptMessage
     ) -> TranscriptMessage:
         files = await asyncio.gather(
-            *(self._one(origin, file, derived_id(message.id, "file", n)) for n, file in enumerate(message.files))
+            *(
+                self._one(conversation, origin, file, derived_id(message.id, "file", n))
+                for n, file in enumerate(message.files)
+            )
         )
         spoken = "" if line.text.strip() else await self._heard(origin, message.files, files)
         if spoken:
@@ -84,12 +91,12 @@ class Files:
         made = await self._transcript.attach(conversation, message.id, [*message.attachments, *files])
         return made or line
 
-    async def _one(self, origin: Origin, file: RemoteFile, gap: str) -> Attachment:
+    async def _one(self, conversation: str, origin: Origin, file: RemoteFile, gap: str) -> Attachment:
         """The stored file, or what stands in its place and says why."""
         reason = "not_fetched"
         if self._fetch is not None:
             try:
-                return await self._fetch(origin, file)
+                return await self._fetch(conversation, origin, file)
             except Unavailable:
                 raise
             except Exception as error:

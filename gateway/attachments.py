@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import mimetypes
 import re
 import unicodedata
+from collections.abc import Iterable
 from datetime import datetime
 from urllib.parse import quote, unquote
 
@@ -23,8 +25,8 @@ UPLOAD_WAIT = 120.0
 """Seconds a client may take to send a file."""
 VALID_FOR = 3600
 """Seconds, at least; addresses change once in this time, so that browsers can keep what they fetched."""
+_CONTENT_HASH = re.compile(r"[0-9a-f]{64}")
 SHOWN_INLINE = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
-_ID = re.compile(r"^[0-9a-f]{64}$")
 
 
 class AttachmentDesk:
@@ -36,8 +38,9 @@ class AttachmentDesk:
         self._public_url = public_url.rstrip("/")
         self._clock = clock
 
-    async def store(self, tenant: str, request: web.Request) -> Attachment:
-        """The first file of a form. Raises UnsupportedMediaType, TooLarge, InvalidRequest."""
+    async def store(self, tenant: str, request: web.Request, *, conversation: str, uploader: str = "") -> Attachment:
+        """The first file of a form, for a message in this conversation; ``uploader``: the contact, empty for a
+        colleague. Raises UnsupportedMediaType, TooLarge, RateLimited, InvalidRequest."""
         if request.content_type != "multipart/form-data":
             raise UnsupportedMediaType("the content type must be multipart/form-data")
         if (request.content_length or 0) > MAX_SIZE + FORM_OVERHEAD:
@@ -52,16 +55,34 @@ class AttachmentDesk:
             raise InvalidRequest("the form is malformed") from None
         if not data:
             raise InvalidRequest("the file is empty")
-        return await self._blobs.put(tenant, name, declared, data)
+        return await self._blobs.put(
+            tenant, name, declared, data, conversation=conversation, uploader=uploader, claimed=False
+        )
 
-    async def known(self, tenant: str, attachment: str) -> Attachment:
-        """What an id stands for. Raises InvalidRequest when it stands for nothing."""
-        if not _ID.match(attachment):
-            raise InvalidRequest("attachments: not an attachment id")
-        try:
-            return (await self._blobs.get(tenant, attachment))[0]
-        except NotFound:
-            raise InvalidRequest("attachments: there is no such attachment") from None
+    async def uploaded(
+        self, tenant: str, conversation: str, attachments: Iterable[str], *, uploader: str | None = None
+    ) -> list[Attachment]:
+        """What these ids stand for, which were uploaded for this conversation; by ``uploader``, if it is given. Raises
+        InvalidRequest, the same whether an id is unknown or another's."""
+        found = []
+        for attachment in attachments:
+            try:
+                stored = await self._blobs.describe(tenant, attachment)
+            except NotFound:
+                raise _unknown() from None
+            # Files of earlier releases are bound to no conversation, so nobody can reference them anew.
+            if stored.conversation != conversation or uploader not in (None, stored.uploader):
+                raise _unknown()
+            found.append(stored.attachment)
+        return found
+
+    async def claim(self, tenant: str, attachments: Iterable[Attachment]) -> None:
+        """Keep these: their message is about to be put on the log. Raises InvalidRequest when one is too old."""
+        for attachment in attachments:
+            try:
+                await self._blobs.claim(tenant, attachment.id)
+            except NotFound:
+                raise _unknown() from None
 
     def url(self, tenant: str, attachment: str) -> str:
         """A signed address, valid for one to two hours."""
@@ -79,20 +100,29 @@ class AttachmentDesk:
             raise Forbidden("the address is not signed")
         if not expires.isdigit() or datetime.fromtimestamp(int(expires), self._clock().tzinfo) <= self._clock():
             raise Forbidden("the address is expired; read the message again for a new one")
-        if not _ID.match(attachment):
-            raise NotFound("there is no such attachment")
         stored, data = await self._blobs.get(tenant, attachment)
         shown = "inline" if stored.type in SHOWN_INLINE else "attachment"
         return web.Response(
             body=data,
             headers={
                 "Content-Type": stored.type,
-                "Content-Disposition": f"{shown}; filename*=UTF-8''{quote(stored.name, safe='')}",
+                "Content-Disposition": f"{shown}; filename*=UTF-8''{quote(_file_name(stored), safe='')}",
                 "Content-Security-Policy": "default-src 'none'; sandbox",
                 "Cross-Origin-Resource-Policy": "cross-origin",
                 "Cache-Control": f"private, max-age={VALID_FOR}, immutable",
             },
         )
+
+
+def _file_name(stored: Attachment) -> str:
+    """The name of an earlier release's file may be that of another visitor, who sent the same bytes."""
+    if _CONTENT_HASH.fullmatch(stored.id):
+        return "file" + (mimetypes.guess_extension(stored.type) or "")
+    return stored.name
+
+
+def _unknown() -> InvalidRequest:
+    return InvalidRequest("attachments: there is no such attachment")
 
 
 async def _first_file(request: web.Request) -> tuple[str, str, bytes]:

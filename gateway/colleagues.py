@@ -111,11 +111,12 @@ class Colleagues:
         StaleEpoch when somebody else has the conversation, IdReused, InvalidRequest (attachments), Conflict."""
         own = self._parts.config.tenants[found.origin.tenant].protection.finder
         said = given.model_copy(update={"text": masked(given.text, own)})
-        files = [await self._attachments.known(found.origin.tenant, item) for item in said.attachments]
+        files = await self._attachments.uploaded(found.origin.tenant, found.id, said.attachments)
         event_id = _said_id(found, said)
         shown = ids.derived_id(event_id, "outbound")
         if not await self._known(found, said, event_id, shown):
             epoch = await self._take(found, who, reason)
+            await self._attachments.claim(found.origin.tenant, files)
             await self._parts.bus.append([self._event(found, said, files, event_id, epoch, who)])
         return shown
 

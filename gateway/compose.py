@@ -20,8 +20,9 @@ from aiohttp import web
 from agent_worker.knowledge.library import Library
 from connectors.registry import installed, open_channel
 from connectors.tools import Tools
-from gateway import gauges, health
+from gateway import attachment_collector, gauges, health
 from gateway.app import build_app, serve_forever, serving
+from gateway.attachment_collector import AttachmentCollector
 from gateway.attachments import AttachmentDesk
 from gateway.consumers import (
     RESOLVE_EVERY,
@@ -38,6 +39,7 @@ from gateway.parts import Parts, accounts_of, each_account
 from gateway.responses import errors_as_json
 from gateway.settings import Config
 from gateway.slots import own_folder
+from gateway.storage import MeteredBlobs, StorageQuota
 from gateway.streaming import start_streams, start_watching
 from gateway.supervisor import Supervisor
 from gateway.webhooks import path_of
@@ -67,12 +69,14 @@ async def opened(config: Config, *, searches: bool = True) -> AsyncIterator[tupl
         engine = await stack.enter_async_context(open_engine(config, data_dir))
         healer = Healer(engine.state, engine.bus, channels=channels_of(config), clock=now)
         library = await stack.enter_async_context(_library(config, engine, data_dir)) if searches else None
-        blobs = open_blobs(config.blobs, data_dir)
+        quota = StorageQuota(engine.state.limiter, lambda tenant: config.tenants[tenant].limits, now)
+        blobs = MeteredBlobs(open_blobs(config.blobs, data_dir, now), quota)
         parts = Parts(
             config=config,
             bus=engine.bus,
             state=engine.state,
             blobs=blobs,
+            quota=quota,
             metrics=PrometheusMetrics(),
             clock=now,
             accounts=accounts_of(config),
@@ -235,7 +239,19 @@ def _start_worker(parts: Parts, supervisor: Supervisor, channels: Sequence[str])
     consumers.start(worker_consumers(worker, channels))
     supervisor.every("sweeper", SWEEP_EVERY, worker.sweep)
     supervisor.every("action resolver", RESOLVE_EVERY, worker.resolve)
+    supervisor.every("attachment collector", attachment_collector.EVERY, collector_of(parts).sweep)
     supervisor.every("worker gauges", gauges.EVERY, consumers.report)
+
+
+def collector_of(parts: Parts) -> AttachmentCollector:
+    return AttachmentCollector(
+        parts.blobs,
+        parts.quota,
+        leases=parts.state.leases,
+        transcript=parts.state.transcript,
+        tenants=parts.config.tenants,
+        clock=parts.clock,
+    )
 
 
 def _start_connectors(parts: Parts, supervisor: Supervisor, channels: Sequence[str]) -> None:

@@ -42,7 +42,7 @@ def acts_of(parts: Parts, files: VendorFiles, slack: WebApi, meanwhile: Meanwhil
         rules=rules_of(parts),
         slack=slack,
         account_of=parts.accounts,
-        store=files.fetch,
+        store=files.fetch_of_colleague,
         bus=parts.bus,
         state=parts.state,
         clock=parts.clock,

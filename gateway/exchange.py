@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from connectors.inbound import Accepted, Inbound
+from connectors.references import event_id
 from gateway.allowance import Allowance
 from gateway.attachments import AttachmentDesk
 from gateway.lines import chat_message, visible
@@ -20,7 +21,7 @@ from schemas import ids, topics
 from schemas.envelope import envelope
 from schemas.errors import InvalidRequest, ParleyError, Unavailable
 from schemas.facts import Feedback
-from schemas.messages import MAX_TEXT, Address, Choosing, Printable, TranscriptMessage
+from schemas.messages import MAX_TEXT, Address, Attachment, Author, Choosing, Printable, TranscriptMessage
 from schemas.ports import Event
 from schemas.protection.cards import masked
 
@@ -58,12 +59,13 @@ class Exchange:
         self._attachments = attachments
         self._transcript = parts.state.transcript
         self._allowance = Allowance(parts)
+        self._quota = parts.quota
 
     async def post(self, visit: Visit, posted: Posted) -> Accepted:
         """Accept one message; a repeat gets the first one's answer. Raises InvalidRequest, IdReused, RateLimited,
         Unavailable."""
         text = posted.text
-        files = [await self._attachments.known(visit.tenant, item) for item in posted.attachments]
+        files = await self._files(visit, posted)
         payload: dict[str, Any] = {"attachments": files, "locale": visit.locale}
         if posted.choice is not None:
             label = await self._label(visit, posted.choice)
@@ -72,7 +74,21 @@ class Exchange:
         if not text.strip() and not files:
             raise InvalidRequest("text: must not be empty")
         payload["text"] = text
+        if visit.name:
+            payload["author"] = Author(kind="contact", name=visit.name)
         return await self._accept(visit, topics.MESSAGE_RECEIVED, posted.client_msg_id, payload)
+
+    async def _files(self, visit: Visit, posted: Posted) -> list[Attachment]:
+        """Those of a message that is in the transcript already are what they were then."""
+        if not posted.attachments:
+            return []
+        own_id = event_id(visit.account, visit.place, posted.client_msg_id, topics.MESSAGE_RECEIVED)
+        line = await self._transcript.find(visit.conversation, own_id)
+        if line is not None and [file.id for file in line.attachments] == posted.attachments:
+            return line.attachments
+        return await self._attachments.uploaded(
+            visit.tenant, visit.conversation, posted.attachments, uploader=visit.contact_id
+        )
 
     async def read_up_to(self, visit: Visit, seq: int) -> None:
         """The visitor has seen everything up to this number."""
@@ -131,8 +147,14 @@ class Exchange:
             payload=payload,
             addresses=[Address(channel="web", value=visit.place, assurance=visit.assurance)],
         )
-        admit = partial(self.admit, visit) if counted else None
+        admit = partial(self._admit_message, visit, payload) if counted else None
         return (await self._inbound.accept(visit.account, [event], admit=admit))[0]
+
+    async def _admit_message(self, visit: Visit, payload: Mapping[str, Any]) -> None:
+        """Right before the append. Raises RateLimited, InvalidRequest (a file that is gone)."""
+        await self.admit(visit)
+        await self._quota.take_text(visit.tenant, visit.contact_id, len(payload["text"].encode()))
+        await self._attachments.claim(visit.tenant, payload["attachments"])
 
     async def _label(self, visit: Visit, choice: Choosing) -> str:
         if choice.id == PERSON and not choice.in_reply_to:

@@ -52,15 +52,24 @@ class VendorFiles:
             clock=parts.clock,
         )
 
-    async def fetch(self, origin: Origin, file: RemoteFile) -> Attachment:
+    async def fetch(self, conversation: str, origin: Origin, file: RemoteFile) -> Attachment:
         """See schemas.ports.FetchFile."""
+        return await self._stored(conversation, origin, file, uploader=origin.contact_id)
+
+    async def fetch_of_colleague(self, conversation: str, origin: Origin, file: RemoteFile) -> Attachment:
+        """The same of what a colleague sends, which counts against no contact."""
+        return await self._stored(conversation, origin, file, uploader="")
+
+    async def _stored(self, conversation: str, origin: Origin, file: RemoteFile, *, uploader: str) -> Attachment:
         async with asyncio.timeout(QUEUE):
             await self._free.acquire()
         try:
             async with asyncio.timeout(PATIENCE):
                 data, kind, name = await self._fetched(origin, file)
             named = name or file.name or file.kind
-            return await self._blobs.put(origin.tenant, named, kind or file.type, data)
+            return await self._blobs.put(
+                origin.tenant, named, kind or file.type, data, conversation=conversation, uploader=uploader
+            )
         finally:
             self._free.release()
 

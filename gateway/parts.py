@@ -8,6 +8,7 @@ from functools import partial
 
 from gateway.press import Press
 from gateway.settings import Config
+from gateway.storage import StorageQuota
 from schemas.ports import Account, Blobs, Bus, Channel, Clock, Knowledge, Metrics, State
 
 AccountLookup = Callable[[str, str, str], Account | None]
@@ -37,6 +38,7 @@ class Parts:
     accounts: AccountLookup
     secret_key: str
     admin_token: str
+    quota: StorageQuota
     channels: Mapping[str, Channel] = field(default_factory=dict)
     knowledge: Knowledge | None = None
     press: Press = field(default_factory=Press)

@@ -78,6 +78,14 @@ class Limits(Settings):
     the contact is asked to wait, once, and is heard again when the minute or the hour is over."""
     file_bytes: int = Field(default=10 * 1024 * 1024, ge=0, le=10 * 1024 * 1024)
     """Size of a file that a contact may send by a vendor's channel; of a larger one only its name is kept."""
+    contact_bytes_per_day: int = Field(default=100 * 1024 * 1024, ge=1)
+    """Bytes that one contact may store from midnight to midnight UTC: files by every channel, and on the web words too.
+    Over it a web visitor gets 429 until the day ends; of a vendor's file only the name is kept."""
+    stored_file_bytes: int = Field(default=50 * 1024**3, ge=1)
+    """Bytes of all files that the tenant keeps. Over it an upload gets 413, and of a vendor's file only the name is
+    kept."""
+    text_bytes_per_day: int = Field(default=1024**3, ge=1)
+    """Bytes of words that all of the tenant's web visitors may store from midnight to midnight UTC; over it, 429."""
 
 
 class Fold(Settings):

@@ -1,13 +1,23 @@
-"""Attachments on disk or in S3, under their content hash: ``<tenant>/<sha256>``, each described beside it."""
+"""Attachments on disk or in S3. Each file has a random id of its own, and a description that says whose it is.
+
+::
+
+    <tenant>/<id>                    the bytes
+    <tenant>/<id>.json               the description of a file that a message references, or that needs none
+    _waiting/<tenant>/<id>.json      the description of an upload whose message was not yet seen in the transcript
+
+An id begins with the time of the upload, so a listing tells how old an upload is. Releases before the one that wrote
+these ids stored files under the hash of their content; those stay readable under it.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import re
-from collections.abc import Callable
-from datetime import timedelta
+import secrets
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -19,6 +29,7 @@ from obstore.store import LocalStore, S3Store
 from infra.content_types import content_type
 from schemas.errors import ConfigInvalid, NotFound, TooLarge, Unavailable
 from schemas.messages import Attachment
+from schemas.ports import Clock, StoredFile, Upload
 from schemas.protection.cards import masked
 
 if TYPE_CHECKING:
@@ -32,52 +43,162 @@ _PATIENCE: Any = {
     "retry_config": {"max_retries": 2, "retry_timeout": timedelta(seconds=20)},
 }
 _NAME_LENGTH = 200
-_ID = re.compile(r"[0-9a-f]{64}")
+_ID = re.compile(r"[0-9a-f]{64}|a[0-9a-f]{42}")
+"""A content hash of an earlier release; or ``a``, the second of the upload (10 digits) and 128 random bits."""
 _TENANT = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_WAITING = "_waiting"
+UNCLAIMED_FOR = timedelta(hours=24)
+"""Then an upload that no message has referenced may be deleted."""
+UNCONFIRMED_FOR = timedelta(days=30)
+"""Then one may be deleted whose message never reached the transcript: the log has dropped it by now."""
+_MARGIN = timedelta(hours=1)
+"""So long before its deletion an upload can no longer be claimed. A message and the deletion never meet, whichever
+processes they run in, while the clocks of these differ by less than half of it."""
 
 
-def open_blobs(url: str, data_dir: Path) -> StoredBlobs:
+def open_blobs(url: str, data_dir: Path, clock: Clock = lambda: datetime.now(UTC)) -> StoredBlobs:
     """``file`` keeps them in ``data_dir/blobs``; ``s3://bucket/prefix`` takes credentials, region and endpoint from the
     usual ``AWS_…`` variables. Raises ConfigInvalid."""
     if url == "file":
         folder = data_dir / "blobs"
         store = LocalStore(folder, mkdir=True)
-        return StoredBlobs(store, flush=lambda key: _flush(folder / key))
+        return StoredBlobs(store, clock, flush=lambda key: _flush(folder / key))
     parts = urlsplit(url)
     if parts.scheme != "s3" or not parts.netloc:
         raise ConfigInvalid(f"blobs: {url} is neither file nor s3://bucket/prefix", fix="change `blobs`")
     try:
-        return StoredBlobs(S3Store(parts.netloc, prefix=parts.path.strip("/") or None, **_PATIENCE))
+        return StoredBlobs(S3Store(parts.netloc, prefix=parts.path.strip("/") or None, **_PATIENCE), clock)
     except BaseError as error:
         raise ConfigInvalid(
             f"blobs: {url} cannot be used", fix="check AWS_REGION, AWS_ENDPOINT and the keys"
         ) from error
 
 
+class _Description(Attachment):
+    """What is written beside a file. Descriptions of earlier releases lack the last two fields."""
+
+    conversation: str = ""
+    uploader: str = ""
+
+    def stored(self) -> StoredFile:
+        attachment = Attachment(id=self.id, name=self.name, type=self.type, size=self.size)
+        return StoredFile(attachment, self.conversation, self.uploader)
+
+
 class StoredBlobs:
     """``schemas.ports.Blobs`` over one object store."""
 
-    def __init__(self, store: ObjectStore, *, flush: Callable[[str], None] | None = None) -> None:
+    def __init__(self, store: ObjectStore, clock: Clock, *, flush: Callable[[str], None] | None = None) -> None:
         self._store = store
+        self._clock = clock
         self._flush = flush
 
-    async def put(self, tenant: str, name: str, declared_type: str, data: bytes) -> Attachment:
-        """Idempotent: the same bytes have the same id. Raises TooLarge, UnsupportedMediaType, Unavailable."""
+    async def put(
+        self,
+        tenant: str,
+        name: str,
+        declared_type: str,
+        data: bytes,
+        *,
+        conversation: str = "",
+        uploader: str = "",
+        claimed: bool = True,
+    ) -> Attachment:
+        """Raises TooLarge, UnsupportedMediaType, Unavailable."""
         if len(data) > LIMIT:
             raise TooLarge(f"an attachment may have at most {LIMIT // 1024 // 1024} MiB")
         shown = _clean(name)
-        kind, digest = await asyncio.to_thread(_inspect, data, shown, declared_type)
-        attachment = Attachment(id=digest, name=shown, type=kind, size=len(data))
-        key = _key(tenant, digest)
-        # The bytes first: whoever finds the description finds the file.
-        await self._write(key, data)
-        await self._write(key + ".json", attachment.model_dump_json().encode())
-        return attachment
+        kind = await asyncio.to_thread(content_type, data, shown, declared_type)
+        id_ = f"a{int(self._clock().timestamp()):010x}{secrets.token_hex(16)}"
+        about = _Description(
+            id=id_, name=shown, type=kind, size=len(data), conversation=conversation, uploader=uploader
+        )
+        written = about.model_dump_json().encode()
+        # The mark first, so that nothing is left behind unseen; the description last: whoever finds it finds the file.
+        if conversation:
+            await self._write(_waiting_key(tenant, id_), written)
+        await self._write(_key(tenant, id_), data)
+        if claimed or not conversation:
+            await self._write(_description_key(tenant, id_), written)
+        return about.stored().attachment
 
     async def get(self, tenant: str, attachment: str) -> tuple[Attachment, bytes]:
-        key = _key(tenant, attachment)
-        about = Attachment.model_validate_json(await self._read(key + ".json"))
-        return about, await self._read(key)
+        about = await self.describe(tenant, attachment)
+        return about.attachment, await self._read(_key(tenant, attachment))
+
+    async def describe(self, tenant: str, attachment: str) -> StoredFile:
+        try:
+            return await self._description(_description_key(tenant, attachment))
+        except NotFound:
+            return await self._description(_waiting_key(tenant, attachment))
+
+    async def claim(self, tenant: str, attachment: str) -> None:
+        if not await self._exists(_waiting_key(tenant, attachment)):
+            await self.describe(tenant, attachment)  # settled; or not there
+            return
+        is_claimed = await self._exists(_description_key(tenant, attachment))
+        ends = _time_of(attachment) + ((UNCONFIRMED_FOR if is_claimed else UNCLAIMED_FOR) - _MARGIN)
+        if self._clock() >= ends:
+            raise NotFound("there is no such attachment")
+        if not is_claimed:
+            written = await self._read(_waiting_key(tenant, attachment))
+            await self._write(_description_key(tenant, attachment), written)
+        # Asked again once it is written: a process that was held up meanwhile must not claim what is being deleted.
+        if self._clock() >= ends + _MARGIN / 2:
+            raise NotFound("there is no such attachment")
+
+    async def settle(self, tenant: str, attachment: str) -> None:
+        await self._delete(_waiting_key(tenant, attachment))
+
+    async def uploads(self, *, before: datetime) -> AsyncIterator[Upload]:
+        try:
+            async for page in obstore.list(self._store, _WAITING):
+                for found in page:
+                    upload = _upload_of(found["path"])
+                    if upload is not None and upload.at < before and (whole := await self._whole(upload)):
+                        yield whole
+        except (BaseError, OSError) as error:
+            raise _unreadable() from error
+
+    async def _whole(self, upload: Upload) -> Upload | None:
+        """None when it was settled or deleted since it was listed."""
+        claimed = await self._exists(_description_key(upload.tenant, upload.id))
+        try:
+            about = await self._description(_waiting_key(upload.tenant, upload.id))
+        except NotFound:
+            return None
+        return Upload(upload.tenant, upload.id, upload.at, about.conversation, claimed)
+
+    async def delete(self, tenant: str, attachment: str) -> int:
+        try:
+            size = (await self.describe(tenant, attachment)).attachment.size
+        except NotFound:
+            size = 0
+        # The mark last: a deletion that broke off is found again.
+        for key in (_description_key(tenant, attachment), _key(tenant, attachment), _waiting_key(tenant, attachment)):
+            await self._delete(key)
+        return size
+
+    async def total(self, tenant: str) -> int:
+        size = 0
+        try:
+            async for page in obstore.list(self._store, _folder(tenant)):
+                size += sum(found["size"] for found in page if not found["path"].endswith(".json"))
+        except (BaseError, OSError) as error:
+            raise _unreadable() from error
+        return size
+
+    async def _description(self, key: str) -> StoredFile:
+        return _Description.model_validate_json(await self._read(key)).stored()
+
+    async def _exists(self, key: str) -> bool:
+        try:
+            await obstore.head_async(self._store, key)
+        except (NotFoundError, FileNotFoundError):
+            return False
+        except (BaseError, OSError) as error:
+            raise _unreadable() from error
+        return True
 
     async def _write(self, key: str, data: bytes) -> None:
         try:
@@ -94,18 +215,55 @@ class StoredBlobs:
         except (NotFoundError, FileNotFoundError) as error:
             raise NotFound("there is no such attachment") from error
         except (BaseError, OSError) as error:
-            raise Unavailable("attachments cannot be read now", fix="check `blobs` and its disk or bucket") from error
+            raise _unreadable() from error
+
+    async def _delete(self, key: str) -> None:
+        try:
+            await obstore.delete_async(self._store, key)
+        except (NotFoundError, FileNotFoundError):
+            return
+        except (BaseError, OSError) as error:
+            raise Unavailable(
+                "attachments cannot be deleted now", fix="check `blobs` and its disk or bucket"
+            ) from error
 
 
-def _inspect(data: bytes, name: str, declared: str) -> tuple[str, str]:
-    return content_type(data, name, declared), hashlib.sha256(data).hexdigest()
+def _unreadable() -> Unavailable:
+    return Unavailable("attachments cannot be read now", fix="check `blobs` and its disk or bucket")
+
+
+def _folder(tenant: str) -> str:
+    if not _TENANT.fullmatch(tenant) or tenant == _WAITING:
+        raise NotFound("there is no such attachment")
+    return tenant
 
 
 def _key(tenant: str, attachment: str) -> str:
-    """Anything that is not exactly a tenant and a hash cannot name a file."""
-    if not _ID.fullmatch(attachment) or not _TENANT.fullmatch(tenant):
+    """Anything that is not exactly a tenant and an id cannot name a file."""
+    if not _ID.fullmatch(attachment):
         raise NotFound("there is no such attachment")
-    return f"{tenant}/{attachment}"
+    return f"{_folder(tenant)}/{attachment}"
+
+
+def _description_key(tenant: str, attachment: str) -> str:
+    return f"{_key(tenant, attachment)}.json"
+
+
+def _waiting_key(tenant: str, attachment: str) -> str:
+    return f"{_WAITING}/{_key(tenant, attachment)}.json"
+
+
+def _upload_of(path: str) -> Upload | None:
+    """None for what is no upload."""
+    _, tenant, name = path.split("/") if path.count("/") == 2 else ("", "", "")
+    id_ = name.removesuffix(".json")
+    if not id_.startswith("a") or not _ID.fullmatch(id_) or not _TENANT.fullmatch(tenant):
+        return None
+    return Upload(tenant, id_, _time_of(id_))
+
+
+def _time_of(attachment: str) -> datetime:
+    return datetime.fromtimestamp(int(attachment[1:11], 16), UTC)
 
 
 def _clean(name: str) -> str:

@@ -12,6 +12,7 @@
     │   ├── StaleEpoch               409 stale_epoch
     │   ├── Conflict                 409 conflict
     │   ├── TooLarge                 413 too_large
+    │   │   └── StorageFull          the tenant has stored as much as it may
     │   ├── DocumentTooLarge         413 document_too_large
     │   ├── UnsupportedMediaType     415 unsupported_media_type
     │   └── Unprocessable            422 unprocessable
@@ -118,6 +119,10 @@ class Conflict(RequestError):
 class TooLarge(RequestError):
     code = "too_large"
     status = 413
+
+
+class StorageFull(TooLarge):
+    """Deleting something, or a higher quota, makes room; a smaller file may fit."""
 
 
 class DocumentTooLarge(RequestError):

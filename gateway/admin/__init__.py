@@ -34,6 +34,7 @@ def add_routes(app: web.Application, parts: Parts) -> None:
         ("GET", "/conversations/{id}", talks.get),
         ("POST", "/conversations/{id}/owner", talks.own),
         ("POST", "/conversations/{id}/messages", talks.say),
+        ("POST", "/conversations/{id}/attachments", talks.upload),
         ("GET", "/training", TrainingDesk(parts).export),
         ("GET", "/conversations/{id}/approvals", approvals.listing),
         ("POST", "/conversations/{id}/approvals/{approval}", approvals.decide),

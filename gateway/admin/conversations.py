@@ -92,6 +92,13 @@ class ConversationDesk:
         shown = await self._colleagues.say(found, given, ADMIN, reason="answered in the admin API")
         return reply({"message_id": shown}, 202)
 
+    async def upload(self, request: web.Request) -> web.Response:
+        """A file that a person's answer in this conversation may name."""
+        found = await self._found(request)
+        stored = await self._attachments.store(found.origin.tenant, request, conversation=found.id)
+        body = {"attachment_id": stored.id, "name": stored.name, "type": stored.type, "size": stored.size}
+        return reply(body, 201)
+
     async def _found(self, request: web.Request) -> Conversation:
         return await self._colleagues.found(request.match_info["tenant"], request.match_info["id"])
 

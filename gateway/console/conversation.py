@@ -87,11 +87,13 @@ class ConversationPage:
         found = await self._found(request)
         try:
             stored = [
-                (await self._parts.blobs.put(found.origin.tenant, file.name, file.type, file.data)).id
+                await self._parts.blobs.put(
+                    found.origin.tenant, file.name, file.type, file.data, conversation=found.id, claimed=False
+                )
                 for file in form.files
             ]
             said = Said(client_msg_id=form.one("client_msg_id"), text=form.one("text").replace("\r\n", "\n"))
-            given = said.model_copy(update={"attachments": stored})
+            given = said.model_copy(update={"attachments": [file.id for file in stored]})
             await self._colleagues.say(found, given, operator.colleague, reason=f"answered {WHY}")
         except (RequestError, ValidationError) as error:
             now = await self._found(request)

@@ -64,9 +64,20 @@ def _copy_others(data_dir: Path, partial: Path) -> None:
         if item.name in LEFT_OUT or item.name.startswith("."):
             continue
         if item.is_dir():
-            shutil.copytree(item, partial / item.name, ignore=shutil.ignore_patterns(".*"))
+            ignored = shutil.ignore_patterns(".*")
+            shutil.copytree(item, partial / item.name, ignore=ignored, copy_function=_copy_file)
         else:
             shutil.copy2(item, partial / item.name)
+
+
+def _copy_file(source: str, target: str) -> str:
+    try:
+        shutil.copy2(source, target)
+    except FileNotFoundError:
+        if Path(source).exists():
+            raise
+        # An upload that no message references was deleted meanwhile.
+    return target
 
 
 def _sync(folder: Path) -> None:

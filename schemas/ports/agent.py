@@ -176,9 +176,10 @@ class Draft:
     filling: Filling | None = None
 
 
-FetchFile = Callable[[Origin, RemoteFile], Awaitable[Attachment]]
-"""Fetch from the vendor what a contact sent, and store it. Raises a RequestError or DeliveryError (also TimeoutError)
-when it cannot be had, Unavailable when it cannot be stored now."""
+FetchFile = Callable[[str, Origin, RemoteFile], Awaitable[Attachment]]
+"""Fetch from the vendor what was sent in a conversation, and store it. Raises a RequestError or DeliveryError (also
+TimeoutError) when it cannot be had, RateLimited when the contact has stored as much as they may today, Unavailable when
+it cannot be stored now."""
 
 Transcribe = Callable[[str, Attachment], Awaitable[str]]
 """What a stored voice note of a tenant says; empty when nothing can be understood, as is whatever it raises."""

@@ -59,7 +59,8 @@ async def reaction(talk: Talk) -> None:
 async def attachment_out(talk: Talk) -> None:
     """A colleague's picture arrives as it is, below their words, once."""
     await talk.ask(HEAT)
-    file = await talk.stage.upload("leaf.png", "image/png", PNG)
+    conversation = talk.stage.conversation_id(talk.customers, talk.person)
+    file = await talk.stage.upload(conversation, "leaf.png", "image/png", PNG)
     await talk.person_says("picture", "Like this:", file)
     await talk.until(lambda: [each for shown in talk.screen for each in shown.files], "the picture")
     files = [each for shown in talk.screen for each in shown.files]

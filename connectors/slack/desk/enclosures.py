@@ -13,6 +13,7 @@ from schemas.errors import (
     DeliveryError,
     NotFound,
     RequestError,
+    StorageFull,
     TooLarge,
     UnsupportedMediaType,
 )
@@ -33,22 +34,24 @@ class Enclosures:
         """What could be had, in order, and what has to be said about the rest. Raises Unavailable when it cannot be
         stored now."""
         where = found.origin.model_copy(update={"channel": DESK, "account": reply.account, "place": reply.place})
-        got = await asyncio.gather(*(self._one(where, file) for file in reply.files))
+        got = await asyncio.gather(*(self._one(found.id, where, file) for file in reply.files))
         stored = [each for each in got if isinstance(each, Attachment)]
         problems = [each for each in got if isinstance(each, str)]
         if reply.fields.get("missing"):
             problems.append("A file of this message is not with Slack, so it could not be sent to the customer.")
         return stored, problems
 
-    async def _one(self, where: Origin, file: RemoteFile) -> Attachment | str:
+    async def _one(self, conversation: str, where: Origin, file: RemoteFile) -> Attachment | str:
         try:
-            return await self._store(where, file)
+            return await self._store(conversation, where, file)
         except (RequestError, DeliveryError, TimeoutError) as error:
             log.warning("desk_file_failed", tenant=where.tenant, error=type(error).__name__)
             return f"“{file.name or file.kind}” was not sent to the customer: {_why(error)}."
 
 
 def _why(error: Exception) -> str:
+    if isinstance(error, StorageFull):
+        return "there is no room for more files; tell whoever runs this installation"
     if isinstance(error, TooLarge):
         return "it is too large"
     if isinstance(error, UnsupportedMediaType):

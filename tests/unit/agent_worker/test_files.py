@@ -13,7 +13,9 @@ from schemas.errors import (
     CredentialsRevoked,
     Fenced,
     NotFound,
+    RateLimited,
     SendDelayed,
+    StorageFull,
     TooLarge,
     Unavailable,
     UnsupportedMediaType,
@@ -35,7 +37,7 @@ class Vendor:
         self.script = list(script)
         self.asked: list[tuple[str, str]] = []
 
-    async def fetch(self, origin: Origin, file: RemoteFile) -> Attachment:
+    async def fetch(self, conversation: str, origin: Origin, file: RemoteFile) -> Attachment:
         self.asked.append((origin.account, file.ref))
         if self.script:
             raise self.script.pop(0)
@@ -77,6 +79,8 @@ async def test_a_file_is_in_the_transcript_known_to_the_model_and_told_on_the_lo
     [
         (NotFound("gone"), "gone"),
         (TooLarge("large"), "too_large"),
+        (StorageFull("the tenant's quota"), "over_quota"),
+        (RateLimited("the contact's day"), "over_quota"),
         (UnsupportedMediaType("zip"), "unsupported_type"),
         (TimeoutError(), "timeout"),
         (SendDelayed("later"), "timeout"),

@@ -35,7 +35,7 @@ GROUP = topics.desk_group()
 TOPIC = topics.outbound(topics.DESK)
 BUTTONS = ("claim", "release", "return", "resolve", "transfer", "draft")
 COLLEAGUES = ("Ben", "Cleo", "Dan", "Eve", "Fay")
-Store = Callable[[Origin, RemoteFile], Awaitable[Attachment]]
+Store = Callable[[str, Origin, RemoteFile], Awaitable[Attachment]]
 
 
 @dataclass
@@ -98,10 +98,10 @@ class Team:
         for name in COLLEAGUES:
             self.slack.workspace.enter(self.room, self.slack.person(name))
 
-    async def stored(self, origin: Origin, file: RemoteFile) -> Attachment:
+    async def stored(self, conversation: str, origin: Origin, file: RemoteFile) -> Attachment:
         connection: Any = self.web_api._accounts.connection(self.account)
         data, kind, name = await connection.fetch(file, 1_000_000)
-        kept: Attachment = await self.world.blobs.put(origin.tenant, name, kind, data)
+        kept: Attachment = await self.world.blobs.put(origin.tenant, name, kind, data, conversation=conversation)
         return kept
 
     @asynccontextmanager

@@ -21,6 +21,7 @@ from gateway.app import build_app, serving
 from gateway.engines import open_engine
 from gateway.openapi import document
 from gateway.parts import Parts, accounts_of
+from gateway.storage import MeteredBlobs, StorageQuota
 from infra.blobs import open_blobs
 from infra.telemetry import PrometheusMetrics
 from schemas import topics
@@ -163,11 +164,13 @@ async def running(folder: Path, text: str) -> AsyncIterator[Instance]:
         )
         await library.start()
         await library.ready()
+        quota = StorageQuota(engine.state.limiter, lambda tenant: config.tenants[tenant].limits, clock)
         parts = Parts(
             config=config,
             bus=engine.bus,
             state=engine.state,
-            blobs=open_blobs(config.blobs, config.data_path),
+            blobs=MeteredBlobs(open_blobs(config.blobs, config.data_path, clock), quota),
+            quota=quota,
             metrics=PrometheusMetrics(),
             clock=clock,
             accounts=accounts_of(config),

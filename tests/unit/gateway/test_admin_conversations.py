@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 from uuid import uuid4
 
+import aiohttp
 import pytest
 
 from schemas import ids, topics
@@ -206,17 +207,38 @@ async def test_a_visitor_cannot_use_up_the_id_of_a_persons_message(instance: Ins
     assert event.id != theirs
 
 
-async def test_an_attachment_must_be_known(instance: Instance) -> None:
-    conversation = (await instance.conversation()).id
-    stored = await instance.parts.blobs.put("shop", "a.txt", "text/plain", b"text")
-    theirs = await instance.parts.blobs.put("other", "b.txt", "text/plain", b"other text")
-    path = f"/conversations/{conversation}/messages"
-    good = await instance.admin("POST", path, said(client_msg_id="1", attachments=[stored.id]))
+async def test_a_persons_answer_names_files_that_were_uploaded_for_its_conversation(instance: Instance) -> None:
+    """By the contact or by people; all others are unknown, and each in the same words."""
+    conversation = await instance.conversation()
+    elsewhere = await instance.conversation("elsewhere")
+    path, blobs = f"/conversations/{conversation.id}/messages", instance.parts.blobs
+    form = aiohttp.FormData()
+    form.add_field("file", b"text", filename="a.txt")
+    uploaded = await instance.admin("POST", f"/conversations/{conversation.id}/attachments", data=form)
+    assert (uploaded.status, uploaded.body["name"], uploaded.body["size"]) == (201, "a.txt", 4)
+    theirs = await blobs.put("shop", "b.txt", "", b"text", conversation=conversation.id, uploader="c", claimed=False)
+    wanted = [uploaded.body["attachment_id"], theirs.id]
+    good = await instance.admin("POST", path, said(client_msg_id="1", attachments=wanted))
     assert good.status == 202
-    assert (await instance.logged("parley.inbound.web"))[-1][1].attachments == [stored]
-    for wrong in (theirs.id, "nope", "0" * 64):
-        answer = await instance.admin("POST", path, said(client_msg_id="2", attachments=[wrong]))
-        assert (answer.status, answer.code) == (400, "invalid_request")
+    logged = (await instance.logged("parley.inbound.web"))[-1][1].attachments
+    assert [file.id for file in logged] == wanted
+    instance.clock.tick(25 * 3600)
+    assert [each.claimed async for each in blobs.uploads(before=instance.clock())] == [True, True]
+    unbound = await blobs.put("shop", "c.txt", "", b"text")
+    foreign = await blobs.put("shop", "d.txt", "", b"text", conversation=elsewhere.id, claimed=False)
+    others = await blobs.put("other", "e.txt", "", b"text", conversation=conversation.id, claimed=False)
+    refused = [
+        await instance.admin("POST", path, said(client_msg_id="2", attachments=[wrong]))
+        for wrong in (unbound.id, foreign.id, others.id, "nope", "0" * 64)
+    ]
+    assert [(answer.status, answer.body) for answer in refused] == [(400, refused[0].body)] * 5
+
+
+async def test_a_file_is_uploaded_only_for_a_conversation_that_there_is(instance: Instance) -> None:
+    form = aiohttp.FormData()
+    form.add_field("file", b"text", filename="a.txt")
+    answer = await instance.admin("POST", "/conversations/nobodys/attachments", data=form)
+    assert (answer.status, answer.code) == (404, "not_found")
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from gateway import files
 from gateway.files import VendorFiles
+from gateway.settings import Limits
+from gateway.storage import MeteredBlobs, StorageQuota
 from infra.blobs import StoredBlobs, open_blobs
 from schemas.conversation import Origin
-from schemas.errors import NotFound, TooLarge, UnsupportedMediaType
+from schemas.errors import NotFound, RateLimited, StorageFull, TooLarge, UnsupportedMediaType
 from schemas.messages import RemoteFile
+from schemas.ports import Blobs, StoredFile
 from tests.channels.meta import Bench, bench_of
+from tests.contracts.state.engines import sqlite_state
 from tests.platforms.meta import WhatsApp
 from tests.platforms.vendor import Fault, File
 
@@ -36,23 +40,25 @@ def blobs(tmp_path: Path) -> StoredBlobs:
 
 @pytest.fixture
 async def vendor_files(bench: Bench, blobs: StoredBlobs) -> AsyncIterator[Made]:
-    made: list[VendorFiles] = []
+    opened: list[VendorFiles] = []
 
     def make(most: int = 1000) -> VendorFiles:
-        made.append(
-            VendorFiles(
-                {"whatsapp": bench.channel},
-                accounts=lambda tenant, channel, name: bench.account if name == "main" else None,
-                blobs=blobs,
-                most=lambda tenant: most,
-                clock=lambda: datetime.now(UTC),
-            )
-        )
-        return made[-1]
+        opened.append(made(bench, blobs, most))
+        return opened[-1]
 
     yield make
-    for each in made:
+    for each in opened:
         await each.close()
+
+
+def made(bench: Bench, blobs: Blobs, most: int = 1000) -> VendorFiles:
+    return VendorFiles(
+        {"whatsapp": bench.channel},
+        accounts=lambda tenant, channel, name: bench.account if name == "main" else None,
+        blobs=blobs,
+        most=lambda tenant: most,
+        clock=lambda: datetime.now(UTC),
+    )
 
 
 async def sent(bench: Bench, file: File = PHOTO) -> RemoteFile:
@@ -63,24 +69,48 @@ async def sent(bench: Bench, file: File = PHOTO) -> RemoteFile:
     return found
 
 
-async def test_what_a_contact_sent_is_stored_under_its_content_and_typed_by_it(
+async def test_what_a_contact_sent_is_stored_for_its_conversation_and_typed_by_its_content(
     bench: Bench, blobs: StoredBlobs, vendor_files: Made
 ) -> None:
     bench.vendor.faults.next(Fault("refuse", "media.get", status=500))  # once: it is asked again
-    stored = await vendor_files(1000).fetch(ORIGIN, await sent(bench))
+    stored = await vendor_files(1000).fetch("conversation", ORIGIN, await sent(bench))
     assert (stored.name, stored.type, stored.size, stored.missing) == ("image.jpg", "image/jpeg", len(PHOTO.data), "")
     assert await blobs.get("shop", stored.id) == (stored, PHOTO.data)
+    assert await blobs.describe("shop", stored.id) == StoredFile(stored, "conversation", ORIGIN.contact_id)
+    clock = datetime.now(UTC) + timedelta(days=2)
+    assert [each.claimed async for each in blobs.uploads(before=clock)] == [True], "its message is on the log"
+
+
+async def test_files_of_vendors_count_against_the_contact_who_sent_them_and_the_tenant(
+    bench: Bench, blobs: StoredBlobs, tmp_path: Path
+) -> None:
+    """What a colleague sends from the desk counts against no contact."""
+    size = len(PHOTO.data)
+    limits = Limits(contact_bytes_per_day=size, stored_file_bytes=3 * size)
+    async with sqlite_state(tmp_path / "parley.db") as state:
+        quota = StorageQuota(state.limiter, lambda _tenant: limits, lambda: datetime.now(UTC))
+        files = made(bench, MeteredBlobs(blobs, quota))
+        photo, other = await sent(bench), ORIGIN.model_copy(update={"contact_id": "other"})
+        await files.fetch("conversation", ORIGIN, photo)
+        with pytest.raises(RateLimited):
+            await files.fetch("conversation", ORIGIN, photo)
+        await files.fetch_of_colleague("conversation", ORIGIN, photo)
+        await files.fetch("conversation", other, photo)
+        with pytest.raises(StorageFull):
+            await files.fetch_of_colleague("conversation", ORIGIN, photo)
+        assert await blobs.total("shop") == 3 * size
+        await files.close()
 
 
 async def test_a_file_that_is_too_large_or_of_a_kind_that_is_not_kept_is_refused(
     bench: Bench, vendor_files: Made
 ) -> None:
     with pytest.raises(TooLarge):
-        await vendor_files(3).fetch(ORIGIN, await sent(bench))
+        await vendor_files(3).fetch("conversation", ORIGIN, await sent(bench))
     bench.receiver.requests.clear()
     program = await sent(bench, File("pot.jpg", "image/jpeg", b"MZ\x00\x01 not a picture"))
     with pytest.raises(UnsupportedMediaType):
-        await vendor_files(1000).fetch(ORIGIN, program)
+        await vendor_files(1000).fetch("conversation", ORIGIN, program)
 
 
 async def test_a_vendor_that_never_gives_the_file_is_left_after_a_while(
@@ -91,11 +121,11 @@ async def test_a_vendor_that_never_gives_the_file_is_left_after_a_while(
     found = await sent(bench)
     bench.vendor.faults.next(*[Fault("refuse", "media.get", status=500)] * 50)
     with pytest.raises(TimeoutError):
-        await vendor_files(1000).fetch(ORIGIN, found)
+        await vendor_files(1000).fetch("conversation", ORIGIN, found)
     assert len([each for each in bench.vendor.ledger.requests if each.operation == "media.get"]) > 1
 
 
 async def test_without_the_account_there_is_no_file(bench: Bench, vendor_files: Made) -> None:
     gone = ORIGIN.model_copy(update={"account": "gone"})
     with pytest.raises(NotFound):
-        await vendor_files(1000).fetch(gone, await sent(bench))
+        await vendor_files(1000).fetch("conversation", gone, await sent(bench))

@@ -1,18 +1,17 @@
-"""Attachments: kept by content, typed by content, and only found by those who know tenant and hash."""
+"""Attachments: typed by content, with clean names, and refused where the store is."""
 
 from __future__ import annotations
 
-import hashlib
 import io
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 
-from infra.blobs import LIMIT, StoredBlobs, open_blobs
-from schemas.errors import ConfigInvalid, NotFound, TooLarge, Unavailable, UnsupportedMediaType
+from infra.blobs import open_blobs
+from schemas.errors import ConfigInvalid, Unavailable, UnsupportedMediaType
+from tests.harness.bucket import Bucket, serving
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(32)
 
@@ -27,77 +26,13 @@ def zipped(*names: str, mimetype: bytes = b"") -> bytes:
     return out.getvalue()
 
 
-class Bucket:
-    """A server that speaks as much of S3 as storing and reading an object needs."""
-
-    def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
-        self.down = False
-
-    async def handle(self, request: web.Request) -> web.Response:
-        if self.down:
-            return web.Response(status=403, text="<Error><Code>AccessDenied</Code></Error>")
-        if request.method == "PUT":
-            self.objects[request.path] = await request.read()
-            return web.Response(headers={"ETag": '"1"'})
-        if request.path not in self.objects:
-            return web.Response(status=404, text="<Error><Code>NoSuchKey</Code></Error>")
-        stamp = {"ETag": '"1"', "Last-Modified": "Wed, 21 Oct 2026 07:28:00 GMT"}
-        return web.Response(body=self.objects[request.path], headers=stamp)
-
-
 @pytest.fixture
 async def bucket(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bucket]:
     stored = Bucket()
-    app = web.Application(client_max_size=2 * LIMIT)
-    app.router.add_route("*", "/{key:.*}", stored.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    for name, value in {
-        "AWS_ENDPOINT": f"http://127.0.0.1:{port}",
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_REGION": "test-1",
-        "AWS_ACCESS_KEY_ID": "id",
-        "AWS_SECRET_ACCESS_KEY": "key",
-    }.items():
-        monkeypatch.setenv(name, value)
-    yield stored
-    await runner.cleanup()
-
-
-@pytest.fixture(params=["file", "s3://attachments/parley"])
-def blobs(request: pytest.FixtureRequest, bucket: Bucket, tmp_path: Path) -> StoredBlobs:
-    return open_blobs(request.param, tmp_path)
-
-
-async def test_what_was_put_is_got_under_its_content_hash(blobs: StoredBlobs) -> None:
-    put = await blobs.put("shop", "leaf.png", "image/png", PNG)
-    assert put.id == hashlib.sha256(PNG).hexdigest()
-    assert (put.name, put.type, put.size) == ("leaf.png", "image/png", len(PNG))
-    assert await blobs.get("shop", put.id) == (put, PNG)
-    assert (await blobs.put("shop", "leaf.png", "image/png", PNG)).id == put.id
-
-
-async def test_an_attachment_is_found_only_under_its_own_tenant(blobs: StoredBlobs) -> None:
-    put = await blobs.put("shop", "leaf.png", "image/png", PNG)
-    with pytest.raises(NotFound):
-        await blobs.get("other", put.id)
-
-
-@pytest.mark.parametrize("wrong", ["", "nope", "0" * 64, "../shop/" + "0" * 64, "A" * 64])
-async def test_an_unknown_or_malformed_id_is_not_found(blobs: StoredBlobs, wrong: str) -> None:
-    with pytest.raises(NotFound):
-        await blobs.get("shop", wrong)
-
-
-async def test_the_limit_is_ten_mebibytes(blobs: StoredBlobs) -> None:
-    largest = PNG + bytes(LIMIT - len(PNG))
-    assert (await blobs.put("shop", "a.png", "image/png", largest)).size == LIMIT
-    with pytest.raises(TooLarge, match="at most 10 MiB"):
-        await blobs.put("shop", "a.png", "image/png", largest + b"x")
+    async with serving(stored) as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        yield stored
 
 
 async def test_a_refusing_bucket_is_unavailable(bucket: Bucket, tmp_path: Path) -> None:

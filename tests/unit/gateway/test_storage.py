@@ -1,0 +1,104 @@
+"""Quotas of stored bytes: shared by all processes, exact for files, and cheap for words."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import Limits
+from gateway.storage import StorageQuota
+from schemas.errors import RateLimited, StorageFull
+from schemas.ports import Limiter
+from tests.contracts.state.engines import redis_state, sqlite_state
+from tests.contracts.state.samples import NOW
+
+KIB = 1024
+LIMITS = Limits(contact_bytes_per_day=1000 * KIB, stored_file_bytes=1500 * KIB, text_bytes_per_day=4096 * KIB)
+
+
+class Counted:
+    """A limiter that tells how often it was asked."""
+
+    def __init__(self, limiter: Limiter) -> None:
+        self._limiter = limiter
+        self.calls = 0
+
+    async def take(self, key: str, *, per_second: float, burst: int, now: datetime) -> float:
+        raise NotImplementedError
+
+    async def add(self, key: str, amounts: Mapping[str, int], *, keep: float, now: datetime) -> dict[str, int]:
+        self.calls += 1
+        return await self._limiter.add(key, amounts, keep=keep, now=now)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("redis", marks=pytest.mark.scaled)])
+async def limiter(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Counted]:
+    if request.param == "redis":
+        opened = redis_state(request.getfixturevalue("redis_url"))
+    else:
+        opened = sqlite_state(tmp_path / "parley.db")
+    async with opened as state:
+        yield Counted(state.limiter)
+
+
+def process(limiter: Counted, now: datetime = NOW) -> StorageQuota:
+    return StorageQuota(limiter, lambda _tenant: LIMITS, lambda: now)
+
+
+async def test_files_of_several_processes_never_pass_a_quota_together(limiter: Counted) -> None:
+    processes = [process(limiter) for _ in range(3)]
+    taking = (processes[n % 3].take_file("shop", f"contact-{n % 7}", 100 * KIB) for n in range(60))
+    outcomes = await asyncio.gather(*taking, return_exceptions=True)
+    taken = sum(outcome is None for outcome in outcomes)
+    assert 1 <= taken <= 15
+    assert {type(outcome) for outcome in outcomes} <= {type(None), StorageFull, RateLimited}
+    assert await processes[0].stored_files("shop") == taken * 100 * KIB
+    assert await processes[0].stored_files("other") == 0
+
+
+async def test_a_file_that_did_not_fit_the_tenant_counts_for_its_contact_neither(limiter: Counted) -> None:
+    quota = process(limiter)
+    await quota.take_file("shop", "", 1000 * KIB)
+    for _ in range(5):
+        with pytest.raises(StorageFull):
+            await quota.take_file("shop", "ada", 600 * KIB)
+    await quota.return_file("shop", "", 1000 * KIB)
+    await quota.take_file("shop", "ada", 1000 * KIB)
+    with pytest.raises(RateLimited):
+        await quota.take_file("shop", "ada", 1)
+
+
+async def test_a_new_day_begins_with_nothing(limiter: Counted) -> None:
+    await process(limiter).take_file("shop", "ada", 1000 * KIB)
+    with pytest.raises(RateLimited) as refused:
+        await process(limiter).take_text("shop", "ada", 1)
+    assert refused.value.retry_after_ms is not None
+    tomorrow = NOW + timedelta(milliseconds=refused.value.retry_after_ms)
+    assert (tomorrow.hour, tomorrow.minute, tomorrow.day) == (0, 0, NOW.day + 1)
+    await process(limiter, tomorrow).take_text("shop", "ada", 1000 * KIB)
+
+
+async def test_words_are_counted_to_the_last_byte_with_few_questions_to_the_store(limiter: Counted) -> None:
+    quota = process(limiter)
+    for _ in range(900):
+        await quota.take_text("shop", "ada", KIB)
+    assert limiter.calls < 20
+    for _ in range(100):
+        await quota.take_text("shop", "ada", KIB)
+    with pytest.raises(RateLimited):
+        await quota.take_text("shop", "ada", 1)
+    with pytest.raises(RateLimited):
+        await process(limiter).take_file("shop", "ada", 1)
+
+
+async def test_words_of_all_contacts_together_are_bounded(limiter: Counted) -> None:
+    quota = process(limiter)
+    for number in range(40):
+        await quota.take_text("shop", f"contact-{number}", 100 * KIB)
+    await quota.take_text("shop", "late", 96 * KIB)
+    with pytest.raises(RateLimited):
+        await quota.take_text("shop", "later", 1)
