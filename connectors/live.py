@@ -2,7 +2,8 @@
 
 Signals travel on the topic ``conversation:<id>`` as JSON objects with a ``type``: ``message`` (the transcript grew),
 ``changed`` (``message_id`` says something else), ``receipt`` (``message_id``, ``state``), ``delta`` (``turn_id``,
-``epoch``, ``index``, ``text``), ``abort`` (``turn_id``), ``typing`` (``author``).
+``epoch``, ``index``, ``text``), ``abort`` (``turn_id``), ``typing`` (``author``), ``ended`` (``session``: the visitor
+signed out).
 """
 
 from __future__ import annotations
@@ -46,6 +47,11 @@ async def typing(signals: Signals, conversation: str, kind: AuthorKind, name: st
     """Tell watchers, and a worker that waits for more, that somebody types."""
     frame = {"type": "typing", "author": {"kind": kind, "name": name}}
     await _publish(signals, conversation, json.dumps(frame).encode())
+
+
+async def session_ended(signals: Signals, conversation: str, session: str) -> None:
+    """Tell those who hold sockets of this session that it is over."""
+    await _publish(signals, conversation, json.dumps({"type": "ended", "session": session}).encode())
 
 
 async def _publish(signals: Signals, conversation: str, payload: bytes) -> None:

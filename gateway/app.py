@@ -99,8 +99,8 @@ def _add_chat(app: web.Application, parts: Parts, inbound: Inbound, doors: Doors
     sessions = Sessions(
         secret_key=parts.secret_key,
         accounts=parts.accounts,
-        contacts=state.contacts,
-        transcript=state.transcript,
+        bus=parts.bus,
+        state=state,
         clock=clock,
     )
     exchange = Exchange(parts, inbound, attachments)
@@ -113,6 +113,7 @@ def _add_chat(app: web.Application, parts: Parts, inbound: Inbound, doors: Doors
         attachments=attachments,
         origins=origins,
         signals=state.signals,
+        clock=clock,
         doors=doors,
     ).add_routes(app)
     sockets.add_routes(app)

@@ -16,7 +16,7 @@ from gateway.responses import read_json, reply
 from gateway.sessions import SessionRequest, Sessions, Visit
 from gateway.watch import Doors
 from schemas.errors import Forbidden, InvalidRequest, NotFound, Unauthorized
-from schemas.ports import Signals
+from schemas.ports import Clock, Signals
 
 PREFIX = "/v1/chat/{tenant}"
 LONGEST_WAIT = 25.0
@@ -37,6 +37,7 @@ class Chat:
         attachments: AttachmentDesk,
         origins: Origins,
         signals: Signals,
+        clock: Clock,
         doors: Doors,
     ) -> None:
         self._sessions = sessions
@@ -44,10 +45,12 @@ class Chat:
         self._attachments = attachments
         self._origins = origins
         self._signals = signals
+        self._clock = clock
         self._doors = doors
 
     def add_routes(self, app: web.Application) -> None:
         app.router.add_post(f"{PREFIX}/sessions", self.start)
+        app.router.add_delete(f"{PREFIX}/sessions", self.end)
         app.router.add_post(f"{PREFIX}/messages", self.post)
         app.router.add_get(f"{PREFIX}/messages", self.read, allow_head=False)
         app.router.add_post(f"{PREFIX}/attachments", self.upload)
@@ -72,13 +75,19 @@ class Chat:
         }
         return reply(body, 200 if started.resumed else 201)
 
+    async def end(self, request: web.Request) -> web.Response:
+        """Sign out."""
+        tenant = self._tenant(request)
+        await self._sessions.end(_bearer(request), check=lambda visit: self._of_tenant(request, tenant, visit))
+        return web.Response(status=204)
+
     async def post(self, request: web.Request) -> web.Response:
-        visit = self._visit(request)
+        visit = await self._visit(request)
         accepted = await self._exchange.post(visit, await read_json(request, Posted))
         return reply({"message_id": accepted.event_id, "seq": accepted.seq}, 202)
 
     async def read(self, request: web.Request) -> web.Response:
-        visit = self._visit(request)
+        visit = await self._visit(request)
         after = _number(request, "after", MAX_SEQ)
         wait = _number(request, "wait", LONGEST_WAIT)
         if after != int(after):
@@ -87,9 +96,11 @@ class Chat:
         return reply({"messages": messages, "seq": await self._exchange.head(visit)})
 
     async def upload(self, request: web.Request) -> web.Response:
-        visit = self._visit(request)
+        visit = await self._visit(request)
         await self._exchange.admit(visit)
-        stored = await self._attachments.store(visit.tenant, request)
+        stored = await self._attachments.store(
+            visit.tenant, request, conversation=visit.conversation, uploader=visit.contact_id
+        )
         body = {"attachment_id": stored.id, "name": stored.name, "type": stored.type, "size": stored.size}
         return reply(body, 201)
 
@@ -99,7 +110,9 @@ class Chat:
         return web.Response(status=204, headers=PREFLIGHT)
 
     async def _wait_for_messages(self, visit: Visit, after: int, wait: float) -> list[dict[str, Any]]:
-        ends = time.monotonic() + wait
+        # A wait that began in time must not show what comes after the token has expired.
+        valid = (visit.expires_at - self._clock()).total_seconds()
+        ends = time.monotonic() + min(wait, valid)
         messages = await self._messages(visit, after)
         if messages or not wait:
             return messages
@@ -109,6 +122,8 @@ class Chat:
                 if left <= 0:
                     break
                 await watch.next(min(left, LOOK_AGAIN))
+        if await self._sessions.is_over(visit):
+            raise Unauthorized("the visitor has signed out")
         return messages
 
     async def _messages(self, visit: Visit, after: int) -> list[dict[str, Any]]:
@@ -124,12 +139,11 @@ class Chat:
             raise NotFound("no such tenant")
         return tenant
 
-    def _visit(self, request: web.Request) -> Visit:
+    async def _visit(self, request: web.Request) -> Visit:
         tenant = self._tenant(request)
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            raise Unauthorized("send the visitor token: Authorization: Bearer <visitor_token>")
-        visit = self._sessions.read(token.strip())
+        return self._of_tenant(request, tenant, await self._sessions.read(_bearer(request)))
+
+    def _of_tenant(self, request: web.Request, tenant: str, visit: Visit) -> Visit:
         if visit.tenant != tenant:
             raise Unauthorized("the visitor token belongs elsewhere")
         self._origins.check(request, visit.settings)
@@ -139,6 +153,13 @@ class Chat:
         tenant = request.match_info.get("tenant")
         if tenant is not None and request.path.startswith("/v1/chat/"):
             response.headers.update(self._origins.headers(request.headers.get(hdrs.ORIGIN, ""), tenant))
+
+
+def _bearer(request: web.Request) -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthorized("send the visitor token: Authorization: Bearer <visitor_token>")
+    return token.strip()
 
 
 def _number(request: web.Request, name: str, most: float) -> float:

@@ -15,19 +15,24 @@ from schemas.errors import Unauthorized
 LONGEST = 3600.0
 LEEWAY = 60.0
 """Seconds the site's clock may differ from ours."""
-MAX_SUBJECT = 200
+MAX_WORD = 200
+"""Characters of ``sub`` and ``jti``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """``subject``: the site's own word for them (``sub``); ``name``: for people to read, empty where it is not told."""
+    """``subject``: the site's own word for them (``sub``); ``name``: for people to read, empty where it is not told.
+    ``expires_at`` in seconds (``exp``). ``token_id``: the token's ``jti``, empty where it has none."""
 
     subject: str
+    expires_at: float
     name: str = ""
+    token_id: str = ""
 
 
-def identity_of(token: str, account: WebAccount, now: datetime) -> Identity:
-    """What a valid identity token says. Raises Unauthorized with what is wrong, for the site's developers."""
+def identity_of(token: str, account: WebAccount, now: datetime, *, audience: str = "") -> Identity:
+    """What a valid identity token says. ``audience`` names the account where its settings name no other. Raises
+    Unauthorized with what is wrong, for the site's developers."""
     keys = _keys(account)
     if account.identity == "off" or not keys:
         raise Unauthorized(
@@ -35,12 +40,29 @@ def identity_of(token: str, account: WebAccount, now: datetime) -> Identity:
             fix="set identity_secret (HS256) or identity_public_key (ES256) of the web account",
         )
     claims = _verified(token, keys)
-    _check_times(claims, now.timestamp())
-    subject = claims.get("sub")
-    if not isinstance(subject, str) or not subject.strip() or len(subject) > MAX_SUBJECT or not subject.isprintable():
-        raise Unauthorized(f"identity: sub must be a text of 1-{MAX_SUBJECT} characters")
+    expires_at = _expiry(claims, now.timestamp())
+    _check_audience(claims.get("aud"), account.identity_audience, audience)
+    subject = claims.get("sub", "")
+    if not _is_word(subject):
+        raise Unauthorized(f"identity: sub must be a text of 1-{MAX_WORD} characters")
+    token_id = claims.get("jti", "")
+    if "jti" in claims and not _is_word(token_id):
+        raise Unauthorized(f"identity: jti must be a text of 1-{MAX_WORD} characters")
     name = claims.get("name")
-    return Identity(subject, shown_name(name) if isinstance(name, str) else "")
+    return Identity(subject, expires_at, shown_name(name) if isinstance(name, str) else "", token_id)
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and len(value) <= MAX_WORD and value.isprintable()
+
+
+def _check_audience(claimed: object, wanted: str, account: str) -> None:
+    """A token that the site signed for something else proves nothing here."""
+    if claimed is None and not wanted:
+        return
+    named = [claimed] if isinstance(claimed, str) else claimed
+    if not isinstance(named, list) or (wanted or account) not in named:
+        raise Unauthorized(f"identity: aud must be {wanted or account}")
 
 
 def _keys(account: WebAccount) -> dict[str, str]:
@@ -79,7 +101,8 @@ def _verified(token: str, keys: dict[str, str]) -> dict[str, Any]:
     return claims
 
 
-def _check_times(claims: dict[str, Any], now: float) -> None:
+def _expiry(claims: dict[str, Any], now: float) -> float:
+    """When the token expires. Raises Unauthorized when it is not valid now."""
     expires = _seconds(claims, "exp")
     if expires is None:
         raise Unauthorized("identity: exp is missing or not a number")
@@ -91,6 +114,7 @@ def _check_times(claims: dict[str, Any], now: float) -> None:
     starts = _seconds(claims, "nbf")
     if (starts is not None and starts > now + LEEWAY) or (issued is not None and issued > now + LEEWAY):
         raise Unauthorized("identity: the token is not valid yet")
+    return expires
 
 
 def _seconds(claims: dict[str, Any], name: str) -> float | None:

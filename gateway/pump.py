@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
 
 from gateway.exchange import PAGE, Exchange
-from gateway.sessions import Visit
+from gateway.sessions import Sessions, Visit
 from gateway.watch import Watch
 from schemas.errors import ParleyError
+from schemas.ports import Clock
 
 log = structlog.get_logger("parley.gateway")
 
@@ -21,9 +22,47 @@ LOOK_AGAIN = 2.0
 LOOK_AGAIN_IDLE = 10.0
 IDLE_AFTER = 120.0
 """Seconds: a socket on which nothing happens looks less often, so that thousands of them cost little."""
+ASK_AGAIN = 30.0
+"""Seconds after which an open socket asks whether its visitor has signed out."""
 REMEMBERED = 64
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class TokenGuard:
+    """Tells a socket when the token that it was opened with is no longer good."""
+
+    def __init__(self, sessions: Sessions, visit: Visit, clock: Clock) -> None:
+        self._sessions = sessions
+        self._visit = visit
+        self._clock = clock
+        self._asked_at = time.monotonic()
+
+    @property
+    def left(self) -> float:
+        """Seconds until the token expires."""
+        return (self._visit.expires_at - self._clock()).total_seconds()
+
+    async def objection(self, signals: Sequence[bytes] = ()) -> str:
+        """Why the socket must be closed now; empty while the token is good."""
+        if self.left <= 0:
+            return "the visitor token is expired"
+        ended = any(self._is_ended(payload) for payload in signals if b'"ended"' in payload)
+        # A signal may be lost: once in a while the store is asked.
+        if not ended and time.monotonic() - self._asked_at >= ASK_AGAIN:
+            self._asked_at = time.monotonic()
+            try:
+                ended = await self._sessions.is_over(self._visit)
+            except ParleyError as error:
+                log.info("session_check_failed", code=error.code, conversation_id=self._visit.conversation)
+        return "the visitor has signed out" if ended else ""
+
+    def _is_ended(self, payload: bytes) -> bool:
+        try:
+            signal = json.loads(payload)
+            return bool(signal["type"] == "ended" and signal["session"] == self._visit.session)
+        except (ValueError, TypeError, KeyError):
+            return False
 
 
 class Pump:
@@ -31,11 +70,19 @@ class Pump:
     before the message itself."""
 
     def __init__(
-        self, exchange: Exchange, visit: Visit, send: Send, *, after: int, turn_to_speak: asyncio.Lock
+        self,
+        exchange: Exchange,
+        visit: Visit,
+        send: Send,
+        guard: TokenGuard,
+        *,
+        after: int,
+        turn_to_speak: asyncio.Lock,
     ) -> None:
         self._exchange = exchange
         self._visit = visit
         self._send = send
+        self._guard = guard
         self._after = after
         self._turn_to_speak = turn_to_speak
         self._busy_at = time.monotonic()
@@ -45,16 +92,20 @@ class Pump:
         """Something happened on the socket."""
         self._busy_at = time.monotonic()
 
-    async def run(self, watch: Watch) -> None:
-        """Until the process stops or the socket breaks (ConnectionError)."""
+    async def run(self, watch: Watch) -> str:
+        """Until the process stops or the socket breaks (ConnectionError); or until the token is no longer good: then
+        the answer says why."""
         await self._catch_up()
         while not watch.ended:
             idle = time.monotonic() - self._busy_at > IDLE_AFTER
-            signals = await watch.next(LOOK_AGAIN_IDLE if idle else LOOK_AGAIN)
+            signals = await watch.next(max(0.0, min(LOOK_AGAIN_IDLE if idle else LOOK_AGAIN, self._guard.left)))
+            if reason := await self._guard.objection(signals):
+                return reason
             if not signals:
                 await self._catch_up()
             for payload in signals:
                 await self._forward(payload)
+        return ""
 
     async def _catch_up(self) -> None:
         try:

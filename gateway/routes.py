@@ -62,6 +62,12 @@ ROUTES: tuple[Route, ...] = (
         errors=(*_BODY, *_CHAT),
     ),
     _chat(
+        "DELETE",
+        "/sessions",
+        "Sign the visitor out: no token of this session is accepted any more.",
+        {204: ""},
+    ),
+    _chat(
         "POST",
         "/messages",
         "Send a message; a repeat of the same client_msg_id gets the same answer.",
@@ -200,6 +206,14 @@ ROUTES: tuple[Route, ...] = (
         {202: a.SaidAnswer},
         body=Said,
         errors=(*_BODY, "id_reused", "conflict", *_ADMIN),
+    ),
+    _admin(
+        "POST",
+        "/conversations/{id}/attachments",
+        "Upload a file of at most 10 MiB, to be named in a person's answer in this conversation.",
+        {201: a.AttachmentAnswer},
+        body="multipart/form-data",
+        errors=(*_BODY, *_ADMIN),
     ),
     _admin(
         "GET",

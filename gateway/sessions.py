@@ -1,30 +1,38 @@
 """Sessions of the web chat: who a visitor token speaks for, and how one is got.
 
 A token is bound to tenant, account, place and conversation. An anonymous one stays at its own random place; the place
-of a signed-in visitor (``id:<sub>``) is reached only through an identity that the site signed.
+of a signed-in visitor (``id:<sub>``) is reached only through an identity that the site signed, and only while that
+identity is valid. Nothing about a visitor is stored before their first message; all tokens of one session carry its id,
+by which signing out ends them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from connectors import live
 from connectors.web.settings import WebAccount
-from gateway.identity import identity_of
+from gateway.identity import Identity, identity_of
 from gateway.parts import AccountLookup
 from gateway.signatures import key_for
+from schemas import ids, topics
 from schemas.called import SIGNED_IN
+from schemas.envelope import envelope
 from schemas.errors import NotFound, Unauthorized
+from schemas.facts import SessionEnded
 from schemas.messages import Address, Assurance, Printable
-from schemas.ports import Account, Change, Clock, Contacts, Transcript
+from schemas.ports import Account, Bus, Clock, State
 
 LIFETIME = timedelta(days=30)
+"""Of an anonymous token; one of a signed-in visitor ends with the identity that it was made from."""
 MAX_TOKEN = 8_000
 LOCALE = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,4}$"
 
@@ -50,12 +58,16 @@ class _Claims(BaseModel):
     contact: str
     assurance: Assurance
     locale: str = ""
+    name: str = ""
+    sid: str = ""
+    """Tokens of earlier releases have none."""
     exp: int
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One visitor at one account, as their token proves."""
+    """One visitor at one account, as their token proves. ``session`` is the same in all tokens that continue one
+    another; ``name``: what the site calls them."""
 
     account: Account
     place: str
@@ -64,6 +76,8 @@ class Visit:
     assurance: Assurance
     locale: str
     expires_at: datetime
+    session: str
+    name: str = ""
 
     @property
     def tenant(self) -> str:
@@ -86,31 +100,22 @@ class Started:
 
 
 class Sessions:
-    """Makes and reads visitor tokens."""
+    """Makes, reads and ends visitor tokens."""
 
-    def __init__(
-        self, *, secret_key: str, accounts: AccountLookup, contacts: Contacts, transcript: Transcript, clock: Clock
-    ) -> None:
+    def __init__(self, *, secret_key: str, accounts: AccountLookup, bus: Bus, state: State, clock: Clock) -> None:
         # Now, not by the first visitor; and not with this module, for cryptography takes 7 MB of who opens no session.
         importlib.import_module("jwt")
         self._key = key_for(secret_key, "visitor")
         self._accounts = accounts
-        self._contacts = contacts
-        self._transcript = transcript
+        self._bus = bus
+        self._state = state
         self._clock = clock
 
-    def read(self, token: str) -> Visit:
-        """The visit that a token proves. Raises Unauthorized: forged, expired, of an account that is gone, or anonymous
-        where the account requires an identity."""
-        claims = self._claims(token)
-        account = self._accounts(claims.tenant, "web", claims.account)
-        if account is None:
-            raise Unauthorized("the visitor token is of an account that does not exist any more")
-        if claims.exp <= self._clock().timestamp():
-            raise Unauthorized("the visitor token is expired")
-        visit = _visit(account, claims)
-        if visit.settings.identity == "required" and visit.assurance != "verified":
-            raise Unauthorized("this account requires a signed identity")
+    async def read(self, token: str) -> Visit:
+        """The visit that a token proves. Raises Unauthorized: forged, expired, signed out, of an account that is gone,
+        or anonymous where the account requires an identity; StateUnavailable, StateLost."""
+        visit = self._proven(token)
+        await self._check(visit)
         return visit
 
     async def start(
@@ -120,20 +125,92 @@ class Sessions:
         Unauthorized (token or identity)."""
         before = None
         if request.visitor_token:
-            before = self.read(request.visitor_token)
+            before = self._proven(request.visitor_token)
             if before.tenant != tenant or request.account not in (None, before.account.name):
                 raise Unauthorized("the visitor token belongs elsewhere")
         account = self._account(tenant, request.account or (before.account.name if before else "main"))
         settings: WebAccount = account.settings
         check(settings)
         if request.identity:
-            who = identity_of(request.identity, settings, self._clock())
-            return await self._at(account, f"{SIGNED_IN}{who.subject}", "verified", request, before, who.name)
+            who = identity_of(request.identity, settings, self._clock(), audience=f"{tenant}/{account.name}")
+            # Whoever proves who they are may come with a token that has expired, or none.
+            return await self._signed_in(account, who, request, before)
         if settings.identity == "required":
             raise Unauthorized("this account requires a signed identity")
         if before is not None:
-            return await self._at(account, before.place, before.assurance, request, before)
-        return await self._at(account, secrets.token_hex(16), "anonymous", request, None)
+            await self._check(before)
+            return await self._resumed(before, request)
+        fresh = await self._at(account, secrets.token_hex(16), "anonymous", request)
+        return await self._started(fresh, resumed=False)
+
+    async def end(self, token: str, *, check: Callable[[Visit], object]) -> None:
+        """Sign out: no token of the session is accepted any more, by any process. May be repeated. ``check`` may refuse
+        by raising. Raises Unauthorized (forged or expired), BusUnavailable, StateUnavailable, StateLost."""
+        visit = self._proven(token)
+        check(visit)
+        if visit.expires_at <= self._clock():
+            raise Unauthorized("the visitor token is expired")
+        if await self.is_over(visit):
+            return
+        now = self._clock()
+        ended = SessionEnded(session=visit.session, until=now + LIFETIME, at=now)
+        event = envelope(
+            topics.SESSION_ENDED,
+            ended,
+            id=ids.derived_id(visit.session, "ended"),
+            time=now,
+            source=f"/connectors/web/{visit.tenant}/{visit.account.name}",
+            tenant=visit.tenant,
+            channel="web",
+            account=visit.account.name,
+            conversation=visit.conversation,
+        )
+        await self._bus.append([event])
+        await self._state.tokens.revoke(visit.conversation, visit.session, until=ended.until, now=now)
+        await live.session_ended(self._state.signals, visit.conversation, visit.session)
+
+    async def is_over(self, visit: Visit) -> bool:
+        """Whether it was signed out. Raises StateUnavailable, StateLost."""
+        return await self._state.tokens.is_revoked(visit.conversation, visit.session, now=self._clock())
+
+    async def _check(self, visit: Visit) -> None:
+        if visit.settings.identity == "required" and visit.assurance != "verified":
+            raise Unauthorized("this account requires a signed identity")
+        if visit.expires_at <= self._clock():
+            is_signed_in = visit.assurance == "verified"
+            raise Unauthorized(
+                "the identity of this visitor has expired; begin a session with a fresh one"
+                if is_signed_in
+                else "the visitor token is expired"
+            )
+        if await self.is_over(visit):
+            raise Unauthorized("the visitor has signed out")
+
+    async def _signed_in(
+        self, account: Account, who: Identity, request: SessionRequest, before: Visit | None
+    ) -> Started:
+        expires = datetime.fromtimestamp(int(who.expires_at), UTC)
+        visit = await self._at(account, f"{SIGNED_IN}{who.subject}", "verified", request, before)
+        visit = replace(visit, expires_at=expires, name=who.name)
+        resumed = before is not None and before.place == visit.place
+        if before is not None:
+            # A repeat whose answer was lost must lead to the same session.
+            visit = replace(visit, session=before.session if resumed else _derived(before.session, visit.place))
+            if await self.is_over(visit):
+                visit = replace(visit, session=secrets.token_hex(16))
+                resumed = False
+        if who.token_id:
+            used = hashlib.sha256(f"{account.tenant}/{account.name}/{who.token_id}".encode()).hexdigest()
+            first = await self._state.tokens.bind(used, visit.session, until=expires, now=self._clock())
+            if first != visit.session:
+                raise Unauthorized("identity: another visitor has used this token; sign a new one for each page view")
+        return await self._started(visit, resumed=resumed)
+
+    async def _resumed(self, before: Visit, request: SessionRequest) -> Started:
+        # Only the site can prolong what it vouched for.
+        expires = before.expires_at if before.assurance == "verified" else self._clock() + LIFETIME
+        locale = request.locale or before.locale
+        return await self._started(replace(before, expires_at=expires, locale=locale), resumed=True)
 
     async def _at(
         self,
@@ -141,34 +218,42 @@ class Sessions:
         place: str,
         assurance: Assurance,
         request: SessionRequest,
-        before: Visit | None,
-        name: str = "",
-    ) -> Started:
+        before: Visit | None = None,
+    ) -> Visit:
+        """A new session at a place. The contact may not exist yet."""
         now = self._clock()
-        change = Change(at=now, name=name, locale=request.locale or "") if name else None
         addresses = [Address(channel="web", value=place, assurance=assurance)]
-        contact, conversation = await self._contacts.resolve(
-            account.tenant, account.channel, account.name, place, addresses, now=now, change=change
+        contact, conversation = await self._state.contacts.preview(
+            account.tenant, account.channel, account.name, place, addresses, now=now
         )
-        resumed = before is not None and before.place == place
-        expires = now + LIFETIME
-        if before is not None and resumed and assurance == "verified" and not request.identity:
-            # Only the site can prolong what it vouched for.
-            expires = before.expires_at
-        claims = _Claims(
-            tenant=account.tenant,
-            account=account.name,
+        return Visit(
+            account=account,
             place=place,
             conversation=conversation,
-            contact=contact.id,
+            contact_id=contact.id,
             assurance=assurance,
             locale=request.locale or (before.locale if before is not None else ""),
-            exp=int(expires.timestamp()),
+            expires_at=now + LIFETIME,
+            session=secrets.token_hex(16),
         )
+
+    async def _started(self, visit: Visit, *, resumed: bool) -> Started:
         import jwt
 
+        claims = _Claims(
+            tenant=visit.tenant,
+            account=visit.account.name,
+            place=visit.place,
+            conversation=visit.conversation,
+            contact=visit.contact_id,
+            assurance=visit.assurance,
+            locale=visit.locale,
+            name=visit.name,
+            sid=visit.session,
+            exp=int(visit.expires_at.timestamp()),
+        )
         token = jwt.encode(claims.model_dump(), self._key, algorithm="HS256", headers={"typ": "visitor"})
-        return Started(token, _visit(account, claims), await self._transcript.head(conversation), resumed)
+        return Started(token, visit, await self._state.transcript.head(visit.conversation), resumed)
 
     def _account(self, tenant: str, name: str) -> Account:
         account = self._accounts(tenant, "web", name)
@@ -176,11 +261,32 @@ class Sessions:
             raise NotFound("no such tenant or web account")
         return account
 
+    def _proven(self, token: str) -> Visit:
+        """What a token says, if we made it; it may be over. Raises Unauthorized."""
+        claims = self._claims(token)
+        account = self._accounts(claims.tenant, "web", claims.account)
+        if account is None:
+            raise Unauthorized("the visitor token is of an account that does not exist any more")
+        if not claims.sid and claims.assurance == "verified":
+            # Made by a release whose tokens outlived the identity by weeks.
+            claims = claims.model_copy(update={"exp": 0})
+        return Visit(
+            account=account,
+            place=claims.place,
+            conversation=claims.conversation,
+            contact_id=claims.contact,
+            assurance=claims.assurance,
+            locale=claims.locale,
+            expires_at=datetime.fromtimestamp(claims.exp, UTC),
+            session=claims.sid or _derived("", claims.place),
+            name=claims.name,
+        )
+
     def _claims(self, token: str) -> _Claims:
         import jwt
 
         options: Any = {
-            "verify_exp": False,  # against our own clock, in read()
+            "verify_exp": False,  # against our own clock, in _check()
             "verify_iat": False,
             "verify_nbf": False,
             "verify_aud": False,
@@ -192,13 +298,6 @@ class Sessions:
             raise Unauthorized("the visitor token is not valid") from None
 
 
-def _visit(account: Account, claims: _Claims) -> Visit:
-    return Visit(
-        account=account,
-        place=claims.place,
-        conversation=claims.conversation,
-        contact_id=claims.contact,
-        assurance=claims.assurance,
-        locale=claims.locale,
-        expires_at=datetime.fromtimestamp(claims.exp, UTC),
-    )
+def _derived(session: str, place: str) -> str:
+    """The session of a visitor who signs in, from the one that they had before."""
+    return hashlib.sha256(f"{session}\n{place}".encode()).hexdigest()[:32]

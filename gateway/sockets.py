@@ -28,9 +28,9 @@ from gateway.frames import (
     incoming,
 )
 from gateway.origins import Origins
-from gateway.pump import Pump
+from gateway.pump import Pump, TokenGuard
 from gateway.sessions import Sessions, Visit
-from gateway.watch import Doors
+from gateway.watch import Doors, Watch
 from schemas import spans
 from schemas.errors import InvalidRequest, ParleyError, Unauthorized, Unavailable
 from schemas.ports import Clock, Signals
@@ -139,9 +139,13 @@ class Sockets:
             return None, 0
         try:
             greeting = hello(first.data)
-            visit = self._sessions.read(greeting.token)
+            visit = await self._sessions.read(greeting.token)
         except (InvalidRequest, Unauthorized) as error:
             await socket.shut(Close.TOKEN, error.message[:100])
+            return None, 0
+        except Unavailable as error:
+            await socket.say(error_frame(error, None))
+            await socket.shut(Close.RESTART, "try again")
             return None, 0
         if visit.tenant != tenant or not self._origins.allows(origin, visit.settings):
             await socket.shut(Close.ORIGIN, "origin or tenant")
@@ -157,9 +161,10 @@ class Sockets:
             return
         await socket.say({"type": "welcome", "conversation_id": visit.conversation, "seq": head})
         speaking = asyncio.Lock()
-        pump = Pump(self._exchange, visit, socket.say, after=min(last_seq, head), turn_to_speak=speaking)
+        guard = TokenGuard(self._sessions, visit, self._clock)
+        pump = Pump(self._exchange, visit, socket.say, guard, after=min(last_seq, head), turn_to_speak=speaking)
         async with self._doors.watch(self._signals, visit.conversation) as watch:
-            task = asyncio.create_task(pump.run(watch))
+            task = asyncio.create_task(self._pump(socket, visit, pump, watch))
             task.add_done_callback(_report)
             try:
                 await Conversing(self, socket, visit, pump, speaking).run()
@@ -167,6 +172,12 @@ class Sockets:
                 task.cancel()
                 with suppress(asyncio.CancelledError, ConnectionError):
                     await task
+
+    async def _pump(self, socket: Socket, visit: Visit, pump: Pump, watch: Watch) -> None:
+        """Send until the process stops, the socket breaks, or the visitor's token is no longer good."""
+        reason = await pump.run(watch)
+        if reason:
+            await socket.shut(Close.TOKEN, reason)
 
 
 def _report(task: asyncio.Task[None]) -> None:

@@ -27,6 +27,9 @@ class WebAccount(Settings):
     identity: Literal["off", "optional", "required"] = "optional"
     identity_secret: SecretStr = SecretStr("")
     identity_public_key: str = ""
+    identity_audience: str = ""
+    """What ``aud`` of an identity must be. Empty: an identity may come without ``aud``, and one that has it must name
+    this account as ``tenant/account``. When set, every identity must have it."""
     theme: Theme = Theme()
     demo: str = ""
     """A folder with an ``index.html`` that embeds the chat, shown at ``/`` in embedded mode."""

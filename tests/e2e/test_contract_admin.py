@@ -97,6 +97,7 @@ ROUTES = [
     ("GET", "conversations/x"),
     ("POST", "conversations/x/owner"),
     ("POST", "conversations/x/messages"),
+    ("POST", "conversations/x/attachments"),
     ("GET", "deadletters"),
     ("POST", "deadletters/x/replay"),
 ]
@@ -570,6 +571,7 @@ async def test_the_openapi_document_is_valid_and_knows_every_route(shop: Outside
         assert (method, f"/v1/admin/{{tenant}}/{template}") in known, template
     for method, path in [
         ("POST", "sessions"),
+        ("DELETE", "sessions"),
         ("POST", "messages"),
         ("POST", "attachments"),
         ("GET", "messages"),

@@ -86,7 +86,9 @@ async def _visitor(installation: Installation, http: aiohttp.ClientSession) -> V
     reply = await contact.answered(said.message_id)
     async with http.get(f"{installation.base}/v1/openapi.json") as answer:
         openapi: dict[str, Any] = await answer.json()
-    seeds = seeds_of(openapi, World(contact.token, ADMIN_TOKEN, contact.conversation))
+    leaving = Contact(installation.base, http, "leaving")
+    await leaving.open()
+    seeds = seeds_of(openapi, World(contact.token, leaving.token, ADMIN_TOKEN, contact.conversation))
     return Visitor(contact.token, reply["id"], tuple(seeds))
 
 

@@ -33,6 +33,8 @@ class World:
     """What is there to be named: the running installation's tokens and ids."""
 
     visitor: str
+    leaving: str
+    """Of a visitor whom nobody misses: some requests sign them out."""
     admin: str
     conversation: str
     fills: dict[str, str] = field(default_factory=dict)
@@ -64,6 +66,8 @@ def _seed(openapi: dict[str, Any], method: str, template: str, about: dict[str, 
     names = [each["name"] for each in about.get("parameters", []) if each.get("in") == "query"]
     query = tuple((name, QUERY.get(name, "1")) for name in names)
     token = world.admin if "/admin/" in template else world.visitor if "/chat/" in template else ""
+    if template.endswith("/sessions"):
+        token = world.leaving
     path = world.fill(template)
     content = about.get("requestBody", {}).get("content", {})
     if "application/json" in content:

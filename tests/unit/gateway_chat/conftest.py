@@ -19,6 +19,7 @@ from gateway.app import build_app, serving
 from gateway.engines import open_engine
 from gateway.parts import Parts, accounts_of
 from gateway.settings import Config
+from gateway.storage import MeteredBlobs, StorageQuota
 from infra.blobs import open_blobs
 from infra.metrics import PrometheusMetrics
 from schemas import topics
@@ -40,10 +41,16 @@ CONFIG: dict[str, Any] = {
                     "main": {"identity_secret": IDENTITY_SECRET},
                     "strict": {"origins": ["https://shop.example"]},
                     "members": {"identity": "required", "identity_secret": IDENTITY_SECRET},
+                    "named": {"identity_secret": IDENTITY_SECRET, "identity_audience": "the-chat"},
                     "plain": {},
                     "slow": {"messages_per_minute": 3},
                 }
             },
+        },
+        "small": {
+            "name": "Small",
+            "limits": {"contact_bytes_per_day": 1000, "stored_file_bytes": 1500, "text_bytes_per_day": 2000},
+            "channels": {"web": {"main": {}}},
         },
         "other": {"name": "Other", "channels": {"web": {"main": {}}}},
         "tiny": {"name": "Tiny", "limits": {"inbound_per_s": 2}, "channels": {"web": {"main": {}}}},
@@ -214,11 +221,13 @@ async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Shop]]]
     clock = Clock()
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(open_engine(config, tmp_path))
+        quota = StorageQuota(engine.state.limiter, lambda tenant: config.tenants[tenant].limits, clock)
         parts = Parts(
             config=config,
             bus=engine.bus,
             state=engine.state,
-            blobs=open_blobs(config.blobs, tmp_path),
+            blobs=MeteredBlobs(open_blobs(config.blobs, tmp_path, clock), quota),
+            quota=quota,
             metrics=PrometheusMetrics(),
             clock=clock,
             accounts=accounts_of(config),

@@ -18,7 +18,7 @@ async def test_a_preflight_is_answered_for_a_listed_site_only(shop: Shop) -> Non
         good = await shop.call("OPTIONS", f"/v1/chat/fenced/{path}", headers={"Origin": GOOD, **asked})
         assert good.status == 204
         assert good.headers["Access-Control-Allow-Origin"] == GOOD
-        assert good.headers["Access-Control-Allow-Methods"] == "GET, POST"
+        assert good.headers["Access-Control-Allow-Methods"] == "GET, POST, DELETE"
         assert "authorization" in good.headers["Access-Control-Allow-Headers"].lower()
         assert good.headers["Vary"] == "Origin"
         bad = await shop.call("OPTIONS", f"/v1/chat/fenced/{path}", headers={"Origin": BAD, **asked})

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from gateway.exchange import PAGE, Exchange
-from gateway.pump import Pump
+from gateway.pump import Pump, TokenGuard
 from gateway.sessions import Visit
 from gateway.watch import Watch
 from schemas.messages import Author, TranscriptMessage
@@ -48,6 +48,13 @@ class FakeWatch:
         return [SIGNAL]
 
 
+class GoodToken:
+    left = 3600.0
+
+    async def objection(self, _signals: list[bytes]) -> str:
+        return ""
+
+
 def line(seq: int) -> TranscriptMessage:
     author = Author(kind="agent", name="Fern")
     return TranscriptMessage(seq=seq, id=f"m{seq}", author=author, text="Yes.", created_at=datetime.now(UTC))
@@ -62,7 +69,14 @@ async def test_after_a_signal_all_is_shown_with_no_look_that_must_find_nothing(l
     async def send(frame: dict[str, Any]) -> None:
         shown.append(frame["message"])
 
-    pump = Pump(cast(Exchange, exchange), cast(Visit, None), send, after=0, turn_to_speak=asyncio.Lock())
+    pump = Pump(
+        cast(Exchange, exchange),
+        cast(Visit, None),
+        send,
+        cast(TokenGuard, GoodToken()),
+        after=0,
+        turn_to_speak=asyncio.Lock(),
+    )
     await pump.run(cast(Watch, FakeWatch(exchange, lines)))
     assert shown == list(range(1, lines + 1))
     assert exchange.reads == reads

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import aiohttp
+import jwt
 import pytest
 
-from gateway import sockets
+from gateway import pump, sockets
 from tests.unit.gateway_chat.conftest import Shop, message, open_socket, raw_socket
+from tests.unit.gateway_chat.test_sessions import identity
 
 
 @pytest.mark.parametrize(
@@ -132,3 +135,36 @@ async def test_the_server_pings(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> 
     async with asyncio.timeout(30):
         while (await raw.receive()).type not in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSE):
             pass
+
+
+async def test_a_socket_closes_when_the_identity_of_its_visitor_expires(shop: Shop) -> None:
+    """Without a frame from the client; what is said afterwards is not sent down it."""
+    visitor = await shop.visitor(identity=identity(shop.clock))
+    socket = await open_socket(visitor)
+    shop.clock.tick(600)
+    await shop.reply(visitor, "Your order is on its way.")
+    assert await socket.closed() == 4401
+    assert [frame["type"] for frame in socket.seen] == ["welcome"]
+
+
+async def test_signing_out_closes_the_sockets_of_the_session_and_no_others(shop: Shop) -> None:
+    visitor, elsewhere = [await shop.visitor(identity=identity(shop.clock)) for _ in range(2)]
+    assert elsewhere.conversation == visitor.conversation
+    sockets, other = [await open_socket(visitor) for _ in range(2)], await open_socket(elsewhere)
+    assert (await visitor.call("DELETE", "sessions")).status == 204
+    assert [await socket.closed() for socket in sockets] == [4401, 4401]
+    await shop.reply(elsewhere, "Hello.")
+    assert (await other.frame("message"))["message"]["text"] == "Hello."
+    late = await visitor.socket()
+    assert await late.closed() == 4401
+
+
+async def test_a_socket_learns_of_a_sign_out_whose_signal_was_lost(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pump, "ASK_AGAIN", 0.0)
+    monkeypatch.setattr(pump, "LOOK_AGAIN", 0.05)
+    visitor = await shop.visitor()
+    socket = await open_socket(visitor)
+    read = jwt.decode(visitor.token, options={"verify_signature": False})
+    until = shop.clock() + timedelta(days=30)
+    await shop.parts.state.tokens.revoke(visitor.conversation, read["sid"], until=until, now=shop.clock())
+    assert await socket.closed() == 4401
