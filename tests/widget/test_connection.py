@@ -98,14 +98,82 @@ async def test_signing_in_and_out_leaves_nothing_of_one_visitor_to_the_next(wind
     known = await tab.conversation()
     assert known != anonymous
     await tab.ask("How long can I return a pot?")
+    token = (await tab.stored())["session"]["visitor_token"]
     await tab.page.evaluate("Parley.shutdown()")
     await expect(tab.chat).to_have_count(0)
+    await until(lambda: signed_out(window, token))
     assert not any("session" in name or "queue" in name for name in await tab.stored())
     await tab.page.evaluate("Parley.boot()")
     await tab.open()
     await tab.ask("Can I use tap water?")
     await expect(tab.own).to_have_count(1)
     assert await tab.conversation() not in (anonymous, known)
+
+
+async def test_a_visit_goes_on_when_an_identity_expires_and_the_page_gives_fresh_ones(window: Window) -> None:
+    """By itself, in the same conversation, and without a word about a lost connection."""
+    tab = await window.tab(open=False)
+    now = int(time.time())
+    tokens = [
+        jwt.encode(
+            {"sub": "customer-9", "jti": f"{now}-{left}", "iat": now, "exp": now + left},
+            IDENTITY_SECRET,
+            algorithm="HS256",
+        )
+        for left in (10, 900)
+    ]
+    await tab.page.evaluate(
+        "tokens => Parley.identify(async () => tokens.length > 1 ? tokens.shift() : tokens[0])", tokens
+    )
+    await tab.open()
+    await tab.ask("Can I use tap water?")
+    conversation = await tab.conversation()
+    await tab.page.evaluate(
+        """() => {
+          const banner = document.querySelector("parley-chat").shadowRoot.querySelector(".banner");
+          window.banners = [];
+          new MutationObserver(() => window.banners.push(banner.textContent))
+            .observe(banner, { childList: true, characterData: true, subtree: true });
+        }"""
+    )
+
+    async def renewed() -> bool:
+        return len([url for url in window.requests if url.endswith("/sessions")]) > 1
+
+    await until(renewed)
+    await tab.ask("How long can I return a pot?")
+    assert await tab.conversation() == conversation
+    await expect(tab.own).to_have_count(2)
+    assert "".join(await tab.page.evaluate("window.banners")) == ""
+
+
+async def signed_out(window: Window, token: str) -> bool:
+    """Whether the server takes the token no more, wherever a copy of it may be."""
+    address, headers = f"{window.base}/v1/chat/plantstore/messages", {"Authorization": f"Bearer {token}"}
+    return (await window.context.request.get(address, headers=headers)).status == 401
+
+
+async def test_a_page_whose_identity_has_expired_is_asked_for_a_fresh_one(window: Window) -> None:
+    """The visitor is told in plain words meanwhile, and goes on in their conversation with the fresh identity."""
+    window.expected = ("status of 401", "parley: ")
+    tab = await window.tab(open=False)
+    now = int(time.time())
+    old, fresh = (
+        jwt.encode({"sub": "customer-8", "iat": now - 600, "exp": now + left}, IDENTITY_SECRET, algorithm="HS256")
+        for left in (-1, 600)
+    )
+    await tab.page.evaluate(
+        """([old, fresh]) => {
+          document.addEventListener("parley:identity", () => { window.fresh = fresh; });
+          Parley.identify(old);
+        }""",
+        [old, fresh],
+    )
+    await tab.open()
+    await expect(tab.banner).to_have_text("Your sign-in has expired. Please reload this page.")
+    await tab.page.evaluate("Parley.identify(window.fresh)")
+    await expect(tab.banner).to_be_hidden()
+    await tab.ask("Can I use tap water?")
 
 
 async def test_nothing_is_kept_or_opened_before_the_visitor_opens_the_chat(window: Window) -> None:

@@ -4,11 +4,22 @@ import { el, icon, iconButton } from "./dom";
 import { bytes } from "./lines";
 import { Refusal } from "./session";
 import type { Key, Words } from "./strings";
-import type { Said, Stored } from "./types";
+import type { Problem, Said, Stored } from "./types";
 
 const TALLEST = 132; // pixels
 const MOST_FILES = 10;
-const REASONS: Record<string, Key> = { too_large: "tooLarge", unsupported_media_type: "badType", rate_limited: "tooFast" };
+const LONG = 600_000;
+
+/** Which limit was reached: that of a minute, or that of a day. */
+export function limit(problem: Problem): Key {
+  return (problem.retry_after_ms ?? 0) > LONG ? "tooMuch" : "tooFast";
+}
+
+/** Why a file of a size that is allowed was refused. */
+function reason(problem: Problem): Key {
+  if (problem.code === "unsupported_media_type") return "badType";
+  return problem.code === "rate_limited" ? limit(problem) : "uploadFailed";
+}
 
 export interface Sends {
   say(said: Said): void;
@@ -127,7 +138,7 @@ export class Composer {
     const chip: Chip = { node, busy: true };
     this.chips.push(chip);
     this.list.append(node);
-    if (file.size > this.sends.maxFileSize) return this.fail(chip, file, "too_large");
+    if (file.size > this.sends.maxFileSize) return this.fail(chip, file, "tooLarge");
     if (!file.size) return this.fail(chip, file, "empty");
     this.sends
       .upload(file, (part) => (bar.value = Math.round(part * 100)), stop.signal)
@@ -138,13 +149,12 @@ export class Composer {
         this.sends.tell(this.say("uploading", { name: file.name, n: 100 }));
       })
       .catch((error: unknown) => {
-        const code = error instanceof Refusal ? error.problem.code : "";
-        if (!stop.signal.aborted) this.fail(chip, file, code);
+        const problem = error instanceof Refusal ? error.problem : undefined;
+        if (!stop.signal.aborted) this.fail(chip, file, problem && reason(problem));
       });
   }
 
-  private fail(chip: Chip, file: File, code: string): void {
-    const key = code === "empty" ? "empty" : (REASONS[code] ?? "uploadFailed");
+  private fail(chip: Chip, file: File, key: Key = "uploadFailed"): void {
     const reason = this.say(key, { n: Math.floor(this.sends.maxFileSize / 1_048_576) });
     chip.busy = false;
     chip.node.classList.add("wrong");

@@ -83,6 +83,7 @@ export class Connection {
   /** Leave this visitor behind: after a sign-out nothing of theirs may show. */
   forget(): void {
     const running = !this.stopped;
+    this.session.end();
     this.stop();
     this.store.clear();
     this.reset();
@@ -185,8 +186,11 @@ export class Connection {
     };
     socket.onclose = (event) => {
       if (this.socket !== socket) return;
+      const wasGood = this.welcomed;
       this.hangUp();
       if (event.code === 4403) return this.tell("refused");
+      // The identity has run out: nothing is wrong with the line, and a fresh one may be had at once.
+      if (event.code === 4401 && wasGood) return this.renew();
       this.again();
     };
   }

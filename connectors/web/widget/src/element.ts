@@ -11,7 +11,7 @@ import { beep } from "./sound";
 import { Store } from "./store";
 import { follow } from "./surroundings";
 import { words } from "./strings";
-import type { ChatMessage, Status, Theme } from "./types";
+import type { ChatMessage, Problem, Status, Theme } from "./types";
 
 const RECENT = 86_400_000; // ms: a visitor who was here today is told of new messages without opening the chat
 export class ParleyChat extends HTMLElement {
@@ -198,7 +198,7 @@ export class ParleyChat extends HTMLElement {
   private hears(): Heard {
     return {
       status: (status: Status, problem) => {
-        this.panel?.status(status, problem?.code === "unauthorized" || problem?.code === "forbidden" ? problem.message : "");
+        this.panel?.status(status, this.explain(status, problem));
         if (status === "open") this.attached();
       },
       greeted: (seq) => this.inbox?.opened(seq),
@@ -225,6 +225,16 @@ export class ParleyChat extends HTMLElement {
         this.count();
       },
     };
+  }
+
+  /** Why there is no chat. The page may have a fresh identity for a visitor whose old one is refused. */
+  private explain(status: Status, problem?: Problem): string {
+    if (problem?.code === "forbidden") return problem.message;
+    if (status !== "refused" || problem?.code !== "unauthorized") return "";
+    console.warn(`parley: ${problem.message}`);
+    if (!this.connection?.session.identity) return problem.message;
+    this.event("identity");
+    return words(this.theme().locale, this.theme().words)("expired");
   }
 
   /** The line stands: what could not be said or asked before is due. */

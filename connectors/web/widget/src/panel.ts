@@ -1,6 +1,6 @@
 // The window of the chat: header, conversation, composer. It knows nothing of sockets.
 
-import { Composer, type Sends } from "./composer";
+import { Composer, limit, type Sends } from "./composer";
 import { el, icon, iconButton, webLink } from "./dom";
 import type { Acts } from "./lines";
 import type { Words } from "./strings";
@@ -107,7 +107,7 @@ export class Panel implements Acts {
 
   /** What was said could not be taken yet, and will be. */
   delayed(problem: Problem): void {
-    this.notice(this.say(problem.code === "rate_limited" ? "tooFast" : "lost"));
+    this.notice(this.say(problem.code === "rate_limited" ? limit(problem) : "lost"));
   }
 
   /** Show what is not the visitor's doing and passes. */

@@ -33,6 +33,14 @@ export class Session {
     return alone(`${this.store.prefix}session`, () => this.greet());
   }
 
+  /** Sign out on the server. Nobody waits for it: the page may be about to close. */
+  end(): void {
+    const token = this.token || this.store.get("session")?.visitor_token;
+    if (!token) return;
+    const headers = { Authorization: `Bearer ${token}` };
+    fetch(new URL("sessions", this.chat), { method: "DELETE", headers, keepalive: true }).catch(() => undefined);
+  }
+
   leave(): void {
     this.token = this.conversation = "";
   }

@@ -37,6 +37,8 @@ const en = {
   undelivered: "Could not be delivered",
   retry: "Retry",
   tooFast: "Too many messages at once. It is sent in a moment.",
+  tooMuch: "You have reached today's limit. Please try again tomorrow.",
+  expired: "Your sign-in has expired. Please reload this page.",
   typing: "{name} is typing",
   sources: "Sources",
   source: "Source {n}: {title}",
