@@ -29,6 +29,8 @@ from agent_worker.work import Work
 from schemas.actions import ActionResolved, ApprovalDecided, ApprovalExpired, Filling
 from schemas.ports import Clock, Contacts, Draft, Found, Knowledge, Part, Question
 
+STALE = "answered before the newest change of the documents could be searched"
+
 
 class Answers:
     """The middle of the turn. Until it has sealed the turn it changes nothing but ``work``: it may be cancelled, and
@@ -81,7 +83,7 @@ class Answers:
         if draft is None and (held := await self._limits.apply(work)) in HELD:
             return wait_draft(work.voice) if held == "wait" else None
         if draft is None:
-            draft = await self._answered(work, emit)
+            draft = _marked(await self._answered(work, emit), work.found)
             draft = draft if acting is None else acting.finish(draft)
         return draft if acting is None else handed_over(draft, acting.effects)
 
@@ -204,6 +206,11 @@ def _filling(work: Work) -> Filling | None:
     filling = None if work.effects is None else work.effects.memory.filling
     is_theirs = filling is None or filling.contact_id in ("", work.intake.speaker)
     return filling if is_theirs else None
+
+
+def _marked(draft: Draft, found: Found) -> Draft:
+    """The draft, with a reason for the turn's record where a newer version of a document could not be searched yet."""
+    return replace(draft, reasons=[*draft.reasons, STALE]) if found.stale else draft
 
 
 def _scope(work: Work, seal: Seal) -> Scope:

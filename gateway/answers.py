@@ -132,9 +132,12 @@ class MessagesAnswer(Answer):
 
 
 class PutDocumentAnswer(Answer):
+    """``searchable``: whether a search finds this version by now; only there when the caller asked to wait for it."""
+
     document: str
     version: int
     passages: int
+    searchable: bool | None = None
 
 
 class DocumentItem(Answer):

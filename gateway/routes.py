@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from gateway import answers as a
 from gateway.admin.approvals import Decision
 from gateway.admin.conversations import Claim
-from gateway.admin.knowledge import DocumentIn, Query
+from gateway.admin.knowledge import MAX_WAIT, DocumentIn, Query
 from gateway.admin.routes import Explain
 from gateway.colleagues import Said
 from gateway.console.routes import CONSOLE_ROUTES
@@ -171,6 +171,7 @@ ROUTES: tuple[Route, ...] = (
         "/knowledge/{document}",
         "Publish a document or its next version.",
         {200: a.PutDocumentAnswer},
+        query={"wait": f"Seconds to wait until a search finds it, 0 to {MAX_WAIT}; then the answer has `searchable`."},
         body=DocumentIn,
         errors=(*_BODY, "document_too_large", "unprocessable", *_ADMIN),
     ),

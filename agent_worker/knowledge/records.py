@@ -13,17 +13,23 @@ Change = tuple[Document, str] | None
 """A document with its fingerprint; None when it was deleted."""
 
 
-def read_record(record: Record) -> tuple[str, str, Change]:
-    """``(tenant, document id, change)``. Raises RecordError."""
+def document_key(record: Record) -> tuple[str, str]:
+    """``(tenant, document id)``. Raises RecordError."""
     tenant, _, document_id = record.key.partition("/")
     if not tenant or not document_id:
         raise UndecodableRecord(f"the key {record.key!r} is not tenant/document")
+    return tenant, document_id
+
+
+def read_record(record: Record) -> Change:
+    """What a record changes. Raises RecordError."""
+    tenant, document_id = document_key(record)
     if record.value is None:
-        return tenant, document_id, None
+        return None
     envelope = Envelope.from_wire(record.headers, record.value)
     if envelope.type != DOCUMENT_PUBLISHED or envelope.tenant != tenant:
         raise UndecodableRecord(f"{envelope.type} of {envelope.tenant} under the key of {tenant}")
     document = envelope.payload(Document)
     if document.id != document_id:
         raise UndecodableRecord("the document's id is not the key's")
-    return tenant, document_id, (document.model_copy(update={"version": record.offset + 1}), fingerprint(record.value))
+    return (document.model_copy(update={"version": record.offset + 1}), fingerprint(record.value))

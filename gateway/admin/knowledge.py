@@ -21,6 +21,8 @@ from schemas.messages import Assurance, Text
 from schemas.ports import DocumentDraft, Knowledge
 
 MAX_BODY = 4 * 1024 * 1024
+MAX_WAIT = 25
+"""Seconds."""
 _ID = re.compile(r"\w[\w.-]{0,199}")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -65,8 +67,12 @@ class KnowledgeDesk:
         if _CONTROLS.search(given.body + given.title + given.source):
             raise Unprocessable("the document holds control characters, as binary files do; send its text")
         draft = DocumentDraft(id=document, **dict(given))
+        wait = _wait(request)
         version, passages = await publish(self._parts.bus, self._parts.state.heads, tenant, draft, self._parts.clock())
-        return reply({"document": document, "version": version, "passages": passages})
+        known = {"document": document, "version": version, "passages": passages}
+        if wait is None:
+            return reply(known)
+        return reply(known | {"searchable": await self._knowledge().settled(tenant, wait)})
 
     async def listing(self, request: web.Request) -> web.Response:
         size, after = page_size(request), request.query.get("after", "")
@@ -115,6 +121,16 @@ class KnowledgeDesk:
         if self._parts.knowledge is None:
             raise Unavailable("this process does not search documents")
         return self._parts.knowledge
+
+
+def _wait(request: web.Request) -> float | None:
+    """Seconds for which the caller waits until a search finds the document; None: not at all."""
+    text = request.query.get("wait")
+    if text is None:
+        return None
+    if not re.fullmatch(r"\d{1,2}(\.\d{1,3})?", text) or float(text) > MAX_WAIT:
+        raise InvalidRequest(f"wait: must be seconds, 0 to {MAX_WAIT}")
+    return float(text)
 
 
 def _id(request: web.Request) -> str:

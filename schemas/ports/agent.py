@@ -29,13 +29,15 @@ class Passage:
 @dataclass(frozen=True, slots=True)
 class Found:
     """``answerable`` says whether the documents hold an answer, with ``confidence`` 0–1. ``encoder`` names what they
-    were compared by, empty when by words alone; ``vector`` is the query's, by that encoder."""
+    were compared by, empty when by words alone; ``vector`` is the query's, by that encoder. ``stale``: the newest
+    change of the tenant's documents could not be searched yet."""
 
     passages: list[Passage]
     answerable: bool
     confidence: float
     encoder: str = ""
     vector: Sequence[float] = ()
+    stale: bool = False
 
 
 Asker = Callable[[], Awaitable[Assurance]]
@@ -59,10 +61,14 @@ class Knowledge(Protocol):
         """Finds what whoever asks may see: public documents; those for ``verified`` contacts only with that
         ``assurance``, which is looked up only where there are any; what is internal or has expired never. Documents in
         another ``language`` (such as ``de``) than the preferred one come behind; empty: none is preferred. Waits up to
-        ``wait`` seconds for the newest write of the tenant to be searchable: of those before now, or before the moment
+        ``wait`` seconds, and two more where only a few documents are missing, for the newest write of the tenant to be
+        searchable, else the result is ``stale``: of those before now, or before the moment
         ``since`` (``time.monotonic``) at which the contact's words were read. Searches for different tenants, and for
         different channels of one, take turns. ``vector``: that of the query is wanted even where there is nothing to
         search."""
+
+    async def settled(self, tenant: str, wait: float) -> bool:
+        """Wait up to so many seconds until all that was written of a tenant is searchable; whether it is."""
 
     async def documents(self, tenant: str) -> list[Document]:
         """All of them, whoever may see them: for those who keep the documents, not for answers."""

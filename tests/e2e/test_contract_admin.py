@@ -135,6 +135,13 @@ async def test_a_document_is_put_read_listed_found_and_deleted(shop: Outside) ->
     assert put.status == 200
     assert set(put.body) == {"document", "version", "passages"}
     assert (put.body["document"], put.body["passages"] >= 1) == ("wrapping", True)
+    sure = await shop.admin(
+        "PUT", "knowledge/wrapping?wait=20", json={"title": "Wrapping", "body": BODY + "\nA bow.\n"}
+    )
+    assert sure.body["searchable"] is True
+    for wrong in ("-1", "1_0", "26", "soon", "nan"):
+        refused = await shop.admin("PUT", f"knowledge/wrapping?wait={wrong}", json={"title": "W", "body": BODY})
+        assert refused.code == "invalid_request"
     again = await shop.admin("PUT", "knowledge/wrapping", json={"title": "Wrapping", "body": BODY + "\nNew.\n"})
     assert again.body["version"] > put.body["version"]
     got = await shop.admin("GET", "knowledge/wrapping")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from agent_worker.answering import STALE
 from agent_worker.knowledge.index import TenantIndex
 from agent_worker.knowledge.library import Library
 from agent_worker.knowledge.publish import delete
@@ -69,6 +70,29 @@ async def test_search_does_not_wait_for_a_bulk_load(tmp_path: Path) -> None:
         loading.cancel()
         await asyncio.wait({loading})
         assert len(await world.library.documents(TENANT)) >= before + 40
+
+
+async def test_an_edit_is_searchable_while_another_tenant_still_imports(world: World) -> None:
+    """The import was written first, and is by far not done when the edit is found."""
+    body = "\n\n".join(f"## Part {n}\n\n{SHIPPING}" for n in range(30))
+    for number in range(150):
+        await world.put(f"bulk-{number}", f"# Bulk {number}\n\n{body}", tenant="importer")
+    version = await world.put("shipping", SHIPPING.replace("4.50 euro", "8.20 euro"))
+    assert await world.library.settled(TENANT, 60)
+    assert not await world.library.settled("importer", 0)
+    found = await world.library.search(TENANT, HEAT)
+    assert (found.passages[0].version, found.stale) == (version, False)
+    assert "8.20 euro" in found.passages[0].text
+
+
+async def test_an_answer_from_before_the_newest_change_is_marked_as_such(world: World) -> None:
+    """As where the log is slower than whoever asks."""
+    await world.state.heads.raise_to(TENANT, 0, 1_000_000)
+    found = await world.library.search(TENANT, HEAT)
+    assert found.answerable
+    assert found.stale
+    await world.worker.handle(await world.lane(world.said("m1", HEAT)))
+    assert STALE in (await world.turns())[-1].reasons
 
 
 async def _load(world: World, body: str, written: list[str]) -> None:

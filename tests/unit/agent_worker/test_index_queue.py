@@ -1,0 +1,101 @@
+"""Changes of documents wait by tenant, in turns, and are searchable only when nothing before them is missing."""
+
+from __future__ import annotations
+
+from agent_worker.knowledge.index_queue import IndexQueue, Waiting
+from schemas.ports import Record
+
+
+def record(tenant: str, document: str, offset: int, value: bytes | None = b"text", partition: int = 0) -> Record:
+    key = f"{tenant}/{document}"
+    return Record("parley.knowledge", partition, offset, key, 0, {}, value)
+
+
+def filled(*places: tuple[str, str]) -> IndexQueue:
+    """One change a document, at offsets 0, 1, 2 …"""
+    queue = IndexQueue()
+    for offset, (tenant, document) in enumerate(places):
+        queue.put(tenant, document, record(tenant, document, offset))
+    return queue
+
+
+def taken(queue: IndexQueue, most: int = 10) -> tuple[str, list[tuple[str, Waiting]]]:
+    batch = queue.take(most)
+    assert batch is not None
+    return batch
+
+
+def test_a_tenant_with_one_change_waits_for_one_portion_of_a_tenant_with_many() -> None:
+    queue = filled(*(("import", f"d{n}") for n in range(100)), ("shop", "prices"))
+    order = []
+    for _ in range(3):
+        tenant, batch = taken(queue, 5)
+        order.append(tenant)
+        queue.settle(tenant, [each for _, each in batch], [])
+    assert order == ["import", "shop", "import"]
+
+
+def test_no_tenant_is_given_out_twice_at_once() -> None:
+    queue = filled(("shop", "a"), ("shop", "b"))
+    tenant, batch = taken(queue, 1)
+    assert queue.take(1) is None
+    queue.settle(tenant, [each for _, each in batch], [])
+    assert taken(queue)[1][0][0] == "b"
+
+
+def test_a_later_change_replaces_one_that_waits_and_covers_it() -> None:
+    queue = filled(("shop", "prices"), ("shop", "prices"))
+    tenant, batch = taken(queue)
+    assert [each.record.offset for _, each in batch] == [1]
+    assert not queue.reached("shop", {0: 0})
+    queue.settle(tenant, [each for _, each in batch], [])
+    assert queue.reached("shop", {0: 1})
+
+
+def test_what_is_left_of_a_portion_comes_first_next_time_but_never_over_a_newer_change() -> None:
+    queue = filled(("shop", "a"), ("shop", "b"), ("shop", "c"))
+    tenant, batch = taken(queue, 2)
+    queue.put("shop", "b", record("shop", "b", 3, b"newer"))
+    queue.settle(tenant, [batch[0][1]], batch[1:])
+    assert not queue.reached("shop", {0: 1}), "b was not applied"
+    tenant, batch = taken(queue)
+    assert {name: each.record.offset for name, each in batch} == {"b": 3, "c": 2}
+    queue.settle(tenant, [each for _, each in batch], [])
+    assert queue.reached("shop", {0: 3})
+
+
+def test_another_tenants_backlog_is_not_waited_for() -> None:
+    queue = filled(("import", "a"), ("shop", "b"))
+    (_, imported), (tenant, batch) = taken(queue), taken(queue)
+    queue.settle(tenant, [each for _, each in batch], [])
+    assert queue.reached("shop", {0: 1})
+    assert not queue.reached("import", {0: 0})
+    assert not queue.all_reached({0: 0})
+    queue.settle("import", [each for _, each in imported], [])
+    assert queue.all_reached({0: 1})
+
+
+def test_what_was_not_read_yet_is_not_reached() -> None:
+    queue = filled(("shop", "a"))
+    assert not queue.reached("shop", {0: 7})
+    assert not queue.reached("shop", {1: 0})
+
+
+def test_a_record_that_is_read_again_is_not_applied_again() -> None:
+    queue = filled(("shop", "a"))
+    tenant, batch = taken(queue)
+    queue.settle(tenant, [each for _, each in batch], [])
+    assert not queue.put("shop", "a", record("shop", "a", 0))
+    assert queue.take(1) is None
+
+
+def test_the_size_of_what_waits_is_known() -> None:
+    queue = IndexQueue()
+    queue.put("shop", "a", record("shop", "a", 0, b"12345"))
+    queue.put("shop", "a", record("shop", "a", 1, b"123"))
+    queue.put("shop", "b", record("shop", "b", 2, None))
+    assert queue.size == 3
+    tenant, batch = taken(queue)
+    assert queue.size == 0
+    queue.settle(tenant, [], batch)
+    assert queue.size == 3
