@@ -17,6 +17,7 @@ from gateway.connection import REFUSALS, SHORTCUT, Connection
 from gateway.crowding import Crowding
 from gateway.desk_door import door_of
 from gateway.exchange import Exchange
+from gateway.listening import Acceptor, listen
 from gateway.origins import Origins
 from gateway.page import Page
 from gateway.parts import Parts
@@ -143,20 +144,25 @@ async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[i
     loop, shortcut, refusals = asyncio.get_running_loop(), app.get(SHORTCUT), app.get(REFUSALS)
 
     def connection() -> asyncio.Protocol:
-        return Connection(runner.server, shortcut, refusals, loop)  # type: ignore[arg-type]  # setup() made it
+        server: web.Server = runner.server  # type: ignore[assignment]  # setup() made it
+        return Connection(server, shortcut, refusals, loop, closed=acceptor.closed)
 
+    acceptor = Acceptor(connection)
     try:
-        listener = await loop.create_server(connection, host, port, backlog=1024, reuse_address=True)
+        listeners = await listen(host, port)
     except OSError as error:
         await runner.cleanup()
         if error.errno == errno.EADDRINUSE:
             fix = "stop the other process, or choose another port with PARLEY_PORT"
             raise PortInUse(f"{host}:{port} is taken", fix=fix) from error
         raise
+    acceptor.start(listeners)
     try:
-        yield listener.sockets[0].getsockname()[1]
+        yield listeners[0].getsockname()[1]
     finally:
-        listener.close()
+        await acceptor.stop()
+        for listener in listeners:
+            listener.close()
         await runner.cleanup()
 
 

@@ -43,7 +43,7 @@ from gateway.storage import MeteredBlobs, StorageQuota
 from gateway.streaming import start_streams, start_watching
 from gateway.supervisor import Supervisor
 from gateway.webhooks import path_of
-from infra import memory, threads
+from infra import descriptors, memory, threads
 from infra.blobs import open_blobs
 from infra.metrics import PrometheusMetrics
 from infra.state.healer import Healer
@@ -197,6 +197,7 @@ def _health_app(parts: Parts) -> web.Application:
 async def _running(config: Config, role: str, *, searches: bool = True) -> AsyncIterator[tuple[Parts, Supervisor]]:
     memory.share_heaps()
     threads.take_turns_soon()
+    descriptors.raise_limit()
     supervisor = Supervisor()
     supervisor.on_signals()
     spans = traced(config.telemetry.otlp_endpoint, role=role, sample=config.telemetry.sample)

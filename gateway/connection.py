@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import aiohttp
 import structlog
@@ -38,7 +39,7 @@ class Connection(web.RequestHandler):
     never logs what it was.
     """
 
-    __slots__ = ("_at", "_body", "_left_out", "_refusals", "_shortcut")
+    __slots__ = ("_at", "_body", "_closed", "_left_out", "_refusals", "_shortcut")
 
     def __init__(
         self,
@@ -46,6 +47,8 @@ class Connection(web.RequestHandler):
         shortcut: Shortcut | None,
         refusals: Refusals | None,
         loop: asyncio.AbstractEventLoop,
+        *,
+        closed: Callable[[], None],
     ) -> None:
         super().__init__(
             server,
@@ -54,6 +57,7 @@ class Connection(web.RequestHandler):
             access_log=None,  # type: ignore[arg-type]  # how it is switched off
             auto_decompress=False,
         )
+        self._closed = closed
         self._shortcut = shortcut if _KNOWN_INSIDES else None
         self._refusals = refusals if _KNOWN_INSIDES else None
         self._body: StreamReader | None = None
@@ -79,6 +83,7 @@ class Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         body = self._body
         super().connection_lost(exc)
+        self._closed()
         if body is not None:
             body.set_exception(ConnectionResetError("the connection was lost"))
 

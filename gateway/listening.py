@@ -1,10 +1,30 @@
-"""Whether the listen address can be had, before anything else is started."""
+"""The listen address: found free before anything else is started, and then listened at.
+
+Connections are accepted here and not by the loop's own server: at the limit of open files that one logs an error for
+each place in its backlog, several thousand a second. Here accepting pauses while the process has few descriptors left,
+and what is connected goes on being served.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import time
+from collections.abc import Callable
 
+import structlog
+
+from infra import descriptors
 from schemas.errors import PortInUse
+
+log = structlog.get_logger("parley.gateway")
+
+BACKLOG = 1024
+IN_A_ROW = 64
+"""Connections that are accepted before others get their turn of the loop."""
+COUNT_EVERY_S = 5.0
+LOOK_AGAIN_S = 1.0
+LOG_EVERY_S = 60.0
 
 
 def check_port(host: str, port: int) -> None:
@@ -18,3 +38,126 @@ def check_port(host: str, port: int) -> None:
     except OSError as error:
         fix = "stop what holds it, or choose another with PARLEY_PORT"
         raise PortInUse(f"{host}:{port}: {error.strerror}", fix=fix) from error
+
+
+async def listen(host: str, port: int) -> list[socket.socket]:
+    """A listening socket for each address of the host. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    listeners: list[socket.socket] = []
+    try:
+        for family, address in dict.fromkeys((family, address) for family, _, _, _, address in found):
+            listener = socket.create_server(address, family=family, backlog=BACKLOG)
+            listener.setblocking(False)
+            listeners.append(listener)
+    except OSError:
+        for listener in listeners:
+            listener.close()
+        raise
+    return listeners
+
+
+class Acceptor:
+    """Hands accepted connections to protocols, which tell by ``closed`` when they have ended."""
+
+    def __init__(self, connect: Callable[[], asyncio.BaseProtocol]) -> None:
+        self._connect = connect
+        self._loop = asyncio.get_running_loop()
+        self._listeners: list[socket.socket] = []
+        self._open = 0
+        self._most = 0
+        self._counted_at = -COUNT_EVERY_S
+        self._told_at = -LOG_EVERY_S
+        self._paused: asyncio.TimerHandle | None = None
+        self._connecting: set[asyncio.Task[None]] = set()
+
+    def start(self, listeners: list[socket.socket]) -> None:
+        self._listeners = listeners
+        self._resume()
+
+    async def stop(self) -> None:
+        """Accept no more. What was accepted already has its protocol when this returns."""
+        self._stop_reading()
+        self._listeners = []
+        await asyncio.gather(*self._connecting, return_exceptions=True)
+
+    def closed(self) -> None:
+        """A connection has ended."""
+        self._open -= 1
+        if self._paused is not None:
+            self._resume()
+
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(IN_A_ROW):
+            if self._open >= self._limit():
+                return self._pause("the limit of open files is near")
+            try:
+                connection, _address = listener.accept()
+            except (BlockingIOError, InterruptedError):
+                return None  # nobody waits
+            except ConnectionError:
+                continue  # the client went away meanwhile
+            except OSError as error:
+                return self._pause(error.strerror or type(error).__name__)
+            connection.setblocking(False)
+            self._open += 1
+            task = self._loop.create_task(self._serve(connection))
+            self._connecting.add(task)
+            task.add_done_callback(self._connecting.discard)
+        return None
+
+    async def _serve(self, connection: socket.socket) -> None:
+        made = list[asyncio.BaseProtocol]()
+
+        def connect() -> asyncio.BaseProtocol:
+            made.append(self._connect())
+            return made[0]
+
+        try:
+            await self._loop.connect_accepted_socket(connect, connection)
+        except OSError:
+            connection.close()
+            if not made:
+                self.closed()
+
+    def _limit(self) -> int:
+        """Connections for which there is room. The rest is for what serving them takes: files, vendors, databases."""
+        now = time.monotonic()
+        if now - self._counted_at >= COUNT_EVERY_S:
+            most = descriptors.limit()
+            others = max(0, descriptors.in_use() - self._open)
+            self._most = max(1, most - others - spare(most))
+            self._counted_at = now
+        return self._most
+
+    def _pause(self, reason: str) -> None:
+        """Until a connection ends, but not for ever: what holds the descriptors may be something else."""
+        now = time.monotonic()
+        if now - self._told_at >= LOG_EVERY_S:
+            self._told_at = now
+            fix = "allow more open files: ulimit -n, or LimitNOFILE of the service"
+            most = descriptors.limit()
+            log.warning("accepting_paused", reason=reason, connections=self._open, open_files=most, fix=fix)
+        self._stop_reading()
+        self._paused = self._loop.call_later(LOOK_AGAIN_S, self._look_again)
+
+    def _look_again(self) -> None:
+        self._counted_at = -COUNT_EVERY_S
+        self._resume()
+
+    def _resume(self) -> None:
+        self._stop_reading()
+        for listener in self._listeners:
+            self._loop.add_reader(listener, self._accept, listener)
+
+    def _stop_reading(self) -> None:
+        if self._paused is not None:
+            self._paused.cancel()
+            self._paused = None
+        for listener in self._listeners:
+            self._loop.remove_reader(listener)
+
+
+def spare(most: int) -> int:
+    """Descriptors of ``most`` that connections leave to others."""
+    return min(512, max(32, most // 8))
