@@ -11,6 +11,8 @@ import structlog
 from aiohttp import web
 
 from connectors.inbound import Inbound
+from gateway.addresses import ClientAddresses
+from gateway.allowance import Allowance
 from gateway.attachments import AttachmentDesk
 from gateway.chat import Chat
 from gateway.connection import REFUSALS, SHORTCUT, Connection
@@ -18,6 +20,7 @@ from gateway.crowding import Crowding
 from gateway.desk_door import door_of
 from gateway.exchange import Exchange
 from gateway.listening import Acceptor, listen
+from gateway.open_connections import OpenConnections
 from gateway.origins import Origins
 from gateway.page import Page
 from gateway.parts import Parts
@@ -104,9 +107,19 @@ def _add_chat(app: web.Application, parts: Parts, inbound: Inbound, doors: Doors
         state=state,
         clock=clock,
     )
-    exchange = Exchange(parts, inbound, attachments)
+    allowance = Allowance(parts)
+    exchange = Exchange(parts, inbound, attachments, allowance)
+    addresses, connections = ClientAddresses(parts.config), OpenConnections(parts.config)
     sockets = Sockets(
-        sessions=sessions, exchange=exchange, origins=origins, signals=state.signals, clock=clock, doors=doors
+        sessions=sessions,
+        exchange=exchange,
+        origins=origins,
+        signals=state.signals,
+        clock=clock,
+        doors=doors,
+        allowance=allowance,
+        addresses=addresses,
+        connections=connections,
     )
     Chat(
         sessions=sessions,
@@ -116,9 +129,12 @@ def _add_chat(app: web.Application, parts: Parts, inbound: Inbound, doors: Doors
         signals=state.signals,
         clock=clock,
         doors=doors,
+        allowance=allowance,
+        addresses=addresses,
+        connections=connections,
     ).add_routes(app)
     sockets.add_routes(app)
-    webhooks = Webhooks(parts, inbound, exchange)
+    webhooks = Webhooks(parts, inbound, allowance)
     webhooks.add_routes(app)
 
     async def let_go(_app: web.Application) -> None:

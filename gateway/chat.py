@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import hdrs, web
 
+from gateway.addresses import ClientAddresses
+from gateway.allowance import Allowance
 from gateway.attachments import AttachmentDesk
 from gateway.exchange import Exchange, Posted
 from gateway.lines import instant
+from gateway.open_connections import OpenConnections
 from gateway.origins import PREFLIGHT, Origins
 from gateway.responses import read_json, reply
 from gateway.sessions import SessionRequest, Sessions, Visit
@@ -39,6 +43,9 @@ class Chat:
         signals: Signals,
         clock: Clock,
         doors: Doors,
+        allowance: Allowance,
+        addresses: ClientAddresses,
+        connections: OpenConnections,
     ) -> None:
         self._sessions = sessions
         self._exchange = exchange
@@ -47,6 +54,9 @@ class Chat:
         self._signals = signals
         self._clock = clock
         self._doors = doors
+        self._allowance = allowance
+        self._addresses = addresses
+        self._connections = connections
 
     def add_routes(self, app: web.Application) -> None:
         app.router.add_post(f"{PREFIX}/sessions", self.start)
@@ -62,10 +72,13 @@ class Chat:
     async def start(self, request: web.Request) -> web.Response:
         tenant = self._tenant(request)
         asked = await read_json(request, SessionRequest)
-        # Sessions are free for anybody, so they share the tenant's allowance but not its messages'.
-        await self._exchange.admit_session(tenant)
+        address = self._addresses.of(request)
         started = await self._sessions.start(
-            tenant, asked, check=lambda settings: self._origins.check(request, settings)
+            tenant,
+            asked,
+            check=lambda settings: self._origins.check(request, settings),
+            # Sessions are free for anybody, so they have a budget of their own beside that of messages.
+            admit=lambda account, place, assurance: self._allowance.admit_session(account, place, address, assurance),
         )
         body = {
             "visitor_token": started.visitor_token,
@@ -97,7 +110,7 @@ class Chat:
 
     async def upload(self, request: web.Request) -> web.Response:
         visit = await self._visit(request)
-        await self._exchange.admit(visit)
+        await self._allowance.admit_visit(visit)
         stored = await self._attachments.store(
             visit.tenant, request, conversation=visit.conversation, uploader=visit.contact_id
         )
@@ -116,6 +129,11 @@ class Chat:
         messages = await self._messages(visit, after)
         if messages or not wait:
             return messages
+        with self._connections.hold(visit):
+            return await self._next_messages(visit, after, ends)
+
+    async def _next_messages(self, visit: Visit, after: int, ends: float) -> list[dict[str, Any]]:
+        messages: list[dict[str, Any]] = []
         async with self._doors.watch(self._signals, visit.conversation) as watch:
             while not (messages := await self._messages(visit, after)) and not watch.ended:
                 left = ends - time.monotonic()
@@ -147,7 +165,7 @@ class Chat:
         if visit.tenant != tenant:
             raise Unauthorized("the visitor token belongs elsewhere")
         self._origins.check(request, visit.settings)
-        return visit
+        return replace(visit, address=self._addresses.of(request))
 
     async def _cors(self, request: web.Request, response: web.StreamResponse) -> None:
         tenant = request.match_info.get("tenant")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -53,12 +52,12 @@ class Posted(BaseModel):
 class Exchange:
     """Built once for the app."""
 
-    def __init__(self, parts: Parts, inbound: Inbound, attachments: AttachmentDesk) -> None:
+    def __init__(self, parts: Parts, inbound: Inbound, attachments: AttachmentDesk, allowance: Allowance) -> None:
         self._parts = parts
         self._inbound = inbound
         self._attachments = attachments
         self._transcript = parts.state.transcript
-        self._allowance = Allowance(parts)
+        self._allowance = allowance
         self._quota = parts.quota
 
     async def post(self, visit: Visit, posted: Posted) -> Accepted:
@@ -95,7 +94,7 @@ class Exchange:
         seq = min(seq, await self._transcript.head(visit.conversation))
         if seq > 0:
             payload = {"state": "read", "at": self._parts.clock(), "up_to_seq": seq}
-            # Not counted against the visitor: there are at most as many as there are messages.
+            await self._allowance.admit_receipt(visit)
             await self._accept(visit, topics.RECEIPT_RECORDED, f"read:{seq}", payload, counted=False)
 
     async def feedback(self, visit: Visit, message_id: str, value: Literal["up", "down"], comment: str) -> None:
@@ -104,7 +103,7 @@ class Exchange:
         line = await self._transcript.find(visit.conversation, message_id)
         if line is None or line.author.kind == "contact" or not visible([line]):
             raise InvalidRequest("message_id: there is no such reply")
-        await self.admit(visit)
+        await self._allowance.admit_visit(visit)
         now = self._parts.clock()
         event = envelope(
             topics.FEEDBACK_GIVEN,
@@ -152,7 +151,7 @@ class Exchange:
 
     async def _admit_message(self, visit: Visit, payload: Mapping[str, Any]) -> None:
         """Right before the append. Raises RateLimited, InvalidRequest (a file that is gone)."""
-        await self.admit(visit)
+        await self._allowance.admit_visit(visit)
         await self._quota.take_text(visit.tenant, visit.contact_id, len(payload["text"].encode()))
         await self._attachments.claim(visit.tenant, payload["attachments"])
 
@@ -173,23 +172,3 @@ class Exchange:
     def _open(self) -> None:
         if self._parts.lost():
             raise Unavailable("state is being rebuilt", retry_after_ms=2000)
-
-    async def admit(self, visit: Visit) -> None:
-        """Raises RateLimited when the visitor or their tenant is over the limit."""
-        # The visitor's own allowance first: who floods must not use up their tenant's.
-        per_minute = visit.settings.messages_per_minute
-        await self.take(f"visitor:{visit.conversation}", per_minute / 60, per_minute)
-        await self.admit_tenant(visit.tenant)
-
-    def admit_tenant(self, tenant: str) -> Awaitable[None]:
-        """Raises RateLimited when the tenant is over its ``inbound_per_s``."""
-        return self._allowance.admit_tenant(tenant)
-
-    async def admit_session(self, tenant: str) -> None:
-        """Sessions have an allowance of their own, as large as the one for messages."""
-        per_second = self._parts.config.tenants[tenant].limits.inbound_per_s
-        await self.take(f"sessions:{tenant}", per_second, max(1, math.ceil(per_second)))
-
-    async def take(self, key: str, per_second: float, burst: int) -> None:
-        """Raises RateLimited with the time until one more is allowed."""
-        await self._allowance.take(key, per_second, burst)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -34,6 +34,10 @@ from schemas.ports import Account, Bus, Clock, State
 LIFETIME = timedelta(days=30)
 """Of an anonymous token; one of a signed-in visitor ends with the identity that it was made from."""
 MAX_TOKEN = 8_000
+VERIFIED: Assurance = "verified"
+ANONYMOUS: Assurance = "anonymous"
+Admit = Callable[[Account, str, Assurance], Awaitable[None]]
+"""``(account, place, assurance)``; raises RateLimited."""
 LOCALE = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,4}$"
 
 
@@ -78,6 +82,8 @@ class Visit:
     expires_at: datetime
     session: str
     name: str = ""
+    address: str = ""
+    """Where the visitor's client is, see gateway/addresses.py."""
 
     @property
     def tenant(self) -> str:
@@ -119,10 +125,15 @@ class Sessions:
         return visit
 
     async def start(
-        self, tenant: str, request: SessionRequest, *, check: Callable[[WebAccount], None] = lambda _settings: None
+        self,
+        tenant: str,
+        request: SessionRequest,
+        *,
+        check: Callable[[WebAccount], None] = lambda _settings: None,
+        admit: Admit | None = None,
     ) -> Started:
-        """Resume or begin. ``check`` may refuse the account's settings (origins). Raises NotFound (tenant or account),
-        Unauthorized (token or identity)."""
+        """Resume or begin. ``check`` may refuse the account's settings (origins), ``admit`` the session before
+        anything is stored for it. Raises NotFound (tenant or account), Unauthorized (token or identity)."""
         before = None
         if request.visitor_token:
             before = self._proven(request.visitor_token)
@@ -133,14 +144,21 @@ class Sessions:
         check(settings)
         if request.identity:
             who = identity_of(request.identity, settings, self._clock(), audience=f"{tenant}/{account.name}")
+            if admit is not None:
+                await admit(account, f"{SIGNED_IN}{who.subject}", VERIFIED)
             # Whoever proves who they are may come with a token that has expired, or none.
             return await self._signed_in(account, who, request, before)
         if settings.identity == "required":
             raise Unauthorized("this account requires a signed identity")
         if before is not None:
+            if admit is not None:
+                await admit(account, before.place, before.assurance)
             await self._check(before)
             return await self._resumed(before, request)
-        fresh = await self._at(account, secrets.token_hex(16), "anonymous", request)
+        place = secrets.token_hex(16)
+        if admit is not None:
+            await admit(account, place, ANONYMOUS)
+        fresh = await self._at(account, place, ANONYMOUS, request)
         return await self._started(fresh, resumed=False)
 
     async def end(self, token: str, *, check: Callable[[Visit], object]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -19,6 +20,14 @@ from gateway.protection import Protection
 from gateway.registry import Budgets, Language, ModelEntry, ModelName, VoiceExample, web_address
 from gateway.route_settings import Routes
 from schemas import topics
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        raise ValueError("must be an address or a network, such as 10.0.0.0/8 or 192.0.2.7") from None
+
 
 Slug = Annotated[str, AfterValidator(lambda text: shaped(text, r"[a-z0-9][a-z0-9_-]{0,62}", _SLUG))]
 """The name of a tenant or of an account: it stands in addresses, in keys and in file names."""
@@ -69,7 +78,16 @@ else:
 
 class Limits(Settings):
     inbound_per_s: float = Field(default=200, gt=0)
-    """Messages a second over all of the tenant's channels; over it the edge answers 429."""
+    """Messages a second that each account of each channel may bring, and three seconds' worth at once; over it the edge
+    answers 429. No channel uses up what another may bring. Sessions of the web chat have as much of their own."""
+    address_share: float = Field(default=0.25, gt=0, le=1)
+    """The part of ``inbound_per_s`` that visitors without a signed identity may use from one client address (an IPv4
+    address, or a /64 network of IPv6), with two thirds of what the account may bring at once."""
+    sockets_per_visitor: int = Field(default=20, ge=1)
+    """Sockets and long polls that one visitor may have open at an edge process; a further socket is closed with 1008, a
+    further poll gets 429."""
+    sockets_per_address: int = Field(default=250, ge=1)
+    """The same for all visitors without a signed identity at one client address."""
     turns_at_once: int = Field(default=2000, ge=1)
     """Turns of this tenant that one worker runs at once."""
     contact_per_minute: int = Field(default=30, ge=1)
@@ -250,6 +268,11 @@ class Config(Settings):
 
     listen: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:8080"
     public_url: Annotated[str, AfterValidator(web_address)] = ""
+    trusted_proxies: list[Annotated[str, AfterValidator(_network)]] = []
+    """Networks of the reverse proxies in front of the edge, such as ``10.0.0.0/8``. Only they are believed about where
+    a request comes from; without them it comes from whoever is connected."""
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
+    """The header in which they say so. The other one is ignored: a client could write it."""
     data_dir: str = Field(default=".parley", min_length=1)
     bus: Annotated[str, AfterValidator(_bus)] = "sqlite"
     state: Annotated[str, AfterValidator(_state)] = "sqlite"

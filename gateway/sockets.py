@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 from weakref import WeakSet
 
@@ -13,6 +14,8 @@ import structlog
 from aiohttp import WSCloseCode, WSMsgType, hdrs, web
 
 from connectors import live
+from gateway.addresses import ClientAddresses
+from gateway.allowance import Allowance
 from gateway.exchange import Exchange, Posted
 from gateway.frames import (
     ChoiceFrame,
@@ -27,12 +30,13 @@ from gateway.frames import (
     hello,
     incoming,
 )
+from gateway.open_connections import OpenConnections
 from gateway.origins import Origins
 from gateway.pump import Pump, TokenGuard
 from gateway.sessions import Sessions, Visit
 from gateway.watch import Doors, Watch
 from schemas import spans
-from schemas.errors import InvalidRequest, ParleyError, Unauthorized, Unavailable
+from schemas.errors import InvalidRequest, ParleyError, RateLimited, Unauthorized, Unavailable
 from schemas.ports import Clock, Signals
 
 log = structlog.get_logger("parley.gateway")
@@ -89,6 +93,9 @@ class Sockets:
         signals: Signals,
         clock: Clock,
         doors: Doors,
+        allowance: Allowance,
+        addresses: ClientAddresses,
+        connections: OpenConnections,
     ) -> None:
         self._sessions = sessions
         self._exchange = exchange
@@ -96,6 +103,9 @@ class Sockets:
         self._signals = signals
         self._clock = clock
         self._doors = doors
+        self._allowance = allowance
+        self._addresses = addresses
+        self._connections = connections
         self._open: WeakSet[Socket] = WeakSet()
 
     def add_routes(self, app: web.Application) -> None:
@@ -116,7 +126,7 @@ class Sockets:
         try:
             visit, last_seq = await self._greet(request, socket)
             if visit is not None:
-                await self._converse(socket, visit, last_seq)
+                await self._admitted(socket, replace(visit, address=self._addresses.of(request)), last_seq)
         except ConnectionError:
             pass  # gone without a word; what it missed it gets by last_seq
         finally:
@@ -151,6 +161,19 @@ class Sockets:
             await socket.shut(Close.ORIGIN, "origin or tenant")
             return None, 0
         return visit, greeting.last_seq or 0
+
+    async def _admitted(self, socket: Socket, visit: Visit, last_seq: int) -> None:
+        try:
+            await self._allowance.admit_socket(visit)
+            counted = self._connections.hold(visit)
+        except ParleyError as error:
+            self._exchange.refused(error)
+            await socket.say(error_frame(error, None))
+            over = isinstance(error, RateLimited)
+            await socket.shut(Close.FLOOD if over else Close.RESTART, "too many sockets" if over else "try again")
+            return
+        with counted:
+            await self._converse(socket, visit, last_seq)
 
     async def _converse(self, socket: Socket, visit: Visit, last_seq: int) -> None:
         try:

@@ -29,7 +29,7 @@ class Entrance:
         if self._parts.lost():
             raise Unavailable("state is being rebuilt", retry_after_ms=2000)
         for owner, theirs in by_account(account, events):
-            admit = partial(self._allowance.admit_tenant, owner.tenant)
+            admit = partial(self._allowance.admit_account, owner)
             await self._inbound.accept(owner, theirs, admit=admit)
 
     async def is_open(self) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from aiohttp import web
 
 from connectors.inbound import Inbound
-from gateway.exchange import Exchange
+from gateway.allowance import Allowance
 from gateway.parts import Parts
 from gateway.responses import http_error, read_body
 from schemas.errors import NotFound, Unavailable
@@ -28,10 +28,10 @@ def path_of(account: Account) -> str:
 class Webhooks:
     """The one route, for all channels."""
 
-    def __init__(self, parts: Parts, inbound: Inbound, exchange: Exchange) -> None:
+    def __init__(self, parts: Parts, inbound: Inbound, allowance: Allowance) -> None:
         self._parts = parts
         self._inbound = inbound
-        self._exchange = exchange
+        self._allowance = allowance
         self._public_url = parts.config.public_url.rstrip("/")
         # Asked once: whether an object fits a protocol takes longer than all else that is done with a request.
         self._challenged = {name: each for name, each in parts.channels.items() if isinstance(each, Challenged)}
@@ -56,8 +56,10 @@ class Webhooks:
         if events:
             if self._parts.lost():
                 raise Unavailable("state is being rebuilt", retry_after_ms=2000)
-            await self._exchange.admit_tenant(account.tenant)
-            for owner, theirs in by_account(account, events):
+            owners = by_account(account, events)
+            for owner, _theirs in owners:
+                await self._allowance.admit_account(owner)
+            for owner, theirs in owners:
                 await self._inbound.accept(owner, theirs)
         return None
 
@@ -108,7 +110,7 @@ def by_name(headers: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def by_account(called: Account, events: Sequence[Event]) -> Iterable[tuple[Account, list[Event]]]:
+def by_account(called: Account, events: Sequence[Event]) -> Collection[tuple[Account, list[Event]]]:
     """A vendor may put what belongs to several of our accounts into one request."""
     owners: dict[tuple[str, str], tuple[Account, list[Event]]] = {}
     for event in events:

@@ -17,6 +17,7 @@ from tests.bench.launch import MODULE
 from tests.bench.machine import processor_seconds
 from tests.bench.quoting import MODULE as QUOTING
 from tests.bench.stage import Stage, tenants
+from tests.harness.installation import UNLIMITED
 from tests.harness.processes import ROOT, Process
 from tests.telemetry.scraping import page_of
 
@@ -59,7 +60,7 @@ def agent(model: Process) -> dict[str, Any]:
         "context": 128_000,
         "abilities": ["actions"],
     }
-    limits = {"inbound_per_s": 1_000_000, "contact_per_minute": 1_000_000, "contact_per_hour": 1_000_000}
+    limits = {**UNLIMITED, "contact_per_minute": 1_000_000, "contact_per_hour": 1_000_000}
     tenant: dict[str, Any] = {
         "model": "remote",
         "limits": limits,

@@ -14,7 +14,7 @@ from typing import Any
 
 from infra.deploy import servers
 from infra.deploy.process import free_port
-from tests.harness.installation import Installation
+from tests.harness.installation import UNLIMITED, Installation
 from tests.harness.processes import ROOT, Nursery, Process
 
 
@@ -108,7 +108,7 @@ def tenants(fold: float = 0.0, **more: Any) -> dict[str, Any]:
     tenant = {
         "name": "Plant store",
         "fold": {"web": fold, "others": fold},
-        "limits": {"inbound_per_s": 1_000_000, "turns_at_once": 100_000},
+        "limits": {**UNLIMITED, "turns_at_once": 100_000},
         "channels": {"web": {"main": {"messages_per_minute": 1_000_000}}},
         "knowledge": {"paths": ["knowledge"]},
     }

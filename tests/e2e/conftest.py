@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from tests.harness.client import Contact
-from tests.harness.installation import Installation
+from tests.harness.installation import UNLIMITED, Installation
 from tests.harness.outside import Outside, Visitor
 from tests.harness.processes import Nursery
 
@@ -70,9 +70,10 @@ def shop_tenants() -> dict[str, Any]:
         "site": {**many, "origins": [SITE]},
         "slow": {"messages_per_minute": 3},
     }
+    served = {"fold": fold, "limits": UNLIMITED}
     return {
-        "plantstore": {"name": "Plants", "fold": fold, "channels": {"web": web}, "knowledge": {"paths": ["knowledge"]}},
-        "bookshop": {"name": "Books", "fold": fold, "channels": {"web": {"main": many}}},
+        "plantstore": {"name": "Plants", **served, "channels": {"web": web}, "knowledge": {"paths": ["knowledge"]}},
+        "bookshop": {"name": "Books", **served, "channels": {"web": {"main": many}}},
         "tiny": {"name": "Tiny", "fold": fold, "limits": {"inbound_per_s": 1}, "channels": {"web": {"main": many}}},
     }
 

@@ -18,7 +18,7 @@ from tests.faults.outage import until
 from tests.faults.test_zombies import is_stopped
 from tests.faults.world import World
 from tests.harness.client import Contact
-from tests.harness.installation import QUESTIONS, Installation
+from tests.harness.installation import QUESTIONS, UNLIMITED, Installation
 from tests.harness.processes import Nursery, Process
 
 pytestmark = pytest.mark.timeout(300)
@@ -48,7 +48,7 @@ async def test_an_overloaded_edge_refuses_and_goes_on_accepting(nursery: Nursery
     again, nobody is left waiting, and memory stays. How much is accepted is told by tests/measure/overload.py."""
     tenant = {
         "name": "Plant store",
-        "limits": {"inbound_per_s": 1_000_000},
+        "limits": UNLIMITED,
         "channels": {"web": {"main": {"messages_per_minute": 1_000_000}}},
     }
     parley = Installation.make(nursery, tmp_path, tenants={"plantstore": tenant})

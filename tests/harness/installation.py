@@ -20,7 +20,16 @@ from tests.harness.checker import Findings, check
 from tests.harness.client import Contact
 from tests.harness.processes import Nursery, Process
 
-ADMIN_TOKEN = "test-admin-token"
+ADMIN_TOKEN = "test-admin-token-of-32-characters"
+SECRET_KEY = "test-secret-key-of-32-characters!"
+"""As long as the configuration demands."""
+UNLIMITED = {
+    "inbound_per_s": 1_000_000,
+    "address_share": 1,
+    "sockets_per_visitor": 100_000,
+    "sockets_per_address": 100_000,
+}
+"""For loads that all come from one machine."""
 DOCUMENTS = {
     "shipping": """# Shipping
 
@@ -55,12 +64,17 @@ def config_of(folder: Path, **changes: Any) -> dict[str, Any]:
     return {
         "data_dir": str(folder / "data"),
         "encoder": "light",
-        "secret_key": "test-secret-key-of-32-characters!",
+        "secret_key": SECRET_KEY,
         "admin_token": ADMIN_TOKEN,
         "partitions": 3,
         "tenants": {
-            "plantstore": {"name": "Plant store", "fold": fold, **tenant},
-            "bookshop": {"name": "Book shop", "fold": fold, "channels": {"web": {"main": {}}}},
+            "plantstore": {"name": "Plant store", "fold": fold, "limits": UNLIMITED, **tenant},
+            "bookshop": {
+                "name": "Book shop",
+                "fold": fold,
+                "limits": UNLIMITED,
+                "channels": {"web": {"main": {}}},
+            },
         },
         **changes,
     }

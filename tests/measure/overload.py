@@ -16,13 +16,12 @@ from pathlib import Path
 
 from tests.faults.crowd import Crowd, Tally, memory
 from tests.faults.world import opened
-from tests.harness.installation import Installation
+from tests.harness.installation import UNLIMITED, Installation
 from tests.harness.processes import Nursery
 
 PEOPLE = 1_500
 PEAK_S = 10.0
 OVER = 3
-NO_LIMITS = {"inbound_per_s": 1_000_000}
 
 
 async def measure(parley: Installation, seconds: float) -> bool:
@@ -52,7 +51,7 @@ async def main(engine: str, seconds: float) -> bool:
     await nursery.start()
     tenant = {
         "name": "Plant store",
-        "limits": NO_LIMITS,
+        "limits": UNLIMITED,
         "channels": {"web": {"main": {"messages_per_minute": 1_000_000}}},
     }
     with tempfile.TemporaryDirectory() as folder:

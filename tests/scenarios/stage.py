@@ -16,7 +16,7 @@ from gateway.engines import open_engine
 from infra.deploy.process import free_port
 from schemas import topics
 from schemas.envelope import Envelope
-from tests.harness.installation import Installation
+from tests.harness.installation import UNLIMITED, Installation
 from tests.harness.processes import Nursery
 from tests.platforms.pacing import Pace
 from tests.scenarios.customers.customer import Customers
@@ -188,5 +188,6 @@ def _tenants(customers: list[Customers], more: dict[str, Any]) -> dict[str, Any]
     for each in customers:
         channels.setdefault(each.channel, {})[each.account] = each.vendor.settings()
     fold = {"web": FOLD, "others": FOLD}
-    known = {"name": "Plants", "fold": fold, "channels": channels, "knowledge": {"paths": ["knowledge"]}}
+    known = {"name": "Plants", "fold": fold, "limits": UNLIMITED, "channels": channels}
+    known |= {"knowledge": {"paths": ["knowledge"]}}
     return {TENANT: known | more}

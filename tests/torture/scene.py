@@ -13,7 +13,7 @@ from typing import Any
 from infra.deploy.local_redis import LocalRedis
 from infra.deploy.process import LocalServer
 from tests.faults.world import ForkedKafka
-from tests.harness.installation import Installation
+from tests.harness.installation import UNLIMITED, Installation
 from tests.harness.processes import Nursery
 from tests.harness.proxy import Proxy
 from tests.torture.load import BRANDS
@@ -68,7 +68,7 @@ class Scene:
 
 def tenants_of() -> dict[str, Any]:
     """Three tenants without limits that a load on one machine could meet."""
-    limits = {"inbound_per_s": 100_000}
+    limits = UNLIMITED
     account = {"messages_per_minute": 1_000_000}
     fold = {"web": 0.05, "others": 0.05}
     return {

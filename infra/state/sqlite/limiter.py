@@ -4,6 +4,7 @@ is counted by the day is in the file."""
 from __future__ import annotations
 
 import sqlite3
+from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -27,13 +28,16 @@ _ADD = (
 
 IDLE = 3_600_000_000
 """A bucket not drawn from for this many microseconds is forgotten: full again, unless it refills slower than that."""
-SWEEP_AT = 10_000
+SWEEP_AT = 50_000
+"""Buckets that are kept: some 15 MB, however many addresses there are."""
+SWEPT_AT_ONCE = 4
 
 
 class SqliteLimiter:
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._buckets: dict[str, tuple[float, int]] = {}  # tokens, microseconds of the last draw
+        # Ordered: to take from the front of a plain dict again and again costs its whole length each time.
+        self._buckets: OrderedDict[str, tuple[float, int]] = OrderedDict()  # tokens, microseconds of the last draw
 
     async def take(self, key: str, *, per_second: float, burst: int, now: datetime) -> float:
         at = rules.micros(now)
@@ -46,7 +50,9 @@ class SqliteLimiter:
 
     def _sweep(self, now: int) -> None:
         # Drawing moves a bucket to the end, so the front is the longest idle; over the bound, it goes in any case.
-        for key, (_, since) in list(self._buckets.items()):
+        # Each draw may find the bound reached, so it must not look at all of them.
+        for _ in range(SWEPT_AT_ONCE):
+            key, (_, since) = next(iter(self._buckets.items()))
             if now - since < IDLE and len(self._buckets) <= SWEEP_AT:
                 return
             del self._buckets[key]

@@ -202,3 +202,12 @@ async def test_every_key_carries_the_tag_of_its_shard(state: State, server: Any)
     tagged = await server.keys(f"parley:{{s{shard_of(conversation):02x}}}:*:{conversation}")
     assert tagged == await server.keys(f"*{conversation}*")
     assert tagged
+
+
+async def test_every_bucket_of_the_limiter_ends_by_itself(state: State, server: Any) -> None:
+    """However many strangers there are, what is kept of them is bounded by how many came of late."""
+    for number in range(50):
+        await state.limiter.take(f"inbound:shop:web:main:from:198.51.100.{number}", per_second=2, burst=20, now=NOW)
+    lives = [await server.ttl(key) async for key in server.scan_iter(match="*198.51.100.*")]
+    assert len(lives) == 50
+    assert all(0 < life <= 20 / 2 + 60 for life in lives)

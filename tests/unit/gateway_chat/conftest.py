@@ -54,6 +54,11 @@ CONFIG: dict[str, Any] = {
         },
         "other": {"name": "Other", "channels": {"web": {"main": {}}}},
         "tiny": {"name": "Tiny", "limits": {"inbound_per_s": 2}, "channels": {"web": {"main": {}}}},
+        "narrow": {
+            "name": "Narrow",
+            "limits": {"inbound_per_s": 10, "sockets_per_visitor": 2, "sockets_per_address": 3},
+            "channels": {"web": {"main": {"identity_secret": IDENTITY_SECRET}, "second": {}}},
+        },
         "fenced": {"name": "Fenced", "channels": {"web": {"main": {"origins": ["https://shop.example"]}}}},
         "silent": {"name": "Silent"},
     },
