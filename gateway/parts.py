@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,7 +28,7 @@ async def _nothing_to_wait_for() -> dict[str, str]:
 class Parts:
     """Built once by compose.py. ``channels`` holds the open channels by name; ``knowledge`` is None on an edge that
     does not search. ``press`` is True while the door has lately refused for want of room, ``lost`` while state is being
-    rebuilt; ``ready`` gives what is wrong, by part (empty: all is well)."""
+    rebuilt; ``sleep`` goes with ``clock``; ``ready`` gives what is wrong, by part (empty: all is well)."""
 
     config: Config
     bus: Bus
@@ -42,6 +43,7 @@ class Parts:
     channels: Mapping[str, Channel] = field(default_factory=dict)
     knowledge: Knowledge | None = None
     press: Press = field(default_factory=Press)
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     lost: Callable[[], bool] = _never
     ready: Callable[[], Awaitable[dict[str, str]]] = _nothing_to_wait_for
 

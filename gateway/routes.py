@@ -19,7 +19,7 @@ from gateway.sessions import SessionRequest
 _BODY = ("invalid_request", "too_large", "unsupported_media_type")
 _LATER = ("rate_limited", "unavailable")
 _CHAT = ("unauthorized", "forbidden", "not_found", *_LATER)
-_ADMIN = ("unauthorized", "not_found", "unavailable")
+_ADMIN = ("unauthorized", "not_found", *_LATER)
 _HOOK = ("invalid_request", "unauthorized", "not_found", "too_large", "unsupported_media_type", *_LATER)
 STATUS: dict[str, int] = {
     "invalid_request": 400,

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from gateway.addresses import ClientAddresses
+from gateway.attempts import Attempts
 from gateway.parts import Parts
 from schemas.errors import InvalidRequest, NotFound, Unauthorized
 
@@ -17,22 +19,27 @@ MOST = 200
 
 class Guard:
     def __init__(self, parts: Parts) -> None:
+        self._attempts = Attempts(parts)
+        self._addresses = ClientAddresses(parts.config)
         self._token = parts.admin_token.encode()
         self._tenants = frozenset(parts.config.tenants)
 
     def __call__(self, handler: Handler) -> Handler:
         async def guarded(request: web.Request) -> web.StreamResponse:
-            self.admit(request)
+            await self.admit(request)
             return await handler(request)
 
         return guarded
 
-    def admit(self, request: web.Request) -> None:
-        """Raises Unauthorized before anything is said about tenants, then NotFound."""
+    async def admit(self, request: web.Request) -> None:
+        """Raises Unauthorized before anything is said about tenants, then NotFound. The right token is admitted at
+        once, however many wrong ones came before it, and from wherever they came."""
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         # Compared in constant time also when the scheme is wrong; an empty token opens nothing.
         same = hmac.compare_digest(given.strip().encode("utf-8", "replace"), self._token)
         if not (same and self._token and scheme.lower() == "bearer"):
+            if given.strip():
+                await self._attempts.wrong_token(self._addresses.of(request))
             raise Unauthorized("send the admin token: Authorization: Bearer <admin token>")
         if request.match_info["tenant"] not in self._tenants:
             raise NotFound("no such tenant")

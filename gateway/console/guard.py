@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlencode, urlsplit
 
 import structlog
 from aiohttp import web
 
-from gateway.allowance import Allowance
 from gateway.console.forms import Form, read_form
 from gateway.console.frame import elsewhere, failure_page
 from gateway.console.sessions import ConsoleSessions, Operator
 from gateway.parts import Parts
 from gateway.responses import failed
-from schemas.errors import Forbidden, NotFound, ParleyError, RateLimited, Unauthorized
+from schemas.errors import Forbidden, NotFound, ParleyError, Unauthorized
 
 log = structlog.get_logger("parley.console")
 
@@ -35,9 +33,6 @@ HEADERS = {
 }
 LIVE = "X-Parley-Seen"
 """Sent by the page's own script, which replaces a part of the page; its value is the part that is there."""
-_PER_ADDRESS, _PER_ADDRESS_BURST = 0.1, 10
-_IN_ALL, _IN_ALL_BURST = 1.0, 60
-"""Attempts to sign in, a second and at once: of one address, and of all together."""
 
 Page = Callable[[web.Request, Operator], Awaitable[web.StreamResponse]]
 Act = Callable[[web.Request, Operator, Form], Awaitable[web.StreamResponse]]
@@ -47,7 +42,6 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class ConsoleGuard:
     def __init__(self, parts: Parts, sessions: ConsoleSessions) -> None:
         self._sessions = sessions
-        self._allowance = Allowance(parts)
         self._public = urlsplit(parts.config.public_url)
 
     def page(self, handler: Page) -> Handler:
@@ -82,15 +76,6 @@ class ConsoleGuard:
         if foreign:
             raise Forbidden("the form was sent by another site")
 
-    async def slow_down(self, request: web.Request) -> None:
-        """Raises RateLimited for too many attempts to sign in, of one address or in all."""
-        try:
-            await self._allowance.take(f"console:from:{network(request)}", _PER_ADDRESS, _PER_ADDRESS_BURST)
-            await self._allowance.take("console:sign-in", _IN_ALL, _IN_ALL_BURST)
-        except RateLimited as error:
-            log.warning("console_sign_in_refused")
-            raise RateLimited("too many attempts to sign in", retry_after_ms=error.retry_after_ms or 1000) from error
-
     async def _admitted(self, request: web.Request) -> Operator:
         operator = await self._sessions.admit(request)
         tenant = request.match_info.get("tenant")
@@ -121,17 +106,6 @@ def told(handler: Handler) -> Handler:
         return response
 
     return inside
-
-
-def network(request: web.Request) -> str:
-    """Who tries: an address, or the network of one where people have many (IPv6)."""
-    try:
-        address = ipaddress.ip_address(request.remote or "")
-    except ValueError:
-        return "unknown"
-    if isinstance(address, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((address, 64), strict=False).network_address)
-    return str(address)
 
 
 def _host_of(origin: str) -> str:

@@ -19,6 +19,8 @@ from schemas.errors import Unauthorized
 
 LIFETIME = timedelta(hours=12)
 COOKIE = "parley_console"
+BROWSER_COOKIE = "parley_console_browser"
+BROWSER_LIFETIME = timedelta(days=180)
 SOURCE = "parley/console"
 _ENDED = "ended"
 
@@ -50,21 +52,32 @@ class ConsoleSessions:
         self._config = parts.config
         self._key = key_for(parts.secret_key, "console session")
         self._csrf_key = key_for(parts.secret_key, "console form")
+        self._browser_key = key_for(parts.secret_key, "console browser")
         # Each guess takes memory: more of them at once than this wait for each other.
         self._guessing = asyncio.Semaphore(2)
 
-    async def signed_in(self, name: str, secret: str) -> tuple[Operator, str]:
-        """The operator and their cookie. An empty name means the admin token. Raises Unauthorized, which tells nobody
-        which of the two was wrong."""
-        key = name.strip().lower() or ADMIN
-        if not (self._is_token(secret) if key == ADMIN else await self._is_password(key, secret)):
-            raise Unauthorized("the name or the password is wrong" if name.strip() else "the admin token is wrong")
+    async def fits(self, key: str, secret: str) -> bool:
+        """True for the admin token, or for the operator's password. Takes as long for names that nobody has."""
+        return self._is_token(secret) if key == ADMIN else await self._is_password(key, secret)
+
+    def signed_in(self, key: str) -> tuple[Operator, str] | None:
+        """A new session of whoever proved who they are, and its cookie; None for an operator who sees nothing."""
         session, until = secrets.token_urlsafe(18), self._parts.clock() + LIFETIME
         operator = self._operator(key, session, until)
         if operator is None:
-            raise Unauthorized("the name or the password is wrong")
+            return None
         expires = str(int(until.timestamp()))
         return operator, ".".join((key, session, expires, self._signature(key, session, expires)))
+
+    def known_browser(self, request: web.Request, key: str) -> str:
+        """The id of a browser that has signed in to this account before; empty for any other."""
+        browser, _, signature = request.cookies.get(BROWSER_COOKIE, "").partition(".")
+        known = browser.isascii() and signature.isascii() and matches(signature, self._browser_key, key, browser)
+        return browser if known else ""
+
+    def browser_cookie(self, key: str, browser: str = "") -> str:
+        browser = browser or secrets.token_urlsafe(18)
+        return f"{browser}.{sign(self._browser_key, key, browser)}"
 
     async def admit(self, request: web.Request) -> Operator:
         """Who the cookie speaks for. Raises Unauthorized: none, forged, expired, ended, or of another password."""
@@ -120,3 +133,8 @@ class ConsoleSessions:
         kept = found.password_hash.get_secret_value() if found is not None else NOBODY
         async with self._guessing:
             return await asyncio.to_thread(fits, secret, kept) and found is not None
+
+
+def account_of(name: str) -> str:
+    """The key of the operator who calls themselves so; an empty name means the admin token."""
+    return name.strip().lower() or ADMIN

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import structlog
 from aiohttp import web
 
+from gateway.addresses import ClientAddresses
+from gateway.attempts import Attempts
 from gateway.console.elements import Html, button, hidden, tag
 from gateway.console.forms import Form, read_form
 from gateway.console.frame import document, elsewhere, path_of
 from gateway.console.guard import ConsoleGuard
-from gateway.console.sessions import COOKIE, LIFETIME, ConsoleSessions, Operator
+from gateway.console.sessions import (
+    BROWSER_COOKIE,
+    BROWSER_LIFETIME,
+    COOKIE,
+    LIFETIME,
+    ConsoleSessions,
+    Operator,
+    account_of,
+)
 from gateway.parts import Parts
 from schemas.errors import Forbidden, Unauthorized
 
@@ -23,6 +35,8 @@ class SignIn:
     def __init__(self, parts: Parts, sessions: ConsoleSessions, guard: ConsoleGuard) -> None:
         self._sessions = sessions
         self._guard = guard
+        self._attempts = Attempts(parts)
+        self._addresses = ClientAddresses(parts.config)
         self._named = bool(parts.config.operators)
         self._secure = parts.config.public_url.startswith("https://")
 
@@ -37,27 +51,32 @@ class SignIn:
 
     async def begin(self, request: web.Request) -> web.Response:
         self._guard.same_origin(request)
-        await self._guard.slow_down(request)
         form = await read_form(request, lambda form: None)
         name, secret = form.one("name")[:LONGEST], form.one("secret")[:LONGEST]
         wanted = after(form.one("next"))
-        try:
-            operator, cookie = await self._sessions.signed_in(name, secret)
-        except Unauthorized as error:
-            log.warning("console_sign_in_failed")
-            return self._form(wanted, name=name, wrong=error.message)
+        account, address = account_of(name), self._addresses.of(request)
+        browser = self._sessions.known_browser(request, account)
+        fits = await self._attempts.passes(
+            account, address, lambda: self._sessions.fits(account, secret), browser=browser
+        )
+        signed_in = self._sessions.signed_in(account) if fits else None
+        if signed_in is None:
+            log.warning("console_sign_in_failed", address=address)
+            wrong = "the name or the password is wrong" if name.strip() else "the admin token is wrong"
+            return self._form(wanted, name=name, wrong=wrong)
+        operator, cookie = signed_in
         log.info("console_signed_in", by=operator.colleague.by)
         response = elsewhere(wanted or home(operator))
-        response.set_cookie(
-            COOKIE,
-            cookie,
-            max_age=int(LIFETIME.total_seconds()),
-            path="/console",
-            httponly=True,
-            samesite="Strict",
-            secure=self._secure,
-        )
+        self._keep(response, COOKIE, cookie, LIFETIME, "/console")
+        known = self._sessions.browser_cookie(account, browser)
+        self._keep(response, BROWSER_COOKIE, known, BROWSER_LIFETIME, "/console/session")
         return response
+
+    def _keep(self, response: web.Response, name: str, value: str, lifetime: timedelta, path: str) -> None:
+        seconds = int(lifetime.total_seconds())
+        response.set_cookie(
+            name, value, max_age=seconds, path=path, httponly=True, samesite="Strict", secure=self._secure
+        )
 
     async def is_signed_in(self, request: web.Request) -> web.Response:
         """204 or 200. For the script of the sign-in page: the browser holds the cookie of whoever comes by a link from

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.console.seat import PASSWORDS, Seat
+from tests.harness.installation import ADMIN_TOKEN, SECRET_KEY
 from tests.unit.gateway.conftest import Instance, running
 from tests.widget.conftest import browser
 
@@ -28,8 +29,8 @@ def quick(password: str) -> str:
 TEXT = f"""
 data_dir: data
 encoder: light
-secret_key: a-secret-of-the-tests
-admin_token: the-admin-token
+secret_key: {SECRET_KEY}
+admin_token: {ADMIN_TOKEN}
 partitions: 3
 operators:
   anna: {{password_hash: "{quick(PASSWORDS["anna"])}", name: Anna Bloom}}

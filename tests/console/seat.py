@@ -10,10 +10,11 @@ from typing import Any, Self
 
 import aiohttp
 
+from tests.harness.installation import ADMIN_TOKEN
 from tests.unit.gateway.conftest import Instance
 
 PASSWORDS = {"anna": "correct-horse-battery", "ben": "staple-of-the-house"}
-TOKEN = "the-admin-token"
+TOKEN = ADMIN_TOKEN
 
 
 @dataclass(frozen=True)

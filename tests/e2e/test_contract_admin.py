@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 
 from schemas.envelope import Envelope
 from tests.e2e.conftest import ENGINES, running
-from tests.harness.installation import QUESTIONS, Installation
+from tests.harness.installation import ADMIN_TOKEN, QUESTIONS, Installation
 from tests.harness.outside import Answer, Outside, Visitor, eventually
 from tests.harness.processes import Nursery
 
@@ -105,10 +105,10 @@ ROUTES = [
 
 @pytest.mark.parametrize(("method", "path"), ROUTES, ids=lambda part: part)
 async def test_every_admin_route_wants_the_admin_token(visitor: Visitor, method: str, path: str) -> None:
-    for token in ("", "wrong", visitor.token, "test-admin-toke", "test-admin-token "):
+    for token in ("", "wrong", visitor.token, ADMIN_TOKEN[:-1], f"{ADMIN_TOKEN} "):
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         answer = await visitor.outside.call(method, f"/v1/admin/plantstore/{path}", headers=headers, json={})
-        if token.strip() != "test-admin-token":
+        if token.strip() != ADMIN_TOKEN:
             assert answer.code == "unauthorized", token
 
 

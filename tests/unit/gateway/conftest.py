@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from collections.abc import AsyncIterator
@@ -28,25 +29,26 @@ from schemas import topics
 from schemas.conversation import Conversation, Origin
 from schemas.envelope import Envelope
 from schemas.messages import Address
+from tests.harness.installation import ADMIN_TOKEN, SECRET_KEY
 
-TEXT = """
+TEXT = f"""
 data_dir: data
 encoder: light
-secret_key: a-secret-of-the-tests
-admin_token: the-admin-token
+secret_key: {SECRET_KEY}
+admin_token: {ADMIN_TOKEN}
 partitions: 3
 tenants:
   shop:
     name: Shop
-    channels: {web: {main: {}}}
+    channels: {{web: {{main: {{}}}}}}
   other:
     name: Other
-    channels: {web: {main: {}}}
+    channels: {{web: {{main: {{}}}}}}
     routes:
-      risks: {press: [journalist*]}
+      risks: {{press: [journalist*]}}
       examples:
         delivery: [where is my parcel, my parcel is late, when does my order arrive]
-        refund: {examples: [I want my money back, refund my order, when is the refund paid], risky: true}
+        refund: {{examples: [I want my money back, refund my order, when is the refund paid], risky: true}}
 """
 
 
@@ -73,7 +75,7 @@ class Instance:
         self._document = document()
 
     async def call(
-        self, method: str, path: str, body: Any = None, *, token: str | None = "the-admin-token", **more: Any
+        self, method: str, path: str, body: Any = None, *, token: str | None = ADMIN_TOKEN, **more: Any
     ) -> Answer:
         headers = ({"Authorization": f"Bearer {token}"} if token is not None else {}) | more.pop("headers", {})
         if body is not None:
@@ -139,12 +141,24 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
+        self.slept = 0.0
+        self.sleepers = 0
+        self.runs = asyncio.Event()
+        self.runs.set()
 
     def __call__(self) -> datetime:
         return self.now
 
     def tick(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
+
+    async def sleep(self, seconds: float) -> None:
+        """Time passes at once, or not until ``runs`` is set. ``slept`` is how much did, ``sleepers`` how many wait."""
+        self.sleepers += 1
+        await self.runs.wait()
+        self.sleepers -= 1
+        self.slept += seconds
+        self.tick(seconds)
 
 
 @asynccontextmanager
@@ -173,6 +187,7 @@ async def running(folder: Path, text: str) -> AsyncIterator[Instance]:
             quota=quota,
             metrics=PrometheusMetrics(),
             clock=clock,
+            sleep=clock.sleep,
             accounts=accounts_of(config),
             secret_key=config.secret_key.get_secret_value(),
             admin_token=config.admin_token.get_secret_value(),

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from gateway.openapi import document
+from tests.harness.installation import ADMIN_TOKEN
 from tests.unit.gateway.conftest import Instance
 
 ADMIN = [
@@ -21,7 +22,7 @@ def filled(path: str, tenant: str) -> str:
     return re.sub(r"{\w+}", "some-id", path.replace("{tenant}", tenant))
 
 
-@pytest.mark.parametrize("token", [None, "", "wrong", "the-admin-token2", "the-admin-toke", "ÿÿ"])
+@pytest.mark.parametrize("token", [None, "", "wrong", f"{ADMIN_TOKEN}2", ADMIN_TOKEN[:-1], "ÿÿ"])
 async def test_every_admin_route_refuses_another_token(instance: Instance, token: str | None) -> None:
     for method, path in ADMIN:
         answer = await instance.call(method, filled(path, "shop"), {}, token=token)
@@ -29,7 +30,7 @@ async def test_every_admin_route_refuses_another_token(instance: Instance, token
 
 
 async def test_another_scheme_is_refused(instance: Instance) -> None:
-    headers = {"Authorization": "Basic the-admin-token"}
+    headers = {"Authorization": f"Basic {ADMIN_TOKEN}"}
     answer = await instance.call("GET", "/v1/admin/shop/knowledge", token=None, headers=headers)
     assert answer.status == 401
 
