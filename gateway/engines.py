@@ -70,7 +70,7 @@ async def _embedded(config: Config, data_dir: Path) -> AsyncIterator[Engine]:
 def _open_database(data_dir: Path) -> Database:
     from infra.database import Database
 
-    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     return Database.open(data_dir / "parley.db")
 
 

@@ -33,9 +33,11 @@ TenantName = Annotated[
 
 
 def load(config: Path | None, **flags: Any) -> Config:
-    """The configuration of a command. Raises ConfigInvalid."""
+    """The configuration of a command, which from now on creates files for its owner alone. Raises ConfigInvalid."""
     from gateway import config as configuration
+    from gateway.private_files import restrict_new_files
 
+    restrict_new_files()
     return configuration.load(config, flags=flags)
 
 

@@ -49,6 +49,7 @@ def dev(
     """Start everything in one process, on SQLite, with a page to try it."""
     import asyncio
 
+    from gateway.private_files import tighten
     from schemas.errors import SetupError
 
     loaded = load(config, port=port)
@@ -58,6 +59,7 @@ def dev(
             fix="start the roles with `parley run`, or set bus and state to sqlite",
         )
     _log(log_level)
+    tighten(loaded)
     asyncio.run(_dev(loaded, _flag(config)))
 
 
@@ -72,6 +74,7 @@ def run(
 
     from gateway import compose, preflight
     from gateway.engines import refuse_embedded
+    from gateway.private_files import tighten
     from gateway.routing import ensure
 
     loaded = load(config)
@@ -81,6 +84,7 @@ def run(
     for tenant in loaded.tenants if role is Role.worker else ():
         ensure(loaded, tenant)
     _log(log_level)
+    tighten(loaded)
     asyncio.run(compose.serve_role(loaded, role.value, wanted))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8090)
     parser.add_argument("--folder", type=Path, default=Path(__file__).parents[1] / ".parley" / "shop")
     options = parser.parse_args()
+    os.umask(0o077)  # the outbox holds codes, the database customers
     options.folder.mkdir(parents=True, exist_ok=True)
     print(f"The shop is at http://{options.host}:{options.port}; its database and outbox are in {options.folder}")
     web.run_app(
