@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from connectors.settings import Settings
 from connectors.web.settings import WebAccount
 from gateway import secret_files
@@ -67,6 +69,7 @@ def load(
     problems = Problems(source, Config)
     config = problems.validated()
     if config is not None:
+        _check_secrets(config, problems)
         _check_modes(config, source, problems)
         _check_models(config, problems)
         _check_operators(config, problems)
@@ -148,6 +151,18 @@ def _put_port(source: Source, port: str, place: str) -> None:
         return
     source.values["listen"] = f"{host}:{port}"
     source.places["listen",] = place
+
+
+def _check_secrets(config: Config, problems: Problems) -> None:
+    """Those that are ours to choose; how long a vendor's are is the vendor's business."""
+    found: dict[tuple[str, ...], SecretStr] = {(name,): getattr(config, name) for name in secret_files.NAMES}
+    for tenant, section in config.tenants.items():
+        for name, account in section.channels.web.items():
+            found["tenants", tenant, "channels", "web", name, "identity_secret"] = account.identity_secret
+    for place, secret in found.items():
+        if secret_files.is_short(secret.get_secret_value()):
+            said = f"{'.'.join(place)}: must be at least {secret_files.SHORTEST} bytes long"
+            problems.add(place, f"{said}; make one with: {secret_files.MAKE_ONE}")
 
 
 def _check_modes(config: Config, source: Source, problems: Problems) -> None:

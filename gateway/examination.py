@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import sqlite3
-import stat
 from pathlib import Path
 
 from gateway import config as configuration
@@ -15,6 +14,8 @@ from gateway.engines import kafka_access, revealed, specs
 from gateway.inspection import is_called
 from gateway.listening import check_port
 from gateway.parts import each_account
+from gateway.private_files import open_to_others
+from gateway.secret_files import MAKE_ONE, NAMES, SHORTEST, is_short
 from gateway.settings import Config
 from gateway.webhooks import WITHOUT
 from infra.deploy.finding import Finding
@@ -22,7 +23,6 @@ from schemas.errors import ParleyError, PortInUse
 from schemas.extras import install_command
 
 _GIB = 1024**3
-_SHORTEST_TOKEN = 16
 
 
 async def examined(file: Path | None) -> list[Finding]:
@@ -32,8 +32,8 @@ async def examined(file: Path | None) -> list[Finding]:
         config = configuration.load(path, make_secrets=False)
     except ParleyError as error:
         return [Finding("configuration", "fail", error.message, error.fix)]
-    found = [Finding("configuration", "ok", str(path)), *_secrets(config), *_addresses(config), _folder(config)]
-    found += [await _port(config), _blobs(config)]
+    found = [Finding("configuration", "ok", str(path)), *_secrets(config), *_addresses(config), *_proxies(config)]
+    found += [_folder(config), await _port(config), _blobs(config)]
     found.append(await asyncio.to_thread(encoders.finding, config))
     found += await asyncio.to_thread(routing.findings, config)
     found += await asyncio.to_thread(preflight.findings, config)
@@ -61,19 +61,15 @@ async def _servers(config: Config) -> list[Finding]:
 
 
 def _secrets(config: Config) -> list[Finding]:
-    short = [
-        name
-        for name in ("secret_key", "admin_token")
-        if 0 < len(getattr(config, name).get_secret_value()) < _SHORTEST_TOKEN
-    ]
+    files = [config.data_path / name for name in NAMES]
+    try:
+        short = [str(file) for file in files if file.exists() and is_short(file.read_text(encoding="utf-8").strip())]
+    except OSError as error:
+        return [Finding("secrets", "fail", f"{error.filename}: {error.strerror}", "let the user of parley read it")]
     if short:
-        fix = "use 32 random bytes or more: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
-        return [Finding("secrets", "warn", f"{', '.join(short)}: shorter than {_SHORTEST_TOKEN} characters", fix)]
-    open_files = [
-        str(file)
-        for file in (config.data_path / "secret_key", config.data_path / "admin_token")
-        if file.exists() and stat.S_IMODE(file.stat().st_mode) & 0o077
-    ]
+        fix = f"remove it, or use 32 random bytes or more: {MAKE_ONE}"
+        return [Finding("secrets", "fail", f"shorter than {SHORTEST} bytes: {', '.join(short)}", fix)]
+    open_files = [str(file) for file in files if open_to_others(file)]
     if open_files:
         return [Finding("secrets", "fail", f"readable by others: {', '.join(open_files)}", "chmod 600 them")]
     return [Finding("secrets", "ok", "set" if config.admin_token.get_secret_value() else "made at the first start")]
@@ -92,11 +88,27 @@ def _addresses(config: Config) -> list[Finding]:
     return [Finding("public address", "ok", "not needed: no vendor calls, and the web chat is on the listen address")]
 
 
+def _proxies(config: Config) -> list[Finding]:
+    """TLS ends before us, so where the public address is encrypted there is a proxy."""
+    if not any(tenant.channels.web for tenant in config.tenants.values()):
+        return []
+    if config.trusted_proxies:
+        return [Finding("client addresses", "ok", f"as {', '.join(config.trusted_proxies)} tell them")]
+    if config.public_url.startswith("https://"):
+        fix = "set `trusted_proxies` to the networks of the proxies before the edge"
+        said = "all visitors seem to come from the proxy, and share the budget of one address"
+        return [Finding("client addresses", "warn", said, fix)]
+    return [Finding("client addresses", "ok", "those of the connections")]
+
+
 def _folder(config: Config) -> Finding:
     folder = config.data_path
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         return Finding("data folder", "fail", f"{folder} cannot be written", "make it writable, or set `data_dir`")
+    if any(open_to_others(path) for path in (folder, *folder.glob("*"))):
+        fix = f"start parley once, which tightens it, or: chmod -R go= {folder}"
+        return Finding("data folder", "warn", f"{folder} can be read by other users of this machine", fix)
     free = shutil.disk_usage(existing).free
     if free < _GIB:
         return Finding("data folder", "warn", f"{free / _GIB:.1f} GiB left on the disk of {folder}", "make room")

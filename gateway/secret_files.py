@@ -12,6 +12,9 @@ from gateway.settings import Config
 from schemas.errors import ConfigInvalid
 
 NAMES = ("secret_key", "admin_token")
+SHORTEST = 32
+"""Bytes of a secret that others could guess at: whoever knows one signs what they like, or opens the admin API."""
+MAKE_ONE = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
 
 
 def complete(config: Config) -> Config:
@@ -26,12 +29,21 @@ def complete(config: Config) -> Config:
 
 def _kept(file: Path) -> str:
     try:
-        return _read(file) or _make(file)
+        kept = _read(file) or _make(file)
     except OSError as error:
         raise ConfigInvalid(
             f"cannot keep {file.name} in {file.parent}: {error.strerror}",
             fix="make the folder writable, or set data_dir to one that is",
         ) from error
+    if is_short(kept):
+        fix = f"remove it, and the next start makes one of 43 characters; or make one: {MAKE_ONE}"
+        raise ConfigInvalid(f"{file}: must be at least {SHORTEST} bytes long", fix=fix)
+    return kept
+
+
+def is_short(secret: str) -> bool:
+    """True for a secret that is there and too short to be one."""
+    return 0 < len(secret.encode()) < SHORTEST
 
 
 def _read(file: Path) -> str:
@@ -43,7 +55,8 @@ def _read(file: Path) -> str:
 
 def _make(file: Path) -> str:
     """Two processes may start at once: whoever links its file first decides, and both use that."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    # Whoever creates the data folder creates it for its owner alone.
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as handle:

@@ -78,7 +78,7 @@ async def shop(
         servers = {"kafka": request.getfixturevalue("kafka_bootstrap"), "redis": request.getfixturevalue("redis_url")}
     slack, instagram = SlackVendor(pace=0.0002), Instagram()
     tenants = config_of(folder)["tenants"]
-    tenants["bookshop"]["channels"]["web"]["main"]["identity_secret"] = "the-secret-of-the-bookshop-7d1c"
+    tenants["bookshop"]["channels"]["web"]["main"]["identity_secret"] = "the-secret-of-the-bookshop-7d1c-4e9a"
     async with AsyncExitStack() as stack:
         for vendor in (slack, instagram):
             await stack.enter_async_context(vendor.serving())
@@ -205,7 +205,7 @@ async def letters(shop: Shop, least: int) -> list[Any] | None:
 async def test_no_secret_is_shown_wherever_somebody_looks(shop: Shop) -> None:
     config = load(shop.parley.config)
     kept = {secret for secret in secrets(config) if len(secret) >= 6}
-    assert {ADMIN_TOKEN, "the-secret-of-the-bookshop-7d1c"} < kept
+    assert {ADMIN_TOKEN, "the-secret-of-the-bookshop-7d1c-4e9a"} < kept
     shown = [await shop.outside.metrics()]
     pages = [(tenant, path) for tenant in config.tenants for path in ("conversations", "knowledge", "deadletters")]
     shown += [str((await shop.outside.admin("GET", path, tenant=tenant)).body) for tenant, path in pages]

@@ -24,8 +24,10 @@ import structlog
 from gateway import cli
 from gateway import config as configuration
 from infra.deploy.process import free_port
+from tests.harness.installation import ADMIN_TOKEN, SECRET_KEY
 
 ROOT = Path(__file__).resolve().parents[3]
+SECRETS = f"secret_key: {SECRET_KEY}\nadmin_token: {ADMIN_TOKEN}\n"
 GUIDE = "# Care\n\n## Watering\n\nWater a Nepenthes with rain water every second day.\n"
 SHIPPING = "# Shipping\n\n## Prices\n\nA parcel to Lisbon costs 12 euros and takes four working days.\n"
 
@@ -231,7 +233,7 @@ def test_separate_processes_refuse_sqlite(folder: Path) -> None:
 
 
 def test_one_process_refuses_kafka_and_redis(tmp_path: Path) -> None:
-    configure(tmp_path, "bus: kafka://127.0.0.1:1\nstate: redis://127.0.0.1:1/0\nsecret_key: k\nadmin_token: t\n")
+    configure(tmp_path, f"bus: kafka://127.0.0.1:1\nstate: redis://127.0.0.1:1/0\n{SECRETS}")
     done = parley("dev", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("error[setup]: `parley dev` runs on SQLite")
@@ -276,9 +278,10 @@ def test_check_says_valid(folder: Path) -> None:
 
 
 def test_show_masks_secrets(tmp_path: Path) -> None:
-    configure(tmp_path, "bus: kafka://b:1\nstate: redis://:hush@r:6379/0\nadmin_token: hush\nsecret_key: ${KEY}\n")
+    secrets = f"admin_token: {'hush' * 8}\nsecret_key: ${{KEY}}\n"
+    configure(tmp_path, f"bus: kafka://b:1\nstate: redis://:hush@r:6379/0\n{secrets}")
     for arguments in (("config", "show"), ("config", "show", "--json")):
-        done = parley(*arguments, cwd=tmp_path, KEY="hush")
+        done = parley(*arguments, cwd=tmp_path, KEY="hush" * 8)
         assert done.returncode == 0, done.stderr
         assert "hush" not in done.stdout
         assert "redis://********@r:6379/0" in done.stdout
@@ -329,7 +332,7 @@ def test_doctor_names_every_failure_with_its_fix(tmp_path: Path) -> None:
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        more = "data_dir: parley.yaml\nadmin_token: short\npublic_url: http://shop.example\n"
+        more = "data_dir: parley.yaml\npublic_url: http://shop.example\n"
         configure(tmp_path, more, port=taken.getsockname()[1])
         done = parley("doctor", "--json", cwd=tmp_path)
     found = findings(done)
@@ -337,7 +340,6 @@ def test_doctor_names_every_failure_with_its_fix(tmp_path: Path) -> None:
     assert found["listen address"]["status"] == "fail"
     assert "PARLEY_PORT" in found["listen address"]["fix"]
     assert found["data folder"]["status"] == "fail"
-    assert found["secrets"]["status"] == "warn"
     assert found["public address"]["status"] == "warn"
 
 
@@ -350,6 +352,34 @@ def test_doctor_sees_secrets_that_others_can_read(folder: Path) -> None:
     assert "readable by others" in findings(done)["secrets"]["detail"]
 
 
+def test_doctor_sees_secrets_that_are_too_short(folder: Path) -> None:
+    (folder / ".parley").mkdir(mode=0o700)
+    (folder / ".parley" / "secret_key").write_text("chosen by hand\n")
+    done = parley("doctor", "--json", cwd=folder)
+    assert done.returncode == 1
+    assert "shorter than 32 bytes" in findings(done)["secrets"]["detail"]
+    (folder / "parley.yaml").write_text((folder / "parley.yaml").read_text() + "admin_token: short\n")
+    done = parley("doctor", "--json", cwd=folder)
+    assert done.returncode == 1
+    assert "admin_token: must be at least 32 bytes long" in findings(done)["configuration"]["detail"]
+
+
+def test_doctor_asks_for_the_proxies_before_an_encrypted_address(folder: Path) -> None:
+    text = (folder / "parley.yaml").read_text() + "public_url: https://shop.example\n"
+    (folder / "parley.yaml").write_text(text)
+    found = findings(parley("doctor", "--json", cwd=folder))["client addresses"]
+    assert (found["status"], "trusted_proxies" in found["fix"]) == ("warn", True)
+    (folder / "parley.yaml").write_text(text + "trusted_proxies: [10.0.0.0/8]\n")
+    assert findings(parley("doctor", "--json", cwd=folder))["client addresses"]["status"] == "ok"
+
+
+def test_doctor_sees_a_data_folder_that_others_can_read(folder: Path) -> None:
+    (folder / ".parley").mkdir()
+    (folder / ".parley").chmod(0o755)
+    found = findings(parley("doctor", "--json", cwd=folder))
+    assert (found["data folder"]["status"], "chmod" in found["data folder"]["fix"]) == ("warn", True)
+
+
 def test_doctor_reports_a_bad_configuration_as_a_finding(folder: Path) -> None:
     (folder / "parley.yaml").write_text("tenants: {}\n")
     done = parley("doctor", "--json", cwd=folder)
@@ -359,7 +389,7 @@ def test_doctor_reports_a_bad_configuration_as_a_finding(folder: Path) -> None:
 
 def test_doctor_finds_servers_that_are_away(tmp_path: Path) -> None:
     servers = f"bus: kafka://127.0.0.1:{free_port()}\nstate: redis://127.0.0.1:{free_port()}/0\n"
-    more = f"{servers}secret_key: k\nadmin_token: t\n"
+    more = f"{servers}{SECRETS}"
     configure(tmp_path, more)
     done = parley("doctor", "--json", cwd=tmp_path)
     found = findings(done)

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from gateway import config
+from gateway.secret_files import MAKE_ONE
 from gateway.settings import Config
 from schemas.errors import ConfigInvalid
 
 ROOT = Path(__file__).resolve().parents[3]
 SHOP = "tenants:\n  shop:\n    name: Shop\n"
+LONG, HUSH, DIGITS = "x" * 32, "hush-hush" * 4, "0123" * 8
 
 
 def write(folder: Path, text: str) -> Path:
@@ -74,6 +76,15 @@ ERRORS: dict[str, tuple[str, str]] = {
     "number for text": (
         SHOP + "secret_key: 12345\n",
         "parley.yaml:4:1: secret_key: must be text; put it in quotes",
+    ),
+    "short admin token": (
+        SHOP + "admin_token: abcdefghijklmnopqrstuvwxyz01234\n",
+        f"parley.yaml:4:1: admin_token: must be at least 32 bytes long; make one with: {MAKE_ONE}",
+    ),
+    "short secret of the site": (
+        SHOP + "    channels: {web: {main: {identity_secret: a}}}\n",
+        "parley.yaml:4:29: tenants.shop.channels.web.main.identity_secret: must be at least 32 bytes long; make one "
+        f"with: {MAKE_ONE}",
     ),
     "bad listen": (
         SHOP + "listen: localhost\n",
@@ -205,25 +216,28 @@ def test_a_wrong_environment_setting_is_named(tmp_path: Path) -> None:
 
 
 def test_variables_and_files_are_filled_in(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("from-a-file\n")
+    (tmp_path / "token").write_text("from-a-file-that-has-32-characters\n")
     loaded = load(
         tmp_path,
         "secret_key: ${KEY}\nadmin_token: file:token\npublic_url: https://${HOST:-chat.example}/x\n"
         "tenants:\n  shop:\n    name: a $${b} c\n    fold: {web: '${QUIET:-0.2}', longest: '${LONG}'}\n",
-        KEY="007",
+        KEY="00700700700700700700700700700700",
         LONG="9",
     )
-    assert loaded.secret_key.get_secret_value() == "007"
-    assert loaded.admin_token.get_secret_value() == "from-a-file"
+    assert loaded.secret_key.get_secret_value() == "00700700700700700700700700700700"
+    assert loaded.admin_token.get_secret_value() == "from-a-file-that-has-32-characters"
     assert loaded.public_url == "https://chat.example/x"
     assert loaded.tenants["shop"].name == "a ${b} c"
     assert (loaded.tenants["shop"].fold.web, loaded.tenants["shop"].fold.longest) == (0.2, 9)
 
 
 def test_off_is_a_word_and_a_leading_zero_is_kept(tmp_path: Path) -> None:
-    loaded = load(tmp_path, "secret_key: 0123\n" + SHOP + "    channels: {web: {main: {identity: off}}}\n")
+    loaded = load(
+        tmp_path,
+        f"secret_key: {DIGITS}\n" + SHOP + "    channels: {web: {main: {identity: off}}}\n",
+    )
     assert loaded.tenants["shop"].channels.web["main"].identity == "off"
-    assert loaded.secret_key.get_secret_value() == "0123"
+    assert loaded.secret_key.get_secret_value() == DIGITS
 
 
 def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
@@ -243,23 +257,40 @@ def test_secrets_are_made_once_and_readable_by_the_owner_alone(tmp_path: Path) -
 
 
 def test_a_chosen_secret_is_used_and_nothing_is_written(tmp_path: Path) -> None:
-    file = write(tmp_path, SHOP + "data_dir: data\nsecret_key: chosen\nadmin_token: chosen-too\n")
-    assert config.load(file, environ={}).secret_key.get_secret_value() == "chosen"
+    file = write(tmp_path, SHOP + f"data_dir: data\nsecret_key: {LONG}\nadmin_token: {LONG}-too\n")
+    assert config.load(file, environ={}).secret_key.get_secret_value() == LONG
     assert not (tmp_path / "data").exists()
+
+
+def test_a_short_secret_is_refused_wherever_it_comes_from(tmp_path: Path) -> None:
+    told = problem(tmp_path, SHOP + "secret_key: ${KEY}\n", KEY="k", PARLEY__ADMIN_TOKEN="t")
+    assert "parley.yaml:4:1: secret_key: must be at least 32 bytes long" in told
+    assert "environment PARLEY__ADMIN_TOKEN: admin_token: must be at least 32 bytes long" in told
+    file = write(tmp_path, SHOP + "data_dir: data\n")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "admin_token").write_text("chosen by hand\n")
+    with pytest.raises(ConfigInvalid, match="admin_token: must be at least 32 bytes long") as caught:
+        config.load(file, environ={})
+    assert "chosen by hand" not in str(caught.value)
+
+
+def test_bytes_are_counted_and_not_characters(tmp_path: Path) -> None:
+    loaded = load(tmp_path, SHOP + 'admin_token: "' + "ß" * 16 + '"\n')
+    assert loaded.admin_token.get_secret_value() == "ß" * 16
 
 
 def test_scaled_mode_refuses_empty_secrets(tmp_path: Path) -> None:
     scaled = SHOP + "bus: kafka://127.0.0.1:9092\nstate: redis://127.0.0.1:6379/0\n"
-    told = problem(tmp_path, scaled, PARLEY__ADMIN_TOKEN="token")
+    told = problem(tmp_path, scaled, PARLEY__ADMIN_TOKEN=LONG)
     assert told == (
         "parley.yaml:1:1: secret_key must be set when several processes share it (kafka:// and redis://): "
         "put one value in the environment as PARLEY_SECRET_KEY"
     )
-    assert not load(tmp_path, scaled, PARLEY__ADMIN_TOKEN="t", PARLEY__SECRET_KEY="k").embedded
+    assert not load(tmp_path, scaled, PARLEY__ADMIN_TOKEN=LONG, PARLEY__SECRET_KEY=LONG).embedded
 
 
 def test_secrets_do_not_print(tmp_path: Path) -> None:
-    loaded = load(tmp_path, SHOP + "secret_key: hush-hush\nadmin_token: hush-hush\n")
+    loaded = load(tmp_path, SHOP + f"secret_key: {HUSH}\nadmin_token: {HUSH}\n")
     assert "hush" not in f"{loaded!r} {loaded} {loaded.model_dump_json()}"
 
 

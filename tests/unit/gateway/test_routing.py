@@ -18,6 +18,7 @@ from gateway import routing
 from gateway.route_settings import RISKS, Routes
 from gateway.settings import Config
 from schemas.errors import ConfigInvalid, SetupError
+from tests.harness.installation import ADMIN_TOKEN, SECRET_KEY
 from tests.unit.agent_worker.router.examples import EXAMPLES
 from tests.unit.gateway.conftest import Instance
 from tests.unit.gateway.test_cli import parley
@@ -97,7 +98,7 @@ def test_what_is_learned_follows_the_examples_and_nothing_else(tmp_path: Path) -
 def test_several_processes_learn_by_themselves_from_few_examples_only(tmp_path: Path) -> None:
     """With a file that all of them read, or with many examples, somebody is told to run the command first."""
     write(tmp_path)
-    scaled = "bus: kafka://a:1\nstate: redis://a:1/0\nsecret_key: k\nadmin_token: t\n"
+    scaled = f"bus: kafka://a:1\nstate: redis://a:1/0\nsecret_key: {SECRET_KEY}\nadmin_token: {ADMIN_TOKEN}\n"
     own, shared = load(tmp_path, FILE, scaled), load(tmp_path, "{examples: intents.yaml, trained: all.npz}", scaled)
     routing.ensure(own, "shop")
     assert routing.usual_place(own, "shop").exists()

@@ -26,7 +26,7 @@ tenants:
 """
 RIGHT = """
 secret_key: canary-1-00000000000000000000000
-admin_token: canary-2
+admin_token: canary-2-00000000000000000000000
 models: {x: {provider: openai, model: m, base_url: "http://user:canary-3@h/v1", api_key: canary-4}}
 tenants:
   a: {name: A, channels: {slack: {main: {mode: http, bot_token: canary-5, signing_secret: canary-6}}}}
