@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -12,6 +12,8 @@ import aiohttp
 from schemas.actions import PendingCode
 from schemas.messages import Address, Assurance
 
+Within = Callable[[str, int, timedelta], Awaitable[bool]]
+"""``(name, most, period)``"""
 LEVELS: dict[Assurance, int] = {"anonymous": 0, "channel": 1, "verified": 2}
 
 
@@ -34,12 +36,18 @@ class Identity:
         return any((address.channel, address.value.casefold()) == wanted for address in self.verified)
 
 
+async def _always(_name: str, _most: int, _period: timedelta) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class ActionContext:
     """``key`` is the idempotency key to pass on: the same for each repetition of this very action, empty for reads.
     After ``deadline`` whatever the action answers is not waited for. ``settings`` are the tenant's, as they stand under
     ``actions.settings`` in the configuration. ``prove`` notes that an address is the contact's, for this
-    conversation. ``code``: the one-time code that is out, which ``remember`` replaces."""
+    conversation. ``code``: the one-time code that is out, which ``remember`` replaces. ``within`` counts one more use
+    of something that contacts share, and says whether that is still among the ``most`` of a ``period``; it is counted
+    for the whole tenant, over all processes."""
 
     tenant: str
     conversation: str
@@ -54,3 +62,4 @@ class ActionContext:
     prove: Callable[[Address], None] = lambda _address: None
     code: PendingCode | None = None
     remember: Callable[[PendingCode | None], None] = lambda _code: None
+    within: Within = _always

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -21,7 +22,7 @@ from schemas import crashpoints, ids, topics
 from schemas.actions import ActionIntended, ActionSettled, Arguments, JournalEntry
 from schemas.conversation import Conversation
 from schemas.errors import Fenced, Unavailable
-from schemas.ports import Bus, Clock, Journal
+from schemas.ports import Bus, Clock, Journal, Limiter
 
 if TYPE_CHECKING:
     from agent_worker.actions.proving import Proving
@@ -34,9 +35,12 @@ RESERVE = 2.0
 class Executor:
     """Calls actions. Whatever they raise becomes an outcome; only failures of the log or the store are raised."""
 
-    def __init__(self, *, bus: Bus, journal: Journal, clock: Clock, http: Callable[[], aiohttp.ClientSession]) -> None:
+    def __init__(
+        self, *, bus: Bus, journal: Journal, limiter: Limiter, clock: Clock, http: Callable[[], aiohttp.ClientSession]
+    ) -> None:
         self._bus = bus
         self._journal = journal
+        self._limiter = limiter
         self._clock = clock
         self._http = http
 
@@ -65,7 +69,12 @@ class Executor:
             prove=proving.prove if proving is not None else _nothing,
             code=proving.code if proving is not None else None,
             remember=proving.remember if proving is not None else _nothing,
+            within=partial(self._within, conversation.origin.tenant),
         )
+
+    async def _within(self, tenant: str, name: str, most: int, period: timedelta) -> bool:
+        rate = most / period.total_seconds()
+        return not await self._limiter.take(f"action:{tenant}:{name}", per_second=rate, burst=most, now=self._clock())
 
     def _context(self, scope: Scope, action: Action, who: Identity, key: str, proving: Proving) -> ActionContext:
         return self.context(scope.conversation, scope.rules, action, who, key, locale=scope.locale, proving=proving)

@@ -22,7 +22,7 @@ class ActionService:
         self._state = state
         self._clock = clock
         self._http: aiohttp.ClientSession | None = None
-        self.executor = Executor(bus=bus, journal=state.journal, clock=clock, http=self.http)
+        self.executor = Executor(bus=bus, journal=state.journal, limiter=state.limiter, clock=clock, http=self.http)
 
     def acting(self, scope: Scope) -> Acting:
         async def known(contact: str) -> Identity:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -17,6 +19,9 @@ from schemas.messages import Address
 SEND, CHECK = "send_code", "check_code"
 PER_DAY = 10
 """Codes that one contact may ask for."""
+PER_ADDRESS_PER_HOUR = 5
+"""Codes that one address is sent, whoever asks for them: contacts cost nothing, and nobody's letter box is to be filled
+by whoever knows an order number."""
 AddressOf = Callable[[ActionContext, Any], Awaitable[str | None]]
 Send = Callable[[ActionContext, str, str], Awaitable[None]]
 """``(context, address, text)``; ``context.key`` is the idempotency key of this mail."""
@@ -75,7 +80,12 @@ class CodeChecked(BaseModel):
 
 
 def one_time_code(
-    arguments: type[BaseModel], *, address_of: AddressOf, send: Send, per_contact_per_day: int = PER_DAY
+    arguments: type[BaseModel],
+    *,
+    address_of: AddressOf,
+    send: Send,
+    per_contact_per_day: int = PER_DAY,
+    per_address_per_hour: int = PER_ADDRESS_PER_HOUR,
 ) -> tuple[Action, Action]:
     """``arguments``: what the contact says so that ``address_of`` finds the e-mail address, such as an order number;
     None when it finds none, which nobody learns. ``send`` mails a text there."""
@@ -83,6 +93,10 @@ def one_time_code(
     async def send_code(context: ActionContext, given: Any) -> CodeSent:
         """Send a six-digit code to the e-mail address of the order, which proves that the contact may ask about it."""
         found = await address_of(context, given)
+        if found and not await context.within(_counter(found), per_address_per_hour, timedelta(hours=1)):
+            if context.code is not None:
+                return CodeSent()  # the last code stays good
+            found = None  # it looks like no address at all
         address = Address(channel="email", value=found, assurance="verified") if found else None
         code, pending = await codes.issue(address, context.now)
         before = context.code
@@ -92,7 +106,7 @@ def one_time_code(
                 await send(context, found, in_language(_MAIL, context.locale).format(code=code))
         except ActionRefused:
             # An address that has had enough mails looks like none at all, and its last code stays good.
-            context.remember(before)
+            context.remember(before or pending)
         return CodeSent()
 
     send_code.__annotations__ = {"context": ActionContext, "given": arguments, "return": CodeSent}
@@ -109,6 +123,11 @@ def one_time_code(
         report=lambda context, _arguments, _result: in_language(_SENT, context.locale),
     )
     return sending(send_code), check_code
+
+
+def _counter(address: str) -> str:
+    """Counters are no place for addresses."""
+    return f"code:{hashlib.sha256(address.strip().casefold().encode()).hexdigest()}"
 
 
 def _report(context: ActionContext, _arguments: Code, result: Any) -> str:

@@ -46,7 +46,8 @@ def test_the_examples_are_read_as_the_page_says(name: str) -> None:
 def test_the_figures_are_those_of_the_code() -> None:
     assert "for ten minutes, five attempts" in PAGE
     assert (codes.LIFE.total_seconds(), codes.ATTEMPTS) == (600, 5)
-    assert (proof.PER_DAY, PROVEN.total_seconds()) == (10, 3600)
+    assert "one address is sent five an hour" in PAGE
+    assert (proof.PER_DAY, proof.PER_ADDRESS_PER_HOUR, PROVEN.total_seconds()) == (10, 5, 3600)
     assert (talk.PATIENCE, talk.FORGOTTEN.total_seconds()) == (2, 1800)
 
 

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
+from pydantic import BaseModel
+
+from agent_worker.actions.context import ActionContext, Identity
 from agent_worker.actions.effects import Effects
-from agent_worker.actions.proof import codes
+from agent_worker.actions.executor import Executor
+from agent_worker.actions.proof import codes, one_time_code
 from agent_worker.actions.proving import Proving
+from infra.state.sqlite.limiter import SqliteLimiter
 from schemas.actions import ActionMemory
 from schemas.messages import Address
 
@@ -69,3 +76,63 @@ async def test_a_code_is_its_contacts_alone() -> None:
     assert reed.code is None
     fern.prove(MOSS)
     assert [proof.contact_id for proof in effects.memory.proofs] == ["fern"]
+
+
+class Asking:
+    """Contacts who ask for codes, each for an address that they name; a mail service that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.now, self.mails = NOW, list[tuple[str, str]]()
+        nothing: Any = None
+        self.executor = Executor(
+            bus=nothing,
+            journal=nothing,
+            limiter=SqliteLimiter(nothing),
+            clock=lambda: self.now,
+            http=lambda: nothing,
+        )
+
+    async def ask(self, contact: str, address: str, effects: Effects | None = None) -> Proving:
+        async def address_of(_context: ActionContext, _given: Any) -> str | None:
+            return address
+
+        async def send(_context: ActionContext, to: str, text: str) -> None:
+            self.mails.append((to, text))
+
+        sending, _ = one_time_code(Nothing, address_of=address_of, send=send)
+        proving = Proving(effects or Effects(ActionMemory()), contact, lambda: self.now)
+        about: Any = SimpleNamespace(
+            origin=SimpleNamespace(tenant="shop"), id=contact, facts=SimpleNamespace(locale="")
+        )
+        rules: Any = SimpleNamespace(settings={})
+        context = self.executor.context(about, rules, sending, Identity(contact), "key", proving=proving)
+        assert (await sending.run(context, Nothing())).model_dump() == {"sent": True}
+        return proving
+
+
+class Nothing(BaseModel):
+    pass
+
+
+async def test_an_address_is_sent_five_codes_an_hour_whoever_asks_for_them() -> None:
+    """Spelled as they like. Who asks in vain is told the same, and cannot tell it from an address that nobody has."""
+    asking = Asking()
+    for number in range(9):
+        await asking.ask(f"contact-{number}", "Moss@Example.com" if number % 2 else "moss@example.com")
+    assert len(asking.mails) == 5
+    told = (await asking.ask("somebody", "moss@example.com")).code
+    assert told is not None
+    assert told.address is None
+    await asking.ask("contact-9", "fern@example.com")
+    assert [to for to, _ in asking.mails[5:]] == ["fern@example.com"]
+    asking.now += timedelta(minutes=13)
+    await asking.ask("contact-9", "moss@example.com")
+    assert len(asking.mails) == 7
+
+
+async def test_the_last_code_stays_good_when_no_further_one_is_sent() -> None:
+    asking, effects = Asking(), Effects(ActionMemory())
+    codes_sent = [(await asking.ask("moss", "moss@example.com", effects)).code for _ in range(5)]
+    last = codes_sent[-1]
+    assert (await asking.ask("moss", "moss@example.com", effects)).code == last
+    assert len(asking.mails) == 5
