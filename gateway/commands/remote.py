@@ -61,6 +61,10 @@ class RemoteKnowledge:
         judged = {name: found[name] for name in ("answerable", "confidence")}
         return Found(passages=passages, encoder=found.get("encoder", ""), **judged)
 
+    async def settled(self, tenant: str, wait: float) -> bool:
+        """An instance waits by itself when it searches."""
+        return True
+
     async def documents(self, tenant: str) -> list[Document]:
         return [_document(item, "") for item in await self._api.every("/knowledge")]
 

@@ -53,7 +53,8 @@ async def measure(documents: int, sentences: bool, folder: Path) -> None:
         pages = [path.read_text() for path in sorted(PAGES.glob("*.md"))]
         for number in range(documents):
             await world.put(f"page-{number}", f"{pages[number % len(pages)]}\n\nPage {number}.", tenant="importer")
-        began, edits = time.monotonic(), []
+        edits: list[tuple[float, bool]] = []
+        began = time.monotonic()
         while not await world.library.settled("importer", 0):
             edits.append(await one_edit(world, len(edits) + 100))
             await asyncio.sleep(0.2)
