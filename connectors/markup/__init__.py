@@ -5,6 +5,7 @@ from connectors.markup.choices import chosen, label, labels, numbered
 from connectors.markup.dialects import Dialect
 from connectors.markup.discord import DISCORD
 from connectors.markup.graphemes import Measure, blank, characters, graphemes, printable, utf8, utf16
+from connectors.markup.markdown import plain_text_only
 from connectors.markup.parts import Rendered, render
 from connectors.markup.plain import PLAIN
 from connectors.markup.reading import discord_text, slack_text
@@ -36,6 +37,7 @@ __all__ = [
     "labels",
     "numbered",
     "plain_html",
+    "plain_text_only",
     "printable",
     "render",
     "slack_text",

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
+from connectors.markup import markdown
 from connectors.markup.cells import Cell, Style, Styles
 from connectors.markup.dialects import Dialect
 from connectors.markup.inline import Inline
 
-MAX_PARSED = 12_000
-"""Characters; longer texts are not taken for markdown, so that no text can cost much."""
 QUOTE = Style(open="> ", line="> ")
 ITEM = Style(line="  ")
 RULE = "———"
 _LISTS = ("bullet_list", "ordered_list")
 
 
-def _parser() -> MarkdownIt:
-    # Without references: a line such as "[1]: see page 4" is an answer's text here, not a definition to swallow.
-    parser = MarkdownIt("commonmark", {"html": False, "breaks": True, "maxNesting": 20})
-    return parser.enable(["table", "strikethrough"]).disable("reference")
-
-
-_markdown = _parser()
+_PARSER = markdown.parser()
+MAX_REPEATED = 4_000
+"""Characters that the names of columns may take, written again in every row; above it they stand once, before the
+rows."""
 
 
 class Blocks:
@@ -36,9 +31,10 @@ class Blocks:
         self._inline = inline
 
     def cells(self, text: str) -> list[Cell]:
-        if len(text) > MAX_PARSED:
+        tokens = markdown.parse(_PARSER, text)
+        if tokens is None:
             return list(self._inline.text(text, ()))
-        return list(self._children(SyntaxTreeNode(_markdown.parse(text)).children, (), 2))
+        return list(self._children(SyntaxTreeNode(tokens).children, (), 2))
 
     def _children(self, nodes: Iterable[SyntaxTreeNode], styles: Styles, lines: int) -> Iterator[Cell]:
         for number, node in enumerate(nodes):
@@ -87,8 +83,12 @@ class Blocks:
         """A line a row, every value after its column's name."""
         rows = [list(row.children) for section in node.children for row in section.children]
         names, *bodies = rows
-        if not bodies:
+        is_long = sum(len(name.children[0].content) for name in names if name.children) * len(bodies) > MAX_REPEATED
+        if not bodies or is_long:
             yield from self._row([], names, styles)
+        if is_long:
+            yield Cell("\n", "\n", styles)
+            names = []
         for number, cells in enumerate(bodies):
             if number:
                 yield Cell("\n", "\n", styles)

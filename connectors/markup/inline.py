@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 import regex
 from markdown_it.tree import SyntaxTreeNode
 
-from connectors.markup.addresses import BARE, linked
+from connectors.markup.addresses import BARE, is_misleading, linked
 from connectors.markup.cells import Cell, Style, Styles
 from connectors.markup.dialects import Dialect
 from connectors.markup.escaping import LOOK_ALIKES, labelled
-from connectors.markup.graphemes import Measure, blank, graphemes
+from connectors.markup.graphemes import CLUSTER, Measure, blank, graphemes
 from connectors.markup.numbering import MARK, Numbering
 
-_PIECES = regex.compile(rf"{BARE}|{MARK}|\X")
+_PIECES = regex.compile(rf"{BARE}|{MARK}|{CLUSTER}")
 
 
 class Inline:
@@ -93,7 +93,7 @@ class Inline:
             yield from self.text(label, styles)
             return
         whole = self.link(label, address)
-        if self._measure(whole) <= self._limit:
+        if self._measure(whole) <= self._limit and not is_misleading(label, address):
             yield Cell(whole, label, styles)
         else:
             yield from self.text(label, styles)

@@ -8,15 +8,15 @@ import regex
 
 from connectors.markup.addresses import BARE
 from connectors.markup.cells import Cell, Style, Styles, trimmed, write
-from connectors.markup.graphemes import Measure, blank, characters, graphemes, printable
+from connectors.markup.graphemes import CLUSTER, Measure, blank, characters, graphemes, printable
 from connectors.markup.numbering import MARK
 from connectors.markup.splitting import cut, room
 
 _LINK = r"!?\[[^\[\]\n]*\]\([^()\s]*\)"
 _ANGLED = r"<[^<>\s|]+(?:\|[^<>\n]*)?>"
 _ENTITY = r"&(?:[A-Za-z]{2,8}|#\d{1,7});"
-_ESCAPED = r"\\\X"
-_PIECES = regex.compile("|".join((_LINK, _ANGLED, BARE, MARK, _ENTITY, _ESCAPED, r"\X")))
+_ESCAPED = rf"\\{CLUSTER}"
+_PIECES = regex.compile("|".join((_LINK, _ANGLED, BARE, MARK, _ENTITY, _ESCAPED, CLUSTER)))
 _FENCE = regex.compile(r" {0,3}(`{3,}|~{3,})([^`\n]*)")
 _MAX_FENCE = 24
 

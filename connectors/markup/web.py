@@ -10,15 +10,13 @@ from functools import lru_cache
 from html import escape
 
 import nh3
-from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-from connectors.markup.addresses import SCHEMES
-
-MAX_RENDERED = 12_000
-"""Characters; longer texts are shown plain, so that no text can cost much."""
+from connectors.markup import markdown
+from connectors.markup.addresses import SCHEMES, is_misleading
+from connectors.markup.markdown import MAX_PARSED as MAX_RENDERED
 
 TAGS = {
     *("p", "br", "hr", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a"),
@@ -32,23 +30,19 @@ def _image_as_text(self: RendererHTML, tokens: Sequence[Token], index: int, opti
     return escape(tokens[index].content)
 
 
-def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"html": False, "breaks": True, "maxNesting": 20})
-    parser.enable(["table", "strikethrough"])
-    parser.add_render_rule("image", _image_as_text)
-    return parser
-
-
-_markdown = _parser()
+_PARSER = markdown.parser()
+_PARSER.add_render_rule("image", _image_as_text)
 
 
 @lru_cache(maxsize=1024)
 def html(text: str) -> str:
     """Markdown as safe HTML. ``[n]`` stays; images become their description; links are http, https or mailto."""
-    if len(text) > MAX_RENDERED:
+    tokens = markdown.parse(_PARSER, text)
+    if tokens is None:
         return plain_html(text)
+    _show_addresses(tokens)
     return nh3.clean(
-        _markdown.render(text),
+        _PARSER.renderer.render(tokens, _PARSER.options, {}),
         tags=TAGS,
         clean_content_tags={"script", "style"},
         attributes={"a": {"href", "title"}},
@@ -58,6 +52,25 @@ def html(text: str) -> str:
         url_schemes=SCHEMES,
         url_relative="deny",
     ).strip()
+
+
+def _show_addresses(tokens: Sequence[Token]) -> None:
+    """Behind a link whose label reads as another address stands where it leads."""
+    for token in tokens:
+        shown: list[Token] = []
+        address, label = "", ""
+        for child in token.children or ():
+            shown.append(child)
+            if child.type == "link_open":
+                address, label = str(child.attrs.get("href", "")), ""
+            elif child.type == "link_close":
+                if is_misleading(label, address):
+                    shown.append(Token("text", "", 0, content=f" ({address})"))
+                address = ""
+            elif address:
+                label += child.content
+        if token.children:
+            token.children = shown
 
 
 def plain_html(text: str) -> str:

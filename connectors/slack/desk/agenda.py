@@ -59,7 +59,7 @@ class Agenda:
         if handoff is None or not view.is_with_people or root.shown_at is None or root.shown_at > handoff.opened_at:
             return []
         again = " again" if handoff.number > 1 else ""
-        blocks = [kit.marked(f"🟠 *Handed over to people{again}*"), *kit.sections(handoff.reason)]
+        blocks = [kit.marked(f"🟠 *Handed over to people{again}*"), *kit.exact(handoff.reason)]
         blocks += summary(view)
         marker = ids.derived_id(root.marker, "handoff", handoff.number)
         return [_below(place, marker, handoff.opened_at, f"{view.name} waits{again}: {handoff.reason}", blocks)]

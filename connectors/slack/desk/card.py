@@ -17,6 +17,8 @@ from schemas.messages import TranscriptMessage
 
 MOST_EXCERPT = 600
 """Characters of a message on the card; all of it is in the thread then."""
+MOST_LINE = 300
+"""Characters of a line of the summary."""
 MOST_SOURCES = 3
 MOST_SOURCE = 90
 """Characters: so many together have room in one element."""
@@ -113,7 +115,7 @@ def _all(view: View) -> list[TranscriptMessage]:
 
 
 def _why(view: View) -> list[Json]:
-    blocks = [*kit.sections(f"**Why:** {view.reason}")] if not blank(view.reason) else []
+    blocks = [kit.marked(f"*Why:* {kit.escaped(view.reason)}")] if not blank(view.reason) else []
     return [*blocks, *summary(view)]
 
 
@@ -121,7 +123,7 @@ def summary(view: View) -> list[Json]:
     """Without what only repeats the reason: what is open is often that, and nothing else."""
     lines = view.handoff.summary if view.handoff is not None else []
     told = [line for line in lines if not blank(line) and line.partition(": ")[2] != view.reason]
-    return kit.sections("\n".join(f"- {line}" for line in told)) if told else []
+    return [kit.marked("\n".join(f"• {kit.escaped(kit.shortened(line, MOST_LINE))}" for line in told))] if told else []
 
 
 def _before(view: View, shown: Sequence[TranscriptMessage]) -> list[Json]:
@@ -130,15 +132,16 @@ def _before(view: View, shown: Sequence[TranscriptMessage]) -> list[Json]:
     for line in shown:
         name = line.author.name or (view.name if line.author.kind == "contact" else line.author.kind.title())
         heading = kit.small(kit.plain(f"{WHO[line.author.kind]} {name}"), kit.moment(line.created_at, "{time}"))
-        blocks += [heading, *content(line), *(kit.sections(excerpt(line)) if not blank(line.text) else [])]
+        blocks += [heading, *content(line), *(_excerpt(line) if not blank(line.text) else [])]
     return blocks
 
 
-def excerpt(line: TranscriptMessage) -> str:
+def _excerpt(line: TranscriptMessage) -> list[Json]:
     text = kit.unnumbered(line.text, line.citations)
+    show = kit.exact if line.author.kind == "contact" else kit.sections
     if not is_long(line):
-        return text
-    return f"{text[:MOST_EXCERPT].rstrip()} … *(all of it is in the thread)*"
+        return show(text)
+    return [*show(f"{text[:MOST_EXCERPT].rstrip()} …"), kit.small("_All of it is in the thread_")]
 
 
 def is_long(line: TranscriptMessage) -> bool:

@@ -1,14 +1,19 @@
-"""Parts of what the desk shows, as Slack's blocks. Names and words of contacts never become Slack's markup. Pure."""
+"""Parts of what the desk shows, as Slack's blocks. Pure.
+
+Names and words of contacts are shown letter by letter: nothing in them becomes markup, a mention or the label of a link.
+The agent's words are markdown, and may quote a contact, so their links show where they lead.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
-from connectors.markup import SLACK, printable, render
+from connectors.markup import PLAIN, SLACK, blank, plain_text_only, printable, render
 from connectors.slack.blocks import MOST_BLOCKS as MOST_SIZE
 from connectors.slack.blocks import section
 from schemas.messages import Citation
@@ -23,13 +28,28 @@ MOST_NOTICE = 1_000
 """Characters of the text that notifications show; ``chat.update`` takes about 4,000 bytes of it."""
 
 
-def words(text: str) -> list[str]:
-    """Canonical markdown in Slack's markup, in parts that a section takes."""
-    return list(render(text, SLACK, MOST_TEXT).parts)
+_TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+"""Controls that turn the text after them around: an amount or a file's ending would read as another."""
+
+
+def _shown_link(label: str, address: str) -> str:
+    return f"<{address}>" if label in ("", address) else f"{label} (<{address}>)"
+
+
+DESK = replace(SLACK, link=_shown_link)
+"""Slack's markup in which no link hides its address behind a label."""
 
 
 def sections(text: str) -> list[Json]:
-    return [section(part) for part in words(text)]
+    """Markdown of the agent and of colleagues."""
+    return [section(part) for part in render(text, DESK, MOST_TEXT).parts]
+
+
+def escaped(text: str) -> str:
+    """A contact's words amid markup of our own, at most as many as a section takes."""
+    with plain_text_only():
+        parts = render(_legible(text[:MOST_TEXT]), SLACK, MOST_TEXT).parts
+    return parts[0] if parts else ""
 
 
 def marked(text: str) -> Json:
@@ -39,14 +59,22 @@ def marked(text: str) -> Json:
 
 def plain(text: str) -> Json:
     """What is shown letter by letter, whatever it holds."""
-    return {"type": "plain_text", "text": shortened(printable(text), MOST_PLAIN) or "–", "emoji": False}
+    return {"type": "plain_text", "text": shortened(_legible(text), MOST_PLAIN) or "–", "emoji": False}
 
 
 def exact(text: str) -> list[Json]:
     """All of it, letter by letter."""
-    shown = printable(text)
+    shown = _legible(text).strip()
     parts = [shown[at : at + MOST_TEXT] for at in range(0, len(shown), MOST_TEXT)]
-    return [{"type": "section", "text": {"type": "plain_text", "text": part, "emoji": False}} for part in parts]
+    return [_exact(part) for part in parts if not blank(part)]
+
+
+def _exact(text: str) -> Json:
+    return {"type": "section", "expand": True, "text": {"type": "plain_text", "text": text, "emoji": False}}
+
+
+def _legible(text: str) -> str:
+    return printable(text).translate(_TURNING)
 
 
 def small(*elements: Json | str) -> Json:
@@ -104,7 +132,14 @@ def packed(blocks: Sequence[Json]) -> Iterator[list[Json]]:
         yield message
 
 
+def unmarked(text: str) -> str:
+    """The beginning of a markdown text without its marks, for a notice."""
+    return " ".join(render(text[: 2 * MOST_NOTICE], PLAIN, MOST_TEXT).parts)
+
+
 def notice(text: str) -> str:
     """What notifications and screen readers say: one line, in which nothing calls anybody."""
-    flat = " ".join(" ".join(words(text)).split())
-    return shortened(flat, MOST_NOTICE) or "…"
+    flat = " ".join(_legible(text[: 2 * MOST_NOTICE]).split())
+    with plain_text_only():
+        parts = render(flat, SLACK, MOST_NOTICE - 1).parts
+    return "".join(parts[:1]) + ("…" if len(parts) != 1 else "")

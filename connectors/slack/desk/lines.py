@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from connectors.markup import SLACK, render
+from connectors.markup import render
 from connectors.slack.blocks import section
 from connectors.slack.desk import kit
 from connectors.slack.desk.kit import Json
@@ -37,7 +37,9 @@ def blocks_of(line: TranscriptMessage, contact: str) -> list[Json]:
     """Whoever said it, when, and all of what they said."""
     if line.state == "deleted":
         return [_heading(line, contact), kit.marked("_Deleted by the customer_")]
-    rendered = render(line.text, SLACK, kit.MOST_TEXT, citations=line.citations, choices=line.choices)
+    if line.author.kind == "contact":
+        return [_heading(line, contact), *content(line), *kit.exact(line.text), *_files(line.attachments)]
+    rendered = render(line.text, kit.DESK, kit.MOST_TEXT, citations=line.citations, choices=line.choices)
     blocks = [_heading(line, contact), *content(line), *(section(part) for part in rendered.parts)]
     if rendered.context:
         blocks.append(kit.small(*rendered.context[:9]))
@@ -106,8 +108,12 @@ def again(lines: Sequence[TranscriptMessage], contact: str) -> Said:
 
 
 def _said(lines: Sequence[TranscriptMessage], blocks: Sequence[Json], contact: str) -> Said:
-    text = "\n".join(f"{_who(line, contact)}: {all_words(line)}" for line in lines if line.state != "deleted")
+    text = "\n".join(f"{_who(line, contact)}: {_words(line)}" for line in lines if line.state != "deleted")
     return Said(tuple(lines), tuple(blocks), kit.notice(text))
+
+
+def _words(line: TranscriptMessage) -> str:
+    return all_words(line) if line.author.kind == "contact" else kit.unmarked(all_words(line))
 
 
 def stored(line: TranscriptMessage) -> tuple[Attachment, ...]:

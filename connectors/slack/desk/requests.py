@@ -67,7 +67,7 @@ def draft(made: DraftMade) -> Card:
         blocks.append(kit.small(kit.plain(f"📚 {', '.join(cited)}")))
     if len(text) > MOST_DRAFT:
         blocks.append(kit.small("It is too long to be sent from here: copy what you need of it."))
-        return Card(tuple(blocks), kit.notice(f"Draft: {text}"))
+        return Card(tuple(blocks), kit.notice(f"Draft: {kit.unmarked(text)}"))
     blocks += kit.buttons(
         [
             kit.button("send_draft", "Send", made.id, "primary"),
@@ -75,7 +75,7 @@ def draft(made: DraftMade) -> Card:
             kit.button("discard_draft", "Discard", made.id),
         ]
     )
-    return Card(tuple(blocks), kit.notice(f"Draft: {text}"))
+    return Card(tuple(blocks), kit.notice(f"Draft: {kit.unmarked(text)}"))
 
 
 def carried(made: DraftMade) -> dict[str, str]:
