@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -42,6 +43,7 @@ from gateway.slots import own_folder
 from gateway.storage import MeteredBlobs, StorageQuota
 from gateway.streaming import start_streams, start_watching
 from gateway.supervisor import Supervisor
+from gateway.watchdog import recording
 from gateway.webhooks import path_of
 from infra import descriptors, memory, threads
 from infra.blobs import open_blobs
@@ -210,10 +212,13 @@ async def _running(config: Config, role: str, *, searches: bool = True) -> Async
         supervisor.every("memory", memory.EVERY, lambda: asyncio.to_thread(memory.give_back))
         settling = asyncio.create_task(_settle_documents(parts))
         try:
-            yield parts, supervisor
+            async with recording(config.data_path, config.stall_seconds) as recorder:
+                try:
+                    yield replace(parts, recorder=recorder), supervisor
+                finally:
+                    await supervisor.finish(GRACE)
         finally:
             settling.cancel()
-            await supervisor.finish(GRACE)
             await healer.close()
 
 

@@ -29,6 +29,7 @@ from gateway.routing import rules_of
 from gateway.settings import Tenant
 from gateway.supervisor import Supervisor
 from infra.bus.lanes import Bounds, Lanes
+from infra.bus.watch import Watch
 from schemas import topics
 from schemas.errors import SetupError, Unavailable
 from schemas.ports import Batch, Channel, GiveUp, LaneHandler, LiveReplies, Profiled
@@ -274,7 +275,14 @@ class Consumers:
             closed=self._parts.lost,
             pressed=self._parts.press,
             tenant_limit=lambda tenant: turns.get(tenant, bounds.running_per_tenant),
+            watch=self._watch(consumer.group),
         )
+
+    def _watch(self, group: str) -> Watch | None:
+        parts = self._parts
+        if parts.recorder is None:
+            return None
+        return Watch(group, parts.recorder, parts.state.strikes, parts.recorder.folder.parent, parts.clock)
 
     async def _stop_with(self, lanes: Lanes) -> None:
         await self._supervisor.stopping.wait()

@@ -10,6 +10,7 @@ from functools import partial
 from gateway.press import Press
 from gateway.settings import Config
 from gateway.storage import StorageQuota
+from infra.flight_recorder import FlightRecorder
 from schemas.ports import Account, Blobs, Bus, Channel, Clock, Knowledge, Metrics, State
 
 AccountLookup = Callable[[str, str, str], Account | None]
@@ -28,7 +29,8 @@ async def _nothing_to_wait_for() -> dict[str, str]:
 class Parts:
     """Built once by compose.py. ``channels`` holds the open channels by name; ``knowledge`` is None on an edge that
     does not search. ``press`` is True while the door has lately refused for want of room, ``lost`` while state is being
-    rebuilt; ``sleep`` goes with ``clock``; ``ready`` gives what is wrong, by part (empty: all is well)."""
+    rebuilt; ``sleep`` goes with ``clock``; ``ready`` gives what is wrong, by part (empty: all is well). ``recorder`` notes
+    what is handled, in processes that serve."""
 
     config: Config
     bus: Bus
@@ -42,6 +44,7 @@ class Parts:
     quota: StorageQuota
     channels: Mapping[str, Channel] = field(default_factory=dict)
     knowledge: Knowledge | None = None
+    recorder: FlightRecorder | None = None
     press: Press = field(default_factory=Press)
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     lost: Callable[[], bool] = _never

@@ -291,6 +291,9 @@ class Config(Settings):
     partitions: int = Field(default=24, ge=1, le=1000)
     secret_key: SecretStr = SecretStr("")
     admin_token: SecretStr = SecretStr("")
+    stall_seconds: float = Field(default=10.0, ge=0.5, le=300)
+    """A record whose handling blocks the process for so long counts as one that may be poisonous: the second time it is
+    set aside as a dead letter."""
     operators: dict[Slug, OperatorSettings] = {}
     """People who sign in to the console by a name and a password; the admin token opens it too."""
     models: dict[str, ModelEntry] = {"local": ModelEntry()}

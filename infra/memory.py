@@ -12,6 +12,10 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
+import resource
+import sys
+from pathlib import Path
 
 THRESHOLDS = (20_000, 10, 50)
 """New containers until the youngest are looked at; how often that happens until the middle ones are; and so on."""
@@ -54,3 +58,28 @@ def give_back() -> None:
     except (AttributeError, OSError, TypeError):
         return
     trim(0)
+
+
+def used() -> int:
+    """Bytes of this process that are in memory; 0 where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def available() -> int:
+    """Bytes that this process may have: the container's limit, else the machine's memory; 0 where neither is known."""
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            return min(int(Path(path).read_text()), _of_machine() or sys.maxsize)
+        except (OSError, ValueError):
+            continue  # no such file, or "max"
+    return _of_machine()
+
+
+def _of_machine() -> int:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * resource.getpagesize()
+    except (OSError, ValueError):
+        return 0

@@ -28,7 +28,11 @@
     ├── HandlingError                work on a good record failed
     │   ├── Fenced                   a newer holder exists (token, version or epoch moved): drop the work
     │   ├── ModelFailed              the model gave no usable answer (retryable)
-    │   └── Parked                   not now: set the conversation's records aside until a time
+    │   ├── Parked                   not now: set the conversation's records aside until a time
+    │   ├── SuspectRecords           one of several may have stalled or killed a process: handle them one by one
+    │   ├── ProcessStalled           a record that stalled its process twice
+    │   ├── ProcessCrashed           a record whose process twice died of a fatal signal
+    │   └── MemoryExhausted          a record that twice used up the memory
     ├── DeliveryError                a channel did not take a message
     │   ├── SendRefused              the vendor says no, for good
     │   ├── SendDelayed              the vendor says later (rate limit, outage); carries retry_after_ms
@@ -212,6 +216,26 @@ class Parked(HandlingError):
     def __init__(self, message: str, *, until: datetime) -> None:
         super().__init__(message)
         self.until = until
+
+
+class SuspectRecords(HandlingError):
+    """Never the end of a record: its lane goes on with each of them alone."""
+
+    code = "suspect_records"
+
+
+class ProcessStalled(HandlingError):
+    """Handling the record blocked the process for longer than ``stall_seconds``, twice."""
+
+    code = "process_stalled"
+
+
+class ProcessCrashed(HandlingError):
+    code = "process_crashed"
+
+
+class MemoryExhausted(HandlingError):
+    code = "memory_exhausted"
 
 
 class HandlerGaveUp(HandlingError):

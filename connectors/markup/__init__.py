@@ -5,19 +5,19 @@ from connectors.markup.choices import chosen, label, labels, numbered
 from connectors.markup.dialects import Dialect
 from connectors.markup.discord import DISCORD
 from connectors.markup.graphemes import Measure, blank, characters, graphemes, printable, utf8, utf16
-from connectors.markup.markdown import plain_text_only
+from connectors.markup.markdown import MAX_PARSED, plain_text_only
 from connectors.markup.parts import Rendered, render
 from connectors.markup.plain import PLAIN
 from connectors.markup.reading import discord_text, slack_text
 from connectors.markup.slack import SLACK
 from connectors.markup.source_text import split
 from connectors.markup.splitting import MIN_LIMIT
-from connectors.markup.web import MAX_RENDERED, TAGS, html, plain_html
+from connectors.markup.web import TAGS, html, plain_html
 from connectors.markup.whatsapp import WHATSAPP
 
 __all__ = [
     "DISCORD",
-    "MAX_RENDERED",
+    "MAX_PARSED",
     "MIN_LIMIT",
     "PLAIN",
     "SCHEMES",

@@ -17,8 +17,8 @@ Measure = Callable[[str], int]
 ELLIPSIS = "…"
 _UNSEEN = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 CLUSTER = r"(?:[\U0001F1E6-\U0001F1FF]{1,2}[\p{GCB=EX}\p{GCB=ZWJ}\p{GCB=SM}]*|\X)"
-"""One grapheme cluster. Flags are matched apart: before each letter of one ``\\X`` counts all that stand before it, which
-goes with the square of their number."""
+"""One grapheme cluster. Flags are matched apart: at each letter of one ``\\X`` counts all that stand before it,
+which goes with the square of their number."""
 _CLUSTER = regex.compile(CLUSTER)
 
 

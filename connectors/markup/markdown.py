@@ -1,7 +1,7 @@
 """The markdown parser of every renderer, and the limits beyond which a text is shown as it was typed.
 
-A short text can ask for a lot of work: a table of 100 columns makes 100 cells of each line of two characters, and nested
-emphasis makes a tree as deep as the text is long.
+A short text can ask for a lot of work: a table of 100 columns makes 100 cells of each line of two characters, and
+nested emphasis makes a tree as deep as the text is long.
 """
 
 from __future__ import annotations

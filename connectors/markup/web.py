@@ -16,7 +16,6 @@ from markdown_it.utils import EnvType, OptionsDict
 
 from connectors.markup import markdown
 from connectors.markup.addresses import SCHEMES, is_misleading
-from connectors.markup.markdown import MAX_PARSED as MAX_RENDERED
 
 TAGS = {
     *("p", "br", "hr", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a"),

@@ -148,6 +148,10 @@ class LaneBatch:
         single.later.set()
         return single
 
+    def isolated(self) -> LaneBatch:
+        """A batch of one record, which takes no others along."""
+        return self if self._lane is None else self.alone(self._lane, self.records[0])
+
     def take_more(self) -> list[Record]:
         """Nothing once the batch is over: its records would have no handler."""
         if self._lane is None or self._lane.batch is not self:

@@ -20,6 +20,8 @@ from infra.bus.assignment import Assignment
 from infra.bus.budget import Bounds
 from infra.bus.dispatch import Dispatch
 from infra.bus.overflow import Overflow
+from infra.bus.retrying import patiently
+from infra.bus.watch import Watch
 from schemas.errors import BusUnavailable, Fenced
 from schemas.ports import Bus, Clock, GiveUp, LaneHandler, Parking, Record, Subscription, TopicPartition
 
@@ -36,7 +38,8 @@ PRESSED = 20
 class Lanes:
     """Runs one member of a consumer group. ``closed`` tells when nothing may be started (state is being rebuilt);
     when it opens again, parked records are looked up anew. ``pressed`` tells when what comes had better wait on the
-    log. ``tenant_limit`` tells how many turns of a tenant may run at once."""
+    log. ``tenant_limit`` tells how many turns of a tenant may run at once. ``watch``: what is done about records that
+    stall or kill the process."""
 
     def __init__(
         self,
@@ -48,7 +51,9 @@ class Lanes:
         closed: Callable[[], bool] = lambda: False,
         pressed: Callable[[], bool] = lambda: False,
         tenant_limit: Callable[[str], int] | None = None,
+        watch: Watch | None = None,
     ) -> None:
+        self._watch = watch
         self._bus = bus
         self._parking = parking
         self.bounds = bounds or Bounds()
@@ -81,6 +86,8 @@ class Lanes:
         """
         self._group = group
         self._overflow = Overflow(self._parking, group, self._clock)
+        if self._watch is not None:
+            handler, give_up = self._watch.watched(handler), self._watch.telling(give_up)
         dispatch = self._dispatch = Dispatch(
             self.bounds,
             self._overflow,
@@ -237,13 +244,25 @@ class Lanes:
 
     async def _adopt(self, assignment: Assignment, dispatch: Dispatch, overflow: Overflow) -> None:
         waiting = await overflow.adopt(assignment)
-        if waiting is None or not assignment.open:
+        if waiting is None or not assignment.open or not await self._know_suspects(assignment):
             return
         for conversation, until in waiting.items():
             dispatch.adopt(assignment, conversation, until)
         assignment.adopting = None
         early, assignment.early = assignment.early, []
         self._take(dispatch, early)
+
+    async def _know_suspects(self, assignment: Assignment) -> bool:
+        """Asks until the store answers; False when the partition goes first."""
+        if (watch := self._watch) is None:
+            return True
+
+        async def load() -> bool:
+            await watch.load(assignment.source)
+            return True
+
+        known = await patiently(assignment.hurry, load, "suspects_unknown", topic=assignment.source.topic)
+        return bool(known) and assignment.open
 
     async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
         """Drain (running handlers may finish, nothing new starts), commit, then fence what is left."""

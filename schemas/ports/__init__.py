@@ -64,7 +64,16 @@ from schemas.ports.channel import (
     StreamRules,
 )
 from schemas.ports.conversations import Begun, Change, Committed, Contacts, Conversations, Owned, Page, Transcript
-from schemas.ports.delivery import DeadLetters, Deliveries, Parking, SendVerdict, Turns
+from schemas.ports.delivery import (
+    DeadLetters,
+    Deliveries,
+    Parking,
+    SendVerdict,
+    Strike,
+    StrikeCode,
+    Strikes,
+    Turns,
+)
 from schemas.ports.desk import DeskDoor
 from schemas.ports.journal import Claim, ClaimVerdict, Journal
 from schemas.ports.sharing import Blobs, Heads, Leases, Limiter, Metrics, Signals, StoredFile, Upload, VisitorTokens
@@ -166,6 +175,9 @@ __all__ = [
     "StoredFile",
     "StreamRules",
     "Streaming",
+    "Strike",
+    "StrikeCode",
+    "Strikes",
     "Subscription",
     "TopicPartition",
     "Transcribe",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from schemas.conversation import DeadLetter, Delivered, Turn
 from schemas.messages import OutboundMessage
@@ -74,6 +74,32 @@ class DeadLetters(Protocol):
 
     async def listing(self, tenant: str, *, after: str = "", limit: int = 50) -> tuple[list[DeadLetter], str]:
         """Newest first, with the next cursor."""
+
+
+StrikeCode = Literal["process_stalled", "process_crashed", "memory_exhausted"]
+
+
+class Strike(NamedTuple):
+    """A record whose code ran when its process stalled or died. ``incident`` is that event's own id."""
+
+    group: str
+    topic: str
+    partition: int
+    offset: int
+    incident: str
+    code: StrikeCode
+    at: datetime
+
+
+class Strikes(Protocol):
+    """Records that may have stalled or killed a process, by consumer group."""
+
+    async def add(self, strikes: Sequence[Strike]) -> None:
+        """Durable when it returns. Idempotent by record and incident."""
+
+    async def of(self, group: str, source: TopicPartition) -> list[Strike]: ...
+    async def clear(self, strikes: Sequence[Strike]) -> None:
+        """The records are done."""
 
 
 class Turns(Protocol):

@@ -13,7 +13,7 @@ from schemas.facts import SessionEnded
 from schemas.messages import TranscriptMessage
 from schemas.ports.bus import Record
 from schemas.ports.conversations import Contacts, Conversations, Transcript
-from schemas.ports.delivery import DeadLetters, Deliveries, Parking, Turns
+from schemas.ports.delivery import DeadLetters, Deliveries, Parking, Strikes, Turns
 from schemas.ports.journal import Journal
 from schemas.ports.sharing import Heads, Leases, Limiter, Signals, VisitorTokens
 
@@ -63,6 +63,7 @@ class State:
     deliveries: Deliveries
     parking: Parking
     dead_letters: DeadLetters
+    strikes: Strikes
     turns: Turns
     limiter: Limiter
     leases: Leases

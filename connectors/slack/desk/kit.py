@@ -1,7 +1,7 @@
 """Parts of what the desk shows, as Slack's blocks. Pure.
 
-Names and words of contacts are shown letter by letter: nothing in them becomes markup, a mention or the label of a link.
-The agent's words are markdown, and may quote a contact, so their links show where they lead.
+Names and words of contacts are shown letter by letter: nothing in them becomes markup, a mention or the label of a
+link. The agent's words are markdown, and may quote a contact, so their links show where they lead.
 """
 
 from __future__ import annotations

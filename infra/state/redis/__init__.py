@@ -46,6 +46,7 @@ def _assemble(pipe: Pipe, signals: RedisSignals, prefix: str) -> State:
     from infra.state.redis.parking import RedisParking
     from infra.state.redis.rebuilding import RedisRebuild
     from infra.state.redis.shards import Shards
+    from infra.state.redis.strikes import RedisStrikes
     from infra.state.redis.tokens import RedisTokens
     from infra.state.redis.transcript import RedisTranscript
     from infra.state.redis.turns import RedisTurns
@@ -64,6 +65,7 @@ def _assemble(pipe: Pipe, signals: RedisSignals, prefix: str) -> State:
         deliveries=RedisDeliveries(shards),
         parking=RedisParking(shards),
         dead_letters=RedisDeadLetters(shards),
+        strikes=RedisStrikes(shards),
         turns=RedisTurns(shards),
         limiter=RedisLimiter(shards),
         leases=RedisLeases(shards),

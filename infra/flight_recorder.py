@@ -1,0 +1,297 @@
+"""A flight recorder: which record's code runs on the event loop now, in a file that outlives a kill.
+
+A record that blocks its process, or ends it, leaves no failure behind that a handler could see. So before each step of
+a handler the record's position is written to a memory-mapped page, which the kernel keeps whatever becomes of the
+process. At the next start a process that finds such a page looks for evidence of its own kind beside it:
+
+- ``stall.txt``: the interpreter's watchdog wrote it because the loop had not come round for ``stall_after`` seconds. It
+  needs no interpreter lock, so it also tells of a regular expression that holds the lock.
+- ``fatal.txt``: the interpreter wrote it on a fatal signal.
+- the memory that the process had grown by during the step, next to what the machine has.
+
+A page without evidence means nothing: a kill, a crash point or a power cut may meet any record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import os
+import struct
+import threading
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from mmap import mmap
+from pathlib import Path
+from typing import Any
+
+import structlog
+from pydantic import BaseModel, ValidationError
+
+from infra import memory
+from infra.database.lock import ProcessLock
+from schemas.errors import DatabaseLocked
+from schemas.ports import Record, Strike, StrikeCode
+
+log = structlog.get_logger("parley.watchdog")
+
+SIZE = 8_192
+_HEAD = struct.Struct("<BdQdQQQH")
+"""Is a step running, since when, the thread of the loop, ``stall_after``, and bytes of memory: now, when the step
+began, at most. Then the length of what follows: the records."""
+_RUNNING = struct.Struct("<Bd")
+_MEMORY = struct.Struct("<QQQ")
+_MEMORY_AT = struct.calcsize("<BdQd")
+_ROOM = SIZE - _HEAD.size
+_LOOK = 0.5
+"""Seconds between two looks at the memory."""
+_FULL, _GROWN = 0.8, 0.25
+"""Of the memory there is: so full it was, and so much of it came during the step."""
+INCIDENTS = "incident-*.json"
+
+
+class Incident(BaseModel):
+    """One end, or one long pause, of a process, and the records whose code ran then."""
+
+    id: str
+    code: StrikeCode
+    at: datetime
+    group: str
+    records: list[tuple[str, int, int]]
+    """Topic, partition, offset."""
+
+    def strikes(self) -> list[Strike]:
+        return [Strike(self.group, *record, incident=self.id, code=self.code, at=self.at) for record in self.records]
+
+
+class _Noted(BaseModel):
+    group: str
+    records: list[tuple[str, int, int]]
+
+
+def note_of(group: str, records: Sequence[Record]) -> bytes:
+    """What the page says of a batch: its first records, as many as there is room for."""
+    positions = [(record.topic, record.partition, record.offset) for record in records]
+    while positions:
+        note = _Noted(group=group, records=positions).model_dump_json().encode()
+        if len(note) <= _ROOM:
+            return note
+        positions = positions[: len(positions) // 2]
+    return b""
+
+
+class FlightRecorder:
+    """Of one process, in a folder that is its own. To be made on the event loop's thread. ``stall_after``: seconds."""
+
+    def __init__(self, folder: Path, stall_after: float) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._stall_after = stall_after
+        descriptor = os.open(folder / "page", os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            os.ftruncate(descriptor, SIZE)
+            self._page = mmap(descriptor, SIZE)
+        finally:
+            os.close(descriptor)
+        self._stall, self._fatal = (_emptied(folder / name) for name in ("stall.txt", "fatal.txt"))
+        self._cpu = time.thread_time()
+        self._steps = 0
+        self._closed = threading.Event()
+        limit = memory.available()
+        _HEAD.pack_into(self._page, 0, 0, 0.0, threading.get_ident(), stall_after, 0, 0, limit, 0)
+        self._memory = threading.Thread(target=self._watch_memory, args=(limit,), name="memory watch", daemon=True)
+
+    @property
+    def folder(self) -> Path:
+        return self._folder
+
+    def start(self) -> None:
+        faulthandler.enable(file=self._fatal)
+        self._arm()
+        self._memory.start()
+
+    def close(self) -> None:
+        """The process ends well: it leaves nothing behind to be judged by."""
+        self._closed.set()
+        faulthandler.cancel_dump_traceback_later()
+        faulthandler.disable()
+        self._memory.join()
+        self._page.close()
+        for descriptor in (self._stall, self._fatal):
+            os.close(descriptor)
+        for name in ("page", "stall.txt", "fatal.txt"):
+            (self._folder / name).unlink(missing_ok=True)
+
+    async def beat_on(self) -> None:
+        """The heartbeat of the loop, without an end."""
+        while True:
+            await asyncio.sleep(self._stall_after / 4)
+            self.beat()
+
+    def beat(self) -> None:
+        """The loop has come round."""
+        if os.fstat(self._stall).st_size:
+            log.error("loop_stalled", longer_than_s=self._stall_after)
+            os.ftruncate(self._stall, 0)
+        self._cpu = time.thread_time()
+        self._arm()
+
+    def _arm(self) -> None:
+        faulthandler.dump_traceback_later(self._stall_after, file=self._stall)
+
+    def begin(self, note: bytes) -> float:
+        """A step of a handler begins. When it did, on the monotonic clock."""
+        page = self._page
+        page[_HEAD.size : _HEAD.size + len(note)] = note
+        struct.pack_into("<H", page, _HEAD.size - 2, len(note))
+        self._steps += 1
+        _RUNNING.pack_into(page, 0, 1, time.time())
+        return time.monotonic()
+
+    def end(self, begun: float) -> bool:
+        """The step is over. Whether it stalled the process."""
+        self._page[0] = 0
+        lasted = time.monotonic() - begun
+        return lasted >= self._stall_after and self._is_its_own_fault()
+
+    def _is_its_own_fault(self) -> bool:
+        """Whether the step itself took so long. A process that was paused, or had no processor, has used none, and its
+        watchdog spoke only when it went on."""
+        half = self._stall_after / 2
+        told = os.fstat(self._stall)
+        return time.thread_time() - self._cpu >= half or (told.st_size > 0 and time.time() - told.st_mtime >= half)
+
+    def _watch_memory(self, limit: int) -> None:
+        seen, before = -1, 0
+        while not self._closed.wait(_LOOK):
+            now = memory.used()
+            if self._steps != seen or not self._page[0]:
+                seen, before = self._steps, now
+            _MEMORY.pack_into(self._page, _MEMORY_AT, now, before, limit)
+
+
+class Steps:
+    """An awaitable whose every step on the loop is noted. ``stalled`` tells afterwards whether one of them took too
+    long."""
+
+    __slots__ = ("_note", "_recorder", "_work", "stalled")
+
+    def __init__(self, work: Awaitable[None], recorder: FlightRecorder, note: bytes) -> None:
+        self._work = work.__await__()
+        self._recorder = recorder
+        self._note = note
+        self.stalled = False
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        work, recorder, note = self._work, self._recorder, self._note
+        step: Callable[[Any], Any] = work.send
+        value: Any = None
+        while True:
+            begun = recorder.begin(note)
+            try:
+                waits_for = step(value)
+            except StopIteration:
+                return
+            finally:
+                self.stalled = recorder.end(begun) or self.stalled
+            try:
+                value = yield waits_for
+                step = work.send
+            except BaseException as error:
+                step, value = work.throw, error
+
+
+# ── at the next start ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def collect(parent: Path) -> None:
+    """Turn what dead processes have left under ``parent`` into incidents. Processes that live hold their folder's
+    lock."""
+    for lock in sorted(parent.glob("*.lock")):
+        folder = lock.with_suffix("")
+        if not (folder / "page").exists():
+            continue
+        with _held(lock) as is_dead:
+            if is_dead and (incident := judged(folder)) is not None:
+                log.error("process_ended_badly", code=incident.code, group=incident.group, records=incident.records)
+                keep(parent, incident)
+            if is_dead:
+                (folder / "page").unlink(missing_ok=True)
+
+
+def keep(parent: Path, incident: Incident) -> None:
+    """Until it is in the store. An incident keeps its id, so that it counts once."""
+    path = parent / f"incident-{incident.id}.json"
+    with open(path.with_suffix(".new"), "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(incident.model_dump_json().encode())
+        file.flush()
+        os.fsync(file.fileno())
+    path.with_suffix(".new").replace(path)
+
+
+def incidents(parent: Path) -> Iterator[tuple[Path, Incident]]:
+    for path in sorted(parent.glob(INCIDENTS)):
+        try:
+            yield path, Incident.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError):
+            path.unlink(missing_ok=True)  # reported by another process meanwhile, or torn by a power cut
+
+
+def judged(folder: Path) -> Incident | None:
+    """The incident that a dead process's page and the evidence beside it tell of, if they do."""
+    try:
+        page = (folder / "page").read_bytes()
+        running, since, thread, stall_after, now, before, limit, length = _HEAD.unpack_from(page)
+        noted = _Noted.model_validate_json(page[_HEAD.size : _HEAD.size + length]) if running else None
+    except (OSError, struct.error, ValidationError):
+        return None
+    if noted is None:
+        return None
+    code: StrikeCode
+    if _is_fatal(folder / "fatal.txt", thread):
+        code = "process_crashed"
+    elif _written_at(folder / "stall.txt") >= since + stall_after / 2:
+        code = "process_stalled"
+    elif limit and now >= _FULL * limit and now - before >= _GROWN * limit:
+        code = "memory_exhausted"
+    else:
+        return None
+    return Incident(id=uuid.uuid4().hex, code=code, at=datetime.now(UTC), group=noted.group, records=noted.records)
+
+
+def _is_fatal(path: Path, thread: int) -> bool:
+    """Whether the loop's own thread died: what a thread of a library did says nothing about the step."""
+    try:
+        text = path.read_text("ascii", "replace")
+    except OSError:
+        return False
+    return "Fatal Python error" in text and f"Current thread 0x{thread:016x}" in text
+
+
+def _written_at(path: Path) -> float:
+    """0 where nothing was written."""
+    try:
+        told = path.stat()
+    except OSError:
+        return 0.0
+    return told.st_mtime if told.st_size else 0.0
+
+
+def _emptied(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[bool]:
+    try:
+        lock = ProcessLock(path)
+    except DatabaseLocked:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()

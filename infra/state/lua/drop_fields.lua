@@ -1,0 +1,4 @@
+-- Takes fields out of a hash. KEYS: head, hash    ARGV: 3… fields
+wrote()
+redis.call('HDEL', KEYS[2], unpack(A, 3))
+return answer()

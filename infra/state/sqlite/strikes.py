@@ -1,0 +1,56 @@
+"""Records that may have stalled or killed a process, on SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from infra.state import rules
+from infra.state.sqlite.store import UNSHARDED, Store
+from schemas.ports import Strike, TopicPartition
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS state_strikes (
+    consumers TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    "offset" INTEGER NOT NULL,
+    incident TEXT NOT NULL,
+    code TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (consumers, topic, partition, "offset", incident)
+) WITHOUT ROWID;
+"""
+
+
+class SqliteStrikes:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def add(self, strikes: Sequence[Strike]) -> None:
+        rows = [(*strike[:-1], rules.micros(strike.at)) for strike in strikes]
+        await self._store.write(
+            UNSHARDED,
+            lambda connection: connection.executemany(
+                "INSERT OR IGNORE INTO state_strikes VALUES (?, ?, ?, ?, ?, ?, ?)", rows
+            ),
+            durable=True,
+        )
+
+    async def of(self, group: str, source: TopicPartition) -> list[Strike]:
+        query = "SELECT * FROM state_strikes WHERE consumers = ? AND topic = ? AND partition = ? ORDER BY at"
+
+        def work(connection: sqlite3.Connection) -> list[Strike]:
+            rows = connection.execute(query, (group, *source)).fetchall()
+            return [Strike(*row)._replace(at=rules.moment(row[-1])) for row in rows]
+
+        return await self._store.read(UNSHARDED, work)
+
+    async def clear(self, strikes: Sequence[Strike]) -> None:
+        rows = [strike[:4] for strike in strikes]
+        await self._store.write(
+            UNSHARDED,
+            lambda connection: connection.executemany(
+                'DELETE FROM state_strikes WHERE consumers = ? AND topic = ? AND partition = ? AND "offset" = ?', rows
+            ),
+        )
