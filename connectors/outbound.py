@@ -15,6 +15,7 @@ from connectors.accounts import Accounts
 from connectors.deliveries import Ledger, Outcome
 from connectors.live_replies import LiveReply, Means, Opener, live_reply
 from connectors.policy import Ruling, policies, ruling
+from connectors.rendering import texts_of, within_deadline
 from connectors.revisions import REVISIONS, Revisions
 from connectors.sending import Piece, Sender
 from schemas import ids, spans, topics
@@ -146,7 +147,10 @@ class Outbound:
             await ledger.settle(event, message.id, "failed", reason="account_unknown")
             return False
         try:
-            calls = self._channel.render(message, await self._sending(event, message, account))
+            sending = await self._sending(event, message, account)
+            calls = await within_deadline(
+                lambda: self._channel.render(message, sending), texts_of(message), surface=event.channel
+            )
         except SendRefused as error:
             await ledger.settle(event, message.id, "failed", reason=error.message)
             return False

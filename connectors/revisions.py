@@ -11,6 +11,7 @@ import structlog
 
 from connectors import live
 from connectors.deliveries import Ledger
+from connectors.rendering import texts_of, within_deadline
 from connectors.sending import Piece, Sender
 from schemas import ids, topics
 from schemas.changes import MessageDeleted, MessageEdited
@@ -100,11 +101,11 @@ class Revisions:
             raise SendRefused("not_found")
         whole = self._message(line, conversation.origin.place, conversation.origin.contact_id)
         sending = await self._sending_of(change.event, whole, account)
-        before = self._channel.render(whole, sending)
+        before = await self._render(whole, sending)
         shown = await self._shown(change, len(before))
         after = before
         if change.text is not None:
-            after = self._channel.render(whole.model_copy(update={"text": change.text}), sending)
+            after = await self._render(whole.model_copy(update={"text": change.text}), sending)
         if len(after) != len(before):
             raise SendRefused("cannot_be_changed")
         made = [
@@ -117,6 +118,11 @@ class Revisions:
             Piece(marker, replace(call, repeats=True), whole, change.event, account, ledger, hurry)
             for marker, call in zip(markers, made, strict=True)
         ]
+
+    async def _render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
+        return await within_deadline(
+            lambda: self._channel.render(message, sending), texts_of(message), surface=self._channel.name
+        )
 
     def _call(self, change: _Change, call: Call, shown: str, reviser: Reviser) -> Call:
         """Raises SendRefused."""

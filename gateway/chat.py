@@ -148,7 +148,7 @@ class Chat:
         while True:
             lines, reached = await self._exchange.lines(visit, after)
             if lines or reached == after:
-                return [self._exchange.shown(visit, line) for line in lines]
+                return await self._exchange.shown(visit, lines)
             after = reached
 
     def _tenant(self, request: web.Request) -> str:

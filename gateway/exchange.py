@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -12,7 +12,7 @@ from connectors.inbound import Accepted, Inbound
 from connectors.references import event_id
 from gateway.allowance import Allowance
 from gateway.attachments import AttachmentDesk
-from gateway.lines import chat_message, visible
+from gateway.lines import chat_messages, visible
 from gateway.parts import Parts
 from gateway.responses import REFUSALS
 from gateway.sessions import Visit
@@ -132,8 +132,8 @@ class Exchange:
     async def head(self, visit: Visit) -> int:
         return await self._transcript.head(visit.conversation)
 
-    def shown(self, visit: Visit, line: TranscriptMessage) -> dict[str, Any]:
-        return chat_message(line, visit.tenant, self._attachments)
+    async def shown(self, visit: Visit, lines: Sequence[TranscriptMessage]) -> list[dict[str, Any]]:
+        return await chat_messages(lines, visit.tenant, self._attachments)
 
     async def _accept(
         self, visit: Visit, kind: str, external_id: str, payload: dict[str, Any], *, counted: bool = True

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from connectors.markup import html, plain_html
+from connectors.rendering import within_deadline
 from gateway.attachments import AttachmentDesk
 from schemas.messages import Attachment, TranscriptMessage
 
@@ -17,6 +18,16 @@ HIDDEN = frozenset({"pending", "dropped"})
 def visible(lines: Sequence[TranscriptMessage]) -> list[TranscriptMessage]:
     """Without what was written but not sent."""
     return [line for line in lines if line.author.kind == "contact" or line.state not in HIDDEN]
+
+
+async def chat_messages(
+    lines: Sequence[TranscriptMessage], tenant: str, attachments: AttachmentDesk
+) -> list[dict[str, Any]]:
+    return await within_deadline(
+        lambda: [chat_message(line, tenant, attachments) for line in lines],
+        (line.text for line in lines if line.author.kind != "contact"),
+        surface="web",
+    )
 
 
 def chat_message(line: TranscriptMessage, tenant: str, attachments: AttachmentDesk) -> dict[str, Any]:

@@ -124,7 +124,8 @@ class Pump:
         async with self._turn_to_speak:
             for line in lines:
                 self._streams.finished(line.turn_id)
-                await self._send({"type": "message", "message": self._exchange.shown(self._visit, line)})
+                (shown,) = await self._exchange.shown(self._visit, [line])
+                await self._send({"type": "message", "message": shown})
         full = reached - self._after >= PAGE
         self._after = reached
         self.touch()
@@ -159,7 +160,8 @@ class Pump:
             log.info("chat_change_lost", code=error.code, conversation_id=self._visit.conversation)
             return
         if line is not None and line.seq <= self._after:
-            await self._send({"type": "changed", "message": self._exchange.shown(self._visit, line)})
+            (shown,) = await self._exchange.shown(self._visit, [line])
+            await self._send({"type": "changed", "message": shown})
 
 
 class Streams:

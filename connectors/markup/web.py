@@ -33,9 +33,13 @@ _PARSER = markdown.parser()
 _PARSER.add_render_rule("image", _image_as_text)
 
 
-@lru_cache(maxsize=1024)
 def html(text: str) -> str:
     """Markdown as safe HTML. ``[n]`` stays; images become their description; links are http, https or mailto."""
+    return plain_html(text) if markdown.is_plain_text_only() else _html(text)
+
+
+@lru_cache(maxsize=1024)
+def _html(text: str) -> str:
     tokens = markdown.parse(_PARSER, text)
     if tokens is None:
         return plain_html(text)

@@ -12,7 +12,7 @@ from gateway.admin.guard import page_size
 from gateway.admin.names import contacts_of, signed
 from gateway.attachments import AttachmentDesk
 from gateway.colleagues import Colleague, Colleagues, Said
-from gateway.lines import chat_message, instant
+from gateway.lines import chat_messages, instant
 from gateway.parts import Parts
 from gateway.responses import error_reply, read_json, reply
 from schemas.conversation import Contact, Conversation, Owner
@@ -71,7 +71,7 @@ class ConversationDesk:
             raise InvalidRequest("after: must be a whole number")
         contact = (await contacts_of(self._state.contacts, [found])).get(found.origin.contact_id)
         named = signed(in_place(lines), found, contact)
-        transcript = [chat_message(line, found.origin.tenant, self._attachments) for line in named]
+        transcript = await chat_messages(named, found.origin.tenant, self._attachments)
         turns = [turn.model_dump(mode="json") for turn in await self._state.turns.listing(found.id)]
         return reply(summary(found, contact) | {"transcript": transcript, "turns": turns})
 

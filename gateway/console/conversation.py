@@ -9,6 +9,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from connectors import live as signals
+from connectors.rendering import within_deadline
 from gateway.admin.names import contacts_of, signed
 from gateway.attachments import AttachmentDesk
 from gateway.colleagues import Colleagues, Said
@@ -145,9 +146,15 @@ class ConversationPage:
         named = signed(in_place(lines), found, contact)
         first = min((line.seq for line in lines), default=1)
         earlier = f"{path_of(found.origin.tenant, 'conversations', found.id)}?after={max(0, first - LINES - 1)}"
+        turns = await self._state.turns.listing(found.id)
+        shown = await within_deadline(
+            lambda: self._view.shown(found.origin.tenant, named, turns),
+            (line.text for line in named if line.author.kind != "contact"),
+            surface="console",
+        )
         return joined(
             tag("p", tag("a", "Earlier lines", href=earlier)) if first > 1 else None,
-            self._view.shown(found.origin.tenant, named, await self._state.turns.listing(found.id)),
+            shown,
             approvals(found, operator),
             holding(found, operator),
             taken(found, operator),

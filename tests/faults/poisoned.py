@@ -58,7 +58,15 @@ def crash() -> None:
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
-POISON = {"spin": spin, "match": match, "crash": crash, "busy": busy}
+def dawdle() -> None:
+    """Stalls, and fails then."""
+    ends = time.thread_time() + 2 * STALL_S
+    while time.thread_time() < ends:
+        pass
+    raise ValueError
+
+
+POISON = {"spin": spin, "match": match, "crash": crash, "busy": busy, "dawdle": dawdle}
 
 
 class Child:

@@ -13,6 +13,7 @@ import pytest
 
 from schemas.conversation import DeadLetter
 from schemas.ports import TopicPartition
+from tests.contracts.bus.consumer import eventually
 from tests.contracts.bus.engines import PARTITIONS, WEB
 from tests.contracts.state.engines import sqlite_state
 from tests.faults.poisoned import GROUP, KEYS, NUMBERS
@@ -70,9 +71,9 @@ class Warren:
 
     async def stalled(self) -> None:
         """Until the watchdog has written what it saw."""
-        async with asyncio.timeout(PATIENCE_S):
-            while not any(file.stat().st_size for file in self.folder.glob("flight/*/stall.txt")):
-                await asyncio.sleep(0.02)
+        await eventually(
+            lambda: any(file.stat().st_size for file in self.folder.glob("flight/*/stall.txt")), "the stall is noted"
+        )
 
     async def finish(self) -> None:
         while not self.done | set(self.dead) >= ALL:
@@ -127,6 +128,14 @@ async def test_a_record_that_crashes_its_process_twice_is_set_aside(warren: Warr
     assert (letter.conversation_id, letter.code) == ("poison", "process_crashed")
     assert warren.done == ALL - {("poison", "1")}
     assert await warren.strikes() == 0
+
+
+async def test_a_stall_that_ends_counts_as_well(warren: Warren) -> None:
+    await warren.child("dawdle")
+    await warren.finish()
+    (letter,) = await warren.letters()
+    assert (letter.conversation_id, letter.code, letter.attempts) == ("poison", "process_stalled", 2)
+    assert warren.done == ALL - {("poison", "1")}
 
 
 async def test_twenty_kills_while_records_are_handled_set_none_of_them_aside(warren: Warren) -> None:

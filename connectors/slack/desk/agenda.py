@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
+from connectors.rendering import within_deadline
 from connectors.slack.desk import kit, requests, times
 from connectors.slack.desk.approvals import Approvals
-from connectors.slack.desk.card import card, summary
+from connectors.slack.desk.card import shown_card, summary
 from connectors.slack.desk.posting import Poster, Session
 from connectors.slack.desk.posts import Place, Post
 from connectors.slack.desk.records import Records
@@ -30,7 +32,7 @@ class Agenda:
         """What is to be posted next, in the order in which people need it."""
         place = root.place
         if place is None:
-            return Wanted(self._root(session.rules, view, root))
+            return Wanted(await self._root(session.rules, view, root))
         for post in self._asides(view, root, place):
             if not await self._is_posted(view, post.marker):
                 return Wanted(post)
@@ -40,7 +42,7 @@ class Agenda:
             return Wanted(approval)
         if (due := await self._due(session, view, place)) is not None:
             return Wanted(due)
-        for post in [*self._drafts(place, drafts), *await self._failures(view, place)]:
+        for post in [*await self._drafts(place, drafts), *await self._failures(view, place)]:
             if not await self._is_posted(view, post.marker):
                 return Wanted(post)
         return None
@@ -48,8 +50,8 @@ class Agenda:
     async def _is_posted(self, view: View, marker: str) -> bool:
         return await self._records.outcome(view.id, marker) is not None
 
-    def _root(self, rules: DeskRules, view: View, root: Root) -> Post:
-        shown, channel = card(view, rules), root.bound_to or view.channel(rules)
+    async def _root(self, rules: DeskRules, view: View, root: Root) -> Post:
+        shown, channel = await shown_card(view, rules), root.bound_to or view.channel(rules)
         about = {"conversation": view.id, "tenant": rules.tenant, "channel": view.conversation.origin.channel}
         return Post(root.marker, channel, view.opened_at, text=shown.text, blocks=shown.blocks, about=about)
 
@@ -64,10 +66,11 @@ class Agenda:
         marker = ids.derived_id(root.marker, "handoff", handoff.number)
         return [_below(place, marker, handoff.opened_at, f"{view.name} waits{again}: {handoff.reason}", blocks)]
 
-    def _drafts(self, place: Place, drafts: Sequence[DraftMade]) -> list[Post]:
+    async def _drafts(self, place: Place, drafts: Sequence[DraftMade]) -> list[Post]:
         posts = []
         for made in drafts:
-            shown, carried = requests.draft(made), requests.carried(made)
+            shown = await within_deadline(partial(requests.draft, made), [made.text], surface="desk draft")
+            carried = requests.carried(made)
             marker = ids.derived_id(made.id, "desk")
             posts.append(_below(place, marker, made.at, shown.text, shown.blocks, carried))
         return posts

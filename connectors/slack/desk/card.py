@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from connectors.markup import blank
+from connectors.rendering import within_deadline
 from connectors.slack.desk import kit
 from connectors.slack.desk.kit import Json
 from connectors.slack.desk.lines import content
@@ -53,6 +54,10 @@ def card(view: View, rules: DeskRules) -> Card:
             middle.pop()
     who = view.name if view.handoff is None else f"{view.name} #{view.handoff.number}"
     return Card((*head, *middle, *foot), kit.notice(f"{who}: {_status(view)}. {view.reason}"))
+
+
+async def shown_card(view: View, rules: DeskRules) -> Card:
+    return await within_deadline(lambda: card(view, rules), [line.text for line in view.before], surface="desk card")
 
 
 def moved(view: View, to: str) -> Card:

@@ -12,7 +12,7 @@ from connectors.deliveries import Outcome
 from connectors.slack.desk import requests
 from connectors.slack.desk.agenda import Agenda
 from connectors.slack.desk.approvals import Approvals
-from connectors.slack.desk.card import Card, card, moved
+from connectors.slack.desk.card import Card, moved, shown_card
 from connectors.slack.desk.marks import MARKS, Marks
 from connectors.slack.desk.places import standings
 from connectors.slack.desk.posting import Poster, Session
@@ -149,7 +149,7 @@ class Showing:
         """Now where somebody else may speak, else after a while. When it is due, None once it is done."""
         if root.place is None:
             return None
-        shown, about = card(view, session.rules), ids.derived_id(root.marker, "card")
+        shown, about = await shown_card(view, session.rules), ids.derived_id(root.marker, "card")
         as_is = f"{view.conversation.epoch}:{digest(shown.blocks)}"
         before, now = await self._slate.read(view.id, about), self._clock()
         if before == as_is:

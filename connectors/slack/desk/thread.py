@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import TypeVar
 
 from connectors.deliveries import Outcome
+from connectors.rendering import within_deadline
 from connectors.slack.desk import kit, lines
 from connectors.slack.desk.card import is_long
+from connectors.slack.desk.lines import Said
 from connectors.slack.desk.places import TOGETHER, Standing, standings
 from connectors.slack.desk.posting import Poster, Session
 from connectors.slack.desk.posts import Place, Post
@@ -20,6 +23,7 @@ from connectors.slack.desk.view import View
 from schemas.conversation import Delivered
 from schemas.ports import Clock
 
+T = TypeVar("T")
 FILES = ".files"
 """Ends the marker of a contact's files, which come after the words of their line."""
 
@@ -54,9 +58,11 @@ class Thread:
             return await self._follow(view, root, waiting, first.leader)
         decided = [each for each in waiting[1:] if each.leader == first.marker]
         if decided:
-            return self._together(view, root.place, [first, *decided])
+            return await self._together(view, root.place, [first, *decided])
         group = await self._group(view, waiting)
-        return self._together(view, root.place, group) if len(group) > 1 else await self._alone(view, root.place, first)
+        if len(group) > 1:
+            return await self._together(view, root.place, group)
+        return await self._alone(view, root.place, first)
 
     async def _group(self, view: View, waiting: Sequence[Standing]) -> Sequence[Standing]:
         """The lines that the next post may hold. One that was on its way alone is taken to be there as it was then:
@@ -64,9 +70,9 @@ class Thread:
         if len(waiting) == 1 or await self._records.is_begun(view.id, waiting[0].marker):
             return waiting[:1]
         free = list(takewhile(lambda each: not each.leader, waiting))
-        said = next(lines.posts([each.line for each in free], view.name))
+        said = await _first_post(free, view)
         if len(said.lines) > 1 and lines.stored(said.lines[-1]):
-            said = next(lines.posts([each.line for each in free[: len(said.lines) - 1]], view.name))
+            said = await _first_post(free[: len(said.lines) - 1], view)
         return free[: len(said.lines)]
 
     async def post(self, session: Session, wanted: Wanted) -> Outcome:
@@ -100,15 +106,15 @@ class Thread:
         post = Post(leader, root.place.channel if root.place else "", view.opened_at, text="…")
         return Wanted(post, tuple(group))
 
-    def _together(self, view: View, place: Place, group: Sequence[Standing]) -> Wanted:
-        said = lines.again([each.line for each in group], view.name)
+    async def _together(self, view: View, place: Place, group: Sequence[Standing]) -> Wanted:
+        said = await _said(group, view)
         first = group[0]
         post = Post(first.marker, place.channel, first.line.created_at, place.ts, said.text, said.blocks)
         return Wanted(post, tuple(group[1:]))
 
     async def _alone(self, view: View, place: Place, one: Standing) -> Wanted:
         """One piece after the other; the last has the line's own marker, and the files come last."""
-        pieces = _pieces(view, place, one)
+        pieces = await _rendered(lambda: _pieces(view, place, one), [one])
         for piece in pieces[:-1]:
             if await self._records.outcome(view.id, piece.marker) is None:
                 return Wanted(piece)
@@ -135,7 +141,7 @@ class Thread:
 
     async def _renewed(self, session: Session, view: View, root: Root, place: Place, group: Sequence[Standing]) -> None:
         about = f"{view.id}:{place.channel}/{place.ts}"
-        said = lines.again([each.line for each in group], view.name)
+        said = await _said(group, view)
         as_is = digest(said.blocks)
         if await self._slate.read(view.id, about) == as_is:
             return
@@ -187,6 +193,18 @@ class Thread:
             await self._poster.ask(session, "chat.delete", {"channel": place.channel, "ts": place.ts})
         elif place.ts:
             await self._poster.ask(session, "files.delete", {"file": place.ts})
+
+
+async def _rendered(work: Callable[[], T], shown: Sequence[Standing]) -> T:
+    return await within_deadline(work, [each.line.text for each in shown], surface="desk thread")
+
+
+async def _first_post(shown: Sequence[Standing], view: View) -> Said:
+    return await _rendered(lambda: next(lines.posts([each.line for each in shown], view.name)), shown)
+
+
+async def _said(shown: Sequence[Standing], view: View) -> Said:
+    return await _rendered(lambda: lines.again([each.line for each in shown], view.name), shown)
 
 
 def _pieces(view: View, place: Place, one: Standing) -> list[Post]:
