@@ -64,9 +64,18 @@ def plain(text: str) -> Json:
 
 def exact(text: str) -> list[Json]:
     """All of it, letter by letter."""
-    shown = _legible(text).strip()
-    parts = [shown[at : at + MOST_TEXT] for at in range(0, len(shown), MOST_TEXT)]
-    return [_exact(part) for part in parts if not blank(part)]
+    return [_exact(part) for part in _parts(_legible(text).strip()) if not blank(part)]
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Cut between words where there are any."""
+    start = 0
+    while start < len(text):
+        end = start + MOST_TEXT
+        if end < len(text):
+            end = max(text.rfind(mark, start + MOST_TEXT // 2, end) + 1 for mark in " \n") or end
+        yield text[start:end]
+        start = end
 
 
 def _exact(text: str) -> Json:

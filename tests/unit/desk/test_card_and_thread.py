@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
 
 from connectors.slack.desk import kit
 from schemas.messages import Citation
@@ -139,7 +144,37 @@ async def test_names_and_words_of_customers_call_nobody(world: World) -> None:
     await world.look(keeper)
     await keeper.close()
     assert world.slack.notified == []
-    assert "&lt;!here&gt;" in world.texts()[0]
+    assert "<!here> <@U123> @channel & <b>" in world.texts()[0]
+    (words,) = [block for block in world.thread[0].body["blocks"] if block["type"] == "section"]
+    assert words["text"]["type"] == "plain_text"
+    assert "<" not in world.thread[0].body["text"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "[https://acme.okta.com/login](https://evil.example/x)",
+        "[login](https://evil.example/x)",
+        "<https://evil.example/x|acme.okta.com>",
+        "&lt;https://evil.example/x|acme.okta.com&gt;",
+    ],
+)
+async def test_a_customer_never_chooses_what_a_link_is_called(world: World, words: str) -> None:
+    await world.say(words)
+    await world.hand_off(f"Asked: {words}")
+    await world.say(words, name=words)
+    keeper = world.keeper()
+    await world.look(keeper)
+    await keeper.close()
+    for post in [*world.cards, *world.thread]:
+        shown = [post.body["text"], *(text["text"] for text in texts_of(post.body) if text["type"] == "mrkdwn")]
+        assert not [link for text in shown for link in re.findall(r"<(?!!date)[^<>]*\|[^<>]*>", text)]
+    assert words in world.texts()[-1]
+
+
+def texts_of(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for block in body["blocks"]:
+        yield from (each for each in [block.get("text"), *block.get("elements", [])] if each and "text" in each)
 
 
 async def test_an_edit_and_a_deletion_change_the_post(world: World) -> None:

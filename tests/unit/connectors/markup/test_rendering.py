@@ -46,8 +46,7 @@ TABLE = [
     ),
     (
         "[https://a.example](https://b.example)",
-        "<https://b.example|https://a.example>",
-        *["https://a.example (https://b.example)"] * 3,
+        *["https://a.example (https://b.example)"] * 4,
     ),
     ("[](https://x.example)", "<https://x.example>", *["https://x.example"] * 3),
     ("![a *leaf*](https://x.example/p.png)", *["a leaf"] * 4),

@@ -57,6 +57,11 @@ def test_what_an_agent_writes_is_shown(text: str, expected: str) -> None:
     assert html(text) == expected
 
 
+def test_a_link_that_reads_as_another_address_shows_where_it_leads() -> None:
+    assert html("[https://a.example](https://b.example)").endswith("https://a.example</a> (https://b.example)</p>")
+    assert "(https" not in html("[a.example](https://a.example/x) [here](https://b.example)")
+
+
 def test_lists_keep_their_first_number_and_tables_their_cells() -> None:
     assert '<ol start="3">' in html("3. three\n4. four")
     assert "<td>1</td>" in html("|a|b|\n|-|-|\n|1|2|")

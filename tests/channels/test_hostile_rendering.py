@@ -1,0 +1,185 @@
+"""Whatever text there is to show, it is rendered in time proportional to its length, on every surface."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import pytest
+
+from connectors import rendering
+from connectors.markup import DISCORD, PLAIN, SLACK, html, render, split, utf16
+from connectors.markup.web import _html
+from connectors.registry import CHANNELS
+from connectors.slack.desk import lines
+from gateway.console.transcript import TranscriptView
+from gateway.lines import chat_message
+from schemas.messages import Author, Choice, Citation, OutboundMessage, TranscriptMessage
+from schemas.ports import Account, Sending
+from tests.channels.cases import fixtures
+from tests.channels.translation import account, opened
+from tests.harness.growth import assert_in_proportion
+
+AT = datetime(2026, 5, 4, tzinfo=UTC)
+PARSED, LONGEST = 12_000, 64_000
+TIMES = 10
+"""Of what as many ordinary words cost in the same run."""
+PIECES = {
+    "cells": "|a|b|c|d\n|-|-|-|-\n|1",
+    "columns": "|a" * 100 + "\n" + "|-" * 100 + "\n" + "a|\n" * 2_000,
+    "rulers": "|-|-|\n",
+    "nested emphasis": "*a **b ",
+    "stars": "*",
+    "underscores": "_a",
+    "tildes": "~~a",
+    "brackets": "[",
+    "images": "![",
+    "open links": "[a](<b ",
+    "links": "[a.com](https://b.com) ",
+    "backticks": "`a",
+    "angles": "<a ",
+    "addresses": "https://a.",
+    "dots": "https://....",
+    "entities": "&lt;&#x",
+    "backslashes": "\\*",
+    "quotes": "> > > ",
+    "bullets": "- ",
+    "lists": "- a\n  1. b\n",
+    "empty items": "-\n",
+    "definitions": "[a]: <b> 'c\n",
+    "footnotes": "[^1]: a [^1]",
+    "fences": "```\na\n",
+    "headings": "# a\n===\n",
+    "citations": "[1]",
+    "no spaces": "a",
+    "spaces": "  ",
+    "line ends": "\r\n",
+    "closers": '." ',
+    "flags": "\U0001f1e9",
+    "families": "👩\u200d",
+    "accents": "\u0301",
+    "every mark": "*_`[<&|\\~!>#",
+}
+WHOLE: dict[str, Callable[[int], str]] = {
+    "one column": lambda size: "|" + "h" * (size // 2) + "|\n|-|\n" + "|\n" * (size // 4),
+    "long name": lambda size: "|" + "h" * (size - 900) + "|\n|-|\n" + "|\n" * 400,
+    "emphasis that ends": lambda size: "*a " * (size // 6) + "a* " * (size // 6),
+    "growing lists": lambda size: "".join(f"{'  ' * (depth % 60)}- a\n" for depth in range(size // 64)),
+}
+LONG = ("every mark", "flags")
+BOMB = "|" + "a|" * 100 + "\n|" + "-|" * 100 + "\n" + "a|\n" * 2_500
+
+
+def hostile(name: str) -> Callable[[int], str]:
+    if name in WHOLE:
+        return WHOLE[name]
+    piece = PIECES[name]
+    return lambda size: (piece * (size // len(piece) + 1))[:size]
+
+
+def ordinary(size: int) -> str:
+    return ("Orchids like the light of a window that looks east. " * (size // 50))[:size]
+
+
+def as_slack(text: str) -> object:
+    return render(text, SLACK, 2_900)
+
+
+def as_html(text: str) -> object:
+    _html.cache_clear()
+    return html(text)
+
+
+def took(work: Callable[[str], object], text: str) -> float:
+    begun = time.thread_time()
+    work(text)
+    return max(time.thread_time() - begun, 1e-3)
+
+
+@cache
+def usual(size: int) -> float:
+    return took(as_slack, ordinary(size))
+
+
+@pytest.mark.parametrize("name", [*PIECES, *WHOLE])
+def test_markdown_costs_in_proportion_to_its_length_and_never_much(name: str) -> None:
+    assert took(as_html, hostile(name)(PARSED)) < TIMES * usual(PARSED)
+    assert took(as_slack, hostile(name)(PARSED)) < TIMES * usual(PARSED)
+    assert_in_proportion(hostile(name), as_slack, PARSED)
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("name", LONG)
+def test_every_channel_renders_the_longest_text_in_proportion(channel: str, name: str) -> None:
+    made, where = opened(channel)[0], Sending(conversation="c", account=known(channel))
+
+    def work(text: str) -> object:
+        return made.render(message(text), where)
+
+    assert_in_proportion(hostile(name), work, LONGEST)
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_text_is_split_in_proportion_to_its_length(name: str) -> None:
+    assert_in_proportion(hostile(name), lambda text: split(text, 2_000, utf16), LONGEST)
+
+
+@pytest.mark.parametrize("kind", ["contact", "agent", "person", "system"])
+def test_a_table_of_a_hundred_columns_costs_people_no_more_than_words_do(kind: Any) -> None:
+    files: Any = None
+    surfaces: list[Callable[[TranscriptMessage], object]] = [
+        lambda line: lines.again([line], "Ann"),
+        lambda line: TranscriptView(files).shown("shop", [line], []),
+        lambda line: chat_message(line, "shop", files),
+    ]
+    for surface in surfaces:
+        _html.cache_clear()
+
+        def shown(text: str, surface: Callable[[TranscriptMessage], object] = surface) -> object:
+            return surface(line_of(text, kind))
+
+        assert took(shown, BOMB[:8_000]) < TIMES * usual(8_000)
+
+
+def test_what_takes_too_long_is_shown_as_it_was_typed() -> None:
+    for dialect in (SLACK, DISCORD, PLAIN):
+        assert "".join(render("*" + "a *b" * 400, dialect, 3_000).parts).count("b") == 400
+
+
+async def test_a_renderer_that_hangs_is_left_and_the_text_is_shown_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendering, "AT_ONCE", 0)
+    shown = await rendering.within_deadline(lambda: html("**a**"), ["**a**"], surface="test")
+    assert shown == "<p><strong>a</strong></p>"
+    hanging = iter([True])
+
+    def work() -> str:
+        if next(hanging, False):
+            time.sleep(0.5)
+        return html("**a**")
+
+    assert await rendering.within_deadline(work, ["**a**"], surface="test", deadline_s=0.01) == "<p>**a**</p>"
+
+
+def known(channel: str) -> Account:
+    return account(channel) if (fixtures(channel) / "account.json").exists() else Account("shop", channel, "main", None)
+
+
+def message(text: str) -> OutboundMessage:
+    return OutboundMessage(
+        id="00000000-0000-5000-8000-000000000001",
+        author=Author(kind="agent"),
+        text=text,
+        place="T1:im-C1",
+        contact_id="c",
+        citations=[Citation(n=1, document="d", title="D", quote="q")],
+        choices=[Choice(id="a", label="A")],
+        created_at=AT,
+        expires_at=AT,
+    )
+
+
+def line_of(text: str, kind: Any) -> TranscriptMessage:
+    return TranscriptMessage(seq=1, id="m", author=Author(kind=kind), text=text, created_at=AT)
