@@ -177,19 +177,24 @@ class Steps:
     """An awaitable whose every step on the loop is noted. ``stalled`` tells afterwards whether one of them took too
     long."""
 
-    __slots__ = ("_note", "_recorder", "_work", "stalled")
+    __slots__ = ("_group", "_recorder", "_records", "_work", "stalled")
 
-    def __init__(self, work: Awaitable[None], recorder: FlightRecorder, note: bytes) -> None:
+    def __init__(self, work: Awaitable[None], recorder: FlightRecorder, group: str, records: Sequence[Record]) -> None:
+        """``records`` may grow meanwhile."""
         self._work = work.__await__()
         self._recorder = recorder
-        self._note = note
+        self._group = group
+        self._records = records
         self.stalled = False
 
     def __await__(self) -> Generator[Any, Any, None]:
-        work, recorder, note = self._work, self._recorder, self._note
+        work, recorder, records = self._work, self._recorder, self._records
         step: Callable[[Any], Any] = work.send
         value: Any = None
+        noted, note = -1, b""
         while True:
+            if len(records) != noted:
+                noted, note = len(records), note_of(self._group, records)
             begun = recorder.begin(note)
             try:
                 waits_for = step(value)

@@ -11,7 +11,7 @@ from typing import cast
 import structlog
 
 from infra.bus.lane import LaneBatch
-from infra.flight_recorder import FlightRecorder, Incident, Steps, incidents, note_of
+from infra.flight_recorder import FlightRecorder, Incident, Steps, incidents
 from schemas.errors import (
     MemoryExhausted,
     ParleyError,
@@ -81,7 +81,7 @@ class Watch:
         """Raises SuspectRecords for a batch in which one record may be at fault, and the error of a record that is."""
         if self._known and any(position_of(record) in self._known for record in batch.records):
             batch = self._alone(batch)
-        steps = Steps(handler(batch), self._recorder, note_of(self._group, batch.records))
+        steps = Steps(handler(batch), self._recorder, self._group, batch.records)
         try:
             await steps
         except BaseException:
