@@ -93,7 +93,7 @@ class Inline:
             yield from self.text(label, styles)
             return
         whole = self.link(label, address)
-        if self._measure(whole) <= self._limit and not is_misleading(label, address):
+        if self._measure(whole) <= self._limit and (typed or not is_misleading(label, address)):
             yield Cell(whole, label, styles)
         else:
             yield from self.text(label, styles)

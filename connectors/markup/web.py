@@ -65,9 +65,9 @@ def _show_addresses(tokens: Sequence[Token]) -> None:
         for child in token.children or ():
             shown.append(child)
             if child.type == "link_open":
-                address, label = str(child.attrs.get("href", "")), ""
+                address, label = "" if child.markup == "autolink" else str(child.attrs.get("href", "")), ""
             elif child.type == "link_close":
-                if is_misleading(label, address):
+                if address and is_misleading(label, address):
                     shown.append(Token("text", "", 0, content=f" ({address})"))
                 address = ""
             elif address:
