@@ -19,7 +19,7 @@ from gateway.console.transcript import TranscriptView
 from gateway.lines import chat_message
 from schemas.messages import Author, Choice, Citation, OutboundMessage, TranscriptMessage
 from schemas.ports import Account, Sending
-from tests.channels.cases import fixtures
+from tests.channels.cases import fixtures, read
 from tests.channels.translation import account, opened
 from tests.harness.growth import assert_in_proportion
 
@@ -117,7 +117,7 @@ def test_every_channel_renders_the_longest_text_in_proportion(channel: str, name
     made, where = opened(channel)[0], Sending(conversation="c", account=known(channel))
 
     def work(text: str) -> object:
-        return made.render(message(text), where)
+        return made.render(message(text, place_on(channel)), where)
 
     assert_in_proportion(hostile(name), work, LONGEST)
 
@@ -167,12 +167,17 @@ def known(channel: str) -> Account:
     return account(channel) if (fixtures(channel) / "account.json").exists() else Account("shop", channel, "main", None)
 
 
-def message(text: str) -> OutboundMessage:
+def place_on(channel: str) -> str:
+    told = fixtures(channel) / "outbound" / "text" / "message.json"
+    return str(read(told)["message"]["place"]) if told.exists() else "visitor"
+
+
+def message(text: str, place: str) -> OutboundMessage:
     return OutboundMessage(
         id="00000000-0000-5000-8000-000000000001",
         author=Author(kind="agent"),
         text=text,
-        place="T1:im-C1",
+        place=place,
         contact_id="c",
         citations=[Citation(n=1, document="d", title="D", quote="q")],
         choices=[Choice(id="a", label="A")],
