@@ -43,6 +43,7 @@
         ├── DatabaseLocked           a second process on the same SQLite file
         ├── PortInUse                the listen address is taken
         ├── TopicMismatch            a topic is missing or has another partition count
+        ├── SchemaMismatch           stored data has another schema version than this program
         └── MissingDependency        an extra is not installed
 """
 
@@ -291,6 +292,12 @@ class PortInUse(SetupError):
 
 class TopicMismatch(SetupError):
     code = "topic_mismatch"
+
+
+class SchemaMismatch(SetupError):
+    """Nothing was read or written: the data is newer than the program, or must be migrated before it is used."""
+
+    code = "schema_mismatch"
 
 
 class MissingDependency(SetupError):

@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from infra.database.checkpointer import Checkpointer
 from infra.database.committer import Committer
-from infra.database.file import DatabaseFailed, connect, create, create_folder, is_broken
+from infra.database.file import DatabaseFailed, create, create_folder
 from infra.database.lock import ProcessLock
+from infra.database.migration import migrate
 from infra.database.readers import Readers
 from infra.database.work import Work
 
@@ -33,28 +34,18 @@ class Database:
 
     @classmethod
     def open(cls, path: Path) -> Database:
-        """Open the file, making it when it is new. Raises DatabaseLocked, or SetupError for a file that is unusable."""
+        """Open the file, making it when it is new and migrating it when it is older. Raises DatabaseLocked,
+        SchemaMismatch, or SetupError for a file that is unusable."""
         path = path.absolute()
         create_folder(path)
         lock = ProcessLock(path.with_name(path.name + ".lock"))
         try:
             create(path)
+            migrate(path)
             return cls(path, lock)
         except BaseException:
             lock.release()
             raise
-
-    def declare(self, script: str) -> None:
-        """Make an adapter's tables: ``CREATE … IF NOT EXISTS`` statements. Blocks for a few milliseconds."""
-        connection = connect(self.path)
-        try:
-            connection.executescript(f"BEGIN IMMEDIATE;\n{script};\nCOMMIT;")
-        except sqlite3.Error as error:
-            if is_broken(error):
-                raise DatabaseFailed(f"tables could not be made: {error}") from error
-            raise
-        finally:
-            connection.close()
 
     async def write(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True, patient: bool = False) -> T:
         """Run ``work`` in the writer's transaction and return what it returned, once that is committed.

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from infra.database import Database, DatabaseFailed, committer
+from tests.harness.tables import declare
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 30.0
@@ -21,7 +22,7 @@ PATIENCE_S = 30.0
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     database = Database.open(tmp_path / "parley.db")
-    database.declare("CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
+    declare(database, "notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
     yield database
     await database.close()
 
@@ -148,7 +149,7 @@ async def test_a_queue_that_grows_too_long_refuses(database: Database, monkeypat
 async def test_closing_finishes_what_is_queued(tmp_path: Path) -> None:
     """And what comes later is refused."""
     database = Database.open(tmp_path / "own.db")
-    database.declare("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
+    declare(database, "notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
     writes = [asyncio.create_task(database.write(lambda file: add(file, "x"))) for _ in range(50)]
     await asyncio.sleep(0)
     await database.close()

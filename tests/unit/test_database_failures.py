@@ -14,13 +14,14 @@ import pytest
 
 from infra.database import Database, DatabaseFailed
 from schemas.errors import DatabaseLocked, SetupError
+from tests.harness.tables import declare
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def opened(folder: Path) -> Database:
     database = Database.open(folder / "parley.db")
-    database.declare("CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
+    declare(database, "notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
     return database
 
 
@@ -55,10 +56,11 @@ IO_ERRORS = """
 import asyncio, json, resource, sys
 from pathlib import Path
 from infra.database import Database, DatabaseFailed
+from tests.harness.tables import declare
 
 async def main():
     database = Database.open(Path(sys.argv[1]))
-    database.declare("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
+    declare(database, "notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
     def add(file, text):
         file.execute("INSERT INTO notes (text) VALUES (?)", (text,))
     acked, failed = [], 0
@@ -160,7 +162,7 @@ async def test_nobody_else_may_read_the_file(tmp_path: Path) -> None:
     """It holds conversations: the file, its companions and a new folder are for their owner alone."""
     path = tmp_path / "new" / "parley.db"
     database = Database.open(path)
-    database.declare("CREATE TABLE notes (id INTEGER PRIMARY KEY)")
+    declare(database, "notes (id INTEGER PRIMARY KEY)")
     modes = {entry.name: entry.stat().st_mode & 0o077 for entry in [path.parent, *path.parent.iterdir()]}
     await database.close()
     assert set(modes) >= {"parley.db", "parley.db-wal", "parley.db.lock"}

@@ -12,6 +12,7 @@ import pytest
 
 from infra.database import Database, DatabaseFailed, committer
 from infra.database.disk import Disk
+from tests.harness.tables import declare
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ async def test_nobody_is_left_waiting_for_a_silent_disk(
     """Who waits is told after the patience is over, who comes later at once; what was under way is written all the
     same, what had not begun is not; and when the disk answers, writes work."""
     database = Database.open(tmp_path / "parley.db")
-    database.declare("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
+    declare(database, "notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
     await database.write(lambda file: add(file, "before"))
     held.clear()
     under_way = asyncio.create_task(database.write(lambda file: add(file, "under way")))

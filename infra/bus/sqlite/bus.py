@@ -70,7 +70,6 @@ class SqliteBus:
         self._cleaning: asyncio.Task[None] | None = None
         self._groups: dict[str, Group] = {}
         self._followers: WeakSet[SqliteFollower] = WeakSet()
-        database.declare(tables.SCHEMA)
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -217,7 +216,7 @@ def _create(prefix: str, specs: Sequence[TopicSpec], connection: sqlite3.Connect
 
 
 def _touch(connection: sqlite3.Connection) -> None:
-    connection.execute("INSERT OR REPLACE INTO bus_probe VALUES (1)")
+    connection.execute("INSERT OR REPLACE INTO bus_probe (id) VALUES (1)")
 
 
 def _damaged(reason: str) -> SetupError:

@@ -17,31 +17,7 @@ from schemas.errors import SetupError, TopicMismatch
 from schemas.ports import Record, TopicPartition
 from schemas.topics import TopicSpec
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS bus_topics (
-    name TEXT PRIMARY KEY, partitions INTEGER NOT NULL, retention_ms INTEGER
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS bus_partitions (
-    id INTEGER PRIMARY KEY, topic TEXT NOT NULL, number INTEGER NOT NULL,
-    start INTEGER NOT NULL DEFAULT 0, head INTEGER NOT NULL DEFAULT 0, UNIQUE (topic, number)
-);
-CREATE TABLE IF NOT EXISTS bus_records (
-    id INTEGER PRIMARY KEY, key TEXT NOT NULL, time_ms INTEGER NOT NULL,
-    headers BLOB NOT NULL, value BLOB, crc INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS bus_newest (
-    partition INTEGER NOT NULL, key TEXT NOT NULL, record INTEGER NOT NULL, PRIMARY KEY (partition, key)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS bus_garbage (
-    due_ms INTEGER NOT NULL, record INTEGER NOT NULL, PRIMARY KEY (due_ms, record)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS bus_offsets (
-    consumers TEXT NOT NULL, topic TEXT NOT NULL, number INTEGER NOT NULL, next INTEGER NOT NULL,
-    PRIMARY KEY (consumers, topic, number)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS bus_probe (id INTEGER PRIMARY KEY);
-"""
-
+_GARBAGE = "INSERT OR IGNORE INTO bus_garbage (due_ms, record) VALUES (?, ?)"
 _OFFSET_BITS = 40
 _OFFSETS = (1 << _OFFSET_BITS) - 1
 DAMAGED = "parley-damaged"
@@ -110,7 +86,10 @@ def create_topic(connection: sqlite3.Connection, prefix: str, spec: TopicSpec) -
     name = prefix + spec.name
     known = connection.execute("SELECT partitions, retention_ms FROM bus_topics WHERE name = ?", (name,)).fetchone()
     if known is None:
-        connection.execute("INSERT INTO bus_topics VALUES (?, ?, ?)", (name, spec.partitions, spec.retention_ms))
+        connection.execute(
+            "INSERT INTO bus_topics (name, partitions, retention_ms) VALUES (?, ?, ?)",
+            (name, spec.partitions, spec.retention_ms),
+        )
         numbers = [(name, number) for number in range(spec.partitions)]
         connection.executemany("INSERT INTO bus_partitions (topic, number) VALUES (?, ?)", numbers)
         return True
@@ -146,7 +125,9 @@ def insert(connection: sqlite3.Connection, rows: Sequence[Row], time_ms: int) ->
         columns.append((record, row.key, time_ms, row.headers, row.value, crc))
         if row.partition.compacted:
             kept.append((row, record))
-    connection.executemany("INSERT INTO bus_records VALUES (?, ?, ?, ?, ?, ?)", columns)
+    connection.executemany(
+        "INSERT INTO bus_records (id, key, time_ms, headers, value, crc) VALUES (?, ?, ?, ?, ?, ?)", columns
+    )
     for row, record in kept:
         _supersede(connection, row, record, time_ms)
     heads_by_id = [(head, number) for number, head in heads.items()]
@@ -159,10 +140,10 @@ def _supersede(connection: sqlite3.Connection, row: Row, record: int, time_ms: i
     key = (row.partition.id, row.key)
     older = connection.execute("SELECT record FROM bus_newest WHERE partition = ? AND key = ?", key).fetchone()
     if older is not None:
-        connection.execute("INSERT OR IGNORE INTO bus_garbage VALUES (?, ?)", (time_ms, older[0]))
-    connection.execute("INSERT OR REPLACE INTO bus_newest VALUES (?, ?, ?)", (*key, record))
+        connection.execute(_GARBAGE, (time_ms, older[0]))
+    connection.execute("INSERT OR REPLACE INTO bus_newest (partition, key, record) VALUES (?, ?, ?)", (*key, record))
     if row.value is None:
-        connection.execute("INSERT OR IGNORE INTO bus_garbage VALUES (?, ?)", (time_ms + row.grace_ms, record))
+        connection.execute(_GARBAGE, (time_ms + row.grace_ms, record))
 
 
 def select(
@@ -205,7 +186,9 @@ def _record(partition: Partition, row: tuple[int, str, int, object, object, int]
 def commit(connection: sqlite3.Connection, group: str, offsets: Iterable[tuple[str, int, int]]) -> None:
     """Store ``(full topic name, partition, next offset)``."""
     rows = [(group, topic, number, offset) for topic, number, offset in offsets]
-    connection.executemany("INSERT OR REPLACE INTO bus_offsets VALUES (?, ?, ?, ?)", rows)
+    connection.executemany(
+        "INSERT OR REPLACE INTO bus_offsets (consumers, topic, number, next) VALUES (?, ?, ?, ?)", rows
+    )
 
 
 def committed(connection: sqlite3.Connection, group: str, prefix: str) -> dict[TopicPartition, int]:

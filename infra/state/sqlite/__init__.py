@@ -12,7 +12,6 @@ from infra.state.sqlite import (
     heads,
     journal,
     leases,
-    limiter,
     parking,
     strikes,
     tokens,
@@ -24,30 +23,12 @@ from infra.state.sqlite.rebuild import SqliteRebuild
 from infra.state.sqlite.store import ALL_SHARDS, Store
 from schemas.ports import State
 
-_WITH_TABLES = (
-    conversations,
-    transcript,
-    contacts,
-    deliveries,
-    parking,
-    dead_letters,
-    strikes,
-    turns,
-    leases,
-    heads,
-    limiter,
-    journal,
-    tokens,
-)
-
 
 def open_sqlite_state(database: Database, *, durable_sends: bool = False) -> State:
-    """All state ports over ``database``, whose tables are made when they are missing.
+    """All state ports over ``database``.
 
     ``durable_sends``: see ``SqliteDeliveries``. Closing the state leaves the database open: the log shares it.
     """
-    for module in _WITH_TABLES:
-        database.declare(module.TABLES)
     store = Store(database)
     signals = ProcessSignals()
 

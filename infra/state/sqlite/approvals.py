@@ -7,11 +7,6 @@ import sqlite3
 from infra.state import rules
 from schemas.conversation import Facts
 
-TABLES = """
-CREATE TABLE IF NOT EXISTS state_approvals (conversation TEXT PRIMARY KEY, due INTEGER NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS state_approvals_due ON state_approvals (due);
-"""
-
 
 def note(connection: sqlite3.Connection, conversation: str, facts: Facts) -> None:
     """What these facts say of it."""
@@ -19,7 +14,9 @@ def note(connection: sqlite3.Connection, conversation: str, facts: Facts) -> Non
     if due is None:
         connection.execute("DELETE FROM state_approvals WHERE conversation = ?", (conversation,))
     else:
-        connection.execute("INSERT OR REPLACE INTO state_approvals VALUES (?, ?)", (conversation, due))
+        connection.execute(
+            "INSERT OR REPLACE INTO state_approvals (conversation, due) VALUES (?, ?)", (conversation, due)
+        )
 
 
 def expiring(connection: sqlite3.Connection, before: int, limit: int) -> list[str]:

@@ -12,23 +12,6 @@ from schemas.conversation import Contact
 from schemas.messages import Address
 from schemas.ports import Change
 
-TABLES = """
-CREATE TABLE IF NOT EXISTS state_contacts (
-    tenant TEXT NOT NULL,
-    id TEXT NOT NULL,
-    body TEXT,
-    merged_into TEXT NOT NULL DEFAULT '',
-    PRIMARY KEY (tenant, id)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS state_addresses (
-    tenant TEXT NOT NULL,
-    channel TEXT NOT NULL,
-    value TEXT NOT NULL,
-    contact TEXT NOT NULL,
-    PRIMARY KEY (tenant, channel, value)
-) WITHOUT ROWID;
-"""
-
 
 class SqliteContacts:
     def __init__(self, store: Store) -> None:
@@ -102,14 +85,15 @@ def keep(
     """Write contacts, of which ``into`` may have swallowed some. An address leads to who has it, else had it last."""
     for contact in changed:
         connection.execute(
-            "INSERT OR REPLACE INTO state_contacts VALUES (?, ?, ?, '')",
+            "INSERT OR REPLACE INTO state_contacts (tenant, id, body) VALUES (?, ?, ?)",
             (tenant, contact.id, contact.model_dump_json()),
         )
         for verb, addresses in (("REPLACE", contact.addresses), ("IGNORE", contact.left)):
             connection.executemany(
-                f"INSERT OR {verb} INTO state_addresses VALUES (?, ?, ?, ?)",  # noqa: S608
+                f"INSERT OR {verb} INTO state_addresses (tenant, channel, value, contact) VALUES (?, ?, ?, ?)",  # noqa: S608
                 [(tenant, address.channel, address.value, contact.id) for address in addresses],
             )
     connection.executemany(
-        "INSERT OR REPLACE INTO state_contacts VALUES (?, ?, NULL, ?)", [(tenant, id_, into) for id_ in swallowed]
+        "INSERT OR REPLACE INTO state_contacts (tenant, id, merged_into) VALUES (?, ?, ?)",
+        [(tenant, id_, into) for id_ in swallowed],
     )

@@ -17,8 +17,6 @@ from schemas.envelope import Envelope
 from schemas.messages import TranscriptMessage
 from schemas.ports import Begun, Committed, Owned, Page
 
-TABLES = rows.TABLES + outbox.TABLES + ownership.TABLES + approvals.TABLES
-
 
 class SqliteConversations:
     def __init__(self, store: Store) -> None:

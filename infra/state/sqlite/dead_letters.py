@@ -9,18 +9,6 @@ from infra.state.sqlite.store import UNSHARDED, Store
 from schemas.conversation import DeadLetter
 from schemas.errors import NotFound
 
-TABLES = """
-CREATE TABLE IF NOT EXISTS state_dead_letters (
-    tenant TEXT NOT NULL,
-    id TEXT NOT NULL,
-    last_at INTEGER NOT NULL,
-    replays INTEGER NOT NULL,
-    body TEXT NOT NULL,
-    PRIMARY KEY (tenant, id)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS state_dead_letters_recent ON state_dead_letters (tenant, last_at, id);
-"""
-
 
 class SqliteDeadLetters:
     def __init__(self, store: Store) -> None:
@@ -31,7 +19,8 @@ class SqliteDeadLetters:
         await self._store.write(
             UNSHARDED,
             lambda connection: connection.execute(
-                "INSERT OR IGNORE INTO state_dead_letters VALUES (?, ?, ?, ?, ?)", row
+                "INSERT OR IGNORE INTO state_dead_letters (tenant, id, last_at, replays, body) VALUES (?, ?, ?, ?, ?)",
+                row,
             ),
             durable=True,
         )

@@ -11,27 +11,6 @@ from schemas.conversation import Delivered
 from schemas.messages import OutboundMessage
 from schemas.ports import SendVerdict
 
-TABLES = """
-CREATE TABLE IF NOT EXISTS state_deliveries (
-    conversation TEXT NOT NULL,
-    message_id TEXT NOT NULL,
-    deadline INTEGER NOT NULL,
-    at INTEGER NOT NULL,
-    outcome TEXT,
-    PRIMARY KEY (conversation, message_id)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS state_deliveries_open ON state_deliveries (deadline) WHERE outcome IS NULL;
-CREATE TABLE IF NOT EXISTS state_external_ids (
-    tenant TEXT NOT NULL,
-    channel TEXT NOT NULL,
-    account TEXT NOT NULL,
-    external_id TEXT NOT NULL,
-    conversation TEXT NOT NULL,
-    message_id TEXT NOT NULL,
-    PRIMARY KEY (tenant, channel, account, external_id)
-) WITHOUT ROWID;
-"""
-
 
 class SqliteDeliveries:
     """``durable`` False: an intent lost with the machine's power is lost together with every later write of the file,
@@ -136,7 +115,8 @@ def bind(
     message_id: str,
 ) -> None:
     connection.execute(
-        "INSERT OR REPLACE INTO state_external_ids VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO state_external_ids"
+        " (tenant, channel, account, external_id, conversation, message_id) VALUES (?, ?, ?, ?, ?, ?)",
         (tenant, channel, account, external_id, conversation, message_id),
     )
 
@@ -148,7 +128,7 @@ def settle(connection: sqlite3.Connection, conversation: str, outcome: Delivered
         return
     at = rules.micros(outcome.at)
     connection.execute(
-        "INSERT INTO state_deliveries VALUES (?, ?, ?, ?, ?)"
+        "INSERT INTO state_deliveries (conversation, message_id, deadline, at, outcome) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (conversation, message_id) DO UPDATE SET outcome = excluded.outcome, at = excluded.at",
         (conversation, outcome.message_id, at, at, outcome.model_dump_json()),
     )
@@ -182,6 +162,6 @@ def _intend(connection: sqlite3.Connection, conversation: str, message: str, dea
         (conversation, rules.micros(now - rules.DELIVERY_HORIZON)),
     )
     connection.execute(
-        "INSERT OR REPLACE INTO state_deliveries VALUES (?, ?, ?, ?, NULL)",
+        "INSERT OR REPLACE INTO state_deliveries (conversation, message_id, deadline, at) VALUES (?, ?, ?, ?)",
         (conversation, message, rules.micros(deadline), rules.micros(now)),
     )

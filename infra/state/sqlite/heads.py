@@ -6,15 +6,6 @@ import sqlite3
 
 from infra.state.sqlite.store import UNSHARDED, Store
 
-TABLES = """
-CREATE TABLE IF NOT EXISTS state_knowledge_heads (
-    tenant TEXT NOT NULL,
-    partition INTEGER NOT NULL,
-    "offset" INTEGER NOT NULL,
-    PRIMARY KEY (tenant, partition)
-) WITHOUT ROWID;
-"""
-
 
 class SqliteHeads:
     def __init__(self, store: Store) -> None:
@@ -24,7 +15,8 @@ class SqliteHeads:
         await self._store.write(
             UNSHARDED,
             lambda connection: connection.execute(
-                "INSERT INTO state_knowledge_heads VALUES (?, ?, ?) ON CONFLICT (tenant, partition)"
+                'INSERT INTO state_knowledge_heads (tenant, partition, "offset") VALUES (?, ?, ?)'
+                " ON CONFLICT (tenant, partition)"
                 ' DO UPDATE SET "offset" = MAX("offset", excluded."offset")',
                 (tenant, partition, offset),
             ),

@@ -11,27 +11,6 @@ from infra.state.sqlite.store import ALL_SHARDS, Store
 from schemas.actions import ActionIntended, ActionSettled, JournalEntry
 from schemas.ports import Claim
 
-TABLES = """
-CREATE TABLE IF NOT EXISTS state_actions (
-    conversation TEXT NOT NULL,
-    key TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    due INTEGER,
-    intended TEXT NOT NULL,
-    settled TEXT,
-    PRIMARY KEY (conversation, key)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS state_actions_due ON state_actions (due) WHERE due IS NOT NULL;
-CREATE TABLE IF NOT EXISTS state_action_counts (
-    tenant TEXT NOT NULL,
-    contact TEXT NOT NULL,
-    action TEXT NOT NULL,
-    day TEXT NOT NULL,
-    key TEXT NOT NULL,
-    PRIMARY KEY (tenant, contact, action, day, key)
-) WITHOUT ROWID;
-"""
-
 
 class SqliteJournal:
     """Claims and outcomes need no disk sync of their own: the facts that are appended next to the same file carry
@@ -118,7 +97,8 @@ def load(connection: sqlite3.Connection, conversation: str, key: str) -> Journal
 def intend(connection: sqlite3.Connection, conversation: str, intended: ActionIntended) -> None:
     row = (conversation, intended.key, rules.micros(intended.at), rules.micros(intended.due))
     connection.execute(
-        "INSERT OR IGNORE INTO state_actions VALUES (?, ?, ?, ?, ?, NULL)", (*row, intended.model_dump_json())
+        "INSERT OR IGNORE INTO state_actions (conversation, key, at, due, intended) VALUES (?, ?, ?, ?, ?)",
+        (*row, intended.model_dump_json()),
     )
 
 
@@ -135,7 +115,8 @@ def settle(connection: sqlite3.Connection, conversation: str, settled: ActionSet
 def count(connection: sqlite3.Connection, tenant: str, contact: str, action: str, day: str, key: str) -> None:
     connection.execute("DELETE FROM state_action_counts WHERE day < date(?, '-2 days')", (day,))
     connection.execute(
-        "INSERT OR IGNORE INTO state_action_counts VALUES (?, ?, ?, ?, ?)", (tenant, contact, action, day, key)
+        "INSERT OR IGNORE INTO state_action_counts (tenant, contact, action, day, key) VALUES (?, ?, ?, ?, ?)",
+        (tenant, contact, action, day, key),
     )
 
 

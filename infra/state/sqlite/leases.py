@@ -8,22 +8,12 @@ from datetime import datetime, timedelta
 from infra.state import rules
 from infra.state.sqlite.store import UNSHARDED, Store
 
-# The second statement runs at every start: a lease of the process before must not be waited for. Tokens stay.
-TABLES = """
-CREATE TABLE IF NOT EXISTS state_leases (
-    name TEXT PRIMARY KEY,
-    holder TEXT NOT NULL,
-    token INTEGER NOT NULL,
-    expires_at INTEGER NOT NULL
-) WITHOUT ROWID;
-UPDATE state_leases SET holder = '';
-CREATE TABLE IF NOT EXISTS state_lease_notes (name TEXT PRIMARY KEY, note TEXT NOT NULL) WITHOUT ROWID;
-"""
-
 
 class SqliteLeases:
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._known: set[str] = set()
+        """Leases that this process has asked for. Whoever else holds one was the process before, and is gone."""
 
     async def acquire(self, name: str, holder: str, *, ttl: float, now: datetime) -> int | None:
         expires_at = rules.micros(now + timedelta(seconds=ttl))
@@ -33,11 +23,14 @@ class SqliteLeases:
                 "SELECT holder, token, expires_at FROM state_leases WHERE name = ?", (name,)
             ).fetchone()
             held, token, until = row or ("", 0, 0)
+            held = held if name in self._known else ""
+            self._known.add(name)
             if held and held != holder and until > rules.micros(now):
                 return None
             renewed = int(token) + (held != holder)
             connection.execute(
-                "INSERT OR REPLACE INTO state_leases VALUES (?, ?, ?, ?)", (name, holder, renewed, expires_at)
+                "INSERT OR REPLACE INTO state_leases (name, holder, token, expires_at) VALUES (?, ?, ?, ?)",
+                (name, holder, renewed, expires_at),
             )
             return renewed
 
@@ -56,8 +49,10 @@ class SqliteLeases:
             held = connection.execute(
                 "SELECT 1 FROM state_leases WHERE name = ? AND token = ? AND holder <> ''", (name, token)
             ).fetchone()
+            if name not in self._known:
+                return False
             if held is not None:
-                connection.execute("INSERT OR REPLACE INTO state_lease_notes VALUES (?, ?)", (name, note))
+                connection.execute("INSERT OR REPLACE INTO state_lease_notes (name, note) VALUES (?, ?)", (name, note))
             return held is not None
 
         return await self._store.write(UNSHARDED, work)

@@ -11,18 +11,8 @@ from datetime import datetime
 from infra.state import rules
 from infra.state.sqlite.store import UNSHARDED, Store
 
-TABLES = """
-CREATE TABLE IF NOT EXISTS state_counters (
-    key TEXT NOT NULL,
-    name TEXT NOT NULL,
-    total INTEGER NOT NULL,
-    until INTEGER NOT NULL,
-    PRIMARY KEY (key, name)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS state_counters_until ON state_counters (until);
-"""
 _ADD = (
-    "INSERT INTO state_counters VALUES (?, ?, ?, ?) ON CONFLICT (key, name)"
+    "INSERT INTO state_counters (key, name, total, until) VALUES (?, ?, ?, ?) ON CONFLICT (key, name)"
     " DO UPDATE SET total = total + excluded.total, until = excluded.until RETURNING total"
 )
 

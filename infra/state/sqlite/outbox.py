@@ -8,20 +8,6 @@ from collections.abc import Iterable, Sequence
 
 from schemas.envelope import Envelope
 
-# AUTOINCREMENT: a position is never given twice, so the order of positions is the order of commits.
-TABLES = """
-CREATE TABLE IF NOT EXISTS state_outbox (
-    position INTEGER PRIMARY KEY AUTOINCREMENT,
-    conversation TEXT NOT NULL,
-    id TEXT NOT NULL,
-    headers TEXT NOT NULL,
-    data BLOB,
-    at INTEGER NOT NULL,
-    UNIQUE (conversation, id)
-);
-CREATE INDEX IF NOT EXISTS state_outbox_at ON state_outbox (at);
-"""
-
 
 def put(connection: sqlite3.Connection, conversation: str, envelopes: Iterable[Envelope], at: int) -> None:
     """Append; an id that is there already keeps its place."""

@@ -11,18 +11,6 @@ from schemas.conversation import Conversation, Holder, Owner
 from schemas.errors import NotFound
 from schemas.ports import Owned
 
-# Only won requests are kept: an epoch never returns, so one that lost loses again.
-TABLES = """
-CREATE TABLE IF NOT EXISTS state_claims (
-    conversation TEXT NOT NULL,
-    request_id TEXT NOT NULL,
-    owner TEXT NOT NULL,
-    epoch INTEGER NOT NULL,
-    at INTEGER NOT NULL,
-    PRIMARY KEY (conversation, request_id)
-) WITHOUT ROWID;
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -62,7 +50,8 @@ class Claim:
             (held.id, rules.micros(rules.handled_floor(now))),
         )
         connection.execute(
-            "INSERT INTO state_claims VALUES (?, ?, ?, ?, ?)", (held.id, self.request_id, self.to, epoch, at)
+            "INSERT INTO state_claims (conversation, request_id, owner, epoch, at) VALUES (?, ?, ?, ?, ?)",
+            (held.id, self.request_id, self.to, epoch, at),
         )
         rows.hold(connection, held.id, self.holder)
         event = rules.owner_changed(held, self.to, self.holder, epoch=epoch, request_id=self.request_id)

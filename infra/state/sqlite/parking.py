@@ -11,27 +11,6 @@ from infra.state import rules
 from infra.state.sqlite.store import ALL_SHARDS, Store
 from schemas.ports import Record, TopicPartition
 
-TABLES = """
-CREATE TABLE IF NOT EXISTS state_parked (
-    position INTEGER PRIMARY KEY AUTOINCREMENT,
-    consumer_group TEXT NOT NULL,
-    conversation TEXT NOT NULL,
-    topic TEXT NOT NULL,
-    partition INTEGER NOT NULL,
-    "offset" INTEGER NOT NULL,
-    key TEXT NOT NULL,
-    timestamp_ms INTEGER NOT NULL,
-    headers TEXT NOT NULL,
-    value BLOB,
-    UNIQUE (consumer_group, conversation, topic, partition, "offset")
-);
-CREATE TABLE IF NOT EXISTS state_parked_until (
-    consumer_group TEXT NOT NULL,
-    conversation TEXT NOT NULL,
-    until INTEGER NOT NULL,
-    PRIMARY KEY (consumer_group, conversation)
-) WITHOUT ROWID;
-"""
 _FIELDS = 'topic, partition, "offset", key, timestamp_ms, headers, value'
 
 
@@ -44,7 +23,7 @@ class SqliteParking:
             _keep(connection, group, conversation, records)
             if _left(connection, group, conversation):
                 connection.execute(
-                    "INSERT OR REPLACE INTO state_parked_until VALUES (?, ?, ?)",
+                    "INSERT OR REPLACE INTO state_parked_until (consumer_group, conversation, until) VALUES (?, ?, ?)",
                     (group, conversation, rules.micros(until)),
                 )
 
@@ -103,7 +82,8 @@ def restore(connection: sqlite3.Connection, group: str, conversation: str, recor
     """Park a record that the log says was parked; an ``until`` that is still known stays."""
     _keep(connection, group, conversation, [record])
     connection.execute(
-        "INSERT OR IGNORE INTO state_parked_until VALUES (?, ?, ?)", (group, conversation, rules.micros(until))
+        "INSERT OR IGNORE INTO state_parked_until (consumer_group, conversation, until) VALUES (?, ?, ?)",
+        (group, conversation, rules.micros(until)),
     )
 
 

@@ -87,10 +87,10 @@ class SqliteRebuild:
 
 
 def _empty(connection: sqlite3.Connection, shards: frozenset[int]) -> None:
-    connection.executemany("INSERT OR IGNORE INTO state_lost VALUES (?)", [(shard,) for shard in shards])
+    connection.executemany("INSERT OR IGNORE INTO state_lost (shard) VALUES (?)", [(shard,) for shard in shards])
     # Conversations come back with tokens above any given out before: a worker of that time must not win again.
     connection.execute(
-        "INSERT OR REPLACE INTO state_token_floor"
+        "INSERT OR REPLACE INTO state_token_floor (id, floor)"
         " SELECT 1, MAX(COALESCE((SELECT floor FROM state_token_floor), 0), COALESCE(MAX(token), 0))"
         " FROM state_conversations"
     )

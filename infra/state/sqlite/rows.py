@@ -10,36 +10,6 @@ from typing import Any
 from infra.state import rules
 from schemas.conversation import Conversation, Facts, Holder, Origin
 
-TABLES = """
-CREATE TABLE IF NOT EXISTS state_conversations (
-    id TEXT PRIMARY KEY,
-    tenant TEXT NOT NULL,
-    channel TEXT NOT NULL,
-    account TEXT NOT NULL,
-    place TEXT NOT NULL,
-    contact_id TEXT NOT NULL,
-    owner TEXT NOT NULL,
-    epoch INTEGER NOT NULL,
-    agent_floor INTEGER NOT NULL,
-    version INTEGER NOT NULL,
-    created_at INTEGER NOT NULL,
-    updated_at INTEGER NOT NULL,
-    facts TEXT NOT NULL,
-    token INTEGER NOT NULL,
-    last_commit TEXT NOT NULL DEFAULT ''
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS state_conversations_recent ON state_conversations (tenant, updated_at, id);
-CREATE INDEX IF NOT EXISTS state_conversations_owner ON state_conversations (owner, tenant, updated_at, id);
-CREATE TABLE IF NOT EXISTS state_handled (
-    conversation TEXT NOT NULL,
-    id BLOB NOT NULL,
-    at INTEGER NOT NULL,
-    PRIMARY KEY (conversation, id)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS state_holders (conversation TEXT PRIMARY KEY, holder TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS state_token_floor (id INTEGER PRIMARY KEY CHECK (id = 1), floor INTEGER NOT NULL);
-"""
-
 COLUMNS = (
     "id, tenant, channel, account, place, contact_id, owner, epoch, agent_floor, version, created_at, updated_at,"
     " facts, token, last_commit,"
@@ -115,7 +85,10 @@ def create(connection: sqlite3.Connection, conversation: Conversation, *, replac
 
 
 def hold(connection: sqlite3.Connection, conversation: str, holder: Holder) -> None:
-    connection.execute("INSERT OR REPLACE INTO state_holders VALUES (?, ?)", (conversation, holder.model_dump_json()))
+    connection.execute(
+        "INSERT OR REPLACE INTO state_holders (conversation, holder) VALUES (?, ?)",
+        (conversation, holder.model_dump_json()),
+    )
 
 
 def handled_among(connection: sqlite3.Connection, conversation: str, event_ids: Iterable[str]) -> frozenset[str]:
@@ -128,7 +101,7 @@ def handled_among(connection: sqlite3.Connection, conversation: str, event_ids: 
 def add_handled(connection: sqlite3.Connection, conversation: str, handled: Iterable[tuple[str, int]]) -> None:
     """``handled`` are ``(event id, microseconds)``."""
     connection.executemany(
-        "INSERT OR IGNORE INTO state_handled VALUES (?, ?, ?)",
+        "INSERT OR IGNORE INTO state_handled (conversation, id, at) VALUES (?, ?, ?)",
         [(conversation, rules.pack_id(event), at) for event, at in handled],
     )
 

@@ -17,8 +17,6 @@ ALL_SHARDS = ""
 UNSHARDED: None = None
 """What no rebuild empties: leases above all, for whoever rebuilds holds one."""
 
-TABLES = "CREATE TABLE IF NOT EXISTS state_lost (shard INTEGER PRIMARY KEY);"
-
 
 class Store:
     """Every port's writes and reads pass here.
@@ -29,7 +27,6 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        database.declare(TABLES)
 
     async def write(self, key: str | None, work: Work[T], *, durable: bool = False) -> T:
         """Run ``work`` in one transaction. ``key`` decides the shard that must not be lost; ALL_SHARDS, UNSHARDED."""

@@ -10,24 +10,8 @@ from infra.state.sqlite.store import Store
 from schemas.errors import IdReused
 from schemas.messages import Attachment, MessageState, TranscriptMessage
 
-TABLES = """
-CREATE TABLE IF NOT EXISTS state_transcript (
-    conversation TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    id TEXT NOT NULL,
-    body TEXT,
-    state TEXT NOT NULL DEFAULT 'received',
-    fingerprint TEXT NOT NULL DEFAULT '',
-    PRIMARY KEY (conversation, seq),
-    UNIQUE (conversation, id)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS state_transcript_heads (
-    conversation TEXT PRIMARY KEY,
-    head INTEGER NOT NULL
-) WITHOUT ROWID;
-"""
 _HEAD = """
-INSERT INTO state_transcript_heads VALUES (?, ?)
+INSERT INTO state_transcript_heads (conversation, head) VALUES (?, ?)
 ON CONFLICT (conversation) DO UPDATE SET head = {head} RETURNING head
 """
 
@@ -135,7 +119,8 @@ def write(connection: sqlite3.Connection, conversation: str, message: Transcript
     seq, _, _, _ = _row(connection, conversation, message.id)
     number = seq or next_number(connection, conversation)
     connection.execute(
-        "INSERT OR REPLACE INTO state_transcript VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO state_transcript (conversation, seq, id, body, state, fingerprint)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
         (
             conversation,
             number,

@@ -8,15 +8,6 @@ from infra.state import rules
 from infra.state.sqlite.store import UNSHARDED, Store
 from schemas.conversation import Turn
 
-TABLES = """
-CREATE TABLE IF NOT EXISTS state_turns (
-    conversation TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    id TEXT NOT NULL,
-    body TEXT NOT NULL,
-    PRIMARY KEY (conversation, at, id)
-) WITHOUT ROWID;
-"""
 _TRIM = """
 DELETE FROM state_turns WHERE conversation = ?1 AND (at, id) <= (
     SELECT at, id FROM state_turns WHERE conversation = ?1 ORDER BY at DESC, id DESC LIMIT 1 OFFSET ?2
@@ -46,5 +37,5 @@ def add_turn(connection: sqlite3.Connection, conversation: str, turn: Turn) -> N
     known = "SELECT 1 FROM state_turns WHERE conversation = ? AND id = ?"
     if connection.execute(known, (conversation, turn.id)).fetchone() is None:
         row = (conversation, rules.micros(turn.at), turn.id, turn.model_dump_json())
-        connection.execute("INSERT INTO state_turns VALUES (?, ?, ?, ?)", row)
+        connection.execute("INSERT INTO state_turns (conversation, at, id, body) VALUES (?, ?, ?, ?)", row)
         connection.execute(_TRIM, (conversation, rules.TURNS_KEPT))

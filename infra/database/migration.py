@@ -1,0 +1,183 @@
+"""Brings the file to the schema that this program knows, and refuses one that it does not know.
+
+The version stands in the header (``PRAGMA user_version``), the steps that led to it in ``schema_migrations``. Each
+step is one transaction together with its version, so a process that is killed in between leaves the file at some
+version, and the next one goes on from there.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import structlog
+
+from infra.database.file import connect, unusable
+from infra.database.schema import MIGRATIONS, Migration
+from schemas.errors import SchemaMismatch, SetupError
+
+log = structlog.get_logger(__name__)
+
+Columns = tuple[tuple[str, str, int, str | None, int], ...]
+"""Name, type, NOT NULL, default and place in the primary key of each column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table as the newest version has it: the statements that make it and its indexes, and its columns."""
+
+    name: str
+    statements: tuple[str, ...]
+    columns: Columns
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """What ``parley migrate --check`` tells. ``found`` is 0 for a file from before versions, None without a file."""
+
+    found: int | None
+    known: int
+    pending: tuple[str, ...]
+
+
+def newest(migrations: Sequence[Migration] = MIGRATIONS) -> int:
+    return migrations[-1].version
+
+
+def state_of(path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> SchemaState:
+    """Look, and change nothing. Raises SetupError for a file that cannot be read."""
+    if not path.is_file():
+        return SchemaState(None, newest(migrations), ())
+    try:
+        connection = connect(path, read_only=True)
+        try:
+            found = version_of(connection)
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise unusable(path, error) from error
+    return SchemaState(found, newest(migrations), tuple(each.name for each in migrations if each.version > found))
+
+
+def migrate(path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> list[str]:
+    """Apply what is missing, after a copy of the file where a step rewrites what is there; then compare the columns.
+
+    Returns the names of the steps. Raises SchemaMismatch when the file is newer than this program or has other columns
+    than its version says, SetupError when it cannot be read or written."""
+    try:
+        connection = connect(path)
+        try:
+            return _migrated(connection, path, migrations)
+        finally:
+            connection.close()
+    except (sqlite3.Error, OSError) as error:
+        raise unusable(path, error) from error
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def _migrated(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> list[str]:
+    found, known = version_of(connection), newest(migrations)
+    if found > known:
+        raise SchemaMismatch(
+            f"{path} has schema version {found}, and this program knows versions up to {known}",
+            fix="run the newer release that wrote it, or restore a backup from before the upgrade",
+        )
+    pending = [each for each in migrations if each.version > found]
+    is_new = not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if not is_new and any(each.rewrites for each in pending):
+        _copy(connection, path.with_name(f"{path.name}.v{found}"))
+    for each in pending:
+        _apply(connection, each)
+        if not is_new:
+            log.warning("database.migrated", version=each.version, step=each.name)
+    verify(connection, path, migrations)
+    return [each.name for each in pending]
+
+
+def _copy(connection: sqlite3.Connection, copy: Path) -> None:
+    """An older copy of the same version was made by an attempt that did not come to its end."""
+    partial = copy.with_name(f".{copy.name}.{os.getpid()}")
+    try:
+        connection.execute("VACUUM INTO ?", (str(partial),))
+        partial.chmod(0o600)
+        partial.replace(copy)
+    except (sqlite3.Error, OSError) as error:
+        partial.unlink(missing_ok=True)
+        raise SetupError(
+            f"the file must be copied before it is migrated, and that failed: {error}",
+            fix=f"make room for another {copy.name} beside it",
+        ) from error
+    log.warning("database.copied", copy=str(copy))
+
+
+def _apply(connection: sqlite3.Connection, step: Migration) -> None:
+    try:
+        connection.executescript(f"BEGIN IMMEDIATE;\n{step.script}")
+        connection.execute(
+            "INSERT OR REPLACE INTO schema_migrations (version, name, at_ms) VALUES (?, ?, ?)",
+            (step.version, step.name, int(time.time() * 1000)),
+        )
+        connection.execute(f"PRAGMA user_version={step.version}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.rollback()
+        raise
+
+
+# ── what the newest version looks like ───────────────────────────────────────────────────────────────────────────────
+
+
+def verify(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Raises SchemaMismatch when a table is missing or has other columns. Tables nobody declared are left alone."""
+    for table in tables(tuple(migrations)).values():
+        columns = columns_of(connection, table.name)
+        if columns != table.columns:
+            raise SchemaMismatch(
+                f"{path}: table {table.name} {_difference(columns, table.columns)}",
+                fix="restore a backup; the file was changed by something other than this program",
+            )
+
+
+@cache
+def tables(migrations: tuple[Migration, ...] = MIGRATIONS) -> dict[str, Table]:
+    """Every table of the newest version, by name."""
+    memory = sqlite3.connect(":memory:")
+    try:
+        for each in migrations:
+            memory.executescript(each.script)
+        found: dict[str, Table] = {}
+        rows = memory.execute(
+            "SELECT name, type, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
+        ).fetchall()
+        for name in [name for name, kind, _, _ in rows if kind == "table"]:
+            statements = tuple(sql for _, _, owner, sql in rows if owner == name)
+            found[name] = Table(name, statements, columns_of(memory, name))
+        return found
+    finally:
+        memory.close()
+
+
+def columns_of(connection: sqlite3.Connection, table: str) -> Columns:
+    rows = connection.execute('SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_xinfo(?)', (table,))
+    return tuple(rows.fetchall())
+
+
+def _difference(found: Columns, wanted: Columns) -> str:
+    if not found:
+        return "is missing"
+    names, known = [column[0] for column in found], [column[0] for column in wanted]
+    unknown = sorted(set(names) - set(known))
+    missing = sorted(set(known) - set(names))
+    said = [f"has unknown columns {', '.join(unknown)}"] if unknown else []
+    said += [f"lacks columns {', '.join(missing)}"] if missing else []
+    return " and ".join(said) or "declares its columns otherwise"
