@@ -17,6 +17,7 @@ from gateway.commands import (
     doctor,
     init,
     knowledge,
+    migrate,
     new,
     operators,
     route,
@@ -39,6 +40,7 @@ init.add(app)
 serving.add(app)
 chat.add(app)
 doctor.add(app)
+migrate.add(app)
 app.add_typer(configuration.app, name="config")
 app.add_typer(knowledge.app, name="knowledge")
 app.add_typer(route.app, name="route")

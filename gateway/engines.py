@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from connectors.settings import Settings
 from gateway.settings import Config
-from schemas.errors import SetupError, TopicMismatch
+from schemas.errors import SetupError, StateUnavailable, TopicMismatch
 from schemas.ports import Bus, State
 from schemas.topics import TopicSpec, topic_specs
 
@@ -67,11 +67,20 @@ async def _embedded(config: Config, data_dir: Path) -> AsyncIterator[Engine]:
         await database.close()
 
 
+def database_file(data_dir: Path) -> Path:
+    return data_dir / "parley.db"
+
+
 def _open_database(data_dir: Path) -> Database:
     from infra.database import Database
 
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return Database.open(data_dir / "parley.db")
+    return Database.open(database_file(data_dir))
+
+
+def state_prefix(config: Config) -> str:
+    """What every key in Redis begins with."""
+    return f"{config.topic_prefix}parley"
 
 
 def kafka_access(config: Config) -> KafkaAccess:
@@ -93,10 +102,13 @@ def revealed(settings: Settings) -> dict[str, Any]:
 async def _scaled(config: Config) -> AsyncIterator[Engine]:
     from infra.bus.kafka import KafkaBus
     from infra.state.redis import RedisAccess, open_redis_state
+    from infra.state.redis.migration import require_current
 
     bus = KafkaBus(config.bus.removeprefix("kafka://"), prefix=config.topic_prefix, access=kafka_access(config))
     access = RedisAccess(**revealed(config.redis))
-    state = await open_redis_state(config.state, prefix=f"{config.topic_prefix}parley", access=access)
+    with suppress(StateUnavailable):  # a Redis that is away is waited for, and every script looks again
+        await require_current(config.state, state_prefix(config), access=access)
+    state = await open_redis_state(config.state, prefix=state_prefix(config), access=access)
     await bus.start()
     try:
         yield Engine(bus, state)

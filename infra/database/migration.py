@@ -50,7 +50,8 @@ def newest(migrations: Sequence[Migration] = MIGRATIONS) -> int:
 
 
 def state_of(path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> SchemaState:
-    """Look, and change nothing. Raises SetupError for a file that cannot be read."""
+    """Look, and change nothing. Raises SchemaMismatch for a file that is newer than this program, SetupError for one
+    that cannot be read."""
     if not path.is_file():
         return SchemaState(None, newest(migrations), ())
     try:
@@ -61,6 +62,7 @@ def state_of(path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> Schema
             connection.close()
     except sqlite3.Error as error:
         raise unusable(path, error) from error
+    _refuse_newer(path, found, newest(migrations))
     return SchemaState(found, newest(migrations), tuple(each.name for each in migrations if each.version > found))
 
 
@@ -86,11 +88,7 @@ def version_of(connection: sqlite3.Connection) -> int:
 
 def _migrated(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> list[str]:
     found, known = version_of(connection), newest(migrations)
-    if found > known:
-        raise SchemaMismatch(
-            f"{path} has schema version {found}, and this program knows versions up to {known}",
-            fix="run the newer release that wrote it, or restore a backup from before the upgrade",
-        )
+    _refuse_newer(path, found, known)
     pending = [each for each in migrations if each.version > found]
     is_new = not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if not is_new and any(each.rewrites for each in pending):
@@ -101,6 +99,14 @@ def _migrated(connection: sqlite3.Connection, path: Path, migrations: Sequence[M
             log.warning("database.migrated", version=each.version, step=each.name)
     verify(connection, path, migrations)
     return [each.name for each in pending]
+
+
+def _refuse_newer(path: Path, found: int, known: int) -> None:
+    if found > known:
+        raise SchemaMismatch(
+            f"{path} has schema version {found}, and this program knows versions up to {known}",
+            fix="run the newer release that wrote it, or restore a backup from before the upgrade",
+        )
 
 
 def _copy(connection: sqlite3.Connection, copy: Path) -> None:

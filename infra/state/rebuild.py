@@ -27,12 +27,13 @@ from infra.bus.partitioner import SHARDS, shard_of
 from infra.state import rules
 from infra.state.settled import Settled
 from infra.state.tail import Tail, line
-from infra.state.wanted import PROPOSED, WANTED
+from infra.state.wanted import PROPOSED, WANTED, is_newer
 from infra.state.writes import Writes
 from schemas import topics
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Contact, Delivered, Snapshot
+from schemas.errors import SchemaMismatch
 from schemas.facts import SessionEnded
 from schemas.messages import InboundMessage, OutboundMessage
 from schemas.ports import Bus, Record
@@ -95,7 +96,8 @@ async def rebuild(
     """Empty ``shards``, wait ``settle`` seconds, fill them from the log, and give them back.
 
     May be repeated, and may be broken off at any point: then the shards stay lost. Raises BusUnavailable,
-    StateUnavailable, and StateLost when another rebuild has begun meanwhile.
+    StateUnavailable, SchemaMismatch when a newer release has written snapshots, and StateLost when another rebuild has
+    begun meanwhile.
     """
     report = RebuildReport(shards=len(shards))
     job = _Job(bus, rebuild_port, tuple(channels), now, limit, progress, report)
@@ -265,8 +267,14 @@ class _Round:
                 yield record
 
     def _decode(self, record: Record) -> BaseModel | None:
-        kind = WANTED.get(record.headers.get("ce_type", ""))
+        type_ = record.headers.get("ce_type", "")
+        kind = WANTED.get(type_)
         if kind is None:
+            if record.topic == topics.STATE and is_newer(type_):
+                raise SchemaMismatch(
+                    f"{topics.STATE} holds {type_}, which this release does not know",
+                    fix="let the newer release rebuild the state; a rebuild here would leave those conversations out",
+                )
             return None
         try:
             return kind.model_validate_json(record.value or b"")

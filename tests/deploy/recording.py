@@ -1,12 +1,12 @@
-"""Records what a release leaves behind when it is killed in the middle of its work, for `tests/deploy/test_migration.py`.
+"""Records what a release leaves behind when it is killed in the middle of its work: data for `test_migration.py`.
 
 Run from a checkout of that release, with this file copied into it::
 
     python -m tests.deploy.recording TARGET
 
 ``TARGET/data.tar.xz`` is an embedded data folder, ``TARGET/redis.json`` the keys of a Redis. Both hold answered
-conversations, an open question, an approval that nobody gave yet, a conversation for people, a dead letter, an action in
-doubt, parked records, and messages that were accepted and never answered.
+conversations, an open question, an approval that nobody gave yet, a conversation for people, a dead letter, an action
+in doubt, parked records, and messages that were accepted and never answered.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ OBEY = {"TEST_OBEY": "1"}
 GROUP, TOPIC = "parley.worker.web", "parley.inbound.web"
 
 
-def configured(installation: Installation, till: str) -> None:
-    """A refund that is asked about, and above 50 approved; bookshop waits a minute before it answers."""
+def configured(installation: Installation, till: str, *, patience: float = 30) -> None:
+    """A refund that is asked about, and above 50 approved; bookshop waits so many seconds before it answers."""
     config: dict[str, Any] = yaml.safe_load(installation.config.read_text())
     config["tenants"]["plantstore"]["actions"] = {
         "settle_seconds": 0.5,
@@ -54,7 +54,7 @@ def configured(installation: Installation, till: str) -> None:
             }
         },
     }
-    config["tenants"]["bookshop"]["fold"] = {"web": 30, "longest": 60}
+    config["tenants"]["bookshop"]["fold"] = {"web": patience, "longest": 60}
     installation.config.write_text(yaml.safe_dump(config))
 
 
@@ -108,7 +108,7 @@ def yes_to(question: dict[str, Any]) -> dict[str, str]:
 
 
 async def set_aside(folder: Path, told: dict[str, Any]) -> None:
-    """Park the first unfinished record of one of those who wait, move the offset past it, add a dead letter; then die."""
+    """Park the first unfinished record of one who waits, move the offset past it, add a dead letter; then die."""
     from gateway.config import load
     from gateway.engines import open_engine
     from schemas.ports import TopicPartition
@@ -214,7 +214,8 @@ async def main(target: Path) -> None:
         finally:
             await nursery.close()
         (folder / "told.json").write_text(json.dumps(told))
-        aside = subprocess.run(
+        aside = await asyncio.to_thread(
+            subprocess.run,
             [sys.executable, "-m", "tests.deploy.recording", "--set-aside", name],
             capture_output=True,
             text=True,

@@ -7,6 +7,7 @@ import ssl
 import structlog
 from redis import exceptions as said
 
+from infra.state.redis.schema import VERSION
 from schemas.errors import StateUnavailable
 
 _log = structlog.get_logger(__name__)
@@ -43,10 +44,22 @@ _BY_PREFIX = {
 }
 
 
+def is_schema_mismatch(error: BaseException) -> bool:
+    """See head.lua."""
+    return str(error).startswith("SCHEMA_MISMATCH ")
+
+
 def unavailable(error: BaseException) -> StateUnavailable:
     """The failure to raise instead of ``error``, with its fix."""
     if isinstance(error.__context__, ssl.SSLCertVerificationError):
         error = error.__context__  # the client calls it a connection that cannot be made
+    if is_schema_mismatch(error):
+        found = str(error).split()[1]
+        newer = int(found) > VERSION
+        return StateUnavailable(
+            f"the state in Redis has schema version {found}, and this program works with version {VERSION}",
+            fix="run the newer release that migrated it" if newer else "run `parley migrate` with this release",
+        )
     known = _BY_PREFIX.get(str(error).split(" ", 1)[0].rstrip(":"))
     if known is None:
         known = next((row for row in _FIXES if isinstance(error, row[0])), None)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-_UNGUARDED = frozenset({"lease", "release", "leave", "note", "prepare", "finish"})
-_FRAGMENTS = frozenset({"head", "create", "lines", "settle", "restore_head", "restore_each"})
+from infra.state.redis.schema import VERSION, Migration
+
+_UNGUARDED = frozenset({"lease", "release", "leave", "note", "prepare", "finish", "schema_of"})
+_FRAGMENTS = frozenset({"head", "create", "lines", "settle", "restore_head", "restore_each", "migrate"})
 _CREATING = frozenset({"begin", "open"})
 _WITH_LINES = frozenset({"begin", "transcript_add", "transcript_read"})
 _SETTLING = frozenset({"journal_record", "restore_settled"})
@@ -46,4 +48,15 @@ def _script(name: str, sources: dict[str, str]) -> Script:
     else:
         source = sources["head"] + (sources["create"] if name in _CREATING else "")
         source += (sources["lines"] if name in _WITH_LINES else "") + own
+    return _hashed(name, source.replace("@SCHEMA@", str(VERSION)))
+
+
+def migration(step: Migration) -> Script:
+    """The script that takes one step on one shard."""
+    folder = files("infra.state") / "lua"
+    own = (folder / f"{step.script}.lua").read_text() if step.script else ""
+    return _hashed(f"migrate_{step.version}", (folder / "migrate.lua").read_text().replace("@STEP@", own))
+
+
+def _hashed(name: str, source: str) -> Script:
     return Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())

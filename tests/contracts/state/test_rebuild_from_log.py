@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from infra.state.tail import GAP
 from schemas import topics
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Delivered
+from schemas.errors import SchemaMismatch
 from schemas.facts import FilesStored, SessionEnded
 from schemas.messages import Author, InboundMessage, Receipt, TranscriptMessage
 from schemas.ports import Bus, State
@@ -243,6 +245,19 @@ async def test_a_record_that_cannot_be_decoded_is_left_out_and_counted(state: St
     report = await again(state, bus)
     assert report.undecodable == 2, "it is met at both readings"
     assert await life.picture() == before
+
+
+async def test_snapshots_of_a_newer_release_are_not_left_out_silently(state: State, bus: Bus) -> None:
+    """An older release that met them would bring those conversations back empty: it leaves the shards lost."""
+    life = await lived(state, bus, "visitor")
+    later = replace(
+        event(topics.CONVERSATION_SNAPSHOT, Receipt(state="read", at=NOW), life.conversation, "later"),
+        type=topics.CONVERSATION_SNAPSHOT.replace(".v1", ".v2"),
+    )
+    await bus.append([later], topic=topics.STATE)
+    with pytest.raises(SchemaMismatch, match=r"snapshot\.v2"):
+        await again(state, bus)
+    assert await state.rebuild.check() == ALL_SHARDS
 
 
 async def test_an_address_learnt_later_still_leads_to_the_conversation(state: State, bus: Bus) -> None:

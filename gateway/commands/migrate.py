@@ -1,0 +1,77 @@
+"""`parley migrate`: stored data, from the schema of an older release to that of this one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.commands.options import AsJson, ConfigFile, load, run
+from gateway.commands.printing import print_json
+
+if TYPE_CHECKING:
+    from gateway.settings import Config
+    from infra.database.migration import SchemaState
+
+
+def add(app: typer.Typer) -> None:
+    app.command()(migrate)
+
+
+def migrate(
+    config: ConfigFile = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only tell; exit code 1 when there is something to do.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring stored data to the schema of this release. `parley dev` does so by itself when it starts."""
+    loaded = load(config)
+    found = run(_state_of(loaded))
+    if not check and found.pending:
+        run(_migrate(loaded))
+    store = "sqlite" if loaded.embedded else "redis"
+    if as_json:
+        told = {"store": store, "found": found.found, "known": found.known, "steps": list(found.pending)}
+        print_json(told | {"migrated": bool(found.pending and not check)})
+    else:
+        typer.echo(_told(found, check))
+    if check and found.pending:
+        raise typer.Exit(1)
+
+
+def _told(found: SchemaState, check: bool) -> str:
+    if found.found is None:
+        return "nothing is stored yet"
+    if not found.pending:
+        return f"schema version {found.found}: nothing to do"
+    verb = "to be migrated" if check else "migrated"
+    steps = "".join(f"\n  {step}" for step in found.pending)
+    return f"{verb} from schema version {found.found} to {found.known}:{steps}"
+
+
+async def _state_of(config: Config) -> SchemaState:
+    """Raises SchemaMismatch when what is stored is newer than this program."""
+    from gateway.engines import database_file, revealed, state_prefix
+    from infra.database import migration
+
+    if config.embedded:
+        return migration.state_of(database_file(config.data_path))
+    from infra.state.redis import RedisAccess
+    from infra.state.redis.migration import state_of
+
+    return await state_of(config.state, state_prefix(config), access=RedisAccess(**revealed(config.redis)))
+
+
+async def _migrate(config: Config) -> None:
+    """Raises DatabaseLocked while an instance runs: it has migrated its file already, or is of the release before."""
+    from gateway.engines import database_file, revealed, state_prefix
+    from infra.database import Database
+
+    if config.embedded:
+        await Database.open(database_file(config.data_path)).close()
+        return
+    from infra.state.redis import RedisAccess
+    from infra.state.redis.migration import migrate as work
+
+    await work(config.state, state_prefix(config), access=RedisAccess(**revealed(config.redis)))

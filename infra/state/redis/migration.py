@@ -1,0 +1,98 @@
+"""Brings the keys of an installation to the schema that this program knows; see ``infra.state.redis.schema``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from infra.bus.partitioner import SHARDS
+from infra.database.migration import SchemaState
+from infra.state.redis.access import OPEN, RedisAccess
+from infra.state.redis.link import Links, connections
+from infra.state.redis.pipe import Pipe
+from infra.state.redis.schema import MIGRATIONS, Migration
+from infra.state.redis.scripts import migration
+from infra.state.redis.shards import Shards
+from schemas.errors import SchemaMismatch
+
+_NONE = -1
+
+
+async def state_of(
+    url: str, prefix: str, *, access: RedisAccess = OPEN, migrations: Sequence[Migration] = MIGRATIONS
+) -> SchemaState:
+    """Look, and change nothing. ``found`` is the version of the oldest shard, 0 when none was written yet. Raises
+    SchemaMismatch when a shard is newer than this program, StateUnavailable."""
+    async with _opened(url, prefix, access) as shards:
+        return _state(await _versions(shards), migrations)
+
+
+async def migrate(
+    url: str, prefix: str, *, access: RedisAccess = OPEN, migrations: Sequence[Migration] = MIGRATIONS
+) -> list[str]:
+    """Take the steps that are missing, shard by shard; may be broken off and repeated, also by several at once.
+
+    Returns the names of the steps. Raises SchemaMismatch, StateUnavailable."""
+    async with _opened(url, prefix, access) as shards:
+        before = _state(await _versions(shards), migrations)
+        if before.found is not None:
+            for step in migrations:
+                if step.version > before.found:
+                    await _take(shards, step)
+        return list(before.pending)
+
+
+async def require_current(url: str, prefix: str, *, access: RedisAccess = OPEN) -> None:
+    """Raises SchemaMismatch when this program must not work on what is there. A version that was not written yet is the
+    first: nothing changed between the two."""
+    found = await state_of(url, prefix, access=access)
+    if found.found is not None and max(found.found, 1) < found.known:
+        raise SchemaMismatch(
+            f"the state in Redis has schema version {found.found}, and this program needs version {found.known}",
+            fix="run `parley migrate` with this release; until then only the release before can work on it",
+        )
+
+
+@asynccontextmanager
+async def _opened(url: str, prefix: str, access: RedisAccess) -> AsyncIterator[Shards]:
+    pipe = Pipe(Links(connections(url, access)))
+    try:
+        yield Shards(pipe, prefix)
+    finally:
+        await pipe.close()
+
+
+async def _versions(shards: Shards) -> list[int]:
+    """Of each shard, in order."""
+    answers = await asyncio.gather(
+        *(shards.plain("schema_of", [shards.head(shard)]) for shard in range(SHARDS)), return_exceptions=True
+    )
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+    return [_NONE if answer is None else int(answer) for answer in answers]
+
+
+def _state(versions: Sequence[int], migrations: Sequence[Migration]) -> SchemaState:
+    there = [version for version in versions if version != _NONE]
+    known = migrations[-1].version
+    if not there:
+        return SchemaState(None, known, ())
+    if max(there) > known:
+        raise SchemaMismatch(
+            f"the state in Redis has schema version {max(there)}, and this program knows versions up to {known}",
+            fix="run the newer release that migrated it",
+        )
+    found = min(there)
+    return SchemaState(found, known, tuple(step.name for step in migrations if step.version > found))
+
+
+async def _take(shards: Shards, step: Migration) -> None:
+    script = migration(step)
+    await asyncio.gather(
+        *(
+            shards.pipe.run(script, [shards.head(shard), shards.key(shard, "")], (step.version - 1, step.version))
+            for shard in range(SHARDS)
+        )
+    )
