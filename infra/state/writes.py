@@ -33,6 +33,7 @@ class Writes:
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         tasks = list(self._under_way.values())
         if kind is not None:
+            await asyncio.sleep(0)  # each has begun then: one that never ran would be reported as forgotten
             for task in tasks:
                 task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
