@@ -89,6 +89,7 @@ async def opened(config: Config, *, searches: bool = True) -> AsyncIterator[tupl
             # Before the first look nothing is known, and what is not known to be well must not be worked on.
             lost=lambda: not healer.well.is_set(),
             ready=_readiness(engine, library, healer),
+            watch=engine.watch,
         )
         yield parts, healer
 
@@ -207,6 +208,8 @@ async def _running(config: Config, role: str, *, searches: bool = True) -> Async
         if not config.embedded:
             await check_topics(parts.bus, config)
         healer.start()
+        if (watch := parts.watch) is not None:
+            supervisor.run("store", lambda: supervisor.until_stop(watch()))
         supervisor.every("ready gauges", gauges.SELDOM, lambda: gauges.report_readiness(parts, role))
         memory.settle()
         supervisor.every("memory", memory.EVERY, lambda: asyncio.to_thread(memory.give_back))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from connectors.settings import Settings
 from gateway.settings import Config
-from schemas.errors import SetupError, StateUnavailable, TopicMismatch
+from schemas.errors import BusUnavailable, SetupError, StateUnavailable, TopicMismatch
 from schemas.ports import Bus, State
 from schemas.topics import TopicSpec, topic_specs
 
@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
+    """``watch`` looks after the store for as long as the process serves; None where others do."""
+
     bus: Bus
     state: State
+    watch: Callable[[], Coroutine[object, object, None]] | None = None
 
 
 def channels_of(config: Config) -> list[str]:
@@ -51,15 +54,23 @@ async def open_engine(config: Config, data_dir: Path) -> AsyncIterator[Engine]:
 async def _embedded(config: Config, data_dir: Path) -> AsyncIterator[Engine]:
     from infra.bus.sqlite import SqliteBus
     from infra.state.sqlite import open_sqlite_state
+    from infra.state.sqlite.mending import Mender
 
     database = _open_database(data_dir)
     try:
         bus = SqliteBus(database, clock=lambda: datetime.now(UTC))
         state = open_sqlite_state(database)
-        await bus.start()
-        await bus.create_topics(specs(config))
+        mender = Mender(database, bus, state, lambda: datetime.now(UTC))
+        await mender.start()
         try:
-            yield Engine(bus, state)
+            await bus.start()
+            await bus.create_topics(specs(config))
+        except (SetupError, BusUnavailable):
+            await mender.start(whole=True)  # a large file is not looked through unless it fails
+            await bus.start()
+            await bus.create_topics(specs(config))
+        try:
+            yield Engine(bus, state, mender.run)
         finally:
             await state.close()
             await bus.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -30,7 +30,7 @@ class Parts:
     """Built once by compose.py. ``channels`` holds the open channels by name; ``knowledge`` is None on an edge that
     does not search. ``press`` is True while the door has lately refused for want of room, ``lost`` while state is being
     rebuilt; ``sleep`` goes with ``clock``; ``ready`` gives what is wrong, by part (empty: all is well). ``recorder`` notes
-    what is handled, in processes that serve."""
+    what is handled, in processes that serve; ``watch`` looks after the store there, where that is its task."""
 
     config: Config
     bus: Bus
@@ -49,6 +49,7 @@ class Parts:
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     lost: Callable[[], bool] = _never
     ready: Callable[[], Awaitable[dict[str, str]]] = _nothing_to_wait_for
+    watch: Callable[[], Coroutine[object, object, None]] | None = None
 
 
 def each_account(config: Config) -> list[Account]:

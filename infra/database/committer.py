@@ -9,14 +9,15 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
 from infra.database.disk import Disk
-from infra.database.file import DatabaseFailed, connect, is_broken
+from infra.database.file import DatabaseFailed, connect, is_broken, is_damage
 from infra.database.work import Work
 
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 SLICE_S = 0.005
@@ -59,6 +60,7 @@ class Committer:
         self._idle = asyncio.Event()
         self.on_commit: Callable[[], None] = lambda: None
         self.on_reopen: Callable[[], None] = lambda: None
+        self.on_damage: Callable[[], None] = lambda: None
 
     def submit(self, work: Work) -> None:
         """Queue one work. Raises DatabaseFailed when too much waits already, and while the disk does not answer."""
@@ -76,6 +78,22 @@ class Committer:
         May be called from any thread.
         """
         self._from_thread(partial(self._between, _checkpoint))
+
+    def maintain(self, job: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        """Run ``job`` alone, in a thread, however long it takes. It begins and ends transactions itself; what it raises
+        is raised by the future."""
+        self._loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = self._loop.create_future()
+
+        def run(connection: sqlite3.Connection) -> None:
+            try:
+                settle = partial(_answer, future, job(connection))
+            except Exception as error:
+                settle = partial(_answer, future, None, error)
+            future.get_loop().call_soon_threadsafe(settle)
+
+        self._between(run)
+        return future
 
     def suspect(self, error: BaseException) -> None:
         """Somebody else's fsync of the file has failed. May be called from any thread."""
@@ -201,6 +219,8 @@ class Committer:
     # ── failure and recovery ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _undo(self, error: Exception) -> None:
+        if is_damage(error):
+            self.on_damage()
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL and self._connection is not None:
             # Nothing reached the disk half-way: a rollback is enough.
             try:
@@ -250,7 +270,7 @@ def _run(connection: sqlite3.Connection, work: Work) -> None:
     try:
         work.result = work.run(connection)
     except Exception as error:
-        if is_broken(error) or not connection.in_transaction:
+        if is_broken(error) or is_damage(error) or not connection.in_transaction:
             raise
         connection.execute("ROLLBACK TO work")
         work.error = error
@@ -263,6 +283,15 @@ def _fail(batch: list[Work], error: Exception) -> None:
         failed = DatabaseFailed(f"the database could not be written: {error}")
         failed.__cause__ = error
         work.result, work.error = None, failed
+
+
+def _answer(future: asyncio.Future[Any], result: Any, error: Exception | None = None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
 
 
 def _checkpoint(connection: sqlite3.Connection) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,6 +27,7 @@ class Database:
         self.path = path
         self._lock = lock
         self._closed = False
+        self._out_of_order = ""
         self._readers = Readers(path)
         self._committer = Committer(path)
         self._checkpointer = Checkpointer(path, self._committer)
@@ -65,8 +67,7 @@ class Database:
         self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True, patient: bool = False
     ) -> asyncio.Future[T]:
         """As ``write``, for whoever does something else meanwhile. Raises DatabaseFailed when nothing was queued."""
-        if self._closed:
-            raise DatabaseFailed("the database is closed")
+        self._refuse()
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._committer.submit(Work(work, future, durable, patient))
         return future
@@ -77,12 +78,38 @@ class Database:
         It runs on the event loop and must be short; ``background`` gives it a thread, for what takes longer than a few
         milliseconds. There every row costs a wait for the interpreter, so let SQLite do the work, not Python.
         """
-        if self._closed:
-            raise DatabaseFailed("the database is closed")
+        self._refuse()
         if background:
             return await asyncio.to_thread(self._readers.read, work)
         await asyncio.sleep(0)  # many reads in a row leave room for others
         return self._readers.read(work)
+
+    async def maintain(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``job`` alone on the writer's connection, in a thread; also while the database is out of order. It begins
+        and ends its own transactions. Raises what it raises."""
+        try:
+            return await self._committer.maintain(job)
+        finally:
+            self._readers.renew()
+
+    @contextmanager
+    def out_of_order(self, reason: str) -> Iterator[None]:
+        """While inside, everybody is refused with ``reason``: reads, writes, and what waits."""
+        self._out_of_order = reason
+        try:
+            yield
+        finally:
+            self._out_of_order = ""
+
+    def on_damage(self, call: Callable[[], None]) -> None:
+        """``call`` when somebody meets a damaged page, from any thread."""
+        self._readers.on_damage = self._committer.on_damage = call
+
+    def _refuse(self) -> None:
+        if self._closed:
+            raise DatabaseFailed("the database is closed")
+        if self._out_of_order:
+            raise DatabaseFailed(self._out_of_order, retry_after_ms=2_000)
 
     async def close(self) -> None:
         """Finish the queued writes, move the write-ahead log into the file, and give the lock back."""

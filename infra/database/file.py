@@ -40,6 +40,14 @@ def is_broken(error: BaseException) -> bool:
     return isinstance(error, sqlite3.Error) and code is not None and (code & 0xFF) in _BROKEN
 
 
+def is_damage(error: BaseException) -> bool:
+    """True when what was read is not what was written: a malformed page, or text that is no text."""
+    if not isinstance(error, sqlite3.Error):
+        return False
+    code = getattr(error, "sqlite_errorcode", None) or 0
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or str(error).startswith("Could not decode")
+
+
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """A connection without implicit transactions, usable from any one thread at a time."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from infra.database.file import DatabaseFailed, connect, is_broken
+from infra.database.file import DatabaseFailed, connect, is_broken, is_damage
 
 T = TypeVar("T")
 
@@ -21,13 +21,16 @@ class Readers:
         self._idle: list[sqlite3.Connection] = []
         self._generation = 0
         self._guard = threading.Lock()
+        self.on_damage: Callable[[], None] = lambda: None
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` on one snapshot. Raises DatabaseFailed."""
         try:
             return self._on_snapshot(work)
         except sqlite3.Error as error:
-            if is_broken(error):
+            if is_damage(error):
+                self.on_damage()
+            if is_broken(error) or is_damage(error):
                 raise DatabaseFailed(f"the database could not be read: {error}") from error
             raise
 

@@ -27,9 +27,6 @@ from schemas.ports import Clock, Position, RebalanceListener, Record, TopicParti
 from schemas.topics import TopicSpec, key_of, topic_of
 
 DAY_S = 86_400.0
-CHECKED_BYTES = 64 << 20
-"""Files up to this size are checked whole at every start; larger ones would take seconds."""
-
 LARGEST_RECORD = 1_000_000
 """Bytes. The same as on Kafka, so that nothing works here that fails there."""
 OVERHEAD = 64
@@ -74,9 +71,8 @@ class SqliteBus:
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def start(self) -> None:
-        """Raises SetupError when the file is damaged."""
+        """Raises SetupError when the file cannot be read."""
         try:
-            await self._database.read(self._check, background=True)
             self._catalog.add(await self._database.read(self._load))
         except DatabaseFailed as error:
             raise _damaged(error.message) from error
@@ -105,13 +101,6 @@ class SqliteBus:
     async def clean(self) -> int:
         """Delete now what has expired or was superseded; otherwise done every ``clean_every`` seconds."""
         return await self._cleaner.clean()
-
-    def _check(self, connection: sqlite3.Connection) -> None:
-        if self._database.path.stat().st_size > CHECKED_BYTES:
-            return
-        (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if answer != "ok":
-            raise _damaged(answer)
 
     def _load(self, connection: sqlite3.Connection) -> list[Topic]:
         return tables.load_topics(connection, self._prefix)

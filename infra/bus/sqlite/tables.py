@@ -222,6 +222,26 @@ def expire(connection: sqlite3.Connection, partition: Partition, *, before_ms: i
     return count, start
 
 
+def derive(connection: sqlite3.Connection) -> None:
+    """Fill in what follows from the records: the newest of each key, and what it superseded. Tombstones stay a day
+    longer, whatever their grace was."""
+    compacted = "SELECT p.id FROM bus_partitions p JOIN bus_topics t ON t.name = p.topic WHERE t.retention_ms IS NULL"
+    for (number,) in connection.execute(compacted).fetchall():
+        bounds = (number << _OFFSET_BITS, (number + 1) << _OFFSET_BITS)
+        connection.execute(
+            "INSERT OR REPLACE INTO bus_newest (partition, key, record)"
+            " SELECT ?, key, max(id) FROM bus_records WHERE id >= ? AND id < ? GROUP BY key",
+            (number, *bounds),
+        )
+        connection.execute(
+            "INSERT OR IGNORE INTO bus_garbage (due_ms, record)"
+            " SELECT r.time_ms + iif(n.record = r.id, 86400000, 0), r.id FROM bus_records r"
+            " JOIN bus_newest n ON n.partition = ? AND n.key = r.key"
+            " WHERE r.id >= ? AND r.id < ? AND (n.record <> r.id OR r.value IS NULL)",
+            (number, *bounds),
+        )
+
+
 def compact(connection: sqlite3.Connection, *, now_ms: int, limit: int) -> int:
     """Delete superseded records and tombstones whose grace is over, at most ``limit``. Returns how many were due."""
     due = connection.execute(

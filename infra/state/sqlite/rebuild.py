@@ -79,6 +79,8 @@ class SqliteRebuild:
     async def finish(self, shards: frozenset[int]) -> None:
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany("DELETE FROM state_lost WHERE shard = ?", [(shard,) for shard in shards])
+            if not lost_shards(connection):
+                connection.execute("DELETE FROM state_mended")
 
         await self._store.write(UNSHARDED, work, durable=True)
 
@@ -94,6 +96,8 @@ def _empty(connection: sqlite3.Connection, shards: frozenset[int]) -> None:
         " SELECT 1, MAX(COALESCE((SELECT floor FROM state_token_floor), 0), COALESCE(MAX(token), 0))"
         " FROM state_conversations"
     )
+    if _is_mending(connection):
+        return  # what was kept stays: it may be older than what the log still has
     for table, column in _BY_CONVERSATION.items():
         _delete(
             connection, table, column, (id_ for id_ in _values(connection, table, column) if shard_of(id_) in shards)
@@ -108,6 +112,11 @@ def _empty(connection: sqlite3.Connection, shards: frozenset[int]) -> None:
         _delete(connection, table, "tenant", tenants)
 
 
+def _is_mending(connection: sqlite3.Connection) -> bool:
+    """Whether rows were lost to damage, and the others are still there; see ``infra.state.sqlite.mending``."""
+    return connection.execute("SELECT 1 FROM state_mended LIMIT 1").fetchone() is not None
+
+
 def _values(connection: sqlite3.Connection, table: str, column: str) -> list[str]:
     return [value for (value,) in connection.execute(f"SELECT DISTINCT {column} FROM {table}")]  # noqa: S608
 
@@ -119,12 +128,15 @@ def _delete(connection: sqlite3.Connection, table: str, column: str, values: Ite
 def _restore(connection: sqlite3.Connection, snapshot: Snapshot) -> None:
     conversation = snapshot.conversation
     known = rows.load(connection, conversation.id)
+    handled = [(item.id, rules.micros(item.at)) for item in snapshot.handled]
     if not rules.supersedes(conversation, known.conversation if known else None):
+        if _is_mending(connection):
+            rows.add_handled(connection, conversation.id, handled)
         return
     rows.create(connection, conversation, replace=True)
     approvals.note(connection, conversation.id, conversation.facts)
     connection.execute("DELETE FROM state_handled WHERE conversation = ?", (conversation.id,))
-    rows.add_handled(connection, conversation.id, [(item.id, rules.micros(item.at)) for item in snapshot.handled])
+    rows.add_handled(connection, conversation.id, handled)
     connection.execute("DELETE FROM state_outbox WHERE conversation = ?", (conversation.id,))
     for record in snapshot.outbox:
         event = rules.unpack_envelope(record)

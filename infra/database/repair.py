@@ -1,0 +1,109 @@
+"""Finds damaged tables, and makes them anew with the rows that can still be read.
+
+Nothing of a damaged tree is ever changed or freed: a page number that is garbage may name a page of another table. The
+tree is taken out of the schema instead, and its pages stay unused until the file is vacuumed.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from infra.database.migration import Table, tables
+from infra.database.rows import JSON, ReadableRows, Row
+
+ROWS_AT_ONCE = 500
+_UNUSED = re.compile(r"Page \d+ is never used")
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    table: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remade:
+    """``kept`` rows were copied. ``complete``: there were no others."""
+
+    table: str
+    kept: int
+    complete: bool
+
+
+# ── finding ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def damage_in(connection: sqlite3.Connection, name: str, *, quick: bool = False) -> str:
+    """What is wrong with a table or its indexes; "" when nothing is. ``quick`` does not compare the two."""
+    check = "quick_check" if quick else "integrity_check"
+    try:
+        found = [line for (line,) in connection.execute(f"PRAGMA {check}('{name}')").fetchall()]
+        if found != ["ok"]:
+            return _shortened(found)
+        for column in JSON.get(name, ()):
+            query = f'SELECT count(*) FROM "{name}" NOT INDEXED WHERE NOT json_valid("{column}")'  # noqa: S608
+            (bad,) = connection.execute(query).fetchone()
+            if bad:
+                return f"{bad} rows whose {column} is no JSON"
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_INTERRUPT:
+            raise
+        return str(error)
+    return ""
+
+
+def damage_of_file(connection: sqlite3.Connection) -> str:
+    """What is wrong with the file outside of its tables: the list of its free pages, above all. Pages that nobody uses
+    are what a repair leaves behind."""
+    try:
+        found = [line for (text,) in connection.execute("PRAGMA quick_check").fetchall() for line in text.split("\n")]
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return _shortened([line for line in found if line != "ok" and not _UNUSED.search(line) and line[:3] != "***"])
+
+
+def _shortened(lines: Iterable[str]) -> str:
+    return " ".join("; ".join(lines).split())[:300]
+
+
+# ── mending ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def remake(writer: sqlite3.Connection, reader: sqlite3.Connection, name: str) -> Remade:
+    """Put a new table with all readable rows in the place of a damaged one, in the writer's transaction. Where only an
+    index is damaged every row is kept. ``reader`` is another connection: SQLite lets a transaction that has met damage
+    write no more."""
+    table = tables()[name]
+    writer.execute("PRAGMA writable_schema=ON")
+    try:
+        writer.execute("DELETE FROM sqlite_schema WHERE tbl_name = ?", (name,))
+    finally:
+        # Turns it off, and reads the schema anew.
+        writer.execute("PRAGMA writable_schema=RESET")
+    for statement in table.statements:
+        writer.execute(statement)
+    kept, complete = copy_rows(reader, writer, table)
+    return Remade(name, kept, complete)
+
+
+def copy_rows(source: sqlite3.Connection, target: sqlite3.Connection, table: Table, name: str = "") -> tuple[int, bool]:
+    """Copy what can be read of ``name`` (the table's own, if not given) in ``source``. Returns how many rows the table
+    in ``target`` has, and whether that is all of them."""
+    columns = ", ".join(f'"{column[0]}"' for column in table.columns)
+    places = ", ".join("?" * len(table.columns))
+    query = f'INSERT OR IGNORE INTO "{table.name}" ({columns}) VALUES ({places})'  # noqa: S608
+    rows = ReadableRows(source, table)
+    for batch in _batches(rows):
+        target.executemany(query, batch)
+    (kept,) = target.execute(f'SELECT count(*) FROM "{table.name}"').fetchone()  # noqa: S608
+    return int(kept), rows.complete
+
+
+def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    left = iter(rows)
+    while batch := list(islice(left, ROWS_AT_ONCE)):
+        yield batch

@@ -1,0 +1,144 @@
+"""Reads the rows of a table that can still be read, around pages that cannot."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+from infra.database.migration import Table
+
+Row = tuple[Any, ...]
+
+JSON = {
+    "state_actions": ("intended", "settled"),
+    "state_contacts": ("body",),
+    "state_conversations": ("facts",),
+    "state_dead_letters": ("body",),
+    "state_deliveries": ("outcome",),
+    "state_holders": ("holder",),
+    "state_outbox": ("headers",),
+    "state_parked": ("headers",),
+    "state_transcript": ("body",),
+    "state_turns": ("body",),
+}
+"""Columns of text that must be JSON where they are not NULL: damage inside of a page shows there alone."""
+_PLACES = "SELECT conversation FROM state_transcript_heads", "SELECT id FROM state_conversations"
+"""Where ids of conversations are found that a damaged table may have rows of."""
+TRIES = 10_000
+"""Ranges that are looked at around damage: enough for several pages of records."""
+
+
+class ReadableRows:
+    """Iterate once; then ``complete`` says whether every row was there and whole. Some rows may come twice.
+
+    The connection must be nobody else's meanwhile.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, table: Table) -> None:
+        self.complete = True
+        self._connection = connection
+        self._table = table
+        self._tries = TRIES
+        self._columns = [column[0] for column in table.columns]
+        self._key = [column[0] for column in sorted(table.columns, key=lambda each: each[4]) if column[4]]
+        self._at = [self._columns.index(column) for column in self._key]
+
+    def __iter__(self) -> Iterator[Row]:
+        before = self._connection.text_factory
+        self._connection.text_factory = _text_or_nothing
+        try:
+            yield from filter(self._is_whole, self._readable())
+        finally:
+            self._connection.text_factory = before
+
+    def _readable(self) -> Iterator[Row]:
+        last = first = None
+        for row in self._walk("", (), "ASC"):
+            last = self._key_of(row)
+            yield row
+        if self.complete:
+            return
+        for row in self._walk("", (), "DESC"):
+            if last is not None and self._key_of(row) == last:
+                return
+            first = self._key_of(row)
+            yield row
+        if len(self._key) == 1 and self._is_integer_key():
+            low = -1 if last is None else int(last[0])
+            high = 1 << 62 if first is None else int(first[0])
+            yield from self._halves(low + 1, high)
+        elif self._key[0] in ("conversation", "id"):
+            for id_ in self._conversations():
+                yield from self._walk(f"WHERE {self._key[0]} = ?", (id_,), "ASC")
+
+    def _halves(self, low: int, high: int) -> Iterator[Row]:
+        """The rows from ``low`` up to ``high``, not included; around damage in ever smaller ranges."""
+        if low >= high or not self._tries:
+            return
+        self._tries -= 1
+        failed = _Failure()
+        yield from self._walk(f'WHERE "{self._key[0]}" >= ? AND "{self._key[0]}" < ?', (low, high), "ASC", failed)
+        if failed.met and high - low > 1:
+            middle = (low + high) // 2
+            yield from self._halves(low, middle)
+            yield from self._halves(middle, high)
+
+    def _conversations(self) -> Iterator[str]:
+        for query in _PLACES:
+            try:
+                yield from [id_ for (id_,) in self._connection.execute(query).fetchall() if id_]
+            except sqlite3.Error:
+                continue
+
+    def _walk(self, where: str, values: Row, order: str, failed: _Failure | None = None) -> Iterator[Row]:
+        columns = ", ".join(f'"{column}"' for column in self._columns)
+        ordered = ", ".join(f'"{column}" {order}' for column in self._key)
+        query = f'SELECT {columns} FROM "{self._table.name}" NOT INDEXED {where} ORDER BY {ordered}'  # noqa: S608
+        try:
+            yield from self._connection.execute(query, values)
+        except sqlite3.Error:
+            self.complete = False
+            if failed is not None:
+                failed.met = True
+
+    def _key_of(self, row: Row) -> Row:
+        return tuple(row[at] for at in self._at)
+
+    def _is_integer_key(self) -> bool:
+        return self._table.columns[self._at[0]][1] == "INTEGER"
+
+    def _is_whole(self, row: Row) -> bool:
+        whole = all(map(self._fits, self._table.columns, row))
+        self.complete = self.complete and whole
+        return whole
+
+    def _fits(self, column: tuple[str, str, int, str | None, int], value: Any) -> bool:
+        name, kind, needed, _, place = column
+        if value is None:
+            return not needed and not place
+        if kind == "INTEGER":
+            return isinstance(value, int)
+        if kind == "BLOB":
+            return isinstance(value, bytes)
+        return isinstance(value, str) and (name not in JSON.get(self._table.name, ()) or _is_json(value))
+
+
+class _Failure:
+    met = False
+
+
+def _text_or_nothing(raw: bytes) -> str | None:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,222 @@
+"""A damaged page of the embedded file is found, and what it held is there again."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from infra.bus.sqlite import SqliteBus
+from infra.database import Database
+from infra.database.migration import tables
+from infra.database.repair import damage_in, damage_of_file
+from infra.state.healer import Healer
+from infra.state.sqlite import mending, open_sqlite_state
+from infra.state.sqlite.mending import Mender
+from schemas import topics
+from schemas.conversation import Turn
+from schemas.errors import SetupError, Unavailable
+from schemas.ports import State
+from tests.contracts.state.lived import CHANNELS, TENANT, Life, lived
+from tests.contracts.state.samples import NOW
+from tests.harness.outside import eventually
+from tests.harness.pages import damage, leaves
+
+LIVES = 40
+
+
+@dataclass
+class Store:
+    database: Database
+    bus: SqliteBus
+    state: State
+    mender: Mender
+
+
+@asynccontextmanager
+async def opened(path: Path, *, started: bool = False) -> AsyncIterator[Store]:
+    """The log and the state in one file. ``started``: it was checked whole, as small files are."""
+    database = Database.open(path)
+    bus, state = SqliteBus(database, clock=lambda: NOW), open_sqlite_state(database)
+    mender = Mender(database, bus, state, lambda: NOW)
+    try:
+        if started:
+            await mender.start()
+        await bus.start()
+        await bus.create_topics(topics.topic_specs(CHANNELS, partitions=3, small=3))
+        yield Store(database, bus, state, mender)
+    finally:
+        await state.close()
+        await bus.close()
+        await database.close()
+
+
+@asynccontextmanager
+async def looked_after(store: Store) -> AsyncIterator[Healer]:
+    """As a process does: damage is looked for and mended, and lost shards are rebuilt."""
+    healer = Healer(store.state, store.bus, channels=CHANNELS, clock=lambda: NOW, check_every=0.02, settle=0)
+    healer.start()
+    watching = asyncio.create_task(store.mender.run())
+    try:
+        yield healer
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await healer.close()
+
+
+async def pictures(store: Store) -> dict[str, Any]:
+    found = {}
+    for page in (await store.state.conversations.listing(TENANT, limit=200)).items:
+        life = Life(store.state, store.bus, page.origin.place)
+        life.conversation, life.contact = page.id, page.origin.contact_id
+        turns = await store.state.turns.listing(page.id)
+        found[page.id] = await life.picture() | {"turns": {turn.id: turn for turn in turns}}
+    return found
+
+
+async def written(path: Path) -> dict[str, Any]:
+    async with opened(path) as store:
+        await asyncio.gather(*(lived(store.state, store.bus, f"visitor-{n}", turns=3) for n in range(LIVES)))
+        async for record in await store.bus.read(topics.EVENTS):
+            if record.headers["ce_type"] == topics.TURN_COMPLETED:
+                await store.state.turns.add(record.key, Turn.model_validate_json(record.value or b""))
+        return await pictures(store)
+
+
+def unsound(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as file:
+        return [name for name in tables() if damage_in(file, name)] + [damage_of_file(file)] * bool(
+            damage_of_file(file)
+        )
+
+
+async def mended(store: Store) -> None:
+    async def is_sound() -> bool:
+        try:
+            return not await asyncio.to_thread(unsound, store.database.path) and not await store.state.rebuild.check()
+        except Unavailable:
+            return False
+
+    await eventually(is_sound)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "state_conversations",
+        "state_conversations_recent",
+        "state_transcript",
+        "sqlite_autoindex_state_transcript_2",
+        "state_handled",
+        "state_deliveries",
+        "state_contacts",
+        "state_turns",
+        "state_lost",
+    ],
+)
+async def test_a_damaged_page_is_found_in_the_background_and_what_it_held_comes_back(
+    tmp_path: Path, place: str
+) -> None:
+    """Nobody has asked for it: the file is read through from the beginning."""
+    path = tmp_path / "parley.db"
+    before = await written(path)
+    pages = leaves(path, place)
+    damage(path, pages[len(pages) // 2])
+    assert unsound(path)
+    with capture_logs() as said:
+        async with opened(path) as store, looked_after(store) as healer:
+            await mended(store)
+            await asyncio.wait_for(healer.well.wait(), 30)
+            assert await pictures(store) == before
+    events = {line["event"] for line in said}
+    assert {"database.damaged", "database.mended"} <= events
+    assert unsound(path) == []
+
+
+async def test_who_meets_a_damaged_page_has_the_file_looked_at_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is refused for now, not for ever."""
+    path = tmp_path / "parley.db"
+    before = await written(path)
+    async with opened(path) as store, looked_after(store):
+        pages = leaves(path, "state_transcript")
+        for page in pages:
+            damage(path, page)
+        store.database._readers.renew()  # their caches still hold the pages as they were
+        async with asyncio.timeout(60):
+            for conversation in before:
+                while True:
+                    try:
+                        assert len(await store.state.transcript.read(conversation)) == 6
+                        break
+                    except Unavailable:
+                        await asyncio.sleep(0.02)
+        await mended(store)
+        assert await pictures(store) == before
+
+
+async def test_while_pages_are_mended_everybody_is_refused_with_the_reason(tmp_path: Path) -> None:
+    path = tmp_path / "parley.db"
+    await written(path)
+    damage(path, leaves(path, "state_transcript")[0])
+    async with opened(path) as store, looked_after(store) as healer:
+        reasons = {await reason(ready) for ready in (store.bus.ready, store.state.ready) if not healer.rebuilt}
+        async with asyncio.timeout(60):
+            while not healer.rebuilt:
+                reasons |= {await reason(store.bus.ready), await reason(store.state.ready)}
+                await asyncio.sleep(0)
+        assert reasons - {""} == {"damaged pages are being mended (state_transcript)", "state is being rebuilt"}
+        await mended(store)
+        await store.bus.ready()
+        await store.state.ready()
+
+
+async def reason(ready: Callable[[], Awaitable[None]]) -> str:
+    """Why not; "" when it is ready."""
+    try:
+        await ready()
+    except Unavailable as refused:
+        return refused.message
+    return ""
+
+
+@pytest.mark.parametrize("place", ["state_conversations_owner", "bus_newest", "sqlite_autoindex_bus_partitions_1"])
+async def test_a_small_file_is_mended_before_it_is_served(tmp_path: Path, place: str) -> None:
+    path = tmp_path / "parley.db"
+    before = await written(path)
+    damage(path, leaves(path, place)[0])
+    async with opened(path, started=True) as store:
+        assert unsound(path) == []
+        assert await pictures(store) == before
+
+
+async def test_a_damaged_log_is_not_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither when it is found, nor, however large the file, by the process after: until it was restored."""
+    monkeypatch.setattr(mending, "CHECKED_BYTES", 0)
+    path = tmp_path / "parley.db"
+    await written(path)
+    whole = tmp_path / "whole.db"
+    pages = leaves(path, "bus_records")
+    whole.write_bytes(path.read_bytes())
+    damage(path, pages[len(pages) // 2])
+    async with opened(path) as store:
+        with pytest.raises(SetupError, match="bus_records") as refused:
+            await asyncio.wait_for(store.mender.run(), 60)
+    assert "parley state salvage" in refused.value.fix
+    with pytest.raises(SetupError, match="bus_records"):
+        async with opened(path, started=True):
+            pass
+    path.write_bytes(whole.read_bytes())
+    async with opened(path, started=True):
+        pass
+    async with opened(path, started=True):
+        pass
