@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -37,6 +37,7 @@ from gateway.encoders import open_encoder
 from gateway.engines import Engine, channels_of, check_topics, open_engine, refuse_embedded
 from gateway.files import VendorFiles
 from gateway.parts import Parts, accounts_of, each_account
+from gateway.readiness import Readiness
 from gateway.responses import errors_as_json
 from gateway.settings import Config
 from gateway.slots import own_folder
@@ -50,7 +51,6 @@ from infra.blobs import open_blobs
 from infra.metrics import PrometheusMetrics
 from infra.state.healer import Healer
 from infra.tracing import member_name, traced
-from schemas.errors import ParleyError
 from schemas.ports import Blobs, Channel
 
 log = structlog.get_logger("parley.compose")
@@ -135,23 +135,11 @@ def _channels(config: Config, engine: Engine, blobs: Blobs) -> dict[str, Channel
     return {name: open_channel(name, tools) for name in channels_of(config)}
 
 
-def _readiness(engine: Engine, library: Library | None, healer: Healer) -> Callable[[], Awaitable[dict[str, str]]]:
+def _readiness(engine: Engine, library: Library | None, healer: Healer) -> Readiness:
     probes = {"bus": engine.bus.ready, "state": engine.state.ready}
     if library is not None:
         probes["knowledge"] = library.ready
-
-    async def ready() -> dict[str, str]:
-        wrong: dict[str, str] = {}
-        for name, probe in probes.items():
-            try:
-                await probe()
-            except ParleyError as error:
-                wrong[name] = error.code
-        if not healer.well.is_set():
-            wrong["state"] = "being rebuilt" if healer.lost.is_set() else "being checked"
-        return wrong
-
-    return ready
+    return Readiness(probes, healer)
 
 
 @asynccontextmanager

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from connectors.settings import Settings
-from gateway.settings import Config
+from gateway.settings import Config, Tenant
+from schemas import topics
 from schemas.errors import BusUnavailable, SetupError, StateUnavailable, TopicMismatch
 from schemas.ports import Bus, State
 from schemas.topics import TopicSpec, topic_specs
@@ -39,7 +40,38 @@ def channels_of(config: Config) -> list[str]:
 
 def specs(config: Config) -> list[TopicSpec]:
     """The topics this installation needs."""
-    return topic_specs(channels_of(config), partitions=config.partitions, small=min(6, config.partitions))
+    return topic_specs(
+        channels_of(config), partitions=config.partitions, small=min(6, config.partitions), days=retention_of(config)
+    )
+
+
+def retention_of(config: Config) -> dict[str, int]:
+    """Days that each topic keeps its records: the longest that a tenant with something on it wants."""
+    days: dict[str, int] = {}
+    for tenant in config.tenants.values():
+        for topic, wanted in _wanted_days(tenant).items():
+            days[topic] = max(days.get(topic, 0), wanted)
+    return days
+
+
+def longer_than_wanted(config: Config) -> list[str]:
+    """Where a tenant's records are kept longer than its ``retention`` says, because others share the topic."""
+    kept = retention_of(config)
+    return [
+        f"{name}: {topic} keeps {kept[topic]} days, not {wanted}, for tenants share it and the longest wish holds"
+        for name, tenant in config.tenants.items()
+        for topic, wanted in _wanted_days(tenant).items()
+        if kept[topic] > wanted
+    ]
+
+
+def _wanted_days(tenant: Tenant) -> dict[str, int]:
+    retention = tenant.retention
+    days = {topics.EVENTS: retention.events_days}
+    for name, accounts in tenant.channels.accounts().items():
+        if accounts:
+            days |= {topics.inbound(name): retention.inbound_days, topics.outbound(name): retention.outbound_days}
+    return days
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gateway import config as configuration
 from gateway import encoders, inspection, preflight, routing
-from gateway.engines import kafka_access, revealed, specs
+from gateway.engines import kafka_access, longer_than_wanted, retention_of, revealed, specs
 from gateway.inspection import is_called
 from gateway.listening import check_port
 from gateway.parts import each_account
@@ -33,7 +33,7 @@ async def examined(file: Path | None) -> list[Finding]:
     except ParleyError as error:
         return [Finding("configuration", "fail", error.message, error.fix)]
     found = [Finding("configuration", "ok", str(path)), *_secrets(config), *_addresses(config), *_proxies(config)]
-    found += [_folder(config), await _port(config), _blobs(config)]
+    found += [_retention(config), _folder(config), await _port(config), _blobs(config)]
     found.append(await asyncio.to_thread(encoders.finding, config))
     found += await asyncio.to_thread(routing.findings, config)
     found += await asyncio.to_thread(preflight.findings, config)
@@ -99,6 +99,15 @@ def _proxies(config: Config) -> list[Finding]:
         said = "all visitors seem to come from the proxy, and share the budget of one address"
         return [Finding("client addresses", "warn", said, fix)]
     return [Finding("client addresses", "ok", "those of the connections")]
+
+
+def _retention(config: Config) -> Finding:
+    longer = longer_than_wanted(config)
+    if longer:
+        fix = "give tenants the same `retention`, or an installation of their own"
+        return Finding("retention", "warn", "; ".join(longer), fix)
+    kept = sorted(retention_of(config).items())
+    return Finding("retention", "ok", ", ".join(f"{topic} {days} d" for topic, days in kept))
 
 
 def _folder(config: Config) -> Finding:

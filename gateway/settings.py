@@ -175,12 +175,27 @@ class Voice(Settings):
     approval_expired: str = PLAIN.approval_expired
 
 
-class Retention(Settings):
-    """How long the embedded log keeps records, in days."""
+def _days(least: int, most: int, why: str) -> AfterValidator:
+    def checked(days: int) -> int:
+        if not least <= days <= most:
+            raise ValueError(f"must be {least} to {most}: {why}")
+        return days
 
-    inbound_days: int = Field(default=30, ge=8)
-    outbound_days: int = Field(default=7, ge=1)
-    events_days: int = Field(default=90, ge=1)
+    return AfterValidator(checked)
+
+
+_INBOUND = _days(8, 60, "messages are told apart from repeats for 8 days, and consumers' offsets are kept for 60")
+_OUTBOUND = _days(1, 7, "what was sent is known for 8 days, and must be gone from the topic before that")
+_EVENTS = _days(9, 3650, "a rebuild of the state needs the outcomes of the last 8 days")
+
+
+class Retention(Settings):
+    """How many days the topics keep records. Tenants share the topics: the longest of their wishes holds. Transcripts,
+    contacts and files are kept without an end."""
+
+    inbound_days: Annotated[int, _INBOUND] = 30
+    outbound_days: Annotated[int, _OUTBOUND] = 7
+    events_days: Annotated[int, _EVENTS] = 90
 
 
 class Tenant(Settings):

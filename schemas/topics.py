@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel
@@ -18,6 +18,7 @@ from schemas.errors import UnknownEventType
 
 CHANNELS = ("web", "slack", "discord", "whatsapp", "instagram")
 DAY_MS = 86_400_000
+NO_DAYS: Mapping[str, int] = {}
 EVENTS = "parley.events"
 STATE = "parley.state"
 KNOWLEDGE = "parley.knowledge"
@@ -142,15 +143,18 @@ def desk_group() -> str:
     return f"parley.desk.{DESK}"
 
 
-def topic_specs(channels: Iterable[str], *, partitions: int = 24, small: int = 6) -> list[TopicSpec]:
-    """All topics of an installation. ``partitions`` is for the per-conversation topics, ``small`` for the others."""
+def topic_specs(
+    channels: Iterable[str], *, partitions: int = 24, small: int = 6, days: Mapping[str, int] = NO_DAYS
+) -> list[TopicSpec]:
+    """All topics of an installation. ``partitions`` is for the per-conversation topics, ``small`` for the others.
+    ``days`` says by topic how long records are kept, where that is not as usual."""
     specs = []
     for channel in channels:
-        specs.append(TopicSpec(inbound(channel), partitions, 30 * DAY_MS))
-        specs.append(TopicSpec(outbound(channel), partitions, 7 * DAY_MS))
+        specs.append(TopicSpec(inbound(channel), partitions, days.get(inbound(channel), 30) * DAY_MS))
+        specs.append(TopicSpec(outbound(channel), partitions, days.get(outbound(channel), 7) * DAY_MS))
     return [
         *specs,
-        TopicSpec(EVENTS, partitions, 90 * DAY_MS),
+        TopicSpec(EVENTS, partitions, days.get(EVENTS, 90) * DAY_MS),
         TopicSpec(STATE, partitions, None),
         TopicSpec(KNOWLEDGE, small, None),
         TopicSpec(DEADLETTER, small, 90 * DAY_MS),

@@ -27,6 +27,8 @@ def check(
 
     from gateway import config as configuration
     from gateway import preflight
+    from gateway.commands.printing import note
+    from gateway.engines import longer_than_wanted
 
     path = configuration.find(config)
     loaded = configuration.load(config, make_secrets=False)
@@ -41,6 +43,8 @@ def check(
         print_findings(problems)
         verdict = "valid" if valid else "not valid"
         typer.echo(f"{path}: {verdict} ({mode}; tenants: {', '.join(sorted(loaded.tenants))})")
+    for each in longer_than_wanted(loaded):
+        note(f"retention of {each}")
     if not valid:
         raise typer.Exit(1)
 

@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 
 from infra.bus.kafka.refusal import refusal
 from infra.deploy.finding import Finding, skew
-from schemas.topics import TopicSpec
+from schemas.topics import DAY_MS, TopicSpec
 
 OPEN: Mapping[str, Any] = {}
 
@@ -91,7 +91,12 @@ async def _topics(admin: Any, prefix: str, specs: Sequence[TopicSpec], wanted: C
     if missing:
         return [Finding("kafka topics", "fail", f"missing: {', '.join(missing)}", "run: parley topics create")]
     there = Finding("kafka topics", "ok", f"all {len(names)} are there")
-    return [there, *_partitions(have, prefix, specs), *_copies(have, wanted), await _in_sync(admin, names, wanted)]
+    return [
+        there,
+        *_partitions(have, prefix, specs),
+        *_copies(have, wanted),
+        *await _configured(admin, prefix, specs, wanted),
+    ]
 
 
 def _partitions(have: dict[str, Any], prefix: str, specs: Sequence[TopicSpec]) -> list[Finding]:
@@ -122,14 +127,34 @@ def _copies(have: dict[str, Any], wanted: Copies) -> list[Finding]:
     return [Finding("kafka replicas", "ok", "in sync")]
 
 
-async def _in_sync(admin: Any, names: Sequence[str], wanted: Copies) -> Finding:
-    """How many disks have a record before it counts as written."""
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    least: dict[str, int] = {}
+async def _configured(admin: Any, prefix: str, specs: Sequence[TopicSpec], wanted: Copies) -> list[Finding]:
+    resources = [ConfigResource(ConfigResourceType.TOPIC, prefix + spec.name) for spec in specs]
+    settings: dict[str, dict[str, str]] = {}
     for response in await admin.describe_configs(resources):
         for resource in response.resources:
-            values = {entry[0]: entry[1] for entry in resource[4]}
-            least[resource[3]] = int(values.get("min.insync.replicas") or 1)
+            settings[resource[3]] = {entry[0]: entry[1] for entry in resource[4]}
+    return [_in_sync(settings, wanted), _retention(settings, prefix, specs)]
+
+
+def _retention(settings: Mapping[str, Mapping[str, str]], prefix: str, specs: Sequence[TopicSpec]) -> Finding:
+    wrong = [
+        f"{spec.name} keeps {_kept(settings[prefix + spec.name])}, configured {spec.retention_ms // DAY_MS} days"
+        for spec in specs
+        if spec.retention_ms is not None and settings[prefix + spec.name].get("retention.ms") != str(spec.retention_ms)
+    ]
+    if wrong:
+        return Finding("kafka retention", "fail", "; ".join(wrong), "run: parley topics create")
+    return Finding("kafka retention", "ok", "as configured")
+
+
+def _kept(settings: Mapping[str, str]) -> str:
+    value = int(settings.get("retention.ms") or -1)
+    return "records for ever" if value < 0 else f"{value / DAY_MS:g} days"
+
+
+def _in_sync(settings: Mapping[str, Mapping[str, str]], wanted: Copies) -> Finding:
+    """How many disks have a record before it counts as written."""
+    least = {name: int(values.get("min.insync.replicas") or 1) for name, values in settings.items()}
     low = sorted(name for name, count in least.items() if count < (wanted.min_insync_replicas or 1))
     if low:
         fix = f"kafka-configs --alter --topic … --add-config min.insync.replicas={wanted.min_insync_replicas}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
@@ -11,7 +12,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from infra.bus.kafka import KafkaAccess, KafkaBus
 from infra.deploy import probes_kafka
 from schemas.errors import BusUnavailable
-from schemas.topics import TopicSpec
+from schemas.topics import DAY_MS, TopicSpec
 
 pytestmark = pytest.mark.scaled
 SPECS = [TopicSpec("parley.inbound.web", 3, 60_000), TopicSpec("parley.state", 3, None)]
@@ -48,6 +49,32 @@ async def test_more_copies_than_brokers_is_refused_with_the_brokers_words(
     with pytest.raises(BusUnavailable, match=r"was not created: .*replication factor"):
         await bus.create_topics(SPECS)
     await bus.close()
+
+
+async def test_topics_that_are_there_get_the_retention_that_is_configured(one_copy: str, topic_prefix: str) -> None:
+    """By `topics create`, which leaves their other settings alone; `doctor` tells before."""
+    longer = [replace(SPECS[0], retention_ms=20 * DAY_MS), SPECS[1]]
+    before = {each.check: each for each in await probes_kafka.probe(one_copy, topic_prefix, longer)}
+    assert before["kafka retention"].status == "fail"
+    assert "configured 20 days" in before["kafka retention"].detail
+    admin = AIOKafkaAdminClient(bootstrap_servers=one_copy)
+    await admin.start()
+    try:
+        resource = ConfigResource(ConfigResourceType.TOPIC, f"{topic_prefix}parley.inbound.web")
+        resource.configs = {"max.message.bytes": "1200000", "retention.ms": "60000", "cleanup.policy": "delete"}
+        await admin.alter_configs([resource])
+        bus = KafkaBus(one_copy, prefix=topic_prefix)
+        await bus.start()
+        assert await bus.create_topics(longer) == []
+        await bus.close()
+        resource.configs = None
+        (answer,) = await admin.describe_configs([resource])
+    finally:
+        await admin.close()
+    settings = {entry[0]: entry[1] for entry in answer.resources[0][4]}
+    assert (settings["retention.ms"], settings["max.message.bytes"]) == (str(20 * DAY_MS), "1200000")
+    after = {each.check: each.status for each in await probes_kafka.probe(one_copy, topic_prefix, longer)}
+    assert after["kafka retention"] == "ok"
 
 
 async def test_the_configured_minimum_is_set_on_the_topics(kafka_bootstrap: str, topic_prefix: str) -> None:

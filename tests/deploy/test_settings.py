@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from gateway import config as configuration
-from gateway.engines import kafka_access
+from gateway.engines import kafka_access, longer_than_wanted, open_engine, specs
 from gateway.settings import Config
+from schemas import topics
 from schemas.errors import ConfigInvalid
 
 SCALED = "bus: kafka://a:9092\nstate: redis://b:6379/0\nsecret_key: {0}\nadmin_token: {0}\n".format("x" * 32)
@@ -42,6 +45,66 @@ def test_what_does_not_fit_together_is_told_with_its_place(tmp_path: Path, secti
     assert "parley.yaml:5:" in caught.value.message
     assert message in caught.value.message
     assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("retention", "message"),
+    [
+        ("inbound_days: 7", "must be 8 to 60: messages are told apart from repeats for 8 days"),
+        ("inbound_days: 61", "must be 8 to 60"),
+        ("outbound_days: 8", "must be 1 to 7: what was sent is known for 8 days"),
+        ("events_days: 8", "must be 9 to 3650: a rebuild"),
+        ("transcript_days: 30", "retention.transcript_days: unknown key; known here: events_days, inbound_days"),
+    ],
+)
+def test_a_retention_that_is_not_honoured_is_refused_with_its_place(
+    tmp_path: Path, retention: str, message: str
+) -> None:
+    file = tmp_path / "parley.yaml"
+    file.write_text(f"tenants:\n  shop:\n    name: Shop\n    retention:\n      {retention}\n")
+    with pytest.raises(ConfigInvalid) as caught:
+        configuration.load(file, environ={}, make_secrets=False)
+    assert "parley.yaml:5:7: tenants.shop.retention." in caught.value.message
+    assert message in caught.value.message
+
+
+def test_topics_keep_what_the_tenant_with_the_longest_wish_says(tmp_path: Path) -> None:
+    """Of those that have something on the topic; and whoever wished for less is told so."""
+    file = tmp_path / "parley.yaml"
+    file.write_text(
+        "tenants:\n"
+        "  shop: {name: Shop, channels: {web: {main: {}}}, retention: {inbound_days: 9, outbound_days: 2}}\n"
+        "  cafe:\n"
+        "    {name: C, channels: {discord: {main: {token: x}}}, retention: {inbound_days: 40, events_days: 9}}\n"
+    )
+    config = configuration.load(file, environ={}, make_secrets=False)
+    kept = {spec.name: spec.retention_ms and spec.retention_ms // topics.DAY_MS for spec in specs(config)}
+    assert kept == {
+        "parley.inbound.web": 9,
+        "parley.outbound.web": 2,
+        "parley.inbound.discord": 40,
+        "parley.outbound.discord": 7,
+        "parley.events": 90,
+        "parley.state": None,
+        "parley.knowledge": None,
+        "parley.deadletter": 90,
+    }
+    (told,) = longer_than_wanted(config)
+    assert told.startswith("cafe: parley.events keeps 90 days, not 9")
+
+
+async def test_the_embedded_log_keeps_records_as_long_as_configured(tmp_path: Path) -> None:
+    """Also when that was changed since the file was made."""
+    file = tmp_path / "parley.yaml"
+    for days in (9, 20):
+        file.write_text(
+            f"tenants:\n  shop: {{name: S, channels: {{web: {{main: {{}}}}}}, retention: {{inbound_days: {days}}}}}\n"
+        )
+        config = configuration.load(file, environ={})
+        async with open_engine(config, config.data_path):
+            with closing(sqlite3.connect(config.data_path / "parley.db")) as database:
+                query = "SELECT retention_ms FROM bus_topics WHERE name = 'parley.inbound.web'"
+                assert database.execute(query).fetchone() == (days * topics.DAY_MS,)
 
 
 def test_passwords_come_from_files_or_the_environment_and_never_show(tmp_path: Path) -> None:

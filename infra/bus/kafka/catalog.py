@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as Source
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from infra.bus.kafka.access import KafkaAccess
@@ -20,6 +21,9 @@ from schemas.topics import TopicSpec
 Answer = TypeVar("Answer")
 
 _REPLICAS = 3
+_RETENTION = "retention.ms"
+_OF_TOPIC = 1
+"""Where a setting comes from: the topic itself, and not the broker or a default."""
 _UNCHANGED = (0, TopicAlreadyExistsError.errno)  # another process may create the same topics at the same moment
 
 
@@ -76,6 +80,7 @@ class Catalog:
                 if code not in _UNCHANGED:
                     raise BusUnavailable(f"topic {name} was not created: {message or for_code(code).__name__}")
             await self._settled(missing)
+        await self._keep_as_long([spec for spec in specs if spec not in missing])
         return [spec.name for spec in missing]
 
     async def ready(self) -> None:
@@ -123,6 +128,28 @@ class Catalog:
                     fix="configure the count the topic has: changing it would break the order within conversations",
                 )
         return [spec for spec in specs if spec.name not in have]
+
+    async def _keep_as_long(self, specs: Sequence[TopicSpec]) -> None:
+        """Give topics that were there the retention of ``specs``. All settings of a topic are written at once, so those
+        that it has of its own are written again."""
+        named = {self.on_broker(spec.name): str(spec.retention_ms) for spec in specs if not spec.compacted}
+        if not named:
+            return
+        asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in named]
+        changed = []
+        for response in await self._ask(lambda admin: admin.describe_configs(asked)):
+            for _, _, _, name, entries in response.resources:
+                own = {entry[0]: entry[1] for entry in entries if entry[3] == _OF_TOPIC}
+                values = {entry[0]: entry[1] for entry in entries}
+                if values.get(_RETENTION) != named[name]:
+                    wanted = own | {_RETENTION: named[name]}
+                    changed.append(ConfigResource(ConfigResourceType.TOPIC, name, configs=wanted))
+        if not changed:
+            return
+        for response in await self._ask(lambda admin: admin.alter_configs(changed)):
+            for code, message, _, name in response.resources:
+                if code:
+                    raise BusUnavailable(f"the retention of topic {name} was not set: {message}")
 
     async def _settled(self, specs: Sequence[TopicSpec]) -> None:
         async def all_have_leaders(admin: Any) -> bool:
@@ -192,5 +219,5 @@ def _new_topic(name: str, spec: TopicSpec, brokers: int, access: KafkaAccess) ->
     if spec.compacted:
         configs["cleanup.policy"] = "compact"
     else:
-        configs |= {"cleanup.policy": "delete", "retention.ms": str(spec.retention_ms)}
+        configs |= {"cleanup.policy": "delete", _RETENTION: str(spec.retention_ms)}
     return NewTopic(name, spec.partitions, replicas, topic_configs=configs)

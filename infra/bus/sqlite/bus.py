@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -13,7 +14,7 @@ from infra.bus.partitioner import partition_of
 from infra.bus.sqlite import tables
 from infra.bus.sqlite.appender import Appender
 from infra.bus.sqlite.catalog import Catalog, Topic
-from infra.bus.sqlite.cleaner import Cleaner
+from infra.bus.sqlite.cleaner import Cleaner, LogTime
 from infra.bus.sqlite.follower import SqliteFollower
 from infra.bus.sqlite.group import Group
 from infra.bus.sqlite.headers import pack
@@ -40,7 +41,8 @@ class SqliteBus:
 
     ``prefix`` goes before the stored names of topics and groups and is never seen outside. ``drain_budget`` bounds a
     listener's calls, ``clean_every`` is the pause between two cleanings, ``tombstone_grace`` is how long the tombstone
-    of a deleted key stays for slow readers: all in seconds. ``clock`` stamps the records and decides what has expired.
+    of a deleted key stays for slow readers: all in seconds. ``clock`` stamps the records; what has expired is decided
+    by ``LogTime``, which also looks at ``monotonic``.
     """
 
     atomic = True
@@ -51,6 +53,7 @@ class SqliteBus:
         *,
         prefix: str = "",
         clock: Clock = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
         drain_budget: float = 60.0,
         clean_every: float = 60.0,
         tombstone_grace: float = DAY_S,
@@ -63,7 +66,8 @@ class SqliteBus:
         self._catalog = Catalog()
         self._reader = Reader(database)
         self._appender = Appender(database, clock)
-        self._cleaner = Cleaner(database, self._catalog, clock, clean_every)
+        time_ = LogTime(clock, monotonic)
+        self._cleaner = Cleaner(database, self._catalog, time_, self._reading, prefix=prefix, every=clean_every)
         self._cleaning: asyncio.Task[None] | None = None
         self._groups: dict[str, Group] = {}
         self._followers: WeakSet[SqliteFollower] = WeakSet()
@@ -76,7 +80,9 @@ class SqliteBus:
             self._catalog.add(await self._database.read(self._load))
         except DatabaseFailed as error:
             raise _damaged(error.message) from error
-        self._cleaning = asyncio.get_running_loop().create_task(self._cleaner.run(), name="bus cleaner")
+        self._cleaning = self._cleaning or asyncio.get_running_loop().create_task(
+            self._cleaner.run(), name="bus cleaner"
+        )
 
     async def close(self) -> None:
         """Finishes the appends under way. Subscriptions and followers that are still open end here."""
@@ -186,6 +192,13 @@ class SqliteBus:
 
     async def describe_topics(self) -> dict[str, int]:
         return {name: len(topic.partitions) for name, topic in self._catalog.topics.items()}
+
+    def _reading(self) -> dict[str, list[str]]:
+        return {
+            self._prefix + name: [self._prefix + topic for topic in group.topics]
+            for name, group in self._groups.items()
+            if group.topics
+        }
 
     def _group(self, name: str) -> Group:
         if name not in self._groups:

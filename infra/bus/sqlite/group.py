@@ -42,6 +42,11 @@ class Group:
         self._changed = False
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def topics(self) -> frozenset[str]:
+        """What its members read; empty while there are none."""
+        return frozenset(topic for member in self._members.values() for topic in member.topics)
+
     # ── membership ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def join(self, member: Member) -> None:

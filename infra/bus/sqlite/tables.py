@@ -18,6 +18,7 @@ from schemas.ports import Record, TopicPartition
 from schemas.topics import TopicSpec
 
 _GARBAGE = "INSERT OR IGNORE INTO bus_garbage (due_ms, record) VALUES (?, ?)"
+_NEWEST = "SELECT time_ms FROM bus_records WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1"
 _OFFSET_BITS = 40
 _OFFSETS = (1 << _OFFSET_BITS) - 1
 DAMAGED = "parley-damaged"
@@ -201,19 +202,74 @@ def committed(connection: sqlite3.Connection, group: str, prefix: str) -> dict[T
 # ── cleaning ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def expire(connection: sqlite3.Connection, partition: Partition, *, before_ms: int, limit: int) -> tuple[int, int]:
-    """Delete the oldest records written before a time, at most ``limit``. Returns their number and the new start."""
+def newest_ms(connection: sqlite3.Connection) -> int | None:
+    """When the newest record of any partition was written."""
+    times = [
+        row[0]
+        for (number,) in connection.execute("SELECT id FROM bus_partitions").fetchall()
+        if (row := connection.execute(_NEWEST, (number << _OFFSET_BITS, number << _OFFSET_BITS | _OFFSETS)).fetchone())
+    ]
+    return max(times, default=None)
+
+
+def load_time(connection: sqlite3.Connection) -> int | None:
+    row = connection.execute("SELECT time_ms FROM bus_clock").fetchone()
+    return int(row[0]) if row else None
+
+
+def store_time(connection: sqlite3.Connection, time_ms: int) -> None:
+    connection.execute("INSERT OR REPLACE INTO bus_clock (id, time_ms) VALUES (1, ?)", (time_ms,))
+
+
+def see_groups(connection: sqlite3.Connection, groups: Iterable[str], now_ms: int, gone_ms: int) -> list[str]:
+    """Note that these groups (full names) have members now, and forget the offsets of those that had none for
+    ``gone_ms``. Returns the forgotten ones."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO bus_groups (consumers, seen_ms) VALUES (?, ?)", [(group, now_ms) for group in groups]
+    )
+    connection.execute(
+        "INSERT OR IGNORE INTO bus_groups (consumers, seen_ms) SELECT DISTINCT consumers, ? FROM bus_offsets", (now_ms,)
+    )
+    query = "SELECT consumers FROM bus_groups WHERE seen_ms < ?"
+    gone = [group for (group,) in connection.execute(query, (now_ms - gone_ms,))]
+    for table in ("bus_offsets", "bus_groups"):
+        connection.executemany(f"DELETE FROM {table} WHERE consumers = ?", [(group,) for group in gone])  # noqa: S608
+    return gone
+
+
+def unread(connection: sqlite3.Connection, topic: str, groups: Iterable[str]) -> dict[int, int]:
+    """By partition, the first offset that some group has still to read. Of ``groups`` (full names) it is known that
+    they read the topic, also where they have committed nothing yet."""
+    found: dict[int, dict[str, int]] = {}
+    rows = connection.execute("SELECT number, consumers, next FROM bus_offsets WHERE topic = ?", (topic,))
+    for number, group, offset in rows:
+        found.setdefault(number, {})[group] = offset
+    numbers = connection.execute("SELECT number FROM bus_partitions WHERE topic = ?", (topic,)).fetchall()
+    reading = dict.fromkeys(groups, 0)
+    firsts = {number: min((reading | found.get(number, {})).values(), default=None) for (number,) in numbers}
+    return {number: first for number, first in firsts.items() if first is not None}
+
+
+def expire(
+    connection: sqlite3.Connection, partition: Partition, *, before_ms: int, now_ms: int, end: int, limit: int
+) -> tuple[int, int]:
+    """Delete the oldest records below the offset ``end`` that were written before a time, at most ``limit``. Returns
+    their number and the new start. A record from after ``now_ms`` is as old as those that follow it: a clock was wrong
+    when it was written."""
+    if end <= 0:
+        return 0, partition.start
     base = partition.id << _OFFSET_BITS
     oldest = connection.execute(
         "SELECT id, time_ms FROM bus_records WHERE id >= ? AND id <= ? ORDER BY id LIMIT ?",
-        (base, base | _OFFSETS, limit),
+        (base, base | min(end - 1, _OFFSETS), limit),
     )
     last = None
     count = 0
-    for id_, time_ms in oldest:
-        if time_ms >= before_ms:
+    for position, (id_, time_ms) in enumerate(oldest, 1):
+        if before_ms <= time_ms <= now_ms:
             break
-        last, count = id_, count + 1
+        if time_ms < before_ms:
+            last, count = id_, position
     if last is None:
         return 0, partition.start
     connection.execute("DELETE FROM bus_records WHERE id >= ? AND id <= ?", (base, last))

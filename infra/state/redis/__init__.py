@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from infra.state.redis.access import OPEN, RedisAccess
-from schemas.errors import MissingDependency, StateLost
+from schemas.errors import MissingDependency
 from schemas.extras import install_command
-from schemas.ports import Rebuild, State
+from schemas.ports import State
 
 if TYPE_CHECKING:
     from infra.state.redis.pipe import Pipe
@@ -74,12 +74,6 @@ def _assemble(pipe: Pipe, signals: RedisSignals, prefix: str) -> State:
         journal=RedisJournal(shards),
         tokens=RedisTokens(shards),
         rebuild=rebuild,
-        ready=lambda: _ready(rebuild),
+        ready=rebuild.ready,
         close=close,
     )
-
-
-async def _ready(rebuild: Rebuild) -> None:
-    lost = await rebuild.check()
-    if lost:
-        raise StateLost("state is lost or is being rebuilt", shards=lost)

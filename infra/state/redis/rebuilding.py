@@ -32,6 +32,7 @@ class RedisRebuild:
         self._shards = shards
         self._rebuilds: dict[int, str] = {}
         self._bundles = Bundles(self._at)
+        self._probed = 0
 
     async def check(self) -> frozenset[int]:
         answers = await asyncio.gather(*(self._shards.run(shard, "check", []) for shard in ALL), return_exceptions=True)
@@ -42,6 +43,14 @@ class RedisRebuild:
             elif isinstance(answer, BaseException):
                 raise answer
         return frozenset(lost)
+
+    async def ready(self) -> None:
+        """Every shard is there, and one of them takes a write, another each time. Raises as ``check``, and StateLost."""
+        lost = await self.check()
+        if lost:
+            raise StateLost("state is lost or is being rebuilt", shards=lost)
+        self._probed = (self._probed + 1) % len(ALL)
+        await self._shards.run(self._probed, "probe", [])
 
     async def prepare(self, shards: frozenset[int]) -> None:
         # The id fences: a rebuilder that was overtaken by this one writes nothing any more.

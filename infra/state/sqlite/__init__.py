@@ -33,6 +33,7 @@ def open_sqlite_state(database: Database, *, durable_sends: bool = False) -> Sta
     signals = ProcessSignals()
 
     async def ready() -> None:
+        # The log's probe writes to the same file.
         await store.read(ALL_SHARDS, lambda connection: connection.execute("SELECT 1").fetchone())
 
     async def close() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from infra.bus.sqlite import SqliteBus
@@ -15,13 +15,17 @@ from tests.contracts.bus.engines import TOPICS, WEB
 
 
 class Hands:
-    """A clock that is moved by hand."""
+    """A clock that is moved by hand. ``wrong`` is how far it is off; ``monotonic`` does not see that."""
 
     def __init__(self) -> None:
         self.now = NOON
+        self.wrong = timedelta()
 
     def __call__(self) -> datetime:
-        return self.now
+        return self.now + self.wrong
+
+    def monotonic(self) -> float:
+        return self.now.timestamp()
 
 
 @asynccontextmanager
@@ -34,9 +38,11 @@ async def log(
     tombstone_grace: float = 86_400,
 ) -> AsyncIterator[tuple[SqliteBus, Database]]:
     database = Database.open(path)
+    hands = clock or Hands()
     bus = SqliteBus(
         database,
-        clock=clock or Hands(),
+        clock=hands,
+        monotonic=hands.monotonic,
         drain_budget=drain_budget,
         clean_every=clean_every,
         tombstone_grace=tombstone_grace,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.bus.sqlite import cleaner
 from schemas.errors import SetupError
 from schemas.ports import Record
 from schemas.topics import DAY_MS, STATE, TopicSpec
@@ -120,3 +121,97 @@ async def test_retention_may_change_but_not_to_compaction(tmp_path: Path) -> Non
         assert await bus.clean() == 1
         with pytest.raises(SetupError):
             await bus.create_topics([TopicSpec(WEB, 3, None)])
+
+
+# ── clocks that are wrong, and readers that are late ─────────────────────────────────────────────────────────────────
+
+
+async def test_a_clock_that_jumps_ahead_expires_nothing(tmp_path: Path) -> None:
+    """A hundred days for a minute: no record goes, also of those that were written meanwhile, and no tombstone."""
+    clock = Hands()
+    async with log(tmp_path / "parley.db", clock) as (bus, _):
+        await bus.append([message("one", n) for n in range(5)])
+        await bus.append([snapshot("gone", b"1")])
+        await bus.append([snapshot("gone", None)])
+        await bus.clean()
+        clock.wrong = timedelta(days=100)
+        clock.now += timedelta(minutes=1)
+        assert await bus.clean() == 0
+        await bus.append([message("one", 5)])
+        assert await bus.clean() == 0
+    async with log(tmp_path / "parley.db", clock) as (bus, _):
+        assert await bus.clean() == 0, "nor does the next process believe it at once"
+        clock.wrong = timedelta()
+        clock.now += timedelta(minutes=1)
+        await bus.append([message("one", 6)])
+        assert by_key(await everything(bus)) == {"one": list(range(7))}
+        clock.now += timedelta(hours=25)
+        assert await bus.clean() == 8, "what was stamped with the wrong time goes with those around it"
+
+
+async def test_after_a_long_pause_the_log_expires_little_by_little(tmp_path: Path) -> None:
+    """Two months that nobody saw pass may have been a jump: it takes two and a half days to believe in them."""
+    clock = Hands()
+    async with log(tmp_path / "parley.db", clock) as (bus, _):
+        await bus.append([message("one", n) for n in range(5)])
+        await bus.clean()
+    clock.wrong = timedelta(days=60)
+    async with log(tmp_path / "parley.db", clock) as (bus, _):
+        assert await bus.clean() == 0
+        clock.now += timedelta(minutes=50)
+        assert await bus.clean() == 0
+        clock.now += timedelta(minutes=10)
+        assert await bus.clean() == 5
+
+
+async def test_a_clock_that_goes_back_expires_nothing(tmp_path: Path) -> None:
+    clock = Hands()
+    async with log(tmp_path / "parley.db", clock) as (bus, _):
+        await bus.append([message("one", 0)])
+        clock.wrong = -timedelta(days=100)
+        await bus.append([message("one", 1)])
+        clock.wrong = timedelta()
+        assert await bus.clean() == 0
+
+
+async def test_what_a_group_has_still_to_read_does_not_expire(tmp_path: Path) -> None:
+    """However old it is: it was accepted. What it has read goes."""
+    clock = Hands()
+    async with log(tmp_path / "parley.db", clock) as (bus, _):
+        await bus.append([message("one", n) for n in range(10)])
+        async with consuming(bus, "workers") as worker:
+            await eventually(lambda: len(worker.records) == 10, "all records")
+            clock.now += timedelta(days=3)
+            assert await bus.clean() == 0, "it has committed nothing yet"
+            await worker.sub.commit({worker.records[4].source: worker.records[4].offset})
+            assert await bus.clean() == 4
+        clock.now += timedelta(days=59)
+        assert await bus.clean() == 0, "a group may be away for a while"
+
+
+async def test_a_group_that_is_gone_for_good_does_not_hold_the_log(tmp_path: Path) -> None:
+    """After sixty days without a member its offsets are forgotten."""
+    clock = Hands()
+    async with log(tmp_path / "parley.db", clock) as (bus, database):
+        await bus.append([message("one", n) for n in range(10)])
+        async with consuming(bus, "workers") as worker:
+            await eventually(lambda: len(worker.records) == 10, "all records")
+            await worker.sub.commit({worker.records[4].source: worker.records[4].offset})
+            await bus.clean()
+        clock.now += timedelta(days=61)
+        assert await bus.clean() == 10
+        assert await database.read(lambda file: file.execute("SELECT count(*) FROM bus_offsets").fetchone()) == (0,)
+
+
+async def test_expiry_goes_in_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No transaction deletes more than a few records, so that no append waits long."""
+    monkeypatch.setattr(cleaner, "BATCH_RECORDS", 10)
+    clock = Hands()
+    async with log(tmp_path / "parley.db", clock) as (bus, database):
+        await bus.append([message("one", n) for n in range(95)])
+        clock.now += timedelta(days=2)
+        deleted: list[int] = []
+        await database.write(lambda file: file.set_trace_callback(lambda said: deleted.append("COMMIT" in said)))
+        assert await bus.clean() == 95
+        await database.write(lambda file: file.set_trace_callback(None))
+        assert sum(deleted) >= 10

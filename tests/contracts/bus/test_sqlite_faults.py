@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from schemas.envelope import Envelope
-from schemas.errors import BusUnavailable, SetupError, UndecodableRecord
+from schemas.errors import BusUnavailable, UndecodableRecord
 from tests.contracts.bus.consumer import by_key, consuming, eventually, message
 from tests.contracts.bus.embedded import everything, log
 from tests.contracts.bus.engines import open_sqlite
@@ -101,20 +101,6 @@ async def test_one_bad_moment_does_not_shift_offsets(tmp_path: Path) -> None:
         await database.write(lambda file: file.execute("PRAGMA max_page_count=1000000").fetchone())
         [second] = await bus.append([message("one", 2)])
         assert second.offset == first.offset + 1
-
-
-async def test_a_damaged_file_is_refused_with_a_fix(tmp_path: Path) -> None:
-    """Overwritten pages are noticed before anything is written."""
-    path = tmp_path / "parley.db"
-    async with log(path) as (bus, _):
-        await bus.append([message(f"key-{n}", n, data=bytes(2_000)) for n in range(300)])
-    with path.open("r+b") as file:
-        file.seek(8 * 4096)
-        file.write(random.randbytes(40 * 4096))
-    with pytest.raises(SetupError) as refused:
-        async with log(path):
-            pass
-    assert refused.value.fix
 
 
 async def test_a_record_whose_bytes_have_changed_cannot_be_decoded(tmp_path: Path) -> None:

@@ -90,7 +90,10 @@ async def test_without_memory_a_call_fails_with_a_fix_and_nothing_of_it_is_writt
         with pytest.raises(StateUnavailable) as caught:
             await call()
         assert "maxmemory" in caught.value.fix
+    with pytest.raises(StateUnavailable, match="memory"):
+        await state.ready()
     await server.config_set("maxmemory", "0")
+    await state.ready()
     after = await begun(state, conversation, "e1")
     assert (after.handled, after.outbox, after.conversation.version) == (frozenset(), [], 0)
     assert await state.transcript.head(conversation) == 0
@@ -106,7 +109,10 @@ async def test_a_server_that_became_a_replica_is_unavailable_until_it_is_primary
     with pytest.raises(StateUnavailable) as caught:
         await begun(state, conversation)
     assert "primary" in caught.value.fix
+    with pytest.raises(StateUnavailable, match="replica"):
+        await state.ready()
     await server.execute_command("REPLICAOF", "NO", "ONE")
+    await state.ready()
     await begun(state, conversation)
 
 

@@ -1,0 +1,3 @@
+-- Proves that a transition could be written.
+wrote()
+return answer('written')
