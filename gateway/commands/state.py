@@ -68,6 +68,27 @@ def backup(
         typer.echo(f"{target}: {size / 1024**2:.1f} MiB")
 
 
+@state.command()
+def salvage(
+    target: Annotated[Path, typer.Argument(help="A folder that is not there yet.", show_default=False)],
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Save what can be read of a damaged embedded data folder into a new one. Try a backup first."""
+    from infra.state.sqlite.salvage import salvage as save
+
+    loaded = load(config)
+    if not loaded.embedded:
+        raise SetupError("this installation keeps its data in Kafka and Redis", fix="see docs/operations.md")
+    found = save(loaded.data_path, target.absolute())
+    if as_json:
+        print_json({one.table: {"rows": one.kept, "complete": one.complete} for one in found})
+        return
+    for one in found:
+        typer.echo(f"{one.table}: {one.kept} rows{'' if one.complete else ', others could not be read'}")
+    note(f"make {target} the `data_dir`, and start")
+
+
 @topics.command()
 def create(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Create the topics that are missing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from infra.database.file import connect
@@ -20,6 +21,11 @@ def back_up(data_dir: Path, target: Path) -> int:
     name only when it is whole and on disk. The log and the state in it are of one instant.
 
     Writers go on meanwhile. Raises SetupError."""
+    return write_copy(data_dir, target, _copy_database)
+
+
+def write_copy(data_dir: Path, target: Path, copy: Callable[[Path, Path], None]) -> int:
+    """As ``back_up``; ``copy`` makes the second file of the first, the database."""
     source = data_dir / FILE
     if not source.is_file():
         raise SetupError(f"there is no database in {data_dir}", fix="check `data_dir`; `parley config show` tells it")
@@ -28,7 +34,7 @@ def back_up(data_dir: Path, target: Path) -> int:
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         partial.mkdir(parents=True, mode=0o700)
-        _copy_database(source, partial / FILE)
+        copy(source, partial / FILE)
         # After the database: what it speaks of is on disk before it is spoken of, and never changes.
         _copy_others(data_dir, partial)
         _sync(partial)

@@ -26,8 +26,8 @@ JSON = {
 """Columns of text that must be JSON where they are not NULL: damage inside of a page shows there alone."""
 _PLACES = "SELECT conversation FROM state_transcript_heads", "SELECT id FROM state_conversations"
 """Where ids of conversations are found that a damaged table may have rows of."""
-TRIES = 10_000
-"""Ranges that are looked at around damage: enough for several pages of records."""
+ISLANDS = 10_000
+"""Stretches of whole pages between damaged ones that are looked for in a table."""
 
 
 class ReadableRows:
@@ -40,7 +40,6 @@ class ReadableRows:
         self.complete = True
         self._connection = connection
         self._table = table
-        self._tries = TRIES
         self._columns = [column[0] for column in table.columns]
         self._key = [column[0] for column in sorted(table.columns, key=lambda each: each[4]) if column[4]]
         self._at = [self._columns.index(column) for column in self._key]
@@ -68,22 +67,41 @@ class ReadableRows:
         if len(self._key) == 1 and self._is_integer_key():
             low = -1 if last is None else int(last[0])
             high = 1 << 62 if first is None else int(first[0])
-            yield from self._halves(low + 1, high)
+            yield from self._islands(low + 1, high)
         elif self._key[0] in ("conversation", "id"):
             for id_ in self._conversations():
                 yield from self._walk(f"WHERE {self._key[0]} = ?", (id_,), "ASC")
 
-    def _halves(self, low: int, high: int) -> Iterator[Row]:
-        """The rows from ``low`` up to ``high``, not included; around damage in ever smaller ranges."""
-        if low >= high or not self._tries:
-            return
-        self._tries -= 1
+    def _islands(self, low: int, high: int) -> Iterator[Row]:
+        """The rows from ``low`` up to ``high``, not included, that stand between damaged pages."""
         failed = _Failure()
-        yield from self._walk(f'WHERE "{self._key[0]}" >= ? AND "{self._key[0]}" < ?', (low, high), "ASC", failed)
-        if failed.met and high - low > 1:
-            middle = (low + high) // 2
-            yield from self._halves(low, middle)
-            yield from self._halves(middle, high)
+        for _ in range(ISLANDS):
+            low = self._beyond(low, high)
+            failed.met = False
+            for row in self._walk(f'WHERE "{self._key[0]}" >= ? AND "{self._key[0]}" < ?', (low, high), "ASC", failed):
+                low = int(self._key_of(row)[0]) + 1
+                yield row
+            if not failed.met:
+                return
+
+    def _beyond(self, low: int, high: int) -> int:
+        """Where behind ``low`` reading works again; ``high`` if nowhere."""
+        step = 1
+        while low + step < high and not self._reads(low + step):
+            step *= 2
+        bad, good = low + step // 2, min(low + step, high)
+        while bad < good:
+            middle = (bad + good) // 2
+            if self._reads(middle):
+                good = middle
+            else:
+                bad = middle + 1
+        return good
+
+    def _reads(self, low: int) -> bool:
+        failed = _Failure()
+        next(self._walk(f'WHERE "{self._key[0]}" >= ?', (low,), "ASC", failed), None)
+        return not failed.met
 
     def _conversations(self) -> Iterator[str]:
         for query in _PLACES:

@@ -298,6 +298,18 @@ def derive(connection: sqlite3.Connection) -> None:
         )
 
 
+def raise_heads(connection: sqlite3.Connection) -> None:
+    """Let no partition end before its last record."""
+    for (number,) in connection.execute("SELECT id FROM bus_partitions").fetchall():
+        (last,) = connection.execute(
+            "SELECT max(id) FROM bus_records WHERE id BETWEEN ? AND ?",
+            (number << _OFFSET_BITS, number << _OFFSET_BITS | _OFFSETS),
+        ).fetchone()
+        if last is not None:
+            head = (last & _OFFSETS) + 1
+            connection.execute("UPDATE bus_partitions SET head = MAX(head, ?) WHERE id = ?", (head, number))
+
+
 def compact(connection: sqlite3.Connection, *, now_ms: int, limit: int) -> int:
     """Delete superseded records and tombstones whose grace is over, at most ``limit``. Returns how many were due."""
     due = connection.execute(

@@ -14,6 +14,7 @@ from infra.state import kinship, rules
 from infra.state.redis import contacts, deliveries, journal, parking, tokens, wire
 from infra.state.redis.bundles import Bundles
 from infra.state.redis.call import Argument
+from infra.state.redis.evictions import Evictions
 from infra.state.redis.shards import ALL, Shards, quoted
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, Delivered, Origin, Snapshot
@@ -33,8 +34,12 @@ class RedisRebuild:
         self._rebuilds: dict[int, str] = {}
         self._bundles = Bundles(self._at)
         self._probed = 0
+        self._evictions = Evictions(shards)
+        self._evicted = ""
 
     async def check(self) -> frozenset[int]:
+        if await self._evictions.are_new():
+            return frozenset(ALL)
         answers = await asyncio.gather(*(self._shards.run(shard, "check", []) for shard in ALL), return_exceptions=True)
         lost: set[int] = set()
         for answer in answers:
@@ -45,7 +50,7 @@ class RedisRebuild:
         return frozenset(lost)
 
     async def ready(self) -> None:
-        """Every shard is there, and one of them takes a write, another each time. Raises as ``check``, and StateLost."""
+        """Every shard is there, and one of them takes a write, another each time. Raises StateLost."""
         lost = await self.check()
         if lost:
             raise StateLost("state is lost or is being rebuilt", shards=lost)
@@ -53,6 +58,8 @@ class RedisRebuild:
         await self._shards.run(self._probed, "probe", [])
 
     async def prepare(self, shards: frozenset[int]) -> None:
+        # What is evicted from here on is missing from the rebuilt shards as well.
+        self._evicted = await self._evictions.count()
         # The id fences: a rebuilder that was overtaken by this one writes nothing any more.
         rebuild = uuid4().hex
         seconds, micros = await self._shards.pipe.command("TIME")
@@ -145,6 +152,7 @@ class RedisRebuild:
                 for shard in ordered
             )
         )
+        await self._evictions.note(self._evicted)
         overtaken = frozenset(shard for shard, finished in zip(ordered, done, strict=True) if not finished)
         if overtaken:
             raise StateLost("another rebuild has begun meanwhile", shards=overtaken)

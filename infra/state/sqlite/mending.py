@@ -160,7 +160,7 @@ def _remake(path: Path, names: list[str], now: datetime, writer: sqlite3.Connect
             raise _LogIncomplete(f"rows of {', '.join(sorted(missing & _LOG))} are lost")
         if missing & _DERIVED:
             log_tables.derive(writer)
-        if rebuilt := {name for name in missing if name.startswith("state_")} - _ON_TOPICS - _PASSING:
+        if rebuilt := {name for name in missing if is_rebuilt(name)}:
             lose(writer, rebuilt, now)
         writer.execute("COMMIT")
         return remade
@@ -170,6 +170,11 @@ def _remake(path: Path, names: list[str], now: datetime, writer: sqlite3.Connect
         raise
     finally:
         reader.close()
+
+
+def is_rebuilt(table: str) -> bool:
+    """Whether a rebuild of the state brings rows of this table back."""
+    return table.startswith("state_") and table not in _ON_TOPICS | _PASSING
 
 
 def lose(connection: sqlite3.Connection, names: Iterable[str], now: datetime) -> None:

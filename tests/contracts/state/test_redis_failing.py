@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
 from infra.deploy.local_redis import LocalRedis
+from infra.state.healer import Healer
 from infra.state.redis import open_redis_state
-from schemas.errors import StateUnavailable
+from schemas.errors import StateLost, StateUnavailable
 from schemas.ports import State
 from tests.contracts.state.calls import OpenProcess, processes, set_up, succeeds
+from tests.contracts.state.lived import CHANNELS, lived, log
 from tests.contracts.state.samples import (
     NOW,
     begun,
@@ -150,3 +154,32 @@ async def test_signals_cross_processes_and_survive_a_restart_of_the_server(
     await asyncio.to_thread(stoppable_redis.kill)
     await asyncio.to_thread(stoppable_redis.start)
     await heard(b"after")
+
+
+async def test_a_server_that_evicts_keys_is_lost_and_comes_back_whole(
+    state: State, server: Any, tmp_path: Path
+) -> None:
+    """Under allkeys-lru single keys go while the head of their shard stays: that must not pass for an empty
+    conversation. While it goes on nothing is served; when the operator has mended it, one rebuild brings all back."""
+    async with log(tmp_path / "log.db", lambda: NOW) as bus:
+        lives = [await lived(state, bus, f"visitor-{n}") for n in range(20)]
+        before = [await life.picture() for life in lives]
+        used = (await server.info("memory"))["used_memory"]
+        await server.config_set("maxmemory-policy", "allkeys-lru")
+        await server.config_set("maxmemory", used - 20_000)
+        while not (await server.info("stats"))["evicted_keys"]:
+            with contextlib.suppress(StateUnavailable, StateLost):
+                await state.limiter.take(new_id(), per_second=1, burst=1, now=NOW)
+        with pytest.raises(StateLost):
+            await state.ready()
+        healer = Healer(state, bus, channels=CHANNELS, clock=lambda: NOW, check_every=0.05, settle=0)
+        healer.start()
+        try:
+            await asyncio.wait_for(healer.lost.wait(), 30)
+            await server.config_set("maxmemory", "0")
+            await server.config_set("maxmemory-policy", "noeviction")
+            await asyncio.wait_for(healer.well.wait(), 60)
+        finally:
+            await healer.close()
+        await state.ready()
+        assert [await life.picture() for life in lives] == before

@@ -20,6 +20,7 @@ from infra.database.repair import damage_in, damage_of_file
 from infra.state.healer import Healer
 from infra.state.sqlite import mending, open_sqlite_state
 from infra.state.sqlite.mending import Mender
+from infra.state.sqlite.salvage import salvage
 from schemas import topics
 from schemas.conversation import Turn
 from schemas.errors import SetupError, Unavailable
@@ -220,3 +221,30 @@ async def test_a_damaged_log_is_not_served(tmp_path: Path, monkeypatch: pytest.M
         pass
     async with opened(path, started=True):
         pass
+
+
+async def test_what_can_be_read_of_a_damaged_log_is_salvaged(tmp_path: Path) -> None:
+    """All but the records on the damaged pages; the state is as it was, and the log goes on where it ended."""
+    path, saved = tmp_path / "data/parley.db", tmp_path / "saved"
+    path.parent.mkdir()
+    before = await written(path)
+    async with opened(path) as store:
+        records = [record async for record in await store.bus.read(topics.EVENTS)]
+        ends = {record.partition: record.offset for record in records}
+    pages = leaves(path, "bus_records")
+    for page in (pages[0], pages[len(pages) // 3], pages[len(pages) // 2]):
+        damage(path, page)
+    damage(path, leaves(path, "state_transcript")[1])
+    found = {one.table: one for one in await asyncio.to_thread(salvage, path.parent, saved)}
+    assert not found["bus_records"].complete
+    assert found["state_conversations"].complete
+    assert unsound(saved / "parley.db") == []
+    async with opened(saved / "parley.db", started=True) as store, looked_after(store) as healer:
+        await asyncio.wait_for(healer.well.wait(), 30)
+        after = [record async for record in await store.bus.read(topics.EVENTS)]
+        assert len(records) * 0.5 < len(after)
+        assert {record.offset for record in after} <= {record.offset for record in records}
+        assert {record.partition: record.offset for record in after} == ends
+        assert (await pictures(store)).keys() == before.keys()
+    with pytest.raises(SetupError, match="there already"):
+        await asyncio.to_thread(salvage, path.parent, saved)
