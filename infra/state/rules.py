@@ -42,6 +42,10 @@ HANDLED_HORIZON = timedelta(days=HANDLED_HORIZON_DAYS)
 DELIVERY_HORIZON = timedelta(days=8)
 """Longer than outbound messages stay on the bus (7 d), so that no redelivered one is sent twice."""
 
+KEPT_WHATEVER_AGE = 20
+"""The newest of what a conversation has handled, sent, done and claimed is never forgotten for its age: a clock that
+jumps ahead must not let a redelivery or a repeat pass for new."""
+
 TURNS_KEPT = 200
 """How many turns of a conversation can be looked up."""
 

@@ -17,7 +17,7 @@ from infra.bus.kafka.refusal import refusal
 from infra.bus.kafka.subscription import KafkaSubscription
 from infra.bus.kafka.writer import Writer
 from schemas.envelope import Envelope
-from schemas.errors import BusUnavailable
+from schemas.errors import BusUnavailable, TopicMismatch
 from schemas.ports import Follower, Position, RebalanceListener, Record, Subscription
 from schemas.topics import CONTACT_SNAPSHOT, STATE, TopicSpec
 
@@ -74,6 +74,8 @@ class KafkaBus:
         try:
             async with asyncio.timeout(self._profile.append_deadline):
                 await self._writer.append([_probe()], STATE)
+        except TopicMismatch:
+            return  # nothing to write to yet; who serves has looked for its topics
         except TimeoutError as error:
             raise BusUnavailable("Kafka takes no records") from error
 

@@ -29,7 +29,11 @@ for i = 15, last do
   redis.call('ZADD', KEYS[3], A[4], A[i])
 end
 if last > 14 then
-  redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', '(' .. A[10])
+  -- The newest 20 stay whatever their age: see rules.KEPT_WHATEVER_AGE.
+  local spare = math.max(0, redis.call('ZCARD', KEYS[3]) - 20)
+  for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', '(' .. A[10], 'LIMIT', 0, spare)) do
+    redis.call('ZREM', KEYS[3], old)
+  end
   redis.call('EXPIRE', KEYS[3], A[11])
 end
 local new = 0

@@ -189,8 +189,9 @@ def _write_handled(connection: sqlite3.Connection, conversation: str, handled: S
     at = rules.micros(now)
     rows.add_handled(connection, conversation, [(event, at) for event in handled])
     connection.execute(
-        "DELETE FROM state_handled WHERE conversation = ? AND at < ?",
-        (conversation, rules.micros(rules.handled_floor(now))),
+        "DELETE FROM state_handled WHERE conversation = ?1 AND at < ?2 AND id NOT IN"
+        " (SELECT id FROM state_handled WHERE conversation = ?1 ORDER BY at DESC LIMIT ?3)",
+        (conversation, rules.micros(rules.handled_floor(now)), rules.KEPT_WHATEVER_AGE),
     )
 
 

@@ -158,8 +158,9 @@ def _floor(connection: sqlite3.Connection, conversation: str) -> int:
 
 def _intend(connection: sqlite3.Connection, conversation: str, message: str, deadline: datetime, now: datetime) -> None:
     connection.execute(
-        "DELETE FROM state_deliveries WHERE conversation = ? AND at < ? AND outcome IS NOT NULL",
-        (conversation, rules.micros(now - rules.DELIVERY_HORIZON)),
+        "DELETE FROM state_deliveries WHERE conversation = ?1 AND at < ?2 AND outcome IS NOT NULL AND message_id NOT IN"
+        " (SELECT message_id FROM state_deliveries WHERE conversation = ?1 ORDER BY at DESC LIMIT ?3)",
+        (conversation, rules.micros(now - rules.DELIVERY_HORIZON), rules.KEPT_WHATEVER_AGE),
     )
     connection.execute(
         "INSERT OR REPLACE INTO state_deliveries (conversation, message_id, deadline, at) VALUES (?, ?, ?, ?)",

@@ -134,6 +134,7 @@ def _update(connection: sqlite3.Connection, what: str, value: str | None, conver
 
 def _trim(connection: sqlite3.Connection, conversation: str, now: datetime) -> None:
     connection.execute(
-        "DELETE FROM state_actions WHERE conversation = ? AND at < ? AND due IS NULL",
-        (conversation, rules.micros(now - journaling.HORIZON)),
+        "DELETE FROM state_actions WHERE conversation = ?1 AND at < ?2 AND due IS NULL AND key NOT IN"
+        " (SELECT key FROM state_actions WHERE conversation = ?1 ORDER BY at DESC LIMIT ?3)",
+        (conversation, rules.micros(now - journaling.HORIZON), rules.KEPT_WHATEVER_AGE),
     )

@@ -46,8 +46,9 @@ class Claim:
             (self.to, epoch, rules.floor_after(self.to, epoch, held.agent_floor), at, held.id),
         )
         connection.execute(
-            "DELETE FROM state_claims WHERE conversation = ? AND at < ?",
-            (held.id, rules.micros(rules.handled_floor(now))),
+            "DELETE FROM state_claims WHERE conversation = ?1 AND at < ?2 AND request_id NOT IN"
+            " (SELECT request_id FROM state_claims WHERE conversation = ?1 ORDER BY at DESC LIMIT ?3)",
+            (held.id, rules.micros(rules.handled_floor(now)), rules.KEPT_WHATEVER_AGE),
         )
         connection.execute(
             "INSERT INTO state_claims (conversation, request_id, owner, epoch, at) VALUES (?, ?, ?, ?, ?)",

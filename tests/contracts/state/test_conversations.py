@@ -165,19 +165,32 @@ async def test_unpublished_forgets_a_conversation_once_all_is_published_and_reme
 
 
 async def test_handled_ids_are_known_for_eight_days_and_dropped_after(state: State) -> None:
+    """All but the newest twenty, which stay whatever their age."""
     conversation, early, late = new_id(), new_id(), new_id()
-    start = await begun(state, conversation)
-    await committed(state, conversation, start, handled=[early], now=NOW)
+    start = await begun(state, conversation, early)
+    await committed(state, conversation, start, handled=[early])
     start = await begun(state, conversation, early, now=later(days=7.99))
     assert start.handled == {early}
-    await committed(state, conversation, start, handled=[late], now=later(days=7.99))
+    others = [new_id() for _ in range(18)]
+    await committed(state, conversation, start, handled=[late, *others], now=later(days=7.99))
     start = await begun(state, conversation, early, late, now=later(days=7.99))
     assert start.handled == {early, late}
     await committed(state, conversation, start, handled=["e3"], now=later(days=8.01))
     assert (await begun(state, conversation, early, late, "e3", now=later(days=8.01))).handled == {late, "e3"}
     snapshot = await state.conversations.snapshot(conversation)
     assert snapshot is not None
-    assert [(item.id, item.at) for item in snapshot.handled] == [(late, later(days=7.99)), ("e3", later(days=8.01))]
+    kept = [(item.id, item.at) for item in snapshot.handled if item.id not in others]
+    assert kept == [(late, later(days=7.99)), ("e3", later(days=8.01))]
+
+
+async def test_a_clock_that_jumps_ahead_makes_no_message_new(state: State) -> None:
+    """A hundred days, for a moment: a redelivery of what was answered before is still known as one."""
+    conversation = new_id()
+    for number, days in enumerate((0, 100, 100, 0)):
+        start = await begun(state, conversation, "e0", now=later(days=days))
+        await committed(state, conversation, start, handled=[f"e{number}"], now=later(days=days))
+    again = await begun(state, conversation, "e0", "e1", "e2", "e3")
+    assert again.handled == {"e0", "e1", "e2", "e3"}
 
 
 async def test_a_clock_that_went_back_does_not_make_a_conversation_older(state: State) -> None:

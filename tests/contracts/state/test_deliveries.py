@@ -206,3 +206,15 @@ async def test_a_message_id_is_one_per_conversation(state: State) -> None:
     message = outbound()
     assert await state.deliveries.begin_send(new_id(), message, deadline=30, now=NOW) == "go"
     assert await state.deliveries.begin_send(new_id(), message, deadline=30, now=NOW) == "go"
+
+
+async def test_a_clock_that_jumps_ahead_makes_no_message_unsent(state: State) -> None:
+    """A hundred days, for a moment: what was sent is not sent again when it is read once more."""
+    conversation, sent = new_id(), outbound()
+    assert await state.deliveries.begin_send(conversation, sent, deadline=5, now=NOW) == "go"
+    await state.deliveries.record(conversation, delivered(sent.id, "sent"))
+    for _ in range(2):
+        other = outbound(expires_at=later(days=200))
+        assert await state.deliveries.begin_send(conversation, other, deadline=5, now=later(days=100)) == "go"
+        await state.deliveries.record(conversation, delivered(other.id, "sent", at=later(days=100)))
+    assert await state.deliveries.begin_send(conversation, sent, deadline=5, now=NOW) == "already_sent"
