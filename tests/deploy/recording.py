@@ -67,9 +67,8 @@ async def lived(folder: Path, nursery: Nursery) -> dict[str, Any]:
         late = {name: Contact(installation.base, http, name, tenant="bookshop") for name in ("fay", "gus", "hal")}
         for contact in (*people.values(), *late.values()):
             await contact.open()
-        for question in QUESTIONS:
-            said = await people["ann"].say(question)
-            await people["ann"].answered(said.message_id)
+        for text in QUESTIONS:
+            await answered(people["ann"], text)
         await answered(people["bob"], 'refund {"order": "A-1", "amount": "5.00"}')
         asked = await answered(people["cara"], 'refund {"order": "A-2", "amount": "80.00"}')
         agreed = await people["cara"].say("Yes, go ahead", choice=yes_to(asked))
@@ -193,6 +192,7 @@ async def redis_keys(target: Path) -> None:
         await set_up(state)
         for call in everything(state):
             await call()
+        client: Any
         async with Redis.from_url(server.url, protocol=2) as client:
             found = []
             for key in sorted(await client.keys("*")):

@@ -68,10 +68,12 @@ async def _versions(shards: Shards) -> list[int]:
     answers = await asyncio.gather(
         *(shards.plain("schema_of", [shards.head(shard)]) for shard in range(SHARDS)), return_exceptions=True
     )
+    versions = []
     for answer in answers:
         if isinstance(answer, BaseException):
             raise answer
-    return [_NONE if answer is None else int(answer) for answer in answers]
+        versions.append(_NONE if answer is None else int(answer))
+    return versions
 
 
 def _state(versions: Sequence[int], migrations: Sequence[Migration]) -> SchemaState:
