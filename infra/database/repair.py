@@ -45,7 +45,8 @@ def damage_in(connection: sqlite3.Connection, name: str, *, quick: bool = False)
         if found != ["ok"]:
             return _shortened(found)
         for column in JSON.get(name, ()):
-            query = f'SELECT count(*) FROM "{name}" NOT INDEXED WHERE NOT json_valid("{column}")'  # noqa: S608
+            broken = f'"{column}" IS NOT NULL AND NOT json_valid("{column}")'
+            query = f'SELECT count(*) FROM "{name}" NOT INDEXED WHERE {broken}'  # noqa: S608
             (bad,) = connection.execute(query).fetchone()
             if bad:
                 return f"{bad} rows whose {column} is no JSON"
