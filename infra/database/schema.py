@@ -223,8 +223,23 @@ CREATE TABLE bus_groups (consumers TEXT PRIMARY KEY, seen_ms INTEGER NOT NULL) W
 CREATE TABLE state_mended (name TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 
+_VISITOR_TOKENS = """
+CREATE TABLE state_used_identities (
+    identity TEXT PRIMARY KEY,
+    session TEXT NOT NULL,
+    until INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX state_used_identities_until ON state_used_identities (until);
+CREATE TABLE state_revoked_sessions (
+    session TEXT PRIMARY KEY,
+    until INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX state_revoked_sessions_until ON state_revoked_sessions (until);
+"""
+
 MIGRATIONS = (
     Migration(1, "the tables of the first version", _FIRST),
     Migration(2, "the log's clock, its groups, and tables that were mended", _HOUSEKEEPING),
+    Migration(3, "identities that were used and sessions that are over", _VISITOR_TOKENS),
 )
 """In order, without gaps."""

@@ -8,20 +8,6 @@ from datetime import datetime
 from infra.state import rules
 from infra.state.sqlite.store import UNSHARDED, Store
 
-TABLES = """
-CREATE TABLE IF NOT EXISTS state_used_identities (
-    identity TEXT PRIMARY KEY,
-    session TEXT NOT NULL,
-    until INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS state_used_identities_until ON state_used_identities (until);
-CREATE TABLE IF NOT EXISTS state_revoked_sessions (
-    session TEXT PRIMARY KEY,
-    until INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS state_revoked_sessions_until ON state_revoked_sessions (until);
-"""
-
 
 class SqliteTokens:
     def __init__(self, store: Store) -> None:
