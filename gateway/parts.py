@@ -29,8 +29,8 @@ async def _nothing_to_wait_for() -> dict[str, str]:
 class Parts:
     """Built once by compose.py. ``channels`` holds the open channels by name; ``knowledge`` is None on an edge that
     does not search. ``press`` is True while the door has lately refused for want of room, ``lost`` while state is being
-    rebuilt; ``sleep`` goes with ``clock``; ``ready`` gives what is wrong, by part (empty: all is well). ``recorder`` notes
-    what is handled, in processes that serve; ``watch`` looks after the store there, where that is its task."""
+    rebuilt; ``sleep`` goes with ``clock``; ``ready`` gives what is wrong, by part (empty: all is well). ``recorder``
+    notes what is handled, in processes that serve; ``watch`` looks after the store there, where that is its task."""
 
     config: Config
     bus: Bus

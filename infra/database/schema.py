@@ -236,10 +236,23 @@ CREATE TABLE state_revoked_sessions (
 ) WITHOUT ROWID;
 CREATE INDEX state_revoked_sessions_until ON state_revoked_sessions (until);
 """
+_STRIKES = """
+CREATE TABLE state_strikes (
+    consumers TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    "offset" INTEGER NOT NULL,
+    incident TEXT NOT NULL,
+    code TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (consumers, topic, partition, "offset", incident)
+) WITHOUT ROWID;
+"""
 
 MIGRATIONS = (
     Migration(1, "the tables of the first version", _FIRST),
     Migration(2, "the log's clock, its groups, and tables that were mended", _HOUSEKEEPING),
     Migration(3, "identities that were used and sessions that are over", _VISITOR_TOKENS),
+    Migration(4, "strikes of records that may have stalled or killed a process", _STRIKES),
 )
 """In order, without gaps."""

@@ -9,19 +9,6 @@ from infra.state import rules
 from infra.state.sqlite.store import UNSHARDED, Store
 from schemas.ports import Strike, TopicPartition
 
-TABLES = """
-CREATE TABLE IF NOT EXISTS state_strikes (
-    consumers TEXT NOT NULL,
-    topic TEXT NOT NULL,
-    partition INTEGER NOT NULL,
-    "offset" INTEGER NOT NULL,
-    incident TEXT NOT NULL,
-    code TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    PRIMARY KEY (consumers, topic, partition, "offset", incident)
-) WITHOUT ROWID;
-"""
-
 
 class SqliteStrikes:
     def __init__(self, store: Store) -> None:
@@ -32,13 +19,18 @@ class SqliteStrikes:
         await self._store.write(
             UNSHARDED,
             lambda connection: connection.executemany(
-                "INSERT OR IGNORE INTO state_strikes VALUES (?, ?, ?, ?, ?, ?, ?)", rows
+                'INSERT OR IGNORE INTO state_strikes (consumers, topic, partition, "offset", incident, code, at)'
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                rows,
             ),
             durable=True,
         )
 
     async def of(self, group: str, source: TopicPartition) -> list[Strike]:
-        query = "SELECT * FROM state_strikes WHERE consumers = ? AND topic = ? AND partition = ? ORDER BY at"
+        query = (
+            'SELECT consumers, topic, partition, "offset", incident, code, at FROM state_strikes'
+            " WHERE consumers = ? AND topic = ? AND partition = ? ORDER BY at"
+        )
 
         def work(connection: sqlite3.Connection) -> list[Strike]:
             rows = connection.execute(query, (group, *source)).fetchall()
