@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import structlog
@@ -16,7 +16,7 @@ from agent_worker.actions.arguments import Unreadable, canonical, is_same, plain
 from agent_worker.actions.calling import Outcome, call
 from agent_worker.actions.context import ActionContext, Identity
 from agent_worker.actions.scope import Scope
-from agent_worker.actions.spec import Action
+from agent_worker.actions.spec import Action, Check, Function
 from agent_worker.settings import ActionRules
 from schemas import crashpoints, ids, topics
 from schemas.actions import ActionIntended, ActionSettled, Arguments, JournalEntry
@@ -95,6 +95,23 @@ class Executor:
             return found.result if isinstance(found.result, action.model) else read(action, found.facts or {})
         except Unreadable as error:
             return Outcome("failed", reason=f"what it was prepared to does not fit: {error}")
+
+    async def check(
+        self, scope: Scope, action: Action, arguments: BaseModel, who: Identity, proving: Proving
+    ) -> Outcome | None:
+        """Why the action would be refused; None when its check has no objection. Changes nothing."""
+        if action.check is None:
+            return None
+        looking = replace(action, run=_checking(action.check), read_back=None)
+        found = await call(looking, self._context(scope, action, who, "", proving), arguments, scope.rules.own)
+        if found.outcome == "succeeded":
+            return None
+        return Outcome("failed", reason=found.reason) if found.outcome == "unknown" else found
+
+    async def is_begun(self, scope: Scope, action: Action, arguments: BaseModel, authority: str) -> bool:
+        """Whether this very action was begun before, under the same authority."""
+        key = _key(scope, action, plain(arguments), authority)
+        return await self._journal.entry(scope.conversation.id, key) is not None
 
     async def read(
         self, scope: Scope, action: Action, arguments: BaseModel, who: Identity, proving: Proving
@@ -203,6 +220,18 @@ class Executor:
             return True
         day = self._clock().date().isoformat()
         return await self._journal.admit(scope.tenant, who.id, action.name, day, key, most=action.per_contact_per_day)
+
+
+class _Checked(BaseModel):
+    """The check had no objection."""
+
+
+def _checking(check: Check) -> Function:
+    async def run(context: ActionContext, arguments: Any) -> BaseModel:
+        await check(context, arguments)
+        return _Checked()
+
+    return run
 
 
 def _nothing(_noted: object) -> None:

@@ -59,6 +59,8 @@ class Performer:
             if isinstance(prepared, Outcome):
                 return self._result(action, arguments, who, prepared)
             arguments = prepared
+            if objection := await self._executor.check(self._scope, action, arguments, who, self._proving(who)):
+                return self._result(action, arguments, who, objection)
         verdict = decide(action, arguments, who)
         if verdict.kind == "ask_contact" or (verdict.kind != "refuse" and self._unasked(action, given)):
             return ask_contact(self._scope, self._effects, action, args.plain(arguments), contact, self._clock())
@@ -83,7 +85,15 @@ class Performer:
             return self.refuse(action, given, "changed", "the arguments are not those that were shown")
         who = await self._who(contact)
         verdict = decide(action, arguments, who, confirmed=True, approved=approved)
+        if verdict.kind != "refuse" and (objection := await self._objection(action, arguments, who, authority)):
+            return self._result(action, arguments, who, objection)
         return await self._after(verdict, action, arguments, who, contact, authority)
+
+    async def _objection(self, action: Action, arguments: BaseModel, who: Identity, authority: str) -> Outcome | None:
+        """What its check says meanwhile. Of what was begun under this authority the journal tells what came of it."""
+        if action.check is None or await self._executor.is_begun(self._scope, action, arguments, authority):
+            return None
+        return await self._executor.check(self._scope, action, arguments, who, self._proving(who))
 
     async def _after(
         self, verdict: Verdict, action: Action, arguments: BaseModel, who: Identity, contact: str, authority: str

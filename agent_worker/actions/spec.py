@@ -23,6 +23,7 @@ Risk = Literal["read", "write"]
 Function = Callable[[ActionContext, Any], Awaitable[BaseModel]]
 LookUp = Callable[[ActionContext, Any], Awaitable[BaseModel | None]]
 Prepare = Callable[[ActionContext, Any], Awaitable[BaseModel]]
+Check = Callable[[ActionContext, Any], Awaitable[object]]
 Report = Callable[[ActionContext, Any, Any], str]
 """``(context, arguments, result)`` as a sentence for the contact."""
 
@@ -86,6 +87,7 @@ class Action:
     report: Report | None = None
     sensitive: Sequence[str] = ()
     prepare: Prepare | None = None
+    check: Check | None = None
     titles: Mapping[str, str] = field(default_factory=dict)
 
     def titled(self, locale: str) -> str:
@@ -149,6 +151,9 @@ class Options(TypedDict, total=False):
     prepare: Prepare | None
     """Looks before anybody is asked, and gives the arguments as they are to be shown and done, such as "all of it" as
     an amount; or refuses what would be refused anyway."""
+    check: Check | None
+    """``(context, arguments)``: raises ActionRefused where the action would be refused. It changes nothing, and runs
+    before anybody is asked and again before the action is done."""
 
 
 def action(name: str = "", *, risk: Risk, **options: Unpack[Options]) -> Callable[[Function], Action]:
@@ -188,6 +193,7 @@ def check(made: Action) -> None:
         f"{', '.join(sorted(fields & INJECTED))}: comes with the context, never as a parameter": fields & INJECTED,
         "a limit names a parameter that it does not have": any(limit.field not in fields for limit in limits),
         "a read is neither confirmed nor approved": not made.writes and (made.confirm or made.approve),
+        "a read needs no check: it refuses by itself": not made.writes and made.check is not None,
         "timeout must be more than 0 and at most 60 seconds": not 0 < made.timeout <= 60,
         "sensitive names a parameter that it does not have": frozenset(made.sensitive) - fields,
         "a write that the contact is not asked about needs a bound: per_contact_per_day, an amount above which it is"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import operator
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,10 @@ from .database import Record, Records, Refused
 CHANNEL = "retail"
 """Addresses of this kind are customer numbers of the shop."""
 _ADDRESS = ("address1", "address2", "city", "country", "state", "zip")
+
+
+Deed = Callable[[Records, str], Record]
+"""``(records, user)``: what is changed for this customer. Raises Refused."""
 
 
 class Answer(BaseModel):
@@ -53,7 +57,7 @@ async def _read(context: ActionContext, deed: Callable[[Records], Record]) -> An
         raise ActionFailed("The shop's books are not there.") from error
 
 
-async def _write(context: ActionContext, given: BaseModel, deed: Callable[[Records, str], Record]) -> Answer:
+async def _write(context: ActionContext, given: BaseModel, deed: Deed) -> Answer:
     user = user_of(context)
     request = {"user": user, "arguments": given.model_dump(mode="json")}
     try:
@@ -66,6 +70,21 @@ async def _write(context: ActionContext, given: BaseModel, deed: Callable[[Recor
         raise ActionRefused(str(error)) from error
     except FileNotFoundError as error:
         raise ActionFailed("The shop's books are not there.") from error
+
+
+def _may(deed_of: Callable[[Any], Deed]) -> Callable[[ActionContext, Any], Awaitable[None]]:
+    """Tries the deed on the books and takes it back: whatever the rules refuse is refused before anybody is asked."""
+
+    async def check(context: ActionContext, arguments: Any) -> None:
+        user, deed = user_of(context), deed_of(arguments)
+        try:
+            await asyncio.to_thread(database.check, _path(context), lambda records: deed(records, user))
+        except Refused as error:
+            raise ActionRefused(str(error)) from error
+        except FileNotFoundError as error:
+            raise ActionFailed("The shop's books are not there.") from error
+
+    return check
 
 
 async def done_under_key(context: ActionContext, _arguments: Any) -> Answer | None:
@@ -183,83 +202,95 @@ def _value(node: ast.AST) -> float:
 # ── what it may change ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@action(risk="write", look_up=done_under_key, absent="not_done", examples=["Cancel my order #W1234567"])
+def _address_of(arguments: BaseModel) -> Record:
+    return arguments.model_dump(include=set(_ADDRESS))
+
+
+def _cancellation(given: a.Cancellation) -> Deed:
+    return lambda records, user: rules.cancel(records, user, given.order_id, given.reason)
+
+
+def _other_items(given: a.Swap) -> Deed:
+    return lambda records, user: rules.modify_items(
+        records, user, given.order_id, given.item_ids, given.new_item_ids, given.payment_method_id
+    )
+
+
+def _other_address(given: a.OrderAddress) -> Deed:
+    return lambda records, user: rules.modify_address(records, user, given.order_id, _address_of(given))
+
+
+def _other_payment(given: a.Payment) -> Deed:
+    return lambda records, user: rules.modify_payment(records, user, given.order_id, given.payment_method_id)
+
+
+def _own_address(given: a.UserAddress) -> Deed:
+    def deed(records: Records, user: str) -> Record:
+        if given.user_id != user:
+            raise Refused("I can only change your own address.")
+        return rules.modify_user_address(records, user, _address_of(given))
+
+    return deed
+
+
+def _return(given: a.Return) -> Deed:
+    return lambda records, user: rules.return_items(
+        records, user, given.order_id, given.item_ids, given.payment_method_id
+    )
+
+
+def _exchange(given: a.Swap) -> Deed:
+    return lambda records, user: rules.exchange_items(
+        records, user, given.order_id, given.item_ids, given.new_item_ids, given.payment_method_id
+    )
+
+
+@action(
+    risk="write",
+    check=_may(_cancellation),
+    look_up=done_under_key,
+    absent="not_done",
+    examples=["Cancel my order #W1234567"],
+)
 async def cancel_pending_order(context: ActionContext, arguments: a.Cancellation) -> Answer:
     """Cancel a pending order; what was paid goes back."""
-    return await _write(
-        context, arguments, lambda records, user: rules.cancel(records, user, arguments.order_id, arguments.reason)
-    )
+    return await _write(context, arguments, _cancellation(arguments))
 
 
-@action(risk="write", look_up=done_under_key, absent="not_done")
+@action(risk="write", check=_may(_other_items), look_up=done_under_key, absent="not_done")
 async def modify_pending_order_items(context: ActionContext, arguments: a.Swap) -> Answer:
     """Change items of a pending order to other variants of the same products. Possible once for an order."""
-
-    def deed(records: Records, user: str) -> Record:
-        return rules.modify_items(
-            records,
-            user,
-            arguments.order_id,
-            arguments.item_ids,
-            arguments.new_item_ids,
-            arguments.payment_method_id,
-        )
-
-    return await _write(context, arguments, deed)
+    return await _write(context, arguments, _other_items(arguments))
 
 
-@action(risk="write", look_up=done_under_key, absent="not_done")
+@action(risk="write", check=_may(_other_address), look_up=done_under_key, absent="not_done")
 async def modify_pending_order_address(context: ActionContext, arguments: a.OrderAddress) -> Answer:
     """Change where a pending order is sent."""
-    address = arguments.model_dump(include=set(_ADDRESS))
-    return await _write(
-        context, arguments, lambda records, user: rules.modify_address(records, user, arguments.order_id, address)
-    )
+    return await _write(context, arguments, _other_address(arguments))
 
 
-@action(risk="write", look_up=done_under_key, absent="not_done")
+@action(risk="write", check=_may(_other_payment), look_up=done_under_key, absent="not_done")
 async def modify_pending_order_payment(context: ActionContext, arguments: a.Payment) -> Answer:
     """Pay a pending order by another method."""
-    method = arguments.payment_method_id
-    return await _write(
-        context, arguments, lambda records, user: rules.modify_payment(records, user, arguments.order_id, method)
-    )
+    return await _write(context, arguments, _other_payment(arguments))
 
 
-@action(risk="write", look_up=done_under_key, absent="not_done")
+@action(risk="write", check=_may(_own_address), look_up=done_under_key, absent="not_done")
 async def modify_user_address(context: ActionContext, arguments: a.UserAddress) -> Answer:
     """Change the customer's own default address."""
-    if arguments.user_id != user_of(context):
-        raise ActionRefused("I can only change your own address.")
-    address = arguments.model_dump(include=set(_ADDRESS))
-    return await _write(context, arguments, lambda records, user: rules.modify_user_address(records, user, address))
+    return await _write(context, arguments, _own_address(arguments))
 
 
-@action(risk="write", look_up=done_under_key, absent="not_done")
+@action(risk="write", check=_may(_return), look_up=done_under_key, absent="not_done")
 async def return_delivered_order_items(context: ActionContext, arguments: a.Return) -> Answer:
     """Take items of a delivered order back."""
-
-    def deed(records: Records, user: str) -> Record:
-        return rules.return_items(records, user, arguments.order_id, arguments.item_ids, arguments.payment_method_id)
-
-    return await _write(context, arguments, deed)
+    return await _write(context, arguments, _return(arguments))
 
 
-@action(risk="write", look_up=done_under_key, absent="not_done")
+@action(risk="write", check=_may(_exchange), look_up=done_under_key, absent="not_done")
 async def exchange_delivered_order_items(context: ActionContext, arguments: a.Swap) -> Answer:
     """Exchange items of a delivered order for other variants of the same products. Possible once for an order."""
-
-    def deed(records: Records, user: str) -> Record:
-        return rules.exchange_items(
-            records,
-            user,
-            arguments.order_id,
-            arguments.item_ids,
-            arguments.new_item_ids,
-            arguments.payment_method_id,
-        )
-
-    return await _write(context, arguments, deed)
+    return await _write(context, arguments, _exchange(arguments))
 
 
 @action(risk="read", needs="anonymous")

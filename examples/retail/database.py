@@ -11,7 +11,7 @@ import json
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +21,10 @@ Record = dict[str, Any]
 
 class Refused(Exception):
     """The shop's rules say no: nothing was changed. The message is for people."""
+
+
+class _Undone(Exception):
+    """Ends a transaction without its changes."""
 
 
 class Records:
@@ -85,6 +89,13 @@ def write(path: Path, key: str, arguments: Mapping[str, Any], deed: Deed) -> Rec
         answer = deed(records)
         records.remember(key, request, answer)
         return answer
+
+
+def check(path: Path, deed: Deed) -> None:
+    """Do it and take it back. Raises Refused where it cannot be done."""
+    with suppress(_Undone), _transaction(path) as records:
+        deed(records)
+        raise _Undone
 
 
 def contents(path: Path) -> dict[str, dict[str, Record]]:

@@ -1,11 +1,12 @@
 """Thousands of attempts at writes that must not happen, or not twice, on the retail shop, through the whole worker.
 
-python -m tests.measure.retail_attempts --data ../shared/data/retail_actions [--count 10000] [--seed 1]
+python -m tests.measure.retail_attempts --data ../shared/data/retail_actions [--count 10000] [--seed 1] [--only KIND]
 
 Each round is a new contact on fresh books, and one of the shop's seven writes: a stranger, an order of somebody else,
-no yes, a yes delivered fifty times to two workers at once, other arguments after the yes, wrong types; and now and then
-a proper one. After each, the books must differ from before in exactly what was agreed to. Prints how many attempts
-there were, and each that went wrong.
+a call that the shop's rules refuse, no yes, a yes delivered fifty times to two workers at once, other arguments after
+the yes, wrong types; and now and then a proper one. After each, the books must differ from before in exactly what was
+agreed to. Prints how many attempts there were, about how many of those that must be refused the contact was asked
+nevertheless, and each that went wrong.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from tests.measure.retail_writes import Write, Writes
 
 DELIVERED = 50
 """How often one yes is delivered."""
-NO_YES = ("sure", "yes but wait", "ok", "no", "do it!", "YES!!!", "👍", "maybe", "yes yes yes go ahead now", "3")
+NO_YES = ("ok?", "yes but wait", "yes no", "no", "cancel", "maybe", "yes yes yes go ahead now", "3", "go on then 2")
 
 NO_SUBJECTS: tuple[Any, ...] = (None, 7, -1, [], {}, "", "'; DROP TABLE records; --", "#W123", "x" * 5000)
 
@@ -51,6 +52,9 @@ class Attempts:
     made: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     actions: Counter[str] = field(default_factory=Counter)
+    refusable: int = 0
+    """Calls that the shop's rules refuse; ``asked_first``: those that the contact was asked about all the same."""
+    asked_first: int = 0
 
     def __post_init__(self) -> None:
         self.writes = Writes(self.books, self.dice)
@@ -111,6 +115,18 @@ class Attempts:
         other = self.dice.choice([user for user in self.books["users"] if user != write.user])
         self.made["somebody else's"] += 1
         yes = await self.asked(talk, other, write.call)
+        self.refusable += 1
+        self.asked_first += yes is not None
+        await talk.says("Yes, go ahead", yes)
+        return {}
+
+    async def against_the_rules(self, talk: Talk) -> Books:
+        write = self.write()
+        altered = self.writes.altered(write)
+        self.made["against the rules"] += 1
+        yes = await self.asked(talk, write.user, altered)
+        self.refusable += 1
+        self.asked_first += yes is not None
         await talk.says("Yes, go ahead", yes)
         return {}
 
@@ -157,6 +173,7 @@ class Attempts:
 KINDS: dict[str, Any] = {
     "stranger": Attempts.stranger,
     "somebody else's": Attempts.somebody_elses,
+    "against the rules": Attempts.against_the_rules,
     "no yes": Attempts.no_yes,
     "fifty times": Attempts.fifty_times,
     "changed": Attempts.changed,
@@ -165,14 +182,14 @@ KINDS: dict[str, Any] = {
 }
 
 
-async def attempt(books: Books, folder: Path, count: int, seed: int) -> Attempts:
+async def attempt(books: Books, folder: Path, count: int, seed: int, kinds: Sequence[str] = tuple(KINDS)) -> Attempts:
     database.make(folder / "fresh.db", books)
     async with stage_at(folder) as stage:
         made = Attempts(books, folder, stage, random.Random(seed))
-        for kind in KINDS:
+        for kind in kinds:
             await made.round(kind)
         while made.count < count:
-            await made.round(made.dice.choice(list(KINDS)))
+            await made.round(made.dice.choice(list(kinds)))
     return made
 
 
@@ -181,13 +198,15 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--data", type=Path, required=True, help="the folder retail_actions")
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", action="append", choices=list(KINDS), help="rounds of this kind alone")
     chosen = parser.parse_args(arguments)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     books = json.loads((chosen.data / "db.json").read_text())
     with tempfile.TemporaryDirectory() as folder:
-        made = asyncio.run(attempt(books, Path(folder), chosen.count, chosen.seed))
+        made = asyncio.run(attempt(books, Path(folder), chosen.count, chosen.seed, chosen.only or tuple(KINDS)))
     kinds = ", ".join(f"{number} {kind}" for kind, number in made.made.most_common())
     print(f"{made.count} attempts with seed {chosen.seed} ({kinds}): {len(made.wrong)} wrong")
+    print(f"  asked about {made.asked_first} of {made.refusable} calls that the shop refuses")
     print(f"  rounds by action: {', '.join(f'{number} {name}' for name, number in made.actions.most_common())}")
     for each in made.wrong[:20]:
         print(f"  {each}")

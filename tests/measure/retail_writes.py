@@ -54,6 +54,22 @@ class Writes:
                         return found
         raise LookupError("there is nothing to be done in these books")
 
+    def altered(self, write: Write) -> Call:
+        """The same write, so that the shop's rules refuse it: on somebody else's, on what is not there, in a wrong
+        state, or with items or a payment method that are not the customer's."""
+        given = dict(write.call.arguments)
+        if write.subject == "user_id":
+            others = [user for user in self._books["users"] if user != write.user]
+            return Call(write.call.name, {**given, "user_id": self._dice.choice(others or ["nobody_0000"])})
+        orders = self._books["orders"].items()
+        unfit = [id for id, order in orders if order["user_id"] != write.user or order["status"] == "cancelled"]
+        wrong: list[Arguments] = [{"order_id": self._dice.choice(unfit or ["#W0000000"])}, {"order_id": "#W0000000"}]
+        if "item_ids" in given:
+            wrong.append({"item_ids": ["0000000000"] * len(given["item_ids"])})
+        if "payment_method_id" in given:
+            wrong.append({"payment_method_id": "credit_card_0000000"})
+        return Call(write.call.name, {**given, **self._dice.choice(wrong)})
+
     def cancel(self) -> Write | None:
         order = self._order("pending")
         first, second = self._dice.sample(rules.REASONS, 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
@@ -32,8 +32,21 @@ async def done_under_key(context: ActionContext, _arguments: Any) -> Done | None
     return None if found is None else Done(facts=found)
 
 
-async def _do(context: ActionContext, path: str, **body: Any) -> Done:
-    return Done(facts=await client.write(await door.address(context), context, path, body))
+Request = tuple[str, dict[str, Any]]
+"""A path of the shop, and the body that is sent there."""
+
+
+async def _do(context: ActionContext, request: Request) -> Done:
+    return Done(facts=await client.write(await door.address(context), context, *request))
+
+
+def _may(request: Callable[[Any], Request]) -> Callable[[ActionContext, Any], Awaitable[None]]:
+    """Asks the shop whether it would do that: it alone knows whose an order is, and what may still be done with it."""
+
+    async def check(context: ActionContext, arguments: Any) -> None:
+        await client.check(await door.address(context), context, *request(arguments))
+
+    return check
 
 
 def _says(**texts: str) -> Callable[[ActionContext, Any, Any], str]:
@@ -44,6 +57,34 @@ def _says(**texts: str) -> Callable[[ActionContext, Any, Any], str]:
         return in_language(texts, context.locale).format(**facts)
 
     return report
+
+
+# ── what is sent to the shop ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _cancellation(arguments: OrderNumber) -> Request:
+    return f"/orders/{arguments.order}/cancel", {}
+
+
+def _repayment(arguments: Refund) -> Request:
+    amount = {} if arguments.amount is None else {"amount": f"{arguments.amount:.2f}"}
+    return f"/orders/{arguments.order}/refunds", amount
+
+
+def _move(arguments: NewDay) -> Request:
+    return f"/orders/{arguments.order}/delivery", {"day": arguments.day.isoformat()}
+
+
+def _appointment(arguments: Repotting) -> Request:
+    return "/appointments", {"day": arguments.day.isoformat(), "kind": arguments.plant.value}
+
+
+def _redemption(arguments: Voucher) -> Request:
+    return f"/orders/{arguments.order}/discounts", {"code": arguments.code}
+
+
+def _link(arguments: OrderNumber) -> Request:
+    return f"/orders/{arguments.order}/payment-links", {}
 
 
 # ── what a customer may ask for ──────────────────────────────────────────────────────────────────────────────────────
@@ -84,6 +125,7 @@ async def order_status(context: ActionContext, arguments: OrderNumber) -> Order:
     risk="write",
     title="Cancel an order",
     titles={"de": "Bestellung stornieren"},
+    check=_may(_cancellation),
     look_up=done_under_key,
     absent="not_done",
     report=_says(
@@ -97,7 +139,7 @@ async def order_status(context: ActionContext, arguments: OrderNumber) -> Order:
 )  # fmt: skip
 async def cancel_order(context: ActionContext, arguments: OrderNumber) -> Done:
     """Cancel an order that is not packed yet; what was paid goes back."""
-    return await _do(context, f"/orders/{arguments.order}/cancel")
+    return await _do(context, _cancellation(arguments))
 
 
 @action(
@@ -107,6 +149,7 @@ async def cancel_order(context: ActionContext, arguments: OrderNumber) -> Done:
     approve=above("amount", COLLEAGUE_ABOVE),
     prepare=all_of_it,
     per_contact_per_day=5,
+    check=_may(_repayment),
     look_up=done_under_key,
     absent="not_done",
     report=_says(
@@ -121,14 +164,14 @@ async def cancel_order(context: ActionContext, arguments: OrderNumber) -> Done:
 )  # fmt: skip
 async def refund_order(context: ActionContext, arguments: Refund) -> Done:
     """Pay back money of an order, in euros: a part, or all that was paid for it."""
-    amount = {} if arguments.amount is None else {"amount": f"{arguments.amount:.2f}"}
-    return await _do(context, f"/orders/{arguments.order}/refunds", **amount)
+    return await _do(context, _repayment(arguments))
 
 
 @action(
     risk="write",
     title="Move a delivery",
     titles={"de": "Lieferung verschieben"},
+    check=_may(_move),
     look_up=done_under_key,
     absent="not_done",
     report=_says(
@@ -142,7 +185,7 @@ async def refund_order(context: ActionContext, arguments: Refund) -> Done:
 )  # fmt: skip
 async def reschedule_delivery(context: ActionContext, arguments: NewDay) -> Done:
     """Move the delivery of an order that is not packed yet to another day."""
-    return await _do(context, f"/orders/{arguments.order}/delivery", day=arguments.day.isoformat())
+    return await _do(context, _move(arguments))
 
 
 @action(
@@ -151,6 +194,7 @@ async def reschedule_delivery(context: ActionContext, arguments: NewDay) -> Done
     title="Book a repotting appointment",
     titles={"de": "Termin zum Umtopfen"},
     per_contact_per_day=3,
+    check=_may(_appointment),
     look_up=done_under_key,
     absent="not_done",
     report=_says(
@@ -164,13 +208,14 @@ async def reschedule_delivery(context: ActionContext, arguments: NewDay) -> Done
 )  # fmt: skip
 async def book_repotting(context: ActionContext, arguments: Repotting) -> Done:
     """Reserve an hour at the nursery's potting bench."""
-    return await _do(context, "/appointments", day=arguments.day.isoformat(), kind=arguments.plant.value)
+    return await _do(context, _appointment(arguments))
 
 
 @action(
     risk="write",
     title="Apply a voucher",
     titles={"de": "Gutschein einlösen"},
+    check=_may(_redemption),
     look_up=done_under_key,
     absent="not_done",
     report=_says(
@@ -184,7 +229,7 @@ async def book_repotting(context: ActionContext, arguments: Repotting) -> Done:
 )  # fmt: skip
 async def apply_discount(context: ActionContext, arguments: Voucher) -> Done:
     """Take a voucher's value off an order that is not paid yet."""
-    return await _do(context, f"/orders/{arguments.order}/discounts", code=arguments.code)
+    return await _do(context, _redemption(arguments))
 
 
 @action(
@@ -193,6 +238,7 @@ async def apply_discount(context: ActionContext, arguments: Voucher) -> Done:
     titles={"de": "Link zum Bezahlen"},
     confirm=False,
     per_contact_per_day=20,
+    check=_may(_link),
     look_up=done_under_key,
     absent="not_done",
     report=_says(
@@ -206,7 +252,7 @@ async def apply_discount(context: ActionContext, arguments: Voucher) -> Done:
 )  # fmt: skip
 async def payment_link(context: ActionContext, arguments: OrderNumber) -> Done:
     """Make a link by which the customer pays an open order."""
-    return await _do(context, f"/orders/{arguments.order}/payment-links")
+    return await _do(context, _link(arguments))
 
 
 # ── who the customer is ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,13 +3,14 @@
     GET  /orders/{number}                                  an order
     POST /orders/{number}/cancel | refunds | delivery | discounts | payment-links
     POST /appointments
+    POST …?check=1                                         whether the same request would be refused; nothing is done
     GET  /effects/{key}                                    what was done under an idempotency key, 404 when nothing was
     GET  /orders/{number}/address                          where the shop writes to about it
     POST /outbox                                           sends a mail
     GET  /healthz                                          whether the shop is open
 
 Requests for orders say for whom, in the header ``Customer``: ``email:…`` or ``id:…``, several with commas. Every POST
-needs an ``Idempotency-Key``; a repeat of the same request gets the first answer.
+that does something needs an ``Idempotency-Key``; a repeat of the same request gets the first answer.
 """
 
 from __future__ import annotations
@@ -71,8 +72,11 @@ async def _address(request: web.Request) -> web.Response:
 
 
 async def _deed(request: web.Request) -> web.Response:
-    key, body = _key(request), await _body(request)
     deed, number = request.match_info["deed"], request.match_info.get("number", "")
+    if request.query.get("check"):
+        body = {**await _body(request), "key": ""}
+        return web.json_response(await request.app[STORE].may(deed, number, _customer(request), body))
+    key, body = _key(request), await _body(request)
     if deed == "payment-links":
         body["key"] = key
     return web.json_response(await request.app[STORE].do(key, deed, number, _customer(request), body))

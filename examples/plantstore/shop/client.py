@@ -33,6 +33,16 @@ async def write(base: str, context: ActionContext, path: str, body: Answer) -> A
         raise ActionUnknown("The shop did not answer.") from error
 
 
+async def check(base: str, context: ActionContext, path: str, body: Answer) -> None:
+    """Whether ``write`` would be refused at the moment; nothing is done. Raises as ``read`` does."""
+    headers = _headers(context)
+    try:
+        async with context.http.post(f"{base}{path}", params={"check": "1"}, json=body, headers=headers) as answer:
+            await _judged(answer)
+    except (aiohttp.ClientError, ActionUnknown) as error:
+        raise ActionFailed("The shop does not answer at the moment.") from error
+
+
 async def effect(base: str, context: ActionContext) -> Answer | None:
     """What the shop did under the key; None when it did nothing."""
     async with context.http.get(f"{base}/effects/{context.key}") as answer:

@@ -26,7 +26,8 @@ class Faults:
         self._store = store
 
     async def around(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        fault = self.waiting.popleft() if self.waiting and request.method == "POST" else None
+        is_write = request.method == "POST" and "check" not in request.query
+        fault = self.waiting.popleft() if self.waiting and is_write else None
         if fault == "unavailable":
             return web.json_response({"error": {"code": "unavailable", "message": "try later"}}, status=503)
         if fault == "html":

@@ -80,6 +80,19 @@ class Store:
 
         return await self._in_thread(once)
 
+    async def may(self, deed: str, number: str, customer: frozenset[str], arguments: Mapping[str, Any]) -> Answer:
+        """What ``do`` would answer now. Nothing is done. Raises Refused."""
+
+        def undone() -> Answer:
+            db = self._db()
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                return DEEDS[deed](self, number, customer, arguments)
+            finally:
+                db.execute("ROLLBACK")
+
+        return await self._in_thread(undone)
+
     def _known(self, key: str, request: str) -> Answer | None:
         row = self._db().execute("SELECT request, answer FROM effects WHERE key = ?", (key,)).fetchone()
         if row is not None and row["request"] != request:
