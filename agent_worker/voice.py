@@ -19,14 +19,18 @@ class Example:
 @dataclass(frozen=True, slots=True)
 class Voice:
     """The agent's name and set phrases, in the tenant's own words; ``rating_scale`` from the worst to the best of five.
-    ``{wait}``, ``{opens}`` and ``{said}`` stand for what is known then. ``instructions`` and ``examples`` tell remote
-    models how to write, by language ("de", "pt-br"; the empty name is for all others)."""
+    ``{wait}``, ``{opens}``, ``{said}``, ``{questions}``, ``{yes}`` and ``{no}`` stand for what is known then.
+    ``instructions`` and ``examples`` tell remote models how to write, by language ("de", "pt-br"; the empty name is for
+    all others)."""
 
     name: str = "Assistant"
     locale: str = "en"
     not_found: str = (
         "I could not find that in our documents, and I do not want to guess. Shall I pass you to a colleague?"
     )
+    not_found_about: str = "I found nothing about {questions}."
+    not_answered: str = "That was a lot at once: I have not answered {questions} yet. Please send that again."
+    person_offer: str = "Shall I pass you to a colleague?"
     handoff: str = "A colleague will take over here as soon as possible."
     expected_wait: str = "You will usually hear from somebody within {wait}."
     closed: str = "Nobody is here at the moment. You will hear from us here."
@@ -61,6 +65,13 @@ class Voice:
     confirm_no: str = "No, leave it"
     confirm_again: str = "You wrote something after your yes, so I ask once more."
     confirm_expired: str = "That took a while, so I ask once more."
+    confirm_open: str = "I have not done this yet:"
+    confirm_unclear: str = "I am not sure whether you want this. Please answer yes or no."
+    confirm_unread: str = "Sorry, I still cannot tell. Choose “{yes}” and I do it, or “{no}” and nothing changes."
+    confirm_given_up: str = (
+        "I am sorry, I do not understand what you would like, so I have not done anything. "
+        "Shall I pass you to a colleague?"
+    )
     confirm_gone: str = "That question is not open any more, so I did nothing now."
     declined: str = "All right, I left it as it is."
     done: str = "Done."
@@ -86,6 +97,9 @@ PLAIN = Voice()
 
 _GERMAN: dict[str, Any] = {
     "not_found": "Das steht nicht in unseren Unterlagen, und raten möchte ich nicht. Soll ich an Kollegen übergeben?",
+    "not_found_about": "Zu {questions} habe ich nichts gefunden.",
+    "not_answered": "Das war viel auf einmal: {questions} ist noch unbeantwortet. Bitte schick das noch einmal.",
+    "person_offer": "Soll ich an Kollegen übergeben?",
     "handoff": "Hier übernimmt so bald wie möglich jemand aus dem Team.",
     "expected_wait": "Eine Antwort kommt meist innerhalb von {wait}.",
     "closed": "Gerade ist niemand da. Die Antwort kommt hier.",
@@ -120,6 +134,12 @@ _GERMAN: dict[str, Any] = {
     "confirm_no": "Nein, lieber nicht",
     "confirm_again": "Nach dem Ja kam noch etwas, darum frage ich noch einmal.",
     "confirm_expired": "Das ist eine Weile her, darum frage ich noch einmal.",
+    "confirm_open": "Das habe ich noch nicht getan:",
+    "confirm_unclear": "Ich bin nicht sicher, ob ich das tun soll. Bitte antworte mit Ja oder Nein.",
+    "confirm_unread": "Das verstehe ich leider nicht. Bei „{yes}“ tue ich es, bei „{no}“ bleibt alles, wie es ist.",
+    "confirm_given_up": (
+        "Leider verstehe ich nicht, was gewünscht ist, darum habe ich nichts getan. Soll ich an Kollegen übergeben?"
+    ),
     "confirm_gone": "Diese Frage ist nicht mehr offen, ich habe jetzt nichts getan.",
     "declined": "In Ordnung, ich lasse alles, wie es ist.",
     "done": "Erledigt.",

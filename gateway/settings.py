@@ -120,6 +120,7 @@ Grade = Annotated[str, Field(min_length=1, max_length=24)]
 
 class Voice(Settings):
     """The agent's name, and its set phrases in the tenant's own words. ``wait`` is said when no model can be asked;
+    ``not_found_about`` and ``not_answered`` name the ``{questions}`` among several that have no answer;
     ``expected_wait``, ``closed`` and ``closed_until`` follow ``handoff`` where there is a desk; ``rating_scale`` goes
     from the worst to the best.
     ``instructions`` and ``examples`` tell remote models how to write; one for all languages, or by language."""
@@ -127,6 +128,9 @@ class Voice(Settings):
     name: str = PLAIN.name
     locale: str = PLAIN.locale
     not_found: str = PLAIN.not_found
+    not_found_about: str = PLAIN.not_found_about
+    not_answered: str = PLAIN.not_answered
+    person_offer: str = PLAIN.person_offer
     handoff: str = PLAIN.handoff
     expected_wait: str = PLAIN.expected_wait
     closed: str = PLAIN.closed
@@ -160,6 +164,10 @@ class Voice(Settings):
     confirm_no: str = Field(default=PLAIN.confirm_no, min_length=1, max_length=60)
     confirm_again: str = PLAIN.confirm_again
     confirm_expired: str = PLAIN.confirm_expired
+    confirm_open: str = PLAIN.confirm_open
+    confirm_unclear: str = PLAIN.confirm_unclear
+    confirm_unread: str = PLAIN.confirm_unread
+    confirm_given_up: str = PLAIN.confirm_given_up
     confirm_gone: str = PLAIN.confirm_gone
     declined: str = PLAIN.declined
     done: str = PLAIN.done

@@ -17,7 +17,8 @@ Arguments = dict[str, JsonValue]
 
 class PendingConfirmation(WireModel):
     """An action waiting for the contact's yes; bound to exactly these arguments (``digest`` is their hash), to the
-    contact, to the message ``message_id`` that asked, and to the owner epoch. ``choices``: as they were shown."""
+    contact, to the message ``message_id`` that asked, and to the owner epoch. ``choices``: as they were shown;
+    ``locale``: what the contact wrote in; ``misunderstood``: how many answers in a row could not be read."""
 
     id: str
     action: str
@@ -28,6 +29,8 @@ class PendingConfirmation(WireModel):
     turn_id: str
     epoch: int = 0
     choices: list[Choice] = empty()
+    locale: str = ""
+    misunderstood: int = 0
     asked_at: datetime
     expires_at: datetime
 

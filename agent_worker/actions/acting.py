@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 
 from agent_worker.actions import consent, wording
-from agent_worker.actions.asking import ask_contact
+from agent_worker.actions.asking import ask_again, ask_contact
 from agent_worker.actions.calling import Outcome
 from agent_worker.actions.effects import Effects, Notice
 from agent_worker.actions.executor import Executor
@@ -86,6 +86,7 @@ class Acting:
             latest=latest,
             last_turn=scope.conversation.facts.last_turn_id,
             epoch=scope.conversation.epoch,
+            locale=scope.locale,
         )
         if self._interrupted:
             return self._only_told(reading, waiting)
@@ -93,8 +94,11 @@ class Acting:
             return _draft(scope.voice.confirm_gone, "the question is not open any more")
         if pending is None or not reading.answer:
             return None
+        if reading.answer == "unclear":
+            return self._unclear(pending)
         if reading.answer == "yes_but":
             self._again = pending
+            self.effects.answered = reading.messages
             return None
         draft = await self._answered(pending, agreed=reading.answer == "yes")
         if len(reading.messages) == len(waiting) or self.effects.asked is not None:
@@ -103,6 +107,12 @@ class Acting:
         self.effects.answered = reading.messages
         self.effects.notices.append(Notice(f"{pending.id}-answered", draft.text))
         return None
+
+    def _unclear(self, pending: PendingConfirmation) -> Draft | None:
+        action, now = self._scope.rules.actions.get(pending.action), self._clock()
+        if action is None or pending.expires_at <= now:
+            return None
+        return ask_again(self._scope, self.effects, action, pending, now)
 
     def _only_told(self, reading: consent.Reading, waiting: Sequence[InboundMessage]) -> Draft | None:
         """Nothing is done beside what an earlier attempt has done; a yes to something else is asked for once more."""
@@ -174,19 +184,44 @@ class Acting:
         return wish.names(action, given, self.offers())
 
     def finish(self, draft: Draft) -> Draft:
-        """The model's draft; but where something has to be asked first, the question stands as it is."""
+        """The model's draft; but where something has to be asked first, the question stands as it is, and one that is
+        still open is asked again."""
         self.effects.remember(filling=self._still_filling(draft.filling))
-        if self.effects.asked is not None:
-            asked = _of(self.effects.asked)
-            if draft.filling is not None and draft.text.endswith(asked.text):
-                # Said by the dialogue, whose words are ours: what was done before the question.
-                asked = replace(asked, text=draft.text)
-            return replace(asked, model=draft.model, tokens=draft.tokens, cost=draft.cost, reasons=draft.reasons)
-        action = self._scope.rules.actions.get(self._again.action) if self._again is not None else None
-        if self._again is None or action is None:
+        if (pending := self._still_open(draft)) is not None:
+            return self._open_again(pending, draft)
+        if self.effects.asked is None:
             return draft
-        asked = _of(self._ask_again(action, self._again, wording.joined(draft.text, self._scope.voice.confirm_again)))
-        return replace(draft, text=asked.text, choices=asked.choices)
+        asked = _of(self.effects.asked)
+        if draft.text.endswith(asked.text):
+            # What was answered, or done, before the question.
+            asked = replace(asked, text=draft.text, citations=draft.citations)
+        return replace(asked, model=draft.model, tokens=draft.tokens, cost=draft.cost, reasons=draft.reasons)
+
+    def _still_open(self, draft: Draft) -> PendingConfirmation | None:
+        """The question from before, if the contact who was asked wrote something else and nothing took its place."""
+        pending, memory = self._question, self.effects.memory
+        if pending is None or memory.confirmation is None or memory.confirmation.digest != pending.digest:
+            return None
+        if draft.handoff or self.effects.handoff or self._scope.speaker != pending.contact_id:
+            return None
+        in_time = self._again is not None or pending.expires_at > self._clock()
+        return pending if in_time and pending.epoch == self._scope.conversation.epoch else None
+
+    def _open_again(self, pending: PendingConfirmation, draft: Draft) -> Draft:
+        action = self._scope.rules.actions.get(pending.action)
+        if action is None or any(record.name == pending.action for record in self.effects.records):
+            # The same action was refused for other arguments: the contact wants those, and not the old ones.
+            self.effects.close_question()
+            return draft
+        return ask_again(
+            self._scope,
+            self.effects,
+            action,
+            pending,
+            self._clock(),
+            answer=None if self.effects.asked is not None else draft,
+            after_yes=self._again is not None,
+        )
 
     def _still_filling(self, now: Filling | None) -> Filling | None:
         """What is asked for from now on; what somebody else in the thread is being asked stays open."""

@@ -1,5 +1,6 @@
-"""What counts as the contact's yes to one exact action (design §7): the choice itself, its label or number typed as the
-very next thing, or a thumb up on the message that asked. Nothing else does, whatever it says."""
+"""The contact's answer to the question before an action (design §7). A yes is the choice itself, a thumb up on the
+message that asked, or, typed as the very next message with nothing else in it, its label, its number, or a phrase of
+the closed lists in ``agent_worker.yes_no``. Nothing else is one, whatever it says."""
 
 from __future__ import annotations
 
@@ -8,12 +9,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent_worker.actions.wording import NO, YES
+from agent_worker.yes_no import yes_or_no
 from schemas.actions import PendingConfirmation
 from schemas.choosing import chosen
 from schemas.messages import InboundMessage
 
-Answer = Literal["yes", "no", "yes_but", "gone", ""]
-"""``yes_but``: more was said after the yes. ``gone``: an answer to a question that is not open."""
+Answer = Literal["yes", "no", "yes_but", "unclear", "gone", ""]
+"""``yes_but``: the contact said more than the yes. ``unclear``: it may be an answer, and nobody can tell which.
+``gone``: an answer to a question that is not open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +34,29 @@ def read(
     latest: str,
     last_turn: str,
     epoch: int,
+    locale: str,
 ) -> Reading:
     """What the messages of a turn say to the question that is open. ``latest``: the message that the contact has
-    written, edited or deleted last; ``last_turn``: the turn before this one."""
-    said = [_said(message, pending, last_turn, epoch) for message in waiting]
+    written, edited or deleted last; ``last_turn``: the turn before this one; ``locale``: what the contact writes in."""
+    said = [_said(message, pending, last_turn, epoch, locale) for message in waiting]
     last = said[-1] if said and waiting[-1].id == latest else ""
     if last in ("no", "gone"):
         return Reading(last, _those(waiting, said, last))
-    if last == "yes" and set(said[said.index("yes") :]) == {"yes"}:
+    first = said.index("yes") if "yes" in said else 0
+    if last == "yes" and set(said[first:]) == {"yes"} and (first == 0 or waiting[first].choice is not None):
         return Reading("yes", _those(waiting, said, "yes"))
-    return Reading("yes_but" if "yes" in said else "")
+    if "yes" in said:
+        return Reading("yes_but", _those(waiting, said, "yes"))
+    return Reading("unclear", _those(waiting, said, "unclear")) if set(said) == {"unclear"} else Reading("")
 
 
 def _those(waiting: Sequence[InboundMessage], said: Sequence[Answer], answer: Answer) -> frozenset[str]:
     return frozenset(message.id for message, word in zip(waiting, said, strict=True) if word == answer)
 
 
-def _said(message: InboundMessage, pending: PendingConfirmation | None, last_turn: str, epoch: int) -> Answer:
+def _said(
+    message: InboundMessage, pending: PendingConfirmation | None, last_turn: str, epoch: int, locale: str
+) -> Answer:
     picked = message.choice.id if message.choice else ""
     open_ = pending if pending is not None and _fits(message, pending, epoch) else None
     if picked.startswith((YES, NO)):
@@ -56,7 +65,11 @@ def _said(message: InboundMessage, pending: PendingConfirmation | None, last_tur
     if picked or open_ is None or open_.turn_id != last_turn:
         return ""
     meant = chosen(message.text, open_.choices)
-    return "" if meant is None else "yes" if meant.id.startswith(YES) else "no"
+    if meant is not None:
+        return "yes" if meant.id.startswith(YES) else "no"
+    if message.attachments or message.files:
+        return ""
+    return yes_or_no(message.text, open_.locale or locale)
 
 
 def _fits(message: InboundMessage, pending: PendingConfirmation, epoch: int) -> bool:

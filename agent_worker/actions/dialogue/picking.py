@@ -90,6 +90,11 @@ def pick(text: str, offers: Sequence[Offer]) -> Pick | None:
     return best if best is not None and best.meant else None
 
 
+def names_anything(text: str, offers: Sequence[Offer]) -> bool:
+    """Whether the text holds an order number or another name of fixed shape that an action asks for."""
+    return any(_without_names(text[:_MOST], offer)[1] for offer in offers)
+
+
 def _pick(text: str, offer: Offer, offers: Sequence[Offer]) -> Pick:
     if not offer.examples:
         return Pick(offer, 0.0, False)

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from schemas import topics
-from schemas.messages import Choice
+from schemas.messages import Choice, RemoteFile
 from tests.unit.agent_worker.actions.shop import Shop, another_worker
 
 REFUND = 'refund {"order": "A-1001", "amount": "12.50"}'
@@ -46,20 +46,97 @@ async def test_the_label_or_the_number_typed_next_is_a_yes(shop: Shop, text: str
     assert shop.till.effects() == {"A-1001 12.50": 1}
 
 
-@pytest.mark.parametrize("text", ["yes", "ok", "sure, do it", "3", "yes please go ahead", "👍", "yes go ahead or not"])
-async def test_no_other_words_are_a_yes(shop: Shop, text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["yes", "ok", "sure, do it", "yes please go ahead", "👍🏿", "YESSS!!", "ja", "sí", "はい", "نعم", "हाँ"],
+)
+async def test_a_phrase_that_means_nothing_but_yes_is_one(shop: Shop, text: str) -> None:
+    await shop.ask()
+    await shop.say("answer", text)
+    assert shop.till.effects() == {"A-1001 12.50": 1}
+    assert len(shop.model.asked) == 1, "no model is asked about the answer"
+
+
+@pytest.mark.parametrize("text", ["no", "nope", "no thanks!", "👎", "nein", "не надо", "いいえ"])
+async def test_a_phrase_that_means_nothing_but_no_is_one(shop: Shop, text: str) -> None:
+    await shop.ask()
+    await shop.say("answer", text)
+    assert await shop.outcomes() == ["refund refused"]
+    assert (await shop.memory()).confirmation is None
+    assert (shop.till.done, len(shop.model.asked)) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["3", "yes go ahead or not", "yes but change the address", "ok?", "cancel", "ne", "yes no", "yes 2"],
+)
+async def test_whatever_says_more_or_less_than_yes_is_asked_about_again(shop: Shop, text: str) -> None:
     pending = await shop.ask()
     await shop.say("answer", text)
     assert shop.till.done == []
-    assert await shop.pending() == pending, "the question stays open"
+    reply = (await shop.world.replies())[-1]
+    assert reply.text.endswith("**Refund**\n- Order: A-1001\n- Amount: 12.50\n- Currency: EUR\n\nShall I go ahead?")
+    assert [choice.id for choice in reply.choices] == [f"yes:{pending.id}", f"no:{pending.id}"]
+    again = await shop.pending()
+    assert (again.id, again.message_id) == (pending.id, reply.id), "the same question, open on"
+    await shop.say("then", "yes")
+    assert shop.till.effects() == {"A-1001 12.50": 1}
 
 
-async def test_a_typed_label_counts_only_as_the_very_next_thing_but_the_button_until_it_expires(shop: Shop) -> None:
-    pending = await shop.ask()
-    await shop.say("other", "by the way")
-    await shop.say("typed", "Yes, go ahead")
+async def test_a_file_with_the_yes_is_something_else_in_the_message(shop: Shop) -> None:
+    await shop.ask()
+    await shop.hear(shop.world.said("answer", "yes", files=[RemoteFile(ref="f", name="a.png", type="image/png")]))
     assert shop.till.done == []
-    await shop.hear(shop.yes(pending))
+
+
+async def test_a_yes_is_only_the_very_next_message(shop: Shop) -> None:
+    """Below another message of the same moment it may mean that one; the question is asked again."""
+    pending = await shop.ask()
+    await shop.hear(shop.world.said("before", "hm, is it the fern?"), shop.world.said("then", "yes"))
+    assert shop.till.done == []
+    assert shop.model.asked[-1].text == "hm, is it the fern?", "the yes is given to no model"
+    assert (await shop.pending()).id != pending.id
+    await shop.say("now", "yes")
+    assert shop.till.effects() == {"A-1001 12.50": 1}
+
+
+@pytest.mark.parametrize(
+    ("greeting", "said", "done"), [("Πού είναι η παραγγελία μου;", "ne", 1), ("Hello there", "ne", 0)]
+)
+async def test_a_word_that_is_a_yes_in_one_language_alone_counts_for_who_writes_it(
+    shop: Shop, greeting: str, said: str, done: int
+) -> None:
+    """ "Ne" is a yes in Greek and a no in Bulgarian, Czech and Serbian."""
+    await shop.say("ask", f'{greeting}\nrefund {{"order": "A-1001", "amount": "12.50"}}')
+    await shop.say("answer", said)
+    assert len(shop.till.done) == done
+
+
+async def test_the_third_answer_in_a_row_that_nobody_understands_offers_a_person(shop: Shop) -> None:
+    """Each time in other words; then the question is closed, and a yes is one to the offer."""
+    await shop.ask()
+    for name in ("one", "two", "three"):
+        await shop.say(name, "maybe")
+    told = [reply.text.partition("\n")[0] for reply in (await shop.world.replies())[1:]]
+    assert told == [
+        "I am not sure whether you want this. Please answer yes or no.",
+        "Sorry, I still cannot tell. Choose “Yes, go ahead” and I do it, or “No, leave it” and nothing changes.",
+        "I am sorry, I do not understand what you would like, so I have not done anything. "
+        "Shall I pass you to a colleague?",
+    ]
+    assert [choice.id for choice in (await shop.world.replies())[-1].choices] == ["person"]
+    assert (await shop.memory()).confirmation is None
+    await shop.say("four", "yes")
+    assert (shop.till.done, await shop.outcomes()) == ([], ["refund refused"])
+
+
+async def test_an_answer_between_the_question_and_the_yes_starts_the_count_anew(shop: Shop) -> None:
+    await shop.ask()
+    for number in range(6):
+        await shop.say(f"maybe-{number}", "maybe")
+        await shop.say(f"status-{number}", 'status {"order": "A-1001"}')
+        assert (await shop.last()).startswith("- Status: on its way\n\nI have not done this yet:\n\n**Refund**")
+    await shop.say("yes", "yes")
     assert shop.till.effects() == {"A-1001 12.50": 1}
 
 
