@@ -112,3 +112,18 @@ async def test_a_persons_answer_that_is_found_late_takes_the_conversation(world:
     await world.handle(world.said("m1", RETURN))
     await world.handle(answer)
     assert (await world.known()).owner == "person"
+
+
+@pytest.mark.parametrize(("before", "answered"), [(0.0, True), (1.9, True), (2.0, True), (2.1, False)])
+async def test_what_is_found_late_and_was_written_within_two_seconds_of_an_answered_message_is_answered(
+    world: World, before: float, answered: bool
+) -> None:
+    """Vendors date by the second, so times alone do not tell that it was answered with the other."""
+    await world.handle(world.said("m0", "Hello!"))
+    world.clock.advance(seconds=60)
+    missed = found_later(world.said("missed", RETURN))
+    world.clock.advance(seconds=before)
+    await world.handle(world.said("m1", HEAT))
+    await world.handle(missed)
+    assert [question.text for question in world.model.asked] == ["Hello!", HEAT, *([RETURN] if answered else [])]
+    assert len(await world.replies()) == 2 + answered

@@ -168,3 +168,27 @@ async def test_only_the_address_they_write_from_and_what_was_proven_here_make_a_
 def test_a_write_that_is_not_told_otherwise_is_confirmed() -> None:
     assert refund.confirm is True
     assert note.confirm is False
+
+
+@pytest.mark.parametrize(("channel", "done"), [("email", 1), ("phone", 0), ("whatsapp", 0), ("web", 0)])
+async def test_a_value_that_was_proven_on_another_channel_authorizes_nothing(
+    shop: Shop, channel: str, done: int
+) -> None:
+    """Whoever proves that a place or a number is theirs, whatever it is called, has proven no e-mail address."""
+    contact = Contact(
+        id="contact-1",
+        tenant=TENANT,
+        addresses=[
+            Address(channel=CHANNEL, value=PLACE, assurance="verified"),
+            Address(channel=channel, value="Rosa@Example.com", assurance="verified"),
+        ],
+        created_at=shop.world.clock(),
+    )
+    every = frozenset(range(256))
+    await shop.world.state.rebuild.prepare(every)
+    await shop.world.state.rebuild.restore_contact(contact)
+    await shop.world.state.rebuild.finish(every)
+    await shop.hear(shop.yes(await shop.ask()))
+    assert len(shop.till.done) == done
+    if not done:
+        assert await shop.last() == "I cannot do that. I cannot find this order among yours."
