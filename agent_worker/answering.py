@@ -9,16 +9,20 @@ from functools import partial
 
 from agent_worker.actions.acting import Acting, handed_over
 from agent_worker.actions.dialogue.following import followed
+from agent_worker.actions.dialogue.picking import names_anything, pick
 from agent_worker.actions.scope import Scope, Seal
 from agent_worker.actions.service import ActionService
 from agent_worker.contact_limits import HELD, ContactLimits, wait_draft
+from agent_worker.corrections import corrected
 from agent_worker.fold import Monotonic
 from agent_worker.handoff.drafting import LOCAL
 from agent_worker.handoff.drafts import handoff_draft
 from agent_worker.handoff.handback import since_people
 from agent_worker.handoff.promised import told_by_people, with_promises
-from agent_worker.knowledge.questions import apart, with_context
+from agent_worker.knowledge.questions import ANSWERED, Asked, asks, split_questions, with_context
 from agent_worker.models.registry import Emit, Models, chosen
+from agent_worker.models.several import handed_over_with
+from agent_worker.models.smalltalk import asks_person, talk_of
 from agent_worker.router.decision import ASKED, Route
 from agent_worker.router.router import Message, Router
 from agent_worker.router.rules import RouteName
@@ -27,7 +31,10 @@ from agent_worker.settings import TenantRules
 from agent_worker.stages import Stage
 from agent_worker.work import Work
 from schemas.actions import ActionResolved, ApprovalDecided, ApprovalExpired, Filling
-from schemas.ports import Clock, Contacts, Draft, Found, Knowledge, Part, Question
+from schemas.ports import Clock, Contacts, Draft, Found, Knowledge, Offer, Part, Passage, Question
+
+_PASSAGES = 24
+"""Passages that are kept of several searches together."""
 
 STALE = "answered before the newest change of the documents could be searched"
 
@@ -89,17 +96,19 @@ class Answers:
 
     async def _answered(self, work: Work, emit: Emit) -> Draft:
         text = _text(work)
+        asked = _asked(work)
         await self._retrieve(work, text)
+        parts = await self._parts(work, asked[:ANSWERED])
         await self._route(work, text)
         if work.route.name == "person":
-            return handoff_draft(work.voice, say=work.route.say)
+            passed_on = handoff_draft(work.voice, say=work.route.say)
+            return handed_over_with(passed_on, parts) if work.route.reasons == (ASKED,) else passed_on
         first, *then = work.route.models
-        parts = await self._parts(work) if first == LOCAL else []
         with Stage(work.stages, "answer", self._monotonic):
             handoff = work.conversation.facts.handoff
             if first == LOCAL and handoff is not None and (said := told_by_people(work.found, work.voice)) is not None:
                 return said
-            question = self._question(work, text, parts)
+            question = self._question(work, text, parts, asked[ANSWERED:])
             return await self._models.answer(first, question, emit, work.stream.abort, then=then)
 
     async def _acted(self, work: Work, acting: Acting) -> Draft | None:
@@ -125,14 +134,23 @@ class Answers:
         )
         return found if handoff is None else with_promises(found, origin.tenant, handoff, text)
 
-    async def _parts(self, work: Work) -> list[Part]:
-        """For whoever answers in the documents' words: one place seldom answers two questions."""
-        answered = _answered(work)
-        texts = apart([message.text for message in work.intake.waiting.values() if message.id not in answered])
-        if not texts:
-            return []
+    async def _parts(self, work: Work, asked: Sequence[Asked]) -> list[Part]:
+        """One place seldom answers two questions: each is looked up by itself, or with what it refers to."""
+        parts: list[Part] = []
         with Stage(work.stages, "retrieve", self._monotonic):
-            return [Part(text, await self._found(work, text, text)) for text in texts]
+            for n, one in enumerate(asked):
+                parts.append(await self._part(work, one, parts[-1].text if n else ""))
+        if parts:
+            work.found = together([work.found, *(part.found for part in parts)])
+        return parts
+
+    async def _part(self, work: Work, one: Asked, before: str) -> Part:
+        if not (before and one.leans):
+            found = await self._found(work, one.text, one.text)
+            if found.answerable or not before or not one.is_brief:
+                return Part(one.text, found, one.words, one.is_question)
+        text = f"{before}\n{one.words}"
+        return Part(text, await self._found(work, text, text), one.words, one.is_question)
 
     async def _route(self, work: Work, text: str) -> None:
         with Stage(work.stages, "route", self._monotonic):
@@ -159,7 +177,7 @@ class Answers:
         origin = work.conversation.origin
         return await self._models.left(origin.tenant, origin.contact_id) if work.rules.routes.strong else None
 
-    def _question(self, work: Work, text: str, parts: Sequence[Part] = ()) -> Question:
+    def _question(self, work: Work, text: str, parts: Sequence[Part] = (), beyond: Sequence[Asked] = ()) -> Question:
         acting = work.acting
         return Question(
             tenant=work.conversation.origin.tenant,
@@ -176,6 +194,7 @@ class Answers:
             offers=() if acting is None else acting.offers(),
             filling=_filling(work),
             parts=parts,
+            beyond=[one.words for one in beyond if one.is_question],
         )
 
 
@@ -193,8 +212,49 @@ def _until(work: Work, now: datetime) -> datetime:
     return max([now, *(word.at for word in work.intake.settling if isinstance(word, ApprovalExpired))])
 
 
+def _texts(work: Work) -> list[str]:
+    """What the messages say that wait for an answer, as the contact meant it in the end."""
+    answered = _answered(work)
+    texts = [message.text.strip() for message in work.intake.waiting.values() if message.id not in answered]
+    return corrected([text for text in texts if text])
+
+
 def _text(work: Work) -> str:
-    return work.intake.text_without(_answered(work))
+    return "\n".join(_texts(work))
+
+
+def _asked(work: Work) -> list[Asked]:
+    """Where they ask for several things, each by itself; empty for one. What asks for a person, or is nothing but small
+    talk, needs no answer from the documents."""
+    texts = _texts(work)
+    offers = () if work.acting is None else work.acting.offers()
+    asked = split_questions(texts, lambda sentence: asks_person(sentence) or _is_wish(sentence, offers))
+    if len(asked) < 2:
+        return []
+    left = [one for one in asked if not asks_person(one.words) and not talk_of(one.words, ())]
+    return left if len(left) > 1 or len(left) < len(asked) else []
+
+
+def _is_wish(sentence: str, offers: Sequence[Offer]) -> bool:
+    """Whether it asks for an action, or tells what one is to be done with."""
+    return pick(sentence, offers) is not None or (not asks(sentence) and names_anything(sentence, offers))
+
+
+def together(founds: Sequence[Found]) -> Found:
+    """What was found for several questions, the best of each first, and each passage once."""
+    first, *_ = founds
+    passages: dict[tuple[str, str, str], Passage] = {}
+    for rank in range(max(len(found.passages) for found in founds)):
+        for found in founds:
+            for passage in found.passages[rank : rank + 1]:
+                passages.setdefault((passage.document, passage.heading, passage.text), passage)
+    return replace(
+        first,
+        passages=list(passages.values())[:_PASSAGES],
+        answerable=any(found.answerable for found in founds),
+        confidence=max(found.confidence for found in founds),
+        stale=any(found.stale for found in founds),
+    )
 
 
 def _answered(work: Work) -> Container[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -105,11 +105,7 @@ class Intake:
 
     @property
     def text(self) -> str:
-        return self.text_without(frozenset())
-
-    def text_without(self, answered: Container[str]) -> str:
-        """Of the messages that are not ``answered`` otherwise."""
-        left = [message.text.strip() for message in self.waiting.values() if message.id not in answered]
+        left = [message.text.strip() for message in self.waiting.values()]
         return left[0] if len(left) == 1 else "\n".join(text for text in left if text)
 
     @property

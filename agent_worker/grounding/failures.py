@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from schemas.errors import ModelFailed
 from schemas.ports import ActionResult
 
@@ -35,3 +37,11 @@ class Ungrounded(AttemptFailed):
         self.sentence = sentence
         self.text = text
         self.so_far: object = None
+
+
+class Incomplete(Ungrounded):
+    """Every sentence passed, but the answer says nothing about some of several questions: ``left``, by number."""
+
+    def __init__(self, left: Sequence[int], *, text: str) -> None:
+        super().__init__("it leaves out a question", text=text, kind="incomplete")
+        self.left = tuple(left)

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from agent_worker.knowledge.analysis import term, terms
 from schemas.messages import TranscriptMessage
 
 MOST = 3
+"""Queries that one text is looked up by."""
+_BRIEF = 2
+"""Words of a question that says little by itself."""
+ANSWERED = 8
+"""Questions that one turn answers; further ones are named."""
 # Contacts write without capitals, so any stop ends a sentence here.
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+# The same in scripts that put no space after a stop.
+_ANY_SENTENCE = re.compile(r"(?<=[.!?؟])\s+|(?<=[。！？])\s*|\n+")
 _ASKS = re.compile(
     r"^\W*(?:and |so |but |or )?(?:how|what|whats|when|where|which|who|why|can|could|should|shall|do|does|did|is|are|"
     r"will|would|may|must|am|any)\b",
@@ -49,18 +57,55 @@ def questions(text: str) -> list[str]:
 
 def asks(sentence: str) -> bool:
     """Whether it reads as a question, with its mark or without."""
-    return "?" in sentence or bool(_ASKS.match(sentence))
+    return any(mark in sentence for mark in "?？؟") or bool(_ASKS.match(sentence))
 
 
-def apart(messages: Sequence[str]) -> list[str]:
-    """Messages that wait together, where each asks for something that can be looked up without the others. Empty where
-    they are to be read as one; very many always are."""
-    if len(messages) < 2:  # as mostly
-        return []
-    texts = [text for text in messages if not set(terms(text)) <= _COURTESY]
-    if not 2 <= len(texts) <= MOST or any(_leans(text) or not questions(text) for text in texts):
-        return []
-    return texts
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One thing that waiting messages ask for: the ``words`` that ask, and ``text``, the same with what was said before
+    it in the message. ``is_question`` False: it only says something, and may ask for it."""
+
+    words: str
+    text: str
+    is_question: bool
+
+    @property
+    def leans(self) -> bool:
+        """Whether it cannot be understood without what was asked before it."""
+        said = set(terms(self.text))
+        if len(said) < 2 and _FOLLOW_UP.match(self.words):
+            return True
+        return not said or (bool(_REFERS.search(self.words)) and len(said) <= 4)
+
+    @property
+    def is_brief(self) -> bool:
+        """Whether it is a question that may miss a word of the one before: "pots back?"."""
+        return self.is_question and len(set(terms(self.text))) <= _BRIEF
+
+
+def sentences_of(text: str) -> list[str]:
+    return [sentence for part in _ANY_SENTENCE.split(text) if (sentence := part.strip())]
+
+
+def split_questions(messages: Sequence[str], is_wish: Callable[[str], bool] = lambda _: False) -> list[Asked]:
+    """All that the messages ask for, in order. Of a message without a question, the whole may ask for something; what
+    is nothing but courtesy does not. ``is_wish``: whether a sentence asks for something else than an answer."""
+    found: list[Asked] = []
+    for message in messages:
+        said: list[str] = []
+        for sentence in sentences_of(message):
+            if is_wish(sentence):
+                found += [Asked(" ".join(said), " ".join(said), False)] if said else []
+                found.append(Asked(sentence, sentence, asks(sentence)))
+                said = []
+            elif asks(sentence) and (terms(sentence) or said or found):
+                found.append(Asked(sentence, " ".join([*said, sentence]), True))
+                said = []
+            elif not set(terms(sentence)) <= _COURTESY:
+                said.append(sentence)
+        if said:
+            found.append(Asked(" ".join(said), " ".join(said), False))
+    return found
 
 
 def with_context(text: str, history: Sequence[TranscriptMessage], about: str = "") -> str:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 
-from agent_worker.grounding.failures import AttemptFailed, Ungrounded
+from agent_worker.grounding.failures import AttemptFailed, Incomplete, Ungrounded
 from agent_worker.grounding.gate import Gate
 from agent_worker.handoff.drafts import not_found_draft
 from agent_worker.language import language_of
@@ -21,9 +21,11 @@ from agent_worker.models.phrases import set_phrase
 from agent_worker.models.prompt import again, prompt_of, system_of, with_offers
 from agent_worker.models.registry import Emit
 from agent_worker.models.request import Prompt, Wrote
+from agent_worker.models.several import before_action, beside_action, questions_of, unanswered, with_naming
 from agent_worker.models.source import Source, Terms, Usage
 from agent_worker.models.writing import Attempt, Step
 from agent_worker.settings import WorkerSettings
+from agent_worker.voice import Voice, in_language
 from schemas import spans
 from schemas.ports import ActionResult, Draft, Passage, Question
 
@@ -98,7 +100,9 @@ class RemoteModel:
         canary = self._around.canary(question.tenant)
         prompt, passages = self._prompt(question, whole, canary, acts=acts)
         gate = Gate(passages, askable(prompt.offers))
-        return Attempt(prompt, gate, Calls(question.tenant, prompt.offers, gate), Canary(canary))
+        asked = questions_of(question.parts)
+        calls = Calls(question.tenant, prompt.offers, gate)
+        return Attempt(prompt, gate, calls, Canary(canary), asked=asked if len(asked) > 1 else ())
 
     async def _whole(self, tenant: str) -> Sequence[Passage]:
         if self._around.whole is None or not self._terms.whole:
@@ -126,7 +130,10 @@ class RemoteModel:
         try:
             async with self._billed(attempt, question):
                 asked = await self._steps(attempt, emit, allowance)
-                return self._draft(attempt, question, asked)
+                draft = self._draft(attempt, question, asked)
+                if asked is None and len(draft.text) > len(attempt.shown.strip()) and draft.citations:
+                    await emit(draft.text[len(attempt.shown.strip()) :])
+                return draft
         except AttemptFailed as error:
             error.tokens, error.cost = attempt.usage.total, attempt.usage.cost(self._terms.prices)
             error.results = tuple(attempt.calls.done)
@@ -200,23 +207,44 @@ class RemoteModel:
             raise AttemptFailed(f"silent for {self._terms.silence:g} s", outage=True) from error
 
     def _draft(self, attempt: Attempt, question: Question, asked: ActionResult | None) -> Draft:
+        voice = in_language(self._settings.of(question.tenant).voice, question.locale)
         tokens, cost = attempt.usage.total, attempt.usage.cost(self._terms.prices)
+        bill = Draft(text="", answered=True, model=self.name, tokens=tokens, cost=cost)
         if attempt.declined:
-            voice = self._settings.of(question.tenant).voice
-            return replace(not_found_draft(voice, self.name), tokens=tokens, cost=cost)
-        draft = Draft(text=attempt.shown.strip(), answered=True, model=self.name, tokens=tokens, cost=cost)
+            words = [part.words for part in attempt.asked]
+            declined = with_naming(replace(bill, answered=False), words, question.beyond, voice)
+            return declined if words else replace(not_found_draft(voice, self.name), tokens=tokens, cost=cost)
+        draft = replace(bill, text=attempt.shown.strip(), citations=attempt.gate.citations)
         if asked is not None:
-            return asked_draft(asked, draft)
-        if not attempt.gate.citations and not attempt.gate.has_asked:
+            return self._asked(attempt, draft, asked, question, voice)
+        if not draft.citations and not attempt.gate.has_asked:
             raise Ungrounded("it answers nothing: cite the passages, or write NOT_FOUND", text=attempt.written)
-        return replace(draft, citations=attempt.gate.citations)
+        missing = self._missing(attempt, draft)
+        return with_naming(draft, [attempt.asked[n - 1].words for n in missing], question.beyond, voice)
+
+    def _missing(self, attempt: Attempt, draft: Draft) -> list[int]:
+        """Numbers of the questions without an answer. Raises Incomplete at the first attempt that leaves one out."""
+        declared = {n for n in attempt.missing if 1 <= n <= len(attempt.asked)}
+        left = [n for n in unanswered(attempt.asked, draft.text, draft.citations) if n not in declared]
+        if left and not attempt.repaired:
+            raise Incomplete(left, text=attempt.written)
+        return sorted({*declared, *left})
+
+    def _asked(self, attempt: Attempt, draft: Draft, asked: ActionResult, question: Question, voice: Voice) -> Draft:
+        """The action's question; below the answers, where more was asked. What the model left out is quoted from the
+        documents."""
+        if not attempt.asked:
+            return asked_draft(asked, replace(draft, citations=[]))
+        left = [attempt.asked[n - 1] for n in unanswered(attempt.asked, draft.text, draft.citations)]
+        said = before_action(asked_draft(asked, draft), beside_action(left, question), voice)
+        return replace(said, text=f"{draft.text}\n\n{said.text}" if draft.text else said.text)
 
 
 def _repairing(attempt: Attempt, refused: Ungrounded) -> Attempt:
     """The same attempt with its actions done, about to be written anew."""
     attempt.prompt = again(attempt.prompt, refused)
     attempt.gate.begin_again()
-    attempt.usage, attempt.shown = Usage(), ""
+    attempt.usage, attempt.shown, attempt.missing, attempt.repaired = Usage(), "", set(), True
     return attempt
 
 

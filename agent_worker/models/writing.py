@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from agent_worker.grounding.cutting import MARK, Sentences
@@ -13,14 +14,18 @@ from agent_worker.models.canary import Canary
 from agent_worker.models.prompt import NOT_FOUND
 from agent_worker.models.request import Prompt, Wrote
 from agent_worker.models.source import Usage
+from schemas.ports import Part
 
+_MISSING = re.compile(rf"{NOT_FOUND}\s?:\s?(\d[\d\s,]{{0,80}})\.?")
 LONGEST_ANSWER = 8_000
 """Characters of an answer; a message holds no more."""
 
 
 @dataclass(slots=True)
 class Attempt:
-    """``written``: by the model in its present step; ``shown``: to the contact, of all steps."""
+    """``written``: by the model in its present step; ``shown``: to the contact, of all steps. ``asked``: the questions,
+    where there are several; ``missing``: numbers of those that the model says have no answer. ``repaired``: it is
+    written for the second time."""
 
     prompt: Prompt
     gate: Gate
@@ -29,6 +34,9 @@ class Attempt:
     usage: Usage = field(default_factory=Usage)
     written: str = ""
     shown: str = ""
+    asked: Sequence[Part] = ()
+    missing: set[int] = field(default_factory=set)
+    repaired: bool = False
 
     @property
     def declined(self) -> bool:
@@ -80,6 +88,9 @@ class Step:
                 await self._show(one)
 
     async def _show(self, sentence: str) -> None:
+        if self._attempt.asked and (named := _MISSING.fullmatch(sentence.strip())):
+            self._attempt.missing |= {int(number) for number in re.findall(r"\d+", named[1])}
+            return
         admitted = self._attempt.gate.admit(sentence)
         if not self._attempt.shown:
             admitted = admitted.lstrip()

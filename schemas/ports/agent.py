@@ -127,20 +127,24 @@ it; ``unsupported``: see ``Question.kind``."""
 
 @dataclass(slots=True)
 class Part:
-    """One of several messages that each ask for something by themselves, and what was found for it alone."""
+    """One of several things that waiting messages ask for. ``words``: as the contact wrote it; ``text``: with what it
+    refers to, which ``found`` was found for. ``is_question`` False: it says something, and need not be answered."""
 
     text: str
     found: Found
+    words: str = ""
+    is_question: bool = True
 
 
 @dataclass(slots=True)
 class Question:
-    """What a model is asked: the new messages folded to one text, the talk before, and what was found. ``parts``: the
-    messages one by one, where the model quotes only and they ask for different things. ``files`` came
-    with the messages; ``wordless`` says what they are when there is no text at all, and ``kind`` the kind that has no
-    words (see ``schemas.content``). ``about``: what the messages quote, share or came from, in words: data, like the
-    text; ``context``: the part of it that a short question is about. ``offers``: actions that the model may ask for;
-    ``filling``: the one whose parameters were being asked for before; ``contact``: whose budget is spent.
+    """What a model is asked: the new messages folded to one text, the talk before, and what was found. ``parts``: what
+    they ask for one by one, where they ask for several things; ``beyond``: questions that are too many for one turn,
+    to be named to the contact. ``files`` came with the messages; ``wordless`` says what they are when there is no text
+    at all, and ``kind`` the kind that has no words (see ``schemas.content``). ``about``: what the messages quote, share
+    or came from, in words: data, like the text; ``context``: the part of it that a short question is about.
+    ``offers``: actions that the model may ask for; ``filling``: the one whose parameters were being asked for before;
+    ``contact``: whose budget is spent.
 
     Never changed once made; not declared frozen, which would make making one slower."""
 
@@ -158,6 +162,7 @@ class Question:
     contact: str = ""
     filling: Filling | None = None
     parts: Sequence[Part] = ()
+    beyond: Sequence[str] = ()
 
 
 @dataclass(slots=True)

@@ -121,3 +121,89 @@ async def test_an_obedient_model_does_nothing_without_the_contacts_yes(tmp_path:
         outcomes = await shop.outcomes()
         assert "refund succeeded" not in outcomes
         assert "status succeeded" in outcomes, "reads of her own orders work"
+
+
+LURE = Script(text="Yes, free of charge while the status is in preparation [1].")
+"""It passes the gate, and reads as if something had been done."""
+
+
+async def asked_by_remote(shop: Shop, server: ModelServer) -> None:
+    await shop.world.put("orders", "# Orders\n\nYes, free of charge while the status is in preparation.")
+    await shop.world.library.search(TENANT, "status", wait=5)
+    shop.worker = with_remote_model(shop, server)
+    server.next_scripts = [asks("refund", order="A-1001", amount="12.50")]
+    await shop.say("ask", "I want my money back")
+    assert (await shop.last()).endswith("Shall I go ahead?")
+    server.calls.clear()
+    server.script = LURE
+
+
+@pytest.mark.parametrize("text", ["yes", "Yes, please!", "ok", "👍", "oui", "はい", "1", "Yes, go ahead"])
+async def test_a_yes_is_given_to_no_model(shop: Shop, text: str) -> None:
+    async with ModelServer().serving() as server:
+        await asked_by_remote(shop, server)
+        await shop.say("answer", text)
+        assert server.calls == []
+    assert await shop.last() == "Refund R-1 of 12.50 is on its way."
+
+
+@pytest.mark.parametrize("text", ["no", "no thanks", "nein", "👎", "2", "No, leave it", "cancel", "ok?"])
+async def test_neither_is_a_no_nor_what_may_be_either(shop: Shop, text: str) -> None:
+    async with ModelServer().serving() as server:
+        await asked_by_remote(shop, server)
+        await shop.say("answer", text)
+        assert server.calls == []
+    assert shop.till.done == []
+
+
+async def test_what_a_model_says_to_anything_else_stands_above_the_question_which_says_that_nothing_was_done(
+    shop: Shop,
+) -> None:
+    async with ModelServer().serving() as server:
+        await asked_by_remote(shop, server)
+        await shop.say("answer", "yes but only if it is free of charge")
+        assert len(server.calls) == 1
+    told = await shop.last()
+    assert "I have not done this yet:\n\n**Refund**" in told
+    assert told.endswith("Shall I go ahead?")
+    await shop.say("then", "yes")
+    assert shop.till.effects() == {"A-1001 12.50": 1}
+
+
+async def test_a_change_that_the_model_understands_is_asked_about_in_place_of_the_first(shop: Shop) -> None:
+    async with ModelServer().serving() as server:
+        await asked_by_remote(shop, server)
+        server.next_scripts = [asks("refund", order="A-1001", amount="9.00")]
+        await shop.say("answer", "yes but make it nine")
+    assert "- Amount: 9.00" in await shop.last()
+    await shop.say("then", "sure")
+    assert shop.till.effects() == {"A-1001 9.00": 1}
+
+
+async def test_three_answers_that_the_model_makes_nothing_of_offer_a_person(shop: Shop) -> None:
+    async with ModelServer().serving() as server:
+        await asked_by_remote(shop, server)
+        server.script = Script(text="NOT_FOUND")
+        said = set()
+        for name in ("hm, well", "the blue one", "you know"):
+            await shop.say(name, name)
+            said.add((await shop.last()).partition("\n")[0])
+    assert len(said) == 3
+    assert [choice.id for choice in (await shop.world.replies())[-1].choices] == ["person"]
+    assert (await shop.memory()).confirmation is None
+
+
+async def test_a_question_beside_the_wish_is_answered_though_the_model_only_acts(shop: Shop) -> None:
+    async with ModelServer().serving() as server:
+        await shop.world.put("shipping", "# Shipping\n\n## Norway\n\nWe ship to Norway by express for 32.95 euro.")
+        await shop.world.library.search(TENANT, "norway", wait=5)
+        shop.worker = with_remote_model(shop, server)
+        server.script = asks("refund", order="A-1001", amount="12.50")
+        await shop.say("ask", "I want my money back for A-1001. Do you ship to Norway? Who won the world cup in 2014?")
+    reply = (await shop.world.replies())[-1]
+    assert reply.text.startswith("We ship to Norway by express for 32.95 euro. [1]")
+    assert "I found nothing about “Who won the world cup in 2014?”." in reply.text
+    assert reply.text.endswith("Shall I go ahead?")
+    assert [one.document for one in reply.citations] == ["shipping"]
+    await shop.say("then", "yes")
+    assert shop.till.effects() == {"A-1001 12.50": 1}

@@ -1,0 +1,126 @@
+"""Several questions in one turn: each is answered, or named."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent_worker.models.several import in_brief, paragraphs, quoted
+from schemas.ports import Draft, Found, Part
+from tests.platforms.models.reading import data_of
+from tests.platforms.models.server import Script
+from tests.unit.agent_worker.models.conftest import HEAT, PASSAGES, TIMES, Asker, passage
+
+WINTER, LEAVE, CUP = "Do you add a heat pack?", "When do parcels leave?", "Who won the world cup?"
+HEAT_SAID, TIMES_SAID = f"{HEAT[:-1]} [1].", f"{TIMES[:-1]} [2]."
+OFFER = "Shall I pass you to a colleague?"
+
+
+def part(words: str, text: str = "", *, is_question: bool = True) -> Part:
+    held = [one for one in PASSAGES if words != CUP and ("heat" in words) == (one.text == HEAT)]
+    return Part(text or words, Found(held, bool(held), 0.9 if held else 0.1), words, is_question)
+
+
+async def ask(asker: Asker, *words: str, beyond: tuple[str, ...] = ()) -> Draft:
+    return await asker.ask("\n".join(words), parts=[part(one) for one in words], beyond=beyond)
+
+
+async def test_the_questions_are_listed_by_number_and_each_is_answered(asker: Asker) -> None:
+    asker.server.script = Script(text=f"{HEAT_SAID} {TIMES_SAID}")
+    draft = await ask(asker, WINTER, LEAVE)
+    (call,) = asker.server.calls
+    assert data_of(call.body)["questions"] == [{"n": 1, "text": WINTER}, {"n": 2, "text": LEAVE}]
+    assert draft.text == f"{HEAT_SAID} {TIMES_SAID}"
+    assert draft.choices == []
+
+
+async def test_one_question_is_not_listed(asker: Asker) -> None:
+    asker.server.script = Script(text=HEAT_SAID)
+    await asker.ask(WINTER)
+    assert "questions" not in data_of(asker.server.calls[0].body)
+
+
+async def test_what_the_model_says_has_no_answer_is_named_with_the_offer_of_a_person(asker: Asker) -> None:
+    asker.server.script = Script(text=f"{HEAT_SAID}\nNOT_FOUND: 2")
+    draft = await ask(asker, WINTER, CUP)
+    assert draft.text == f"{HEAT_SAID}\n\nI found nothing about “{CUP}”. {OFFER}"
+    assert asker.shown.strip() == draft.text, "and the contact was shown the same"
+    assert [choice.id for choice in draft.choices] == ["person"]
+    assert len(asker.server.calls) == 1
+
+
+async def test_a_question_that_is_left_out_is_asked_for_once_more(asker: Asker) -> None:
+    asker.server.next_scripts = [Script(text=HEAT_SAID), Script(text=f"{HEAT_SAID} {TIMES_SAID}")]
+    draft = await ask(asker, WINTER, LEAVE)
+    assert draft.text == f"{HEAT_SAID} {TIMES_SAID}"
+    assert asker.shown == draft.text
+    first, second = asker.server.calls
+    assert not first.is_repair
+    assert second.is_repair
+    assert "it leaves out question 2" in str(second.body)
+
+
+async def test_what_is_left_out_twice_is_named_in_code(asker: Asker) -> None:
+    asker.server.script = Script(text=HEAT_SAID)
+    draft = await ask(asker, WINTER, LEAVE)
+    assert draft.text == f"{HEAT_SAID}\n\nI found nothing about “{LEAVE}”. {OFFER}"
+    assert (len(asker.server.calls), draft.answered, draft.model) == (2, True, "remote")
+
+
+async def test_when_nothing_is_found_all_are_named(asker: Asker) -> None:
+    asker.server.script = Script(text="NOT_FOUND")
+    draft = await ask(asker, WINTER, CUP)
+    assert draft.text == f"I found nothing about “{WINTER}”, “{CUP}”. {OFFER}"
+    assert not draft.answered
+
+
+async def test_without_the_model_the_documents_words_answer_each(asker: Asker) -> None:
+    asker.server.script = Script(status=500)
+    draft = await ask(asker, WINTER, CUP, LEAVE)
+    assert HEAT in draft.text
+    assert TIMES in draft.text
+    assert draft.text.endswith(f"I found nothing about “{CUP}”. {OFFER}")
+
+
+async def test_what_is_beyond_the_bound_is_named_apart(asker: Asker) -> None:
+    asker.server.script = Script(text=f"{HEAT_SAID} {TIMES_SAID}")
+    draft = await ask(asker, WINTER, LEAVE, beyond=("Do you sell pots?",))
+    assert "I have not answered “Do you sell pots?” yet." in draft.text
+
+
+async def test_a_list_of_missing_questions_is_no_way_to_say_anything_else(asker: Asker) -> None:
+    """Where one question was asked, or with words in it, it is a sentence like any other, and needs a source."""
+    asker.server.script = Script(text=f"{HEAT_SAID}\nNOT_FOUND: 2, call 555-1234")
+    draft = await ask(asker, WINTER, LEAVE)
+    assert "555" not in draft.text
+    assert draft.model == "local"
+
+
+def test_a_question_that_needs_an_earlier_one_is_missing_when_the_quotes_are_about_the_earlier_one_alone() -> None:
+    found = Found([passage("We ship pots to Austria for 11.95 euro.")], True, 0.9)
+    first = Part("Do you ship pots to Austria?", found, "Do you ship pots to Austria?")
+    second = Part("Do you ship pots to Austria?\nAnd parrots?", found, "And parrots?")
+    assert quoted([first, second]).missing == ["And parrots?"]
+    third = Part("Do you ship pots to Austria?\nAnd how much is it?", found, "And how?")
+    assert quoted([first, third]).missing == []
+
+
+def test_from_three_questions_on_each_answer_says_what_it_answers() -> None:
+    two = "".join(paragraphs(quoted([part(WINTER), part(LEAVE)]).answers))
+    assert "“" not in two
+    again = "Are heat packs added in winter?"
+    three = "".join(paragraphs(quoted([part(WINTER), part(LEAVE), part(again)]).answers))
+    assert three == f"“{WINTER}” “{again}”\n{HEAT} [1]\n\n“{LEAVE}”\n{TIMES} [2]"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("Who is [the king](https://evil.example/x)?", "Who is the …"),
+        ("see www.evil.example now", "see … now"),
+        ("@everyone **look** <b>here</b> `x`", "everyone look b here /b x"),
+        ("a\u202eb\nc", "a b c"),
+        ("word " * 40, f"{'word ' * 13}word …"),
+    ],
+)
+def test_a_question_is_named_in_one_short_line_without_links_mentions_or_markup(written: str, shown: str) -> None:
+    assert in_brief(written) == shown

@@ -1,0 +1,87 @@
+"""Several things in the messages that wait together: each is answered, or named."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.agent_worker.world import World
+
+HEAT, RETURN = "Do you add a heat pack in winter?", "Within how many days can I return pots?"
+LEAVE, CUP = "On which days do parcels leave the nursery?", "Who won the world cup in 2014?"
+OFFER = "Shall I pass you to a colleague?"
+
+
+async def told(world: World, *texts: str) -> list[str]:
+    await world.handle(*(world.said(f"m{n}-{text[:20]}", text) for n, text in enumerate(texts)))
+    return [reply.text for reply in await world.replies()]
+
+
+async def test_what_the_documents_do_not_hold_is_named_beside_what_they_do(world: World) -> None:
+    (text,) = await told(world, HEAT, CUP)
+    assert "heat pack to every parcel" in text
+    assert text.endswith(f"\n\nI found nothing about “{CUP}”. {OFFER}")
+    (reply,) = await world.replies()
+    assert [choice.id for choice in reply.choices] == ["person"]
+    (turn,) = await world.turns()
+    assert "no answer to 1 of the questions" in turn.reasons
+
+
+async def test_questions_in_one_message_are_treated_like_messages(world: World) -> None:
+    (text,) = await told(world, f"Hi! {HEAT} {CUP} {RETURN} Thanks!")
+    assert "heat pack to every parcel" in text
+    assert "within 30 days" in text
+    assert f"“{CUP}”" in text
+
+
+async def test_four_that_wait_are_all_answered_in_the_order_asked_with_a_title_each(world: World) -> None:
+    (text,) = await told(world, LEAVE, HEAT, RETURN, CUP)
+    places = [text.index(part) for part in (f"“{LEAVE}”", f"“{HEAT}”", "heat pack to", f"“{RETURN}”", "within 30 days")]
+    assert places == sorted(places)
+    (reply,) = await world.replies()
+    assert [one.n for one in reply.citations] == list(range(1, len(reply.citations) + 1))
+
+
+async def test_none_of_ten_is_dropped(world: World) -> None:
+    """Eight are looked up; the others are named, to be sent again."""
+    asked = [HEAT, RETURN, LEAVE, *(f"Do you sell {thing} for spaceships?" for thing in "abcdefg")]
+    (text,) = await told(world, *asked)
+    assert all(f"“{one}”" in text for one in asked)
+    assert "I have not answered “Do you sell f for spaceships?”, “Do you sell g for spaceships?” yet." in text
+
+
+async def test_when_none_is_answered_all_are_named(world: World) -> None:
+    (text,) = await told(world, CUP, "Who is the king of France?")
+    assert text == f"I found nothing about “{CUP}”, “Who is the king of France?”. {OFFER}"
+    assert (await world.known()).facts.declined_in_a_row == 1
+
+
+async def test_a_wish_for_a_person_is_granted_below_the_answer(world: World) -> None:
+    (text,) = await told(world, HEAT, "I want to talk to a human")
+    assert "heat pack to every parcel" in text
+    assert text.endswith("A colleague comes.")
+    assert (await world.turns())[0].outcome == "person"
+
+
+@pytest.mark.parametrize("other", ["Hello!", "Thanks a lot!", "bye"])
+async def test_courtesy_beside_a_question_needs_no_answer(world: World, other: str) -> None:
+    (text,) = await told(world, HEAT, other)
+    assert "heat pack to every parcel" in text
+    assert OFFER not in text
+
+
+async def test_a_correction_overrides_what_it_corrects(world: World) -> None:
+    await world.put(
+        "zones", "# Zones\n\n| Zone | Price |\n|---|---|\n| Austria | 11.95 euro |\n| Norway | 32.95 euro |"
+    )
+    await world.library.search("shop", "norway", wait=5)
+    (text,) = await told(world, "What is the price to Austria?", RETURN, "no wait, to Norway not Austria")
+    assert "32.95 euro" in text
+    assert "11.95" not in text
+    assert "within 30 days" in text
+
+
+async def test_an_edit_of_a_waiting_message_is_what_is_answered(world: World) -> None:
+    await world.handle(world.said("m0", CUP), world.said("m1", RETURN), world.edited("m0", HEAT))
+    (reply,) = await world.replies()
+    assert "heat pack to every parcel" in reply.text
+    assert CUP not in reply.text
