@@ -115,13 +115,13 @@ async def test_records_show_masked_arguments(tmp_path: Path) -> None:
         assert record.arguments == {"order": "•••", "amount": "12.50", "currency": "EUR"}
 
 
-async def test_several_people_in_one_fold_are_nobody(shop: Shop) -> None:
-    """Whose identity would it be? Each may ask alone."""
+async def test_several_people_who_write_at_once_each_act_in_their_own_name(shop: Shop) -> None:
+    """Their messages are never one turn: the second may not see what is the first one's."""
     one = shop.world.said("m1", 'status {"order": "A-1001"}')
-    two = shop.world.said("m2", "me too")
+    two = shop.world.said("m2", 'status {"order": "A-1001"}')
     two.data = (two.data or b"").replace(b"contact-1", b"contact-2")
     await shop.hear(one, two)
-    assert [result.reason for result in shop.model.results] == ["needs_identity"]
+    assert [result.outcome for result in shop.model.results] == ["succeeded", "refused"]
 
 
 async def test_an_action_that_a_tenant_does_not_have_is_not_offered(tmp_path: Path) -> None:
