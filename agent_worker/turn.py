@@ -35,7 +35,7 @@ from schemas.changes import ReactionChanged
 from schemas.conversation import Origin
 from schemas.errors import Fenced, RecordError, Unavailable, UndecodableRecord
 from schemas.ids import turn_id
-from schemas.messages import TranscriptMessage
+from schemas.messages import Receipt, TranscriptMessage
 from schemas.ports import Batch, Begun, Clock, Draft, Knowledge, Metrics, Record, State
 
 log = structlog.get_logger("parley.worker")
@@ -168,6 +168,8 @@ class TurnEngine:
             if known is not None:
                 return known.origin
             for event in fold.events:
+                if isinstance(event.payload, Receipt):
+                    continue  # of somebody else's message from the same account; the consumer of receipts counts it
                 error = UndecodableRecord("the conversation is not known, and the event does not say where it is")
                 await self._set_aside(fold.batch.conversation, event.record, error)
         return origin

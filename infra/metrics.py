@@ -17,6 +17,10 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "parley_outbound_total": ("Messages handed to a channel, by what became of them.", ("channel", "result")),
     "parley_deadletters_total": ("Records given up on.", ("code",)),
     "parley_duplicates_total": ("Repeats that were recognized and dropped.", ("where",)),
+    "parley_receipts_unmatched_total": (
+        "Vendors' reports on messages that are not ours, such as a campaign's from the same number.",
+        ("channel", "state"),
+    ),
     "parley_turns_total": (
         "Turns done, by where they went and who answered.",
         ("channel", "route", "outcome", "model"),

@@ -20,7 +20,7 @@ from schemas.conversation import DeadLetter, Snapshot
 from schemas.envelope import Envelope
 from schemas.errors import Fenced, UndecodableRecord
 from schemas.hints import Writing, topic
-from schemas.messages import Author, Choosing, OutboundMessage, ReplyBegun, TranscriptMessage
+from schemas.messages import Author, Choosing, OutboundMessage, Receipt, ReplyBegun, TranscriptMessage
 from tests.unit.agent_worker.world import CHANNEL, RETURNS, SHIPPING, TENANT, LaneStub, World, until, world_at
 
 HEAT = "Do you add a heat pack in winter?"
@@ -390,6 +390,14 @@ async def test_giving_up_is_visible_and_repeatable(world: World) -> None:
 
 async def _read(world: World, topic: str) -> list[Any]:
     return [record async for record in await world.bus.read(topic)]
+
+
+async def test_a_failure_of_somebody_elses_message_is_not_dead_lettered(world: World) -> None:
+    """A number that also sends campaigns reports on people whom nobody here knows."""
+    told = Receipt(state="failed", at=world.clock(), external_id="wamid.campaign", reason="undeliverable")
+    await world.handle(world._wrap(topics.RECEIPT_RECORDED, told, "receipt-1"))
+    assert await _read(world, topics.DEADLETTER) == []
+    assert await world.state.conversations.get(world.conversation) is None
 
 
 async def test_replay_of_a_dead_letter_is_answered_once(world: World) -> None:
