@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import structlog
 
 from connectors import live, touches
 from schemas import ids, spans, topics
-from schemas.conversation import Delivered
+from schemas.conversation import Delivered, OwnerRequested
 from schemas.crashpoints import reach
 from schemas.envelope import Envelope, envelope
 from schemas.messages import MessageState, OutboundMessage, TranscriptMessage
-from schemas.ports import Bus, Clock, Metrics, State
+from schemas.ports import Account, Bus, Call, Clock, Metrics, State
 
 log = structlog.get_logger("parley.outbound")
 
@@ -21,10 +23,15 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 SHOWN: dict[Outcome, MessageState] = {
     "sent": "sent",
     "failed": "failed",
+    "unknown": "unknown",
     "expired": "dropped",
     "stale_owner": "dropped",
 }
-"""The transcript's word for an outcome; ``unknown`` changes nothing there."""
+"""The transcript's word for an outcome."""
+IN_DOUBT = "This answer may not have reached the customer, and can be sent again: “{text}”"
+"""Why people get a conversation whose answer is in doubt."""
+MOST_QUOTED = 120
+"""Characters of the answer in that."""
 
 
 def fact(sent: Envelope, outcome: Delivered) -> Envelope:
@@ -89,6 +96,8 @@ class Ledger:
         numbered = await self._numbered(sent, told)
         reach("connector.after_record")
         self._tell(sent, numbered)
+        if told.state == "unknown":
+            await self._ask_people(sent, told)
         if not told.part_of:
             self._metrics.count("parley_outbound_total", channel=sent.channel, result=told.state)
         _log(sent, told)
@@ -106,8 +115,18 @@ class Ledger:
 
     def _tell(self, sent: Envelope, told: Delivered) -> None:
         self._facts.append(fact(sent, told))
-        if sent.tenant in self._watched and not told.part_of and _is_of_people(sent):
+        if told.part_of or sent.tenant not in self._watched or _is_of_desk(sent):
+            return
+        if told.state == "unknown" or _is_of_people(sent):
             self._facts.append(touches.of_line(sent, told.message_id, told.state, told.at))
+
+    async def _ask_people(self, sent: Envelope, told: Delivered) -> None:
+        """An answer of the agent that may be lost: nobody but a person can find out, or decide to say it again."""
+        if told.part_of or _is_of_desk(sent):
+            return
+        message, found = sent.payload(OutboundMessage), await self._state.conversations.get(sent.conversation)
+        if message.author.kind == "agent" and found is not None and found.owner in ("agent", "closed"):
+            self._facts.append(_handoff(sent, told, message.text, found.epoch))
 
     async def _bind(self, sent: Envelope, told: Delivered, message_id: str) -> None:
         if told.external_id:
@@ -143,6 +162,63 @@ class Ledger:
         return seq
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """``marker`` is our id of it, ``whole`` the message it belongs to; the last piece has the message's own id.
+    ``others``: the markers of the message's other pieces. ``instead`` is carried out when ``call`` is refused."""
+
+    marker: str
+    call: Call
+    whole: OutboundMessage
+    envelope: Envelope
+    account: Account
+    ledger: Ledger
+    hurry: asyncio.Event
+    others: tuple[str, ...] = ()
+    instead: Call | None = None
+
+    @property
+    def conversation(self) -> str:
+        return self.envelope.conversation
+
+    @property
+    def message(self) -> OutboundMessage:
+        """What the owner rule and the expiry look at."""
+        return self.whole if self.marker == self.whole.id else self.whole.model_copy(update={"id": self.marker})
+
+    async def settle(self, outcome: Outcome, *, external_id: str = "", reason: str = "") -> Outcome:
+        return await self.ledger.settle(
+            self.envelope, self.marker, outcome, external_id=external_id, reason=reason, whole=self.whole.id
+        )
+
+
+def _handoff(sent: Envelope, told: Delivered, text: str, epoch: int) -> Envelope:
+    line = " ".join(text.split())
+    quoted = line if len(line) <= MOST_QUOTED else f"{line[:MOST_QUOTED].rstrip()}…"
+    asked = OwnerRequested(
+        id=ids.derived_id(told.message_id, "in-doubt"),
+        to="queue",
+        expected_epoch=epoch,
+        by="agent",
+        reason=IN_DOUBT.format(text=quoted),
+        at=told.at,
+    )
+    return envelope(
+        topics.OWNER_REQUESTED,
+        asked,
+        id=asked.id,
+        time=told.at,
+        source=f"/connectors/{sent.channel}/{sent.tenant}/{sent.account}",
+        tenant=sent.tenant,
+        channel=sent.channel,
+        account=sent.account,
+        conversation=sent.conversation,
+        correlation_id=sent.correlation_id or sent.id,
+        causation_id=sent.id,
+        traceparent=told.traceparent or sent.traceparent,
+    )
+
+
 def _is_of_people(sent: Envelope) -> bool:
     """Whether people want to know what became of it: of their own words, and of what the system said for them."""
     message = sent.payload(OutboundMessage)
@@ -155,7 +231,8 @@ def _is_of_desk(sent: Envelope) -> bool:
 
 
 def _log(sent: Envelope, told: Delivered) -> None:
-    log.info(
+    tell = log.warning if told.state == "unknown" else log.info
+    tell(
         "delivery_recorded",
         tenant=sent.tenant,
         channel=sent.channel,

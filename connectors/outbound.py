@@ -12,12 +12,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from connectors.accounts import Accounts
-from connectors.deliveries import Ledger, Outcome
+from connectors.deliveries import Ledger, Outcome, Piece
+from connectors.delivery_reports import DeliveryReports
 from connectors.live_replies import LiveReply, Means, Opener, live_reply
 from connectors.policy import Ruling, policies, ruling
 from connectors.rendering import texts_of, within_deadline
 from connectors.revisions import REVISIONS, Revisions
-from connectors.sending import Piece, Sender
+from connectors.sending import Sender
 from schemas import ids, spans, topics
 from schemas.conversation import Contact
 from schemas.envelope import Envelope
@@ -31,7 +32,7 @@ LOOKED_BACK = 200
 
 class Outbound:
     """Sends what is on ``parley.outbound.<channel>``. ``account_of``: ``(tenant, channel, name) → Account | None``.
-    ``watched``: tenants that have a desk."""
+    ``watched``: tenants that have a desk. ``reports``: the same as those of the channel's Receipts."""
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class Outbound:
         clock: Clock,
         account_of: Callable[[str, str, str], Account | None],
         watched: frozenset[str] = frozenset(),
+        reports: DeliveryReports | None = None,
     ) -> None:
         self._watched = watched
         self._channel = channel
@@ -53,7 +55,8 @@ class Outbound:
         self._clock = clock
         self._account_of = account_of
         self.accounts = Accounts(channel, clock)
-        self._sender = Sender(channel, self.accounts, state=state, metrics=metrics, clock=clock)
+        reports = reports or DeliveryReports(bus, state)
+        self._sender = Sender(channel, self.accounts, state=state, metrics=metrics, clock=clock, reports=reports)
         self._means = self._live_means()
         self._revisions = Revisions(channel, self._sender, state=state, clock=clock, sending_of=self._sending)
 

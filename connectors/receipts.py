@@ -12,13 +12,15 @@ from datetime import datetime, timedelta
 import structlog
 
 from connectors import live, thumbs, touches
+from connectors.deliveries import fact
+from connectors.delivery_reports import DeliveryReports
 from schemas import ids, spans, topics
 from schemas.changes import ReactionChanged
 from schemas.conversation import Delivered
 from schemas.envelope import Envelope
 from schemas.errors import Parked, RecordError
 from schemas.messages import MessageState, Receipt, TranscriptMessage
-from schemas.ports import Batch, Bus, Clock, Record, State
+from schemas.ports import Batch, Bus, Clock, Metrics, Record, State
 
 log = structlog.get_logger("parley.receipts")
 
@@ -26,14 +28,27 @@ PAGE = 100
 PATIENCE = timedelta(minutes=10)
 """How long a receipt may wait for its message: a vendor can be faster than the answer to our own request."""
 LOOK_AGAIN = timedelta(seconds=20)
-RANK: dict[MessageState, int] = {"accepted": 1, "sent": 2, "delivered": 3, "read": 4, "failed": 5}
+LINE_AGAIN = timedelta(seconds=2)
+"""A line that is not written yet is its sender's, who waits for nothing but this report; other reports wait behind."""
+RANK: dict[MessageState, int] = {"accepted": 1, "unknown": 1, "sent": 2, "delivered": 3, "read": 4, "failed": 5}
 
 
 class Receipts:
     """Applies ``parley.receipt.recorded.v1`` and ``parley.reaction.changed.v1`` of one channel. ``watched``: tenants
     whose people see how far their replies have come."""
 
-    def __init__(self, *, bus: Bus, state: State, clock: Clock, watched: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        *,
+        bus: Bus,
+        state: State,
+        clock: Clock,
+        watched: frozenset[str] = frozenset(),
+        reports: DeliveryReports | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self._metrics = metrics
+        self._reports = reports or DeliveryReports(bus, state)
         self._bus = bus
         self._state = state
         self._clock = clock
@@ -46,6 +61,8 @@ class Receipts:
         for found in told:
             if found is not None and found[1].marker:
                 await self._decide(*found)
+        for record in batch.records:
+            self._reports.note(record)
         for record, found in zip(batch.records, told, strict=True):
             if found is not None:
                 await self._apply_receipt(*found)
@@ -95,11 +112,19 @@ class Receipts:
         elif self._clock() < receipt.at + PATIENCE:
             raise Parked("the message of a receipt is not known yet", until=self._clock() + LOOK_AGAIN)
         else:
-            log.info("receipt_of_unknown_message", tenant=event.tenant, channel=event.channel, receipt_id=event.id)
+            self._left_over(event, receipt)
+
+    def _left_over(self, event: Envelope, receipt: Receipt) -> None:
+        """The account sends in other ways too: a campaign, another program."""
+        if self._metrics is not None:
+            self._metrics.count("parley_receipts_unmatched_total", channel=event.channel, state=receipt.state)
+        log.info("receipt_of_unknown_message", tenant=event.tenant, channel=event.channel, receipt_id=event.id)
 
     async def _decide(self, event: Envelope, receipt: Receipt) -> None:
         """The vendor gives our own id of the piece back, so nothing about it is in doubt any more."""
         whole = ids.whole_of(receipt.marker)
+        deliveries, conversation = self._state.deliveries, event.conversation
+        before = await deliveries.outcome(conversation, receipt.marker)
         told = Delivered(
             message_id=receipt.marker,
             part_of="" if whole == receipt.marker else whole,
@@ -108,24 +133,36 @@ class Receipts:
             reason=receipt.reason,
             at=receipt.at,
         )
-        await self._state.deliveries.record(event.conversation, told)
+        await deliveries.record(conversation, told)
         if receipt.external_id:
-            await self._state.deliveries.bind(
-                event.tenant, event.channel, event.account, receipt.external_id, event.conversation, whole
-            )
+            await deliveries.bind(event.tenant, event.channel, event.account, receipt.external_id, conversation, whole)
+        if before is not None and before.state == "unknown":
+            await self._told_late(event, told)
+
+    async def _told_late(self, event: Envelope, told: Delivered) -> None:
+        """People were told that nobody knows: now somebody does."""
+        news = [fact(event, told)]
+        if event.tenant in self._watched and not told.part_of:
+            news.append(touches.of_line(event, told.message_id, told.state, told.at))
+        await self._bus.append(news)
+        log.info("delivery_known_late", conversation_id=event.conversation, message_id=told.message_id)
 
     async def _by_marker(self, event: Envelope, receipt: Receipt) -> None:
         """A piece before the last says nothing of the whole yet, unless it failed."""
         whole = ids.whole_of(receipt.marker)
         if receipt.state == "failed" or whole == receipt.marker:
-            await self._await_line(event.conversation, whole, receipt.at)
+            if not await self._await_line(event.conversation, whole, receipt.at):
+                return self._left_over(event, receipt)
             await self._mark(event, event.conversation, [whole], receipt.state)
 
-    async def _await_line(self, conversation: str, message_id: str, at: datetime) -> None:
-        """Raises Parked while the sender, which writes the line, has not heard what we know already. ``at``: since
-        when we know it."""
-        if self._clock() < at + PATIENCE and await self._state.transcript.find(conversation, message_id) is None:
-            raise Parked("the line is not written yet", until=self._clock() + LOOK_AGAIN)
+    async def _await_line(self, conversation: str, message_id: str, at: datetime) -> bool:
+        """Whether there is such a line. Raises Parked while the sender, which writes it, has not heard what we know
+        already. ``at``: since when we know it."""
+        if await self._state.transcript.find(conversation, message_id) is not None:
+            return True
+        if self._clock() < at + PATIENCE:
+            raise Parked("the line is not written yet", until=self._clock() + LINE_AGAIN)
+        return False
 
     async def _up_to(self, event: Envelope, receipt: Receipt) -> None:
         """Downwards page by page, until a page has nothing left to mark: what is older was marked before."""

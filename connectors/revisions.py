@@ -10,9 +10,9 @@ from datetime import timedelta
 import structlog
 
 from connectors import live
-from connectors.deliveries import Ledger
+from connectors.deliveries import Ledger, Piece
 from connectors.rendering import texts_of, within_deadline
-from connectors.sending import Piece, Sender
+from connectors.sending import Sender
 from schemas import ids, topics
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.envelope import Envelope

@@ -7,169 +7,143 @@ import random
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from connectors.accounts import Accounts
-from connectors.deliveries import Ledger, Outcome
+from connectors.deliveries import Outcome, Piece
+from connectors.delivery_reports import DeliveryReports
 from connectors.policy import policies
+from connectors.reconciliation import REVOKED_WAIT, Ended, Reconciler
 from schemas.crashpoints import reach
-from schemas.envelope import Envelope
 from schemas.errors import CredentialsRevoked, Parked, SendDelayed, SendRefused, SendUnknown, Unavailable
-from schemas.messages import OutboundMessage
-from schemas.ports import Account, Call, Channel, Clock, Connection, Doubt, Lookup, Metrics, Pace, SendVerdict, State
+from schemas.ports import UPLOADING, Call, Channel, Clock, Metrics, Pace, SendVerdict, State
 
-ONE_TRY = 15.0
 LONGEST_WAIT = 30.0
 """Seconds a lane waits for a vendor; longer waits park the conversation."""
-REVOKED_WAIT = timedelta(minutes=5)
-LOOK_AGAIN = timedelta(seconds=10)
+PATIENCE = 45.0
+"""Seconds for which a lane tries again what certainly was not sent; after that the conversation is parked."""
 LONGEST_PAUSE = timedelta(hours=1)
 """A vendor that asks for more is asked again after this."""
+TOO_LATE = 0.5
+"""Seconds: with less left, nothing is begun under an intent."""
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """``marker`` is our id of it, ``whole`` the message it belongs to; the last piece has the message's own id.
-    ``others``: the markers of the message's other pieces. ``instead`` is carried out when ``call`` is refused."""
+class Intent:
+    """Ours to act under until ``until``, which is ``ends`` on ``time.monotonic``."""
 
-    marker: str
-    call: Call
-    whole: OutboundMessage
-    envelope: Envelope
-    account: Account
-    ledger: Ledger
-    hurry: asyncio.Event
-    others: tuple[str, ...] = ()
-    instead: Call | None = None
+    at: datetime
+    until: datetime
+    ends: float
 
     @property
-    def conversation(self) -> str:
-        return self.envelope.conversation
+    def seconds(self) -> float:
+        return (self.until - self.at).total_seconds()
 
     @property
-    def message(self) -> OutboundMessage:
-        """What the owner rule and the expiry look at."""
-        return self.whole if self.marker == self.whole.id else self.whole.model_copy(update={"id": self.marker})
+    def left(self) -> float:
+        return self.ends - time.monotonic()
 
-    async def settle(self, outcome: Outcome, *, external_id: str = "", reason: str = "") -> Outcome:
-        return await self.ledger.settle(
-            self.envelope, self.marker, outcome, external_id=external_id, reason=reason, whole=self.whole.id
-        )
+
+@dataclass(slots=True)
+class _Tries:
+    """``latest``: until when the lane tries by itself. ``in_doubt``: an earlier try may have shown it, so an answer to
+    a later one does not end the doubt."""
+
+    piece: Piece
+    intent: Intent
+    latest: float
+    in_doubt: bool
+    number: int = 0
 
 
 class Sender:
-    """Sends pieces of one channel's messages."""
+    """Sends pieces of one channel's messages. ``reports``: what the vendor reports on them by webhook."""
 
-    def __init__(self, channel: Channel, accounts: Accounts, *, state: State, metrics: Metrics, clock: Clock) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        accounts: Accounts,
+        *,
+        state: State,
+        metrics: Metrics,
+        clock: Clock,
+        reports: DeliveryReports | None = None,
+    ) -> None:
         self._channel = channel
         self._policy_of = policies(channel)
         self._accounts = accounts
         self._state = state
         self._metrics = metrics
         self._clock = clock
+        self.doubts = Reconciler(channel, accounts, state=state, clock=clock, reports=reports)
 
     async def send(self, piece: Piece) -> Outcome:
         """Raises Parked, Unavailable; repeating it is safe, because what was sent is known."""
         self._accounts.admit(piece.account)
+        # Whoever only asks again what became of it takes nothing of the pace.
+        outcome = await (self._begin(piece) if self.doubts.held(piece) is None else self._resume(piece))
+        self.doubts.forget(piece.marker)
+        return outcome
+
+    async def _begin(self, piece: Piece) -> Outcome:
         await self._keep_pace(piece)
+        intent = self._intent(piece)
         verdict = await self._state.deliveries.begin_send(
-            piece.conversation, piece.message, deadline=self._deadline(piece), now=self._clock()
+            piece.conversation, piece.message, deadline=intent.seconds, now=intent.at
         )
-        if verdict == "in_doubt":
-            return await self._resolve(piece)
-        return await self._go_on(piece, verdict)
+        return await (self._resume(piece) if verdict == "in_doubt" else self._go_on(piece, verdict, intent))
 
-    async def _resolve(self, piece: Piece) -> Outcome:
-        """An intent without an outcome: a crash, or an answer that never came."""
-        doubt = self._doubt(piece)
-        if doubt == "never":
-            return await piece.settle("unknown", reason="no_answer")
-        if (left := await self._known_again_for(piece)) > ONE_TRY:
-            verdict = await self._unwanted(piece)
-            return await (piece.settle(verdict) if verdict else self._attempts(piece, left, in_doubt=True))
-        if doubt == "lookup":
-            try:
-                shown = await self.look_up(piece)
-            except SendRefused as error:
-                return await piece.settle("unknown", reason=error.message)
-            except Parked:
-                if self._clock() < piece.whole.expires_at:
-                    raise
-                return await piece.settle("unknown", reason="no_answer")
-            if shown is not None:
-                return await piece.settle("sent", external_id=shown)
-        await self.still_in_doubt(piece)
-        if doubt == "receipt":
-            return await piece.settle("unknown", reason="no_answer")
-        again = await self._state.deliveries.begin_again(
-            piece.conversation, piece.message, deadline=self._deadline(piece), now=self._clock()
+    def _intent(self, piece: Piece) -> Intent:
+        seconds = self._policy_of(piece.account).deadline + (UPLOADING if piece.call.files else 0.0)
+        at = self._clock()
+        return Intent(at, at + timedelta(seconds=seconds), time.monotonic() + seconds)
+
+    def _one_attempt(self, piece: Piece) -> float:
+        return self._policy_of(piece.account).attempt + (UPLOADING if piece.call.files else 0.0)
+
+    async def _resume(self, piece: Piece) -> Outcome:
+        """An intent without an outcome: our own, whose answer was lost, or that of a sender that is gone."""
+        left = await self._known_again_for(piece)
+        if left > self._one_attempt(piece):
+            if verdict := await self._unwanted(piece):
+                return await piece.settle(verdict)
+            now = self._clock()
+            return await self._attempts(
+                piece, Intent(now, now + timedelta(seconds=left), time.monotonic() + left), in_doubt=True
+            )
+        outcome = await self.doubts.resolve(piece)
+        if outcome is not None:
+            return outcome
+        await self._keep_pace(piece)
+        return await self._go_on(piece, *await self._begin_again(piece, self.doubts.held(piece)))
+
+    async def _begin_again(self, piece: Piece, held: datetime | None) -> tuple[SendVerdict, Intent]:
+        """A new intent in the place of one under which nothing was shown. ``held``: its deadline, where it is ours."""
+        intent = self._intent(piece)
+        verdict = await self._state.deliveries.begin_again(
+            piece.conversation, piece.message, deadline=intent.seconds, now=intent.at, held=held
         )
-        return await self._go_on(piece, again)
-
-    def _deadline(self, piece: Piece) -> float:
-        return self._policy_of(piece.account).deadline
-
-    def _doubt(self, piece: Piece) -> Doubt:
-        return "repeat" if piece.call.repeats else self._policy_of(piece.account).doubt
+        return verdict, intent
 
     async def _known_again_for(self, piece: Piece) -> float:
         """Seconds for which sending the same marker again shows nothing twice."""
-        policy = self._policy_of(piece.account)
-        if self._doubt(piece) == "repeat":
-            return self._deadline(piece)
+        if self.doubts.doubt(piece) == "repeat":
+            return self._one_attempt(piece) + PATIENCE
+        if not self._policy_of(piece.account).repeats:
+            return 0.0
         deadline = await self._state.deliveries.doubtful_until(piece.conversation, piece.marker)
-        return (deadline - self._clock()).total_seconds() if policy.repeats and deadline else 0.0
+        return (deadline - self._clock()).total_seconds() if deadline else 0.0
 
-    async def look_up(self, piece: Piece) -> str | None:
-        """Raises Parked when the vendor cannot say now, SendRefused when it never will."""
-        shown = await self._asked(piece)
-        if shown is None:
-            return None
-        return shown if await self._is_its_own(piece, shown) else None
-
-    async def _is_its_own(self, piece: Piece, shown: str) -> bool:
-        """A vendor that shows no markers finds what looks the same, which may be another message or another piece. The
-        piece itself may have got its id, and not its outcome, before a crash."""
-        sent, deliveries = piece.envelope, self._state.deliveries
-        known = await deliveries.by_external_id(sent.tenant, sent.channel, sent.account, shown)
-        if known is None or known != (piece.conversation, piece.whole.id):
-            return known is None
-        others = [await deliveries.outcome(piece.conversation, marker) for marker in piece.others]
-        return all(other is None or other.external_id != shown for other in others)
-
-    async def _asked(self, piece: Piece) -> str | None:
-        connection = self._connection(piece)
-        if not isinstance(connection, Lookup):
-            raise TypeError(f"{self._channel.name} promises look-ups, its connection has none")
-        try:
-            async with asyncio.timeout(ONE_TRY):
-                return await connection.lookup(piece.call, piece.marker)
-        except (SendDelayed, SendUnknown, TimeoutError) as error:
-            raise Parked("the vendor cannot say now what it has shown", until=self._clock() + LOOK_AGAIN) from error
-        except CredentialsRevoked as error:
-            raise Parked(
-                error.message, until=self._accounts.pause(piece.account, REVOKED_WAIT, error.message)
-            ) from error
-
-    async def still_in_doubt(self, piece: Piece) -> None:
-        """Raises Parked until the intent's deadline is over and what was on its way has arrived."""
-        deadline = await self._state.deliveries.doubtful_until(piece.conversation, piece.marker)
-        now = self._clock()
-        decided = now if deadline is None else deadline + timedelta(seconds=self._policy_of(piece.account).settles)
-        if now < decided:
-            raise Parked("it may be on its way", until=min(now + LOOK_AGAIN, decided))
-
-    async def _go_on(self, piece: Piece, verdict: SendVerdict) -> Outcome:
+    async def _go_on(self, piece: Piece, verdict: SendVerdict, intent: Intent) -> Outcome:
         if verdict == "go":
             reach("connector.after_intent")
-            return await self._attempts(piece)
+            return await self._attempts(piece, intent)
         if verdict == "already_sent":
             return await piece.ledger.repeat(piece.envelope, piece.marker, whole=piece.whole.id)
         if verdict == "in_doubt":
             # Another sender renewed the intent in this instant.
-            raise Parked(
-                "somebody else is sending this", until=self._clock() + timedelta(seconds=self._deadline(piece))
-            )
+            raise Parked("somebody else is sending this", until=self._clock() + timedelta(seconds=intent.seconds))
         return await piece.settle(verdict)
 
     # ── pace ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -200,74 +174,104 @@ class Sender:
 
     # ── tries ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _attempts(self, piece: Piece, seconds: float | None = None, *, in_doubt: bool = False) -> Outcome:
-        """``in_doubt``: an earlier try may have shown it, so an answer to a later one does not end the doubt."""
-        ends, tries = time.monotonic() + (self._deadline(piece) if seconds is None else seconds), 0
+    async def _attempts(self, piece: Piece, intent: Intent, *, in_doubt: bool = False) -> Outcome:
+        tries = _Tries(piece, intent, self._latest(piece, intent), in_doubt)
         while True:
-            if tries and (verdict := await self._unwanted(piece)):
-                return await piece.settle(verdict)
-            tries += 1
-            try:
-                external_id = await self.attempt(piece)
-            except SendDelayed as error:
-                await self._delayed(error, piece, tries, ends, in_doubt)
-            except SendRefused as error:
-                if piece.instead is not None:
-                    return await self._otherwise(piece, piece.instead, in_doubt)
-                return await self._refused(error, piece, in_doubt)
-            except CredentialsRevoked as error:
-                until = self._accounts.pause(piece.account, REVOKED_WAIT, error.message)
-                await self._withdraw(piece, in_doubt)
-                raise Parked(error.message, until=until) from error
-            except (SendUnknown, TimeoutError):
-                policy, in_doubt = self._policy_of(piece.account), True
-                if self._doubt(piece) != "repeat" and not policy.repeats:
-                    return await self._resolve(piece)
-                await self._wait(_pause(None, tries, ends), piece)  # the intent stays: it may be there
-            else:
-                reach("connector.after_send")
-                return await piece.settle("sent", external_id=external_id)
+            tries.number += 1
+            if (outcome := await self._one_try(tries)) is not None:
+                return outcome
+            if tries.in_doubt:
+                if verdict := await self._unwanted(piece):
+                    return await piece.settle(verdict)
+                continue
+            again, tries.intent = await self._begin_again(piece, tries.intent.until)
+            if again != "go":
+                return await self._go_on(piece, again, tries.intent)
+
+    async def _one_try(self, tries: _Tries) -> Outcome | None:
+        """None where another one may follow."""
+        piece = tries.piece
+        try:
+            external_id = await self._attempt(piece, tries.intent)
+        except SendDelayed as error:
+            await self._delayed(error, tries)
+            return None
+        except SendRefused as error:
+            if piece.instead is not None:
+                return await self._otherwise(piece, piece.instead, tries)
+            return await self._refused(error, piece, tries.in_doubt)
+        except CredentialsRevoked as error:
+            until = self._accounts.pause(piece.account, REVOKED_WAIT, error.message)
+            await self._withdraw(piece, tries.in_doubt)
+            raise Parked(error.message, until=until) from error
+        except (SendUnknown, TimeoutError) as error:
+            return await self._unanswered(error, tries)
+        reach("connector.after_send")
+        return await piece.settle("sent", external_id=external_id)
+
+    async def _unanswered(self, error: SendUnknown | TimeoutError, tries: _Tries) -> Outcome | None:
+        piece = tries.piece
+        if self.doubts.doubt(piece) == "repeat" or self._policy_of(piece.account).repeats:
+            tries.in_doubt = True
+            await self._wait(_pause(None, tries.number, tries.latest), piece)  # the intent stays: it may be there
+            return None
+        # Our own time limit says nothing of how far the vendor has come.
+        slow = not isinstance(error, SendUnknown) or error.slow
+        denied = isinstance(error, SendUnknown) and error.denied
+        self.doubts.note(piece, Ended(tries.intent.until, self._clock(), slow=slow, denied=denied))
+        return await self.doubts.resolve(piece)
+
+    def _latest(self, piece: Piece, intent: Intent) -> float:
+        """Until when the lane tries by itself, on ``time.monotonic``."""
+        repeats = self._policy_of(piece.account).repeats and self.doubts.doubt(piece) != "repeat"
+        return intent.ends - self._one_attempt(piece) if repeats else time.monotonic() + PATIENCE
+
+    async def _attempt(self, piece: Piece, intent: Intent) -> str:
+        """One try under this intent; the external id. Raises a DeliveryError, TimeoutError."""
+        if intent.left < TOO_LATE:
+            # This process was held up, and whoever resolves the intent may be at it already.
+            raise SendDelayed("the intent is too old to act under")
+        return await self.attempt(piece, min(self._one_attempt(piece), intent.left))
 
     async def attempt(self, piece: Piece, seconds: float | None = None) -> str:
-        """One try, of ``ONE_TRY`` where nothing else is said; the external id. Raises a DeliveryError, TimeoutError."""
+        """One try, of the channel's usual length where nothing else is said; the external id. Raises a DeliveryError,
+        TimeoutError."""
         started = time.monotonic()
         try:
-            async with asyncio.timeout(ONE_TRY if seconds is None else seconds):
-                reply = await self._connection(piece).perform(piece.call, piece.marker)
+            async with asyncio.timeout(self._one_attempt(piece) if seconds is None else seconds):
+                reply = await self._accounts.connection(piece.account).perform(piece.call, piece.marker)
         finally:
             self._metrics.observe("parley_send_seconds", time.monotonic() - started, channel=piece.envelope.channel)
         return self._channel.judge(piece.call, reply)
 
-    def _connection(self, piece: Piece) -> Connection:
-        return self._accounts.connection(piece.account)
-
-    async def _delayed(self, error: SendDelayed, piece: Piece, tries: int, ends: float, in_doubt: bool) -> None:
-        pause = _pause(error.retry_after_ms, tries, ends)
+    async def _delayed(self, error: SendDelayed, tries: _Tries) -> None:
+        piece, pause = tries.piece, _pause(error.retry_after_ms, tries.number, tries.latest)
         if error.of_account and pause > 1:
             self._accounts.pause(piece.account, min(timedelta(seconds=pause), LONGEST_PAUSE), error.message)
         try:
             await self._wait(min(pause, LONGEST_PAUSE.total_seconds()), piece)
         except (Parked, Unavailable):
-            await self._withdraw(piece, in_doubt)
+            await self._withdraw(piece, tries.in_doubt)
             raise
 
-    async def _otherwise(self, piece: Piece, call: Call, in_doubt: bool) -> Outcome:
+    async def _otherwise(self, piece: Piece, call: Call, tries: _Tries) -> Outcome:
         """An earlier process may have come to this too: then it is not known what that one has shown."""
         other = replace(piece, call=call, instead=None)
-        return await (self._resolve(other) if in_doubt else self._attempts(other))
+        return await (self._resume(other) if tries.in_doubt else self._attempts(other, tries.intent))
 
     async def _refused(self, error: SendRefused, piece: Piece, in_doubt: bool) -> Outcome:
         """A repeat may be refused although the first try was not: somebody left, or shut us out meanwhile."""
-        if in_doubt and self._doubt(piece) == "lookup":
+        if in_doubt and self.doubts.doubt(piece) == "lookup":
             with suppress(SendRefused):
-                if (shown := await self.look_up(piece)) is not None:
+                if (shown := await self.doubts.look_up(piece)) is not None:
                     return await piece.settle("sent", external_id=shown)
         return await piece.settle("failed", reason=error.message)
 
     async def _withdraw(self, piece: Piece, in_doubt: bool) -> None:
         """The vendor said that it did nothing, so there is no doubt: whoever comes next begins anew. Unless an earlier
         try is still in doubt."""
-        if not in_doubt or (self._doubt(piece) == "repeat" and piece.instead is None):
+        if not in_doubt or (self.doubts.doubt(piece) == "repeat" and piece.instead is None):
+            self.doubts.forget(piece.marker)
             await self._state.deliveries.withdraw(piece.conversation, piece.marker)
 
     async def _unwanted(self, piece: Piece) -> Outcome | None:
@@ -281,8 +285,8 @@ class Sender:
         return "stale_owner" if piece.whole.epoch < floor else None
 
 
-def _pause(retry_after_ms: int | None, tries: int, ends: float) -> float:
-    """Seconds until the next try; above LONGEST_WAIT when it would come too near to the intent's deadline."""
+def _pause(retry_after_ms: int | None, tries: int, latest: float) -> float:
+    """Seconds until the next try; above LONGEST_WAIT when it would come too late for this lane."""
     asked = (retry_after_ms or 0) / 1000
     pause = max(asked, 0.1 * 2.0 ** min(tries, 8)) * random.uniform(1.0, 1.3)
-    return pause if time.monotonic() + pause < ends - ONE_TRY else max(pause, LONGEST_WAIT + 1)
+    return pause if time.monotonic() + pause < latest else max(pause, LONGEST_WAIT + 1)

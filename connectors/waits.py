@@ -1,10 +1,12 @@
-"""How long a vendor asks to wait, which needs no client to be read."""
+"""What a vendor's answer says about waiting, which needs no client to be read."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
+GAVE_UP_WAITING = frozenset({408, 504, 524})
+"""HTTP statuses of somebody in between, while the vendor may still be working on the request."""
 LONGEST_ASKED = 10**7
 """Seconds; whoever asks for more has made a mistake."""
 

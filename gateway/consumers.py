@@ -15,6 +15,7 @@ from agent_worker.settings import ContactRules, FoldRules, TenantRules, WorkerSe
 from agent_worker.worker import Worker
 from connectors.accounts import Accounts
 from connectors.deadletters import DeadLetterDesk
+from connectors.delivery_reports import DeliveryReports
 from connectors.indicators import Indicators
 from connectors.outbound import Outbound
 from connectors.profiles import Profiles
@@ -145,6 +146,7 @@ def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Super
     )
     consumers = []
     for name in channels:
+        reports = DeliveryReports(parts.bus, parts.state)
         outbound = Outbound(
             parts.channels[name],
             bus=parts.bus,
@@ -153,10 +155,18 @@ def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Super
             clock=parts.clock,
             account_of=parts.accounts,
             watched=watched,
+            reports=reports,
         )
         supervisor.at_last(outbound.close)
         _start_indicators(name, outbound.accounts, parts, supervisor)
-        receipts = Receipts(bus=parts.bus, state=parts.state, clock=parts.clock, watched=watched)
+        receipts = Receipts(
+            bus=parts.bus,
+            state=parts.state,
+            clock=parts.clock,
+            watched=watched,
+            reports=reports,
+            metrics=parts.metrics,
+        )
         hear = _with_profiles(name, receipts.handle, outbound.accounts, parts, supervisor)
         send, apply = paced(outbound.handle, pace), paced(hear, pace)
         consumers.append(Consumer(topics.outbound(name), topics.sender_group(name), name, send, letters.give_up))

@@ -265,7 +265,17 @@ class SendDelayed(DeliveryError):
 
 
 class SendUnknown(DeliveryError):
+    """``slow``: the vendor may still be working on it, for no answer came in time. ``denied``: the vendor itself says
+    that it sent nothing, which its later report may contradict."""
+
     code = "send_unknown"
+
+    def __init__(
+        self, message: str, *, retry_after_ms: int | None = None, slow: bool = False, denied: bool = False
+    ) -> None:
+        super().__init__(message, retry_after_ms=retry_after_ms)
+        self.slow = slow
+        self.denied = denied
 
 
 class CredentialsRevoked(DeliveryError):

@@ -11,8 +11,19 @@ AuthorKind = Literal["contact", "agent", "person", "system"]
 Assurance = Literal["anonymous", "channel", "verified"]
 ReceiptState = Literal["accepted", "sent", "delivered", "read", "failed"]
 MessageState = Literal[
-    "received", "answered", "pending", "accepted", "sent", "delivered", "read", "failed", "dropped", "deleted"
+    "received",
+    "answered",
+    "pending",
+    "accepted",
+    "unknown",
+    "sent",
+    "delivered",
+    "read",
+    "failed",
+    "dropped",
+    "deleted",
 ]
+"""``unknown``: it may or may not have reached the contact."""
 Purpose = Literal["reply", "notice", "desk"]
 
 MAX_TEXT = 8_000

@@ -43,6 +43,7 @@ class DiscordChannel:
         # A nonce is known again for minutes, and later the place's history tells what is there.
         repeats=True,
         doubt="lookup",
+        deadline=60.0,
         # Discord allows 50 requests a second for everything, and mostly five messages in five seconds at one place.
         pace=Pace(40, 40),
         contact_pace=Pace(1, 5),

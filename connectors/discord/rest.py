@@ -9,12 +9,13 @@ import aiohttp
 
 from connectors.discord import answers
 from connectors.discord.refusals import Refusals
+from connectors.http import BROKEN, NEVER_LEFT
 from schemas.errors import SendDelayed, SendUnknown
 from schemas.ports import Account, Reply
 
 AGENT = "DiscordBot (parley-gateway, 1)"
 """Discord shuts out clients whose agent does not begin so."""
-TIMEOUT = aiohttp.ClientTimeout(total=60, connect=10)
+TIMEOUT = aiohttp.ClientTimeout(total=60, connect=4)
 
 
 class Rest:
@@ -45,10 +46,11 @@ class Rest:
         try:
             async with self.session.request(method, self._base + path, **more) as response:
                 reply = await _reply(response)
-        except aiohttp.ClientConnectorError as error:
+        except NEVER_LEFT as error:
             raise SendDelayed("Discord cannot be reached") from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise SendUnknown(f"no answer: {type(error).__name__}") from error
+        except BROKEN as error:
+            slow = isinstance(error, TimeoutError)
+            raise SendUnknown(f"no answer: {type(error).__name__}", slow=slow) from error
         self._refusals.note(reply)
         return reply
 

@@ -68,7 +68,7 @@ class GraphClient:
         except NEVER_LEFT as error:
             raise SendDelayed("Meta cannot be reached") from error
         except BROKEN as error:
-            raise SendUnknown("Meta's answer did not come") from error
+            raise SendUnknown("Meta's answer did not come", slow=isinstance(error, TimeoutError)) from error
 
     def _session(self) -> aiohttp.ClientSession:
         if self._opened is None or self._opened.closed:

@@ -7,13 +7,15 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from connectors.waits import GAVE_UP_WAITING
 from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
 from schemas.ports import Reply
 
 REVOKED = frozenset({0, 3, 10, 102, 104, 190, 368, 131005, 131031, 131037, 131042, 131045, 133010, *range(200, 300)})
 """The token, a permission, or the account itself: nothing goes until an operator has seen to it, and then all does."""
-UNCLEAR = frozenset({1, 2, 131000, 131016})
-"""Something went wrong there, perhaps after it was sent."""
+TRY_LATER = frozenset({1, 2, 131000, 131016})
+"""Meta says that it failed and may be tried again: its service is down or overloaded, or it does not know why. Code 2
+has been seen on Instagram after the message was shown, so a report that contradicts it still counts."""
 OF_ACCOUNT = {
     4: 60_000,
     17: 60_000,
@@ -79,7 +81,9 @@ def failure(reply: Reply) -> DeliveryError:
     if code in OF_ACCOUNT or code in OF_PAIR:
         default = OF_ACCOUNT.get(code) or OF_PAIR[code]
         return SendDelayed("limited", retry_after_ms=_asked(reply.headers, default), of_account=code in OF_ACCOUNT)
-    if code in UNCLEAR or (code not in REASONS and reply.status >= 500):
+    if code in TRY_LATER:
+        return SendUnknown(f"Meta asks to try later (code {code})", denied=True)
+    if code not in REASONS and reply.status >= 500:
         return SendUnknown(f"Meta failed (code {code})")
     return SendRefused(reason(code))
 
@@ -97,7 +101,7 @@ def _without_code(reply: Reply) -> DeliveryError:
         return CredentialsRevoked("Meta refuses the token")
     if 400 <= reply.status < 500 and reply.status != 408:
         return SendRefused(f"status_{reply.status}")
-    return SendUnknown(f"Meta's answer makes no sense (status {reply.status})")
+    return SendUnknown(f"Meta's answer makes no sense (status {reply.status})", slow=reply.status in GAVE_UP_WAITING)
 
 
 def _codes(body: Any) -> tuple[int | None, int]:

@@ -31,6 +31,8 @@ class InstagramChannel:
     capabilities = Capabilities(max_text=1000, max_choices=13, typing=True, attachments=True, receipts=True)
     policy = Policy(
         doubt="lookup",
+        # The conversation is read from another place than the message was written to.
+        settles=8.0,
         window=timedelta(hours=24),
         person_window=timedelta(days=7),
         # 300 a second are allowed.

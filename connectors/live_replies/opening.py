@@ -8,8 +8,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from connectors.accounts import Accounts
+from connectors.deliveries import Piece
 from connectors.policy import policies
-from connectors.sending import Piece, Sender
+from connectors.sending import Sender
 from schemas.crashpoints import reach
 from schemas.errors import CredentialsRevoked, Parked, SendDelayed, SendRefused, SendUnknown
 from schemas.ports import Channel, Clock, Pace, State
@@ -66,12 +67,12 @@ class Opener:
 
     async def _resolve(self, piece: Piece) -> str | None:
         try:
-            shown = await self._sender.look_up(piece)
+            shown = await self._sender.doubts.look_up(piece)
         except SendRefused as error:
             await piece.settle("unknown", reason=error.message)
             return None
         if shown is None:
-            await self._sender.still_in_doubt(piece)
+            await self._sender.doubts.still_in_doubt(piece)
             await piece.settle("failed", reason="not_shown")
             return None
         await piece.settle("sent", external_id=shown)

@@ -13,10 +13,11 @@ import structlog
 
 from connectors import live
 from connectors.accounts import Accounts
-from connectors.deliveries import Ledger
+from connectors.deliveries import Ledger, Piece
 from connectors.live_replies.opening import Opener
 from connectors.live_replies.words import Words
-from connectors.sending import LOOK_AGAIN, REVOKED_WAIT, Piece, Sender
+from connectors.reconciliation import LOOK_AGAIN, REVOKED_WAIT
+from connectors.sending import Sender
 from schemas import ids
 from schemas.envelope import Envelope
 from schemas.errors import CredentialsRevoked, DeliveryError, Parked, ParleyError, SendDelayed, SendRefused, Unavailable

@@ -47,7 +47,8 @@ class SlackChannel:
         revises=True,
     )
     policy = Policy(doubt="lookup", pace=Pace(5, 20), contact_pace=Pace(1, 3))
-    """Slack takes a message a second in a channel, with short bursts, and some hundred a minute in a workspace."""
+    """Slack takes a message a second in a channel, with short bursts, and some hundred a minute in a workspace. Its
+    answer tells the message's place in the history, which a look-up reads."""
     stream_rules = streaming.RULES
 
     def __init__(self, tools: Tools) -> None:

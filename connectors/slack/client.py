@@ -9,12 +9,13 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from connectors.http import BROKEN, NEVER_LEFT
 from connectors.slack.errors import failure
 from connectors.slack.settings import SlackAccount
 from schemas.errors import SendDelayed, SendUnknown
 from schemas.ports import Reply
 
-ONE_CALL = aiohttp.ClientTimeout(total=14, connect=5)
+ONE_CALL = aiohttp.ClientTimeout(total=14, connect=4)
 READERS = frozenset(
     (
         *("conversations.history", "conversations.replies", "files.info", "files.getUploadURLExternal"),
@@ -58,10 +59,10 @@ class Client:
             return Reply(response.status_code, response.data, lowered(response.headers))
         except SlackApiError as error:
             return _reply(error.response)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+        except NEVER_LEFT as error:
             raise SendDelayed("Slack cannot be reached") from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise SendUnknown("no answer came from Slack") from error
+        except BROKEN as error:
+            raise SendUnknown("no answer came from Slack", slow=isinstance(error, TimeoutError)) from error
         except (ValueError, AttributeError) as error:
             # What the SDK does with an answer that is no JSON object, or no text at all.
             raise SendUnknown("the answer is not Slack's") from error

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from connectors.waits import asked_to_wait
+from connectors.waits import GAVE_UP_WAITING, asked_to_wait
 from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
 from schemas.ports import Reply
 
@@ -61,7 +61,7 @@ def failure(reply: Reply) -> DeliveryError | None:
     if reply.status == 429 or code in LIMITED:
         return _delayed("the channel is full", reply, code)
     if reply.status >= 500 or code in UNCERTAIN:
-        return SendUnknown(f"Slack failed with {reply.status}")
+        return SendUnknown(f"Slack failed with {reply.status}", slow=reply.status in GAVE_UP_WAITING)
     if reply.status >= 300:
         return SendRefused(f"http_{reply.status}")
     if body.get("ok") is True:

@@ -40,7 +40,12 @@ class WhatsAppChannel:
         window=timedelta(hours=24),
         # A pair may exchange a message in 6 seconds, with 45 in advance; we stay a little below.
         contact_pace=Pace(1 / 6.2, 44),
-        settles=60.0,
+        # Meta reports "sent" within seconds of taking a message; after a crash of ours it has to repeat the webhook.
+        settles=12.0,
+        settles_slowly=45.0,
+        # There is nothing to look up, so an answer is waited for longer.
+        attempt=15.0,
+        deadline=17.0,
         shows_contact=True,
     )
 

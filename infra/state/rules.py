@@ -146,6 +146,7 @@ STATE_RANK: dict[MessageState, int] = {
     "pending": 0,
     "answered": 1,
     "accepted": 1,
+    "unknown": 1,
     "sent": 2,
     "delivered": 3,
     "read": 4,
@@ -215,10 +216,16 @@ def send_verdict(
 
 
 def again_verdict(
-    message: OutboundMessage, *, floor: int, outcome: Delivered | None, deadline: datetime | None, now: datetime
+    message: OutboundMessage,
+    *,
+    floor: int,
+    outcome: Delivered | None,
+    deadline: datetime | None,
+    now: datetime,
+    held: datetime | None = None,
 ) -> SendVerdict:
     """What ``begin_again`` answers. ``unknown`` is no obstacle: whoever asks has found out."""
-    if outcome is None and deadline is not None and now < deadline:
+    if outcome is None and deadline is not None and now < deadline and deadline != held:
         return "in_doubt"
     if outcome is not None and outcome.state != "unknown":
         return _VERDICT_OF[outcome.state]

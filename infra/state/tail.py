@@ -25,6 +25,7 @@ _LAST = 2**63 - 1
 _OF_DELIVERY: dict[str, MessageState] = {
     "sent": "sent",
     "failed": "failed",
+    "unknown": "unknown",
     "expired": "dropped",
     "stale_owner": "dropped",
 }

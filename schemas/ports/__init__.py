@@ -42,6 +42,7 @@ from schemas.ports.bus import (
     TopicPartition,
 )
 from schemas.ports.channel import (
+    UPLOADING,
     Account,
     Call,
     Capabilities,
@@ -93,6 +94,7 @@ from schemas.ports.state import Rebuild, State
 from schemas.ports.streaming import Acquaintance, Backfilling, Line, Streaming
 
 __all__ = [
+    "UPLOADING",
     "Account",
     "Acquaintance",
     "ActionResult",

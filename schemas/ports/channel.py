@@ -75,18 +75,26 @@ class Pace:
 
 Doubt = Literal["repeat", "lookup", "receipt", "never"]
 """How an intent without an outcome is resolved. ``repeat``: sending the same marker again shows nothing twice.
-``lookup``: the connection can ask the vendor for certain. ``receipt``: the vendor's own word on the marker comes by
-webhook or not at all. ``never``: nobody will know."""
+``lookup``: the connection can ask the vendor for certain. ``receipt``: the vendor reports every message it took by
+webhook, with our marker, so the absence of a report while others arrive shows that it took none. ``never``: nobody
+will know."""
+
+
+UPLOADING = 7.0
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What a channel allows; the same for every account, unless the channel is ``Diverse``. ``window``: how long after
-    the contact's last message anybody may write; ``person_window``: how long a person may. ``deadline``: seconds from
-    an intent until nobody tries any more; ``settles``: seconds after it until what is still in doubt is decided.
-    ``shows_contact``: rendering needs to know the contact. ``repeats``: the vendor knows a marker again for a while, so
-    until an intent's deadline it is simply sent again, and only what is still in doubt after that is resolved as
-    ``doubt`` says."""
+    the contact's last message anybody may write; ``person_window``: how long a person may. ``shows_contact``: rendering
+    needs to know the contact. ``repeats``: the vendor knows a marker again for a while, so until an intent's deadline
+    it is simply sent again, and only what is still in doubt after that is resolved as ``doubt`` says.
+
+    All times are seconds. ``attempt``: one request; one with files has ``UPLOADING`` more. ``deadline``: from an intent
+    until nobody acts under it any more; at least two more than the attempt. ``settles``: from the end of an attempt
+    that broke or failed, or from the deadline of an intent whose sender is gone, until what the vendor took is surely
+    seen by a look-up or in a report. ``settles_slowly``: the same where the vendor may still be working on the request;
+    reports, which a crash of ours may have held up, are given so long after a crash too."""
 
     doubt: Doubt = "never"
     repeats: bool = False
@@ -94,8 +102,10 @@ class Policy:
     person_window: timedelta | None = None
     pace: Pace | None = None
     contact_pace: Pace | None = None
-    deadline: float = 60.0
-    settles: float = 30.0
+    attempt: float = 8.0
+    deadline: float = 10.0
+    settles: float = 5.0
+    settles_slowly: float = 30.0
     shows_contact: bool = False
 
 

@@ -21,10 +21,17 @@ class Deliveries(Protocol):
         an outcome exists (a crash, or another sender): reconcile before sending again."""
 
     async def begin_again(
-        self, conversation: str, message: OutboundMessage, *, deadline: float, now: datetime
+        self,
+        conversation: str,
+        message: OutboundMessage,
+        *,
+        deadline: float,
+        now: datetime,
+        held: datetime | None = None,
     ) -> SendVerdict:
         """As ``begin_send`` for a message in doubt that certainly was not shown: the owner rule and the expiry once
-        more, and a new intent in the place of the old one. ``in_doubt`` while the old deadline has not passed."""
+        more, and a new intent in the place of the old one. ``in_doubt`` while the old deadline has not passed, unless
+        it is ``held``: the deadline of the caller's own intent, whose attempt has ended."""
 
     async def withdraw(self, conversation: str, message_id: str) -> None:
         """Take an intent back whose call certainly did nothing. Changes nothing once there is an outcome."""

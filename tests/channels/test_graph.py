@@ -78,6 +78,14 @@ def test_what_only_an_operator_can_mend_stops_the_account(code: int) -> None:
     assert isinstance(failed(code), CredentialsRevoked)
 
 
+@pytest.mark.parametrize("code", [1, 2, 131000, 131016])
+def test_what_meta_says_failed_and_may_be_tried_later_is_told_from_an_answer_without_a_word(code: int) -> None:
+    error, silent = failed(code, status=503), failure(Reply(503, "<html>"))
+    assert isinstance(error, SendUnknown)
+    assert isinstance(silent, SendUnknown)
+    assert (error.denied, silent.denied) == (True, False)
+
+
 @pytest.mark.parametrize("code", [4, 17, 32, 613, 80007, 130429, 131048, 131057, 131064, 133016])
 def test_a_limit_of_more_than_one_person_holds_the_account(code: int) -> None:
     error = failed(code)

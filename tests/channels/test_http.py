@@ -11,6 +11,7 @@ import pytest
 from aiohttp import ClientTimeout, web
 
 from connectors import http
+from connectors.graph.client import GraphClient
 from connectors.http import HttpConnection, failure
 from infra.deploy.process import free_port
 from schemas.errors import CredentialsRevoked, SendDelayed, SendRefused, SendUnknown
@@ -79,6 +80,37 @@ async def test_a_vendor_that_takes_no_marker_gets_none(vendor: Vendor) -> None:
 async def test_what_never_left_may_be_sent_again() -> None:
     with pytest.raises(SendDelayed):
         await asked(free_port())
+
+
+@pytest.mark.parametrize("base", ["http://parley.invalid", "https://127.0.0.1:{port}"])
+async def test_a_name_that_is_not_there_and_a_handshake_that_fails_leave_no_doubt(vendor: Vendor, base: str) -> None:
+    address = base.format(port=vendor.port)
+    plain, graph = HttpConnection(address), GraphClient(address, "t")
+    for attempt in (plain.perform(CALL, "m"), graph.post("messages", {})):
+        with pytest.raises(SendDelayed):
+            await attempt
+    await plain.close()
+    await graph.close()
+    assert vendor.taken == []
+
+
+async def test_a_vendor_that_is_only_slow_may_still_be_at_it(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "TIMES", ClientTimeout(total=0.05))
+    try:
+        with pytest.raises(SendUnknown) as slow:
+            await asked(vendor.port, Call("silence", {}))
+    finally:
+        vendor.speaks.set()
+    with pytest.raises(SendUnknown) as broken:
+        await asked(vendor.port, Call("cut", {}))
+    assert (slow.value.slow, broken.value.slow) == (True, False)
+    told = {status: failure(Reply(status, "")) for status in (500, 503, 504, 408)}
+    assert {status: getattr(error, "slow", None) for status, error in told.items()} == {
+        500: False,
+        503: False,
+        504: True,
+        408: True,
+    }
 
 
 @pytest.mark.parametrize("what", ["cut", "flood"])

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from connectors.delivery_reports import DeliveryReports
 from connectors.inbound import Inbound
 from connectors.instagram import connection
 from connectors.outbound import Outbound
@@ -47,6 +48,7 @@ class World:
     conversation: str = ""
     contact: str = ""
     asked: str = ""
+    reports: DeliveryReports | None = None
 
     def clock(self) -> datetime:
         return datetime.fromtimestamp(self.bench.vendor.graph.pace.now(), UTC)
@@ -74,7 +76,8 @@ class World:
         self.bench.receiver.requests.clear()
         topic = topics.inbound(self.bench.vendor.name)
         records = [record async for record in await self.bus.read(topic)]
-        await Receipts(bus=self.bus, state=state, clock=self.clock).handle(OneBatch(self.conversation, records))
+        receipts = Receipts(bus=self.bus, state=state, clock=self.clock, reports=self.reports)
+        await receipts.handle(OneBatch(self.conversation, records))
         for record in records:
             await self._remember(Envelope.from_wire(record.headers, record.value))
         self.conversation = self.conversation or accepted[0].conversation
@@ -112,25 +115,47 @@ class World:
         (call,) = self.bench.calls(message.text, sending=about, id=message.id)
         return await self.bench.perform(call, message.id)
 
+    def outbound(self) -> Outbound:
+        """Of a new process."""
+        self.reports = DeliveryReports(self.bus, self.state)
+        channel = open_channel(
+            self.bench.vendor.name,
+            replace(
+                tools_of(self.state, self.clock),
+                known=self.state.deliveries.by_external_id,
+                outcome=self.state.deliveries.outcome,
+            ),
+        )
+        return Outbound(
+            channel,
+            bus=self.bus,
+            state=self.state,
+            metrics=PrometheusMetrics(),
+            clock=self.clock,
+            account_of=self.account,
+            reports=self.reports,
+        )
+
+    async def send_on(self, message: OutboundMessage, *, news: bool) -> None:
+        """By one process that stays. ``news``: another customer writes meanwhile."""
+        outbound = self.outbound()
+        batch = OneBatch(self.conversation, [self._record(message)])
+        try:
+            while True:
+                try:
+                    return await outbound.handle(batch)
+                except Parked as parked:
+                    self.later(parked.until - self.clock())
+                    if news:
+                        await self.bench.vendor.say("bob", "Are you there?")
+                    await self.take_in()
+        finally:
+            await outbound.close()
+
     async def send(self, *messages: OutboundMessage, receipts: bool = True) -> None:
         """As a new process does that takes the conversation over, until everything has its outcome."""
         while True:
-            channel = open_channel(
-                self.bench.vendor.name,
-                replace(
-                    tools_of(self.state, self.clock),
-                    known=self.state.deliveries.by_external_id,
-                    outcome=self.state.deliveries.outcome,
-                ),
-            )
-            outbound = Outbound(
-                channel,
-                bus=self.bus,
-                state=self.state,
-                metrics=PrometheusMetrics(),
-                clock=self.clock,
-                account_of=self.account,
-            )
+            outbound = self.outbound()
             try:
                 return await outbound.handle(OneBatch(self.conversation, [self._record(each) for each in messages]))
             except Parked as parked:
@@ -227,6 +252,41 @@ async def test_on_whatsapp_a_status_ends_the_doubt_after_a_crash_too(whatsapp: W
     await whatsapp.send(message)
     assert len(whatsapp.shown) == 1
     assert (await whatsapp.outcome()).external_id == shown
+
+
+@pytest.mark.parametrize("kind", INSTEAD)
+async def test_on_whatsapp_what_no_status_names_while_other_news_comes_is_sent_again(
+    whatsapp: World, kind: FaultKind
+) -> None:
+    whatsapp.bench.vendor.faults.next(Fault(kind, "messages", status=500))
+    started = whatsapp.clock()
+    await whatsapp.send_on(whatsapp.say(), news=True)
+    assert whatsapp.shown == ["It ships tomorrow."]
+    assert (await whatsapp.outcome()).state == "sent"
+    assert whatsapp.clock() - started < timedelta(seconds=16)
+
+
+@pytest.mark.parametrize("kind", AFTER)
+async def test_on_whatsapp_what_a_status_names_is_not_sent_again_whatever_news_comes(
+    whatsapp: World, kind: FaultKind
+) -> None:
+    whatsapp.bench.vendor.faults.next(Fault(kind, "messages", status=500))
+    message = whatsapp.say()
+    await whatsapp.state.transcript.add(whatsapp.conversation, TranscriptMessage.of_outbound(message, "pending"))
+    await whatsapp.send_on(message, news=True)
+    assert whatsapp.shown == ["It ships tomorrow."]
+
+
+@pytest.mark.parametrize("kind", ["drop", "lose"])
+async def test_on_whatsapp_a_quiet_number_leaves_the_doubt_to_people_after_a_minute(
+    whatsapp: World, kind: FaultKind
+) -> None:
+    whatsapp.bench.vendor.faults.next(Fault(kind, "messages", status=502))
+    whatsapp.later(timedelta(seconds=10))  # what was said before is no news
+    started = whatsapp.clock()
+    await whatsapp.send_on(whatsapp.say(), news=False)
+    assert (whatsapp.shown, (await whatsapp.outcome()).state) == ([], "unknown")
+    assert timedelta(seconds=60) <= whatsapp.clock() - started < timedelta(seconds=66)
 
 
 @pytest.mark.parametrize("kind", INSTEAD)

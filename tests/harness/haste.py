@@ -10,30 +10,48 @@ from typing import Any
 ASKED_IN_MINUTES = 60
 """By how much a vendor's own "come back later" is shortened: Graph tells it in whole minutes."""
 REVOKED_WAIT = timedelta(seconds=1)
+LESS = 5.0
+"""One try, and what a vendor gets to settle, are shortened by no more: a simulated vendor on a busy machine still has
+to answer, and to report, in time."""
+LEAST = 2.0
+"""The same for the shortest of these times."""
 
 
 def hurry(factor: float) -> None:
     """Senders are so many times less patient: an intent's deadline, one try, the waits for what is in doubt."""
-    from connectors import receipts, sending
+    from connectors import receipts, reconciliation, sending
     from connectors.instagram import connection
 
-    for name in ("ONE_TRY", "LONGEST_WAIT", "LOOK_AGAIN"):
-        setattr(sending, name, getattr(sending, name) / factor)
-    vars(receipts)["LOOK_AGAIN"] /= factor
+    less = min(factor, LESS)
+    for module, by, names in (
+        (sending, factor, ("LONGEST_WAIT", "PATIENCE", "TOO_LATE", "UPLOADING")),
+        (reconciliation, factor, ("ONE_LOOKUP", "LOOK_AGAIN", "REPORT_AGAIN", "LONGEST_PAUSE")),
+        (reconciliation, less, ("REPORTS_LAST",)),
+        (reconciliation, min(factor, LEAST), ("DENIAL_SETTLES",)),
+    ):
+        for name in names:
+            setattr(module, name, getattr(module, name) / by)
+    for name in ("LOOK_AGAIN", "LINE_AGAIN"):
+        vars(receipts)[name] /= factor
     vars(connection)["LOOK_EVERY"] /= factor  # several look-ups have to fit into one try
-    vars(sending)["REVOKED_WAIT"] = REVOKED_WAIT
+    vars(sending)["REVOKED_WAIT"] = vars(reconciliation)["REVOKED_WAIT"] = REVOKED_WAIT
     policies, pause = vars(sending)["policies"], sending._pause
 
     def hurried(channel: Any) -> Callable[[Any], Any]:
         of = policies(channel)
-        return lambda account: replace(
-            of(account), deadline=of(account).deadline / factor, settles=of(account).settles / factor
-        )
+
+        def policy(account: Any) -> Any:
+            usual = of(account)
+            times = ("attempt", "deadline", "settles", "settles_slowly")
+            return replace(usual, **{name: getattr(usual, name) / less for name in times})
+
+        return policy
 
     def shorter(retry_after_ms: int | None, tries: int, ends: float) -> float:
         return pause((retry_after_ms or 0) // ASKED_IN_MINUTES, tries, ends)
 
     vars(sending).update(policies=hurried, _pause=shorter)
+    vars(reconciliation).update(policies=hurried)
 
 
 def hurry_desk(factor: float) -> None:

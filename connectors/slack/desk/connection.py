@@ -16,7 +16,7 @@ class DeskChannel(SlackChannel):
     """Renders nothing: what the desk shows is made from the state, not from messages. The keeper keeps the pace."""
 
     capabilities = Capabilities(max_text=3000, markdown=True, attachments=True)
-    policy = Policy(doubt="lookup", deadline=30, settles=5)
+    policy = Policy(doubt="lookup")
     """People wait for what stands below it. A thread's history tells at once what is in it, and a post that came late
     all the same would be there twice, for people only."""
 

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from connectors.accounts import Accounts
-from connectors.deliveries import Ledger, Outcome
-from connectors.sending import LONGEST_WAIT, REVOKED_WAIT, Piece, Sender
+from connectors.deliveries import Ledger, Outcome, Piece
+from connectors.reconciliation import REVOKED_WAIT
+from connectors.sending import LONGEST_WAIT, Sender
 from connectors.slack.desk.connection import DeskConnection
 from connectors.slack.desk.posts import Place, Post
 from connectors.slack.desk.rules import DeskRules

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from connectors.waits import GAVE_UP_WAITING
 from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
 from schemas.ports import Reply
 
@@ -77,7 +78,7 @@ def shown(reply: Reply) -> str:
     code = _code(body.get("code"))
     if 400 <= reply.status < 500 and reply.status != 408:
         raise _failure(code or reply.status, reply)
-    raise SendUnknown(f"Twilio answered {reply.status}")
+    raise SendUnknown(f"Twilio answered {reply.status}", slow=reply.status in GAVE_UP_WAITING)
 
 
 def _failure(code: int, reply: Reply) -> DeliveryError:

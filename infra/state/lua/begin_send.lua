@@ -3,14 +3,15 @@
 -- KEYS: head, conversation, deliveries, times of deliveries, intents
 -- ARGV: 3 conversation, 4 message id, 5 call, 6 now, 7 deadline, 8 whether it has expired, 9 epoch or '' when the
 --       owner does not matter, 10 horizon, 11 seconds to keep deliveries, 12 whether it was in doubt and certainly is not
---       shown (rules.again_verdict)
+--       shown (rules.again_verdict), 13 deadline of the caller's own intent or ''
 local entry = redis.call('HGET', KEYS[3], A[4])
 if entry then
   if entry == '?' .. A[5] then return answer('go') end
   local state = string.match(entry, '^[^?%s]%S*')
   if A[12] == '0' or (state and state ~= 'unknown') then return answer(state or 'in_doubt') end
   local deadline = redis.call('ZSCORE', KEYS[5], A[3] .. ' ' .. A[4])
-  if deadline and tonumber(A[6]) < tonumber(deadline) then return answer('in_doubt') end
+  local held = A[13] ~= '' and tonumber(A[13]) == tonumber(deadline)
+  if deadline and not held and tonumber(A[6]) < tonumber(deadline) then return answer('in_doubt') end
 end
 local floor = redis.call('HGET', KEYS[2], 'floor') or 0
 if A[9] ~= '' and tonumber(A[9]) < tonumber(floor) then return answer('stale_owner') end

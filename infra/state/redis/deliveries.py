@@ -45,12 +45,25 @@ class RedisDeliveries:
         return await self._begin(conversation, message, deadline, now, again=False)
 
     async def begin_again(
-        self, conversation: str, message: OutboundMessage, *, deadline: float, now: datetime
+        self,
+        conversation: str,
+        message: OutboundMessage,
+        *,
+        deadline: float,
+        now: datetime,
+        held: datetime | None = None,
     ) -> SendVerdict:
-        return await self._begin(conversation, message, deadline, now, again=True)
+        return await self._begin(conversation, message, deadline, now, again=True, held=held)
 
     async def _begin(
-        self, conversation: str, message: OutboundMessage, deadline: float, now: datetime, *, again: bool
+        self,
+        conversation: str,
+        message: OutboundMessage,
+        deadline: float,
+        now: datetime,
+        *,
+        again: bool,
+        held: datetime | None = None,
     ) -> SendVerdict:
         (verdict,) = await self._shards.at(
             conversation,
@@ -66,6 +79,7 @@ class RedisDeliveries:
             rules.micros(now - rules.DELIVERY_HORIZON),
             wire.KEEP,
             int(again),
+            "" if held is None else rules.micros(held),
         )
         return _VERDICTS[verdict.decode()]
 

@@ -35,7 +35,13 @@ class SqliteDeliveries:
         return await self._store.write(conversation, work, durable=self._durable)
 
     async def begin_again(
-        self, conversation: str, message: OutboundMessage, *, deadline: float, now: datetime
+        self,
+        conversation: str,
+        message: OutboundMessage,
+        *,
+        deadline: float,
+        now: datetime,
+        held: datetime | None = None,
     ) -> SendVerdict:
         def work(connection: sqlite3.Connection) -> SendVerdict:
             outcome, _ = _load(connection, conversation, message.id)
@@ -45,6 +51,7 @@ class SqliteDeliveries:
                 outcome=outcome,
                 deadline=_deadline(connection, conversation, message.id),
                 now=now,
+                held=held,
             )
             if verdict == "go":
                 _intend(connection, conversation, message.id, now + timedelta(seconds=deadline), now)

@@ -175,6 +175,34 @@ async def test_the_first_final_outcome_stays_and_unknown_gives_way(state: State,
     assert await state.deliveries.outcome(conversation, message) == settled
 
 
+async def test_whoever_holds_an_intent_renews_it_before_its_deadline_and_nobody_else(state: State) -> None:
+    conversation, message = await claimed(state), outbound(expires_at=later(days=1))
+    assert await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW) == "go"
+    again = state.deliveries.begin_again
+    for held in (None, later(29), later(31)):
+        assert await again(conversation, message, deadline=30, now=later(2), held=held) == "in_doubt"
+    assert await again(conversation, message, deadline=30, now=later(2), held=later(30)) == "go"
+    assert await state.deliveries.doubtful_until(conversation, message.id) == later(32)
+    assert await again(conversation, message, deadline=30, now=later(3), held=later(30)) == "in_doubt"
+    await state.conversations.own(conversation, "person", expected_epoch=0, request_id=new_id(), by="x", now=NOW)
+    assert await again(conversation, message, deadline=30, now=later(4), held=later(32)) == "stale_owner"
+
+
+async def test_an_intent_without_an_outcome_is_kept_however_old_it_is(state: State) -> None:
+    """Outcomes are forgotten after eight days, when another message of the conversation is begun."""
+    conversation = new_id()
+    in_doubt, done = outbound(expires_at=later(days=90)), outbound(expires_at=later(days=90))
+    for message in (in_doubt, done):
+        assert await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW) == "go"
+    await state.deliveries.record(conversation, delivered(done.id, "sent"))
+    for days in (9, 30):
+        another = outbound(expires_at=later(days=90))
+        assert await state.deliveries.begin_send(conversation, another, deadline=30, now=later(days=days)) == "go"
+    assert await state.deliveries.outcome(conversation, done.id) is None
+    assert await state.deliveries.begin_send(conversation, in_doubt, deadline=30, now=later(days=31)) == "in_doubt"
+    assert await state.deliveries.doubtful_until(conversation, in_doubt.id) == later(30)
+
+
 async def test_unresolved_are_intents_past_their_deadline_without_an_outcome(state: State) -> None:
     conversation = new_id()
     late, early, done, in_doubt = [outbound() for _ in range(4)]

@@ -21,8 +21,8 @@ class Customers:
     send: ClassVar[str]
     cannot: ClassVar[Mapping[str, str]] = {}
     sure: ClassVar[bool] = True
-    """Whether what was not shown is known not to be, so that it is sent again; else it may be lost, and is not
-    doubled."""
+    """Whether what was not shown is always known not to be, so that it is sent again; else it may be left to people,
+    and is not doubled."""
     over_socket: ClassVar[bool] = False
     """Whether the vendor tells what they do over a connection of ours, and until there is one tells nothing."""
     vendor: Any

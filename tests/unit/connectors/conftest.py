@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from connectors.delivery_reports import DeliveryReports
 from connectors.outbound import Outbound
 from connectors.web.channel import WebChannel
 from infra.bus.sqlite import SqliteBus
@@ -129,7 +130,7 @@ class World:
     def account(self, tenant: str, channel: str, name: str) -> Account | None:
         return Account(tenant, channel, name, None) if (tenant, channel, name) == (TENANT, CHANNEL, ACCOUNT) else None
 
-    def outbound(self, channel: Channel) -> Outbound:
+    def outbound(self, channel: Channel, reports: DeliveryReports | None = None) -> Outbound:
         return Outbound(
             channel,
             bus=self.bus,
@@ -137,6 +138,7 @@ class World:
             metrics=self.metrics,
             clock=self.clock,
             account_of=self.account,
+            reports=reports,
         )
 
     def web(self) -> WebChannel:

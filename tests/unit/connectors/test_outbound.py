@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from connectors import sending
+from connectors import reconciliation, sending
+from connectors.delivery_reports import DeliveryReports
 from connectors.outbound import Outbound
-from schemas import topics
-from schemas.conversation import Delivered
+from connectors.receipts import Receipts
+from schemas import ids, topics
+from schemas.conversation import Delivered, OwnerRequested
 from schemas.desk import DeskTouched
+from schemas.envelope import Envelope
 from schemas.errors import (
     CredentialsRevoked,
     Parked,
@@ -25,9 +30,9 @@ from schemas.errors import (
     UnknownEventType,
 )
 from schemas.facts import Feedback
-from schemas.messages import Author, TranscriptMessage
+from schemas.messages import Author, OutboundMessage, Receipt, TranscriptMessage
 from schemas.ports import Account, Pace, Policy
-from tests.unit.connectors.conftest import Scripted, World
+from tests.unit.connectors.conftest import OneBatch, Scripted, World
 
 
 async def test_messages_are_sent_in_order_and_told_in_one_append(world: World) -> None:
@@ -217,9 +222,8 @@ async def test_no_answer_is_recorded_as_unknown_and_never_blindly_repeated(world
     assert outcome.state == "unknown"
 
 
-async def test_a_send_that_hangs_ends_at_its_deadline(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "ONE_TRY", 0.05)
-    channel = Scripted()
+async def test_a_send_that_hangs_ends_at_its_deadline(world: World) -> None:
+    channel = Scripted(policy=Policy(attempt=0.05))
     channel.before_send = asyncio.Event().wait
     await world.outbound(channel).handle(world.batch(world.message()))
     assert await world.facts() == [("r1", "unknown")]
@@ -232,7 +236,18 @@ async def test_no_answer_is_repeated_where_repeating_shows_it_once(world: World)
     assert await world.facts() == [("r1", "sent")]
 
 
+BY_REPORT = Policy(doubt="receipt", settles=12, settles_slowly=45)
+
 # ── Doubt: an intent without an outcome ──────────────────────────────────────────────────────────────────────────────
+
+
+async def eventually(world: World, sender: Callable[[], Outbound], *messages: OutboundMessage) -> None:
+    """As the lane does: whenever the conversation is parked, so much time passes."""
+    while True:
+        try:
+            return await sender().handle(world.batch(*(messages or [world.message()])))
+        except Parked as parked:
+            world.clock.now = parked.until
 
 
 async def intend(world: World) -> None:
@@ -275,13 +290,10 @@ async def test_in_doubt_and_certainly_not_shown_is_sent_unless_a_person_claimed_
 
 async def test_in_doubt_and_not_shown_waits_until_nobody_can_be_sending_it_any_more(world: World) -> None:
     await intend(world)
-    channel = Scripted(policy=Policy(doubt="lookup", settles=30))
-    for _ in range(9):
-        with pytest.raises(Parked) as parked:
-            await world.outbound(channel).handle(world.batch(world.message()))
-        world.clock.now = parked.value.until
-    await world.outbound(channel).handle(world.batch(world.message()))
+    channel, begun = Scripted(policy=Policy(doubt="lookup", settles=30)), world.clock()
+    await eventually(world, lambda: world.outbound(channel))
     assert (channel.sent, await world.facts()) == (["r1"], [("r1", "sent")])
+    assert world.clock() - begun == timedelta(seconds=90)
 
 
 async def test_an_answer_that_never_came_is_looked_up_and_found(world: World) -> None:
@@ -293,17 +305,200 @@ async def test_an_answer_that_never_came_is_looked_up_and_found(world: World) ->
 
 
 async def test_where_the_word_comes_by_webhook_it_is_waited_for_and_then_nobody_knows(world: World) -> None:
-    channel = Scripted(SendUnknown("cut"), policy=Policy(doubt="receipt", settles=60))
+    channel, begun = Scripted(SendUnknown("cut"), policy=BY_REPORT), world.clock()
     sender = world.outbound(channel)
-    begun = world.clock()
-    while True:
+    await eventually(world, lambda: sender)
+    assert timedelta(seconds=60) <= world.clock() - begun < timedelta(seconds=65)
+    assert (channel.sent, await world.facts()) == (["r1"], [("r1", "unknown")])
+
+
+async def elsewhere(world: World, outbound: Outbound, reports: DeliveryReports, at: datetime) -> None:
+    """Someone else's message of the same account is reported on."""
+    told = Receipt(state="sent", at=at, external_id="x-other")
+    record = world.record(told, topics.RECEIPT_RECORDED)
+    with pytest.raises(Parked):
+        await Receipts(bus=world.bus, state=world.state, clock=world.clock, reports=reports).handle(
+            OneBatch("another", [record])
+        )
+
+
+async def test_a_send_of_which_no_report_came_while_others_came_is_sent_again_once(world: World) -> None:
+    channel, reports = Scripted(SendUnknown("cut"), policy=BY_REPORT), DeliveryReports(world.bus, world.state)
+    sender, begun = world.outbound(channel, reports=reports), world.clock()
+    with pytest.raises(Parked):
+        await sender.handle(world.batch(world.message()))
+    await elsewhere(world, sender, reports, world.clock() + timedelta(seconds=1))
+    await eventually(world, lambda: sender)
+    assert (channel.sent, await world.facts()) == (["r1", "r1"], [("r1", "sent")])
+    assert timedelta(seconds=12) <= world.clock() - begun < timedelta(seconds=16)
+
+
+async def test_news_from_before_the_send_is_no_evidence(world: World) -> None:
+    channel, reports = Scripted(SendUnknown("cut"), policy=BY_REPORT), DeliveryReports(world.bus, world.state)
+    sender = world.outbound(channel, reports=reports)
+    with pytest.raises(Parked):
+        await sender.handle(world.batch(world.message()))
+    await elsewhere(world, sender, reports, world.clock() - timedelta(seconds=10))
+    await eventually(world, lambda: sender)
+    assert (channel.sent, await world.facts()) == (["r1"], [("r1", "unknown")])
+
+
+async def test_nothing_is_sent_again_while_a_report_on_it_waits_to_be_applied(world: World) -> None:
+    channel, reports = Scripted(SendUnknown("cut"), policy=BY_REPORT), DeliveryReports(world.bus, world.state)
+    sender = world.outbound(channel, reports=reports)
+    with pytest.raises(Parked):
+        await sender.handle(world.batch(world.message()))
+    await elsewhere(world, sender, reports, world.clock() + timedelta(seconds=1))
+    told = Receipt(state="sent", at=world.clock(), external_id="x-1", marker="r1")
+    event = Envelope.from_wire((record := world.record(told, topics.RECEIPT_RECORDED)).headers, record.value)
+    await world.bus.append([event])
+    for _ in range(20):
+        with pytest.raises(Parked) as parked:
+            await sender.handle(world.batch(world.message()))
+        world.clock.now = parked.value.until
+    assert channel.sent == ["r1"]
+
+
+async def test_asking_what_became_of_a_send_takes_nothing_of_the_pace(world: World) -> None:
+    """Else a minute of doubt would use up what may be sent to this contact, and hold up what comes next."""
+    policy = replace(BY_REPORT, contact_pace=Pace(per_second=0.001, burst=2))
+    channel, begun = Scripted(SendUnknown("cut"), policy=policy), world.clock()
+    sender = world.outbound(channel)
+    await eventually(world, lambda: sender, world.message("r1"), world.message("r2"))
+    assert channel.sent == ["r1", "r2"]
+    assert await world.facts() == [("r1", "unknown"), ("r2", "sent")]
+    assert world.clock() - begun < timedelta(seconds=65)
+
+
+async def test_what_is_put_off_after_a_doubt_was_resolved_is_no_doubt(world: World) -> None:
+    channel = Scripted(SendUnknown("later", denied=True), SendDelayed("limit", retry_after_ms=60_000), policy=BY_REPORT)
+    sender, begun = world.outbound(channel), world.clock()
+    await eventually(world, lambda: sender)
+    assert channel.sent == ["r1"] * 3
+    assert world.clock() - begun < timedelta(seconds=100)
+
+
+async def test_a_message_is_sent_again_at_most_twice_for_lack_of_a_report(world: World) -> None:
+    channel = Scripted(*[SendUnknown("cut")] * 9, policy=BY_REPORT)
+    reports = DeliveryReports(world.bus, world.state)
+    sender = world.outbound(channel, reports=reports)
+    while await world.outcome() is None:
         try:
             await sender.handle(world.batch(world.message()))
-            break
         except Parked as parked:
+            await elsewhere(world, sender, reports, world.clock())
             world.clock.now = parked.until
-    assert world.clock() - begun == timedelta(seconds=120)
-    assert (channel.sent, await world.facts()) == (["r1"], [("r1", "unknown")])
+    assert (channel.sent, await world.facts()) == (["r1"] * 3, [("r1", "unknown")])
+
+
+async def test_what_the_vendor_itself_says_it_did_not_send_is_tried_again_within_seconds(world: World) -> None:
+    channel = Scripted(*[SendUnknown("later", denied=True)] * 3, policy=BY_REPORT)
+    sender, begun = world.outbound(channel), world.clock()
+    await eventually(world, lambda: sender)
+    assert (channel.sent, await world.facts()) == (["r1"] * 4, [("r1", "sent")])
+    assert world.clock() - begun < timedelta(seconds=20)
+
+
+async def test_a_connection_that_broke_costs_seconds_where_the_vendor_can_be_asked(world: World) -> None:
+    """The sender knows that its own attempt is over, so it does not wait for the intent's deadline."""
+    channel = Scripted(SendUnknown("reset"), policy=Policy(doubt="lookup", deadline=60, settles=5))
+    sender, begun = world.outbound(channel), world.clock()
+    await eventually(world, lambda: sender)
+    assert (channel.sent, await world.facts()) == (["r1", "r1"], [("r1", "sent")])
+    assert timedelta(seconds=5) <= world.clock() - begun < timedelta(seconds=7)
+
+
+async def test_another_process_still_waits_for_the_deadline_of_an_intent(world: World) -> None:
+    channel = Scripted(SendUnknown("reset"), policy=Policy(doubt="lookup", deadline=60, settles=5))
+    begun = world.clock()
+    await eventually(world, lambda: world.outbound(channel))
+    assert channel.sent == ["r1", "r1"]
+    assert world.clock() - begun >= timedelta(seconds=65)
+
+
+async def test_a_vendor_that_may_still_be_at_it_is_given_longer(world: World) -> None:
+    policy = Policy(doubt="lookup", settles=5, settles_slowly=30)
+    channel = Scripted(SendUnknown("no answer in time", slow=True), policy=policy)
+    sender, begun = world.outbound(channel), world.clock()
+    await eventually(world, lambda: sender)
+    assert channel.sent == ["r1", "r1"]
+    assert world.clock() - begun >= timedelta(seconds=30)
+
+
+async def test_a_process_that_was_held_up_does_not_act_under_an_old_intent(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever resolves the intent may be sending by then."""
+    begin, held_up = world.state.deliveries.begin_send, [True]
+
+    async def slowly(conversation: str, message: OutboundMessage, *, deadline: float, now: datetime) -> Any:
+        verdict = await begin(conversation, message, deadline=deadline, now=now)
+        if held_up.pop() if held_up else False:
+            await asyncio.sleep(deadline)
+        return verdict
+
+    monkeypatch.setattr(world.state.deliveries, "begin_send", slowly)
+    again, renewed = world.state.deliveries.begin_again, []
+
+    async def renewing(*given: Any, **more: Any) -> Any:
+        renewed.append(more["held"])
+        return await again(*given, **more)
+
+    monkeypatch.setattr(world.state.deliveries, "begin_again", renewing)
+    channel = Scripted(policy=Policy(doubt="lookup", deadline=0.6))
+    monkeypatch.setattr(sending, "TOO_LATE", 0.1)
+    await world.outbound(channel).handle(world.batch(world.message()))
+    assert (len(renewed), channel.sent) == (1, ["r1"])
+
+
+# ── Doubt that remains is people's ───────────────────────────────────────────────────────────────────────────────────
+
+
+async def asked_for_people(world: World) -> list[OwnerRequested]:
+    logged = await world.logged(topics.inbound("web"))
+    return [event.payload(OwnerRequested) for event in logged if event.type == topics.OWNER_REQUESTED]
+
+
+async def test_an_answer_that_may_be_lost_is_shown_as_that_and_hands_the_conversation_to_people(world: World) -> None:
+    for _ in range(2):
+        await world.outbound(Scripted(SendUnknown("cut"))).handle(world.batch(world.message()))
+    (line,) = await world.state.transcript.read(world.conversation)
+    assert (line.id, line.state) == ("r1", "unknown")
+    asked = await asked_for_people(world)
+    assert {(each.id, each.to, each.expected_epoch) for each in asked} == {(asked[0].id, "queue", 0)}
+    assert "may not have reached" in asked[0].reason
+    assert b'parley_outbound_total{channel="web",result="unknown"}' in world.metrics.render()
+
+
+async def test_people_who_have_the_conversation_are_not_asked_again_but_told(world: World) -> None:
+    await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
+    await world.claim()
+    outbound = Outbound(
+        Scripted(SendUnknown("cut")),
+        bus=world.bus,
+        state=world.state,
+        metrics=world.metrics,
+        clock=world.clock,
+        account_of=world.account,
+        watched=frozenset({"shop"}),
+    )
+    await outbound.handle(world.batch(world.message(epoch=1)))
+    assert await asked_for_people(world) == []
+    touched = [event.payload(DeskTouched) for event in await world.logged(topics.outbound("slack"))]
+    assert [each.changed for each in touched] == [["r1"]]
+
+
+async def test_a_report_that_comes_late_ends_what_people_were_told(world: World) -> None:
+    await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
+    await world.outbound(Scripted(SendUnknown("cut"))).handle(world.batch(world.message()))
+    told = Receipt(state="delivered", at=world.clock(), external_id="x-1", marker="r1")
+    receipts = Receipts(bus=world.bus, state=world.state, clock=world.clock, watched=frozenset({"shop"}))
+    await receipts.handle(world.batch(told, kind=topics.RECEIPT_RECORDED))
+    (line,) = await world.state.transcript.read(world.conversation)
+    assert line.state == "delivered"
+    assert await world.facts() == [("r1", "unknown"), ("r1", "sent")]
+    touched = [event.payload(DeskTouched) for event in await world.logged(topics.outbound("slack"))]
+    assert [each.changed for each in touched] == [["r1"]]
 
 
 async def test_what_looks_the_same_but_is_another_piece_does_not_end_the_doubt(world: World) -> None:
@@ -359,7 +554,7 @@ async def test_a_look_up_without_an_answer_is_asked_again_until_the_message_expi
 
 # ── Doubt: a marker that is known again for a while, then a look-up ──────────────────────────────────────────────────
 
-REPEATS = Policy(repeats=True, doubt="lookup", settles=30)
+REPEATS = Policy(repeats=True, doubt="lookup", deadline=60, settles=30)
 
 
 async def test_a_marker_that_is_known_again_is_repeated_without_a_look_up(world: World) -> None:
@@ -433,6 +628,15 @@ async def test_a_piece_that_is_refused_ends_the_message(world: World) -> None:
     assert (len(channel.sent), outcome.state) == (3, "failed")
 
 
+async def test_no_piece_is_sent_after_one_that_failed(world: World) -> None:
+    channel = Scripted("x1", SendRefused("too rude"))
+    await world.outbound(channel).handle(world.batch(world.message(text="one\ntwo\nthree\nfour")))
+    assert channel.sent == [ids.part_id("r1", 0, 4), ids.part_id("r1", 1, 4)]
+    outcome = await world.outcome()
+    assert outcome is not None
+    assert outcome.state == "failed"
+
+
 # ── Accounts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -451,7 +655,7 @@ async def test_one_message_learns_that_an_account_is_stopped_and_the_others_do_n
         with pytest.raises(Parked):
             await sender.handle(world.batch(world.message(f"r{number}")))
     assert channel.sent == ["r0"]
-    world.clock.now += sending.REVOKED_WAIT
+    world.clock.now += reconciliation.REVOKED_WAIT
     with pytest.raises(Parked):
         await sender.handle(world.batch(world.message("r1")))
     assert channel.sent == ["r0", "r1"]
