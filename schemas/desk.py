@@ -24,11 +24,13 @@ DeskAct = Literal[
     "draft",
     "send_draft",
     "discard_draft",
+    "resend",
     "approve",
     "deny",
 ]
 """``reply``, ``edit`` and ``delete`` are what somebody writes in the thread, whoever it is: whether the contact gets it
-is decided later, and once. ``release`` lets go of a claim: the conversation waits for a person again."""
+is decided later, and once. ``release`` lets go of a claim: the conversation waits for a person again. ``resend``: send
+a line that may not have arrived a second time."""
 Score = Literal[1, 2, 3, 4, 5]
 
 

@@ -10,7 +10,7 @@ from gateway.console.states import holder_name, is_mine, standing, state_of
 from gateway.decisions import waiting
 from schemas.actions import PendingApproval
 from schemas.conversation import Conversation
-from schemas.messages import MAX_TEXT
+from schemas.messages import MAX_TEXT, TranscriptMessage
 
 
 def holding(found: Conversation, operator: Operator) -> Html:
@@ -66,6 +66,20 @@ def _approval(found: Conversation, approval: PendingApproval, operator: Operator
     )
     until = tag("p", "Until ", moment(approval.expires_at, data_at=True))
     return tag("div", definitions(facts), until, form, class_="approval")
+
+
+def resend(found: Conversation, line: TranscriptMessage, operator: Operator) -> Html | None:
+    """Once: a second press names the same message."""
+    if line.state != "unknown" or not line.text or (found.owner == "person" and not is_mine(found, operator)):
+        return None
+    return tag(
+        "form",
+        hidden(csrf=operator.csrf, client_msg_id=f"resend-{line.id}"[:64], text=line.text),
+        button("Send again", class_="plain"),
+        method="post",
+        action=path_of(found.origin.tenant, "conversations", found.id, "messages"),
+        class_="buttons",
+    )
 
 
 def particulars(found: Conversation) -> Html:

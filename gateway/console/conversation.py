@@ -13,7 +13,7 @@ from connectors.rendering import within_deadline
 from gateway.admin.names import contacts_of, signed
 from gateway.attachments import AttachmentDesk
 from gateway.colleagues import Colleagues, Said
-from gateway.console.controls import approvals, composer, holding, particulars, taken
+from gateway.console.controls import approvals, composer, holding, particulars, resend, taken
 from gateway.console.elements import Html, joined, tag
 from gateway.console.forms import Form
 from gateway.console.frame import elsewhere, page, path_of
@@ -148,7 +148,7 @@ class ConversationPage:
         earlier = f"{path_of(found.origin.tenant, 'conversations', found.id)}?after={max(0, first - LINES - 1)}"
         turns = await self._state.turns.listing(found.id)
         shown = await within_deadline(
-            lambda: self._view.shown(found.origin.tenant, named, turns),
+            lambda: self._view.shown(found.origin.tenant, named, turns, lambda line: resend(found, line, operator)),
             (line.text for line in named if line.author.kind != "contact"),
             surface="console",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from connectors.markup import html, plain_html
 from gateway.attachments import AttachmentDesk
@@ -15,6 +15,7 @@ from schemas.messages import Attachment, Citation, TranscriptMessage
 STATES = {
     "pending": "Not sent yet",
     "accepted": "Accepted",
+    "unknown": "May not have arrived",
     "sent": "Sent",
     "delivered": "Delivered",
     "read": "Read",
@@ -24,6 +25,7 @@ STATES = {
     "answered": "Answered",
     "received": "",
 }
+Resend = Callable[[TranscriptMessage], Html | None]
 AUTHORS = {"contact": "Visitor", "agent": "Agent", "person": "Colleague", "system": "System"}
 
 
@@ -33,14 +35,17 @@ class TranscriptView:
     def __init__(self, attachments: AttachmentDesk) -> None:
         self._attachments = attachments
 
-    def shown(self, tenant: str, lines: Sequence[TranscriptMessage], turns: Sequence[Turn]) -> Html:
+    def shown(
+        self, tenant: str, lines: Sequence[TranscriptMessage], turns: Sequence[Turn], resend: Resend = lambda _: None
+    ) -> Html:
+        """``resend``: the form with which a line that may be lost is sent again."""
         behind = _by_line(lines, turns)
-        items = [self._line(tenant, line, behind.get(line.id, [])) for line in lines]
+        items = [self._line(tenant, line, behind.get(line.id, []), resend(line)) for line in lines]
         last = lines[-1] if lines else None
         told = f"{_author(last)} wrote: {all_words(last)[:300]}" if last is not None else None
         return tag("ol", items, class_="transcript", aria_label="Transcript", data_told=told)
 
-    def _line(self, tenant: str, line: TranscriptMessage, turns: Sequence[Turn]) -> Html:
+    def _line(self, tenant: str, line: TranscriptMessage, turns: Sequence[Turn], resend: Html | None) -> Html:
         typed = line.author.kind == "contact"
         state = STATES.get(line.state, line.state)
         return tag(
@@ -54,6 +59,7 @@ class TranscriptView:
             else None,
             _sources(line),
             tag("p", state, class_=f"receipt {line.state}") if state else None,
+            resend,
             [turn_details(turn) for turn in turns],
             class_=f"line {line.author.kind} {line.state}",
             id=f"line-{line.seq}",

@@ -293,6 +293,20 @@ async def test_what_the_form_did_not_offer_closes_nothing(
     assert (await held(instance, found.id))[:2] == ("person", 1)
 
 
+async def test_a_line_that_may_be_lost_says_so_and_is_sent_again_once(instance: Instance, anna: Seat) -> None:
+    found = await begun(instance, "v1")
+    await said(instance, found.id, "reply-1", "We do, from 4.50 euro.", "agent", state="unknown")
+    seen = await anna.get(talk(found.id))
+    assert "We do, from 4.50 euro. May not have arrived" in seen.words
+    fields = {str(a.get("name")): str(a.get("value")) for n, a in seen.elements() if n == "input"}
+    again = {"text": fields["text"], "client_msg_id": "resend-reply-1"}
+    for _ in range(2):
+        await anna.send(talk(found.id), talk(found.id, "messages"), again)
+    assert len({message.id for message in await messages(instance)}) == 1
+    assert {message.text for message in await messages(instance)} == {"We do, from 4.50 euro."}
+    assert (await held(instance, found.id))[0] == "person"
+
+
 async def test_an_answer_takes_the_conversation_and_goes_out_under_the_operators_name(
     instance: Instance, anna: Seat
 ) -> None:

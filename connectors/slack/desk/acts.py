@@ -89,5 +89,7 @@ class Acts:
                 await self._decisions.send(found, acted, account)
             case "discard_draft":
                 await self._decisions.discard(found, acted, account)
+            case "resend":
+                await self._decisions.resend(found, acted, account)
             case "approve" | "deny":
                 await self._decisions.decide(found, acted, account)

@@ -9,7 +9,7 @@ from functools import partial
 from connectors.rendering import within_deadline
 from connectors.slack.desk import kit, requests, times
 from connectors.slack.desk.approvals import Approvals
-from connectors.slack.desk.card import shown_card, summary
+from connectors.slack.desk.card import WHO, shown_card, summary
 from connectors.slack.desk.posting import Poster, Session
 from connectors.slack.desk.posts import Place, Post
 from connectors.slack.desk.records import Records
@@ -19,6 +19,7 @@ from connectors.slack.desk.thread import Thread, Wanted
 from connectors.slack.desk.view import View
 from schemas import ids
 from schemas.desk import DraftMade
+from schemas.messages import TranscriptMessage
 
 
 class Agenda:
@@ -90,8 +91,8 @@ class Agenda:
         return None
 
     async def _failures(self, view: View, place: Place) -> list[Post]:
-        """Why a person's reply has not arrived, in words: a mark alone would not say what to do."""
-        posts = []
+        """What has not arrived, or may not have, in words: a mark alone would not say what to do."""
+        posts = [_in_doubt(place, line) for line in [*view.before, *view.lines] if line.state == "unknown"]
         for line in view.lines:
             if line.author.kind == "person" and line.state in ("failed", "dropped"):
                 told = await self._records.outcome(view.id, line.id)
@@ -102,6 +103,17 @@ class Agenda:
                 marker = ids.derived_id(line.id, "desk-failed")
                 posts.append(_below(place, marker, line.created_at, f"Not delivered: {why or line.text}", blocks))
         return posts
+
+
+def _in_doubt(place: Place, line: TranscriptMessage) -> Post:
+    """The customer would have to be asked: only people can decide to send it a second time."""
+    blocks = [
+        kit.small("⚠️ *This may not have reached the customer*"),
+        kit.small(kit.plain(f"{WHO[line.author.kind]} {line.text or 'a file'}")),
+        *kit.buttons([kit.button("resend", "Send again", line.id)]),
+    ]
+    marker = ids.derived_id(line.id, "desk-in-doubt")
+    return _below(place, marker, line.created_at, f"This may not have reached the customer: {line.text}", blocks)
 
 
 def _below(

@@ -10,7 +10,7 @@ from connectors.markup import blank
 from connectors.rendering import within_deadline
 from connectors.slack.desk import kit
 from connectors.slack.desk.kit import Json
-from connectors.slack.desk.lines import content
+from connectors.slack.desk.lines import MAY_BE_LOST, content
 from connectors.slack.desk.rules import DeskRules
 from connectors.slack.desk.view import View
 from schemas.content import all_words
@@ -136,7 +136,8 @@ def _before(view: View, shown: Sequence[TranscriptMessage]) -> list[Json]:
     blocks = [kit.small("*Before that*")] if shown else []
     for line in shown:
         name = line.author.name or (view.name if line.author.kind == "contact" else line.author.kind.title())
-        heading = kit.small(kit.plain(f"{WHO[line.author.kind]} {name}"), kit.moment(line.created_at, "{time}"))
+        mark = [MAY_BE_LOST] if line.state == "unknown" else []
+        heading = kit.small(kit.plain(f"{WHO[line.author.kind]} {name}"), kit.moment(line.created_at, "{time}"), *mark)
         blocks += [heading, *content(line), *(_excerpt(line) if not blank(line.text) else [])]
     return blocks
 

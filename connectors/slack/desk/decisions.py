@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from connectors.slack.desk.claims import holder_of
@@ -12,12 +13,14 @@ from schemas.actions import ActionMemory, ApprovalDecided
 from schemas.conversation import Conversation, Delivered
 from schemas.desk import DeskActed, DraftRequested, DraftSettled
 from schemas.envelope import Envelope
-from schemas.messages import Author, InboundMessage
+from schemas.messages import Attachment, Author, InboundMessage
 from schemas.ports import Account, Bus, Clock, State
 
 Outcome = Literal["sent", "edited", "discarded"]
 GONE = "This draft is not there any more. Please ask for another one."
 USED = "This draft was sent or discarded already."
+ARRIVED = "It has arrived after all, so nothing was sent."
+RESENT = "This was sent again already."
 DECIDED = "This was decided already, or it is too late."
 
 
@@ -27,6 +30,7 @@ class Decisions:
         self._bus = bus
         self._conversations = state.conversations
         self._deliveries = state.deliveries
+        self._transcript = state.transcript
         self._clock = clock
 
     async def ask(self, found: Conversation, acted: DeskActed) -> None:
@@ -37,11 +41,10 @@ class Decisions:
     async def send(self, found: Conversation, acted: DeskActed, account: Account) -> None:
         """A draft goes out once, as its sender's own words, by whoever holds the conversation."""
         now = await self._conversations.get(found.id) or found
-        holder, draft = now.holder, next(iter(acted.fields.get("draft", ())), "")
+        draft = next(iter(acted.fields.get("draft", ())), "")
         known = await self._deliveries.outcome(now.id, _settled(acted))
-        if known is None and (now.owner != "person" or holder is None or holder.by != acted.by):
-            said = f"{holder_of(now)} holds this conversation." if now.owner == "person" else "Claim it first."
-            return await self._slack.whisper(account, acted.place, acted.by, f"The draft was not sent. {said}")
+        if known is None and (refused := _not_held(now, acted)):
+            return await self._slack.whisper(account, acted.place, acted.by, f"The draft was not sent. {refused}")
         if known is None and not acted.text.strip():
             return await self._slack.whisper(account, acted.place, acted.by, GONE)
         epoch = await self._once(now, acted, str(now.epoch))
@@ -49,6 +52,19 @@ class Decisions:
             return await self._slack.whisper(account, acted.place, acted.by, USED)
         outcome: Outcome = "sent" if acted.text == draft else "edited"
         await self._append([self._said(now, acted, int(epoch)), self._pair(now, acted, draft, acted.text, outcome)])
+
+    async def resend(self, found: Conversation, acted: DeskActed, account: Account) -> None:
+        """A line that may not have arrived, once more and once, as the words of whoever holds the conversation."""
+        now = await self._conversations.get(found.id) or found
+        line = await self._transcript.find(now.id, acted.value)
+        refused = ARRIVED if line is None or line.state != "unknown" else _not_held(now, acted)
+        if await self._deliveries.outcome(now.id, _settled(acted)) is None and refused:
+            return await self._slack.whisper(account, acted.place, acted.by, refused)
+        epoch = await self._once(now, acted, str(now.epoch))
+        if not epoch or line is None:
+            return await self._slack.whisper(account, acted.place, acted.by, RESENT)
+        said = acted.model_copy(update={"text": line.text})
+        await self._append([self._said(now, said, int(epoch), line.attachments)])
 
     async def discard(self, found: Conversation, acted: DeskActed, account: Account) -> None:
         if not await self._once(found, acted, "discarded"):
@@ -80,7 +96,7 @@ class Decisions:
         by, _, told = known.reason.partition(" ")
         return told if by == acted.id else ""
 
-    def _said(self, found: Conversation, acted: DeskActed, epoch: int) -> Envelope:
+    def _said(self, found: Conversation, acted: DeskActed, epoch: int, files: Sequence[Attachment] = ()) -> Envelope:
         origin = found.origin
         said = InboundMessage(
             id=acted.id,
@@ -89,6 +105,7 @@ class Decisions:
             contact_id=origin.contact_id,
             author=Author(kind="person", name=acted.name),
             text=acted.text,
+            attachments=list(files),
             epoch=epoch,
             sent_at=acted.at,
         )
@@ -109,6 +126,13 @@ class Decisions:
 
     async def _append(self, events: list[Envelope]) -> None:
         await self._bus.append(events)
+
+
+def _not_held(now: Conversation, acted: DeskActed) -> str:
+    """Why this person may not write to the contact now; empty when they may."""
+    if now.owner != "person":
+        return "Claim it first."
+    return "" if now.holder is not None and now.holder.by == acted.by else f"{holder_of(now)} holds this conversation."
 
 
 def _settled(acted: DeskActed) -> str:

@@ -16,7 +16,8 @@ ROOM = 2
 """Blocks that are left free: a line that is edited may need more."""
 ICONS = {"contact": "💬", "agent": "🤖", "person": "🧑‍💼", "system": "ℹ️"}
 WHO = {"agent": "agent", "person": "to the customer", "system": "notice"}
-NOT_SENT = {"failed": "not delivered", "dropped": "never sent"}
+MAY_BE_LOST = "⚠️ may not have arrived"
+NOT_SENT = {"failed": "not delivered", "dropped": "never sent", "unknown": MAY_BE_LOST}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from schemas.messages import MessageState
 
 MARKS: dict[MessageState, str] = {
     "accepted": "envelope",
+    "unknown": "warning",
     "sent": "envelope",
     "delivered": "white_check_mark",
     "read": "eyes",

@@ -276,6 +276,19 @@ async def test_a_reply_that_failed_says_so_with_the_reason(world: World) -> None
     assert "Not delivered" in told
 
 
+async def test_an_answer_that_may_be_lost_is_marked_and_can_be_sent_again_from_the_thread(world: World) -> None:
+    await world.say("Do you deliver to islands?", "contact")
+    await world.say("We do", "agent", state="unknown")
+    await world.hand_off()
+    keeper = world.keeper()
+    await world.look(keeper)
+    await keeper.close()
+    shown = str([post.body for post in world.thread])
+    assert "may not have arrived" in str(world.cards[-1].body)
+    assert "This may not have reached the customer" in shown
+    assert "Send again" in shown
+
+
 async def test_a_card_that_was_deleted_is_followed_by_another_and_nothing_is_lost(world: World) -> None:
     await world.hand_off()
     keeper = world.keeper()

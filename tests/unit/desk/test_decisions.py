@@ -12,6 +12,7 @@ from connectors.slack.desk.kit import button
 from schemas import topics
 from schemas.actions import ActionMemory, ApprovalDecided, PendingApproval
 from schemas.desk import DraftRequested, DraftSettled
+from schemas.messages import Author, TranscriptMessage
 from tests.platforms.slack.workspace import Post
 from tests.unit.desk.colleagues import Talk, Team
 from tests.unit.desk.conftest import World
@@ -111,6 +112,39 @@ async def test_the_words_of_another_message_are_never_sent_as_a_draft(team: Team
     await team.quiet()
     assert await team.seen() == {}
     assert team.whispers("Ben") == ["This draft is not there any more. Please ask for another one."]
+
+
+async def test_a_line_that_may_be_lost_is_sent_again_once_by_whoever_holds_the_conversation(team: Team) -> None:
+    talk = await team.open()
+    now = team.world.clock()
+    line = TranscriptMessage(
+        id="line-1", author=Author(kind="agent"), text="We deliver to islands.", created_at=now, state="unknown"
+    )
+    await team.world.state.transcript.add(talk.id, line)
+    post = posted(talk, {"id": "m"}, ("resend", "Send again", "line-1"))
+    await team.slack.interactions.press("Cleo", post, "Send again")
+    await team.quiet()
+    assert (await team.seen(), team.whispers("Cleo")) == ({}, ["Claim it first."])
+    await talk.claim("Ben")
+    for _ in range(2):
+        await team.slack.interactions.press("Ben", post, "Send again")
+        await team.quiet()
+    assert await team.seen() == {talk.id: [("We deliver to islands.", 0)]}
+    assert team.whispers("Ben") == ["This was sent again already."]
+
+
+async def test_a_line_that_arrived_after_all_is_not_sent_again(team: Team) -> None:
+    talk = await team.open()
+    await talk.claim("Ben")
+    now = team.world.clock()
+    line = TranscriptMessage(id="line-1", author=Author(kind="agent"), text="We do.", created_at=now, state="unknown")
+    await team.world.state.transcript.add(talk.id, line)
+    await team.world.state.transcript.mark(talk.id, ["line-1"], "delivered")
+    await team.slack.interactions.press(
+        "Ben", posted(talk, {"id": "m"}, ("resend", "Send again", "line-1")), "Send again"
+    )
+    await team.quiet()
+    assert (await team.seen(), team.whispers("Ben")) == ({}, ["It has arrived after all, so nothing was sent."])
 
 
 async def waiting(team: Team, talk: Talk, *, minutes: float = 60) -> Post:
