@@ -252,11 +252,18 @@ async def test_while_no_form_can_be_made_nothing_was_shown(setting: Setting, kin
     assert setting.shown == ["Well?"]
 
 
-async def test_a_form_that_twilio_does_not_want_is_refused(setting: Setting) -> None:
-    (call,) = setting.calls("Well?", choices=[Choice(id="y", label="Yes")])
-    wrong = replace(call, arguments={**call.arguments, "types": {"twilio/hologram": {}}})
-    with pytest.raises(SendRefused):
-        await setting.send(wrong)
+@pytest.mark.parametrize("status", [400, 403, 404])
+async def test_choices_are_numbered_lines_where_twilio_does_not_want_their_form(setting: Setting, status: int) -> None:
+    """It is asked for a form again only after a while."""
+    labels = ["Yes", "No, and this label is longer than a row", "Later"]
+    choices = [Choice(id=f"c{n}", label=label) for n, label in enumerate(labels)]
+    setting.vendor.faults.next(Fault("refuse", "content.create", status=status))
+    (call,) = setting.calls("Well?", choices=choices)
+    first = await setting.send(call)
+    assert await setting.connection.lookup(call, "m") == first
+    await setting.send(call)
+    assert setting.shown == ["Well?\n\n1. Yes\n2. No, and this label is longer than a row\n3. Later"] * 2
+    assert setting.asked("content.create") == 1
 
 
 async def test_each_file_is_a_message_that_twilio_fetches_from_us(setting: Setting) -> None:

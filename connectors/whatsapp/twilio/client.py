@@ -10,6 +10,7 @@ from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
+from connectors.http import IDLE, TIMES
 from connectors.whatsapp.settings import TWILIO, TwilioAccount
 
 
@@ -17,14 +18,19 @@ class Http(AsyncTwilioHttpClient):  # type: ignore[misc]  # the library has no m
     """Without repeats of its own. It needs a running loop, and keeps one session."""
 
     def __init__(self, settings: TwilioAccount) -> None:
-        super().__init__(max_retries=None)
+        super().__init__(pool_connections=False, max_retries=None)
         self._settings = settings
+        connector = aiohttp.TCPConnector(limit=100, keepalive_timeout=IDLE)
+        self.session = aiohttp.ClientSession(connector=connector, timeout=TIMES)
 
     async def request(self, method: str, url: str, **given: Any) -> Response:
-        """Credentials go by header: aiohttp warns of the other way, which the library takes."""
+        """With the session's own time limits, which the library would lift. Credentials go by header: aiohttp warns of
+        the other way, which the library takes."""
+        given.pop("timeout", None)
         if (auth := given.pop("auth", None)) is not None:
             given["headers"] = {**(given.get("headers") or {}), "Authorization": aiohttp.encode_basic_auth(*auth)}
-        return await super().request(method, self.address(url), **given)
+        async with self.open_session.request(method, self.address(url), **given) as answer:
+            return Response(answer.status, await answer.text(), answer.headers)
 
     def address(self, url: str) -> str:
         """Where one of Twilio's hosts really is."""

@@ -6,18 +6,19 @@ import asyncio
 import hashlib
 import json
 import re
+import time
 from typing import Any
 from urllib.parse import quote
 
-import aiohttp
 import structlog
 from twilio.rest import Client
 
+from connectors.http import BROKEN, NEVER_LEFT
 from connectors.tools import Tools
 from connectors.whatsapp.settings import TwilioAccount
 from connectors.whatsapp.twilio import files, history
 from connectors.whatsapp.twilio.client import Http, client
-from connectors.whatsapp.twilio.outbound import CONTENT
+from connectors.whatsapp.twilio.outbound import CONTENT, numbered_body
 from schemas.errors import SendDelayed, SendRefused, SendUnknown
 from schemas.messages import Attachment, RemoteFile
 from schemas.ports import Account, Call, Remark, Reply
@@ -33,6 +34,10 @@ PATIENCE = 14.0
 """Seconds for one answer."""
 LARGEST_FILE = 16 * 1024 * 1024
 GONE_CONTENT = 21655
+UNWANTED_FOR = 600.0
+"""Seconds for which choices go out as numbered lines after Twilio has refused a form for them."""
+OF_THE_ACCOUNT = frozenset({401, 429})
+"""What Twilio says of all requests, not of a form."""
 VARIABLE = re.compile(r"{{(\w+)}}")
 
 
@@ -47,6 +52,8 @@ class TwilioConnection:
         self._open: tuple[Http, Client] | None = None
         self._contents: dict[str, str] = {}
         """Hash of a content's form → its id."""
+        self._unwanted: dict[str, float] = {}
+        """Hash of a form that Twilio refused → until when it is not asked again, on ``time.monotonic``."""
         self._making = asyncio.Lock()
 
     async def perform(self, call: Call, marker: str) -> Reply:
@@ -55,13 +62,17 @@ class TwilioConnection:
             made = await self._content(call.arguments["types"])
             if isinstance(made, Reply):
                 return made
-            form["ContentSid"] = made
+            if made:
+                form["ContentSid"] = made
+            else:
+                del form["ContentVariables"]
+                form["Body"] = numbered_body(call)
         for file in call.files:
             form["MediaUrl"] = self._url_of(file)
         if callback := self._tools.webhook(self._account):
             form["StatusCallback"] = f"{callback}?marker={quote(marker)}{PERSISTENT}"
         reply = await self._request("POST", self._messages, data=form)
-        if call.operation == CONTENT and _told(reply, "code") == GONE_CONTENT:
+        if "ContentSid" in form and call.operation == CONTENT and _told(reply, "code") == GONE_CONTENT:
             self._contents.clear()
             raise SendDelayed("somebody deleted the form at Twilio; it is made anew")
         return reply
@@ -108,7 +119,8 @@ class TwilioConnection:
             await opened[0].close()
 
     async def _content(self, types: dict[str, Any]) -> str | Reply:
-        """The id of a form of this shape; what Twilio said where it did not want it. Raises SendDelayed."""
+        """The id of a form of this shape; empty where Twilio does not want it, and its answer where that is about the
+        account. Raises SendDelayed."""
         samples = {name: name for name in VARIABLE.findall(json.dumps(types))}
         form = {"friendly_name": "parley", "language": "en", "variables": samples, "types": types}
         text = json.dumps(form, sort_keys=True)
@@ -116,6 +128,8 @@ class TwilioConnection:
         async with self._making:
             if key in self._contents:
                 return self._contents[key]
+            if time.monotonic() < self._unwanted.get(key, 0.0):
+                return ""
             try:
                 reply = await self._request("POST", CONTENTS, data=text, headers={"Content-Type": "application/json"})
             except SendUnknown as error:
@@ -124,8 +138,14 @@ class TwilioConnection:
             if reply.status == 201 and isinstance(sid, str):
                 self._contents[key] = sid
                 return sid
-            if 400 <= reply.status < 500:
+            if reply.status in OF_THE_ACCOUNT:
                 return reply
+            if 400 <= reply.status < 500:
+                self._unwanted[key] = time.monotonic() + UNWANTED_FOR
+                log.warning(
+                    "content_refused", account=self._account.name, status=reply.status, code=_told(reply, "code")
+                )
+                return ""
             raise SendDelayed("no form could be made, nothing was shown")
 
     def _url_of(self, file: Attachment) -> str:
@@ -143,10 +163,10 @@ class TwilioConnection:
         try:
             async with asyncio.timeout(PATIENCE):
                 response = await sdk.request_async(method, url, **given)
-        except aiohttp.ClientConnectorError as error:
+        except NEVER_LEFT as error:
             raise SendDelayed("Twilio cannot be reached") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise SendUnknown("no answer came from Twilio") from error
+        except (*BROKEN, ValueError) as error:
+            raise SendUnknown("no answer came from Twilio", slow=isinstance(error, TimeoutError)) from error
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Reply(response.status_code, _decoded(response.text), headers)
 

@@ -86,11 +86,11 @@ def _is_before(records: Sequence[Record], since: datetime) -> bool:
     return bool(made) and made[0] < since
 
 
-def _fits(record: Record, looks: tuple[str, str], since: datetime) -> bool:
-    kind, text = looks
+def _fits(record: Record, looks: tuple[str, frozenset[str]], since: datetime) -> bool:
+    kind, texts = looks
     # What Twilio answers by itself, to HELP for one, is an "outbound-reply".
     if record.direction != "outbound-api" or record.status in FAILED or _is_before([record], since):
         return False
     if kind == "file":
         return record.num_media != "0"
-    return kind == "template" or (record.num_media == "0" and folded(record.body or "") == text)
+    return kind == "template" or (record.num_media == "0" and folded(record.body or "") in texts)

@@ -113,13 +113,27 @@ def _named(letter: str, values: Iterable[str]) -> dict[str, str]:
     return {f"{letter}{number}": value for number, value in enumerate(values, 1)}
 
 
-def look(call: Call) -> tuple[str, str]:
-    """How it will look in Twilio's list: whether it is a file, and its text; "" where that is not known before."""
+def numbered_body(call: Call) -> str:
+    """What a call with choices says where Twilio does not take its form: the choices as numbered lines, with their
+    whole labels if those fit into one message."""
+    values = json.loads(call.arguments["ContentVariables"])
+    numbers = range(1, 1 + sum(name[1:].isdigit() and name[0] == "t" for name in values))
+    whole, short = (
+        "\n".join([values["body"], "", *(f"{n}. {values.get(f'{letter}{n}', values[f't{n}'])}" for n in numbers)])
+        for letter in ("d", "t")
+    )
+    return whole if utf16(whole) <= LONGEST_BODY else short
+
+
+def look(call: Call) -> tuple[str, frozenset[str]]:
+    """How it will look in Twilio's list: whether it is a file, and its text in each form that it may be sent in; none
+    where that is not known before."""
     if call.operation == CONTENT:
-        return "text", folded(json.loads(call.arguments["ContentVariables"])["body"])
+        body = json.loads(call.arguments["ContentVariables"])["body"]
+        return "text", frozenset({folded(body), folded(numbered_body(call))})
     if "ContentSid" in call.arguments:
-        return "template", ""
-    return ("file", "") if call.operation == FILE else ("text", folded(call.arguments["Body"]))
+        return "template", frozenset()
+    return ("file", frozenset()) if call.operation == FILE else ("text", frozenset({folded(call.arguments["Body"])}))
 
 
 def folded(text: str) -> str:
