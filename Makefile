@@ -89,6 +89,7 @@ torture: install-dev ## Scenarios of every channel, kills under load, kills arou
 	@status=0; for engine in embedded scaled; do \
 		$(BIN)/python -m tests.scenarios matrix --engine $$engine || status=1; \
 		$(BIN)/python -m tests.scenarios kills --engine $$engine || status=1; \
+		$(BIN)/python -m tests.scenarios fault-kills --engine $$engine || status=1; \
 		$(BIN)/python -m tests.scenarios desk-kills --engine $$engine || status=1; \
 		$(BIN)/python -m tests.scenarios desk-outage --engine $$engine || status=1; \
 		$(BIN)/python -m tests.torture --engine $$engine $(TORTURE) || status=1; done; \

@@ -1,12 +1,13 @@
 """python -m tests.scenarios matrix --engine embedded|scaled
 python -m tests.scenarios kills --engine embedded|scaled [--count 250] [--seed N]
+python -m tests.scenarios fault-kills --engine embedded|scaled [--count 250] [--seed N]
 python -m tests.scenarios desk-kills --engine embedded|scaled [--count 250] [--seed N] [--keep FOLDER]
 python -m tests.scenarios desk-outage --engine embedded|scaled [--minutes 10] [--seed N]
 
-Every scenario on every channel; so many kills of the sender over all channels, or of any process while people have
-conversations; or Slack away for so many minutes while customers are handed over to people there. A report in JSON, and
-exit status 1 when anything was not as it should be. What a conversation that went wrong went through is in the folder
-then, beside the logs.
+Every scenario on every channel; so many kills of the sender over all channels, the same while the vendors fail, or of
+any process while people have conversations; or Slack away for so many minutes while customers are handed over to people
+there. A report in JSON, and exit status 1 when anything was not as it should be. What a conversation that went wrong
+went through is in the folder then, beside the logs.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from tests.scenarios.desk import floor
 from tests.scenarios.desk.cast import Cast, endings, ratings
 from tests.scenarios.desk.kills import Reaper
 from tests.scenarios.desk.outage import Outage
+from tests.scenarios.fault_kills import FaultExecutioner
 from tests.scenarios.kills import Executioner
 from tests.scenarios.matrix import Matrix
 from tests.scenarios.plays import NOT_YET
@@ -85,6 +87,14 @@ async def kills(engine: str, seed: int, count: int) -> bool:
     return not toll.wrong and toll.kills.total() == count
 
 
+async def fault_kills(engine: str, seed: int, count: int) -> bool:
+    async with stage(engine, seed) as there:
+        executioner = FaultExecutioner(there, seed, lambda line: print(line, file=sys.stderr, flush=True))
+        verdict = await executioner.judge(count)
+    print(verdict.as_json(), flush=True)
+    return verdict.is_good and verdict.kills.total() == count
+
+
 async def desk_kills(engine: str, seed: int, count: int, keep: Path | None) -> bool:
     async with stage(engine, seed, floor.DESK, keep) as there:
         toll = await Reaper(there, seed, lambda line: print(line, file=sys.stderr, flush=True)).run(count)
@@ -105,7 +115,7 @@ async def desk_outage(engine: str, seed: int, minutes: float) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.scenarios", description="Scenarios on every channel.")
-    parser.add_argument("what", choices=("matrix", "kills", "desk-kills", "desk-outage"))
+    parser.add_argument("what", choices=("matrix", "kills", "fault-kills", "desk-kills", "desk-outage"))
     parser.add_argument("--engine", choices=("embedded", "scaled"), required=True)
     parser.add_argument("--count", type=int, default=250, help="kills (default 250)")
     parser.add_argument("--minutes", type=float, default=10.0, help="without Slack (default 10)")
@@ -117,6 +127,8 @@ def main() -> int:
         return int(not asyncio.run(matrix(given.engine, given.seed)))
     if given.what == "desk-outage":
         return int(not asyncio.run(desk_outage(given.engine, given.seed, given.minutes)))
+    if given.what == "fault-kills":
+        return int(not asyncio.run(fault_kills(given.engine, given.seed, given.count)))
     if given.what == "desk-kills":
         return int(not asyncio.run(desk_kills(given.engine, given.seed, given.count, given.keep)))
     return int(not asyncio.run(kills(given.engine, given.seed, given.count)))

@@ -1,4 +1,4 @@
-"""Thirty kills of the sender at its crash points, over all channels."""
+"""Thirty kills of the sender over all channels: at its crash points, and while its vendors fail."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import pytest
 
 from tests.harness.processes import Nursery
 from tests.platforms.pacing import Pace
+from tests.scenarios.fault_kills import FaultExecutioner
 from tests.scenarios.kills import POINTS_OF_SENDER, Executioner, series
 from tests.scenarios.stage import KINDS, stage_of
 
-COUNT = 30
+COUNT, AMID_FAULTS = 24, 6
 SEED = random.SystemRandom().randrange(2**32)
 
 
@@ -21,7 +22,7 @@ SEED = random.SystemRandom().randrange(2**32)
 async def test_no_answer_is_lost_doubled_or_out_of_order_when_its_sender_is_killed(
     nursery: Nursery, tmp_path: Path
 ) -> None:
-    """Where the vendor cannot say what it has shown, an answer may be lost; then the log says so."""
+    """Where the vendor may not say what it has shown, people may get the conversation; then the log says why."""
     print(f"seed {SEED}")
     async with stage_of(nursery, tmp_path) as stage:
         toll = await Executioner(stage, SEED).run(COUNT)
@@ -29,6 +30,19 @@ async def test_no_answer_is_lost_doubled_or_out_of_order_when_its_sender_is_kill
     assert toll.wrong == []
     assert toll.kills.total() == COUNT
     assert len(toll.kills) == len(KINDS) * len(POINTS_OF_SENDER)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_no_answer_is_lost_doubled_or_in_doubt_unknown_to_people_when_vendors_fail_meanwhile(
+    nursery: Nursery, tmp_path: Path
+) -> None:
+    print(f"seed {SEED}")
+    async with stage_of(nursery, tmp_path) as stage:
+        verdict = await FaultExecutioner(stage, SEED).judge(AMID_FAULTS)
+    print(verdict.as_json())
+    assert verdict.is_good
+    assert verdict.kills.total() == AMID_FAULTS
 
 
 def test_kills_are_dealt_evenly() -> None:
