@@ -189,15 +189,17 @@ async def test_whoever_holds_an_intent_renews_it_before_its_deadline_and_nobody_
 
 
 async def test_an_intent_without_an_outcome_is_kept_however_old_it_is(state: State) -> None:
-    """Outcomes are forgotten after eight days, when another message of the conversation is begun."""
+    """Outcomes beyond the newest are forgotten after eight days, when another message is begun."""
     conversation = new_id()
     in_doubt, done = outbound(expires_at=later(days=90)), outbound(expires_at=later(days=90))
     for message in (in_doubt, done):
         assert await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW) == "go"
     await state.deliveries.record(conversation, delivered(done.id, "sent"))
-    for days in (9, 30):
+    for number in range(25):
         another = outbound(expires_at=later(days=90))
-        assert await state.deliveries.begin_send(conversation, another, deadline=30, now=later(days=days)) == "go"
+        at = later(number, days=30)
+        assert await state.deliveries.begin_send(conversation, another, deadline=30, now=at) == "go"
+        await state.deliveries.record(conversation, delivered(another.id, "sent", at=at))
     assert await state.deliveries.outcome(conversation, done.id) is None
     assert await state.deliveries.begin_send(conversation, in_doubt, deadline=30, now=later(days=31)) == "in_doubt"
     assert await state.deliveries.doubtful_until(conversation, in_doubt.id) == later(30)
