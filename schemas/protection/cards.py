@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -19,15 +20,32 @@ OwnNumbers = re.Pattern[str]
 SHORTEST, LONGEST = 13, 19
 SHORTEST_CODE = 3
 """Digits of a security code."""
+_MANY_DIGITS = 1_000
+"""From so many on a text may hold hundreds of cards, each of which takes up to 50 microseconds."""
 _SPACED = frozenset({4, 6, 8})
 """Digits of the first group, as cards are printed."""
 # Spaces and line ends of all kinds, dashes, dots, underscores, marks that nobody sees, and what keycaps are made of.
 _BETWEEN = r"\s\u002d\u2010-\u2015\u2212\uff0d.\uff0e\u00b7\u2022_\u00ad\u200b-\u200f\u2060\ufeff\ufe0f\u20e3"
+# Marks that stand between any numbers in a row, and in cards now and then.
+_LISTING = r"/\uff0f,\uff0c:\uff1a|'\u2019="
 _DIGIT = r"\d\u2460-\u2468\u24ea\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u2080-\u2089"
-_MAYBE = re.compile(rf"[{_DIGIT}](?:[{_BETWEEN}]{{0,4}}+[{_DIGIT}]){{12}}")
-_MAYBE_ASCII = re.compile(r"[0-9](?:[\s._-]{0,4}+[0-9]){12}", re.ASCII)
+_MAYBE = re.compile(rf"[{_DIGIT}](?:[{_BETWEEN}{_LISTING}]{{0,5}}+[{_DIGIT}]){{12}}")
+_MAYBE_ASCII = re.compile(r"[0-9](?:[\s._/,:|'=-]{0,5}+[0-9]){12}", re.ASCII)
 _NO_DIGITS = bytes(byte for byte in range(256) if not 48 <= byte <= 57)
 _RUN = re.compile(rf"[{_DIGIT}](?:[{_BETWEEN}]{{0,4}}+[{_DIGIT}]){{12,}}")
+_ANY = rf"[{_BETWEEN}{_LISTING}]{{1,5}}+"
+_SAME = rf"(?P<mark>[{_BETWEEN}]{{0,2}}+[{_LISTING}][{_BETWEEN}]{{0,2}}+|\s{{5}})"
+_LISTED = re.compile(
+    # Grouped as cards are printed, with anything between the groups; or by ones or twos, with the same between all.
+    rf"(?<![{_DIGIT}])(?:[{_DIGIT}]{{4}}{_ANY}(?:[{_DIGIT}]{{4}}{_ANY}[{_DIGIT}]{{4}}{_ANY}[{_DIGIT}]{{4}}"
+    rf"(?:{_ANY}[{_DIGIT}]{{3}}(?![{_DIGIT}]))?|[{_DIGIT}]{{6}}{_ANY}[{_DIGIT}]{{4,5}})"
+    rf"|[{_DIGIT}](?:{_SAME}[{_DIGIT}])(?:(?P=mark)[{_DIGIT}]){{11,17}}+"
+    rf"|[{_DIGIT}]{{2}}(?:{_SAME.replace('mark', 'mark2')}[{_DIGIT}]{{2}})(?:(?P=mark2)[{_DIGIT}]{{2}}){{6}})"
+    rf"(?![{_DIGIT}])"
+)
+_GROUP_OF_LIST = re.compile(rf"(?<![{_DIGIT}])[{_DIGIT}]{{4}}{_ANY}$")
+_GROUPS_OF_LIST = re.compile(rf"(?:{_ANY}[{_DIGIT}]{{4}}(?![{_DIGIT}])){{2}}")
+_LONGEST_GROUP_OF_LIST = 10
 _GROUP = re.compile(rf"[{_DIGIT}]+")
 _CODE = re.compile(
     r"(\b(?:cvv2?|cvc2?|cvn|csc|(?:card )?security code|pr[üu]fziffer|pr[üu]fnummer|sicherheitscode|cryptogramme)\b"
@@ -35,11 +53,17 @@ _CODE = re.compile(
     re.IGNORECASE,
 )
 _FOLLOWS = re.compile(
-    r"(\s*[,;|/]?\s*(?:exp\w*\W{0,2})?(?:\d{1,2}\s?[/.|-]\s?\d{2,4})?[\s,;|/]{1,4})\d{3,4}(?![\d.,]?\d)"
+    r"(\s{0,8}[,;|/]?\s{0,8}(?:exp\w{0,12}\W{0,2})?(?:\d{1,2}\s?[/.|,:=-]\s?\d{2,4})?[\s,;|/:=]{1,4})"
+    r"\d{3,4}(?![\d.,]?\d)"
 )
-_ID_BEFORE = re.compile(r"[A-Za-z0-9]*[0-9][A-Za-z]+$|(?<![A-Za-z])[A-Za-z]{1,3}$")
+_TRACK = re.compile(r"(\^[^^?\n]{2,26}\^|=)\d{7,40}+\??")
+_ID_BEFORE = re.compile(r"[0-9][A-Za-z]{1,24}\Z|(?<![A-Za-z])[A-Za-z]{1,3}\Z")
+_ID_AFTER = re.compile(r"[A-Za-z]{1,8}[0-9]")
+_NO_DIGIT = re.compile(r"\D")
 _WORDS = frozenset({"cc", "mc", "pan", "no", "nr", "is"})
 _USUAL = frozenset({(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (4, 3, 3, 3)})
+TRACK = "[track]"
+"""In the place of what a card's magnetic stripe holds after its number."""
 CODE = "[cvv]"
 
 
@@ -63,6 +87,11 @@ def masked(text: str, own: OwnNumbers | None = None) -> str:
     return text
 
 
+def is_costly(text: str) -> bool:
+    """Whether masking may take more than a few milliseconds, and belongs off the event loop."""
+    return len(text) > _MANY_DIGITS and _digits(text) > _MANY_DIGITS
+
+
 def without_codes(text: str) -> str:
     """Security codes alone, which ``masked`` looks for only beside a card or by their short names."""
     return _CODE.sub(rf"\1{CODE}", text)
@@ -74,15 +103,42 @@ def _digits(text: str) -> int:
 
 
 def _masked(text: str, own: OwnNumbers | None) -> str:
-    kept, at = "", 0
-    for run in _RUN.finditer(text):
-        for card in _cards(text, run, own):
-            kept += f"{text[at : card.start]}[card ····{card.last}]"
-            at = card.end
-            if (code := _FOLLOWS.match(text, at)) is not None:
-                kept += code[1] + CODE
-                at = code.end()
-    return kept + text[at:]
+    # The second sees what the first has left.
+    text = _replaced(text, (card for run in _RUN.finditer(text) for card in _cards(text, run, own)))
+    return _replaced(text, (card for run in _LISTED.finditer(text) if (card := _listed(text, run, own)) is not None))
+
+
+def _replaced(text: str, cards: Iterable[_Card]) -> str:
+    kept, at = list[str](), 0
+    for card in cards:
+        if card.start < at:
+            continue
+        kept += (text[at : card.start], f"[card ····{card.last}]")
+        at = card.end
+        if (track := _TRACK.match(text, at)) is not None:
+            kept += (track[1], TRACK)
+            at = track.end()
+        elif (code := _FOLLOWS.match(text, at)) is not None:
+            kept += (code[1], CODE)
+            at = code.end()
+    return "".join([*kept, text[at:]]) if at else text
+
+
+def _listed(text: str, run: re.Match[str], own: OwnNumbers | None) -> _Card | None:
+    """The card that is written with marks which stand in other rows of numbers, too. So those must not go on."""
+    digits, (start, end) = _plain(run[0]), run.span()
+    if not is_card(digits) or _is_telephone(text, start, len(digits)) or _is_in_id(text, start, end):
+        return None
+    if is_covered(own, text, start, end) or is_bank_account(text, start, end):
+        return None
+    if _is_list(text, start, end) and not is_named_card(text, start, end):
+        return None
+    return _Card(start, end, digits[-4:])
+
+
+def _is_list(text: str, start: int, end: int) -> bool:
+    before = text[max(0, start - _LONGEST_GROUP_OF_LIST) : start]
+    return _GROUP_OF_LIST.search(before) is not None or _GROUPS_OF_LIST.match(text, end) is not None
 
 
 def _cards(text: str, run: re.Match[str], own: OwnNumbers | None) -> list[_Card]:
@@ -130,9 +186,9 @@ def _fits(text: str, groups: list[tuple[int, int]], first: int, last: int, digit
         return False
     if is_covered(own, text, start, end) or is_bank_account(text, start, end):
         return False
-    if shape in _USUAL or is_named_card(text, start, end):
+    if shape in _USUAL or not (is_named_otherwise(text, start) or _is_common(digits)):
         return True
-    return not (is_named_otherwise(text, start) or _is_common(digits))
+    return is_named_card(text, start, end)
 
 
 def _is_shaped(shape: tuple[int, ...], *, begins: bool) -> bool:
@@ -149,19 +205,20 @@ def _is_common(digits: str) -> bool:
 
 
 def _is_telephone(text: str, start: int, digits: int) -> bool:
-    return digits <= 15 and text[:start].rstrip("( ")[-1:] == "+"
+    return digits <= 15 and text[max(0, start - 8) : start].rstrip("( ")[-1:] == "+"
 
 
 def _is_in_id(text: str, start: int, end: int) -> bool:
-    """Whether Latin letters make it a part of a longer id: ``1Z…``, ``PS…``, a hash. A word may run into a number."""
+    """Whether Latin letters make it a part of a longer id: ``1Z…``, ``PS…``, a hash. A word may run into a number, and
+    a magnetic stripe's first track begins with a ``B``."""
     before = _ID_BEFORE.search(text, max(0, start - 24), start)
     if before is not None and before[0].lower() not in _WORDS:
-        return True
-    return re.match(r"[A-Za-z]{1,8}[0-9]", text[end : end + 9]) is not None
+        return not (before[0] in ("B", "b") and (text[end : end + 1] == "^" or text[start - 2 : start - 1] == "%"))
+    return _ID_AFTER.match(text, end, end + 9) is not None
 
 
 def _plain(text: str) -> str:
     """Its digits in ASCII."""
     if text.isascii():
-        return text if text.isdigit() else re.sub(r"\D", "", text)
+        return text if text.isdigit() else _NO_DIGIT.sub("", text)
     return "".join(str(unicodedata.digit(letter)) for letter in text if unicodedata.digit(letter, None) is not None)

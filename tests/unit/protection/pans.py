@@ -89,7 +89,6 @@ def _iban(rng: random.Random) -> str:
 
 
 OTHERS: dict[str, Callable[[random.Random], str]] = {
-    "order number, said to be one": lambda rng: f"My order number is {_digits(rng, rng.randint(13, 19))}, where is it?",
     "order number of a known form": lambda rng: f"PS-{_digits(rng, 14)} has not arrived",
     "order in three groups": lambda rng: f"It is {_digits(rng, 3)}-{_digits(rng, 7)}-{_digits(rng, 7)}",
     "telephone": lambda rng: (
@@ -102,7 +101,12 @@ OTHERS: dict[str, Callable[[random.Random], str]] = {
     "instant": lambda rng: f"at 17{_digits(rng, 11)} ms",
 }
 BARE = "digits that nobody explains"
+ORDER = "order number, said to be one"
 
 
 def bare(rng: random.Random) -> str:
     return f"{_digits(rng, rng.randint(13, 19))}"
+
+
+def order(rng: random.Random) -> str:
+    return f"My order number is {bare(rng)}, where is it?"
