@@ -72,7 +72,8 @@ async def opened(config: Config, *, searches: bool = True) -> AsyncIterator[tupl
         healer = Healer(engine.state, engine.bus, channels=channels_of(config), clock=now)
         library = await stack.enter_async_context(_library(config, engine, data_dir)) if searches else None
         quota = StorageQuota(engine.state.limiter, lambda tenant: config.tenants[tenant].limits, now)
-        blobs = MeteredBlobs(open_blobs(config.blobs, data_dir, now), quota)
+        own = {name: tenant.protection.finder for name, tenant in config.tenants.items()}
+        blobs = MeteredBlobs(open_blobs(config.blobs, data_dir, now, own), quota)
         parts = Parts(
             config=config,
             bus=engine.bus,

@@ -16,9 +16,10 @@ import asyncio
 import os
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -26,11 +27,12 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, S3Store
 
-from infra.content_types import content_type
+from infra.content_types import TEXTS, content_type
 from schemas.errors import ConfigInvalid, NotFound, TooLarge, Unavailable
 from schemas.messages import Attachment
 from schemas.ports import Clock, StoredFile, Upload
-from schemas.protection.cards import masked
+from schemas.protection.cards import OwnNumbers, masked
+from schemas.protection.files import without_cards
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -56,18 +58,25 @@ _MARGIN = timedelta(hours=1)
 processes they run in, while the clocks of these differ by less than half of it."""
 
 
-def open_blobs(url: str, data_dir: Path, clock: Clock = lambda: datetime.now(UTC)) -> StoredBlobs:
+def open_blobs(
+    url: str,
+    data_dir: Path,
+    clock: Clock = lambda: datetime.now(UTC),
+    own_numbers: Mapping[str, OwnNumbers | None] = MappingProxyType({}),
+) -> StoredBlobs:
     """``file`` keeps them in ``data_dir/blobs``; ``s3://bucket/prefix`` takes credentials, region and endpoint from the
-    usual ``AWS_…`` variables. Raises ConfigInvalid."""
+    usual ``AWS_…`` variables. ``own_numbers``: by tenant, what finds numbers that are no cards. Raises
+    ConfigInvalid."""
     if url == "file":
         folder = data_dir / "blobs"
         store = LocalStore(folder, mkdir=True)
-        return StoredBlobs(store, clock, flush=lambda key: _flush(folder / key))
+        return StoredBlobs(store, clock, flush=lambda key: _flush(folder / key), own_numbers=own_numbers)
     parts = urlsplit(url)
     if parts.scheme != "s3" or not parts.netloc:
         raise ConfigInvalid(f"blobs: {url} is neither file nor s3://bucket/prefix", fix="change `blobs`")
     try:
-        return StoredBlobs(S3Store(parts.netloc, prefix=parts.path.strip("/") or None, **_PATIENCE), clock)
+        bucket = S3Store(parts.netloc, prefix=parts.path.strip("/") or None, **_PATIENCE)
+        return StoredBlobs(bucket, clock, own_numbers=own_numbers)
     except BaseError as error:
         raise ConfigInvalid(
             f"blobs: {url} cannot be used", fix="check AWS_REGION, AWS_ENDPOINT and the keys"
@@ -86,12 +95,20 @@ class _Description(Attachment):
 
 
 class StoredBlobs:
-    """``schemas.ports.Blobs`` over one object store."""
+    """``schemas.ports.Blobs`` over one object store. Of text files the numbers of cards are masked."""
 
-    def __init__(self, store: ObjectStore, clock: Clock, *, flush: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        clock: Clock,
+        *,
+        flush: Callable[[str], None] | None = None,
+        own_numbers: Mapping[str, OwnNumbers | None] = MappingProxyType({}),
+    ) -> None:
         self._store = store
         self._clock = clock
         self._flush = flush
+        self._own_numbers = own_numbers
 
     async def put(
         self,
@@ -108,7 +125,7 @@ class StoredBlobs:
         if len(data) > LIMIT:
             raise TooLarge(f"an attachment may have at most {LIMIT // 1024 // 1024} MiB")
         shown = _clean(name)
-        kind = await asyncio.to_thread(content_type, data, shown, declared_type)
+        kind, data = await asyncio.to_thread(_inspect, data, shown, declared_type, self._own_numbers.get(tenant))
         id_ = f"a{int(self._clock().timestamp()):010x}{secrets.token_hex(16)}"
         about = _Description(
             id=id_, name=shown, type=kind, size=len(data), conversation=conversation, uploader=uploader
@@ -238,6 +255,15 @@ def _folder(tenant: str) -> str:
     return tenant
 
 
+def _inspect(data: bytes, name: str, declared: str, own: OwnNumbers | None) -> tuple[str, bytes]:
+    """What it is, and what is kept of it."""
+    kind = content_type(data, name, declared)
+    if kind in TEXTS and (kept := without_cards(data, own)) != data:
+        # A number without quotes is no JSON any more once it is masked.
+        data, kind = kept, content_type(kept, name, declared)
+    return kind, data
+
+
 def _key(tenant: str, attachment: str) -> str:
     """Anything that is not exactly a tenant and an id cannot name a file."""
     if not _ID.fullmatch(attachment):
@@ -268,7 +294,7 @@ def _time_of(attachment: str) -> datetime:
 
 def _clean(name: str) -> str:
     """The last part of a path, printable, of bounded length, without numbers of cards; its ending survives."""
-    last = re.split(r"[/\\]", name)[-1]
+    last = name.replace("\\", "/").rpartition("/")[2]
     shown = "".join(letter for letter in last if letter.isprintable() and letter not in '<>"').strip(" .")
     stem, dot, ending = shown.rpartition(".")
     if len(shown) > _NAME_LENGTH and dot and len(ending) <= 10:

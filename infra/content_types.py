@@ -34,6 +34,8 @@ _ZIPPED: tuple[tuple[str, str], ...] = (
     ("ppt/presentation.xml", _OFFICE + "presentationml.presentation"),
 )
 _OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
+TEXTS = frozenset({"text/plain", "text/csv", "application/json"})
+"""Types of files that are kept as the text they are: UTF-8."""
 _ALLOWED_CONTROLS = frozenset(map(ord, "\t\n\r\f"))
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from infra.blobs import open_blobs
 from schemas.errors import ConfigInvalid, Unavailable, UnsupportedMediaType
+from schemas.protection.numbers import own_numbers
 from tests.harness.bucket import Bucket, serving
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(32)
@@ -118,3 +119,28 @@ async def test_other_kinds_of_files_are_refused(tmp_path: Path, kind: str) -> No
 )
 async def test_a_name_is_cleaned(tmp_path: Path, given: str, kept: str) -> None:
     assert (await open_blobs("file", tmp_path).put("shop", given, "", b"text")).name == kept
+
+
+CARD = "4111 1111 1111 1111"
+
+
+@pytest.mark.parametrize(
+    ("name", "declared", "data", "kept", "kind"),
+    [
+        ("note.txt", "text/plain", f"my card is {CARD}", "my card is [card ····1111]", "text/plain"),
+        ("a.csv", "text/csv", "Ann;4111111111111111;12/27;123", "Ann;[card ····1111];12/27;[cvv]", "text/csv"),
+        ("a.csv", "text/csv", "4111,1111,1111,1111\n", "[card ····1111]\n", "text/csv"),
+        ("a.json", "application/json", f'{{"pan": "{CARD}"}}', '{"pan": "[card ····1111]"}', "application/json"),
+        ("a.json", "application/json", '{"pan": 4111111111111111}', '{"pan": [card ····1111]}', "text/plain"),
+        ("a.html", "text/html", f"<p>{CARD}</p>", "<p>[card ····1111]</p>", "text/plain"),
+        ("a.txt", "", f"\ufeffmy card is {CARD}", "\ufeffmy card is [card ····1111]", "text/plain"),
+        ("a.md", "text/markdown", "order PS-4111111111111111", "order PS-4111111111111111", "text/plain"),
+    ],
+)
+async def test_no_text_file_is_stored_with_the_number_of_a_card(
+    tmp_path: Path, name: str, declared: str, data: str, kept: str, kind: str
+) -> None:
+    blobs = open_blobs("file", tmp_path, own_numbers={"shop": own_numbers(["PS-################"])})
+    put = await blobs.put("shop", name, declared, data.encode())
+    about, stored = await blobs.get("shop", put.id)
+    assert (stored.decode(), about.type, about.size) == (kept, kind, len(kept.encode()))
