@@ -100,7 +100,7 @@ def _script(text: str) -> str:
 
 
 def _script_of(char: str) -> str:
-    return _SCRIPTS.get(re.split(r"[ -]", unicodedata.name(char, ""))[0], "")
+    return _SCRIPTS.get(unicodedata.name(char, "").replace("-", " ").partition(" ")[0], "")
 
 
 def base_of(locale: str) -> str:

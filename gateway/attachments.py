@@ -143,6 +143,6 @@ async def _first_file(request: web.Request) -> tuple[str, str, bytes]:
 def safe_name(name: str) -> str:
     """The last piece of the name without control characters; what is left of it is only ever shown."""
     # Some clients percent-encode the name in a form, browsers do not.
-    last = re.split(r"[\\/]", unquote(name))[-1].encode("utf-8", "ignore").decode()
+    last = unquote(name).replace("\\", "/").rpartition("/")[2].encode("utf-8", "ignore").decode()
     shown = "".join(letter for letter in last if unicodedata.category(letter)[0] != "C").strip()
     return shown[:150] or "file"

@@ -17,6 +17,9 @@ from gateway.console.sessions import COOKIE
 from gateway.route import ADMIN, CONSOLE, PUBLIC, SIGNATURE, VISITOR, Route
 from gateway.routes import ROUTES, STATUS
 
+_NO_NAME = re.compile(r"[^a-z0-9]+")
+_BRACES = re.compile(r"[{}]")
+_PARAMETER = re.compile(r"{(\w+)}")
 JsonObject = dict[str, Any]
 
 PATH = "/v1/openapi.json"
@@ -96,14 +99,14 @@ def _operation(route: Route) -> JsonObject:
 
 
 def _name(route: Route) -> str:
-    words = re.sub(r"[{}]", "", route.path.removeprefix("/v1")).strip("/").replace(".", "_") or "page"
-    return f"{route.method.lower()}_{re.sub(r'[^a-z0-9]+', '_', words)}"
+    words = _BRACES.sub("", route.path.removeprefix("/v1")).strip("/").replace(".", "_") or "page"
+    return f"{route.method.lower()}_{_NO_NAME.sub('_', words)}"
 
 
 def _parameters(route: Route) -> list[JsonObject]:
     path: list[JsonObject] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"{(\w+)}", route.path)
+        for name in _PARAMETER.findall(route.path)
     ]
     query: list[JsonObject] = [
         {"name": name, "in": "query", "required": False, "description": text, "schema": _query_schema(route, name)}

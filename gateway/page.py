@@ -23,6 +23,7 @@ from gateway.sessions import LOCALE
 from gateway.settings import Config, Tenant
 from schemas.errors import NotFound
 
+_LOCALE = re.compile(LOCALE)
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: blob:; "
     "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -114,9 +115,9 @@ class Page:
         """How the chat looks and what it says, for the widget. ``?locale=`` is the page's; else the tenant's."""
         tenant, account, settings = self._asked(request.match_info["tenant"], request.query.get("account", "main"))
         theme = theme_of(tenant, account, self._config.tenants[tenant], settings)
-        if re.match(LOCALE, asked := request.query.get("locale", "")):
+        if _LOCALE.match(asked := request.query.get("locale", "")):
             theme["locale"] = asked
-        theme["words"] = self._words.get(re.split("[-_]", theme["locale"].lower())[0], {})
+        theme["words"] = self._words.get(theme["locale"].lower().replace("_", "-").partition("-")[0], {})
         response = reply(theme)
         response.headers["Cache-Control"] = "public, max-age=60"
         return response

@@ -20,7 +20,7 @@ LARGEST = 20_000
 """Characters of all arguments together: they are kept in the conversation's state."""
 HIDDEN = "•••"
 _CARD = re.compile(r"\b\d(?:[ -]?\d){12,18}\b")
-_MAIL = re.compile(r"([\w.+-])[\w.+-]*@")
+_MAIL = re.compile(r"(?<![\w.+-])([\w.+-])[\w.+-]*+@")
 
 
 class Unreadable(Exception):

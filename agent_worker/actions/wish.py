@@ -18,6 +18,7 @@ from schemas.actions import Filling
 from schemas.ports import Offer
 
 _SENTENCE = re.compile(r"\n|;|(?<=[.!?])\s|\b(?:and|und)\b", re.IGNORECASE)
+_WORD = re.compile(r"\w+")
 _MOST = 8
 """Sentences in which it is looked for."""
 
@@ -73,4 +74,4 @@ class Wish:
 
 def _bare(text: str) -> str:
     """Its words alone, so that marks and spaces make no difference."""
-    return " ".join(re.findall(r"\w+", text.casefold()))
+    return " ".join(_WORD.findall(text.casefold()))

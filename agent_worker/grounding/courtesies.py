@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+_WORD = re.compile(r"[^\W_]+")
 _PHRASES = re.compile(
     r"\b(?:feel free|(?:how )?can (?:i|we) help(?: you)?|let (?:me|us) know|you(?: are|['’]re) (?:very )?welcome"
     r"|here is what (?:i|we) found|(?:(?:i am|i['’]m|we are|we['’]re) )?(?:happy|glad|sorry) to "
@@ -25,5 +26,5 @@ _MOST = 14
 
 def is_courtesy(sentence: str) -> bool:
     """ "Thank you for your question!" is one; "Yes." and "It is free." are claims. Whatever holds a digit is none."""
-    words = re.findall(r"[^\W_]+", _PHRASES.sub(" ", sentence).casefold())
+    words = _WORD.findall(_PHRASES.sub(" ", sentence).casefold())
     return len(words) <= _MOST and all(word in _WORDS for word in words)

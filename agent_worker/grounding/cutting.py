@@ -10,6 +10,7 @@ from agent_worker.knowledge.sentences import sentence_spans
 MARK = re.compile(r"\[(\d{1,3})\]")
 _MARKS_FIRST = re.compile(r"[ \t]*(?:\[\d{1,3}\][ \t,;.]*)+")
 _MAYBE_MARKS = re.compile(r"\s*(?:\[\d{0,3}\]?[\s,;.]*)*")
+_BREAK = re.compile(r"(?<=\S)[ \t]*\n\s*(?=\S)")
 _ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,2}[.)])\s+")
 
 
@@ -35,7 +36,7 @@ def cut(text: str) -> list[str]:
 def _lines(text: str) -> Iterator[str]:
     """Lines with the line breaks before them."""
     begin = 0
-    for match in re.finditer(r"(?<=\S)[ \t]*\n\s*(?=\S)", text):
+    for match in _BREAK.finditer(text):
         yield text[begin : match.start()]
         begin = match.start()
     yield text[begin:]

@@ -52,6 +52,8 @@ _NUMBER = r"(?<![\w.,])[-−–]?[€$£]?\d+(?:[.,:]\d+)*"
 _TOKEN = re.compile(
     rf"(?P<number>{_NUMBER})(?:st|nd|rd|th)?|(?P<word>[^\W\d_]+|[€$£%]|°[CF]?)|(?P<stop>[.,;:!?()])", re.I
 )
+_SEPARATOR = re.compile(r"[.,]")
+_THOUSANDS = re.compile(r"\d{1,3}(?:[.,]\d{3})+")
 _REACH = 3
 """Words between a number and its unit: "30 full calendar days"."""
 
@@ -96,13 +98,13 @@ def _normal(number: str) -> str:
     digits = number.lstrip("-−–" + _CURRENCY)
     if ":" in digits:
         return sign + digits
-    if re.fullmatch(r"\d{1,3}(?:[.,]\d{3})+", digits):
-        return sign + (re.sub(r"[.,]", "", digits).lstrip("0") or "0")
-    *whole, last = re.split(r"[.,]", digits)
+    if _THOUSANDS.fullmatch(digits):
+        return sign + (_SEPARATOR.sub("", digits).lstrip("0") or "0")
+    *whole, last = _SEPARATOR.split(digits)
     if not whole:
         return sign + (last.lstrip("0") or "0")
     # The last separator is the decimal one; two and more of the same are a date or a version and stay as they are.
-    if len(whole) > 1 and len(set(re.findall(r"[.,]", digits))) == 1:
+    if len(whole) > 1 and len(set(_SEPARATOR.findall(digits))) == 1:
         return sign + digits.replace(",", ".")
     return sign + ("".join(whole).lstrip("0") or "0") + ("." + last.rstrip("0") if last.rstrip("0") else "")
 

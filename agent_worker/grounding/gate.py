@@ -30,7 +30,10 @@ NEARLY_ALL = 0.8
 """The share of a quote's terms from which a sentence counts as its repetition."""
 _FEWEST = 3
 """Words of a sentence that can be a quote although none of them says much."""
-_MARKUP = re.compile(r"<[a-zA-Z/!][^>]*>|!\[|\]\(|[\u202a-\u202e\u2066-\u2069]")
+_MARKUP = re.compile(r"!\[|\]\(|[\u202a-\u202e\u2066-\u2069]")
+_TAG = re.compile(r"<[a-zA-Z/!]")
+_NO_WORD = re.compile(r"[^\w'’]+")
+_ITEM_NUMBER = re.compile(r"^\s*\d{1,2}[.)]\s+")
 _DENIAL = re.compile(
     r"\b(?:not|no|never|none|nothing|nobody|neither|nor|cannot|without|unable|nicht|nichts|kein\w*|nie|ohne)\b|n['’]t\b",
     re.IGNORECASE,
@@ -76,7 +79,7 @@ class Gate:
         body = MARK.sub("", sentence)
         if len(sentence) > LONGEST:
             raise Ungrounded(f"it is longer than {LONGEST} characters", sentence=sentence)
-        if _MARKUP.search(body):
+        if _has_markup(body):
             raise Ungrounded("it holds markup: write plain sentences without links, images or tags", sentence=sentence)
         marks = list(dict.fromkeys(int(mark) for mark in MARK.findall(sentence)))
         if not marks:
@@ -119,6 +122,11 @@ class Gate:
         return self._proofs.index(known) + 1
 
 
+def _has_markup(body: str) -> bool:
+    tag = _TAG.search(body)
+    return bool(_MARKUP.search(body)) or (tag is not None and ">" in body[tag.end() :])
+
+
 def _faults(body: str, source: str) -> Iterator[str]:
     if lost := missing(figures(_unlisted(body)), figures(source)):
         yield f"its passage does not hold the figure {_shown(lost[0])}"
@@ -148,12 +156,12 @@ def _quoted(body: str, source: str) -> bool:
 
 
 def _small(text: str) -> str:
-    return re.sub(r"[^\w'’]+", " ", plain(text).casefold()).strip()
+    return _NO_WORD.sub(" ", plain(text).casefold()).strip()
 
 
 def _unlisted(body: str) -> str:
     """Without the number of a list item."""
-    return re.sub(r"^\s*\d{1,2}[.)]\s+", "", body)
+    return _ITEM_NUMBER.sub("", body)
 
 
 def _shown(figure: Figure) -> str:

@@ -9,7 +9,13 @@ from agent_worker.grounding.figures import is_unit, plain
 from agent_worker.knowledge import lexicon
 from agent_worker.knowledge.analysis import term
 
-_LINK = re.compile(r"(?:https?://|www\.)\S+|\S+@\S+\.\S+|\b[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}(?:/\S*)?", re.IGNORECASE)
+_TOKEN = re.compile(r"\S+")
+_PAGE = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
+_LABELS = re.compile(r"(?<![\w-])-*+([\w-]++(?:\.[\w-]++)++)")
+_TOP_LABEL = re.compile(r"[a-z]{2,}", re.IGNORECASE)
+_APOSTROPHE = re.compile(r"['’]")
+_JOINT = re.compile(r"[-'’&]")
+_CODE = re.compile(r"[^\W\d_]\d")
 _WORD = re.compile(r"[^\W_]+(?:[-'’&][^\W_]+)*")
 _OPENERS = frozenset(
     word
@@ -27,25 +33,71 @@ _OPENERS = frozenset(
 
 def links(text: str) -> list[str]:
     """Addresses of pages, hosts and mailboxes, as written."""
-    return [match[0].rstrip(".,;:!?)]}>\"'*_`").casefold() for match in _LINK.finditer(plain(text))]
+    text = plain(text)
+    return [text[start:end].rstrip(".,;:!?)]}>\"'*_`").casefold() for start, end in _addresses(text)]
+
+
+def _addresses(text: str) -> Iterator[tuple[int, int]]:
+    """Where they stand. A page reaches to the next space, and so does a host with a path."""
+    for token in _TOKEN.finditer(text):
+        at, end = token.span()
+        if _is_mailbox(token[0]):
+            yield at, end
+            continue
+        page = _PAGE.search(text, at, end)
+        for labels in _LABELS.finditer(text, at, end):
+            if page is not None and page.start() <= labels.start(1):
+                break
+            if (host := _end_of_host(labels)) is not None:
+                at = end if text[host : host + 1] == "/" else host
+                yield labels.start(1), at
+                if page is not None and page.start() < at:
+                    page = _PAGE.search(text, at, end)
+                if at == end:
+                    break
+        if page is not None:
+            yield page.start(), end
+
+
+def _is_mailbox(token: str) -> bool:
+    at = token.find("@", 1)
+    return at > 0 and token.rfind(".", at + 2, len(token) - 1) > 0
+
+
+def _end_of_host(labels: re.Match[str]) -> int | None:
+    """After the last label that can be a top-level domain, as its letters go."""
+    start, end = labels.span(1)
+    while (dot := labels.string.rfind(".", start, end)) >= 0:
+        if (top := _TOP_LABEL.match(labels.string, dot + 1, end)) is not None:
+            return top.end()
+        end = dot
+    return None
+
+
+def _without_addresses(text: str) -> str:
+    kept, at = list[str](), 0
+    for start, end in _addresses(text):
+        kept += (text[at:start], " ")
+        at = end
+    return "".join([*kept, text[at:]])
 
 
 def names(sentence: str) -> Iterator[str]:
     """Words with a capital or a digit inside. The first word counts unless it is one that opens sentences."""
-    text = _LINK.sub(" ", plain(sentence))
+    text = _without_addresses(plain(sentence))
     for order, match in enumerate(_WORD.finditer(text)):
         word = match[0]
         if is_unit(word) or not (any(char.isupper() for char in word) or _is_code(word)):
             continue
         if order == 0 and _opens(word):
             continue
-        if re.split(r"['’]", word)[0] != "I":
+        if _APOSTROPHE.split(word)[0] != "I":
             yield word
 
 
 def _is_code(word: str) -> bool:
     """ "UV400" is one, "30-day" and "2nd" are not: their number is a figure."""
-    return bool(re.search(r"[^\W\d_]\d", word))
+    return bool(_CODE.search(word))
 
 
 def _opens(word: str) -> bool:
@@ -65,13 +117,13 @@ def strange(sentence: str, source: str) -> list[str]:
 def _forms(word: str) -> Iterator[str]:
     small = word.casefold()
     yield small
-    yield from re.split(r"[-'’&]", small)
+    yield from _JOINT.split(small)
     yield term(word)
 
 
 def _parts(name: str) -> Iterator[str]:
     """A name is known by its whole, or by its stem (a plural)."""
     yield name.casefold()
-    yield re.split(r"['’]", name.casefold())[0]
+    yield _APOSTROPHE.split(name.casefold())[0]
     if stem := term(name):
         yield stem

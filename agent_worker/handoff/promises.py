@@ -17,8 +17,8 @@ _ALIKE = 0.5
 """Share of a question's words that a sentence holds which is about it."""
 _SENTENCE = re.compile(r"(?<=[.!?…])(?<!\d\.)\s+|\n+")
 _WILL = re.compile(
-    r"\b(?:will|shall|going to|i promise|we promise|guarantee|make sure|get back to you|let you know|look into|"
-    r"on its way|"
+    r"\b(?=[^\W\d_])(?:will|shall|going to|i promise|we promise|guarantee|make sure|get back to you|let you know|"
+    r"look into|on its way|"
     r"werden?|wirst|wird|versprechen|verspreche|zusagen|sage zu|garantieren?|kümmer(?:e|n|t)|melden? (?:mich|uns)|"
     r"sorgen? dafür|prüfen? (?:das|es)|"
     r"allons|vais|va|promets|promettons|garantissons|recontact\w+|"
@@ -26,18 +26,22 @@ _WILL = re.compile(
     r"faremo|farò|prometto|garantiamo|vou|iremos|zullen|zal|beloven?)\b|['’]ll\b",
     re.IGNORECASE,
 )
-_MONEY = r"[€$£¥]\s?\d|\d\s?(?:[€$£¥%]|(?:eur|euros?|usd|dollars?|gbp|pounds?|chf|franken|prozent|percent)\b)"
-_DAY = (
-    r"\d{4}-\d{2}-\d{2}|\b\d{1,2}\.?\s(?:jan|feb|mär|mar|apr|mai|may|jun|jul|aug|sep|okt|oct|nov|dez|dec)|"
-    r"\b\d{1,2}\.\s?\d{1,2}\.|\b\d{1,2}/\d{1,2}\b|"
-    r"\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\b(?:today|tonight|tomorrow)\b|"
-    r"\b(?:mon|diens|donners|frei|sams|sonn)tags?\b|\b(?:mittwoch|sonnabend)s?\b|\b(?:heute|übermorgen)\b|"
-    r"(?<!guten )\bmorgen\b|"
-    r"\b(?:lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|demain|lunes|martes|miércoles|jueves|viernes|mañana)\b|"
-    r"\b\d+\s*(?:minutes?|hours?|(?:working |business )?days?|weeks?|minuten?|stunden?|(?:werk|arbeits)?tagen?|"
-    r"wochen?|jours?|heures?|días?|horas?|giorni|dagen)\b"
+_UNIT = (
+    r"(?=[€$£¥%a-z])(?:[€$£¥%]|(?:eur|euros?|usd|dollars?|gbp|pounds?|chf|franken|prozent|percent|minutes?|hours?|"
+    r"(?:working |business )?days?|weeks?|minuten?|stunden?|(?:werk|arbeits)?tagen?|"
+    r"wochen?|jours?|heures?|días?|horas?|giorni|dagen)\b)"
 )
-_FIGURES = re.compile(f"{_MONEY}|{_DAY}", re.IGNORECASE)
+_DATE = (
+    r"\d{4}-\d{2}-\d{2}|\b\d{1,2}(?:\.?\s(?:jan|feb|mär|mar|apr|mai|may|jun|jul|aug|sep|okt|oct|nov|dez|dec)|"
+    r"\.\s?\d{1,2}\.|/\d{1,2}\b)"
+)
+_DAY = (
+    r"\b(?=[^\W\d_])(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|today|tonight|tomorrow|"
+    r"(?:mon|diens|donners|frei|sams|sonn)tags?|(?:mittwoch|sonnabend)s?|heute|übermorgen|"
+    r"(?<!guten )morgen|"
+    r"lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|demain|lunes|martes|miércoles|jueves|viernes|mañana)\b"
+)
+_FIGURES = re.compile(rf"(?=\d)(?:\d\s{{0,4}}{_UNIT}|{_DATE})|[€$£¥]\s?\d|{_DAY}", re.IGNORECASE)
 _PAST = re.compile(r"\b(?:was|were|had|has been|have been|did|wurden?|war|waren|hatten?|été|fue|ieri)\b", re.IGNORECASE)
 
 

@@ -17,7 +17,7 @@ from schemas.messages import Choice, InboundMessage
 RATING = "rating:"
 """Begins the ids of the choices; the score follows."""
 _SCORES: tuple[Score, ...] = (1, 2, 3, 4, 5)
-_BARE = re.compile(r"([1-5])\s*(?:/\s*5|stars?|sterne?)?[\s.!)]*", re.IGNORECASE)
+_BARE = re.compile(r"([1-5])(?:\s{0,3}(?:/\s{0,3}5|stars?|sterne?))?[\s.!)]*+", re.IGNORECASE)
 _STARS = re.compile(r"(?:[★⭐]\ufe0f?\s*){1,5}")
 
 

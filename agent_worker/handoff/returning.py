@@ -15,7 +15,7 @@ ASSISTANT = "assistant"
 _LONGEST = 90
 """Characters: who says more says something else too."""
 _WORDS = re.compile(
-    r"(?:ok(?:ay)?|all right|never ?mind|no|sorry|actually|doch|ach|gut|na gut|egal|schon gut)?[\s,.!:-]*"
+    r"(?:ok(?:ay)?|all right|never ?mind|no|sorry|actually|doch|ach|gut|na gut|egal|schon gut)?[\s,.!:-]*+"
     r"(?:"
     r"(?:i (?:do not|don['’]t) (?:need|want) (?:a |an |any )?(?:person|human|agent|colleague|people)"
     r"(?: any ?more| now)?)"
@@ -26,7 +26,7 @@ _WORDS = re.compile(
     r"kollegen|kollegin)(?: mehr)?(?: sprechen)?)"
     r"|(?:(?:ich (?:will|möchte) |bitte |lass uns |kann ich )?(?:doch )?(?:mit dem (?:bot|assistenten)|mit der ki) "
     r"(?:weiter(?:machen|reden|sprechen|schreiben)?))"
-    r")[\s,.!]*(?:please|thanks|thank you|bitte|danke)?[\s.!?]*"
+    r")[\s,.!]*+(?:please|thanks|thank you|bitte|danke)?[\s.!?]*+"
 )
 
 

@@ -20,7 +20,7 @@ LONGEST = 280
 """Characters of a line."""
 _SHOWN = 160
 """Characters of what a document says."""
-_EMPHASIS = re.compile(r"(?<!\w)[*_]+(?=\w)|(?<=[^\s*_])[*_]+(?!\w)")
+_EMPHASIS = re.compile(r"(?<![\w*])[*_]++(?=\w)|(?<=[^\s*_])[*_]++(?!\w)")
 _MOST = 2
 """Messages of which the question is made."""
 

@@ -19,6 +19,7 @@ _MARKS = (
 _PART = rf"[^\W_](?:[^\W_]|[{_MARKS}])*"
 _WORD = re.compile(rf"{_PART}(?:['’]{_PART})*")
 # "l'abonnement", "dell'ordine"
+_APOSTROPHE = re.compile(r"['’]")
 _ELIDED = re.compile(r"^(?:[cdjlmnst]|qu|dell|all|nell|sull|un)['’](?=\w\w)")
 # Scripts that write no spaces between words.
 _RUN = re.compile(
@@ -72,7 +73,7 @@ def _fold(text: str) -> str:
 def term(word: str) -> str:
     """One word's term: folded, regular, American, stemmed. Empty for a stop word."""
     unspaced = _RUN.match(word) is not None
-    word = re.split(r"['’]", _ELIDED.sub("", _fold(word)))[0]
+    word = _APOSTROPHE.split(_ELIDED.sub("", _fold(word)))[0]
     if word in lexicon.STOP or not word or (len(word) == 1 and not word.isdigit() and not unspaced):
         return ""
     word = lexicon.IRREGULAR.get(word, word)
@@ -88,7 +89,7 @@ def term(word: str) -> str:
 @lru_cache(maxsize=65536)
 def stem(word: str, language: str) -> str:
     """One word's term in one of STEMMED."""
-    plain = unicodedata.normalize("NFC", re.split(r"['’]", _ELIDED.sub("", word.casefold()))[0])
+    plain = unicodedata.normalize("NFC", _APOSTROPHE.split(_ELIDED.sub("", word.casefold()))[0])
     stems: list[str] = _stemmer(STEMMED[language]).analyze(plain)
     # Folded behind the stemmer, which goes by accents, but in questions as in documents.
     return _fold(stems[0] if stems else plain)[:60]

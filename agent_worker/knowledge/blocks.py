@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["heading", "text", "list", "table", "code"]
-_HEADING = re.compile(r"(#{1,6})[ \t]+(.+?)[ \t#]*$")
+_HEADING = re.compile(r"(#{1,6})[ \t]+(.+)")
 _FENCE = re.compile(r"[ \t]*(```+|~~~+)")
 _ITEM = re.compile(r"[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+")
 _ROW = re.compile(r"[ \t]*\|")
-_RULER = re.compile(r"[ \t]*\|?[ \t:|-]*-[ \t:|-]*\|?[ \t]*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,12 @@ def lines_of(body: str, start: int = 0, end: int | None = None) -> Iterator[tupl
 
 def is_ruler(line: str) -> bool:
     """The line under a table's head."""
-    return bool(_RULER.match(line)) and "|" in line
+    return "-" in line and "|" in line and not line.strip(" \t:|-")
+
+
+def heading_text(said: str) -> str:
+    """Without the number signs that may close a heading."""
+    return said.strip().rstrip(" \t#") or said.strip()
 
 
 def is_row(line: str) -> bool:
@@ -66,7 +70,7 @@ def blocks_of(body: str) -> list[Block]:
         if not line.strip():
             at += 1
         elif match := _HEADING.match(line):
-            out.append(Block("heading", start, end, len(match[1]), match[2].strip()))
+            out.append(Block("heading", start, end, len(match[1]), heading_text(match[2])))
             at += 1
         elif fence := _FENCE.match(line):
             last = _closing(body, lines, at, fence[1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from agent_worker.knowledge.blocks import heading_text
 from agent_worker.knowledge.particulars import LANGUAGE
 from schemas.errors import Unprocessable
 from schemas.ports import Content
@@ -12,11 +13,13 @@ from schemas.ports import Content
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
 
+_LANGUAGE = re.compile(LANGUAGE)
 _FRAME = ["script", "style", "nav", "footer", "noscript", "template", "form", "svg", "iframe", "aside", "dialog"]
 _ROLES = {"navigation", "banner", "contentinfo", "search", "dialog", "alertdialog", "complementary", "menu"}
 _INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([A-Za-z0-9_:-]{1,40})", re.IGNORECASE)
-_TITLE = re.compile(r"^#[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
+_TITLE = re.compile(r"^#[ \t]+(.+)", re.MULTILINE)
+_GAP = re.compile(r"\n{3,}")
 
 
 def declared_charset(data: bytes) -> str:
@@ -25,10 +28,19 @@ def declared_charset(data: bytes) -> str:
     return found[1].decode("ascii", "replace") if found else ""
 
 
+def first_heading(body: str) -> str:
+    """Of markdown, the first of the highest level; empty where there is none."""
+    found = _TITLE.search(body)
+    return heading_text(found[1]) if found else ""
+
+
 def html_content(name: str, text: str) -> Content:
     """Headings, lists and tables are kept. Raises Unprocessable for a page that is nested beyond all measure."""
     from bs4 import BeautifulSoup
 
+    # Behind the last tag the parser would look for an end of each sign that might begin one, up to the end of the text.
+    end = text.rfind(">") + 1
+    text = text[:end] + text[end:].replace("<", "&lt;")
     try:
         soup = BeautifulSoup(text, "html.parser")
         language = _language(soup)
@@ -36,13 +48,12 @@ def html_content(name: str, text: str) -> Content:
         body = _markdown(_root(soup))
     except RecursionError as error:
         raise Unprocessable(f"{name}: its elements are nested too deeply", fix="save it as text") from error
-    found = _TITLE.search(body)
-    return Content(title=found[1].strip() if found else heading or page_title, body=body, language=language)
+    return Content(title=first_heading(body) or heading or page_title, body=body, language=language)
 
 
 def _language(soup: BeautifulSoup) -> str:
     said = str(soup.html.get("lang", "")) if soup.html else ""
-    return said if re.fullmatch(LANGUAGE, said) else ""
+    return said if _LANGUAGE.fullmatch(said) else ""
 
 
 def _said(tag: Tag | None) -> str:
@@ -76,4 +87,4 @@ def _markdown(root: Tag) -> str:
 
     convert = MarkdownConverter(heading_style="ATX", bullets="-", strip=["img"], table_infer_header=True)
     body = "\n".join(line.rstrip() for line in convert.convert_soup(root).splitlines())
-    return re.sub(r"\n{3,}", "\n\n", body).strip()
+    return _GAP.sub("\n\n", body).strip()

@@ -25,7 +25,7 @@ _ASKS = re.compile(
     r"will|would|may|must|am|any)\b",
     re.IGNORECASE,
 )
-_CLAUSE = re.compile(r"(?<=[.!?,;:])\s+|\s+[–—-]\s+|\n+")
+_CLAUSE = re.compile(r"(?<=[.!?,;:])\s+|(?<!\s)\s+[–—-]\s+|\n+")
 # With the stop words, what people say around a question: it is no part of what they ask.
 _COURTESY = frozenset(map(term, ["advance", "excuse", "mean", "meant", "pardon", "question", "quick", "sorry", "team"]))
 _FOLLOW_UP = re.compile(r"^\s*(?:and|but|or|so|what about|how about|what if|even|also|then)\b", re.IGNORECASE)

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from pathlib import Path
 
-from agent_worker.knowledge.pages import html_content
+from agent_worker.knowledge.pages import first_heading, html_content
 from agent_worker.knowledge.particulars import Particulars, front_matter
 from schemas.errors import DocumentTooLarge, Unprocessable
 from schemas.ports import Content, DocumentDraft
@@ -16,6 +16,8 @@ MOST_RAW = 20 * 1024 * 1024
 """Bytes of a file of any format; what it says is less."""
 ENDINGS = (".md", ".markdown", ".txt", ".html", ".htm")
 _NO_WORD = re.compile(r"[\W_]+")
+_LETTER = re.compile(r"\w")
+_CAPITALS = re.compile(r"[A-Z]{2}")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 
@@ -91,7 +93,7 @@ def check_body(name: str, body: str) -> None:
         )
     if _CONTROLS.search(body):
         raise Unprocessable(f"{name}: it holds control characters, as binary files do", fix="send its text")
-    if not re.search(r"\w", body):
+    if not _LETTER.search(body):
         raise Unprocessable(f"{name}: no text in it", fix="check that the file is not empty or made of images only")
 
 
@@ -124,11 +126,10 @@ def _as_declared(data: bytes, encoding: str) -> str | None:
 def from_markdown(text: str) -> tuple[str, str]:
     """``(title, body)``; the first top heading is the title."""
     body = text.strip("\n")
-    match = re.search(r"^#[ \t]+(.+?)[ \t#]*$", body, flags=re.MULTILINE)
-    return (match[1].strip() if match else ""), body
+    return first_heading(body), body
 
 
-_SHOUTED = re.compile(r"^(?:(\d+(?:\.\d+)*)[.)]?\s+)?([^a-z]{3,80})$")
+_SHOUTED = re.compile(r"^(?:(\d{1,4}(?:\.\d{1,4}){0,8})[.)]?\s{1,8})?([^a-z]{3,80})$")
 
 
 def from_text(text: str) -> tuple[str, str]:
@@ -138,7 +139,7 @@ def from_text(text: str) -> tuple[str, str]:
     for index, line in enumerate(lines):
         match = _SHOUTED.match(line.strip())
         alone = (index == 0 or not lines[index - 1]) and (index + 1 == len(lines) or not lines[index + 1])
-        if match and alone and re.search(r"[A-Z]{2}", line):
+        if match and alone and _CAPITALS.search(line):
             name = _spoken(match[2].strip())
             lines[index] = f"## {name}" if title else f"# {name}"
             title = title or name

@@ -14,6 +14,9 @@ _ABBREVIATION = re.compile(
     r"(?:^|[\s(])(?:[A-Z]|e\.g|i\.e|etc|approx|incl|max|min|no|nos|cf|vs|mr|mrs|ms|dr|st|var|ssp|subsp|sp|spp|fig|ca)\.$",
     re.IGNORECASE,
 )
+_LONGEST_ABBREVIATION = 12
+"""Characters, with what stands before it."""
+_COLUMNS = re.compile(r"\S {2,}\S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ def sentence_spans(text: str, start: int = 0, end: int | None = None) -> Iterato
     at = start
     for match in _END.finditer(text, start, stop):
         cut = match.end()
-        if _ABBREVIATION.search(text[at : match.start() + 1]):
+        if _ABBREVIATION.search(text[max(at, match.start() - _LONGEST_ABBREVIATION) : match.start() + 1]):
             continue
         yield at, cut
         at = cut
@@ -73,7 +76,7 @@ def _units(text: str, block: Block, group: int, lead: str) -> Iterator[Unit]:
 
 def _is_columns(text: str) -> bool:
     lines = text.splitlines()
-    return len(lines) > 1 and sum(bool(re.search(r"\S {2,}\S", line)) for line in lines) * 2 > len(lines)
+    return len(lines) > 1 and sum(bool(_COLUMNS.search(line)) for line in lines) * 2 > len(lines)
 
 
 def _items(text: str, block: Block) -> Iterator[tuple[int, int]]:

@@ -112,7 +112,7 @@ def _table(body: str, block: Block) -> Iterator[tuple[int, int, str]]:
 def _atoms(body: str, spans: list[Span]) -> Iterator[Span]:
     """Spans none of which is too long by itself: text without any break is cut between words."""
     for start, end in spans:
-        while words(body[start:end]) > LONGEST or end - start > LONGEST * 12:
+        while end - start > LONGEST * 12 or words(body[start:end]) > LONGEST:
             cut = _cut(body, start, end)
             yield start, cut
             start = cut

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from itertools import pairwise
 
 from agent_worker.knowledge.analysis import STEMMED, content_words, distance, stem, synonyms, term, terms
@@ -15,6 +16,8 @@ COMPOUND = 0.9
 TYPO = 0.7
 NUMBER = 0.4
 NAME = 1.6
+_MOST_UNKNOWN = 40
+"""Words of a question that are looked for in other spellings; a question has fewer."""
 # "How long" asks for a figure; no document need hold the word.
 _HOW = re.compile(r"\bhow (?:long|often|soon|old|far|big|come|about)\b", re.IGNORECASE)
 _INSIDE = re.compile(r"(?<=[a-z0-9,;:(\"'“‘] )[(\"'“‘]?([A-ZÀ-Þ][^\W\d_]{2,})")
@@ -24,11 +27,18 @@ def understand(index: TenantIndex, text: str) -> list[Term]:
     """The question's distinct terms with their stand-ins and weights; unknown words stay, without options."""
     found = terms(_HOW.sub(" ", text))
     named = _names(text)
-    pairs = list(dict.fromkeys(f"{one} {two}" for one, two in pairwise(found)))
+    joined: dict[str, dict[str, None]] = {}
+    for one, two in pairwise(found):
+        for each in (one, two):
+            joined.setdefault(each, {})[one + two] = None
     written = {made: word for word, made in content_words(text).items()}
     out: list[Term] = []
+    unknown = 0
     for text_term in dict.fromkeys(found):
-        options = _options(index, text_term, pairs, _elsewhere(index, written[text_term]))
+        options = _options(index, text_term, joined.get(text_term, {}), _elsewhere(index, written[text_term]))
+        if index.known(text_term) == 0 and not text_term.isdigit() and unknown < _MOST_UNKNOWN:
+            unknown += 1
+            options = _with_spellings(index, text_term, options)
         frequency = max((index.known(option) for option, _ in options[:1]), default=0)
         weight = _weight(text_term, frequency, len(index.census))
         # A name that stands nowhere is most likely what the question is about.
@@ -56,7 +66,8 @@ def _elsewhere(index: TenantIndex, word: str) -> list[str]:
     return [made for language in spoken if index.known(made := stem(word, language))]
 
 
-def _options(index: TenantIndex, text: str, pairs: list[str], elsewhere: list[str]) -> list[tuple[str, float]]:
+def _options(index: TenantIndex, text: str, joined: Iterable[str], elsewhere: list[str]) -> list[tuple[str, float]]:
+    """``joined``: the word with its neighbours, as one word each."""
     options: dict[str, float] = {}
     if index.known(text):
         options[text] = 1.0
@@ -64,16 +75,20 @@ def _options(index: TenantIndex, text: str, pairs: list[str], elsewhere: list[st
     for other in synonyms().get(text, ()):
         if " " not in other and index.known(other):
             options.setdefault(other, SYNONYM)
-    for pair in pairs:
-        if text in pair.split() and index.known(pair.replace(" ", "")):
-            options.setdefault(pair.replace(" ", ""), COMPOUND)
-    if text not in options and not text.isdigit():
-        for part in _parts(index, text):
-            options.setdefault(part, COMPOUND)
-    if not options and not text.isdigit():
-        for close in _close(index, text):
-            options.setdefault(close, TYPO)
+    for pair in joined:
+        if index.known(pair):
+            options.setdefault(pair, COMPOUND)
     return list(options.items())
+
+
+def _with_spellings(index: TenantIndex, text: str, options: list[tuple[str, float]]) -> list[tuple[str, float]]:
+    """With other spellings of a word that the documents do not hold. Takes a search through all of their words."""
+    found = dict(options)
+    for part in _parts(index, text):
+        found.setdefault(part, COMPOUND)
+    if not found:
+        found.update((close, TYPO) for close in _close(index, text))
+    return list(found.items())
 
 
 def _parts(index: TenantIndex, text: str) -> tuple[str, ...]:

@@ -49,8 +49,8 @@ _WHO = (
 )
 _PERSON = re.compile(
     rf"\b(?:talk|speak|chat|connect(?: me)?|transfer(?: me)?|put me through|hand me (?:over|off)|pass me(?: on)?)"
-    rf"\s+(?:to|with)\s+(?:(?:a|an|one|your|the|some|any)\s+)?(?:of your\s+)?"
-    rf"(?:(?:real|live|actual|human|other)\s+)*{_WHO}\b"
+    rf"\s{{1,8}}(?:to|with)\s{{1,8}}(?:(?:a|an|one|your|the|some|any)\s{{1,8}})?(?:of your\s{{1,8}})?"
+    rf"(?:(?:real|live|actual|human|other)\s{{1,8}}){{0,4}}{_WHO}\b"
     rf"|\b(?:real|live|actual)\s+(?:human|person|agent)\b"
     rf"|\b(?:want|need|get me|give me)\s+(?:a|an)\s+(?:human|person|agent|representative|operator)\b"
     rf"|^\W*(?:a\s+)?(?:human|agent|representative|operator|person)(?:[\s,]*please)?\W*$",

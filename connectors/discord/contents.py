@@ -12,6 +12,8 @@ from connectors.markup import blank, discord_text
 from connectors.names import shown_name
 from schemas.messages import FileKind, Quote, RemoteFile
 
+_MENTION = re.compile(r"<(@[!&]?\w+)>[,:]?[ \t]*")
+
 
 def payload(message: Message, context: Context) -> dict[str, Any]:
     """The parts of an InboundMessage that stand in the message itself; empty when nothing does."""
@@ -55,11 +57,11 @@ def _words(part: Content, context: Context) -> str:
 
 def _without_call(content: str, context: Context) -> str:
     """Without mentions of the bot and of its own role."""
-    called = [f"@!?{context.bot}"] if context.bot else []
-    called += [f"@&{role}" for role in context.roles]
+    called = {f"@{context.bot}", f"@!{context.bot}"} if context.bot else set()
+    called |= {f"@&{role}" for role in context.roles}
     if not called or "<@" not in content:
         return content
-    return re.sub(rf"<(?:{'|'.join(called)})>[,:]?[ \t]*", "", content).strip(" ")
+    return _MENTION.sub(lambda found: "" if found[1] in called else found[0], content).strip(" ")
 
 
 def _poll(poll: Poll) -> str:

@@ -19,7 +19,8 @@ def linked(address: str) -> str:
     return scheme.lower() + colon + rest
 
 
-_HOST = re.compile(r"(?:[\w-]{1,63}[.\u3002\uff0e\uff61]){1,8}[^\W\d_]{2,24}(?![\w-])")
+_HOST = re.compile(r"(?<![\w-])(?:[\w-]{1,63}+[.\u3002\uff0e\uff61]){1,8}[^\W\d_]{2,24}(?![\w-])")
+_DOT = re.compile("[\u3002\uff0e\uff61]")
 _MOST_READ = 500
 
 
@@ -30,7 +31,7 @@ def is_misleading(label: str, address: str) -> bool:
 
 
 def _hosts(label: str) -> list[str]:
-    return [re.sub("[\u3002\uff0e\uff61]", ".", found).lower() for found in _HOST.findall(label)]
+    return [_DOT.sub(".", found).lower() for found in _HOST.findall(label)]
 
 
 def _host(address: str) -> str:

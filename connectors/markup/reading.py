@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from connectors.markup.graphemes import printable
 
+_SCHEME = re.compile(r"https?://")
 Names = Mapping[str, str]
 """The vendor's id of a person, channel or group → its name, without ``@`` or ``#``."""
 
@@ -73,7 +74,7 @@ def _link(url: str, label: str) -> str:
     if not label or label == url:
         return shown
     # Slack adds the scheme to what was typed: "example.com" need not be said twice.
-    return label if label in (shown, re.sub(r"https?://", "", url).rstrip("/")) else f"{label} ({shown})"
+    return label if label in (shown, _SCHEME.sub("", url).rstrip("/")) else f"{label} ({shown})"
 
 
 def _discord_entity(found: re.Match[str], names: Names) -> str:

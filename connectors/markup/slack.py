@@ -12,7 +12,7 @@ from connectors.markup.cells import ZERO_WIDTH_SPACE, Style
 from connectors.markup.dialects import Dialect
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_OPENING = re.compile(r"<(?!(?:https?://|mailto:)[^<>\s]+(?:\|[^<>\n]*)?>)")
+_OPENING = re.compile(r"<(?!(?:https?://|mailto:)[^<>|\s]+(?:\|[^<>\n]*)?>)")
 _NAMES = re.compile(r"@(?=channel|here|everyone|group)", re.IGNORECASE)
 _SOFT_HYPHEN = "\u00ad"
 """Seen by nobody, but a quote no longer begins with `>`."""

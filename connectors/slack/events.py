@@ -103,6 +103,9 @@ class Reaction(Vendor):
     event_ts: Stamp
 
 
+_MENTION = re.compile(r"<@(\w+)(?:\|[^<>]*)?>[,:]?[ \t]*", re.ASCII)
+
+
 @dataclass(frozen=True, slots=True)
 class Ours:
     """Our app in the workspace: ``bot`` is its user, "" where Slack does not say."""
@@ -131,7 +134,7 @@ class Ours:
         ``slack_text``."""
         said = message.written
         if self.bot and f"<@{self.bot}" in said:
-            said = re.sub(rf"<@{self.bot}(?:\|[^<>]*)?>[,:]?[ \t]*", "", said).strip(" ")
+            said = _MENTION.sub(lambda found: "" if found[1] == self.bot else found[0], said).strip(" ")
         return slack_text(said, keep_ids=keep_ids)
 
 

@@ -24,6 +24,7 @@ MAX_BODY = 4 * 1024 * 1024
 MAX_WAIT = 25
 """Seconds."""
 _ID = re.compile(r"\w[\w.-]{0,199}")
+_SECONDS = re.compile(r"\d{1,2}(\.\d{1,3})?")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -128,7 +129,7 @@ def _wait(request: web.Request) -> float | None:
     text = request.query.get("wait")
     if text is None:
         return None
-    if not re.fullmatch(r"\d{1,2}(\.\d{1,3})?", text) or float(text) > MAX_WAIT:
+    if not _SECONDS.fullmatch(text) or float(text) > MAX_WAIT:
         raise InvalidRequest(f"wait: must be seconds, 0 to {MAX_WAIT}")
     return float(text)
 

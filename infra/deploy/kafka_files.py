@@ -16,6 +16,7 @@ from string import Template
 
 from infra.deploy.process import ServerError
 
+_JAVA_VERSION = re.compile(r'version "(\d+)')
 KAFKA_VERSION = "4.4.0"
 
 _SOURCE = Path(__file__).parent / "kafka"
@@ -105,7 +106,7 @@ def _java() -> str:
     if java is None:
         raise ServerError(f"Kafka needs Java {_MINIMUM_JAVA} or later, and no `java` was found ({_INSTALL_HINT})")
     banner = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    found = re.search(r'version "(\d+)', banner)
+    found = _JAVA_VERSION.search(banner)
     if found is None or int(found[1]) < _MINIMUM_JAVA:
         raise ServerError(
             f"Kafka needs Java {_MINIMUM_JAVA} or later; {java} is {banner.splitlines()[:1]} ({_INSTALL_HINT})"

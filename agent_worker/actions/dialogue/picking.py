@@ -41,24 +41,26 @@ _ASKED = (
 )
 _MOST = 1_000
 """Characters that are looked at."""
+_OPENERS = r"hi|hello|hey|hallo|guten tag|sorry|and|also|so|und|ok(?:ay)?|bis|until|up to"
 _QUESTION = re.compile(
-    rf"(?:^|[.,;:!?]\s)\W*(?:(?:hi|hello|hey|hallo|guten tag|sorry|and|also|so|und|ok(?:ay)?|bis|until|up to)\b\W*)*"
-    rf"(?:{_ASKED})\b",
+    rf"(?:^|[.,;:!?]\s)\W{{0,20}}+(?:(?:{_OPENERS})\b\W{{0,20}}+){{0,8}}+(?:{_ASKED})\b",
     re.IGNORECASE,
 )
 _RULES = re.compile(
     r"\bhow (?:do|does|can|should)\b|\bwie (?:kann|geht|gehen)\b|\bwhat happens\b|\bwhat (?:do|should|can) i do\b|"
     r"\bwas (?:tun|mache ich|passiert)\b|"
     r"\b(?:policy|policies|rules?|terms|conditions|works?|possible|allowed|means?)\b|"
-    r"\b(?:richtlinien?|regeln?|bedingungen|funktionier\w*|möglich|erlaubt|bedeutet)\b|"
-    r"\?.*\b(?:if|falls|wenn)\b|\b(?:if|falls|wenn)\b.*\?",
+    r"\b(?:richtlinien?|regeln?|bedingungen|funktionier\w*|möglich|erlaubt|bedeutet)\b",
     re.IGNORECASE,
 )
+_IF = re.compile(r"\b(?:if|falls|wenn)\b", re.IGNORECASE)
 _OWN = re.compile(r"\b(?:my|mine|our|mein\w*|unser\w*)\b(?:\s+(\w+))?", re.IGNORECASE)
-_ANY = r"\b(?:an?|any|another|two|three|eine?n?)\s+(?:{})\b|\b(?:{})s\b"
+_ANY = r"\b(?:an?|any|another|two|three|eine?n?)\s{{1,8}}(?:{})\b|\b(?:{})s\b"
 _NOW = Context(date.min)
 """Names are read the same on each day."""
 _WORD = re.compile(r"\w+")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n")
+_IDENTIFIER = re.compile(r"\b[A-Z]{1,4}-?\d+\b")
 _STOP = frozenset(
     word
     for line in (
@@ -108,7 +110,7 @@ def _pick(text: str, offer: Offer, offers: Sequence[Offer]) -> Pick:
 def _doubt(text: str, named: bool, offer: Offer) -> float:
     if named and not _QUESTION.search(text):
         return 0.0
-    if _RULES.search(text) or (not named and _in_general(text, offer)):
+    if _asks_for_rules(text) or (not named and _in_general(text, offer)):
         return _ABOUT
     if _QUESTION.search(text):
         own = named or _OWN.search(text)
@@ -116,22 +118,29 @@ def _doubt(text: str, named: bool, offer: Offer) -> float:
     return 0.0
 
 
+def _asks_for_rules(text: str) -> bool:
+    """Whether it wants to know how something works, or what happens if."""
+    return bool(_RULES.search(text)) or any("?" in line and _IF.search(line) for line in text.split("\n"))
+
+
 def _in_general(text: str, offer: Offer) -> bool:
     """Whether it speaks of any order, where the examples speak of "my order"."""
     owned = _owned(tuple(offer.examples))
-    return bool(owned) and bool(re.search(_ANY.format(owned, owned), text, re.IGNORECASE)) and not _OWN.search(text)
+    return owned is not None and owned.search(text) is not None and not _OWN.search(text)
 
 
 @lru_cache(maxsize=512)
-def _owned(examples: tuple[str, ...]) -> str:
+def _owned(examples: tuple[str, ...]) -> re.Pattern[str] | None:
+    """What finds any of the things that the examples call the contact's own, as one of many."""
     nouns = {match[1].lower() for example in examples for match in _OWN.finditer(example) if match[1]}
-    return "|".join(re.escape(noun) for noun in sorted(nouns))
+    owned = "|".join(re.escape(noun) for noun in sorted(nouns))
+    return re.compile(_ANY.format(owned, owned), re.IGNORECASE) if owned else None
 
 
 def _parts(text: str) -> list[str]:
     if len(text) <= _LONG:
         return [text]
-    return [part for part in re.split(r"(?<=[.!?])\s+|\n", text) if part.strip()][:12]
+    return [part for part in _SENTENCE.split(text) if part.strip()][:12]
 
 
 def _without_names(text: str, offer: Offer) -> tuple[str, bool]:
@@ -158,7 +167,7 @@ def _likeness(text: str, examples: tuple[str, ...]) -> float:
 
 @lru_cache(maxsize=512)
 def _vectors(encoder: Encoder, examples: tuple[str, ...]) -> Vectors:
-    return encoder.encode([re.sub(r"\b[A-Z]{1,4}-?\d+\b", " ", example) for example in examples])
+    return encoder.encode([_IDENTIFIER.sub(" ", example) for example in examples])
 
 
 def _shared(text: str, offer: Offer, offers: Sequence[Offer]) -> float:

@@ -30,9 +30,7 @@ FORGOTTEN = timedelta(minutes=30)
 """After which nobody remembers what was being talked about."""
 _MOST = 3
 """Actions that one message may ask for."""
-_AND = re.compile(
-    r"\s*(?:\band (?:then |also )?(?=\w)|\bund (?:dann |auch )?(?=\w)|;|\n|(?<=[.!?])\s)\s*", re.IGNORECASE
-)
+_AND = re.compile(r"\band (?:then |also )?(?=\w)|\bund (?:dann |auch )?(?=\w)|;|\n|(?<=[.!?])\s", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,7 @@ class Talk:
     def _wanted(self, text: str) -> list[tuple[Offer, str]]:
         """Actions with the words that ask for them, each once."""
         offers = self._pickable(text)
-        parts = [part for part in _AND.split(text) if part.strip()][:8]
+        parts = [part for each in _AND.split(text) if (part := each.strip())][:8]
         picks = [(found.offer, part) for part in parts if (found := pick(part, offers)) is not None]
         if len({offer.name for offer, _ in picks}) < 2:
             whole = pick(text, offers)

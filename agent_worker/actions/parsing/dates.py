@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date, timedelta
+from itertools import islice
 
 from agent_worker.actions.parsing.numerals import WORD, WORDS
 from agent_worker.actions.parsing.readings import Context, Reading, apart, distinct
@@ -26,6 +27,9 @@ _NAMED = {
     1: r"tomorrow|tmrw|(?<!guten )(?<!am )morgen",
 }
 _I = re.IGNORECASE
+_MONTH_NAMES = tuple(re.compile(each, _I) for each in _MONTHS)
+_WEEKDAY_NAMES = tuple(re.compile(each, _I) for each in _WEEKDAYS)
+_NAMED_DAYS = {days: re.compile(rf"\b(?:{pattern})\b", _I) for days, pattern in _NAMED.items()}
 _ISO = re.compile(r"(?<![\w-])(\d{4})-(\d{1,2})-(\d{1,2})(?![\w-])")
 _DOTS = re.compile(r"(?<![\w.,])(\d{1,2})\.\s?(\d{1,2})(?:\.\s?(\d{4}|\d{2}))?\.?(?![\w,]|\.\d|\s?(?:€|eur))", _I)
 _SLASHES = re.compile(r"(?<![\w/])(\d{1,2})/(\d{1,2})(?:/(\d{4}|\d{2}))?(?![\w/])")
@@ -36,6 +40,8 @@ _MONTH_DAY = re.compile(
 _IN = re.compile(rf"\bin\s(\d{{1,3}}|an?|{WORD}|couple of)\s(days?|tagen?|weeks?|wochen?)\b", _I)
 _WHICH = r"next|this|coming|nächsten?r?|naechsten?r?|diesen?r?|kommenden?r?"
 _DAY_OF_WEEK = re.compile(rf"\b(?:({_WHICH})\s)?({_WEEKDAY})s?\b(\s(?:in a week|in einer woche))?", _I)
+_MOST = 100
+"""Days of one form that are read in a text."""
 _SHORT = frozenset({"mon", "sat", "sun", "wed", "may", "mar"})
 """Abbreviations that are words or names, too: they count only where a day was asked for."""
 
@@ -43,19 +49,21 @@ _SHORT = frozenset({"mon", "sat", "sun", "wed", "may", "mar"})
 def dates(text: str, context: Context) -> list[Reading]:
     """Days as ISO 8601. Of a day without a year the next one is meant; a weekday is the next one after today."""
     found: list[Reading] = []
+    spans: dict[int, set[tuple[int, int]]] = {}
     for way in (_isos, _written, _numeric, _named, _weekdays, _spans):
-        found += [reading for reading in list(way(text, context)) if not _covered(reading, found)]
+        more = [reading for reading in islice(way(text, context), _MOST) if not _is_covered(reading, spans)]
+        for reading in more:
+            for place in range(reading.begin, reading.end):
+                spans.setdefault(place, set()).add((reading.begin, reading.end))
+        found += more
     return distinct(sorted(found, key=lambda reading: reading.begin))
 
 
-def _covered(reading: Reading, found: list[Reading]) -> bool:
-    """Whether a longer form has said it already. Two readings of one form are not told apart here."""
-    return any(
-        reading.begin < other.end
-        and other.begin < reading.end
-        and (reading.begin, reading.end) != (other.begin, other.end)
-        for other in found
-    )
+def _is_covered(reading: Reading, spans: dict[int, set[tuple[int, int]]]) -> bool:
+    """Whether a longer form has said it already. Two readings of one form are not told apart here. ``spans``: by
+    character, of the readings so far."""
+    own = {(reading.begin, reading.end)}
+    return any(spans.get(place, own) - own for place in range(reading.begin, reading.end))
 
 
 def shown(day: date, locale: str) -> str:
@@ -108,7 +116,7 @@ def _isos(text: str, context: Context) -> Iterator[Reading]:
 def _written(text: str, context: Context) -> Iterator[Reading]:
     for pattern, at, name in ((_DAY_MONTH, 1, 2), (_MONTH_DAY, 2, 1)):
         for match in pattern.finditer(text):
-            month = next(n for n, one in enumerate(_MONTHS, 1) if re.fullmatch(one, match[name], re.IGNORECASE))
+            month = next(n for n, one in enumerate(_MONTH_NAMES, 1) if one.fullmatch(match[name]))
             day = _day(context, match[3], month, int(match[at]))
             yield _of(day, context, match) if day else _no_day(match)
 
@@ -147,8 +155,8 @@ def _exact(text: str, context: Context) -> Iterator[Reading]:
 def _named(text: str, context: Context) -> Iterator[Reading]:
     yield from apart(
         _of(context.today + timedelta(days=days), context, match)
-        for days, pattern in _NAMED.items()
-        for match in re.finditer(rf"\b(?:{pattern})\b", text, re.IGNORECASE)
+        for days, pattern in _NAMED_DAYS.items()
+        for match in pattern.finditer(text)
     )
 
 
@@ -164,9 +172,9 @@ def _number(word: str) -> int:
 
 
 def _weekdays(text: str, context: Context) -> Iterator[Reading]:
-    dated = {date.fromisoformat(reading.value).weekday() for reading in _exact(text, context)}
+    dated = {date.fromisoformat(reading.value).weekday() for reading in islice(_exact(text, context), _MOST)}
     for match in _DAY_OF_WEEK.finditer(text):
-        weekday = next(n for n, one in enumerate(_WEEKDAYS) if re.fullmatch(one, match[2], re.IGNORECASE))
+        weekday = next(n for n, one in enumerate(_WEEKDAY_NAMES) if one.fullmatch(match[2]))
         if weekday in dated or (match[2].lower() in _SHORT and not context.asked):
             continue
         ahead = (weekday - context.today.weekday() - 1) % 7 + 1

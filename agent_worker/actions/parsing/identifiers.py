@@ -14,7 +14,11 @@ _EMAIL = re.compile(
 _COURTESIES = frozenset(
     {"bitte", "code", "danke", "lautet", "please", "thank", "thanks", "this", "voucher", "gutschein"}
 )
-_GAP = r"[\s_./–#-]*"
+_GAP = r"[\s_./–#-]{0,4}"
+_GAPS = re.compile(r"[\s_./–#-]")
+_WORD = re.compile(r"[\w-]+")
+_PIECE = re.compile(r"[A-Za-z]+|\d+")
+_ESCAPE = re.compile(r"\\(.)")
 _LITERAL = re.compile(r"(?:[A-Za-z0-9 _#/-]|\\[-#/.])*(?![?*+{])")
 
 
@@ -42,7 +46,7 @@ def identifiers(text: str, context: Context, pattern: str) -> list[Reading]:
 
 def _alone(text: str, pattern: str) -> list[Reading]:
     """Of a name without a fixed beginning: words that are one when written in capitals, but for those of courtesy."""
-    words = [match for match in re.finditer(r"[\w-]+", text) if match[0].lower() not in _COURTESIES]
+    words = [match for match in _WORD.finditer(text) if match[0].lower() not in _COURTESIES]
     return [
         Reading(value, value, *match.span())
         for match in words
@@ -58,7 +62,7 @@ def _shapes(pattern: str) -> tuple[re.Pattern[str], re.Pattern[str] | None, re.P
     if not begin:
         return exact, None, None
     rest = core[len(_escaped(core)) :]
-    letters = [re.escape(part) for part in re.findall(r"[A-Za-z]+|\d+", begin)]
+    letters = [re.escape(part) for part in _PIECE.findall(begin)]
     loose = re.compile(rf"(?<!\w)#?{_GAP.join(letters)}{_GAP}(?:{rest})(?!\w)", re.IGNORECASE)
     return exact, loose, re.compile(rf"(?<![\w.,€$-])#?(?:{rest})(?![\w,.]\w|[\w€$%])", re.IGNORECASE)
 
@@ -74,14 +78,14 @@ def _escaped(core: str) -> str:
 
 
 def _beginning(core: str) -> str:
-    return re.sub(r"\\(.)", r"\1", _escaped(core))
+    return _ESCAPE.sub(r"\1", _escaped(core))
 
 
 def _restored(said: str, pattern: str) -> str | None:
     """The exact name behind a loose form, None when it is none after all."""
     core = _core(pattern)
     begin = _beginning(core)
-    squeezed = re.sub(r"[\s_./–#-]", "", said)
-    plain = re.sub(r"[\s_./–#-]", "", begin)
+    squeezed = _GAPS.sub("", said)
+    plain = _GAPS.sub("", begin)
     tail = squeezed[len(plain) :] if squeezed.upper().startswith(plain.upper()) else squeezed
     return next((made for end in (tail, tail.upper(), tail.lower()) if re.fullmatch(core, made := begin + end)), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from agent_worker.actions.parsing.readings import Context, Reading, distinct
 
@@ -30,16 +31,32 @@ WORDS: dict[str, int] = {
     **_MORE,
     **{word: 10 * tens for word, tens in _TENS.items()},
 }
-WORD = "|".join(sorted(WORDS, key=len, reverse=True))
+
+
+def _any_of(words: Iterable[str]) -> str:
+    """An expression for the longest of the words that fits. It shares beginnings, so that text in which none of them
+    stands costs little."""
+    letters: dict[str, list[str]] = {}
+    for word in words:
+        letters.setdefault(word[:1], []).append(word[1:])
+    longer = [f"{letter}{_any_of(rest)}" for letter, rest in letters.items() if letter]
+    if not longer:
+        return ""
+    return f"(?:{'|'.join(longer)})?" if "" in letters else f"(?:{'|'.join(longer)})"
+
+
+WORD = _any_of(WORDS)
 _COUNT = re.compile(
-    rf"(?:(?P<minus>(?<![\w.,])[-−–]\s?)|(?<![\w.,:/-]))(?P<n>\d{{1,6}}|{WORD})(?![\w:/%€$£-]|[.,]\d)", re.IGNORECASE
+    rf"(?:(?P<minus>(?<![\w.,])[-−–]\s?)|(?<![\w.,:/-]))(?=\w)(?P<n>\d{{1,6}}|{WORD})(?![\w:/%€$£-]|[.,]\d)",
+    re.IGNORECASE,
 )
+_LETTERS = re.compile(r"[^\W\d_]+")
 
 
 def spoken(words: str) -> tuple[int, int] | None:
     """Whole and hundredths of number words in a row: "twenty five" is 25, "twelve fifty" 12 and 50. None for what
     nobody says."""
-    values = [WORDS[word] for word in re.findall(r"[^\W\d_]+", words.lower())]
+    values = [WORDS[word] for word in _LETTERS.findall(words.lower())]
     match values:
         case [one]:
             return one, 0

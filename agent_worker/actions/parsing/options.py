@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from agent_worker.actions.parsing.readings import Context, Reading
 
 _LONGEST = 500
+_NUMBER = re.compile(r"(?:nr |no |number |nummer |option )?(\d{1,2})")
+_WORD = re.compile(r"\w+")
 _FILLER = frozenset(["a", "an", "and", "bitte", "den", "der", "die", "das", "i", "ich", "it", "please", "the", "to"])
 
 
@@ -16,7 +18,7 @@ def options(text: str, context: Context, labels: Mapping[str, str]) -> list[Read
     words that no other label has; several, when the words fit several."""
     said = _plain(text)
     values = list(labels)
-    if context.asked and (number := re.fullmatch(r"(?:nr |no |number |nummer |option )?(\d{1,2})", said)):
+    if context.asked and (number := _NUMBER.fullmatch(said)):
         at = int(number[1]) - 1
         return [_of(values[at], labels)] if 0 <= at < len(values) else []
     whole = [value for value in values if said in (_plain(value), _plain(labels[value]))]
@@ -39,7 +41,7 @@ def _of(value: str, labels: Mapping[str, str]) -> Reading:
 
 
 def _plain(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.lower().replace("_", " ")))
+    return " ".join(_WORD.findall(text.lower().replace("_", " ")))
 
 
 def _by_words(said: str, labels: Mapping[str, str]) -> list[str]:

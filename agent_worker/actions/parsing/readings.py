@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -49,6 +50,8 @@ def apart(readings: Iterable[Reading]) -> list[Reading]:
     """Without those that lie inside or across an earlier one: forms are tried from the longest to the shortest."""
     kept: list[Reading] = []
     for reading in readings:
-        if all(reading.end <= other.begin or reading.begin >= other.end for other in kept):
-            kept.append(reading)
-    return sorted(kept, key=lambda reading: reading.begin)
+        place = bisect_left(kept, reading.begin, key=lambda other: other.begin)
+        after = place == len(kept) or kept[place].begin >= reading.end
+        if after and (place == 0 or kept[place - 1].end <= reading.begin):
+            kept.insert(place, reading)
+    return kept

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from yarl import URL
 
 _TAG = re.compile(r"<(a|area|base|meta)\b([^<>]{1,4000})>", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"([a-zA-Z-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))")
+_ATTRIBUTE = re.compile(r"(?<![a-zA-Z-])([a-zA-Z-]++)\s*+=\s*+(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))")
 _MOST_LINKS = 2_000
 _NOT_READ = re.compile(
     r"\.(?:jpe?g|png|gif|svg|webp|avif|ico|css|js|mjs|json|xml|rss|atom|zip|gz|tar|rar|7z|exe|dmg|apk|mp[34]|mov|avi|webm|"
     r"wav|ogg|woff2?|ttf|eot|xlsx?|pptx?|ics)$",
     re.IGNORECASE,
 )
+_BETWEEN_WISHES = re.compile(r"[\s,:]+")
+_UNREADABLE = re.compile(r"[^\w.-]+")
+_PLAIN_PATH = re.compile(r"[a-z0-9_/-]*")
 _TRACKING = re.compile(r"utm_|fbclid$|gclid$|mc_[ce]id$|ref$", re.IGNORECASE)
 
 
@@ -43,7 +46,7 @@ def directions(page: str, url: URL, header: str = "") -> Directions:
             found = joined(base, given.get("href", ""))
             if found is not None and found.host == url.host and is_page(found):
                 links[str(found)] = None
-    wishes = set(re.split(r"[\s,:]+", said))
+    wishes = set(_BETWEEN_WISHES.split(said))
     follows = not wishes & {"nofollow", "none"}
     return Directions(tuple(links) if follows else (), not wishes & {"noindex", "none"})
 
@@ -80,7 +83,7 @@ def page_id(url: URL) -> str:
     """Host and path, readable; what these leave out of the address is added in short."""
     port = "" if url.is_default_port() else f"-{url.port}"
     place = f"{url.host}{port}{url.path.rstrip('/')}"
-    plain = re.sub(r"[^\w.-]+", "-", place.replace("/", ".")).strip("-.")[:120]
-    if re.fullmatch(r"[a-z0-9_/-]*", url.raw_path) and not url.query_string and len(place) <= 120:
+    plain = _UNREADABLE.sub("-", place.replace("/", ".")).strip("-.")[:120]
+    if _PLAIN_PATH.fullmatch(url.raw_path) and not url.query_string and len(place) <= 120:
         return plain
     return f"{plain}-{hashlib.sha256(str(url).encode()).hexdigest()[:8]}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+_DELAY = re.compile(r"\d{1,6}(\.\d+)?")
 AGENT = "parley"
 _SLOWEST = 10.0
 """Seconds between two pages; a site that asks for more gets this."""
@@ -52,7 +53,7 @@ def read_robots(text: str) -> Robots:
         fresh = False
         if key in ("allow", "disallow") and value:
             group.rules.append((value, key == "allow"))
-        elif key == "crawl-delay" and re.fullmatch(r"\d{1,6}(\.\d+)?", value):
+        elif key == "crawl-delay" and _DELAY.fullmatch(value):
             group.delay = min(float(value), _SLOWEST)
     ours = [each for each in groups if AGENT in each.agents] or [each for each in groups if "*" in each.agents]
     rules = tuple(rule for each in ours for rule in each.rules)

@@ -16,7 +16,7 @@ _MARKS = (
     (re.compile(r"(?<![\w*_])\*(?!\s)([^*\n]+?)(?<!\s)\*(?![\w*])"), r"**\1**"),
     (re.compile(r"(?<![\w~*_])~(?!\s)([^~\n]+?)(?<!\s)~(?![\w~])"), r"~~\1~~"),
     (re.compile("\x01"), "*"),
-    (re.compile(r"^(\s*)[•◦▪︎]\s+", re.MULTILINE), r"\1- "),
+    (re.compile(r"^([^\S\n]*)[•◦▪︎]\s+", re.MULTILINE), r"\1- "),
 )
 _EMOJI = re.compile(r"(?<![\w:]):([a-z0-9_+'-]{1,60}(?:::skin-tone-[2-6])?):(?![\w:])")
 _MENTION = re.compile(r"@([UW][A-Z0-9]{6,20})\b")

@@ -23,6 +23,7 @@ from schemas.facts import SessionEnded
 from schemas.messages import TranscriptMessage
 from schemas.ports import Record
 
+_SPECIAL = re.compile(r"([\[\]*?\\^-])")
 _KINDS = ("c:", "h:", "x:", "u", "l", "k", "lc", "p:", "ap")
 _REBUILT = frozenset(b"c h x u l k lc o t n p d dt i e ct a j jo jt ji jc ap".split())
 _SCAN = 2_000
@@ -202,7 +203,7 @@ class RedisRebuild:
         """Delete what the log brings back; the rest (parked records, dead letters, turns) is as true as before."""
         starts = {f"{self._shards.prefix}:{{s{shard:02x}}}:".encode() for shard in shards}
         length = len(next(iter(starts), b""))
-        pattern = re.sub(r"([\[\]*?\\^-])", r"\\\1", self._shards.prefix) + ":{s*"
+        pattern = _SPECIAL.sub(r"\\\1", self._shards.prefix) + ":{s*"
         cursor: int | bytes = 0
         while True:
             cursor, keys = await self._shards.pipe.command("SCAN", cursor, "MATCH", pattern, "COUNT", _SCAN)

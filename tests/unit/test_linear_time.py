@@ -1,0 +1,250 @@
+"""Whatever a stranger can send is read in time that is in proportion to its length."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+import pytest
+from yarl import URL
+
+from agent_worker.actions.dialogue.picking import pick
+from agent_worker.actions.parsing import Context
+from agent_worker.actions.parsing.identifiers import identifiers
+from agent_worker.grounding.gate import Gate
+from agent_worker.knowledge.questions import apart
+from agent_worker.models.extraction import quotes
+from agent_worker.router.phrases import found_in, upset
+from agent_worker.sources.website.links import directions
+from connectors.long_texts import shortened
+from connectors.redaction import without_cards
+from gateway.training.anonymity import Anonymity
+from schemas import topics
+from schemas.ports import ActionResult, Event, Offer, Passage
+from schemas.protection.cards import masked
+from schemas.protection.numbers import own_numbers
+from tests.harness import pumping
+
+TODAY = Context(date(2026, 5, 4), asked=True)
+OWN = own_numbers(["PS-#####", "AB@-######"])
+FILLS: dict[str, object] = {
+    "int": 5,
+    "bool": False,
+    "Context": TODAY,
+    "OwnNumbers | None": OWN,
+    "Sequence[TranscriptMessage]": (),
+    "Sequence[Choice]": (),
+    "Sequence[str]": (),
+    "Mapping[str, str]": {},
+    "datetime": datetime(2026, 5, 4, tzinfo=UTC),
+}
+NOT_A_STRANGERS = (
+    # Programs, the operator's words, and names of our own.
+    *("infra.", "gateway.commands", "gateway.cli", "gateway.operators", "gateway.listening", "gateway.inspection"),
+    *("schemas.crashpoints", "schemas.export", "connectors.registry", "connectors.settings.shaped"),
+    *("agent_worker.actions.registry", "agent_worker.sources.registry"),
+    "agent_worker.actions.parsing.identifiers.identifiers",
+    # Words of at most 60 characters, and sets of letters that are to be escaped.
+    *("agent_worker.knowledge.analysis.distance", "connectors.markup.escaping.percent"),
+    # Markdown is rendered under a deadline.
+    *("connectors.slack.desk.kit.", "connectors.markup.web.html"),
+)
+"""Begin the names of functions that are given no text of a stranger."""
+MADE_LATER = {
+    "schemas.protection.numbers.own_numbers": "masked with own numbers",
+    "agent_worker.actions.dialogue.picking._owned": "pick",
+    "agent_worker.actions.parsing.identifiers._alone": "identifiers of any shape",
+    "agent_worker.actions.parsing.identifiers._shapes": "identifiers",
+    "agent_worker.actions.parsing.identifiers._restored": "identifiers",
+    "agent_worker.router.phrases._pattern": "phrases",
+    "agent_worker.sources.layout._plain": "",
+    "connectors.settings.shaped": "",
+    "gateway.action_settings.Parameter._fits": "",
+    "gateway.training.anonymity.Anonymity.__init__": "anonymity",
+}
+"""Functions that make a pattern, because only a configuration or a document tells what to look for; by which of
+``MORE`` such a pattern is tried. Empty where no stranger's text is matched with it."""
+
+
+async def _call(_: object) -> ActionResult:
+    raise AssertionError
+
+
+OFFER = Offer(
+    name="cancel",
+    description="Cancels an order",
+    parameters={"type": "object", "properties": {"order": {"type": "string", "pattern": "^NP-[0-9]{5}$"}}},
+    risk="write",
+    examples=["Cancel my order", "I want to cancel my order NP-10231"],
+    call=_call,
+)
+PASSAGE = Passage("shop", "a", 1, "Shipping", "Winter", "", "We ship in winter, with a heat pack for 2.50 euro.", 1.0)
+
+
+def _event(text: str) -> Event:
+    return Event(topics.MESSAGE_RECEIVED, "place", "1", {"text": text, "name": text[:100]}, [])
+
+
+MORE: dict[str, Callable[[str], object]] = {
+    "masked with own numbers": lambda text: masked(text, OWN),
+    "a message on its way in": lambda text: without_cards(shortened(_event(text))[0], OWN),
+    "pick": lambda text: pick(text, [OFFER]),
+    "identifiers": lambda text: identifiers(text, TODAY, "^NP-[0-9]{5}$"),
+    "identifiers of any shape": lambda text: identifiers(text, TODAY, "^[A-Z0-9]{6,12}$"),
+    "phrases": lambda text: found_in(text, ["does not work", "refund*", "*kaputt"]),
+    "anger": lambda text: upset(text, ["does not work", "refund*"]),
+    "anonymity": Anonymity(OWN, ["Ann Lee", "Bo"]),
+    "a page's links": lambda text: directions(f"<a href={text}>{text}", URL("https://shop.example/")),
+    "quotes": lambda text: quotes(text, [PASSAGE]),
+    "quotes of a passage": lambda text: quotes(
+        "How much is a heat pack?", [Passage("shop", "a", 1, "T", "", "", text, 1.0)]
+    ),
+    "the gate": lambda text: Gate([PASSAGE]).admit(f"{text[:500]} [1]"),
+    "several questions": lambda text: apart([text, text]),
+}
+
+
+# ── patterns ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_no_pattern_takes_long_for_any_text() -> None:
+    loaded = pumping.modules()
+    patterns, uses = pumping.patterns_of(loaded), pumping.uses_of(loaded)
+    assert len(patterns) > 200
+    slow = {
+        name: pumping.slowness_of(each, uses.get(id(each), {"match", "finditer"})) for name, each in patterns.items()
+    }
+    assert {name: why for name, why in slow.items() if why} == {}
+
+
+def test_a_pattern_is_made_where_it_can_be_found() -> None:
+    """In a function it would be missed above, so only what is known no sooner is made there."""
+    made = {name for module in pumping.modules() for name in _patterns_in_functions(module)}
+    assert made == set(MADE_LATER)
+    assert {by for by in MADE_LATER.values() if by} <= set(MORE)
+
+
+def _patterns_in_functions(module: ModuleType) -> Iterator[str]:
+    def within(node: ast.AST, name: str, inside: bool) -> Iterator[str]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                yield from within(child, f"{name}.{child.name}", inside or not isinstance(child, ast.ClassDef))
+                continue
+            if inside and _uses_re(child):
+                yield name
+            yield from within(child, name, inside)
+
+    if isinstance(vars(module).get("re"), ModuleType):
+        yield from within(ast.parse(inspect.getsource(module)), module.__name__, False)
+
+
+def _uses_re(node: ast.AST) -> bool:
+    called = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "re"
+    return called and node.attr not in ("Match", "Pattern", "escape")  # type: ignore[attr-defined]
+
+
+# ── functions ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_no_function_that_reads_a_text_takes_long() -> None:
+    found = pumping.text_functions(pumping.modules(), FILLS)
+    functions = {name: work for name, work in found.items() if not name.startswith(NOT_A_STRANGERS)} | MORE
+    assert len(functions) > 150
+    slow = {name: pumping.toil_of(work) for name, work in functions.items()}
+    assert {name: why for name, why in slow.items() if why} == {}
+
+
+# ── the test of the test ─────────────────────────────────────────────────────────────────────────────────────────────
+
+SLOW = (
+    (r"\s+$", "search"),
+    (r"(?:a+)+b", "search"),
+    (r"(?:a|a)*b", "match"),
+    (r"\s*[,;]?\s*x", "match"),
+    (r"<[a-z][^>]*>", "finditer"),
+    (r"[\w.]+@[\w.]+", "finditer"),
+    (r"\d{1,3}(?:[.,]\d{3})+€", "finditer"),
+    (r"card \d+\s*\d+\s*\d+x", "search"),
+    (r"(?i)(?:order|bestellung)\W*(?:no|nr)*\W*#", "match"),
+    (r"\?.*\bif\b", "search"),
+)
+QUICK = (
+    (r"\s{1,8}$", "search"),
+    (r"a++b", "match"),
+    (r"<[a-z][^<>]*>", "finditer"),
+    (r"(?<![\w.])[\w.]++@[\w.]++", "finditer"),
+    (r"\w+", "finditer"),
+    (r"\b(?:yes|no|maybe)\b", "search"),
+)
+
+
+@pytest.mark.parametrize(("pattern", "use"), SLOW)
+def test_a_pattern_that_takes_long_is_told(pattern: str, use: str) -> None:
+    assert pumping.slowness_of(re.compile(pattern), [use]) != ""
+
+
+@pytest.mark.parametrize(("pattern", "use"), QUICK)
+def test_one_that_does_not_is_none(pattern: str, use: str) -> None:
+    assert pumping.slowness_of(re.compile(pattern), [use]) == ""
+
+
+@dataclass
+class Held:
+    pattern: re.Pattern[str]
+
+
+def test_a_pattern_is_found_wherever_a_module_holds_it() -> None:
+    def default(text: str, of: re.Pattern[str] = re.compile("default")) -> bool:
+        return of.match(text) is not None
+
+    def enclosing() -> Callable[[str], bool]:
+        inner = re.compile("enclosed")
+        return lambda text: inner.match(text) is not None
+
+    class Owner:
+        own = re.compile("class")
+
+        @staticmethod
+        def method(text: str, of: re.Pattern[str] = re.compile("method")) -> bool:
+            return of.match(text) is not None
+
+    module = ModuleType("tests.planted")
+    Owner.__module__ = module.__name__
+    planted: dict[str, Any] = {
+        "PLAIN": re.compile("plain"),
+        "MANY": (re.compile("tuple"), [re.compile("list")], {"key": re.compile("dict")}),
+        "HELD": Held(re.compile("dataclass")),
+        "default": default,
+        "enclosed": enclosing(),
+        "Owner": Owner,
+        "PARTLY": partial(default, of=re.compile("partial")),
+    }
+    vars(module).update(planted)
+    found = {pattern.pattern for pattern in pumping.patterns_of([module]).values()}
+    expected = "plain tuple list dict dataclass default enclosed class method partial"
+    assert found == set(expected.split())
+
+
+def test_a_function_that_takes_long_is_told() -> None:
+    def halves(text: str) -> int:
+        return sum(letter == "\x01" for at in range(len(text)) for letter in text[:at])
+
+    def words(text: str) -> list[str]:
+        return list(dict.fromkeys(text.split()))
+
+    assert pumping.toil_of(halves) != ""
+    assert pumping.toil_of(words) == ""
+
+
+def test_functions_of_texts_are_found_by_what_they_take() -> None:
+    module = ModuleType("tests.planted")
+    source = "def one(text: str): ...\ndef two(text: str, count: int): ...\ndef _no(text: str): ...\n"
+    exec(source + "def other(path: Path): ...\n", vars(module))
+    assert set(pumping.text_functions([module], {"int": 1})) == {"tests.planted.one", "tests.planted.two"}
