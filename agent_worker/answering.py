@@ -80,6 +80,12 @@ class Answers:
     async def write(self, work: Work, emit: Emit) -> Draft | None:
         """``emit`` shows a whole sentence. None when the contact is to hear nothing. Raises ModelFailed when
         nothing could answer."""
+        draft = await self._write(work, emit)
+        if draft is None or not work.intake.is_cut:
+            return draft
+        return replace(draft, text=f"{draft.text}\n\n{work.voice.too_long}".strip())
+
+    async def _write(self, work: Work, emit: Emit) -> Draft | None:
         if work.goes_on:
             return Draft(text=work.voice.go_on, answered=True, reasons=["the contact goes on with the assistant"])
         if work.intake.person_asked:

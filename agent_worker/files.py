@@ -70,7 +70,7 @@ class Files:
         line = await self._transcript.find(conversation, message.id)
         if line is None or line.state == "deleted":
             return None
-        if not line.attachments:
+        if len(_sent(line.attachments)) <= len(_sent(message.attachments)):
             line = await self._attached(origin, conversation, message, line)
         spoken = "" if message.text.strip() else line.text
         return FilesStored(message_id=message.id, attachments=line.attachments, text=spoken, at=self._clock())
@@ -88,7 +88,7 @@ class Files:
         if spoken:
             # Before the files: a repeat that finds them asks for nothing any more.
             await self._transcript.edit(conversation, message.id, spoken)
-        made = await self._transcript.attach(conversation, message.id, [*message.attachments, *files])
+        made = await self._transcript.attach(conversation, message.id, [*line.attachments, *files])
         return made or line
 
     async def _one(self, conversation: str, origin: Origin, file: RemoteFile, gap: str) -> Attachment:
@@ -120,3 +120,8 @@ class Files:
                 # Somebody else's code: whatever it does, the note itself is kept and the contact is answered.
                 log.warning("voice_note_not_understood", error=type(error).__name__)
         return "\n".join(filter(None, said))
+
+
+def _sent(files: Sequence[Attachment]) -> list[Attachment]:
+    """Without texts that were too long for their message."""
+    return [file for file in files if not file.full_text]

@@ -100,6 +100,11 @@ class Intake:
         return "\n".join(each for each in found if each)
 
     @property
+    def is_cut(self) -> bool:
+        """Whether a text was too long, so that only its beginning is known here."""
+        return any(file.full_text for file in self.files)
+
+    @property
     def person_asked(self) -> bool:
         return any(message.choice and message.choice.id == "person" for message in self.waiting.values())
 
@@ -238,13 +243,19 @@ async def _edited(
     line = await transcript.find(conversation, edit.message_id)
     if line is None:
         await transcript.add(conversation, _early(edit.message_id, edit.text, edit.edited_at, edit.revision))
+        if edit.attachments:
+            await transcript.attach(conversation, edit.message_id, edit.attachments)
         return
     if line.state == "deleted":
         return
     if not await transcript.edit(conversation, edit.message_id, edit.text, revision=edit.revision):
         return  # it came after a later one
+    if edit.attachments:
+        files = [*line.attachments, *(file for file in edit.attachments if file not in line.attachments)]
+        line = await transcript.attach(conversation, edit.message_id, files) or line
     if waiting is not None:
-        intake.waiting[edit.message_id] = waiting.model_copy(update={"text": edit.text})
+        said = {"text": edit.text, "attachments": [*waiting.attachments, *edit.attachments]}
+        intake.waiting[edit.message_id] = waiting.model_copy(update=said)
     elif (
         line.author.kind == "contact"
         and edit.message_id in begun.handled

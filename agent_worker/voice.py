@@ -49,6 +49,7 @@ class Voice:
     voice_note: str = "I cannot listen to voice messages. Could you write to me instead?"
     file: str = "I have your file, but I cannot look into it. What would you like to know?"
     file_missing: str = "Your file did not reach me. Could you send it again, or write what it is about?"
+    too_long: str = "Your message was very long, so I read its beginning only. All of it is kept for my colleagues."
     unsupported: str = "I cannot read this kind of message. Could you write to me instead?"
     unsupported_kind: str = "I cannot read {kind} here. Could you write to me instead?"
     location: str = "Thanks for the location. What can I do for you?"
@@ -118,6 +119,7 @@ _GERMAN: dict[str, Any] = {
     "voice_note": "Sprachnachrichten kann ich nicht anhören. Bitte schreib mir stattdessen.",
     "file": "Die Datei ist da, aber ich kann nicht hineinsehen. Worum geht es?",
     "file_missing": "Die Datei ist nicht angekommen. Bitte schick sie noch einmal, oder schreib, worum es geht.",
+    "too_long": "Die Nachricht war sehr lang, ich habe nur den Anfang gelesen. Das Team hat sie vollständig.",
     "unsupported": "Diese Art von Nachricht kann ich nicht lesen. Bitte schreib mir stattdessen.",
     "unsupported_kind": "{kind} kann ich hier nicht lesen. Bitte schreib mir stattdessen.",
     "location": "Danke für den Standort. Was kann ich für dich tun?",

@@ -20,8 +20,9 @@ from connectors.contacts import ContactNews
 from connectors.conversations import OpenConversations
 from connectors.echoes import Echoes
 from connectors.entries import Entry, change_of, entry_of, is_same, origin_of
+from connectors.long_texts import shortened
 from connectors.redaction import without_cards
-from connectors.references import References, at_home, refers
+from connectors.references import Found, References, at_home, refers
 from connectors.rooms import Rooms
 from schemas import spans, topics
 from schemas.crashpoints import reach
@@ -29,6 +30,7 @@ from schemas.errors import IdReused
 from schemas.messages import TranscriptMessage
 from schemas.ports import (
     Account,
+    Blobs,
     Bus,
     Clock,
     Contacts,
@@ -40,7 +42,7 @@ from schemas.ports import (
     Signals,
     Transcript,
 )
-from schemas.protection.cards import OwnNumbers
+from schemas.protection.cards import OwnNumbers, is_costly
 
 
 @dataclass(slots=True)
@@ -55,7 +57,8 @@ class Accepted:
 class Inbound:
     """Accepts events of any channel. ``keeps_transcript`` names the channels whose transcript the edge itself writes,
     because nobody else would show the contact what was accepted; ``named_later`` those that are ``Profiled``.
-    ``own_numbers``: by tenant, what finds numbers that are no cards. ``desk``: takes what people do at the desk."""
+    ``own_numbers``: by tenant, what finds numbers that are no cards. ``desk``: takes what people do at the desk.
+    ``blobs``: takes texts that are too long for a message."""
 
     def __init__(
         self,
@@ -72,6 +75,7 @@ class Inbound:
         named_later: frozenset[str] = frozenset(),
         own_numbers: Mapping[str, OwnNumbers | None] = MappingProxyType({}),
         desk: DeskDoor | None = None,
+        blobs: Blobs | None = None,
     ) -> None:
         self._bus = bus
         self._contacts = Acquaintances(contacts, named_later)
@@ -82,6 +86,7 @@ class Inbound:
         self._keeps_transcript = keeps_transcript
         self._own_numbers = own_numbers
         self._desk = desk
+        self._blobs = blobs
         self._news = ContactNews()
         self._open = OpenConversations(conversations, clock)
         self._echoes = Echoes(deliveries, clock)
@@ -116,25 +121,8 @@ class Inbound:
     ) -> list[Accepted]:
         if account.channel == topics.DESK and any(event.type == topics.DESK_ACTED for event in events):
             return await self._with_desk(account, events, admit)
-        now, entries = self._clock(), list[Entry]()
-        own = self._own_numbers.get(account.tenant)
-        for told in await self._rooms.ours(account, events):
-            event = without_cards(told, own)
-            asked = (account.tenant, account.channel, account.name, event.place, event.addresses)
-            if event.type == topics.CONTACT_CHANGED:
-                found = await self._contacts.change(*asked, now=now, change=change_of(event, now))
-            else:
-                # A coroutine for what is known would cost more than the answer.
-                named, recent = names.told(event, now), self._contacts.recent
-                found = recent(*asked, now=now, naming=named) or await self._contacts.resolve(
-                    *asked, now=now, naming=named
-                )
-            if event.echo and await self._echoes.is_ours(account, found[1], event.external_id):
-                continue
-            event = at_home(account, event, *found)
-            if refers(event):
-                event, found = await self._references.told(account, event, found)
-            entries.append(entry_of(account, event, now, *found))
+        now = self._clock()
+        entries = await self._entries(account, await self._rooms.ours(account, events), now)
         if account.channel not in self._keeps_transcript:
             if entries and admit is not None:
                 await admit()
@@ -151,6 +139,38 @@ class Inbound:
         finally:
             for lock in held:
                 lock.release()
+
+    async def _entries(self, account: Account, events: Sequence[Event], now: datetime) -> list[Entry]:
+        entries, own = list[Entry](), self._own_numbers.get(account.tenant)
+        for told in events:
+            event, long_text = shortened(told)
+            # A coroutine for what is short and known would cost more than the answer.
+            if is_costly(event.payload.get("text") or ""):
+                event = await asyncio.to_thread(without_cards, event, own)
+            else:
+                event = without_cards(event, own)
+            found = self._known_contact(account, event, now) or await self._resolved(account, event, now)
+            if event.echo and await self._echoes.is_ours(account, found[1], event.external_id):
+                continue
+            event = at_home(account, event, *found)
+            if refers(event):
+                event, found = await self._references.told(account, event, found)
+            if long_text is not None:
+                event = await long_text.kept(account, event, found, own, self._blobs)
+            entries.append(entry_of(account, event, now, *found))
+        return entries
+
+    def _known_contact(self, account: Account, event: Event, now: datetime) -> Found | None:
+        if event.type == topics.CONTACT_CHANGED:
+            return None
+        asked = (account.tenant, account.channel, account.name, event.place, event.addresses)
+        return self._contacts.recent(*asked, now=now, naming=names.told(event, now))
+
+    async def _resolved(self, account: Account, event: Event, now: datetime) -> Found:
+        asked = (account.tenant, account.channel, account.name, event.place, event.addresses)
+        if event.type == topics.CONTACT_CHANGED:
+            return await self._contacts.change(*asked, now=now, change=change_of(event, now))
+        return await self._contacts.resolve(*asked, now=now, naming=names.told(event, now))
 
     async def _with_desk(
         self, account: Account, events: Sequence[Event], admit: Callable[[], Awaitable[None]] | None

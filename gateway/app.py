@@ -92,6 +92,7 @@ def inbound_of(parts: Parts, desk: DeskDoor | None) -> Inbound:
         named_later=frozenset(name for name, channel in parts.channels.items() if isinstance(channel, Profiled)),
         own_numbers={name: tenant.protection.finder for name, tenant in parts.config.tenants.items()},
         desk=desk,
+        blobs=parts.blobs,
     )
 
 

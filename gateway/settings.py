@@ -145,6 +145,7 @@ class Voice(Settings):
     voice_note: str = PLAIN.voice_note
     file: str = PLAIN.file
     file_missing: str = PLAIN.file_missing
+    too_long: str = PLAIN.too_long
     unsupported: str = PLAIN.unsupported
     unsupported_kind: str = PLAIN.unsupported_kind
     location: str = PLAIN.location

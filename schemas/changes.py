@@ -6,18 +6,20 @@ from datetime import datetime
 
 from pydantic import Field
 
-from schemas.messages import Address, Printable, WireModel
+from schemas.messages import Address, Attachment, Printable, WireModel, empty
 
 
 class MessageEdited(WireModel):
     """``parley.message.edited.v1``: the contact changed message ``message_id``. ``parley.message.revise.v1``: a person
     changed what they said to the contact, to be changed there too. ``revision`` rises with every change of
-    it, as its vendor counts; one that comes after a higher one changes nothing. 0: not told, it counts as it comes."""
+    it, as its vendor counts; one that comes after a higher one changes nothing. 0: not told, it counts as it comes.
+    ``attachments`` are added to those of the message: all of a text that is too long for one."""
 
     message_id: str
     place: str
     contact_id: str
     text: Printable
+    attachments: list[Attachment] = empty()
     edited_at: datetime
     revision: int = Field(default=0, ge=0)
 

@@ -27,6 +27,7 @@ MessageState = Literal[
 Purpose = Literal["reply", "notice", "desk"]
 
 MAX_TEXT = 8_000
+"""Characters of a message from a contact, on all channels. What is longer is kept as a file."""
 REFERRALS = {
     **dict.fromkeys(("ad", "ads", "advertisement"), "ad"),
     **dict.fromkeys(("share", "ig_post"), "shared_post"),
@@ -87,13 +88,15 @@ class Attachment(WireModel):
     """A reference to a stored file. ``id`` is random (earlier releases: the hash of the content); ``size`` is in bytes.
 
     ``missing`` says why a file that was sent could not be had: nothing is stored then, and ``id`` only names the
-    gap."""
+    gap. ``full_text``: it is no file that was sent, but all of the message's text, which was longer than ``MAX_TEXT``
+    and is cut in the message."""
 
     id: str
     name: str
     type: str
     size: int
     missing: str = ""
+    full_text: bool = False
 
 
 class Choice(WireModel):

@@ -71,9 +71,10 @@ class TranscriptView:
         return tag("ul", [tag("li", self._file(tenant, file)) for file in files], class_="files")
 
     def _file(self, tenant: str, file: Attachment) -> Html:
+        note = ". The message was too long: this is all of it, above is its beginning." if file.full_text else ""
         if file.missing:
-            return joined(f"{file.name}: {file.missing}")
-        size = f" ({file.type}, {max(1, round(file.size / 1024))} KiB)"
+            return joined(f"{file.name}: {file.missing}{note}")
+        size = f" ({file.type}, {max(1, round(file.size / 1024))} KiB){note}"
         return joined(tag("a", file.name, href=self._attachments.url(tenant, file.id), target="_blank"), size)
 
 

@@ -174,9 +174,10 @@ def fingerprint(message: TranscriptMessage) -> str:
 
 
 def attached(message: TranscriptMessage, attachments: Sequence[Attachment]) -> TranscriptMessage:
-    """What ``Transcript.attach`` makes of the message: files are attached once, and taken away for good; with them goes
-    all else that it carried beside its text."""
-    if attachments and (message.attachments or message.state == "deleted"):
+    """What ``Transcript.attach`` makes of the message: files are attached once, in any number of steps that each name
+    those before, and taken away for good; with them goes all else that it carried beside its text."""
+    before = [file.id for file in message.attachments]
+    if attachments and (message.state == "deleted" or [file.id for file in attachments[: len(before)]] != before):
         return message
     if not attachments:
         return message.model_copy(update={"attachments": [], "contacts": [], **dict.fromkeys(BESIDE_TEXT)})

@@ -33,6 +33,7 @@ _OF_DELIVERY: dict[str, MessageState] = {
 
 class Tail:
     __slots__ = (
+        "_added",
         "_by_external_id",
         "_files",
         "_first_seen",
@@ -66,6 +67,7 @@ class Tail:
         self._proposed: dict[str, MessageEdited | MessageDeleted] = {}  # by the event that tells of it
         self._made: set[str] = set()
         self._files: dict[str, list[Attachment]] = {}
+        self._added: dict[str, list[Attachment]] = {}  # by changes
         self._by_external_id: dict[str, str] = {}
         self._receipts: dict[str, MessageState] = {}  # by the vendor's id
         self._up_to: dict[MessageState, int] = {}
@@ -107,6 +109,8 @@ class Tail:
             self._raise(id_, "deleted")
         elif self._states.get(id_) != "deleted" and not 0 < change.revision < self._revisions.get(id_, 0):
             self._texts[id_] = change.text
+            if change.attachments:
+                self._added.setdefault(id_, []).extend(change.attachments)
             self._revisions[id_] = change.revision or self._revisions.get(id_, 0)
 
     def _see_files(self, stored: FilesStored) -> None:
@@ -207,10 +211,14 @@ class Tail:
         state = _highest(message.state, [self._states.get(id_, message.state)])
         if message.author.kind != "contact":
             state = _highest(state, (receipt for receipt, up_to in self._up_to.items() if seq <= up_to))
-        files = [] if state == "deleted" else self._files.get(id_, message.attachments)
+        files = [] if state == "deleted" else self._files_of(message)
         said = {"text": self._texts.get(id_, message.text), "attachments": files}
         revision = max(message.revision, self._revisions.get(id_, 0))
         return message.model_copy(update={"seq": seq, "state": state, "revision": revision, **said})
+
+    def _files_of(self, message: TranscriptMessage) -> list[Attachment]:
+        files = [*self._files.get(message.id, message.attachments), *self._added.get(message.id, ())]
+        return list({file.id: file for file in reversed(files)}.values())[::-1]
 
     def _raise(self, id_: str, state: MessageState) -> None:
         known = self._states.get(id_)

@@ -195,8 +195,8 @@ class Transcript(Protocol):
     async def attach(
         self, conversation: str, message_id: str, attachments: Sequence[Attachment]
     ) -> TranscriptMessage | None:
-        """Give a message its attachments, unless it has some or is deleted; none take them all away. Returns the
-        message as it is then, None when it is unknown."""
+        """Give a message its attachments, unless it is deleted or has others than those that the list begins with; none
+        take them all away. Returns the message as it is then, None when it is unknown."""
 
     async def find(self, conversation: str, message_id: str) -> TranscriptMessage | None: ...
     async def read(self, conversation: str, *, after: int = 0, limit: int = 200) -> list[TranscriptMessage]: ...

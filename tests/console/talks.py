@@ -83,7 +83,8 @@ async def full(instance: Instance, place: str = "visitor-1", *, name: str = "Ann
     found = await begun(instance, place, name=name, facts=facts)
     stored = await instance.parts.blobs.put("shop", f"order {hostile}.txt", "text/plain", b"an order")
     gone = Attachment(id="", name=f"voice {hostile}", type="audio/ogg", size=9, missing="too large")
-    await said(instance, found.id, "in-1", f"{QUESTION} {hostile}", attachments=[stored, gone], state="answered")
+    cut = Attachment(id="", name="message.txt", type="text/plain", size=9, missing="gone", full_text=True)
+    await said(instance, found.id, "in-1", f"{QUESTION} {hostile}", attachments=[stored, gone, cut], state="answered")
     cited = Citation(
         n=1,
         document=f"shipping {hostile}",

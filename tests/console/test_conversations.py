@@ -175,6 +175,7 @@ async def test_a_conversation_shows_what_was_said_and_all_that_lies_behind_it(in
         "look_up_order Outcome failed",
         "order .txt (text/plain, 1 KiB)",
         "too large",
+        "message.txt: gone. The message was too long: this is all of it, above is its beginning.",
         "the contact asked for a person",
         "Promised: A refund",
         "refund_order",

@@ -34,6 +34,11 @@ CARDS = {
     "edited": "4012888888881881",
     "profile": "6011000990139424",
     "captioned": "3 0 5 6 9 3 0 9 0 2 5 9 0 4",
+    "ordered": "5200828282828210",
+    "listed": "2223/0031/2200/3222",
+    "uploaded": "5555,3412,4444,1115",
+    "sent": "4000056655665556",
+    "long": "6205 5000 0000 0000 004",
 }
 CODE = "cvv 7319"
 WORD = "quokka"
@@ -96,9 +101,12 @@ async def shop(
         await parley.stop()
 
 
-async def upload(visitor: Visitor, name: str) -> str:
+PICTURE = b"\x89PNG\r\n\x1a\n" + b"\x00" * 16
+
+
+async def upload(visitor: Visitor, name: str, data: bytes = PICTURE) -> str:
     form = aiohttp.FormData()
-    form.add_field("file", b"\x89PNG\r\n\x1a\n" + b"\x00" * 16, filename=name, content_type="image/png")
+    form.add_field("file", data, filename=name, content_type="application/octet-stream")
     answer = await visitor.call("POST", "attachments", data=form)
     assert answer.status == 201, answer
     return str(answer.body["attachment_id"])
@@ -118,6 +126,9 @@ async def test_no_store_and_no_log_holds_a_card_that_somebody_wrote(shop: Shop) 
         reply = await tab.reply()
         await tab.send(type="feedback", message_id=reply["id"], value="down", comment=f"not {CARDS['remarked']}")
         await shop.texts(visitor.conversation, kind="agent", least=1)
+    table = await upload(visitor, "cards.csv", f"Ann,{CARDS['uploaded']}\nBo,12\n".encode())
+    listed = f"{QUESTION} {CARDS['listed']} or order {CARDS['ordered']}"
+    assert (await visitor.post(client_msg_id="three", text=listed, attachments=[table])).status == 202
     said = {"client_msg_id": "p", "text": f"Use {CARDS['person']}?"}
     await shop.parley.admin("POST", f"conversations/{visitor.conversation}/messages", json=said)
 
@@ -125,21 +136,27 @@ async def test_no_store_and_no_log_holds_a_card_that_somebody_wrote(shop: Shop) 
     message = await shop.slack.say("Bo", QUESTION)
     await shop.slack.edit("Bo", message, f"{QUESTION} Or {CARDS['edited']}")
     await shop.instagram.say("cleo", CARDS["captioned"], files=[File("a.png", "image/png", b"\x89PNG\r\n\x1a\n")])
+    note = File("note.txt", "text/plain", f"my card: {CARDS['sent']}".encode())
+    await shop.slack.say("Cy", f"{QUESTION} {'and so on ' * 1_600} {CARDS['long']}", files=[note])
     await shop.slack.settled()
     await shop.instagram.settled()
 
-    seen = await shop.texts(visitor.conversation, kind="contact", least=2)
+    seen = await shop.texts(visitor.conversation, kind="contact", least=3)
     assert seen == [
         f"{QUESTION} My card is [card ····1111], cvv [cvv]",
         f"{QUESTION} [card ····4444]",
+        f"{QUESTION} [card ····3222] or order [card ····8210]",
     ]
     assert await shop.texts(visitor.conversation, kind="person", least=1) == ["Use [card ····0505]?"]
-    names = {item["contact_name"]: item["id"] for item in await shop.conversations("slack", least=2)}
+    names = {item["contact_name"]: item["id"] for item in await shop.conversations("slack", least=3)}
     assert (await shop.texts(names["Ann [card ····9424]"], kind="contact", least=1))[0].endswith("[card ····5100]")
     (instagram,) = await shop.conversations("instagram", least=1)
     assert (await shop.texts(instagram["id"], kind="contact", least=2))[-1] == "[card ····5904]"
     for name in names.values():
         await shop.texts(name, kind="agent", least=1)
+
+    files = (await shop.parley.admin("GET", f"conversations/{names['Cy']}"))["transcript"][0]["attachments"]
+    assert [file["name"] for file in files] == ["message.txt", "note.txt"]
 
     forms = [*CARDS.values(), CODE, *("".join(filter(str.isdigit, card)) for card in CARDS.values())]
     places = 0

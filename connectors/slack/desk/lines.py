@@ -76,8 +76,15 @@ def _who(line: TranscriptMessage, contact: str) -> str:
 def _files(files: Sequence[Attachment]) -> list[Json]:
     if not files:
         return []
-    shown = [f"📎 {file.name}" + (f" (not to be had: {file.missing})" if file.missing else "") for file in files]
-    return [kit.small(kit.plain("\n".join(shown)))]
+    return [kit.small(kit.plain("\n".join(f"📎 {file.name}{_about(file)}" for file in files)))]
+
+
+def _about(file: Attachment) -> str:
+    notes = [
+        *(["the whole message; what you see above is its beginning"] if file.full_text else []),
+        *([f"not to be had: {file.missing}"] if file.missing else []),
+    ]
+    return f" ({', '.join(notes)})" if notes else ""
 
 
 def posts(lines: Sequence[TranscriptMessage], contact: str) -> Iterator[Said]:

@@ -206,6 +206,30 @@ async def test_files_that_were_stored_and_what_a_voice_note_says_come_back(state
     assert [(after[id_].text, after[id_].attachments) for id_ in asked] == [("spoken", [attachment()]), ("", [])]
 
 
+async def test_files_that_came_with_an_edit_come_back(state: State, bus: Bus) -> None:
+    life = await lived(state, bus, "visitor")
+    asked = [line.id for line in await state.transcript.read(life.conversation) if line.author.kind == "contact"]
+    edit = MessageEdited(
+        message_id=asked[0],
+        text="much longer …",
+        attachments=[attachment("c" * 64)],
+        edited_at=NOW,
+        place="visitor",
+        contact_id=life.contact,
+    )
+    stored = FilesStored(message_id=asked[0], attachments=[attachment(), attachment("c" * 64)], at=NOW)
+    await bus.append(
+        [
+            event(topics.MESSAGE_EDITED, edit, life.conversation, "edit"),
+            event(topics.FILES_STORED, stored, life.conversation, "files"),
+            event(topics.MESSAGE_EDITED, edit, life.conversation, "edit"),
+        ]
+    )
+    await again(state, bus)
+    after = {line.id: line for line in await state.transcript.read(life.conversation)}
+    assert after[asked[0]].attachments == [attachment(), attachment("c" * 64)]
+
+
 async def test_only_the_lost_shards_are_touched(state: State, bus: Bus) -> None:
     lives = [await lived(state, bus, f"visitor-{n}") for n in range(6)]
     lost = frozenset({shard_of(lives[0].conversation)})

@@ -229,6 +229,18 @@ async def test_files_are_attached_once_and_a_repeat_of_the_message_is_still_the_
     assert await state.transcript.attach(conversation, "unknown", files) is None
 
 
+async def test_a_list_that_begins_with_a_messages_files_adds_to_them(state: State) -> None:
+    conversation, first, second = new_id(), attachment(), attachment("c" * 64)
+    message = line(attachments=[first])
+    await state.transcript.add(conversation, message)
+    both = await state.transcript.attach(conversation, message.id, [first, second])
+    assert both is not None
+    assert both.attachments == [first, second]
+    assert await state.transcript.attach(conversation, message.id, [second, first]) == both
+    assert await state.transcript.attach(conversation, message.id, [first]) == both
+    assert await state.transcript.add(conversation, message) == 1
+
+
 async def test_files_of_a_deleted_message_are_taken_away_and_none_come_back(state: State) -> None:
     conversation, message = new_id(), line()
     await state.transcript.add(conversation, message)

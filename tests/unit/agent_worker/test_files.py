@@ -183,3 +183,32 @@ async def test_files_are_kept_while_a_person_has_the_conversation(world: World) 
     assert (await line(world, "m2")).attachments == [stored(LEAF)]
     assert len(await facts(world)) == 1
     assert len(await world.replies()) == 1
+
+
+TEXT = Attachment(id="f" * 64, name="message.txt", type="text/plain", size=20_000, full_text=True)
+
+
+async def test_a_contact_whose_text_was_cut_is_told_so_in_the_reply(world: World) -> None:
+    await handle(world, world.said("m1", HEAT, attachments=[TEXT]))
+    (reply,) = await world.replies()
+    assert "heat pack" in reply.text
+    assert reply.text.endswith(VOICE.too_long)
+    assert (await line(world)).attachments == [TEXT]
+
+
+async def test_what_was_sent_along_with_a_cut_text_is_fetched(world: World) -> None:
+    vendor = Vendor()
+    await handle(world, world.said("m1", HEAT, files=[LEAF], attachments=[TEXT]), fetch=vendor.fetch)
+    assert (await line(world)).attachments == [TEXT, stored(LEAF)]
+    await handle(world, world.said("m1", HEAT, files=[LEAF], attachments=[TEXT], event="again"), fetch=vendor.fetch)
+    assert len(vendor.asked) == 1
+
+
+@pytest.mark.parametrize("first", ["message", "edit"])
+async def test_an_edit_that_is_too_long_adds_its_file(world: World, first: str) -> None:
+    vendor = Vendor()
+    said = world.said("m1", HEAT, files=[LEAF])
+    edit = world.edited("m1", "Do you add a heat pack in winter, and …", attachments=[TEXT])
+    for envelope in (said, edit) if first == "message" else (edit, said):
+        await handle(world, envelope, fetch=vendor.fetch)
+    assert {file.name for file in (await line(world)).attachments} == {"message.txt", "leaf.jpg"}

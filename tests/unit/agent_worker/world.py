@@ -29,7 +29,16 @@ from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Conversation, Origin, OwnerRequested, Turn
 from schemas.envelope import Envelope, envelope
 from schemas.ids import conversation_id, derived_id, event_id
-from schemas.messages import Author, Choosing, InboundMessage, OutboundMessage, Receipt, ReceiptState, RemoteFile
+from schemas.messages import (
+    Attachment,
+    Author,
+    Choosing,
+    InboundMessage,
+    OutboundMessage,
+    Receipt,
+    ReceiptState,
+    RemoteFile,
+)
 from schemas.ports import DocumentDraft, Draft, Model, Question, Record, State
 
 TENANT, CHANNEL, ACCOUNT, PLACE = "shop", "web", "main", "visitor-1"
@@ -172,6 +181,7 @@ class World:
         choice: Choosing | None = None,
         shown: bool = False,
         files: Sequence[RemoteFile] = (),
+        attachments: Sequence[Attachment] = (),
         unsupported: str = "",
         **more: Any,
     ) -> Envelope:
@@ -185,17 +195,19 @@ class World:
             choice=choice,
             shown=shown,
             files=list(files),
+            attachments=list(attachments),
             unsupported=unsupported,
             sent_at=self.clock(),
         )
         return self._wrap(topics.MESSAGE_RECEIVED, message, more.pop("event", message.id), **more)
 
-    def edited(self, name: str, text: str, revision: int = 0) -> Envelope:
+    def edited(self, name: str, text: str, revision: int = 0, attachments: Sequence[Attachment] = ()) -> Envelope:
         change = MessageEdited(
             message_id=self.message_id(name),
             place=PLACE,
             contact_id="contact-1",
             text=text,
+            attachments=list(attachments),
             edited_at=self.clock(),
             revision=revision,
         )
