@@ -79,7 +79,7 @@ async def test_an_address_is_signed_bound_and_expires(shop: Shop) -> None:
         path,
         f"{path}?exp={exp}",
         f"{path}?exp={later}&sig={sig}",
-        f"{path}?exp={exp}&sig={sig[:-1]}_",
+        f"{path}?exp={exp}&sig={'A' if sig[0] != 'A' else 'B'}{sig[1:]}",
         f"{path}?exp={exp}&sig=%00%ff",
         f"{path.replace('/shop/', '/other/')}?exp={exp}&sig={sig}",
         f"{path[:-1]}{'0' if path[-1] != '0' else '1'}?exp={exp}&sig={sig}",
