@@ -94,8 +94,11 @@ _END = r"(?=[\s,:;.!…–—-]|$)"
 _OPENER = re.compile(
     rf"[\s,.…–—-]{{0,5}}(?:(?P<strong>{_STRONG})|(?P<weak>{_WEAK})|(?P<star>\*)){_END}?", re.IGNORECASE
 )
-_OPENS = re.compile(rf"(?:{_STRONG}|{_WEAK}){_END}", re.IGNORECASE)
-_WITHIN = re.compile(rf"[,;…–—-]\s{{0,3}}(?={_STRONG}){_END}?", re.IGNORECASE)
+_BEGINS = frozenset(phrase.split()[0] for row in ROWS.values() for phrase in f"{row.strong}|{row.weak}".split("|"))
+"""The first words of all that announces a correction."""
+_NEAR = 12
+"""Earlier sentences that a correction may be about."""
+_WITHIN = re.compile(rf"[,;…–—-]\s{{0,3}}\b(?={_STRONG})", re.IGNORECASE)
 _NOT_BUT = re.compile(rf"^(?:{_VERSUS})\s(?P<old>.{{1,80}}?),?\s(?:{_BUT})\s(?P<new>.{{1,80}})$", re.IGNORECASE)
 _NEW_NOT = re.compile(rf"^(?P<new>.{{1,80}}?),?\s(?:{_INSTEAD}|{_VERSUS})\s(?P<old>.{{1,80}})$", re.IGNORECASE)
 _MARKS = " \t,.;:!?…–—-*\"'“”„»«()"
@@ -108,7 +111,7 @@ _WORD = re.compile(r"[^\W_][\w'’-]*")
 
 def corrected(messages: Sequence[str]) -> list[str]:
     """The messages as they were meant, those that only correct left out."""
-    if len(messages) == 1 and not _OPENS.search(messages[0]) and "*" not in messages[0]:
+    if len(messages) == 1 and "*" not in messages[0] and _BEGINS.isdisjoint(_WORD.findall(messages[0].casefold())):
         return list(messages)
     lines = [[piece for sentence in sentences_of(text) for piece in _pieces(sentence)] for text in messages]
     before: list[tuple[int, int]] = []
@@ -165,7 +168,7 @@ def _applied(lines: list[list[str]], before: Sequence[tuple[int, int]], sentence
     force, rest = _opened(sentence)
     if opened:
         force = force or "weak"
-    for n, m in reversed(before) if rest else ():
+    for n, m in reversed(before[-_NEAR:]) if rest else ():
         meant = _replaced(lines[n][m], rest, force)
         if meant and meant != lines[n][m]:
             lines[n][m] = meant

@@ -18,8 +18,10 @@ from schemas.ports import Draft, Part, Question
 TITLED = 3
 """Answers to so many questions are hard to tell apart without a title."""
 _LONGEST = 70
+_MOST_READ = 400
 """Characters of a question that are quoted back."""
-_LINK = re.compile(r"\S*(?:://|www\.|\w\.\w{2})\S*", re.IGNORECASE)
+_LINK = re.compile(r"://|www\.|\w\.\w{2}", re.IGNORECASE)
+"""Found in a word that is an address."""
 _UNSAFE = re.compile(r"[\[\]()<>{}*_~`|#@\\\u200b-\u200f\u2028-\u202e\u2066-\u2069\x00-\x1f“”„\"]")
 
 
@@ -137,7 +139,8 @@ def with_naming(draft: Draft, missing: Sequence[str], beyond: Sequence[str], voi
 
 def in_brief(question: str) -> str:
     """A contact's words as they may be repeated: one short line without links, mentions and markup."""
-    plain = " ".join(_UNSAFE.sub(" ", _LINK.sub("…", question)).split())
+    words = ("…" if _LINK.search(word) else word for word in question[:_MOST_READ].split())
+    plain = " ".join(_UNSAFE.sub(" ", " ".join(words)).split())
     return plain if len(plain) <= _LONGEST else f"{plain[:_LONGEST].rsplit(' ', 1)[0]} …"
 
 

@@ -16,6 +16,7 @@ from agent_worker.models.request import Prompt, Wrote
 from agent_worker.models.source import Usage
 from schemas.ports import Part
 
+_NUMBER = re.compile(r"\d+")
 _MISSING = re.compile(rf"{NOT_FOUND}\s?:\s?(\d[\d\s,]{{0,80}})\.?")
 LONGEST_ANSWER = 8_000
 """Characters of an answer; a message holds no more."""
@@ -89,7 +90,7 @@ class Step:
 
     async def _show(self, sentence: str) -> None:
         if self._attempt.asked and (named := _MISSING.fullmatch(sentence.strip())):
-            self._attempt.missing |= {int(number) for number in re.findall(r"\d+", named[1])}
+            self._attempt.missing |= {int(number) for number in _NUMBER.findall(named[1])}
             return
         admitted = self._attempt.gate.admit(sentence)
         if not self._attempt.shown:

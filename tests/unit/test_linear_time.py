@@ -18,8 +18,9 @@ from yarl import URL
 from agent_worker.actions.dialogue.picking import pick
 from agent_worker.actions.parsing import Context
 from agent_worker.actions.parsing.identifiers import identifiers
+from agent_worker.corrections import corrected
 from agent_worker.grounding.gate import Gate
-from agent_worker.knowledge.questions import apart
+from agent_worker.knowledge.questions import split_questions
 from agent_worker.models.extraction import quotes
 from agent_worker.router.phrases import found_in, upset
 from agent_worker.sources.website.links import directions
@@ -63,6 +64,8 @@ MADE_LATER = {
     "agent_worker.actions.parsing.identifiers._alone": "identifiers of any shape",
     "agent_worker.actions.parsing.identifiers._shapes": "identifiers",
     "agent_worker.actions.parsing.identifiers._restored": "identifiers",
+    "agent_worker.corrections._in_place": "a correction",
+    "agent_worker.corrections._swapped": "a correction",
     "agent_worker.router.phrases._pattern": "phrases",
     "agent_worker.sources.layout._plain": "",
     "connectors.settings.shaped": "",
@@ -107,7 +110,8 @@ MORE: dict[str, Callable[[str], object]] = {
         "How much is a heat pack?", [Passage("shop", "a", 1, "T", "", "", text, 1.0)]
     ),
     "the gate": lambda text: Gate([PASSAGE]).admit(f"{text[:500]} [1]"),
-    "several questions": lambda text: apart([text, text]),
+    "a correction": lambda text: corrected([f"Do you ship to {text}?", "no wait, to Norway", "Norway, not Austria"]),
+    "several questions": lambda text: split_questions([text, text]),
 }
 
 
