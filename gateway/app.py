@@ -70,7 +70,7 @@ def _chat_app(parts: Parts, doors: Doors) -> web.Application:
         app.on_cleanup.append(lambda _app: door.close())
     origins = Origins(parts.config)
     app[REFUSALS] = Refusals(crowding, origins, count)
-    webhooks = _add_chat(app, parts, inbound, doors, origins)
+    webhooks = _add_chat(app, parts, inbound, doors, origins, crowding)
     if not tracing:  # spans begin in a middleware
         app[SHORTCUT] = Shortcut(webhooks, crowding, count)
     Page(parts.config).add_routes(app)
@@ -96,7 +96,9 @@ def inbound_of(parts: Parts, desk: DeskDoor | None) -> Inbound:
     )
 
 
-def _add_chat(app: web.Application, parts: Parts, inbound: Inbound, doors: Doors, origins: Origins) -> Webhooks:
+def _add_chat(
+    app: web.Application, parts: Parts, inbound: Inbound, doors: Doors, origins: Origins, crowding: Crowding
+) -> Webhooks:
     state, clock = parts.state, parts.clock
     attachments = AttachmentDesk(
         parts.blobs, secret_key=parts.secret_key, public_url=parts.config.public_url, clock=clock
@@ -133,6 +135,7 @@ def _add_chat(app: web.Application, parts: Parts, inbound: Inbound, doors: Doors
         allowance=allowance,
         addresses=addresses,
         connections=connections,
+        crowding=crowding,
     ).add_routes(app)
     sockets.add_routes(app)
     webhooks = Webhooks(parts, inbound, allowance)

@@ -12,6 +12,7 @@ from aiohttp import hdrs, web
 from gateway.addresses import ClientAddresses
 from gateway.allowance import Allowance
 from gateway.attachments import AttachmentDesk
+from gateway.crowding import Crowding
 from gateway.exchange import Exchange, Posted
 from gateway.lines import instant
 from gateway.open_connections import OpenConnections
@@ -46,6 +47,7 @@ class Chat:
         allowance: Allowance,
         addresses: ClientAddresses,
         connections: OpenConnections,
+        crowding: Crowding,
     ) -> None:
         self._sessions = sessions
         self._exchange = exchange
@@ -57,6 +59,7 @@ class Chat:
         self._allowance = allowance
         self._addresses = addresses
         self._connections = connections
+        self._crowding = crowding
 
     def add_routes(self, app: web.Application) -> None:
         app.router.add_post(f"{PREFIX}/sessions", self.start)
@@ -95,7 +98,8 @@ class Chat:
         return web.Response(status=204)
 
     async def post(self, request: web.Request) -> web.Response:
-        visit = await self._visit(request)
+        with self._crowding.checking():
+            visit = await self._visit(request)
         accepted = await self._exchange.post(visit, await read_json(request, Posted))
         return reply({"message_id": accepted.event_id, "seq": accepted.seq}, 202)
 

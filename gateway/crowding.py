@@ -7,7 +7,8 @@ late, they would cost nearly as much as accepted ones, and under a steady overlo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
 from aiohttp import web
@@ -37,17 +38,30 @@ class Crowding:
         self._press = press or Press()
         self._refused = 0
         self._told_at = 0.0
+        self._checking = 0
         self._error = Unavailable("too many requests at once", retry_after_ms=1_000)
 
     @property
     def crowded(self) -> bool:
         """No room for one message more."""
-        return self._under_way() >= self._at_once
+        return self._count() >= self._at_once
 
     @property
     def near(self) -> bool:
         """It may be so soon."""
-        return self._under_way() * NEAR >= self._at_once
+        return self._count() * NEAR >= self._at_once
+
+    def _count(self) -> int:
+        return self._under_way() + self._checking
+
+    @contextmanager
+    def checking(self) -> Iterator[None]:
+        """Count a message as under way while the store is asked whether its sender may send it."""
+        self._checking += 1
+        try:
+            yield
+        finally:
+            self._checking -= 1
 
     async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         refusal = self.refusal() if request.method == "POST" else None

@@ -20,8 +20,9 @@ from schemas.errors import PortInUse
 log = structlog.get_logger("parley.gateway")
 
 BACKLOG = 1024
-IN_A_ROW = 64
-"""Connections that are accepted before others get their turn of the loop."""
+IN_A_ROW = BACKLOG
+"""Connections that are accepted before others get their turn of the loop: all that wait, as the loop's own server does.
+Under overload they have to be seen, so that they can be refused at once (ADR 34) instead of waiting for their turn."""
 COUNT_EVERY_S = 5.0
 LOOK_AGAIN_S = 1.0
 LOG_EVERY_S = 60.0

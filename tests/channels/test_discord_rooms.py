@@ -15,7 +15,7 @@ from schemas import ids, topics
 from schemas.changes import MessageEdited
 from schemas.conversation import Origin
 from schemas.envelope import Envelope
-from schemas.messages import Address, Author, TranscriptMessage
+from schemas.messages import Address, Author, InboundMessage, TranscriptMessage
 from tests.channels.discord_desk import Desk, desk_at_discord
 from tests.channels.streaming import Hall, eventually, hall_of, now, until
 from tests.platforms.discord import Discord
@@ -86,8 +86,7 @@ async def test_in_a_channel_only_what_calls_the_bot_is_for_it(server: Discord, h
         await server.say("cleo", "and to Sweden?", reply_to=own.id)
         await server.say("dan", f"<@!{server.world.bot.id}> hello by the old form")
         await hall.until("hello by the role", "and to Sweden?", "hello by the old form")
-    found = await hall.state.conversations.listing("shop")
-    assert len(found.items) == 3
+        await eventually(lambda: _conversations_are(hall, 3))
 
 
 async def test_whoever_asked_goes_on_in_the_thread_without_a_mention_and_others_do_not(
@@ -123,8 +122,8 @@ async def test_another_process_knows_a_thread_although_discord_does_not_tell_of_
         await server.say("ann", "two")
         await server.say("ben", f"{server.mention} three")
         await hall.until("one", "two", "three")
-    told = await events(hall, topics.MESSAGE_RECEIVED)
-    assert told[0].conversation == told[1].conversation != told[2].conversation
+    said = {text: event.conversation for event, text in await _texts(hall)}
+    assert said["one"] == said["two"] != said["three"]
 
 
 async def test_changes_and_deletions_count_where_they_belong_to_a_question(server: Discord, hall: Hall) -> None:
@@ -142,6 +141,15 @@ async def test_changes_and_deletions_count_where_they_belong_to_a_question(serve
     (question,) = await events(hall, topics.MESSAGE_RECEIVED)
     assert [each.conversation for each in changes] == [question.conversation] * 2
     assert changes[0].payload(MessageEdited).text == "two"
+
+
+async def _conversations_are(hall: Hall, count: int) -> bool:
+    return len((await hall.state.conversations.listing("shop")).items) == count
+
+
+async def _texts(hall: Hall) -> list[tuple[Envelope, str]]:
+    """The log of several conversations has no order."""
+    return [(event, event.payload(InboundMessage).text) for event in await events(hall, topics.MESSAGE_RECEIVED)]
 
 
 async def _are(hall: Hall, kind: str, count: int) -> bool:

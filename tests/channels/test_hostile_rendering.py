@@ -104,10 +104,16 @@ def usual(size: int) -> float:
     return took(as_slack, ordinary(size))
 
 
+def costs_little(work: Callable[[str], object], text: str) -> bool:
+    """Compared with ordinary words of the same length. Noise, such as a collection of garbage, only ever adds time, so
+    one of several tries will do."""
+    return any(took(work, text) < TIMES * usual(len(text)) for _ in range(8))
+
+
 @pytest.mark.parametrize("name", [*PIECES, *WHOLE])
 def test_markdown_costs_in_proportion_to_its_length_and_never_much(name: str) -> None:
-    assert took(as_html, hostile(name)(PARSED)) < TIMES * usual(PARSED)
-    assert took(as_slack, hostile(name)(PARSED)) < TIMES * usual(PARSED)
+    assert costs_little(as_html, hostile(name)(PARSED))
+    assert costs_little(as_slack, hostile(name)(PARSED))
     assert_in_proportion(hostile(name), as_slack, PARSED)
 
 
@@ -136,12 +142,12 @@ def test_a_table_of_a_hundred_columns_costs_people_no_more_than_words_do(kind: A
         lambda line: chat_message(line, "shop", files),
     ]
     for surface in surfaces:
-        _html.cache_clear()
 
         def shown(text: str, surface: Callable[[TranscriptMessage], object] = surface) -> object:
+            _html.cache_clear()
             return surface(line_of(text, kind))
 
-        assert took(shown, BOMB[:8_000]) < TIMES * usual(8_000)
+        assert costs_little(shown, BOMB[:8_000])
 
 
 def test_what_takes_too_long_is_shown_as_it_was_typed() -> None:

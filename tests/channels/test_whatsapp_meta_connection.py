@@ -253,7 +253,10 @@ async def test_who_changes_the_number_stays_the_same_contact_and_is_written_to_t
     old = (anna.user_id, anna.wa_id)
     bench.vendor.change_number("anna", "491520000000")
     events = await bench.events()
-    assert [event.type for event in events] == [topics.CONTACT_CHANGED] * 2
+    moved = [event.type for event in events if event.type != topics.MESSAGE_RECEIVED]
+    assert moved == [topics.CONTACT_CHANGED] * 2
+    (note,) = (event for event in events if event.type == topics.MESSAGE_RECEIVED)
+    assert (note.payload["author"].kind, note.payload["unsupported"]) == ("system", "number_changed")
     known = [address.value for event in events for address in event.addresses]
     assert {*old, anna.user_id, anna.wa_id} == set(known)
     addresses = [Address(channel="whatsapp", value=each, assurance="channel") for each in dict.fromkeys(known)]

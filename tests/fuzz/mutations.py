@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
+from gateway.attempts import LONGEST_HOLD
 from tests.fuzz.seeds import Seed
 from tests.fuzz.values import STRINGS, bend, scratched, written
 
@@ -108,6 +110,7 @@ NUMBERS = (
     "a",
     "2147483648",
 )
+SIGN_IN = "/console/session"
 DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
@@ -128,7 +131,10 @@ class Draft:
 
     @property
     def waits(self) -> float:
-        """Seconds that the answer may rightly wait: a long poll's ``wait`` may have become one that is valid."""
+        """Seconds that the answer may rightly wait: a long poll's ``wait`` may have become one that is valid, and a
+        wrong password is held back."""
+        if unquote(self.path).rstrip("/") == SIGN_IN:
+            return LONGEST_HOLD
         asked = next((value for name, value in self.query if name == "wait"), "0")
         return min(25.0, float(asked)) if DECIMAL.fullmatch(asked) else 0.0
 

@@ -221,13 +221,16 @@ async def cut_after(talk: Talk) -> None:
 
 
 async def cut_before(talk: Talk) -> None:
-    """When the connection breaks before anything was shown, the answer comes all the same, once and in order."""
+    """When the connection breaks before anything was shown, the answer comes all the same, once and in order; where
+    the vendor gives no evidence of that, people have the conversation and know of the doubt."""
     talk.vendor.faults.next(Fault("drop", talk.customers.send))
     await talk.say(HEAT)
     await talk.until(lambda: not talk.vendor.faults.left, "the broken connection")
     await talk.say(WATER)
     await talk.until(lambda: any(FACTS[WATER] in shown.text for shown in talk.screen), "the next answer")
-    await talk.sees(FACTS[HEAT], FACTS[WATER])
+    arrived = partial(_is_seen, talk, HEAT)
+    await talk.record(lambda one: arrived() or (not talk.customers.sure and _in_doubt(one)), "the first answer's fate")
+    await talk.sees(*([FACTS[HEAT]] if arrived() else []), FACTS[WATER])
 
 
 async def revoked(talk: Talk) -> None:
@@ -280,6 +283,15 @@ def _sends(talk: Talk) -> list[str]:
 def _states(found: dict[str, Any]) -> list[str]:
     """Of the agent's lines."""
     return [line["state"] for line in found["transcript"] if line["author"]["kind"] == "agent"]
+
+
+def _is_seen(talk: Talk, question: str) -> bool:
+    return any(FACTS[question] in shown.text for shown in talk.screen)
+
+
+def _in_doubt(found: dict[str, Any]) -> bool:
+    """Whether an answer may not have arrived, and people have the conversation."""
+    return "unknown" in _states(found) and found["owner"] in ("queue", "person")
 
 
 def _grown(talk: Talk, before: int) -> bool:
