@@ -1,0 +1,143 @@
+"""Finds many patterns of words in a text in one pass: at each word only those that begin with it are looked at."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from agent_worker.intents.words import END, is_unspaced, words_of
+
+_GAP = 4
+_UNSPACED_GAP = 8
+_ELIDED = frozenset(["all", "c", "d", "dall", "dell", "j", "l", "m", "n", "qu", "quelqu", "s", "t", "un"])
+"""Their apostrophe may be written or left out."""
+_GOES_ON = re.compile(r"/\n *")
+Words = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """``exact``: alternatives of one word or several; ``begins``: beginnings of a single word. Up to ``gap`` other
+    words may stand before it."""
+
+    exact: tuple[Words, ...]
+    begins: tuple[str, ...]
+    gap: int
+
+    def ends(self, words: Sequence[str], place: int) -> Iterator[int]:
+        """Where it may end when it begins at ``place``."""
+        for one in self.exact:
+            if words[place] == one[0] and (len(one) == 1 or tuple(words[place : place + len(one)]) == one):
+                yield place + len(one)
+        if self.begins and words[place].startswith(self.begins):
+            yield place + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    label: str
+    language: str
+    elements: tuple[Element, ...]
+
+    def end(self, words: Sequence[str], place: int) -> int:
+        """The earliest end of a match that begins at ``place``; 0 when there is none."""
+        ends = set(self.elements[0].ends(words, place))
+        for element in self.elements[1:]:
+            ends = set(_next_ends(element, words, ends))
+            if not ends:
+                return 0
+        return min(ends, default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    label: str
+    language: str
+    begin: int
+    end: int
+
+
+@dataclass(slots=True)
+class Patterns:
+    """A set of patterns, by what they begin with."""
+
+    by_word: defaultdict[str, list[Pattern]] = field(default_factory=lambda: defaultdict(list))
+    by_beginning: defaultdict[str, list[Pattern]] = field(default_factory=lambda: defaultdict(list))
+    lengths: tuple[int, ...] = ()
+    """Of the beginnings."""
+
+    @classmethod
+    def of(cls, patterns: Iterable[Pattern]) -> Patterns:
+        made = cls()
+        for pattern in patterns:
+            first = pattern.elements[0]
+            for word in dict.fromkeys(one[0] for one in first.exact):
+                made.by_word[word].append(pattern)
+            for beginning in dict.fromkeys(first.begins):
+                made.by_beginning[beginning].append(pattern)
+        made.lengths = tuple(sorted({len(beginning) for beginning in made.by_beginning}))
+        return made
+
+    def find(self, words: Sequence[str]) -> list[Match]:
+        return [
+            Match(pattern.label, pattern.language, place, end)
+            for place, word in enumerate(words)
+            for pattern in self._candidates(word)
+            if (end := pattern.end(words, place))
+        ]
+
+    def _candidates(self, word: str) -> Iterator[Pattern]:
+        yield from self.by_word.get(word, ())
+        for length in self.lengths:
+            if length > len(word):
+                break
+            yield from self.by_beginning.get(word[:length], ())
+
+
+def _next_ends(element: Element, words: Sequence[str], places: Iterable[int]) -> Iterator[int]:
+    for begin in places:
+        for place in range(begin, min(begin + element.gap + 1, len(words))):
+            if words[place] == END:
+                break
+            yield from element.ends(words, place)
+
+
+def lines_of(written: str) -> list[str]:
+    """The patterns of a table's field; one that ends in "/" goes on in the next line."""
+    return [line for line in _GOES_ON.sub("/", written).splitlines() if line.strip()]
+
+
+def parse(label: str, language: str, line: str) -> Pattern:
+    """See ``Table`` for how a pattern is written."""
+    elements, gap = [], False
+    for part in line.split():
+        if part == "...":
+            gap = True
+            continue
+        elements.append(_element(part, gap=gap))
+        gap = False
+    return Pattern(label, language, tuple(elements))
+
+
+def _element(part: str, *, gap: bool) -> Element:
+    exact: list[Words] = []
+    begins = []
+    for alternative in part.split("/"):
+        for spelling in _spellings(alternative.removesuffix("*")):
+            words = tuple(words_of(spelling.replace("_", " ")))
+            if alternative.endswith("*") and len(words) == 1 and not is_unspaced(words[0]):
+                begins.append(words[0])
+            else:
+                exact.append(words)
+    width = 0 if not gap else _UNSPACED_GAP if any(is_unspaced(one[0]) for one in exact) else _GAP
+    return Element(tuple(dict.fromkeys(exact)), tuple(dict.fromkeys(begins)), width)
+
+
+def _spellings(alternative: str) -> Iterator[str]:
+    yield alternative
+    parts = alternative.split("_")
+    joined = [part if part not in _ELIDED else f"{part}\0" for part in parts[:-1]] + parts[-1:]
+    if any(part.endswith("\0") for part in joined):
+        yield "_".join(joined).replace("\0_", "")

@@ -1,0 +1,1 @@
+"""One table of phrases per language."""
