@@ -1,0 +1,63 @@
+"""Danger to life in words that no table holds: how alike a message is to examples, by the encoder that searches the
+documents. It is as good in a language as the encoder is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from schemas.ports import Found, Knowledge
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+EXAMPLES = (
+    "i cannot go on living like this",
+    "i do not want to be alive any more",
+    "i want to end my life",
+    "i am thinking about killing myself",
+    "nobody would miss me if i were dead",
+    "i wish i could fall asleep and never wake up",
+    "i feel like there is no reason to keep living",
+    "i am going to hurt myself tonight",
+    "i can't take the pain any longer and want it to stop forever",
+)
+ALIKE = 0.71
+"""Cosine from which a message counts, with a sentence encoder: above the nearest (0.70) of 2,000 ordinary questions."""
+ALIKE_BY_WORDS = 0.62
+"""With word vectors alone, which tell sentences apart less well: the nearest ordinary question was at 0.57."""
+_WORD_VECTORS = "wordllama"
+
+
+class Likeness:
+    """The examples are encoded with the first message, and kept."""
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        self._knowledge = knowledge
+        self._encoder = ""
+        self._examples: NDArray[np.float32] | None = None
+
+    async def is_danger(self, tenant: str, found: Found) -> bool:
+        """``found``: for the message, with its vector; False without one."""
+        if not found.encoder or not len(found.vector):
+            return False
+        if self._encoder != found.encoder:
+            await self._encode(tenant, found.encoder)
+        least = ALIKE_BY_WORDS if found.encoder.startswith(_WORD_VECTORS) else ALIKE
+        return self._nearest(found.vector) >= least
+
+    async def _encode(self, tenant: str, encoder: str) -> None:
+        """Any tenant will do: the query's vector does not depend on the documents."""
+        import numpy as np
+
+        vectors = [(await self._knowledge.search(tenant, text, k=1, wait=0, vector=True)).vector for text in EXAMPLES]
+        self._encoder = encoder
+        self._examples = np.array([vector for vector in vectors if len(vector)], np.float32)
+
+    def _nearest(self, vector: Sequence[float]) -> float:
+        import numpy as np
+
+        if self._examples is None or not self._examples.size or self._examples.shape[1] != len(vector):
+            return 0.0
+        return float((self._examples @ np.asarray(vector, np.float32)).max())

@@ -1,0 +1,47 @@
+"""A message that is much like an example of danger counts as one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from agent_worker.intents.likeness import ALIKE, EXAMPLES, Likeness
+from agent_worker.knowledge.retrieval import NOTHING
+from schemas.ports import Found
+
+
+@dataclass
+class Vectors:
+    """Knowledge that has a vector of its own for each example."""
+
+    searched: list[str] = field(default_factory=list)
+
+    async def search(self, _tenant: str, query: str, **_more: Any) -> Found:
+        self.searched.append(query)
+        return vector_of(EXAMPLES.index(query), 1.0)
+
+
+def vector_of(place: int, likeness: float, encoder: str = "strong") -> Found:
+    """What was found for a message that is so alike to one example, and to no other."""
+    numbers = [0.0] * (len(EXAMPLES) + 1)
+    numbers[place], numbers[-1] = likeness, (1 - likeness**2) ** 0.5
+    return Found([], answerable=False, confidence=0.0, encoder=encoder, vector=numbers)
+
+
+@pytest.mark.parametrize("place", range(len(EXAMPLES)))
+async def test_what_is_like_any_example_is_a_danger(place: int) -> None:
+    likeness = Likeness(Vectors())  # type: ignore[arg-type]
+    assert await likeness.is_danger("shop", vector_of(place, ALIKE + 0.01))
+    assert not await likeness.is_danger("shop", vector_of(place, ALIKE - 0.01))
+
+
+async def test_the_examples_are_encoded_once() -> None:
+    knowledge = Vectors()
+    likeness = Likeness(knowledge)  # type: ignore[arg-type]
+    assert not await likeness.is_danger("shop", NOTHING)
+    assert knowledge.searched == []
+    for _ in range(3):
+        await likeness.is_danger("shop", vector_of(0, 0.1))
+    assert knowledge.searched == list(EXAMPLES)
