@@ -19,16 +19,19 @@ from agent_worker.handoff.drafting import LOCAL
 from agent_worker.handoff.drafts import handoff_draft
 from agent_worker.handoff.handback import since_people
 from agent_worker.handoff.promised import told_by_people, with_promises
+from agent_worker.intents.classification import topics_in
+from agent_worker.intents.likeness import Likeness
 from agent_worker.knowledge.questions import ANSWERED, Asked, asks, split_questions, with_context
 from agent_worker.models.registry import Emit, Models, chosen
 from agent_worker.models.several import handed_over_with
 from agent_worker.models.smalltalk import asks_person, talk_of
-from agent_worker.router.decision import ASKED, Route
+from agent_worker.router.decision import ASKED, IN_DANGER, Route
 from agent_worker.router.router import Message, Router
 from agent_worker.router.rules import RouteName
 from agent_worker.router.tiers import tiers_of
 from agent_worker.settings import TenantRules
 from agent_worker.stages import Stage
+from agent_worker.voice import in_language
 from agent_worker.work import Work
 from schemas.actions import ActionResolved, ApprovalDecided, ApprovalExpired, Filling
 from schemas.ports import Clock, Contacts, Draft, Found, Knowledge, Offer, Part, Passage, Question
@@ -61,6 +64,7 @@ class Answers:
         self._monotonic = monotonic
         self._contacts = contacts
         self._router = Router()
+        self._likeness = Likeness(knowledge)
 
     async def settle(self, work: Work, seal: Seal) -> None:
         """Begin to act: on what others said about actions, or did not say in time."""
@@ -91,6 +95,8 @@ class Answers:
         if work.intake.person_asked:
             work.route = Route("person", (), (ASKED,))
             return handoff_draft(work.voice)
+        if (language := in_danger(_said(work), work.locale)) is not None:
+            return in_danger_draft(work, language)
         acting = work.acting
         draft = await self._acted(work, acting) if acting is not None else None
         if draft is None and (held := await self._limits.apply(work)) in HELD:
@@ -104,10 +110,13 @@ class Answers:
         text = _text(work)
         asked = _asked(work)
         await self._retrieve(work, text)
+        if await self._likeness.is_danger(work.conversation.origin.tenant, work.found):
+            return in_danger_draft(work, work.locale)
         parts = await self._parts(work, asked[:ANSWERED])
         await self._route(work, text)
         if work.route.name == "person":
-            passed_on = handoff_draft(work.voice, say=work.route.say)
+            spoken = topics_in(text, work.locale).get("person", work.locale)
+            passed_on = handoff_draft(in_language(work.rules.voice, spoken), say=work.route.say)
             return handed_over_with(passed_on, parts) if work.route.reasons == (ASKED,) else passed_on
         first, *then = work.route.models
         with Stage(work.stages, "answer", self._monotonic):
@@ -202,6 +211,26 @@ class Answers:
             parts=parts,
             beyond=[one.words for one in beyond if one.is_question],
         )
+
+
+def in_danger(text: str, locale: str) -> str | None:
+    """Language in which the contact tells of a danger to life; None as mostly."""
+    return topics_in(text, locale).get("danger")
+
+
+def in_danger_draft(work: Work, language: str) -> Draft:
+    work.route = Route("person", (), (IN_DANGER,))
+    return handoff_draft(work.voice, say=danger_phrase(work.rules, language))
+
+
+def danger_phrase(rules: TenantRules, language: str) -> str:
+    """The tenant's own where it has one."""
+    own = next((topic.say for topic in rules.routes.risks if topic.name == "self-harm" and topic.say), "")
+    return own or in_language(rules.voice, language).danger
+
+
+def _said(work: Work) -> str:
+    return "\n".join(message.text for message in work.intake.waiting.values())
 
 
 def without_people(route: Route, rules: TenantRules) -> Route:

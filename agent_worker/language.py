@@ -21,6 +21,7 @@ _SCRIPTS = {
     "HEBREW": "he",
     "THAI": "th",
     "DEVANAGARI": "hi",
+    "BENGALI": "bn",
     "ARMENIAN": "hy",
     "GEORGIAN": "ka",
 }

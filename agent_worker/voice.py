@@ -1,11 +1,13 @@
 """What the agent says in set phrases, in the contact's language, and how a tenant tells models to write. Imports
-nothing of ours, so that a configuration is read without the worker."""
+nothing of ours but words, so that a configuration is read without the worker."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
+
+from agent_worker.translations import TRANSLATIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,18 @@ class Voice:
     greeting: str = "Hello! What can I help you with?"
     thanks: str = "You are welcome! Is there anything else I can help with?"
     goodbye: str = "Thank you for writing. Goodbye!"
+    danger: str = (
+        "I am sorry that you are going through this, and I take it seriously. If you or somebody else is in danger, "
+        "please call your local emergency number now. A colleague will take over here as soon as possible."
+    )
+    abilities: str = (
+        "I am an assistant. I answer questions from our documents, and can pass you to a colleague at any time. "
+        "What would you like to know?"
+    )
+    presence: str = "Yes, I am here. What can I help you with?"
+    complaint: str = "I am sorry that my answer was wrong. Shall I pass you to a colleague?"
+    offer_declined: str = "All right. I am here if you need anything else."
+    what_else: str = "What can I help you with?"
     person_choice: str = "Talk to a person"
     voice_note: str = "I cannot listen to voice messages. Could you write to me instead?"
     file: str = "I have your file, but I cannot look into it. What would you like to know?"
@@ -115,6 +129,18 @@ _GERMAN: dict[str, Any] = {
     "greeting": "Hallo! Wobei kann ich helfen?",
     "thanks": "Gern! Kann ich noch etwas tun?",
     "goodbye": "Danke für die Nachricht. Auf Wiedersehen!",
+    "danger": (
+        "Es tut mir leid, dass es gerade so schwer ist, und ich nehme das ernst. Bei Gefahr für dich oder andere ruf "
+        "bitte jetzt die örtliche Notrufnummer an. Hier übernimmt so bald wie möglich jemand aus dem Team."
+    ),
+    "abilities": (
+        "Ich bin ein Assistent. Ich beantworte Fragen aus unseren Unterlagen und übergebe jederzeit an Kollegen. "
+        "Worum geht es?"
+    ),
+    "presence": "Ja, ich bin da. Wobei kann ich helfen?",
+    "complaint": "Es tut mir leid, dass meine Antwort nicht gestimmt hat. Soll ich an Kollegen übergeben?",
+    "offer_declined": "In Ordnung. Ich bin da, wenn noch etwas ist.",
+    "what_else": "Wobei kann ich helfen?",
     "person_choice": "Mit einem Menschen sprechen",
     "voice_note": "Sprachnachrichten kann ich nicht anhören. Bitte schreib mir stattdessen.",
     "file": "Die Datei ist da, aber ich kann nicht hineinsehen. Worum geht es?",
@@ -198,8 +224,19 @@ def named_kind(kind: str, shown: str, locale: str) -> str:
 
 def in_language(voice: Voice, locale: str) -> Voice:
     """``voice`` for a contact who writes in ``locale``. What the tenant has put in its own words stays."""
-    if not locale.lower().startswith("de") or voice.locale.lower().startswith("de"):
-        return voice
-    ours = {each.name for each in fields(Voice) if getattr(voice, each.name) == getattr(PLAIN, each.name)}
-    german: dict[str, Any] = {name: text for name, text in _GERMAN.items() if name in ours}
-    return replace(voice, **german)
+    language = locale[:2].lower()
+    told: Mapping[str, Any] = _GERMAN if language == "de" else TRANSLATIONS.get(language, {})
+    if language == "de" and voice.locale.lower().startswith("de"):
+        # It has written its phrases, and would not know of this one.
+        told = {"danger": _GERMAN["danger"]}
+    ours = {name: text for name, text in told.items() if getattr(voice, name) == getattr(PLAIN, name)}
+    return replace(voice, **ours) if ours else voice
+
+
+def phrases_of(voice: Voice) -> frozenset[str]:
+    """Its set phrases, each whole."""
+    return frozenset(text for each in fields(Voice) if isinstance(text := getattr(voice, each.name), str))
+
+
+SET_PHRASES = phrases_of(PLAIN) | frozenset(text for text in _GERMAN.values() if isinstance(text, str))
+"""Ours, after which the agent waits for no answer in particular."""

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, RootModel, field_validator
 
+from agent_worker.intents.classification import Topic
 from connectors.settings import Settings
 
 Phrase = Annotated[str, Field(min_length=2, max_length=200)]
@@ -104,6 +105,13 @@ RISKS = {
     ),
 }
 """Topics that go to a person wherever a tenant has `routes`, unless it says otherwise of them."""
+BUILT_IN: dict[str, Topic] = {
+    "legal threat": "legal",
+    "self-harm": "danger",
+    "chargeback": "chargeback",
+    "data deletion": "deletion",
+}
+"""The same topics in all the languages that the agent understands, of which the phrases above are a part."""
 
 
 class Routes(Settings):

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from agent_worker.router.rules import Intent, RiskTopic, RouteRules
 from gateway.encoders import open_encoder
-from gateway.route_settings import RISKS, Intents, IntentSettings, RiskSettings, Routes
+from gateway.route_settings import BUILT_IN, RISKS, Intents, IntentSettings, RiskSettings, Routes
 from gateway.settings import Config, Tenant
 from infra.deploy.finding import Finding
 from schemas.errors import ConfigInvalid, SetupError
@@ -42,7 +42,8 @@ def _rules(routes: Routes, intents: Mapping[str, IntentSettings]) -> RouteRules:
         examples={name: tuple(intent.examples) for name, intent in intents.items()},
         trained=Path(routes.trained) if intents else None,
         risks=tuple(
-            RiskTopic(name, tuple(topic.phrases), topic.to, topic.say) for name, topic in (RISKS | own).items()
+            RiskTopic(name, tuple(topic.phrases), topic.to, topic.say, "" if name in own else BUILT_IN[name])
+            for name, topic in (RISKS | own).items()
         ),
         upset=tuple(routes.upset),
         tiers=routes.tiers,

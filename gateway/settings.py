@@ -156,6 +156,12 @@ class Voice(Settings):
     call_allowed: str = PLAIN.call_allowed
     call_declined: str = PLAIN.call_declined
     order: str = PLAIN.order
+    danger: str = PLAIN.danger
+    abilities: str = PLAIN.abilities
+    presence: str = PLAIN.presence
+    complaint: str = PLAIN.complaint
+    offer_declined: str = PLAIN.offer_declined
+    what_else: str = PLAIN.what_else
     too_many: str = PLAIN.too_many
     wait: str = PLAIN.wait
     instructions: str | dict[Language, str] = ""

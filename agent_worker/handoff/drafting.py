@@ -11,6 +11,7 @@ import structlog
 from agent_worker.answered import Answered
 from agent_worker.handoff.handback import HINT
 from agent_worker.handoff.promised import told_by_people, with_promises
+from agent_worker.intents.classification import topics_in
 from agent_worker.knowledge.questions import asks, with_context
 from agent_worker.models.registry import Models, chosen
 from agent_worker.models.smalltalk import asks_person
@@ -49,6 +50,8 @@ class Drafting:
         place, text = question_of(talk, conversation)
         if not text:
             return made(text="", reason="the contact has asked nothing")
+        if "danger" in topics_in(text):
+            return made(text="", reason="the contact may be in danger")
         if asks_person(text):
             return made(text="", reason="the contact asks for a person")
         question = await self._question(asked, conversation, text, talk[:place], locale, who)

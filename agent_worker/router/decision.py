@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from agent_worker.intents.classification import topics_in
 from agent_worker.router.intents import Reading
 from agent_worker.router.phrases import found_in
 from agent_worker.router.rules import ROUTES, Intent, RiskTopic, RouteName, RouteRules
@@ -17,6 +18,8 @@ from schemas.ports import Found
 UPSET = 0.5
 """From here on somebody counts as upset."""
 ASKED = "the contact asked for a person"
+WRONG_AGAIN = "the contact says again that the answer is wrong"
+IN_DANGER = "risk: danger to life"
 _NO_INTENT = Intent()
 
 
@@ -90,14 +93,20 @@ def _as_answered(name: RouteName, rules: RouteRules, models: tuple[str, ...]) ->
 
 def risk_of(rules: RouteRules, text: str) -> RiskTopic | None:
     """The gravest topic that the text speaks of."""
-    spoken = [topic for topic in rules.risks if found_in(text, topic.phrases)]
+    spoken = [topic for topic in rules.risks if _speaks_of(text, topic)]
     return max(spoken, key=lambda topic: ROUTES.index(topic.to), default=None)
+
+
+def _speaks_of(text: str, topic: RiskTopic) -> bool:
+    return bool(found_in(text, topic.phrases)) or (topic.built_in != "" and topic.built_in in topics_in(text))
 
 
 def _votes(rules: RouteRules, situation: Situation, reading: Reading, topic: RiskTopic | None) -> list[Vote]:
     """At least one."""
     if situation.talk == "person":
         return [("person", ASKED)]
+    if situation.talk == "complaint_again":
+        return [("person", WRONG_AGAIN)]
     risky: list[Vote] = [(topic.to, f"risk: {topic.name}")] if topic is not None else []
     if situation.talk:
         return [*risky, ("local", "nothing was asked of the documents")]

@@ -118,7 +118,9 @@ def _plainly(message: Message) -> Route:
 
 
 def _talk(message: Message) -> str:
-    return "wordless" if message.wordless else talk_of(message.text, message.history)
+    if message.wordless:
+        return "wordless"
+    return talk_of(message.text, message.history, locale=message.facts.locale)
 
 
 def situation_of(rules: RouteRules, message: Message) -> Situation:

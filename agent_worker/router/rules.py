@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from agent_worker.intents.classification import Topic
+
 RouteName = Literal["local", "cheap", "strong", "person"]
 ROUTES: tuple[RouteName, ...] = get_args(RouteName)
 """From the least to the most that is spent on an answer."""
@@ -27,12 +29,14 @@ class Intent:
 @dataclass(frozen=True, slots=True)
 class RiskTopic:
     """``phrases``: words in order, as they may stand in a message; ``*`` ends a word that may go on. ``say`` is told
-    the contact in place of the usual words of a handoff."""
+    the contact in place of the usual words of a handoff. ``built_in``: the topic of ours whose phrases in all languages
+    count as well."""
 
     name: str
     phrases: tuple[str, ...]
     to: RouteName = "person"
     say: str = ""
+    built_in: Topic | Literal[""] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ async def test_a_row_is_read_with_its_columns() -> None:
 
 async def test_nothing_found_is_declined() -> None:
     """Without a source there is no claim: the tenant's phrase, and the offer of a person."""
-    draft, streamed = await ask("Who are you?")
+    draft, streamed = await ask("Who painted the Mona Lisa?")
     assert (draft.answered, draft.text, draft.citations, streamed) == (False, VOICE.not_found, [], "")
     assert draft.choices == [Choice(id="person", label=VOICE.person_choice)]
 

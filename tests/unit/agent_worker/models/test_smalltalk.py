@@ -31,8 +31,8 @@ def test_a_person_is_asked_for_in_short_too(text: str) -> None:
         ("ok, bye, see you", "goodbye"),
         ("Hello, do you ship?", ""),
         ("all ok so it is very well for you", ""),
-        ("hi " * 11, ""),
-        ("?!", ""),
+        ("hi " * 13, ""),
+        ("?!", "go_on"),
         ("", ""),
     ],
 )

@@ -1,0 +1,109 @@
+"""Who is in danger or wants a person reaches people, in their language, with any model and without `routes`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent_worker.router.rules import RiskTopic, RouteRules
+from agent_worker.voice import PLAIN, in_language
+from schemas import topics
+from schemas.conversation import OwnerRequested
+from schemas.envelope import Envelope
+from tests.unit.agent_worker.router.test_routed_turn import Quoting
+from tests.unit.agent_worker.world import World, world_at
+
+DANGER = {
+    "de": "Ich will mich umbringen",
+    "es": "me quiero morir",
+    "hi": "मैं मरना चाहता हूँ",
+    "ar": "أريد أن أموت",
+    "zh": "我不想活了",
+}
+PERSON = {
+    "de": "Ich möchte mit einem Menschen sprechen",
+    "es": "quiero hablar con una persona",
+    "hi": "मुझे किसी इंसान से बात करनी है",
+    "ar": "أريد التحدث مع موظف",
+    "zh": "请转人工客服",
+}
+ROUTES = {"local": RouteRules(), "remote": RouteRules(cheap="small", strong="large")}
+
+
+async def reasons(world: World) -> list[str]:
+    read = await world.bus.read(topics.inbound("web"))
+    found = [Envelope.from_wire(record.headers, record.value) async for record in read]
+    return [event.payload(OwnerRequested).reason for event in found if event.type == topics.OWNER_REQUESTED]
+
+
+@pytest.mark.parametrize("kind", ROUTES)
+@pytest.mark.parametrize("language", DANGER)
+async def test_danger_to_life_reaches_people_before_any_model(tmp_path: Path, language: str, kind: str) -> None:
+    small, large = Quoting("small"), Quoting("large")
+    async with world_at(tmp_path, routes=ROUTES[kind], models=[small, large]) as world:
+        await world.handle(world.said("m1", DANGER[language]))
+        (reply,), (turn,) = await world.replies(), await world.turns()
+        assert reply.text == in_language(PLAIN, language).danger
+        assert (turn.route, turn.reasons) == ("person", ["risk: danger to life"])
+        assert (await world.known()).owner == "queue"
+        assert [*world.model.asked, *small.asked, *large.asked] == []
+        assert await reasons(world) == ["risk: danger to life"]
+
+
+@pytest.mark.parametrize("kind", ROUTES)
+@pytest.mark.parametrize("language", PERSON)
+async def test_who_wants_a_person_gets_one_before_any_model(tmp_path: Path, language: str, kind: str) -> None:
+    small, large = Quoting("small"), Quoting("large")
+    async with world_at(tmp_path, routes=ROUTES[kind], models=[small, large]) as world:
+        await world.handle(world.said("m1", PERSON[language]))
+        assert (await world.known()).owner == "queue"
+        assert [*world.model.asked, *small.asked, *large.asked] == []
+        assert await reasons(world) == ["the contact asked for a person"]
+
+
+async def test_a_tenant_may_say_its_own_words_of_danger(tmp_path: Path) -> None:
+    rules = RouteRules(risks=(RiskTopic("self-harm", (), say="Call the clinic."),))
+    async with world_at(tmp_path, routes=rules) as world:
+        await world.handle(world.said("m1", "I want to kill myself"))
+        (reply,) = await world.replies()
+        assert reply.text == "Call the clinic."
+
+
+@pytest.mark.parametrize(
+    ("text", "built_in"),
+    [("Voy a denunciarlos", "legal"), ("我会让银行拒付", "chargeback"), ("Löscht alle meine Daten", "deletion")],
+)
+async def test_built_in_topics_go_to_people_where_there_are_routes(tmp_path: Path, text: str, built_in: str) -> None:
+    topic = RiskTopic("a topic", (), built_in=built_in)  # type: ignore[arg-type]
+    async with world_at(tmp_path, routes=RouteRules(risks=(topic,))) as world:
+        await world.handle(world.said("m1", text))
+        assert await reasons(world) == ["risk: a topic"]
+
+
+async def test_a_second_complaint_in_a_row_reaches_people(world: World) -> None:
+    """The first one is apologised for, with the offer of a person."""
+    await world.handle(world.said("m1", "your answer was wrong"))
+    (first,) = await world.replies()
+    assert [choice.id for choice in first.choices] == ["person"]
+    assert "wrong" in first.text
+    await world.handle(world.said("m2", "das stimmt nicht"))
+    assert (await world.known()).owner == "queue"
+    assert await reasons(world) == ["the contact says again that the answer is wrong"]
+
+
+async def test_a_declined_offer_is_closed_politely(world: World) -> None:
+    await world.handle(world.said("m1", "Who painted the Mona Lisa?"))
+    await world.handle(world.said("m2", "No"))
+    *_, last = await world.replies()
+    assert last.text == "All right. I am here if you need anything else."
+    assert last.choices == []
+
+
+@pytest.mark.parametrize("text", ["👍", "🙏", "❤️", "😂", "👋", "lol", "?", "hello? is anyone there", "what can you do"])
+async def test_signs_and_chat_get_a_fitting_phrase(world: World, text: str) -> None:
+    """Never that the documents do not hold it."""
+    await world.handle(world.said("m1", text))
+    (reply,), (turn,) = await world.replies(), await world.turns()
+    assert turn.outcome == "small_talk"
+    assert reply.text != "Not in our documents."
