@@ -228,8 +228,8 @@ async def cut_before(talk: Talk) -> None:
     await talk.until(lambda: not talk.vendor.faults.left, "the broken connection")
     await talk.say(WATER)
     await talk.until(lambda: any(FACTS[WATER] in shown.text for shown in talk.screen), "the next answer")
-    arrived = partial(_is_seen, talk, HEAT)
-    await talk.record(lambda one: arrived() or (not talk.customers.sure and _in_doubt(one)), "the first answer's fate")
+    arrived, unsure = partial(_is_seen, talk, HEAT), not talk.customers.sure
+    await talk.record(lambda one: arrived() or (unsure and _is_with_people(one)), "the first answer's fate")
     await talk.sees(*([FACTS[HEAT]] if arrived() else []), FACTS[WATER])
 
 
@@ -289,7 +289,7 @@ def _is_seen(talk: Talk, question: str) -> bool:
     return any(FACTS[question] in shown.text for shown in talk.screen)
 
 
-def _in_doubt(found: dict[str, Any]) -> bool:
+def _is_with_people(found: dict[str, Any]) -> bool:
     """Whether an answer may not have arrived, and people have the conversation."""
     return "unknown" in _states(found) and found["owner"] in ("queue", "person")
 

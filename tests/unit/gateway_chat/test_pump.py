@@ -29,8 +29,8 @@ class FakeExchange:
         found = [line(seq) for seq in range(after + 1, min(after + PAGE, self.lines_written) + 1)]
         return found, found[-1].seq if found else after
 
-    def shown(self, _visit: Visit, line: TranscriptMessage) -> int:
-        return line.seq
+    async def shown(self, _visit: Visit, lines: list[TranscriptMessage]) -> list[int]:
+        return [line.seq for line in lines]
 
 
 class FakeWatch:
