@@ -152,6 +152,8 @@ class Answers:
     async def _parts(self, work: Work, asked: Sequence[Asked]) -> list[Part]:
         """One place seldom answers two questions: each is looked up by itself, or with what it refers to."""
         parts: list[Part] = []
+        if not asked:
+            return parts
         with Stage(work.stages, "retrieve", self._monotonic):
             for n, one in enumerate(asked):
                 parts.append(await self._part(work, one, parts[-1].text if n else ""))

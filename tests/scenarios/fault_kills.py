@@ -22,7 +22,7 @@ from schemas.conversation import Delivered
 from tests.platforms.slack.courier import Undelivered
 from tests.platforms.vendor import Fault, FaultKind
 from tests.scenarios.customers.customer import Customers
-from tests.scenarios.kills import DEADLINE, POINTS_OF_SENDER, Executioner, is_over
+from tests.scenarios.kills import DEADLINE, POINTS_OF_SENDER, Executioner, is_over, is_settled
 from tests.scenarios.stage import Stage
 from tests.scenarios.talk import FACTS, HEAT, WATER, Talk
 
@@ -136,6 +136,7 @@ class FaultExecutioner(Executioner):
             await talk.record(lambda one: one["turns"], "the first question to be handled")
             await talk.say(WATER)
             found = await talk.record(lambda one: is_over(one, talk), "the second answer, or people")
+            found = await talk.record(lambda one: is_settled(one, talk), "the first answer, or people")
         except (AssertionError, TimeoutError) as error:
             self.verdict.broken.append(f"{error}; see {await self._evidence.keep(talk, error)}")
             return

@@ -111,6 +111,8 @@ class Executioner:
             await talk.record(lambda one: one["turns"], "the first question to be handled")
             await talk.say(WATER)
             found = await talk.record(lambda one: is_over(one, talk), "the second answer")
+            if not talk.customers.sure:
+                found = await talk.record(lambda one: is_settled(one, talk), "the first answer, or people")
         except (AssertionError, TimeoutError) as error:
             return await self._wrong(talk, error)
         seen = [shown.text for shown in talk.screen]
@@ -144,6 +146,12 @@ class Executioner:
 def is_over(found: dict[str, Any], talk: Talk) -> bool:
     """The second question is answered, or people have the conversation."""
     return found["owner"] in ("queue", "person") or any(FACTS[WATER] in shown.text for shown in talk.screen)
+
+
+def is_settled(found: dict[str, Any], talk: Talk) -> bool:
+    """The first question is answered, or people have the conversation: they are called right after a doubt is on
+    record."""
+    return found["owner"] in ("queue", "person") or any(FACTS[HEAT] in shown.text for shown in talk.screen)
 
 
 async def _never() -> None:
