@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tests.platforms.slack.courier import Undelivered
 from tests.platforms.slack.said import labels, words
 from tests.platforms.slack.server import SlackVendor
 from tests.platforms.slack.workspace import Post, Room
@@ -131,6 +132,8 @@ class Floor:
     async def fill_in(self, **values: Any) -> None:
         await self.until(self.form, "the form")
         view = await self.slack.interactions.submit(self.colleague, values)
+        if view is not None and not view.errors:
+            raise Undelivered("the form stayed open: whoever was to take it died")
         assert view is None, view.errors
 
     def files(self) -> list[File]:
