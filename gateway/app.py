@@ -103,13 +103,7 @@ def _add_chat(
     attachments = AttachmentDesk(
         parts.blobs, secret_key=parts.secret_key, public_url=parts.config.public_url, clock=clock
     )
-    sessions = Sessions(
-        secret_key=parts.secret_key,
-        accounts=parts.accounts,
-        bus=parts.bus,
-        state=state,
-        clock=clock,
-    )
+    sessions = Sessions(secret_key=parts.secret_key, accounts=parts.accounts, bus=parts.bus, state=state, clock=clock)
     allowance = Allowance(parts)
     exchange = Exchange(parts, inbound, attachments, allowance)
     addresses, connections = ClientAddresses(parts.config), OpenConnections(parts.config)
