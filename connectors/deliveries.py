@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import structlog
+from pydantic import BaseModel
 
 from connectors import live, touches
 from schemas import ids, spans, topics
@@ -36,10 +37,16 @@ MOST_QUOTED = 120
 
 def fact(sent: Envelope, outcome: Delivered) -> Envelope:
     """The event of an outcome; the same outcome always has the same id. ``sent`` is the message's own envelope."""
+    event_id = ids.derived_id(outcome.message_id, f"delivery:{outcome.state}")
+    return _about(sent, outcome, topics.DELIVERY_RECORDED, outcome, event_id)
+
+
+def _about(sent: Envelope, outcome: Delivered, kind: str, payload: BaseModel, event_id: str) -> Envelope:
+    """An event that follows from the outcome of a message."""
     return envelope(
-        topics.DELIVERY_RECORDED,
-        outcome,
-        id=ids.derived_id(outcome.message_id, f"delivery:{outcome.state}"),
+        kind,
+        payload,
+        id=event_id,
         time=outcome.at,
         source=f"/connectors/{sent.channel}/{sent.tenant}/{sent.account}",
         tenant=sent.tenant,
@@ -203,20 +210,7 @@ def _handoff(sent: Envelope, told: Delivered, text: str, epoch: int) -> Envelope
         reason=IN_DOUBT.format(text=quoted),
         at=told.at,
     )
-    return envelope(
-        topics.OWNER_REQUESTED,
-        asked,
-        id=asked.id,
-        time=told.at,
-        source=f"/connectors/{sent.channel}/{sent.tenant}/{sent.account}",
-        tenant=sent.tenant,
-        channel=sent.channel,
-        account=sent.account,
-        conversation=sent.conversation,
-        correlation_id=sent.correlation_id or sent.id,
-        causation_id=sent.id,
-        traceparent=told.traceparent or sent.traceparent,
-    )
+    return _about(sent, told, topics.OWNER_REQUESTED, asked, asked.id)
 
 
 def _is_of_people(sent: Envelope) -> bool:
