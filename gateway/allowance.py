@@ -23,6 +23,8 @@ ADDRESS_BURST = 2 / 3
 """The part of that which one client address may use."""
 ADDRESS_LEAST = 1.0
 """Messages a second that an address may always bring, unless that is more than half of what its account may."""
+READS_PER_MINUTE = 60
+"""A page reports each reply that it shows, so a visitor may read more often than they may write."""
 SESSIONS_PER_S, SESSIONS_BURST = 1.0, 20
 """Sessions that one signed-in visitor may begin or resume."""
 
@@ -57,8 +59,8 @@ class Allowance:
         await self.admit_account(visit.account)
 
     async def admit_receipt(self, visit: Visit) -> None:
-        """A visitor has read something: as often as they may write, and nothing of what the account may bring."""
-        per_minute = visit.settings.messages_per_minute
+        """A visitor has read something. It takes nothing of what the account may bring. Raises RateLimited."""
+        per_minute = max(visit.settings.messages_per_minute, READS_PER_MINUTE)
         await self.take(f"reads:{visit.conversation}", per_minute / 60, per_minute)
         await self._admit_address("reads", visit.account, visit.address, visit.assurance)
 
