@@ -83,6 +83,7 @@ async def test_what_was_read_is_counted_by_itself(shop: Shop) -> None:
         for seq in range(begin + 1, begin + PER_SOCKET + 1):
             await socket.send({"type": "read", "seq": seq})
         await eventually(partial(read_receipts, shop, begin + PER_SOCKET))
+    socket = await open_socket(visitor, last_seq=READS_PER_MINUTE)
     await socket.send({"type": "read", "seq": READS_PER_MINUTE + 1})
     assert (await socket.frame("error"))["error"]["code"] == "rate_limited"
     assert (await visitor.say("hello")).status == 202, "messages are another matter"
