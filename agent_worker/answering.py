@@ -6,10 +6,11 @@ from collections.abc import Container, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from typing import get_args
 
 from agent_worker.actions.acting import Acting, handed_over
-from agent_worker.actions.dialogue.following import followed
 from agent_worker.actions.dialogue.picking import names_anything, pick
+from agent_worker.actions.dialogue.talk import Talk
 from agent_worker.actions.scope import Scope, Seal
 from agent_worker.actions.service import ActionService
 from agent_worker.contact_limits import HELD, ContactLimits, wait_draft
@@ -18,7 +19,7 @@ from agent_worker.fold import Monotonic
 from agent_worker.handoff.drafting import LOCAL
 from agent_worker.handoff.drafts import handoff_draft
 from agent_worker.handoff.handback import since_people
-from agent_worker.handoff.promised import told_by_people, with_promises
+from agent_worker.handoff.promises import told_by_people, with_promises
 from agent_worker.intents.classification import topics_in
 from agent_worker.intents.likeness import Likeness
 from agent_worker.knowledge.questions import ANSWERED, Asked, asks, split_questions, with_context
@@ -28,12 +29,13 @@ from agent_worker.models.smalltalk import asks_person, talk_of
 from agent_worker.router.decision import ASKED, IN_DANGER, Route
 from agent_worker.router.router import Message, Router
 from agent_worker.router.rules import RouteName
-from agent_worker.router.tiers import tiers_of
 from agent_worker.settings import TenantRules
 from agent_worker.stages import Stage
-from agent_worker.voice import in_language
+from agent_worker.voice import Voice, in_language
 from agent_worker.work import Work
 from schemas.actions import ActionResolved, ApprovalDecided, ApprovalExpired, Filling
+from schemas.conversation import Conversation
+from schemas.messages import Assurance
 from schemas.ports import Clock, Contacts, Draft, Found, Knowledge, Offer, Part, Passage, Question
 
 _PASSAGES = 24
@@ -325,3 +327,26 @@ def _scope(work: Work, seal: Seal) -> Scope:
         words=work.intake.text,
         earlier=[line.text for line in work.history if line.author.kind == "contact"],
     )
+
+
+# After the contact's answer to a question about one action: what else they had asked for.
+async def followed(draft: Draft, acting: Acting, question: Question, voice: Voice, now: datetime) -> Draft:
+    """``draft`` tells what came of it. While the question is still open, nothing follows."""
+    memory = acting.effects.memory
+    if memory.filling is None or memory.confirmation is not None or acting.effects.asked is not None:
+        return draft
+    talk = Talk(question, voice, draft.model, now, acting.today(now))
+    return acting.finish(await talk.after(draft, memory.filling))
+
+
+# What is known of a contact that may decide who answers it.
+LEVELS: tuple[Assurance, ...] = get_args(Assurance)
+
+
+async def tiers_of(conversation: Conversation, contacts: Contacts) -> frozenset[str]:
+    """The highest assurance level of its addresses, and the account it writes to, as `channel/account`."""
+    origin = conversation.origin
+    contact = await contacts.get(origin.tenant, origin.contact_id)
+    addresses = contact.addresses if contact is not None else []
+    level = max((address.assurance for address in addresses), key=LEVELS.index, default=LEVELS[0])
+    return frozenset({level, f"{origin.channel}/{origin.account}"})

@@ -9,14 +9,13 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel
 
 from schemas.actions import ActionResolved, ApprovalDecided, ApprovalExpired
-from schemas.changes import ContactChanged, MessageDeleted, MessageEdited, ReactionChanged
+from schemas.changes import ContactChanged, MessageDeleted, MessageEdited, ReactionChanged, value_of
 from schemas.conversation import HANDLED_HORIZON_DAYS, Origin, OwnerRequested
 from schemas.desk import DraftRequested, HandoffResolved
 from schemas.envelope import Envelope
 from schemas.errors import RecordError, UndecodableRecord, UnknownEventType
 from schemas.messages import InboundMessage, Receipt
 from schemas.ports import Record
-from schemas.thumbs import value_of
 from schemas.topics import EVENT_TYPES
 
 SETTLING = ActionResolved | ApprovalDecided | ApprovalExpired

@@ -8,16 +8,15 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from agent_worker import figures
+from agent_worker.actions.consent import as_choices, question_of
 from agent_worker.actions.service import ActionService
-from agent_worker.actions.thumbs import as_choices, question_of
 from agent_worker.answering import Answers
 from agent_worker.contact_limits import ContactLimits
 from agent_worker.events import ids_of, origin_of
 from agent_worker.files import Files
-from agent_worker.fold import Fold, Monotonic
+from agent_worker.fold import Fold, Monotonic, seal
 from agent_worker.handoff.people import Decided, People
 from agent_worker.handoff.stretch import Stretch
-from agent_worker.hints import Hints
 from agent_worker.history import EARLIER, history
 from agent_worker.intake import Intake, plain_lines, take_in
 from agent_worker.interruption import Interruption
@@ -25,10 +24,9 @@ from agent_worker.models.registry import Models
 from agent_worker.outbox import Outbox
 from agent_worker.pace import Pace
 from agent_worker.replies import Chain
-from agent_worker.seal import seal
 from agent_worker.settings import TenantRules, WorkerSettings
 from agent_worker.stages import Stage
-from agent_worker.streaming import Stream
+from agent_worker.streaming import Hints, Stream
 from agent_worker.work import Work
 from schemas import crashpoints
 from schemas.changes import ReactionChanged

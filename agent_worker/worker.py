@@ -20,8 +20,8 @@ from agent_worker.settings import WorkerSettings
 from agent_worker.turn import TurnEngine
 from schemas import spans
 from schemas.errors import ParleyError
-from schemas.log_context import LogContext
 from schemas.ports import Batch, Bus, Clock, FetchFile, Knowledge, Metrics, Record, State, Transcribe
+from schemas.spans import LogContext
 from schemas.topics import RECEIPT_RECORDED
 
 log = structlog.get_logger("parley.worker")

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import structlog
 from pydantic import BaseModel
 
-from connectors import live, touches
+from connectors import live
 from schemas import ids, spans, topics
 from schemas.conversation import Delivered, OwnerRequested
 from schemas.crashpoints import reach
@@ -125,7 +125,7 @@ class Ledger:
         if told.part_of or sent.tenant not in self._watched or _is_of_desk(sent):
             return
         if told.state == "unknown" or _is_of_people(sent):
-            self._facts.append(touches.of_line(sent, told.message_id, told.state, told.at))
+            self._facts.append(live.of_line(sent, told.message_id, told.state, told.at))
 
     async def _ask_people(self, sent: Envelope, told: Delivered) -> None:
         """An answer of the agent that may be lost: nobody but a person can find out, or decide to say it again."""

@@ -19,9 +19,8 @@ from connectors.acquaintances import Acquaintances
 from connectors.contacts import ContactNews
 from connectors.conversations import OpenConversations
 from connectors.echoes import Echoes
-from connectors.entries import Entry, change_of, entry_of, is_same, origin_of
+from connectors.entries import Entry, change_of, entry_of, is_same, origin_of, without_cards
 from connectors.long_texts import shortened
-from connectors.redaction import without_cards
 from connectors.references import Found, References, at_home, refers
 from connectors.rooms import Rooms
 from schemas import spans, topics

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from connectors.accounts import Accounts
 from schemas.errors import ParleyError
-from schemas.hints import Writing, topic
+from schemas.facts import Writing, topic
 from schemas.ports import Account, Clock, Limiter, Pace, Seer, Signals
 
 log = structlog.get_logger("parley.outbound")

@@ -10,10 +10,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import datetime
 
 import structlog
 
+from schemas import ids, topics
+from schemas.changes import ReactionChanged, Value, value_of
+from schemas.desk import DeskTouched
+from schemas.envelope import Envelope, envelope
 from schemas.errors import ParleyError
+from schemas.facts import Feedback
 from schemas.messages import AuthorKind, MessageState
 from schemas.ports import Signals
 
@@ -60,3 +66,56 @@ async def _publish(signals: Signals, conversation: str, payload: bytes) -> None:
         await signals.publish(topic(conversation), payload)
     except ParleyError as error:
         log.debug("signal_lost", conversation_id=conversation, code=error.code)
+
+
+# Word to the desk that a line of a conversation is not as it was.
+def of_line(about: Envelope, line: str, state: str, at: datetime) -> Envelope:
+    """``about`` is any event of the same conversation. The same state of the same line is always told as the same."""
+    return envelope(
+        topics.DESK_TOUCHED,
+        DeskTouched(changed=[line], at=at),
+        id=ids.derived_id(line, f"desk-touched:{state}"),
+        time=at,
+        source=f"/connectors/{about.channel}/{about.tenant}/{about.account}",
+        tenant=about.tenant,
+        channel=about.channel,
+        account=about.account,
+        conversation=about.conversation,
+        correlation_id=about.correlation_id or about.id,
+        causation_id=about.id,
+    )
+
+
+def of_time(tenant: str, conversation: str, at: datetime) -> Envelope:
+    """That something is due by now."""
+    return envelope(
+        topics.DESK_TOUCHED,
+        DeskTouched(at=at),
+        id=ids.derived_id(conversation, f"desk-time:{at.isoformat()}"),
+        time=at,
+        source=f"/connectors/{topics.DESK}/{tenant}",
+        tenant=tenant,
+        channel=topics.DESK,
+        conversation=conversation,
+    )
+
+
+# Reactions that say whether an answer was any good, as the feedback that the web chat's thumbs are.
+__all__ = ["fact", "value_of"]
+
+
+def fact(event: Envelope, reaction: ReactionChanged, message_id: str, value: Value) -> Envelope:
+    """The same for the same event, each time."""
+    return envelope(
+        topics.FEEDBACK_GIVEN,
+        Feedback(message_id=message_id, contact_id=reaction.contact_id, value=value, at=reaction.at),
+        id=ids.derived_id(event.id, "feedback"),
+        time=event.time,
+        source=f"/connectors/{event.channel}/{event.tenant}/{event.account}",
+        tenant=event.tenant,
+        channel=event.channel,
+        account=event.account,
+        conversation=event.conversation,
+        correlation_id=event.correlation_id,
+        causation_id=message_id,
+    )

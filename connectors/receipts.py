@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from connectors import live, thumbs, touches
+from connectors import live
 from connectors.deliveries import fact
 from connectors.delivery_reports import DeliveryReports
 from schemas import ids, spans, topics
@@ -81,7 +81,7 @@ class Receipts:
         except RecordError as error:
             log.warning("reaction_undecodable", topic=record.topic, offset=record.offset, code=error.code)
             return
-        value = thumbs.value_of(reaction)
+        value = live.value_of(reaction)
         if value is None:
             return
         deliveries = self._state.deliveries
@@ -91,7 +91,7 @@ class Receipts:
         await self._await_line(*found, event.time)
         line = await self._state.transcript.find(*found)
         if line is not None and line.author.kind == "agent":
-            await self._bus.append([thumbs.fact(event, reaction, found[1], value)])
+            await self._bus.append([live.fact(event, reaction, found[1], value)])
 
     async def _apply_receipt(self, event: Envelope, receipt: Receipt) -> None:
         if receipt.up_to_seq:
@@ -143,7 +143,7 @@ class Receipts:
         """People were told that nobody knows: now somebody does."""
         news = [fact(event, told)]
         if event.tenant in self._watched and not told.part_of:
-            news.append(touches.of_line(event, told.message_id, told.state, told.at))
+            news.append(live.of_line(event, told.message_id, told.state, told.at))
         await self._bus.append(news)
         log.info("delivery_known_late", conversation_id=event.conversation, message_id=told.message_id)
 
@@ -190,7 +190,7 @@ class Receipts:
         where = replace(event, conversation=conversation)
         told = [line for line in found if line is not None and line.author.kind == "person"]
         if told:
-            await self._bus.append([touches.of_line(where, line.id, line.state, event.time) for line in told])
+            await self._bus.append([live.of_line(where, line.id, line.state, event.time) for line in told])
 
     async def _tell(self, conversation: str, message_ids: list[str], state: MessageState) -> None:
         """The end of each message's trace, which only its sender knew."""

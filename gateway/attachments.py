@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 from aiohttp import BodyPartReader, web
 from aiohttp.http import HttpProcessingError
 
-from gateway.signatures import key_for, matches, sign
+from gateway.secret_files import key_for, matches, sign
 from schemas.errors import Forbidden, InvalidRequest, NotFound, TooLarge, UnsupportedMediaType
 from schemas.messages import Attachment
 from schemas.ports import Blobs, Clock

@@ -36,17 +36,16 @@ from gateway.consumers import (
 from gateway.encoders import open_encoder
 from gateway.engines import Engine, channels_of, check_topics, open_engine, refuse_embedded
 from gateway.files import VendorFiles
+from gateway.gauges import Readiness
 from gateway.parts import Parts, accounts_of, each_account
-from gateway.readiness import Readiness
 from gateway.responses import errors_as_json
 from gateway.settings import Config
-from gateway.slots import own_folder
+from gateway.slots import own_folder, recording
 from gateway.storage import MeteredBlobs, StorageQuota
 from gateway.streaming import start_streams, start_watching
 from gateway.supervisor import Supervisor
-from gateway.watchdog import recording
 from gateway.webhooks import path_of
-from infra import descriptors, memory, threads
+from infra import descriptors, memory
 from infra.blobs import open_blobs
 from infra.metrics import PrometheusMetrics
 from infra.state.healer import Healer
@@ -188,7 +187,7 @@ def _health_app(parts: Parts) -> web.Application:
 @asynccontextmanager
 async def _running(config: Config, role: str, *, searches: bool = True) -> AsyncIterator[tuple[Parts, Supervisor]]:
     memory.share_heaps()
-    threads.take_turns_soon()
+    memory.take_turns_soon()
     descriptors.raise_limit()
     supervisor = Supervisor()
     supervisor.on_signals()

@@ -11,8 +11,7 @@ from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
-from gateway.heads import head_of
-from gateway.refusals import Refusals
+from gateway.refusals import Refusals, head_of
 from gateway.responses import http_error, internal_error
 from gateway.shortcut import Shortcut, Taken
 

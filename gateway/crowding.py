@@ -13,7 +13,6 @@ from contextlib import contextmanager
 import structlog
 from aiohttp import web
 
-from gateway.press import Press
 from gateway.responses import Handler, error_reply
 from schemas.errors import Unavailable
 
@@ -85,3 +84,23 @@ class Crowding:
         if now - self._told_at >= LOG_EVERY_S:
             log.warning("requests_refused", refused=self._refused, at_once=self._at_once)
             self._refused, self._told_at = 0, now
+
+
+# Whether the front door has more asked of it than it can take, for whatever else its process could put off.
+LASTS_S = 1.0
+"""From one refusal to the next there is room for a moment, again and again."""
+
+
+class Press:
+    """Called, it tells whether anybody was refused for want of room within the last second."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._until = 0.0
+
+    def felt(self) -> None:
+        """Somebody is refused."""
+        self._until = self._monotonic() + LASTS_S
+
+    def __call__(self) -> bool:
+        return self._monotonic() < self._until

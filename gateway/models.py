@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 from agent_worker.models.breaker import Breaker
 from agent_worker.models.budgets import DayBudgets
-from agent_worker.models.canary import canary_of
 from agent_worker.models.local import LocalModel
+from agent_worker.models.prompt import canary_of
 from agent_worker.models.registry import Models, Standing
 from agent_worker.models.source import Prices, Source, Terms
 from agent_worker.settings import BudgetRules, WorkerSettings

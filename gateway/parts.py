@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from gateway.press import Press
+from gateway.crowding import Press
 from gateway.settings import Config
 from gateway.storage import StorageQuota
 from infra.flight_recorder import FlightRecorder

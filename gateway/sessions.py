@@ -22,9 +22,9 @@ from connectors import live
 from connectors.web.settings import WebAccount
 from gateway.identity import Identity, identity_of
 from gateway.parts import AccountLookup
-from gateway.signatures import key_for
+from gateway.secret_files import key_for
 from schemas import ids, topics
-from schemas.called import SIGNED_IN
+from schemas.conversation import SIGNED_IN
 from schemas.envelope import envelope
 from schemas.errors import NotFound, Unauthorized
 from schemas.facts import SessionEnded

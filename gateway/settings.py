@@ -16,10 +16,28 @@ from gateway.action_settings import ActionSettings
 from gateway.desk_settings import Desk
 from gateway.knowledge_settings import KnowledgeSettings
 from gateway.operators import OperatorSettings
-from gateway.protection import Protection
 from gateway.registry import Budgets, Language, ModelEntry, ModelName, VoiceExample, web_address
 from gateway.route_settings import Routes
 from schemas import topics
+from schemas.protection.cards import OwnNumbers
+from schemas.protection.numbers import own_numbers
+
+# What a tenant may say about the numbers that people write: settings of the configuration file.
+
+
+def _findable(patterns: list[str]) -> list[str]:
+    own_numbers(patterns)
+    return patterns
+
+
+class Protection(Settings):
+    own_numbers: Annotated[list[str], AfterValidator(_findable)] = []
+    """Numbers that this tenant gives out (orders, parcels), as `PS-#####`: `#` stands for a digit, `@` for a letter.
+    They are never taken for a card's number, and are masked in exports."""
+
+    @property
+    def finder(self) -> OwnNumbers | None:
+        return own_numbers(self.own_numbers)
 
 
 def _network(text: str) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from infra import flight_recorder
 from infra.database.lock import ProcessLock
+from infra.flight_recorder import FlightRecorder
 from schemas.errors import DatabaseLocked, SetupError
 
 MOST = 256
@@ -29,3 +32,21 @@ def own_folder(parent: Path) -> Iterator[Path]:
             lock.release()
         return
     raise SetupError(f"{MOST} processes share {parent}", fix="give some of them a data_dir of their own")
+
+
+# The flight recorder of a process that consumes, in a folder of its own under ``data_dir``.
+@asynccontextmanager
+async def recording(data_path: Path, stall_seconds: float) -> AsyncIterator[FlightRecorder]:
+    """It begins once it was looked at what dead processes have left."""
+    parent = data_path / "flight"
+    parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    flight_recorder.collect(parent)
+    with own_folder(parent) as folder:
+        recorder = FlightRecorder(folder, stall_seconds)
+        recorder.start()
+        beating = asyncio.create_task(recorder.beat_on())
+        try:
+            yield recorder
+        finally:
+            beating.cancel()
+            recorder.close()

@@ -7,6 +7,23 @@ from typing import Literal
 
 from schemas.messages import Attachment, Printable, WireModel
 
+# What a worker signals to the connectors of a channel while it works. No record: it may be lost (design §5).
+
+
+def topic(channel: str) -> str:
+    """The topic of ``Signals``."""
+    return f"writing:{channel}"
+
+
+class Writing(WireModel):
+    """An answer to message ``answers`` (the vendor's id) is being written at this place."""
+
+    tenant: str
+    account: str
+    place: str
+    answers: str
+    at: datetime
+
 
 class FilesStored(WireModel):
     """``parley.files.stored.v1``: what became of the files of an inbound message, and what a voice note says

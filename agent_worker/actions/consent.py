@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent_worker.actions.wording import NO, YES
+from agent_worker.events import Event
 from agent_worker.yes_no import yes_or_no
 from schemas.actions import PendingConfirmation
+from schemas.changes import ReactionChanged
 from schemas.choosing import chosen
-from schemas.messages import InboundMessage
+from schemas.conversation import Conversation
+from schemas.messages import Choosing, InboundMessage
+from schemas.ports import Deliveries
 
 Answer = Literal["yes", "no", "yes_but", "unclear", "gone", ""]
 """``yes_but``: the contact said more than the yes. ``unclear``: it may be an answer, and nobody can tell which.
@@ -75,3 +79,34 @@ def _said(
 def _fits(message: InboundMessage, pending: PendingConfirmation, epoch: int) -> bool:
     """Whether it is the contact who was asked that answers, and nobody has taken the conversation over since."""
     return message.contact_id == pending.contact_id and epoch == pending.epoch
+
+
+# A thumb up on the message that asked is a yes (design §7).
+def question_of(conversation: Conversation) -> PendingConfirmation | None:
+    memory = conversation.facts.actions
+    return memory.confirmation if memory is not None else None
+
+
+async def as_choices(
+    deliveries: Deliveries, events: Sequence[Event], conversation: Conversation
+) -> dict[str, InboundMessage]:
+    """The thumbs on the open question, as the choice that they are, by event."""
+    pending = question_of(conversation)
+    found: dict[str, InboundMessage] = {}
+    if pending is None:
+        return found
+    for event in events:
+        reaction, at = event.payload, event.envelope
+        if not isinstance(reaction, ReactionChanged):
+            continue
+        message = await deliveries.by_external_id(at.tenant, at.channel, at.account, reaction.external_id)
+        if message == (conversation.id, pending.message_id):
+            found[event.id] = InboundMessage(
+                id=event.id,
+                external_id=reaction.external_id,
+                place=reaction.place,
+                contact_id=reaction.contact_id,
+                choice=Choosing(in_reply_to=pending.message_id, id=f"{YES}{pending.id}"),
+                sent_at=reaction.at,
+            )
+    return found

@@ -25,7 +25,7 @@ from schemas.errors import Fenced, Unavailable
 from schemas.ports import Bus, Clock, Journal, Limiter
 
 if TYPE_CHECKING:
-    from agent_worker.actions.proving import Proving
+    from agent_worker.actions.effects import Proving
 
 log = structlog.get_logger("parley.actions")
 RESERVE = 2.0

@@ -12,10 +12,9 @@ from agent_worker.actions import wording
 from agent_worker.actions.asking import ask_colleague, ask_contact
 from agent_worker.actions.calling import Outcome
 from agent_worker.actions.context import Identity
-from agent_worker.actions.effects import Effects
+from agent_worker.actions.effects import Effects, Proving
 from agent_worker.actions.executor import Executor
 from agent_worker.actions.policy import Refusal, Verdict, decide
-from agent_worker.actions.proving import Proving
 from agent_worker.actions.scope import Scope
 from agent_worker.actions.spec import Action
 from schemas.actions import Arguments, JournalEntry

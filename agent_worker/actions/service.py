@@ -5,9 +5,8 @@ from __future__ import annotations
 import aiohttp
 
 from agent_worker.actions.acting import Acting
-from agent_worker.actions.context import Identity
+from agent_worker.actions.context import Identity, identity_of
 from agent_worker.actions.executor import Executor
-from agent_worker.actions.identity import identity_of
 from agent_worker.actions.scope import Scope
 from schemas.actions import ActionMemory
 from schemas.conversation import Conversation

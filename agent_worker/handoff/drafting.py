@@ -10,7 +10,7 @@ import structlog
 
 from agent_worker.answered import Answered
 from agent_worker.handoff.handback import HINT
-from agent_worker.handoff.promised import told_by_people, with_promises
+from agent_worker.handoff.promises import told_by_people, with_promises
 from agent_worker.intents.classification import topics_in
 from agent_worker.knowledge.questions import asks, with_context
 from agent_worker.models.registry import Models, chosen

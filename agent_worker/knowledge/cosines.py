@@ -6,8 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent_worker.knowledge.middle import apart
-from agent_worker.knowledge.products import products
+from agent_worker.knowledge.dense import apart, products
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from agent_worker.knowledge.analysis import primary, terms
 from agent_worker.knowledge.counted import PASSAGE_FIELDS, Counted, counted
 from agent_worker.knowledge.embedding import embed
-from agent_worker.knowledge.numbering import number_of
-from agent_worker.knowledge.passages import NEVER, Label
+from agent_worker.knowledge.passages import NEVER, Label, number_of
 from agent_worker.knowledge.splitting import Piece, split
 from schemas.conversation import Document
 

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 from agent_worker.knowledge.census import Census, Tally
 from agent_worker.knowledge.file import DocumentFile, Pages, Stored
 from agent_worker.knowledge.growing import Growing
-from agent_worker.knowledge.numbering import Numbering
 from agent_worker.knowledge.packed import About, Unpacked, pack, shown, unpack
-from agent_worker.knowledge.passages import PassageTable, Place, key_of
+from agent_worker.knowledge.passages import Numbering, PassageTable, Place, key_of
 from agent_worker.knowledge.vectors import PassageVectors, Placed
 from agent_worker.knowledge.wanted import Sight
 

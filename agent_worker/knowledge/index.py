@@ -26,8 +26,7 @@ from agent_worker.knowledge.entries import (
 )
 from agent_worker.knowledge.file import Stored
 from agent_worker.knowledge.holdings import Hit, Holdings
-from agent_worker.knowledge.numbering import document_of
-from agent_worker.knowledge.passages import PassageTable, Place
+from agent_worker.knowledge.passages import PassageTable, Place, document_of
 from agent_worker.knowledge.splitting import split
 from agent_worker.knowledge.vectors import PassageVectors
 from agent_worker.knowledge.wanted import Sight, Term, limited, wanted

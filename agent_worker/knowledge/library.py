@@ -24,8 +24,7 @@ from agent_worker.knowledge.encoder import Encoder, light_encoder
 from agent_worker.knowledge.holdings import stamp_of
 from agent_worker.knowledge.index import TenantIndex
 from agent_worker.knowledge.index_queue import IndexQueue, Waiting
-from agent_worker.knowledge.recency import RecentHeads
-from agent_worker.knowledge.records import document_key, read_record
+from agent_worker.knowledge.publish import RecentHeads, document_key, read_record
 from agent_worker.knowledge.retrieval import NOTHING, passage_of, rank, unfound
 from agent_worker.knowledge.threads import FairThreads
 from agent_worker.knowledge.wanted import looked_up

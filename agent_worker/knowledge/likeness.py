@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from agent_worker.knowledge.products import products
+from agent_worker.knowledge.dense import products
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from agent_worker.knowledge.encoder import Encoder, Vectors
-    from agent_worker.knowledge.vocabulary import Numbers, Vocabulary
+    from agent_worker.knowledge.growing import Numbers, Vocabulary
 
 ALIKE = 0.3
 """Below this cosine two words have nothing to do with each other."""

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent_worker.knowledge.cosines import COSINES, Blocks, cosines_of
-from agent_worker.knowledge.dense import DenseRows
+from agent_worker.knowledge.dense import DenseRows, Middle
 from agent_worker.knowledge.growing import Growing
-from agent_worker.knowledge.middle import Middle
-from agent_worker.knowledge.numbering import Numbering, number_of
-from agent_worker.knowledge.passages import Place
+from agent_worker.knowledge.passages import Numbering, Place, number_of
 
 if TYPE_CHECKING:
     import numpy as np

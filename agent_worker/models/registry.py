@@ -11,9 +11,8 @@ import structlog
 
 from agent_worker.grounding.failures import AttemptFailed, Ungrounded
 from agent_worker.language import kept_for, language_of
-from agent_worker.models.allowance import Allowance
 from agent_worker.models.breaker import Breaker
-from agent_worker.models.budgets import DayBudgets
+from agent_worker.models.budgets import Allowance, DayBudgets
 from agent_worker.models.ladder import Ladder, Shown, behind
 from agent_worker.models.notes import Note
 from agent_worker.models.request import Prompt

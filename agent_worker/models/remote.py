@@ -12,13 +12,11 @@ from agent_worker.grounding.failures import AttemptFailed, Incomplete, Ungrounde
 from agent_worker.grounding.gate import Gate
 from agent_worker.handoff.drafts import not_found_draft
 from agent_worker.language import language_of
-from agent_worker.models.allowance import Allowance
-from agent_worker.models.budgets import DayBudgets, Spend
+from agent_worker.models.budgets import Allowance, DayBudgets, Spend
 from agent_worker.models.calls import Calls, askable, asked_draft
-from agent_worker.models.canary import Canary
 from agent_worker.models.notes import Note, noted
 from agent_worker.models.phrases import set_phrase
-from agent_worker.models.prompt import again, prompt_of, system_of, with_offers
+from agent_worker.models.prompt import Canary, again, prompt_of, system_of, with_offers
 from agent_worker.models.registry import Emit
 from agent_worker.models.request import Prompt, Wrote
 from agent_worker.models.several import before_action, beside_action, questions_of, unanswered, with_naming

@@ -10,8 +10,7 @@ from agent_worker.grounding.cutting import MARK, Sentences
 from agent_worker.grounding.failures import AttemptFailed, Ungrounded
 from agent_worker.grounding.gate import LONGEST, Gate
 from agent_worker.models.calls import Calls
-from agent_worker.models.canary import Canary
-from agent_worker.models.prompt import NOT_FOUND
+from agent_worker.models.prompt import NOT_FOUND, Canary
 from agent_worker.models.request import Prompt, Wrote
 from agent_worker.models.source import Usage
 from schemas.ports import Part

@@ -7,13 +7,16 @@ import asyncio
 import contextlib
 import json
 import os
+import struct
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 from types import TracebackType
+from typing import Any
 
-from agent_worker.sources.wire import HEADER, contents_of, failure_of
-from schemas.errors import Unprocessable
+from pydantic import TypeAdapter
+
+from schemas.errors import DocumentTooLarge, MissingDependency, ParleyError, Unprocessable
 from schemas.ports import Content
 
 SECONDS = 30.0
@@ -92,3 +95,28 @@ class Isolation:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+
+
+# What goes between us and the process that reads files: a length, then JSON, then the file's bytes.
+HEADER = struct.Struct("!Q")
+_CONTENTS = TypeAdapter(list[Content])
+_FAILURES: dict[str, type[ParleyError]] = {
+    each.code: each for each in (DocumentTooLarge, MissingDependency, Unprocessable)
+}
+
+
+def told(contents: Sequence[Content]) -> Any:
+    return _CONTENTS.dump_python(list(contents), mode="json")
+
+
+def contents_of(value: Any) -> list[Content]:
+    return _CONTENTS.validate_python(value)
+
+
+def told_failure(error: ParleyError) -> dict[str, str]:
+    return {"code": error.code, "message": error.message, "fix": error.fix}
+
+
+def failure_of(value: Any) -> ParleyError:
+    kind = _FAILURES.get(value["code"], Unprocessable)
+    return kind(str(value["message"]), fix=str(value["fix"]))

@@ -8,8 +8,8 @@ import os
 import sys
 from typing import Any, BinaryIO
 
+from agent_worker.sources.isolation import HEADER, told, told_failure
 from agent_worker.sources.registry import formats
-from agent_worker.sources.wire import HEADER, told, told_failure
 from schemas.errors import ParleyError, Unprocessable
 
 MEMORY = 1024 * 1024 * 1024

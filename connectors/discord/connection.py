@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Sequence
+import unicodedata
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import aiohttp
 from pydantic import ValidationError
 
-from connectors.discord import answers, history
+from connectors.discord import answers
+from connectors.discord.components import marks_of
 from connectors.discord.messages import DELETE, EDIT
 from connectors.discord.places import target
 from connectors.discord.rest import Rest
@@ -82,13 +84,13 @@ class DiscordConnection:
         bot = await self._me()
         place, before = f"/channels/{await self._shown_in(call)}", ""
         for _ in range(PAGES):
-            page = await self._rest.read(f"{place}/messages?limit={history.PAGE}{before}", list)
-            if not history.readable(page):
+            page = await self._rest.read(f"{place}/messages?limit={PAGE}{before}", list)
+            if not readable(page):
                 raise SendUnknown("the answer cannot be read")
             if not page and not before:
                 await self._check_nothing(place, call)
                 return None
-            if (found := history.newest(call, page, bot)) or history.reaches_back(call, page):
+            if (found := newest(call, page, bot)) or reaches_back(call, page):
                 return found
             before = f"&before={page[-1]['id']}"
         raise SendUnknown("too much was said there since")
@@ -149,7 +151,7 @@ class DiscordConnection:
         """An empty history is that of a place where nothing was written, or of one that the bot may not read. Raises
         SendRefused where something was written since."""
         last = (await self._rest.read(place, dict)).get("last_message_id")
-        if last is not None and history.is_after(last, call):
+        if last is not None and is_after(last, call):
             raise SendRefused("history_hidden")
 
     async def _form(self, body: Any, files: Sequence[Attachment]) -> aiohttp.FormData:
@@ -199,3 +201,53 @@ def _attached(message: Any) -> list[Attached]:
     except ValidationError as error:
         raise SendDelayed("the message of the file cannot be read") from error
     return [file for part in [found, *(each.message for each in found.message_snapshots)] for file in part.attachments]
+
+
+# Whether a call of ours is on a place's screen, judged by what Discord shows of the place.
+#
+# Discord does not keep the nonce with a message. A message is ours when the bot wrote it after what it answers and it
+# has the same words, files and buttons. The sender tells two alike apart: it has the ids of those whose outcome it was
+# told.
+PAGE = 100
+
+
+def readable(page: Sequence[Any]) -> bool:
+    return all(isinstance(each, dict) and str(each.get("id", "")).isdigit() for each in page)
+
+
+def newest(call: Call, page: Sequence[Mapping[str, Any]], bot: str) -> str | None:
+    """The id of the newest message of a page that shows this call."""
+    for each in page:
+        if is_after(each["id"], call) and _is_by(each, bot) and _is_same(call, each):
+            return str(each["id"])
+    return None
+
+
+def reaches_back(call: Call, page: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether nothing that this call made can stand before the page. Pages have the newest first."""
+    return len(page) < PAGE or not is_after(page[-1]["id"], call)
+
+
+def is_after(id_: Any, call: Call) -> bool:
+    """Young enough to be what this call made."""
+    return int(id_) > int(call.arguments["since"])
+
+
+def _is_by(message: Mapping[str, Any], bot: str) -> bool:
+    # What answers an interaction is also the bot's, but no call of ours made it.
+    return (message.get("author") or {}).get("id") == bot and not message.get("webhook_id")
+
+
+def _is_same(call: Call, message: Mapping[str, Any]) -> bool:
+    body = call.arguments["body"]
+    sizes = sorted(each.get("size", 0) for each in message.get("attachments", []))
+    return (
+        _visible(message.get("content") or "") == _visible(body["content"])
+        and sizes == sorted(each.size for each in call.files)
+        and marks_of(message.get("components")) == marks_of(body.get("components"))
+    )
+
+
+def _visible(text: str) -> str:
+    """Without spaces and what nobody sees: Discord trims texts."""
+    return "".join(character for character in text if unicodedata.category(character)[0] not in "CZ")

@@ -14,9 +14,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from connectors.slack.bodies import Json
-from connectors.slack.client import Client
+from connectors.slack.client import Client, failure
 from connectors.slack.desk.parsing import desk_events
-from connectors.slack.errors import failure
 from connectors.slack.events import from_events_api
 from connectors.streams.patience import patiently
 from schemas.errors import SendRefused

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
-from connectors.slack import blocks, bodies, errors, signature, streaming
+from connectors.slack import blocks, bodies, client, streaming
 from connectors.slack.desk.parsing import desk_events
 from connectors.slack.events import from_events_api
 from connectors.slack.interactions import from_command, from_interactive
@@ -13,6 +16,7 @@ from connectors.slack.places import person_of
 from connectors.slack.settings import SlackAccount
 from connectors.tools import Tools
 from schemas.conversation import Contact
+from schemas.errors import Unauthorized
 from schemas.messages import Address, OutboundMessage, ReplyBegun
 from schemas.ports import (
     Account,
@@ -58,7 +62,7 @@ class SlackChannel:
         if bodies.is_ssl_check(request):
             return  # not signed, and never more than an empty answer: see ``answer``
         settings: SlackAccount = account.settings
-        signature.check(request, settings.signing_secret.get_secret_value(), self._tools.clock())
+        check(request, settings.signing_secret.get_secret_value(), self._tools.clock())
 
     def answer(self, request: RawRequest, account: Account) -> str | None:
         if bodies.is_ssl_check(request):
@@ -98,7 +102,7 @@ class SlackChannel:
         return streaming.removed(call, shown)
 
     def judge(self, call: Call, reply: Reply) -> str:
-        return errors.shown_id(reply)
+        return client.shown_id(reply)
 
     def connect(self, account: Account) -> Connection:
         from connectors.slack.connection import SlackConnection
@@ -131,3 +135,23 @@ class SlackChannel:
 
 def open_channel(tools: Tools) -> SlackChannel:
     return SlackChannel(tools)
+
+
+# Whether a request is really Slack's.
+#
+# https://docs.slack.dev/authentication/verifying-requests-from-slack
+TOLERANCE = 300
+"""Seconds that a request may be old, or ahead of us."""
+_SECONDS = re.compile(r"[0-9]{1,12}", re.ASCII)
+
+
+def check(request: RawRequest, secret: str, now: datetime) -> None:
+    """Raises Unauthorized."""
+    stamp = request.headers.get("x-slack-request-timestamp", "")
+    # Without a secret (socket mode) anybody could compute the signature.
+    if not secret or not _SECONDS.fullmatch(stamp) or abs(now.timestamp() - int(stamp)) > TOLERANCE:
+        raise Unauthorized("the signature is missing or too old")
+    made = hmac.new(secret.encode(), b"v0:" + stamp.encode() + b":" + request.body, hashlib.sha256).hexdigest()
+    sent = request.headers.get("x-slack-signature", "")
+    if not hmac.compare_digest(f"v0={made}".encode(), sent.encode("utf-8", "surrogateescape")):
+        raise Unauthorized("the signature does not fit")

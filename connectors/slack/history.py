@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from connectors.slack.bodies import Json
-from connectors.slack.client import Client
-from connectors.slack.errors import GONE, failure
+from connectors.slack.client import GONE, Client, failure
 from schemas.errors import SendRefused, SendUnknown
 from schemas.ports import Call, Reply
 

@@ -13,13 +13,21 @@ from connectors.rendering import within_deadline
 from gateway.admin.names import contacts_of, signed
 from gateway.attachments import AttachmentDesk
 from gateway.colleagues import Colleagues, Said
-from gateway.console.controls import approvals, composer, holding, particulars, resend, taken
+from gateway.console.controls import (
+    approvals,
+    composer,
+    holding,
+    particulars,
+    resend,
+    resolution_form,
+    resolution_of,
+    taken,
+)
 from gateway.console.elements import Html, joined, tag
 from gateway.console.forms import Form
 from gateway.console.frame import elsewhere, page, path_of
 from gateway.console.inbox import everybody
 from gateway.console.live import Live
-from gateway.console.resolving import resolution_form, resolution_of
 from gateway.console.sessions import SOURCE, Operator
 from gateway.console.states import holder_name
 from gateway.console.transcript import TranscriptView
@@ -27,8 +35,7 @@ from gateway.decisions import Decisions
 from gateway.parts import Parts
 from gateway.responses import explain
 from gateway.settings import Tenant
-from schemas.called import called
-from schemas.conversation import Conversation, Owner
+from schemas.conversation import Conversation, Owner, called
 from schemas.errors import Conflict, IdReused, InvalidRequest, RequestError, StaleEpoch
 from schemas.transcript import in_place
 

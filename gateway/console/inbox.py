@@ -16,9 +16,8 @@ from gateway.console.live import Live
 from gateway.console.sessions import Operator
 from gateway.console.states import clock, is_mine, state_of, wait_of, waits_since
 from gateway.parts import Parts
-from schemas.called import called
 from schemas.content import content_words
-from schemas.conversation import Contact, Conversation, Owner
+from schemas.conversation import Contact, Conversation, Owner, called
 from schemas.errors import InvalidRequest
 from schemas.messages import TranscriptMessage
 from schemas.ports import Page

@@ -14,7 +14,7 @@ from aiohttp import web
 from gateway.colleagues import Colleague
 from gateway.operators import ADMIN, NOBODY, fits
 from gateway.parts import Parts
-from gateway.signatures import key_for, matches, sign
+from gateway.secret_files import key_for, matches, sign
 from schemas.errors import Unauthorized
 
 LIFETIME = timedelta(hours=12)

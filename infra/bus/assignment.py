@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Iterable
 
 from infra.bus.lane import Lane
-from infra.bus.prefix import Prefix
 from schemas.ports import Record, TopicPartition
 
 
@@ -38,3 +39,45 @@ class Assignment:
         """What runs for this partition's lanes."""
         both = ((lane.task, lane.flushing) for lane in self.lanes.values())
         return {task for pair in both for task in pair if task is not None}
+
+
+# Which offset may be committed: the end of the contiguous run of finished records, per partition.
+class Prefix:
+    """Tracks one partition from its assignment to its revocation. All operations are O(1) amortized."""
+
+    def __init__(self) -> None:
+        self._open: deque[int] = deque()
+        self._done: set[int] = set()
+        self._next: int | None = None
+        self._committed: int | None = None
+        self._last = -1
+
+    def add(self, offset: int) -> None:
+        """A record was taken in. Offsets rise, but may have gaps (compaction, control records)."""
+        self._open.append(offset)
+        self._last = offset
+
+    def done(self, records: Iterable[Record]) -> None:
+        """These need no more work here; in any order, each once."""
+        self._done.update(record.offset for record in records)
+        while self._open and self._open[0] in self._done:
+            first = self._open.popleft()
+            self._done.discard(first)
+            self._next = first + 1
+
+    @property
+    def oldest(self) -> int | None:
+        """The oldest unfinished record's offset."""
+        return self._open[0] if self._open else None
+
+    @property
+    def span(self) -> int:
+        """Offsets between the oldest unfinished record and the newest one taken in."""
+        return self._last - self._open[0] + 1 if self._open else 0
+
+    def due(self) -> int | None:
+        """The next offset to read after a restart, when it is not committed yet."""
+        return self._next if self._next != self._committed else None
+
+    def committed(self, offset: int) -> None:
+        self._committed = offset

@@ -3,19 +3,57 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import sqlite3
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
 
-from infra.database.disk import Disk
 from infra.database.file import DatabaseFailed, connect, is_broken, is_damage
-from infra.database.work import Work
+
+# A thread for what waits for the disk.
+
+Done = Callable[[Any, Exception | None], None]
+Job = tuple[Callable[[], Any], Done, asyncio.AbstractEventLoop]
+
+
+class Disk:
+    """Runs jobs one after the other, and tells the event loop their results. Lighter than an executor's futures."""
+
+    def __init__(self) -> None:
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._serve, name="parley-disk", daemon=True)
+        self._thread.start()
+
+    def run(self, job: Callable[[], Any], done: Done) -> None:
+        """``done(result, error)`` is called on the running loop."""
+        self._jobs.put((job, done, asyncio.get_running_loop()))
+
+    def stop(self) -> None:
+        """Finish, then end the thread. Blocks."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while (item := self._jobs.get()) is not None:
+            job, done, loop = item
+            result, error = None, None
+            try:
+                result = job()
+            except Exception as failure:
+                error = failure
+            try:
+                loop.call_soon_threadsafe(done, result, error)
+            except RuntimeError:
+                log.warning("database.nobody_waits")  # that loop is closed
+
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -307,3 +345,24 @@ def _close(connection: sqlite3.Connection) -> None:
         connection.close()
     except sqlite3.Error as error:
         log.warning("database.close_failed", reason=str(error))
+
+
+# What a caller asks of the writer.
+@dataclass(slots=True, eq=False)
+class Work:
+    """One caller's piece of a transaction, and where its result goes."""
+
+    run: Callable[[sqlite3.Connection], Any]
+    future: asyncio.Future[Any]
+    durable: bool
+    patient: bool = False
+    result: Any = None
+    error: BaseException | None = None
+
+    def settle(self) -> None:
+        if self.future.done():
+            return  # the caller has given up waiting
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)

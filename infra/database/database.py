@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from infra.database.checkpointer import Checkpointer
-from infra.database.committer import Committer
+from infra.database.committer import Committer, Work
 from infra.database.file import DatabaseFailed, create, create_folder
 from infra.database.lock import ProcessLock
 from infra.database.migration import migrate
 from infra.database.readers import Readers
-from infra.database.work import Work
 
 T = TypeVar("T")
 

@@ -14,11 +14,11 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
 import structlog
 from pydantic import BaseModel, ValidationError
@@ -28,7 +28,6 @@ from infra.state import rules
 from infra.state.settled import Settled
 from infra.state.tail import Tail, line
 from infra.state.wanted import PROPOSED, WANTED, is_newer
-from infra.state.writes import Writes
 from schemas import topics
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.changes import MessageDeleted, MessageEdited
@@ -306,3 +305,48 @@ class _Round:
         self._tails = {shard: self._tails[shard] for shard in staying}
         self._settled.keep(staying)
         self._kept = sum(tail.size for tails in self._tails.values() for tail in tails.values())
+
+
+# Many writes of a rebuild under way together, in order where order matters.
+AT_ONCE = 4_000
+"""Writes under way together."""
+
+
+class Writes:
+    """Writes under way, at most one for a key: so a later one for the same thing comes after an earlier one."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(AT_ONCE)
+        self._under_way: dict[object, asyncio.Task[None]] = {}
+        self._failure: Exception | None = None
+
+    async def add(self, key: object, write: Awaitable[None]) -> None:
+        """Returns when there is room for the next; raises what an earlier write raised."""
+        if key in self._under_way:
+            await asyncio.wait([self._under_way[key]])
+        await self._free.acquire()
+        self._under_way[key] = asyncio.get_running_loop().create_task(self._run(key, write))
+        if self._failure is not None:
+            raise self._failure
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        tasks = list(self._under_way.values())
+        if kind is not None:
+            await asyncio.sleep(0)  # each has begun then: one that never ran would be reported as forgotten
+            for task in tasks:
+                task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if kind is None and self._failure is not None:
+            raise self._failure
+
+    async def _run(self, key: object, write: Awaitable[None]) -> None:
+        try:
+            await write
+        except Exception as error:
+            self._failure = error
+        finally:
+            self._under_way.pop(key, None)
+            self._free.release()

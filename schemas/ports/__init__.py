@@ -27,7 +27,6 @@ from schemas.ports.agent import (
     WholeKnowledge,
     Wordless,
 )
-from schemas.ports.asking import Inspectable, Profile, Profiled, Profiler, Remark
 from schemas.ports.bus import (
     Batch,
     Bus,
@@ -53,11 +52,16 @@ from schemas.ports.channel import (
     Doubt,
     Event,
     Fetcher,
+    Inspectable,
     LiveReplies,
     Lookup,
     Pace,
     Policy,
+    Profile,
+    Profiled,
+    Profiler,
     RawRequest,
+    Remark,
     Reply,
     Reviser,
     Seer,

@@ -135,7 +135,7 @@ async def test_a_token_that_was_reset_stops_the_account(desk: Desk) -> None:
 async def test_after_too_many_refusals_nothing_is_asked_for_a_while(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connectors.discord.refusals.MOST", 3)
+    monkeypatch.setattr("connectors.discord.rest.MOST", 3)
     connection = DiscordConnection(desk.account, files)
     refused = Fault("refuse", SEND, status=403, code="50007")
     desk.server.faults.next(Fault("limit", SEND, code="shared"), refused, Fault("limit", SEND), refused)

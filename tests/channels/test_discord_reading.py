@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connectors.discord import history
+from connectors.discord import connection
 from schemas.errors import NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
 from schemas.messages import Choice, RemoteFile
 from schemas.ports import Call, Fetcher, Lookup, Seer
@@ -111,7 +111,7 @@ async def test_a_look_up_that_fails_is_no_answer(desk: Desk, fault: Fault, error
 
 @pytest.mark.parametrize("page", [["x"], [{}], [{"id": "x"}], [None]])
 def test_a_page_that_is_none_is_not_read(page: list[Any]) -> None:
-    assert not history.readable(page)
+    assert not connection.readable(page)
 
 
 # ── Files, typing ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from connectors.slack.signature import TOLERANCE
+from connectors.slack.channel import TOLERANCE
 from schemas.topics import CHANNELS
 from tests.channels import translation
 from tests.channels.forgery import FORGERS, Genuine, forged, genuine, strangers

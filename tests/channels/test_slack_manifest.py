@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from connectors.slack import inspection
+from connectors.slack import connection
 
-FOLDER = Path(inspection.__file__).parent
+FOLDER = Path(connection.__file__).parent
 README = (FOLDER / "README.md").read_text()
 SET_UP = README[: README.index("## Where conversations are")]
 
@@ -21,7 +21,7 @@ def manifest() -> Any:
 
 def test_the_manifest_asks_for_every_scope_that_doctor_wants_and_the_readme_names() -> None:
     asked = set(manifest()["oauth_config"]["scopes"]["bot"])
-    assert inspection.SCOPES | inspection.FOR_DESK | {inspection.FOR_NAMES} <= asked
+    assert connection.SCOPES | connection.FOR_DESK | {connection.FOR_NAMES} <= asked
     named = set(re.findall(r"`([a-z_]+:[a-z]+|commands)`", SET_UP)) - {"connections:write", "assistant:write"}
     assert named == asked
 

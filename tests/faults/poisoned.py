@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from agent_worker.deadletters import letter_of
-from gateway.watchdog import recording
+from gateway.slots import recording
 from infra.bus.lanes import Bounds, Lanes
 from infra.bus.watch import Watch
 from infra.flight_recorder import FlightRecorder

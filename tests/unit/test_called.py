@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from schemas.called import called
-from schemas.conversation import Contact, Origin
+from schemas.conversation import Contact, Origin, called
 
 CONTACT = Contact(id="c", tenant="shop", created_at=datetime(2026, 5, 4, tzinfo=UTC))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from infra.database import Database, DatabaseFailed, committer
-from infra.database.disk import Disk
+from infra.database.committer import Disk
 from tests.harness.tables import declare
 
 

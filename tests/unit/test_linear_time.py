@@ -24,8 +24,8 @@ from agent_worker.knowledge.questions import split_questions
 from agent_worker.models.extraction import quotes
 from agent_worker.router.phrases import found_in, upset
 from agent_worker.sources.website.links import directions
+from connectors.entries import without_cards
 from connectors.long_texts import shortened
-from connectors.redaction import without_cards
 from gateway.training.anonymity import Anonymity
 from schemas import topics
 from schemas.ports import ActionResult, Event, Offer, Passage

@@ -16,8 +16,8 @@ from agent_worker.sources.website.fetching import Answer, Elsewhere, Fetcher
 from agent_worker.sources.website.limits import MOST_PAGE, Budget, Limits
 from agent_worker.sources.website.links import Directions, directions, joined, page_id, place_of
 from agent_worker.sources.website.notes import Note, Notes, digest_of
-from agent_worker.sources.website.rules import Rules
-from agent_worker.sources.website.sitemaps import is_sitemap, listed
+from agent_worker.sources.website.robots import Rules
+from agent_worker.sources.website.sitemap import is_sitemap, listed
 from schemas.errors import Forbidden, NotFound, ParleyError, TooLarge, Unavailable, Unprocessable
 from schemas.ports import Incomplete, Kept, LeftOut, ReadDocument, Visit
 

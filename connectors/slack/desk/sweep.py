@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from connectors import touches
+from connectors import live
 from connectors.slack.desk import times
 from connectors.slack.desk.records import Records
 from connectors.slack.desk.roots import current_root
@@ -53,7 +53,7 @@ class Sweep:
     async def _one(self, conversation: Conversation, rules: DeskRules) -> None:
         now = self._clock()
         if await self._is_due(conversation, rules):
-            await self._bus.append([touches.of_time(rules.tenant, conversation.id, now)])
+            await self._bus.append([live.of_time(rules.tenant, conversation.id, now)])
 
     async def _is_due(self, conversation: Conversation, rules: DeskRules) -> bool:
         view = await view_of(self._state, conversation, self._clock())

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from connectors.slack.desk.rules import DeskRules
-from schemas.called import called
-from schemas.conversation import Contact, Conversation, Turn
+from schemas.conversation import Contact, Conversation, Turn, called
 from schemas.desk import Handoff
 from schemas.messages import TranscriptMessage
 from schemas.ports import State

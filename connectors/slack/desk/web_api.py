@@ -10,8 +10,8 @@ import structlog
 
 from connectors.accounts import Accounts
 from connectors.slack.bodies import Json
+from connectors.slack.client import failure
 from connectors.slack.desk.spots import channel_of, stamp_of
-from connectors.slack.errors import failure
 from schemas.errors import DeliveryError, SendRefused, Unavailable
 from schemas.ports import Account, Reply
 

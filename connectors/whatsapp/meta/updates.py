@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -32,7 +32,6 @@ from connectors.whatsapp.meta.models import (
     Value,
     VoiceCall,
 )
-from connectors.whatsapp.meta.people import party
 from schemas import topics
 from schemas.messages import Address, Author, Quote, Receipt, ReceiptState
 from schemas.ports import Account, Event
@@ -276,3 +275,16 @@ def _or_none(read: Callable[[Any], Any], found: Any) -> Any:
         return None if found is None else read(found)
     except (ValidationError, TypeError, ValueError):
         return None
+
+
+# Who an update is about.
+def party(user_id: str, number: str, people: Sequence[Person]) -> Party | None:
+    """``number`` may be missing, or be a user id itself. ``people`` is looked through by id, never by order. None when
+    nothing tells who it is."""
+    known = {user_id, number} - {""}
+    person = next((each for each in people if known & {each.user_id, each.wa_id}), Person())
+    ids = [each for each in (user_id, person.user_id, number, person.wa_id) if each]
+    if not ids:
+        return None
+    name = shown_name(person.profile.name, person.profile.username)
+    return Party(ids[0], name=name).also(*ids[1:])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -20,7 +20,6 @@ from redis import exceptions as said
 from infra.state.redis.call import Argument, Call
 from infra.state.redis.link import Link, Links
 from infra.state.redis.scripts import Script
-from infra.state.redis.trip import Trip
 from schemas.errors import StateUnavailable
 
 __all__ = ["Argument", "Call", "Pipe"]
@@ -175,3 +174,61 @@ class Pipe:
                 self._timer = loop.call_at(trip.give_up_at, self._give_up)
                 break
             link.abandon(said.TimeoutError("no answer in time"))
+
+
+# A bunch of calls that travel together.
+ATTEMPTS = 3
+
+
+class Trip:
+    """See ``link.Exchange``. ``give_up_at`` is on the loop's clock."""
+
+    __slots__ = ("_on_answer", "_on_failure", "attempt", "calls", "count", "give_up_at", "message")
+
+    def __init__(
+        self,
+        on_answer: Callable[[Trip, list[Any]], None],
+        on_failure: Callable[[Trip, Exception], None],
+        calls: Sequence[Call],
+    ) -> None:
+        self._on_answer = on_answer
+        self._on_failure = on_failure
+        self.calls = calls
+        self.count = len(calls)
+        self.message = b"".join([call.packed for call in calls])
+        self.attempt = 1
+        self.give_up_at = 0.0
+        for call in calls:
+            call.has_left = True
+
+    def answered(self, replies: list[Any]) -> None:
+        self._on_answer(self, replies)
+
+    def failed(self, error: Exception) -> None:
+        self._on_failure(self, error)
+
+    def settle(self, replies: list[Any]) -> list[Call]:
+        """Tell the callers; the calls that are to be made once more, with their source."""
+        unknown = []
+        for call, reply in zip(self.calls, replies, strict=True):
+            if not isinstance(reply, Exception):
+                call.answered(reply)
+            elif isinstance(reply, said.NoScriptError):
+                call.explain()
+                unknown.append(call)
+            else:
+                call.refused(reply)
+        return unknown
+
+    def refuse(self, error: Exception) -> None:
+        """Tell all callers who have no answer."""
+        for call in self.calls:
+            call.refused(error)
+
+    def may_repeat_after(self, error: Exception) -> bool:
+        """Whether another connection may do better. Counts the attempts."""
+        lost = isinstance(error, said.ConnectionError | OSError)
+        if not lost or isinstance(error, said.AuthenticationError | said.BusyLoadingError) or self.attempt == ATTEMPTS:
+            return False
+        self.attempt += 1
+        return True

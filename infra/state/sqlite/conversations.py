@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from infra.state import rules
-from infra.state.sqlite import approvals, outbox, ownership, rows, transcript
+from infra.state.sqlite import rows, transcript
+from infra.state.sqlite import rows as outbox
 from infra.state.sqlite.store import ALL_SHARDS, Store
 from infra.state.sqlite.turns import add_turn
 from schemas.conversation import Conversation, Facts, Holder, Origin, Owner, PackedSnapshot, Snapshot, Turn
 from schemas.envelope import Envelope
+from schemas.errors import NotFound
 from schemas.messages import TranscriptMessage
 from schemas.ports import Begun, Committed, Owned, Page
 
@@ -69,7 +71,7 @@ class SqliteConversations:
             if row is None or not _holds(row, token, version, epoch):
                 return Committed("stale")
             _advance(connection, conversation, facts, key, now)
-            approvals.note(connection, conversation, facts)
+            rows.note(connection, conversation, facts)
             _write_handled(connection, conversation, handled, now)
             _put_outbox(connection, conversation, outbox, rules.micros(now))
             return Committed("committed", _packed(connection, conversation))
@@ -94,12 +96,12 @@ class SqliteConversations:
 
     async def expiring(self, *, before: datetime, limit: int) -> list[str]:
         return await self._store.read(
-            ALL_SHARDS, lambda connection: approvals.expiring(connection, rules.micros(before), limit)
+            ALL_SHARDS, lambda connection: rows.expiring(connection, rules.micros(before), limit)
         )
 
     async def postpone(self, conversation: str, until: datetime) -> None:
         await self._store.write(
-            conversation, lambda connection: approvals.postpone(connection, conversation, rules.micros(until))
+            conversation, lambda connection: rows.postpone(connection, conversation, rules.micros(until))
         )
 
     async def own(
@@ -115,7 +117,7 @@ class SqliteConversations:
         now: datetime,
     ) -> Owned:
         holder = Holder(by=by, name=name, reason=reason, since=now)
-        claim = ownership.Claim(conversation, to, expected_epoch, request_id, holder)
+        claim = Claim(conversation, to, expected_epoch, request_id, holder)
         return await self._store.write(conversation, claim.settle, durable=True)
 
     async def get(self, conversation: str) -> Conversation | None:
@@ -244,3 +246,51 @@ def _listing(
     items = found[:limit]
     more = len(found) > limit
     return Page(items, rules.cursor(rules.micros(items[-1].updated_at), items[-1].id) if more else "")
+
+
+# Who may speak: the compare-and-set of a conversation's owner.
+@dataclass(frozen=True, slots=True)
+class Claim:
+    conversation: str
+    to: Owner
+    expected_epoch: int
+    request_id: str
+    holder: Holder
+
+    def settle(self, connection: sqlite3.Connection) -> Owned:
+        """Raises NotFound. A repeat of a won request is told what it won, whatever has happened since."""
+        row = rows.load(connection, self.conversation)
+        if row is None:
+            raise NotFound("no such conversation")
+        earlier = connection.execute(
+            "SELECT owner, epoch FROM state_claims WHERE conversation = ? AND request_id = ?",
+            (self.conversation, self.request_id),
+        ).fetchone()
+        if earlier:
+            return Owned(True, *earlier)
+        held = row.conversation
+        if held.epoch != self.expected_epoch:
+            return Owned(False, held.owner, held.epoch)
+        self._win(connection, held)
+        return Owned(True, self.to, held.epoch + 1)
+
+    def _win(self, connection: sqlite3.Connection, held: Conversation) -> None:
+        now = self.holder.since
+        at, epoch = rules.micros(now), held.epoch + 1
+        connection.execute(
+            "UPDATE state_conversations SET owner = ?, epoch = ?, agent_floor = ?, updated_at = MAX(updated_at, ?)"
+            " WHERE id = ?",
+            (self.to, epoch, rules.floor_after(self.to, epoch, held.agent_floor), at, held.id),
+        )
+        connection.execute(
+            "DELETE FROM state_claims WHERE conversation = ?1 AND at < ?2 AND request_id NOT IN"
+            " (SELECT request_id FROM state_claims WHERE conversation = ?1 ORDER BY at DESC LIMIT ?3)",
+            (held.id, rules.micros(rules.handled_floor(now)), rules.KEPT_WHATEVER_AGE),
+        )
+        connection.execute(
+            "INSERT INTO state_claims (conversation, request_id, owner, epoch, at) VALUES (?, ?, ?, ?, ?)",
+            (held.id, self.request_id, self.to, epoch, at),
+        )
+        rows.hold(connection, held.id, self.holder)
+        event = rules.owner_changed(held, self.to, self.holder, epoch=epoch, request_id=self.request_id)
+        outbox.put(connection, held.id, [event], at)

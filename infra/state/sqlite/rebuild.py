@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from infra.bus.partitioner import shard_of
 from infra.state import kinship, rules
-from infra.state.sqlite import approvals, contacts, deliveries, journal, outbox, parking, rows, tokens, transcript
+from infra.state.sqlite import contacts, deliveries, journal, parking, rows, tokens, transcript
 from infra.state.sqlite.store import UNSHARDED, Store, Work, lost_shards
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, Delivered, Snapshot
@@ -134,13 +134,13 @@ def _restore(connection: sqlite3.Connection, snapshot: Snapshot) -> None:
             rows.add_handled(connection, conversation.id, handled)
         return
     rows.create(connection, conversation, replace=True)
-    approvals.note(connection, conversation.id, conversation.facts)
+    rows.note(connection, conversation.id, conversation.facts)
     connection.execute("DELETE FROM state_handled WHERE conversation = ?", (conversation.id,))
     rows.add_handled(connection, conversation.id, handled)
     connection.execute("DELETE FROM state_outbox WHERE conversation = ?", (conversation.id,))
     for record in snapshot.outbox:
         event = rules.unpack_envelope(record)
-        outbox.put(connection, conversation.id, [event], rules.micros(event.time))
+        rows.put(connection, conversation.id, [event], rules.micros(event.time))
     transcript.promise(
         connection, conversation.id, conversation.head_seq, [(item.id, item.seq) for item in snapshot.recent]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 from infra.state import rules
 from schemas.conversation import Conversation, Facts, Holder, Origin
+from schemas.envelope import Envelope
 
 COLUMNS = (
     "id, tenant, channel, account, place, contact_id, owner, epoch, agent_floor, version, created_at, updated_at,"
@@ -109,3 +111,58 @@ def add_handled(connection: sqlite3.Connection, conversation: str, handled: Iter
 def all_handled(connection: sqlite3.Connection, conversation: str) -> list[tuple[str, int]]:
     rows = connection.execute("SELECT id, at FROM state_handled WHERE conversation = ?", (conversation,))
     return [(rules.unpack_id(packed), at) for packed, at in rows]
+
+
+# When the first open approval of a conversation expires. Called inside the transaction of its owner.
+def note(connection: sqlite3.Connection, conversation: str, facts: Facts) -> None:
+    """What these facts say of it."""
+    due = rules.approvals_due(facts)
+    if due is None:
+        connection.execute("DELETE FROM state_approvals WHERE conversation = ?", (conversation,))
+    else:
+        connection.execute(
+            "INSERT OR REPLACE INTO state_approvals (conversation, due) VALUES (?, ?)", (conversation, due)
+        )
+
+
+def expiring(connection: sqlite3.Connection, before: int, limit: int) -> list[str]:
+    rows = connection.execute(
+        "SELECT conversation FROM state_approvals WHERE due < ? ORDER BY due, conversation LIMIT ?", (before, limit)
+    )
+    return [conversation for (conversation,) in rows]
+
+
+def postpone(connection: sqlite3.Connection, conversation: str, until: int) -> None:
+    connection.execute("UPDATE state_approvals SET due = ? WHERE conversation = ?", (until, conversation))
+
+
+# Envelopes committed with a conversation and not yet published. Called inside the transaction of its owner.
+def put(connection: sqlite3.Connection, conversation: str, envelopes: Iterable[Envelope], at: int) -> None:
+    """Append; an id that is there already keeps its place."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO state_outbox (conversation, id, headers, data, at) VALUES (?, ?, ?, ?, ?)",
+        [(conversation, event.id, json.dumps(event.headers()), event.data, at) for event in envelopes],
+    )
+
+
+def pending(connection: sqlite3.Connection, conversation: str) -> list[Envelope]:
+    rows = connection.execute(
+        "SELECT headers, data FROM state_outbox WHERE conversation = ? ORDER BY position", (conversation,)
+    )
+    return [Envelope.from_wire(json.loads(headers), data) for headers, data in rows]
+
+
+def remove(connection: sqlite3.Connection, conversation: str, event_ids: Sequence[str]) -> None:
+    connection.executemany(
+        "DELETE FROM state_outbox WHERE conversation = ? AND id = ?", [(conversation, id_) for id_ in event_ids]
+    )
+
+
+def overdue(connection: sqlite3.Connection, before: int, limit: int) -> list[str]:
+    """Conversations with an entry from before ``before`` (microseconds), the longest waiting first."""
+    rows = connection.execute(
+        "SELECT conversation FROM state_outbox WHERE at < ?"
+        " GROUP BY conversation ORDER BY MIN(at), conversation LIMIT ?",
+        (before, limit),
+    )
+    return [conversation for (conversation,) in rows]

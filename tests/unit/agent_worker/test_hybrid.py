@@ -13,19 +13,17 @@ from hypothesis import strategies as st
 from agent_worker.knowledge import calibration, likeness, passages
 from agent_worker.knowledge.census import Census, Tally
 from agent_worker.knowledge.counted import counted, read_counts, stored_counts
-from agent_worker.knowledge.dense import EXACT, DenseRows
+from agent_worker.knowledge.dense import EXACT, DenseRows, products
 from agent_worker.knowledge.encoder import Encoder, light_encoder
+from agent_worker.knowledge.growing import Vocabulary
 from agent_worker.knowledge.index import TenantIndex
 from agent_worker.knowledge.likeness import Likeness
-from agent_worker.knowledge.numbering import Numbering, number_of
-from agent_worker.knowledge.passages import Label, PassageTable, Place
-from agent_worker.knowledge.products import products
+from agent_worker.knowledge.passages import Label, Numbering, PassageTable, Place, number_of
 from agent_worker.knowledge.questions import asks, focused
 from agent_worker.knowledge.retrieval import rank
 from agent_worker.knowledge.scoring import holdings
 from agent_worker.knowledge.splitting import Piece
 from agent_worker.knowledge.understanding import understand
-from agent_worker.knowledge.vocabulary import Vocabulary
 from agent_worker.knowledge.wanted import Sight, Term
 from schemas.conversation import Document
 from tests.unit.agent_worker.world import RETURNS, SHIPPING

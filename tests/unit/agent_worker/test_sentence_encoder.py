@@ -21,9 +21,8 @@ from agent_worker.knowledge.cosines import COSINES
 from agent_worker.knowledge.encoder import Encoder, Kind, light_encoder
 from agent_worker.knowledge.file import DocumentFile
 from agent_worker.knowledge.index import TenantIndex
-from agent_worker.knowledge.numbering import Numbering, number_of
 from agent_worker.knowledge.onnx import OnnxEncoder, open_folder
-from agent_worker.knowledge.passages import Place
+from agent_worker.knowledge.passages import Numbering, Place, number_of
 from agent_worker.knowledge.quality import read_questions
 from agent_worker.knowledge.retrieval import rank
 from agent_worker.knowledge.vectors import PassageVectors, Placed, sizes_of, stored_form

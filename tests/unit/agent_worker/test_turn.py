@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from agent_worker import hints
+from agent_worker import streaming
 from agent_worker.settings import FoldRules
 from schemas import topics
 from schemas.changes import ContactChanged, ReactionChanged
 from schemas.conversation import DeadLetter, Snapshot
 from schemas.envelope import Envelope
 from schemas.errors import Fenced, UndecodableRecord
-from schemas.hints import Writing, topic
+from schemas.facts import Writing, topic
 from schemas.messages import Author, Choosing, OutboundMessage, Receipt, ReplyBegun, TranscriptMessage
 from tests.unit.agent_worker.world import CHANNEL, RETURNS, SHIPPING, TENANT, LaneStub, World, until, world_at
 
@@ -473,7 +473,7 @@ async def test_reactions_and_news_of_a_contact_are_no_business_of_the_worker(wor
 async def test_connectors_are_told_what_is_being_answered_and_again_while_it_takes_long(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hints, "AGAIN", 0.01)
+    monkeypatch.setattr(streaming, "AGAIN", 0.01)
     heard: list[Writing] = []
 
     async def listen() -> None:

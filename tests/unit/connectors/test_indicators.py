@@ -12,7 +12,7 @@ import pytest
 from connectors.accounts import Accounts
 from connectors.indicators import TOO_LATE, Indicators
 from schemas.errors import SendDelayed
-from schemas.hints import Writing, topic
+from schemas.facts import Writing, topic
 from tests.unit.connectors.conftest import ACCOUNT, CHANNEL, TENANT, Scripted, World
 
 

@@ -9,10 +9,10 @@ from datetime import date
 import pytest
 
 from agent_worker.actions.dialogue import talk
+from agent_worker.actions.effects import PROVEN
 from agent_worker.actions.parsing import Context, fields_of
 from agent_worker.actions.proof import actions as proof
 from agent_worker.actions.proof import codes
-from agent_worker.actions.proving import PROVEN
 from agent_worker.actions.registry import found
 from tests.harness.processes import ROOT
 

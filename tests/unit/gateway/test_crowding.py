@@ -8,8 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.crowding import Crowding
-from gateway.press import LASTS_S, Press
+from gateway.crowding import LASTS_S, Crowding, Press
 
 
 class Door:

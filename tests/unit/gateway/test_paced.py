@@ -10,8 +10,8 @@ import pytest
 
 from agent_worker.pace import PLACES, WIDER, Pace
 from gateway.consumers import pace_of, paced
+from gateway.crowding import Press
 from gateway.parts import Parts
-from gateway.press import Press
 from gateway.settings import Config
 from schemas.errors import Unavailable
 from schemas.ports import Batch, Record

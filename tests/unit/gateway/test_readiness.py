@@ -6,7 +6,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-from gateway.readiness import Readiness
+from gateway.gauges import Readiness
 from schemas.errors import StateUnavailable
 
 

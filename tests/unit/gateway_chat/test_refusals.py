@@ -13,8 +13,7 @@ import pytest
 
 from gateway.connection import Connection
 from gateway.crowding import Crowding
-from gateway.heads import Head
-from gateway.refusals import Refusals
+from gateway.refusals import Head, Refusals
 from tests.unit.gateway_chat.conftest import Shop, until
 from tests.unit.gateway_chat.test_shortcut import answer, connected, without_date
 from tests.unit.gateway_chat.test_webhooks import PATH, toy, toy_shop, with_toy

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from connectors.web.settings import WebAccount
 from gateway.identity import identity_of
-from gateway.signatures import key_for
+from gateway.secret_files import key_for
 from schemas import ids, topics
 from schemas.errors import Unauthorized
 from tests.unit.gateway_chat.conftest import IDENTITY_SECRET, Answer, Clock, Shop, Visitor, open_socket

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import prometheus_client as prometheus
 
-from infra.counter import Counter
+from infra.metrics import Counter
 
 
 def test_the_page_is_what_the_librarys_counter_would_write() -> None:

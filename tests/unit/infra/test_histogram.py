@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import prometheus_client as prometheus
 
-from infra.histogram import Histogram
+from infra.metrics import Histogram
 
 BOUNDS = (0.001, 0.25, 1, 60)
 

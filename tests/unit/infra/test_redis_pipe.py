@@ -10,8 +10,7 @@ from redis import exceptions as said
 
 from infra.state.redis.call import Call
 from infra.state.redis.link import Exchange, Links
-from infra.state.redis.pipe import TRIP_CALLS, TRIPS, Pipe
-from infra.state.redis.trip import ATTEMPTS
+from infra.state.redis.pipe import ATTEMPTS, TRIP_CALLS, TRIPS, Pipe
 from schemas.errors import StateUnavailable
 
 PATIENCE = 30.0

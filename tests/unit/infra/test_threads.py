@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from infra import threads
+from infra import memory
 
 
 def test_a_thread_that_computes_is_asked_to_pause_soon() -> None:
     before = sys.getswitchinterval()
     try:
-        threads.take_turns_soon()
-        assert sys.getswitchinterval() == pytest.approx(threads.PAUSE_AFTER_S)
+        memory.take_turns_soon()
+        assert sys.getswitchinterval() == pytest.approx(memory.PAUSE_AFTER_S)
     finally:
         sys.setswitchinterval(before)

@@ -12,9 +12,8 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.bus.assignment import Assignment
+from infra.bus.assignment import Assignment, Prefix
 from infra.bus.lane import Lane, LaneBatch
-from infra.bus.prefix import Prefix
 from infra.bus.retrying import Outcome, attempt
 from infra.bus.turnstile import Turnstile
 from schemas.errors import BusUnavailable, Fenced, ModelFailed, Parked, StateUnavailable, UndecodableRecord

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent_worker.actions.identity import identity_of
+from agent_worker.actions.context import identity_of
 from schemas.actions import Proof
 from schemas.conversation import Contact, Origin
 from schemas.messages import Address, Assurance

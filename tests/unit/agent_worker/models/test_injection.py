@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from agent_worker.models.canary import canary_of
+from agent_worker.models.prompt import canary_of
 from agent_worker.models.remote import Surroundings
 from schemas.messages import Attachment, Author, AuthorKind, Choice, TranscriptMessage
 from schemas.ports import ActionResult, Draft, Offer, Passage
