@@ -17,7 +17,7 @@ from schemas.errors import HandlerGaveUp, ParleyError, RecordError
 from schemas.ids import derived_id
 from schemas.messages import Author
 from schemas.ports import Bus, Clock, Metrics, Record, State
-from schemas.protection.records import without_cards
+from schemas.privacy.records import without_cards
 from schemas.topics import DEADLETTER_RECORDED, MESSAGE_RECEIVED
 
 log = structlog.get_logger("parley.worker")

@@ -24,7 +24,7 @@ from schemas.facts import FilesStored
 from schemas.ids import derived_id
 from schemas.messages import Attachment, InboundMessage, RemoteFile, TranscriptMessage
 from schemas.ports import Clock, FetchFile, Transcribe, Transcript
-from schemas.protection.cards import masked
+from schemas.privacy.cards import masked
 
 log = structlog.get_logger("parley.worker")
 REASONS: tuple[tuple[type[Exception], str], ...] = (

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from agent_worker.events import Decoded, Event, decode_all, waited
 from agent_worker.interruption import Interruption
 from agent_worker.settings import FoldRules
-from schemas import spans
+from schemas import tracing
 from schemas.errors import Fenced, Unavailable
 from schemas.ports import Batch, Clock
 
@@ -43,7 +43,7 @@ class Fold:
         self.restarts = 0
         self.sealed = False
         """Something was written that cannot be taken back: what arrives from now on waits for the next turn."""
-        self.traceparent = spans.traceparent()
+        self.traceparent = tracing.traceparent()
         """Of the turn's span, for what the turn leaves behind."""
         self._decoded = Decoded()
         self._begun = 0

@@ -8,7 +8,7 @@ from datetime import datetime
 import structlog
 
 from agent_worker.replies import snapshot_envelope
-from schemas import crashpoints
+from schemas import crash_points
 from schemas.conversation import PackedSnapshot, Turn
 from schemas.envelope import Envelope
 from schemas.errors import ParleyError
@@ -45,7 +45,7 @@ class Outbox:
             await self._bus.append(head)
             if envelopes:
                 await self._bus.append(envelopes)
-        crashpoints.reach("worker.after_publish")
+        crash_points.reach("worker.after_publish")
         if envelopes:
             if turns is None:
                 turns = [envelope.payload(Turn) for envelope in envelopes if envelope.type == TURN_COMPLETED]

@@ -12,7 +12,7 @@ from agent_worker.actions.spec import Action
 from agent_worker.handoff.terms import DeskTerms
 from agent_worker.router.rules import RouteRules
 from agent_worker.voice import PLAIN, Voice
-from schemas.protection.cards import OwnNumbers
+from schemas.privacy.cards import OwnNumbers
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import TracebackType
 
-from schemas import spans
+from schemas import tracing
 
 
 class Stage:
@@ -17,7 +17,7 @@ class Stage:
         self._stages = stages
         self._name = name
         self._now = now
-        self._span = spans.span(name) if spans.active() else None
+        self._span = tracing.span(name) if tracing.active() else None
         self._started = 0.0
 
     def __enter__(self) -> None:

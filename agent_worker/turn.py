@@ -28,7 +28,7 @@ from agent_worker.settings import TenantRules, WorkerSettings
 from agent_worker.stages import Stage
 from agent_worker.streaming import Hints, Stream
 from agent_worker.work import Work
-from schemas import crashpoints
+from schemas import crash_points
 from schemas.changes import ReactionChanged
 from schemas.conversation import Origin
 from schemas.errors import Fenced, RecordError, Unavailable, UndecodableRecord
@@ -187,7 +187,7 @@ class TurnEngine:
             begun = await self._state.conversations.begin(
                 conversation, origin, ids_of(fold.events), now=self._clock(), messages=lines, recent=recent
             )
-            crashpoints.reach("worker.after_begin")
+            crash_points.reach("worker.after_begin")
             if begun.outbox:
                 await self._outbox.publish(conversation, begun.outbox, self._clock())
             if not await self._people.settle_owner(begun, fold.events, self._rules(fold), decided):
@@ -242,7 +242,7 @@ class TurnEngine:
         if interruption.rung:
             work.draft = work.acting = None
             return False
-        crashpoints.reach("worker.after_model")
+        crash_points.reach("worker.after_model")
         return True
 
     async def _write(self, work: Work, fold: Fold) -> Draft | None:
@@ -278,7 +278,7 @@ class TurnEngine:
             await work.stream.abort()
             raise Fenced("the conversation moved on while the turn ran")
         work.snapshot = made.snapshot
-        crashpoints.reach("worker.after_commit")
+        crash_points.reach("worker.after_commit")
 
     async def _publish(self, work: Work) -> None:
         conversation = work.conversation.id

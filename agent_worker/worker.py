@@ -18,11 +18,11 @@ from agent_worker.outbox import Outbox
 from agent_worker.pace import Pace
 from agent_worker.settings import WorkerSettings
 from agent_worker.turn import TurnEngine
-from schemas import spans
+from schemas import tracing
 from schemas.errors import ParleyError
 from schemas.ports import Batch, Bus, Clock, FetchFile, Knowledge, Metrics, Record, State, Transcribe
-from schemas.spans import LogContext
 from schemas.topics import RECEIPT_RECORDED
+from schemas.tracing import LogContext
 
 log = structlog.get_logger("parley.worker")
 LEFT_BEHIND = timedelta(seconds=10)
@@ -78,7 +78,7 @@ class Worker:
             conversation_id=batch.conversation,
             correlation_id=first.get("ce_correlationid", ""),
         ):
-            await (self._traced(batch) if spans.active() else self._engine.handle(batch))
+            await (self._traced(batch) if tracing.active() else self._engine.handle(batch))
 
     async def _traced(self, batch: Batch) -> None:
         """The turn joins the trace of what began it; what was folded in later is linked."""
@@ -86,17 +86,17 @@ class Worker:
         if first is None:
             return await self._engine.handle(batch)
         parent = first.headers.get("traceparent", "")
-        about: dict[str, spans.Value] = {
+        about: dict[str, tracing.Value] = {
             "parley.channel": first.headers.get("ce_channel", ""),
             "parley.conversation_id": batch.conversation,
             "parley.correlation_id": first.headers.get("ce_correlationid", ""),
             "parley.attempt": batch.attempt,
         }
-        with spans.span("turn", parent=parent, kind="consumer", attributes=about):
+        with tracing.span("turn", parent=parent, kind="consumer", attributes=about):
             try:
                 await self._engine.handle(batch)
             finally:
-                spans.link({r.headers.get("traceparent", "") for r in batch.records} - {parent})
+                tracing.link({r.headers.get("traceparent", "") for r in batch.records} - {parent})
 
     async def give_up(self, conversation: str, records: Sequence[Record], error: Exception, attempts: int) -> None:
         """A GiveUp: raises only Unavailable errors, and may be repeated."""

@@ -15,7 +15,7 @@ from schemas.envelope import Envelope, envelope
 from schemas.errors import HandlerGaveUp, ParleyError, RecordError
 from schemas.messages import OutboundMessage
 from schemas.ports import Bus, Clock, Metrics, Record, State
-from schemas.protection.records import without_cards
+from schemas.privacy.records import without_cards
 
 log = structlog.get_logger("parley.outbound")
 NOBODY = "unknown"

@@ -10,9 +10,9 @@ import structlog
 from pydantic import BaseModel
 
 from connectors import live
-from schemas import ids, spans, topics
+from schemas import ids, topics, tracing
 from schemas.conversation import Delivered, OwnerRequested
-from schemas.crashpoints import reach
+from schemas.crash_points import reach
 from schemas.envelope import Envelope, envelope
 from schemas.messages import MessageState, OutboundMessage, TranscriptMessage
 from schemas.ports import Account, Bus, Call, Clock, Metrics, State
@@ -92,7 +92,7 @@ class Ledger:
             external_id=external_id,
             reason=reason,
             at=self._clock(),
-            traceparent=spans.traceparent(sent.traceparent),
+            traceparent=tracing.traceparent(sent.traceparent),
         )
         # First: the vendor's echo of it may be here already, and who neither is sending nor has sent it is a person.
         await self._bind(sent, told, whole or message_id)

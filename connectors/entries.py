@@ -11,13 +11,13 @@ from pydantic import BaseModel, ValidationError
 
 from connectors import names
 from connectors.references import event_id
-from schemas import spans, topics
+from schemas import topics, tracing
 from schemas.conversation import Contact, Origin
 from schemas.envelope import Envelope, as_json
 from schemas.errors import InvalidRequest
 from schemas.messages import InboundMessage, TranscriptMessage
 from schemas.ports import Account, Change, Event
-from schemas.protection.cards import OwnNumbers, masked
+from schemas.privacy.cards import OwnNumbers, masked
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ def entry_of(account: Account, event: Event, now: datetime, contact: Contact, co
         account=account.name,
         conversation=conversation,
         correlation_id=own_id,
-        traceparent=spans.traceparent(),
+        traceparent=tracing.traceparent(),
     )
     return Entry(conversation, contact, wrapped, payload if isinstance(payload, InboundMessage) else None)
 

@@ -23,8 +23,8 @@ from connectors.entries import Entry, change_of, entry_of, is_same, origin_of, w
 from connectors.long_texts import shortened
 from connectors.references import Found, References, at_home, refers
 from connectors.rooms import Rooms
-from schemas import spans, topics
-from schemas.crashpoints import reach
+from schemas import topics, tracing
+from schemas.crash_points import reach
 from schemas.errors import IdReused
 from schemas.messages import TranscriptMessage
 from schemas.ports import (
@@ -41,7 +41,7 @@ from schemas.ports import (
     Signals,
     Transcript,
 )
-from schemas.protection.cards import OwnNumbers, is_costly
+from schemas.privacy.cards import OwnNumbers, is_costly
 
 
 @dataclass(slots=True)
@@ -107,10 +107,10 @@ class Inbound:
         nothing appended), BusUnavailable or StateUnavailable (the caller may send the same again)."""
         self.under_way += 1
         try:
-            if not spans.active():
+            if not tracing.active():
                 return await self._accept(account, events, admit)
             about = {"parley.channel": account.channel, "parley.tenant": account.tenant}
-            with spans.span("append", kind="producer", attributes=about):
+            with tracing.span("append", kind="producer", attributes=about):
                 return await self._accept(account, events, admit)
         finally:
             self.under_way -= 1

@@ -17,7 +17,7 @@ from schemas.errors import RateLimited, RequestError
 from schemas.ids import derived_id
 from schemas.messages import MAX_TEXT, Attachment
 from schemas.ports import Account, Blobs, Event
-from schemas.protection.cards import OwnNumbers, masked
+from schemas.privacy.cards import OwnNumbers, masked
 
 log = structlog.get_logger("parley.connectors")
 NAME = "message.txt"

@@ -13,7 +13,7 @@ from schemas import topics
 from schemas.conversation import Contact
 from schemas.messages import Author
 from schemas.ports import Change, Event
-from schemas.protection.cards import masked
+from schemas.privacy.cards import masked
 
 LONGEST_NAME = 100
 LONGEST_LOCALE = 35

@@ -19,7 +19,7 @@ from connectors.policy import Ruling, policies, ruling
 from connectors.rendering import texts_of, within_deadline
 from connectors.revisions import REVISIONS, Revisions
 from connectors.sending import Sender
-from schemas import ids, spans, topics
+from schemas import ids, topics, tracing
 from schemas.conversation import Contact
 from schemas.envelope import Envelope
 from schemas.errors import SendRefused, UnknownEventType
@@ -131,7 +131,7 @@ class Outbound:
             "parley.correlation_id": event.correlation_id,
             "parley.message_id": message.id,
         }
-        with spans.span("send", parent=event.traceparent, kind="consumer", attributes=about):
+        with tracing.span("send", parent=event.traceparent, kind="consumer", attributes=about):
             is_sent = await self._deliver(event, message, ledger, hurry, shown)
         if shown is not None and not is_sent:
             await shown.remove()

@@ -14,7 +14,7 @@ import structlog
 from connectors import live
 from connectors.deliveries import fact
 from connectors.delivery_reports import DeliveryReports
-from schemas import ids, spans, topics
+from schemas import ids, topics, tracing
 from schemas.changes import ReactionChanged
 from schemas.conversation import Delivered
 from schemas.envelope import Envelope
@@ -181,7 +181,7 @@ class Receipts:
         await self._apply(conversation, message_ids, state)
         if event.tenant in self._watched:
             await self._touch(event, conversation, message_ids)
-        if spans.active():
+        if tracing.active():
             await self._tell(conversation, message_ids, state)
 
     async def _touch(self, event: Envelope, conversation: str, message_ids: list[str]) -> None:
@@ -198,7 +198,7 @@ class Receipts:
             sent = await self._state.deliveries.outcome(conversation, message_id)
             if sent is not None and sent.traceparent:
                 about = {"parley.message_id": message_id, "parley.conversation_id": conversation, "parley.state": state}
-                with spans.span(f"receipt {state}", parent=sent.traceparent, kind="consumer", attributes=about):
+                with tracing.span(f"receipt {state}", parent=sent.traceparent, kind="consumer", attributes=about):
                     pass
 
     async def _apply(self, conversation: str, message_ids: list[str], state: MessageState) -> None:

@@ -14,7 +14,7 @@ from connectors.deliveries import Outcome, Piece
 from connectors.delivery_reports import DeliveryReports
 from connectors.policy import policies
 from connectors.reconciliation import REVOKED_WAIT, Ended, Reconciler
-from schemas.crashpoints import reach
+from schemas.crash_points import reach
 from schemas.errors import CredentialsRevoked, Parked, SendDelayed, SendRefused, SendUnknown, Unavailable
 from schemas.ports import UPLOADING, Call, Channel, Clock, Metrics, Pace, SendVerdict, State
 

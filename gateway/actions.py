@@ -17,7 +17,7 @@ from agent_worker.actions.spec import Above, Action, above, check
 from agent_worker.settings import ActionRules
 from gateway.action_settings import ActionSettings, Endpoint, Limit, Parameter
 from schemas.errors import ConfigInvalid
-from schemas.protection.cards import OwnNumbers
+from schemas.privacy.cards import OwnNumbers
 
 MAIL = r"^[^@\s]{1,64}@[^@\s]{1,255}$"
 LONGEST = 2_000

@@ -18,7 +18,7 @@ from schemas.envelope import Envelope, envelope
 from schemas.errors import Conflict, IdReused, NotFound, StaleEpoch, Unavailable
 from schemas.messages import Attachment, Author, InboundMessage, Printable, Text
 from schemas.ports import Owned
-from schemas.protection.cards import masked
+from schemas.privacy.cards import masked
 
 REMEMBERED = 86_400.0
 """Seconds for which a client_msg_id is tied to its body before the message is in the transcript."""

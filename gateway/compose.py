@@ -45,10 +45,10 @@ from gateway.storage import MeteredBlobs, StorageQuota
 from gateway.streaming import start_streams, start_watching
 from gateway.supervisor import Supervisor
 from gateway.webhooks import path_of
-from infra import descriptors, memory
+from infra import descriptors, interpreter
 from infra.blobs import open_blobs
 from infra.metrics import PrometheusMetrics
-from infra.state.healer import Healer
+from infra.state.recovery import Healer
 from infra.tracing import member_name, traced
 from schemas.ports import Blobs, Channel
 
@@ -186,8 +186,8 @@ def _health_app(parts: Parts) -> web.Application:
 
 @asynccontextmanager
 async def _running(config: Config, role: str, *, searches: bool = True) -> AsyncIterator[tuple[Parts, Supervisor]]:
-    memory.share_heaps()
-    memory.take_turns_soon()
+    interpreter.share_heaps()
+    interpreter.take_turns_soon()
     descriptors.raise_limit()
     supervisor = Supervisor()
     supervisor.on_signals()
@@ -199,8 +199,8 @@ async def _running(config: Config, role: str, *, searches: bool = True) -> Async
         if (watch := parts.watch) is not None:
             supervisor.run("store", lambda: supervisor.until_stop(watch()))
         supervisor.every("ready gauges", gauges.SELDOM, lambda: gauges.report_readiness(parts, role))
-        memory.settle()
-        supervisor.every("memory", memory.EVERY, lambda: asyncio.to_thread(memory.give_back))
+        interpreter.settle()
+        supervisor.every("memory", interpreter.EVERY, lambda: asyncio.to_thread(interpreter.give_back))
         settling = asyncio.create_task(_settle_documents(parts))
         try:
             async with recording(config.data_path, config.stall_seconds) as recorder:
@@ -217,7 +217,7 @@ async def _settle_documents(parts: Parts) -> None:
     """They stay as well, and reading them left much behind."""
     if parts.knowledge is not None:
         await parts.knowledge.ready()
-        memory.settle()
+        interpreter.settle()
 
 
 def _member(role: str) -> str:

@@ -30,7 +30,7 @@ from gateway.routing import rules_of
 from gateway.settings import Tenant
 from gateway.supervisor import Supervisor
 from infra.bus.lanes import Bounds, Lanes
-from infra.bus.watch import Watch
+from infra.bus.poison_watch import Watch
 from schemas import topics
 from schemas.errors import SetupError, Unavailable
 from schemas.ports import Batch, Channel, GiveUp, LaneHandler, LiveReplies, Profiled

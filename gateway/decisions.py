@@ -11,7 +11,7 @@ from schemas.actions import ActionMemory, ApprovalDecided, PendingApproval
 from schemas.conversation import Conversation
 from schemas.envelope import envelope
 from schemas.errors import Conflict, NotFound, Unavailable
-from schemas.protection.cards import masked
+from schemas.privacy.cards import masked
 
 
 class Decisions:

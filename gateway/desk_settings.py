@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from connectors.settings import Settings, shaped
 from schemas import topics
-from schemas.hours import OfficeHours, span_of
+from schemas.handoff.business_hours import OfficeHours, span_of
 
 
 def _day(text: str) -> str:

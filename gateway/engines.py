@@ -86,7 +86,7 @@ async def open_engine(config: Config, data_dir: Path) -> AsyncIterator[Engine]:
 async def _embedded(config: Config, data_dir: Path) -> AsyncIterator[Engine]:
     from infra.bus.sqlite import SqliteBus
     from infra.state.sqlite import open_sqlite_state
-    from infra.state.sqlite.mending import Mender
+    from infra.state.sqlite.recovery.mending import Mender
 
     database = _open_database(data_dir)
     try:
@@ -145,7 +145,7 @@ def revealed(settings: Settings) -> dict[str, Any]:
 async def _scaled(config: Config) -> AsyncIterator[Engine]:
     from infra.bus.kafka import KafkaBus
     from infra.state.redis import RedisAccess, open_redis_state
-    from infra.state.redis.migration import require_current
+    from infra.state.redis.rebuild.migration import require_current
 
     bus = KafkaBus(config.bus.removeprefix("kafka://"), prefix=config.topic_prefix, access=kafka_access(config))
     access = RedisAccess(**revealed(config.redis))

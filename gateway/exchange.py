@@ -22,7 +22,7 @@ from schemas.errors import InvalidRequest, ParleyError, Unavailable
 from schemas.facts import Feedback
 from schemas.messages import MAX_TEXT, Address, Attachment, Author, Choosing, Printable, TranscriptMessage
 from schemas.ports import Event
-from schemas.protection.cards import masked
+from schemas.privacy.cards import masked
 
 PAGE = 200
 MAX_ATTACHMENTS = 10

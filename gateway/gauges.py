@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from gateway.parts import Parts
 from infra.bus.lanes import Lanes
-from infra.state.healer import Healer
+from infra.state.recovery import Healer
 from schemas import topics
 from schemas.errors import ParleyError
 

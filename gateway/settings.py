@@ -19,8 +19,8 @@ from gateway.operators import OperatorSettings
 from gateway.registry import Budgets, Language, ModelEntry, ModelName, VoiceExample, web_address
 from gateway.route_settings import Routes
 from schemas import topics
-from schemas.protection.cards import OwnNumbers
-from schemas.protection.numbers import own_numbers
+from schemas.privacy.cards import OwnNumbers
+from schemas.privacy.harmless_numbers import own_numbers
 
 # What a tenant may say about the numbers that people write: settings of the configuration file.
 

@@ -35,7 +35,7 @@ from gateway.origins import Origins
 from gateway.pump import Pump, TokenGuard
 from gateway.sessions import Sessions, Visit
 from gateway.watch import Doors, Watch
-from schemas import spans
+from schemas import tracing
 from schemas.errors import InvalidRequest, ParleyError, RateLimited, Unauthorized, Unavailable
 from schemas.ports import Clock, Signals
 
@@ -249,7 +249,7 @@ class Conversing:
     async def _act(self, frame: Incoming) -> None:
         if isinstance(frame, TypingFrame):
             return await self._typing()
-        with spans.span(f"frame {frame.type}", kind="server"):
+        with tracing.span(f"frame {frame.type}", kind="server"):
             await self._do(frame)
 
     async def _do(self, frame: Incoming) -> None:

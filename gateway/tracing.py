@@ -6,7 +6,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from gateway.responses import Handler
-from schemas import spans
+from schemas import tracing
 
 QUIET = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 """Reads, probes and long polls: many, and nothing follows from them."""
@@ -22,7 +22,7 @@ def traced(*, join: bool) -> list[Middleware]:
             return await handler(request)
         resource = request.match_info.route.resource
         route = "" if resource is None else resource.canonical
-        with spans.span(
+        with tracing.span(
             f"{request.method} {route}",
             parent=request.headers.get("traceparent", "") if join else "",
             kind="server",
@@ -32,4 +32,4 @@ def traced(*, join: bool) -> list[Middleware]:
             span.set("http.response.status_code", response.status)
             return response
 
-    return [around] if spans.active() else []
+    return [around] if tracing.active() else []

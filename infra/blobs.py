@@ -31,8 +31,8 @@ from infra.content_types import TEXTS, content_type
 from schemas.errors import ConfigInvalid, NotFound, TooLarge, Unavailable
 from schemas.messages import Attachment
 from schemas.ports import Clock, StoredFile, Upload
-from schemas.protection.cards import OwnNumbers, masked
-from schemas.protection.files import without_cards
+from schemas.privacy.cards import OwnNumbers, masked
+from schemas.privacy.files import without_cards
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore

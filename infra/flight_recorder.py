@@ -31,7 +31,7 @@ from typing import Any
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from infra import memory
+from infra import interpreter
 from infra.database.lock import ProcessLock
 from schemas.errors import DatabaseLocked
 from schemas.ports import Record, Strike, StrikeCode
@@ -100,7 +100,7 @@ class FlightRecorder:
         self._cpu = time.thread_time()
         self._steps = 0
         self._closed = threading.Event()
-        limit = memory.available()
+        limit = interpreter.available()
         _HEAD.pack_into(self._page, 0, 0, 0.0, threading.get_ident(), stall_after, 0, 0, limit, 0)
         self._memory = threading.Thread(target=self._watch_memory, args=(limit,), name="memory watch", daemon=True)
 
@@ -167,7 +167,7 @@ class FlightRecorder:
     def _watch_memory(self, limit: int) -> None:
         seen, before = -1, 0
         while not self._closed.wait(_LOOK):
-            now = memory.used()
+            now = interpreter.used()
             if self._steps != seen or not self._page[0]:
                 seen, before = self._steps, now
             _MEMORY.pack_into(self._page, _MEMORY_AT, now, before, limit)

@@ -15,7 +15,7 @@ from structlog.contextvars import merge_contextvars
 
 from infra.metrics import CONTENT_TYPE, PrometheusMetrics
 from schemas.errors import ParleyError
-from schemas.spans import log_fields
+from schemas.tracing import log_fields
 
 __all__ = ["CONTENT_TYPE", "PrometheusMetrics", "set_up_logging"]
 

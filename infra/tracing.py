@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
-from schemas import spans
+from schemas import tracing
 from schemas.errors import MissingDependency, ParleyError
 from schemas.extras import install_command
-from schemas.spans import Kind, Value
+from schemas.tracing import Kind, Value
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -38,11 +38,11 @@ async def traced(endpoint: str, *, role: str, sample: float = 1.0) -> AsyncItera
     except ImportError as error:
         fix = f"{install_command('telemetry')}, or empty `telemetry.otlp_endpoint`"
         raise MissingDependency("traces need the OpenTelemetry SDK", fix=fix) from error
-    spans.install(OpenTelemetryTracer(provider))
+    tracing.install(OpenTelemetryTracer(provider))
     try:
         yield
     finally:
-        spans.install(None)
+        tracing.install(None)
         await asyncio.to_thread(provider.shutdown)
 
 
@@ -71,7 +71,7 @@ def _provider(endpoint: str, role: str, sample: float) -> TracerProvider:
 
 
 class _Recorded:
-    """``schemas.spans.Span`` over the SDK's."""
+    """``schemas.tracing.Span`` over the SDK's."""
 
     def __init__(self, span: Span) -> None:
         self._span = span
@@ -81,7 +81,7 @@ class _Recorded:
 
 
 class OpenTelemetryTracer:
-    """``schemas.spans.Tracer`` over a provider of the SDK."""
+    """``schemas.tracing.Tracer`` over a provider of the SDK."""
 
     def __init__(self, provider: TracerProvider) -> None:
         from opentelemetry import trace

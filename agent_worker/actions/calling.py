@@ -14,10 +14,10 @@ from agent_worker.actions.context import ActionContext
 from agent_worker.actions.failures import ActionFailed, ActionRefused
 from agent_worker.actions.policy import Refusal
 from agent_worker.actions.spec import Action
-from schemas import spans
+from schemas import tracing
 from schemas.actions import ActionOutcome
-from schemas.protection.answers import without_cards
-from schemas.protection.cards import OwnNumbers, masked
+from schemas.privacy.api_answers import without_cards
+from schemas.privacy.cards import OwnNumbers, masked
 
 log = structlog.get_logger("parley.actions")
 LARGEST = 50_000
@@ -40,7 +40,7 @@ class Outcome:
 
 async def call(action: Action, context: ActionContext, arguments: BaseModel, own: OwnNumbers | None) -> Outcome:
     """Never raises, but for being cancelled. What comes back is masked before anybody can write it down."""
-    span = spans.span(
+    span = tracing.span(
         "action", kind="client", attributes={"parley.action": action.name, "parley.action_key": context.key}
     )
     try:

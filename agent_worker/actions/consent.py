@@ -13,7 +13,7 @@ from agent_worker.events import Event
 from agent_worker.yes_no import yes_or_no
 from schemas.actions import PendingConfirmation
 from schemas.changes import ReactionChanged
-from schemas.choosing import chosen
+from schemas.choice_matching import chosen
 from schemas.conversation import Conversation
 from schemas.messages import Choosing, InboundMessage
 from schemas.ports import Deliveries

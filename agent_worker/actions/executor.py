@@ -18,7 +18,7 @@ from agent_worker.actions.context import ActionContext, Identity
 from agent_worker.actions.scope import Scope
 from agent_worker.actions.spec import Action, Check, Function
 from agent_worker.settings import ActionRules
-from schemas import crashpoints, ids, topics
+from schemas import crash_points, ids, topics
 from schemas.actions import ActionIntended, ActionSettled, Arguments, JournalEntry
 from schemas.conversation import Conversation
 from schemas.errors import Fenced, Unavailable
@@ -151,9 +151,9 @@ class Executor:
         if claim.entry is not None:
             return await self.known(scope, claim.entry)
         await self._intend(scope, intended)
-        crashpoints.reach("worker.after_intent")
+        crash_points.reach("worker.after_intent")
         outcome = await self._in_time(scope, action, arguments, who, intended, proving)
-        crashpoints.reach("worker.after_action")
+        crash_points.reach("worker.after_action")
         await self.settle(scope, settled_of(outcome, intended, self._clock()))
         return outcome
 

@@ -19,7 +19,7 @@ from agent_worker.actions.scope import Scope
 from agent_worker.actions.spec import Action
 from schemas.actions import Arguments, JournalEntry
 from schemas.ports import ActionResult, Clock
-from schemas.protection.answers import without_cards
+from schemas.privacy.api_answers import without_cards
 
 Known = Callable[[str], Awaitable[Identity]]
 """The contact with this id, as the store knows them."""

@@ -29,7 +29,7 @@ from agent_worker.voice import Voice, in_language
 from schemas.desk import Score
 from schemas.messages import Choice, TranscriptMessage
 from schemas.ports import Begun, Clock, Draft, Knowledge, Question, State
-from schemas.protection.one_time_codes import without_codes
+from schemas.privacy.one_time_codes import without_codes
 from schemas.transcript import in_place
 
 if TYPE_CHECKING:

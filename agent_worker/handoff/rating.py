@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from agent_worker.events import Event, is_handled
 from agent_worker.voice import Voice
-from schemas.choosing import chosen
+from schemas.choice_matching import chosen
 from schemas.conversation import Conversation
 from schemas.desk import Score
 from schemas.ids import derived_id

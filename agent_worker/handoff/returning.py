@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from agent_worker.voice import Voice
-from schemas.choosing import chosen, folded, one_line
+from schemas.choice_matching import chosen, folded, one_line
 from schemas.messages import Choice, InboundMessage
 
 ASSISTANT = "assistant"

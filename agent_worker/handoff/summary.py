@@ -14,7 +14,7 @@ from schemas.content import content_words
 from schemas.conversation import ActionRecord
 from schemas.messages import TranscriptMessage
 from schemas.ports import Found
-from schemas.protection.one_time_codes import HIDDEN
+from schemas.privacy.one_time_codes import HIDDEN
 
 LONGEST = 280
 """Characters of a line."""

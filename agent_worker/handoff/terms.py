@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from schemas.hours import OfficeHours
+from schemas.handoff.business_hours import OfficeHours
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from agent_worker.models.source import Source, Terms, Usage
 from agent_worker.models.writing import Attempt, Step
 from agent_worker.settings import WorkerSettings
 from agent_worker.voice import Voice, in_language
-from schemas import spans
+from schemas import tracing
 from schemas.ports import ActionResult, Draft, Passage, Question
 
 DOUBTFUL = 0.15
@@ -174,7 +174,7 @@ class RemoteModel:
 
     async def _step(self, attempt: Attempt, emit: Emit, seconds: float) -> Wrote:
         usage = Usage()
-        with spans.span("model", kind="client", attributes={"gen_ai.request.model": self.name}) as span:
+        with tracing.span("model", kind="client", attributes={"gen_ai.request.model": self.name}) as span:
             try:
                 async with asyncio.timeout(max(0.0, seconds)):
                     return await self._request(attempt, Step(attempt, emit), usage)

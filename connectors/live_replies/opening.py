@@ -11,7 +11,7 @@ from connectors.accounts import Accounts
 from connectors.deliveries import Piece
 from connectors.policy import policies
 from connectors.sending import Sender
-from schemas.crashpoints import reach
+from schemas.crash_points import reach
 from schemas.errors import CredentialsRevoked, Parked, SendDelayed, SendRefused, SendUnknown
 from schemas.ports import Channel, Clock, Pace, State
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from connectors.markup.graphemes import Measure, characters, shortened
-from schemas.choosing import chosen, folded, one_line
+from schemas.choice_matching import chosen, folded, one_line
 from schemas.messages import Choice
 
 __all__ = ["chosen", "label", "labels", "numbered"]

@@ -16,7 +16,7 @@ from gateway.training.ledger import Fact, Ledger
 from gateway.training.rows import Preference, Talk
 from gateway.training.talks import rows
 from schemas.errors import InvalidRequest
-from schemas.protection.cards import OwnNumbers
+from schemas.privacy.cards import OwnNumbers
 
 KINDS = ("approved", "rejected")
 NDJSON = "application/x-ndjson"

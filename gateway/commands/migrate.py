@@ -58,7 +58,7 @@ async def _state_of(config: Config) -> SchemaState:
     if config.embedded:
         return migration.state_of(database_file(config.data_path))
     from infra.state.redis import RedisAccess
-    from infra.state.redis.migration import state_of
+    from infra.state.redis.rebuild.migration import state_of
 
     return await state_of(config.state, state_prefix(config), access=RedisAccess(**revealed(config.redis)))
 
@@ -72,6 +72,6 @@ async def _migrate(config: Config) -> None:
         await Database.open(database_file(config.data_path)).close()
         return
     from infra.state.redis import RedisAccess
-    from infra.state.redis.migration import migrate as work
+    from infra.state.redis.rebuild.migration import migrate as work
 
     await work(config.state, state_prefix(config), access=RedisAccess(**revealed(config.redis)))

@@ -75,7 +75,7 @@ def salvage(
     as_json: AsJson = False,
 ) -> None:
     """Save what can be read of a damaged embedded data folder into a new one. Try a backup first."""
-    from infra.state.sqlite.salvage import salvage as save
+    from infra.state.sqlite.recovery.salvage import salvage as save
 
     loaded = load(config)
     if not loaded.embedded:
@@ -114,8 +114,8 @@ async def _rebuild(config: Config) -> dict[str, Any]:
 
     from gateway.engines import channels_of, open_engine
     from infra.bus.partitioner import SHARDS
-    from infra.state.healer import LEASE, LEASE_TTL, SETTLE
     from infra.state.rebuild import rebuild as work
+    from infra.state.recovery import LEASE, LEASE_TTL, SETTLE
 
     holder = f"command-{uuid4().hex}"
     async with open_engine(config, config.data_path) as engine:

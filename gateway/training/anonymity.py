@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from schemas.protection.cards import OwnNumbers, masked
-from schemas.protection.one_time_codes import without_codes
+from schemas.privacy.cards import OwnNumbers, masked
+from schemas.privacy.one_time_codes import without_codes
 
 _EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]++@[\w-]++(?:\.[\w-]++){1,4}")
 _TELEPHONE = re.compile(r"(?<![\w.,-])(?:\+|\(?0)?[\d(](?:[\s().\-/]{0,2}\d){6,16}(?![\w-])")

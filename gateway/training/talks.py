@@ -15,7 +15,7 @@ from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Delivered, OwnerChanged, Turn
 from schemas.facts import Feedback, FilesStored
 from schemas.messages import InboundMessage, OutboundMessage
-from schemas.protection.cards import OwnNumbers
+from schemas.privacy.cards import OwnNumbers
 
 UNANSWERED = frozenset({"declined", "person"})
 """Routes and outcomes of turns that did not answer."""

@@ -11,10 +11,10 @@ from functools import partial
 
 from infra.bus.assignment import Assignment
 from infra.bus.budget import Bounds, Budget, tenant_of
+from infra.bus.fair_queue import Turnstile
 from infra.bus.lane import Lane, LaneBatch
 from infra.bus.overflow import Overflow
 from infra.bus.retrying import Outcome, attempt
-from infra.bus.turnstile import Turnstile
 from schemas.ports import Clock, GiveUp, LaneHandler, Record
 
 

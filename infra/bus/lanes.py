@@ -20,8 +20,8 @@ from infra.bus.assignment import Assignment
 from infra.bus.budget import Bounds
 from infra.bus.dispatch import Dispatch
 from infra.bus.overflow import Overflow
+from infra.bus.poison_watch import Watch
 from infra.bus.retrying import patiently
-from infra.bus.watch import Watch
 from schemas.errors import BusUnavailable, Fenced
 from schemas.ports import Bus, Clock, GiveUp, LaneHandler, Parking, Record, Subscription, TopicPartition
 

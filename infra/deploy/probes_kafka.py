@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
-from infra.bus.kafka.refusal import refusal
+from infra.bus.kafka.access_errors import refusal
 from infra.deploy.finding import Finding, skew
 from schemas.topics import DAY_MS, TopicSpec
 

@@ -25,9 +25,9 @@ from pydantic import BaseModel, ValidationError
 
 from infra.bus.partitioner import SHARDS, shard_of
 from infra.state import rules
-from infra.state.settled import Settled
-from infra.state.tail import Tail, line
-from infra.state.wanted import PROPOSED, WANTED, is_newer
+from infra.state.replay_events import PROPOSED, WANTED, is_newer
+from infra.state.replay_filter import Settled
+from infra.state.transcript_replay import Tail, line
 from schemas import topics
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.changes import MessageDeleted, MessageEdited

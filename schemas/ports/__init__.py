@@ -69,6 +69,17 @@ from schemas.ports.channel import (
     StreamRules,
 )
 from schemas.ports.conversations import Begun, Change, Committed, Contacts, Conversations, Owned, Page, Transcript
+from schemas.ports.coordination import (
+    Blobs,
+    Heads,
+    Leases,
+    Limiter,
+    Metrics,
+    Signals,
+    StoredFile,
+    Upload,
+    VisitorTokens,
+)
 from schemas.ports.delivery import (
     DeadLetters,
     Deliveries,
@@ -81,7 +92,6 @@ from schemas.ports.delivery import (
 )
 from schemas.ports.desk import DeskDoor
 from schemas.ports.journal import Claim, ClaimVerdict, Journal
-from schemas.ports.sharing import Blobs, Heads, Leases, Limiter, Metrics, Signals, StoredFile, Upload, VisitorTokens
 from schemas.ports.sources import (
     Content,
     Convert,

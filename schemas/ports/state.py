@@ -13,9 +13,9 @@ from schemas.facts import SessionEnded
 from schemas.messages import TranscriptMessage
 from schemas.ports.bus import Record
 from schemas.ports.conversations import Contacts, Conversations, Transcript
+from schemas.ports.coordination import Heads, Leases, Limiter, Signals, VisitorTokens
 from schemas.ports.delivery import DeadLetters, Deliveries, Parking, Strikes, Turns
 from schemas.ports.journal import Journal
-from schemas.ports.sharing import Heads, Leases, Limiter, Signals, VisitorTokens
 
 
 class Rebuild(Protocol):

@@ -22,8 +22,9 @@ from redis.asyncio import Redis
 
 from infra.database.migration import newest
 from infra.deploy.local_redis import LocalRedis
-from infra.state.redis import migration, open_redis_state
-from infra.state.redis.schema import MIGRATIONS, VERSION, Migration
+from infra.state.redis import open_redis_state
+from infra.state.redis.rebuild import migration
+from infra.state.redis.rebuild.schema import MIGRATIONS, VERSION, Migration
 from schemas.errors import SchemaMismatch, StateUnavailable
 from schemas.ports import State
 from tests.contracts.state.calls import everything

@@ -20,7 +20,7 @@ from pathlib import Path
 from agent_worker.deadletters import letter_of
 from gateway.slots import recording
 from infra.bus.lanes import Bounds, Lanes
-from infra.bus.watch import Watch
+from infra.bus.poison_watch import Watch
 from infra.flight_recorder import FlightRecorder
 from schemas.ports import Batch, Bus, Record, State
 from tests.contracts.bus.consumer import message

@@ -58,9 +58,9 @@ def become(request: dict[str, Any]) -> None:
     os.environ.update(request["env"])
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     from gateway.cli import main
-    from schemas import crashpoints
+    from schemas import crash_points
 
-    crashpoints.arm(os.environ.get("PARLEY_CRASH_AT", ""))
+    crash_points.arm(os.environ.get("PARLEY_CRASH_AT", ""))
     _adjust()
     waiting.tell_when_asked()
     sys.argv = ["parley", *request["args"]]
@@ -91,10 +91,10 @@ def _adjust() -> None:
         assert defaults is not None
         defaults["profile"] = KafkaProfile(**json.loads(fields))
     if point := os.environ.get("TEST_STOP_AT"):
-        from schemas import crashpoints
+        from schemas import crash_points
 
-        crashpoints.arm(point)
-        vars(crashpoints)["os"] = _Freezing()
+        crash_points.arm(point)
+        vars(crash_points)["os"] = _Freezing()
     if mutant := os.environ.get("TEST_MUTANT"):
         from tests.harness import mutants
 
@@ -134,9 +134,9 @@ class _Freezing:
 
     @staticmethod
     def kill(pid: int, _number: int) -> None:
-        from schemas import crashpoints
+        from schemas import crash_points
 
-        crashpoints.arm("")
+        crash_points.arm("")
         os.kill(pid, signal.SIGSTOP)
 
 

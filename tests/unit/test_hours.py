@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from schemas.hours import OfficeHours, span_of
+from schemas.handoff.business_hours import OfficeHours, span_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NINE_TO_FIVE = span_of("09:00-17:00")

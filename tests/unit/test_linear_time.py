@@ -29,8 +29,8 @@ from connectors.long_texts import shortened
 from gateway.training.anonymity import Anonymity
 from schemas import topics
 from schemas.ports import ActionResult, Event, Offer, Passage
-from schemas.protection.cards import masked
-from schemas.protection.numbers import own_numbers
+from schemas.privacy.cards import masked
+from schemas.privacy.harmless_numbers import own_numbers
 from tests.harness import pumping
 
 TODAY = Context(date(2026, 5, 4), asked=True)
@@ -49,7 +49,7 @@ FILLS: dict[str, object] = {
 NOT_A_STRANGERS = (
     # Programs, the operator's words, and names of our own.
     *("infra.", "gateway.commands", "gateway.cli", "gateway.operators", "gateway.listening", "gateway.inspection"),
-    *("schemas.crashpoints", "schemas.export", "connectors.registry", "connectors.settings.shaped"),
+    *("schemas.crash_points", "schemas.export", "connectors.registry", "connectors.settings.shaped"),
     *("agent_worker.actions.registry", "agent_worker.sources.registry"),
     "agent_worker.actions.parsing.identifiers.identifiers",
     # Words of at most 60 characters, and sets of letters that are to be escaped.
@@ -59,7 +59,7 @@ NOT_A_STRANGERS = (
 )
 """Begin the names of functions that are given no text of a stranger."""
 MADE_LATER = {
-    "schemas.protection.numbers.own_numbers": "masked with own numbers",
+    "schemas.privacy.harmless_numbers.own_numbers": "masked with own numbers",
     "agent_worker.actions.dialogue.picking._owned": "pick",
     "agent_worker.actions.parsing.identifiers._alone": "identifiers of any shape",
     "agent_worker.actions.parsing.identifiers._shapes": "identifiers",

@@ -18,7 +18,7 @@ from agent_worker.handoff.drafts import person_choice
 from agent_worker.language import language_of
 from agent_worker.voice import Voice
 from schemas.actions import Filling, Waiting
-from schemas.choosing import chosen
+from schemas.choice_matching import chosen
 from schemas.messages import Choice
 from schemas.ports import ActionResult, Draft, Offer, Question
 

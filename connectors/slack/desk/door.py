@@ -24,11 +24,11 @@ from connectors.slack.desk.wording import mentioned, with_names
 from connectors.slack.desk.wrapping import wrapped
 from schemas import topics
 from schemas.conversation import Conversation
-from schemas.crashpoints import reach
+from schemas.crash_points import reach
 from schemas.desk import DeskActed
 from schemas.envelope import Envelope
 from schemas.ports import Account, Bus, Clock, Event, State
-from schemas.protection.cards import OwnNumbers, masked
+from schemas.privacy.cards import OwnNumbers, masked
 
 log = structlog.get_logger("parley.desk")
 MOST_NAMED = 10

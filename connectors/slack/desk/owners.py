@@ -11,7 +11,7 @@ import structlog
 from connectors.slack.desk.wrapping import wrapped
 from schemas import ids, topics
 from schemas.conversation import Conversation, Owner, OwnerRequested
-from schemas.crashpoints import reach
+from schemas.crash_points import reach
 from schemas.desk import DeskActed, DeskTouched
 from schemas.errors import NotFound, Unavailable
 from schemas.ports import Bus, Clock, Conversations

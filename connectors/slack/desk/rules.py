@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from schemas.hours import OfficeHours
+from schemas.handoff.business_hours import OfficeHours
 
 
 @dataclass(frozen=True, slots=True)

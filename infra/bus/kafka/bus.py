@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from weakref import WeakSet
 
 from infra.bus.kafka.access import KafkaAccess
+from infra.bus.kafka.access_errors import refusal
 from infra.bus.kafka.catalog import Catalog
+from infra.bus.kafka.log_throttle import quiet
 from infra.bus.kafka.profile import PRODUCTION, KafkaProfile
-from infra.bus.kafka.quiet import quiet
 from infra.bus.kafka.reader import KafkaFollower, Reader, read_once
-from infra.bus.kafka.refusal import refusal
 from infra.bus.kafka.subscription import KafkaSubscription
 from infra.bus.kafka.writer import Writer
 from schemas.envelope import Envelope

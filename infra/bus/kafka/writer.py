@@ -24,9 +24,9 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
+from infra.bus.kafka.batch import Append, Row, Spool
 from infra.bus.kafka.catalog import Catalog
 from infra.bus.kafka.profile import LARGEST_RECORD, KafkaProfile
-from infra.bus.kafka.spool import Append, Row, Spool
 from infra.bus.partitioner import partition_of
 from schemas.envelope import Envelope
 from schemas.errors import BusUnavailable, ParleyError, TooLarge

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from infra.bus.partitioner import shard_of
-from infra.state import kinship
-from infra.state.redis.pipe import Argument
-from infra.state.redis.shards import Shards, quoted
+from infra.state import contact_merging
+from infra.state.redis.client.pipe import Argument
+from infra.state.redis.client.shards import Shards, quoted
 from schemas.conversation import Contact
 from schemas.errors import StateUnavailable
 from schemas.messages import Address
@@ -18,7 +18,7 @@ ATTEMPTS = 50
 
 
 def shard_for(tenant: str) -> int:
-    return shard_of(kinship.home(tenant))
+    return shard_of(contact_merging.home(tenant))
 
 
 def keys_for(shards: Shards, tenant: str, addresses: Iterable[Address]) -> list[str]:
@@ -54,11 +54,11 @@ class RedisContacts:
         now: datetime,
         change: Change | None = None,
     ) -> tuple[Contact, str]:
-        known = kinship.known_as(channel, place, addresses)
+        known = contact_merging.known_as(channel, place, addresses)
         for _ in range(ATTEMPTS):
             bodies = await self._find(tenant, known)
             found = [Contact.model_validate_json(body) for body in bodies.values()]
-            seen = kinship.resolved(found, tenant, channel, account, place, known, now, change)
+            seen = contact_merging.resolved(found, tenant, channel, account, place, known, now, change)
             if not (seen.changed or seen.swallowed) or await self._put(seen, bodies):
                 return seen.contact, seen.conversation
         raise StateUnavailable("a contact changes faster than it can be written")
@@ -66,10 +66,10 @@ class RedisContacts:
     async def preview(
         self, tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address], *, now: datetime
     ) -> tuple[Contact, str]:
-        known = kinship.known_as(channel, place, addresses)
+        known = contact_merging.known_as(channel, place, addresses)
         bodies = await self._find(tenant, known)
         found = [Contact.model_validate_json(body) for body in bodies.values()]
-        seen = kinship.resolved(found, tenant, channel, account, place, known, now)
+        seen = contact_merging.resolved(found, tenant, channel, account, place, known, now)
         return seen.contact, seen.conversation
 
     async def get(self, tenant: str, contact: str) -> Contact | None:
@@ -82,7 +82,7 @@ class RedisContacts:
         (flat,) = await self._shards.run(shard_for(tenant), "contact_find", keys_for(self._shards, tenant, addresses))
         return {id_.decode(): body for id_, body in zip(flat[::2], flat[1::2], strict=True)}
 
-    async def _put(self, seen: kinship.Resolution, read: dict[str, bytes]) -> bool:
+    async def _put(self, seen: contact_merging.Resolution, read: dict[str, bytes]) -> bool:
         """False when somebody else was faster."""
         losers = [each for each in seen.changed if each.id != seen.contact.id]
         keys, arguments = written(self._shards, seen.contact, losers, seen.swallowed, read)

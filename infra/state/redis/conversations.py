@@ -8,9 +8,9 @@ from datetime import datetime
 import orjson
 
 from infra.state import rules
-from infra.state.redis import listing, wire
-from infra.state.redis.call import Argument
-from infra.state.redis.shards import Shards
+from infra.state.redis.client import codec, listing
+from infra.state.redis.client.call import Argument
+from infra.state.redis.client.shards import Shards
 from schemas import ids
 from schemas.conversation import Conversation, Facts, Holder, Origin, Owner, Snapshot, Turn
 from schemas.envelope import Envelope, as_json
@@ -52,18 +52,18 @@ class RedisConversations:
             max(0, recent),
             len(event_ids),
             *map(rules.pack_id, event_ids),
-            *[part for message in messages for part in (message.id, *wire.pack_line(message))],
+            *[part for message in messages for part in (message.id, *codec.pack_line(message))],
         )
-        state = wire.conversation_of(conversation, fields)
+        state = codec.conversation_of(conversation, fields)
         assert state is not None  # noqa: S101 (the script has just made it)
         return Begun(
             state,
             int(token),
             frozenset(event for event, is_known in zip(event_ids, known, strict=True) if is_known),
-            wire.unpack_outbox(outbox),
+            codec.unpack_outbox(outbox),
             frozenset(id_.decode() for id_ in reused),
-            Lines(lambda: wire.unpack_lines(lines)) if lines else (),
-            wire.deleted_among(lines),
+            Lines(lambda: codec.unpack_lines(lines)) if lines else (),
+            codec.deleted_among(lines),
         )
 
     async def commit(
@@ -90,23 +90,23 @@ class RedisConversations:
             as_json(facts),
             rules.commit_key(token, version, handled),
             rules.micros(rules.handled_floor(now)),
-            wire.KEEP,
+            codec.KEEP,
             rules.RECENT_SEQS,
             rules.approvals_due(facts) or "",
             len(handled),
             *map(rules.pack_id, handled),
-            *[part for event in outbox for part in (event.id, wire.pack_envelope(event))],
+            *[part for event in outbox for part in (event.id, codec.pack_envelope(event))],
         )
         if verdict != b"committed":
             return Committed("stale")
         fields, known, pending, numbers, promised = left
         # Without a list it is surely this commit that was made, and not one of the same name before.
-        mine = outbox if pending is None else wire.unpack_outbox(pending)
-        return Committed("committed", wire.packed_snapshot(conversation, fields, known, mine, numbers, promised))
+        mine = outbox if pending is None else codec.unpack_outbox(pending)
+        return Committed("committed", codec.packed_snapshot(conversation, fields, known, mine, numbers, promised))
 
     async def pending(self, conversation: str) -> list[Envelope]:
         (entries,) = await self._shards.at(conversation, "pending", ("x:",))
-        return wire.unpack_outbox(entries)
+        return codec.unpack_outbox(entries)
 
     async def published(self, conversation: str, event_ids: Sequence[str], *, turns: Sequence[Turn] = ()) -> None:
         if event_ids or turns:
@@ -152,10 +152,10 @@ class RedisConversations:
             expected_epoch,
             request_id,
             event.id,
-            wire.pack_envelope(event),
+            codec.pack_envelope(event),
             # What an epoch of -1 would become tells whether this owner raises the floor.
             int(rules.floor_after(to, epoch, -1) == epoch),
-            wire.KEEP,
+            codec.KEEP,
             holder.model_dump_json(),
         )
         if len(answer) == 1:
@@ -165,13 +165,13 @@ class RedisConversations:
 
     async def get(self, conversation: str) -> Conversation | None:
         (fields,) = await self._shards.at(conversation, "get", ("c:",))
-        return wire.conversation_of(conversation, fields)
+        return codec.conversation_of(conversation, fields)
 
     async def snapshot(self, conversation: str) -> Snapshot | None:
         fields, handled, outbox, numbers, promised = await self._shards.at(
             conversation, "snapshot", _SNAPSHOT, rules.RECENT_SEQS
         )
-        return wire.snapshot_of(conversation, fields, handled, wire.unpack_outbox(outbox), numbers, promised)
+        return codec.snapshot_of(conversation, fields, handled, codec.unpack_outbox(outbox), numbers, promised)
 
     async def listing(
         self, tenant: str, *, owner: Owner | None = None, channel: str = "", after: str = "", limit: int = 50
@@ -188,7 +188,7 @@ class RedisConversations:
     async def counts(self) -> dict[Owner, int]:
         total: dict[Owner, int] = dict.fromkeys(rules.OWNERS, 0)
         for (counted,) in await self._shards.everywhere("hash", ("k",)):
-            for owner, count in wire.pairs(counted):
+            for owner, count in codec.pairs(counted):
                 total[owner.decode()] += int(count)  # type: ignore[index]
         return total
 

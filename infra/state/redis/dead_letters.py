@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from infra.bus.partitioner import shard_of
 from infra.state import rules
-from infra.state.redis.shards import Shards, quoted
+from infra.state.redis.client.shards import Shards, quoted
 from schemas.conversation import DeadLetter
 from schemas.errors import NotFound
 

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from infra.bus.partitioner import shard_of
 from infra.state import rules
-from infra.state.redis import listing, wire
-from infra.state.redis.shards import Shards
+from infra.state.redis.client import codec, listing
+from infra.state.redis.client.shards import Shards
 from schemas.conversation import Delivered
 from schemas.messages import OutboundMessage
 from schemas.ports import SendVerdict
@@ -77,7 +77,7 @@ class RedisDeliveries:
             int(now >= message.expires_at),
             message.epoch if message.author.kind == "agent" else "",
             rules.micros(now - rules.DELIVERY_HORIZON),
-            wire.KEEP,
+            codec.KEEP,
             int(again),
             "" if held is None else rules.micros(held),
         )
@@ -99,7 +99,7 @@ class RedisDeliveries:
             outcome.message_id,
             pack(outcome),
             rules.micros(outcome.at),
-            wire.KEEP,
+            codec.KEEP,
         )
 
     async def outcome(self, conversation: str, message_id: str) -> Delivered | None:
@@ -117,7 +117,7 @@ class RedisDeliveries:
         self, tenant: str, channel: str, account: str, external_id: str, conversation: str, message_id: str
     ) -> None:
         shard, key = external_key(self._shards, tenant, channel, account, external_id)
-        await self._shards.run(shard, "put", [key], f"{conversation}\n{message_id}", wire.KEEP)
+        await self._shards.run(shard, "put", [key], f"{conversation}\n{message_id}", codec.KEEP)
 
     async def unresolved(self, *, before: datetime, limit: int) -> list[tuple[str, str]]:
         found = await listing.due(self._shards, "i", rules.micros(before), limit)

@@ -8,13 +8,13 @@ from typing import cast
 from uuid import uuid4
 
 from infra.bus.partitioner import shard_of
-from infra.state import journaling, rules
-from infra.state.redis import listing, wire
-from infra.state.redis.shards import Shards
+from infra.state import journal_rules, rules
+from infra.state.redis.client import codec, listing
+from infra.state.redis.client.shards import Shards
 from schemas.actions import ActionIntended, ActionSettled, JournalEntry
 from schemas.ports import Claim
 
-COUNTED = int(journaling.COUNTED.total_seconds())
+COUNTED = int(journal_rules.COUNTED.total_seconds())
 
 
 def pack(settled: ActionSettled) -> str:
@@ -40,7 +40,7 @@ class RedisJournal:
             ("c:", "j:", "jo:", "jt:", "ji"),
             *(conversation, intended.key, uuid4().hex, intended.model_dump_json()),
             *(rules.micros(intended.at), rules.micros(intended.due), token, epoch),
-            *(rules.micros(now - journaling.HORIZON), wire.KEEP),
+            *(rules.micros(now - journal_rules.HORIZON), codec.KEEP),
         )
         if verdict == b"known":
             return Claim("known", _entry(known[0], known[1]))
@@ -54,7 +54,7 @@ class RedisJournal:
             conversation,
             "journal_record",
             ("j:", "jo:", "ji"),
-            *(conversation, settled.key, pack(settled), int(settled.resolved), wire.KEEP),
+            *(conversation, settled.key, pack(settled), int(settled.resolved), codec.KEEP),
         )
 
     async def entry(self, conversation: str, key: str) -> JournalEntry | None:
@@ -69,8 +69,8 @@ class RedisJournal:
 
     async def _all(self, conversation: str) -> list[JournalEntry]:
         flat, outcomes = await self._shards.at(conversation, "journal_entries", ("j:", "jo:"))
-        settled: Mapping[bytes, bytes] = dict(wire.pairs(outcomes))
-        entries = [_entry(intended, settled.get(key)) for key, intended in wire.pairs(flat)]
+        settled: Mapping[bytes, bytes] = dict(codec.pairs(outcomes))
+        entries = [_entry(intended, settled.get(key)) for key, intended in codec.pairs(flat)]
         return sorted(entries, key=lambda entry: (entry.intended.at, entry.intended.key))
 
     async def unresolved(self, *, before: datetime, limit: int) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from infra.bus.partitioner import shard_of
 from infra.state import rules
-from infra.state.redis.shards import Shards
+from infra.state.redis.client.shards import Shards
 
 
 class RedisLeases:

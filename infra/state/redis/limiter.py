@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from infra.bus.partitioner import shard_of
 from infra.state import rules
-from infra.state.redis.shards import Shards
+from infra.state.redis.client.shards import Shards
 
 
 class _Bucket(NamedTuple):

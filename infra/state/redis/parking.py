@@ -7,8 +7,8 @@ from datetime import datetime
 
 from infra.bus.partitioner import shard_of
 from infra.state import rules
-from infra.state.redis import wire
-from infra.state.redis.shards import Shards, quoted
+from infra.state.redis.client import codec
+from infra.state.redis.client.shards import Shards, quoted
 from schemas.ports import Record, TopicPartition
 
 
@@ -27,10 +27,10 @@ class RedisParking:
             return []
         shard = shard_of(conversation)
         (found,) = await self._shards.run(shard, "parked", keys_for(self._shards, group, conversation)[:2], limit)
-        return [wire.unpack_record(packed) for packed in found]
+        return [codec.unpack_record(packed) for packed in found]
 
     async def unpark(self, group: str, conversation: str, records: Sequence[Record]) -> int:
-        (left,) = await self._run("unpark", group, conversation, conversation, *map(wire.position_of, records))
+        (left,) = await self._run("unpark", group, conversation, conversation, *map(codec.position_of, records))
         return int(left)
 
     async def waiting(
@@ -39,7 +39,7 @@ class RedisParking:
         wanted = frozenset(partitions)
         out = {}
         for (flat,) in await self._shards.everywhere("hash", (f"w:{quoted(group)}",)):
-            for conversation, entry in wire.pairs(flat):
+            for conversation, entry in codec.pairs(flat):
                 until, partition, topic = entry.decode().split("|", 2)
                 source = TopicPartition(topic, int(partition))
                 if source in wanted:
@@ -68,4 +68,4 @@ def entry_of(record: Record, until: datetime) -> str:
 
 def row_of(record: Record) -> tuple[str, int, bytes]:
     """Position, offset and the record itself."""
-    return wire.position_of(record), record.offset, wire.pack_record(record)
+    return codec.position_of(record), record.offset, codec.pack_record(record)

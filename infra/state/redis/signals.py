@@ -12,8 +12,8 @@ from redis import exceptions as said
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
-from infra.state.redis.call import Call
-from infra.state.redis.pipe import Pipe
+from infra.state.redis.client.call import Call
+from infra.state.redis.client.pipe import Pipe
 from infra.state.signals import QUEUED, Reader
 from schemas.errors import StateUnavailable
 

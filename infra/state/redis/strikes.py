@@ -8,8 +8,8 @@ from typing import cast
 
 from infra.bus.partitioner import shard_of
 from infra.state import rules
-from infra.state.redis import wire
-from infra.state.redis.shards import Shards
+from infra.state.redis.client import codec
+from infra.state.redis.client.shards import Shards
 from schemas.ports import Strike, StrikeCode, TopicPartition
 
 
@@ -25,7 +25,7 @@ class RedisStrikes:
     async def of(self, group: str, source: TopicPartition) -> list[Strike]:
         shard, script, keys = self._place_of(group, *source, "hash")
         (flat,) = await self._shards.run(shard, script, keys)
-        found = [_strike(group, source, field.decode(), int(at)) for field, at in wire.pairs(flat)]
+        found = [_strike(group, source, field.decode(), int(at)) for field, at in codec.pairs(flat)]
         return sorted(found, key=lambda strike: (strike.at, strike.incident))
 
     async def clear(self, strikes: Sequence[Strike]) -> None:

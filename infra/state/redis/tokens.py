@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from infra.bus.partitioner import shard_of
-from infra.state.redis.shards import Shards
+from infra.state.redis.client.shards import Shards
 
 
 class RedisTokens:

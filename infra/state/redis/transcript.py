@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from infra.state import rules
-from infra.state.redis import wire
-from infra.state.redis.shards import Shards
+from infra.state.redis.client import codec
+from infra.state.redis.client.shards import Shards
 from schemas.errors import IdReused, StateUnavailable
 from schemas.messages import Attachment, MessageState, TranscriptMessage
 
@@ -22,7 +22,7 @@ class RedisTranscript:
         self._shards = shards
 
     async def add(self, conversation: str, message: TranscriptMessage) -> int:
-        known, line = wire.pack_line(message)
+        known, line = codec.pack_line(message)
         (number,) = await self._shards.at(
             conversation, "transcript_add", ("c:", "t:", "n:", "p:"), message.id, known, line
         )
@@ -45,9 +45,9 @@ class RedisTranscript:
             line, seq = await self._shards.at(conversation, "transcript_find", ("t:", "n:"), message_id)
             if line is None:
                 return None
-            before = wire.unpack_line(line, int(seq))
+            before = codec.unpack_line(line, int(seq))
             after = rules.attached(before, attachments)
-            if after == before or await self._swap(conversation, message_id, line, wire.repack_line(line, after)):
+            if after == before or await self._swap(conversation, message_id, line, codec.repack_line(line, after)):
                 return after
         raise StateUnavailable("a message changes faster than it can be written")
 
@@ -58,7 +58,7 @@ class RedisTranscript:
 
     async def find(self, conversation: str, message_id: str) -> TranscriptMessage | None:
         line, seq = await self._shards.at(conversation, "transcript_find", ("t:", "n:"), message_id)
-        return None if line is None else wire.unpack_line(line, int(seq))
+        return None if line is None else codec.unpack_line(line, int(seq))
 
     async def read(self, conversation: str, *, after: int = 0, limit: int = 200) -> list[TranscriptMessage]:
         return await self._lines(conversation, "after", after, limit)
@@ -74,4 +74,4 @@ class RedisTranscript:
         if limit <= 0:
             return []
         (found,) = await self._shards.at(conversation, "transcript_read", ("t:", "n:"), side, number, limit)
-        return wire.unpack_lines(found)
+        return codec.unpack_lines(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from infra.state import rules
-from infra.state.redis.shards import Shards
+from infra.state.redis.client.shards import Shards
 from schemas.conversation import Turn
 
 

@@ -9,8 +9,8 @@ from infra.state.sqlite import (
     conversations,
     dead_letters,
     deliveries,
-    heads,
     journal,
+    knowledge_heads,
     leases,
     parking,
     strikes,
@@ -19,7 +19,7 @@ from infra.state.sqlite import (
     turns,
 )
 from infra.state.sqlite.limiter import SqliteLimiter
-from infra.state.sqlite.rebuild import SqliteRebuild
+from infra.state.sqlite.recovery.rebuild import SqliteRebuild
 from infra.state.sqlite.store import ALL_SHARDS, Store
 from schemas.ports import State
 
@@ -51,7 +51,7 @@ def open_sqlite_state(database: Database, *, durable_sends: bool = False) -> Sta
         limiter=SqliteLimiter(store),
         leases=leases.SqliteLeases(store),
         signals=signals,
-        heads=heads.SqliteHeads(store),
+        heads=knowledge_heads.SqliteHeads(store),
         journal=journal.SqliteJournal(store),
         tokens=tokens.SqliteTokens(store),
         rebuild=SqliteRebuild(store),

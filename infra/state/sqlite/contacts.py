@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from infra.state import kinship
+from infra.state import contact_merging
 from infra.state.sqlite.store import Store
 from schemas.conversation import Contact
 from schemas.messages import Address
@@ -28,33 +28,37 @@ class SqliteContacts:
         now: datetime,
         change: Change | None = None,
     ) -> tuple[Contact, str]:
-        known = kinship.known_as(channel, place, addresses)
+        known = contact_merging.known_as(channel, place, addresses)
 
-        def look(connection: sqlite3.Connection) -> kinship.Resolution:
+        def look(connection: sqlite3.Connection) -> contact_merging.Resolution:
             found = behind(connection, tenant, known)
-            return kinship.resolved(found, tenant, channel, account, place, known, now, change)
+            return contact_merging.resolved(found, tenant, channel, account, place, known, now, change)
 
-        def settle(connection: sqlite3.Connection) -> kinship.Resolution:
+        def settle(connection: sqlite3.Connection) -> contact_merging.Resolution:
             seen = look(connection)
             keep(connection, tenant, seen.changed, seen.swallowed, into=seen.contact.id)
             return seen
 
         # Nearly every message comes from a contact known already: that must not wait for the writer.
-        seen = await self._store.read(kinship.home(tenant), look)
+        seen = await self._store.read(contact_merging.home(tenant), look)
         if seen.changed or seen.swallowed:
-            seen = await self._store.write(kinship.home(tenant), settle)
+            seen = await self._store.write(contact_merging.home(tenant), settle)
         return seen.contact, seen.conversation
 
     async def preview(
         self, tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address], *, now: datetime
     ) -> tuple[Contact, str]:
-        known = kinship.known_as(channel, place, addresses)
-        found = await self._store.read(kinship.home(tenant), lambda connection: behind(connection, tenant, known))
-        seen = kinship.resolved(found, tenant, channel, account, place, known, now)
+        known = contact_merging.known_as(channel, place, addresses)
+        found = await self._store.read(
+            contact_merging.home(tenant), lambda connection: behind(connection, tenant, known)
+        )
+        seen = contact_merging.resolved(found, tenant, channel, account, place, known, now)
         return seen.contact, seen.conversation
 
     async def get(self, tenant: str, contact: str) -> Contact | None:
-        return await self._store.read(kinship.home(tenant), lambda connection: load(connection, tenant, contact))
+        return await self._store.read(
+            contact_merging.home(tenant), lambda connection: load(connection, tenant, contact)
+        )
 
 
 def load(connection: sqlite3.Connection, tenant: str, contact: str) -> Contact | None:

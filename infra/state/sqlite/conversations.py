@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from infra.state import rules
-from infra.state.sqlite import rows, transcript
-from infra.state.sqlite import rows as outbox
+from infra.state.sqlite import conversation_rows, transcript
+from infra.state.sqlite import conversation_rows as outbox
 from infra.state.sqlite.store import ALL_SHARDS, Store
 from infra.state.sqlite.turns import add_turn
 from schemas.conversation import Conversation, Facts, Holder, Origin, Owner, PackedSnapshot, Snapshot, Turn
@@ -26,7 +26,7 @@ class SqliteConversations:
 
     async def open(self, conversation: str, origin: Origin, *, now: datetime) -> None:
         new = _new(conversation, origin, now)
-        await self._store.write(conversation, lambda connection: rows.create(connection, new))
+        await self._store.write(conversation, lambda connection: conversation_rows.create(connection, new))
 
     async def begin(
         self,
@@ -64,14 +64,14 @@ class SqliteConversations:
         now: datetime,
     ) -> Committed:
         def work(connection: sqlite3.Connection) -> Committed:
-            row = rows.load(connection, conversation)
+            row = conversation_rows.load(connection, conversation)
             key = rules.commit_key(token, version, handled)
             if row is not None and row.last_commit == key:
                 return Committed("committed", _packed(connection, conversation))
             if row is None or not _holds(row, token, version, epoch):
                 return Committed("stale")
             _advance(connection, conversation, facts, key, now)
-            rows.note(connection, conversation, facts)
+            conversation_rows.note(connection, conversation, facts)
             _write_handled(connection, conversation, handled, now)
             _put_outbox(connection, conversation, outbox, rules.micros(now))
             return Committed("committed", _packed(connection, conversation))
@@ -96,12 +96,12 @@ class SqliteConversations:
 
     async def expiring(self, *, before: datetime, limit: int) -> list[str]:
         return await self._store.read(
-            ALL_SHARDS, lambda connection: rows.expiring(connection, rules.micros(before), limit)
+            ALL_SHARDS, lambda connection: conversation_rows.expiring(connection, rules.micros(before), limit)
         )
 
     async def postpone(self, conversation: str, until: datetime) -> None:
         await self._store.write(
-            conversation, lambda connection: rows.postpone(connection, conversation, rules.micros(until))
+            conversation, lambda connection: conversation_rows.postpone(connection, conversation, rules.micros(until))
         )
 
     async def own(
@@ -121,7 +121,7 @@ class SqliteConversations:
         return await self._store.write(conversation, claim.settle, durable=True)
 
     async def get(self, conversation: str) -> Conversation | None:
-        row = await self._store.read(conversation, lambda connection: rows.load(connection, conversation))
+        row = await self._store.read(conversation, lambda connection: conversation_rows.load(connection, conversation))
         return row.conversation if row else None
 
     async def snapshot(self, conversation: str) -> Snapshot | None:
@@ -162,19 +162,19 @@ def _new(conversation: str, origin: Origin, now: datetime) -> Conversation:
 def _begin(connection: sqlite3.Connection, new: Conversation, event_ids: Sequence[str]) -> Begun:
     found = _raise_token(connection, new.id)
     if not found:
-        rows.create(connection, new)
+        conversation_rows.create(connection, new)
         found = _raise_token(connection, new.id)
-    row = rows.parse(found[0])
-    handled = rows.handled_among(connection, new.id, event_ids)
+    row = conversation_rows.parse(found[0])
+    handled = conversation_rows.handled_among(connection, new.id, event_ids)
     return Begun(row.conversation, row.token, handled, outbox.pending(connection, new.id))
 
 
 def _raise_token(connection: sqlite3.Connection, conversation: str) -> list[Any]:
-    query = f"UPDATE state_conversations SET token = token + 1 WHERE id = ? RETURNING {rows.COLUMNS}"  # noqa: S608
+    query = f"UPDATE state_conversations SET token = token + 1 WHERE id = ? RETURNING {conversation_rows.COLUMNS}"  # noqa: S608
     return connection.execute(query, (conversation,)).fetchall()
 
 
-def _holds(row: rows.Row, token: int, version: int, epoch: int) -> bool:
+def _holds(row: conversation_rows.Row, token: int, version: int, epoch: int) -> bool:
     held = row.conversation
     return (row.token, held.version, held.epoch) == (token, version, epoch)
 
@@ -189,7 +189,7 @@ def _advance(connection: sqlite3.Connection, conversation: str, facts: Facts, ke
 
 def _write_handled(connection: sqlite3.Connection, conversation: str, handled: Sequence[str], now: datetime) -> None:
     at = rules.micros(now)
-    rows.add_handled(connection, conversation, [(event, at) for event in handled])
+    conversation_rows.add_handled(connection, conversation, [(event, at) for event in handled])
     connection.execute(
         "DELETE FROM state_handled WHERE conversation = ?1 AND at < ?2 AND id NOT IN"
         " (SELECT id FROM state_handled WHERE conversation = ?1 ORDER BY at DESC LIMIT ?3)",
@@ -210,12 +210,12 @@ def _packed(connection: sqlite3.Connection, conversation: str) -> PackedSnapshot
 def _parts(
     connection: sqlite3.Connection, conversation: str
 ) -> tuple[Conversation, Iterable[tuple[str, int]], Iterable[tuple[str, int]], Iterable[Envelope]] | None:
-    row = rows.load(connection, conversation)
+    row = conversation_rows.load(connection, conversation)
     if row is None:
         return None
     return (
         row.conversation,
-        rows.all_handled(connection, conversation),
+        conversation_rows.all_handled(connection, conversation),
         transcript.last_seqs(connection, conversation, rules.RECENT_SEQS),
         outbox.pending(connection, conversation),
     )
@@ -239,10 +239,12 @@ def _listing(
         conditions.append("(updated_at, id) < (?, ?)")
         bound = place
     query = (
-        f"SELECT {rows.COLUMNS} FROM state_conversations WHERE {' AND '.join(conditions)}"  # noqa: S608
+        f"SELECT {conversation_rows.COLUMNS} FROM state_conversations WHERE {' AND '.join(conditions)}"  # noqa: S608
         " ORDER BY updated_at DESC, id DESC LIMIT ?"
     )
-    found = [rows.parse(row).conversation for row in connection.execute(query, (*values, *bound, limit + 1))]
+    found = [
+        conversation_rows.parse(row).conversation for row in connection.execute(query, (*values, *bound, limit + 1))
+    ]
     items = found[:limit]
     more = len(found) > limit
     return Page(items, rules.cursor(rules.micros(items[-1].updated_at), items[-1].id) if more else "")
@@ -259,7 +261,7 @@ class Claim:
 
     def settle(self, connection: sqlite3.Connection) -> Owned:
         """Raises NotFound. A repeat of a won request is told what it won, whatever has happened since."""
-        row = rows.load(connection, self.conversation)
+        row = conversation_rows.load(connection, self.conversation)
         if row is None:
             raise NotFound("no such conversation")
         earlier = connection.execute(
@@ -291,6 +293,6 @@ class Claim:
             "INSERT INTO state_claims (conversation, request_id, owner, epoch, at) VALUES (?, ?, ?, ?, ?)",
             (held.id, self.request_id, self.to, epoch, at),
         )
-        rows.hold(connection, held.id, self.holder)
+        conversation_rows.hold(connection, held.id, self.holder)
         event = rules.owner_changed(held, self.to, self.holder, epoch=epoch, request_id=self.request_id)
         outbox.put(connection, held.id, [event], at)

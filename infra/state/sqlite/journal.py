@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Collection
 from datetime import datetime
 
-from infra.state import journaling, rules
+from infra.state import journal_rules, rules
 from infra.state.sqlite.store import ALL_SHARDS, Store
 from schemas.actions import ActionIntended, ActionSettled, JournalEntry
 from schemas.ports import Claim
@@ -106,9 +106,9 @@ def settle(connection: sqlite3.Connection, conversation: str, settled: ActionSet
     known = load(connection, conversation, settled.key)
     if known is None:
         return
-    if not journaling.stays_due(known.settled, settled):
+    if not journal_rules.stays_due(known.settled, settled):
         _update(connection, "due = ?", None, conversation, settled.key)
-    if journaling.settles(known.settled, settled):
+    if journal_rules.settles(known.settled, settled):
         _update(connection, "settled = ?", settled.model_dump_json(), conversation, settled.key)
 
 
@@ -136,5 +136,5 @@ def _trim(connection: sqlite3.Connection, conversation: str, now: datetime) -> N
     connection.execute(
         "DELETE FROM state_actions WHERE conversation = ?1 AND at < ?2 AND due IS NULL AND key NOT IN"
         " (SELECT key FROM state_actions WHERE conversation = ?1 ORDER BY at DESC LIMIT ?3)",
-        (conversation, rules.micros(now - journaling.HORIZON), rules.KEPT_WHATEVER_AGE),
+        (conversation, rules.micros(now - journal_rules.HORIZON), rules.KEPT_WHATEVER_AGE),
     )

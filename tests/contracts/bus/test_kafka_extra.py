@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from infra.bus.kafka.quiet import RateLimit
+from infra.bus.kafka.log_throttle import RateLimit
 from schemas.errors import MissingDependency
 
 

@@ -11,7 +11,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from infra.bus.kafka import KafkaBus
-from infra.bus.kafka.quiet import quiet
+from infra.bus.kafka.log_throttle import quiet
 from infra.deploy.local_kafka import LocalKafka
 from schemas.errors import BusUnavailable, TooLarge, TopicMismatch
 from tests.contracts.bus.kafka_members import (

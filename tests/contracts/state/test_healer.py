@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from infra.bus.lanes import Bounds, Lanes
 from infra.deploy.local_redis import LocalRedis
-from infra.state.healer import Healer
+from infra.state.recovery import Healer
 from infra.state.redis import open_redis_state
 from schemas.errors import Parked, StateLost
 from schemas.ports import Batch, Bus, LaneHandler, State

@@ -12,7 +12,7 @@ import pytest
 
 from infra.bus.partitioner import shard_of
 from infra.state.rebuild import RebuildReport, rebuild
-from infra.state.tail import GAP
+from infra.state.transcript_replay import GAP
 from schemas import topics
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Delivered

@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from infra.deploy.local_redis import LocalRedis
-from infra.state.healer import Healer
+from infra.state.recovery import Healer
 from infra.state.redis import open_redis_state
 from schemas.errors import StateLost, StateUnavailable
 from schemas.ports import State

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from infra.bus.partitioner import shard_of
 from infra.deploy.local_redis import LocalRedis
-from infra.state.redis.scripts import scripts
+from infra.state.redis.client.scripts import scripts
 from schemas import ids
 from schemas.errors import StateLost
 from schemas.ports import State

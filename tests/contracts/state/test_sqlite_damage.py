@@ -18,10 +18,11 @@ from infra.database import Database
 from infra.database.migration import tables
 from infra.database.repair import damage_in, damage_of_file
 from infra.database.rows import ReadableRows
-from infra.state.healer import Healer
-from infra.state.sqlite import mending, open_sqlite_state
-from infra.state.sqlite.mending import Mender
-from infra.state.sqlite.salvage import salvage
+from infra.state.recovery import Healer
+from infra.state.sqlite import open_sqlite_state
+from infra.state.sqlite.recovery import mending
+from infra.state.sqlite.recovery.mending import Mender
+from infra.state.sqlite.recovery.salvage import salvage
 from schemas import topics
 from schemas.conversation import Turn
 from schemas.errors import SetupError, Unavailable

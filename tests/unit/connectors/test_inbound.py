@@ -25,7 +25,7 @@ from schemas.messages import (
     TranscriptMessage,
 )
 from schemas.ports import Account, Change, Event
-from schemas.protection.numbers import own_numbers
+from schemas.privacy.harmless_numbers import own_numbers
 from tests.unit.connectors.conftest import ACCOUNT, TENANT, World
 
 VENDOR = Account(TENANT, "slack", ACCOUNT, None)

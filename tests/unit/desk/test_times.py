@@ -9,7 +9,7 @@ from connectors.slack.desk.rules import DeskRules, DeskTimesRules
 from connectors.slack.desk.sweep import Sweep
 from schemas import topics
 from schemas.envelope import Envelope
-from schemas.hours import OfficeHours
+from schemas.handoff.business_hours import OfficeHours
 from tests.platforms.slack.said import words
 from tests.unit.desk.conftest import TENANT, World
 

@@ -11,7 +11,7 @@ import pytest
 
 from infra.blobs import open_blobs
 from schemas.errors import ConfigInvalid, Unavailable, UnsupportedMediaType
-from schemas.protection.numbers import own_numbers
+from schemas.privacy.harmless_numbers import own_numbers
 from tests.harness.bucket import Bucket, serving
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(32)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.state import kinship
+from infra.state import contact_merging
 from schemas.conversation import Contact
 from schemas.messages import Address
 from schemas.ports import Change
@@ -33,7 +33,9 @@ class Store:
     def resolve(self, *values: str, change: Change | None = None) -> str:
         asked = [address(value) for value in values]
         found = {contact.id: contact for value in values if (contact := self._behind(value))}
-        seen = kinship.resolved(list(found.values()), "shop", "whatsapp", "main", values[0], asked, self.now, change)
+        seen = contact_merging.resolved(
+            list(found.values()), "shop", "whatsapp", "main", values[0], asked, self.now, change
+        )
         for contact in seen.changed:
             self.contacts[contact.id] = contact
             self.index |= {each.value: contact.id for each in contact.addresses}

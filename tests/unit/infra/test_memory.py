@@ -6,7 +6,7 @@ import platform
 import subprocess
 import sys
 
-from infra import memory
+from infra import interpreter
 
 HEAPS_OF_THREADS = """
 import ctypes, sys, tempfile, threading
@@ -41,7 +41,7 @@ def heaps(how: str) -> int:
 def test_threads_share_heaps_once_they_are_told_to() -> None:
     """Eight threads allocate: two heaps in all instead of one each. Elsewhere than with glibc, nothing breaks."""
     if platform.libc_ver()[0] != "glibc":
-        memory.share_heaps()
+        interpreter.share_heaps()
         return
     assert heaps("own") == 9
-    assert heaps("shared") == memory.HEAPS
+    assert heaps("shared") == interpreter.HEAPS

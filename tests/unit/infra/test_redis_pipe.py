@@ -8,9 +8,9 @@ from typing import Any, cast
 import pytest
 from redis import exceptions as said
 
-from infra.state.redis.call import Call
-from infra.state.redis.link import Exchange, Links
-from infra.state.redis.pipe import ATTEMPTS, TRIP_CALLS, TRIPS, Pipe
+from infra.state.redis.client.call import Call
+from infra.state.redis.client.connection import Exchange, Links
+from infra.state.redis.client.pipe import ATTEMPTS, TRIP_CALLS, TRIPS, Pipe
 from schemas.errors import StateUnavailable
 
 PATIENCE = 30.0

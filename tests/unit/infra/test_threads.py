@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from infra import memory
+from infra import interpreter
 
 
 def test_a_thread_that_computes_is_asked_to_pause_soon() -> None:
     before = sys.getswitchinterval()
     try:
-        memory.take_turns_soon()
-        assert sys.getswitchinterval() == pytest.approx(memory.PAUSE_AFTER_S)
+        interpreter.take_turns_soon()
+        assert sys.getswitchinterval() == pytest.approx(interpreter.PAUSE_AFTER_S)
     finally:
         sys.setswitchinterval(before)

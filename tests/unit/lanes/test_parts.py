@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.bus.assignment import Assignment, Prefix
+from infra.bus.fair_queue import Turnstile
 from infra.bus.lane import Lane, LaneBatch
 from infra.bus.retrying import Outcome, attempt
-from infra.bus.turnstile import Turnstile
 from schemas.errors import BusUnavailable, Fenced, ModelFailed, Parked, StateUnavailable, UndecodableRecord
 from schemas.ports import Batch, Record, TopicPartition
 from tests.unit.lanes.virtual import run

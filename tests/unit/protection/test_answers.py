@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from schemas.protection.answers import without_cards
-from schemas.protection.numbers import own_numbers
+from schemas.privacy.api_answers import without_cards
+from schemas.privacy.harmless_numbers import own_numbers
 
 PAN = "4111 1111 1111 1111"
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.protection.cards import masked
-from schemas.protection.numbers import own_numbers
+from schemas.privacy.cards import masked
+from schemas.privacy.harmless_numbers import own_numbers
 from tests.harness.growth import assert_in_proportion
 from tests.unit.protection import pans
 from tests.unit.protection.harmless import HARMLESS

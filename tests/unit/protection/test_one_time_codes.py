@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.protection.numbers import own_numbers
-from schemas.protection.one_time_codes import HIDDEN, without_codes
+from schemas.privacy.harmless_numbers import own_numbers
+from schemas.privacy.one_time_codes import HIDDEN, without_codes
 
 
 @pytest.mark.parametrize(

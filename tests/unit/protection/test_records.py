@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from schemas.protection.records import without_cards
+from schemas.privacy.records import without_cards
 
 CARD = "4111111111111111"
 SNOWFLAKE = "5105105105105100"

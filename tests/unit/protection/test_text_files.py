@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.protection.files import without_cards
+from schemas.privacy.files import without_cards
 from tests.harness.growth import assert_in_proportion
 
 CARD = "4111 1111 1111 1111"

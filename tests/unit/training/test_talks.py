@@ -24,7 +24,7 @@ from schemas.conversation import Delivered, OwnerChanged, Turn
 from schemas.envelope import Envelope, envelope
 from schemas.facts import Feedback
 from schemas.messages import Author, InboundMessage, OutboundMessage
-from schemas.protection.numbers import own_numbers
+from schemas.privacy.harmless_numbers import own_numbers
 
 GOLDEN = Path(__file__).with_name("export.jsonl")
 AT = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)

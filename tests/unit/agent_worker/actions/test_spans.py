@@ -8,21 +8,21 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from schemas import spans
+from schemas import tracing
 from tests.unit.agent_worker.actions.shop import Shop
 
 
 @dataclass
 class Recorder:
-    """Implements schemas.spans.Tracer: which span ran inside which."""
+    """Implements schemas.tracing.Tracer: which span ran inside which."""
 
     running: list[str] = field(default_factory=lambda: [""])
     inside: list[tuple[str, str]] = field(default_factory=list)
-    attributes: dict[str, spans.Value] = field(default_factory=dict)
+    attributes: dict[str, tracing.Value] = field(default_factory=dict)
 
     @contextmanager
     def span(
-        self, name: str, parent: str, kind: spans.Kind, attributes: Mapping[str, spans.Value]
+        self, name: str, parent: str, kind: tracing.Kind, attributes: Mapping[str, tracing.Value]
     ) -> Iterator[Recorder]:
         self.inside.append((self.running[-1], name))
         self.attributes |= attributes
@@ -32,7 +32,7 @@ class Recorder:
         finally:
             self.running.pop()
 
-    def set(self, name: str, value: spans.Value) -> None:
+    def set(self, name: str, value: tracing.Value) -> None:
         self.attributes[name] = value
 
     def link(self, traceparents: Iterable[str]) -> None: ...
@@ -44,9 +44,9 @@ class Recorder:
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
     made = Recorder()
-    spans.install(made)
+    tracing.install(made)
     yield made
-    spans.install(None)
+    tracing.install(None)
 
 
 async def test_the_call_of_an_action_is_a_span_inside_the_turn(shop: Shop, recorder: Recorder) -> None:

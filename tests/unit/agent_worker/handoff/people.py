@@ -11,7 +11,7 @@ from schemas import topics
 from schemas.conversation import OwnerRequested
 from schemas.desk import DraftRequested, Handoff, HandoffResolved
 from schemas.envelope import Envelope
-from schemas.hours import OfficeHours, span_of
+from schemas.handoff.business_hours import OfficeHours, span_of
 from schemas.ids import derived_id
 from schemas.messages import Choosing, OutboundMessage, TranscriptMessage
 from tests.unit.agent_worker.world import World

@@ -12,7 +12,7 @@ from agent_worker.handoff.returning import ASSISTANT, wants_assistant
 from agent_worker.handoff.terms import DeskTerms
 from agent_worker.handoff.waits import moment, span
 from agent_worker.settings import FoldRules
-from schemas.hours import OfficeHours
+from schemas.handoff.business_hours import OfficeHours
 from schemas.messages import InboundMessage
 from tests.unit.agent_worker.handoff.people import (
     ALWAYS,

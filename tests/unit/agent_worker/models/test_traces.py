@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import pytest
 from structlog.testing import capture_logs
 
-from schemas import spans
-from schemas.spans import Kind, Value
+from schemas import tracing
+from schemas.tracing import Kind, Value
 from tests.platforms.models.server import Script
 from tests.unit.agent_worker.models.conftest import Asker, Asking, Provider
 from tests.unit.agent_worker.models.test_calls import Shop, calls
@@ -19,7 +19,7 @@ SECRET = "My password is hunter2, where is A-17?"
 
 
 class Recorder:
-    """Implements schemas.spans.Tracer and Span: what was recorded, by span."""
+    """Implements schemas.tracing.Tracer and Span: what was recorded, by span."""
 
     def __init__(self) -> None:
         self.seen: list[dict[str, Value]] = []
@@ -41,9 +41,9 @@ class Recorder:
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
     made = Recorder()
-    spans.install(made)
+    tracing.install(made)
     yield made
-    spans.install(None)
+    tracing.install(None)
 
 
 async def test_each_request_is_a_span_with_its_tokens(asking: Asking, recorder: Recorder) -> None:

@@ -7,7 +7,7 @@ import ssl
 import structlog
 from redis import exceptions as said
 
-from infra.state.redis.schema import VERSION
+from infra.state.redis.rebuild.schema import VERSION
 from schemas.errors import StateUnavailable
 
 _log = structlog.get_logger(__name__)

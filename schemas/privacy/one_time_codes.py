@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from schemas.protection.cards import OwnNumbers
-from schemas.protection.numbers import is_covered
+from schemas.privacy.cards import OwnNumbers
+from schemas.privacy.harmless_numbers import is_covered
 
 HIDDEN = "[code]"
 _SIX_DIGITS = re.compile(r"(?<![\w.,/+#-])\d{3}[ \u00a0-]?\d{3}(?![\w/-]|[.,]\d| ?[€$£%])")

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from infra.state.redis.call import Argument
+from infra.state.redis.client.call import Argument
 
 Run = Callable[..., Awaitable[list[Any]]]
 """``(shard, script, keys, *arguments)``; see restore_each.lua for the script's side."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from infra.bus.partitioner import shard_of
-from infra.state.redis import wire
-from infra.state.redis.call import Call
-from infra.state.redis.shards import Shards
+from infra.state.redis.client import codec
+from infra.state.redis.client.call import Call
+from infra.state.redis.client.shards import Shards
 
 
 class RedisHeads:
@@ -32,7 +32,7 @@ class RedisHeads:
         finally:
             if self._asked.get(tenant) is asked and asked.has_left:
                 del self._asked[tenant]
-        return {int(partition): int(offset) for partition, offset in wire.pairs(flat)}
+        return {int(partition): int(offset) for partition, offset in codec.pairs(flat)}
 
     def _place(self, tenant: str, script: str) -> tuple[int, str, list[str]]:
         shard = shard_of(f"knowledge:{tenant}")

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from infra.bus.partitioner import shard_of
 from infra.state import rules
-from infra.state.wanted import PROPOSED
+from infra.state.replay_events import PROPOSED
 from schemas import ids, topics
 from schemas.conversation import DeadLetter, Delivered, Snapshot, Turn
 from schemas.desk import DeskActed, DraftMade

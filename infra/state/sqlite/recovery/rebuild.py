@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TypeVar
 
 from infra.bus.partitioner import shard_of
-from infra.state import kinship, rules
-from infra.state.sqlite import contacts, deliveries, journal, parking, rows, tokens, transcript
+from infra.state import contact_merging, rules
+from infra.state.sqlite import contacts, conversation_rows, deliveries, journal, parking, tokens, transcript
 from infra.state.sqlite.store import UNSHARDED, Store, Work, lost_shards
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, Delivered, Snapshot
@@ -108,12 +108,14 @@ def _empty(connection: sqlite3.Connection, shards: frozenset[int]) -> None:
         [counted for counted in counts if shard_of(journal.place_of(*counted)) in shards],
     )
     for table in _BY_TENANT:
-        tenants = (name for name in _values(connection, table, "tenant") if shard_of(kinship.home(name)) in shards)
+        tenants = (
+            name for name in _values(connection, table, "tenant") if shard_of(contact_merging.home(name)) in shards
+        )
         _delete(connection, table, "tenant", tenants)
 
 
 def _is_mending(connection: sqlite3.Connection) -> bool:
-    """Whether rows were lost to damage, and the others are still there; see ``infra.state.sqlite.mending``."""
+    """Whether rows were lost to damage, and the others are still there; see ``infra.state.sqlite.recovery.mending``."""
     return connection.execute("SELECT 1 FROM state_mended LIMIT 1").fetchone() is not None
 
 
@@ -127,20 +129,20 @@ def _delete(connection: sqlite3.Connection, table: str, column: str, values: Ite
 
 def _restore(connection: sqlite3.Connection, snapshot: Snapshot) -> None:
     conversation = snapshot.conversation
-    known = rows.load(connection, conversation.id)
+    known = conversation_rows.load(connection, conversation.id)
     handled = [(item.id, rules.micros(item.at)) for item in snapshot.handled]
     if not rules.supersedes(conversation, known.conversation if known else None):
         if _is_mending(connection):
-            rows.add_handled(connection, conversation.id, handled)
+            conversation_rows.add_handled(connection, conversation.id, handled)
         return
-    rows.create(connection, conversation, replace=True)
-    rows.note(connection, conversation.id, conversation.facts)
+    conversation_rows.create(connection, conversation, replace=True)
+    conversation_rows.note(connection, conversation.id, conversation.facts)
     connection.execute("DELETE FROM state_handled WHERE conversation = ?", (conversation.id,))
-    rows.add_handled(connection, conversation.id, handled)
+    conversation_rows.add_handled(connection, conversation.id, handled)
     connection.execute("DELETE FROM state_outbox WHERE conversation = ?", (conversation.id,))
     for record in snapshot.outbox:
         event = rules.unpack_envelope(record)
-        rows.put(connection, conversation.id, [event], rules.micros(event.time))
+        conversation_rows.put(connection, conversation.id, [event], rules.micros(event.time))
     transcript.promise(
         connection, conversation.id, conversation.head_seq, [(item.id, item.seq) for item in snapshot.recent]
     )
@@ -151,7 +153,7 @@ def _restore_contact(connection: sqlite3.Connection, contact: Contact) -> None:
     known = contacts.load(connection, contact.tenant, contact.id)
     if known is not None:
         found.append(known)
-    one, losers, swallowed = kinship.restored(contact, found)
+    one, losers, swallowed = contact_merging.restored(contact, found)
     contacts.keep(connection, contact.tenant, [one, *losers], swallowed, into=one.id)
 
 
@@ -166,7 +168,7 @@ def _restore_delivery(
 ) -> None:
     """What people saw at their desk stands elsewhere than where the conversation happens."""
     deliveries.settle(connection, conversation, outcome)
-    row = rows.load(connection, conversation)
+    row = conversation_rows.load(connection, conversation)
     if outcome.external_id and row is not None:
         at = row.conversation.origin
         deliveries.bind(

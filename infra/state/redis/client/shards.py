@@ -16,9 +16,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from infra.bus.partitioner import SHARDS, shard_of
-from infra.state.redis.call import Argument, Call, is_state_lost
-from infra.state.redis.pipe import Pipe
-from infra.state.redis.scripts import scripts
+from infra.state.redis.client.call import Argument, Call, is_state_lost
+from infra.state.redis.client.pipe import Pipe
+from infra.state.redis.client.scripts import scripts
 from schemas.errors import StateLost
 
 ALL = range(SHARDS)

@@ -10,12 +10,13 @@ from typing import Any
 from uuid import uuid4
 
 from infra.bus.partitioner import shard_of
-from infra.state import kinship, rules
-from infra.state.redis import contacts, deliveries, journal, parking, tokens, wire
-from infra.state.redis.bundles import Bundles
-from infra.state.redis.call import Argument
-from infra.state.redis.evictions import Evictions
-from infra.state.redis.shards import ALL, Shards, quoted
+from infra.state import contact_merging, rules
+from infra.state.redis import contacts, deliveries, journal, parking, tokens
+from infra.state.redis.client import codec
+from infra.state.redis.client.call import Argument
+from infra.state.redis.client.shards import ALL, Shards, quoted
+from infra.state.redis.rebuild.evictions import Evictions
+from infra.state.redis.rebuild.write_batches import Bundles
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, Delivered, Origin, Snapshot
 from schemas.errors import StateLost, StateUnavailable
@@ -83,13 +84,13 @@ class RedisRebuild:
         ]
         handled = [part for one in snapshot.handled for part in (rules.pack_id(one.id), rules.micros(one.at))]
         events = [rules.unpack_envelope(record) for record in snapshot.outbox]
-        outbox = [part for event in events for part in (event.id, rules.micros(event.time), wire.pack_envelope(event))]
+        outbox = [part for event in events for part in (event.id, rules.micros(event.time), codec.pack_envelope(event))]
         shard = shard_of(state.id)
         await self._at(
             shard,
             "restore",
             self._keys(shard, state.id, _KINDS),
-            *(state.id, tenant, channel, wire.KEEP, len(fields) // 2, *fields),
+            *(state.id, tenant, channel, codec.KEEP, len(fields) // 2, *fields),
             *(len(snapshot.handled), *handled, len(events), *outbox),
             *(part for one in snapshot.recent for part in (one.id, one.seq)),
         )
@@ -104,7 +105,7 @@ class RedisRebuild:
         raise StateUnavailable("a contact changes faster than it can be restored")
 
     async def restore_message(self, conversation: str, message: TranscriptMessage) -> None:
-        _, line = wire.pack_line(message)
+        _, line = codec.pack_line(message)
         await self._add(conversation, "restore_message", ("c:", "t:", "n:", "p:"), message.id, line, message.seq)
 
     async def restore_delivery(
@@ -114,7 +115,7 @@ class RedisRebuild:
             conversation,
             "restore_delivery",
             ("c:", "d:", "dt:"),
-            *(outcome.message_id, deliveries.pack(outcome), rules.micros(outcome.at), wire.KEEP),
+            *(outcome.message_id, deliveries.pack(outcome), rules.micros(outcome.at), codec.KEEP),
         )
         if outcome.external_id and origin:
             at = Origin.model_validate_json(origin)
@@ -132,13 +133,13 @@ class RedisRebuild:
             conversation,
             "restore_intended",
             ("j:", "jo:", "jt:", "ji"),
-            *(conversation, intended.key, entry, *times, wire.KEEP),
+            *(conversation, intended.key, entry, *times, codec.KEEP),
         )
         shard, counted = journal.count_key(self._shards, tenant, intended.contact_id, intended.action, intended.day)
         await self._bundles.add(shard, "restore_count", [counted], intended.key, journal.COUNTED)
 
     async def restore_settled(self, conversation: str, settled: ActionSettled) -> None:
-        outcome = (journal.pack(settled), int(settled.resolved), wire.KEEP)
+        outcome = (journal.pack(settled), int(settled.resolved), codec.KEEP)
         await self._add(conversation, "restore_settled", ("jo:", "ji"), conversation, settled.key, *outcome)
 
     async def restore_session_ended(self, conversation: str, ended: SessionEnded, *, now: datetime) -> None:
@@ -163,14 +164,14 @@ class RedisRebuild:
         keys = contacts.keys_for(self._shards, contact.tenant, contact.addresses)
         (known,) = await self._at(shard, "restore_contact_get", keys[:1], contact.id)
         (flat,) = await self._at(shard, "restore_contact_find", keys)
-        read = {id_.decode(): body for id_, body in wire.pairs(flat)}
+        read = {id_.decode(): body for id_, body in codec.pairs(flat)}
         found = [Contact.model_validate_json(body) for body in read.values()]
         if known is None:
             read[contact.id] = b""
         else:
             found.append(Contact.model_validate_json(known))
             read[found[-1].id] = known
-        one, losers, swallowed = kinship.restored(contact, found)
+        one, losers, swallowed = contact_merging.restored(contact, found)
         return await self._put_contact(one, read, losers, swallowed)
 
     async def _put_contact(
@@ -184,7 +185,7 @@ class RedisRebuild:
     async def _bind(self, conversation: str, outcome: Delivered, tenant: str, channel: str, account: str) -> None:
         shard, key = deliveries.external_key(self._shards, tenant, channel, account, outcome.external_id)
         await self._bundles.add(
-            shard, "restore_value", [key], f"{conversation}\n{outcome.part_of or outcome.message_id}", wire.KEEP
+            shard, "restore_value", [key], f"{conversation}\n{outcome.part_of or outcome.message_id}", codec.KEEP
         )
 
     async def _add(self, conversation: str, script: str, kinds: Iterable[str], *arguments: Argument) -> Any:

@@ -17,9 +17,9 @@ from typing import Any
 import structlog
 from redis import exceptions as said
 
-from infra.state.redis.call import Argument, Call
-from infra.state.redis.link import Link, Links
-from infra.state.redis.scripts import Script
+from infra.state.redis.client.call import Argument, Call
+from infra.state.redis.client.connection import Link, Links
+from infra.state.redis.client.scripts import Script
 from schemas.errors import StateUnavailable
 
 __all__ = ["Argument", "Call", "Pipe"]

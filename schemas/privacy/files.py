@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from schemas.protection.cards import OwnNumbers, masked
+from schemas.privacy.cards import OwnNumbers, masked
 
 _PIECE = 64 * 1024
 """Characters that are masked at once, so that a large file does not keep other threads waiting."""

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from schemas.protection.networks import LENGTHS, is_article, is_card, is_issued
-from schemas.protection.numbers import is_bank_account, is_covered, is_named_card, is_named_otherwise
+from schemas.privacy.card_networks import LENGTHS, is_article, is_card, is_issued
+from schemas.privacy.harmless_numbers import is_bank_account, is_covered, is_named_card, is_named_otherwise
 
 OwnNumbers = re.Pattern[str]
 SHORTEST, LONGEST = 13, 19

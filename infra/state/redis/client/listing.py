@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Iterable, Sequence
 
 from infra.state import rules
-from infra.state.redis import wire
-from infra.state.redis.shards import ALL, Shards, quoted
+from infra.state.redis.client import codec
+from infra.state.redis.client.shards import ALL, Shards, quoted
 from schemas.conversation import Conversation
 
 __all__ = ["due", "load", "newest", "quoted"]
@@ -27,7 +27,7 @@ async def newest(
 
     async def first(of: Iterable[int], count: int) -> list[list[Entry]]:
         answers = await shards.on(of, "listing", ("l", "lc"), quoted(tenant), quoted(channel), at, id_, count, *owners)
-        return [[(int(score), name.decode()) for name, score in wire.pairs(found)] for (found,) in answers]
+        return [[(int(score), name.decode()) for name, score in codec.pairs(found)] for (found,) in answers]
 
     by_shard = await _enough(first, limit + 1, descending=True)
     page = sorted((entry for entries in by_shard for entry in entries), reverse=True)[: limit + 1]
@@ -41,7 +41,7 @@ async def due(shards: Shards, index: str, before: int, limit: int) -> list[Entry
 
     async def first(of: Iterable[int], count: int) -> list[list[Entry]]:
         answers = await shards.on(of, "due", (index,), before, count)
-        return [[(int(score), name.decode()) for name, score in wire.pairs(found)] for (found,) in answers]
+        return [[(int(score), name.decode()) for name, score in codec.pairs(found)] for (found,) in answers]
 
     by_shard = await _enough(first, limit, descending=False)
     return sorted(entry for entries in by_shard for entry in entries)[:limit]
@@ -49,7 +49,7 @@ async def due(shards: Shards, index: str, before: int, limit: int) -> list[Entry
 
 async def load(shards: Shards, ids: Sequence[str]) -> list[Conversation | None]:
     answers = await asyncio.gather(*(shards.at(id_, "get", ("c:",)) for id_ in ids))
-    return [wire.conversation_of(id_, fields) for id_, (fields,) in zip(ids, answers, strict=True)]
+    return [codec.conversation_of(id_, fields) for id_, (fields,) in zip(ids, answers, strict=True)]
 
 
 async def _enough(first, limit: int, *, descending: bool) -> list[list[Entry]]:  # type: ignore[no-untyped-def]

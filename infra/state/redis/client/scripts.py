@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from infra.state.redis.schema import VERSION, Migration
+from infra.state.redis.rebuild.schema import VERSION, Migration
 
 _UNGUARDED = frozenset({"lease", "release", "leave", "note", "prepare", "finish", "schema_of"})
 _FRAGMENTS = frozenset({"head", "create", "lines", "settle", "restore_head", "restore_each", "migrate"})

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.protection.cards import OwnNumbers, masked, without_codes
+from schemas.privacy.cards import OwnNumbers, masked, without_codes
 
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _ID = re.compile(r"(?:^|_)id$|[a-z]I[dD]$")

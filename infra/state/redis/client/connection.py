@@ -17,7 +17,7 @@ from redis.asyncio.connection import DefaultParser
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from infra.state.redis.access import OPEN, RedisAccess
+from infra.state.redis.client.access import OPEN, RedisAccess
 
 CONNECT_TIMEOUT = 3.0  # seconds
 _INCOMPLETE = object()

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from schemas.protection.cards import masked
+from schemas.privacy.cards import masked
 
 _IDS = frozenset({"place", "answers", "in_reply_to", "ref", "key"})
 

@@ -13,7 +13,7 @@ from infra.database.file import connect, create
 from infra.database.lock import ProcessLock
 from infra.database.migration import migrate, newest, tables, version_of
 from infra.database.repair import Remade, copy_rows
-from infra.state.sqlite.mending import is_rebuilt, lose
+from infra.state.sqlite.recovery.mending import is_rebuilt, lose
 from schemas.errors import SetupError
 
 _OWN = "schema_migrations"

@@ -7,8 +7,8 @@ from typing import Any
 
 from hiredis import pack_command
 
-from infra.state.redis.failures import unavailable
-from infra.state.redis.link import Argument
+from infra.state.redis.client.connection import Argument
+from infra.state.redis.client.failures import unavailable
 
 __all__ = ["Argument", "Call"]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import structlog
 
-from infra.state.redis.shards import Shards
+from infra.state.redis.client.shards import Shards
 from schemas.errors import StateUnavailable
 
 log = structlog.get_logger(__name__)

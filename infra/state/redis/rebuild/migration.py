@@ -1,4 +1,4 @@
-"""Brings the keys of an installation to the schema that this program knows; see ``infra.state.redis.schema``."""
+"""Brings the keys of an installation to the schema that this program knows; see ``infra.state.redis.rebuild.schema``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 
 from infra.bus.partitioner import SHARDS
 from infra.database.migration import SchemaState
-from infra.state.redis.access import OPEN, RedisAccess
-from infra.state.redis.link import Links, connections
-from infra.state.redis.pipe import Pipe
-from infra.state.redis.schema import MIGRATIONS, Migration
-from infra.state.redis.scripts import migration
-from infra.state.redis.shards import Shards
+from infra.state.redis.client.access import OPEN, RedisAccess
+from infra.state.redis.client.connection import Links, connections
+from infra.state.redis.client.pipe import Pipe
+from infra.state.redis.client.scripts import migration
+from infra.state.redis.client.shards import Shards
+from infra.state.redis.rebuild.schema import MIGRATIONS, Migration
 from schemas.errors import SchemaMismatch
 
 _NONE = -1
