@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import structlog
 from aiohttp import web
 
-from connectors.inbound import Inbound
+from connectors.inbound.pipeline import Inbound
 from gateway.addresses import ClientAddresses
 from gateway.allowance import Allowance
 from gateway.attachments import AttachmentDesk

@@ -13,13 +13,13 @@ from agent_worker.handoff.terms import DeskTerms
 from agent_worker.pace import WIDER, Pace
 from agent_worker.settings import ContactRules, FoldRules, TenantRules, WorkerSettings
 from agent_worker.worker import Worker
-from connectors.accounts import Accounts
-from connectors.deadletters import DeadLetterDesk
-from connectors.delivery_reports import DeliveryReports
-from connectors.indicators import Indicators
-from connectors.outbound import Outbound
-from connectors.profiles import Profiles
-from connectors.receipts import Receipts
+from connectors.inbound.profiles import Profiles
+from connectors.outbound.connections import Accounts
+from connectors.outbound.dead_letters import DeadLetterDesk
+from connectors.outbound.delivery_reports import DeliveryReports
+from connectors.outbound.pipeline import Outbound
+from connectors.outbound.receipts import Receipts
+from connectors.outbound.typing_indicators import Indicators
 from gateway.actions import action_rules
 from gateway.desk_settings import Desk
 from gateway.files import VendorFiles, transcription

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from connectors.policy import policies
+from connectors.outbound.policy import policies
 from connectors.slack.channel import SlackChannel
 from connectors.slack.desk.keeper import Acts, Keeper, Meanwhile
 from connectors.slack.desk.rules import DeskEmojiRules, DeskRules, DeskTimesRules

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connectors.accounts import Accounts
+from connectors.outbound.connections import Accounts
 from gateway.parts import Parts
 from schemas import topics
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from connectors.inbound import Accepted, Inbound
-from connectors.references import event_id
+from connectors.inbound.pipeline import Accepted, Inbound
+from connectors.inbound.reply_references import event_id
 from gateway.allowance import Allowance
 from gateway.attachments import AttachmentDesk
 from gateway.lines import chat_messages, visible

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 
-from connectors.accounts import Accounts
+from connectors.outbound.connections import Accounts
 from gateway.parts import AccountLookup, Parts
 from schemas.conversation import Origin
 from schemas.errors import MissingDependency, NotFound, SendDelayed

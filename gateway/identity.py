@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from connectors.names import shown_name
+from connectors.inbound.display_names import shown_name
 from connectors.web.settings import WebAccount
 from schemas.errors import Unauthorized
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from connectors.accounts import Accounts
+from connectors.outbound.connections import Accounts
 from connectors.registry import open_channel
 from connectors.tools import Tools
 from gateway.parts import each_account

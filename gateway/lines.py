@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from connectors.markup import html, plain_html
-from connectors.rendering import within_deadline
+from connectors.outbound.rendering import within_deadline
 from gateway.attachments import AttachmentDesk
 from schemas.messages import Attachment, TranscriptMessage
 

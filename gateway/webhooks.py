@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from aiohttp import web
 
-from connectors.inbound import Inbound
+from connectors.inbound.pipeline import Inbound
 from gateway.allowance import Allowance
 from gateway.parts import Parts
 from gateway.responses import http_error, read_body

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import datetime
 
-from connectors.discord import answers, events, messages
+from connectors.discord import errors, events, messages
 from connectors.discord.components import OPTIONS
-from connectors.discord.shapes import Dispatch, dispatch
+from connectors.discord.models import Dispatch, dispatch
 from connectors.tools import Tools
 from schemas.errors import Unauthorized
 from schemas.messages import OutboundMessage
@@ -72,7 +72,7 @@ class DiscordChannel:
         return messages.removed(call, shown)
 
     def judge(self, call: Call, reply: Reply) -> str:
-        return answers.judge(reply)
+        return errors.judge(reply)
 
     def connect(self, account: Account) -> Connection:
         from connectors.discord.connection import DiscordConnection
@@ -83,7 +83,7 @@ class DiscordChannel:
         return True
 
     async def stream(self, account: Account, line: Line) -> None:
-        from connectors.discord.stream import DiscordStream
+        from connectors.discord.gateway.stream import DiscordStream
 
         await DiscordStream(self, account, line, self._tools.clock).run()
 
@@ -91,7 +91,7 @@ class DiscordChannel:
         return True
 
     def backfill(self, account: Account, since: datetime, known: Acquaintance) -> AsyncIterator[list[Event]]:
-        from connectors.discord.backfill import History
+        from connectors.discord.gateway.backfill import History
 
         return History(self, account, since).messages(known)
 

@@ -12,12 +12,12 @@ from typing import Any
 import aiohttp
 from pydantic import ValidationError
 
-from connectors.discord import answers
+from connectors.discord import errors
 from connectors.discord.components import marks_of
 from connectors.discord.messages import DELETE, EDIT
+from connectors.discord.models import Attached, Message
 from connectors.discord.places import target
 from connectors.discord.rest import Rest
-from connectors.discord.shapes import Attached, Message
 from connectors.discord.threads import Threads, is_refused, is_unknown_channel
 from schemas.errors import NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
 from schemas.messages import Attachment, RemoteFile
@@ -131,7 +131,7 @@ class DiscordConnection:
         reply = await self._rest.ask("GET", "/applications/@me")
         if reply.status == 401:
             return [Remark("fail", "Discord refuses the token", "reset it in the Developer Portal and set `token`")]
-        answers.check(reply)
+        errors.check(reply)
         flags = reply.body.get("flags") if isinstance(reply.body, dict) else None
         if isinstance(flags, int) and not flags & CONTENT_INTENT:
             fix = "switch on the message content intent of the bot in Discord's Developer Portal"

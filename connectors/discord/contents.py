@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from connectors.discord.shapes import VOICE_MESSAGE, Attached, Content, Context, Member, Message, Poll, User
+from connectors.discord.models import VOICE_MESSAGE, Attached, Content, Context, Member, Message, Poll, User
+from connectors.inbound.display_names import shown_name
 from connectors.markup import blank, discord_text
-from connectors.names import shown_name
 from schemas.messages import FileKind, Quote, RemoteFile
 
 _MENTION = re.compile(r"<(@[!&]?\w+)>[,:]?[ \t]*")

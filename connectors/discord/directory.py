@@ -15,10 +15,10 @@ from typing import Annotated, Any
 import structlog
 from pydantic import BeforeValidator, ValidationError
 
+from connectors.discord.models import NO_CONTEXT, Context, Shape, Snowflake, User, Words, listed, where
 from connectors.discord.rest import Rest
-from connectors.discord.shapes import NO_CONTEXT, Context, Shape, Snowflake, User, Words, listed, where
-from connectors.names import shown_name
-from connectors.streams.patience import patiently
+from connectors.inbound.display_names import shown_name
+from connectors.streams.history_retries import patiently
 from schemas.errors import SendRefused
 from schemas.ports import Account
 

@@ -11,7 +11,7 @@ import structlog
 from pydantic import ValidationError
 
 from connectors.discord import contents, interactions, places
-from connectors.discord.shapes import (
+from connectors.discord.models import (
     Context,
     Deleted,
     DeletedMany,

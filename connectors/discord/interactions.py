@@ -13,7 +13,7 @@ import structlog
 
 from connectors.discord import components
 from connectors.discord.contents import name
-from connectors.discord.shapes import Interaction, Member, User, moment, where
+from connectors.discord.models import Interaction, Member, User, moment, where
 from connectors.markup import blank, printable
 from schemas.messages import Choosing
 from schemas.ports import Account

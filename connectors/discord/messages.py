@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import Any
 
 from connectors.discord import components
+from connectors.discord.models import snowflake
 from connectors.discord.places import Target, target
-from connectors.discord.shapes import snowflake
 from connectors.markup import DISCORD, render, utf16
 from schemas.errors import SendRefused
 from schemas.messages import Attachment, OutboundMessage

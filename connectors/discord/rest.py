@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from connectors.discord import answers
+from connectors.discord import errors
 from connectors.http import BROKEN, NEVER_LEFT
 from schemas.errors import SendDelayed, SendUnknown
 from schemas.ports import Account, Reply
@@ -58,7 +58,7 @@ class Rest:
     async def read(self, path: str, kind: type[Any]) -> Any:
         """Raises a DeliveryError."""
         reply = await self.ask("GET", path)
-        answers.check(reply)
+        errors.check(reply)
         if not isinstance(reply.body, kind):
             raise SendUnknown("the answer cannot be read")
         return reply.body

@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable
 from pydantic import ValidationError
 
 from connectors.discord import contents
+from connectors.discord.models import Context, Message
 from connectors.discord.rest import Rest
-from connectors.discord.shapes import Context, Message
 from connectors.markup.graphemes import shortened
 from schemas.ports import Reply
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from connectors.graph.parts import Entry, read
+from connectors.graph.models import Entry, read
 from schemas.errors import InvalidRequest, Unauthorized
 from schemas.ports import Account, RawRequest
 

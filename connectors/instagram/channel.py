@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from connectors.graph import webhooks
-from connectors.graph.failures import failure, named
+from connectors.graph.errors import failure, named
 from connectors.instagram import rendering
 from connectors.instagram.updates import OBJECT, Updates
 from connectors.tools import Tools

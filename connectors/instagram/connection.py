@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import structlog
 
 from connectors.graph.client import GraphClient
-from connectors.graph.failures import failure
-from connectors.graph.inspection import inspected
-from connectors.graph.parts import file_name
-from connectors.names import shown_name
+from connectors.graph.errors import failure
+from connectors.graph.models import file_name
+from connectors.graph.token_check import inspected
+from connectors.inbound.display_names import shown_name
 from connectors.tools import Tools
 from schemas.errors import DeliveryError, NotFound, SendDelayed, SendRefused, SendUnknown
 from schemas.messages import Address, RemoteFile

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from connectors.graph.choices import opened
+from connectors.graph.sealed_choices import opened
+from connectors.inbound.display_names import shown_name
 from connectors.instagram.models import Attached, Postback, Referred, Said
-from connectors.names import shown_name
 from schemas.messages import FileKind, Quote, Referral, RemoteFile
 from schemas.ports import Account
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from connectors.graph.choices import fit, sealed
+from connectors.graph.sealed_choices import fit, sealed
 from connectors.markup import PLAIN, blank, labels, render, utf8
 from schemas.errors import SendRefused
 from schemas.messages import Attachment, OutboundMessage

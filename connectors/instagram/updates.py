@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from connectors.graph import webhooks
-from connectors.graph.parts import Entry, moment, read, read_all
+from connectors.graph.models import Entry, moment, read, read_all
 from connectors.instagram import contents
 from connectors.instagram.models import Attached, Edited, Postback, Reaction, Referred, Said, Seen, Update
 from schemas import topics

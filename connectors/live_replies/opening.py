@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from connectors.accounts import Accounts
-from connectors.deliveries import Piece
-from connectors.policy import policies
-from connectors.sending import Sender
+from connectors.outbound.connections import Accounts
+from connectors.outbound.delivery_log import Piece
+from connectors.outbound.policy import policies
+from connectors.outbound.sender import Sender
 from schemas.crash_points import reach
 from schemas.errors import CredentialsRevoked, Parked, SendDelayed, SendRefused, SendUnknown
 from schemas.ports import Channel, Clock, Pace, State

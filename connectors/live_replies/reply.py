@@ -14,11 +14,11 @@ import structlog
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from connectors import live
-from connectors.accounts import Accounts
-from connectors.deliveries import Ledger, Piece
 from connectors.live_replies.opening import Opener
-from connectors.reconciliation import LOOK_AGAIN, REVOKED_WAIT
-from connectors.sending import Sender
+from connectors.outbound.connections import Accounts
+from connectors.outbound.delivery_log import Ledger, Piece
+from connectors.outbound.reconciliation import LOOK_AGAIN, REVOKED_WAIT
+from connectors.outbound.sender import Sender
 from schemas import ids
 from schemas.envelope import Envelope
 from schemas.errors import CredentialsRevoked, DeliveryError, Parked, ParleyError, SendDelayed, SendRefused, Unavailable

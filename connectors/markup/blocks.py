@@ -8,7 +8,7 @@ from markdown_it.tree import SyntaxTreeNode
 
 from connectors.markup import markdown
 from connectors.markup.cells import Cell, Style, Styles
-from connectors.markup.dialects import Dialect
+from connectors.markup.dialects.dialect import Dialect
 from connectors.markup.inline import Inline
 
 QUOTE = Style(open="> ", line="> ")

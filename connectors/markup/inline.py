@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 import regex
 from markdown_it.tree import SyntaxTreeNode
 
-from connectors.markup.addresses import BARE, is_misleading, linked
 from connectors.markup.cells import Cell, Style, Styles
-from connectors.markup.dialects import Dialect
-from connectors.markup.escaping import LOOK_ALIKES, labelled
+from connectors.markup.citation_numbers import MARK, Numbering
+from connectors.markup.dialects.dialect import Dialect
+from connectors.markup.dialects.escaping import LOOK_ALIKES, labelled
 from connectors.markup.graphemes import CLUSTER, Measure, blank, graphemes
-from connectors.markup.numbering import MARK, Numbering
+from connectors.markup.link_safety import BARE, is_misleading, linked
 
 _PIECES = regex.compile(rf"{BARE}|{MARK}|{CLUSTER}")
 

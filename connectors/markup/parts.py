@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from connectors.markup import sources
+from connectors.markup import citations as markup_citations
 from connectors.markup.blocks import Blocks
 from connectors.markup.cells import Cell, trimmed, write
-from connectors.markup.dialects import Dialect
+from connectors.markup.citation_numbers import Numbering
+from connectors.markup.dialects.dialect import Dialect
 from connectors.markup.graphemes import Measure, characters, printable
 from connectors.markup.inline import Inline
-from connectors.markup.numbering import Numbering
 from connectors.markup.splitting import cut, room
 from schemas.messages import Choice, Citation
 
@@ -48,8 +48,8 @@ def render(
     if choices:
         cells += [*_GAP, *_numbered(choices, inline)]
     if numbering.cited and not dialect.context:
-        cells += [*_GAP, *sources.listed(numbering.cited, dialect, inline, room(limit), measure, heading)]
-    beside = sources.context(numbering.cited, dialect, inline) if dialect.context else ()
+        cells += [*_GAP, *markup_citations.listed(numbering.cited, dialect, inline, room(limit), measure, heading)]
+    beside = markup_citations.context(numbering.cited, dialect, inline) if dialect.context else ()
     return Rendered(tuple(cut(cells, limit, measure, partial(_written, dialect))), beside)
 
 

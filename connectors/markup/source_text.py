@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import regex
 
-from connectors.markup.addresses import BARE
 from connectors.markup.cells import Cell, Style, Styles, trimmed, write
+from connectors.markup.citation_numbers import MARK
 from connectors.markup.graphemes import CLUSTER, Measure, blank, characters, graphemes, printable
-from connectors.markup.numbering import MARK
+from connectors.markup.link_safety import BARE
 from connectors.markup.splitting import cut, room
 
 _LINK = r"!?\[[^\[\]\n]*\]\([^()\s]*\)"

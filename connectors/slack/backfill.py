@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from connectors.slack.bodies import Json
 from connectors.slack.client import Client, failure
 from connectors.slack.desk.parsing import desk_events
 from connectors.slack.events import from_events_api
-from connectors.streams.patience import patiently
+from connectors.slack.requests import Json
+from connectors.streams.history_retries import patiently
 from schemas.errors import SendRefused
 from schemas.ports import Account, Acquaintance, Event
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
-from connectors.slack import blocks, bodies, client, streaming
+from connectors.slack import blocks, client, requests, streaming
 from connectors.slack.desk.parsing import desk_events
 from connectors.slack.events import from_events_api
 from connectors.slack.interactions import from_command, from_interactive
@@ -59,20 +59,20 @@ class SlackChannel:
         self._tools = tools
 
     def verify(self, request: RawRequest, account: Account) -> None:
-        if bodies.is_ssl_check(request):
+        if requests.is_ssl_check(request):
             return  # not signed, and never more than an empty answer: see ``answer``
         settings: SlackAccount = account.settings
         check(request, settings.signing_secret.get_secret_value(), self._tools.clock())
 
     def answer(self, request: RawRequest, account: Account) -> str | None:
-        if bodies.is_ssl_check(request):
+        if requests.is_ssl_check(request):
             return ""
-        return bodies.challenge(request) or bodies.usage(request)
+        return requests.challenge(request) or requests.usage(request)
 
     def parse(self, request: RawRequest, account: Account) -> list[Event]:
-        return self.events(*bodies.payload_of(request), account)
+        return self.events(*requests.payload_of(request), account)
 
-    def events(self, what: bodies.What, payload: bodies.Json, account: Account) -> list[Event]:
+    def events(self, what: requests.What, payload: requests.Json, account: Account) -> list[Event]:
         """What a payload tells, however it came. At the desk nobody is a contact."""
         at_desk = desk_events(what, payload, account)
         return list(PARSERS[what](payload, account)) if at_desk is None else at_desk
@@ -114,7 +114,7 @@ class SlackChannel:
         return settings.mode == "socket"
 
     async def stream(self, account: Account, line: Line) -> None:
-        from connectors.slack.stream import SlackStream
+        from connectors.slack.socket_mode.stream import SlackStream
 
         await SlackStream(self, account, line).run()
 

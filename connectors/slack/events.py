@@ -11,10 +11,10 @@ import structlog
 from pydantic import ValidationError
 
 from connectors.markup import blank, slack_text
-from connectors.slack.bodies import Json
 from connectors.slack.emoji import emoji
 from connectors.slack.files import sent_along
 from connectors.slack.places import Id, Spot, Stamp, Vendor, edition, microseconds, moment, spot
+from connectors.slack.requests import Json
 from connectors.slack.texts import shared, written
 from schemas import topics
 from schemas.messages import Quote

@@ -10,8 +10,8 @@ import structlog
 from pydantic import Field, ValidationError
 
 from connectors.markup import printable
-from connectors.slack.bodies import Json
 from connectors.slack.places import Id, Spot, Stamp, Vendor, at_command, moment, spot
+from connectors.slack.requests import Json
 from schemas import topics
 from schemas.messages import Choosing
 from schemas.ports import Account, Event

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from connectors.names import shown_name
+from connectors.inbound.display_names import shown_name
 from connectors.slack.client import Client, failure
 from connectors.slack.places import Vendor, inner_id
 from schemas.errors import SendRefused

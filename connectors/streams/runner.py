@@ -10,11 +10,11 @@ from functools import partial
 
 import structlog
 
-from connectors.streams.catching import CatchingUp
-from connectors.streams.holding import Holding
-from connectors.streams.known import KnownContacts
-from connectors.streams.line import Accept, AccountLine
-from connectors.streams.times import Times
+from connectors.streams.account_lease import Holding
+from connectors.streams.catch_up import CatchingUp
+from connectors.streams.known_contacts import KnownContacts
+from connectors.streams.stream_context import Accept, AccountLine
+from connectors.streams.timing import Times
 from schemas.errors import CredentialsRevoked, DeliveryError, Fenced, RefusedForNow, SetupError, Unavailable
 from schemas.ports import Account, Backfilling, Channel, Clock, Metrics, State, Streaming
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from connectors import live as signals
-from connectors.rendering import within_deadline
+from connectors.outbound.rendering import within_deadline
 from gateway.admin.names import contacts_of, signed
 from gateway.attachments import AttachmentDesk
 from gateway.colleagues import Colleagues, Said

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from connectors.inbound import Inbound
+from connectors.inbound.pipeline import Inbound
 from connectors.registry import open_channel, settings_of
 from connectors.streams import Streams, Times
 from infra.bus.sqlite import SqliteBus

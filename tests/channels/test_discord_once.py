@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors import sending
+from connectors.outbound import sender as sending
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
 from infra.metrics import PrometheusMetrics

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connectors.discord import sessions
+from connectors.discord.gateway import session_store
 from connectors.discord.messages import CREATE
 from schemas import ids, topics
 from schemas.changes import MessageEdited
@@ -35,7 +35,7 @@ async def server() -> AsyncIterator[Discord]:
 
 @pytest.fixture
 async def hall(server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hall]:
-    monkeypatch.setattr(sessions, "APART", timedelta(0))
+    monkeypatch.setattr(session_store, "APART", timedelta(0))
     async with hall_of(server, tmp_path) as hall:
         yield hall
 

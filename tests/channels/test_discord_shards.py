@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.discord import sessions, shard, stream
+from connectors.discord.gateway import session_store, shard, stream
 from tests.channels.streaming import Hall, hall_of, until
 from tests.platforms.discord import Discord
 from tests.platforms.vendor import Fault
@@ -28,7 +28,7 @@ async def server() -> AsyncIterator[Discord]:
 @pytest.fixture
 async def hall(server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hall]:
     monkeypatch.setattr(shard, "INVALID_PAUSE", (0.01, 0.02))
-    monkeypatch.setattr(sessions, "APART", APART)
+    monkeypatch.setattr(session_store, "APART", APART)
     async with hall_of(server, tmp_path) as hall:
         yield hall
 

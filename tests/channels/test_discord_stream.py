@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from connectors.discord import gateway, responses, sessions, shard, stream
+from connectors.discord.gateway import interaction_responses, session_store, shard, stream, websocket
 from connectors.discord.rest import Rest
 from tests.channels.streaming import TIMES, Hall, hall_of, until
 from tests.platforms.discord import Discord
@@ -35,7 +35,7 @@ async def server() -> AsyncIterator[Discord]:
 async def hall(server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hall]:
     """Pauses that Discord asks for are short here."""
     monkeypatch.setattr(shard, "INVALID_PAUSE", (0.01, 0.02))
-    monkeypatch.setattr(sessions, "APART", timedelta(0))
+    monkeypatch.setattr(session_store, "APART", timedelta(0))
     async with hall_of(server, tmp_path) as hall:
         yield hall
 
@@ -61,7 +61,7 @@ async def test_messages_of_all_places_are_appended(server: Discord, hall: Hall) 
         server.move("leo", server.world.home)
         await server.say("leo", f"{server.mention} in the server")
         await hall.until("in a direct message", "in the server")
-    assert server.gateway.closes[-1] == gateway.KEEP
+    assert server.gateway.closes[-1] == websocket.KEEP
 
 
 async def test_what_cannot_be_appended_is_not_counted_as_heard_and_keeps_its_order(server: Discord, hall: Hall) -> None:
@@ -152,7 +152,7 @@ async def test_a_connection_without_a_sign_of_life_is_given_up_and_resumed(serve
     async with hall.process():
         await connected(server)
         server.gateway.faults.next(Fault("lose", "Heartbeat"))
-        await until(lambda: asked(server, "Resume") >= 1 and gateway.KEEP in server.gateway.closes)
+        await until(lambda: asked(server, "Resume") >= 1 and websocket.KEEP in server.gateway.closes)
         await server.say("mia", "still there?")
         await hall.until("still there?")
 
@@ -185,7 +185,7 @@ async def test_the_budget_of_identifications_outlives_the_processes_that_spend_i
     server: Discord, hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three are allowed, and no session ever lasts."""
-    monkeypatch.setattr(sessions, "BURST", 3)
+    monkeypatch.setattr(session_store, "BURST", 3)
     server.gateway.faults.next(*[Fault("refuse", "Identify", status=4009) for _ in range(20)])
     for _ in range(4):
         with capture_logs() as lines:
@@ -240,17 +240,17 @@ async def test_a_press_on_what_is_not_ours_changes_nothing_and_shows_no_failure(
         await rest.ask("POST", f"/channels/{server.place('mia')}/messages", json=body)
         id_ = await server.choose("mia", server.ledger.shown[0], "Refund")
         await server.ledger.until(lambda: server.interactions.made[id_].answered)
-    assert server.interactions.made[id_].answered == responses.NOTHING_YET
+    assert server.interactions.made[id_].answered == interaction_responses.NOTHING_YET
     assert await hall.heard() == []
     await rest.close()
 
 
 def test_a_budget_fills_up_again() -> None:
     at = datetime(2026, 5, 4, tzinfo=UTC)
-    budget = sessions.Budget()
-    for _ in range(sessions.BURST):
+    budget = session_store.Budget()
+    for _ in range(session_store.BURST):
         assert budget.wait(at) == timedelta(0)
-        budget, at = budget.spent(at), at + sessions.APART
-    assert timedelta(0) < budget.wait(at) <= sessions.EVERY
-    assert budget.wait(at + sessions.EVERY) == timedelta(0)
-    assert budget.spent(at + timedelta(days=1)).left == sessions.BURST - 1
+        budget, at = budget.spent(at), at + session_store.APART
+    assert timedelta(0) < budget.wait(at) <= session_store.EVERY
+    assert budget.wait(at + session_store.EVERY) == timedelta(0)
+    assert budget.spent(at + timedelta(days=1)).left == session_store.BURST - 1

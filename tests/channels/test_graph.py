@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from connectors.graph.choices import fit, opened, sealed
-from connectors.graph.failures import failure
-from connectors.graph.parts import moment
+from connectors.graph.errors import failure
+from connectors.graph.models import moment
+from connectors.graph.sealed_choices import fit, opened, sealed
 from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
 from schemas.messages import Choice, Choosing, OutboundMessage
 from schemas.ports import Reply

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from connectors import rendering
 from connectors.markup import DISCORD, PLAIN, SLACK, html, render, split, utf16
-from connectors.markup.web import _html
+from connectors.markup.dialects.web import _html
+from connectors.outbound import rendering
 from connectors.registry import CHANNELS
 from connectors.slack.desk import lines
 from gateway.console.transcript import TranscriptView

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from connectors.delivery_reports import DeliveryReports
-from connectors.inbound import Inbound
+from connectors.inbound.pipeline import Inbound
 from connectors.instagram import connection
-from connectors.outbound import Outbound
-from connectors.receipts import Receipts
+from connectors.outbound.delivery_reports import DeliveryReports
+from connectors.outbound.pipeline import Outbound
+from connectors.outbound.receipts import Receipts
 from connectors.registry import open_channel
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
@@ -394,7 +394,7 @@ async def test_on_instagram_of_equal_pieces_the_one_that_was_killed_is_told_from
 
     with monkeypatch.context() as patched:
         patched.setattr(instagram.state.deliveries, "record", recorded)
-        patched.setattr("connectors.sending.reach", reached)
+        patched.setattr("connectors.outbound.sender.reach", reached)
         with pytest.raises(Killed):
             await instagram.send(message)
     assert len(instagram.shown) == 1 + is_shown

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from connectors.slack.bodies import payload_of
 from connectors.slack.channel import SlackChannel
+from connectors.slack.requests import payload_of
 from schemas import topics
 from schemas.errors import InvalidRequest
 from schemas.ports import Account

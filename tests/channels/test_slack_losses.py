@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from connectors.slack import stream
+from connectors.slack.socket_mode import stream
 from tests.channels.streaming import Hall, hall_of, until
 from tests.platforms.slack import courier
 from tests.platforms.slack.server import SlackVendor

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from connectors.slack.bodies import Json, payload_of
 from connectors.slack.channel import SlackChannel
+from connectors.slack.requests import Json, payload_of
 from connectors.slack.settings import SlackAccount
 from schemas import topics
 from schemas.errors import InvalidRequest

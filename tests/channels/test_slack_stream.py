@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from connectors.slack import stream
 from connectors.slack.backfill import messages
+from connectors.slack.socket_mode import stream
 from schemas.messages import Address
 from tests.channels.streaming import Hall, hall_of, until
 from tests.platforms.slack.server import SlackVendor

@@ -14,9 +14,10 @@ from typing import Any
 import orjson
 import pytest
 
-from connectors import live, sending
+from connectors import live
 from connectors.live_replies import opening, reply
-from connectors.outbound import Outbound
+from connectors.outbound import sender
+from connectors.outbound.pipeline import Outbound
 from connectors.registry import open_channel, settings_of
 from connectors.tools import Tools
 from infra.bus.lanes import Lanes
@@ -210,7 +211,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reply, "HELD", 0.05)
     monkeypatch.setattr(reply, "GRACE", 0.1)
     monkeypatch.setattr(reply, "LOOK", 0.1)
-    monkeypatch.setattr(sending, "_pause", lambda *_: 0.01)
+    monkeypatch.setattr(sender, "_pause", lambda *_: 0.01)
 
 
 @pytest.fixture

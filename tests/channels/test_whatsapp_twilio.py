@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.whatsapp.identity import recipient as by_meta
-from connectors.whatsapp.twilio.choices import opened as picked
-from connectors.whatsapp.twilio.choices import payload
+from connectors.whatsapp.twilio.addresses import identified, recipient
 from connectors.whatsapp.twilio.errors import REASONS, shown
 from connectors.whatsapp.twilio.inbound import Form
-from connectors.whatsapp.twilio.people import identified, recipient
+from connectors.whatsapp.twilio.sealed_choices import opened as picked
+from connectors.whatsapp.twilio.sealed_choices import payload
 from schemas import topics
 from schemas.conversation import Contact
 from schemas.errors import DeliveryError, SendRefused, Unauthorized

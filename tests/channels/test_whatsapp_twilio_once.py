@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from connectors.outbound import Outbound
-from connectors.receipts import Receipts
+from connectors.outbound.pipeline import Outbound
+from connectors.outbound.receipts import Receipts
 from connectors.registry import open_channel, settings_of
 from connectors.tools import Tools
 from infra.bus.sqlite import SqliteBus

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import promql_parser as promql
 
-from connectors.deliveries import OUTCOMES
+from connectors.outbound.delivery_log import OUTCOMES
 from infra.metrics import COUNTERS, GAUGES, HISTOGRAMS
 from schemas import topics
 from schemas.actions import ActionOutcome

@@ -22,7 +22,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import structlog
 
-from connectors.entries import entry_of
+from connectors.inbound.envelopes import entry_of
 from schemas.conversation import Contact
 from schemas.errors import RequestError
 from schemas.ports import Account, RawRequest

@@ -19,12 +19,12 @@ LEAST = 2.0
 
 def hurry(factor: float) -> None:
     """Senders are so many times less patient: an intent's deadline, one try, the waits for what is in doubt."""
-    from connectors import receipts, reconciliation, sending
     from connectors.instagram import connection
+    from connectors.outbound import receipts, reconciliation, sender
 
     less = min(factor, LESS)
     for module, by, names in (
-        (sending, factor, ("LONGEST_WAIT", "PATIENCE", "TOO_LATE", "UPLOADING")),
+        (sender, factor, ("LONGEST_WAIT", "PATIENCE", "TOO_LATE", "UPLOADING")),
         (reconciliation, factor, ("ONE_LOOKUP", "LOOK_AGAIN", "REPORT_AGAIN", "LONGEST_PAUSE")),
         (reconciliation, less, ("REPORTS_LAST",)),
         (reconciliation, min(factor, LEAST), ("DENIAL_SETTLES",)),
@@ -34,8 +34,8 @@ def hurry(factor: float) -> None:
     for name in ("LOOK_AGAIN", "LINE_AGAIN"):
         vars(receipts)[name] /= factor
     vars(connection)["LOOK_EVERY"] /= factor  # several look-ups have to fit into one try
-    vars(sending)["REVOKED_WAIT"] = vars(reconciliation)["REVOKED_WAIT"] = REVOKED_WAIT
-    policies, pause = vars(sending)["policies"], sending._pause
+    vars(sender)["REVOKED_WAIT"] = vars(reconciliation)["REVOKED_WAIT"] = REVOKED_WAIT
+    policies, pause = vars(sender)["policies"], sender._pause
 
     def hurried(channel: Any) -> Callable[[Any], Any]:
         of = policies(channel)
@@ -50,7 +50,7 @@ def hurry(factor: float) -> None:
     def shorter(retry_after_ms: int | None, tries: int, ends: float) -> float:
         return pause((retry_after_ms or 0) // ASKED_IN_MINUTES, tries, ends)
 
-    vars(sending).update(policies=hurried, _pause=shorter)
+    vars(sender).update(policies=hurried, _pause=shorter)
     vars(reconciliation).update(policies=hurried)
 
 

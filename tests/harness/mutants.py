@@ -34,7 +34,7 @@ def _outbox_forgotten() -> None:
 
 def _acknowledged_early() -> None:
     """The edge says yes first, and appends afterwards."""
-    from connectors.inbound import Inbound
+    from connectors.inbound.pipeline import Inbound
 
     append = Inbound._append
     running: set[asyncio.Task[None]] = set()

@@ -24,8 +24,8 @@ from agent_worker.knowledge.questions import split_questions
 from agent_worker.models.extraction import quotes
 from agent_worker.router.phrases import found_in, upset
 from agent_worker.sources.website.links import directions
-from connectors.entries import without_cards
-from connectors.long_texts import shortened
+from connectors.inbound.envelopes import without_cards
+from connectors.inbound.long_texts import shortened
 from gateway.training.anonymity import Anonymity
 from schemas import topics
 from schemas.ports import ActionResult, Event, Offer, Passage
@@ -53,9 +53,9 @@ NOT_A_STRANGERS = (
     *("agent_worker.actions.registry", "agent_worker.sources.registry"),
     "agent_worker.actions.parsing.identifiers.identifiers",
     # Words of at most 60 characters, and sets of letters that are to be escaped.
-    *("agent_worker.knowledge.analysis.distance", "connectors.markup.escaping.percent"),
+    *("agent_worker.knowledge.analysis.distance", "connectors.markup.dialects.escaping.percent"),
     # Markdown is rendered under a deadline.
-    *("connectors.slack.desk.kit.", "connectors.markup.web.html"),
+    *("connectors.slack.desk.kit.", "connectors.markup.dialects.web.html"),
 )
 """Begin the names of functions that are given no text of a stranger."""
 MADE_LATER = {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
-from connectors.rendering import within_deadline
+from connectors.outbound.rendering import within_deadline
 from connectors.slack.desk import kit, requests, times
 from connectors.slack.desk.approvals import Approvals
 from connectors.slack.desk.card import WHO, shown_card, summary

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from connectors.references import event_id
+from connectors.inbound.reply_references import event_id
 from connectors.slack.desk.fates import is_note, written_at
 from connectors.slack.desk.replies import Replies, line_id
 from connectors.slack.desk.web_api import WebApi

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from connectors.slack.bodies import Json
 from connectors.slack.desk.spots import channel_of, place, thread_of
 from connectors.slack.desk.web_api import WebApi
+from connectors.slack.requests import Json
 from schemas import ids, topics
 from schemas.conversation import Conversation
 from schemas.ports import Account, Conversations, Deliveries

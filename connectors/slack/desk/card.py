@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from connectors.markup import blank
-from connectors.rendering import within_deadline
+from connectors.outbound.rendering import within_deadline
 from connectors.slack.desk import kit
 from connectors.slack.desk.kit import Json
 from connectors.slack.desk.lines import MAY_BE_LOST, content

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import structlog
 from pydantic import ValidationError
 
-from connectors.references import event_id
+from connectors.inbound.reply_references import event_id
 from connectors.slack.desk import reactions
 from connectors.slack.desk.bindings import Bindings, Bound
 from connectors.slack.desk.claims import Claims

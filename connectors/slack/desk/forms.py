@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 
-from connectors.slack.bodies import Json
 from connectors.slack.desk.pressing import PREFIX
 from connectors.slack.desk.rules import DeskRules
+from connectors.slack.requests import Json
 from schemas.conversation import Conversation
 from schemas.desk import DeskActed
 

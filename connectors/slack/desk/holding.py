@@ -7,11 +7,11 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from connectors.slack.bodies import Json
 from connectors.slack.desk.fates import Fate, fate, following, is_public
 from connectors.slack.desk.pressing import PREFIX, undo_value
 from connectors.slack.desk.spots import stamp_of
 from connectors.slack.desk.web_api import WebApi
+from connectors.slack.requests import Json
 from schemas.conversation import Conversation
 from schemas.desk import DeskActed
 from schemas.errors import Parked, Unavailable

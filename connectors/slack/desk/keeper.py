@@ -12,9 +12,9 @@ from typing import Protocol
 
 import structlog
 
-from connectors.accounts import Accounts
-from connectors.deliveries import Ledger
-from connectors.sending import Sender
+from connectors.outbound.connections import Accounts
+from connectors.outbound.delivery_log import Ledger
+from connectors.outbound.sender import Sender
 from connectors.slack.desk.posting import Poster, Session, pause
 from connectors.slack.desk.rules import DeskRules
 from connectors.slack.desk.showing import UNREACHABLE_METRIC, Showing

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from connectors.names import shown_name
+from connectors.inbound.display_names import shown_name
 from connectors.slack.desk.web_api import Home, WebApi
 from connectors.slack.places import Vendor
 from connectors.slack.profiles import Names

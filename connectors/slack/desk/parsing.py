@@ -9,10 +9,10 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
-from connectors.slack.bodies import Json, What
 from connectors.slack.desk.pressing import from_interactive, place_of_form
 from connectors.slack.desk.spots import channel_of
 from connectors.slack.desk.writing import from_events_api
+from connectors.slack.requests import Json, What
 from schemas.ports import Account, Event
 
 log = structlog.get_logger("parley.slack")

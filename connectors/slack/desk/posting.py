@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from connectors.accounts import Accounts
-from connectors.deliveries import Ledger, Outcome, Piece
-from connectors.reconciliation import REVOKED_WAIT
-from connectors.sending import LONGEST_WAIT, Sender
+from connectors.outbound.connections import Accounts
+from connectors.outbound.delivery_log import Ledger, Outcome, Piece
+from connectors.outbound.reconciliation import REVOKED_WAIT
+from connectors.outbound.sender import LONGEST_WAIT, Sender
 from connectors.slack.client import failure
 from connectors.slack.desk.connection import DeskConnection
 from connectors.slack.desk.posts import Place, Post

@@ -9,11 +9,11 @@ from typing import Any, get_args
 from pydantic import Field, ValidationError
 
 from connectors.markup import printable
-from connectors.slack.bodies import Json
 from connectors.slack.desk.spots import channel_of, place, shown
 from connectors.slack.desk.writing import person
 from connectors.slack.interactions import Action, Container, Named
 from connectors.slack.places import Id, Stamp, Vendor, moment
+from connectors.slack.requests import Json
 from schemas import topics
 from schemas.desk import DeskAct
 from schemas.ports import Account, Event

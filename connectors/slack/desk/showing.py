@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from connectors.deliveries import Outcome
+from connectors.outbound.delivery_log import Outcome
 from connectors.slack.desk import requests
 from connectors.slack.desk.agenda import Agenda
 from connectors.slack.desk.approvals import Approvals

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TypeVar
 
-from connectors.deliveries import Outcome
-from connectors.rendering import within_deadline
+from connectors.outbound.delivery_log import Outcome
+from connectors.outbound.rendering import within_deadline
 from connectors.slack.desk import kit, lines
 from connectors.slack.desk.card import is_long
 from connectors.slack.desk.lines import Said

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from connectors.deliveries import fact
+from connectors.outbound.delivery_log import fact
 from schemas import topics
 from schemas.conversation import Conversation, Delivered
 from schemas.desk import DeskActed

@@ -8,9 +8,9 @@ from typing import Any
 import structlog
 
 from connectors.graph.client import GraphClient
-from connectors.graph.failures import failure
-from connectors.graph.inspection import inspected
-from connectors.graph.parts import file_name
+from connectors.graph.errors import failure
+from connectors.graph.models import file_name
+from connectors.graph.token_check import inspected
 from connectors.tools import Tools
 from connectors.whatsapp.meta.files import plain_type
 from schemas.errors import DeliveryError, NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge

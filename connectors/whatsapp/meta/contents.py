@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from connectors.graph.choices import opened
+from connectors.graph.sealed_choices import opened
 from connectors.markup import printable
 from connectors.whatsapp.meta.models import (
     Card,

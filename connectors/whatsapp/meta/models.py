@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from connectors.graph.parts import Id, KnownId, Listed, Part, Stamp, Words
+from connectors.graph.models import Id, KnownId, Listed, Part, Stamp, Words
 
 
 class Metadata(Part):

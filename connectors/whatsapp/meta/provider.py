@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from connectors.graph import webhooks
-from connectors.graph.failures import failure, named
-from connectors.graph.parts import read_all
+from connectors.graph.errors import failure, named
+from connectors.graph.models import read_all
 from connectors.tools import Tools
 from connectors.whatsapp.meta import rendering
 from connectors.whatsapp.meta.updates import OBJECT, Change, Updates

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from connectors.graph.choices import fit, sealed
+from connectors.graph.sealed_choices import fit, sealed
 from connectors.markup import PLAIN, WHATSAPP, blank, label, labels, render
 from connectors.whatsapp.identity import recipient
 from connectors.whatsapp.meta.files import captioned, content_of

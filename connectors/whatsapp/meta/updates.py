@@ -11,9 +11,9 @@ import structlog
 from pydantic import ValidationError
 
 from connectors.graph import webhooks
-from connectors.graph.failures import reason
-from connectors.graph.parts import moment, read, read_all
-from connectors.names import shown_name
+from connectors.graph.errors import reason
+from connectors.graph.models import moment, read, read_all
+from connectors.inbound.display_names import shown_name
 from connectors.whatsapp.identity import CHANNEL, Party
 from connectors.whatsapp.meta.contents import Payload, product, referral, said
 from connectors.whatsapp.meta.models import (

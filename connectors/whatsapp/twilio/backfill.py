@@ -19,10 +19,11 @@ from typing import TypeVar
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from connectors.streams.patience import patiently
+from connectors.streams.history_retries import patiently
 from connectors.tools import Tools
 from connectors.whatsapp.settings import TwilioAccount
-from connectors.whatsapp.twilio import inbound, people
+from connectors.whatsapp.twilio import addresses as twilio_addresses
+from connectors.whatsapp.twilio import inbound
 from connectors.whatsapp.twilio.connection import API, TwilioConnection
 from connectors.whatsapp.twilio.errors import number, shown
 from schemas.errors import InvalidRequest, SendUnknown
@@ -152,17 +153,17 @@ async def _pages(
 async def _events(
     connection: TwilioConnection, listed: Listed, account: Account, known: Acquaintance, now: datetime
 ) -> Sequence[Event]:
-    ids, made_at = people.identified(listed.contact), listed.made_at
+    ids, made_at = twilio_addresses.identified(listed.contact), listed.made_at
     if not ids or made_at is None:
         return []
-    addresses = await known.addresses(ids[0], people.addresses(ids))
-    users = people.identified(*(each.value for each in addresses if each.channel == "whatsapp"))
+    addresses = await known.addresses(ids[0], twilio_addresses.addresses(ids))
+    users = twilio_addresses.identified(*(each.value for each in addresses if each.channel == "whatsapp"))
     pairs = [
         ("MessageSid", listed.sid),
         ("From", listed.contact),
         ("To", account.settings.from_),
         ("Body", listed.body or ""),
-        ("ExternalUserId", f"{people.PREFIX}{users[0]}"),
+        ("ExternalUserId", f"{twilio_addresses.PREFIX}{users[0]}"),
     ]
     if listed.is_inbound and number(listed.num_media or "0"):
         pairs += await _media(connection, listed)

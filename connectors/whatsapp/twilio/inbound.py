@@ -9,10 +9,10 @@ from typing import Any
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
+from connectors.inbound.display_names import shown_name
 from connectors.markup import printable
-from connectors.names import shown_name
 from connectors.whatsapp.settings import TwilioAccount
-from connectors.whatsapp.twilio import choices, people
+from connectors.whatsapp.twilio import addresses, sealed_choices
 from connectors.whatsapp.twilio.errors import is_passing, number, reason
 from schemas import topics
 from schemas.errors import InvalidRequest
@@ -82,14 +82,14 @@ def events(pairs: Sequence[tuple[str, str]], account: Account, marker: str, now:
         raise InvalidRequest("MessageSid is missing") from error
     ours, theirs = (form.sender, form.recipient) if form.status else (form.recipient, form.sender)
     owner = _owner(ours, account)
-    ids = people.identified(*([theirs] if form.status else [form.user, theirs, form.number]))
-    if owner is None or not ids or not theirs.startswith(people.PREFIX):
+    ids = addresses.identified(*([theirs] if form.status else [form.user, theirs, form.number]))
+    if owner is None or not ids or not theirs.startswith(addresses.PREFIX):
         return _left_out(account, form, "not_of_this_sender" if owner is None else "not_on_whatsapp")
     found = _receipt(form, marker, now) if form.status else _message(form, told, owner, now)
     if found is None:
         return _left_out(account, form, "unknown_status")
     kind, revision, payload = found
-    known_as = people.addresses(ids)
+    known_as = addresses.addresses(ids)
     return [Event(kind, ids[0], form.sid, payload, known_as, revision, None if owner is account else owner)]
 
 
@@ -128,7 +128,7 @@ def _message(form: Form, told: Mapping[str, str], account: Account, now: datetim
     if form.opt_out in ("STOP", "START"):
         # Twilio has confirmed it already, and an answer of ours would be refused. HELP is a message like any other.
         return topics.CONTACT_CHANGED, form.opt_out, {"opted_out": form.opt_out == "STOP", "at": now}
-    choice = choices.opened(form.button or form.row, account.settings)
+    choice = sealed_choices.opened(form.button or form.row, account.settings)
     payload: dict[str, Any] = {
         "author": Author(kind="contact", name=shown_name(form.name)),
         "text": printable(form.body or form.button_text or form.row_text),

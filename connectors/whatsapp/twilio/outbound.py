@@ -9,8 +9,8 @@ from typing import Any
 
 from connectors.markup import WHATSAPP, blank, label, labels, render, utf16
 from connectors.whatsapp.settings import TwilioAccount
-from connectors.whatsapp.twilio.choices import payloads
-from connectors.whatsapp.twilio.people import recipient
+from connectors.whatsapp.twilio.addresses import recipient
+from connectors.whatsapp.twilio.sealed_choices import payloads
 from schemas.errors import SendRefused
 from schemas.messages import Choice, OutboundMessage
 from schemas.ports import Call, Sending

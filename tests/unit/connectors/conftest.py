@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from connectors.delivery_reports import DeliveryReports
-from connectors.outbound import Outbound
+from connectors.outbound.delivery_reports import DeliveryReports
+from connectors.outbound.pipeline import Outbound
 from connectors.web.channel import WebChannel
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database

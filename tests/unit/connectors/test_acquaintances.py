@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.acquaintances import REMEMBER_FOR, Acquaintances
+from connectors.inbound.contact_cache import REMEMBER_FOR, Acquaintances
 from infra.database import Database
 from infra.state.sqlite import open_sqlite_state
 from schemas.conversation import Contact

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from connectors.deadletters import DeadLetterDesk
+from connectors.outbound.dead_letters import DeadLetterDesk
 from schemas import topics
 from schemas.conversation import DeadLetter
 from schemas.errors import UndecodableRecord

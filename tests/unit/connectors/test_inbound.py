@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from connectors import conversations
-from connectors.inbound import Inbound
+from connectors.inbound import conversation_cache
+from connectors.inbound.pipeline import Inbound
 from schemas import ids, topics
 from schemas.changes import MessageDeleted, MessageEdited, ReactionChanged
 from schemas.conversation import Contact
@@ -164,7 +164,7 @@ async def test_a_conversation_is_opened_once_a_minute_however_much_is_said(
 async def test_only_so_many_opened_conversations_are_remembered(
     inbound: Inbound, opened: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conversations, "REMEMBERED", 2)
+    monkeypatch.setattr(conversation_cache, "REMEMBERED", 2)
     for place in ("a", "b", "a", "c", "a", "b"):
         addresses = event().addresses
         await inbound.accept(VENDOR, [Event(topics.MESSAGE_RECEIVED, place, place, {"text": "hi"}, addresses)])

@@ -9,8 +9,8 @@ from datetime import timedelta
 
 import pytest
 
-from connectors.accounts import Accounts
-from connectors.indicators import TOO_LATE, Indicators
+from connectors.outbound.connections import Accounts
+from connectors.outbound.typing_indicators import TOO_LATE, Indicators
 from schemas.errors import SendDelayed
 from schemas.facts import Writing, topic
 from tests.unit.connectors.conftest import ACCOUNT, CHANNEL, TENANT, Scripted, World

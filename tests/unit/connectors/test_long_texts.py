@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from obstore.store import MemoryStore
 
-from connectors.inbound import Inbound
+from connectors.inbound.pipeline import Inbound
 from infra.blobs import StoredBlobs, open_blobs
 from schemas import topics
 from schemas.changes import MessageEdited

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from connectors import reconciliation, sending
-from connectors.delivery_reports import DeliveryReports
-from connectors.outbound import Outbound
-from connectors.receipts import Receipts
+from connectors.outbound import reconciliation
+from connectors.outbound import sender as outbound_sender
+from connectors.outbound.delivery_reports import DeliveryReports
+from connectors.outbound.pipeline import Outbound
+from connectors.outbound.receipts import Receipts
 from schemas import ids, topics
 from schemas.conversation import Delivered, OwnerRequested
 from schemas.desk import DeskTouched
@@ -446,7 +447,7 @@ async def test_a_process_that_was_held_up_does_not_act_under_an_old_intent(
 
     monkeypatch.setattr(world.state.deliveries, "begin_again", renewing)
     channel = Scripted(policy=Policy(doubt="lookup", deadline=0.6))
-    monkeypatch.setattr(sending, "TOO_LATE", 0.1)
+    monkeypatch.setattr(outbound_sender, "TOO_LATE", 0.1)
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (len(renewed), channel.sent) == (1, ["r1"])
 

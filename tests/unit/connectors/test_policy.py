@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connectors.policy import Ruling, ruling
+from connectors.outbound.policy import Ruling, ruling
 from schemas.conversation import Contact
 from schemas.messages import Address, Author, OutboundMessage
 from schemas.ports import Policy

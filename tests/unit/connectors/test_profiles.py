@@ -9,9 +9,9 @@ from datetime import timedelta
 
 import pytest
 
-from connectors import profiles
-from connectors.accounts import Accounts
-from connectors.profiles import HOLDS, NOTHING_SAID, REFUSED, SOON, Profiles
+from connectors.inbound import profiles
+from connectors.inbound.profiles import HOLDS, NOTHING_SAID, REFUSED, SOON, Profiles
+from connectors.outbound.connections import Accounts
 from schemas import topics
 from schemas.conversation import Contact
 from schemas.errors import CredentialsRevoked, SendDelayed, StateUnavailable

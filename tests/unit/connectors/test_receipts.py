@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connectors.receipts import Receipts
+from connectors.outbound.receipts import Receipts
 from schemas import ids, topics
 from schemas.changes import ReactionChanged
 from schemas.desk import DeskTouched

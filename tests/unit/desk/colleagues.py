@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from connectors.accounts import Accounts
+from connectors.outbound.connections import Accounts
 from connectors.registry import open_channel, settings_of
 from connectors.slack.channel import SlackChannel
 from connectors.slack.desk.acts import Acts

@@ -42,7 +42,7 @@ async def look_and_die(world: World, monkeypatch: pytest.MonkeyPatch, point: str
             if left[0] == 0:
                 raise Killed
 
-    for module in ("connectors.sending", "connectors.deliveries"):
+    for module in ("connectors.outbound.sender", "connectors.outbound.delivery_log"):
         monkeypatch.setattr(f"{module}.reach", reach)
     keeper = world.keeper()
     try:

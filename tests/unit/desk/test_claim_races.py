@@ -14,7 +14,7 @@ import pytest
 
 from connectors import live
 from connectors.live_replies import reply
-from connectors.outbound import Outbound
+from connectors.outbound.pipeline import Outbound
 from connectors.slack.desk.roots import root_id
 from infra.metrics import PrometheusMetrics
 from schemas import ids, topics

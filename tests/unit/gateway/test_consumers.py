@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connectors.outbound import Outbound
+from connectors.outbound.pipeline import Outbound
 from gateway.consumers import connector_consumers
 from gateway.supervisor import Supervisor
 from schemas.ports import Capabilities, Policy

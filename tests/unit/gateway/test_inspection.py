@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from connectors.accounts import Accounts
+from connectors.outbound.connections import Accounts
 from connectors.registry import installed, open_channel, settings_of
 from connectors.tools import Tools
 from gateway import config as configuration
