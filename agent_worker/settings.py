@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from agent_worker.actions.spec import Action
-from agent_worker.handoff.terms import DeskTerms
+from agent_worker.handoff.desk_rules import DeskTerms
+from agent_worker.phrases import PLAIN, Voice
 from agent_worker.router.rules import RouteRules
-from agent_worker.voice import PLAIN, Voice
 from schemas.privacy.cards import OwnNumbers
 
 

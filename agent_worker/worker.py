@@ -8,16 +8,16 @@ from datetime import timedelta
 
 import structlog
 
-from agent_worker.actions.resolver import Resolver
+from agent_worker.actions.execution.resolver import Resolver
 from agent_worker.actions.service import ActionService
-from agent_worker.deadletters import DeadLetterOffice
-from agent_worker.files import Files
-from agent_worker.fold import Monotonic
+from agent_worker.dead_letters import DeadLetterOffice
+from agent_worker.fair_scheduler import Pace
 from agent_worker.models.registry import Models
-from agent_worker.outbox import Outbox
-from agent_worker.pace import Pace
 from agent_worker.settings import WorkerSettings
-from agent_worker.turn import TurnEngine
+from agent_worker.turn.attachments import Files
+from agent_worker.turn.engine import TurnEngine
+from agent_worker.turn.folding import Monotonic
+from agent_worker.turn.outbox import Outbox
 from schemas import tracing
 from schemas.errors import ParleyError
 from schemas.ports import Batch, Bus, Clock, FetchFile, Knowledge, Metrics, Record, State, Transcribe

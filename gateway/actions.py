@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 
-from agent_worker.actions.http import Answer
-from agent_worker.actions.http import Endpoint as HttpEndpoint
+from agent_worker.actions.http_action import Answer
+from agent_worker.actions.http_action import Endpoint as HttpEndpoint
 from agent_worker.actions.policy import Overrides
 from agent_worker.actions.registry import found
 from agent_worker.actions.spec import Above, Action, above, check

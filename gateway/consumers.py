@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from agent_worker.floods import Floods
-from agent_worker.handoff.terms import DeskTerms
-from agent_worker.pace import WIDER, Pace
+from agent_worker.fair_scheduler import WIDER, Pace
+from agent_worker.flood_control import Floods
+from agent_worker.handoff.desk_rules import DeskTerms
 from agent_worker.settings import ContactRules, FoldRules, TenantRules, WorkerSettings
 from agent_worker.worker import Worker
 from connectors.inbound.profiles import Profiles

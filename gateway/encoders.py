@@ -14,7 +14,7 @@ from infra.deploy.finding import Finding
 from schemas.extras import install_command
 
 if TYPE_CHECKING:
-    from agent_worker.knowledge.encoder import Encoder
+    from agent_worker.knowledge.vectors.encoder import Encoder
 
 log = structlog.get_logger("parley.knowledge")
 _FETCH = (
@@ -26,8 +26,8 @@ _FETCH = (
 def open_encoder(config: Config) -> Encoder | None:
     """Blocking, a few hundred milliseconds. None when nothing is installed: words alone are searched then. Raises
     ConfigInvalid for a folder that was named and cannot be used."""
-    from agent_worker.knowledge.encoder import light_encoder
-    from agent_worker.knowledge.onnx import open_folder
+    from agent_worker.knowledge.vectors.encoder import light_encoder
+    from agent_worker.knowledge.vectors.onnx_encoder import open_folder
 
     light = light_encoder()
     if config.encoder == "light" or light is None:

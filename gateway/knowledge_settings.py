@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from agent_worker.knowledge.particulars import LANGUAGE
+from agent_worker.knowledge.text.front_matter import LANGUAGE
 from connectors.settings import Settings, shaped
 from schemas.conversation import Visibility
 

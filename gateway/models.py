@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from agent_worker.models.breaker import Breaker
 from agent_worker.models.budgets import DayBudgets
-from agent_worker.models.local import LocalModel
+from agent_worker.models.circuit_breaker import Breaker
+from agent_worker.models.local.model import LocalModel
 from agent_worker.models.prompt import canary_of
+from agent_worker.models.providers.provider import Prices, Source, Terms
 from agent_worker.models.registry import Models, Standing
-from agent_worker.models.source import Prices, Source, Terms
+from agent_worker.phrases import Example, Voice
 from agent_worker.settings import BudgetRules, WorkerSettings
-from agent_worker.voice import Example, Voice
 from gateway import settings as written
 from gateway.registry import Budgets, ModelEntry, names_of
 from gateway.settings import Config
@@ -81,7 +81,7 @@ def _open(name: str, config: Config, settings: WorkerSettings, budgets: DayBudge
     if entry.provider == "local":
         return LocalModel(settings, name)
     # Half a second and dozens of megabytes, for those who asked for it.
-    from agent_worker.models.remote import RemoteModel, Surroundings
+    from agent_worker.models.providers.remote_model import RemoteModel, Surroundings
 
     around = Surroundings(
         whole=knowledge.whole if isinstance(knowledge, WholeKnowledge) else None,
@@ -112,13 +112,13 @@ def source_of(entry: ModelEntry) -> Source:
         "api_key": entry.api_key.get_secret_value(),
     }
     if entry.provider == "anthropic":
-        from agent_worker.models.anthropic import anthropic_source
+        from agent_worker.models.providers.anthropic import anthropic_source
 
         return anthropic_source(**reach, timeout=entry.timeout)
     if entry.provider == "google":
-        from agent_worker.models.google import google_source
+        from agent_worker.models.providers.google import google_source
 
         return google_source(**reach, timeout=entry.timeout)
-    from agent_worker.models.openai import openai_source
+    from agent_worker.models.providers.openai import openai_source
 
     return openai_source(**reach, timeout=entry.timeout)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, RootModel, field_validator
 
-from agent_worker.intents.classification import Topic
+from agent_worker.nlu.classification import Topic
 from connectors.settings import Settings
 
 Phrase = Annotated[str, Field(min_length=2, max_length=200)]

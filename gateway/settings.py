@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, create_model, model_validator
 
-from agent_worker.voice import PLAIN
+from agent_worker.phrases import PLAIN
 from connectors.registry import CHANNELS, settings_of
 from connectors.settings import Settings, shaped
 from connectors.web.settings import WebAccount

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from agent_worker.knowledge.publish import delete, publish
+from agent_worker.knowledge.ingest.publishing import delete, publish
 from gateway.documents import hash_of
 from gateway.parts import Parts
 from schemas.errors import SetupError

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from agent_worker.knowledge.reading import stem_of
+from agent_worker.knowledge.text.documents import stem_of
 from agent_worker.sources.conversion import Conversion
 from agent_worker.sources.isolation import Isolation
 from agent_worker.sources.registry import source_of

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import aiohttp
 
-from agent_worker.actions.acting import Acting
 from agent_worker.actions.context import Identity, identity_of
-from agent_worker.actions.executor import Executor
-from agent_worker.actions.scope import Scope
+from agent_worker.actions.execution.executor import Executor
+from agent_worker.actions.execution.scope import Scope
+from agent_worker.actions.execution.turn_actions import Acting
 from schemas.actions import ActionMemory
 from schemas.conversation import Conversation
 from schemas.messages import Assurance

@@ -13,12 +13,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from agent_worker.grounding.courtesies import is_courtesy
-from agent_worker.grounding.cutting import MARK
 from agent_worker.grounding.failures import Ungrounded
-from agent_worker.grounding.figures import Figure, figures, missing, plain
 from agent_worker.grounding.names import strange
-from agent_worker.knowledge.analysis import synonyms, terms
-from agent_worker.knowledge.sentences import Unit, units_of
+from agent_worker.grounding.numbers import Figure, figures, missing, plain
+from agent_worker.grounding.sentence_stream import MARK
+from agent_worker.knowledge.text.analysis import synonyms, terms
+from agent_worker.knowledge.text.sentences import Unit, units_of
 from schemas.messages import Citation
 from schemas.ports import Passage
 

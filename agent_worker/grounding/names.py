@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from agent_worker.grounding.figures import is_unit, plain
-from agent_worker.knowledge import lexicon
-from agent_worker.knowledge.analysis import term
+from agent_worker.grounding.numbers import is_unit, plain
+from agent_worker.knowledge.text import lexicon
+from agent_worker.knowledge.text.analysis import term
 
 _TOKEN = re.compile(r"\S+")
 _PAGE = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from agent_worker.answered import Answered
+from agent_worker.turn.answered_watermark import Answered
 from schemas.content import all_words, content_of
 from schemas.desk import Handoff
 from schemas.messages import Author, InboundMessage, TranscriptMessage

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from agent_worker.knowledge.analysis import terms
-from agent_worker.voice import Voice
+from agent_worker.knowledge.text.analysis import terms
+from agent_worker.phrases import Voice
 from schemas.desk import Handoff
 from schemas.messages import Citation
 from schemas.ports import Draft, Found, Passage

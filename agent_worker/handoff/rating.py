@@ -6,8 +6,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from agent_worker.events import Event, is_handled
-from agent_worker.voice import Voice
+from agent_worker.phrases import Voice
+from agent_worker.turn.inbound_events import Event, is_handled
 from schemas.choice_matching import chosen
 from schemas.conversation import Conversation
 from schemas.desk import Score

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from agent_worker.knowledge.questions import asks, to_the_point
+from agent_worker.knowledge.text.query_splitting import asks, to_the_point
 from schemas.actions import ActionMemory
 from schemas.content import content_words
 from schemas.conversation import ActionRecord

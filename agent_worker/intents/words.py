@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from agent_worker.yes_no import bare
+from agent_worker.nlu.yes_no import bare
 
 END = "."
 """Stands where a sentence ends."""

@@ -19,16 +19,16 @@ from urllib.parse import quote, unquote
 
 import structlog
 
-from agent_worker.knowledge.confidence import confidence
-from agent_worker.knowledge.encoder import Encoder, light_encoder
-from agent_worker.knowledge.holdings import stamp_of
-from agent_worker.knowledge.index import TenantIndex
-from agent_worker.knowledge.index_queue import IndexQueue, Waiting
-from agent_worker.knowledge.publish import RecentHeads, document_key, read_record
-from agent_worker.knowledge.retrieval import NOTHING, passage_of, rank, unfound
-from agent_worker.knowledge.threads import FairThreads
-from agent_worker.knowledge.wanted import looked_up
-from agent_worker.knowledge.whole import WholeTexts
+from agent_worker.knowledge.index.query_filter import looked_up
+from agent_worker.knowledge.index.tenant_index import TenantIndex
+from agent_worker.knowledge.index.tenant_store import stamp_of
+from agent_worker.knowledge.ingest.fair_thread_pool import FairThreads
+from agent_worker.knowledge.ingest.index_queue import IndexQueue, Waiting
+from agent_worker.knowledge.ingest.publishing import RecentHeads, document_key, read_record
+from agent_worker.knowledge.ranking.confidence import confidence
+from agent_worker.knowledge.ranking.long_context import WholeTexts
+from agent_worker.knowledge.ranking.ranker import NOTHING, passage_of, rank, unfound
+from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder
 from schemas.conversation import Document
 from schemas.errors import ParleyError, RecordError
 from schemas.messages import Assurance
@@ -105,7 +105,7 @@ class Library:
 
     def _warm(self) -> None:
         """Load what the first document would otherwise wait for: hundreds of milliseconds that no edit has."""
-        from agent_worker.knowledge.analysis import terms
+        from agent_worker.knowledge.text.analysis import terms
 
         encoder = self._encoder()
         if encoder is not None:

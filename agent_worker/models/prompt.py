@@ -16,10 +16,10 @@ from dataclasses import replace
 
 from agent_worker.grounding.failures import AttemptFailed, Incomplete, Ungrounded
 from agent_worker.handoff.handback import is_note
-from agent_worker.language import kept_for
+from agent_worker.models.local.multiple_questions import questions_of
 from agent_worker.models.request import Prompt, Said, Wrote
-from agent_worker.models.several import questions_of
-from agent_worker.voice import Example, Voice
+from agent_worker.nlu.language_detection import kept_for
+from agent_worker.phrases import Example, Voice
 from schemas.content import content_words
 from schemas.messages import Attachment, TranscriptMessage
 from schemas.ports import Passage, Question

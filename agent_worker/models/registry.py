@@ -10,12 +10,12 @@ from typing import Protocol, runtime_checkable
 import structlog
 
 from agent_worker.grounding.failures import AttemptFailed, Ungrounded
-from agent_worker.language import kept_for, language_of
-from agent_worker.models.breaker import Breaker
 from agent_worker.models.budgets import Allowance, DayBudgets
-from agent_worker.models.ladder import Ladder, Shown, behind
-from agent_worker.models.notes import Note
+from agent_worker.models.circuit_breaker import Breaker
+from agent_worker.models.fallback import Ladder, Shown, behind
 from agent_worker.models.request import Prompt
+from agent_worker.models.staff_notes import Note
+from agent_worker.nlu.language_detection import kept_for, language_of
 from agent_worker.settings import TenantRules, WorkerSettings
 from schemas.errors import ConfigInvalid, ModelFailed
 from schemas.ports import Draft, Model, Question

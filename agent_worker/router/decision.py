@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from agent_worker.intents.classification import topics_in
+from agent_worker.nlu.classification import topics_in
 from agent_worker.router.intents import Reading
 from agent_worker.router.phrases import found_in
 from agent_worker.router.rules import ROUTES, Intent, RiskTopic, RouteName, RouteRules

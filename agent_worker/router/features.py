@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from agent_worker.knowledge.encoder import Encoder
+    from agent_worker.knowledge.vectors.encoder import Encoder
 
     Numbers = NDArray[np.float32]
 

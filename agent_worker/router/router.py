@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_worker.knowledge.analysis import terms
-from agent_worker.knowledge.encoder import light_encoder
-from agent_worker.knowledge.questions import questions
-from agent_worker.models.smalltalk import talk_of
+from agent_worker.knowledge.text.analysis import terms
+from agent_worker.knowledge.text.query_splitting import questions
+from agent_worker.knowledge.vectors.encoder import light_encoder
+from agent_worker.models.local.small_talk import talk_of
 from agent_worker.router.artifact import load, stamp
 from agent_worker.router.decision import Route, Situation, decide
 from agent_worker.router.features import LONGEST, vectors_of

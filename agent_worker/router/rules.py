@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from agent_worker.intents.classification import Topic
+from agent_worker.nlu.classification import Topic
 
 RouteName = Literal["local", "cheap", "strong", "person"]
 ROUTES: tuple[RouteName, ...] = get_args(RouteName)

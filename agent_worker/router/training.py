@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from agent_worker.router.features import HASHED, lexical, rarity_of, vectors_of
-from agent_worker.router.fitting import logistic, narrowed
 from agent_worker.router.intents import IntentModel, Worth, energies, probabilities
+from agent_worker.router.logistic_regression import logistic, narrowed
 from agent_worker.router.rules import NO_INTENT
 from schemas.errors import ConfigInvalid
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from agent_worker.knowledge.encoder import Encoder
+    from agent_worker.knowledge.vectors.encoder import Encoder
     from agent_worker.router.features import Numbers
 
     Labels = NDArray[np.intp]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from agent_worker.knowledge.reading import check_body, check_size
+from agent_worker.knowledge.text.documents import check_body, check_size
 from agent_worker.sources.isolation import Isolation
 from agent_worker.sources.registry import format_of
 from schemas.ports import Content

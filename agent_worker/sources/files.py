@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from agent_worker.knowledge.reading import check_size, document_id
+from agent_worker.knowledge.text.documents import check_size, document_id
 from agent_worker.sources.registry import endings
 from schemas.errors import ParleyError, SetupError
 from schemas.ports import Content, Incomplete, Kept, LeftOut, ReadDocument, Visit

@@ -13,10 +13,10 @@ from schemas.ports.sources import FORMATS, SOURCES
 
 _BUILT_IN = {
     FORMATS: {
-        "markdown": "agent_worker.sources.texts:Markdown",
-        "text": "agent_worker.sources.texts:PlainText",
-        "html": "agent_worker.sources.texts:Html",
-        "csv": "agent_worker.sources.tables:Pairs",
+        "markdown": "agent_worker.sources.text_files:Markdown",
+        "text": "agent_worker.sources.text_files:PlainText",
+        "html": "agent_worker.sources.text_files:Html",
+        "csv": "agent_worker.sources.csv_tables:Pairs",
         "pdf": "agent_worker.sources.pdf:Pdf",
         "docx": "agent_worker.sources.word:Word",
     },

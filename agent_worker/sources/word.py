@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Sequence
 from typing import ClassVar
 
-from agent_worker.knowledge.pages import html_content
+from agent_worker.knowledge.text.html import html_content
 from schemas.errors import DocumentTooLarge, MissingDependency, Unprocessable
 from schemas.extras import install_command
 from schemas.ports import Content

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from agent_worker.knowledge.particulars import ADDRESS, LANGUAGE
-from agent_worker.knowledge.publish import delete, publish
+from agent_worker.knowledge.ingest.publishing import delete, publish
+from agent_worker.knowledge.text.front_matter import ADDRESS, LANGUAGE
 from gateway.admin.guard import page_size
 from gateway.documents import hash_of
 from gateway.lines import instant

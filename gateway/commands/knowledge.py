@@ -14,7 +14,7 @@ from gateway.commands.printing import note, print_json, progress, table
 from schemas.errors import Conflict, InvalidRequest
 
 if TYPE_CHECKING:
-    from agent_worker.knowledge.quality import Asked, Figures
+    from agent_worker.knowledge.ranking.quality import Asked, Figures
     from gateway.commands.instance import Api
     from gateway.settings import Config
     from gateway.sync import SyncReport
@@ -189,7 +189,7 @@ def check(
 def _asked(file: Path) -> list[Asked]:
     import yaml
 
-    from agent_worker.knowledge.quality import read_questions
+    from agent_worker.knowledge.ranking.quality import read_questions
 
     try:
         return read_questions(yaml.safe_load(file.read_text(encoding="utf-8")))
@@ -199,8 +199,8 @@ def _asked(file: Path) -> list[Asked]:
 
 
 async def _figures(config: Config, tenant: str, asked: list[Asked], url: str | None) -> list[Figures]:
-    from agent_worker.knowledge import quality
-    from agent_worker.models.local import LocalModel
+    from agent_worker.knowledge.ranking import quality
+    from agent_worker.models.local.model import LocalModel
     from gateway.commands.instance import opened
     from gateway.commands.remote import RemoteKnowledge
     from gateway.consumers import worker_settings

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 import aiohttp
 import yaml
 
-from agent_worker.knowledge.publish import publish
-from agent_worker.knowledge.quality import read_questions
+from agent_worker.knowledge.ingest.publishing import publish
+from agent_worker.knowledge.ranking.quality import read_questions
 from gateway.config import load
 from gateway.engines import open_engine
 from schemas.ports import DocumentDraft

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from agent_worker.knowledge.encoder import Encoder
+from agent_worker.knowledge.vectors.encoder import Encoder
 from tests.bench.figures import Row, Spread, quantile
 from tests.bench.stage import Stage
 from tests.measure.retrieval_speed import sentence_encoder, speeds

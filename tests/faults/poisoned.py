@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent_worker.deadletters import letter_of
+from agent_worker.dead_letters import letter_of
 from gateway.slots import recording
 from infra.bus.lanes import Bounds, Lanes
 from infra.bus.poison_watch import Watch

@@ -23,7 +23,7 @@ def _dedupe_off() -> None:
 
 def _outbox_forgotten() -> None:
     """What was committed and not published stays so: neither the next turn nor the sweeper publishes it."""
-    from agent_worker.outbox import Outbox
+    from agent_worker.turn.outbox import Outbox
 
     async def nothing(self: Outbox, conversation: str, now: datetime) -> int:
         return 0

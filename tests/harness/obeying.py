@@ -32,7 +32,7 @@ async def obey(question: Question) -> list[ActionResult]:
 
 def install() -> None:
     """In this process the local model obeys."""
-    from agent_worker.models.local import LocalModel
+    from agent_worker.models.local.model import LocalModel
 
     answer = LocalModel.answer
 

@@ -16,8 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from agent_worker.knowledge.encoder import light_encoder
-from agent_worker.knowledge.onnx import open_folder
+from agent_worker.knowledge.vectors.encoder import light_encoder
+from agent_worker.knowledge.vectors.onnx_encoder import open_folder
 from infra.deploy import encoder
 from tests.unit.agent_worker.world import SHIPPING, TENANT, World, world_at
 

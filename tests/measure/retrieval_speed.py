@@ -18,17 +18,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent_worker.knowledge.encoder import Encoder, light_encoder
-from agent_worker.knowledge.entries import Prepared
-from agent_worker.knowledge.index import TenantIndex
-from agent_worker.knowledge.onnx import open_folder
-from agent_worker.knowledge.quality import read_questions
-from agent_worker.knowledge.reading import read_file
-from agent_worker.knowledge.retrieval import rank
+from agent_worker.knowledge.index.index_entries import Prepared
+from agent_worker.knowledge.index.tenant_index import TenantIndex
+from agent_worker.knowledge.ranking.quality import read_questions
+from agent_worker.knowledge.ranking.ranker import rank
+from agent_worker.knowledge.text.documents import read_file
+from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder
+from agent_worker.knowledge.vectors.onnx_encoder import open_folder
 from schemas.conversation import Document
 
 if TYPE_CHECKING:
-    from agent_worker.knowledge.encoder import Vectors
+    from agent_worker.knowledge.vectors.encoder import Vectors
 
 EXAMPLE = Path(__file__).parents[2] / "examples/plantstore"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -18,8 +18,8 @@ from typing import Any
 
 import yaml
 
-from agent_worker.intents.classification import topics_in
-from agent_worker.models.smalltalk import asks_person
+from agent_worker.models.local.small_talk import asks_person
+from agent_worker.nlu.classification import topics_in
 
 LISTS = Path(__file__).parents[1] / "unit" / "agent_worker" / "intents"
 

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from agent_worker.actions.dialogue.picking import pick
 from agent_worker.actions.parsing import Context
 from agent_worker.actions.parsing.identifiers import identifiers
-from agent_worker.corrections import corrected
+from agent_worker.actions.slot_filling.action_matching import pick
 from agent_worker.grounding.gate import Gate
-from agent_worker.knowledge.questions import split_questions
-from agent_worker.models.extraction import quotes
+from agent_worker.knowledge.text.query_splitting import split_questions
+from agent_worker.models.local.extraction import quotes
+from agent_worker.nlu.corrections import corrected
 from agent_worker.router.phrases import found_in, upset
 from agent_worker.sources.website.links import directions
 from connectors.inbound.envelopes import without_cards
@@ -53,19 +53,19 @@ NOT_A_STRANGERS = (
     *("agent_worker.actions.registry", "agent_worker.sources.registry"),
     "agent_worker.actions.parsing.identifiers.identifiers",
     # Words of at most 60 characters, and sets of letters that are to be escaped.
-    *("agent_worker.knowledge.analysis.distance", "connectors.markup.dialects.escaping.percent"),
+    *("agent_worker.knowledge.text.analysis.distance", "connectors.markup.dialects.escaping.percent"),
     # Markdown is rendered under a deadline.
     *("connectors.slack.desk.kit.", "connectors.markup.dialects.web.html"),
 )
 """Begin the names of functions that are given no text of a stranger."""
 MADE_LATER = {
     "schemas.privacy.harmless_numbers.own_numbers": "masked with own numbers",
-    "agent_worker.actions.dialogue.picking._owned": "pick",
+    "agent_worker.actions.slot_filling.action_matching._owned": "pick",
     "agent_worker.actions.parsing.identifiers._alone": "identifiers of any shape",
     "agent_worker.actions.parsing.identifiers._shapes": "identifiers",
     "agent_worker.actions.parsing.identifiers._restored": "identifiers",
-    "agent_worker.corrections._in_place": "a correction",
-    "agent_worker.corrections._swapped": "a correction",
+    "agent_worker.nlu.corrections._in_place": "a correction",
+    "agent_worker.nlu.corrections._swapped": "a correction",
     "agent_worker.router.phrases._pattern": "phrases",
     "agent_worker.sources.layout._plain": "",
     "connectors.settings.shaped": "",

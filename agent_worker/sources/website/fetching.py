@@ -11,7 +11,7 @@ from types import TracebackType
 import aiohttp
 from yarl import URL
 
-from agent_worker.knowledge.pages import declared_charset
+from agent_worker.knowledge.text.html import declared_charset
 from agent_worker.sources.website.addresses import Guard, GuardedResolver, PrivateAddress, allow
 from agent_worker.sources.website.links import joined
 from schemas.errors import Forbidden, NotFound, TooLarge, Unavailable

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from agent_worker.actions import ActionContext, ActionRefused, above, action
+from agent_worker.actions.one_time_codes import one_time_code
 from agent_worker.actions.parsing import in_language
-from agent_worker.actions.proof import one_time_code
 
 from . import client, door
 from .arguments import Done, NewDay, Order, OrderNumber, Refund, Repotting, Voucher

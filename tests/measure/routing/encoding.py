@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agent_worker.knowledge.encoder import Encoder, Kind, light_encoder
-from agent_worker.knowledge.onnx import open_folder
+from agent_worker.knowledge.vectors.encoder import Encoder, Kind, light_encoder
+from agent_worker.knowledge.vectors.onnx_encoder import open_folder
 
 if TYPE_CHECKING:
-    from agent_worker.knowledge.encoder import Vectors
+    from agent_worker.knowledge.vectors.encoder import Vectors
 
 ROOT = Path(__file__).resolve().parents[3]
 STRONG = ROOT / ".cache" / "encoder" / "bge-small-en-v1.5-q"

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from agent_worker.knowledge.index import TenantIndex
-from agent_worker.knowledge.retrieval import rank
+from agent_worker.knowledge.index.tenant_index import TenantIndex
+from agent_worker.knowledge.ranking.ranker import rank
 from schemas.conversation import Document
 from tests.bench.figures import quantile
 from tests.measure.retrieval_speed import prepared, vocabulary

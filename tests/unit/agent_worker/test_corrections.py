@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent_worker.corrections import corrected
+from agent_worker.nlu.corrections import corrected
 from tests.harness.growth import assert_in_proportion
 
 CORRECTED = [

@@ -12,17 +12,17 @@ from threading import Event
 import numpy as np
 import pytest
 
-from agent_worker.knowledge import holdings
-from agent_worker.knowledge.counted import counted
-from agent_worker.knowledge.encoder import Encoder, light_encoder
-from agent_worker.knowledge.file import DocumentFile
-from agent_worker.knowledge.holdings import stamp_of
-from agent_worker.knowledge.index import TenantIndex
-from agent_worker.knowledge.packed import About, pack, shown, unpack
-from agent_worker.knowledge.passages import Label
-from agent_worker.knowledge.retrieval import rank
-from agent_worker.knowledge.splitting import Piece
-from agent_worker.knowledge.whole import WholeTexts
+from agent_worker.knowledge.index import tenant_store
+from agent_worker.knowledge.index.document_codec import About, pack, shown, unpack
+from agent_worker.knowledge.index.document_file import DocumentFile
+from agent_worker.knowledge.index.passage_table import Label
+from agent_worker.knowledge.index.tenant_index import TenantIndex
+from agent_worker.knowledge.index.tenant_store import stamp_of
+from agent_worker.knowledge.index.term_counts import counted
+from agent_worker.knowledge.ranking.long_context import WholeTexts
+from agent_worker.knowledge.ranking.ranker import rank
+from agent_worker.knowledge.text.splitting import Piece
+from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder
 from schemas.conversation import Document
 from tests.unit.agent_worker.world import RETURNS, SHIPPING
 
@@ -104,7 +104,7 @@ def test_a_document_is_unpacked_as_it_was_packed() -> None:
 
 def test_tidying_changes_no_answer(tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
     """However often documents change and go, the file stays near to what is live, and all is found as in a new one."""
-    monkeypatch.setattr(holdings, "_SPARE", 20_000)
+    monkeypatch.setattr(tenant_store, "_SPARE", 20_000)
     index = TenantIndex(tmp_path / "one", encoder)
     sizes = []
     for version in range(1, 30):
@@ -130,7 +130,7 @@ def test_searches_beside_writes_find_whole_passages(
 ) -> None:
     """While documents are replaced and the file is tidied under it, a search never fails, and each passage it shows is
     one that its document had: the text of the version that is named."""
-    monkeypatch.setattr(holdings, "_SPARE", 10_000)
+    monkeypatch.setattr(tenant_store, "_SPARE", 10_000)
     index = TenantIndex(tmp_path / "one", encoder)
     body = "# Parcels\n\nThe parcel of release {} is warm.\n\n## Pots\n\nPots of release {} come back."
 
@@ -181,7 +181,7 @@ def test_a_write_that_failed_leaves_what_was_there(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("agent_worker.knowledge.index.entries_of", full)
+        patched.setattr("agent_worker.knowledge.index.tenant_index.entries_of", full)
         with pytest.raises(OSError, match="No space"):
             put(index, "shipping", RETURNS, 2)
     assert answers(index, encoder) == before

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from agent_worker.knowledge.threads import FairThreads
+from agent_worker.knowledge.ingest.fair_thread_pool import FairThreads
 
 
 async def held_up(threads: FairThreads, until: threading.Event) -> asyncio.Task[bool]:

@@ -6,8 +6,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from agent_worker.floods import FLOODS_AFTER_S, IN_ANY_CASE_S, PRESSED_S, REMEMBERED_S, SHARE, Floods, Party
-from agent_worker.pace import Pace
+from agent_worker.fair_scheduler import Pace
+from agent_worker.flood_control import FLOODS_AFTER_S, IN_ANY_CASE_S, PRESSED_S, REMEMBERED_S, SHARE, Floods, Party
 from tests.unit.lanes.virtual import VirtualLoop, run
 
 LOUD, LOUDER, QUIET = ("loud", "web"), ("loud", "whatsapp"), ("quiet", "web")

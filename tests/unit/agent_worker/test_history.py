@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from agent_worker.fold import Fold
+from agent_worker.turn.folding import Fold
 from schemas.messages import Author, TranscriptMessage
 from schemas.ports import Record
 from schemas.transcript import Lines

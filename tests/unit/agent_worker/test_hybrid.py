@@ -10,21 +10,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_worker.knowledge import calibration, likeness, passages
-from agent_worker.knowledge.census import Census, Tally
-from agent_worker.knowledge.counted import counted, read_counts, stored_counts
-from agent_worker.knowledge.dense import EXACT, DenseRows, products
-from agent_worker.knowledge.encoder import Encoder, light_encoder
-from agent_worker.knowledge.growing import Vocabulary
-from agent_worker.knowledge.index import TenantIndex
-from agent_worker.knowledge.likeness import Likeness
-from agent_worker.knowledge.passages import Label, Numbering, PassageTable, Place, number_of
-from agent_worker.knowledge.questions import asks, focused
-from agent_worker.knowledge.retrieval import rank
-from agent_worker.knowledge.scoring import holdings
-from agent_worker.knowledge.splitting import Piece
-from agent_worker.knowledge.understanding import understand
-from agent_worker.knowledge.wanted import Sight, Term
+from agent_worker.knowledge.index import passage_table as passages
+from agent_worker.knowledge.index.arrays import Vocabulary
+from agent_worker.knowledge.index.document_frequencies import Census, Tally
+from agent_worker.knowledge.index.passage_table import Label, Numbering, PassageTable, Place, number_of
+from agent_worker.knowledge.index.query_filter import Sight, Term
+from agent_worker.knowledge.index.tenant_index import TenantIndex
+from agent_worker.knowledge.index.term_counts import counted, read_counts, stored_counts
+from agent_worker.knowledge.ranking import calibration
+from agent_worker.knowledge.ranking.bm25 import holdings
+from agent_worker.knowledge.ranking.ranker import rank
+from agent_worker.knowledge.text.query_expansion import understand
+from agent_worker.knowledge.text.query_splitting import asks, focused
+from agent_worker.knowledge.text.splitting import Piece
+from agent_worker.knowledge.vectors import word_similarity
+from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder
+from agent_worker.knowledge.vectors.vector_index import EXACT, DenseRows, products
+from agent_worker.knowledge.vectors.word_similarity import Likeness
 from schemas.conversation import Document
 from tests.unit.agent_worker.world import RETURNS, SHIPPING
 
@@ -111,8 +113,8 @@ def test_words_met_again_are_as_near_as_at_first(encoder: Encoder, monkeypatch: 
     words = [f"{kind} {number}" for kind in ("frost", "parcel") for number in range(40)]
     passages = [vocabulary.put(words[begin : begin + 8]) for begin in range(0, len(words), 8)]
     plenty = Likeness(encoder, vocabulary).of(["frozen", "box"], passages)
-    monkeypatch.setattr(likeness, "_ROOM", 10)
-    monkeypatch.setattr(likeness, "_BLOCK", 8)
+    monkeypatch.setattr(word_similarity, "_ROOM", 10)
+    monkeypatch.setattr(word_similarity, "_BLOCK", 8)
     scarce = Likeness(encoder, vocabulary)
     for _ in range(2):
         one_by_one = np.concatenate([scarce.of(["frozen", "box"], [passage]) for passage in passages])

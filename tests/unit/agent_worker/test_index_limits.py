@@ -8,9 +8,9 @@ from typing import Literal
 
 import pytest
 
-from agent_worker.knowledge.census import Tally
-from agent_worker.knowledge.index import TenantIndex
-from agent_worker.knowledge.retrieval import rank
+from agent_worker.knowledge.index.document_frequencies import Tally
+from agent_worker.knowledge.index.tenant_index import TenantIndex
+from agent_worker.knowledge.ranking.ranker import rank
 from schemas.conversation import Document
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent_worker.knowledge.index_queue import IndexQueue, Waiting
+from agent_worker.knowledge.ingest.index_queue import IndexQueue, Waiting
 from schemas.ports import Record
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent_worker.language import language_of
+from agent_worker.nlu.language_detection import language_of
 
 
 @pytest.mark.parametrize("known", ["en", "de", "de-AT", "fr", ""])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_worker.knowledge.analysis import STEMMED, stem, terms
+from agent_worker.knowledge.text.analysis import STEMMED, stem, terms
 from tests.unit.agent_worker.world import TENANT, world_at
 
 FORMS = {

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from agent_worker.answering import STALE
-from agent_worker.knowledge.index import TenantIndex
+from agent_worker.knowledge.index.tenant_index import TenantIndex
+from agent_worker.knowledge.ingest.publishing import delete
 from agent_worker.knowledge.library import Library
-from agent_worker.knowledge.publish import delete
+from agent_worker.turn.answering import STALE
 from schemas.envelope import envelope
 from schemas.topics import DOCUMENT_PUBLISHED
 from tests.unit.agent_worker.world import RETURNS, SHIPPING, TENANT, World, world_at

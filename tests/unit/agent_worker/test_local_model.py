@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agent_worker.models.local import LocalModel
+from agent_worker.models.local.model import LocalModel
 from agent_worker.models.registry import Models
 from agent_worker.settings import TenantRules, WorkerSettings
 from schemas.errors import ConfigInvalid, ModelFailed

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from agent_worker.pace import Pace
+from agent_worker.fair_scheduler import Pace
 
 
 async def computing(pace: Pace, tenant: str, order: list[str], steps: int = 10) -> None:

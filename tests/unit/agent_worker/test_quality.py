@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent_worker.knowledge.quality import check, read_questions
+from agent_worker.knowledge.ranking.quality import check, read_questions
 from schemas.errors import Unprocessable
 from tests.unit.agent_worker.world import TENANT, World
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent_worker.knowledge.publish import KEPT_S, RecentHeads
+from agent_worker.knowledge.ingest.publishing import KEPT_S, RecentHeads
 
 
 class Store:

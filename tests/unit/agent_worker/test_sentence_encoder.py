@@ -15,24 +15,24 @@ import numpy as np
 import pytest
 import yaml
 
-from agent_worker.knowledge import calibration
-from agent_worker.knowledge.confidence import confidence
-from agent_worker.knowledge.cosines import COSINES
-from agent_worker.knowledge.encoder import Encoder, Kind, light_encoder
-from agent_worker.knowledge.file import DocumentFile
-from agent_worker.knowledge.index import TenantIndex
-from agent_worker.knowledge.onnx import OnnxEncoder, open_folder
-from agent_worker.knowledge.passages import Numbering, Place, number_of
-from agent_worker.knowledge.quality import read_questions
-from agent_worker.knowledge.retrieval import rank
-from agent_worker.knowledge.vectors import PassageVectors, Placed, sizes_of, stored_form
+from agent_worker.knowledge.index.document_file import DocumentFile
+from agent_worker.knowledge.index.passage_table import Numbering, Place, number_of
+from agent_worker.knowledge.index.tenant_index import TenantIndex
+from agent_worker.knowledge.ranking import calibration
+from agent_worker.knowledge.ranking.confidence import confidence
+from agent_worker.knowledge.ranking.quality import read_questions
+from agent_worker.knowledge.ranking.ranker import rank
+from agent_worker.knowledge.vectors.cosine_similarity import COSINES
+from agent_worker.knowledge.vectors.encoder import Encoder, Kind, light_encoder
+from agent_worker.knowledge.vectors.onnx_encoder import OnnxEncoder, open_folder
+from agent_worker.knowledge.vectors.passage_vectors import PassageVectors, Placed, sizes_of, stored_form
 from infra.deploy import encoder as fetching
 from schemas.conversation import Document
 from schemas.errors import ConfigInvalid
 from tests.unit.agent_worker.world import RETURNS, SHIPPING
 
 if TYPE_CHECKING:
-    from agent_worker.knowledge.encoder import Vectors
+    from agent_worker.knowledge.vectors.encoder import Vectors
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 EXAMPLE = Path(__file__).parents[3] / "examples/plantstore"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_worker.knowledge.encoder import light_encoder
+from agent_worker.knowledge.vectors.encoder import light_encoder
 from schemas.conversation import Contact
 from schemas.envelope import Envelope
 from schemas.messages import Address, Assurance, InboundMessage

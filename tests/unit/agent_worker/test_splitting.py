@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_worker.knowledge.reading import MAX_BYTES, from_bytes, read_file
-from agent_worker.knowledge.sentences import units_of
-from agent_worker.knowledge.splitting import LONGEST, split, words
+from agent_worker.knowledge.text.documents import MAX_BYTES, from_bytes, read_file
+from agent_worker.knowledge.text.sentences import units_of
+from agent_worker.knowledge.text.splitting import LONGEST, split, words
 from schemas.errors import DocumentTooLarge, Unprocessable
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples/plantstore/knowledge").iterdir())

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from agent_worker import streaming
 from agent_worker.settings import FoldRules
+from agent_worker.turn import streaming
 from schemas import topics
 from schemas.changes import ContactChanged, ReactionChanged
 from schemas.conversation import DeadLetter, Snapshot

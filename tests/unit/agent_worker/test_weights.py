@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from agent_worker.knowledge.encoder import Weights
+from agent_worker.knowledge.vectors.encoder import Weights
 
 ROWS, WIDTH = 4_000, 256
 

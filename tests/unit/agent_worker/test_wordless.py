@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from agent_worker.handoff.summary import summary
-from agent_worker.knowledge.questions import with_context
+from agent_worker.knowledge.text.query_splitting import with_context
 from agent_worker.models.prompt import prompt_of
-from agent_worker.voice import Voice
+from agent_worker.phrases import Voice
 from schemas.envelope import Envelope
 from schemas.messages import InboundMessage
 from schemas.ports import Found, Question

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from agent_worker.yes_no import ROWS, yes_or_no
+from agent_worker.nlu.yes_no import ROWS, yes_or_no
 from tests.harness.growth import assert_in_proportion
 
 SPOKEN_MOST = re.findall(r"\w+", "en zh hi es fr ar bn pt ru ur id de ja pcm mr te tr ta yue vi")

@@ -10,15 +10,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from agent_worker.handoff.terms import DeskTerms
-from agent_worker.knowledge.encoder import Encoder, light_encoder
+from agent_worker.handoff.desk_rules import DeskTerms
+from agent_worker.knowledge.ingest.publishing import publish
 from agent_worker.knowledge.library import Library
-from agent_worker.knowledge.publish import publish
-from agent_worker.models.local import LocalModel
+from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder
+from agent_worker.models.local.model import LocalModel
 from agent_worker.models.registry import Emit, Models
+from agent_worker.phrases import Voice
 from agent_worker.router.rules import RouteRules
 from agent_worker.settings import ActionRules, FoldRules, TenantRules, WorkerSettings
-from agent_worker.voice import Voice
 from agent_worker.worker import Worker
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database

@@ -8,12 +8,12 @@ from datetime import date
 
 import pytest
 
-from agent_worker.actions.dialogue import talk
-from agent_worker.actions.effects import PROVEN
+from agent_worker.actions.execution.effects import PROVEN
+from agent_worker.actions.one_time_codes import actions as proof
+from agent_worker.actions.one_time_codes import codes
 from agent_worker.actions.parsing import Context, fields_of
-from agent_worker.actions.proof import actions as proof
-from agent_worker.actions.proof import codes
 from agent_worker.actions.registry import found
+from agent_worker.actions.slot_filling import dialogue
 from tests.harness.processes import ROOT
 
 PAGE = (ROOT / "docs" / "asking.md").read_text()
@@ -48,7 +48,7 @@ def test_the_figures_are_those_of_the_code() -> None:
     assert (codes.LIFE.total_seconds(), codes.ATTEMPTS) == (600, 5)
     assert "one address is sent five an hour" in PAGE
     assert (proof.PER_DAY, proof.PER_ADDRESS_PER_HOUR, PROVEN.total_seconds()) == (10, 5, 3600)
-    assert (talk.PATIENCE, talk.FORGOTTEN.total_seconds()) == (2, 1800)
+    assert (dialogue.PATIENCE, dialogue.FORGOTTEN.total_seconds()) == (2, 1800)
 
 
 def test_the_keys_are_those_that_the_example_uses() -> None:

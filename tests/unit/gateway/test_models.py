@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_worker.models.remote import RemoteModel
+from agent_worker.models.providers.remote_model import RemoteModel
 from agent_worker.settings import WorkerSettings
 from gateway import config
 from gateway.consumers import worker_settings
@@ -137,7 +137,7 @@ def test_the_libraries_are_imported_only_for_those_who_use_them() -> None:
     """They take seconds and dozens of megabytes."""
     seen = "print([name for name in ('openai', 'anthropic', 'google.genai', 'pydantic_ai') if name in sys.modules])"
     assert run(f"import sys, gateway.compose, gateway.models; {seen}") == "[]"
-    assert run(f"import sys, agent_worker.models.openai; {seen}") == "['openai', 'pydantic_ai']"
+    assert run(f"import sys, agent_worker.models.providers.openai; {seen}") == "['openai', 'pydantic_ai']"
 
 
 @pytest.mark.parametrize(

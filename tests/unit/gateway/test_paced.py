@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from agent_worker.pace import PLACES, WIDER, Pace
+from agent_worker.fair_scheduler import PLACES, WIDER, Pace
 from gateway.consumers import pace_of, paced
 from gateway.crowding import Press
 from gateway.parts import Parts

@@ -71,7 +71,7 @@ def test_a_broken_action_stops_the_start_before_any_document_is_read(tmp_path: P
 
 
 def test_a_model_whose_library_is_missing_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name == "openai" or name == "agent_worker.models.openai"]:
+    for name in [name for name in sys.modules if name == "openai" or name == "agent_worker.models.providers.openai"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "openai", None)
     configure(tmp_path, "    model: other\n", remote("http://127.0.0.1:9"))

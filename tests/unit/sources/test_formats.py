@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agent_worker.knowledge.splitting import split
+from agent_worker.knowledge.text.splitting import split
 from agent_worker.sources.conversion import Conversion
 from agent_worker.sources.isolation import Isolation
 from schemas.errors import DocumentTooLarge, ParleyError, Unprocessable

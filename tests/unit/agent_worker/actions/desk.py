@@ -16,9 +16,9 @@ from aiohttp.test_utils import TestServer
 
 from agent_worker.actions import Action
 from agent_worker.actions.registry import found
+from agent_worker.knowledge.ingest.publishing import publish
 from agent_worker.knowledge.library import Library
-from agent_worker.knowledge.publish import publish
-from agent_worker.models.local import LocalModel
+from agent_worker.models.local.model import LocalModel
 from agent_worker.models.registry import Models
 from agent_worker.settings import ActionRules, FoldRules, TenantRules, WorkerSettings
 from agent_worker.worker import Worker

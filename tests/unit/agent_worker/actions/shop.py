@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from agent_worker.actions import ActionContext, ActionRefused, above, action
 from agent_worker.actions.spec import Action
-from agent_worker.handoff.terms import DeskTerms
+from agent_worker.handoff.desk_rules import DeskTerms
 from agent_worker.models.registry import Models
 from agent_worker.settings import ActionRules
 from agent_worker.worker import Worker

@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from agent_worker.actions.context import ActionContext, Identity
-from agent_worker.actions.effects import Effects, Proving
-from agent_worker.actions.executor import Executor
-from agent_worker.actions.proof import codes, one_time_code
+from agent_worker.actions.execution.effects import Effects, Proving
+from agent_worker.actions.execution.executor import Executor
+from agent_worker.actions.one_time_codes import codes, one_time_code
 from infra.state.sqlite.limiter import SqliteLimiter
 from schemas.actions import ActionMemory
 from schemas.messages import Address

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from agent_worker.actions.resolver import TOLD_AGAIN
+from agent_worker.actions.execution.resolver import TOLD_AGAIN
 from schemas import topics
 from schemas.conversation import OwnerRequested
 from tests.unit.agent_worker.actions.shop import Shop, another_worker

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from agent_worker.actions.dialogue.picking import pick
-from agent_worker.actions.proof import CHECK, SEND
+from agent_worker.actions.one_time_codes import CHECK, SEND
 from agent_worker.actions.registry import found
+from agent_worker.actions.slot_filling.action_matching import pick
 from schemas.ports import Offer
 
 SHOP = Path("examples/plantstore")

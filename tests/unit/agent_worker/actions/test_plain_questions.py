@@ -8,8 +8,8 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, Field, create_model
 
-from agent_worker.actions.dialogue.phrases import question_for
 from agent_worker.actions.parsing import fields_of
+from agent_worker.actions.slot_filling.phrases import question_for
 
 
 def asked(kind: Any, locale: str, **more: Any) -> str:

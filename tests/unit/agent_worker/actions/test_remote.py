@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from agent_worker.models.local import LocalModel
+from agent_worker.models.local.model import LocalModel
+from agent_worker.models.providers.provider import Terms
+from agent_worker.models.providers.remote_model import RemoteModel
 from agent_worker.models.registry import Models
-from agent_worker.models.remote import RemoteModel
-from agent_worker.models.source import Terms
 from agent_worker.worker import Worker
 from schemas.ports import Model
 from tests.platforms.models.reading import lines_of, results_of

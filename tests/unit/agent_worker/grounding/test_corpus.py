@@ -9,8 +9,8 @@ from pathlib import Path
 
 from agent_worker.grounding.failures import Ungrounded
 from agent_worker.grounding.gate import LONGEST, Gate
-from agent_worker.knowledge.sentences import units_of
-from agent_worker.knowledge.splitting import split
+from agent_worker.knowledge.text.sentences import units_of
+from agent_worker.knowledge.text.splitting import split
 from schemas.ports import Passage
 
 KNOWLEDGE = Path(__file__).resolve().parents[4] / "examples" / "plantstore" / "knowledge"

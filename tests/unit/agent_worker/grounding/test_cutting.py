@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_worker.grounding.cutting import Sentences, cut
-from agent_worker.grounding.figures import Figure, figures
+from agent_worker.grounding.numbers import Figure, figures
+from agent_worker.grounding.sentence_stream import Sentences, cut
 
 TEXT = (
     "Hello! A pack costs 4.50 euro. [1] [2] Parcels leave on Mondays [2]. It takes approx. 5 days [1].\n\n"

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from agent_worker.handoff.terms import DeskTerms
+from agent_worker.handoff.desk_rules import DeskTerms
 from schemas import topics
 from schemas.conversation import OwnerRequested
 from schemas.desk import DraftRequested, Handoff, HandoffResolved

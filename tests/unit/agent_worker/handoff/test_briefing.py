@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from agent_worker.handoff.briefing import brief
+from agent_worker.handoff.model_summary import brief
 from agent_worker.models.budgets import DayBudgets
+from agent_worker.models.providers.remote_model import Surroundings
 from agent_worker.models.registry import Models
-from agent_worker.models.remote import Surroundings
 from agent_worker.settings import BudgetRules, TenantRules, WorkerSettings
 from schemas.messages import Author, TranscriptMessage
 from schemas.ports import Found, Question

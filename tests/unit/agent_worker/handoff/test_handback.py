@@ -10,8 +10,8 @@ import pytest
 
 from agent_worker.handoff.handback import is_mark, marked, since_people
 from agent_worker.models.prompt import prompt_of, system_of
+from agent_worker.phrases import Voice
 from agent_worker.router.rules import RiskTopic, RouteRules
-from agent_worker.voice import Voice
 from schemas.desk import Handoff
 from schemas.messages import Author, TranscriptMessage
 from schemas.ports import Found, Question

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_worker.handoff.terms import DeskTerms
+from agent_worker.handoff.desk_rules import DeskTerms
 from schemas import topics
 from schemas.messages import OutboundMessage
 from tests.unit.agent_worker.handoff.people import (

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agent_worker.actions.proof import CHECK
-from agent_worker.actions.proof.actions import check_code
-from agent_worker.handoff.people import codes_hidden
+from agent_worker.actions.one_time_codes import CHECK
+from agent_worker.actions.one_time_codes.actions import check_code
+from agent_worker.handoff.coordinator import codes_hidden
 from agent_worker.handoff.summary import LONGEST, summary
 from agent_worker.settings import ActionRules, TenantRules
 from schemas.actions import ActionMemory, PendingApproval

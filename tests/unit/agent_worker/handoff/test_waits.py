@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from agent_worker.handoff.returning import ASSISTANT, wants_assistant
-from agent_worker.handoff.terms import DeskTerms
-from agent_worker.handoff.waits import moment, span
+from agent_worker.handoff.cancel_handoff import ASSISTANT, wants_assistant
+from agent_worker.handoff.desk_rules import DeskTerms
+from agent_worker.handoff.wait_estimate import moment, span
 from agent_worker.settings import FoldRules
 from schemas.handoff.business_hours import OfficeHours
 from schemas.messages import InboundMessage

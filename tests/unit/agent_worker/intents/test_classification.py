@@ -13,12 +13,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_worker.intents.classification import LANGUAGES, Topic, small_talk, table_of, topics_in
-from agent_worker.intents.patterns import lines_of, parse
-from agent_worker.intents.table import Table
-from agent_worker.models.smalltalk import asks_person, talk_of
+from agent_worker.models.local.small_talk import asks_person, talk_of
+from agent_worker.nlu.classification import LANGUAGES, Topic, small_talk, table_of, topics_in
+from agent_worker.nlu.phrase_matcher import lines_of, parse
+from agent_worker.nlu.phrase_table import Table
+from agent_worker.phrases import PLAIN, Voice, in_language
 from agent_worker.translations import TRANSLATIONS
-from agent_worker.voice import PLAIN, Voice, in_language
 
 HERE = Path(__file__).parent
 SHOP = Path(__file__).parents[4] / "examples" / "plantstore"

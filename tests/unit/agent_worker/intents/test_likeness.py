@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from agent_worker.intents.likeness import ALIKE, EXAMPLES, Likeness
-from agent_worker.knowledge.retrieval import NOTHING
+from agent_worker.knowledge.ranking.ranker import NOTHING
+from agent_worker.nlu.danger_similarity import ALIKE, EXAMPLES, Likeness
 from schemas.ports import Found
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from agent_worker.phrases import PLAIN, in_language
 from agent_worker.router.rules import RiskTopic, RouteRules
-from agent_worker.voice import PLAIN, in_language
 from schemas import topics
 from schemas.conversation import OwnerRequested
 from schemas.envelope import Envelope

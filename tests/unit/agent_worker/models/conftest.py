@@ -9,16 +9,16 @@ from typing import Any, Literal
 
 import pytest
 
-from agent_worker.models.anthropic import anthropic_source
-from agent_worker.models.exchange import PydanticSource
-from agent_worker.models.google import google_source
-from agent_worker.models.local import LocalModel
-from agent_worker.models.openai import openai_source
+from agent_worker.models.local.model import LocalModel
+from agent_worker.models.providers.anthropic import anthropic_source
+from agent_worker.models.providers.conversion import PydanticSource
+from agent_worker.models.providers.google import google_source
+from agent_worker.models.providers.openai import openai_source
+from agent_worker.models.providers.provider import Prices, Terms
+from agent_worker.models.providers.remote_model import RemoteModel, Surroundings
 from agent_worker.models.registry import Models, Standing
-from agent_worker.models.remote import RemoteModel, Surroundings
-from agent_worker.models.source import Prices, Terms
+from agent_worker.phrases import Voice
 from agent_worker.settings import TenantRules, WorkerSettings
-from agent_worker.voice import Voice
 from schemas.ports import Draft, Found, Model, Passage, Question
 from tests.platforms.models.server import ModelServer
 

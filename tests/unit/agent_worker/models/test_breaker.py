@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from agent_worker.grounding.failures import AttemptFailed, NotAsked
-from agent_worker.models.breaker import IN_A_ROW, LONGEST_REST, REST, Breaker
-from agent_worker.models.ladder import Shown
+from agent_worker.models.circuit_breaker import IN_A_ROW, LONGEST_REST, REST, Breaker
+from agent_worker.models.fallback import Shown
+from agent_worker.models.providers.provider import Terms
+from agent_worker.models.providers.remote_model import RemoteModel
 from agent_worker.models.registry import Standing
-from agent_worker.models.remote import RemoteModel
-from agent_worker.models.source import Terms
+from agent_worker.phrases import Voice
 from agent_worker.settings import TenantRules, WorkerSettings
-from agent_worker.voice import Voice
 from tests.platforms.models.server import Script
 from tests.unit.agent_worker.models.conftest import SETTINGS, TENANT, Asker, Asking, source_of
 from tests.unit.agent_worker.models.test_prompt import line

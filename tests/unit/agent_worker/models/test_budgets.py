@@ -11,8 +11,8 @@ import pytest
 
 from agent_worker.grounding.failures import NotAsked
 from agent_worker.models.budgets import DayBudgets, Spend
+from agent_worker.models.providers.remote_model import Surroundings
 from agent_worker.models.registry import Models
-from agent_worker.models.remote import Surroundings
 from agent_worker.settings import BudgetRules, TenantRules, WorkerSettings
 from schemas.ports import State
 from tests.contracts.state.engines import sqlite_state

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from agent_worker.models.providers.provider import Terms
+from agent_worker.models.providers.remote_model import RemoteModel
 from agent_worker.models.registry import Standing
-from agent_worker.models.remote import RemoteModel
-from agent_worker.models.source import Terms
 from schemas.messages import Choice
 from schemas.ports import ActionResult, Offer, Passage
 from tests.platforms.models.reading import lines_of, results_of, tools_of

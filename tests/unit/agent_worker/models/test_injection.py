@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from agent_worker.models.prompt import canary_of
-from agent_worker.models.remote import Surroundings
+from agent_worker.models.providers.remote_model import Surroundings
 from schemas.messages import Attachment, Author, AuthorKind, Choice, TranscriptMessage
 from schemas.ports import ActionResult, Draft, Offer, Passage
 from tests.platforms.models.reading import lines_of

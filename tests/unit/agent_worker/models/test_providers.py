@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent_worker.models.source import Prices
+from agent_worker.models.providers.provider import Prices
 from tests.platforms.models.reading import data_of, lines_of
 from tests.platforms.models.server import Script
 from tests.unit.agent_worker.models.conftest import HEAT, TIMES, Asker, Asking, Provider
@@ -53,7 +53,7 @@ async def test_a_refused_sentence_is_repaired_once(of_each: Asker) -> None:
 
 async def test_cached_tokens_have_a_price_of_their_own() -> None:
     """What the provider had already read costs what the configuration says, else as much as the rest."""
-    from agent_worker.models.source import Usage
+    from agent_worker.models.providers.provider import Usage
 
     usage = Usage(input=1_000, cached=900, output=10)
     assert usage.cost(Prices(2.0, 10.0, 0.2)) == pytest.approx((100 * 2 + 900 * 0.2 + 10 * 10) / 1e6)

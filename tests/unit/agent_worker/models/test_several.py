@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent_worker.models.several import in_brief, paragraphs, quoted
+from agent_worker.models.local.multiple_questions import in_brief, paragraphs, quoted
 from schemas.ports import Draft, Found, Part
 from tests.platforms.models.reading import data_of
 from tests.platforms.models.server import Script

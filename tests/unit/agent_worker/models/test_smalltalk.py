@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent_worker.models.smalltalk import asks_person, talk_of
+from agent_worker.models.local.small_talk import asks_person, talk_of
 
 ONE = ["human", "person", "people", "agent", "someone", "somebody", "representative", "rep", "colleague", "employee"]
 TEAM = ["operator", "staff", "advisor", "adviser", "manager", "support team", "customer service", "customer care"]

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from agent_worker.models.providers.remote_model import Surroundings
 from agent_worker.models.registry import chosen
-from agent_worker.models.remote import Surroundings
-from agent_worker.replies import cited
+from agent_worker.phrases import Example, Voice
 from agent_worker.settings import BudgetRules, TenantRules, WorkerSettings
-from agent_worker.voice import Example, Voice
+from agent_worker.turn.envelopes import cited
 from schemas.ports import Passage
 from tests.platforms.models.reading import data_of, lines_of
 from tests.unit.agent_worker.models.conftest import (

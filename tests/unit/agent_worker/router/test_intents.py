@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent_worker.knowledge.encoder import light_encoder
+from agent_worker.knowledge.vectors.encoder import light_encoder
 from agent_worker.router import artifact
 from agent_worker.router.features import vectors_of
-from agent_worker.router.fitting import logistic, narrowed
 from agent_worker.router.intents import IntentModel, Reading
+from agent_worker.router.logistic_regression import logistic, narrowed
 from agent_worker.router.rules import NO_INTENT
 from agent_worker.router.training import train
 from schemas.errors import ConfigInvalid, SetupError

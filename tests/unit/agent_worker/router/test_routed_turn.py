@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agent_worker.knowledge.encoder import light_encoder
-from agent_worker.knowledge.retrieval import NOTHING
+from agent_worker.knowledge.ranking.ranker import NOTHING
+from agent_worker.knowledge.vectors.encoder import light_encoder
 from agent_worker.models.budgets import DayBudgets, Spend
 from agent_worker.models.registry import Models
 from agent_worker.router import artifact

@@ -1,0 +1,145 @@
+"""The two actions of a one-time code, around whatever a tenant sends mail with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from agent_worker.actions.context import ActionContext
+from agent_worker.actions.failures import ActionRefused
+from agent_worker.actions.one_time_codes import codes
+from agent_worker.actions.parsing import in_language
+from agent_worker.actions.spec import Action, action
+from schemas.messages import Address
+
+SEND, CHECK = "send_code", "check_code"
+PER_DAY = 10
+"""Codes that one contact may ask for."""
+PER_ADDRESS_PER_HOUR = 5
+"""Codes that one address is sent, whoever asks for them: contacts cost nothing, and nobody's letter box is to be filled
+by whoever knows an order number."""
+AddressOf = Callable[[ActionContext, Any], Awaitable[str | None]]
+Send = Callable[[ActionContext, str, str], Awaitable[None]]
+"""``(context, address, text)``; ``context.key`` is the idempotency key of this mail."""
+_MAIL = {
+    "en": "Your code is {code}. It is good for ten minutes. If you did not ask for it, ignore this mail.",
+    "de": "Der Code lautet {code}. Er gilt zehn Minuten. Wer ihn nicht angefordert hat, kann diese Mail ignorieren.",
+}
+_SENT = {
+    "en": "To be sure that it is you, I have sent a six-digit code to the e-mail address that we know for this. "
+    "Please write it here. It is good for ten minutes.",
+    "de": "Um sicher zu sein, wer schreibt, habe ich einen sechsstelligen Code an die E-Mail-Adresse geschickt, die "
+    "wir dazu kennen. Bitte schreib ihn hier. Er gilt zehn Minuten.",
+}
+_CHECKED = {
+    "right": {"en": "Thank you, that is the right code.", "de": "Danke, der Code stimmt."},
+    "wrong": {
+        "en": "That is not the code. Attempts left: {left}.",
+        "de": "Das ist nicht der Code. Versuche übrig: {left}.",
+    },
+    "expired": {
+        "en": "That code has expired. I can send a new one.",
+        "de": "Dieser Code ist abgelaufen. Ich kann einen neuen schicken.",
+    },
+    "used_up": {
+        "en": "That was not the code either, so it is not valid any more. I can send a new one.",
+        "de": "Auch das war nicht der Code, er gilt nun nicht mehr. Ich kann einen neuen schicken.",
+    },
+    "none": {
+        "en": "There is no code to check. I can send one.",
+        "de": "Es gibt keinen Code zu prüfen. Ich kann einen schicken.",
+    },
+}
+
+
+class CodeSent(BaseModel):
+    """The same whether or not there was anybody to send it to."""
+
+    sent: bool = True
+
+
+class Code(BaseModel):
+    code: str = Field(
+        pattern=r"^\d{6}$",
+        title="Code",
+        examples=["123456"],
+        json_schema_extra={"ask": {"en": "Which code did you get?", "de": "Wie lautet der Code?"}},
+    )
+
+
+class CodeChecked(BaseModel):
+    """``left``: attempts, 0 when this code is no good any more."""
+
+    verified: bool
+    left: int = 0
+    verdict: str
+
+
+def one_time_code(
+    arguments: type[BaseModel],
+    *,
+    address_of: AddressOf,
+    send: Send,
+    per_contact_per_day: int = PER_DAY,
+    per_address_per_hour: int = PER_ADDRESS_PER_HOUR,
+) -> tuple[Action, Action]:
+    """``arguments``: what the contact says so that ``address_of`` finds the e-mail address, such as an order number;
+    None when it finds none, which nobody learns. ``send`` mails a text there."""
+
+    async def send_code(context: ActionContext, given: Any) -> CodeSent:
+        """Send a six-digit code to the e-mail address of the order, which proves that the contact may ask about it."""
+        found = await address_of(context, given)
+        if found and not await context.within(_counter(found), per_address_per_hour, timedelta(hours=1)):
+            if context.code is not None:
+                return CodeSent()  # the last code stays good
+            found = None  # it looks like no address at all
+        address = Address(channel="email", value=found, assurance="verified") if found else None
+        code, pending = await codes.issue(address, context.now)
+        before = context.code
+        context.remember(pending)
+        try:
+            if found:
+                await send(context, found, in_language(_MAIL, context.locale).format(code=code))
+        except ActionRefused:
+            # An address that has had enough mails looks like none at all, and its last code stays good.
+            context.remember(before or pending)
+        return CodeSent()
+
+    send_code.__annotations__ = {"context": ActionContext, "given": arguments, "return": CodeSent}
+    sending = action(
+        SEND,
+        risk="write",
+        needs="anonymous",
+        confirm=False,
+        # It is asked for on the way to something else, and what it sends goes to whom it concerns.
+        harmless=True,
+        per_contact_per_day=per_contact_per_day,
+        title="Send a code",
+        examples=("Send me a new code", "I did not get a code", "Schick mir einen neuen Code"),
+        report=lambda context, _arguments, _result: in_language(_SENT, context.locale),
+    )
+    return sending(send_code), check_code
+
+
+def _counter(address: str) -> str:
+    """Counters are no place for addresses."""
+    return f"code:{hashlib.sha256(address.strip().casefold().encode()).hexdigest()}"
+
+
+def _report(context: ActionContext, _arguments: Code, result: Any) -> str:
+    said = CodeChecked.model_validate(result if isinstance(result, dict) else result.model_dump())
+    return in_language(_CHECKED[said.verdict], context.locale).format(left=said.left)
+
+
+@action(CHECK, risk="read", needs="anonymous", title="Check a code", sensitive=("code",), report=_report)
+async def check_code(context: ActionContext, arguments: Code) -> CodeChecked:
+    """Check the six-digit code that the contact was sent."""
+    verdict = await codes.check(context.code, arguments.code, context.now)
+    context.remember(verdict.pending)
+    if verdict.address is not None:
+        context.prove(verdict.address)
+    return CodeChecked(verified=verdict.kind == "right", left=verdict.left, verdict=verdict.kind)

@@ -1,0 +1,156 @@
+"""Text into search terms, the same way for documents and for questions."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from agent_worker.knowledge.text import lexicon
+
+# Vowel signs and tone marks belong to their word, though they are no letters: of Hebrew and Arabic, of India's scripts
+# (but for the full stop among them), of Thai, Lao and Tibetan, of Burmese and Khmer.
+_MARKS = (
+    r"\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0900-\u0963\u0966-\u0eff"
+    r"\u0f18-\u0f3f\u0f71-\u0fbc\u1000-\u1049\u1780-\u17d3"
+)
+_PART = rf"[^\W_](?:[^\W_]|[{_MARKS}])*"
+_WORD = re.compile(rf"{_PART}(?:['’]{_PART})*")
+# "l'abonnement", "dell'ordine"
+_APOSTROPHE = re.compile(r"['’]")
+_ELIDED = re.compile(r"^(?:[cdjlmnst]|qu|dell|all|nell|sull|un)['’](?=\w\w)")
+# Scripts that write no spaces between words.
+_RUN = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+"
+)
+_PARTS = re.compile(rf"{_RUN.pattern}|(?:(?!{_RUN.pattern}).)+")
+
+
+STEMMED = {
+    "ar": "arabic",
+    "da": "danish",
+    "de": "german",
+    "el": "greek",
+    "es": "spanish",
+    "fi": "finnish",
+    "fr": "french",
+    "hu": "hungarian",
+    "it": "italian",
+    "nb": "norwegian",
+    "nl": "dutch",
+    "nn": "norwegian",
+    "no": "norwegian",
+    "pt": "portuguese",
+    "ro": "romanian",
+    "ru": "russian",
+    "sv": "swedish",
+    "ta": "tamil",
+    "tr": "turkish",
+}
+"""Languages, as documents are declared to be in, with a stemmer of their own; all else is stemmed as English."""
+
+
+@lru_cache(maxsize=len(STEMMED) + 1)
+def _stemmer(language: str = "english") -> Any:
+    import tantivy
+
+    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.raw())
+    return builder.filter(tantivy.Filter.lowercase()).filter(tantivy.Filter.stemmer(language)).build()
+
+
+def primary(language: str) -> str:
+    """``de`` of ``de-AT`` and ``de_AT``."""
+    return language.replace("_", "-").partition("-")[0].casefold()
+
+
+def _fold(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
+
+
+@lru_cache(maxsize=65536)
+def term(word: str) -> str:
+    """One word's term: folded, regular, American, stemmed. Empty for a stop word."""
+    unspaced = _RUN.match(word) is not None
+    word = _APOSTROPHE.split(_ELIDED.sub("", _fold(word)))[0]
+    if word in lexicon.STOP or not word or (len(word) == 1 and not word.isdigit() and not unspaced):
+        return ""
+    word = lexicon.IRREGULAR.get(word, word)
+    for british, american in lexicon.SPELLINGS:
+        if word.endswith(british) and len(word) > len(british) + 1:
+            word = word[: -len(british)] + american
+            break
+    stems: list[str] = _stemmer().analyze(word)
+    stem = stems[0] if stems else word
+    return lexicon.IRREGULAR.get(stem, stem)[:60]
+
+
+@lru_cache(maxsize=65536)
+def stem(word: str, language: str) -> str:
+    """One word's term in one of STEMMED."""
+    plain = unicodedata.normalize("NFC", _APOSTROPHE.split(_ELIDED.sub("", word.casefold()))[0])
+    stems: list[str] = _stemmer(STEMMED[language]).analyze(plain)
+    # Folded behind the stemmer, which goes by accents, but in questions as in documents.
+    return _fold(stems[0] if stems else plain)[:60]
+
+
+def words(text: str) -> Iterator[str]:
+    """Words as written; hyphenated ones come in parts. Where a script writes no spaces, every two neighbours are one:
+    what a question shares with a text it shares in pairs."""
+    for match in _WORD.finditer(text):
+        word = match[0]
+        if word.isascii() or not _RUN.search(word):
+            yield word
+            continue
+        for part in _PARTS.findall(word):
+            yield from _pairs(part) if _RUN.match(part) else (part,)
+
+
+def _pairs(run: str) -> Iterator[str]:
+    yield from (run[at : at + 2] for at in range(max(1, len(run) - 1)))
+
+
+def terms(text: str, language: str = "") -> list[str]:
+    """All terms of a text, in order, without stop words. ``language``: one of STEMMED, else as English."""
+    found = ((word, term(word)) for word in words(text))
+    return [stem(word, language) if language in STEMMED else made for word, made in found if made]
+
+
+def content_words(text: str) -> dict[str, str]:
+    """Distinct words without stop words, in small letters, each with its term."""
+    found = ((word.casefold(), term(word)) for word in words(text))
+    return {word: made for word, made in found if made}
+
+
+@lru_cache(maxsize=1)
+def synonyms() -> dict[str, frozenset[str]]:
+    """Term → terms that may stand for it. Two-word entries are joined by a space."""
+    out: dict[str, set[str]] = {}
+    for group in lexicon.GROUPS:
+        made = {" ".join(terms(entry.replace("_", " "))) for entry in group} - {""}
+        for one in made:
+            out.setdefault(one, set()).update(made - {one})
+    for country, names in lexicon.PLACES:
+        for name in names:
+            out.setdefault(term(name), set()).add(term(country))
+    return {one: frozenset(others) for one, others in out.items()}
+
+
+def distance(one: str, other: str, limit: int) -> int:
+    """Edits between two words (a swap of neighbours is one); ``limit`` + 1 when there are more."""
+    if abs(len(one) - len(other)) > limit:
+        return limit + 1
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        previous, row, older = row, [i], before
+        for j, b in enumerate(other, 1):
+            best = min(previous[j] + 1, row[j - 1] + 1, previous[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
+                best = min(best, older[j - 2] + 1)
+            row.append(best)
+        before = previous
+        if min(row) > limit:
+            return limit + 1
+    return min(row[-1], limit + 1)

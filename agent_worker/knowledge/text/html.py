@@ -1,0 +1,90 @@
+"""HTML into markdown: what a page says, without the frame that all pages of its site share."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from agent_worker.knowledge.text.blocks import heading_text
+from agent_worker.knowledge.text.front_matter import LANGUAGE
+from schemas.errors import Unprocessable
+from schemas.ports import Content
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup, Tag
+
+_LANGUAGE = re.compile(LANGUAGE)
+_FRAME = ["script", "style", "nav", "footer", "noscript", "template", "form", "svg", "iframe", "aside", "dialog"]
+_ROLES = {"navigation", "banner", "contentinfo", "search", "dialog", "alertdialog", "complementary", "menu"}
+_INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([A-Za-z0-9_:-]{1,40})", re.IGNORECASE)
+_TITLE = re.compile(r"^#[ \t]+(.+)", re.MULTILINE)
+_GAP = re.compile(r"\n{3,}")
+
+
+def declared_charset(data: bytes) -> str:
+    """What a page says of its own encoding; empty when it does not."""
+    found = _CHARSET.search(data[:2048])
+    return found[1].decode("ascii", "replace") if found else ""
+
+
+def first_heading(body: str) -> str:
+    """Of markdown, the first of the highest level; empty where there is none."""
+    found = _TITLE.search(body)
+    return heading_text(found[1]) if found else ""
+
+
+def html_content(name: str, text: str) -> Content:
+    """Headings, lists and tables are kept. Raises Unprocessable for a page that is nested beyond all measure."""
+    from bs4 import BeautifulSoup
+
+    # Behind the last tag the parser would look for an end of each sign that might begin one, up to the end of the text.
+    end = text.rfind(">") + 1
+    text = text[:end] + text[end:].replace("<", "&lt;")
+    try:
+        soup = BeautifulSoup(text, "html.parser")
+        language = _language(soup)
+        heading, page_title = _said(soup.h1), _said(soup.title)
+        body = _markdown(_root(soup))
+    except RecursionError as error:
+        raise Unprocessable(f"{name}: its elements are nested too deeply", fix="save it as text") from error
+    return Content(title=first_heading(body) or heading or page_title, body=body, language=language)
+
+
+def _language(soup: BeautifulSoup) -> str:
+    said = str(soup.html.get("lang", "")) if soup.html else ""
+    return said if _LANGUAGE.fullmatch(said) else ""
+
+
+def _said(tag: Tag | None) -> str:
+    return " ".join(tag.get_text(" ", strip=True).split())[:300] if tag else ""
+
+
+def _root(soup: BeautifulSoup) -> Tag:
+    for tag in soup(_FRAME):
+        tag.decompose()
+    for tag in soup(_is_frame):
+        tag.decompose()
+    articles = soup("article")
+    root = soup.find("main") or soup.find(role="main") or (articles[0] if len(articles) == 1 else soup.body) or soup
+    for tag in root("header"):
+        if not tag.find(["h1", "h2"]):
+            tag.decompose()
+    if soup.head:
+        soup.head.decompose()
+    return root
+
+
+def _is_frame(tag: Tag) -> bool:
+    if tag.name in ("html", "body", "main"):
+        return False
+    hidden = tag.has_attr("hidden") or tag.get("aria-hidden") == "true" or _INVISIBLE.search(str(tag.get("style", "")))
+    return bool(hidden) or tag.get("role") in _ROLES
+
+
+def _markdown(root: Tag) -> str:
+    from markdownify import MarkdownConverter
+
+    convert = MarkdownConverter(heading_style="ATX", bullets="-", strip=["img"], table_infer_header=True)
+    body = "\n".join(line.rstrip() for line in convert.convert_soup(root).splitlines())
+    return _GAP.sub("\n\n", body).strip()

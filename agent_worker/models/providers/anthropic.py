@@ -1,0 +1,34 @@
+"""Anthropic's messages API. Its library is large (seconds, dozens of megabytes): imported only when used."""
+
+from __future__ import annotations
+
+from schemas.errors import MissingDependency
+from schemas.extras import install_command
+
+try:
+    import anthropic
+    from pydantic_ai.models.anthropic import AnthropicModel
+    from pydantic_ai.providers.anthropic import AnthropicProvider
+
+    from agent_worker.models.providers.conversion import CONNECT, LIMITS, PydanticSource
+except ImportError as error:
+    raise MissingDependency(
+        f"a model with `provider: anthropic` needs {error.name or 'pydantic-ai'}, which is not installed",
+        fix=install_command("anthropic"),
+    ) from error
+
+CACHED = {"anthropic_cache_instructions": True, "anthropic_cache_tool_definitions": True}
+"""This provider keeps only what it is told to."""
+
+
+def anthropic_source(*, model: str, base_url: str, api_key: str, timeout: float) -> PydanticSource:
+    """``base_url`` empty: Anthropic's own. ``timeout``: seconds for a whole request."""
+    client = anthropic.AsyncAnthropic(
+        base_url=base_url or "https://api.anthropic.com",
+        api_key=api_key or "none",
+        max_retries=0,
+        timeout=anthropic.Timeout(timeout, connect=min(CONNECT, timeout)),
+        http_client=anthropic.DefaultAsyncHttpxClient(limits=LIMITS),
+    )
+    chat = AnthropicModel(model, provider=AnthropicProvider(anthropic_client=client))
+    return PydanticSource(chat, CACHED, client.close, (anthropic.AnthropicError,))

@@ -1,0 +1,77 @@
+"""CSV files of questions and their answers, as spreadsheets save them."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import re
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from agent_worker.knowledge.text.documents import decode, said_of
+from agent_worker.knowledge.text.front_matter import particulars
+from schemas.errors import DocumentTooLarge, Unprocessable
+from schemas.ports import Content
+
+MOST_PAIRS = 20_000
+_QUESTION = ("question", "q", "title")
+_ANSWER = ("answer", "a", "body", "response")
+_COLUMNS = "the first row names the columns: question, answer, and if you like url, language, visibility, expires_at"
+_NO_WORD = re.compile(r"[\W_]+")
+
+
+class Pairs:
+    """A document for each row. Its id follows the question, so that rows may move and answers change."""
+
+    endings: ClassVar[Sequence[str]] = (".csv",)
+    types: ClassVar[Sequence[str]] = ("text/csv",)
+    isolated: ClassVar[bool] = False
+
+    def read(self, name: str, data: bytes) -> Sequence[Content]:
+        text = decode(name, data)
+        try:
+            return list(_contents(name, text))
+        except csv.Error as error:
+            raise Unprocessable(f"{name}: not a table ({error})", fix=_COLUMNS) from error
+
+
+def _contents(name: str, text: str) -> Iterator[Content]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    reader.fieldnames = [heading.strip().lower() for heading in reader.fieldnames or ()]
+    question, answer = _column(name, reader.fieldnames, _QUESTION), _column(name, reader.fieldnames, _ANSWER)
+    rows: dict[str, int] = {}
+    for number, row in enumerate(reader, 1):
+        if number > MOST_PAIRS:
+            raise DocumentTooLarge(f"{name}: more than {MOST_PAIRS:,} rows", fix="split it into several files")
+        where = f"{name}, row {number + 1}"
+        asked, told = (row[question] or "").strip(), (row[answer] or "").strip()
+        if not asked and not told:
+            continue
+        if not asked or not told:
+            raise Unprocessable(f"{where}: a {'question' if asked else 'answer'} stands alone", fix=_COLUMNS)
+        key = _key(asked)
+        if key in rows:
+            raise Unprocessable(f"{where}: the question stands in row {rows[key]} too", fix="keep one of the two")
+        rows[key] = number + 1
+        said = particulars(where, {heading: value for heading, value in row.items() if heading not in (question, None)})
+        yield said_of(said, asked[:300], f"# {' '.join(asked.split())}\n\n{told}", key)
+    if not rows:
+        raise Unprocessable(f"{name}: no row in it", fix=_COLUMNS)
+
+
+def _delimiter(text: str) -> str:
+    head = text.partition("\n")[0]
+    return max(",;\t", key=head.count)
+
+
+def _column(name: str, headings: Sequence[str], known: Sequence[str]) -> str:
+    found = next((heading for heading in known if heading in headings), None)
+    if found is None:
+        raise Unprocessable(f"{name}: there is no column {known[0]!r}", fix=_COLUMNS)
+    return found
+
+
+def _key(question: str) -> str:
+    plain = _NO_WORD.sub(" ", question).casefold().strip()
+    return hashlib.sha256((plain or question).encode("utf-8", "surrogatepass")).hexdigest()[:10]

@@ -1,0 +1,185 @@
+"""From a draft to what goes on the bus: outbound messages, the turn's record, snapshots, owner requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from pydantic import BaseModel
+
+from agent_worker.turn.inbound_events import Event
+from schemas.actions import ApprovalRequested
+from schemas.conversation import CitedPassage, Conversation, OwnerRequested, PackedSnapshot, Snapshot, Turn
+from schemas.envelope import Envelope, as_json
+from schemas.facts import FilesStored
+from schemas.ids import derived_id, reply_id, turn_record_id
+from schemas.messages import Author, AuthorKind, InboundMessage, OutboundMessage, ReplyBegun
+from schemas.ports import Draft, Found
+from schemas.topics import (
+    APPROVAL_REQUESTED,
+    CONVERSATION_SNAPSHOT,
+    FILES_STORED,
+    MESSAGE_SEND,
+    OWNER_REQUESTED,
+    REPLY_BEGUN,
+    TURN_COMPLETED,
+)
+
+SOURCE = "parley/worker"
+REPLY_LIFE = timedelta(hours=24)
+
+
+@lru_cache(maxsize=1024)
+def _author(kind: AuthorKind, name: str) -> Author:
+    return Author(kind=kind, name=name)
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What all envelopes of one turn share."""
+
+    conversation: Conversation
+    correlation_id: str
+    causation_id: str
+    traceparent: str = ""
+
+    @classmethod
+    def of(cls, conversation: Conversation, event: Event | None, turn: str, traceparent: str = "") -> Chain:
+        if event is None:
+            return cls(conversation, turn, "", traceparent)
+        cause = event.envelope
+        return cls(conversation, cause.correlation_id or turn, cause.id, traceparent or cause.traceparent)
+
+    def wrap(self, event_type: str, payload: BaseModel | bytes, *, id: str, now: datetime) -> Envelope:
+        origin = self.conversation.origin
+        return Envelope(
+            id=id,
+            type=event_type,
+            data=as_json(payload),
+            time=now,
+            source=SOURCE,
+            tenant=origin.tenant,
+            channel=origin.channel,
+            account=origin.account,
+            conversation=self.conversation.id,
+            correlation_id=self.correlation_id,
+            causation_id=self.causation_id,
+            traceparent=self.traceparent,
+        )
+
+    def send(self, message: OutboundMessage, now: datetime) -> Envelope:
+        return self.wrap(MESSAGE_SEND, message, id=message.id, now=now)
+
+    def begun(self, begun: ReplyBegun) -> Envelope:
+        return self.wrap(REPLY_BEGUN, begun, id=derived_id(begun.turn_id, "begun"), now=begun.at)
+
+    def turn(self, turn: Turn) -> Envelope:
+        return self.wrap(TURN_COMPLETED, turn, id=turn_record_id(turn.id), now=turn.at)
+
+    def files(self, stored: FilesStored) -> Envelope:
+        return self.wrap(FILES_STORED, stored, id=derived_id(stored.message_id, "files"), now=stored.at)
+
+    def approval(self, request: ApprovalRequested) -> Envelope:
+        return self.wrap(APPROVAL_REQUESTED, request, id=request.approval.id, now=request.at)
+
+    def ask_owner(self, request: OwnerRequested) -> Envelope:
+        return self.wrap(OWNER_REQUESTED, request, id=request.id, now=request.at)
+
+
+def outbound(
+    conversation: Conversation, *, id: str, author: Author, text: str, now: datetime, **more: Any
+) -> OutboundMessage:
+    """``more`` are other fields of the message."""
+    return OutboundMessage(
+        id=id,
+        author=author,
+        text=text,
+        place=conversation.origin.place,
+        contact_id=conversation.origin.contact_id,
+        epoch=conversation.epoch,
+        created_at=now,
+        expires_at=now + REPLY_LIFE,
+        **more,
+    )
+
+
+def begun_of(conversation: Conversation, turn: str, *, name: str, asked: InboundMessage, now: datetime) -> ReplyBegun:
+    """The reply that ``reply_of`` will make."""
+    return ReplyBegun(
+        id=reply_id(turn, 0),
+        author=Author(kind="agent", name=name),
+        place=conversation.origin.place,
+        contact_id=conversation.origin.contact_id,
+        answers=asked.external_id,
+        turn_id=turn,
+        epoch=conversation.epoch,
+        at=now,
+    )
+
+
+def reply_of(
+    draft: Draft, conversation: Conversation, turn: str, *, name: str, asked: InboundMessage, now: datetime
+) -> OutboundMessage:
+    return outbound(
+        conversation,
+        id=reply_id(turn, 0),
+        author=_author(draft.author, name if draft.author == "agent" else ""),
+        text=draft.text,
+        now=now,
+        citations=draft.citations,
+        choices=draft.choices,
+        attachments=[],
+        in_reply_to=asked.id,
+        answers=asked.external_id,
+        turn_id=turn,
+    )
+
+
+def said_by_person(event: Event, message: InboundMessage, conversation: Conversation, now: datetime) -> OutboundMessage:
+    """A person's message, on its way to the contact. Its id follows the message, so that a repeat is one message."""
+    return outbound(
+        conversation,
+        id=derived_id(message.id, "outbound"),
+        author=message.author,
+        text=message.text,
+        now=now,
+        attachments=message.attachments,
+        in_reply_to=message.in_reply_to,
+    )
+
+
+def cited(found: Found, draft: Draft) -> list[CitedPassage]:
+    """What was found, and what was cited without being found: of a prompt with all documents, or an action's result."""
+    used = dict.fromkeys((citation.document, citation.heading) for citation in draft.citations)
+    known = [
+        CitedPassage(
+            document=passage.document,
+            heading=passage.heading,
+            score=round(passage.score, 4),
+            cited=(passage.document, passage.heading) in used,
+        )
+        for passage in found.passages
+    ]
+    others = [place for place in used if place not in {(one.document, one.heading) for one in known}]
+    return known + [CitedPassage(document=document, heading=of, score=0.0, cited=True) for document, of in others]
+
+
+def snapshot_envelope(snapshot: Snapshot | PackedSnapshot, now: datetime) -> Envelope:
+    of: PackedSnapshot | Conversation
+    if isinstance(snapshot, PackedSnapshot):
+        of, payload = snapshot, snapshot.data
+    else:
+        of, payload = snapshot.conversation, as_json(snapshot)
+    return Envelope(
+        id=derived_id(of.id, "snapshot", of.version),
+        type=CONVERSATION_SNAPSHOT,
+        data=payload,
+        time=now,
+        source=SOURCE,
+        tenant=of.origin.tenant,
+        channel=of.origin.channel,
+        account=of.origin.account,
+        conversation=of.id,
+    )
