@@ -13,7 +13,7 @@ import typer
 from gateway.commands import (
     chat,
     configuration,
-    deadletters,
+    dead_letters,
     doctor,
     init,
     knowledge,
@@ -44,7 +44,7 @@ migrate.add(app)
 app.add_typer(configuration.app, name="config")
 app.add_typer(knowledge.app, name="knowledge")
 app.add_typer(route.app, name="route")
-app.add_typer(deadletters.app, name="deadletter")
+app.add_typer(dead_letters.app, name="deadletter")
 app.add_typer(turns.app, name="turns")
 app.add_typer(state.state, name="state")
 app.add_typer(state.topics, name="topics")

@@ -1,0 +1,1 @@
+"""One turn: from the waiting messages of a conversation to committed and published replies."""

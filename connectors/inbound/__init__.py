@@ -1,0 +1,1 @@
+"""The inbound path, the same for every channel: resolve, append, then acknowledge."""

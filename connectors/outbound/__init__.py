@@ -1,0 +1,1 @@
+"""The outbound path, the same for every channel: policy, intent, send, record."""

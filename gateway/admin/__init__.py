@@ -6,12 +6,12 @@ from aiohttp import web
 
 from gateway.admin.approvals import ApprovalDesk
 from gateway.admin.conversations import ConversationDesk
-from gateway.admin.deadletters import DeadLetterDesk
+from gateway.admin.dead_letters import DeadLetterDesk
 from gateway.admin.guard import Guard
 from gateway.admin.knowledge import KnowledgeDesk
 from gateway.admin.routes import RouteDesk
 from gateway.admin.training import TrainingDesk
-from gateway.parts import Parts
+from gateway.wiring.parts import Parts
 
 PREFIX = "/v1/admin/{tenant}"
 
@@ -44,6 +44,6 @@ def add_routes(app: web.Application, parts: Parts) -> None:
     ):
         app.router.add_route(method, PREFIX + path, guard(handler))
     # Here, because routes.py describes the models of these modules.
-    from gateway import openapi
+    from gateway.http import openapi
 
     openapi.add_routes(app)

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.decisions import Decisions, waiting
-from gateway.lines import instant
-from gateway.parts import Parts
-from gateway.responses import read_json, reply
+from gateway.http.responses import read_json, reply
+from gateway.operators.approvals import Decisions, waiting
+from gateway.webchat.serialize import instant
+from gateway.wiring.parts import Parts
 from schemas.actions import PendingApproval
 from schemas.conversation import Conversation
 from schemas.errors import NotFound

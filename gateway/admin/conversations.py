@@ -8,13 +8,13 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.registry import CHANNELS
+from gateway.admin.contact_names import contacts_of, signed
 from gateway.admin.guard import page_size
-from gateway.admin.names import contacts_of, signed
-from gateway.attachments import AttachmentDesk
-from gateway.colleagues import Colleague, Colleagues, Said
-from gateway.lines import chat_messages, instant
-from gateway.parts import Parts
-from gateway.responses import error_reply, read_json, reply
+from gateway.http.responses import error_reply, read_json, reply
+from gateway.operators.conversations import Colleague, Colleagues, Said
+from gateway.webchat.attachments import AttachmentDesk
+from gateway.webchat.serialize import chat_messages, instant
+from gateway.wiring.parts import Parts
 from schemas.conversation import Contact, Conversation, Owner
 from schemas.errors import InvalidRequest, StaleEpoch
 from schemas.transcript import in_place

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from gateway.addresses import ClientAddresses
-from gateway.attempts import Attempts
-from gateway.parts import Parts
+from gateway.http.client_address import ClientAddresses
+from gateway.operators.login_throttle import Attempts
+from gateway.wiring.parts import Parts
 from schemas.errors import InvalidRequest, NotFound, Unauthorized
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -11,10 +11,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from agent_worker.knowledge.ingest.publishing import delete, publish
 from agent_worker.knowledge.text.front_matter import ADDRESS, LANGUAGE
 from gateway.admin.guard import page_size
-from gateway.documents import hash_of
-from gateway.lines import instant
-from gateway.parts import Parts
-from gateway.responses import read_json, reply
+from gateway.documents.content_hash import hash_of
+from gateway.http.responses import read_json, reply
+from gateway.webchat.serialize import instant
+from gateway.wiring.parts import Parts
 from schemas.conversation import Document, Visibility
 from schemas.errors import InvalidRequest, NotFound, Unavailable, Unprocessable
 from schemas.messages import Assurance, Text

@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict
 
 from agent_worker.router.decision import Route
 from agent_worker.router.router import Message, Router
-from gateway.models import models_of
-from gateway.parts import Parts
-from gateway.responses import read_json, reply
-from gateway.routing import ensure, rules_of
+from gateway.http.responses import read_json, reply
+from gateway.wiring.models import models_of
+from gateway.wiring.parts import Parts
+from gateway.wiring.routing import ensure, rules_of
 from schemas.errors import SetupError, Unavailable
 from schemas.messages import Text
 

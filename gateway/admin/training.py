@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from connectors.registry import CHANNELS
-from gateway.engines import channels_of
-from gateway.parts import Parts
-from gateway.training import ledger
-from gateway.training.ledger import Fact, Ledger
-from gateway.training.rows import Preference, Talk
-from gateway.training.talks import rows
+from gateway.training import conversation_log
+from gateway.training.conversation_log import Fact, Ledger
+from gateway.training.examples import rows
+from gateway.training.export_rows import Preference, Talk
+from gateway.wiring.engines import channels_of
+from gateway.wiring.parts import Parts
 from schemas.errors import InvalidRequest
 from schemas.privacy.cards import OwnNumbers
 
@@ -40,7 +40,7 @@ class TrainingDesk:
             raise InvalidRequest(f"channel: must be one of {', '.join(CHANNELS)}")
         since, until = _instant("since", query.get("since", "")), _instant("until", query.get("until", ""))
         async with self._one:
-            with ledger.opened(self._parts.config.data_path / "exports") as gathered:
+            with conversation_log.opened(self._parts.config.data_path / "exports") as gathered:
                 channels = [channel] if channel else channels_of(self._parts.config)
                 await gathered.gather(self._parts.bus, tenant, channels)
                 response = web.StreamResponse(headers={"Content-Type": NDJSON, "Cache-Control": "no-store"})

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.options import AsJson, ConfigFile, TenantName, Url, load, run, tenant_of
+from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, load, run, tenant_of
 from schemas.errors import InvalidRequest
 
 
@@ -28,7 +28,7 @@ def chat(
     """Talk to the agent of the running instance."""
     if as_json and message is None:
         raise InvalidRequest("--json needs a question", fix='parley chat -m "…" --json')
-    from gateway.talk import talk
+    from gateway.commands.common.chat_client import talk
 
     loaded = load(config)
     run(talk(loaded, tenant_of(loaded, tenant), account, message, url, as_json, wait))

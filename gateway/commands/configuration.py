@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.commands.options import AsJson, ConfigFile
-from gateway.commands.printing import print_findings, print_json
+from gateway.commands.common.options import AsJson, ConfigFile
+from gateway.commands.common.printing import print_findings, print_json
 
 app = typer.Typer(help="Check and show the configuration.", no_args_is_help=True)
 HIDDEN = "********"
@@ -25,10 +25,10 @@ def check(
     import asyncio
     from dataclasses import asdict
 
-    from gateway import config as configuration
-    from gateway import preflight
-    from gateway.commands.printing import note
-    from gateway.engines import longer_than_wanted
+    from gateway.commands.common.printing import note
+    from gateway.config import loader as configuration
+    from gateway.config import preflight
+    from gateway.wiring.engines import longer_than_wanted
 
     path = configuration.find(config)
     loaded = configuration.load(config, make_secrets=False)
@@ -54,7 +54,7 @@ def show(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Show what holds after defaults, file and environment; secrets are masked."""
     import yaml
 
-    from gateway import config as configuration
+    from gateway.config import loader as configuration
 
     values = masked(configuration.load(config, make_secrets=False).model_dump(mode="python"))
     if as_json:
@@ -66,7 +66,7 @@ def show(config: ConfigFile = None, as_json: AsJson = False) -> None:
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of the file, for editors."""
-    from gateway.settings import Config
+    from gateway.config.settings import Config
 
     print_json({"$schema": "https://json-schema.org/draft/2020-12/schema"} | Config.model_json_schema())
 

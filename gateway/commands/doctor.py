@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from gateway.commands.options import AsJson, ConfigFile, run
-from gateway.commands.printing import print_findings, print_json
+from gateway.commands.common.options import AsJson, ConfigFile, run
+from gateway.commands.common.printing import print_findings, print_json
 
 
 def add(app: typer.Typer) -> None:
@@ -16,7 +16,7 @@ def doctor(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Check the configuration, this machine, and the servers it names. Exit code 1 when anything fails."""
     from dataclasses import asdict
 
-    from gateway.examination import examined
+    from gateway.doctor.checks import examined
 
     findings = run(examined(config))
     well = all(finding.status != "fail" for finding in findings)

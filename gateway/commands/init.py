@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.printing import note, program
+from gateway.commands.common.printing import note, program
 
 
 class Template(StrEnum):

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.commands.options import AsJson, ConfigFile, TenantName, Url, load, run, tenant_of, with_api
-from gateway.commands.printing import note, print_json, progress, table
+from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, load, run, tenant_of, with_api
+from gateway.commands.common.printing import note, print_json, progress, table
 from schemas.errors import Conflict, InvalidRequest
 
 if TYPE_CHECKING:
     from agent_worker.knowledge.ranking.quality import Asked, Figures
-    from gateway.commands.instance import Api
-    from gateway.settings import Config
-    from gateway.sync import SyncReport
+    from gateway.commands.common.instance import Api
+    from gateway.config.settings import Config
+    from gateway.documents.sync import SyncReport
 
 
 class Visibility(StrEnum):
@@ -123,7 +123,7 @@ def remove(
 ) -> None:
     """Remove documents."""
 
-    from gateway.commands.remote import path_of
+    from gateway.commands.common.remote_documents import path_of
 
     async def work(api: Api) -> None:
         for document in documents:
@@ -201,9 +201,9 @@ def _asked(file: Path) -> list[Asked]:
 async def _figures(config: Config, tenant: str, asked: list[Asked], url: str | None) -> list[Figures]:
     from agent_worker.knowledge.ranking import quality
     from agent_worker.models.local.model import LocalModel
-    from gateway.commands.instance import opened
-    from gateway.commands.remote import RemoteKnowledge
-    from gateway.consumers import worker_settings
+    from gateway.commands.common.instance import opened
+    from gateway.commands.common.remote_documents import RemoteKnowledge
+    from gateway.wiring.consumers import worker_settings
 
     model = LocalModel(worker_settings(config.tenants, {}))
     async with opened(config, tenant, url) as api:
@@ -214,9 +214,10 @@ async def _figures(config: Config, tenant: str, asked: list[Asked], url: str | N
 def _sync(
     asked: Asking, config: Path | None, tenant: str | None, url: str | None, *, remove: bool, many: bool = False
 ) -> SyncReport:
-    from gateway import places, sync
-    from gateway.commands.remote import RemoteShelf
-    from gateway.memory import Memory
+    from gateway.commands.common.remote_documents import RemoteShelf
+    from gateway.documents import locations as places
+    from gateway.documents import sync
+    from gateway.documents.crawl_state import Memory
 
     loaded = load(config)
     name = tenant_of(loaded, tenant)

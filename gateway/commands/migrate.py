@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.commands.options import AsJson, ConfigFile, load, run
-from gateway.commands.printing import print_json
+from gateway.commands.common.options import AsJson, ConfigFile, load, run
+from gateway.commands.common.printing import print_json
 
 if TYPE_CHECKING:
-    from gateway.settings import Config
+    from gateway.config.settings import Config
     from infra.database.migration import SchemaState
 
 
@@ -52,7 +52,7 @@ def _told(found: SchemaState, check: bool) -> str:
 
 async def _state_of(config: Config) -> SchemaState:
     """Raises SchemaMismatch when what is stored is newer than this program."""
-    from gateway.engines import database_file, revealed, state_prefix
+    from gateway.wiring.engines import database_file, revealed, state_prefix
     from infra.database import migration
 
     if config.embedded:
@@ -65,7 +65,7 @@ async def _state_of(config: Config) -> SchemaState:
 
 async def _migrate(config: Config) -> None:
     """Raises DatabaseLocked while an instance runs: it has migrated its file already, or is of the release before."""
-    from gateway.engines import database_file, revealed, state_prefix
+    from gateway.wiring.engines import database_file, revealed, state_prefix
     from infra.database import Database
 
     if config.embedded:

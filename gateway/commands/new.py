@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.printing import note
+from gateway.commands.common.printing import note
 
 app = typer.Typer(help="Begin something of your own from a working example.", no_args_is_help=True)
 

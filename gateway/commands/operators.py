@@ -19,7 +19,7 @@ def hash_(
     stdin: bool = typer.Option(False, "--stdin", help="Read the password from the input instead of asking."),
 ) -> None:
     """Print what the configuration keeps of a password: `operators: {anna: {password_hash: …}}`."""
-    from gateway.operators import SHORTEST, hashed
+    from gateway.config.operators import SHORTEST, hashed
     from schemas.errors import InvalidRequest
 
     given = sys.stdin.readline().rstrip("\r\n") if stdin else _asked()

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.commands.options import AsJson, ConfigFile, TenantName, Url, load, tenant_of, with_api
-from gateway.commands.printing import note, print_json
+from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, load, tenant_of, with_api
+from gateway.commands.common.printing import note, print_json
 from schemas.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from gateway.commands.instance import Api
+    from gateway.commands.common.instance import Api
 
 app = typer.Typer(help="Who answers what, and why.", no_args_is_help=True)
 
@@ -48,7 +48,7 @@ def train(config: ConfigFile = None, tenant: TenantName = None, as_json: AsJson 
     """Learn the intents from the examples of `routes`. Workers that run go on with what they have."""
     from dataclasses import asdict
 
-    from gateway import routing
+    from gateway.wiring import routing
 
     loaded = load(config)
     name = tenant_of(loaded, tenant)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.printing import note, print_json
+from gateway.commands.common.printing import note, print_json
 
 app = typer.Typer(help="The wire format as documents.", no_args_is_help=True)
 

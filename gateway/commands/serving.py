@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.commands.options import ConfigFile, load
-from gateway.commands.printing import note, program, progress
+from gateway.commands.common.options import ConfigFile, load
+from gateway.commands.common.printing import note, program, progress
 from schemas.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from agent_worker.knowledge.library import Library
-    from gateway.settings import Config
+    from gateway.config.settings import Config
     from schemas.ports import Knowledge
 
 _QUESTION = re.compile(r"^#{1,6} +([^\n]{8,70}\?) *$", re.MULTILINE)
@@ -49,7 +49,7 @@ def dev(
     """Start everything in one process, on SQLite, with a page to try it."""
     import asyncio
 
-    from gateway.private_files import tighten
+    from gateway.config.private_files import tighten
     from schemas.errors import SetupError
 
     loaded = load(config, port=port)
@@ -72,10 +72,11 @@ def run(
     """Start one role of a scaled installation (Kafka and Redis)."""
     import asyncio
 
-    from gateway import compose, preflight
-    from gateway.engines import refuse_embedded
-    from gateway.private_files import tighten
-    from gateway.routing import ensure
+    from gateway.config import preflight
+    from gateway.config.private_files import tighten
+    from gateway.wiring import compose
+    from gateway.wiring.engines import refuse_embedded
+    from gateway.wiring.routing import ensure
 
     loaded = load(config)
     refuse_embedded(loaded, f"run {role.value}")
@@ -90,7 +91,7 @@ def run(
 
 def chosen_channels(config: Config, text: str) -> list[str]:
     """The channels of ``--channels``. Raises InvalidRequest for one that no tenant has."""
-    from gateway.engines import channels_of
+    from gateway.wiring.engines import channels_of
 
     known = channels_of(config)
     wanted = [name.strip() for name in text.split(",") if name.strip()]
@@ -111,10 +112,11 @@ def _log(level: str) -> None:
 async def _dev(config: Config, flag: str) -> None:
     import asyncio
 
-    from gateway import compose, preflight
-    from gateway.commands.instance import noted
-    from gateway.listening import check_port
-    from gateway.routing import train_changed
+    from gateway.commands.common.instance import noted
+    from gateway.config import preflight
+    from gateway.wiring import compose
+    from gateway.wiring.listening import check_port
+    from gateway.wiring.routing import train_changed
 
     check_port(config.host, config.port)
     # Reading documents may take minutes: what would stop the start anyway is told before.
@@ -130,11 +132,11 @@ async def _sync_documents(config: Config) -> str:
 
     Gives a question that the first tenant's documents answer, or an empty text."""
     from agent_worker.knowledge.library import Library
-    from gateway import compose
-    from gateway.memory import Memory
-    from gateway.places import paths_of
-    from gateway.shelf import LocalShelf, RememberingShelf
-    from gateway.sync import sync
+    from gateway.documents.crawl_state import Memory
+    from gateway.documents.locations import paths_of
+    from gateway.documents.published import LocalShelf, RememberingShelf
+    from gateway.documents.sync import sync
+    from gateway.wiring import compose
 
     wanted = [name for name, tenant in config.tenants.items() if tenant.knowledge.paths]
     async with compose.embedded(config) as parts:
@@ -206,7 +208,7 @@ Or over HTTP:
 
 def _flag(given: Path | None) -> str:
     """The ``--config`` that other commands need from this folder; nothing where they find the file by themselves."""
-    from gateway.config import FILE_NAME, find
+    from gateway.config.loader import FILE_NAME, find
 
     path = find(given)
     if path == Path(FILE_NAME).absolute():

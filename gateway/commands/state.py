@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.commands.options import AsJson, ConfigFile, load, run
-from gateway.commands.printing import note, print_json
+from gateway.commands.common.options import AsJson, ConfigFile, load, run
+from gateway.commands.common.printing import note, print_json
 from schemas.errors import Conflict, InvalidRequest, SetupError
 
 if TYPE_CHECKING:
-    from gateway.settings import Config
+    from gateway.config.settings import Config
 
 state = typer.Typer(help="The state store.", no_args_is_help=True)
 topics = typer.Typer(help="The topics of the log.", no_args_is_help=True)
@@ -100,7 +100,7 @@ def create(config: ConfigFile = None, as_json: AsJson = False) -> None:
 
 
 async def _create(config: Config) -> list[str]:
-    from gateway.engines import open_engine, specs
+    from gateway.wiring.engines import open_engine, specs
 
     async with open_engine(config, config.data_path) as engine:
         return list(await engine.bus.create_topics(specs(config)))
@@ -112,7 +112,7 @@ async def _rebuild(config: Config) -> dict[str, Any]:
     from dataclasses import asdict
     from uuid import uuid4
 
-    from gateway.engines import channels_of, open_engine
+    from gateway.wiring.engines import channels_of, open_engine
     from infra.bus.partitioner import SHARDS
     from infra.state.rebuild import rebuild as work
     from infra.state.recovery import LEASE, LEASE_TTL, SETTLE

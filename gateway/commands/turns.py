@@ -9,12 +9,12 @@ from urllib.parse import quote, urlencode
 
 import typer
 
-from gateway.commands.options import AsJson, ConfigFile, TenantName, Url, with_api
-from gateway.commands.printing import note, print_json
+from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, with_api
+from gateway.commands.common.printing import note, print_json
 from schemas.errors import NotFound
 
 if TYPE_CHECKING:
-    from gateway.commands.instance import Api
+    from gateway.commands.common.instance import Api
 
 app = typer.Typer(help="What the agent did, and why.", no_args_is_help=True)
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.console.assets import found as files
-from gateway.console.conversation import ConversationPage
-from gateway.console.deadletters import DeadLetterPage
 from gateway.console.guard import ConsoleGuard, told
-from gateway.console.inbox import Inbox
-from gateway.console.knowledge import KnowledgePage
-from gateway.console.live import Live
+from gateway.console.live_updates import Live
+from gateway.console.pages.conversation import ConversationPage
+from gateway.console.pages.dead_letters import DeadLetterPage
+from gateway.console.pages.inbox import Inbox
+from gateway.console.pages.knowledge import KnowledgePage
+from gateway.console.pages.sign_in import SignIn
 from gateway.console.sessions import ConsoleSessions
-from gateway.console.signing import SignIn
-from gateway.parts import Parts
-from gateway.watch import Doors
+from gateway.webchat.watch import Doors
+from gateway.wiring.parts import Parts
 from schemas.errors import NotFound
 
 __all__ = ["add_routes"]

@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl
 from aiohttp import BodyPartReader, web
 from aiohttp.http import HttpProcessingError
 
-from gateway.attachments import MAX_SIZE, UPLOAD_WAIT, safe_name
-from gateway.responses import read_body
+from gateway.http.responses import read_body
+from gateway.webchat.attachments import MAX_SIZE, UPLOAD_WAIT, safe_name
 from schemas.errors import InvalidRequest, TooLarge, UnsupportedMediaType
 
 PLAIN, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"

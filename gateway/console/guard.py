@@ -10,10 +10,10 @@ import structlog
 from aiohttp import web
 
 from gateway.console.forms import Form, read_form
-from gateway.console.frame import elsewhere, failure_page
+from gateway.console.layout import elsewhere, failure_page
 from gateway.console.sessions import ConsoleSessions, Operator
-from gateway.parts import Parts
-from gateway.responses import failed
+from gateway.http.responses import failed
+from gateway.wiring.parts import Parts
 from schemas.errors import Forbidden, NotFound, ParleyError, Unauthorized
 
 log = structlog.get_logger("parley.console")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.route import CONSOLE, PUBLIC, Route
+from gateway.http.route import CONSOLE, PUBLIC, Route
 
 _FORM, _FILES = "application/x-www-form-urlencoded", "multipart/form-data"
 _SEEN = ("invalid_request", "unauthorized", "forbidden", "not_found", "rate_limited", "unavailable")

@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
-from gateway.colleagues import Colleague
-from gateway.operators import ADMIN, NOBODY, fits
-from gateway.parts import Parts
-from gateway.secret_files import key_for, matches, sign
+from gateway.config.generated_secrets import key_for, matches, sign
+from gateway.config.operators import ADMIN, NOBODY, fits
+from gateway.operators.conversations import Colleague
+from gateway.wiring.parts import Parts
 from schemas.errors import Unauthorized
 
 LIFETIME = timedelta(hours=12)

@@ -1,0 +1,1 @@
+"""Who may speak in a conversation, and when people are available."""

@@ -9,7 +9,7 @@ from schemas.privacy.harmless_numbers import is_covered
 
 HIDDEN = "[code]"
 _SIX_DIGITS = re.compile(r"(?<![\w.,/+#-])\d{3}[ \u00a0-]?\d{3}(?![\w/-]|[.,]\d| ?[€$£%])")
-"""As our own codes are made (`agent_worker/actions/one_time_codes/codes.py`), also when typed in two groups of three."""
+"""Six digits, as `agent_worker/actions/one_time_codes` makes them, also when typed in two groups of three."""
 
 
 def without_codes(text: str, own: OwnNumbers | None = None) -> str:

@@ -73,9 +73,9 @@ async def serve(port: int, path: Path, channel: str) -> None:
     begun = time.perf_counter()
     from connectors.registry import open_channel
     from connectors.tools import Tools
-    from gateway import compose
-    from gateway.config import load
-    from gateway.parts import accounts_of
+    from gateway.config.loader import load
+    from gateway.wiring import compose
+    from gateway.wiring.parts import accounts_of
 
     config = load(path).model_copy(update={"listen": f"127.0.0.1:{port}"})
     shared = time.perf_counter()

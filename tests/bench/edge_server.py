@@ -43,8 +43,8 @@ async def serve_bare(port: int) -> None:
 
 async def serve_edge(port: int, config_path: Path) -> None:
     """The front door alone, as ``parley run edge`` builds it, with one channel more."""
-    from gateway import compose
-    from gateway.config import load
+    from gateway.config.loader import load
+    from gateway.wiring import compose
     from schemas.ports import Account
     from schemas.topics import topic_specs
 

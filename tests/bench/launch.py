@@ -98,8 +98,8 @@ def counted(tally: Tally) -> type[Worker]:
 
 async def parley(config_path: Path, port: int, role: str, seconds: float, tally: Tally) -> None:
     from agent_worker.models.registry import Models
-    from gateway import compose, consumers
-    from gateway.config import load
+    from gateway.config.loader import load
+    from gateway.wiring import compose, consumers
 
     config = load(config_path).model_copy(update={"listen": f"127.0.0.1:{port}"})
     changed: Any = consumers
@@ -164,7 +164,7 @@ async def main(port: int, config_path: Path, role: str, seconds: float, count: i
     tally = Tally(count)
     if role != "bare":
         return await parley(config_path, port, role, seconds, tally)
-    from gateway.config import load
+    from gateway.config.loader import load
 
     config = load(config_path)
     await Bare(config.bus.removeprefix("kafka://"), config.state, config.topic_prefix, tally).run()

@@ -14,8 +14,8 @@ import yaml
 
 from agent_worker.knowledge.ingest.publishing import publish
 from agent_worker.knowledge.ranking.quality import read_questions
-from gateway.config import load
-from gateway.engines import open_engine
+from gateway.config.loader import load
+from gateway.wiring.engines import open_engine
 from schemas.ports import DocumentDraft
 from tests.bench.figures import Row, Spread
 from tests.bench.machine import anonymous_bytes, resident_bytes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from gateway.config import load
+from gateway.config.loader import load
 from infra.bus.kafka import KafkaBus
 from tests.bench.figures import Row, Spread
 from tests.bench.launch import MODULE, result_of

@@ -28,8 +28,8 @@ import yaml
 from aiohttp import web
 from yarl import URL
 
-from gateway import compose
-from gateway.config import load
+from gateway.config.loader import load
+from gateway.wiring import compose
 from infra.deploy.process import free_port
 from tests.channels import cases, translation
 from tests.harness.installation import ADMIN_TOKEN, DOCUMENTS

@@ -15,8 +15,8 @@ from connectors.markup.dialects.web import _html
 from connectors.outbound import rendering
 from connectors.registry import CHANNELS
 from connectors.slack.desk import lines
-from gateway.console.transcript import TranscriptView
-from gateway.lines import chat_message
+from gateway.console.pages.transcript import TranscriptView
+from gateway.webchat.serialize import chat_message
 from schemas.messages import Author, Choice, Citation, OutboundMessage, TranscriptMessage
 from schemas.ports import Account, Sending
 from tests.channels.cases import fixtures, read

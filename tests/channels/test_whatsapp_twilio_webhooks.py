@@ -10,10 +10,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from gateway.app import build_app, serving
-from gateway.compose import opened
-from gateway.parts import Parts
-from gateway.settings import Config
+from gateway.config.settings import Config
+from gateway.http.app import build_app, serving
+from gateway.wiring.compose import opened
+from gateway.wiring.parts import Parts
 from infra.deploy.process import free_port
 from schemas import topics
 from schemas.envelope import Envelope

@@ -12,9 +12,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.console.states import Wait, wait_of
-from gateway.desk_settings import Desk, DeskTimes
-from gateway.settings import Tenant
+from gateway.config.desk import Desk, DeskTimes
+from gateway.config.settings import Tenant
+from gateway.console.conversation_status import Wait, wait_of
 from schemas import topics
 from schemas.conversation import Conversation, Facts, Origin
 from tests.console.conftest import Sit

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.attempts import ACCOUNT, PAIR, TOKEN, Attempts
+from gateway.operators.login_throttle import ACCOUNT, PAIR, TOKEN, Attempts
 from tests.console.seat import TOKEN as ADMIN_TOKEN
 from tests.console.seat import Seat
 from tests.unit.gateway.conftest import Instance
@@ -94,7 +94,7 @@ async def test_guesses_for_one_name_from_many_addresses_share_a_budget(instance:
     config = instance.parts.config
     config.trusted_proxies.append("127.0.0.1/32")
     # The console reads the configuration when it is built.
-    from gateway.app import build_app, serving
+    from gateway.http.app import build_app, serving
 
     async with serving(build_app(instance.parts), "127.0.0.1", 0) as port:
         instance.address = f"http://127.0.0.1:{port}"

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gateway import config as configuration
 from gateway.cli import app
 from gateway.commands.configuration import masked
-from gateway.operators import fits
-from gateway.settings import Config
+from gateway.config import loader as configuration
+from gateway.config.operators import fits
+from gateway.config.settings import Config
 from schemas.errors import ConfigInvalid, InvalidRequest
 from tests.console.conftest import quick
 from tests.deploy.environment import command_problems

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from yarl import URL
 
+from gateway.config.operators import fits, hashed
 from gateway.console.sessions import LIFETIME
-from gateway.operators import fits, hashed
 from tests.console.conftest import TEXT, Sit, quick
 from tests.console.seat import PASSWORDS, TOKEN, Seat
 from tests.unit.gateway.conftest import Instance, running

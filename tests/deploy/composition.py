@@ -10,7 +10,7 @@ import yaml
 from compose_spec import PyCompose
 from compose_spec.models import ComposeSpecification, Service
 
-from gateway.compose import GRACE
+from gateway.wiring.compose import GRACE
 from tests.deploy.environment import command_problems, unread
 
 OTHERS_READ = frozenset({"SHOP_URL"})

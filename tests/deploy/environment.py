@@ -10,9 +10,9 @@ import pydantic
 import typer
 from typer.core import TyperGroup
 
-from gateway import config as configuration
 from gateway.cli import app
-from gateway.settings import Config
+from gateway.config import loader as configuration
+from gateway.config.settings import Config
 from schemas.errors import ParleyError
 
 READ = frozenset({"PARLEY_CONFIG", "PARLEY_PORT", "PARLEY_BUS", "PARLEY_STATE", "PARLEY_MEMBER", "PARLEY_ENCODER"})

@@ -11,7 +11,7 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import yaml
 from pydantic import ValidationError
 
-from gateway.compose import GRACE
+from gateway.wiring.compose import GRACE
 from schemas import topics
 from tests.deploy import keda, promql
 from tests.deploy.environment import command_problems, unread

@@ -108,8 +108,8 @@ def yes_to(question: dict[str, Any]) -> dict[str, str]:
 
 async def set_aside(folder: Path, told: dict[str, Any]) -> None:
     """Park the first unfinished record of one who waits, move the offset past it, add a dead letter; then die."""
-    from gateway.config import load
-    from gateway.engines import open_engine
+    from gateway.config.loader import load
+    from gateway.wiring.engines import open_engine
     from schemas.ports import TopicPartition
 
     now = datetime.now(UTC)

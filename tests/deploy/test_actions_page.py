@@ -14,10 +14,10 @@ from agent_worker.actions.policy import Refusal
 from agent_worker.actions.registry import found, loaded
 from agent_worker.actions.spec import action
 from agent_worker.settings import ActionRules
-from gateway import config
-from gateway.action_settings import ActionSettings, Endpoint, Limit, LookUp, Parameter
-from gateway.consumers import worker_settings
+from gateway.config import loader
+from gateway.config.actions import ActionSettings, Endpoint, Limit, LookUp, Parameter
 from gateway.scaffold import new_action
+from gateway.wiring.consumers import worker_settings
 from schemas import topics
 from schemas.errors import Conflict, InvalidRequest
 from tests.harness.processes import ROOT
@@ -52,7 +52,7 @@ def rules(tmp_path: Path) -> ActionRules:
     more = ENDPOINT.partition("actions:\n")[2] + LIMITS
     file = tmp_path / "parley.yaml"
     file.write_text(FUNCTION.replace("  plantstore:\n", "  plantstore:\n    name: Plant store\n") + more)
-    return worker_settings(config.load(file, environ={}).tenants, {}).of("plantstore").actions
+    return worker_settings(loader.load(file, environ={}).tenants, {}).of("plantstore").actions
 
 
 def test_the_function_and_the_endpoint_of_the_page_are_offered(rules: ActionRules) -> None:

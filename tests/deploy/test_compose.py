@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 import yaml
 
-from gateway.settings import Config
+from gateway.config.settings import Config
 from infra.deploy import containers
 from infra.deploy.probes_kafka import OFFSETS_KEPT_MINUTES
 from infra.deploy.probes_redis import _WANTED

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gateway import app, compose, config, consumers
-from gateway.settings import Config
+from gateway.config import loader
+from gateway.config.settings import Config
+from gateway.http import app
+from gateway.wiring import compose, consumers
 from infra.bus.kafka.profile import PRODUCTION
 from infra.bus.lanes import Bounds
 from infra.metrics import COUNTERS, GAUGES, HISTOGRAMS
@@ -66,7 +68,7 @@ def test_the_example_of_secured_servers_is_a_valid_configuration(tmp_path: Path)
     values |= {"tenants": {"shop": {"name": "Shop"}}, "secret_key": f"file:{secret}", "admin_token": f"file:{secret}"}
     file = tmp_path / "parley.yaml"
     file.write_text(yaml.safe_dump(values))
-    loaded = config.load(file, environ={})
+    loaded = loader.load(file, environ={})
     assert loaded.kafka.min_insync_replicas == 2
     assert loaded.redis.password.get_secret_value() == secret.read_text()
 

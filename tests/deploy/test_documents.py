@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from agent_worker.sources.registry import endings
-from gateway import config as configuration
 from gateway.admin.knowledge import DocumentIn, Query
-from gateway.knowledge_settings import KnowledgeSettings, SourceSettings, WebsiteSettings
+from gateway.config import loader as configuration
+from gateway.config.knowledge import KnowledgeSettings, SourceSettings, WebsiteSettings
 from tests.harness.processes import ROOT
 
 PAGE = (ROOT / "docs" / "documents.md").read_text()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from gateway.settings import Config
+from gateway.config.settings import Config
 from schemas import topics
 from tests.deploy.environment import configured
 from tests.deploy.kustomize import Object, changed, pod_of, render

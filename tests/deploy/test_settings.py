@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway import config as configuration
-from gateway.engines import kafka_access, longer_than_wanted, open_engine, specs
-from gateway.settings import Config
+from gateway.config import loader as configuration
+from gateway.config.settings import Config
+from gateway.wiring.engines import kafka_access, longer_than_wanted, open_engine, specs
 from schemas import topics
 from schemas.errors import ConfigInvalid
 

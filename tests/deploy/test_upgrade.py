@@ -12,7 +12,7 @@ import pytest
 import yaml
 from aiokafka.admin import AIOKafkaAdminClient
 
-from gateway.compose import GRACE
+from gateway.wiring.compose import GRACE
 from infra.bus.kafka import KafkaBus
 from schemas import topics
 from schemas.ports import Record

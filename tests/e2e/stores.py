@@ -9,7 +9,7 @@ from typing import Any
 import redis.asyncio
 from pydantic import BaseModel, SecretStr
 
-from gateway.config import load
+from gateway.config.loader import load
 from infra.bus.kafka import KafkaBus
 from tests.harness.installation import Installation
 

@@ -10,8 +10,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.config import load
-from gateway.engines import open_engine
+from gateway.config.loader import load
+from gateway.wiring.engines import open_engine
 from schemas import topics
 from schemas.envelope import Envelope
 from schemas.facts import Feedback

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.config import load
+from gateway.config.loader import load
 from schemas import topics
 from schemas.envelope import Envelope
 from tests.e2e.conftest import ENGINES

@@ -14,8 +14,8 @@ import aiohttp
 import pytest
 
 from connectors.streams.runner import AWAY
-from gateway.config import load
-from gateway.engines import open_engine
+from gateway.config.loader import load
+from gateway.wiring.engines import open_engine
 from infra.deploy.process import free_port
 from schemas import topics
 from schemas.conversation import DeadLetter

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from agent_worker.dead_letters import letter_of
-from gateway.slots import recording
+from gateway.wiring.process_folders import recording
 from infra.bus.lanes import Bounds, Lanes
 from infra.bus.poison_watch import Watch
 from infra.flight_recorder import FlightRecorder

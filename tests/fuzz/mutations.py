@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from gateway.attempts import LONGEST_HOLD
+from gateway.operators.login_throttle import LONGEST_HOLD
 from tests.fuzz.seeds import Seed
 from tests.fuzz.values import STRINGS, bend, scratched, written
 

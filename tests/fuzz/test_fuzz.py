@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.routes import ROUTES
+from gateway.http.routes import ROUTES
 from tests.fuzz.campaign import campaign
 from tests.fuzz.mutations import mutated
 from tests.fuzz.seeds import Seed

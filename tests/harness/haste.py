@@ -64,7 +64,7 @@ def hurry_desk(factor: float) -> None:
 
 def go_ahead(seconds: float) -> None:
     """The process's clock is so much ahead of the machine's."""
-    from gateway import compose, engines
+    from gateway.wiring import compose, engines
 
     class Ahead(datetime):
         @classmethod

@@ -176,8 +176,8 @@ class Installation:
     async def append(self, topic: str, envelopes: Sequence[Envelope]) -> None:
         """Put records on the log behind the processes' backs, also such as no process would write. Embedded, the one
         process is stopped meanwhile: the file is its own."""
-        from gateway.config import load
-        from gateway.engines import open_engine
+        from gateway.config.loader import load
+        from gateway.wiring.engines import open_engine
 
         config = load(self.config)
         if not self.scaled:

@@ -16,8 +16,8 @@ from typing import Any
 
 import aiohttp
 
-from gateway.config import load
-from gateway.engines import open_engine, specs
+from gateway.config.loader import load
+from gateway.wiring.engines import open_engine, specs
 from schemas.envelope import Envelope
 from tests.harness.processes import ROOT
 from tests.harness.waiting import ASK, TOLD

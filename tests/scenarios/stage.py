@@ -11,8 +11,8 @@ from typing import Any
 
 import aiohttp
 
-from gateway.config import load
-from gateway.engines import open_engine
+from gateway.config.loader import load
+from gateway.wiring.engines import open_engine
 from infra.deploy.process import free_port
 from schemas import topics
 from schemas.envelope import Envelope

@@ -32,8 +32,8 @@ class Ledger:
 
 async def read_ledger(parley: Installation) -> Ledger:
     """Of an installation that has been stopped; its servers run."""
-    from gateway.config import load
-    from gateway.engines import open_engine
+    from gateway.config.loader import load
+    from gateway.wiring.engines import open_engine
 
     config = load(parley.config)
     ledger = Ledger()

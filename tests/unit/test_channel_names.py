@@ -16,10 +16,10 @@ NAMES = frozenset(CHANNELS) - {"web"} | frozenset(PROVIDERS) | {"twilio"}
 ALLOWED = {
     "schemas/topics.py": "the published description of the wire lists the channels; it imports nothing of ours",
     "connectors/registry.py": "the one line a channel",
-    "gateway/desk.py": "the desk is in Slack, for contacts of every channel",
-    "gateway/desk_door.py": "the way in from there",
-    "gateway/console/elements.py": "the tag of that name in a page of HTML",
-    "gateway/console/frame.py": "the same tag",
+    "gateway/wiring/desk.py": "the desk is in Slack, for contacts of every channel",
+    "gateway/wiring/desk_inbound.py": "the way in from there",
+    "gateway/console/html.py": "the tag of that name in a page of HTML",
+    "gateway/console/layout.py": "the same tag",
     "agent_worker/sources/website/links.py": "the tag of that name in a page of HTML",
 }
 

@@ -26,7 +26,7 @@ from agent_worker.router.phrases import found_in, upset
 from agent_worker.sources.website.links import directions
 from connectors.inbound.envelopes import without_cards
 from connectors.inbound.long_texts import shortened
-from gateway.training.anonymity import Anonymity
+from gateway.training.anonymizer import Anonymity
 from schemas import topics
 from schemas.ports import ActionResult, Event, Offer, Passage
 from schemas.privacy.cards import masked
@@ -48,7 +48,14 @@ FILLS: dict[str, object] = {
 }
 NOT_A_STRANGERS = (
     # Programs, the operator's words, and names of our own.
-    *("infra.", "gateway.commands", "gateway.cli", "gateway.operators", "gateway.listening", "gateway.inspection"),
+    *(
+        "infra.",
+        "gateway.commands",
+        "gateway.cli",
+        "gateway.config.operators",
+        "gateway.wiring.listening",
+        "gateway.doctor.vendors",
+    ),
     *("schemas.crash_points", "schemas.export", "connectors.registry", "connectors.settings.shaped"),
     *("agent_worker.actions.registry", "agent_worker.sources.registry"),
     "agent_worker.actions.parsing.identifiers.identifiers",
@@ -69,8 +76,8 @@ MADE_LATER = {
     "agent_worker.router.phrases._pattern": "phrases",
     "agent_worker.sources.layout._plain": "",
     "connectors.settings.shaped": "",
-    "gateway.action_settings.Parameter._fits": "",
-    "gateway.training.anonymity.Anonymity.__init__": "anonymity",
+    "gateway.config.actions.Parameter._fits": "",
+    "gateway.training.anonymizer.Anonymity.__init__": "anonymity",
 }
 """Functions that make a pattern, because only a configuration or a document tells what to look for; by which of
 ``MORE`` such a pattern is tried. Empty where no stranger's text is matched with it."""

@@ -171,8 +171,8 @@ async def _resolve(parley: Installation, conversation: str) -> None:
 
 async def _thumbs(parley: Installation, conversation: str) -> list[tuple[str, str]]:
     """From the log itself; the one process that owns the file is stopped meanwhile."""
-    from gateway.config import load
-    from gateway.engines import open_engine
+    from gateway.config.loader import load
+    from gateway.wiring.engines import open_engine
 
     config = load(parley.config)
     await parley.stop()

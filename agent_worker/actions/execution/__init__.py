@@ -1,0 +1,1 @@
+"""Execution of actions within a turn: consent, policy, the call, and its outcome."""

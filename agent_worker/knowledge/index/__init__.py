@@ -1,0 +1,1 @@
+"""The search index of one tenant: documents, passages, and counts of terms."""

@@ -1,0 +1,1 @@
+"""The path of a document change from the log into the index."""

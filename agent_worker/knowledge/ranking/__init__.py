@@ -1,0 +1,1 @@
+"""Ranking: from a question to passages, with a calibrated confidence."""

@@ -1,11 +1,11 @@
 r"""Fits what retrieval and confidence weigh, and says what they are worth on questions they were not fitted on.
 
-    python -m agent_worker.knowledge.ranking.calibration examples/plantstore/{knowledge,calibration.yaml,questions.yaml} \
-        .cache/encoder/bge-small-en-v1.5-q
+    python -m agent_worker.knowledge.ranking.calibration \
+        examples/plantstore/{knowledge,calibration.yaml,questions.yaml} .cache/encoder/bge-small-en-v1.5-q
 
 Few weights and plain regularisation, so that forty documents and a few hundred questions are enough. The figures are
 cross-validated, by document and by question: either is dealt into parts, and each part's questions are judged by
-weights fitted on the others. What it prints is pasted into ``retrieval.py`` and ``confidence.py`` by hand.
+weights fitted on the others. What it prints is pasted into ``ranker.py`` and ``confidence.py`` by hand.
 """
 
 from __future__ import annotations

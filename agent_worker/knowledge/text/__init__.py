@@ -1,0 +1,1 @@
+"""Text processing for documents and queries: parsing, splitting, and analysis."""

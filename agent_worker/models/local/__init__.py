@@ -1,0 +1,1 @@
+"""The extractive model that needs no key and no network."""

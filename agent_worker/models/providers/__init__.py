@@ -1,0 +1,1 @@
+"""Remote models: one module per provider behind a common interface."""

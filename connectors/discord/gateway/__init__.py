@@ -1,0 +1,1 @@
+"""A bot's connection to Discord's gateway: sockets, sessions, and backfill."""

@@ -1,0 +1,1 @@
+"""Renderers of canonical markdown, one module per channel."""

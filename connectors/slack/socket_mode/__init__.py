@@ -1,0 +1,1 @@
+"""Socket Mode: Slack's events over a connection of ours."""

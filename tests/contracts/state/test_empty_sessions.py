@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from connectors.web.settings import WebAccount
-from gateway.sessions import SessionRequest, Sessions
+from gateway.webchat.sessions import SessionRequest, Sessions
 from infra.state.redis import open_redis_state
 from schemas.ports import Account, Bus, State
 from tests.contracts.state.engines import ALL_SHARDS, sqlite_state

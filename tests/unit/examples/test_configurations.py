@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.actions import action_rules
-from gateway.config import load
+from gateway.config.loader import load
+from gateway.wiring.actions import action_rules
 from tests.harness.processes import ROOT
 
 ACTIONS = {"plantstore": 9, "retail": 16}

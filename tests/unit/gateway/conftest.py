@@ -17,12 +17,12 @@ import jsonschema
 import pytest
 
 from agent_worker.knowledge.library import Library
-from gateway import config as configuration
-from gateway.app import build_app, serving
-from gateway.engines import open_engine
-from gateway.openapi import document
-from gateway.parts import Parts, accounts_of
-from gateway.storage import MeteredBlobs, StorageQuota
+from gateway.config import loader as configuration
+from gateway.http.app import build_app, serving
+from gateway.http.openapi import document
+from gateway.webchat.storage_quotas import MeteredBlobs, StorageQuota
+from gateway.wiring.engines import open_engine
+from gateway.wiring.parts import Parts, accounts_of
 from infra.blobs import open_blobs
 from infra.telemetry import PrometheusMetrics
 from schemas import topics

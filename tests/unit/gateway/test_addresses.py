@@ -8,8 +8,8 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
-from gateway.addresses import ClientAddresses
-from gateway.settings import Config
+from gateway.config.settings import Config
+from gateway.http.client_address import ClientAddresses
 from tests.harness.growth import assert_in_proportion
 
 PROXIES = ["10.0.0.0/8", "fd00::/8"]

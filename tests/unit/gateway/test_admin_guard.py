@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from gateway.openapi import document
+from gateway.http.openapi import document
 from tests.harness.installation import ADMIN_TOKEN
 from tests.unit.gateway.conftest import Instance
 

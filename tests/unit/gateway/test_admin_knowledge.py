@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.documents import content_hash
+from gateway.documents.content_hash import content_hash
 from tests.unit.gateway.conftest import Instance
 
 BODY = "# Shipping\n\n## Prices\n\nA parcel to Lisbon costs 12 euros and takes four working days."

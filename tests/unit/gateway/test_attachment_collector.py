@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from obstore.store import MemoryStore
 
-from gateway import compose
-from gateway.attachment_collector import EVERY, AttachmentCollector
-from gateway.settings import Limits
-from gateway.storage import MeteredBlobs, StorageQuota
+from gateway.config.settings import Limits
+from gateway.webchat.attachment_collector import EVERY, AttachmentCollector
+from gateway.webchat.storage_quotas import MeteredBlobs, StorageQuota
+from gateway.wiring import compose
 from infra.blobs import StoredBlobs
 from schemas.errors import NotFound, StorageFull, Unavailable
 from schemas.messages import Attachment, Author, TranscriptMessage

@@ -22,7 +22,7 @@ import pytest
 import structlog
 
 from gateway import cli
-from gateway import config as configuration
+from gateway.config import loader as configuration
 from infra.deploy.process import free_port
 from tests.harness.installation import ADMIN_TOKEN, SECRET_KEY
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from gateway import config
-from gateway.secret_files import MAKE_ONE
-from gateway.settings import Config
+from gateway.config import loader
+from gateway.config.generated_secrets import MAKE_ONE
+from gateway.config.settings import Config
 from schemas.errors import ConfigInvalid
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -25,7 +25,7 @@ def write(folder: Path, text: str) -> Path:
 
 
 def load(folder: Path, text: str, **environ: str) -> Config:
-    return config.load(write(folder, text), environ=environ, make_secrets=False)
+    return loader.load(write(folder, text), environ=environ, make_secrets=False)
 
 
 def problem(folder: Path, text: str, **environ: str) -> str:
@@ -186,7 +186,7 @@ def test_precedence_is_defaults_file_environment_flags(tmp_path: Path) -> None:
     environ = {"PARLEY_PORT": "2000", "PARLEY__PARTITIONS": "6"}
 
     def listen(environ: dict[str, str], flags: dict[str, Any]) -> tuple[str, int]:
-        loaded = config.load(file, environ=environ, flags=flags, make_secrets=False)
+        loaded = loader.load(file, environ=environ, flags=flags, make_secrets=False)
         return loaded.listen, loaded.partitions
 
     assert load(tmp_path / "elsewhere", SHOP).listen == "127.0.0.1:8080"
@@ -248,7 +248,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
 
 def test_secrets_are_made_once_and_readable_by_the_owner_alone(tmp_path: Path) -> None:
     file = write(tmp_path, SHOP + "data_dir: data\n")
-    first, second = config.load(file, environ={}), config.load(file, environ={})
+    first, second = loader.load(file, environ={}), loader.load(file, environ={})
     assert len(first.secret_key.get_secret_value()) >= 40
     assert first.secret_key == second.secret_key
     assert first.admin_token == second.admin_token != first.secret_key
@@ -258,7 +258,7 @@ def test_secrets_are_made_once_and_readable_by_the_owner_alone(tmp_path: Path) -
 
 def test_a_chosen_secret_is_used_and_nothing_is_written(tmp_path: Path) -> None:
     file = write(tmp_path, SHOP + f"data_dir: data\nsecret_key: {LONG}\nadmin_token: {LONG}-too\n")
-    assert config.load(file, environ={}).secret_key.get_secret_value() == LONG
+    assert loader.load(file, environ={}).secret_key.get_secret_value() == LONG
     assert not (tmp_path / "data").exists()
 
 
@@ -270,7 +270,7 @@ def test_a_short_secret_is_refused_wherever_it_comes_from(tmp_path: Path) -> Non
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "admin_token").write_text("chosen by hand\n")
     with pytest.raises(ConfigInvalid, match="admin_token: must be at least 32 bytes long") as caught:
-        config.load(file, environ={})
+        loader.load(file, environ={})
     assert "chosen by hand" not in str(caught.value)
 
 
@@ -296,14 +296,14 @@ def test_secrets_do_not_print(tmp_path: Path) -> None:
 
 def test_a_missing_file_says_how_to_name_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigInvalid, match=r"there is no parley\.yaml in ") as caught:
-        config.load(environ={})
+        loader.load(environ={})
     assert "--config FILE" in caught.value.fix
     with pytest.raises(ConfigInvalid, match=r"there is no configuration file .*/gone\.yaml"):
-        config.load(environ={"PARLEY_CONFIG": "gone.yaml"})
+        loader.load(environ={"PARLEY_CONFIG": "gone.yaml"})
 
 
 def test_the_example_is_valid(tmp_path: Path) -> None:
-    loaded = config.load(ROOT / "examples/plantstore/parley.yaml", environ={}, make_secrets=False)
+    loaded = loader.load(ROOT / "examples/plantstore/parley.yaml", environ={}, make_secrets=False)
     tenant = loaded.tenants["plantstore"]
     assert tenant.name == "Nepenthes & Co"
     assert list(tenant.channels.web) == ["main"]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from connectors.outbound.pipeline import Outbound
-from gateway.consumers import connector_consumers
-from gateway.supervisor import Supervisor
+from gateway.wiring.consumers import connector_consumers
+from gateway.wiring.supervisor import Supervisor
 from schemas.ports import Capabilities, Policy
 
 

@@ -8,10 +8,10 @@ from typing import Any, cast
 import orjson
 
 from connectors.slack.desk.lines import blocks_of
-from gateway.answers import ChatMessage
-from gateway.attachments import AttachmentDesk
-from gateway.console.transcript import TranscriptView
-from gateway.lines import chat_message
+from gateway.console.pages.transcript import TranscriptView
+from gateway.http.schemas import ChatMessage
+from gateway.webchat.attachments import AttachmentDesk
+from gateway.webchat.serialize import chat_message
 from schemas.messages import InboundMessage, TranscriptMessage
 
 DESK = cast(AttachmentDesk, None)

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.crowding import LASTS_S, Crowding, Press
+from gateway.http.overload import LASTS_S, Crowding, Press
 
 
 class Door:

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
-from gateway.consumers import terms_of
-from gateway.desk_settings import Desk, DeskHours
+from gateway.config.desk import Desk, DeskHours
+from gateway.wiring.consumers import terms_of
 
 
 def test_written_hours_are_office_hours() -> None:

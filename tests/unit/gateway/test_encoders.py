@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gateway import config as configuration
-from gateway import encoders
-from gateway.settings import Config
+from gateway.config import loader as configuration
+from gateway.config.settings import Config
+from gateway.wiring import encoders
 from infra.deploy import encoder as fetching
 from schemas.errors import ConfigInvalid
 

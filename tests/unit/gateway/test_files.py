@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway import files
-from gateway.files import VendorFiles
-from gateway.settings import Limits
-from gateway.storage import MeteredBlobs, StorageQuota
+from gateway.config.settings import Limits
+from gateway.webchat.storage_quotas import MeteredBlobs, StorageQuota
+from gateway.wiring import vendor_files as files
+from gateway.wiring.vendor_files import VendorFiles
 from infra.blobs import StoredBlobs, open_blobs
 from schemas.conversation import Origin
 from schemas.errors import NotFound, RateLimited, StorageFull, TooLarge, UnsupportedMediaType

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway import config as configuration
-from gateway.commands import printing
+from gateway.commands.common import printing
 from gateway.commands.serving import sample_question
+from gateway.config import loader as configuration
 from schemas.conversation import Document
 from schemas.errors import ConfigInvalid
 from schemas.ports import Found, Passage

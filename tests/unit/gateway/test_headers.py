@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from multidict import CIMultiDict
 
-from gateway.webhooks import by_name
+from gateway.http.webhooks import by_name
 
 
 def test_names_are_in_lower_case() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.refusals import Head, head_of
+from gateway.http.fast_refusals import Head, head_of
 
 PLAIN = b"POST /v1/chat/shop/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
 

@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from gateway import health
-from gateway.app import serving
-from gateway.parts import Parts
+from gateway.http import health
+from gateway.http.app import serving
+from gateway.wiring.parts import Parts
 from schemas.errors import StateUnavailable
 from tests.unit.gateway.conftest import Instance
 

@@ -13,8 +13,8 @@ from aiohttp import web
 from connectors.outbound.connections import Accounts
 from connectors.registry import installed, open_channel, settings_of
 from connectors.tools import Tools
-from gateway import config as configuration
-from gateway import examination, inspection
+from gateway.config import loader as configuration
+from gateway.doctor import checks, vendors
 from infra.deploy.process import free_port
 from schemas.errors import MissingDependency
 from schemas.extras import install_command
@@ -34,7 +34,7 @@ def port() -> int:
 
 
 async def said(account: Account) -> list[tuple[str, str]]:
-    return [(found.status, found.detail) for found in await inspection._said("check", account)]
+    return [(found.status, found.detail) for found in await vendors._said("check", account)]
 
 
 async def test_slack_tells_of_a_token_that_is_refused_and_of_scopes_that_are_lacking() -> None:
@@ -131,17 +131,17 @@ async def test_our_webhook_is_called_as_the_vendor_would(port: int) -> None:
     meta = account_of("whatsapp", {"provider": "meta", **CALLED})
     slack = account_of("slack", {"bot_token": "x", "signing_secret": "s"})
     wrong = account_of("whatsapp", {"provider": "meta", **CALLED, "verify_token": "wrong"})
-    found = [await inspection._reached("check", each, f"{base}/hook") for each in (meta, slack, wrong)]
+    found = [await vendors._reached("check", each, f"{base}/hook") for each in (meta, slack, wrong)]
     assert [each.status for each in found] == ["ok", "ok", "fail"]
-    assert (await inspection._reached("check", slack, f"{base}/elsewhere")).status == "fail"
+    assert (await vendors._reached("check", slack, f"{base}/elsewhere")).status == "fail"
     await runner.cleanup()
-    assert (await inspection._reached("check", slack, f"{base}/hook")).status == "warn"
+    assert (await vendors._reached("check", slack, f"{base}/hook")).status == "warn"
 
 
 def addresses(tmp_path: Path, channels: str) -> tuple[str, str]:
     file = tmp_path / "parley.yaml"
     file.write_text(f"tenants: {{shop: {{name: Shop, channels: {{{channels}}}}}}}")
-    (found,) = examination._addresses(configuration.load(file, make_secrets=False))
+    (found,) = checks._addresses(configuration.load(file, make_secrets=False))
     return found.status, found.detail
 
 
@@ -189,4 +189,4 @@ def test_a_module_of_ours_that_is_missing_is_no_vendors_library() -> None:
 
 def test_settings_say_whether_the_vendor_calls() -> None:
     socket = settings_of("slack").model_validate({"mode": "socket", "bot_token": "b", "app_token": "a"})
-    assert not inspection.is_called(Account("shop", "slack", "main", socket))
+    assert not vendors.is_called(Account("shop", "slack", "main", socket))

@@ -11,11 +11,11 @@ import pytest
 
 from agent_worker.models.providers.remote_model import RemoteModel
 from agent_worker.settings import WorkerSettings
-from gateway import config
-from gateway.consumers import worker_settings
-from gateway.models import open_models
-from gateway.registry import Budgets, ModelEntry, ModelPrices
-from gateway.settings import Config
+from gateway.config import loader
+from gateway.config.models import Budgets, ModelEntry, ModelPrices
+from gateway.config.settings import Config
+from gateway.wiring.consumers import worker_settings
+from gateway.wiring.models import open_models
 from schemas.errors import ConfigInvalid
 from schemas.extras import install_command
 from schemas.ports import Found, Passage, Question
@@ -29,7 +29,7 @@ SHOP = "tenants:\n  shop:\n    name: Shop\n    model: %s\n"
 def load(folder: Path, text: str, **environ: str) -> Config:
     file = folder / "parley.yaml"
     file.write_text(text, encoding="utf-8")
-    return config.load(file, environ=environ, make_secrets=False)
+    return loader.load(file, environ=environ, make_secrets=False)
 
 
 def problem(folder: Path, text: str, **environ: str) -> str:
@@ -136,7 +136,7 @@ def run(code: str) -> str:
 def test_the_libraries_are_imported_only_for_those_who_use_them() -> None:
     """They take seconds and dozens of megabytes."""
     seen = "print([name for name in ('openai', 'anthropic', 'google.genai', 'pydantic_ai') if name in sys.modules])"
-    assert run(f"import sys, gateway.compose, gateway.models; {seen}") == "[]"
+    assert run(f"import sys, gateway.wiring.compose, gateway.wiring.models; {seen}") == "[]"
     assert run(f"import sys, agent_worker.models.providers.openai; {seen}") == "['openai', 'pydantic_ai']"
 
 

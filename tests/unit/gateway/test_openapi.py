@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from gateway.openapi import document
-from gateway.routes import ROUTES, STATUS
+from gateway.http.openapi import document
+from gateway.http.routes import ROUTES, STATUS
 from schemas import errors
 from tests.unit.gateway.conftest import Instance
 
 
 @pytest.fixture
 async def served(instance: Instance) -> set[tuple[str, str]]:
-    from gateway.app import build_app
+    from gateway.http.app import build_app
 
     app: web.Application = build_app(instance.parts)
     return {

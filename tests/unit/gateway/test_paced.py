@@ -9,10 +9,10 @@ from typing import cast
 import pytest
 
 from agent_worker.fair_scheduler import PLACES, WIDER, Pace
-from gateway.consumers import pace_of, paced
-from gateway.crowding import Press
-from gateway.parts import Parts
-from gateway.settings import Config
+from gateway.config.settings import Config
+from gateway.http.overload import Press
+from gateway.wiring.consumers import pace_of, paced
+from gateway.wiring.parts import Parts
 from schemas.errors import Unavailable
 from schemas.ports import Batch, Record
 from tests.unit.lanes.virtual import run

@@ -13,8 +13,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from gateway import config as configuration
-from gateway import preflight
+from gateway.config import loader as configuration
+from gateway.config import preflight
 from infra.deploy.process import free_port
 from tests.unit.gateway.test_cli import parley
 

@@ -6,7 +6,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-from gateway.gauges import Readiness
+from gateway.wiring.gauges import Readiness
 from schemas.errors import StateUnavailable
 
 

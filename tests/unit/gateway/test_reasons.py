@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.console.reasons import turn_details
+from gateway.console.pages.turn_reasons import turn_details
 from schemas.conversation import ActionRecord, Turn
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
-from gateway import config as configuration
-from gateway import routing
-from gateway.route_settings import RISKS, Routes
-from gateway.settings import Config
+from gateway.config import loader as configuration
+from gateway.config.routing import RISKS, Routes
+from gateway.config.settings import Config
+from gateway.wiring import routing
 from schemas.errors import ConfigInvalid, SetupError
 from tests.harness.installation import ADMIN_TOKEN, SECRET_KEY
 from tests.unit.agent_worker.router.examples import EXAMPLES
@@ -181,7 +181,7 @@ def test_the_example_of_the_guide_is_a_valid_configuration_that_can_be_learned(t
 def test_a_worker_that_routes_imports_neither_what_learns_nor_numpy() -> None:
     """Until the first message that has to be read."""
     code = (
-        "import sys, gateway.consumers, gateway.routing\n"
+        "import sys, gateway.wiring.consumers, gateway.wiring.routing\n"
         "print([name for name in sys.modules if name in ('numpy', 'yaml.loader', 'agent_worker.router.training')])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=EXAMPLE.parents[1], capture_output=True, text=True)

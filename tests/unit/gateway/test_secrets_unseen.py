@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gateway.commands.configuration import masked
-from gateway.config import load
-from gateway.parts import accounts_of
+from gateway.config.loader import load
+from gateway.wiring.parts import accounts_of
 from schemas.errors import ConfigInvalid
 
 WRONG = """

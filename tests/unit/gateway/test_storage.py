@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings import Limits
-from gateway.storage import StorageQuota
+from gateway.config.settings import Limits
+from gateway.webchat.storage_quotas import StorageQuota
 from schemas.errors import RateLimited, StorageFull
 from schemas.ports import Limiter
 from tests.contracts.state.engines import redis_state, sqlite_state

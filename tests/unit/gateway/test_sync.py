@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from gateway import config as configuration
-from gateway import places
-from gateway.memory import Memory
-from gateway.places import Place
-from gateway.settings import Config
-from gateway.shelf import LocalShelf
-from gateway.sync import SyncReport, sync
+from gateway.config import loader as configuration
+from gateway.config.settings import Config
+from gateway.documents import locations
+from gateway.documents.crawl_state import Memory
+from gateway.documents.locations import Place
+from gateway.documents.published import LocalShelf
+from gateway.documents.sync import SyncReport, sync
 from schemas.errors import SetupError
 from tests.harness.processes import ROOT
 from tests.unit.gateway.conftest import Instance
@@ -191,7 +191,7 @@ def config(tmp_path: Path) -> Config:
 
 
 def test_places_are_labelled_as_the_configuration_names_them(config: Config, tmp_path: Path) -> None:
-    found = places.configured(config, "shop")
+    found = locations.configured(config, "shop")
     assert [place.label for place in found] == [
         *("docs", str(tmp_path / "elsewhere"), "https://help.example/", "https://shop.example/sitemap.xml"),
         *("staff", "notes://handbook"),
@@ -206,7 +206,7 @@ def test_places_are_labelled_as_the_configuration_names_them(config: Config, tmp
 
 def test_a_place_that_is_named_is_read_as_it_is_configured(config: Config, tmp_path: Path) -> None:
     asked = [str(tmp_path / "shop" / "staff"), "https://help.example/", "https://new.example/"]
-    staff, known, new = places.named(config, "shop", asked, {"language": "de", "visibility": None}, {"depth": 1})
+    staff, known, new = locations.named(config, "shop", asked, {"language": "de", "visibility": None}, {"depth": 1})
     assert (staff.label, staff.visibility, staff.language) == ("staff", "internal", "de")
     assert (known.options["depth"], known.options["pages"]) == (1, 500)
     assert new.options["private_hosts"] == ["wiki.internal:8443"]
@@ -233,7 +233,8 @@ def test_a_wrong_setting_is_told(tmp_path: Path, wrong: str, said: str) -> None:
 
 def test_readers_of_pdf_and_word_are_not_loaded_before_they_are_needed() -> None:
     heavy = ("mammoth", "pypdfium2", "bs4", "markdownify")
-    asked = f"import sys, gateway.sync, gateway.commands.knowledge; print([m for m in {heavy} if m in sys.modules])"
+    imports = "import sys, gateway.documents.sync, gateway.commands.knowledge"
+    asked = f"{imports}; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )

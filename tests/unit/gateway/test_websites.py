@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from gateway.memory import Memory
-from gateway.places import Place
-from gateway.shelf import LocalShelf
-from gateway.sync import SyncReport, sync
+from gateway.documents.crawl_state import Memory
+from gateway.documents.locations import Place
+from gateway.documents.published import LocalShelf
+from gateway.documents.sync import SyncReport, sync
 from schemas.messages import Assurance
 from tests.unit.gateway.conftest import Instance
 from tests.unit.sources import papers

@@ -15,11 +15,11 @@ import aiohttp
 import pytest
 
 from connectors.registry import open_channel
-from gateway.app import build_app, serving
-from gateway.engines import open_engine
-from gateway.parts import Parts, accounts_of
-from gateway.settings import Config
-from gateway.storage import MeteredBlobs, StorageQuota
+from gateway.config.settings import Config
+from gateway.http.app import build_app, serving
+from gateway.webchat.storage_quotas import MeteredBlobs, StorageQuota
+from gateway.wiring.engines import open_engine
+from gateway.wiring.parts import Parts, accounts_of
 from infra.blobs import open_blobs
 from infra.metrics import PrometheusMetrics
 from schemas import topics

@@ -8,7 +8,7 @@ from collections import Counter
 from functools import partial
 from typing import Any
 
-from gateway.allowance import READS_PER_MINUTE
+from gateway.http.rate_limits import READS_PER_MINUTE
 from tests.harness.outside import eventually
 from tests.unit.gateway_chat.conftest import Shop, Visitor, open_socket
 from tests.unit.gateway_chat.test_sessions import identity

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.app import build_app, serve_forever, serving
+from gateway.http.app import build_app, serve_forever, serving
 from schemas.errors import PortInUse
 from tests.unit.gateway_chat.conftest import FailingBus, Shop, Socket, Visitor, until, with_bus
 
@@ -103,7 +103,7 @@ class Running:
 
 
 async def test_a_stop_closes_every_socket_with_1012_at_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.sockets.CLOSE_WAIT", 60.0)
+    monkeypatch.setattr("gateway.webchat.sockets.CLOSE_WAIT", 60.0)
     visitor = await shop.visitor()
     running = Running(shop, visitor)
     await running.start()

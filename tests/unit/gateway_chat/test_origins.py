@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from connectors.web.settings import WebAccount
-from gateway.origins import Origins, normal
-from gateway.settings import Config
+from gateway.config.settings import Config
+from gateway.webchat.origins import Origins, normal
 from tests.unit.gateway_chat.conftest import CONFIG, Shop
 
 GOOD, BAD = "https://shop.example", "https://evil.example"

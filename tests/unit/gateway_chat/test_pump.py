@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.exchange import PAGE, Exchange
-from gateway.pump import Pump, TokenGuard
-from gateway.sessions import Visit
-from gateway.watch import Watch
+from gateway.webchat.outgoing import Pump, TokenGuard
+from gateway.webchat.service import PAGE, Exchange
+from gateway.webchat.sessions import Visit
+from gateway.webchat.watch import Watch
 from schemas.messages import Author, TranscriptMessage
 
 SIGNAL = b'{"type": "message"}'

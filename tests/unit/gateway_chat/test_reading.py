@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway import chat
+from gateway.webchat import chat
 from schemas.messages import Choice, Citation, InboundMessage
 from tests.unit.gateway_chat.conftest import Shop, until
 

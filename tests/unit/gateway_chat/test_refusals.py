@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from gateway.connection import Connection
-from gateway.crowding import Crowding
-from gateway.refusals import Head, Refusals
+from gateway.http.connection import Connection
+from gateway.http.fast_refusals import Head, Refusals
+from gateway.http.overload import Crowding
 from tests.unit.gateway_chat.conftest import Shop, until
 from tests.unit.gateway_chat.test_shortcut import answer, connected, without_date
 from tests.unit.gateway_chat.test_webhooks import PATH, toy, toy_shop, with_toy
@@ -225,7 +225,7 @@ async def test_what_is_no_message_goes_the_long_way(toy_shop: Shop, door: Door, 
 
 async def test_answers_are_made_anew_for_many_callers(toy_shop: Shop, door: Door, monkeypatch: Any) -> None:
     """However many origins there are, few answers are kept."""
-    monkeypatch.setattr("gateway.refusals.KEPT", 3)
+    monkeypatch.setattr("gateway.http.fast_refusals.KEPT", 3)
     door.crowd()
     async with connected(toy_shop) as (reader, writer):
         for number in range(10):

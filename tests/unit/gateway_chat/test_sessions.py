@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from connectors.web.settings import WebAccount
-from gateway.identity import identity_of
-from gateway.secret_files import key_for
+from gateway.config.generated_secrets import key_for
+from gateway.webchat.identity import identity_of
 from schemas import ids, topics
 from schemas.errors import Unauthorized
 from tests.unit.gateway_chat.conftest import IDENTITY_SECRET, Answer, Clock, Shop, Visitor, open_socket

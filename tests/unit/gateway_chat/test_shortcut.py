@@ -15,10 +15,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway import connection
-from gateway.app import build_app, serving
-from gateway.parts import Parts
-from gateway.shortcut import Shortcut
+from gateway.http import connection
+from gateway.http.app import build_app, serving
+from gateway.http.fast_webhooks import Shortcut
+from gateway.wiring.parts import Parts
 from schemas import topics
 from schemas.errors import BusUnavailable
 from tests.unit.gateway_chat.conftest import FailingBus, Shop, until

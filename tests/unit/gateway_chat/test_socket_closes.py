@@ -9,7 +9,7 @@ import aiohttp
 import jwt
 import pytest
 
-from gateway import pump, sockets
+from gateway.webchat import outgoing, sockets
 from tests.unit.gateway_chat.conftest import Shop, message, open_socket, raw_socket
 from tests.unit.gateway_chat.test_sessions import identity
 
@@ -160,8 +160,8 @@ async def test_signing_out_closes_the_sockets_of_the_session_and_no_others(shop:
 
 
 async def test_a_socket_learns_of_a_sign_out_whose_signal_was_lost(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pump, "ASK_AGAIN", 0.0)
-    monkeypatch.setattr(pump, "LOOK_AGAIN", 0.05)
+    monkeypatch.setattr(outgoing, "ASK_AGAIN", 0.0)
+    monkeypatch.setattr(outgoing, "LOOK_AGAIN", 0.05)
     visitor = await shop.visitor()
     socket = await open_socket(visitor)
     read = jwt.decode(visitor.token, options={"verify_signature": False})

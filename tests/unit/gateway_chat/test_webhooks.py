@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.parts import Parts
+from gateway.wiring.parts import Parts
 from schemas import topics
 from schemas.errors import BusUnavailable, InvalidRequest, Unauthorized
 from schemas.messages import Address, InboundMessage, OutboundMessage

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.app import serving
+from gateway.http.app import serving
 
 
 @dataclass

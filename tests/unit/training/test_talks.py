@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from gateway.training import ledger
-from gateway.training.anonymity import Anonymity
-from gateway.training.rows import Preference, Talk
-from gateway.training.talks import rows
+from gateway.training import conversation_log
+from gateway.training.anonymizer import Anonymity
+from gateway.training.examples import rows
+from gateway.training.export_rows import Preference, Talk
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
 from schemas import topics
@@ -79,7 +79,7 @@ class Talking:
 
     def rows(self) -> list[Talk | Preference]:
         facts = [
-            ledger.Fact(event.id, event.type, event.channel, event.time.timestamp(), event.data or b"")
+            conversation_log.Fact(event.id, event.type, event.channel, event.time.timestamp(), event.data or b"")
             for event in self.events
         ]
         return list(rows("shop", self.conversation, facts, OWN))
@@ -173,7 +173,7 @@ async def test_an_export_reads_the_log_once_and_gives_one_conversation_at_a_time
             conversation="thanked",
         )  # fmt: skip
         await bus.append([*mixed, *mixed[:3], other])
-        with ledger.opened(tmp_path / "exports") as gathered:
+        with conversation_log.opened(tmp_path / "exports") as gathered:
             await gathered.gather(bus, "shop", ["web"])
             found = dict(gathered.conversations(None, None))
             assert {name: len(facts) for name, facts in found.items()} == {
@@ -203,7 +203,7 @@ async def test_a_long_log_is_read_whole(tmp_path: Path) -> None:
         for number in range(400):
             copies = [replace(e, id=f"{e.id}-{number}", conversation=f"{e.conversation}-{number}") for e in events]
             await bus.append(copies)
-        with ledger.opened(tmp_path / "exports") as gathered:
+        with conversation_log.opened(tmp_path / "exports") as gathered:
             await gathered.gather(bus, "shop", ["web"])
             found = [len(facts) for _, facts in gathered.conversations(None, None)]
         assert (len(found), sum(found)) == (400 * len(everything()), 400 * len(events))

@@ -1,0 +1,1 @@
+"""The connection to Redis: pipelining, scripts, shards, and value encoding."""

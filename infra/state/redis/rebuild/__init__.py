@@ -1,0 +1,1 @@
+"""Schema migration and rebuild of the state in Redis."""

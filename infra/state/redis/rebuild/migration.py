@@ -1,4 +1,4 @@
-"""Brings the keys of an installation to the schema that this program knows; see ``infra.state.redis.rebuild.schema``."""
+"""Brings the keys of an installation to the schema that this program knows; see ``rebuild/schema.py``."""
 
 from __future__ import annotations
 

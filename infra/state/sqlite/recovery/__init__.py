@@ -1,0 +1,1 @@
+"""Rebuild, repair, and salvage of the state in the SQLite file."""

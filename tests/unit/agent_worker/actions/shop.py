@@ -18,8 +18,8 @@ from agent_worker.handoff.desk_rules import DeskTerms
 from agent_worker.models.registry import Models
 from agent_worker.settings import ActionRules
 from agent_worker.worker import Worker
-from gateway.action_settings import ActionSettings
-from gateway.actions import action_rules
+from gateway.config.actions import ActionSettings
+from gateway.wiring.actions import action_rules
 from schemas import topics
 from schemas.actions import ActionMemory, ActionSettled, ApprovalDecided, ApprovalRequested, PendingConfirmation
 from schemas.changes import ReactionChanged

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 from agent_worker.actions import ActionContext, ActionFailed, ActionRefused, ActionUnknown, Identity
 from agent_worker.actions.arguments import read
 from agent_worker.actions.spec import Action
-from gateway.action_settings import ActionSettings
-from gateway.actions import action_rules
+from gateway.config.actions import ActionSettings
+from gateway.wiring.actions import action_rules
 from schemas.errors import ConfigInvalid
 from schemas.messages import Address
 

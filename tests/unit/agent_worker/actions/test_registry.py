@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from agent_worker.actions.registry import found, loaded
-from gateway.action_settings import ActionSettings
-from gateway.actions import action_rules
+from gateway.config.actions import ActionSettings
+from gateway.wiring.actions import action_rules
 from schemas.errors import ConfigInvalid
 
 OWN = '''

@@ -12,8 +12,8 @@ import pytest
 from agent_worker.actions import above, action
 from agent_worker.actions.spec import Action
 from agent_worker.models.registry import Emit, Models
-from gateway.action_settings import ActionSettings
-from gateway.actions import action_rules
+from gateway.config.actions import ActionSettings
+from gateway.wiring.actions import action_rules
 from schemas.errors import ConfigInvalid
 from schemas.ports import Draft, Question
 from tests.harness.obeying import obey

@@ -1,0 +1,1 @@
+"""Code shared by the commands: options, output, and access to an instance."""

@@ -1,0 +1,139 @@
+"""A chat in the terminal: one session over the same socket as the web page."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import typer
+
+from gateway.commands.common.instance import find, not_running
+from gateway.commands.common.printing import note, print_json
+from gateway.config.settings import Config
+from schemas.errors import InvalidRequest, SetupError, Unavailable
+
+
+async def talk(
+    config: Config, tenant: str, account: str, message: str | None, url: str | None, as_json: bool, wait: float
+) -> None:
+    async with aiohttp.ClientSession() as http:
+        running = await find(http, config, url)
+        if not running:
+            raise not_running(config, url)
+        base = f"{running}/v1/chat/{tenant}"
+        async with http.post(f"{base}/sessions", json={"account": account}) as response:
+            session = await response.json()
+            if response.status != 201:
+                raise SetupError(
+                    f"the chat cannot be opened: {session['error']['message']}", fix="check the web account"
+                )
+        async with http.ws_connect(f"{base}/socket", heartbeat=20) as socket:
+            session_talk = Talk(socket, wait, live=not as_json)
+            await session_talk.begin(session["visitor_token"])
+            if message is not None:
+                answer = await session_talk.ask(message)
+                if as_json:
+                    print_json(answer)
+                return
+            await _converse(session_talk, config.tenants[tenant].name)
+
+
+async def _converse(talk: Talk, name: str) -> None:
+    note(f"You are talking to {name}. An empty line or Ctrl-D ends it.")
+    while True:
+        try:
+            text = await asyncio.to_thread(input, "\n> " if sys.stdin.isatty() else "")
+        except EOFError:
+            return
+        if not text.strip():
+            return
+        await talk.ask(text)
+
+
+class Talk:
+    """One session over its socket. ``live`` prints the answer while it is written."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, wait: float, *, live: bool) -> None:
+        self._socket = socket
+        self._wait = wait
+        self._live = live
+        self._shown = ""
+        self._choices: dict[str, tuple[str, str]] = {}
+
+    async def begin(self, token: str) -> None:
+        await self._socket.send_json({"type": "hello", "token": token})
+        frame = await self._next()
+        if frame["type"] != "welcome":
+            raise SetupError(f"the chat refused us: {frame.get('error', {}).get('message', frame['type'])}")
+
+    async def ask(self, text: str) -> dict[str, Any]:
+        """Send, and give the message that answers. A number picks one of the choices offered last."""
+        choice = self._choices.get(text.strip())
+        client_id = uuid4().hex
+        frame: dict[str, Any] = {"type": "message", "client_msg_id": client_id, "text": text}
+        if choice is not None:
+            frame = {"type": "choice", "client_msg_id": client_id, "in_reply_to": choice[0], "id": choice[1]}
+        await self._socket.send_json(frame)
+        try:
+            async with asyncio.timeout(self._wait):
+                return await self._answer(client_id)
+        except TimeoutError as error:
+            fix = "look at the instance's logs, and at `parley deadletter list`; --wait waits longer"
+            raise Unavailable(f"no answer within {self._wait:g} s", fix=fix) from error
+
+    async def _answer(self, client_id: str) -> dict[str, Any]:
+        seq = 0
+        while True:
+            frame = await self._next()
+            if frame["type"] == "error" and frame.get("client_msg_id") in (client_id, None):
+                raise InvalidRequest(str(frame["error"]["message"]))
+            if frame["type"] == "ack" and frame["client_msg_id"] == client_id:
+                seq = int(frame["seq"])
+            elif frame["type"] == "delta":
+                self._delta(str(frame["text"]))
+            elif frame["type"] == "abort":
+                self._abort()
+            elif frame["type"] == "message":
+                message: dict[str, Any] = frame["message"]
+                if message["author"]["kind"] != "contact" and message["seq"] > seq:
+                    await self._socket.send_json({"type": "read", "seq": message["seq"]})
+                    self._finish(message)
+                    return message
+
+    def _delta(self, text: str) -> None:
+        self._shown += text
+        if self._live:
+            typer.echo(text, nl=False)
+
+    def _abort(self) -> None:
+        if self._live and self._shown:
+            typer.echo("\n(again)")
+        self._shown = ""
+
+    def _finish(self, message: dict[str, Any]) -> None:
+        self._choices = {
+            str(number): (message["id"], choice["id"]) for number, choice in enumerate(message["choices"], 1)
+        }
+        shown, self._shown = self._shown, ""
+        if not self._live:
+            return
+        if shown.strip() == message["text"].strip():
+            typer.echo("")
+        else:
+            # What was streamed was a draft: the message is what counts.
+            typer.echo(("\n" if shown else "") + message["text"])
+        for citation in message["citations"]:
+            where = f" ({citation['url']})" if citation["url"] else ""
+            typer.echo(f"  [{citation['n']}] {citation['title']}{where}")
+        for number, choice in enumerate(message["choices"], 1):
+            typer.echo(f"  {number}) {choice['label']}")
+
+    async def _next(self) -> dict[str, Any]:
+        received = await self._socket.receive()
+        if received.type is not aiohttp.WSMsgType.TEXT:
+            raise Unavailable("the instance closed the chat", fix="look at its logs")
+        frame: dict[str, Any] = received.json()
+        return frame

@@ -1,0 +1,175 @@
+"""The instance a command talks to: the running one, else the SQLite file opened for as long as the command takes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import aiohttp
+
+from schemas import errors
+from schemas.errors import ParleyError, SetupError
+
+if TYPE_CHECKING:
+    from gateway.config.settings import Config
+
+ADDRESS_FILE = "address"
+"""In ``data_dir``, while `parley dev` runs: it may have been started on another port than the configured one."""
+_KNOCK = aiohttp.ClientTimeout(total=2)
+_WORK = aiohttp.ClientTimeout(total=60)
+_EXPORT = aiohttp.ClientTimeout(total=None, sock_read=600)
+"""Nothing is said while the log is read."""
+_BY_CODE: dict[str, type[ParleyError]] = {
+    kind.code: kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, errors.RequestError | errors.RefusedForNow)
+    if kind not in (errors.RequestError, errors.RefusedForNow, errors.StaleEpoch, errors.StateLost)
+}
+
+
+class Api:
+    """The admin API of one instance and one tenant. Calls raise the failure that the answer names."""
+
+    def __init__(self, http: aiohttp.ClientSession, url: str, token: str, tenant: str) -> None:
+        self._http = http
+        self._base = f"{url}/v1/admin/{quote(tenant, safe='')}"
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self.tenant = tenant
+
+    async def call(self, method: str, path: str, body: Any = None) -> Any:
+        try:
+            async with self._http.request(method, self._base + path, json=body, headers=self._headers) as response:
+                data = await response.json() if response.content_type == "application/json" else None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise errors.Unavailable("the instance stopped answering", fix="look at its logs") from error
+        if response.status >= 400:
+            raise _failure(response.status, data)
+        return data
+
+    async def lines(self, path: str) -> AsyncIterator[str]:
+        """An answer of JSON lines, each as it comes."""
+        try:
+            async with self._http.get(self._base + path, headers=self._headers, timeout=_EXPORT) as response:
+                if response.status >= 400:
+                    raise _failure(response.status, await response.json())
+                kept = b""
+                async for piece in response.content.iter_any():
+                    *whole, kept = (kept + piece).split(b"\n")
+                    for line in whole:
+                        yield line.decode() + "\n"
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise errors.Unavailable("the instance stopped answering", fix="look at its logs") from error
+
+    async def every(self, path: str, **query: str) -> list[Any]:
+        """All items of a list."""
+        return [item async for item in self.items(path, **query)]
+
+    async def items(self, path: str, **query: str) -> AsyncIterator[Any]:
+        """The items of a list, page by page."""
+        after = ""
+        while True:
+            asked = "&".join(
+                f"{key}={quote(value)}" for key, value in {**query, "after": after, "limit": "200"}.items()
+            )
+            page = await self.call("GET", f"{path}?{asked}")
+            for item in page["items"]:
+                yield item
+            after = page["next"]
+            if not after:
+                return
+
+
+@asynccontextmanager
+async def opened(config: Config, tenant: str, url: str | None = None) -> AsyncIterator[Api]:
+    """Raises SetupError when no instance runs and none can be opened here."""
+    token = config.admin_token.get_secret_value()
+    async with aiohttp.ClientSession(timeout=_WORK) as http:
+        running = await find(http, config, url)
+        if running:
+            yield Api(http, running, token, tenant)
+            return
+        _refuse_unless_embedded(config, url)
+        async with _served(config) as address:
+            yield Api(http, address, token, tenant)
+
+
+async def find(http: aiohttp.ClientSession, config: Config, url: str | None) -> str:
+    """The address of the running instance, or "". A given ``url`` is the only one tried."""
+    for candidate in [url] if url else [_noted(config.data_path), config.local_url]:
+        if candidate and await _answers(http, candidate.rstrip("/")):
+            return candidate.rstrip("/")
+    return ""
+
+
+def not_running(config: Config, url: str | None) -> SetupError:
+    return SetupError(
+        f"no instance answers at {url or config.local_url}", fix="start one with `parley dev`, or name it with --url"
+    )
+
+
+@asynccontextmanager
+async def noted(config: Config) -> AsyncIterator[None]:
+    """While inside, commands find this process by the file in its data folder."""
+    file = config.data_path / ADDRESS_FILE
+    draft = file.with_name(f".{ADDRESS_FILE}.{os.getpid()}")
+    draft.write_text(config.local_url, encoding="utf-8")
+    os.replace(draft, file)
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def _noted(data_dir: Path) -> str:
+    with suppress(OSError, UnicodeDecodeError):
+        return (data_dir / ADDRESS_FILE).read_text(encoding="utf-8").strip()
+    return ""
+
+
+async def _answers(http: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with http.get(f"{url}/healthz", timeout=_KNOCK) as response:
+            body = await response.json()
+            return response.status == 200 and isinstance(body, dict) and body.get("status") == "ok"
+    except (aiohttp.ClientError, TimeoutError, ValueError):
+        return False
+
+
+def _refuse_unless_embedded(config: Config, url: str | None) -> None:
+    if url or not config.embedded:
+        raise not_running(config, url)
+
+
+@asynccontextmanager
+async def _served(config: Config) -> AsyncIterator[str]:
+    """The admin API over the file itself, on a port that nobody else is told."""
+    from aiohttp import web
+
+    from gateway import admin
+    from gateway.http.app import serving
+    from gateway.http.responses import errors_as_json
+    from gateway.wiring import compose
+
+    async with compose.embedded(config) as parts:
+        if parts.knowledge is not None:
+            await parts.knowledge.ready()
+        app = web.Application(middlewares=[errors_as_json])
+        admin.add_routes(app, parts)
+        async with serving(app, "127.0.0.1", 0) as port:
+            yield f"http://127.0.0.1:{port}"
+
+
+def _failure(status: int, body: Any) -> ParleyError:
+    told = body.get("error", {}) if isinstance(body, dict) else {}
+    code, message = str(told.get("code", "")), str(told.get("message", f"the instance answered {status}"))
+    if code == "unauthorized":
+        return errors.Unauthorized(
+            "the instance refuses the admin token", fix="use the configuration of that instance, or PARLEY_ADMIN_TOKEN"
+        )
+    if code == "stale_epoch":
+        return errors.StaleEpoch(message, owner=str(told.get("owner")), epoch=int(told.get("epoch", 0)))
+    return _BY_CODE.get(code, ParleyError)(message)

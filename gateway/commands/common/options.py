@@ -1,0 +1,76 @@
+"""Options that several commands share, and what they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from schemas.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from gateway.commands.common.instance import Api
+    from gateway.config.settings import Config
+
+T = TypeVar("T")
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", help="The configuration file [PARLEY_CONFIG, else ./parley.yaml].", show_default=False
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Url = Annotated[
+    str | None,
+    typer.Option("--url", help="Where the instance runs, when not at the configured address.", show_default=False),
+]
+TenantName = Annotated[
+    str | None, typer.Option("--tenant", "-t", help="Needed when several are configured.", show_default=False)
+]
+
+
+def load(config: Path | None, **flags: Any) -> Config:
+    """The configuration of a command, which from now on creates files for its owner alone. Raises ConfigInvalid."""
+    from gateway.config import loader as configuration
+    from gateway.config.private_files import restrict_new_files
+
+    restrict_new_files()
+    return configuration.load(config, flags=flags)
+
+
+def tenant_of(config: Config, given: str | None) -> str:
+    """The tenant a command is about. Raises InvalidRequest with the names there are."""
+    names = sorted(config.tenants)
+    if given in config.tenants:
+        return str(given)
+    if given is None and len(names) == 1:
+        return names[0]
+    what = f"there is no tenant {given!r}" if given else "several tenants are configured"
+    raise InvalidRequest(what, fix=f"--tenant {' | '.join(names)}")
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's work, with the logs of what it uses kept to errors."""
+    import asyncio
+
+    from infra.telemetry import set_up_logging
+
+    set_up_logging(human=True, level="error")
+    return asyncio.run(work)
+
+
+def with_api(config: Path | None, tenant: str | None, url: str | None, work: Callable[[Api], Awaitable[T]]) -> T:
+    """Do ``work`` with the admin API of the instance that the options mean."""
+    from gateway.commands.common.instance import opened
+
+    loaded = load(config)
+    name = tenant_of(loaded, tenant)
+
+    async def inside() -> T:
+        async with opened(loaded, name, url) as api:
+            return await work(api)
+
+    return run(inside())

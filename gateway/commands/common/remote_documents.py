@@ -1,0 +1,87 @@
+"""A tenant's documents behind the admin API, as `parley knowledge` uses them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from urllib.parse import quote
+
+from gateway.commands.common.instance import Api
+from gateway.commands.common.printing import Progress
+from gateway.documents.published import Known
+from schemas.conversation import Document
+from schemas.errors import NotFound
+from schemas.messages import Assurance
+from schemas.ports import Asker, DocumentDraft, Found, Passage
+
+
+class RemoteShelf:
+    """A tenant's documents behind the admin API."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def known(self) -> dict[str, Known]:
+        items = await self._api.every("/knowledge")
+        return {item["document"]: Known(item["hash"], item.get("source", "")) for item in items}
+
+    async def put(self, draft: DocumentDraft) -> None:
+        body = {name: value for name, value in asdict(draft).items() if name not in ("id", "expires_at")}
+        ends = {"expires_at": draft.expires_at.isoformat()} if draft.expires_at else {}
+        await self._api.call("PUT", path_of(draft.id), body | ends)
+
+    async def remove(self, document: str) -> None:
+        await self._api.call("DELETE", path_of(document))
+
+
+class RemoteKnowledge:
+    """``schemas.ports.Knowledge`` over the admin API, with the bodies left out: the quality check only searches."""
+
+    def __init__(self, api: Api, step: Progress) -> None:
+        self._api = api
+        self._step = step
+
+    async def search(
+        self,
+        tenant: str,
+        query: str,
+        *,
+        k: int = 8,
+        wait: float = 0.25,
+        channel: str = "",
+        assurance: Assurance | Asker = "anonymous",
+        language: str = "",
+        since: float = math.inf,
+        vector: bool = False,
+    ) -> Found:
+        self._step("")
+        asked = {"query": query, "k": k, "language": language, "explain": True}
+        found = await self._api.call("POST", "/knowledge/search", asked)
+        passages = [Passage(tenant=tenant, version=0, **passage) for passage in found["passages"]]
+        judged = {name: found[name] for name in ("answerable", "confidence")}
+        return Found(passages=passages, encoder=found.get("encoder", ""), **judged)
+
+    async def settled(self, tenant: str, wait: float) -> bool:
+        """An instance waits by itself when it searches."""
+        return True
+
+    async def documents(self, tenant: str) -> list[Document]:
+        return [_document(item, "") for item in await self._api.every("/knowledge")]
+
+    async def document(self, tenant: str, document: str) -> Document | None:
+        try:
+            found = await self._api.call("GET", path_of(document))
+        except NotFound:
+            return None
+        return _document(found, found["body"])
+
+    async def ready(self) -> None:
+        """An instance that answers is ready to search."""
+
+
+def _document(item: dict[str, str], body: str) -> Document:
+    return Document.model_validate(item | {"id": item["document"], "body": body})
+
+
+def path_of(document: str) -> str:
+    return f"/knowledge/{quote(document, safe='')}"

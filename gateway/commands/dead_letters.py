@@ -1,0 +1,66 @@
+"""`parley deadletter`: records that were given up on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, with_api
+from gateway.commands.common.printing import print_json, table
+
+if TYPE_CHECKING:
+    from gateway.commands.common.instance import Api
+
+app = typer.Typer(help="Records that were given up on.", no_args_is_help=True)
+Ids = Annotated[list[str], typer.Argument(help="Ids from `deadletter list`.", metavar="ID...")]
+
+
+@app.command("list")
+def listing(
+    config: ConfigFile = None,
+    tenant: TenantName = None,
+    unassigned: Annotated[bool, typer.Option(help="Those that belong to no tenant.")] = False,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """List them, newest first."""
+
+    async def work(api: Api) -> list[Any]:
+        return await api.every("/deadletters", unassigned="true" if unassigned else "false")
+
+    items = with_api(config, tenant, url, work)
+    if as_json:
+        print_json(items)
+    else:
+        head = ("id", "code", "attempts", "replays", "channel", "conversation", "last at")
+        keys = ("id", "code", "attempts", "replays", "channel", "conversation_id", "last_at")
+        table(head, ([item[key] for key in keys] for item in items))
+
+
+@app.command()
+def show(
+    letter: Annotated[str, typer.Argument(help="An id from `deadletter list`.", metavar="ID")],
+    config: ConfigFile = None,
+    tenant: TenantName = None,
+    url: Url = None,
+) -> None:
+    """Show one as JSON; what people wrote is replaced by its length."""
+    print_json(with_api(config, tenant, url, lambda api: api.call("GET", f"/deadletters/{quote(letter, safe='')}")))
+
+
+@app.command()
+def replay(
+    letters: Ids, config: ConfigFile = None, tenant: TenantName = None, url: Url = None, as_json: AsJson = False
+) -> None:
+    """Append them again. A message is answered only if nobody answered it meanwhile."""
+
+    async def work(api: Api) -> list[Any]:
+        return [await api.call("POST", f"/deadletters/{quote(letter, safe='')}/replay") for letter in letters]
+
+    done = with_api(config, tenant, url, work)
+    if as_json:
+        print_json(done)
+    else:
+        table(("replayed", "as", "topic"), ((item["replay_of"], item["id"], item["topic"]) for item in done))

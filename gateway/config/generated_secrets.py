@@ -1,0 +1,94 @@
+"""Secrets that nobody chose: made once, kept in the data folder, readable by its owner alone."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from gateway.config.settings import Config
+from schemas.errors import ConfigInvalid
+
+NAMES = ("secret_key", "admin_token")
+SHORTEST = 32
+"""Bytes of a secret that others could guess at: whoever knows one signs what they like, or opens the admin API."""
+MAKE_ONE = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+
+
+def complete(config: Config) -> Config:
+    """The configuration with both secrets set. Raises ConfigInvalid when the data folder cannot be written."""
+    made = {
+        name: SecretStr(_kept(config.data_path / name))
+        for name in NAMES
+        if not getattr(config, name).get_secret_value()
+    }
+    return config.model_copy(update=made)
+
+
+def _kept(file: Path) -> str:
+    try:
+        kept = _read(file) or _make(file)
+    except OSError as error:
+        raise ConfigInvalid(
+            f"cannot keep {file.name} in {file.parent}: {error.strerror}",
+            fix="make the folder writable, or set data_dir to one that is",
+        ) from error
+    if is_short(kept):
+        fix = f"remove it, and the next start makes one of 43 characters; or make one: {MAKE_ONE}"
+        raise ConfigInvalid(f"{file}: must be at least {SHORTEST} bytes long", fix=fix)
+    return kept
+
+
+def is_short(secret: str) -> bool:
+    """True for a secret that is there and too short to be one."""
+    return 0 < len(secret.encode()) < SHORTEST
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return ""
+
+
+def _make(file: Path) -> str:
+    """Two processes may start at once: whoever links its file first decides, and both use that."""
+    # Whoever creates the data folder creates it for its owner alone.
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+        handle.write(secrets.token_urlsafe(32) + "\n")
+        handle.flush()
+        os.fsync(handle.fileno())
+    try:
+        os.link(draft, file)
+    except FileExistsError:
+        if not _read(file):
+            os.replace(draft, file)
+    finally:
+        draft.unlink(missing_ok=True)
+    return _read(file)
+
+
+# One installation secret, many uses: each gets a key of its own, so that nothing signed for one passes for another.
+def key_for(secret_key: str, use: str) -> bytes:
+    """A 32-byte key for one use."""
+    return hmac.new(secret_key.encode(), f"parley/{use}".encode(), hashlib.sha256).digest()
+
+
+def sign(key: bytes, *parts: str) -> str:
+    """URL-safe signature (24 bytes) over the parts in order."""
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    digest = hmac.new(key, text.encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest[:24]).decode()
+
+
+def matches(signature: str, key: bytes, *parts: str) -> bool:
+    """Constant time, whatever was sent."""
+    return hmac.compare_digest(signature.encode("utf-8", "replace"), sign(key, *parts).encode())

@@ -1,0 +1,283 @@
+"""Loading the configuration: defaults < file < environment < flags (contract §3). All problems are told at once."""
+
+from __future__ import annotations
+
+import functools
+import os
+import types
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from connectors.settings import Settings
+from connectors.web.settings import WebAccount
+from gateway.config import generated_secrets
+from gateway.config.knowledge import SourceSettings
+from gateway.config.models import names_of
+from gateway.config.operators import ADMIN
+from gateway.config.routing import Routes
+from gateway.config.settings import Config
+from gateway.config.validation import Problems, suggestion
+from gateway.config.yaml_source import Reader, Source
+from schemas.errors import ConfigInvalid
+
+FILE_NAME = "parley.yaml"
+_SHORT = {"PARLEY_BUS": "bus", "PARLEY_STATE": "state"}
+
+
+@functools.cache
+def environment() -> Mapping[str, str]:
+    """The environment as it was when first asked for; nothing that changes later is seen."""
+    return types.MappingProxyType(dict(os.environ))
+
+
+def find(given: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Path:
+    """The configuration file: the flag, else ``PARLEY_CONFIG``, else ``parley.yaml`` here or in the only subfolder
+    that has one. Raises ConfigInvalid."""
+    named = given or (environment() if environ is None else environ).get("PARLEY_CONFIG")
+    path = Path(named or FILE_NAME).absolute()
+    if path.is_file():
+        return path
+    if named:
+        raise ConfigInvalid(f"there is no configuration file {path}", fix="check --config or PARLEY_CONFIG")
+    # Right after `parley init shop`, the only one is a folder further down.
+    below = sorted(path.parent.glob(f"*/{FILE_NAME}"))
+    if len(below) == 1:
+        return below[0]
+    fix = "name one with --config FILE or PARLEY_CONFIG, or create one with `parley init`"
+    raise ConfigInvalid(f"there is no {FILE_NAME} in {path.parent}", fix=fix)
+
+
+def load(
+    given: str | Path | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+    make_secrets: bool = True,
+) -> Config:
+    """Read, check and complete the configuration. Raises ConfigInvalid with every problem found.
+
+    ``flags`` maps ``port`` or a top-level setting to its value; None values are ignored. With ``make_secrets`` an
+    empty ``secret_key`` or ``admin_token`` is made and kept in ``data_dir`` (embedded mode only).
+    """
+    environ = environment() if environ is None else environ
+    path = find(given, environ)
+    source = _read(path, environ)
+    _overlay(source, Reader(path, environ), environ, flags or {})
+    problems = Problems(source, Config)
+    config = problems.validated()
+    if config is not None:
+        _check_secrets(config, problems)
+        _check_modes(config, source, problems)
+        _check_models(config, problems)
+        _check_operators(config, problems)
+    if problems.lines or config is None:
+        raise _invalid(problems.lines, path)
+    config = _absolute(config, path.parent)
+    return generated_secrets.complete(config) if make_secrets and config.embedded else config
+
+
+def _read(path: Path, environ: Mapping[str, str]) -> Source:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigInvalid(f"cannot read {path}: {reason}", fix="check the file and its permissions") from error
+    return Reader(path, environ).read(text)
+
+
+def _overlay(source: Source, reader: Reader, environ: Mapping[str, str], flags: Mapping[str, Any]) -> None:
+    for name, key in _SHORT.items():
+        if environ.get(name):
+            _put(source, reader, (key,), environ[name], f"environment {name}")
+    for name in sorted(environ):
+        if name.startswith("PARLEY__"):
+            where = _where(source.values, name.removeprefix("PARLEY__").split("__"))
+            _put(source, reader, where, environ[name], f"environment {name}")
+    if environ.get("PARLEY_PORT"):
+        _put_port(source, environ["PARLEY_PORT"], "environment PARLEY_PORT")
+    for key, value in flags.items():
+        if value is not None and key == "port":
+            _put_port(source, str(value), "flag --port")
+        elif value is not None:
+            _put(source, reader, (key,), str(value), f"flag --{key.replace('_', '-')}")
+    # The overlay's reader keeps its own problems (a file: value that cannot be read).
+    source.problems += reader.source.problems
+
+
+def _where(values: Any, parts: list[str]) -> tuple[str, ...]:
+    """The keys an environment name means: case and '-' cannot be written there, so existing keys are matched."""
+    where = []
+    for part in parts:
+        keys = list(values) if isinstance(values, dict) else []
+        key = next((key for key in keys if key.lower().replace("-", "_") == part.lower()), part.lower())
+        values = values.get(key) if isinstance(values, dict) else None
+        where.append(key)
+    return tuple(where)
+
+
+def _put(source: Source, reader: Reader, where: tuple[str, ...], text: str, place: str) -> None:
+    at = source.values
+    for key in where[:-1]:
+        if not isinstance(at.get(key), dict):
+            at[key] = {}
+        at = at[key]
+    filled = reader.scalar(text, place)
+    at[where[-1]] = _structured(filled)
+    for stale in [known for known in source.places if known[: len(where)] == where]:
+        del source.places[stale]
+    source.places[where] = place
+
+
+def _structured(text: str) -> Any:
+    """A list or mapping may be given as JSON-like YAML; all else stays text, and the models convert it."""
+    if not text.startswith(("[", "{")):
+        return text
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+def _put_port(source: Source, port: str, place: str) -> None:
+    listen = str(source.values.get("listen") or Config.model_fields["listen"].default)
+    host, colon, _ = listen.rpartition(":")
+    if not colon:
+        # What the file says is no address: the error is to point there, not at the port.
+        return
+    source.values["listen"] = f"{host}:{port}"
+    source.places["listen",] = place
+
+
+def _check_secrets(config: Config, problems: Problems) -> None:
+    """Those that are ours to choose; how long a vendor's are is the vendor's business."""
+    found: dict[tuple[str, ...], SecretStr] = {(name,): getattr(config, name) for name in generated_secrets.NAMES}
+    for tenant, section in config.tenants.items():
+        for name, account in section.channels.web.items():
+            found["tenants", tenant, "channels", "web", name, "identity_secret"] = account.identity_secret
+    for place, secret in found.items():
+        if generated_secrets.is_short(secret.get_secret_value()):
+            said = f"{'.'.join(place)}: must be at least {generated_secrets.SHORTEST} bytes long"
+            problems.add(place, f"{said}; make one with: {generated_secrets.MAKE_ONE}")
+
+
+def _check_modes(config: Config, source: Source, problems: Problems) -> None:
+    if (config.bus == "sqlite") != (config.state == "sqlite"):
+        key = "bus" if config.bus == "sqlite" else "state"
+        other = "state" if key == "bus" else "bus"
+        problems.add(
+            (key,),
+            f"{key} is sqlite, but {other} is not: use sqlite for both, or kafka:// and redis:// together",
+        )
+    elif not config.embedded:
+        for name in ("secret_key", "admin_token"):
+            if not getattr(config, name).get_secret_value():
+                problems.add(
+                    (name,),
+                    f"{name} must be set when several processes share it (kafka:// and redis://): "
+                    f"put one value in the environment as PARLEY_{name.upper()}",
+                )
+
+
+def _check_models(config: Config, problems: Problems) -> None:
+    """`local` is always there, and always the extractive one: it is what everything falls back on."""
+    known = sorted({"local", *config.models})
+    if "local" in config.models and config.models["local"].provider != "local":
+        problems.add(("models", "local"), "models.local: must have `provider: local`; give your model another name")
+    named: list[tuple[tuple[str, ...], Sequence[str]]] = [
+        (("tenants", name, "model"), names_of(tenant.model)) for name, tenant in config.tenants.items()
+    ]
+    named += [(("models", name, "fallback"), entry.fallback) for name, entry in config.models.items()]
+    named += [
+        (("tenants", name, "routes", "models", route), [model] if model else [])
+        for name, tenant in config.tenants.items()
+        for route, model in (tenant.routes.models if tenant.routes is not None else ())
+    ]
+    for place, models in named:
+        for model in models:
+            if model not in known:
+                said = f"{'.'.join(place)}: there is no model {model!r} under `models`"
+                problems.add(place, said + suggestion(model, known))
+
+
+def _check_operators(config: Config, problems: Problems) -> None:
+    if ADMIN in config.operators:
+        problems.add(("operators", ADMIN), f"operators.{ADMIN}: stands for the admin token; choose another name")
+    for name, operator in config.operators.items():
+        for tenant in operator.tenants:
+            if tenant not in config.tenants:
+                said = f"operators.{name}.tenants: there is no tenant {tenant!r}"
+                problems.add(("operators", name, "tenants"), said + suggestion(tenant, sorted(config.tenants)))
+
+
+def _absolute(config: Config, folder: Path) -> Config:
+    data_dir = str((folder / Path(config.data_dir).expanduser()).resolve())
+    tenants = {}
+    for name, tenant in config.tenants.items():
+        paths = [str((folder / path).resolve()) for path in tenant.knowledge.paths]
+        places = [_place_absolute(each, folder) for each in tenant.knowledge.sources]
+        knowledge = tenant.knowledge.model_copy(update={"paths": paths, "sources": places})
+        channels = tenant.channels.model_copy(update={"web": _web_absolute(tenant.channels.web, folder)})
+        routes = _routes_absolute(tenant.routes, folder, Path(data_dir) / "routes" / f"{name}.npz")
+        modules = [_module_absolute(source, folder) for source in tenant.actions.sources]
+        actions = tenant.actions.model_copy(update={"sources": modules})
+        changed = {"knowledge": knowledge, "channels": channels, "routes": routes, "actions": actions}
+        tenants[name] = tenant.model_copy(update=changed)
+    encoder = config.encoder
+    if encoder not in ("auto", "light"):
+        encoder = str((folder / Path(encoder).expanduser()).resolve())
+    files = {name: _files_absolute(getattr(config, name), folder) for name in ("kafka", "redis")}
+    made = config.model_copy(update={"data_dir": data_dir, "tenants": tenants, "encoder": encoder, **files})
+    made._folder = folder.resolve()
+    return made
+
+
+def _routes_absolute(routes: Routes | None, folder: Path, usual: Path) -> Routes | None:
+    """``usual``: where what is learned is kept unless the file says so."""
+    if routes is None:
+        return None
+    examples = routes.examples
+    named = str((folder / examples).resolve()) if isinstance(examples, str) else examples
+    trained = str((folder / routes.trained).resolve() if routes.trained else usual)
+    return routes.model_copy(update={"examples": named, "trained": trained})
+
+
+def _place_absolute(source: SourceSettings, folder: Path) -> SourceSettings:
+    if "://" in source.location:
+        return source
+    return source.model_copy(update={"location": str((folder / source.location).resolve())})
+
+
+def _module_absolute(source: str, folder: Path) -> str:
+    """Of actions: a file, unless it is a module or an entry point."""
+    return str((folder / source).resolve()) if source.endswith(".py") else source
+
+
+def _web_absolute(accounts: Mapping[str, WebAccount], folder: Path) -> dict[str, WebAccount]:
+    """Logo and demo page are named relative to the file too; a logo may also be an address."""
+    out = {}
+    for name, account in accounts.items():
+        logo = account.theme.logo
+        if logo and "://" not in logo:
+            logo = str((folder / logo).resolve())
+        demo = str((folder / account.demo).resolve()) if account.demo else ""
+        theme = account.theme.model_copy(update={"logo": logo})
+        out[name] = account.model_copy(update={"theme": theme, "demo": demo})
+    return out
+
+
+def _files_absolute(section: Settings, folder: Path) -> Settings:
+    """Certificates are named relative to the file, as everything else is."""
+    named = {name: value for name, value in section if name.endswith("_file") and value}
+    return section.model_copy(update={name: str((folder / value).resolve()) for name, value in named.items()})
+
+
+def _invalid(lines: list[str], path: Path) -> ConfigInvalid:
+    fix = "`parley config schema` lists every setting; `parley config check` checks again"
+    if len(lines) == 1:
+        return ConfigInvalid(lines[0], fix=fix)
+    return ConfigInvalid(f"{len(lines)} problems in {path.name}:\n" + "\n".join(f"  {line}" for line in lines), fix=fix)

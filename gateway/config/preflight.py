@@ -1,0 +1,120 @@
+"""Checks of what a configuration refers to: action files, optional libraries, and the models' endpoints.
+
+A valid file may still name an action with a syntax error, a model whose library is not installed, or an endpoint that
+does not answer. ``parley config check`` and ``parley doctor`` report these; processes that serve refuse to start with
+the first two, before they spend time on anything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import aiohttp
+
+from connectors.registry import installed, open_channel
+from gateway.config.models import ModelEntry
+from gateway.config.settings import Config
+from gateway.doctor.vendors import closed_tools
+from gateway.wiring.actions import action_rules
+from gateway.wiring.engines import channels_of
+from gateway.wiring.models import source_of, used_models
+from gateway.wiring.parts import each_account
+from infra.deploy.finding import Finding
+from schemas.errors import ParleyError
+from schemas.extras import install_command
+
+PATIENCE_S = 5.0
+READERS = {".pdf": "pypdfium2", ".docx": "mammoth"}
+"""The library that reads a kind of document, where it is optional."""
+
+
+def require(config: Config) -> None:
+    """Import the actions and the libraries that the configuration needs. Blocking, up to seconds.
+
+    Raises ConfigInvalid or MissingDependency for the first that cannot be imported."""
+    for _, load in _imports(config):
+        load()
+
+
+def findings(config: Config) -> list[Finding]:
+    """What cannot be imported, one finding each, and what can. Blocking, up to seconds."""
+    found = []
+    for check, load in _imports(config):
+        try:
+            load()
+            found.append(Finding(check, "ok", "can be imported"))
+        except ParleyError as error:
+            found.append(Finding(check, "fail", error.message, error.fix))
+    return [*found, *_unreadable(config)]
+
+
+def _imports(config: Config) -> Iterator[tuple[str, Callable[[], object]]]:
+    for name, tenant in config.tenants.items():
+        if tenant.actions.sources or tenant.actions.http:
+            yield f"actions {name}", lambda name=name, tenant=tenant: action_rules(name, tenant.actions)  # type: ignore[misc]
+    for name in sorted(used_models(config) & config.models.keys()):
+        if (entry := config.models[name]).provider != "local":
+            yield f"model {name}", lambda entry=entry: source_of(entry)  # type: ignore[misc]
+    for channel in channels_of(config):
+        yield f"channel {channel}", lambda channel=channel: _open(config, channel)  # type: ignore[misc]
+
+
+def _open(config: Config, channel: str) -> None:
+    with installed():
+        opened = open_channel(channel, closed_tools())
+        for account in each_account(config):
+            if account.channel == channel:
+                opened.connect(account)  # opens nothing yet
+
+
+def _unreadable(config: Config) -> Iterator[Finding]:
+    """Kinds of documents in the tenants' folders whose reader is not installed."""
+    for name, tenant in config.tenants.items():
+        files = [file for path in tenant.knowledge.paths for file in _files(Path(path))]
+        for ending, library in READERS.items():
+            if find_spec(library) is None and (of_kind := [file for file in files if file.suffix.lower() == ending]):
+                detail = f"{of_kind[0].name} and any other {ending} file is left out: {library} is not installed"
+                yield Finding(f"documents {name}", "warn", detail, install_command("documents"))
+
+
+def _files(path: Path) -> Iterator[Path]:
+    yield from path.rglob("*") if path.is_dir() else [path]
+
+
+async def unreachable_models(config: Config) -> list[Finding]:
+    """One finding for each remote model in use: whether its endpoint answers, knows the key, and offers the model."""
+    entries = {name: config.models[name] for name in sorted(used_models(config) & config.models.keys())}
+    remote = {name: entry for name, entry in entries.items() if entry.base_url}
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE_S), trust_env=True) as http:
+        return list(await asyncio.gather(*(_probe(http, name, entry) for name, entry in remote.items())))
+
+
+async def _probe(http: aiohttp.ClientSession, name: str, entry: ModelEntry) -> Finding:
+    """Ask for the list of models, which costs nothing. Any HTTP answer shows that the endpoint is there."""
+    check, key = f"endpoint of {name}", entry.api_key.get_secret_value()
+    headers = {"Authorization": f"Bearer {key}"} if key and entry.provider == "openai" else {}
+    try:
+        async with http.get(f"{entry.base_url.rstrip('/')}/models", headers=headers) as response:
+            if entry.provider == "openai" and response.status in (401, 403):
+                fix = f"check models.{name}.api_key"
+                return Finding(check, "fail", f"{entry.base_url} refuses the key ({response.status})", fix)
+            offered = await _offered(response) if entry.provider == "openai" else set()
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        detail = f"{entry.base_url} cannot be reached: {str(error) or type(error).__name__}"
+        return Finding(check, "fail", detail, f"check models.{name}.base_url, and that the server runs")
+    if offered and entry.model not in offered:
+        fix = f"set models.{name}.model to one of: {', '.join(sorted(offered)[:8])}"
+        return Finding(check, "warn", f"{entry.base_url} does not list {entry.model!r}", fix)
+    return Finding(check, "ok", f"{entry.base_url} answers")
+
+
+async def _offered(response: aiohttp.ClientResponse) -> set[str]:
+    """The names in an OpenAI-compatible list of models; empty where the endpoint has no such list."""
+    if response.status != 200 or response.content_type != "application/json":
+        return set()
+    body = await response.json()
+    listed = body.get("data") if isinstance(body, dict) else None
+    return {str(each["id"]) for each in listed if isinstance(each, dict) and "id" in each} if listed else set()

@@ -1,0 +1,128 @@
+"""What pydantic found wrong, in an operator's words: where it is written, what is wanted, what was perhaps meant."""
+
+from __future__ import annotations
+
+import difflib
+import types
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from gateway.config.settings import Config
+from gateway.config.yaml_source import Source, Where, dotted
+
+
+class Problems:
+    """Collects the problems of one source, in the order of the file."""
+
+    def __init__(self, source: Source, model: type[Config]) -> None:
+        self._source = source
+        self._model = model
+        self.lines = list(source.problems)
+
+    def add(self, where: Where, what: str) -> None:
+        self.lines.append(f"{self._source.place(where)}: {what}")
+
+    def validated(self) -> Config | None:
+        """The configuration, or None with the problems noted."""
+        try:
+            return self._model.model_validate(self._source.values)
+        except ValidationError as error:
+            # Never include_input: what stands there may be a secret.
+            for detail in error.errors(include_url=False, include_input=False):
+                self._note(detail)
+        return None
+
+    def _note(self, detail: ErrorDetails) -> None:
+        where = tuple(part for part in detail["loc"] if part != "[key]")
+        where = self._written(where)
+        if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
+            # The key that tells the branches apart is what is wrong, not the mapping around it.
+            where = (*where, detail["ctx"]["discriminator"].strip("'"))
+        if detail["type"] == "extra_forbidden":
+            self.add(where, f"{dotted(where)}: unknown key{suggestion(str(where[-1]), self._known(where[:-1]))}")
+        elif detail["type"] in ("missing", "union_tag_not_found"):
+            self.add(where, f"{dotted(where)}: must be set")
+        elif not (self._value(where) is None and self._left_empty(where)):
+            self.add(where, f"{dotted(where)}: {_wanted(detail, self._value(where))}")
+
+    def _left_empty(self, where: Where) -> bool:
+        self.add(where, f"{dotted(where)}: is left empty; give it a value or remove the line")
+        return True
+
+    def _written(self, where: Where) -> Where:
+        """Without the tags pydantic adds for the branches of a union."""
+        out: list[str | int] = []
+        value: Any = self._source.values
+        for index, part in enumerate(where):
+            last = index == len(where) - 1
+            if isinstance(value, dict) and part not in value and not last:
+                continue
+            out.append(part)
+            value = _step(value, part)
+        return tuple(out)
+
+    def _value(self, where: Where) -> Any:
+        value: Any = self._source.values
+        for part in where:
+            value = _step(value, part)
+        return value
+
+    def _known(self, where: Where) -> list[str]:
+        """The keys that may stand at ``where``."""
+        kinds: list[Any] = [self._model]
+        for part in where:
+            kinds = [inner for kind in kinds for inner in _inside(kind, part)]
+        fields = [item for kind in kinds if _is_model(kind) for item in kind.model_fields.items()]
+        return sorted({field.alias or name for name, field in fields})
+
+
+def _step(value: Any, part: str | int) -> Any:
+    if isinstance(value, dict):
+        return value.get(part)
+    if isinstance(value, list) and isinstance(part, int) and part < len(value):
+        return value[part]
+    return None
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _inside(kind: Any, part: str | int) -> list[Any]:
+    """The types a value may have one step further down."""
+    if _is_model(kind):
+        found = kind.model_fields.get(str(part))
+        return _branches(found.annotation) if found else []
+    if get_origin(kind) in (dict, list):
+        return _branches(get_args(kind)[-1])
+    return []
+
+
+def _branches(kind: Any) -> list[Any]:
+    if get_origin(kind) in (Union, types.UnionType):
+        return [branch for one in get_args(kind) for branch in _branches(one)]
+    if hasattr(kind, "__metadata__"):
+        return _branches(get_args(kind)[0])
+    return [kind]
+
+
+def suggestion(key: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known here: {', '.join(known)}" if known else ""
+
+
+def _wanted(detail: ErrorDetails, value: Any) -> str:
+    if detail["type"] == "string_type" and isinstance(value, int | float):
+        return "must be text; put it in quotes"
+    if detail["type"] in ("model_type", "dict_type"):
+        return "must be a mapping of settings"
+    if detail["type"] == "list_type":
+        return "must be a list"
+    if detail["type"] == "union_tag_invalid":
+        return f"must be one of {detail['ctx']['expected_tags']}"
+    message = detail["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    return message[:1].lower() + message[1:]

@@ -1,0 +1,155 @@
+"""What is wrong with an installation, or will be: the checks of ``parley doctor``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+
+from gateway.config import loader as configuration
+from gateway.config import preflight
+from gateway.config.generated_secrets import MAKE_ONE, NAMES, SHORTEST, is_short
+from gateway.config.private_files import open_to_others
+from gateway.config.settings import Config
+from gateway.doctor import vendors
+from gateway.doctor.vendors import is_called
+from gateway.http.webhooks import WITHOUT
+from gateway.wiring import encoders, routing
+from gateway.wiring.engines import kafka_access, longer_than_wanted, retention_of, revealed, specs
+from gateway.wiring.listening import check_port
+from gateway.wiring.parts import each_account
+from infra.deploy.finding import Finding
+from schemas.errors import ParleyError, PortInUse
+from schemas.extras import install_command
+
+_GIB = 1024**3
+
+
+async def examined(file: Path | None) -> list[Finding]:
+    """Everything there is to say, in the order in which to mend it."""
+    try:
+        path = configuration.find(file)
+        config = configuration.load(path, make_secrets=False)
+    except ParleyError as error:
+        return [Finding("configuration", "fail", error.message, error.fix)]
+    found = [Finding("configuration", "ok", str(path)), *_secrets(config), *_addresses(config), *_proxies(config)]
+    found += [_retention(config), _folder(config), await _port(config), _blobs(config)]
+    found.append(await asyncio.to_thread(encoders.finding, config))
+    found += await asyncio.to_thread(routing.findings, config)
+    found += await asyncio.to_thread(preflight.findings, config)
+    found += await preflight.unreachable_models(config)
+    found += await vendors.accounts(config)
+    return [*found, *(_sqlite() if config.embedded else await _servers(config))]
+
+
+async def _servers(config: Config) -> list[Finding]:
+    try:
+        from infra.deploy import probes_kafka, probes_redis
+    except ImportError as error:
+        fix = install_command("scaled")
+        return [Finding("dependencies", "fail", f"{error.name} is not installed", fix)]
+    from infra.state.redis import RedisAccess
+
+    access = kafka_access(config)
+    try:
+        kafka, redis = access.client(), RedisAccess(**revealed(config.redis)).client(config.state)
+    except ParleyError as error:
+        return [Finding("certificates", "fail", error.message, error.fix)]
+    brokers = config.bus.removeprefix("kafka://")
+    asked = probes_kafka.probe(brokers, config.topic_prefix, specs(config), access=kafka, wanted=access)
+    return [*await asked, *await probes_redis.probe(config.state, access=redis)]
+
+
+def _secrets(config: Config) -> list[Finding]:
+    files = [config.data_path / name for name in NAMES]
+    try:
+        short = [str(file) for file in files if file.exists() and is_short(file.read_text(encoding="utf-8").strip())]
+    except OSError as error:
+        return [Finding("secrets", "fail", f"{error.filename}: {error.strerror}", "let the user of parley read it")]
+    if short:
+        fix = f"remove it, or use 32 random bytes or more: {MAKE_ONE}"
+        return [Finding("secrets", "fail", f"shorter than {SHORTEST} bytes: {', '.join(short)}", fix)]
+    open_files = [str(file) for file in files if open_to_others(file)]
+    if open_files:
+        return [Finding("secrets", "fail", f"readable by others: {', '.join(open_files)}", "chmod 600 them")]
+    return [Finding("secrets", "ok", "set" if config.admin_token.get_secret_value() else "made at the first start")]
+
+
+def _addresses(config: Config) -> list[Finding]:
+    if config.public_url.startswith("https://"):
+        return [Finding("public address", "ok", config.public_url)]
+    others = sorted({each.channel for each in each_account(config) if each.channel not in WITHOUT and is_called(each)})
+    if others and not config.public_url:
+        fix = "set `public_url` to the address at which vendors reach this machine"
+        return [Finding("public address", "fail", f"not set, but {', '.join(others)} need one", fix)]
+    if config.public_url:
+        fix = "put a TLS proxy in front and use https://"
+        return [Finding("public address", "warn", f"{config.public_url} is not encrypted", fix)]
+    return [Finding("public address", "ok", "not needed: no vendor calls, and the web chat is on the listen address")]
+
+
+def _proxies(config: Config) -> list[Finding]:
+    """TLS ends before us, so where the public address is encrypted there is a proxy."""
+    if not any(tenant.channels.web for tenant in config.tenants.values()):
+        return []
+    if config.trusted_proxies:
+        return [Finding("client addresses", "ok", f"as {', '.join(config.trusted_proxies)} tell them")]
+    if config.public_url.startswith("https://"):
+        fix = "set `trusted_proxies` to the networks of the proxies before the edge"
+        said = "all visitors seem to come from the proxy, and share the budget of one address"
+        return [Finding("client addresses", "warn", said, fix)]
+    return [Finding("client addresses", "ok", "those of the connections")]
+
+
+def _retention(config: Config) -> Finding:
+    longer = longer_than_wanted(config)
+    if longer:
+        fix = "give tenants the same `retention`, or an installation of their own"
+        return Finding("retention", "warn", "; ".join(longer), fix)
+    kept = sorted(retention_of(config).items())
+    return Finding("retention", "ok", ", ".join(f"{topic} {days} d" for topic, days in kept))
+
+
+def _folder(config: Config) -> Finding:
+    folder = config.data_path
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        return Finding("data folder", "fail", f"{folder} cannot be written", "make it writable, or set `data_dir`")
+    if any(open_to_others(path) for path in (folder, *folder.glob("*"))):
+        fix = f"start parley once, which tightens it, or: chmod -R go= {folder}"
+        return Finding("data folder", "warn", f"{folder} can be read by other users of this machine", fix)
+    free = shutil.disk_usage(existing).free
+    if free < _GIB:
+        return Finding("data folder", "warn", f"{free / _GIB:.1f} GiB left on the disk of {folder}", "make room")
+    return Finding("data folder", "ok", f"{folder}, {free / _GIB:.0f} GiB left")
+
+
+async def _port(config: Config) -> Finding:
+    import aiohttp
+
+    from gateway.commands.common.instance import find
+
+    async with aiohttp.ClientSession() as http:
+        running = await find(http, config, None)
+    if running:
+        return Finding("listen address", "ok", f"an instance answers at {running}")
+    try:
+        check_port(config.host, config.port)
+    except PortInUse as error:
+        return Finding("listen address", "fail", error.message, error.fix)
+    return Finding("listen address", "ok", f"{config.listen} is free")
+
+
+def _blobs(config: Config) -> Finding:
+    if config.blobs == "file" and not config.embedded:
+        fix = "set `blobs: s3://…`, or share data_dir between all machines"
+        return Finding("attachments", "warn", "kept on this machine's disk, which others do not see", fix)
+    return Finding("attachments", "ok", "on disk" if config.blobs == "file" else config.blobs)
+
+
+def _sqlite() -> list[Finding]:
+    if sqlite3.sqlite_version_info >= (3, 35):
+        return [Finding("sqlite", "ok", sqlite3.sqlite_version)]
+    return [Finding("sqlite", "fail", sqlite3.sqlite_version, "SQLite 3.35 or newer is needed; use a newer Python")]

@@ -1,0 +1,102 @@
+"""What the vendors say about each account, and whether they can reach us: part of ``parley doctor``."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+
+from connectors.outbound.connections import Accounts
+from connectors.registry import open_channel
+from connectors.tools import Tools
+from gateway.config.settings import Config
+from gateway.http.webhooks import path_of
+from gateway.wiring.parts import each_account
+from infra.deploy.finding import Finding
+from schemas.errors import NotFound, ParleyError
+from schemas.messages import Attachment
+from schemas.ports import Account, Inspectable
+
+PATIENCE = 15.0
+ADDRESS = "check `public_url` and that the proxy there passes /v1/webhooks on to this instance"
+
+
+def is_called(account: Account) -> bool:
+    """Whether the vendor reaches us at an address of ours."""
+    return bool(getattr(account.settings, "is_called", True))
+
+
+async def accounts(config: Config) -> list[Finding]:
+    """All at once; each vendor is asked a question or two, and shows nothing to anybody."""
+    found = await asyncio.gather(*(_account(each, config) for each in each_account(config)))
+    return [finding for findings in found for finding in findings]
+
+
+async def _account(account: Account, config: Config) -> list[Finding]:
+    check = f"{account.channel} {account.tenant}/{account.name}"
+    found = await _said(check, account)
+    if found and config.public_url and is_called(account):
+        found.append(await _reached(check, account, config.public_url.rstrip("/") + path_of(account)))
+    return found
+
+
+async def _said(check: str, account: Account) -> list[Finding]:
+    """Nothing for a channel without a vendor."""
+    opened: Accounts | None = None
+    try:
+        opened = Accounts(open_channel(account.channel, closed_tools()), _now)
+        connection = opened.connection(account)
+        if not isinstance(connection, Inspectable):
+            return []
+        async with asyncio.timeout(PATIENCE):
+            remarks = await connection.inspect()
+        return [Finding(check, remark.status, remark.detail, remark.fix) for remark in remarks]
+    except ParleyError as error:
+        return [Finding(check, "fail", error.message, error.fix or "check the account's settings and the network")]
+    except TimeoutError:
+        return [Finding(check, "fail", "the vendor does not answer", "check `api_base` and the network")]
+    finally:
+        if opened is not None:
+            await opened.close()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def _no_file(tenant: str, attachment: str) -> tuple[Attachment, bytes]:
+    raise NotFound("there are no files here")
+
+
+def closed_tools() -> Tools:
+    """Tools for a channel that is opened to be looked at: nothing is stored, read or sent."""
+    nothing: Any = None
+    return Tools(transcript=nothing, signals=nothing, clock=_now, read_file=_no_file)
+
+
+async def _reached(check: str, account: Account, url: str) -> Finding:
+    """Calls ourselves as the vendor would: with the question that it asks first, else without a signature, which must
+    be refused."""
+    token = getattr(account.settings, "verify_token", None)
+    challenge = secrets.token_hex(8)
+    try:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE)) as http:
+            if token is None:
+                async with http.post(url, json={}) as answer:
+                    return _answered(check, url, answer.status == 401, f"answers {answer.status} to an unsigned call")
+            query = {"hub.mode": "subscribe", "hub.verify_token": token.get_secret_value(), "hub.challenge": challenge}
+            async with http.get(url, params=query) as answer:
+                text = await answer.text()
+                return _answered(check, url, text == challenge, f"answers {answer.status} to the vendor's question")
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        told = f"{url} cannot be reached from here: {type(error).__name__}"
+        return Finding(f"{check} webhook", "warn", told, ADDRESS)
+
+
+def _answered(check: str, url: str, well: bool, told: str) -> Finding:
+    if well:
+        return Finding(f"{check} webhook", "ok", url)
+    return Finding(f"{check} webhook", "fail", f"{url} {told}", ADDRESS)

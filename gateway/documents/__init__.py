@@ -1,0 +1,1 @@
+"""Synchronization of a tenant's documents with the places they come from."""

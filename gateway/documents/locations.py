@@ -1,0 +1,100 @@
+"""The places that a tenant's documents are read from: those configured, and those that a command names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from gateway.config.knowledge import KnowledgeSettings
+from gateway.config.settings import Config
+from schemas.conversation import Visibility
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """``label`` is what the place's documents carry as their source: as short as the configuration names it, so that
+    it stays the same wherever the configuration lies. ``visibility`` and ``language`` are for documents that do not
+    say their own."""
+
+    location: str
+    label: str
+    visibility: Visibility = "public"
+    language: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def holds(self, source: str) -> bool:
+        """Whether a document with this source is one of the place's."""
+        return source == self.label or source.startswith(self.label.rstrip("/") + "/")
+
+
+def configured(config: Config, tenant: str) -> list[Place]:
+    knowledge = config.tenants[tenant].knowledge
+    return [*paths_of(config, tenant), *_websites(knowledge), *_sources(config, knowledge)]
+
+
+def paths_of(config: Config, tenant: str) -> list[Place]:
+    return [Place(path, _label(config, path)) for path in config.tenants[tenant].knowledge.paths]
+
+
+def _websites(knowledge: KnowledgeSettings) -> list[Place]:
+    limits = ("depth", "pages", "megabytes", "minutes")
+    return [
+        Place(
+            site.url,
+            site.url,
+            site.visibility,
+            site.language,
+            {name: getattr(site, name) for name in limits} | {"private_hosts": knowledge.private_hosts},
+        )
+        for site in knowledge.websites
+    ]
+
+
+def _sources(config: Config, knowledge: KnowledgeSettings) -> list[Place]:
+    return [
+        Place(
+            each.location,
+            _label(config, each.location),
+            each.visibility,
+            each.language,
+            {"private_hosts": knowledge.private_hosts, **{name: _plain(value) for name, value in each.options.items()}},
+        )
+        for each in knowledge.sources
+    ]
+
+
+def _plain(value: Any) -> Any:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def named(
+    config: Config, tenant: str, locations: Sequence[str], more: Mapping[str, Any], options: Mapping[str, Any]
+) -> list[Place]:
+    """Those of a command. What is configured already is read as it is configured there, but for what is said here:
+    ``more`` are fields of the place, ``options`` some of its options; None says nothing."""
+    known = {place.location: place for place in configured(config, tenant)}
+    hosts = {"private_hosts": config.tenants[tenant].knowledge.private_hosts}
+    out = []
+    for given in locations:
+        location = given if "://" in given else str(Path(given).expanduser().resolve())
+        place = known.get(location) or Place(location, _label(config, location), options=hosts)
+        said = {name: value for name, value in more.items() if value is not None}
+        limits = {name: value for name, value in options.items() if value is not None}
+        out.append(Place(**{**_fields(place), **said, "options": {**place.options, **limits}}))
+    return out
+
+
+def _fields(place: Place) -> dict[str, Any]:
+    return {name: getattr(place, name) for name in ("location", "label", "visibility", "language")}
+
+
+def _label(config: Config, location: str) -> str:
+    if "://" in location:
+        return location
+    path = Path(location)
+    return os.path.relpath(path, config.folder) if path.is_relative_to(config.folder) else location

@@ -1,0 +1,87 @@
+"""A tenant's documents as a sync sees them, wherever they are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from agent_worker.knowledge.ingest.publishing import delete, publish
+from gateway.documents.content_hash import hash_of
+from gateway.wiring.parts import Parts
+from schemas.errors import SetupError
+from schemas.ports import DocumentDraft
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A published document. ``source`` is the label of the place it was read from; empty: it came over the API."""
+
+    hash: str
+    source: str
+
+
+class Shelf(Protocol):
+    async def known(self) -> dict[str, Known]:
+        """By document id."""
+
+    async def put(self, draft: DocumentDraft) -> None: ...
+    async def remove(self, document: str) -> None: ...
+
+
+class LocalShelf:
+    """The documents of an instance in this process."""
+
+    def __init__(self, parts: Parts, tenant: str) -> None:
+        self._parts = parts
+        self._tenant = tenant
+
+    async def known(self) -> dict[str, Known]:
+        if self._parts.knowledge is None:
+            raise SetupError("this process does not search documents")
+        await self._parts.knowledge.ready()
+        documents = await self._parts.knowledge.documents(self._tenant)
+        return {document.id: Known(hash_of(document), document.source) for document in documents}
+
+    async def put(self, draft: DocumentDraft) -> None:
+        await publish(self._parts.bus, self._parts.state.heads, self._tenant, draft, self._parts.clock())
+
+    async def remove(self, document: str) -> None:
+        await delete(self._parts.bus, self._parts.state.heads, self._tenant, document, self._parts.clock())
+
+
+class RememberingShelf:
+    """A shelf that knows what was last published from files, so that a start publishes only files that changed since:
+    what was edited or removed over the API meanwhile stays as it is. ``path`` keeps the memory between starts."""
+
+    def __init__(self, shelf: Shelf, path: Path) -> None:
+        self._shelf = shelf
+        self._path = path
+        self._published: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+
+    async def known(self) -> dict[str, Known]:
+        known = await self._shelf.known()
+        # With nothing there the log was started anew, and the memory is of another one.
+        remembered = self._published if known else {}
+        sources = {id: known[id].source if id in known else "" for id in remembered}
+        return known | {id: Known(hash, sources[id]) for id, hash in remembered.items()}
+
+    async def put(self, draft: DocumentDraft) -> None:
+        await self._shelf.put(draft)
+        self._published[draft.id] = hash_of(draft)
+
+    async def remove(self, document: str) -> None:
+        await self._shelf.remove(document)
+        self._published.pop(document, None)
+
+    def save(self) -> None:
+        write_aside(self._path, self._published)
+
+
+def write_aside(path: Path, value: object) -> None:
+    """In one step: a crash leaves the old content or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".new")
+    aside.write_text(json.dumps(value))
+    aside.replace(path)

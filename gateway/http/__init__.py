@@ -1,0 +1,1 @@
+"""The HTTP server: routes, limits, webhooks, and the OpenAPI document."""

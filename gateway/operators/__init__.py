@@ -1,0 +1,1 @@
+"""Acts of people on conversations, on whichever surface they work."""

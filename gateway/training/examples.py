@@ -1,0 +1,163 @@
+"""From what happened in a conversation to what can be learned from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel, ValidationError
+
+from gateway.training.anonymizer import Anonymity
+from gateway.training.conversation_log import Fact
+from gateway.training.export_rows import Preference, Rejection, Said, Talk
+from schemas import topics
+from schemas.changes import MessageDeleted, MessageEdited
+from schemas.conversation import Delivered, OwnerChanged, Turn
+from schemas.facts import Feedback, FilesStored
+from schemas.messages import InboundMessage, OutboundMessage
+from schemas.privacy.cards import OwnNumbers
+
+UNANSWERED = frozenset({"declined", "person"})
+"""Routes and outcomes of turns that did not answer."""
+
+
+@dataclass(slots=True)
+class _Line:
+    """``turn`` is the one that wrote it, where the agent did."""
+
+    id: str
+    who: str
+    text: str
+    turn: Turn | None = None
+
+
+@dataclass(slots=True)
+class _Seen:
+    lines: dict[str, _Line] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
+    thumbs: dict[tuple[str, str], str] = field(default_factory=dict)
+    discarded: set[str] = field(default_factory=set)
+    turns: list[Turn] = field(default_factory=list)
+    with_people: bool = False
+
+    def rejected_by_thumb(self, message: str) -> bool:
+        return any(value == "down" for (about, _), value in self.thumbs.items() if about == message)
+
+
+def rows(
+    tenant: str, conversation: str, facts: list[Fact], own: OwnNumbers | None, names: Iterable[str] = ()
+) -> Iterator[Talk | Preference]:
+    """At most one talk, and a preference for each reply that was rejected. ``names``: what its contact is called."""
+    seen = _seen(facts)
+    if not seen.turns:
+        return
+    hidden = Anonymity(own, {*seen.names, *names})
+    about = {"conversation": conversation, "tenant": tenant, "channel": facts[0].channel}
+    talk = _talk(seen, hidden, about)
+    if talk is not None:
+        yield talk
+    yield from _preferences(seen, hidden, about)
+
+
+def _talk(seen: _Seen, hidden: Anonymity, about: dict[str, str]) -> Talk | None:
+    values = set(seen.thumbs.values())
+    if seen.with_people or seen.discarded or "down" in values:
+        return None
+    answered = not any({turn.route, getattr(turn, "outcome", "")} & UNANSWERED for turn in seen.turns)
+    messages = _said(seen.lines.values(), hidden)
+    if not ("up" in values or answered) or len(messages) < 2 or messages[-1].role != "assistant":
+        return None
+    models = sorted({turn.model for turn in seen.turns if turn.model})
+    approved = "thumb" if "up" in values else "resolved"
+    return Talk(messages=messages, approved=approved, models=models, at=seen.turns[-1].at, **about)  # type: ignore[arg-type]
+
+
+def _preferences(seen: _Seen, hidden: Anonymity, about: dict[str, str]) -> Iterator[Preference]:
+    lines = list(seen.lines.values())
+    for at, line in enumerate(lines):
+        reason = _rejected(seen, lines, at)
+        prompt = _said(lines[:at], hidden)
+        if line.turn is None or reason is None or not prompt:
+            continue
+        instead = next((each.text for each in lines[at + 1 :] if each.who == "person" and each.text.strip()), None)
+        yield Preference(
+            prompt=prompt,
+            chosen=None if instead is None else hidden(instead),
+            rejected=hidden(line.text),
+            reason=reason,
+            model=line.turn.model,
+            at=line.turn.at,
+            **about,
+        )
+
+
+def _rejected(seen: _Seen, lines: list[_Line], at: int) -> Rejection | None:
+    line = lines[at]
+    if line.turn is None:
+        return None
+    if seen.rejected_by_thumb(line.id):
+        return "thumb"
+    if line.id in seen.discarded:
+        return "discarded"
+    # The reply that hands over says so, and is none to learn from; the one before it was not enough.
+    following = next((each for each in lines[at + 1 :] if each.turn is not None), None)
+    handed = following is not None and following.turn is not None and following.turn.route == "person"
+    return "handed_off" if handed and line.turn.route != "person" else None
+
+
+def _said(lines: Iterable[_Line], hidden: Anonymity) -> list[Said]:
+    """Who speaks twice in a row has said one thing."""
+    found: list[tuple[str, list[str]]] = []
+    for line in lines:
+        role = "user" if line.who == "contact" else "assistant"
+        if not line.text.strip():
+            continue
+        if found and found[-1][0] == role:
+            found[-1][1].append(hidden(line.text))
+        else:
+            found.append((role, [hidden(line.text)]))
+    return [Said(role=role, content="\n".join(texts)) for role, texts in found]  # type: ignore[arg-type]
+
+
+def _seen(facts: Iterable[Fact]) -> _Seen:
+    seen = _Seen()
+    for fact in facts:
+        try:
+            payload = topics.EVENT_TYPES[fact.type][0].model_validate_json(fact.body)
+        except ValidationError:
+            continue  # what cannot be read was answered by nobody either
+        _see(seen, fact, payload)
+    return seen
+
+
+def _see(seen: _Seen, fact: Fact, payload: BaseModel) -> None:
+    if isinstance(payload, InboundMessage):
+        _spoke(seen, payload)
+    elif isinstance(payload, Turn):
+        seen.turns.append(payload)
+        for reply in payload.replies:
+            _replied(seen, reply, payload)
+    elif isinstance(payload, MessageEdited | FilesStored) and payload.message_id in seen.lines:
+        line = seen.lines[payload.message_id]
+        # What a voice note says stands in only where nothing was written.
+        line.text = payload.text if isinstance(payload, MessageEdited) else line.text or payload.text
+    elif isinstance(payload, MessageDeleted) and payload.message_id in seen.lines:
+        seen.lines[payload.message_id].text = ""
+    elif isinstance(payload, OwnerChanged):
+        seen.with_people |= payload.owner in ("queue", "person")
+    elif isinstance(payload, Feedback):
+        seen.thumbs[payload.message_id, payload.contact_id] = payload.value
+    elif isinstance(payload, Delivered) and payload.state == "stale_owner":
+        seen.discarded.add(payload.message_id)
+
+
+def _spoke(seen: _Seen, message: InboundMessage) -> None:
+    seen.with_people |= message.author.kind == "person"
+    if message.author.name:
+        seen.names.add(message.author.name)
+    seen.lines[message.id] = _Line(message.id, message.author.kind, message.text)
+
+
+def _replied(seen: _Seen, reply: OutboundMessage, turn: Turn) -> None:
+    if reply.author.kind == "agent":
+        seen.lines[reply.id] = _Line(reply.id, "agent", reply.text, turn)

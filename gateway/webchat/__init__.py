@@ -1,0 +1,1 @@
+"""The web chat: sessions, sockets, messages, and attachments."""

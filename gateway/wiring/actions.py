@@ -1,0 +1,133 @@
+"""The tenants' actions, opened from the configuration."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, create_model
+
+from agent_worker.actions.http_action import Answer
+from agent_worker.actions.http_action import Endpoint as HttpEndpoint
+from agent_worker.actions.policy import Overrides
+from agent_worker.actions.registry import found
+from agent_worker.actions.spec import Above, Action, above, check
+from agent_worker.settings import ActionRules
+from gateway.config.actions import ActionSettings, Endpoint, Limit, Parameter
+from schemas.errors import ConfigInvalid
+from schemas.privacy.cards import OwnNumbers
+
+MAIL = r"^[^@\s]{1,64}@[^@\s]{1,255}$"
+LONGEST = 2_000
+"""Characters of a text."""
+
+
+def action_rules(tenant: str, settings: ActionSettings, own: OwnNumbers | None = None) -> ActionRules:
+    """``own``: what finds the tenant's own numbers. Raises ConfigInvalid."""
+    try:
+        actions = found(settings.sources, [_endpoint(name, each) for name, each in settings.http.items()])
+        return ActionRules(
+            actions=_limited(actions, settings),
+            settings={name: secret.get_secret_value() for name, secret in settings.settings.items()},
+            confirmation=settings.confirmation_minutes * 60,
+            approval=settings.approval_hours * 3600,
+            settle=settings.settle_seconds,
+            timezone=settings.timezone,
+            own=own,
+        )
+    except ConfigInvalid as error:
+        raise ConfigInvalid(f"tenants.{tenant}.actions: {error.message}", fix=error.fix) from error
+
+
+def _limited(actions: Mapping[str, Action], settings: ActionSettings) -> dict[str, Action]:
+    unknown = settings.limits.keys() - actions.keys()
+    if unknown:
+        raise ConfigInvalid(f"limits: there is no action {sorted(unknown)[0]!r}")
+    out = dict(actions)
+    for name, limits in settings.limits.items():
+        changed = Overrides(
+            needs=limits.needs,
+            confirm=_rule(limits.confirm),
+            approve=_rule(limits.approve),
+            per_contact_per_day=limits.per_contact_per_day,
+            harmless=limits.harmless,
+        ).over(actions[name])
+        check(changed)
+        out[name] = changed
+    return {
+        name: action for name, action in out.items() if name not in settings.limits or settings.limits[name].offered
+    }
+
+
+def _rule(rule: bool | Limit | None) -> Any:
+    return above(rule.parameter, rule.above, currency=rule.currency) if isinstance(rule, Limit) else rule
+
+
+def _endpoint(name: str, endpoint: Endpoint) -> Action:
+    confirm: bool | Above | None = _rule(endpoint.confirm)
+    address = _address(endpoint)
+    action = Action(
+        name=name,
+        title=endpoint.title or name.replace("_", " ").capitalize(),
+        description=endpoint.description,
+        model=_model(name, endpoint.parameters),
+        answer=Answer,
+        run=address.run,
+        risk=endpoint.risk,
+        needs=endpoint.needs,
+        confirm=endpoint.risk == "write" if confirm is None else confirm,
+        approve=_rule(endpoint.approve),
+        per_contact_per_day=endpoint.per_contact_per_day,
+        harmless=endpoint.harmless,
+        timeout=endpoint.timeout,
+        examples=tuple(endpoint.examples),
+        look_up=address.look_up if endpoint.look_up else None,
+        absent=endpoint.look_up.absent if endpoint.look_up else "unsure",
+        sensitive=[key for key, each in endpoint.parameters.items() if each.sensitive],
+    )
+    check(action)
+    return action
+
+
+def _address(endpoint: Endpoint) -> HttpEndpoint:
+    return HttpEndpoint(
+        method=endpoint.method,
+        url=endpoint.url,
+        contact=endpoint.contact,
+        headers={key: secret.get_secret_value() for key, secret in endpoint.headers.items()},
+        key_header=endpoint.key_header if endpoint.risk == "write" else "",
+        look_up_url=endpoint.look_up.url if endpoint.look_up else "",
+    )
+
+
+def _model(name: str, parameters: Mapping[str, Parameter]) -> type[BaseModel]:
+    fields: dict[str, Any] = {key: _field(each) for key, each in parameters.items()}
+    return create_model(f"{name.title().replace('_', '')}Arguments", **fields)
+
+
+def _field(parameter: Parameter) -> tuple[Any, Any]:
+    kind: Any = _KINDS[parameter.type]
+    limits: dict[str, Any] = {"title": parameter.title or None, "description": parameter.description or None}
+    if parameter.type in ("whole", "number", "amount"):
+        limits |= {"ge": parameter.least, "le": parameter.most}
+    elif parameter.options:
+        kind = Literal[tuple(parameter.options)]
+    elif parameter.type == "text":
+        limits |= {"max_length": LONGEST, "pattern": f"^(?:{parameter.pattern})$" if parameter.pattern else None}
+    said = {"ask": parameter.ask, "currency": parameter.currency}
+    limits["json_schema_extra"] = {key: text for key, text in said.items() if text}
+    annotated = Annotated[kind, Field(**limits)]
+    return (annotated, ...) if parameter.required else (annotated | None, None)
+
+
+_KINDS: dict[str, Any] = {
+    "text": str,
+    "whole": int,
+    "number": Annotated[float, Field(allow_inf_nan=False)],
+    "amount": Annotated[Decimal, Field(max_digits=14, decimal_places=2)],
+    "date": datetime.date,
+    "email": Annotated[str, Field(pattern=MAIL)],
+    "yes_no": bool,
+}

@@ -1,0 +1,293 @@
+"""Puts the parts together. The only place that builds adapters and hands them out.
+
+- ``embedded(config)``: the parts over the SQLite file, nothing running: for commands while no instance runs.
+- ``serve_dev(config)``: everything in one process.
+- ``serve_role(config, role, channels)``: one role of a scaled installation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import structlog
+from aiohttp import web
+
+from agent_worker.knowledge.library import Library
+from connectors.registry import installed, open_channel
+from connectors.tools import Tools
+from gateway.config.settings import Config
+from gateway.http import health
+from gateway.http.app import build_app, serve_forever, serving
+from gateway.http.responses import errors_as_json
+from gateway.http.webhooks import path_of
+from gateway.webchat import attachment_collector
+from gateway.webchat.attachment_collector import AttachmentCollector
+from gateway.webchat.attachments import AttachmentDesk
+from gateway.webchat.storage_quotas import MeteredBlobs, StorageQuota
+from gateway.wiring import gauges
+from gateway.wiring.consumers import (
+    RESOLVE_EVERY,
+    SWEEP_EVERY,
+    Consumers,
+    connector_consumers,
+    worker_consumers,
+    worker_of,
+)
+from gateway.wiring.encoders import open_encoder
+from gateway.wiring.engines import Engine, channels_of, check_topics, open_engine, refuse_embedded
+from gateway.wiring.gauges import Readiness
+from gateway.wiring.parts import Parts, accounts_of, each_account
+from gateway.wiring.process_folders import own_folder, recording
+from gateway.wiring.supervisor import Supervisor
+from gateway.wiring.vendor_files import VendorFiles
+from gateway.wiring.vendor_streams import start_streams, start_watching
+from infra import descriptors, interpreter
+from infra.blobs import open_blobs
+from infra.metrics import PrometheusMetrics
+from infra.state.recovery import Healer
+from infra.tracing import member_name, traced
+from schemas.ports import Blobs, Channel
+
+log = structlog.get_logger("parley.compose")
+Role = Literal["edge", "connectors", "worker"]
+GRACE = 40.0
+"""Seconds for everything to end after a stop: lanes drain for at most 25 of them, requests for 10."""
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def opened(config: Config, *, searches: bool = True) -> AsyncIterator[tuple[Parts, Healer]]:
+    """All parts over the configured engine; nothing consumes yet. ``searches`` False leaves the documents out."""
+    data_dir = Path(config.data_dir)
+    async with AsyncExitStack() as stack:
+        engine = await stack.enter_async_context(open_engine(config, data_dir))
+        healer = Healer(engine.state, engine.bus, channels=channels_of(config), clock=now)
+        library = await stack.enter_async_context(_library(config, engine, data_dir)) if searches else None
+        quota = StorageQuota(engine.state.limiter, lambda tenant: config.tenants[tenant].limits, now)
+        own = {name: tenant.protection.finder for name, tenant in config.tenants.items()}
+        blobs = MeteredBlobs(open_blobs(config.blobs, data_dir, now, own), quota)
+        parts = Parts(
+            config=config,
+            bus=engine.bus,
+            state=engine.state,
+            blobs=blobs,
+            quota=quota,
+            metrics=PrometheusMetrics(),
+            clock=now,
+            accounts=accounts_of(config),
+            secret_key=config.secret_key.get_secret_value(),
+            admin_token=config.admin_token.get_secret_value(),
+            channels=_channels(config, engine, blobs),
+            knowledge=library,
+            # Before the first look nothing is known, and what is not known to be well must not be worked on.
+            lost=lambda: not healer.well.is_set(),
+            ready=_readiness(engine, library, healer),
+            watch=engine.watch,
+        )
+        yield parts, healer
+
+
+@asynccontextmanager
+async def _library(config: Config, engine: Engine, data_dir: Path) -> AsyncIterator[Library]:
+    thresholds = {name: tenant.knowledge.answerable_above for name, tenant in config.tenants.items()}
+    encoder = await asyncio.to_thread(open_encoder, config)
+    with own_folder(data_dir / "knowledge") as folder:
+        library = Library(
+            engine.bus,
+            engine.state.heads,
+            folder,
+            clock=now,
+            answerable_above=lambda tenant: thresholds.get(tenant, 0.5),
+            encoder=lambda: encoder,
+        )
+        await library.start()
+        try:
+            yield library
+        finally:
+            await library.close()
+
+
+def _channels(config: Config, engine: Engine, blobs: Blobs) -> dict[str, Channel]:
+    state, public_url = engine.state, config.public_url.rstrip("/")
+    desk = AttachmentDesk(
+        blobs,
+        secret_key=config.secret_key.get_secret_value(),
+        public_url=public_url or config.local_url,
+        clock=now,
+    )
+    tools = Tools(
+        transcript=state.transcript,
+        signals=state.signals,
+        clock=now,
+        read_file=blobs.get,
+        link=desk.url,
+        webhook=lambda account: public_url + path_of(account) if public_url else "",
+        known=state.deliveries.by_external_id,
+        outcome=state.deliveries.outcome,
+    )
+    return {name: open_channel(name, tools) for name in channels_of(config)}
+
+
+def _readiness(engine: Engine, library: Library | None, healer: Healer) -> Readiness:
+    probes = {"bus": engine.bus.ready, "state": engine.state.ready}
+    if library is not None:
+        probes["knowledge"] = library.ready
+    return Readiness(probes, healer)
+
+
+@asynccontextmanager
+async def embedded(config: Config) -> AsyncIterator[Parts]:
+    """For commands: the SQLite file opened by this process alone. Raises DatabaseLocked while an instance runs."""
+    async with opened(config) as (parts, healer):
+        healer.start()
+        try:
+            await healer.well.wait()
+            yield parts
+        finally:
+            await healer.close()
+
+
+async def serve_dev(config: Config, *, on_ready: Callable[[], object] | None = None) -> None:
+    """Everything in one process until SIGTERM or SIGINT."""
+    async with _running(config, "dev") as (parts, supervisor):
+        _start_worker(parts, supervisor, channels_of(config))
+        _start_connectors(parts, supervisor, channels_of(config))
+        await _serve_edge(config, parts, supervisor, on_ready)
+
+
+async def serve_role(config: Config, role: Role, channels: Sequence[str] = ()) -> None:
+    """One role until SIGTERM or SIGINT. ``channels`` narrows workers and connectors; empty means all."""
+    refuse_embedded(config, f"run {role}")
+    served = [name for name in channels_of(config) if not channels or name in channels]
+    async with _running(config, role, searches=role != "connectors") as (parts, supervisor):
+        if role == "edge":
+            _watch_groups(parts, supervisor, served)
+            await _serve_edge(config, parts, supervisor, None)
+            return
+        start = _start_worker if role == "worker" else _start_connectors
+        start(parts, supervisor, served)
+        host, port = _address(config)
+        supervisor.run("health", lambda: serve_forever(_health_app(parts), host, port, stop=supervisor.stopping))
+        await supervisor.wait()
+
+
+def _health_app(parts: Parts) -> web.Application:
+    app = web.Application(middlewares=[errors_as_json])
+    health.add_routes(app, parts)
+    return app
+
+
+@asynccontextmanager
+async def _running(config: Config, role: str, *, searches: bool = True) -> AsyncIterator[tuple[Parts, Supervisor]]:
+    interpreter.share_heaps()
+    interpreter.take_turns_soon()
+    descriptors.raise_limit()
+    supervisor = Supervisor()
+    supervisor.on_signals()
+    spans = traced(config.telemetry.otlp_endpoint, role=role, sample=config.telemetry.sample)
+    async with spans, opened(config, searches=searches) as (parts, healer):
+        if not config.embedded:
+            await check_topics(parts.bus, config)
+        healer.start()
+        if (watch := parts.watch) is not None:
+            supervisor.run("store", lambda: supervisor.until_stop(watch()))
+        supervisor.every("ready gauges", gauges.SELDOM, lambda: gauges.report_readiness(parts, role))
+        interpreter.settle()
+        supervisor.every("memory", interpreter.EVERY, lambda: asyncio.to_thread(interpreter.give_back))
+        settling = asyncio.create_task(_settle_documents(parts))
+        try:
+            async with recording(config.data_path, config.stall_seconds) as recorder:
+                try:
+                    yield replace(parts, recorder=recorder), supervisor
+                finally:
+                    await supervisor.finish(GRACE)
+        finally:
+            settling.cancel()
+            await healer.close()
+
+
+async def _settle_documents(parts: Parts) -> None:
+    """They stay as well, and reading them left much behind."""
+    if parts.knowledge is not None:
+        await parts.knowledge.ready()
+        interpreter.settle()
+
+
+def _member(role: str) -> str:
+    """A stable name, so that a restarted process gets its partitions back at once; empty means a passing member.
+    ``hostname`` stands for the machine's, which containers keep over a restart."""
+    name = member_name()
+    return f"{name}.{role}" if name else ""
+
+
+def _start_worker(parts: Parts, supervisor: Supervisor, channels: Sequence[str]) -> None:
+    files = VendorFiles.of(parts)
+    worker = worker_of(parts, files)
+    supervisor.at_last(worker.close)
+    supervisor.at_last(files.close)
+    consumers = Consumers(parts, supervisor, member=_member("worker"))
+    consumers.start(worker_consumers(worker, channels))
+    supervisor.every("sweeper", SWEEP_EVERY, worker.sweep)
+    supervisor.every("action resolver", RESOLVE_EVERY, worker.resolve)
+    supervisor.every("attachment collector", attachment_collector.EVERY, collector_of(parts).sweep)
+    supervisor.every("worker gauges", gauges.EVERY, consumers.report)
+
+
+def collector_of(parts: Parts) -> AttachmentCollector:
+    return AttachmentCollector(
+        parts.blobs,
+        parts.quota,
+        leases=parts.state.leases,
+        transcript=parts.state.transcript,
+        tenants=parts.config.tenants,
+        clock=parts.clock,
+    )
+
+
+def _start_connectors(parts: Parts, supervisor: Supervisor, channels: Sequence[str]) -> None:
+    for account in each_account(parts.config):
+        if account.channel in channels:
+            with installed():
+                # Opens nothing; but a library that is missing is told now, and not by the first message.
+                parts.channels[account.channel].connect(account)
+    consumers = Consumers(parts, supervisor, member=_member("connectors"))
+    consumers.start(connector_consumers(parts, channels, supervisor))
+    supervisor.every("connector gauges", gauges.EVERY, consumers.report)
+    start_streams(parts, supervisor, channels)
+
+
+def _watch_groups(parts: Parts, supervisor: Supervisor, channels: list[str]) -> None:
+    """Somebody has to tell how far behind the workers are when none of them runs."""
+    for group in gauges.watched(parts, channels):
+        supervisor.every(f"gauges of {group.name}", gauges.SELDOM, group.report)
+
+
+async def _serve_edge(
+    config: Config, parts: Parts, supervisor: Supervisor, on_ready: Callable[[], object] | None
+) -> None:
+    host, port = _address(config)
+    supervisor.every("owner gauges", gauges.EVERY, lambda: gauges.report_owners(parts))
+    start_watching(parts, supervisor)
+
+    async def http() -> None:
+        async with serving(build_app(parts), host, port):
+            if on_ready is not None:
+                on_ready()
+            await supervisor.stopping.wait()
+
+    supervisor.run("http", http)
+    await supervisor.wait()
+
+
+def _address(config: Config) -> tuple[str, int]:
+    host, _, port = config.listen.rpartition(":")
+    return host, int(port)

@@ -1,0 +1,304 @@
+"""The consumers of each role: which topics, which group, which handler."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from agent_worker.fair_scheduler import WIDER, Pace
+from agent_worker.flood_control import Floods
+from agent_worker.handoff.desk_rules import DeskTerms
+from agent_worker.settings import ContactRules, FoldRules, TenantRules, WorkerSettings
+from agent_worker.worker import Worker
+from connectors.inbound.profiles import Profiles
+from connectors.outbound.connections import Accounts
+from connectors.outbound.dead_letters import DeadLetterDesk
+from connectors.outbound.delivery_reports import DeliveryReports
+from connectors.outbound.pipeline import Outbound
+from connectors.outbound.receipts import Receipts
+from connectors.outbound.typing_indicators import Indicators
+from gateway.config.desk import Desk
+from gateway.config.settings import Tenant
+from gateway.wiring.actions import action_rules
+from gateway.wiring.gauges import GroupGauges
+from gateway.wiring.models import budgets_of, models_of, open_models, voice_of
+from gateway.wiring.parts import Parts
+from gateway.wiring.routing import rules_of
+from gateway.wiring.supervisor import Supervisor
+from gateway.wiring.vendor_files import VendorFiles, transcription
+from infra.bus.lanes import Bounds, Lanes
+from infra.bus.poison_watch import Watch
+from schemas import topics
+from schemas.errors import SetupError, Unavailable
+from schemas.ports import Batch, Channel, GiveUp, LaneHandler, LiveReplies, Profiled
+
+SWEEP_EVERY = 5.0
+RESOLVE_EVERY = 2.0
+SENDING = 16
+"""Batches that the connectors begin with at once: they compute little, and wait for vendors."""
+DRAIN = 25.0
+"""Seconds that a worker waits for its running turns when it stops or loses partitions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """One member of one consumer group."""
+
+    topic: str
+    group: str
+    channel: str
+    handler: LaneHandler
+    give_up: GiveUp
+
+
+def worker_settings(tenants: dict[str, Tenant], channels: Mapping[str, Channel]) -> WorkerSettings:
+    """The worker's view of the configuration, and of what the channels can show."""
+    return WorkerSettings(
+        tenants={name: _rules(name, tenant) for name, tenant in tenants.items()},
+        streaming=frozenset(name for name, channel in channels.items() if channel.capabilities.streaming),
+        hinted=frozenset(name for name, channel in channels.items() if is_hinted(channel)),
+        announced=frozenset(name for name, channel in channels.items() if isinstance(channel, LiveReplies)),
+    )
+
+
+def is_hinted(channel: Channel) -> bool:
+    """Whether its vendor is told that an answer is being written; one that shows the text itself needs no hint."""
+    return channel.capabilities.typing and not channel.capabilities.streaming
+
+
+def _rules(name: str, tenant: Tenant) -> TenantRules:
+    fold = FoldRules(
+        quiet={"web": tenant.fold.web},
+        others=tenant.fold.others,
+        longest=tenant.fold.longest,
+        restarts=tenant.fold.restarts,
+    )
+    model, models = models_of(tenant)
+    return TenantRules(
+        voice=voice_of(tenant.voice),
+        fold=fold,
+        answerable_above=tenant.knowledge.answerable_above,
+        turns_at_once=tenant.limits.turns_at_once,
+        model=model,
+        models=models,
+        budgets=budgets_of(tenant.budgets),
+        routes=rules_of(tenant),
+        contact=ContactRules(tenant.limits.contact_per_minute, tenant.limits.contact_per_hour),
+        actions=action_rules(name, tenant.actions, tenant.protection.finder),
+        desk=None if tenant.desk is None else terms_of(tenant.desk),
+    )
+
+
+def terms_of(desk: Desk) -> DeskTerms:
+    """What the worker has to know of the desk."""
+    return DeskTerms(desk.hours.office(), timedelta(minutes=desk.times.first_reply) or None, desk.rating)
+
+
+def worker_of(parts: Parts, files: VendorFiles) -> Worker:
+    """Raises SetupError when the parts were opened without documents."""
+    if parts.knowledge is None:
+        raise SetupError("a worker needs the tenants' documents")
+    settings = worker_settings(parts.config.tenants, parts.channels)
+    return Worker(
+        bus=parts.bus,
+        state=parts.state,
+        knowledge=parts.knowledge,
+        models=open_models(
+            parts.config,
+            settings,
+            failed=lambda name: parts.metrics.count("parley_model_failures_total", model=name),
+            limiter=parts.state.limiter,
+            clock=parts.clock,
+            knowledge=parts.knowledge,
+        ),
+        settings=settings,
+        metrics=parts.metrics,
+        clock=parts.clock,
+        fetch=files.fetch,
+        transcribe=transcription(parts),
+        pace=pace_of(parts),
+    )
+
+
+def pace_of(parts: Parts) -> Pace:
+    """For the turns of this process. Where they share it with the front door, nobody has more places for being alone:
+    whoever writes would wait for all of them."""
+    return Pace(floods=Floods(pressed=parts.press), wider=1 if parts.config.embedded else WIDER)
+
+
+def worker_consumers(worker: Worker, channels: Sequence[str]) -> list[Consumer]:
+    return [
+        Consumer(topics.inbound(name), topics.worker_group(name), name, worker.handle, worker.give_up)
+        for name in channels
+    ]
+
+
+def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Supervisor) -> list[Consumer]:
+    """Two a channel: the sender, and the one that applies receipts. One pace for all of them: they share a loop. The
+    senders' connections are closed at last."""
+    pace = Pace(SENDING, wider=1)
+    watched = parts.config.desks
+    letters = DeadLetterDesk(
+        bus=parts.bus, state=parts.state, metrics=parts.metrics, clock=parts.clock, watched=watched
+    )
+    consumers = []
+    for name in channels:
+        reports = DeliveryReports(parts.bus, parts.state)
+        outbound = Outbound(
+            parts.channels[name],
+            bus=parts.bus,
+            state=parts.state,
+            metrics=parts.metrics,
+            clock=parts.clock,
+            account_of=parts.accounts,
+            watched=watched,
+            reports=reports,
+        )
+        supervisor.at_last(outbound.close)
+        _start_indicators(name, outbound.accounts, parts, supervisor)
+        receipts = Receipts(
+            bus=parts.bus,
+            state=parts.state,
+            clock=parts.clock,
+            watched=watched,
+            reports=reports,
+            metrics=parts.metrics,
+        )
+        hear = _with_profiles(name, receipts.handle, outbound.accounts, parts, supervisor)
+        send, apply = paced(outbound.handle, pace), paced(hear, pace)
+        consumers.append(Consumer(topics.outbound(name), topics.sender_group(name), name, send, letters.give_up))
+        consumers.append(Consumer(topics.inbound(name), topics.receipts_group(name), name, apply, receipts.give_up))
+    if watched and topics.DESK in channels:
+        consumers.append(_desk_consumer(parts, supervisor, letters))
+    return consumers
+
+
+def _desk_consumer(parts: Parts, supervisor: Supervisor, letters: DeadLetterDesk) -> Consumer:
+    """Keeps the desks. Not at the senders' pace: most of its time it waits for Slack's own."""
+    # Slack's library is an extra: an installation without a desk has to start without it.
+    from gateway.wiring.desk import SWEEP_EVERY as DESK_SWEEP_EVERY
+    from gateway.wiring.desk import keeper_of, sweep_of
+    from gateway.wiring.desk_inbound import acts_of, slack_of
+
+    files, slack = VendorFiles.of(parts), slack_of(parts)
+    keeper = keeper_of(parts, partial(acts_of, parts, files, slack))
+    for each in (keeper, files, slack):
+        supervisor.at_last(each.close)
+    supervisor.every("desk times", DESK_SWEEP_EVERY, sweep_of(parts).run)
+    topic, group = topics.outbound(topics.DESK), topics.desk_group()
+    return Consumer(topic, group, topics.DESK, keeper.handle, letters.give_up)
+
+
+def _start_indicators(name: str, accounts: Accounts, parts: Parts, supervisor: Supervisor) -> None:
+    if not is_hinted(parts.channels[name]):
+        return
+    indicators = Indicators(
+        name,
+        accounts,
+        signals=parts.state.signals,
+        limiter=parts.state.limiter,
+        clock=parts.clock,
+        account_of=parts.accounts,
+    )
+    supervisor.run(f"indicators of {name}", lambda: supervisor.until_stop(indicators.run()))
+
+
+def _with_profiles(
+    name: str, handler: LaneHandler, accounts: Accounts, parts: Parts, supervisor: Supervisor
+) -> LaneHandler:
+    """The handler; and where the vendor says who somebody is only when it is asked, whoever writes is asked for."""
+    channel = parts.channels[name]
+    if not isinstance(channel, Profiled):
+        return handler
+    profiles = Profiles(
+        name,
+        channel,
+        accounts,
+        bus=parts.bus,
+        contacts=parts.state.contacts,
+        limiter=parts.state.limiter,
+        clock=parts.clock,
+        account_of=parts.accounts,
+    )
+    supervisor.at_last(profiles.close)
+
+    async def handle(batch: Batch) -> None:
+        profiles.hear(batch.records)
+        await handler(batch)
+
+    return handle
+
+
+def paced(handler: LaneHandler, pace: Pace) -> LaneHandler:
+    """The handler, for a few batches at a time and with parties taking turns."""
+
+    async def handle(batch: Batch) -> None:
+        first = batch.records[0].headers
+        async with pace.turn(first.get("ce_tenant", ""), first.get("ce_channel", "")) as waited:
+            if waited and batch.hurry.is_set():
+                raise Unavailable("the partition moves on; its next owner goes on with this")
+            await handler(batch)
+
+    return handle
+
+
+class Consumers:
+    """Runs consumers under a supervisor and reports their gauges."""
+
+    def __init__(self, parts: Parts, supervisor: Supervisor, *, member: str = "") -> None:
+        self._parts = parts
+        self._supervisor = supervisor
+        self._member = member
+        self._lanes: dict[str, tuple[GroupGauges, Lanes]] = {}
+
+    def start(self, consumers: Sequence[Consumer]) -> None:
+        for consumer in consumers:
+            self._supervisor.run(consumer.group, self._part(consumer))
+
+    def _part(self, consumer: Consumer) -> Callable[[], Awaitable[None]]:
+        gauges = GroupGauges(self._parts, consumer.topic, consumer.group, consumer.channel)
+
+        async def part() -> None:
+            lanes = self._lanes_of(consumer)
+            self._lanes[consumer.group] = (gauges, lanes)
+            stopper = asyncio.create_task(self._stop_with(lanes))
+            try:
+                member = f"{self._member}.{consumer.group}" if self._member else ""
+                await lanes.run([consumer.topic], consumer.group, consumer.handler, consumer.give_up, member=member)
+            finally:
+                stopper.cancel()
+
+        return part
+
+    def _lanes_of(self, consumer: Consumer) -> Lanes:
+        tenants = self._parts.config.tenants
+        turns = {name: tenant.limits.turns_at_once for name, tenant in tenants.items()}
+        bounds = Bounds(drain=DRAIN)
+        return Lanes(
+            self._parts.bus,
+            self._parts.state.parking,
+            bounds=bounds,
+            clock=self._parts.clock,
+            closed=self._parts.lost,
+            pressed=self._parts.press,
+            tenant_limit=lambda tenant: turns.get(tenant, bounds.running_per_tenant),
+            watch=self._watch(consumer.group),
+        )
+
+    def _watch(self, group: str) -> Watch | None:
+        parts = self._parts
+        if parts.recorder is None:
+            return None
+        return Watch(group, parts.recorder, parts.state.strikes, parts.recorder.folder.parent, parts.clock)
+
+    async def _stop_with(self, lanes: Lanes) -> None:
+        await self._supervisor.stopping.wait()
+        lanes.stop()
+
+    async def report(self) -> None:
+        """One round of gauges: load and age by channel, lag by topic and group."""
+        for gauges, lanes in list(self._lanes.values()):
+            await gauges.report(lanes)

@@ -1,0 +1,62 @@
+"""Which encoder searches the documents: the setting ``encoder``, and what of it this machine has."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from gateway.config.settings import Config
+from infra.deploy import encoder as fetching
+from infra.deploy.finding import Finding
+from schemas.extras import install_command
+
+if TYPE_CHECKING:
+    from agent_worker.knowledge.vectors.encoder import Encoder
+
+log = structlog.get_logger("parley.knowledge")
+_FETCH = (
+    "`make encoder` in a checkout, or `python -m infra.deploy.encoder` elsewhere, fetches it with Maven; "
+    "or set `encoder: light` if word vectors are enough"
+)
+
+
+def open_encoder(config: Config) -> Encoder | None:
+    """Blocking, a few hundred milliseconds. None when nothing is installed: words alone are searched then. Raises
+    ConfigInvalid for a folder that was named and cannot be used."""
+    from agent_worker.knowledge.vectors.encoder import light_encoder
+    from agent_worker.knowledge.vectors.onnx_encoder import open_folder
+
+    light = light_encoder()
+    if config.encoder == "light" or light is None:
+        return light
+    if config.encoder != "auto":
+        return open_folder(Path(config.encoder), light)
+    if missing := _missing():
+        log.info("encoder_light", reason=missing[0], fix=missing[1])
+        return light
+    return open_folder(fetching.place(), light)
+
+
+def finding(config: Config) -> Finding:
+    """For ``parley doctor``."""
+    from schemas.errors import ConfigInvalid
+
+    if config.encoder == "auto" and (missing := _missing()):
+        return Finding("encoder", "warn", f"light word vectors, less exact: {missing[0]}", missing[1])
+    try:
+        opened = open_encoder(config)
+    except ConfigInvalid as error:
+        return Finding("encoder", "fail", error.message, error.fix)
+    if opened is None:
+        return Finding("encoder", "warn", "none: words alone are searched", "pip install wordllama")
+    return Finding("encoder", "ok", opened.name)
+
+
+def _missing() -> tuple[str, str] | None:
+    """The sentence encoder's missing part and how to get it; None when it is complete."""
+    if find_spec("onnxruntime") is None:
+        return "the package onnxruntime is not installed", f"{install_command('encoder')}; then {_FETCH}"
+    return None if fetching.present() else (f"no encoder in {fetching.place()}", _FETCH)

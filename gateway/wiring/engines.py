@@ -1,0 +1,183 @@
+"""Opens the adapters that the configuration names: SQLite for the embedded mode, Kafka and Redis for the scaled one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+
+from connectors.settings import Settings
+from gateway.config.settings import Config, Tenant
+from schemas import topics
+from schemas.errors import BusUnavailable, SetupError, StateUnavailable, TopicMismatch
+from schemas.ports import Bus, State
+from schemas.topics import TopicSpec, topic_specs
+
+if TYPE_CHECKING:
+    from infra.bus.kafka import KafkaAccess
+    from infra.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """``watch`` looks after the store for as long as the process serves; None where others do."""
+
+    bus: Bus
+    state: State
+    watch: Callable[[], Coroutine[object, object, None]] | None = None
+
+
+def channels_of(config: Config) -> list[str]:
+    """The channels that any tenant has an account on."""
+    tenants = config.tenants.values()
+    return sorted({name for tenant in tenants for name, accounts in tenant.channels.accounts().items() if accounts})
+
+
+def specs(config: Config) -> list[TopicSpec]:
+    """The topics this installation needs."""
+    return topic_specs(
+        channels_of(config), partitions=config.partitions, small=min(6, config.partitions), days=retention_of(config)
+    )
+
+
+def retention_of(config: Config) -> dict[str, int]:
+    """Days that each topic keeps its records: the longest that a tenant with something on it wants."""
+    days: dict[str, int] = {}
+    for tenant in config.tenants.values():
+        for topic, wanted in _wanted_days(tenant).items():
+            days[topic] = max(days.get(topic, 0), wanted)
+    return days
+
+
+def longer_than_wanted(config: Config) -> list[str]:
+    """Where a tenant's records are kept longer than its ``retention`` says, because others share the topic."""
+    kept = retention_of(config)
+    return [
+        f"{name}: {topic} keeps {kept[topic]} days, not {wanted}, for tenants share it and the longest wish holds"
+        for name, tenant in config.tenants.items()
+        for topic, wanted in _wanted_days(tenant).items()
+        if kept[topic] > wanted
+    ]
+
+
+def _wanted_days(tenant: Tenant) -> dict[str, int]:
+    retention = tenant.retention
+    days = {topics.EVENTS: retention.events_days}
+    for name, accounts in tenant.channels.accounts().items():
+        if accounts:
+            days |= {topics.inbound(name): retention.inbound_days, topics.outbound(name): retention.outbound_days}
+    return days
+
+
+@asynccontextmanager
+async def open_engine(config: Config, data_dir: Path) -> AsyncIterator[Engine]:
+    """Bus and state, started; closed at the end in the reverse order."""
+    opened = _embedded(config, data_dir) if config.embedded else _scaled(config)
+    async with opened as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def _embedded(config: Config, data_dir: Path) -> AsyncIterator[Engine]:
+    from infra.bus.sqlite import SqliteBus
+    from infra.state.sqlite import open_sqlite_state
+    from infra.state.sqlite.recovery.mending import Mender
+
+    database = _open_database(data_dir)
+    try:
+        bus = SqliteBus(database, clock=lambda: datetime.now(UTC))
+        state = open_sqlite_state(database)
+        mender = Mender(database, bus, state, lambda: datetime.now(UTC))
+        await mender.start()
+        try:
+            await bus.start()
+            await bus.create_topics(specs(config))
+        except (SetupError, BusUnavailable):
+            await mender.start(whole=True)  # a large file is not looked through unless it fails
+            await bus.start()
+            await bus.create_topics(specs(config))
+        try:
+            yield Engine(bus, state, mender.run)
+        finally:
+            await state.close()
+            await bus.close()
+    finally:
+        await database.close()
+
+
+def database_file(data_dir: Path) -> Path:
+    return data_dir / "parley.db"
+
+
+def _open_database(data_dir: Path) -> Database:
+    from infra.database import Database
+
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return Database.open(database_file(data_dir))
+
+
+def state_prefix(config: Config) -> str:
+    """What every key in Redis begins with."""
+    return f"{config.topic_prefix}parley"
+
+
+def kafka_access(config: Config) -> KafkaAccess:
+    """Raises MissingDependency when the client is not installed."""
+    from infra.bus.kafka import KafkaAccess
+
+    return KafkaAccess(**revealed(config.kafka))
+
+
+def revealed(settings: Settings) -> dict[str, Any]:
+    """The values of a section, secrets in the clear: for the adapter that needs them, and nobody else."""
+    return {
+        name: value.get_secret_value() if isinstance(value, SecretStr) else value
+        for name, value in settings.model_dump().items()
+    }
+
+
+@asynccontextmanager
+async def _scaled(config: Config) -> AsyncIterator[Engine]:
+    from infra.bus.kafka import KafkaBus
+    from infra.state.redis import RedisAccess, open_redis_state
+    from infra.state.redis.rebuild.migration import require_current
+
+    bus = KafkaBus(config.bus.removeprefix("kafka://"), prefix=config.topic_prefix, access=kafka_access(config))
+    access = RedisAccess(**revealed(config.redis))
+    with suppress(StateUnavailable):  # a Redis that is away is waited for, and every script looks again
+        await require_current(config.state, state_prefix(config), access=access)
+    state = await open_redis_state(config.state, prefix=state_prefix(config), access=access)
+    await bus.start()
+    try:
+        yield Engine(bus, state)
+    finally:
+        await state.close()
+        await bus.close()
+
+
+async def check_topics(bus: Bus, config: Config) -> None:
+    """Raises TopicMismatch when a topic is missing or has another partition count than the configuration says."""
+    present = await bus.describe_topics()
+    for spec in specs(config):
+        if spec.name not in present:
+            raise TopicMismatch(f"topic {spec.name} does not exist", fix="run: parley topics create")
+        if present[spec.name] != spec.partitions:
+            raise TopicMismatch(
+                f"topic {spec.name} has {present[spec.name]} partitions, the configuration says {spec.partitions}",
+                fix="set `partitions` to what the topics have; raising the count of a live topic breaks the order "
+                "inside conversations",
+            )
+
+
+def refuse_embedded(config: Config, command: str) -> None:
+    """Separate processes cannot share one SQLite file."""
+    if config.bus == "sqlite" or config.state == "sqlite":
+        raise SetupError(
+            f"`parley {command}` needs Kafka and Redis; this configuration uses SQLite",
+            fix="set `bus: kafka://…` and `state: redis://…`, or start everything in one process with `parley dev`",
+        )

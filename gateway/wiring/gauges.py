@@ -1,0 +1,140 @@
+"""What a process reports about itself and about the groups it sees: lag, age, load, readiness."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+from gateway.wiring.parts import Parts
+from infra.bus.lanes import Lanes
+from infra.state.recovery import Healer
+from schemas import topics
+from schemas.errors import ParleyError
+
+EVERY = 2.0
+SELDOM = 5.0
+"""Seconds between two looks at what lies outside: readiness, and the groups that others work for, which the edge tells
+so that somebody does when none of them runs."""
+
+
+class Standstill:
+    """How long a group has had records before it without taking any."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._since = monotonic()
+        self._committed: Mapping[int, int] | None = None
+
+    def age(self, lag: int, committed: Mapping[int, int]) -> float:
+        """Seconds, 0 when nothing waits or something was committed since the last look."""
+        if not lag:
+            self._committed = None  # what comes next has waited since it is seen at the earliest
+            return 0.0
+        if committed != self._committed:
+            self._since, self._committed = self._monotonic(), dict(committed)
+            return 0.0
+        return self._monotonic() - self._since
+
+
+class GroupGauges:
+    """Gauges of one consumer group on one topic. ``lanes`` is None where this process is no member of it."""
+
+    def __init__(self, parts: Parts, topic: str, group: str, channel: str) -> None:
+        self._parts = parts
+        self._topic = topic
+        self._group = self.name = group
+        self._channel = channel
+        self._standstill = Standstill()
+
+    async def report(self, lanes: Lanes | None = None) -> None:
+        """What is in memory is told also while the bus does not answer. Raises BusUnavailable."""
+        metrics = self._parts.metrics
+        answers = self._group == topics.worker_group(self._channel)
+        if answers and lanes is not None:
+            metrics.gauge("parley_worker_load", lanes.load, channel=self._channel)
+            metrics.gauge("parley_oldest_waiting_seconds", lanes.oldest_waiting, channel=self._channel)
+        lag = (await self._parts.bus.lag(self._group, [self._topic])).get(self._topic, 0)
+        metrics.gauge("parley_lag_records", lag, topic=self._topic, group=self._group)
+        if answers:
+            standing = self._standstill.age(lag, await self._parts.bus.committed(self._group, self._topic))
+            held = 0.0 if lanes is None else lanes.oldest_waiting
+            # What nobody has read yet has no age that we could see; it is at least as old as the standstill.
+            metrics.gauge("parley_oldest_waiting_seconds", max(held, standing), channel=self._channel)
+
+
+def watched(parts: Parts, channels: list[str]) -> list[GroupGauges]:
+    """All groups of these channels, seen from a process that works for none of them."""
+    gauges = []
+    for name in channels:
+        for topic, group in (
+            (topics.inbound(name), topics.worker_group(name)),
+            (topics.inbound(name), topics.receipts_group(name)),
+            (topics.outbound(name), topics.sender_group(name)),
+        ):
+            gauges.append(GroupGauges(parts, topic, group, name))
+    if topics.DESK in channels and any(tenant.desk is not None for tenant in parts.config.tenants.values()):
+        gauges.append(GroupGauges(parts, topics.outbound(topics.DESK), topics.desk_group(), topics.DESK))
+    return gauges
+
+
+async def report_readiness(parts: Parts, role: str) -> None:
+    """``parley_ready``: 1 or 0 for each part of this process."""
+    wrong = await parts.ready()
+    names = {"bus", "state", *(["knowledge"] if parts.knowledge is not None else []), *wrong}
+    for name in names:
+        parts.metrics.gauge("parley_ready", 0.0 if name in wrong else 1.0, role=role, part=name)
+
+
+async def report_owners(parts: Parts) -> None:
+    for owner, count in (await parts.state.conversations.counts()).items():
+        parts.metrics.gauge("parley_conversations", count, owner=owner)
+
+
+# Whether this process can work: what each part of it says, asked at most every two seconds.
+#
+# The answers prove a write on the log and in the state store, so probes must not become a load of their own.
+KEPT_S = 2.0
+RETRIED_S = 0.5
+"""An answer that something is wrong is kept so long: who waits for a part to heal need not wait longer."""
+LONGEST_S = 4.0
+"""Seconds that a part may take; after that it is not ready."""
+Probe = Callable[[], Awaitable[None]]
+
+
+class Readiness:
+    def __init__(
+        self, probes: Mapping[str, Probe], healer: Healer, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._probes = dict(probes)
+        self._healer = healer
+        self._monotonic = monotonic
+        self._asking: asyncio.Task[dict[str, str]] | None = None
+        self._asked_at = 0.0
+
+    async def __call__(self) -> dict[str, str]:
+        """What is wrong, by part; empty when nothing is. Those who ask at the same time share the answer."""
+        if self._asking is None or (self._asking.done() and self._is_old(self._asking.result())):
+            self._asked_at = self._monotonic()
+            self._asking = asyncio.get_running_loop().create_task(self._ask())
+        wrong = dict(await asyncio.shield(self._asking))
+        if not self._healer.well.is_set():
+            wrong["state"] = "being rebuilt" if self._healer.lost.is_set() else wrong.get("state", "being checked")
+        return wrong
+
+    def _is_old(self, answer: Mapping[str, str]) -> bool:
+        return self._monotonic() - self._asked_at >= (RETRIED_S if answer else KEPT_S)
+
+    async def _ask(self) -> dict[str, str]:
+        said = await asyncio.gather(*map(self._answer, self._probes.values()))
+        return {name: reason for name, reason in zip(self._probes, said, strict=True) if reason}
+
+    async def _answer(self, probe: Probe) -> str:
+        try:
+            async with asyncio.timeout(LONGEST_S):
+                await probe()
+        except TimeoutError:
+            return f"no answer within {LONGEST_S:g} s"
+        except ParleyError as error:
+            return error.message
+        return ""

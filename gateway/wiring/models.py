@@ -1,0 +1,124 @@
+"""The models that the tenants name, opened from the registry in the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from agent_worker.models.budgets import DayBudgets
+from agent_worker.models.circuit_breaker import Breaker
+from agent_worker.models.local.model import LocalModel
+from agent_worker.models.prompt import canary_of
+from agent_worker.models.providers.provider import Prices, Source, Terms
+from agent_worker.models.registry import Models, Standing
+from agent_worker.phrases import Example, Voice
+from agent_worker.settings import BudgetRules, WorkerSettings
+from gateway.config import settings as written
+from gateway.config.models import Budgets, ModelEntry, names_of
+from gateway.config.settings import Config
+from schemas.ports import Clock, Limiter, Model, WholeKnowledge
+
+
+def open_models(
+    config: Config,
+    settings: WorkerSettings,
+    *,
+    failed: Callable[[str], None],
+    limiter: Limiter | None = None,
+    clock: Clock | None = None,
+    knowledge: object = None,
+) -> Models:
+    """`local`, and every other model that a tenant uses. ``knowledge``: shown whole, if it can be, to models that are
+    to see all. Raises MissingDependency when a library is not there."""
+    budgets = DayBudgets(limiter, settings, clock) if limiter is not None and clock is not None else None
+    models: dict[str, Model] = {"local": LocalModel(settings)}
+    for name in sorted(used_models(config) - {"local"}):
+        models[name] = _open(name, config, settings, budgets, knowledge)
+    return Models(models, failed=failed, standings=_standings(config, models), settings=settings, budgets=budgets)
+
+
+def models_of(tenant: written.Tenant) -> tuple[str, dict[str, str]]:
+    """The tenant's model for most messages, and those for messages of a language."""
+    if isinstance(tenant.model, str):
+        return tenant.model, {}
+    locale = tenant.voice.locale.casefold()
+    usual = tenant.model.get(locale) or tenant.model.get(locale[:2]) or next(iter(tenant.model.values()))
+    return usual, dict(tenant.model)
+
+
+def voice_of(voice: written.Voice) -> Voice:
+    phrases = voice.model_dump(exclude={"instructions", "examples"})
+    told, shown = voice.instructions, voice.examples
+    instructions = told if isinstance(told, dict) else {"": told}
+    by_language = shown if isinstance(shown, dict) else {"": shown}
+    examples = {language: [Example(one.message, one.answer) for one in each] for language, each in by_language.items()}
+    return Voice(**phrases, instructions=instructions, examples=examples)
+
+
+def budgets_of(budgets: Budgets) -> BudgetRules:
+    return BudgetRules(**budgets.model_dump())
+
+
+def used_models(config: Config) -> set[str]:
+    """With those of the tenants' routes, and those that come after them when they fail."""
+    tenants = config.tenants.values()
+    named = {name for tenant in tenants for name in names_of(tenant.model)}
+    named |= {name for tenant in tenants if tenant.routes is not None for _, name in tenant.routes.models if name}
+    return named | {after for name in named if name in config.models for after in config.models[name].fallback}
+
+
+def _standings(config: Config, models: Mapping[str, Model]) -> dict[str, Standing]:
+    """Models of one provider's address share its breaker."""
+    breakers: dict[tuple[str, str], Breaker] = {}
+    entries = {name: config.models[name] for name in models if name in config.models}
+    return {
+        name: Standing(tuple(entry.fallback), breakers.setdefault((entry.provider, entry.base_url), Breaker()))
+        for name, entry in entries.items()
+    }
+
+
+def _open(name: str, config: Config, settings: WorkerSettings, budgets: DayBudgets | None, knowledge: object) -> Model:
+    entry = config.models[name]
+    if entry.provider == "local":
+        return LocalModel(settings, name)
+    # Half a second and dozens of megabytes, for those who asked for it.
+    from agent_worker.models.providers.remote_model import RemoteModel, Surroundings
+
+    around = Surroundings(
+        whole=knowledge.whole if isinstance(knowledge, WholeKnowledge) else None,
+        canary=lambda tenant: canary_of(config.secret_key.get_secret_value(), tenant),
+        budgets=budgets,
+    )
+    return RemoteModel(name, source_of(entry), settings, _terms(entry), around)
+
+
+def _terms(entry: ModelEntry) -> Terms:
+    prices = Prices(entry.prices.input, entry.prices.output, entry.prices.cached_input)
+    return Terms(
+        timeout=entry.timeout,
+        silence=entry.first_token,
+        context=entry.context,
+        output=entry.max_output,
+        prices=prices,
+        whole=entry.whole_knowledge,
+        acts="actions" in entry.abilities,
+    )
+
+
+def source_of(entry: ModelEntry) -> Source:
+    """Each provider's library only for those who use it: they take seconds to import."""
+    reach = {
+        "model": entry.model,
+        "base_url": entry.base_url,
+        "api_key": entry.api_key.get_secret_value(),
+    }
+    if entry.provider == "anthropic":
+        from agent_worker.models.providers.anthropic import anthropic_source
+
+        return anthropic_source(**reach, timeout=entry.timeout)
+    if entry.provider == "google":
+        from agent_worker.models.providers.google import google_source
+
+        return google_source(**reach, timeout=entry.timeout)
+    from agent_worker.models.providers.openai import openai_source
+
+    return openai_source(**reach, timeout=entry.timeout)

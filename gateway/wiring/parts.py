@@ -1,0 +1,77 @@
+"""What the front door is made of: the ports that compose.py opened, handed to every route."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from gateway.config.settings import Config
+from gateway.http.overload import Press
+from gateway.webchat.storage_quotas import StorageQuota
+from infra.flight_recorder import FlightRecorder
+from schemas.ports import Account, Blobs, Bus, Channel, Clock, Knowledge, Metrics, State
+
+AccountLookup = Callable[[str, str, str], Account | None]
+"""``(tenant, channel, account name)`` → the account, or None when the configuration does not name it."""
+
+
+def _never() -> bool:
+    return False
+
+
+async def _nothing_to_wait_for() -> dict[str, str]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Built once by compose.py. ``channels`` holds the open channels by name; ``knowledge`` is None on an edge that
+    does not search. ``press`` is True while the door has lately refused for want of room, ``lost`` while state is being
+    rebuilt; ``sleep`` goes with ``clock``; ``ready`` gives what is wrong, by part (empty: all is well). ``recorder``
+    notes what is handled, in processes that serve; ``watch`` looks after the store there, where that is its task."""
+
+    config: Config
+    bus: Bus
+    state: State
+    blobs: Blobs
+    metrics: Metrics
+    clock: Clock
+    accounts: AccountLookup
+    secret_key: str
+    admin_token: str
+    quota: StorageQuota
+    channels: Mapping[str, Channel] = field(default_factory=dict)
+    knowledge: Knowledge | None = None
+    recorder: FlightRecorder | None = None
+    press: Press = field(default_factory=Press)
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    lost: Callable[[], bool] = _never
+    ready: Callable[[], Awaitable[dict[str, str]]] = _nothing_to_wait_for
+    watch: Callable[[], Coroutine[object, object, None]] | None = None
+
+
+def each_account(config: Config) -> list[Account]:
+    """All accounts of all tenants."""
+    known: list[Account] = []
+
+    def of_channel(channel: str) -> list[Account]:
+        return [account for account in known if account.channel == channel]
+
+    for tenant, section in config.tenants.items():
+        for channel, accounts in section.channels.accounts().items():
+            for name, settings in accounts.items():
+                desk = section.desk.places(channel, name) if section.desk is not None else frozenset()
+                known.append(Account(tenant, channel, name, settings, partial(of_channel, channel), desk))
+    return known
+
+
+def accounts_of(config: Config) -> AccountLookup:
+    """An ``AccountLookup`` over the configuration."""
+    known = {(account.tenant, account.channel, account.name): account for account in each_account(config)}
+
+    def lookup(tenant: str, channel: str, name: str) -> Account | None:
+        return known.get((tenant, channel, name))
+
+    return lookup

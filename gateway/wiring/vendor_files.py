@@ -1,0 +1,115 @@
+"""How a worker gets what contacts sent: from the vendor, by the account's own connection, into the attachments."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+
+from connectors.outbound.connections import Accounts
+from gateway.wiring.parts import AccountLookup, Parts
+from schemas.conversation import Origin
+from schemas.errors import MissingDependency, NotFound, SendDelayed
+from schemas.messages import Attachment, RemoteFile
+from schemas.ports import Blobs, Channel, Clock, Fetcher, Transcribe, Transcriber
+
+PATIENCE = 10.0
+"""Seconds for one file, a vendor's "later" included."""
+QUEUE = 30.0
+"""Seconds that a file may wait for others: addresses of vendors hold for minutes."""
+AT_ONCE = 8
+"""Files that are in memory at the same time, each of 10 MiB at most."""
+AGAIN = 0.5
+GROUP = "parley.transcribers"
+
+
+class VendorFiles:
+    """For one process. ``most``: by tenant, the largest file in bytes."""
+
+    def __init__(
+        self,
+        channels: Mapping[str, Channel],
+        *,
+        accounts: AccountLookup,
+        blobs: Blobs,
+        most: Callable[[str], int],
+        clock: Clock,
+    ) -> None:
+        self._opened = {name: Accounts(channel, clock) for name, channel in channels.items()}
+        self._account = accounts
+        self._blobs = blobs
+        self._most = most
+        self._free = asyncio.Semaphore(AT_ONCE)
+
+    @classmethod
+    def of(cls, parts: Parts) -> VendorFiles:
+        tenants = parts.config.tenants
+        return cls(
+            parts.channels,
+            accounts=parts.accounts,
+            blobs=parts.blobs,
+            most=lambda tenant: tenants[tenant].limits.file_bytes,
+            clock=parts.clock,
+        )
+
+    async def fetch(self, conversation: str, origin: Origin, file: RemoteFile) -> Attachment:
+        """See schemas.ports.FetchFile."""
+        return await self._stored(conversation, origin, file, uploader=origin.contact_id)
+
+    async def fetch_of_colleague(self, conversation: str, origin: Origin, file: RemoteFile) -> Attachment:
+        """The same of what a colleague sends, which counts against no contact."""
+        return await self._stored(conversation, origin, file, uploader="")
+
+    async def _stored(self, conversation: str, origin: Origin, file: RemoteFile, *, uploader: str) -> Attachment:
+        async with asyncio.timeout(QUEUE):
+            await self._free.acquire()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                data, kind, name = await self._fetched(origin, file)
+            named = name or file.name or file.kind
+            return await self._blobs.put(
+                origin.tenant, named, kind or file.type, data, conversation=conversation, uploader=uploader
+            )
+        finally:
+            self._free.release()
+
+    async def _fetched(self, origin: Origin, file: RemoteFile) -> tuple[bytes, str, str]:
+        account = self._account(origin.tenant, origin.channel, origin.account)
+        if account is None or origin.channel not in self._opened:
+            raise NotFound("the account is not configured any more")
+        connection = self._opened[origin.channel].connection(account)
+        if not isinstance(connection, Fetcher):
+            raise NotFound("this channel has no files")
+        most = self._most(origin.tenant)
+        pause = AGAIN
+        while True:
+            try:
+                return await connection.fetch(file, most)
+            except SendDelayed:
+                await asyncio.sleep(pause)
+                pause *= 2
+
+    async def close(self) -> None:
+        for accounts in self._opened.values():
+            await accounts.close()
+
+
+def transcription(parts: Parts) -> Transcribe | None:
+    """Raises MissingDependency when nobody has the name that the configuration says."""
+    name = parts.config.transcriber
+    if not name:
+        return None
+    made = next((entry.load() for entry in entry_points(group=GROUP, name=name)), None)
+    if made is None:
+        raise MissingDependency(
+            f"transcriber: nothing is installed as {name}", fix=f"install what offers it in {GROUP}"
+        )
+    return listening(parts.blobs, made())
+
+
+def listening(blobs: Blobs, transcriber: Transcriber) -> Transcribe:
+    async def transcribe(tenant: str, attachment: Attachment) -> str:
+        stored, data = await blobs.get(tenant, attachment.id)
+        return await transcriber.transcribe(data, stored.type)
+
+    return transcribe

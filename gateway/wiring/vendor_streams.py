@@ -1,0 +1,90 @@
+"""Accounts that one process at a time looks after: those we connect to, and those that call us."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from connectors.streams import Streams
+from gateway.http.app import inbound_of
+from gateway.http.rate_limits import Allowance
+from gateway.http.webhooks import by_account
+from gateway.wiring.desk_inbound import door_of
+from gateway.wiring.parts import Parts
+from gateway.wiring.supervisor import Supervisor
+from schemas.errors import Unavailable
+from schemas.ports import Account, Backfilling, Channel, DeskDoor, Event, Streaming
+
+
+class Entrance:
+    """The way in for events that came by no request: the same as for those that did."""
+
+    def __init__(self, parts: Parts, desk: DeskDoor | None) -> None:
+        self._parts = parts
+        self._inbound = inbound_of(parts, desk)
+        self._allowance = Allowance(parts)
+
+    async def accept(self, account: Account, events: Sequence[Event]) -> None:
+        """See connectors.streams.Accept."""
+        if self._parts.lost():
+            raise Unavailable("state is being rebuilt", retry_after_ms=2000)
+        for owner, theirs in by_account(account, events):
+            admit = partial(self._allowance.admit_account, owner)
+            await self._inbound.accept(owner, theirs, admit=admit)
+
+    async def is_open(self) -> bool:
+        return not {"bus", "state"} & (await self._parts.ready()).keys()
+
+
+def start_streams(parts: Parts, supervisor: Supervisor, channels: Sequence[str]) -> None:
+    """Accounts that are heard over a connection of ours."""
+    _start(parts, supervisor, channels, "streams", _streams)
+
+
+def start_watching(parts: Parts, supervisor: Supervisor) -> None:
+    """Accounts whose vendor calls this process's role: what it called about in vain is asked for afterwards."""
+    called = [name for name in parts.channels if name != "web"]
+    _start(parts, supervisor, called, "watch", _is_called)
+
+
+def _start(
+    parts: Parts,
+    supervisor: Supervisor,
+    channels: Sequence[str],
+    what: str,
+    wanted: Callable[[Channel, Account], bool],
+) -> None:
+    door = door_of(parts)
+    if door is not None:
+        supervisor.at_last(door.close)
+    entrance = Entrance(parts, door)
+    for name in channels:
+        channel = parts.channels[name]
+        accounts = [account for account in _accounts(parts, name) if wanted(channel, account)]
+        if accounts:
+            streams = Streams(
+                channel,
+                accept=entrance.accept,
+                ready=entrance.is_open,
+                state=parts.state,
+                metrics=parts.metrics,
+                clock=parts.clock,
+            )
+            supervisor.run(f"{what} of {name}", partial(streams.run, accounts, supervisor.stopping))
+
+
+def _streams(channel: Channel, account: Account) -> bool:
+    return isinstance(channel, Streaming) and channel.streams(account)
+
+
+def _is_called(channel: Channel, account: Account) -> bool:
+    return isinstance(channel, Backfilling) and channel.backfills(account) and not _streams(channel, account)
+
+
+def _accounts(parts: Parts, channel: str) -> list[Account]:
+    names = [
+        (tenant, name)
+        for tenant, section in parts.config.tenants.items()
+        for name in section.channels.accounts().get(channel, {})
+    ]
+    return [found for tenant, name in names if (found := parts.accounts(tenant, channel, name)) is not None]
