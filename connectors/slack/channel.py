@@ -8,7 +8,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
-from connectors.slack import blocks, client, requests, streaming
+from connectors.slack import blocks, errors, requests, streaming
 from connectors.slack.desk.parsing import desk_events
 from connectors.slack.events import from_events_api
 from connectors.slack.interactions import from_command, from_interactive
@@ -102,7 +102,7 @@ class SlackChannel:
         return streaming.removed(call, shown)
 
     def judge(self, call: Call, reply: Reply) -> str:
-        return client.shown_id(reply)
+        return errors.shown_id(reply)
 
     def connect(self, account: Account) -> Connection:
         from connectors.slack.connection import SlackConnection

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from connectors.slack import files, history, profiles
-from connectors.slack.client import Client, failure
+from connectors.slack import file_transfer, history, profiles
+from connectors.slack.client import Client
+from connectors.slack.errors import failure
 from connectors.slack.places import is_person, target
 from connectors.slack.settings import SlackAccount
 from connectors.slack.streaming import STAYS
@@ -20,7 +21,7 @@ STATUS = "is writing …"
 class SlackConnection:
     """Also a Lookup, a Fetcher, a Seer and a Profiler."""
 
-    def __init__(self, account: Account, read_file: files.ReadFile) -> None:
+    def __init__(self, account: Account, read_file: file_transfer.ReadFile) -> None:
         self._account = account
         self._settings: SlackAccount = account.settings
         self._read_file = read_file
@@ -47,7 +48,7 @@ class SlackConnection:
         if call.operation in ADDED:
             return await self._client.call(call.operation, arguments)
         if call.files:
-            return await files.uploaded(self._client, call, self._account.tenant, self._read_file, arguments)
+            return await file_transfer.uploaded(self._client, call, self._account.tenant, self._read_file, arguments)
         return await self._client.call(call.operation, {**arguments, "metadata": history.metadata(marker)})
 
     async def ask(self, method: str, arguments: Mapping[str, Any]) -> Reply:
@@ -62,7 +63,7 @@ class SlackConnection:
         return await history.found(self._client, call, channel, marker)
 
     async def fetch(self, file: RemoteFile, most: int) -> tuple[bytes, str, str]:
-        return await files.fetched(self._client, self._settings.api_base, file, most)
+        return await file_transfer.fetched(self._client, self._settings.api_base, file, most)
 
     async def profile(self, address: Address) -> Profile | None:
         return await profiles.profile(self._client, address)

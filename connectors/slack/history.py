@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
-from connectors.slack.client import GONE, Client, failure
+from connectors.slack.client import Client
+from connectors.slack.errors import GONE, failure
 from connectors.slack.requests import Json
 from schemas.errors import SendRefused, SendUnknown
 from schemas.ports import Call, Reply

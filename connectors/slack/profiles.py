@@ -8,7 +8,8 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from connectors.inbound.display_names import shown_name
-from connectors.slack.client import Client, failure
+from connectors.slack.client import Client
+from connectors.slack.errors import failure
 from connectors.slack.places import Vendor, inner_id
 from schemas.errors import SendRefused
 from schemas.messages import Address

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from connectors.slack import client, files, history
+from connectors.slack import errors, file_transfer, history
 from connectors.slack.channel import SlackChannel
 from connectors.slack.client import Client
 from connectors.slack.settings import SlackAccount
@@ -21,7 +21,7 @@ class DeskChannel(SlackChannel):
     all the same would be there twice, for people only."""
 
     def judge(self, call: Call, reply: Reply) -> str:
-        return shown_at(channel_of(call), client.shown_id(reply))
+        return shown_at(channel_of(call), errors.shown_id(reply))
 
     def connect(self, account: Account) -> DeskConnection:
         return DeskConnection(account, self._tools.read_file)
@@ -30,7 +30,7 @@ class DeskChannel(SlackChannel):
 class DeskConnection:
     """Also a Lookup."""
 
-    def __init__(self, account: Account, read_file: files.ReadFile) -> None:
+    def __init__(self, account: Account, read_file: file_transfer.ReadFile) -> None:
         self._account = account
         settings: SlackAccount = account.settings
         self._client = Client(settings)
@@ -42,7 +42,7 @@ class DeskConnection:
     async def perform(self, call: Call, marker: str) -> Reply:
         arguments = {name: value for name, value in call.arguments.items() if name not in ("since", "about")}
         if call.files:
-            return await files.uploaded(self._client, call, self._account.tenant, self._read_file, arguments)
+            return await file_transfer.uploaded(self._client, call, self._account.tenant, self._read_file, arguments)
         about = {**call.arguments.get("about", {}), "id": marker}
         metadata = {"event_type": history.DESK_TYPE, "event_payload": about}
         return await self._client.call(call.operation, {**arguments, "metadata": metadata})

@@ -12,11 +12,11 @@ from connectors.outbound.connections import Accounts
 from connectors.outbound.delivery_log import Ledger, Outcome, Piece
 from connectors.outbound.reconciliation import REVOKED_WAIT
 from connectors.outbound.sender import LONGEST_WAIT, Sender
-from connectors.slack.client import failure
 from connectors.slack.desk.connection import DeskConnection
 from connectors.slack.desk.posts import Place, Post
 from connectors.slack.desk.rules import DeskRules
 from connectors.slack.desk.tempo import Rate, Tempo
+from connectors.slack.errors import failure
 from schemas import topics
 from schemas.conversation import Conversation
 from schemas.envelope import Envelope, envelope

@@ -9,8 +9,8 @@ from typing import Any, Protocol, runtime_checkable
 import structlog
 
 from connectors.outbound.connections import Accounts
-from connectors.slack.client import failure
 from connectors.slack.desk.spots import channel_of, stamp_of
+from connectors.slack.errors import failure
 from connectors.slack.requests import Json
 from schemas.errors import DeliveryError, SendRefused, Unavailable
 from schemas.ports import Account, Reply

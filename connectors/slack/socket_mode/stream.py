@@ -14,7 +14,8 @@ import structlog
 from connectors.slack import requests
 from connectors.slack.backfill import HEARS_ROOMS
 from connectors.slack.channel import SlackChannel
-from connectors.slack.client import Client, failure
+from connectors.slack.client import Client
+from connectors.slack.errors import failure
 from connectors.slack.socket_mode.socket import Envelope, Socket
 from schemas.errors import InvalidRequest, RefusedForNow, SendDelayed, SetupError
 from schemas.ports import Account, Event, Line

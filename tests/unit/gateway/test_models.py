@@ -156,7 +156,7 @@ import sys
 sys.modules[{absent!r}] = None
 from schemas.errors import MissingDependency
 try:
-    import agent_worker.models.{provider}
+    import agent_worker.models.providers.{provider}
 except MissingDependency as error:
     print(error.message, "|", error.fix)
 """

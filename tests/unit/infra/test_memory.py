@@ -10,9 +10,9 @@ from infra import interpreter
 
 HEAPS_OF_THREADS = """
 import ctypes, sys, tempfile, threading
-from infra import memory
+from infra import interpreter
 if sys.argv[1] == "shared":
-    memory.share_heaps()
+    interpreter.share_heaps()
 libc = ctypes.CDLL(None)
 libc.fopen.restype = libc.malloc.restype = ctypes.c_void_p
 meet = threading.Barrier(9)
