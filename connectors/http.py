@@ -6,12 +6,12 @@ A vendor with an SDK, uploads or look-ups has a connection of its own.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
 
+from connectors.retry_after import GAVE_UP_WAITING, asked_to_wait
 from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown, TooLarge
 from schemas.ports import Call, Reply
 
@@ -100,19 +100,3 @@ def _decoded(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
-
-
-# What a vendor's answer says about waiting, which needs no client to be read.
-GAVE_UP_WAITING = frozenset({408, 504, 524})
-"""HTTP statuses of somebody in between, while the vendor may still be working on the request."""
-LONGEST_ASKED = 10**7
-"""Seconds; whoever asks for more has made a mistake."""
-
-
-def asked_to_wait(seconds: Any) -> int | None:
-    """Milliseconds, of what a vendor asks for in seconds; None where that is no number, or no sensible one."""
-    try:
-        asked = float(seconds)
-    except (TypeError, ValueError):
-        return None
-    return math.ceil(asked * 1000) if 0 < asked < LONGEST_ASKED else None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors.http import asked_to_wait
+from connectors.retry_after import asked_to_wait
 from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
 from schemas.ports import Reply
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from connectors.http import GAVE_UP_WAITING
+from connectors.retry_after import GAVE_UP_WAITING
 from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
 from schemas.ports import Reply
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from connectors.http import GAVE_UP_WAITING, asked_to_wait
+from connectors.retry_after import GAVE_UP_WAITING, asked_to_wait
 from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
 from schemas.ports import Reply
 

@@ -462,7 +462,7 @@ async def test_killed_at_the_beginning_one_whole_message_or_none_is_left(
             raise Killed
 
     with monkeypatch.context() as killing:
-        for module in ("live_replies.opening", "sending", "deliveries"):
+        for module in ("live_replies.opening", "outbound.sender", "outbound.delivery_log"):
             killing.setattr(f"connectors.{module}.reach", reach)
         begun = world.begun()
         outbound, batch = world.outbound(), Waiting(world.conversation, [begun])

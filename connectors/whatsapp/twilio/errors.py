@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from connectors.http import GAVE_UP_WAITING
+from connectors.retry_after import GAVE_UP_WAITING
 from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
 from schemas.ports import Reply
 
