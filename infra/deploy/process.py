@@ -144,8 +144,10 @@ class LocalServer(ABC):
         self._process = None
 
     def pause(self) -> None:
-        """Freeze it (SIGSTOP): connections stay open and nothing answers."""
+        """Freeze it (SIGSTOP): connections stay open and nothing answers. Returns once all its threads stand still."""
         self._signal(signal.SIGSTOP)
+        if self._process is not None and self._process.poll() is None and hasattr(os, "waitid"):
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         """Let a paused server go on (SIGCONT)."""

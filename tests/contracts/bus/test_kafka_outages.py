@@ -187,7 +187,9 @@ async def test_an_unknown_topic_is_named_at_once(kafka_bootstrap: str, topic_pre
 
 async def test_many_tasks_append_in_the_order_they_were_started(kafka_bootstrap: str, topic_prefix: str) -> None:
     """Even when the producer's buffer is full and they have to wait for room."""
-    async with open_bus(kafka_bootstrap, topic_prefix, replace(PROFILE, max_batch_bytes=4_000)) as bus:
+    async with open_bus(
+        kafka_bootstrap, topic_prefix, replace(PROFILE, max_batch_bytes=4_000, append_deadline=60.0)
+    ) as bus:
         records = [event("c", data=b"x" * 700, id=str(number)) for number in range(300)]
         positions = await asyncio.gather(*(bus.append([record]) for record in records))
         offsets = [position.offset for (position,) in positions]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -57,15 +56,15 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     await database.close()
 
 
-def setting(file: sqlite3.Connection) -> int:
-    return int(file.execute("PRAGMA synchronous").fetchone()[0])
-
-
 async def synced(world: World, call: Callable[[], Awaitable[object]]) -> int:
-    """How the transaction of a call is committed: whoever writes beside it shares it, and asks for nothing."""
-    await world.database.write(setting, durable=False)
-    _, how = await asyncio.gather(call(), world.database.write(setting, durable=False))
-    return how
+    """The level of ``PRAGMA synchronous`` that the transactions of a call are committed with: the highest."""
+    statements: list[str] = []
+    # The first write that asks for nothing lowers the level; the writer raises it again where a work is durable.
+    await world.database.write(lambda file: file.set_trace_callback(statements.append), durable=False)
+    await call()
+    await world.database.write(lambda file: file.set_trace_callback(None), durable=False)
+    assert any(statement.startswith("BEGIN") for statement in statements)
+    return FULL if "PRAGMA synchronous=FULL" in statements else NORMAL
 
 
 Call = Callable[[World, str], Awaitable[object]]
