@@ -10,8 +10,8 @@ is given to somebody else.
 What more turns that are under way win, is that their calls and records travel together; what they cost is somebody
 else's time. So a party that is alone here has more places.
 
-While a flood is held (``floods.py`` tells which are, and whether there is room for them) its turns are let in one by
-one, as far as there is room.
+While a flood is held (``flood_control.py`` tells which are, and whether there is room for them) its turns are let in
+one by one, as far as there is room.
 """
 
 from __future__ import annotations

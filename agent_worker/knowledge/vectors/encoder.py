@@ -1,4 +1,4 @@
-"""Texts as vectors: by light word vectors, or by a sentence encoder from a folder (``sentences`` in ``onnx.py``)."""
+"""Encoders of texts as vectors: light word vectors, or a sentence encoder (``onnx_encoder.py``)."""
 
 from __future__ import annotations
 
