@@ -112,6 +112,10 @@ bench: install-dev ## Measure the budgets (BENCH="--only edge --quick")
 	@$(BIN)/python -m infra.deploy.servers fetch
 	@exec $(BIN)/python -m tests.bench --out docs $(BENCH)
 
+.PHONY: house
+house: install-dev ## Size, folders, imports, a turn's path and the cost of changes, then and now (HOUSE="ad158ba --lists")
+	@exec $(BIN)/python -m tests.measure.house $(HOUSE)
+
 .PHONY: fuzz
 fuzz: install-dev ## Send a million mutated requests to a running edge (FUZZ="--count 10000 --seed 1")
 	@exec $(BIN)/python -m tests.fuzz $(FUZZ)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import json
 import os
 import random
 import subprocess
@@ -139,6 +140,14 @@ def run_tests(tally: Tally, arguments: list[str]) -> None:
         tally.fail(f"pytest ended with {status!r}")
 
 
+def write_report(tally: Tally, quick: bool, seconds: float) -> None:
+    """``reports/test.json``: what `make house` shows of the newest run."""
+    folder = ROOT / "reports"
+    folder.mkdir(exist_ok=True)
+    run = {"command": "make test-quick" if quick else "make test", "seconds": seconds, "result": tally.closing_line()}
+    (folder / "test.json").write_text(json.dumps(run) + "\n", encoding="utf-8")
+
+
 def report(tally: Tally) -> None:
     for name in sorted(tally.failed):
         print(f"failed: {name}")
@@ -156,7 +165,7 @@ def main() -> int:
     # Which scenarios are played on Kafka and Redis; all processes of the run have to agree on it.
     print(f"PARLEY_MATRIX_SEED={os.environ.setdefault('PARLEY_MATRIX_SEED', str(random.randrange(10**6)))}")
     sys.path[:] = [str(ROOT), *(entry for entry in sys.path if entry != str(ROOT / "tests"))]
-    tally = Tally()
+    tally, started = Tally(), time.monotonic()
     lint = None if options.no_lint else Step("lint", ["make", "--no-print-directory", "lint"])
     try:
         if not options.quick:
@@ -166,6 +175,8 @@ def main() -> int:
         tally.fail(f"the run itself: {error!r}")
     if lint is not None:
         lint.end(tally)
+    if not extra:
+        write_report(tally, options.quick, time.monotonic() - started)
     report(tally)
     sys.stderr.flush()
     print(tally.closing_line(), flush=True)
