@@ -1,0 +1,112 @@
+"""Each library is known to a few modules, so that it can be replaced, left out or loaded late."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+
+from tests.harness.source_tree import PACKAGES, Module, load_modules
+
+EVERYWHERE = ("*",)
+PLACES: dict[str, tuple[str, ...]] = {
+    # servers and storage
+    "aiokafka": ("infra/bus/kafka/*", "infra/deploy/*_kafka.py"),
+    "redis": ("infra/state/redis/*", "infra/deploy/probes_redis.py"),
+    "hiredis": ("infra/state/redis/call.py", "infra/state/redis/link.py"),
+    "obstore": ("infra/blobs.py",),
+    # what is measured
+    "opentelemetry": ("infra/tracing.py",),
+    "prometheus_client": ("infra/counter.py", "infra/histogram.py", "infra/metrics.py"),
+    "structlog": EVERYWHERE,
+    # vendors
+    "slack_sdk": ("connectors/slack/client.py",),
+    "twilio": ("connectors/whatsapp/twilio/*",),
+    # models
+    "pydantic_ai": ("agent_worker/models/exchange.py", "agent_worker/models/{openai,anthropic,google}.py"),
+    "openai": ("agent_worker/models/openai.py",),
+    "anthropic": ("agent_worker/models/anthropic.py",),
+    "google": ("agent_worker/models/google.py",),
+    "httpx2": ("agent_worker/models/exchange.py", "agent_worker/models/google.py"),
+    # search and documents
+    "tantivy": ("agent_worker/knowledge/{analysis,entries,index,wanted}.py",),
+    "numpy": ("agent_worker/knowledge/*", "agent_worker/intents/*", "agent_worker/router/*"),
+    "onnxruntime": ("agent_worker/knowledge/onnx.py",),
+    "tokenizers": ("agent_worker/knowledge/onnx.py", "agent_worker/knowledge/encoder.py"),
+    "pypdfium2": ("agent_worker/sources/pdf.py",),
+    "mammoth": ("agent_worker/sources/word.py",),
+    "bs4": ("agent_worker/knowledge/pages.py",),
+    "markdownify": ("agent_worker/knowledge/pages.py",),
+    # text
+    "markdown_it": ("connectors/markup/*",),
+    "nh3": ("connectors/markup/web.py",),
+    "regex": ("connectors/markup/*",),
+    "yaml": ("agent_worker/knowledge/*", "gateway/*"),
+    "orjson": EVERYWHERE,
+    # the front door
+    "aiohttp": (
+        "agent_worker/actions/*",
+        "agent_worker/sources/website/*",
+        "connectors/*",
+        "gateway/*",
+    ),
+    "yarl": ("agent_worker/actions/*", "agent_worker/sources/website/*", "connectors/*"),
+    "jwt": ("gateway/identity.py", "gateway/sessions.py"),
+    "typer": ("gateway/cli.py", "gateway/talk.py", "gateway/commands/*"),
+    "rich": ("gateway/commands/printing.py",),
+    "pydantic": EVERYWHERE,
+    "pydantic_core": ("gateway/validation.py",),
+}
+"""Library → patterns of the files that may import it."""
+
+
+def _libraries(module: Module) -> Iterator[str]:
+    for node in ast.walk(module.tree):
+        sources = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        sources += [each.name for each in node.names] if isinstance(node, ast.Import) else []
+        for source in sources:
+            top = source.partition(".")[0]
+            if top not in PACKAGES and top not in sys.stdlib_module_names:
+                yield top
+
+
+def _uses(modules: Iterable[Module]) -> set[tuple[str, str]]:
+    return {(library, module.path) for module in modules for library in _libraries(module)}
+
+
+def _patterns(library: str) -> list[str]:
+    """The library's patterns, those with several names in braces spelled out."""
+    found = []
+    for pattern in PLACES.get(library, ()):
+        before, _, rest = pattern.partition("{")
+        names, _, after = rest.partition("}")
+        found += [f"{before}{name}{after}" for name in names.split(",")]
+    return found
+
+
+def _allowed(library: str, path: str) -> bool:
+    return any(fnmatchcase(path, pattern) for pattern in _patterns(library))
+
+
+def test_a_library_is_imported_only_where_it_is_known() -> None:
+    assert {use for use in _uses(load_modules()) if not _allowed(*use)} == set()
+
+
+def test_every_place_of_the_list_imports_its_library() -> None:
+    uses = _uses(load_modules())
+    idle = [
+        (library, pattern)
+        for library in PLACES
+        for pattern in _patterns(library)
+        if not any(library == used and fnmatchcase(path, pattern) for used, path in uses)
+    ]
+    assert idle == []
+
+
+def test_an_import_in_a_function_is_found_too() -> None:
+    source = "def load():\n    import redis.asyncio\n    from twilio.rest import Client\n"
+    assert _uses([Module("gateway/app.py", source)]) == {("redis", "gateway/app.py"), ("twilio", "gateway/app.py")}
+    assert not _allowed("redis", "gateway/app.py")
+    assert not _allowed("a_new_library", "gateway/app.py")
+    assert _allowed("openai", "agent_worker/models/openai.py")
