@@ -93,7 +93,7 @@ def _error_classes(modules: Iterable[Module]) -> set[str]:
 
 
 def _fault_of_noun(name: str, *, may_be_bare: bool = False) -> str:
-    words = split_words(name)
+    words = _join_compounds(split_words(name))
     unknown = [word for word in words if not is_known(word)]
     if unknown:
         return f"{', '.join(unknown)}: neither in the glossary nor a field term"
@@ -120,6 +120,17 @@ def split_words(name: str) -> list[str]:
     return [word.lower() for word in re.findall(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+\d*|[A-Z]+\d*", name)]
 
 
+def _join_compounds(words: Sequence[str]) -> list[str]:
+    """Two words that are one term together (`small_talk`) become one word."""
+    joined: list[str] = []
+    for word in words:
+        if joined and is_known(f"{joined[-1]}_{word}"):
+            joined[-1] += f"_{word}"
+        else:
+            joined.append(word)
+    return joined
+
+
 def is_bare(word: str) -> bool:
     """Whether the word alone is a participle, adjective or adverb."""
     if word in read_words(NOT_BARE) or word in glossary_words():
@@ -128,7 +139,7 @@ def is_bare(word: str) -> bool:
 
 
 def is_known(word: str) -> bool:
-    """Whether the word or its singular is in the glossary or a field term."""
+    """Whether the word or its singular is in the glossary or a term of the field."""
     forms = {word}
     if word.endswith("ies"):
         forms.add(f"{word[:-3]}y")

@@ -81,6 +81,10 @@ def test_a_class_needs_known_words_and_a_noun() -> None:
     }
 
 
+def test_words_that_are_known_together_need_not_be_known_alone() -> None:
+    assert _faults("class SmallTalk: ...\nclass OfficeHours: ...\nclass Talk: ...\n") == {"class Talk"}
+
+
 def test_an_error_may_be_called_after_what_happened() -> None:
     source = "class Base(ValueError): ...\nclass Fenced(Base): ...\nclass Unavailable(Fenced): ...\n"
     assert _faults(source) == {"class Base"}
