@@ -28,6 +28,7 @@ from agent_worker.knowledge.ingest.publishing import RecentHeads, document_key, 
 from agent_worker.knowledge.ranking.confidence import confidence
 from agent_worker.knowledge.ranking.long_context import WholeTexts
 from agent_worker.knowledge.ranking.ranker import NOTHING, passage_of, rank, unfound
+from agent_worker.knowledge.text.analysis import terms
 from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder
 from schemas.conversation import Document
 from schemas.errors import ParleyError, RecordError
@@ -105,8 +106,6 @@ class Library:
 
     def _warm(self) -> None:
         """Load what the first document would otherwise wait for: hundreds of milliseconds that no edit has."""
-        from agent_worker.knowledge.text.analysis import terms
-
         encoder = self._encoder()
         if encoder is not None:
             encoder.encode_words(terms("warming up"))

@@ -4,13 +4,11 @@ documents. It is as good in a language as the encoder is."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from schemas.ports import Found, Knowledge
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 EXAMPLES = (
     "i cannot go on living like this",
@@ -49,15 +47,11 @@ class Likeness:
 
     async def _encode(self, tenant: str, encoder: str) -> None:
         """Any tenant will do: the query's vector does not depend on the documents."""
-        import numpy as np
-
         vectors = [(await self._knowledge.search(tenant, text, k=1, wait=0, vector=True)).vector for text in EXAMPLES]
         self._encoder = encoder
         self._examples = np.array([vector for vector in vectors if len(vector)], np.float32)
 
     def _nearest(self, vector: Sequence[float]) -> float:
-        import numpy as np
-
         if self._examples is None or not self._examples.size or self._examples.shape[1] != len(vector):
             return 0.0
         return float((self._examples @ np.asarray(vector, np.float32)).max())

@@ -9,15 +9,13 @@ import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from agent_worker.router.features import Numbers
 from agent_worker.router.intents import IntentModel, Worth
 from schemas.errors import ConfigInvalid, SetupError
-
-if TYPE_CHECKING:
-    from agent_worker.router.features import Numbers
 
 _FORM = 1
 """Rises when the same examples would give a file that is read in another way."""
@@ -45,8 +43,6 @@ class Told(BaseModel):
 
 def save(path: Path, model: IntentModel, version: str, worth: Worth) -> None:
     """Whole or not at all: workers may be reading the one before."""
-    import numpy as np
-
     told = Told(
         version=version,
         names=model.names,
@@ -81,8 +77,6 @@ def is_current(path: Path, version: str, encoder: str) -> bool:
 
 
 def _read(path: Path) -> tuple[Told, Numbers, Numbers]:
-    import numpy as np
-
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             return Told.model_validate_json(file["told"].tobytes()), file["weights"], file["rarity"]

@@ -6,16 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
 from zlib import crc32
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
-    from agent_worker.knowledge.vectors.encoder import Encoder
+from agent_worker.knowledge.vectors.encoder import Encoder
 
-    Numbers = NDArray[np.float32]
+Numbers = NDArray[np.float32]
 
 HASHED = 2048
 """Rows for words. A few collide; that costs less than a vocabulary that has to be kept and looked up."""
@@ -38,8 +36,6 @@ def hashed(text: str) -> tuple[list[int], list[float]]:
 
 def lexical(text: str, rarity: Numbers) -> tuple[list[int], Numbers]:
     """Rows, and values of norm 1 together."""
-    import numpy as np
-
     rows, counts = hashed(text)
     values = np.array(counts, np.float32) * rarity[rows]
     return rows, values / max(float(np.linalg.norm(values)), 1e-9)
@@ -47,8 +43,6 @@ def lexical(text: str, rarity: Numbers) -> tuple[list[int], Numbers]:
 
 def rarity_of(texts: Sequence[str]) -> Numbers:
     """Of each row: how few of the texts have it."""
-    import numpy as np
-
     held = np.zeros(HASHED, np.float32)
     for text in texts:
         held[hashed(text)[0]] += 1
@@ -57,8 +51,6 @@ def rarity_of(texts: Sequence[str]) -> Numbers:
 
 def vectors_of(texts: Sequence[str], encoder: Encoder | None) -> Numbers:
     """Without an encoder all zeros: then words alone tell."""
-    import numpy as np
-
     if encoder is None or not texts:
         return np.zeros((len(texts), encoder.size if encoder else _NO_ENCODER), np.float32)
     return encoder.encode_query(texts)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from agent_worker.router.features import lexical
+import numpy as np
 
-if TYPE_CHECKING:
-    from agent_worker.router.features import Numbers
+from agent_worker.router.features import Numbers, lexical
 
 _TOLD = 3
 """Intents whose shares are told."""
@@ -70,8 +68,6 @@ class IntentModel:
         return sums
 
     def judge(self, sums: Numbers) -> Reading:
-        import numpy as np
-
         energy = float(energies(sums[None])[0])
         odds = np.exp(self.sharpness * (sums - sums.max()))
         shares = odds / odds.sum()
@@ -84,16 +80,12 @@ class IntentModel:
 def energies(sums: Numbers) -> Numbers:
     """The logarithm of all intents' odds together, a row each. It tells the unknown from the known better than the best
     intent's probability, which is high for whatever is like one intent more than like the others."""
-    import numpy as np
-
     most = sums.max(axis=1, keepdims=True)
     made: Numbers = most[:, 0] + np.log(np.exp(sums - most).sum(axis=1))
     return made
 
 
 def probabilities(sums: Numbers, sharpness: float) -> Numbers:
-    import numpy as np
-
     odds = np.exp(sharpness * (sums - sums.max(axis=1, keepdims=True)))
     shares: Numbers = odds / odds.sum(axis=1, keepdims=True)
     return shares

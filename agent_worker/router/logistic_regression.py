@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
-    Numbers = NDArray[np.float32]
-    Point = NDArray[np.float64]
+Numbers = NDArray[np.float32]
+Point = NDArray[np.float64]
 
 Slope = Callable[["Point"], "tuple[float, Point]"]
 _STEPS = 100
@@ -24,8 +23,6 @@ _ENOUGH = 1e-5
 def logistic(table: Numbers, labels: NDArray[np.intp], classes: int, penalty: float) -> Numbers:
     """Weights, a row for each column of ``table`` and one for the bias, a column a class. ``penalty`` is shared by all
     rows of the table, as an example's loss is."""
-    import numpy as np
-
     rows, width = table.shape
     wanted = np.zeros((rows, classes), np.float32)
     wanted[np.arange(rows), labels] = 1
@@ -49,8 +46,6 @@ def logistic(table: Numbers, labels: NDArray[np.intp], classes: int, penalty: fl
 def narrowed(table: Numbers) -> tuple[Numbers, Numbers | None]:
     """The same rows by fewer columns, and how to lead weights back to the former ones (None: as it was). Fewer rows
     than columns span no more columns than there are rows; weights, and what they are fined, stay the same."""
-    import numpy as np
-
     if len(table) >= table.shape[1]:
         return table, None
     _, size, axes = np.linalg.svd(table, full_matrices=False)

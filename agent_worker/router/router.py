@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+import numpy as np
 import structlog
 
 from agent_worker.knowledge.text.analysis import terms
@@ -15,7 +15,7 @@ from agent_worker.knowledge.vectors.encoder import light_encoder
 from agent_worker.models.local.small_talk import talk_of
 from agent_worker.router.artifact import load, stamp
 from agent_worker.router.decision import Route, Situation, decide
-from agent_worker.router.features import LONGEST, vectors_of
+from agent_worker.router.features import LONGEST, Numbers, vectors_of
 from agent_worker.router.intents import UNREAD, IntentModel, Reading
 from agent_worker.router.phrases import upset
 from agent_worker.router.rules import RouteName, RouteRules
@@ -23,9 +23,6 @@ from schemas.conversation import Facts
 from schemas.errors import SetupError
 from schemas.messages import TranscriptMessage
 from schemas.ports import Found
-
-if TYPE_CHECKING:
-    from agent_worker.router.features import Numbers
 
 log = structlog.get_logger("parley.worker")
 _BACK = 6
@@ -88,8 +85,6 @@ class Router:
 
 def vector_of(model: IntentModel, message: Message) -> Numbers:
     """The query's, where retrieval made one by the same encoder. Raises SetupError when there is no such encoder."""
-    import numpy as np
-
     if model.encoder == message.found.encoder and len(message.found.vector):
         return np.array(message.found.vector, np.float32)
     light = light_encoder()

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from zlib import crc32
 
-from agent_worker.router.features import HASHED, lexical, rarity_of, vectors_of
+import numpy as np
+from numpy.typing import NDArray
+
+from agent_worker.knowledge.vectors.encoder import Encoder
+from agent_worker.router.features import HASHED, Numbers, lexical, rarity_of, vectors_of
 from agent_worker.router.intents import IntentModel, Worth, energies, probabilities
 from agent_worker.router.logistic_regression import logistic, narrowed
 from agent_worker.router.rules import NO_INTENT
 from schemas.errors import ConfigInvalid
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from agent_worker.knowledge.vectors.encoder import Encoder
-    from agent_worker.router.features import Numbers
-
-    Labels = NDArray[np.intp]
+Labels = NDArray[np.intp]
 
 PENALTIES = (1.0, 0.3, 0.1, 0.03)
 USUAL = 0.1
@@ -56,8 +52,6 @@ class _Set:
 def train(examples: Mapping[str, Sequence[str]], encoder: Encoder | None) -> tuple[IntentModel, Worth]:
     """Blocking: a second for hundreds of examples, a minute for ten thousand. Raises ConfigInvalid when there are too
     few."""
-    import numpy as np
-
     names = tuple(sorted(examples.keys() - {NO_INTENT}))
     _refuse_too_few(names, examples)
     pairs = [(text, place) for place, name in enumerate(names) for text in dict.fromkeys(examples[name])]
@@ -79,15 +73,11 @@ def train(examples: Mapping[str, Sequence[str]], encoder: Encoder | None) -> tup
 
 
 def _led_back(weights: Numbers, back: Numbers | None) -> Numbers:
-    import numpy as np
-
     return weights if back is None else np.concatenate([back @ weights[:-1], weights[-1:]])
 
 
 def table_of(texts: Sequence[str], encoder: Encoder | None, rarity: Numbers) -> Numbers:
     """A row a text: its embedding, then its hashed words."""
-    import numpy as np
-
     vectors = vectors_of(texts, encoder)
     width = vectors.shape[1]
     table = np.zeros((len(texts), width + HASHED), np.float32)
@@ -108,8 +98,6 @@ def _refuse_too_few(names: Sequence[str], examples: Mapping[str, Sequence[str]])
 
 def _penalty(known: _Set) -> float:
     """The one under which examples that were held back are likeliest."""
-    import numpy as np
-
     if len(known.labels) > MANY:
         return USUAL
 
@@ -121,8 +109,6 @@ def _penalty(known: _Set) -> float:
 
 
 def _all_held_back(known: _Set, penalty: float) -> tuple[Numbers, Labels]:
-    import numpy as np
-
     found = [known.held_back(penalty, part) for part in _parts(known)]
     return np.concatenate([sums for sums, _ in found]), np.concatenate([right for _, right in found])
 
@@ -134,24 +120,18 @@ def _parts(known: _Set) -> Iterator[int]:
 
 
 def _of_right(shares: Numbers, right: Labels) -> Numbers:
-    import numpy as np
-
     made: Numbers = np.maximum(shares[np.arange(len(right)), right], 1e-9)
     return made
 
 
 def _sharpness(sums: Numbers, right: Labels) -> float:
     """Under which the probabilities fit what was held back: fitted weights are surer than they should be."""
-    import numpy as np
-
     return min(_SHARPNESS, key=lambda each: -float(np.log(_of_right(probabilities(sums, each), right)).mean()))
 
 
 def _floor(known: Numbers, strange: Numbers) -> float:
     """Energy from which a message counts as known: where both kinds of mistake together are fewest, as long as few
     known ones are below; without examples of strange ones, where few known ones are."""
-    import numpy as np
-
     if not len(strange):
         return float(np.quantile(known, STRANGE))
     limits = np.sort(np.concatenate([known, strange]))
@@ -161,8 +141,6 @@ def _floor(known: Numbers, strange: Numbers) -> float:
 
 
 def _worth(model: IntentModel, sums: Numbers, right: Labels, strange: Numbers) -> Worth:
-    import numpy as np
-
     hit = sums.argmax(axis=1) == right
     surest = np.argsort(-probabilities(sums, model.sharpness).max(axis=1), kind="stable")
     return Worth(

@@ -43,7 +43,3 @@ def add_routes(app: web.Application, parts: Parts) -> None:
         ("POST", "/deadletters/{id}/replay", letters.replay),
     ):
         app.router.add_route(method, PREFIX + path, guard(handler))
-    # Here, because routes.py describes the models of these modules.
-    from gateway.http import openapi
-
-    openapi.add_routes(app)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import SecretStr
 
 from connectors.settings import Settings
@@ -135,8 +136,6 @@ def _structured(text: str) -> Any:
     """A list or mapping may be given as JSON-like YAML; all else stays text, and the models convert it."""
     if not text.startswith(("[", "{")):
         return text
-    import yaml
-
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:

@@ -11,10 +11,14 @@ import structlog
 from aiohttp import web
 
 from connectors.inbound.pipeline import Inbound
+from gateway.admin import add_routes as add_admin_routes
+from gateway.console import add_routes as add_console_routes
+from gateway.http import openapi
 from gateway.http.client_address import ClientAddresses
 from gateway.http.connection import REFUSALS, SHORTCUT, Connection
 from gateway.http.fast_refusals import Refusals
 from gateway.http.fast_webhooks import Shortcut
+from gateway.http.health import add_routes as add_health_routes
 from gateway.http.overload import Crowding
 from gateway.http.rate_limits import Allowance
 from gateway.http.responses import PLAIN_HEADERS, errors_as_json, refusal_counter, refusals_counted
@@ -43,14 +47,10 @@ DRAIN = 10.0
 
 def build_app(parts: Parts) -> web.Application:
     """Every route of the contract over the given parts."""
-    # Heavy or optional for those who only need the rest of this module.
-    from gateway.admin import add_routes as add_admin_routes
-    from gateway.console import add_routes as add_console_routes
-    from gateway.http.health import add_routes as add_health_routes
-
     doors = Doors()
     app = _chat_app(parts, doors)
     add_admin_routes(app, parts)
+    openapi.add_routes(app)
     add_console_routes(app, parts, doors)
     add_health_routes(app, parts)
     return app

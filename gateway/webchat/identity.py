@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import jwt
+
 from connectors.inbound.display_names import shown_name
 from connectors.web.settings import WebAccount
 from schemas.errors import Unauthorized
@@ -72,8 +74,6 @@ def _keys(account: WebAccount) -> dict[str, str]:
 
 
 def _verified(token: str, keys: dict[str, str]) -> dict[str, Any]:
-    import jwt
-
     try:
         algorithm = jwt.get_unverified_header(token).get("alg", "")
         if algorithm not in keys:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
+import jwt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connectors import live
@@ -256,8 +257,6 @@ class Sessions:
         )
 
     async def _started(self, visit: Visit, *, resumed: bool) -> Started:
-        import jwt
-
         claims = _Claims(
             tenant=visit.tenant,
             account=visit.account.name,
@@ -301,8 +300,6 @@ class Sessions:
         )
 
     def _claims(self, token: str) -> _Claims:
-        import jwt
-
         options: Any = {
             "verify_exp": False,  # against our own clock, in _check()
             "verify_iat": False,

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_worker.knowledge.vectors.encoder import light_encoder
+from agent_worker.knowledge.vectors.onnx_encoder import open_folder
 from gateway.config.settings import Config
 from infra.deploy import encoder as fetching
 from infra.deploy.finding import Finding
+from schemas.errors import ConfigInvalid
 from schemas.extras import install_command
 
 if TYPE_CHECKING:
@@ -26,9 +29,6 @@ _FETCH = (
 def open_encoder(config: Config) -> Encoder | None:
     """Blocking, a few hundred milliseconds. None when nothing is installed: words alone are searched then. Raises
     ConfigInvalid for a folder that was named and cannot be used."""
-    from agent_worker.knowledge.vectors.encoder import light_encoder
-    from agent_worker.knowledge.vectors.onnx_encoder import open_folder
-
     light = light_encoder()
     if config.encoder == "light" or light is None:
         return light
@@ -42,8 +42,6 @@ def open_encoder(config: Config) -> Encoder | None:
 
 def finding(config: Config) -> Finding:
     """For ``parley doctor``."""
-    from schemas.errors import ConfigInvalid
-
     if config.encoder == "auto" and (missing := _missing()):
         return Finding("encoder", "warn", f"light word vectors, less exact: {missing[0]}", missing[1])
     try:

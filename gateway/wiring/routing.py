@@ -7,9 +7,13 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
 from pydantic import ValidationError
 
+from agent_worker.router import artifact
+from agent_worker.router.router import learned
 from agent_worker.router.rules import Intent, RiskTopic, RouteRules
+from agent_worker.router.training import train as learn
 from gateway.config.routing import BUILT_IN, RISKS, Intents, IntentSettings, RiskSettings, Routes
 from gateway.config.settings import Config, Tenant
 from gateway.wiring.encoders import open_encoder
@@ -76,8 +80,6 @@ def _whole(given: Mapping[str, IntentSettings | list[str]]) -> Mapping[str, Inte
 @lru_cache(maxsize=16)
 def _read(path: Path, changed: int) -> Mapping[str, IntentSettings]:
     """``changed``: when the file was written last."""
-    import yaml
-
     try:
         # The plain loader takes seconds for ten thousand examples.
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -96,9 +98,6 @@ def _read(path: Path, changed: int) -> Mapping[str, IntentSettings]:
 def train(config: Config, name: str, *, anew: bool = False, begun: Callable[[], None] = lambda: None) -> Worth | None:
     """Learn from the tenant's examples unless that was done. Blocking. None when there was nothing to do; ``begun`` is
     called when there is, for it may take a minute."""
-    from agent_worker.router import artifact
-    from agent_worker.router.training import train as learn
-
     rules = rules_of(config.tenants[name])
     if rules.trained is None:
         return None
@@ -128,8 +127,6 @@ def ensure(config: Config, name: str) -> None:
 
 def _problem(config: Config, name: str) -> SetupError | None:
     """Raises ConfigInvalid."""
-    from agent_worker.router.router import learned
-
     rules = rules_of(config.tenants[name])
     try:
         if rules.trained is not None:

@@ -7,12 +7,20 @@ from fnmatch import fnmatchcase
 from tests.harness.source_tree import FunctionImport
 
 PLACES = {
-    "gateway/commands/*": "a command imports its own work, so that the others start quickly",
-    "connectors/registry.py": "channels are imported when an account uses them",
+    "gateway/commands/*.py": "each command imports what it runs, so that the others start quickly",
+    "connectors/*/channel.py": "the vendor's library comes with the connection, which only senders open",
+    "connectors/whatsapp/*/provider.py": "the vendor's library comes with the connection, which only senders open",
     "gateway/wiring/engines.py": "only the configured bus and store are imported",
-    "gateway/wiring/encoders.py": "only the configured encoder is imported",
     "gateway/wiring/models.py": "only the configured providers are imported",
-    "infra/tracing.py": "OpenTelemetry is an optional dependency",
+    "gateway/wiring/consumers.py": "the desk's library is an extra",
+    "gateway/wiring/desk_inbound.py": "the desk's library is an extra",
+    "gateway/doctor/checks.py": "reports which extra is missing",
+    "agent_worker/knowledge/vectors/*encoder.py": "the encoders' libraries are extras",
+    "agent_worker/sources/pdf.py": "pdfium is an extra",
+    "agent_worker/sources/word.py": "mammoth is an extra",
+    "agent_worker/sources/reader.py": "not every system has limits",
+    "infra/tracing.py": "OpenTelemetry is an extra",
+    "infra/deploy/local_kafka.py": "a launcher that only fetches Kafka needs no client",
 }
 """File pattern → reason."""
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from sys import intern
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
-    Numbers = NDArray[np.int32]
+Numbers = NDArray[np.int32]
 
 _FIRST = 256
 
@@ -21,8 +20,6 @@ class Growing:
 
     def __init__(self, kind: type[np.generic], width: int = 0) -> None:
         """Each row is a number, or ``width`` of them."""
-        import numpy as np
-
         self._all: NDArray[Any] = np.empty((_FIRST, width) if width else _FIRST, kind)
         self._length = 0
 
@@ -36,8 +33,6 @@ class Growing:
 
     def extend(self, rows: NDArray[Any]) -> int:
         """Where the first of them stands."""
-        import numpy as np
-
         begin, end = self._length, self._length + len(rows)
         if end > len(self._all):
             # What is not written takes no memory.
@@ -51,8 +46,6 @@ class Growing:
 
 def flat(begins: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
     """The places of stretches, at least one, one after another: each its first place and how many there are."""
-    import numpy as np
-
     ends = np.cumsum(sizes)
     places: NDArray[np.int64] = np.arange(ends[-1]) + np.repeat(begins - (ends - sizes), sizes)
     return places
@@ -85,8 +78,6 @@ class Vocabulary:
 
     def put(self, words: Sequence[str]) -> Numbers:
         """The numbers of words, new ones where they are new."""
-        import numpy as np
-
         return np.fromiter(map(self._numbers.__getitem__, words), np.int32, len(words))
 
     def number(self, word: str) -> int:

@@ -7,18 +7,16 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from agent_worker.knowledge.index.passage_table import Label
 from agent_worker.knowledge.index.term_counts import Counted, read_counts, stored_counts
 from agent_worker.knowledge.text.splitting import Piece
+from agent_worker.knowledge.vectors.encoder import Vectors
 from agent_worker.knowledge.vectors.passage_vectors import sizes_of, stored_form
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from agent_worker.knowledge.vectors.encoder import Vectors
 
 _SIZES = struct.Struct("<5I")
 _FIRST = 24
@@ -61,8 +59,6 @@ def pack(about: About, pieces: Sequence[Piece], counted: Counted, vectors: Seque
 
 def unpack(content: memoryview) -> Unpacked:
     """All but the texts. Arrays are views of ``content``."""
-    import numpy as np
-
     sizes, vectors, counts, about, _ = _parts(content)
     return Unpacked(
         _about(content[about]),

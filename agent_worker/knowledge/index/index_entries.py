@@ -6,17 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import tantivy
 
 from agent_worker.knowledge.index.passage_table import NEVER, Label, number_of
 from agent_worker.knowledge.index.term_counts import PASSAGE_FIELDS, Counted, counted
 from agent_worker.knowledge.text.analysis import primary, terms
 from agent_worker.knowledge.text.splitting import Piece, split
 from agent_worker.knowledge.vectors.embedding import embed
+from agent_worker.knowledge.vectors.encoder import Encoder, Vectors
 from schemas.conversation import Document
-
-if TYPE_CHECKING:
-    from agent_worker.knowledge.vectors.encoder import Encoder, Vectors
 
 DOCUMENT_FIELD = "d_all"
 
@@ -65,8 +65,6 @@ def _joined(text: str, language: str) -> str:
 
 
 def schema() -> Any:
-    import tantivy
-
     builder = tantivy.SchemaBuilder()
     for name in ("kind", "visibility", "doc"):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
@@ -98,8 +96,6 @@ def entries_of(prepared: Prepared, number: int, stamp: int) -> Iterator[Any]:
 
 
 def _entry(document: Document, kind: str, fields: dict[str, str], number: int) -> Any:
-    import tantivy
-
     made = tantivy.Document(kind=kind, doc=document.id, visibility=document.visibility, **fields)
     made.add_unsigned("expires", _expires(document))
     made.add_unsigned("number", number)

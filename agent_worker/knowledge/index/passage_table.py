@@ -6,21 +6,18 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from agent_worker.knowledge.index.arrays import Growing, Vocabulary, flat
+import numpy as np
+from numpy.typing import NDArray
+
+from agent_worker.knowledge.index.arrays import Growing, Numbers, Vocabulary, flat
 from agent_worker.knowledge.index.document_frequencies import Tally
 from agent_worker.knowledge.index.query_filter import Sight
 from agent_worker.knowledge.index.term_counts import PASSAGE_FIELDS, Counted
 from agent_worker.knowledge.text.analysis import primary
+from agent_worker.knowledge.vectors.encoder import Encoder
 from agent_worker.knowledge.vectors.word_similarity import Likeness
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from agent_worker.knowledge.index.arrays import Numbers
-    from agent_worker.knowledge.vectors.encoder import Encoder
 
 _LEFT = 50_000
 """So many words of removed documents, and more than are there, before all words are numbered anew."""
@@ -91,8 +88,6 @@ class _Rows:
 
     @classmethod
     def empty(cls) -> _Rows:
-        import numpy as np
-
         fields = len(PASSAGE_FIELDS)
         begins = Growing(np.int64), Growing(np.int64)
         for each in begins:
@@ -110,8 +105,6 @@ class _Rows:
         lengths: NDArray[np.int32],
     ) -> int:
         """The row of the first of them."""
-        import numpy as np
-
         self.counts.extend(counts)
         self.term_begins.extend(self.terms.extend(terms) + term_sizes.cumsum(dtype=np.int64))
         self.word_begins.extend(self.words.extend(words) + word_sizes.cumsum(dtype=np.int64))
@@ -173,8 +166,6 @@ class PassageTable:
 
     def tally(self, document: str) -> Tally | None:
         """What it added to the census; None when it is not here."""
-        import numpy as np
-
         held = self._state.held.get(document)
         if held is None:
             return None
@@ -190,8 +181,6 @@ class PassageTable:
         return sum(int(begin[1] - begin[0]) for begin in (rows.term_begins.rows[ends], rows.word_begins.rows[ends]))
 
     def _number_anew(self) -> None:
-        import numpy as np
-
         old, new = self._state, self._empty()
         for document, held in old.held.items():
             rows, span = old.rows, slice(held.first, held.first + held.size)
@@ -232,8 +221,6 @@ class View:
 
     def gather(self, places: Sequence[Place]) -> Gathered:
         """Of at least one passage."""
-        import numpy as np
-
         at = np.array(list(self._rows(places)))
         rows, there = self._state.rows, at >= 0
         begins = rows.term_begins.rows[at]
@@ -246,8 +233,6 @@ class View:
 
     def alike(self, asked: Sequence[str], places: Sequence[Place]) -> NDArray[np.float64]:
         """See ``Likeness.of``; nothing is alike without an encoder."""
-        import numpy as np
-
         if self._state.likeness is None or not asked:
             return np.zeros((len(places), len(asked)))
         nothing = np.zeros(0, np.int32)

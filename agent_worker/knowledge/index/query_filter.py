@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import tantivy
+
 from schemas.messages import Assurance
 from schemas.ports import Asker
 
@@ -49,8 +51,6 @@ async def looked_up(assurance: Assurance | Asker) -> Assurance:
 
 def wanted(schema: Any, asked: Sequence[Term], fields: Sequence[str]) -> Any:
     """Any of the words, each by the best of what may stand for it."""
-    import tantivy
-
     make, should = tantivy.Query, tantivy.Occur.Should
     words = []
     for term in asked:
@@ -68,8 +68,6 @@ def wanted(schema: Any, asked: Sequence[Term], fields: Sequence[str]) -> Any:
 
 def limited(schema: Any, query: Any, seen: Sight | None, name: str = "", one_of: Sequence[str] = ()) -> Any:
     """``query``, where the field ``name`` is one of what is given, and of entries in sight only."""
-    import tantivy
-
     make, occur = tantivy.Query, tantivy.Occur
     limits = [one_of_them(schema, name, one_of)] if one_of else []
     if seen is not None:
@@ -82,7 +80,5 @@ def limited(schema: Any, query: Any, seen: Sight | None, name: str = "", one_of:
 def one_of_them(schema: Any, name: str, values: Sequence[str]) -> Any:
     """Entries whose field is one of a few values. Each is looked up by itself: a query for a set goes through all terms
     of the field."""
-    import tantivy
-
     make, should = tantivy.Query, tantivy.Occur.Should
     return make.boolean_query([(should, make.term_query(schema, name, value)) for value in values])

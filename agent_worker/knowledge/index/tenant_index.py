@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import structlog
+import tantivy
 
 from agent_worker.knowledge.index.document_file import Stored
 from agent_worker.knowledge.index.document_frequencies import Census
@@ -64,8 +65,6 @@ class TenantIndex:
             return self._create()
 
     def _create(self) -> Any:
-        import tantivy
-
         self._directory.mkdir(parents=True, exist_ok=True)
         self._index = tantivy.Index(schema(), str(self._directory))
         self._read_back()
@@ -103,8 +102,6 @@ class TenantIndex:
         return self._holdings.vectors
 
     def _kind(self, kind: Literal["document", "passage"]) -> Any:
-        import tantivy
-
         return tantivy.Query.term_query(self._index.schema, "kind", kind)
 
     def _found(self, query: Any) -> Iterator[Any]:
@@ -172,8 +169,6 @@ class TenantIndex:
         return sorted(self._documents(self._kind("document")), key=lambda document: document.id)
 
     def document(self, document_id: str) -> Document | None:
-        import tantivy
-
         named = tantivy.Query.term_query(self._index.schema, "doc", document_id)
         both = tantivy.Query.boolean_query([(tantivy.Occur.Must, self._kind("document")), (tantivy.Occur.Must, named)])
         return next(self._documents(both), None)

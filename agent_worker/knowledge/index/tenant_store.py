@@ -6,19 +6,18 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from agent_worker.knowledge.index.arrays import Growing
 from agent_worker.knowledge.index.document_codec import About, Unpacked, pack, shown, unpack
 from agent_worker.knowledge.index.document_file import DocumentFile, Pages, Stored
 from agent_worker.knowledge.index.document_frequencies import Census, Tally
+from agent_worker.knowledge.index.index_entries import Prepared
 from agent_worker.knowledge.index.passage_table import Numbering, PassageTable, Place, key_of
 from agent_worker.knowledge.index.query_filter import Sight
+from agent_worker.knowledge.vectors.encoder import Encoder
 from agent_worker.knowledge.vectors.passage_vectors import PassageVectors, Placed
-
-if TYPE_CHECKING:
-    from agent_worker.knowledge.index.index_entries import Prepared
-    from agent_worker.knowledge.vectors.encoder import Encoder
 
 _SPARE = 1 << 24
 """Bytes of dead records, and more than of live ones, before the file is tidied."""
@@ -62,8 +61,6 @@ class Holdings:
     """One writer; readers beside it."""
 
     def __init__(self, path: Path, encoder: Encoder | None) -> None:
-        import numpy as np
-
         self._file = DocumentFile(path)
         self.versions: dict[str, int] = {}
         """Of each document that is here the stamp of its version."""
@@ -148,8 +145,6 @@ class Holdings:
         self._dead += taken
 
     def _place(self, stored: Stored) -> None:
-        import numpy as np
-
         places = self._records.places
         missing = stored.number + 1 - len(places)
         if missing > 0:

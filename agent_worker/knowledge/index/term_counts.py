@@ -7,16 +7,14 @@ import struct
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from agent_worker.knowledge.text.analysis import content_words
 from agent_worker.knowledge.text.splitting import Piece
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Places = NDArray[np.int32]
+Places = NDArray[np.int32]
 
 PASSAGE_FIELDS = ("p_title", "p_heading", "p_body")
 _MOST = 255
@@ -68,8 +66,6 @@ def _made(
     word_of: Sequence[int],
     word_sizes: Sequence[int],
 ) -> Counted:
-    import numpy as np
-
     sizes, rows = np.array(term_sizes, np.int32), np.array(counts, np.uint8).reshape(-1, len(PASSAGE_FIELDS))
     return Counted(
         list(terms),
@@ -84,8 +80,6 @@ def _made(
 
 
 def _lengths(counts: NDArray[np.uint8], sizes: Places) -> NDArray[np.int32]:
-    import numpy as np
-
     summed = np.zeros((len(counts) + 1, counts.shape[1]), np.int32)
     counts.cumsum(axis=0, dtype=np.int32, out=summed[1:])
     ends = sizes.cumsum()
@@ -101,8 +95,6 @@ def stored_counts(made: Counted) -> bytes:
 
 
 def read_counts(value: bytes | memoryview) -> Counted:
-    import numpy as np
-
     *sizes, of_terms, of_words = _SIZES.unpack_from(value)
     at = _SIZES.size
     arrays: list[Places] = []

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from agent_worker.knowledge.index.document_frequencies import Census
 from agent_worker.knowledge.index.passage_table import Place, View
 from agent_worker.knowledge.index.query_filter import Term
 from agent_worker.knowledge.index.term_counts import PASSAGE_FIELDS
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Table = NDArray[np.float64]
+Table = NDArray[np.float64]
 
 BOOSTS = {"p_title": 2.0, "p_heading": 1.5, "p_body": 1.0}
 K1 = 1.0
@@ -24,8 +22,6 @@ B = 0.5
 def holdings(asked: Sequence[Term], view: View, places: Sequence[Place], census: Census) -> Table:
     """For each passage, a row, for each word 0–1: 0 when nothing in the passage stands for it, nearer to 1 the more
     there is of it."""
-    import numpy as np
-
     out = np.zeros((len(places), len(asked)))
     numbers = {text: view.number(text) for term in asked for text, _ in term.options}
     known = np.array(sorted({number for number in numbers.values() if number >= 0}), np.int32)
@@ -43,8 +39,6 @@ def holdings(asked: Sequence[Term], view: View, places: Sequence[Place], census:
 
 def _much(terms: NDArray[np.int32], view: View, places: Sequence[Place], census: Census) -> Table:
     """How much of each term, a column, there is in each passage. ``terms`` are in order."""
-    import numpy as np
-
     found = view.gather(places)
     boosts = np.array([BOOSTS[name] for name in PASSAGE_FIELDS])
     means = np.array([census.mean_length(name) for name in PASSAGE_FIELDS])
@@ -59,7 +53,5 @@ def _much(terms: NDArray[np.int32], view: View, places: Sequence[Place], census:
 
 def weights_of(asked: Sequence[Term]) -> Table:
     """Shares of the question's whole weight, words that stand nowhere included; together 1 where there are any."""
-    import numpy as np
-
     weights = np.array([term.weight for term in asked], np.float64)
     return weights / max(float(weights.sum()), 1e-9)

@@ -18,6 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zlib import crc32
 
+import numpy as np
+import yaml
+
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ranking.confidence import FIGURES, LEAN, figures
 from agent_worker.knowledge.ranking.logistic_fit import Weights, conditional, logistic
@@ -25,6 +28,7 @@ from agent_worker.knowledge.ranking.quality import Asked, read_questions
 from agent_worker.knowledge.ranking.ranker import FUSION, Evidence, Figures, Ranked, lead_of, rank, standings_of
 from agent_worker.knowledge.text.documents import ENDINGS, read_file
 from agent_worker.knowledge.vectors.encoder import Encoder, Kind, light_encoder
+from agent_worker.knowledge.vectors.onnx_encoder import open_folder
 from schemas.conversation import Document
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -81,8 +85,6 @@ def rank_all(index: TenantIndex, questions: Sequence[Asked], encoder: Encoder | 
 
 def fit(rankings: Sequence[Ranking], kind: Kind) -> Fitted:
     """The weights of both steps, the second on what the first ranks best."""
-    import numpy as np
-
     names = list(FUSION[kind])
     groups = []
     for ranking in rankings:
@@ -122,8 +124,6 @@ def cross_validated(
 
 def main(arguments: Sequence[str]) -> None:
     """A folder of documents, files of questions, and any folders with sentence encoders."""
-    import yaml
-
     folder, *given = map(Path, arguments)
     files = [path for path in given if not path.is_dir()]
     asked = [one for file in files for one in read_questions(yaml.safe_load(file.read_text(encoding="utf-8")))]
@@ -140,8 +140,6 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _strong(folders: Iterable[Path]) -> Iterator[Encoder]:
-    from agent_worker.knowledge.vectors.onnx_encoder import open_folder
-
     light = light_encoder()
     if light is not None:
         yield from (open_folder(folder, light) for folder in folders)

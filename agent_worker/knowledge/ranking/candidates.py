@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from agent_worker.knowledge.index.passage_table import Place, View
 from agent_worker.knowledge.index.query_filter import Sight, Term
@@ -15,15 +17,9 @@ from agent_worker.knowledge.text.analysis import terms
 from agent_worker.knowledge.text.query_expansion import understand
 from agent_worker.knowledge.text.query_splitting import focused, to_the_point
 from agent_worker.knowledge.vectors.cosine_similarity import COSINES
-from agent_worker.knowledge.vectors.encoder import Encoder, Kind
+from agent_worker.knowledge.vectors.encoder import Encoder, Kind, Vectors
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from agent_worker.knowledge.vectors.encoder import Vectors
-
-    Table = NDArray[np.float64]
+Table = NDArray[np.float64]
 
 _BY_WORDS = 30
 _BY_SENTENCE = 10
@@ -86,8 +82,6 @@ def ask(index: TenantIndex, text: str, encoder: Encoder | None) -> Asked:
 
 def candidates(index: TenantIndex, asked: Asked, seen: Sight) -> Candidates | None:
     """None when there are none."""
-    import numpy as np
-
     view = index.passages.view()
     places = list(dict.fromkeys([*_by_words(index, asked, seen), *_by_vectors(index, view, asked, seen)]))
     if not places:
@@ -126,8 +120,6 @@ def _strongest(query: Sequence[Term]) -> list[Term]:
 
 
 def _meant(index: TenantIndex, places: Sequence[Place], asked: Asked) -> Vectors:
-    import numpy as np
-
     if asked.vectors is None or index.vectors is None:
         return np.zeros((len(COMPARED[index.kind]), len(places), 1), np.float32)
     return index.vectors.cosines(places, asked.vectors, COMPARED[index.kind])
@@ -141,8 +133,6 @@ def _mixed(values: Table | Vectors) -> Table:
 
 def _shares(asked: Asked) -> Table:
     """How much each word of the whole message, a row, counts in each query, a column."""
-    import numpy as np
-
     shares = np.zeros((len(asked.whole), len(asked.queries)))
     places = {term.text: place for place, term in enumerate(asked.whole)}
     for column, query in enumerate(asked.queries):

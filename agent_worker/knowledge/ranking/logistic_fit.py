@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
-    Numbers = NDArray[np.float64]
+Numbers = NDArray[np.float64]
 
 Weights = Mapping[str, float]
 _PENALTY = 0.03
@@ -21,8 +20,6 @@ _HEAVIEST = 6.0
 def conditional(groups: Sequence[tuple[Numbers, Sequence[bool]]]) -> list[float]:
     """Weights, none negative, under which the right rows are the likeliest of their group: a conditional logit in which
     any of several right ones will do. Groups without a right row say nothing; with no others all weigh the same."""
-    import numpy as np
-
     tables = [table for table, right in groups if any(right)]
     if not tables:
         return [1.0] * groups[0][0].shape[1]
@@ -44,8 +41,6 @@ def conditional(groups: Sequence[tuple[Numbers, Sequence[bool]]]) -> list[float]
 
 
 def _slope(rows: Numbers, room: Numbers, held: Numbers, weights: Numbers) -> Any:
-    import numpy as np
-
     sums = rows @ weights + room
     likely = np.exp(sums - sums.max(axis=1, keepdims=True))
     right = likely * held
@@ -59,8 +54,6 @@ def logistic(
 ) -> tuple[float, list[float]]:
     """Bias and weights. Both kinds count alike, and short and long questions of both do: people who write questions
     without an answer write shorter ones, which says nothing about those of customers."""
-    import numpy as np
-
     yes = np.array(wanted, float)  # of one kind only there is nothing to learn
     sizes = np.log1p(np.array(lengths, float))[:, None]
     if not 0 < yes.sum() < len(yes):
@@ -72,22 +65,16 @@ def logistic(
 
 
 def _halves(share: Numbers, yes: Numbers) -> Numbers:
-    import numpy as np
-
     halves: Numbers = np.where(yes > 0, share / (share * yes).sum(), share / (share * (1 - yes)).sum()) * len(yes) / 2
     return halves
 
 
 def _sure(table: Numbers, fitted: tuple[float, Numbers]) -> Numbers:
-    import numpy as np
-
     made: Numbers = 1 / (1 + np.exp(-(fitted[0] + table @ fitted[1])))
     return made
 
 
 def _newton(table: Numbers, yes: Numbers, share: Numbers, penalty: float) -> tuple[float, Numbers]:
-    import numpy as np
-
     middle, spread = table.mean(axis=0), table.std(axis=0) + 1e-9
     scaled = np.c_[(table - middle) / spread, np.ones(len(table))]
     held = penalty * len(table) * np.r_[np.ones(table.shape[1]), 0.0] + 1e-9

@@ -6,24 +6,20 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from agent_worker.knowledge.index.passage_table import Place, key_of
 from agent_worker.knowledge.index.query_filter import sight
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.index.tenant_store import Hit
-from agent_worker.knowledge.ranking.bm25 import weights_of
+from agent_worker.knowledge.ranking.bm25 import Table, weights_of
 from agent_worker.knowledge.ranking.candidates import Asked, Candidates, ask, candidates
 from agent_worker.knowledge.text.analysis import primary
 from agent_worker.knowledge.vectors.encoder import Encoder, Kind
 from schemas.messages import Assurance
 from schemas.ports import Found, Passage
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from agent_worker.knowledge.ranking.bm25 import Table
 
 # What each figure of a passage says for its being the answer; fitted by calibration.py.
 FUSION: dict[Kind, dict[str, float]] = {
@@ -98,8 +94,6 @@ class Figures:
         return self.table[:, self.names.index(name)]
 
     def sums(self, weights: Mapping[str, float]) -> Table:
-        import numpy as np
-
         sums: Table = self.table[:, [self.names.index(name) for name in weights]] @ np.array(list(weights.values()))
         return sums
 
@@ -151,8 +145,6 @@ def unfound(text: str, encoder: Encoder) -> Found:
 
 def standings_of(figures: Figures, weights: Mapping[str, float]) -> list[Standing]:
     """Best first. The likelihoods of a document's passages add up: several that are near say more than one."""
-    import numpy as np
-
     documents, of = _documents(figures.places)
     sums = figures.sums(weights)
     most = _best(sums, of, len(documents))
@@ -170,8 +162,6 @@ def lead_of(standings: Sequence[Standing]) -> float:
 
 def _documents(places: Sequence[Place]) -> tuple[list[str], NDArray[np.intp]]:
     """The documents of the passages, and which of them each passage is of."""
-    import numpy as np
-
     numbers: dict[str, int] = {}
     of = [numbers.setdefault(place.document, len(numbers)) for place in places]
     return list(numbers), np.array(of, np.intp)
@@ -179,16 +169,12 @@ def _documents(places: Sequence[Place]) -> tuple[list[str], NDArray[np.intp]]:
 
 def _best(values: Table, of: NDArray[np.intp], groups: int) -> Table:
     """The greatest of each group's rows."""
-    import numpy as np
-
     order = np.argsort(of, kind="stable")
     best: Table = np.maximum.reduceat(values[order], np.searchsorted(of[order], np.arange(groups)), axis=0)
     return best
 
 
 def _figures(asked: Asked, found: Candidates) -> Figures:
-    import numpy as np
-
     documents, of = _documents(found.places)
     weights = weights_of(asked.whole)
     whole = [_best(values, of, len(documents)) @ weights for values in (found.held, found.near)]
@@ -198,8 +184,6 @@ def _figures(asked: Asked, found: Candidates) -> Figures:
 
 def _spoken(index: TenantIndex, figures: Figures, language: str) -> Figures:
     """With whether each passage's document is declared to be in another language."""
-    import numpy as np
-
     view = index.passages.view()
     declared = [primary(view.language(place.document)) for place in figures.places]
     foreign = np.array([float(bool(each) and each != primary(language)) for each in declared])

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
+import tantivy
+
 from agent_worker.knowledge.text import lexicon
 
 # Vowel signs and tone marks belong to their word, though they are no letters: of Hebrew and Arabic, of India's scripts
@@ -54,8 +56,6 @@ STEMMED = {
 
 @lru_cache(maxsize=len(STEMMED) + 1)
 def _stemmer(language: str = "english") -> Any:
-    import tantivy
-
     builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.raw())
     return builder.filter(tantivy.Filter.lowercase()).filter(tantivy.Filter.stemmer(language)).build()
 

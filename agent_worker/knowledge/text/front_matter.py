@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Any
 
+import yaml
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from schemas.conversation import Visibility
@@ -75,8 +76,6 @@ def front_matter(name: str, text: str) -> tuple[Particulars, str]:
 
 
 def _said(name: str, text: str) -> Any:
-    import yaml
-
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from agent_worker.knowledge.vectors.encoder import Vectors
 from agent_worker.knowledge.vectors.vector_index import apart, products
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from agent_worker.knowledge.vectors.encoder import Vectors
 
 _FEW = 3
 """So many of a document's sentences are to be near: one may be so by its form alone."""
@@ -50,8 +47,6 @@ class Blocks:
 
 def cosines_of(blocks: Blocks, queries: Vectors, middle: Vectors, names: Sequence[str]) -> Vectors:
     """For each of ``names``, for each passage, a row, the cosines to every query, a column."""
-    import numpy as np
-
     both = np.concatenate([queries, middle[None]])
     products_ = products(blocks.rows, both)
     near, to_middle = products_[:, :-1], products_[:, -1]
@@ -71,8 +66,6 @@ def _compared(
     table: Vectors, begins: NDArray[np.intp], blocks: Blocks, suffix: str, few: Collection[str]
 ) -> dict[str, Vectors]:
     """The nearest sentence; of ``few``, what is asked for: of the nearest few of the document."""
-    import numpy as np
-
     sentences = np.ones(len(table), np.bool_)
     for place in range(len(_PLAIN)):
         sentences[begins + place] = False
@@ -85,8 +78,6 @@ def _compared(
 
 
 def _themes(means: Vectors, of: NDArray[np.intp], queries: Vectors, middle: Vectors) -> Vectors:
-    import numpy as np
-
     themes, asked = means - middle, queries - middle
     size = np.linalg.norm(themes, axis=1)[:, None] * np.linalg.norm(asked, axis=1)
     near: Vectors = (products(themes.astype(np.float32), asked) / np.maximum(size, 1e-6))[of]
@@ -95,8 +86,6 @@ def _themes(means: Vectors, of: NDArray[np.intp], queries: Vectors, middle: Vect
 
 def _few(near: Vectors, of: NDArray[np.intp]) -> Vectors:
     """For each document the mean of its nearest sentences. ``of``: which document a row is of; each has one."""
-    import numpy as np
-
     counts = np.bincount(of)
     ends = np.cumsum(counts)
     # Sorted within each document, for all columns at once: by far apart offsets.

@@ -7,13 +7,12 @@ whole text knows what its sentences are about, as they do not say by themselves.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from agent_worker.knowledge.text.sentences import units_of
 from agent_worker.knowledge.text.splitting import Piece
-
-if TYPE_CHECKING:
-    from agent_worker.knowledge.vectors.encoder import Encoder, Vectors
+from agent_worker.knowledge.vectors.encoder import Encoder, Vectors
 
 _MOST = 64
 """Sentences of one passage."""
@@ -37,8 +36,6 @@ def texts_of(title: str, piece: Piece) -> list[str]:
 def embed(title: str, pieces: Sequence[Piece], encoder: Encoder, known: Mapping[str, Vectors]) -> list[Vectors]:
     """For each passage the vectors of its texts, one row each; those in ``known`` (text → vector) are not made
     again."""
-    import numpy as np
-
     texts = [texts_of(title, piece) for piece in pieces]
     missing = list(dict.fromkeys(text for some in texts for text in some if text not in known))
     made = dict(zip(missing, encoder.encode(missing), strict=True)) if missing else {}

@@ -9,15 +9,13 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Vectors = NDArray[np.float32]
+Vectors = NDArray[np.float32]
 
 log = structlog.get_logger("parley.knowledge")
 _BATCH = 256
@@ -73,8 +71,6 @@ class WordVectors:
             self._tokens.model._resize_cache(0)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        import numpy as np
-
         out = np.zeros((len(texts), self.size), np.float32)
         for begin in range(0, len(texts), _BATCH):
             encoded = self._encoded(texts[begin : begin + _BATCH])
@@ -127,8 +123,6 @@ class Weights:
 
     def __init__(self, path: Path, name: str) -> None:
         """Raises OSError, ValueError when the file has no such table."""
-        import numpy as np
-
         with path.open("rb") as file:
             self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         (size,) = _SIZE.unpack_from(self._mapped)
@@ -146,8 +140,6 @@ class Weights:
 
     def rows(self, numbers: NDArray[np.int64]) -> Vectors:
         """Those rows, exact."""
-        import numpy as np
-
         return self._rows[numbers].astype(np.float32)
 
     def release(self) -> None:

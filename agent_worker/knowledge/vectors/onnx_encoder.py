@@ -8,18 +8,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache, partial
 from os import cpu_count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from agent_worker.knowledge.vectors.encoder import Encoder, Kind
+from agent_worker.knowledge.vectors.encoder import Encoder, Kind, Vectors
 from schemas.errors import ConfigInvalid
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from agent_worker.knowledge.vectors.encoder import Vectors
 
 MODEL, TOKENIZER, SETTINGS = "model.onnx", "tokenizer.json", "encoder.json"
 _MANY = 8
@@ -86,8 +82,6 @@ class OnnxEncoder:
 
     def _gathered(self, texts: Sequence[str], begun: Mapping[str, Future[NDArray[np.float32]]]) -> Vectors:
         """What nobody has begun is done here, the last first: who is beside begins with the first."""
-        import numpy as np
-
         of = {
             text: self._one(text) if waiting.cancel() else waiting.result()
             for text, waiting in reversed(list(begun.items()))
@@ -98,8 +92,6 @@ class OnnxEncoder:
         return self._words.encode_words(words)
 
     def _all(self, texts: Sequence[str]) -> Vectors:
-        import numpy as np
-
         distinct = list(dict.fromkeys(texts))
         if len(distinct) < _MANY:
             made = [self._one(text) for text in distinct]
@@ -109,8 +101,6 @@ class OnnxEncoder:
         return np.stack([of[text] for text in texts]) if texts else np.zeros((0, self.size), np.float32)
 
     def _one(self, text: str) -> NDArray[np.float32]:
-        import numpy as np
-
         tokens = self._tokens.encode(text)
         given = {"input_ids": tokens.ids, "attention_mask": tokens.attention_mask, "token_type_ids": tokens.type_ids}
         fed = {name: np.array([value], np.int64) for name, value in given.items() if name in self._inputs}

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from agent_worker.knowledge.index.arrays import Growing
+from agent_worker.knowledge.index.document_file import Pages
 from agent_worker.knowledge.index.passage_table import Numbering, Place, number_of
 from agent_worker.knowledge.vectors.cosine_similarity import COSINES, Blocks, cosines_of
+from agent_worker.knowledge.vectors.encoder import Vectors
 from agent_worker.knowledge.vectors.vector_index import DenseRows, Middle
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from agent_worker.knowledge.index.document_file import Pages
-    from agent_worker.knowledge.vectors.encoder import Vectors
 
 _SEARCHED = 2
 """Rows of a passage that are searched, and come first: its text's and its heading's."""
@@ -59,8 +57,6 @@ class _State:
 
     @classmethod
     def empty(cls, pages: Pages, dense: DenseRows) -> _State:
-        import numpy as np
-
         documents = Growing(np.int64, len(_Held._fields))
         return cls(pages, dense, Growing(np.int64), Growing(np.int64), Growing(np.int32), documents)
 
@@ -70,21 +66,15 @@ class _State:
         return held if held is not None and held.size else None
 
     def hold(self, number: int, held: _Held) -> None:
-        import numpy as np
-
         missing = number + 1 - len(self.documents)
         if missing > 0:
             self.documents.extend(np.zeros((missing, len(held)), np.int64))
         self.documents.rows[number] = held
 
     def all(self) -> NDArray[np.float16]:
-        import numpy as np
-
         return np.frombuffer(self.pages.mapped, np.float16, len(self.pages.mapped) // _HALF)
 
     def total(self, held: _Held, size: int) -> Vectors:
-        import numpy as np
-
         return np.frombuffer(self.pages.mapped, np.float32, size, held.begin)
 
 
@@ -110,8 +100,6 @@ class PassageVectors:
             self._put(state, every, placed)
 
     def _put(self, state: _State, every: NDArray[np.float16], placed: Placed) -> None:
-        import numpy as np
-
         begin = (placed.begin + _SINGLE * self.size) // _HALF
         ends = np.cumsum(placed.sizes, dtype=np.int64)
         rows = every[begin : begin + int(ends[-1]) * self.size].reshape(-1, self.size)
@@ -140,8 +128,6 @@ class PassageVectors:
     def tidy(self, pages: Pages, shifts: Mapping[int, int]) -> None:
         """The file was tidied: each document's vectors, by its number, begin so many bytes later now, and what is dead
         is let go."""
-        import numpy as np
-
         old = self._state
         held = {number: there for number in shifts if (there := old.held(number)) is not None}
         spans = [np.arange(each.first, each.first + each.size) for each in held.values()]
@@ -168,8 +154,6 @@ class PassageVectors:
     def of(self, document: str) -> list[Vectors]:
         """Each passage's rows as they were put, rounded to half precision: heading, whole, sentences; empty when they
         are not here."""
-        import numpy as np
-
         state = self._state
         held = state.held(self._numbering.known(document))
         if held is None:
@@ -184,8 +168,6 @@ class PassageVectors:
 
     def cosines(self, passages: Sequence[Place], queries: Vectors, names: Sequence[str] = COSINES) -> Vectors:
         """In the order of ``names``, some of COSINES, for each passage, a row, the cosines to every query, a column."""
-        import numpy as np
-
         if not passages:
             return np.zeros((len(names), 0, len(queries)), np.float32)
         blocks = self._blocks(passages, themes="theme" in names)
@@ -193,8 +175,6 @@ class PassageVectors:
 
     def _blocks(self, passages: Sequence[Place], *, themes: bool) -> Blocks:
         """A passage that a writer has just taken away counts as one without words."""
-        import numpy as np
-
         state = self._state
         # The documents first: what they name is then in the pages, which only grow.
         known = {document: state.held(self._numbering.known(document)) for document, _ in passages}
@@ -215,8 +195,6 @@ class PassageVectors:
 
     def _means(self, state: _State, held: Iterable[_Held | None]) -> Vectors:
         """Of all sentences of each document."""
-        import numpy as np
-
         middle = self._middle.vector
         return np.stack([state.total(one, self.size) / one.sentences if one else middle for one in held])
 
@@ -224,8 +202,6 @@ class PassageVectors:
 def stored_form(vectors: Sequence[Vectors]) -> bytes:
     """A document's vectors as they are kept on disk: the sum of all its sentences, then, in half precision, each
     passage's rows. ``vectors``: of each passage its heading, its whole text, its sentences."""
-    import numpy as np
-
     size = vectors[0].shape[1]
     total, out = np.zeros(size, np.float32), []
     for each in vectors:
@@ -241,6 +217,4 @@ def stored_form(vectors: Sequence[Vectors]) -> bytes:
 
 def sizes_of(vectors: Sequence[Vectors]) -> NDArray[np.int32]:
     """Rows of each passage in the stored form."""
-    import numpy as np
-
     return np.array([len(each) + 1 for each in vectors], np.int32)

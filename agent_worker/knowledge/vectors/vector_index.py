@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from agent_worker.knowledge.vectors.encoder import Vectors
+from agent_worker.knowledge.vectors.encoder import Vectors
 
 EXACT = 600
 """So many rows are compared by their numbers; which ones, the signs of these tell, thirty times faster."""
@@ -26,8 +23,6 @@ class DenseRows:
     greatest, which moves a cosine by some thousandths. Who wants it exactly has the vector itself on disk."""
 
     def __init__(self, size: int, room: int = _FIRST) -> None:
-        import numpy as np
-
         self.size = size
         self._count = 0
         self._signs = np.zeros((size // 64, room), np.uint64)
@@ -39,8 +34,6 @@ class DenseRows:
 
     def add(self, vectors: Vectors) -> int:
         """The place of the first. ``vectors`` are of norm 1 or 0."""
-        import numpy as np
-
         begin, end = self._count, self._count + len(vectors)
         if end > len(self._scales):
             self._grow(end + end // 2)
@@ -75,8 +68,6 @@ class DenseRows:
 
     def nearest(self, queries: Vectors, limit: int) -> list[int]:
         """The ``limit`` rows nearest to any of the queries, best first; blank ones among them where there are few."""
-        import numpy as np
-
         count = self._count
         signs, steps, scales = self._signs, self._steps, self._scales
         if not count:
@@ -89,15 +80,11 @@ class DenseRows:
 
 def _signs(vectors: Vectors) -> NDArray[np.uint64]:
     """Whether each number is positive, as bits: 64 to a row of the result, one column a vector."""
-    import numpy as np
-
     return np.packbits(vectors > 0, axis=1).view(np.uint64).T
 
 
 def _near(signs: NDArray[np.uint64], queries: NDArray[np.uint64]) -> NDArray[np.intp]:
     """Places of at least ``EXACT`` rows whose signs differ least from any of the queries'."""
-    import numpy as np
-
     least = _differing(signs, queries)
     # Sorting a sample tells about how far the nearest are; the rest need not be counted.
     sample = np.sort(least[::_SAMPLED])
@@ -111,8 +98,6 @@ def _near(signs: NDArray[np.uint64], queries: NDArray[np.uint64]) -> NDArray[np.
 
 def _differing(signs: NDArray[np.uint64], queries: NDArray[np.uint64]) -> NDArray[np.uint16]:
     """For each row, in how many signs it differs from the nearest query."""
-    import numpy as np
-
     least = np.full(signs.shape[1], np.iinfo(np.uint16).max, np.uint16)
     parted, counted, summed = np.empty(_BLOCK, np.uint64), np.empty(_BLOCK, np.uint8), np.empty(_BLOCK, np.uint16)
     for begin in range(0, signs.shape[1], _BLOCK):
@@ -137,8 +122,6 @@ _ROWS = 8
 
 def products(rows: Vectors, others: Vectors) -> Vectors:
     """Of each row with each of ``others``, a column."""
-    import numpy as np
-
     count, size = rows.shape
     even = count - count % _ROWS
     out = np.empty((count, len(others)), np.float32)
@@ -160,8 +143,6 @@ class Middle:
     """A running mean of sentences. One writer; a reader sees a mean before or after a change."""
 
     def __init__(self, size: int) -> None:
-        import numpy as np
-
         self._sum, self._count = np.zeros(size, np.float64), 0
 
     def add(self, total: Vectors, count: int) -> None:
@@ -171,8 +152,6 @@ class Middle:
     @property
     def vector(self) -> Vectors:
         """Shorter than the mean while there are few."""
-        import numpy as np
-
         made: Vectors = (self._sum / (self._count + _ENOUGH)).astype(np.float32)
         return made
 
@@ -180,8 +159,6 @@ class Middle:
 def apart(near: Vectors, to_middle: Vectors, queries: Vectors, middle: Vectors) -> Vectors:
     """Cosines without ``middle``. ``near``: those of vectors of norm 1, a row each, to ``queries``; ``to_middle``:
     their products with ``middle``."""
-    import numpy as np
-
     size = float(middle @ middle)
     asked = queries @ middle
     rows = np.sqrt(np.maximum(1 - 2 * to_middle + size, 1e-6))

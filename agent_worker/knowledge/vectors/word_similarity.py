@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Lock
-from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from agent_worker.knowledge.index.arrays import Numbers, Vocabulary
+from agent_worker.knowledge.vectors.encoder import Encoder, Vectors
 from agent_worker.knowledge.vectors.vector_index import products
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from agent_worker.knowledge.index.arrays import Numbers, Vocabulary
-    from agent_worker.knowledge.vectors.encoder import Encoder, Vectors
 
 ALIKE = 0.3
 """Below this cosine two words have nothing to do with each other."""
@@ -31,8 +28,6 @@ class Likeness:
     """Remembers the vectors of the vocabulary's words it has met. Safe in threads."""
 
     def __init__(self, encoder: Encoder, vocabulary: Vocabulary) -> None:
-        import numpy as np
-
         self._encoder = encoder
         self._vocabulary = vocabulary
         self._steps = np.empty((_ROOM, encoder.words_size), np.int8)
@@ -44,8 +39,6 @@ class Likeness:
     def of(self, asked: Sequence[str], passages: Sequence[Numbers]) -> NDArray[np.float64]:
         """For each passage, a row, for each word asked: the cosine of the nearest word in it, 0 when none is near.
         ``passages`` are the numbers of their words, ``asked`` at least one word."""
-        import numpy as np
-
         out = np.zeros((len(passages), len(asked)))
         filled = np.array([place for place, words in enumerate(passages) if len(words)], np.intp)
         if not len(filled):
@@ -61,8 +54,6 @@ class Likeness:
     def _near(self, words: Numbers, asked: Vectors) -> Vectors:
         """Cosines of distinct words, a row each. Some at a time: a text of words met for the first time would take ten
         megabytes at once."""
-        import numpy as np
-
         near = np.empty((len(words), len(asked)), np.float32)
         for begin in range(0, len(words), _BLOCK):
             near[begin : begin + _BLOCK] = products(self._vectors(words[begin : begin + _BLOCK]), asked)
@@ -70,8 +61,6 @@ class Likeness:
 
     def _vectors(self, words: Numbers) -> Vectors:
         """Of distinct words, at most ``_BLOCK``."""
-        import numpy as np
-
         with self._lock:
             if int(words[-1]) >= len(self._rows):
                 more = np.full(2 * int(words[-1]) + 1 - len(self._rows), -1, np.int32)
@@ -93,8 +82,6 @@ class Likeness:
     def _made(self, words: Numbers) -> tuple[NDArray[np.int8], Vectors]:
         """Rounded, so that a word is as near when it is met again as when it was new: steps of a 127th of the greatest
         number, and how large a step is."""
-        import numpy as np
-
         exact = self._encoder.encode_words(self._vocabulary.words(words))
         scales = np.abs(exact).max(axis=1, keepdims=True) / _STEPS
         return np.rint(exact / np.maximum(scales, 1e-9)).astype(np.int8), scales
@@ -102,8 +89,6 @@ class Likeness:
 
 def _distinct(flat: Numbers) -> tuple[Numbers, NDArray[np.intp]]:
     """The distinct numbers in their order, and where among them each one is."""
-    import numpy as np
-
     there = np.zeros(int(flat.max()) + 1, np.bool_)
     there[flat] = True
     words = np.flatnonzero(there)
