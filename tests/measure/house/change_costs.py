@@ -96,7 +96,9 @@ def _channel(root: Path, modules: Iterable[Module], texts: dict[str, str]) -> Co
 
 def _names_each(text: str, names: Iterable[str]) -> bool:
     """Whether the text has each of the names as a whole value: a string, an item of a list or a path."""
-    return all(re.search(rf"""["'/\s]{re.escape(name)}(?=["'/\s,]|$)""", text, re.MULTILINE) for name in names)
+    return all(
+        name in text and re.search(rf"""["'/\s]{re.escape(name)}(?=["'/\s,]|$)""", text, re.MULTILINE) for name in names
+    )
 
 
 def _per_channel(texts: dict[str, str], channels: Iterable[str]) -> list[str]:
@@ -145,7 +147,9 @@ def _state_adapter(modules: Iterable[Module], texts: dict[str, str]) -> Cost:
     edited = [
         module.path
         for module in modules
-        if not module.path.startswith(("infra/state/", "infra/deploy/")) and knows.search(_without_docstrings(module))
+        if not module.path.startswith(("infra/state/", "infra/deploy/"))
+        and knows.search(module.text)
+        and knows.search(_without_docstrings(module))
     ]
     edited += [path for path in texts if path == "pyproject.toml"]
     edited += [

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from connectors.registry import CHANNELS
 from tests.harness.processes import ROOT
 from tests.harness.source_tree import FUNCTION, Function, Module, load_modules
 
@@ -139,12 +140,12 @@ def is_bare(word: str) -> bool:
 
 
 def is_known(word: str) -> bool:
-    """Whether the word or its singular is in the glossary or a term of the field."""
+    """Whether the word or its singular is in the glossary, a term of the field or a channel's name."""
     forms = {word}
     if word.endswith("ies"):
         forms.add(f"{word[:-3]}y")
     forms |= {word.removesuffix("es"), word.removesuffix("s")}
-    return not forms.isdisjoint(glossary_words() | read_words(FIELD_TERMS))
+    return not forms.isdisjoint(glossary_words() | read_words(FIELD_TERMS) | CHANNELS.keys())
 
 
 @cache
