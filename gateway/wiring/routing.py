@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from agent_worker.router import artifact
 from agent_worker.router.router import learned
 from agent_worker.router.rules import Intent, RiskTopic, RouteRules
-from agent_worker.router.training import train as learn
 from gateway.config.routing import BUILT_IN, RISKS, Intents, IntentSettings, RiskSettings, Routes
 from gateway.config.settings import Config, Tenant
 from gateway.wiring.encoders import open_encoder
@@ -98,6 +97,8 @@ def _read(path: Path, changed: int) -> Mapping[str, IntentSettings]:
 def train(config: Config, name: str, *, anew: bool = False, begun: Callable[[], None] = lambda: None) -> Worth | None:
     """Learn from the tenant's examples unless that was done. Blocking. None when there was nothing to do; ``begun`` is
     called when there is, for it may take a minute."""
+    from agent_worker.router.training import train as learn
+
     rules = rules_of(config.tenants[name])
     if rules.trained is None:
         return None

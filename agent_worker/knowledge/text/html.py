@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-
-from bs4 import BeautifulSoup, Tag
-from markdownify import MarkdownConverter
+from typing import TYPE_CHECKING
 
 from agent_worker.knowledge.text.blocks import heading_text
 from agent_worker.knowledge.text.front_matter import LANGUAGE
 from schemas.errors import Unprocessable
 from schemas.ports import Content
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup, Tag
 
 _LANGUAGE = re.compile(LANGUAGE)
 _FRAME = ["script", "style", "nav", "footer", "noscript", "template", "form", "svg", "iframe", "aside", "dialog"]
@@ -35,6 +36,8 @@ def first_heading(body: str) -> str:
 
 def html_content(name: str, text: str) -> Content:
     """Headings, lists and tables are kept. Raises Unprocessable for a page that is nested beyond all measure."""
+    from bs4 import BeautifulSoup
+
     # Behind the last tag the parser would look for an end of each sign that might begin one, up to the end of the text.
     end = text.rfind(">") + 1
     text = text[:end] + text[end:].replace("<", "&lt;")
@@ -80,6 +83,8 @@ def _is_frame(tag: Tag) -> bool:
 
 
 def _markdown(root: Tag) -> str:
+    from markdownify import MarkdownConverter
+
     convert = MarkdownConverter(heading_style="ATX", bullets="-", strip=["img"], table_infer_header=True)
     body = "\n".join(line.rstrip() for line in convert.convert_soup(root).splitlines())
     return _GAP.sub("\n\n", body).strip()
