@@ -184,15 +184,15 @@ async def _post_all(installation: Installation, outcome: Outcome, seed: int, cou
             continue
         for answer in answers or await line.pipelined([wire]):
             outcome.statuses[answer.status] += 1
-            if answer.status >= 500 and not _may_be_ours(answer, body):
+            if answer.status >= 500 and not _may_be_ours(answer, one.case):
                 outcome.wrong.append(f"{one.case}: {answer.status} to {body[:600]!r}")
         _note(outcome, time.monotonic() - started, one, body)
     line.close()
 
 
-def _may_be_ours(answer: Answer, body: bytes) -> bool:
-    """What may be the echo of an answer that is under way is rightly told to come again: the vendor is away here."""
-    return answer.status == 503 and answer.retry_after and b'"is_echo"' in body
+def _may_be_ours(answer: Answer, case: str) -> bool:
+    """Tell whether it may be the echo of an answer under way. It is told to come again, as the vendor is away here."""
+    return answer.status == 503 and bool(answer.retry_after) and "echo" in case
 
 
 def _wire(request: RawRequest, port: int) -> bytes:

@@ -127,15 +127,16 @@ class Case:
         await self.sees(ASKED, "system")
 
     async def _resolve(self) -> None:
-        await self.insist(self._open_form)
+        await self.insist(self.open_form)
         values = {"outcome": "Solved", "tags": ["plants"], "note": f"Well done; {INSIDE}"}
         await self.insist(lambda: self.floor.fill_in(**values))
         await self.floor.says(f"resolved by {self.floor.colleague}")
 
-    async def _open_form(self) -> None:
-        """A form comes at once, or never: who was heard may have died before showing it."""
+    async def open_form(self) -> None:
+        """Press until the form is there: it can be opened for three seconds only, and whoever was to do so may have
+        died or been slow."""
         await self.floor.press("Resolve")
-        while self.in_doubt and not self.floor.form():
+        while not self.floor.form():
             try:
                 await self.floor.slack.ledger.until(self.floor.form, deadline=10)
             except TimeoutError:

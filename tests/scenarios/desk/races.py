@@ -25,7 +25,7 @@ class Race(Case):
         await self.says(PERSON_PLEASE)
         await self.talk.until(lambda: self._seen(TAKEN_OVER) == before + 1, "the handoff")
         await self.claim()
-        await self.floor.press("Resolve")
+        await self.open_form()
         acts = [self.talk.say(question), self.floor.fill_in(outcome="Solved")]
         await asyncio.gather(*(acts if writes_first else reversed(acts)))
         await self.talk.until(lambda: self._seen(FACTS[question]) == 1, f"an answer to {question!r}")
