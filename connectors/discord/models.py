@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import structlog
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -83,9 +83,9 @@ class Context(Shape):
     """What an event does not say itself: who the bot is and which ``roles`` are its own; of a thread, in which channel
     (``parent``) it is; what the channels and roles are called that the event names by id. See directory.py."""
 
-    bot: str = ""
-    roles: list[str] = []
-    parent: str = ""
+    bot: Snowflake | Literal[""] = ""
+    roles: list[Snowflake] = []
+    parent: Snowflake | Literal[""] = ""
     names: dict[str, str] = {}
 
 

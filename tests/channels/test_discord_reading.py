@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from connectors.discord import connection
+from connectors.discord.models import Context
 from schemas.errors import NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
 from schemas.messages import Choice, RemoteFile
 from schemas.ports import Call, Fetcher, Lookup, Seer
@@ -167,3 +169,11 @@ async def test_an_answer_on_its_way_shows_as_typing_and_never_as_a_failure(desk:
         desk.server.faults.next(fault)
         await desk.connection.seen(desk.place, "1")
     assert desk.asked("Trigger Typing Indicator") == 5
+
+
+@pytest.mark.parametrize("parent", ["\ud800", "a" * 8, "1" * 21])
+def test_a_place_is_made_of_ids_alone(parent: str) -> None:
+    """Whatever passes an event on says in which channel a thread is; what is no id there is refused, not stored."""
+    with pytest.raises(ValidationError):
+        Context.model_validate({"bot": "1180000000000000001", "parent": parent})
+    assert Context.model_validate({"parent": ""}).parent == ""
