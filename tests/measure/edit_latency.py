@@ -55,9 +55,8 @@ async def measure(documents: int, sentences: bool, folder: Path) -> None:
             await world.put(f"page-{number}", f"{pages[number % len(pages)]}\n\nPage {number}.", tenant="importer")
         edits: list[tuple[float, bool]] = []
         began = time.monotonic()
-        while not await world.library.settled("importer", 0):
+        while not await world.library.settled("importer", 0.01):
             edits.append(await one_edit(world, len(edits) + 100))
-            await asyncio.sleep(0.2)
         print(told(f"beside an import of {documents} ({time.monotonic() - began:.0f} s)", edits), flush=True)
 
 
