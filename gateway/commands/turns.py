@@ -108,7 +108,7 @@ async def _every(api: Api, channel: str) -> AsyncIterator[str]:
         yield json.dumps(turn, ensure_ascii=False) + "\n"
 
 
-# One turn as a person reads it: everything that its record says.
+# The record of one turn, printed for a person to read.
 _NAMED = frozenset(
     {"id", "at", "route", "outcome", "intent", "confidence", "model", "tokens", "cost", "reasons", "scores", "stages"}
     | {"passages", "actions", "replies", "handled", "conversation_id", "channel"}

@@ -76,7 +76,7 @@ def _make(file: Path) -> str:
     return _read(file)
 
 
-# One installation secret, many uses: each gets a key of its own, so that nothing signed for one passes for another.
+# Each use of the installation secret gets a key of its own, so that a signature made for one is not valid for another.
 def key_for(secret_key: str, use: str) -> bytes:
     """A 32-byte key for one use."""
     return hmac.new(secret_key.encode(), f"parley/{use}".encode(), hashlib.sha256).digest()

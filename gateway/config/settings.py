@@ -22,7 +22,7 @@ from schemas import topics
 from schemas.privacy.cards import OwnNumbers
 from schemas.privacy.harmless_numbers import own_numbers
 
-# What a tenant may say about the numbers that people write: settings of the configuration file.
+# Settings of a tenant about long numbers in messages: the ones that must not be masked as payment cards.
 
 
 def _findable(patterns: list[str]) -> list[str]:

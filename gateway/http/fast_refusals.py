@@ -58,9 +58,9 @@ class Refusals:
         return response, wire(response)
 
 
-# The head of a request as it came, read for no more than it takes to refuse it.
+# A minimal parser of a request's head, for refusals alone.
 #
-# Only what nobody can read in two ways is taken for one: whatever is strange goes to the parser, which can say why.
+# It accepts only heads that can be read in one way. Any other goes to the full parser, which reports what is wrong.
 LONGEST = 8 * 1024
 """Bytes of a head."""
 _BEGINS, _ENDS = b"POST /", b" HTTP/1.1"

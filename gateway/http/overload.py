@@ -86,7 +86,7 @@ class Crowding:
             self._refused, self._told_at = 0, now
 
 
-# Whether the front door has more asked of it than it can take, for whatever else its process could put off.
+# The overload flag, for other work of the process that could be put off meanwhile.
 LASTS_S = 1.0
 """From one refusal to the next there is room for a moment, again and again."""
 

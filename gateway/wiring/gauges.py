@@ -91,7 +91,7 @@ async def report_owners(parts: Parts) -> None:
         parts.metrics.gauge("parley_conversations", count, owner=owner)
 
 
-# Whether this process can work: what each part of it says, asked at most every two seconds.
+# Readiness: the parts of the process are asked at most every two seconds.
 #
 # The answers prove a write on the log and in the state store, so probes must not become a load of their own.
 KEPT_S = 2.0

@@ -138,7 +138,7 @@ def composer(found: Conversation, operator: Operator, client_msg_id: str, draft:
     )
 
 
-# What came of a conversation: the form that people fill in when they resolve it.
+# The form that people fill in when they resolve a conversation.
 LONGEST_NOTE = 3000
 _USUAL: list[str] = Desk.model_fields["outcomes"].default
 
