@@ -1,1 +1,6 @@
-"""Who may speak in a conversation, and when people are available."""
+"""Who may speak in a conversation, who may change that, who approves an action, and when people are available.
+
+``rules`` decides (pure functions), ``requests`` builds the owner requests that follow from events, and ``service``
+performs what people do: it is the only code that calls ``Conversations.own``. The admin API, the console, every desk
+and the worker use these and have no rules of their own.
+"""

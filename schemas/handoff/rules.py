@@ -1,0 +1,149 @@
+"""Rules of ownership: who may change the owner of a conversation, and when. Pure functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from schemas.actions import ActionMemory, PendingApproval
+from schemas.conversation import Conversation, Holder, Owner, OwnerRequested
+from schemas.ports import Owned
+
+ActKind = Literal["claim", "release", "return", "resolve", "transfer"]
+"""``release``: back to the queue. ``return``: back to the agent. ``transfer``: to a colleague, or to others' queue."""
+Objection = Literal["held", "outdated", "not_with_people"]
+
+PEOPLE: frozenset[Owner] = frozenset({"queue", "person"})
+"""Owners under which the conversation is in the hands of people, or waits for them."""
+OWNER_AFTER: dict[ActKind, Owner] = {
+    "claim": "person",
+    "release": "queue",
+    "return": "agent",
+    "resolve": "closed",
+    "transfer": "queue",
+}
+ACT_TOWARDS: dict[Owner, ActKind] = {"person": "claim", "queue": "release", "agent": "return", "closed": "resolve"}
+_HOLDER_ONLY: frozenset[ActKind] = frozenset({"claim", "return", "resolve"})
+"""Acts that only the holder may perform while a person has the conversation. Anybody may release or transfer it: its
+holder may be away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A person, or a program that speaks for people.
+
+    ``by`` is their permanent id, ``surface:person`` (``slack:U0123``, ``console:anna``) or the surface alone
+    (``admin``); ``name`` is what contacts read; ``source`` is the CloudEvents source of what they cause. ``is_shared``:
+    several people act under this id, so the rules about holders cannot apply to it.
+    """
+
+    by: str
+    source: str
+    name: str = ""
+    is_shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OwnershipAct:
+    """A person's attempt to change the owner. Performing the same ``id`` again changes nothing.
+
+    ``seen_epoch``: the epoch that the actor saw and relies on; None where the surface does not know it. ``assignee``:
+    the colleague that a transfer goes to. ``at``: when it was done, by the clock of its surface. ``cause``: the id of
+    the event that it came as.
+    """
+
+    id: str
+    kind: ActKind
+    actor: Actor
+    reason: str
+    at: datetime
+    seen_epoch: int | None = None
+    assignee: Actor | None = None
+    cause: str = ""
+
+    @property
+    def to(self) -> Owner:
+        return "person" if self.assignee is not None else OWNER_AFTER[self.kind]
+
+    @property
+    def holder(self) -> Actor:
+        """The actor in whose name the owner changes."""
+        return self.assignee or self.actor
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerState:
+    """The owner of a conversation at one epoch. ``holder``: who made it so."""
+
+    owner: Owner
+    epoch: int
+    holder: Holder | None = None
+
+    @classmethod
+    def of(cls, conversation: Conversation) -> OwnerState:
+        return cls(conversation.owner, conversation.epoch, conversation.holder)
+
+    def after(self, request: OwnerRequested, owned: Owned) -> OwnerState:
+        """Return the state that a decided request left."""
+        holder = Holder(by=request.by, since=request.at) if owned.won else self.holder
+        return OwnerState(owned.owner, owned.epoch, holder)
+
+
+def objection_to(act: OwnershipAct, conversation: Conversation) -> Objection | None:
+    """Return why the conversation, as it is, does not allow the act; None when it does.
+
+    The epoch protects an act that names one: the compare-and-set refuses it once anything has changed. Without an
+    epoch, an act other than a claim counts only while people have the conversation, and only if it was done after they
+    got it.
+    """
+    if act.seen_epoch is not None:
+        if act.seen_epoch != conversation.epoch:
+            return None
+    elif act.kind != "claim":
+        if _is_outdated(act, conversation):
+            return "outdated"
+        if conversation.owner not in PEOPLE or (act.kind == "release" and conversation.owner == "queue"):
+            return "not_with_people"
+    taken = conversation.owner == "person" and not may_speak(conversation, act.actor)
+    return "held" if taken and act.kind in _HOLDER_ONLY else None
+
+
+def may_speak(conversation: Conversation, actor: Actor) -> bool:
+    """Tell whether what this actor writes is for the contact: a person has the conversation, and it is this one."""
+    return is_held_by(conversation, actor.by) or (conversation.owner == "person" and actor.is_shared)
+
+
+def is_held_by(conversation: Conversation, by: str) -> bool:
+    holder = conversation.holder
+    return conversation.owner == "person" and holder is not None and holder.by == by
+
+
+def holder_name(conversation: Conversation) -> str:
+    """Return who has the conversation, for people to read."""
+    holder = conversation.holder
+    return (holder.name or holder.by) if holder is not None else "somebody"
+
+
+def is_satisfied(act: OwnershipAct, conversation: Conversation) -> bool:
+    """Tell whether nothing is left to do: who claims has the conversation already, or this very act was performed before
+    a crash."""
+    if act.kind == "claim" and may_speak(conversation, act.actor):
+        return True
+    holder = conversation.holder
+    made_by = (holder.by, holder.since) if holder is not None else None
+    return conversation.owner == act.to and made_by == (act.holder.by, act.at)
+
+
+def pending_approvals(conversation: Conversation) -> list[PendingApproval]:
+    return (conversation.facts.actions or ActionMemory()).approvals
+
+
+def _is_outdated(act: OwnershipAct, conversation: Conversation) -> bool:
+    """Times of two surfaces come from two clocks and cannot be compared."""
+    holder = conversation.holder
+    return holder is not None and _surface(holder.by) == _surface(act.actor.by) and act.at < holder.since
+
+
+def _surface(by: str) -> str:
+    return by.partition(":")[0]

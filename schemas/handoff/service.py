@@ -1,0 +1,227 @@
+"""The ownership service: the only code that appends owner requests and calls ``Conversations.own``.
+
+Every change takes three steps: the request goes on the log, where it is durable and a rebuild decides it again; one
+compare-and-set, which raises the epoch, decides it; the caller learns whether it won or lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import structlog
+from pydantic import BaseModel
+
+from schemas import ids, topics
+from schemas.actions import ApprovalDecided
+from schemas.conversation import Conversation, Owner, OwnerRequested
+from schemas.crash_points import reach
+from schemas.desk import HandoffResolved
+from schemas.errors import NotFound, Unavailable
+from schemas.handoff.events import conversation_event
+from schemas.handoff.rules import (
+    PEOPLE,
+    Actor,
+    Objection,
+    OwnershipAct,
+    is_satisfied,
+    objection_to,
+    pending_approvals,
+)
+from schemas.ports import Bus, Clock, Conversations, Owned
+from schemas.privacy.cards import masked
+
+log = structlog.get_logger("parley.ownership")
+ATTEMPTS = 5
+"""Compare-and-sets of one act that named no epoch, while others change the owner in between."""
+Outcome = Literal["changed", "unchanged", "lost", "gone"] | Objection
+"""``unchanged``: what was asked for is so already. ``lost``: the owner had changed since the epoch that the act named.
+``gone``: there is no such conversation."""
+ApprovalOutcome = Literal["decided", "not_pending", "expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer to an act. ``conversation`` is as it was when the act was decided; ``owner`` and ``epoch`` are what
+    holds now."""
+
+    outcome: Outcome
+    conversation: Conversation
+    owner: Owner
+    epoch: int
+
+    @property
+    def won(self) -> bool:
+        return self.outcome in ("changed", "unchanged")
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """The result of a conversation that people had. ``ask``: ask the contact how it went."""
+
+    outcome: str = ""
+    tags: list[str] = field(default_factory=list)
+    note: str = ""
+    ask: bool = True
+
+
+async def decide_request(conversations: Conversations, conversation: str, request: OwnerRequested) -> Owned:
+    """Decide a request that is durable already: read from the log, or committed with a turn. Raises NotFound."""
+    owned = await conversations.own(
+        conversation,
+        request.to,
+        expected_epoch=request.expected_epoch,
+        request_id=request.id,
+        by=request.by,
+        name=request.name,
+        reason=request.reason,
+        now=request.at,
+    )
+    log.info(
+        "owner_requested",
+        conversation_id=conversation,
+        to=request.to,
+        won=owned.won,
+        owner=owned.owner,
+        epoch=owned.epoch,
+    )
+    return owned
+
+
+class OwnershipService:
+    """Performs acts of people. ``state_lost``: True while the state store is being rebuilt."""
+
+    def __init__(
+        self, *, bus: Bus, conversations: Conversations, clock: Clock, state_lost: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._bus = bus
+        self._conversations = conversations
+        self._clock = clock
+        self._state_lost = state_lost
+
+    async def perform(
+        self, conversation: Conversation, act: OwnershipAct, resolution: Resolution | None = None
+    ) -> Decision:
+        """Change the owner as the rules allow. Performing the same act again changes nothing.
+
+        With a ``resolution``, what came of the conversation is appended once it is closed, if people had it. Raises
+        Unavailable, BusUnavailable, StateUnavailable, StateLost.
+        """
+        self._check_state()
+        decision = await self._decide(conversation, act)
+        if resolution is not None and _is_closed_by(act, decision):
+            await self._append_resolution(conversation, act, resolution)
+        return decision
+
+    async def decide_approval(
+        self,
+        conversation: Conversation,
+        approval_id: str,
+        decision: Literal["approve", "deny"],
+        actor: Actor,
+        *,
+        id: str,
+        reason: str = "",
+    ) -> ApprovalOutcome:
+        """Append a colleague's yes or no to an action that waits for it. The conversation's facts say what waits; the
+        worker takes the first decision. Raises Unavailable, BusUnavailable."""
+        approval = next((each for each in pending_approvals(conversation) if each.id == approval_id), None)
+        if approval is None:
+            return "not_pending"
+        now = self._clock()
+        if approval.expires_at <= now:
+            return "expired"
+        self._check_state()
+        by = masked(actor.name or actor.by)
+        word = ApprovalDecided(approval_id=approval.id, decision=decision, by=by, reason=masked(reason), at=now)
+        event = conversation_event(
+            conversation, topics.APPROVAL_DECIDED, word, id=id, time=now, source=actor.source, cause=approval.id
+        )
+        await self._bus.append([event])
+        return "decided"
+
+    def _check_state(self) -> None:
+        if self._state_lost():
+            raise Unavailable("state is being rebuilt", retry_after_ms=2000)
+
+    async def _decide(self, conversation: Conversation, act: OwnershipAct) -> Decision:
+        if act.seen_epoch is not None:
+            return await self._attempt(conversation, act)
+        for _ in range(ATTEMPTS):
+            now = await self._conversations.get(conversation.id)
+            if now is None:
+                return _answer("gone", conversation)
+            decision = await self._attempt(now, act)
+            if decision.outcome != "lost":
+                return decision
+        raise Unavailable("the owner of the conversation keeps changing")
+
+    async def _attempt(self, conversation: Conversation, act: OwnershipAct) -> Decision:
+        if act.seen_epoch is None and is_satisfied(act, conversation):
+            return _answer("unchanged", conversation)
+        if (objection := objection_to(act, conversation)) is not None:
+            return _answer(objection, conversation)
+        epoch = conversation.epoch if act.seen_epoch is None else act.seen_epoch
+        request = OwnerRequested(
+            id=act.id,
+            to=act.to,
+            expected_epoch=epoch,
+            by=act.holder.by,
+            name=act.holder.name,
+            reason=act.reason,
+            at=act.at,
+        )
+        await self._append_request(conversation, act, request)
+        try:
+            owned = await decide_request(self._conversations, conversation.id, request)
+        except NotFound:
+            return _answer("gone", conversation)
+        return Decision("changed" if owned.won else "lost", conversation, owned.owner, owned.epoch)
+
+    async def _append_request(self, conversation: Conversation, act: OwnershipAct, request: OwnerRequested) -> None:
+        # An act without an epoch may be tried several times. Each attempt is an event of its own, while the store knows
+        # one request, which cannot win twice.
+        tried_once = act.seen_epoch is not None
+        event_id = act.id if tried_once else ids.derived_id(act.id, "own", request.expected_epoch)
+        reach("edge.before_append")
+        await self._append(conversation, act, topics.OWNER_REQUESTED, request, event_id)
+        reach("edge.after_append")
+
+    async def _append_resolution(self, conversation: Conversation, act: OwnershipAct, resolution: Resolution) -> None:
+        resolved = HandoffResolved(
+            id=ids.derived_id(act.id, "resolved"),
+            by=act.actor.by,
+            name=act.actor.name,
+            outcome=resolution.outcome,
+            tags=resolution.tags,
+            note=resolution.note,
+            ask=resolution.ask,
+            at=act.at,
+        )
+        await self._append(conversation, act, topics.HANDOFF_RESOLVED, resolved, resolved.id)
+
+    async def _append(
+        self, conversation: Conversation, act: OwnershipAct, kind: str, payload: BaseModel, event_id: str
+    ) -> None:
+        event = conversation_event(
+            conversation,
+            kind,
+            payload,
+            id=event_id,
+            time=self._clock(),
+            source=act.actor.source,
+            cause=act.cause,
+            correlation=act.id,
+        )
+        await self._bus.append([event])
+
+
+def _answer(outcome: Outcome, conversation: Conversation) -> Decision:
+    return Decision(outcome, conversation, conversation.owner, conversation.epoch)
+
+
+def _is_closed_by(act: OwnershipAct, decision: Decision) -> bool:
+    """Tell whether people had the conversation until this act closed it, now or before a crash."""
+    had_people = decision.conversation.owner in PEOPLE
+    return act.kind == "resolve" and (decision.outcome == "unchanged" or (decision.outcome == "changed" and had_people))
