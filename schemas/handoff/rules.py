@@ -126,8 +126,8 @@ def holder_name(conversation: Conversation) -> str:
 
 
 def is_satisfied(act: OwnershipAct, conversation: Conversation) -> bool:
-    """Tell whether nothing is left to do: who claims has the conversation already, or this very act was performed before
-    a crash."""
+    """Tell whether nothing is left to do: who claims has the conversation already, or this very act was performed
+    before a crash."""
     if act.kind == "claim" and may_speak(conversation, act.actor):
         return True
     holder = conversation.holder
