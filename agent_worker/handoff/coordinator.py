@@ -27,6 +27,7 @@ from agent_worker.turn.inbound_events import Event
 from agent_worker.turn.intake import Intake
 from agent_worker.turn.outbox import Outbox
 from schemas.desk import Score
+from schemas.handoff.service import decide_request
 from schemas.messages import Choice, TranscriptMessage
 from schemas.ports import Begun, Clock, Draft, Knowledge, Question, State
 from schemas.privacy.one_time_codes import without_codes
@@ -199,16 +200,8 @@ class People:
 
     async def hand_over(self, work: Work) -> None:
         """The same request waits in the log; asking now only spares the contact that detour."""
-        ask = work.ask_people(self._clock())
-        await self._state.conversations.own(
-            work.conversation.id,
-            ask.to,
-            expected_epoch=ask.expected_epoch,
-            request_id=ask.id,
-            by=ask.by,
-            reason=ask.reason,
-            now=ask.at,
-        )
+        request = work.ask_people(self._clock())
+        await decide_request(self._state.conversations, work.conversation.id, request)
         await self._outbox.publish_pending(work.conversation.id, self._clock())
 
     async def replied(self, work: Work) -> None:

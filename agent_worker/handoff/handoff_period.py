@@ -16,11 +16,11 @@ from agent_worker.turn.inbound_events import Event
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Conversation, Facts, Owner, OwnerRequested
 from schemas.desk import DraftRequested, Handoff, HandoffEnded, HandoffResolved, RatingGiven, Score
+from schemas.handoff.rules import PEOPLE
 from schemas.messages import Choice, InboundMessage, TranscriptMessage
 from schemas.ports import Owned
 from schemas.topics import DESK
 
-PEOPLE: frozenset[Owner] = frozenset({"queue", "person"})
 Ending = Literal["resolved", "returned", "closed"]
 _FIGURES = {"number", "reason", "by", "replies", "opened_at", "claimed_at", "first_reply_at"}
 REOPENED = "the contact wrote while it was closed"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from agent_worker.handoff.handoff_period import PEOPLE
 from agent_worker.handoff.rating import choices_of, question_id
 from agent_worker.phrases import in_language
 from agent_worker.turn.envelopes import outbound
 from schemas.desk import DeskTouched
 from schemas.envelope import Envelope
+from schemas.handoff.rules import PEOPLE
 from schemas.ids import derived_id
 from schemas.messages import Author, Choice, OutboundMessage
 from schemas.topics import DESK_TOUCHED, DRAFT_MADE, HANDOFF_ENDED, RATING_GIVEN

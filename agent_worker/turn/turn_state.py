@@ -24,6 +24,7 @@ from schemas.actions import ActionMemory
 from schemas.conversation import Conversation, Facts, Owner, OwnerRequested, PackedSnapshot, Turn
 from schemas.desk import DraftMade
 from schemas.envelope import Envelope
+from schemas.handoff.requests import request_by_turn
 from schemas.ids import derived_id
 from schemas.messages import Author, InboundMessage, OutboundMessage, TranscriptMessage
 from schemas.ports import Begun, Draft, Found
@@ -227,14 +228,7 @@ class Work:
         return self._ask_owner("queue", self.handoff, now)
 
     def _ask_owner(self, to: Owner, reason: str, now: datetime) -> OwnerRequested:
-        return OwnerRequested(
-            id=derived_id(self.id, f"own-{to}"),
-            to=to,
-            expected_epoch=self.conversation.epoch,
-            by="agent",
-            reason=reason,
-            at=now,
-        )
+        return request_by_turn(self.conversation, self.id, to, reason, now)
 
     def _record(self, replies: list[OutboundMessage], now: datetime) -> Turn:
         draft = self.draft or Draft(text="", answered=True)

@@ -11,9 +11,10 @@ from pydantic import BaseModel
 
 from connectors import live
 from schemas import ids, topics, tracing
-from schemas.conversation import Delivered, OwnerRequested
+from schemas.conversation import Delivered
 from schemas.crash_points import reach
 from schemas.envelope import Envelope, envelope
+from schemas.handoff.requests import request_by_unknown_delivery
 from schemas.messages import MessageState, OutboundMessage, TranscriptMessage
 from schemas.ports import Account, Bus, Call, Clock, Metrics, State
 
@@ -29,10 +30,6 @@ SHOWN: dict[Outcome, MessageState] = {
     "stale_owner": "dropped",
 }
 """The transcript's word for an outcome."""
-IN_DOUBT = "This answer may not have reached the customer, and can be sent again: “{text}”"
-"""Why people get a conversation whose answer is in doubt."""
-MOST_QUOTED = 120
-"""Characters of the answer in that."""
 
 
 def fact(sent: Envelope, outcome: Delivered) -> Envelope:
@@ -128,12 +125,12 @@ class Ledger:
             self._facts.append(live.of_line(sent, told.message_id, told.state, told.at))
 
     async def _ask_people(self, sent: Envelope, told: Delivered) -> None:
-        """An answer of the agent that may be lost: nobody but a person can find out, or decide to say it again."""
         if told.part_of or _is_of_desk(sent):
             return
         message, found = sent.payload(OutboundMessage), await self._state.conversations.get(sent.conversation)
-        if message.author.kind == "agent" and found is not None and found.owner in ("agent", "closed"):
-            self._facts.append(_handoff(sent, told, message.text, found.epoch))
+        request = request_by_unknown_delivery(found, message, told.at) if found is not None else None
+        if request is not None:
+            self._facts.append(_about(sent, told, topics.OWNER_REQUESTED, request, request.id))
 
     async def _bind(self, sent: Envelope, told: Delivered, message_id: str) -> None:
         if told.external_id:
@@ -197,20 +194,6 @@ class Piece:
         return await self.ledger.settle(
             self.envelope, self.marker, outcome, external_id=external_id, reason=reason, whole=self.whole.id
         )
-
-
-def _handoff(sent: Envelope, told: Delivered, text: str, epoch: int) -> Envelope:
-    line = " ".join(text.split())
-    quoted = line if len(line) <= MOST_QUOTED else f"{line[:MOST_QUOTED].rstrip()}…"
-    asked = OwnerRequested(
-        id=ids.derived_id(told.message_id, "in-doubt"),
-        to="queue",
-        expected_epoch=epoch,
-        by="agent",
-        reason=IN_DOUBT.format(text=quoted),
-        at=told.at,
-    )
-    return _about(sent, told, topics.OWNER_REQUESTED, asked, asked.id)
 
 
 def _is_of_people(sent: Envelope) -> bool:

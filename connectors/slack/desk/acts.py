@@ -55,7 +55,7 @@ class Acts:
         )
         self._amendments = Amendments(self._replies, slack, bus=bus, state=state, clock=clock, revises=revises)
         owners = Owners(bus=bus, conversations=state.conversations, clock=clock)
-        self._endings = Endings(owners, state.deliveries, slack, bus=bus, clock=clock)
+        self._endings = Endings(owners, slack)
         self._decisions = Decisions(slack=slack, bus=bus, state=state, clock=clock)
 
     async def do(self, conversation: Conversation, acted: DeskActed, batch: Batch) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from connectors.slack.desk.claims import holder_of
 from connectors.slack.desk.web_api import WebApi
-from connectors.slack.desk.wrapping import wrapped
+from connectors.slack.desk.wrapping import source_of, wrapped
 from schemas import ids, topics
-from schemas.actions import ActionMemory, ApprovalDecided
 from schemas.conversation import Conversation, Delivered
 from schemas.desk import DeskActed, DraftRequested, DraftSettled
 from schemas.envelope import Envelope
+from schemas.handoff.rules import Actor, holder_name, is_held_by
+from schemas.handoff.service import OwnershipService
 from schemas.messages import Attachment, Author, InboundMessage
 from schemas.ports import Account, Bus, Clock, State
 
@@ -29,6 +29,7 @@ class Decisions:
         self._slack = slack
         self._bus = bus
         self._conversations = state.conversations
+        self._ownership = OwnershipService(bus=bus, conversations=state.conversations, clock=clock)
         self._deliveries = state.deliveries
         self._transcript = state.transcript
         self._clock = clock
@@ -73,18 +74,15 @@ class Decisions:
         await self._append([self._pair(found, acted, draft, "", "discarded")])
 
     async def decide(self, found: Conversation, acted: DeskActed, account: Account) -> None:
-        """The conversation's own state says what waits; the first word on it counts."""
+        """Approve or deny an action that waits for it."""
         now = await self._conversations.get(found.id) or found
-        waiting = (now.facts.actions or ActionMemory()).approvals
-        approval = next((each for each in waiting if each.id == acted.value), None)
-        if approval is None or approval.expires_at <= self._clock():
-            if await self._deliveries.outcome(now.id, acted.id) is None:
-                await self._slack.whisper(account, acted.place, acted.by, DECIDED)
-            return
+        actor = Actor(acted.by, source_of(now), acted.name)
         decision: Literal["approve", "deny"] = "approve" if acted.kind == "approve" else "deny"
-        word = ApprovalDecided(approval_id=approval.id, decision=decision, by=acted.name or acted.by, at=self._clock())
-        await self._append([wrapped(now, topics.APPROVAL_DECIDED, word, acted.id, self._clock(), acted.id)])
-        await self._deliveries.record(now.id, Delivered(message_id=acted.id, state="sent", at=self._clock()))
+        outcome = await self._ownership.decide_approval(now, acted.value, decision, actor, id=acted.id)
+        if outcome == "decided":
+            await self._deliveries.record(now.id, Delivered(message_id=acted.id, state="sent", at=self._clock()))
+        elif await self._deliveries.outcome(now.id, acted.id) is None:
+            await self._slack.whisper(account, acted.place, acted.by, DECIDED)
 
     async def _once(self, found: Conversation, acted: DeskActed, how: str) -> str:
         """What was said of the draft by this act; empty when another act was first."""
@@ -132,7 +130,7 @@ def _not_held(now: Conversation, acted: DeskActed) -> str:
     """Why this person may not write to the contact now; empty when they may."""
     if now.owner != "person":
         return "Claim it first."
-    return "" if now.holder is not None and now.holder.by == acted.by else f"{holder_of(now)} holds this conversation."
+    return "" if is_held_by(now, acted.by) else f"{holder_name(now)} holds this conversation."
 
 
 def _settled(acted: DeskActed) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from connectors.slack.desk.claims import holder_of
 from connectors.slack.desk.enclosures import Enclosures
 from connectors.slack.desk.fates import Fate, fate, following, is_note, is_public
 from connectors.slack.desk.holding import Held, Holding, woken
@@ -17,6 +16,7 @@ from connectors.slack.desk.wrapping import recorded, wrapped
 from schemas import ids, topics
 from schemas.conversation import Conversation, Delivered
 from schemas.desk import DeskActed
+from schemas.handoff.rules import holder_name
 from schemas.messages import Author, InboundMessage
 from schemas.ports import Account, Batch, Bus, Clock, State
 
@@ -171,4 +171,4 @@ def _stays(found: Conversation, acted: DeskActed) -> str:
     holder = found.holder
     if holder is not None and holder.by == acted.by:
         return "You wrote this before the conversation was yours, so it stays here."
-    return f"{holder_of(found)} holds this conversation: what you write here stays here."
+    return f"{holder_name(found)} holds this conversation: what you write here stays here."

@@ -11,25 +11,20 @@ from connectors.outbound.delivery_log import fact
 from schemas import topics
 from schemas.conversation import Conversation, Delivered
 from schemas.desk import DeskActed
-from schemas.envelope import Envelope, envelope
+from schemas.envelope import Envelope
+from schemas.handoff.events import conversation_event
 
 
 def wrapped(found: Conversation, kind: str, payload: BaseModel, event_id: str, now: datetime, cause: str) -> Envelope:
     """``cause``: the act that this follows from."""
-    origin = found.origin
-    return envelope(
-        kind,
-        payload,
-        id=event_id,
-        time=now,
-        source=f"/desk/{topics.DESK}/{origin.tenant}",
-        tenant=origin.tenant,
-        channel=origin.channel,
-        account=origin.account,
-        conversation=found.id,
-        correlation_id=cause,
-        causation_id=cause if cause != event_id else "",
+    return conversation_event(
+        found, kind, payload, id=event_id, time=now, source=source_of(found), cause=cause, correlation=cause
     )
+
+
+def source_of(found: Conversation) -> str:
+    """The CloudEvents source of what happens at the desk."""
+    return f"/desk/{topics.DESK}/{found.origin.tenant}"
 
 
 def recorded(found: Conversation, acted: DeskActed, told: Delivered) -> Envelope:

@@ -69,7 +69,7 @@ class House:
     async def act(
         self, kind: ActKind, actor: Actor, *, seen: int | None = None, resolution: Resolution | None = None, **more: Any
     ) -> Decision:
-        fields = {"id": new_id(), "reason": "asked for", "at": self.clock()} | more
+        fields: dict[str, Any] = {"id": new_id(), "reason": "asked for", "at": self.clock()} | more
         act = OwnershipAct(kind=kind, actor=actor, seen_epoch=seen, **fields)
         return await self.service.perform(await self.now(), act, resolution)
 
@@ -312,7 +312,7 @@ async def test_an_act_that_is_performed_again_changes_nothing_whatever_happened_
     house: House, kind: ActKind
 ) -> None:
     await house.become("person", MO)
-    again = {"id": "act-1", "at": house.clock()}
+    again: dict[str, Any] = {"id": "act-1", "at": house.clock()}
     await house.act(kind, MO, **again)
     first = await house.now()
     assert (await house.act(kind, MO, **again)).outcome == "unchanged"
