@@ -8,12 +8,12 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.http.responses import read_json, reply
-from gateway.operators.approvals import Decisions, waiting
+from gateway.operators.conversations import OperatorService
 from gateway.webchat.serialize import instant
 from gateway.wiring.parts import Parts
 from schemas.actions import PendingApproval
 from schemas.conversation import Conversation
-from schemas.errors import NotFound
+from schemas.handoff.rules import Actor, pending_approvals
 from schemas.messages import Printable
 
 SOURCE = "parley/admin"
@@ -31,25 +31,22 @@ class Decision(BaseModel):
 
 class ApprovalDesk:
     def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._decisions = Decisions(parts)
+        self._operators = OperatorService(parts)
 
     async def listing(self, request: web.Request) -> web.Response:
-        items = [_shown(approval) for approval in waiting(await self._found(request))]
+        items = [_shown(approval) for approval in pending_approvals(await self._found(request))]
         return reply({"items": items, "next": ""})
 
     async def decide(self, request: web.Request) -> web.Response:
         body = await read_json(request, Decision)
         found = await self._found(request)
         wanted = request.match_info["approval"]
-        await self._decisions.decide(found, wanted, body.decision, by=body.by, reason=body.reason, source=SOURCE)
+        actor = Actor(by="admin", source=SOURCE, name=body.by, is_shared=True)
+        await self._operators.decide_approval(found, wanted, body.decision, actor, body.reason)
         return reply({"approval_id": wanted, "decision": body.decision}, 202)
 
     async def _found(self, request: web.Request) -> Conversation:
-        found = await self._parts.state.conversations.get(request.match_info["id"])
-        if found is None or found.origin.tenant != request.match_info["tenant"]:
-            raise NotFound("no such conversation")
-        return found
+        return await self._operators.find(request.match_info["tenant"], request.match_info["id"])
 
 
 def _shown(approval: PendingApproval) -> dict[str, object]:

@@ -11,15 +11,17 @@ from connectors.registry import CHANNELS
 from gateway.admin.contact_names import contacts_of, signed
 from gateway.admin.guard import page_size
 from gateway.http.responses import error_reply, read_json, reply
-from gateway.operators.conversations import Colleague, Colleagues, Said
+from gateway.operators.conversations import OperatorService, Said
 from gateway.webchat.attachments import AttachmentDesk
 from gateway.webchat.serialize import chat_messages, instant
 from gateway.wiring.parts import Parts
 from schemas.conversation import Contact, Conversation, Owner
 from schemas.errors import InvalidRequest, StaleEpoch
+from schemas.handoff.rules import Actor
 from schemas.transcript import in_place
 
-ADMIN = Colleague(by="admin", source="parley/admin")
+ADMIN = Actor(by="admin", source="parley/admin", is_shared=True)
+"""A program behind the admin API speaks for whoever uses it."""
 OWNERS: tuple[str, ...] = get_args(Owner)
 
 
@@ -38,7 +40,7 @@ class ConversationDesk:
         self._attachments = AttachmentDesk(
             parts.blobs, secret_key=parts.secret_key, public_url=parts.config.public_url, clock=parts.clock
         )
-        self._colleagues = Colleagues(parts, self._attachments)
+        self._operators = OperatorService(parts)
 
     async def listing(self, request: web.Request) -> web.Response:
         owner = request.query.get("state") or None
@@ -78,18 +80,19 @@ class ConversationDesk:
     async def own(self, request: web.Request) -> web.Response:
         claim = await read_json(request, Claim)
         found = await self._found(request)
-        owned = await self._colleagues.own(found, claim.to, claim.epoch, ADMIN, reason="asked for in the admin API")
-        now = {"owner": owned.owner, "epoch": owned.epoch}
-        if owned.won:
+        reason = "asked for in the admin API"
+        decision = await self._operators.change_owner(found, claim.to, claim.epoch, ADMIN, reason=reason)
+        now = {"owner": decision.owner, "epoch": decision.epoch}
+        if decision.won:
             return reply(now)
-        error = StaleEpoch("the owner changed meanwhile", owner=owned.owner, epoch=owned.epoch)
+        error = StaleEpoch("the owner changed meanwhile", owner=decision.owner, epoch=decision.epoch)
         return reply({"error": error.body() | now, **now}, error_reply(error).status)
 
     async def say(self, request: web.Request) -> web.Response:
         """A person answers."""
         given = await read_json(request, Said)
         found = await self._found(request)
-        shown = await self._colleagues.say(found, given, ADMIN, reason="answered in the admin API")
+        shown = await self._operators.say(found, given, ADMIN, reason="answered in the admin API")
         return reply({"message_id": shown}, 202)
 
     async def upload(self, request: web.Request) -> web.Response:
@@ -100,7 +103,7 @@ class ConversationDesk:
         return reply(body, 201)
 
     async def _found(self, request: web.Request) -> Conversation:
-        return await self._colleagues.found(request.match_info["tenant"], request.match_info["id"])
+        return await self._operators.find(request.match_info["tenant"], request.match_info["id"])
 
 
 def summary(item: Conversation, contact: Contact | None) -> dict[str, Any]:

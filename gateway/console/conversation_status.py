@@ -9,6 +9,7 @@ from gateway.config.settings import Tenant
 from gateway.console.html import Html, joined, moment, tag
 from gateway.console.sessions import Operator
 from schemas.conversation import Conversation
+from schemas.handoff.rules import is_held_by
 
 LABELS = {"agent": "Agent", "queue": "Waits for a person", "person": "Person", "closed": "Closed"}
 
@@ -66,7 +67,7 @@ def state_of(item: Conversation, operator: Operator) -> Html:
 
 
 def is_mine(item: Conversation, operator: Operator) -> bool:
-    return item.owner == "person" and item.holder is not None and item.holder.by == operator.colleague.by
+    return is_held_by(item, operator.actor.by)
 
 
 def holder_name(item: Conversation) -> str:

@@ -13,9 +13,9 @@ from aiohttp import web
 
 from gateway.config.generated_secrets import key_for, matches, sign
 from gateway.config.operators import ADMIN, NOBODY, fits
-from gateway.operators.conversations import Colleague
 from gateway.wiring.parts import Parts
 from schemas.errors import Unauthorized
+from schemas.handoff.rules import Actor
 
 LIFETIME = timedelta(hours=12)
 COOKIE = "parley_console"
@@ -42,8 +42,8 @@ class Operator:
         return self.name or "Admin token"
 
     @property
-    def colleague(self) -> Colleague:
-        return Colleague(by=f"console:{self.key}", source=SOURCE, name=self.name, is_one=True)
+    def actor(self) -> Actor:
+        return Actor(by=f"console:{self.key}", source=SOURCE, name=self.name)
 
 
 class ConsoleSessions:

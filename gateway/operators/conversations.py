@@ -1,10 +1,9 @@
-"""What people do in conversations, whichever surface they do it on: take over, give back, answer (design §7)."""
+"""Acts of operators in conversations, over the admin API or in the console: take over, give back, answer, approve."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,17 +11,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.webchat.attachments import AttachmentDesk
 from gateway.wiring.parts import Parts
 from schemas import ids, topics
-from schemas.conversation import Conversation, Owner, OwnerRequested
-from schemas.desk import HandoffResolved
-from schemas.envelope import Envelope, envelope
-from schemas.errors import Conflict, IdReused, NotFound, StaleEpoch, Unavailable
+from schemas.conversation import Conversation, Owner
+from schemas.envelope import Envelope
+from schemas.errors import Conflict, IdReused, NotFound, StaleEpoch
+from schemas.handoff.events import conversation_event
+from schemas.handoff.rules import ACT_TOWARDS, Actor, OwnershipAct, holder_name
+from schemas.handoff.service import Decision, OwnershipService, Resolution
 from schemas.messages import Attachment, Author, InboundMessage, Printable, Text
-from schemas.ports import Owned
 from schemas.privacy.cards import masked
 
 REMEMBERED = 86_400.0
 """Seconds for which a client_msg_id is tied to its body before the message is in the transcript."""
-_TRIES = 5
 
 
 class Said(BaseModel):
@@ -35,103 +34,82 @@ class Said(BaseModel):
     attachments: Annotated[list[Annotated[Printable, Field(max_length=200)]], Field(max_length=10)] = []
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
-    """What came of a conversation that people had. ``ask``: the contact is asked how it went."""
+class OperatorService:
+    """Finds conversations, changes their owner, answers in them and decides their approvals, for the admin API and the
+    console."""
 
-    outcome: str = ""
-    tags: list[str] = field(default_factory=list)
-    note: str = ""
-    ask: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Colleague:
-    """Who acts. ``by`` names them for good, ``name`` is what contacts read, ``source`` says where they act.
-    ``is_one``: one person; what they write is the contact's only while nobody else holds the conversation. A program
-    behind the admin API speaks for whoever uses it."""
-
-    by: str
-    source: str
-    name: str = ""
-    is_one: bool = False
-
-
-class Colleagues:
-    def __init__(self, parts: Parts, attachments: AttachmentDesk) -> None:
+    def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._state = parts.state
-        self._attachments = attachments
+        self._attachments = AttachmentDesk(
+            parts.blobs, secret_key=parts.secret_key, public_url=parts.config.public_url, clock=parts.clock
+        )
+        self._ownership = OwnershipService(
+            bus=parts.bus, conversations=parts.state.conversations, clock=parts.clock, state_lost=parts.lost
+        )
 
-    async def found(self, tenant: str, conversation: str) -> Conversation:
+    async def find(self, tenant: str, conversation: str) -> Conversation:
         """Raises NotFound, also for another tenant's."""
         found = await self._state.conversations.get(conversation)
         if found is None or found.origin.tenant != tenant:
-            raise NotFound("no such conversation")
+            raise _not_found()
         return found
 
-    async def own(self, found: Conversation, to: Owner, epoch: int, who: Colleague, *, reason: str) -> Owned:
-        """The request is durable in the log before the compare-and-set; a rebuild decides it again in the same way."""
-        if self._parts.lost():
-            raise Unavailable("state is being rebuilt", retry_after_ms=2000)
-        now = self._parts.clock()
-        asked = OwnerRequested(
-            id=str(uuid4()), to=to, expected_epoch=epoch, by=who.by, name=who.name, reason=reason, at=now
-        )
-        await self._parts.bus.append([self._wrap(found, who, topics.OWNER_REQUESTED, asked, asked.id)])
-        return await self._state.conversations.own(
-            found.id, to, expected_epoch=epoch, request_id=asked.id, by=who.by, name=who.name, reason=reason, now=now
-        )
+    async def change_owner(
+        self,
+        found: Conversation,
+        to: Owner,
+        epoch: int,
+        actor: Actor,
+        *,
+        reason: str,
+        resolution: Resolution | None = None,
+    ) -> Decision:
+        """Change the owner at the epoch that the actor saw. Raises NotFound, Conflict (a colleague has the
+        conversation), Unavailable."""
+        act = OwnershipAct(str(uuid4()), ACT_TOWARDS[to], actor, reason, self._parts.clock(), seen_epoch=epoch)
+        decision = await self._ownership.perform(found, act, resolution)
+        if decision.outcome == "gone":
+            raise _not_found()
+        if decision.outcome == "held":
+            raise Conflict(f"{holder_name(found)} has the conversation; put it back in the queue first")
+        return decision
 
-    async def take_or_give(self, found: Conversation, to: Owner, epoch: int, who: Colleague, *, reason: str) -> Owned:
-        """``own``, by the rules for people: what a colleague has is freed first, which anybody may do, for whoever has
-        it may be away. Raises Conflict that names them. Either ``found`` is of this epoch, or the compare-and-set
-        fails."""
-        holder = found.holder if found.owner == "person" and epoch == found.epoch else None
-        if holder is not None and holder.by != who.by and to != "queue":
-            raise Conflict(f"{holder.name or holder.by} has the conversation; put it back in the queue first")
-        return await self.own(found, to, epoch, who, reason=reason)
+    async def decide_approval(
+        self, found: Conversation, approval: str, decision: Literal["approve", "deny"], actor: Actor, reason: str = ""
+    ) -> None:
+        """Raises NotFound, Conflict (expired), Unavailable."""
+        decide = self._ownership.decide_approval
+        outcome = await decide(found, approval, decision, actor, id=str(uuid4()), reason=reason)
+        if outcome == "not_pending":
+            raise NotFound("no such approval waits: it was decided before, or never asked for")
+        if outcome == "expired":
+            raise Conflict("the approval has expired")
 
-    async def tell_outcome(self, found: Conversation, word: Resolution, who: Colleague) -> None:
-        """What came of it, after it was closed: for the figures, and for the question how it went."""
-        told = HandoffResolved(
-            id=str(uuid4()),
-            by=who.by,
-            name=who.name,
-            outcome=word.outcome,
-            tags=word.tags,
-            note=masked(word.note),
-            ask=word.ask,
-            at=self._parts.clock(),
-        )
-        await self._parts.bus.append([self._wrap(found, who, topics.HANDOFF_RESOLVED, told, told.id)])
-
-    async def say(self, found: Conversation, given: Said, who: Colleague, *, reason: str) -> str:
-        """The id of the message. The conversation is theirs before it is accepted, so the agent falls silent. Raises
-        StaleEpoch when somebody else has the conversation, IdReused, InvalidRequest (attachments), Conflict."""
+    async def say(self, found: Conversation, given: Said, actor: Actor, *, reason: str) -> str:
+        """Answer the contact, and return the id of the message. The conversation is the actor's before the message is
+        accepted, so the agent falls silent. Raises StaleEpoch when somebody else has the conversation, IdReused,
+        InvalidRequest (attachments), Unavailable."""
         own = self._parts.config.tenants[found.origin.tenant].protection.finder
         said = given.model_copy(update={"text": masked(given.text, own)})
         files = await self._attachments.uploaded(found.origin.tenant, found.id, said.attachments)
         event_id = _said_id(found, said)
         shown = ids.derived_id(event_id, "outbound")
         if not await self._known(found, said, event_id, shown):
-            epoch = await self._take(found, who, reason)
+            epoch = await self._claim(found, actor, reason)
             await self._attachments.claim(found.origin.tenant, files)
-            await self._parts.bus.append([self._event(found, said, files, event_id, epoch, who)])
+            await self._parts.bus.append([self._event(found, said, files, event_id, epoch, actor)])
         return shown
 
-    async def _take(self, found: Conversation, who: Colleague, reason: str) -> int:
-        """The epoch under which the conversation belongs to people, or to this one."""
-        for _ in range(_TRIES):
-            if found.owner == "person":
-                if who.is_one and (found.holder is None or found.holder.by != who.by):
-                    raise StaleEpoch("somebody else has the conversation", owner=found.owner, epoch=found.epoch)
-                return found.epoch
-            owned = await self.own(found, "person", found.epoch, who, reason=reason)
-            if owned.won:
-                return owned.epoch
-            found = await self.found(found.origin.tenant, found.id)
-        raise Conflict("the owner of the conversation keeps changing")
+    async def _claim(self, found: Conversation, actor: Actor, reason: str) -> int:
+        """Return the epoch under which the actor may speak."""
+        act = OwnershipAct(str(uuid4()), "claim", actor, reason, self._parts.clock())
+        decision = await self._ownership.perform(found, act)
+        if decision.outcome == "gone":
+            raise _not_found()
+        if decision.outcome == "held":
+            raise StaleEpoch("somebody else has the conversation", owner=decision.owner, epoch=decision.epoch)
+        return decision.epoch
 
     async def _known(self, found: Conversation, said: Said, event_id: str, shown: str) -> bool:
         """Whether the transcript has it already. One body for one client_msg_id: a lease whose holder is the body
@@ -145,35 +123,25 @@ class Colleagues:
         return line is not None
 
     def _event(
-        self, found: Conversation, said: Said, files: list[Attachment], event_id: str, epoch: int, who: Colleague
+        self, found: Conversation, said: Said, files: list[Attachment], event_id: str, epoch: int, actor: Actor
     ) -> Envelope:
         message = InboundMessage(
             id=event_id,
             external_id=said.client_msg_id,
             place=found.origin.place,
             contact_id=found.origin.contact_id,
-            author=Author(kind="person", name=who.name),
+            author=Author(kind="person", name=actor.name),
             text=said.text,
             attachments=files,
             epoch=epoch,
             sent_at=self._parts.clock(),
         )
-        return self._wrap(found, who, topics.MESSAGE_RECEIVED, message, event_id)
+        now = self._parts.clock()
+        return conversation_event(found, topics.MESSAGE_RECEIVED, message, id=event_id, time=now, source=actor.source)
 
-    def _wrap(self, found: Conversation, who: Colleague, kind: str, payload: BaseModel, event_id: str) -> Envelope:
-        origin = found.origin
-        return envelope(
-            kind,
-            payload,
-            id=event_id,
-            time=self._parts.clock(),
-            source=who.source,
-            tenant=origin.tenant,
-            channel=origin.channel,
-            account=origin.account,
-            conversation=found.id,
-            correlation_id=event_id,
-        )
+
+def _not_found() -> NotFound:
+    return NotFound("no such conversation")
 
 
 def _said_id(found: Conversation, said: Said) -> str:

@@ -10,12 +10,13 @@ from gateway.console.html import Html, button, hidden, joined, moment, tag
 from gateway.console.layout import path_of
 from gateway.console.pages.turn_reasons import definitions
 from gateway.console.sessions import Operator
-from gateway.operators.approvals import waiting
-from gateway.operators.conversations import Resolution
 from schemas.actions import PendingApproval
 from schemas.conversation import Conversation
 from schemas.errors import InvalidRequest
+from schemas.handoff.rules import pending_approvals
+from schemas.handoff.service import Resolution
 from schemas.messages import MAX_TEXT, TranscriptMessage
+from schemas.privacy.cards import masked
 
 
 def holding(found: Conversation, operator: Operator) -> Html:
@@ -52,7 +53,7 @@ def _summary(found: Conversation) -> Html | None:
 
 
 def approvals(found: Conversation, operator: Operator) -> Html | None:
-    items = [_approval(found, each, operator) for each in waiting(found)]
+    items = [_approval(found, each, operator) for each in pending_approvals(found)]
     return tag("section", tag("h2", "Waits for approval"), items, class_="approvals") if items else None
 
 
@@ -170,7 +171,7 @@ def resolution_of(form: Form, section: Tenant) -> Resolution:
         raise InvalidRequest("the form holds what it did not offer")
     if "\x00" in note:
         raise InvalidRequest("note: must not contain NUL characters")
-    return Resolution(outcome, list(dict.fromkeys(chosen)), note.strip(), form.one("ask") != "")
+    return Resolution(outcome, list(dict.fromkeys(chosen)), masked(note.strip()), form.one("ask") != "")
 
 
 def _choices(section: Tenant) -> tuple[list[str], list[str], bool]:

@@ -29,10 +29,9 @@ from gateway.console.pages.controls import (
 )
 from gateway.console.pages.inbox import everybody
 from gateway.console.pages.transcript import TranscriptView
-from gateway.console.sessions import SOURCE, Operator
+from gateway.console.sessions import Operator
 from gateway.http.responses import explain
-from gateway.operators.approvals import Decisions
-from gateway.operators.conversations import Colleagues, Said
+from gateway.operators.conversations import OperatorService, Said
 from gateway.webchat.attachments import AttachmentDesk
 from gateway.wiring.parts import Parts
 from schemas.conversation import Conversation, Owner, called
@@ -60,8 +59,7 @@ class ConversationPage:
         self._live = live
         # Addresses beneath the page's own: its policy shows nothing from elsewhere.
         self._files = AttachmentDesk(parts.blobs, secret_key=parts.secret_key, public_url="", clock=parts.clock)
-        self._colleagues = Colleagues(parts, self._files)
-        self._decisions = Decisions(parts)
+        self._operators = OperatorService(parts)
         self._view = TranscriptView(self._files)
 
     async def show(self, request: web.Request, operator: Operator) -> web.Response:
@@ -73,16 +71,14 @@ class ConversationPage:
         if not (epoch.isascii() and epoch.isdigit() and len(epoch) < 16):
             raise InvalidRequest("epoch: must be a whole number")
         found = await self._found(request)
-        word = resolution_of(form, self._section(found)) if to == "closed" else None
-        who, reason = operator.colleague, _reason(to)
+        resolution = resolution_of(form, self._section(found)) if to == "closed" else None
+        change = self._operators.change_owner
         try:
-            owned = await self._colleagues.take_or_give(found, to, int(epoch), who, reason=reason)
+            decision = await change(found, to, int(epoch), operator.actor, reason=_reason(to), resolution=resolution)
         except Conflict as error:
             return await self._page(request, operator, found, wrong=f"Nothing was changed: {error.message}.")
-        if word is not None and owned.won and found.owner in ("queue", "person"):
-            await self._colleagues.tell_outcome(found, word, who)
         self._tell(found)
-        return _back(found, to if owned.won else LOST)
+        return _back(found, to if decision.won else LOST)
 
     async def resolve(self, request: web.Request, operator: Operator) -> web.Response:
         """The form for what came of it: a page of its own, so that nothing in it changes while it is filled in."""
@@ -102,7 +98,7 @@ class ConversationPage:
             ]
             said = Said(client_msg_id=form.one("client_msg_id"), text=form.one("text").replace("\r\n", "\n"))
             given = said.model_copy(update={"attachments": [file.id for file in stored]})
-            await self._colleagues.say(found, given, operator.colleague, reason=f"answered {WHY}")
+            await self._operators.say(found, given, operator.actor, reason=f"answered {WHY}")
         except (RequestError, ValidationError) as error:
             now = await self._found(request)
             return await self._page(request, operator, now, draft=form.one("text"), wrong=_wrong(error, now))
@@ -111,9 +107,8 @@ class ConversationPage:
 
     async def decide(self, request: web.Request, operator: Operator, form: Form) -> web.Response:
         decision: Literal["approve", "deny"] = "approve" if form.one("decision") == "approve" else "deny"
-        found, who = await self._found(request), operator.colleague
-        wanted = request.match_info["approval"]
-        await self._decisions.decide(found, wanted, decision, by=who.name or who.by, source=SOURCE)
+        found = await self._found(request)
+        await self._operators.decide_approval(found, request.match_info["approval"], decision, operator.actor)
         return _back(found, decision)
 
     async def _page(
@@ -168,7 +163,7 @@ class ConversationPage:
         )
 
     async def _found(self, request: web.Request) -> Conversation:
-        return await self._colleagues.found(request.match_info["tenant"], request.match_info["id"])
+        return await self._operators.find(request.match_info["tenant"], request.match_info["id"])
 
     def _section(self, found: Conversation) -> Tenant:
         return self._parts.config.tenants[found.origin.tenant]

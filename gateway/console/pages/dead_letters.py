@@ -70,7 +70,7 @@ class DeadLetterPage:
             done = await self._replays.replay(letter)
         except ParleyError as error:
             return Outcome(wanted, False, error.message)
-        log.info("dead_letter_replayed", by=operator.colleague.by, letter=wanted, as_id=done.id, tenant=tenant)
+        log.info("dead_letter_replayed", by=operator.actor.by, letter=wanted, as_id=done.id, tenant=tenant)
         return Outcome(wanted, True, f"appended to {done.topic} as {done.id}")
 
     async def _forecast(self, letter: DeadLetter) -> str:

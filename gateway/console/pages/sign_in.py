@@ -65,7 +65,7 @@ class SignIn:
             wrong = "the name or the password is wrong" if name.strip() else "the admin token is wrong"
             return self._form(wanted, name=name, wrong=wrong)
         operator, cookie = signed_in
-        log.info("console_signed_in", by=operator.colleague.by)
+        log.info("console_signed_in", by=operator.actor.by)
         response = elsewhere(wanted or home(operator))
         self._keep(response, COOKIE, cookie, LIFETIME, "/console")
         known = self._sessions.browser_cookie(account, browser)
@@ -89,7 +89,7 @@ class SignIn:
 
     async def end(self, request: web.Request, operator: Operator, form: Form) -> web.Response:
         await self._sessions.end(operator)
-        log.info("console_signed_out", by=operator.colleague.by)
+        log.info("console_signed_out", by=operator.actor.by)
         response = elsewhere("/console")
         response.del_cookie(COOKIE, path="/console", httponly=True, samesite="Strict", secure=self._secure)
         return response
