@@ -14,6 +14,7 @@ from schemas import topics
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Delivered, OwnerChanged, Turn
 from schemas.facts import Feedback, FilesStored
+from schemas.handoff.rules import PEOPLE
 from schemas.messages import InboundMessage, OutboundMessage
 from schemas.privacy.cards import OwnNumbers
 
@@ -144,7 +145,7 @@ def _see(seen: _Seen, fact: Fact, payload: BaseModel) -> None:
     elif isinstance(payload, MessageDeleted) and payload.message_id in seen.lines:
         seen.lines[payload.message_id].text = ""
     elif isinstance(payload, OwnerChanged):
-        seen.with_people |= payload.owner in ("queue", "person")
+        seen.with_people |= payload.owner in PEOPLE
     elif isinstance(payload, Feedback):
         seen.thumbs[payload.message_id, payload.contact_id] = payload.value
     elif isinstance(payload, Delivered) and payload.state == "stale_owner":

@@ -28,8 +28,10 @@ from schemas.conversation import (
     PendingRecord,
     Snapshot,
 )
-from schemas.envelope import Envelope, as_json, envelope
+from schemas.envelope import Envelope, as_json
 from schemas.errors import InvalidRequest
+from schemas.handoff.events import conversation_event
+from schemas.handoff.rules import PEOPLE
 from schemas.messages import Attachment, MessageState, OutboundMessage, TranscriptMessage
 from schemas.ports import SendVerdict
 
@@ -118,24 +120,20 @@ def commit_key(token: int, version: int, handled: Iterable[str]) -> str:
 def floor_after(to: Owner, epoch: int, floor: int) -> int:
     """``agent_floor`` once ``to`` owns at ``epoch``. Only a claim by people raises it: what the agent wrote before a
     handback may be stale, what it wrote before a conversation was closed is still its answer."""
-    return epoch if to in ("queue", "person") else floor
+    return epoch if to in PEOPLE else floor
 
 
 def owner_changed(conversation: Conversation, to: Owner, holder: Holder, *, epoch: int, request_id: str) -> Envelope:
     """The event of a won compare-and-set. ``epoch`` is the new one; the id follows from the request alone."""
-    origin = conversation.origin
-    return envelope(
+    changed = OwnerChanged(owner=to, epoch=epoch, by=holder.by, name=holder.name, reason=holder.reason, at=holder.since)
+    return conversation_event(
+        conversation,
         topics.OWNER_CHANGED,
-        OwnerChanged(owner=to, epoch=epoch, by=holder.by, name=holder.name, reason=holder.reason, at=holder.since),
+        changed,
         id=ids.derived_id(request_id, "owner"),
         time=holder.since,
         source=SOURCE,
-        tenant=origin.tenant,
-        channel=origin.channel,
-        account=origin.account,
-        conversation=conversation.id,
-        correlation_id=request_id,
-        causation_id=request_id,
+        cause=request_id,
     )
 
 

@@ -105,8 +105,12 @@ def objection_to(act: OwnershipAct, conversation: Conversation) -> Objection | N
             return "outdated"
         if conversation.owner not in PEOPLE or (act.kind == "release" and conversation.owner == "queue"):
             return "not_with_people"
-    taken = conversation.owner == "person" and not may_speak(conversation, act.actor)
-    return "held" if taken and act.kind in _HOLDER_ONLY else None
+    return "held" if is_held_from(act.actor, act.kind, conversation) else None
+
+
+def is_held_from(actor: Actor, kind: ActKind, conversation: Conversation) -> bool:
+    """Tell whether somebody else has the conversation, and only they may do this with it."""
+    return kind in _HOLDER_ONLY and conversation.owner == "person" and not may_speak(conversation, actor)
 
 
 def may_speak(conversation: Conversation, actor: Actor) -> bool:

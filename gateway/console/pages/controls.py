@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.config.desk import Desk
 from gateway.config.settings import Tenant
-from gateway.console.conversation_status import holder_name, is_mine, standing, state_of
+from gateway.console.conversation_status import holder_name, standing, state_of
 from gateway.console.forms import Form
 from gateway.console.html import Html, button, hidden, joined, moment, tag
 from gateway.console.layout import path_of
@@ -13,7 +13,7 @@ from gateway.console.sessions import Operator
 from schemas.actions import PendingApproval
 from schemas.conversation import Conversation
 from schemas.errors import InvalidRequest
-from schemas.handoff.rules import pending_approvals
+from schemas.handoff.rules import is_held_from, pending_approvals
 from schemas.handoff.service import Resolution
 from schemas.messages import MAX_TEXT, TranscriptMessage
 from schemas.privacy.cards import masked
@@ -21,16 +21,16 @@ from schemas.privacy.cards import masked
 
 def holding(found: Conversation, operator: Operator) -> Html:
     """Who has it, and what may be done about that. The epoch in the form is the one that was seen."""
-    mine = is_mine(found, operator)
-    ours = found.owner != "person" or mine
+    may_return = not is_held_from(operator.actor, "return", found)
+    may_resolve = not is_held_from(operator.actor, "resolve", found)
     end = path_of(found.origin.tenant, "conversations", found.id, "resolve")
     choices = [
         button("Take over", name="to", value="person") if found.owner != "person" else None,
         button("Return to agent", name="to", value="agent", class_="plain")
-        if ours and found.owner != "agent"
+        if may_return and found.owner != "agent"
         else None,
         button("Back to the queue", name="to", value="queue", class_="plain") if found.owner == "person" else None,
-        tag("a", "Resolve…", href=end, class_="button") if ours and found.owner != "closed" else None,
+        tag("a", "Resolve…", href=end, class_="button") if may_resolve and found.owner != "closed" else None,
     ]
     form = tag(
         "form",
@@ -76,7 +76,7 @@ def _approval(found: Conversation, approval: PendingApproval, operator: Operator
 
 def resend(found: Conversation, line: TranscriptMessage, operator: Operator) -> Html | None:
     """Once: a second press names the same message."""
-    if line.state != "unknown" or not line.text or (found.owner == "person" and not is_mine(found, operator)):
+    if line.state != "unknown" or not line.text or is_held_from(operator.actor, "claim", found):
         return None
     return tag(
         "form",
@@ -102,7 +102,7 @@ def taken(found: Conversation, operator: Operator) -> Html | None:
     """A notice for whoever opens a conversation that a colleague already has: they cannot answer it.
 
     It stands right above the form, and its presence makes the script switch the form's button off."""
-    if found.owner != "person" or is_mine(found, operator):
+    if not is_held_from(operator.actor, "claim", found):
         return None
     text = f"{holder_name(found)} is answering. To answer yourself, put the conversation back in the queue first."
     return tag("p", text, class_="taken", id="taken", data_told=text)
