@@ -9,10 +9,9 @@ import structlog
 from connectors.slack.desk.amendments import Amendments
 from connectors.slack.desk.decisions import Decisions
 from connectors.slack.desk.enclosures import Enclosures
-from connectors.slack.desk.endings import Endings
 from connectors.slack.desk.fates import ENDS
 from connectors.slack.desk.holding import Holding, Meanwhile
-from connectors.slack.desk.owners import Owners
+from connectors.slack.desk.owners import DeskOwnership
 from connectors.slack.desk.replies import Replies
 from connectors.slack.desk.rules import DeskRules
 from connectors.slack.desk.web_api import WebApi
@@ -54,8 +53,7 @@ class Acts:
             clock=clock,
         )
         self._amendments = Amendments(self._replies, slack, bus=bus, state=state, clock=clock, revises=revises)
-        owners = Owners(bus=bus, conversations=state.conversations, clock=clock)
-        self._endings = Endings(owners, slack)
+        self._ownership = DeskOwnership(slack=slack, bus=bus, state=state, clock=clock)
         self._decisions = Decisions(slack=slack, bus=bus, state=state, clock=clock)
 
     async def do(self, conversation: Conversation, acted: DeskActed, batch: Batch) -> None:
@@ -71,7 +69,7 @@ class Acts:
         elif acted.kind == "edit":
             await self._amendments.edit(conversation, acted, account, batch)
         elif acted.kind in ENDS:
-            await self._endings.end(conversation, acted, account)
+            await self._ownership.end(conversation, acted, account)
         else:
             await self._other(conversation, acted, account)
 

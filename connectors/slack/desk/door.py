@@ -12,10 +12,9 @@ from pydantic import ValidationError
 from connectors.inbound.reply_references import event_id
 from connectors.slack.desk import reactions
 from connectors.slack.desk.bindings import Bindings, Bound
-from connectors.slack.desk.claims import Claims
 from connectors.slack.desk.members import Member, Members
 from connectors.slack.desk.openings import Openings
-from connectors.slack.desk.owners import Owners
+from connectors.slack.desk.owners import DeskOwnership
 from connectors.slack.desk.pressing import TRIGGER
 from connectors.slack.desk.rules import DeskRules
 from connectors.slack.desk.spots import channel_of, root_of
@@ -70,8 +69,7 @@ class Door:
         self._own_numbers = own_numbers
         self._bindings = Bindings(state.deliveries, state.conversations, slack)
         self._members = Members(slack)
-        owners = Owners(bus=bus, conversations=state.conversations, clock=clock)
-        self._claims = Claims(owners, state.deliveries, slack, clock)
+        self._ownership = DeskOwnership(slack=slack, bus=bus, state=state, clock=clock)
         self._openings = Openings(slack)
 
     async def close(self) -> None:
@@ -89,7 +87,7 @@ class Door:
     async def _take(self, done: Done, rules: DeskRules) -> None:
         acted, found = done.acted, done.bound.conversation
         if acted.kind == "claim":
-            return await self._claims.claim(done.account, found, acted)
+            return await self._ownership.claim(done.account, found, acted)
         if acted.fields.get(TRIGGER) and (acted.kind in FORMS or acted.fields.get("form")):
             return await self._openings.open(done.account, found, acted, rules)
         kept = {name: values for name, values in acted.fields.items() if name != TRIGGER}

@@ -1,23 +1,67 @@
-"""Changes of the owner that people ask for at the desk."""
+"""Ownership at the desk: claims, and the acts by which a conversation leaves its holder."""
 
 from __future__ import annotations
 
+from connectors.slack.desk.web_api import WebApi
 from connectors.slack.desk.wrapping import source_of, wrapped
 from schemas import ids, topics
-from schemas.conversation import Conversation
-from schemas.desk import DeskActed, DeskTouched
-from schemas.handoff.rules import ActKind, Actor, OwnershipAct
+from schemas.conversation import Conversation, Delivered
+from schemas.desk import DeskAct, DeskActed, DeskTouched
+from schemas.handoff.rules import ActKind, Actor, OwnershipAct, holder_name
 from schemas.handoff.service import Decision, OwnershipService, Resolution
-from schemas.ports import Bus, Clock, Conversations
+from schemas.ports import Account, Bus, Clock, State
+
+ENDINGS: dict[DeskAct, tuple[ActKind, str]] = {
+    "release": ("release", "released at the desk"),
+    "return": ("return", "returned to the agent"),
+    "resolve": ("resolve", "resolved at the desk"),
+    "transfer": ("transfer", "passed on at the desk"),
+    "escalate": ("transfer", "escalated at the desk"),
+}
 
 
-class Owners:
-    def __init__(self, *, bus: Bus, conversations: Conversations, clock: Clock) -> None:
-        self._service = OwnershipService(bus=bus, conversations=conversations, clock=clock)
+class DeskOwnership:
+    """Hands acts to the ownership service and tells people what came of them. Both methods may be repeated, and raise
+    Unavailable and what the ports raise."""
+
+    def __init__(self, *, slack: WebApi, bus: Bus, state: State, clock: Clock) -> None:
+        self._service = OwnershipService(bus=bus, conversations=state.conversations, clock=clock)
+        self._deliveries = state.deliveries
+        self._slack = slack
         self._bus = bus
         self._clock = clock
 
-    async def change(
+    async def claim(self, account: Account, found: Conversation, acted: DeskActed) -> None:
+        """Claim while Slack waits for its answer: a claim waits for no turn and for no thread.
+
+        Of several at once one wins, and the others are told who. A decision is final: the same claim again takes
+        nothing, also when the conversation is free by then.
+        """
+        if await self._deliveries.outcome(found.id, acted.id) is not None:
+            return
+        decision = await self._perform(found, acted, "claim", "claimed at the desk")
+        is_taken = decision.outcome == "held"
+        told = Delivered(message_id=acted.id, state="stale_owner" if is_taken else "sent", at=self._clock())
+        await self._deliveries.record(found.id, told)
+        if is_taken:
+            text = f"Claimed by {holder_name(decision.conversation)}."
+            await self._slack.whisper(account, acted.place, acted.by, text)
+
+    async def end(self, found: Conversation, acted: DeskActed, account: Account) -> None:
+        """Release, return, resolve or pass on the conversation."""
+        if acted.kind == "transfer" and (said := _unclear(acted)):
+            return await self._slack.whisper(account, acted.place, acted.by, said)
+        kind, reason = ENDINGS[acted.kind]
+        assignee = _assignee(found, acted)
+        if assignee is not None:
+            reason = f"passed on by {acted.name}"
+        resolution = _resolution(acted) if kind == "resolve" else None
+        decision = await self._perform(found, acted, kind, reason, assignee=assignee, resolution=resolution)
+        if decision.outcome == "held":
+            said = f"{holder_name(decision.conversation)} holds this conversation. Release it first."
+            await self._slack.whisper(account, acted.place, acted.by, said)
+
+    async def _perform(
         self,
         found: Conversation,
         acted: DeskActed,
@@ -27,14 +71,34 @@ class Owners:
         assignee: Actor | None = None,
         resolution: Resolution | None = None,
     ) -> Decision:
-        """Perform an act as the rules allow, and bring the desk in line at once. Repeating it changes nothing. Raises
-        Unavailable, BusUnavailable, StateUnavailable, StateLost."""
         actor = Actor(acted.by, source_of(found), acted.name)
         act = OwnershipAct(acted.id, kind, actor, reason, acted.at, assignee=assignee, cause=acted.id)
         decision = await self._service.perform(found, act, resolution)
         if decision.outcome == "changed":
+            # The worker tells it, too, after its turn; people want to see it at once.
             now = self._clock()
-            touched = DeskTouched(owner=True, at=now)
-            event_id = ids.derived_id(acted.id, "touched")
+            touched, event_id = DeskTouched(owner=True, at=now), ids.derived_id(acted.id, "touched")
             await self._bus.append([wrapped(found, topics.DESK_TOUCHED, touched, event_id, now, acted.id)])
         return decision
+
+
+def _assignee(found: Conversation, acted: DeskActed) -> Actor | None:
+    person = _first(acted, "person")
+    return Actor(person, source_of(found), _first(acted, "name")) if person else None
+
+
+def _resolution(acted: DeskActed) -> Resolution:
+    fields = acted.fields
+    # A reaction fills in no form, and leaves the question to the tenant's rules.
+    asks = bool(fields.get("ask")) if "ask" in fields or "outcome" in fields else True
+    return Resolution(_first(acted, "outcome"), fields.get("tags", []), _first(acted, "note"), asks)
+
+
+def _first(acted: DeskActed, field: str) -> str:
+    return next(iter(acted.fields.get(field, ())), "")
+
+
+def _unclear(acted: DeskActed) -> str:
+    if acted.fields.get("refused"):
+        return "This colleague cannot act in this channel, so the conversation was not passed on."
+    return "" if acted.value or acted.fields.get("person") else "Choose a channel or a colleague to pass it on to."
