@@ -16,7 +16,7 @@ from schemas.envelope import Envelope
 from schemas.errors import Conflict, IdReused, NotFound, StaleEpoch
 from schemas.handoff.events import conversation_event
 from schemas.handoff.rules import ACT_TOWARDS, Actor, OwnershipAct, holder_name
-from schemas.handoff.service import Decision, OwnershipService, Resolution
+from schemas.handoff.service import HandoffResolution, OwnershipDecision, OwnershipService
 from schemas.messages import Attachment, Author, InboundMessage, Printable, Text
 from schemas.privacy.cards import masked
 
@@ -63,8 +63,8 @@ class OperatorService:
         actor: Actor,
         *,
         reason: str,
-        resolution: Resolution | None = None,
-    ) -> Decision:
+        resolution: HandoffResolution | None = None,
+    ) -> OwnershipDecision:
         """Change the owner at the epoch that the actor saw. Raises NotFound, Conflict (a colleague has the
         conversation), Unavailable."""
         act = OwnershipAct(str(uuid4()), ACT_TOWARDS[to], actor, reason, self._parts.clock(), seen_epoch=epoch)
@@ -89,7 +89,7 @@ class OperatorService:
     async def say(self, found: Conversation, given: Said, actor: Actor, *, reason: str) -> str:
         """Answer the contact, and return the id of the message. The conversation is the actor's before the message is
         accepted, so the agent falls silent. Raises StaleEpoch when somebody else has the conversation, IdReused,
-        InvalidRequest (attachments), Unavailable."""
+        InvalidRequest (attachments), Conflict, Unavailable."""
         own = self._parts.config.tenants[found.origin.tenant].protection.finder
         said = given.model_copy(update={"text": masked(given.text, own)})
         files = await self._attachments.uploaded(found.origin.tenant, found.id, said.attachments)
@@ -109,6 +109,8 @@ class OperatorService:
             raise _not_found()
         if decision.outcome == "held":
             raise StaleEpoch("somebody else has the conversation", owner=decision.owner, epoch=decision.epoch)
+        if decision.outcome == "lost":
+            raise Conflict("the owner of the conversation keeps changing")
         return decision.epoch
 
     async def _known(self, found: Conversation, said: Said, event_id: str, shown: str) -> bool:

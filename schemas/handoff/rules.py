@@ -118,9 +118,12 @@ def may_speak(conversation: Conversation, actor: Actor) -> bool:
     return is_held_by(conversation, actor.by) or (conversation.owner == "person" and actor.is_shared)
 
 
-def is_held_by(conversation: Conversation, by: str) -> bool:
+def is_held_by(conversation: Conversation, by: str, *, before: datetime | None = None) -> bool:
+    """Tell whether this person has the conversation, and got it before that time."""
     holder = conversation.holder
-    return conversation.owner == "person" and holder is not None and holder.by == by
+    if conversation.owner != "person" or holder is None or holder.by != by:
+        return False
+    return before is None or holder.since < before
 
 
 def holder_name(conversation: Conversation) -> str:

@@ -35,18 +35,18 @@ from schemas.privacy.cards import masked
 log = structlog.get_logger("parley.ownership")
 ATTEMPTS = 5
 """Compare-and-sets of one act that named no epoch, while others change the owner in between."""
-Outcome = Literal["changed", "unchanged", "lost", "gone"] | Objection
-"""``unchanged``: what was asked for is so already. ``lost``: the owner had changed since the epoch that the act named.
-``gone``: there is no such conversation."""
+OwnershipOutcome = Literal["changed", "unchanged", "lost", "gone"] | Objection
+"""``unchanged``: what was asked for is so already. ``lost``: somebody else changed the owner first; where the act named
+no epoch, at each attempt. ``gone``: there is no such conversation."""
 ApprovalOutcome = Literal["decided", "not_pending", "expired"]
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class OwnershipDecision:
     """The answer to an act. ``conversation`` is as it was when the act was decided; ``owner`` and ``epoch`` are what
     holds now."""
 
-    outcome: Outcome
+    outcome: OwnershipOutcome
     conversation: Conversation
     owner: Owner
     epoch: int
@@ -57,7 +57,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Resolution:
+class HandoffResolution:
     """The result of a conversation that people had. ``ask``: ask the contact how it went."""
 
     outcome: str = ""
@@ -101,8 +101,8 @@ class OwnershipService:
         self._state_lost = state_lost
 
     async def perform(
-        self, conversation: Conversation, act: OwnershipAct, resolution: Resolution | None = None
-    ) -> Decision:
+        self, conversation: Conversation, act: OwnershipAct, resolution: HandoffResolution | None = None
+    ) -> OwnershipDecision:
         """Change the owner as the rules allow. Performing the same act again changes nothing.
 
         With a ``resolution``, what came of the conversation is appended once it is closed, if people had it. Raises
@@ -145,19 +145,20 @@ class OwnershipService:
         if self._state_lost():
             raise Unavailable("state is being rebuilt", retry_after_ms=2000)
 
-    async def _decide(self, conversation: Conversation, act: OwnershipAct) -> Decision:
+    async def _decide(self, conversation: Conversation, act: OwnershipAct) -> OwnershipDecision:
         if act.seen_epoch is not None:
             return await self._attempt(conversation, act)
+        decision = _answer("lost", conversation)
         for _ in range(ATTEMPTS):
             now = await self._conversations.get(conversation.id)
             if now is None:
                 return _answer("gone", conversation)
             decision = await self._attempt(now, act)
             if decision.outcome != "lost":
-                return decision
-        raise Unavailable("the owner of the conversation keeps changing")
+                break
+        return decision
 
-    async def _attempt(self, conversation: Conversation, act: OwnershipAct) -> Decision:
+    async def _attempt(self, conversation: Conversation, act: OwnershipAct) -> OwnershipDecision:
         if act.seen_epoch is None and is_satisfied(act, conversation):
             return _answer("unchanged", conversation)
         if (objection := objection_to(act, conversation)) is not None:
@@ -177,7 +178,7 @@ class OwnershipService:
             owned = await decide_request(self._conversations, conversation.id, request)
         except NotFound:
             return _answer("gone", conversation)
-        return Decision("changed" if owned.won else "lost", conversation, owned.owner, owned.epoch)
+        return OwnershipDecision("changed" if owned.won else "lost", conversation, owned.owner, owned.epoch)
 
     async def _append_request(self, conversation: Conversation, act: OwnershipAct, request: OwnerRequested) -> None:
         # An act without an epoch may be tried several times. Each attempt is an event of its own, while the store knows
@@ -188,7 +189,9 @@ class OwnershipService:
         await self._append(conversation, act, topics.OWNER_REQUESTED, request, event_id)
         reach("edge.after_append")
 
-    async def _append_resolution(self, conversation: Conversation, act: OwnershipAct, resolution: Resolution) -> None:
+    async def _append_resolution(
+        self, conversation: Conversation, act: OwnershipAct, resolution: HandoffResolution
+    ) -> None:
         resolved = HandoffResolved(
             id=ids.derived_id(act.id, "resolved"),
             by=act.actor.by,
@@ -217,11 +220,11 @@ class OwnershipService:
         await self._bus.append([event])
 
 
-def _answer(outcome: Outcome, conversation: Conversation) -> Decision:
-    return Decision(outcome, conversation, conversation.owner, conversation.epoch)
+def _answer(outcome: OwnershipOutcome, conversation: Conversation) -> OwnershipDecision:
+    return OwnershipDecision(outcome, conversation, conversation.owner, conversation.epoch)
 
 
-def _is_closed_by(act: OwnershipAct, decision: Decision) -> bool:
+def _is_closed_by(act: OwnershipAct, decision: OwnershipDecision) -> bool:
     """Tell whether people had the conversation until this act closed it, now or before a crash."""
     had_people = decision.conversation.owner in PEOPLE
     return act.kind == "resolve" and (decision.outcome == "unchanged" or (decision.outcome == "changed" and had_people))

@@ -15,6 +15,7 @@ from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Conversation, Delivered
 from schemas.desk import DeskActed
 from schemas.errors import Unavailable
+from schemas.handoff.rules import is_held_by
 from schemas.ports import Account, Batch, Bus, Clock, State
 
 UNHEARD = timedelta(days=1)
@@ -54,7 +55,7 @@ class Amendments:
 
     async def _revise(self, found: Conversation, acted: DeskActed, account: Account, reply: DeskActed) -> None:
         now = await self._conversations.get(found.id) or found
-        is_theirs = now.owner == "person" and now.holder is not None and now.holder.by == acted.by
+        is_theirs = is_held_by(now, acted.by)
         if found.origin.channel not in self._revises or not is_theirs or is_note(acted.text) or not acted.text.strip():
             return await self._slack.whisper(account, acted.place, acted.by, UNCHANGED)
         change = MessageEdited(

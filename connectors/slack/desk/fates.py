@@ -14,6 +14,7 @@ from schemas.conversation import Conversation
 from schemas.desk import DeskActed
 from schemas.envelope import Envelope
 from schemas.errors import RecordError
+from schemas.handoff.rules import is_held_by
 from schemas.ports import Record
 
 Kept = Literal["", "undone", "deleted", "note"]
@@ -41,10 +42,7 @@ def is_note(text: str) -> bool:
 def is_public(found: Conversation, reply: DeskActed) -> bool:
     """Whether a reply is the contact's: its author holds the conversation since before it was written. Both times are
     Slack's, so its own clock says which was first."""
-    holder = found.holder
-    if found.owner != "person" or holder is None or holder.by != reply.by or is_note(reply.text):
-        return False
-    return written_at(reply) > holder.since
+    return not is_note(reply.text) and is_held_by(found, reply.by, before=written_at(reply))
 
 
 def written_at(reply: DeskActed) -> datetime:

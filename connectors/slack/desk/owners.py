@@ -7,11 +7,12 @@ from connectors.slack.desk.wrapping import source_of, wrapped
 from schemas import ids, topics
 from schemas.conversation import Conversation, Delivered
 from schemas.desk import DeskAct, DeskActed, DeskTouched
+from schemas.errors import Unavailable
 from schemas.handoff.rules import ActKind, Actor, OwnershipAct, holder_name
-from schemas.handoff.service import Decision, OwnershipService, Resolution
+from schemas.handoff.service import HandoffResolution, OwnershipDecision, OwnershipService
 from schemas.ports import Account, Bus, Clock, State
 
-ENDINGS: dict[DeskAct, tuple[ActKind, str]] = {
+ENDING_ACTS: dict[DeskAct, tuple[ActKind, str]] = {
     "release": ("release", "released at the desk"),
     "return": ("return", "returned to the agent"),
     "resolve": ("resolve", "resolved at the desk"),
@@ -51,7 +52,7 @@ class DeskOwnership:
         """Release, return, resolve or pass on the conversation."""
         if acted.kind == "transfer" and (said := _unclear(acted)):
             return await self._slack.whisper(account, acted.place, acted.by, said)
-        kind, reason = ENDINGS[acted.kind]
+        kind, reason = ENDING_ACTS[acted.kind]
         assignee = _assignee(found, acted)
         if assignee is not None:
             reason = f"passed on by {acted.name}"
@@ -69,11 +70,13 @@ class DeskOwnership:
         reason: str,
         *,
         assignee: Actor | None = None,
-        resolution: Resolution | None = None,
-    ) -> Decision:
+        resolution: HandoffResolution | None = None,
+    ) -> OwnershipDecision:
         actor = Actor(acted.by, source_of(found), acted.name)
         act = OwnershipAct(acted.id, kind, actor, reason, acted.at, assignee=assignee, cause=acted.id)
         decision = await self._service.perform(found, act, resolution)
+        if decision.outcome == "lost":
+            raise Unavailable("the owner of the conversation keeps changing")
         if decision.outcome == "changed":
             # The worker tells it, too, after its turn; people want to see it at once.
             now = self._clock()
@@ -87,11 +90,11 @@ def _assignee(found: Conversation, acted: DeskActed) -> Actor | None:
     return Actor(person, source_of(found), _first(acted, "name")) if person else None
 
 
-def _resolution(acted: DeskActed) -> Resolution:
+def _resolution(acted: DeskActed) -> HandoffResolution:
     fields = acted.fields
     # A reaction fills in no form, and leaves the question to the tenant's rules.
     asks = bool(fields.get("ask")) if "ask" in fields or "outcome" in fields else True
-    return Resolution(_first(acted, "outcome"), fields.get("tags", []), _first(acted, "note"), asks)
+    return HandoffResolution(_first(acted, "outcome"), fields.get("tags", []), _first(acted, "note"), asks)
 
 
 def _first(acted: DeskActed, field: str) -> str:

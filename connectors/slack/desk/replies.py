@@ -16,7 +16,7 @@ from connectors.slack.desk.wrapping import recorded, wrapped
 from schemas import ids, topics
 from schemas.conversation import Conversation, Delivered
 from schemas.desk import DeskActed
-from schemas.handoff.rules import holder_name
+from schemas.handoff.rules import PEOPLE, holder_name, is_held_by
 from schemas.messages import Author, InboundMessage
 from schemas.ports import Account, Batch, Bus, Clock, State
 
@@ -95,7 +95,7 @@ class Replies:
     async def _internal(self, now: Conversation, acted: DeskActed, account: Account) -> Delivered:
         """Told once a person and change of owner: people may talk among themselves as much as they like."""
         told = await self._record(now, acted, "stale_owner", "internal")
-        if is_note(acted.text) or now.owner not in ("queue", "person"):
+        if is_note(acted.text) or now.owner not in PEOPLE:
             return told
         once = ids.derived_id(now.id, f"desk-told:{acted.by}", now.epoch)
         if await self._deliveries.outcome(now.id, once) is None:
@@ -168,7 +168,6 @@ def replace_id(told: Delivered, message_id: str) -> Delivered:
 def _stays(found: Conversation, acted: DeskActed) -> str:
     if found.owner == "queue":
         return "Nobody holds this conversation, so what is written here stays here. Claim it to answer the customer."
-    holder = found.holder
-    if holder is not None and holder.by == acted.by:
+    if is_held_by(found, acted.by):
         return "You wrote this before the conversation was yours, so it stays here."
     return f"{holder_name(found)} holds this conversation: what you write here stays here."

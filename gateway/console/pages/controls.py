@@ -14,7 +14,7 @@ from schemas.actions import PendingApproval
 from schemas.conversation import Conversation
 from schemas.errors import InvalidRequest
 from schemas.handoff.rules import is_held_from, pending_approvals
-from schemas.handoff.service import Resolution
+from schemas.handoff.service import HandoffResolution
 from schemas.messages import MAX_TEXT, TranscriptMessage
 from schemas.privacy.cards import masked
 
@@ -163,7 +163,7 @@ def resolution_form(found: Conversation, operator: Operator, section: Tenant) ->
     )
 
 
-def resolution_of(form: Form, section: Tenant) -> Resolution:
+def resolution_of(form: Form, section: Tenant) -> HandoffResolution:
     """Raises InvalidRequest for what the form did not offer."""
     outcomes, tags, _ = _choices(section)
     outcome, chosen, note = form.one("outcome"), form.fields.get("tag", []), form.one("note")
@@ -171,7 +171,7 @@ def resolution_of(form: Form, section: Tenant) -> Resolution:
         raise InvalidRequest("the form holds what it did not offer")
     if "\x00" in note:
         raise InvalidRequest("note: must not contain NUL characters")
-    return Resolution(outcome, list(dict.fromkeys(chosen)), masked(note.strip()), form.one("ask") != "")
+    return HandoffResolution(outcome, list(dict.fromkeys(chosen)), masked(note.strip()), form.one("ask") != "")
 
 
 def _choices(section: Tenant) -> tuple[list[str], list[str], bool]:
