@@ -54,7 +54,7 @@ class OwnerRules:
             if (change := changes[event.id]) is None:
                 continue
             # A request that was decided before answers with what it won then, which may be long past.
-            state = state.after(change.request, change.owned)
+            state = state.apply(change.request, change.owned)
             newest = max(newest, state.epoch)
         return newest != conversation.epoch
 

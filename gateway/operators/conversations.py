@@ -15,7 +15,7 @@ from schemas.conversation import Conversation, Owner
 from schemas.envelope import Envelope
 from schemas.errors import Conflict, IdReused, NotFound, StaleEpoch
 from schemas.handoff.events import conversation_event
-from schemas.handoff.rules import ACT_TOWARDS, Actor, OwnershipAct, holder_name
+from schemas.handoff.rules import COMMAND_TOWARDS, Actor, OwnershipCommand, holder_name
 from schemas.handoff.service import HandoffResolution, OwnershipDecision, OwnershipService
 from schemas.messages import Attachment, Author, InboundMessage, Printable, Text
 from schemas.privacy.cards import masked
@@ -67,8 +67,10 @@ class OperatorService:
     ) -> OwnershipDecision:
         """Change the owner at the epoch that the actor saw. Raises NotFound, Conflict (a colleague has the
         conversation), Unavailable."""
-        act = OwnershipAct(str(uuid4()), ACT_TOWARDS[to], actor, reason, self._parts.clock(), seen_epoch=epoch)
-        decision = await self._ownership.perform(found, act, resolution)
+        command = OwnershipCommand(
+            str(uuid4()), COMMAND_TOWARDS[to], actor, reason, self._parts.clock(), seen_epoch=epoch
+        )
+        decision = await self._ownership.perform(found, command, resolution)
         if decision.outcome == "gone":
             raise _not_found()
         if decision.outcome == "held":
@@ -95,7 +97,7 @@ class OperatorService:
         files = await self._attachments.uploaded(found.origin.tenant, found.id, said.attachments)
         event_id = _said_id(found, said)
         shown = ids.derived_id(event_id, "outbound")
-        if not await self._known(found, said, event_id, shown):
+        if not await self._is_repetition(found, said, event_id, shown):
             epoch = await self._claim(found, actor, reason)
             await self._attachments.claim(found.origin.tenant, files)
             await self._parts.bus.append([self._event(found, said, files, event_id, epoch, actor)])
@@ -103,8 +105,8 @@ class OperatorService:
 
     async def _claim(self, found: Conversation, actor: Actor, reason: str) -> int:
         """Return the epoch under which the actor may speak."""
-        act = OwnershipAct(str(uuid4()), "claim", actor, reason, self._parts.clock())
-        decision = await self._ownership.perform(found, act)
+        command = OwnershipCommand(str(uuid4()), "claim", actor, reason, self._parts.clock())
+        decision = await self._ownership.perform(found, command)
         if decision.outcome == "gone":
             raise _not_found()
         if decision.outcome == "held":
@@ -113,9 +115,9 @@ class OperatorService:
             raise Conflict("the owner of the conversation keeps changing")
         return decision.epoch
 
-    async def _known(self, found: Conversation, said: Said, event_id: str, shown: str) -> bool:
-        """Whether the transcript has it already. One body for one client_msg_id: a lease whose holder is the body
-        keeps that until the transcript can tell. Raises IdReused."""
+    async def _is_repetition(self, found: Conversation, said: Said, event_id: str, shown: str) -> bool:
+        """Tell whether the transcript has the message already. One body for one client_msg_id: a lease whose holder is
+        the body keeps that until the transcript can tell. Raises IdReused."""
         body = hashlib.sha256(said.model_dump_json().encode()).hexdigest()
         name, now = f"said:{found.origin.tenant}:{event_id}", self._parts.clock()
         held = await self._state.leases.acquire(name, body, ttl=REMEMBERED, now=now)

@@ -10,22 +10,27 @@ from schemas.actions import ActionMemory, PendingApproval
 from schemas.conversation import Conversation, Holder, Owner, OwnerRequested
 from schemas.ports import Owned
 
-ActKind = Literal["claim", "release", "return", "resolve", "transfer"]
+CommandKind = Literal["claim", "release", "return", "resolve", "transfer"]
 """``release``: back to the queue. ``return``: back to the agent. ``transfer``: to a colleague, or to others' queue."""
 Objection = Literal["held", "outdated", "not_with_people"]
 
 PEOPLE: frozenset[Owner] = frozenset({"queue", "person"})
 """Owners under which the conversation is in the hands of people, or waits for them."""
-OWNER_AFTER: dict[ActKind, Owner] = {
+OWNER_AFTER: dict[CommandKind, Owner] = {
     "claim": "person",
     "release": "queue",
     "return": "agent",
     "resolve": "closed",
     "transfer": "queue",
 }
-ACT_TOWARDS: dict[Owner, ActKind] = {"person": "claim", "queue": "release", "agent": "return", "closed": "resolve"}
-_HOLDER_ONLY: frozenset[ActKind] = frozenset({"claim", "return", "resolve"})
-"""Acts that only the holder may perform while a person has the conversation. Anybody may release or transfer it: its
+COMMAND_TOWARDS: dict[Owner, CommandKind] = {
+    "person": "claim",
+    "queue": "release",
+    "agent": "return",
+    "closed": "resolve",
+}
+_HOLDER_ONLY: frozenset[CommandKind] = frozenset({"claim", "return", "resolve"})
+"""Commands that only the holder may give while a person has the conversation. Anybody may release or transfer it: its
 holder may be away."""
 
 
@@ -45,7 +50,7 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnershipAct:
+class OwnershipCommand:
     """A person's attempt to change the owner. Performing the same ``id`` again changes nothing.
 
     ``seen_epoch``: the epoch that the actor saw and relies on; None where the surface does not know it. ``assignee``:
@@ -54,7 +59,7 @@ class OwnershipAct:
     """
 
     id: str
-    kind: ActKind
+    kind: CommandKind
     actor: Actor
     reason: str
     at: datetime
@@ -84,31 +89,31 @@ class OwnerState:
     def of(cls, conversation: Conversation) -> OwnerState:
         return cls(conversation.owner, conversation.epoch, conversation.holder)
 
-    def after(self, request: OwnerRequested, owned: Owned) -> OwnerState:
+    def apply(self, request: OwnerRequested, owned: Owned) -> OwnerState:
         """Return the state that a decided request left."""
         holder = Holder(by=request.by, since=request.at) if owned.won else self.holder
         return OwnerState(owned.owner, owned.epoch, holder)
 
 
-def objection_to(act: OwnershipAct, conversation: Conversation) -> Objection | None:
-    """Return why the conversation, as it is, does not allow the act; None when it does.
+def objection_to(command: OwnershipCommand, conversation: Conversation) -> Objection | None:
+    """Return why the conversation, as it is, does not allow the command; None when it does.
 
-    The epoch protects an act that names one: the compare-and-set refuses it once anything has changed. Without an
-    epoch, an act other than a claim counts only while people have the conversation, and only if it was done after they
-    got it.
+    The epoch protects a command that names one: the compare-and-set refuses it once anything has changed. Without an
+    epoch, a command other than a claim counts only while people have the conversation, and only if it was given after
+    they got it.
     """
-    if act.seen_epoch is not None:
-        if act.seen_epoch != conversation.epoch:
+    if command.seen_epoch is not None:
+        if command.seen_epoch != conversation.epoch:
             return None
-    elif act.kind != "claim":
-        if _is_outdated(act, conversation):
+    elif command.kind != "claim":
+        if _is_outdated(command, conversation):
             return "outdated"
-        if conversation.owner not in PEOPLE or (act.kind == "release" and conversation.owner == "queue"):
+        if conversation.owner not in PEOPLE or (command.kind == "release" and conversation.owner == "queue"):
             return "not_with_people"
-    return "held" if is_held_from(act.actor, act.kind, conversation) else None
+    return "held" if is_held_from(command.actor, command.kind, conversation) else None
 
 
-def is_held_from(actor: Actor, kind: ActKind, conversation: Conversation) -> bool:
+def is_held_from(actor: Actor, kind: CommandKind, conversation: Conversation) -> bool:
     """Tell whether somebody else has the conversation, and only they may do this with it."""
     return kind in _HOLDER_ONLY and conversation.owner == "person" and not may_speak(conversation, actor)
 
@@ -132,24 +137,24 @@ def holder_name(conversation: Conversation) -> str:
     return (holder.name or holder.by) if holder is not None else "somebody"
 
 
-def is_satisfied(act: OwnershipAct, conversation: Conversation) -> bool:
-    """Tell whether nothing is left to do: who claims has the conversation already, or this very act was performed
-    before a crash."""
-    if act.kind == "claim" and may_speak(conversation, act.actor):
+def is_satisfied(command: OwnershipCommand, conversation: Conversation) -> bool:
+    """Tell whether nothing is left to do: who claims has the conversation already, or this very command was
+    performed before a crash."""
+    if command.kind == "claim" and may_speak(conversation, command.actor):
         return True
     holder = conversation.holder
     made_by = (holder.by, holder.since) if holder is not None else None
-    return conversation.owner == act.to and made_by == (act.holder.by, act.at)
+    return conversation.owner == command.to and made_by == (command.holder.by, command.at)
 
 
 def pending_approvals(conversation: Conversation) -> list[PendingApproval]:
     return (conversation.facts.actions or ActionMemory()).approvals
 
 
-def _is_outdated(act: OwnershipAct, conversation: Conversation) -> bool:
+def _is_outdated(command: OwnershipCommand, conversation: Conversation) -> bool:
     """Times of two surfaces come from two clocks and cannot be compared."""
     holder = conversation.holder
-    return holder is not None and _surface(holder.by) == _surface(act.actor.by) and act.at < holder.since
+    return holder is not None and _surface(holder.by) == _surface(command.actor.by) and command.at < holder.since
 
 
 def _surface(by: str) -> str:

@@ -24,7 +24,7 @@ from schemas.handoff.rules import (
     PEOPLE,
     Actor,
     Objection,
-    OwnershipAct,
+    OwnershipCommand,
     is_satisfied,
     objection_to,
     pending_approvals,
@@ -34,17 +34,17 @@ from schemas.privacy.cards import masked
 
 log = structlog.get_logger("parley.ownership")
 ATTEMPTS = 5
-"""Compare-and-sets of one act that named no epoch, while others change the owner in between."""
+"""Compare-and-sets of one command that named no epoch, while others change the owner in between."""
 OwnershipOutcome = Literal["changed", "unchanged", "lost", "gone"] | Objection
-"""``unchanged``: what was asked for is so already. ``lost``: somebody else changed the owner first; where the act named
-no epoch, at each attempt. ``gone``: there is no such conversation."""
+"""``unchanged``: what was asked for is so already. ``lost``: somebody else changed the owner first; where the command
+named no epoch, at each attempt. ``gone``: there is no such conversation."""
 ApprovalOutcome = Literal["decided", "not_pending", "expired"]
 
 
 @dataclass(frozen=True, slots=True)
 class OwnershipDecision:
-    """The answer to an act. ``conversation`` is as it was when the act was decided; ``owner`` and ``epoch`` are what
-    holds now."""
+    """The answer to a command. ``conversation`` is as it was when the command was decided; ``owner`` and ``epoch`` are
+    what holds now."""
 
     outcome: OwnershipOutcome
     conversation: Conversation
@@ -90,7 +90,7 @@ async def decide_request(conversations: Conversations, conversation: str, reques
 
 
 class OwnershipService:
-    """Performs acts of people. ``state_lost``: True while the state store is being rebuilt."""
+    """Carries out what people do with conversations. ``state_lost``: True while the state store is being rebuilt."""
 
     def __init__(
         self, *, bus: Bus, conversations: Conversations, clock: Clock, state_lost: Callable[[], bool] = lambda: False
@@ -101,17 +101,17 @@ class OwnershipService:
         self._state_lost = state_lost
 
     async def perform(
-        self, conversation: Conversation, act: OwnershipAct, resolution: HandoffResolution | None = None
+        self, conversation: Conversation, command: OwnershipCommand, resolution: HandoffResolution | None = None
     ) -> OwnershipDecision:
-        """Change the owner as the rules allow. Performing the same act again changes nothing.
+        """Change the owner as the rules allow. Performing the same command again changes nothing.
 
         With a ``resolution``, what came of the conversation is appended once it is closed, if people had it. Raises
         Unavailable, BusUnavailable, StateUnavailable, StateLost.
         """
         self._check_state()
-        decision = await self._decide(conversation, act)
-        if resolution is not None and _is_closed_by(act, decision):
-            await self._append_resolution(conversation, act, resolution)
+        decision = await self._decide(conversation, command)
+        if resolution is not None and _is_closed_by(command, decision):
+            await self._append_resolution(conversation, command, resolution)
         return decision
 
     async def decide_approval(
@@ -145,67 +145,69 @@ class OwnershipService:
         if self._state_lost():
             raise Unavailable("state is being rebuilt", retry_after_ms=2000)
 
-    async def _decide(self, conversation: Conversation, act: OwnershipAct) -> OwnershipDecision:
-        if act.seen_epoch is not None:
-            return await self._attempt(conversation, act)
+    async def _decide(self, conversation: Conversation, command: OwnershipCommand) -> OwnershipDecision:
+        if command.seen_epoch is not None:
+            return await self._attempt(conversation, command)
         decision = _answer("lost", conversation)
         for _ in range(ATTEMPTS):
             now = await self._conversations.get(conversation.id)
             if now is None:
                 return _answer("gone", conversation)
-            decision = await self._attempt(now, act)
+            decision = await self._attempt(now, command)
             if decision.outcome != "lost":
                 break
         return decision
 
-    async def _attempt(self, conversation: Conversation, act: OwnershipAct) -> OwnershipDecision:
-        if act.seen_epoch is None and is_satisfied(act, conversation):
+    async def _attempt(self, conversation: Conversation, command: OwnershipCommand) -> OwnershipDecision:
+        if command.seen_epoch is None and is_satisfied(command, conversation):
             return _answer("unchanged", conversation)
-        if (objection := objection_to(act, conversation)) is not None:
+        if (objection := objection_to(command, conversation)) is not None:
             return _answer(objection, conversation)
-        epoch = conversation.epoch if act.seen_epoch is None else act.seen_epoch
+        epoch = conversation.epoch if command.seen_epoch is None else command.seen_epoch
         request = OwnerRequested(
-            id=act.id,
-            to=act.to,
+            id=command.id,
+            to=command.to,
             expected_epoch=epoch,
-            by=act.holder.by,
-            name=act.holder.name,
-            reason=act.reason,
-            at=act.at,
+            by=command.holder.by,
+            name=command.holder.name,
+            reason=command.reason,
+            at=command.at,
         )
-        await self._append_request(conversation, act, request)
+        await self._append_request(conversation, command, request)
         try:
             owned = await decide_request(self._conversations, conversation.id, request)
         except NotFound:
             return _answer("gone", conversation)
         return OwnershipDecision("changed" if owned.won else "lost", conversation, owned.owner, owned.epoch)
 
-    async def _append_request(self, conversation: Conversation, act: OwnershipAct, request: OwnerRequested) -> None:
-        # An act without an epoch may be tried several times. Each attempt is an event of its own, while the store knows
-        # one request, which cannot win twice.
-        tried_once = act.seen_epoch is not None
-        event_id = act.id if tried_once else ids.derived_id(act.id, "own", request.expected_epoch)
+    async def _append_request(
+        self, conversation: Conversation, command: OwnershipCommand, request: OwnerRequested
+    ) -> None:
+        # A command without an epoch may be tried several times. Each attempt is an event of its own, while the store
+        # knows one request, which cannot win twice.
+        tried_once = command.seen_epoch is not None
+        event_id = command.id if tried_once else ids.derived_id(command.id, "own", request.expected_epoch)
         reach("edge.before_append")
-        await self._append(conversation, act, topics.OWNER_REQUESTED, request, event_id)
+        await self._append(conversation, command, topics.OWNER_REQUESTED, request, event_id)
         reach("edge.after_append")
 
     async def _append_resolution(
-        self, conversation: Conversation, act: OwnershipAct, resolution: HandoffResolution
+        self, conversation: Conversation, command: OwnershipCommand, resolution: HandoffResolution
     ) -> None:
         resolved = HandoffResolved(
-            id=ids.derived_id(act.id, "resolved"),
-            by=act.actor.by,
-            name=act.actor.name,
+            id=ids.derived_id(command.id, "resolved"),
+            by=command.actor.by,
+            name=command.actor.name,
             outcome=resolution.outcome,
             tags=resolution.tags,
             note=resolution.note,
             ask=resolution.ask,
-            at=act.at,
+            at=command.at,
         )
-        await self._append(conversation, act, topics.HANDOFF_RESOLVED, resolved, resolved.id)
+        await self._append(conversation, command, topics.HANDOFF_RESOLVED, resolved, resolved.id)
 
     async def _append(
-        self, conversation: Conversation, act: OwnershipAct, kind: str, payload: BaseModel, event_id: str
+        self, conversation: Conversation, command: OwnershipCommand, kind: str, payload: BaseModel, event_id: str
     ) -> None:
         event = conversation_event(
             conversation,
@@ -213,9 +215,9 @@ class OwnershipService:
             payload,
             id=event_id,
             time=self._clock(),
-            source=act.actor.source,
-            cause=act.cause,
-            correlation=act.id,
+            source=command.actor.source,
+            cause=command.cause,
+            correlation=command.id,
         )
         await self._bus.append([event])
 
@@ -224,7 +226,9 @@ def _answer(outcome: OwnershipOutcome, conversation: Conversation) -> OwnershipD
     return OwnershipDecision(outcome, conversation, conversation.owner, conversation.epoch)
 
 
-def _is_closed_by(act: OwnershipAct, decision: OwnershipDecision) -> bool:
-    """Tell whether people had the conversation until this act closed it, now or before a crash."""
+def _is_closed_by(command: OwnershipCommand, decision: OwnershipDecision) -> bool:
+    """Tell whether people had the conversation until this command closed it, now or before a crash."""
     had_people = decision.conversation.owner in PEOPLE
-    return act.kind == "resolve" and (decision.outcome == "unchanged" or (decision.outcome == "changed" and had_people))
+    return command.kind == "resolve" and (
+        decision.outcome == "unchanged" or (decision.outcome == "changed" and had_people)
+    )

@@ -1,4 +1,4 @@
-"""Ownership at the desk: claims, and the acts by which a conversation leaves its holder."""
+"""Ownership at the desk: claims, and what makes a conversation leave its holder."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from schemas import ids, topics
 from schemas.conversation import Conversation, Delivered
 from schemas.desk import DeskAct, DeskActed, DeskTouched
 from schemas.errors import Unavailable
-from schemas.handoff.rules import ActKind, Actor, OwnershipAct, holder_name
+from schemas.handoff.rules import Actor, CommandKind, OwnershipCommand, holder_name
 from schemas.handoff.service import HandoffResolution, OwnershipDecision, OwnershipService
 from schemas.ports import Account, Bus, Clock, State
 
-ENDING_ACTS: dict[DeskAct, tuple[ActKind, str]] = {
+ENDING_COMMANDS: dict[DeskAct, tuple[CommandKind, str]] = {
     "release": ("release", "released at the desk"),
     "return": ("return", "returned to the agent"),
     "resolve": ("resolve", "resolved at the desk"),
@@ -22,8 +22,8 @@ ENDING_ACTS: dict[DeskAct, tuple[ActKind, str]] = {
 
 
 class DeskOwnership:
-    """Hands acts to the ownership service and tells people what came of them. Both methods may be repeated, and raise
-    Unavailable and what the ports raise."""
+    """Hands commands to the ownership service and tells people what came of them. Both methods may be repeated, and
+    raise Unavailable and what the ports raise."""
 
     def __init__(self, *, slack: WebApi, bus: Bus, state: State, clock: Clock) -> None:
         self._service = OwnershipService(bus=bus, conversations=state.conversations, clock=clock)
@@ -50,9 +50,9 @@ class DeskOwnership:
 
     async def end(self, found: Conversation, acted: DeskActed, account: Account) -> None:
         """Release, return, resolve or pass on the conversation."""
-        if acted.kind == "transfer" and (said := _unclear(acted)):
+        if acted.kind == "transfer" and (said := _explain_unclear_transfer(acted)):
             return await self._slack.whisper(account, acted.place, acted.by, said)
-        kind, reason = ENDING_ACTS[acted.kind]
+        kind, reason = ENDING_COMMANDS[acted.kind]
         assignee = _assignee(found, acted)
         if assignee is not None:
             reason = f"passed on by {acted.name}"
@@ -66,15 +66,15 @@ class DeskOwnership:
         self,
         found: Conversation,
         acted: DeskActed,
-        kind: ActKind,
+        kind: CommandKind,
         reason: str,
         *,
         assignee: Actor | None = None,
         resolution: HandoffResolution | None = None,
     ) -> OwnershipDecision:
         actor = Actor(acted.by, source_of(found), acted.name)
-        act = OwnershipAct(acted.id, kind, actor, reason, acted.at, assignee=assignee, cause=acted.id)
-        decision = await self._service.perform(found, act, resolution)
+        command = OwnershipCommand(acted.id, kind, actor, reason, acted.at, assignee=assignee, cause=acted.id)
+        decision = await self._service.perform(found, command, resolution)
         if decision.outcome == "lost":
             raise Unavailable("the owner of the conversation keeps changing")
         if decision.outcome == "changed":
@@ -101,7 +101,7 @@ def _first(acted: DeskActed, field: str) -> str:
     return next(iter(acted.fields.get(field, ())), "")
 
 
-def _unclear(acted: DeskActed) -> str:
+def _explain_unclear_transfer(acted: DeskActed) -> str:
     if acted.fields.get("refused"):
         return "This colleague cannot act in this channel, so the conversation was not passed on."
     return "" if acted.value or acted.fields.get("person") else "Choose a channel or a colleague to pass it on to."

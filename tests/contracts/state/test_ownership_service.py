@@ -18,7 +18,7 @@ from schemas.desk import HandoffResolved
 from schemas.envelope import Envelope
 from schemas.errors import BusUnavailable, StateUnavailable, Unavailable
 from schemas.handoff.requests import request_by_turn
-from schemas.handoff.rules import ACT_TOWARDS, ActKind, Actor, OwnershipAct
+from schemas.handoff.rules import COMMAND_TOWARDS, Actor, CommandKind, OwnershipCommand
 from schemas.handoff.service import ATTEMPTS, HandoffResolution, OwnershipDecision, OwnershipService, decide_request
 from schemas.ports import Bus, Conversations, Owned, State
 from tests.contracts.state.lived import log
@@ -28,7 +28,7 @@ MO = Actor("slack:mo", "/desk/slack/plantstore", "Mo")
 ROSA = Actor("slack:rosa", "/desk/slack/plantstore", "Rosa")
 ANNA = Actor("console:anna", "parley/console", "Anna Bloom")
 PROGRAM = Actor("admin", "parley/admin", is_shared=True)
-ACTS: tuple[ActKind, ...] = ("claim", "release", "return", "resolve", "transfer")
+COMMANDS: tuple[CommandKind, ...] = ("claim", "release", "return", "resolve", "transfer")
 OWNERS: tuple[Owner, ...] = ("agent", "queue", "person", "closed")
 
 
@@ -64,11 +64,11 @@ class House:
     async def become(self, owner: Owner, holder: Actor) -> None:
         """Bring the conversation to this owner."""
         if owner != (await self.now()).owner:
-            await self.act(ACT_TOWARDS[owner], replace(holder, is_shared=True), seen=(await self.now()).epoch)
+            await self.perform(COMMAND_TOWARDS[owner], replace(holder, is_shared=True), seen=(await self.now()).epoch)
 
-    async def act(
+    async def perform(
         self,
-        kind: ActKind,
+        kind: CommandKind,
         actor: Actor,
         *,
         seen: int | None = None,
@@ -76,8 +76,8 @@ class House:
         **more: Any,
     ) -> OwnershipDecision:
         fields: dict[str, Any] = {"id": new_id(), "reason": "asked for", "at": self.clock()} | more
-        act = OwnershipAct(kind=kind, actor=actor, seen_epoch=seen, **fields)
-        return await self.service.perform(await self.now(), act, resolution)
+        command = OwnershipCommand(kind=kind, actor=actor, seen_epoch=seen, **fields)
+        return await self.service.perform(await self.now(), command, resolution)
 
     async def logged(self, kind: str) -> list[Envelope]:
         read = await self.bus.read(topics.inbound("web"))
@@ -99,13 +99,13 @@ async def house(state: State, tmp_path: Path) -> AsyncIterator[House]:
 
 async def test_a_change_is_on_the_log_and_in_the_state_under_one_request(house: House) -> None:
     """The request names the epoch that it was made at, and the change raises it by one."""
-    decision = await house.act("claim", ANNA, id="act-1", at=later(30))
+    decision = await house.perform("claim", ANNA, id="command-1", at=later(30))
     assert (decision.outcome, decision.owner, decision.epoch) == ("changed", "person", 1)
     (event,) = await house.logged(topics.OWNER_REQUESTED)
     assert event.payload(OwnerRequested) == OwnerRequested(
-        id="act-1", to="person", expected_epoch=0, by=ANNA.by, name=ANNA.name, reason="asked for", at=later(30)
+        id="command-1", to="person", expected_epoch=0, by=ANNA.by, name=ANNA.name, reason="asked for", at=later(30)
     )
-    assert (event.source, event.conversation, event.correlation_id) == (ANNA.source, house.conversation, "act-1")
+    assert (event.source, event.conversation, event.correlation_id) == (ANNA.source, house.conversation, "command-1")
     now = await house.now()
     assert (now.owner, now.epoch, now.agent_floor) == ("person", 1, 1)
     assert now.holder == Holder(by=ANNA.by, name=ANNA.name, reason="asked for", since=later(30))
@@ -113,7 +113,7 @@ async def test_a_change_is_on_the_log_and_in_the_state_under_one_request(house: 
 
 # ── Rules ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-WITHOUT_EPOCH: dict[tuple[Owner, ActKind], str] = {
+WITHOUT_EPOCH: dict[tuple[Owner, CommandKind], str] = {
     ("agent", "claim"): "changed",
     ("agent", "release"): "not_with_people",
     ("agent", "return"): "not_with_people",
@@ -136,7 +136,7 @@ WITHOUT_EPOCH: dict[tuple[Owner, ActKind], str] = {
     ("closed", "transfer"): "not_with_people",
 }
 """What a colleague may do who does not name an epoch; a person has the conversation where the owner is ``person``."""
-AFTER: dict[ActKind, Owner] = {
+AFTER: dict[CommandKind, Owner] = {
     "claim": "person",
     "release": "queue",
     "return": "agent",
@@ -146,13 +146,13 @@ AFTER: dict[ActKind, Owner] = {
 
 
 @pytest.mark.parametrize(("owner", "kind"), WITHOUT_EPOCH)
-async def test_each_act_of_a_colleague_is_allowed_or_refused_by_the_owner(
-    house: House, owner: Owner, kind: ActKind
+async def test_each_command_of_a_colleague_is_allowed_or_refused_by_the_owner(
+    house: House, owner: Owner, kind: CommandKind
 ) -> None:
-    """A refused act changes nothing and leaves nothing on the log."""
+    """A refused command changes nothing and leaves nothing on the log."""
     await house.become(owner, MO)
     before, logged = await house.now(), len(await house.requests())
-    decision = await house.act(kind, ROSA)
+    decision = await house.perform(kind, ROSA)
     after = await house.now()
     assert decision.outcome == WITHOUT_EPOCH[owner, kind]
     assert (decision.owner, decision.epoch) == (after.owner, after.epoch)
@@ -164,11 +164,11 @@ async def test_each_act_of_a_colleague_is_allowed_or_refused_by_the_owner(
         assert len(await house.requests()) == logged
 
 
-@pytest.mark.parametrize("kind", ACTS)
-async def test_the_holder_may_do_everything_with_the_conversation(house: House, kind: ActKind) -> None:
+@pytest.mark.parametrize("kind", COMMANDS)
+async def test_the_holder_may_do_everything_with_the_conversation(house: House, kind: CommandKind) -> None:
     """A claim by its holder is satisfied already and changes nothing."""
     await house.become("person", MO)
-    decision = await house.act(kind, MO)
+    decision = await house.perform(kind, MO)
     now = await house.now()
     assert decision.outcome == ("unchanged" if kind == "claim" else "changed")
     assert decision.won
@@ -176,29 +176,29 @@ async def test_the_holder_may_do_everything_with_the_conversation(house: House, 
 
 
 @pytest.mark.parametrize("owner", OWNERS)
-@pytest.mark.parametrize("kind", ACTS)
-async def test_an_act_at_the_epoch_that_was_seen_is_refused_only_while_a_colleague_has_the_conversation(
-    house: House, owner: Owner, kind: ActKind
+@pytest.mark.parametrize("kind", COMMANDS)
+async def test_a_command_at_the_epoch_that_was_seen_is_refused_only_while_a_colleague_has_the_conversation(
+    house: House, owner: Owner, kind: CommandKind
 ) -> None:
     """Who names the epoch knows the owner, so every owner may follow every other."""
     await house.become(owner, MO)
     epoch = (await house.now()).epoch
-    decision = await house.act(kind, ANNA, seen=epoch)
+    decision = await house.perform(kind, ANNA, seen=epoch)
     if owner == "person" and kind in ("claim", "return", "resolve"):
         assert (decision.outcome, decision.epoch) == ("held", epoch)
     else:
         assert (decision.outcome, decision.owner, decision.epoch) == ("changed", AFTER[kind], epoch + 1)
 
 
-@pytest.mark.parametrize("kind", ACTS)
-async def test_a_program_that_speaks_for_many_is_bound_by_the_epoch_alone(house: House, kind: ActKind) -> None:
+@pytest.mark.parametrize("kind", COMMANDS)
+async def test_a_program_that_speaks_for_many_is_bound_by_the_epoch_alone(house: House, kind: CommandKind) -> None:
     await house.become("person", MO)
-    assert (await house.act(kind, PROGRAM, seen=1)).outcome == "changed"
+    assert (await house.perform(kind, PROGRAM, seen=1)).outcome == "changed"
 
 
 async def test_a_program_that_writes_for_many_takes_nothing_that_a_person_has(house: House) -> None:
     await house.become("person", MO)
-    decision = await house.act("claim", PROGRAM)
+    decision = await house.perform("claim", PROGRAM)
     assert (decision.outcome, decision.epoch) == ("unchanged", 1)
     holder = (await house.now()).holder
     assert holder is not None
@@ -207,33 +207,35 @@ async def test_a_program_that_writes_for_many_takes_nothing_that_a_person_has(ho
 
 async def test_a_transfer_to_a_colleague_makes_them_the_holder(house: House) -> None:
     await house.become("person", MO)
-    decision = await house.act("transfer", ANNA, assignee=ROSA)
+    decision = await house.perform("transfer", ANNA, assignee=ROSA)
     holder = (await house.now()).holder
     assert (decision.owner, holder and holder.by, holder and holder.name) == ("person", ROSA.by, ROSA.name)
-    assert (await house.act("return", MO)).outcome == "held"
+    assert (await house.perform("return", MO)).outcome == "held"
 
 
 @pytest.mark.parametrize("kind", ["release", "return", "resolve", "transfer"])
-async def test_an_act_from_before_the_last_claim_on_the_same_surface_is_outdated(house: House, kind: ActKind) -> None:
+async def test_a_command_from_before_the_last_claim_on_the_same_surface_is_outdated(
+    house: House, kind: CommandKind
+) -> None:
     """It was meant for whoever had the conversation then."""
     pressed = house.clock()
-    await house.act("claim", MO)
-    assert (await house.act(kind, MO, at=pressed)).outcome == "outdated"
+    await house.perform("claim", MO)
+    assert (await house.perform(kind, MO, at=pressed)).outcome == "outdated"
     assert (await house.now()).epoch == 1
 
 
 async def test_times_of_two_surfaces_are_not_compared(house: House) -> None:
-    """Their clocks differ, so an act that seems older than the claim counts."""
+    """Their clocks differ, so a command that seems older than the claim counts."""
     pressed = house.clock()
-    await house.act("claim", ANNA)
-    assert (await house.act("release", MO, at=pressed)).outcome == "changed"
+    await house.perform("claim", ANNA)
+    assert (await house.perform("release", MO, at=pressed)).outcome == "changed"
 
 
-async def test_an_act_on_a_conversation_that_never_began_is_answered(house: House) -> None:
+async def test_a_command_on_a_conversation_that_never_began_is_answered(house: House) -> None:
     found = (await house.now()).model_copy(update={"id": new_id()})
     for seen in (None, 0):
-        act = OwnershipAct(new_id(), "claim", MO, "asked for", house.clock(), seen_epoch=seen)
-        assert (await house.service.perform(found, act)).outcome == "gone"
+        command = OwnershipCommand(new_id(), "claim", MO, "asked for", house.clock(), seen_epoch=seen)
+        assert (await house.service.perform(found, command)).outcome == "gone"
 
 
 # ── Races ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -243,11 +245,11 @@ async def test_of_many_claims_at_once_one_wins_and_all_learn_who(house: House) -
     """Half name the epoch they saw, half do not."""
     found = await house.now()
     actors = [Actor(f"desk:{n}", "test", f"Name {n}") for n in range(40)]
-    acts = [
-        OwnershipAct(new_id(), "claim", actor, "claimed", house.clock(), seen_epoch=0 if n % 2 else None)
+    commands = [
+        OwnershipCommand(new_id(), "claim", actor, "claimed", house.clock(), seen_epoch=0 if n % 2 else None)
         for n, actor in enumerate(actors)
     ]
-    decisions = await asyncio.gather(*(house.service.perform(found, act) for act in acts))
+    decisions = await asyncio.gather(*(house.service.perform(found, command) for command in commands))
     (winner,) = [actor for actor, decision in zip(actors, decisions, strict=True) if decision.won]
     now = await house.now()
     assert (now.owner, now.epoch, now.holder and now.holder.by) == ("person", 1, winner.by)
@@ -255,13 +257,13 @@ async def test_of_many_claims_at_once_one_wins_and_all_learn_who(house: House) -
     assert {(decision.owner, decision.epoch) for decision in decisions} == {("person", 1)}
 
 
-@pytest.mark.parametrize("kind", ACTS)
+@pytest.mark.parametrize("kind", COMMANDS)
 async def test_a_race_that_is_lost_at_the_seen_epoch_leaves_the_request_on_the_log_and_nothing_else(
-    house: House, kind: ActKind
+    house: House, kind: CommandKind
 ) -> None:
     await house.become("queue", MO)
     before = await house.now()
-    decision = await house.act(kind, ANNA, seen=before.epoch - 1)
+    decision = await house.perform(kind, ANNA, seen=before.epoch - 1)
     assert (decision.outcome, decision.owner, decision.epoch) == ("lost", "queue", before.epoch)
     assert await house.now() == before
     assert (await house.requests())[-1].expected_epoch == before.epoch - 1
@@ -285,28 +287,28 @@ class Overtaken:
         return await self._inner.own(conversation, to, expected_epoch=expected_epoch, **more)
 
 
-async def test_an_act_without_an_epoch_is_tried_again_while_its_rule_holds(house: House) -> None:
-    """Each attempt is a request on the log at the epoch of its own moment, under the id of the act."""
+async def test_a_command_without_an_epoch_is_tried_again_while_its_rule_holds(house: House) -> None:
+    """Each attempt is a request on the log at the epoch of its own moment, under the id of the command."""
     overtaken: Any = Overtaken(house.state.conversations, times=ATTEMPTS - 1)
     house.state = replace(house.state, conversations=overtaken)
-    decision = await house.act("claim", MO, id="act-1")
+    decision = await house.perform("claim", MO, id="command-1")
     assert (decision.outcome, decision.epoch) == ("changed", ATTEMPTS)
     events = await house.logged(topics.OWNER_REQUESTED)
-    assert [event.id for event in events] == [ids.derived_id("act-1", "own", epoch) for epoch in range(ATTEMPTS)]
-    assert {request.id for request in await house.requests()} == {"act-1"}
+    assert [event.id for event in events] == [ids.derived_id("command-1", "own", epoch) for epoch in range(ATTEMPTS)]
+    assert {request.id for request in await house.requests()} == {"command-1"}
 
 
-async def test_an_act_gives_up_when_the_owner_never_stays(house: House) -> None:
+async def test_a_command_gives_up_when_the_owner_never_stays(house: House) -> None:
     overtaken: Any = Overtaken(house.state.conversations, times=100)
     house.state = replace(house.state, conversations=overtaken)
-    decision = await house.act("claim", MO)
+    decision = await house.perform("claim", MO)
     assert (decision.outcome, decision.owner, decision.epoch) == ("lost", "queue", ATTEMPTS)
     assert (await house.now()).owner == "queue"
 
 
 async def test_a_turn_that_was_running_when_a_person_claimed_is_not_committed(house: House) -> None:
     start = await begun(house.state, house.conversation, "e1")
-    await house.act("claim", MO)
+    await house.perform("claim", MO)
     assert await committed(house.state, house.conversation, start, handled=["e1"]) == "stale"
 
 
@@ -314,18 +316,18 @@ async def test_a_turn_that_was_running_when_a_person_claimed_is_not_committed(ho
 
 
 @pytest.mark.parametrize("kind", ["release", "return", "resolve", "transfer"])
-async def test_an_act_that_is_performed_again_changes_nothing_whatever_happened_since(
-    house: House, kind: ActKind
+async def test_a_command_that_is_performed_again_changes_nothing_whatever_happened_since(
+    house: House, kind: CommandKind
 ) -> None:
     await house.become("person", MO)
-    again: dict[str, Any] = {"id": "act-1", "at": house.clock()}
-    await house.act(kind, MO, **again)
+    again: dict[str, Any] = {"id": "command-1", "at": house.clock()}
+    await house.perform(kind, MO, **again)
     first = await house.now()
-    assert (await house.act(kind, MO, **again)).outcome == "unchanged"
+    assert (await house.perform(kind, MO, **again)).outcome == "unchanged"
     assert await house.now() == first
-    await house.act("claim", ANNA, seen=first.epoch)
+    await house.perform("claim", ANNA, seen=first.epoch)
     claimed = await house.now()
-    await house.act(kind, MO, **again)
+    await house.perform(kind, MO, **again)
     assert await house.now() == claimed
 
 
@@ -360,7 +362,7 @@ async def test_a_resolution_that_breaks_off_anywhere_is_complete_once_it_is_repe
     """One change of owner, and one resolution on the log, however often its event is there."""
     await house.become("person", MO)
     found, bus, conversations = await house.now(), house.bus, house.state.conversations
-    act = OwnershipAct("act-1", "resolve", MO, "resolved", house.clock(), cause="act-1")
+    command = OwnershipCommand("command-1", "resolve", MO, "resolved", house.clock(), cause="command-1")
     resolution = HandoffResolution("Solved", ["refund"], "sent a new one", ask=False)
     broken_bus: Any = Failing(bus, "append", call=call, after=after, error=BusUnavailable("away"))
     broken_state: Any = Failing(conversations, "own", call=call, after=after, error=StateUnavailable("away"))
@@ -370,30 +372,32 @@ async def test_a_resolution_that_breaks_off_anywhere_is_complete_once_it_is_repe
         clock=house.clock,
     )
     with pytest.raises(Unavailable, match="away"):
-        await broken.perform(found, act, resolution)
-    assert (await house.service.perform(found, act, resolution)).won
+        await broken.perform(found, command, resolution)
+    assert (await house.service.perform(found, command, resolution)).won
     now = await house.now()
     assert (now.owner, now.epoch) == ("closed", 2)
     told = {event.id: event.payload(HandoffResolved) for event in await house.logged(topics.HANDOFF_RESOLVED)}
     (word,) = told.values()
     assert (word.outcome, word.tags, word.note, word.ask) == ("Solved", ["refund"], "sent a new one", False)
-    assert (word.by, word.name, word.at) == (MO.by, MO.name, act.at)
+    assert (word.by, word.name, word.at) == (MO.by, MO.name, command.at)
 
 
 @pytest.mark.parametrize(("owner", "told"), [("agent", 0), ("queue", 1), ("person", 1)])
 async def test_a_resolution_is_told_of_conversations_that_people_had(house: House, owner: Owner, told: int) -> None:
     """What the agent had is closed without one, as there was nothing to resolve."""
     await house.become(owner, ANNA)
-    decision = await house.act("resolve", ANNA, seen=(await house.now()).epoch, resolution=HandoffResolution("Solved"))
+    decision = await house.perform(
+        "resolve", ANNA, seen=(await house.now()).epoch, resolution=HandoffResolution("Solved")
+    )
     assert decision.outcome == "changed"
     assert len(await house.logged(topics.HANDOFF_RESOLVED)) == told
 
 
 async def test_a_resolution_that_lost_or_was_refused_is_not_told(house: House) -> None:
     await house.become("person", MO)
-    assert (await house.act("resolve", ANNA, seen=0, resolution=HandoffResolution("Solved"))).outcome == "lost"
-    assert (await house.act("resolve", ANNA, seen=1, resolution=HandoffResolution("Solved"))).outcome == "held"
-    assert (await house.act("resolve", ROSA, resolution=HandoffResolution("Solved"))).outcome == "held"
+    assert (await house.perform("resolve", ANNA, seen=0, resolution=HandoffResolution("Solved"))).outcome == "lost"
+    assert (await house.perform("resolve", ANNA, seen=1, resolution=HandoffResolution("Solved"))).outcome == "held"
+    assert (await house.perform("resolve", ROSA, resolution=HandoffResolution("Solved"))).outcome == "held"
     assert await house.logged(topics.HANDOFF_RESOLVED) == []
 
 
@@ -401,9 +405,9 @@ async def test_nothing_is_appended_while_the_state_is_being_rebuilt(house: House
     service = OwnershipService(
         bus=house.bus, conversations=house.state.conversations, clock=house.clock, state_lost=lambda: True
     )
-    act = OwnershipAct(new_id(), "claim", MO, "claimed", house.clock())
+    command = OwnershipCommand(new_id(), "claim", MO, "claimed", house.clock())
     with pytest.raises(Unavailable, match="rebuilt"):
-        await service.perform(await house.now(), act)
+        await service.perform(await house.now(), command)
     found = await with_approval(house)
     with pytest.raises(Unavailable, match="rebuilt"):
         await service.decide_approval(found, "approval-1", "approve", MO, id=new_id())
@@ -412,12 +416,12 @@ async def test_nothing_is_appended_while_the_state_is_being_rebuilt(house: House
 
 async def test_the_requests_on_the_log_lead_another_store_to_the_same_owner(house: House) -> None:
     """What a rebuild does: every request, also those that lost, in the order of the log."""
-    await house.act("claim", MO)
-    await house.act("release", ROSA)
-    await house.act("claim", ANNA, seen=0)
-    await house.act("transfer", MO, assignee=ROSA)
-    await house.act("resolve", ROSA)
-    await house.act("claim", PROGRAM)
+    await house.perform("claim", MO)
+    await house.perform("release", ROSA)
+    await house.perform("claim", ANNA, seen=0)
+    await house.perform("transfer", MO, assignee=ROSA)
+    await house.perform("resolve", ROSA)
+    await house.perform("claim", PROGRAM)
     copy = new_id()
     await begun(house.state, copy)
     for request in await house.requests():
@@ -450,7 +454,7 @@ async def with_approval(house: House, *, seconds: float = 3600) -> Conversation:
         action="refund",
         arguments={},
         digest="d",
-        contact_id="contact-1",
+        contact_id="contcommand-1",
         reason="over the limit",
         requested_at=now,
         expires_at=now + timedelta(seconds=seconds),
@@ -476,7 +480,7 @@ async def test_a_decision_is_appended_under_the_name_of_who_made_it(house: House
 
 async def test_an_approval_is_decided_by_whoever_has_or_has_not_the_conversation(house: House) -> None:
     await with_approval(house)
-    await house.act("claim", MO)
+    await house.perform("claim", MO)
     decide = house.service.decide_approval
     assert await decide(await house.now(), "approval-1", "approve", ROSA, id=new_id()) == "decided"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = ("schemas", "infra", "connectors", "agent_worker", "gateway")
 HOME = "schemas/handoff/"
 MODELS = frozenset({"OwnerRequested", "ApprovalDecided", "HandoffResolved"})
