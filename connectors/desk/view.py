@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from connectors.slack.desk.rules import DeskRules
+from connectors.desk.rules import DeskRules
 from schemas.conversation import Contact, Conversation, Turn, called
 from schemas.desk import Handoff
 from schemas.messages import TranscriptMessage

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from connectors.slack.client import Client
-from connectors.slack.desk.parsing import desk_events
+from connectors.slack.desk.parse_events import desk_events
 from connectors.slack.errors import failure
 from connectors.slack.events import from_events_api
 from connectors.slack.requests import Json

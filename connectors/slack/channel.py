@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from connectors.slack import blocks, errors, requests, streaming
-from connectors.slack.desk.parsing import desk_events
+from connectors.slack.desk.parse_events import desk_events
 from connectors.slack.events import from_events_api
 from connectors.slack.interactions import from_command, from_interactive
 from connectors.slack.places import person_of

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from connectors.desk.posts.consumer import Acts, Keeper, Meanwhile
+from connectors.desk.posts.sweep import Sweep
+from connectors.desk.rules import DeskEmojiRules, DeskRules, DeskTimesRules
 from connectors.outbound.policy import policies
 from connectors.slack.channel import SlackChannel
-from connectors.slack.desk.keeper import Acts, Keeper, Meanwhile
-from connectors.slack.desk.rules import DeskEmojiRules, DeskRules, DeskTimesRules
-from connectors.slack.desk.sweep import Sweep
 from gateway.config.desk import Desk
 from gateway.config.settings import Tenant
 from gateway.wiring.parts import Parts, each_account

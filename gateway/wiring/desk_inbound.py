@@ -9,9 +9,9 @@ from gateway.wiring.parts import Parts
 from schemas import topics
 
 if TYPE_CHECKING:
-    from connectors.slack.desk.acts import Acts
-    from connectors.slack.desk.door import Door
-    from connectors.slack.desk.holding import Meanwhile
+    from connectors.desk.commands.dispatch import Acts
+    from connectors.desk.commands.undo_window import Meanwhile
+    from connectors.desk.inbound.pipeline import Door
     from connectors.slack.desk.web_api import WebApi
     from gateway.wiring.vendor_files import VendorFiles
 
@@ -21,7 +21,7 @@ def door_of(parts: Parts) -> Door | None:
     if not parts.config.desks or topics.DESK not in parts.channels:
         return None
     # Slack's library is an extra: an installation without a desk has to start without it.
-    from connectors.slack.desk.door import Door
+    from connectors.desk.inbound.pipeline import Door
     from gateway.wiring.desk import rules_of
 
     return Door(
@@ -35,7 +35,7 @@ def door_of(parts: Parts) -> Door | None:
 
 
 def acts_of(parts: Parts, files: VendorFiles, slack: WebApi, meanwhile: Meanwhile) -> Acts:
-    from connectors.slack.desk.acts import Acts
+    from connectors.desk.commands.dispatch import Acts
     from gateway.wiring.desk import rules_of
 
     return Acts(

@@ -14,7 +14,7 @@ from connectors.markup import DISCORD, PLAIN, SLACK, html, render, split, utf16
 from connectors.markup.dialects.web import _html
 from connectors.outbound import rendering
 from connectors.registry import CHANNELS
-from connectors.slack.desk import lines
+from connectors.slack.desk import render_transcript as lines
 from gateway.console.pages.transcript import TranscriptView
 from gateway.webchat.serialize import chat_message
 from schemas.messages import Author, Choice, Citation, OutboundMessage, TranscriptMessage

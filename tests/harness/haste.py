@@ -56,7 +56,8 @@ def hurry(factor: float) -> None:
 
 def hurry_desk(factor: float) -> None:
     """The desk is kept so many times faster, in the same ratios: the simulated Slack's limits have to allow it."""
-    from connectors.slack.desk import keeper, tempo
+    from connectors.desk.posts import consumer as keeper
+    from connectors.desk.posts import tempo
 
     given = vars(keeper)["Keeper"].__init__.__kwdefaults__
     given["tempo"] = tempo.USUAL.faster(factor)

@@ -62,7 +62,7 @@ NOT_A_STRANGERS = (
     # Words of at most 60 characters, and sets of letters that are to be escaped.
     *("agent_worker.knowledge.text.analysis.distance", "connectors.markup.dialects.escaping.percent"),
     # Markdown is rendered under a deadline.
-    *("connectors.slack.desk.kit.", "connectors.markup.dialects.web.html"),
+    *("connectors.slack.desk.block_kit.", "connectors.markup.dialects.web.html"),
 )
 """Begin the names of functions that are given no text of a stranger."""
 MADE_LATER = {

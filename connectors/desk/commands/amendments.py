@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from connectors.desk.commands.held_replies import is_note, written_at
+from connectors.desk.commands.replies import Replies, line_id
+from connectors.desk.events import wrapped
 from connectors.inbound.reply_references import event_id
-from connectors.slack.desk.fates import is_note, written_at
-from connectors.slack.desk.replies import Replies, line_id
+from connectors.slack.desk.parse_messages import REPLY
 from connectors.slack.desk.web_api import WebApi
-from connectors.slack.desk.wrapping import wrapped
-from connectors.slack.desk.writing import REPLY
 from schemas import topics
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Conversation, Delivered

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from connectors.desk.events import source_of, wrapped
 from connectors.slack.desk.web_api import WebApi
-from connectors.slack.desk.wrapping import source_of, wrapped
 from schemas import ids, topics
 from schemas.conversation import Conversation, Delivered
 from schemas.desk import DeskActed, DraftRequested, DraftSettled

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from connectors.slack.desk.amendments import Amendments
-from connectors.slack.desk.decisions import Decisions
-from connectors.slack.desk.enclosures import Enclosures
-from connectors.slack.desk.fates import ENDS
-from connectors.slack.desk.holding import Holding, Meanwhile
-from connectors.slack.desk.owners import DeskOwnership
-from connectors.slack.desk.replies import Replies
-from connectors.slack.desk.rules import DeskRules
+from connectors.desk.commands.amendments import Amendments
+from connectors.desk.commands.decisions import Decisions
+from connectors.desk.commands.held_replies import ENDS
+from connectors.desk.commands.owners import DeskOwnership
+from connectors.desk.commands.replies import Replies
+from connectors.desk.commands.reply_files import Enclosures
+from connectors.desk.commands.undo_window import Holding, Meanwhile
+from connectors.desk.rules import DeskRules
 from connectors.slack.desk.web_api import WebApi
 from schemas import topics
 from schemas.conversation import Conversation

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from connectors.slack.desk.spots import stamp_of
+from connectors.desk.thread_ids import stamp_of
 from connectors.slack.places import moment
 from schemas import topics
 from schemas.conversation import Conversation

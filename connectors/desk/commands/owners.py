@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from connectors.desk.events import source_of, wrapped
 from connectors.slack.desk.web_api import WebApi
-from connectors.slack.desk.wrapping import source_of, wrapped
 from schemas import ids, topics
 from schemas.conversation import Conversation, Delivered
 from schemas.desk import DeskAct, DeskActed, DeskTouched

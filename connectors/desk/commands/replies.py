@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from connectors.slack.desk.enclosures import Enclosures
-from connectors.slack.desk.fates import Fate, fate, following, is_note, is_public
-from connectors.slack.desk.holding import Held, Holding, woken
-from connectors.slack.desk.rules import DeskRules
+from connectors.desk.commands.held_replies import Fate, fate, following, is_note, is_public
+from connectors.desk.commands.reply_files import Enclosures
+from connectors.desk.commands.undo_window import Held, Holding, woken
+from connectors.desk.events import recorded, wrapped
+from connectors.desk.rules import DeskRules
 from connectors.slack.desk.web_api import WebApi
-from connectors.slack.desk.wrapping import recorded, wrapped
 from schemas import ids, topics
 from schemas.conversation import Conversation, Delivered
 from schemas.desk import DeskActed

@@ -7,9 +7,9 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from connectors.slack.desk.fates import Fate, fate, following, is_public
-from connectors.slack.desk.pressing import PREFIX, undo_value
-from connectors.slack.desk.spots import stamp_of
+from connectors.desk.commands.held_replies import Fate, fate, following, is_public
+from connectors.desk.thread_ids import stamp_of
+from connectors.slack.desk.parse_interactions import PREFIX, undo_value
 from connectors.slack.desk.web_api import WebApi
 from connectors.slack.requests import Json
 from schemas.conversation import Conversation

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from connectors.slack.desk.spots import channel_of, place, thread_of
+from connectors.desk.thread_ids import channel_of, place, thread_of
 from connectors.slack.desk.web_api import WebApi
 from connectors.slack.requests import Json
 from schemas import ids, topics

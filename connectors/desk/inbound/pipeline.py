@@ -9,18 +9,18 @@ from types import MappingProxyType
 import structlog
 from pydantic import ValidationError
 
+from connectors.desk.commands.owners import DeskOwnership
+from connectors.desk.events import wrapped
+from connectors.desk.inbound import reactions
+from connectors.desk.inbound.bindings import Bindings, Bound
+from connectors.desk.inbound.permissions import Member, Members
+from connectors.desk.rules import DeskRules
+from connectors.desk.thread_ids import channel_of, root_of
 from connectors.inbound.reply_references import event_id
-from connectors.slack.desk import reactions
-from connectors.slack.desk.bindings import Bindings, Bound
-from connectors.slack.desk.members import Member, Members
-from connectors.slack.desk.openings import Openings
-from connectors.slack.desk.owners import DeskOwnership
-from connectors.slack.desk.pressing import TRIGGER
-from connectors.slack.desk.rules import DeskRules
-from connectors.slack.desk.spots import channel_of, root_of
+from connectors.slack.desk.markdown import mentioned, with_names
+from connectors.slack.desk.modals import Openings
+from connectors.slack.desk.parse_interactions import TRIGGER
 from connectors.slack.desk.web_api import WebApi
-from connectors.slack.desk.wording import mentioned, with_names
-from connectors.slack.desk.wrapping import wrapped
 from schemas import topics
 from schemas.conversation import Conversation
 from schemas.crash_points import reach

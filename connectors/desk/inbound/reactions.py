@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from connectors.slack.desk.rules import DeskEmojiRules
-from connectors.slack.desk.writing import REACTION
+from connectors.desk.rules import DeskEmojiRules
+from connectors.slack.desk.parse_messages import REACTION
 from schemas.desk import DeskAct
 from schemas.ports import Event
 

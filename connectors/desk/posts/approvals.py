@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 
-from connectors.slack.desk import requests
-from connectors.slack.desk.posting import Poster, Session
-from connectors.slack.desk.posts import Place, Post
-from connectors.slack.desk.records import Records
-from connectors.slack.desk.roots import Root
-from connectors.slack.desk.slate import Slate
-from connectors.slack.desk.view import View
+from connectors.desk.posts.posted_state import Records
+from connectors.desk.posts.poster import Poster, Session
+from connectors.desk.posts.posts import Place, Post
+from connectors.desk.posts.roots import Root
+from connectors.desk.posts.slate import Slate
+from connectors.desk.view import View
+from connectors.slack.desk import render_notices as requests
 from schemas import ids
 from schemas.actions import ActionMemory, PendingApproval
 from schemas.desk import DeskActed

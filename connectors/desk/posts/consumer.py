@@ -12,13 +12,13 @@ from typing import Protocol
 
 import structlog
 
+from connectors.desk.posts.poster import Poster, Session, pause
+from connectors.desk.posts.sync import UNREACHABLE_METRIC, Showing
+from connectors.desk.posts.tempo import USUAL, Tempo
+from connectors.desk.rules import DeskRules
 from connectors.outbound.connections import Accounts
 from connectors.outbound.delivery_log import Ledger
 from connectors.outbound.sender import Sender
-from connectors.slack.desk.posting import Poster, Session, pause
-from connectors.slack.desk.rules import DeskRules
-from connectors.slack.desk.showing import UNREACHABLE_METRIC, Showing
-from connectors.slack.desk.tempo import USUAL, Tempo
 from schemas import ids, topics
 from schemas.conversation import Conversation
 from schemas.desk import DeskActed, DeskTouched, DraftMade

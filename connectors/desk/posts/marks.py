@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from connectors.slack.desk.places import Standing
-from connectors.slack.desk.posting import Poster, Session
-from connectors.slack.desk.slate import Slate
-from connectors.slack.desk.tempo import Rate
+from connectors.desk.posts.post_index import Standing
+from connectors.desk.posts.poster import Poster, Session
+from connectors.desk.posts.slate import Slate
+from connectors.desk.posts.tempo import Rate
 from schemas import ids
 from schemas.messages import MessageState
 

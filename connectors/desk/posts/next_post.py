@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
+from connectors.desk.posts import timers as times
+from connectors.desk.posts.approvals import Approvals
+from connectors.desk.posts.posted_state import Records
+from connectors.desk.posts.poster import Poster, Session
+from connectors.desk.posts.posts import Place, Post
+from connectors.desk.posts.roots import Root
+from connectors.desk.posts.thread import Thread, Wanted
+from connectors.desk.rules import DeskRules
+from connectors.desk.view import View
 from connectors.outbound.rendering import within_deadline
-from connectors.slack.desk import kit, requests, times
-from connectors.slack.desk.approvals import Approvals
-from connectors.slack.desk.card import WHO, shown_card, summary
-from connectors.slack.desk.posting import Poster, Session
-from connectors.slack.desk.posts import Place, Post
-from connectors.slack.desk.records import Records
-from connectors.slack.desk.roots import Root
-from connectors.slack.desk.rules import DeskRules
-from connectors.slack.desk.thread import Thread, Wanted
-from connectors.slack.desk.view import View
+from connectors.slack.desk import block_kit as kit
+from connectors.slack.desk import render_notices as requests
+from connectors.slack.desk.render_card import WHO, shown_card, summary
 from schemas import ids
 from schemas.desk import DraftMade
 from schemas.messages import TranscriptMessage

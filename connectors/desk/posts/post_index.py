@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from connectors.slack.desk.posts import Place
-from connectors.slack.desk.records import Records
-from connectors.slack.desk.roots import Root
+from connectors.desk.posts.posted_state import Records
+from connectors.desk.posts.posts import Place
+from connectors.desk.posts.roots import Root
 from schemas import ids
 from schemas.conversation import Delivered
 from schemas.messages import TranscriptMessage

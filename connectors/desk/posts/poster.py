@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from connectors.desk.posts.posts import Place, Post
+from connectors.desk.posts.tempo import Rate, Tempo
+from connectors.desk.rules import DeskRules
 from connectors.outbound.connections import Accounts
 from connectors.outbound.delivery_log import Ledger, Outcome, Piece
 from connectors.outbound.reconciliation import REVOKED_WAIT
 from connectors.outbound.sender import LONGEST_WAIT, Sender
 from connectors.slack.desk.connection import DeskConnection
-from connectors.slack.desk.posts import Place, Post
-from connectors.slack.desk.rules import DeskRules
-from connectors.slack.desk.tempo import Rate, Tempo
 from connectors.slack.errors import failure
 from schemas import topics
 from schemas.conversation import Conversation

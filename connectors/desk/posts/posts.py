@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from connectors.slack.desk.kit import Json
+from connectors.slack.desk.block_kit import Json
 from schemas.messages import Attachment
 from schemas.ports import Call
 

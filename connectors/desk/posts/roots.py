@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from connectors.slack.desk.posting import Poster, Session
-from connectors.slack.desk.posts import Place
-from connectors.slack.desk.records import Records
+from connectors.desk.posts.posted_state import Records
+from connectors.desk.posts.poster import Poster, Session
+from connectors.desk.posts.posts import Place
 from schemas import ids
 
 

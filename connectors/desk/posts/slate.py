@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from connectors.slack.desk.records import Records
+from connectors.desk.posts.posted_state import Records
 from schemas import ids
 from schemas.conversation import Delivered
 from schemas.ports import Clock

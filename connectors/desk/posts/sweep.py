@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from connectors import live
-from connectors.slack.desk import times
-from connectors.slack.desk.records import Records
-from connectors.slack.desk.roots import current_root
-from connectors.slack.desk.rules import DeskRules
-from connectors.slack.desk.view import View, view_of
+from connectors.desk.posts import timers as times
+from connectors.desk.posts.posted_state import Records
+from connectors.desk.posts.roots import current_root
+from connectors.desk.rules import DeskRules
+from connectors.desk.view import View, view_of
 from schemas.conversation import Conversation
 from schemas.ports import Bus, Clock, State
 

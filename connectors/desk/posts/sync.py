@@ -8,21 +8,21 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from connectors.desk.posts.approvals import Approvals
+from connectors.desk.posts.marks import MARKS, Marks
+from connectors.desk.posts.next_post import Agenda
+from connectors.desk.posts.post_index import standings
+from connectors.desk.posts.posted_state import Records
+from connectors.desk.posts.poster import Poster, Session
+from connectors.desk.posts.posts import Place
+from connectors.desk.posts.roots import Root, current_root, leave_root
+from connectors.desk.posts.slate import Slate
+from connectors.desk.posts.tempo import Tempo
+from connectors.desk.posts.thread import Thread, Wanted, digest
+from connectors.desk.view import View, is_wanted, view_of
 from connectors.outbound.delivery_log import Outcome
-from connectors.slack.desk import requests
-from connectors.slack.desk.agenda import Agenda
-from connectors.slack.desk.approvals import Approvals
-from connectors.slack.desk.card import Card, moved, shown_card
-from connectors.slack.desk.marks import MARKS, Marks
-from connectors.slack.desk.places import standings
-from connectors.slack.desk.posting import Poster, Session
-from connectors.slack.desk.posts import Place
-from connectors.slack.desk.records import Records
-from connectors.slack.desk.roots import Root, current_root, leave_root
-from connectors.slack.desk.slate import Slate
-from connectors.slack.desk.tempo import Tempo
-from connectors.slack.desk.thread import Thread, Wanted, digest
-from connectors.slack.desk.view import View, is_wanted, view_of
+from connectors.slack.desk import render_notices as requests
+from connectors.slack.desk.render_card import Card, moved, shown_card
 from schemas import ids
 from schemas.conversation import Conversation, Delivered
 from schemas.desk import DeskActed, DraftMade

@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TypeVar
 
+from connectors.desk.posts.post_index import TOGETHER, Standing, standings
+from connectors.desk.posts.posted_state import Records
+from connectors.desk.posts.poster import Poster, Session
+from connectors.desk.posts.posts import Place, Post
+from connectors.desk.posts.roots import Root
+from connectors.desk.posts.slate import Slate
+from connectors.desk.view import View
 from connectors.outbound.delivery_log import Outcome
 from connectors.outbound.rendering import within_deadline
-from connectors.slack.desk import kit, lines
-from connectors.slack.desk.card import is_long
-from connectors.slack.desk.lines import Said
-from connectors.slack.desk.places import TOGETHER, Standing, standings
-from connectors.slack.desk.posting import Poster, Session
-from connectors.slack.desk.posts import Place, Post
-from connectors.slack.desk.records import Records
-from connectors.slack.desk.roots import Root
-from connectors.slack.desk.slate import Slate
-from connectors.slack.desk.view import View
+from connectors.slack.desk import block_kit as kit
+from connectors.slack.desk import render_transcript as lines
+from connectors.slack.desk.render_card import is_long
+from connectors.slack.desk.render_transcript import Said
 from schemas.conversation import Delivered
 from schemas.ports import Clock
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from connectors.slack.desk import kit
-from connectors.slack.desk.card import window_closes
-from connectors.slack.desk.rules import DeskRules
-from connectors.slack.desk.view import View
+from connectors.desk.rules import DeskRules
+from connectors.desk.view import View
+from connectors.slack.desk import block_kit as kit
+from connectors.slack.desk.render_card import window_closes
 from schemas import ids
 
 SOON = timedelta(hours=2)

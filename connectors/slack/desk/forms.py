@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from connectors.slack.desk.pressing import PREFIX
-from connectors.slack.desk.rules import DeskRules
+from connectors.desk.rules import DeskRules
+from connectors.slack.desk.parse_interactions import PREFIX
 from connectors.slack.requests import Json
 from schemas.conversation import Conversation
 from schemas.desk import DeskActed

@@ -3,9 +3,9 @@ a press, so this cannot wait for a lane."""
 
 from __future__ import annotations
 
+from connectors.desk.rules import DeskRules
 from connectors.slack.desk import forms
-from connectors.slack.desk.pressing import TRIGGER
-from connectors.slack.desk.rules import DeskRules
+from connectors.slack.desk.parse_interactions import TRIGGER
 from connectors.slack.desk.web_api import WebApi
 from schemas.conversation import Conversation
 from schemas.desk import DeskActed

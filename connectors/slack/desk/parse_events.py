@@ -9,9 +9,9 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
-from connectors.slack.desk.pressing import from_interactive, place_of_form
-from connectors.slack.desk.spots import channel_of
-from connectors.slack.desk.writing import from_events_api
+from connectors.desk.thread_ids import channel_of
+from connectors.slack.desk.parse_interactions import from_interactive, place_of_form
+from connectors.slack.desk.parse_messages import from_events_api
 from connectors.slack.requests import Json, What
 from schemas.ports import Account, Event
 

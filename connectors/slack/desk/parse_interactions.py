@@ -8,9 +8,9 @@ from typing import Any, get_args
 
 from pydantic import Field, ValidationError
 
+from connectors.desk.thread_ids import channel_of, place, shown
 from connectors.markup import printable
-from connectors.slack.desk.spots import channel_of, place, shown
-from connectors.slack.desk.writing import person
+from connectors.slack.desk.parse_messages import person
 from connectors.slack.interactions import Action, Container, Named
 from connectors.slack.places import Id, Stamp, Vendor, moment
 from connectors.slack.requests import Json

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from connectors.slack.desk.spots import place, shown
-from connectors.slack.desk.wording import canonical
+from connectors.desk.thread_ids import place, shown
+from connectors.slack.desk.markdown import canonical
 from connectors.slack.events import SAID, SLACKBOT, Change, Message, Ours, Reaction, Wrapper, ours_of
 from connectors.slack.files import sent_along
 from connectors.slack.places import edition, microseconds, moment

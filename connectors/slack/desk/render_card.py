@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from connectors.desk.rules import DeskRules
+from connectors.desk.view import View
 from connectors.markup import blank
 from connectors.outbound.rendering import within_deadline
-from connectors.slack.desk import kit
-from connectors.slack.desk.kit import Json
-from connectors.slack.desk.lines import MAY_BE_LOST, content
-from connectors.slack.desk.rules import DeskRules
-from connectors.slack.desk.view import View
+from connectors.slack.desk import block_kit as kit
+from connectors.slack.desk.block_kit import Json
+from connectors.slack.desk.render_transcript import MAY_BE_LOST, content
 from schemas.content import all_words
 from schemas.messages import TranscriptMessage
 

@@ -6,9 +6,9 @@ from datetime import datetime
 
 import orjson
 
-from connectors.slack.desk import kit
-from connectors.slack.desk.card import Card
-from connectors.slack.desk.kit import Json
+from connectors.slack.desk import block_kit as kit
+from connectors.slack.desk.block_kit import Json
+from connectors.slack.desk.render_card import Card
 from schemas.actions import PendingApproval
 from schemas.desk import DeskActed, DraftMade
 

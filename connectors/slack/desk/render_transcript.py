@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from connectors.markup import render
 from connectors.slack.blocks import section
-from connectors.slack.desk import kit
-from connectors.slack.desk.kit import Json
+from connectors.slack.desk import block_kit as kit
+from connectors.slack.desk.block_kit import Json
 from schemas.content import all_words, content_words, map_url
 from schemas.messages import Attachment, TranscriptMessage
 

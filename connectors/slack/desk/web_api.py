@@ -8,8 +8,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import structlog
 
+from connectors.desk.thread_ids import channel_of, stamp_of
 from connectors.outbound.connections import Accounts
-from connectors.slack.desk.spots import channel_of, stamp_of
 from connectors.slack.errors import failure
 from connectors.slack.requests import Json
 from schemas.errors import DeliveryError, SendRefused, Unavailable

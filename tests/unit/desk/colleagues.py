@@ -8,15 +8,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from connectors.desk.commands.dispatch import Acts
+from connectors.desk.commands.replies import line_id
+from connectors.desk.inbound.pipeline import Door
+from connectors.desk.posts.roots import root_id
+from connectors.desk.rules import DeskRules
 from connectors.outbound.connections import Accounts
 from connectors.registry import open_channel, settings_of
 from connectors.slack.channel import SlackChannel
-from connectors.slack.desk.acts import Acts
-from connectors.slack.desk.door import Door
-from connectors.slack.desk.kit import button
-from connectors.slack.desk.replies import line_id
-from connectors.slack.desk.roots import root_id
-from connectors.slack.desk.rules import DeskRules
+from connectors.slack.desk.block_kit import button
 from connectors.slack.desk.web_api import WebApi
 from infra.bus.lanes import Lanes
 from schemas import ids, topics

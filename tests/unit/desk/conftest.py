@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from connectors.desk.posts.consumer import Acts, Keeper
+from connectors.desk.posts.tempo import Tempo
+from connectors.desk.rules import DeskRules
 from connectors.registry import open_channel, settings_of
 from connectors.slack.channel import SlackChannel
-from connectors.slack.desk.keeper import Acts, Keeper
-from connectors.slack.desk.rules import DeskRules
-from connectors.slack.desk.tempo import Tempo
 from connectors.tools import Tools
 from infra.blobs import open_blobs
 from infra.bus.sqlite import SqliteBus

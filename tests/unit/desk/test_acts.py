@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connectors.slack.desk.members import LOOKS
+from connectors.desk.inbound.permissions import LOOKS
 from schemas import topics
 from schemas.conversation import Conversation
 from schemas.desk import DeskActed, HandoffResolved

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from connectors.slack.desk import amendments
+from connectors.desk.commands import amendments
 from schemas import topics
 from schemas.changes import MessageDeleted, MessageEdited
 from tests.platforms.slack.workspace import Post

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connectors.slack.desk import kit
+from connectors.slack.desk import block_kit as kit
 from schemas.messages import Citation
 from tests.platforms.slack.said import labels, words
 from tests.unit.desk.conftest import World

@@ -13,9 +13,9 @@ import orjson
 import pytest
 
 from connectors import live
+from connectors.desk.posts.roots import root_id
 from connectors.live_replies import reply
 from connectors.outbound.pipeline import Outbound
-from connectors.slack.desk.roots import root_id
 from infra.metrics import PrometheusMetrics
 from schemas import ids, topics
 from schemas.conversation import Contact

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from connectors.slack.desk.kit import button
+from connectors.slack.desk.block_kit import button
 from schemas import topics
 from schemas.actions import ActionMemory, ApprovalDecided, PendingApproval
 from schemas.desk import DraftRequested, DraftSettled

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from connectors.desk.inbound.bindings import is_root
+from connectors.desk.posts.roots import root_id
 from connectors.slack.backfill import messages
-from connectors.slack.desk.bindings import is_root
-from connectors.slack.desk.roots import root_id
 from schemas import topics
 from schemas.conversation import OwnerRequested
 from schemas.desk import DeskActed

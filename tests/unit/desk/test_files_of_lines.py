@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from connectors.slack.desk.lines import blocks_of
+from connectors.slack.desk.render_transcript import blocks_of
 from schemas.messages import Attachment, Author, TranscriptMessage
 
 LINE = TranscriptMessage(

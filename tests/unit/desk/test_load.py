@@ -8,12 +8,12 @@ from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from connectors.desk.posts.consumer import Keeper
+from connectors.desk.posts.tempo import Tempo
+from connectors.desk.rules import DeskRules
 from connectors.live import of_time
 from connectors.registry import open_channel
 from connectors.slack.channel import SlackChannel
-from connectors.slack.desk.keeper import Keeper
-from connectors.slack.desk.rules import DeskRules
-from connectors.slack.desk.tempo import Tempo
 from infra.bus.lanes import Lanes
 from infra.metrics import PrometheusMetrics
 from schemas import ids, topics

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from connectors.slack.desk.rules import DeskRules, DeskTimesRules
-from connectors.slack.desk.sweep import Sweep
+from connectors.desk.posts.sweep import Sweep
+from connectors.desk.rules import DeskRules, DeskTimesRules
 from schemas import topics
 from schemas.envelope import Envelope
 from schemas.handoff.business_hours import OfficeHours

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from connectors.slack.desk.spots import stamp_of
+from connectors.desk.thread_ids import stamp_of
 from connectors.slack.places import moment
 from schemas import topics
 from schemas.messages import InboundMessage

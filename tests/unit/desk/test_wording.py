@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.slack.desk.wording import canonical, mentioned, with_names
+from connectors.slack.desk.markdown import canonical, mentioned, with_names
 
 
 @pytest.mark.parametrize(

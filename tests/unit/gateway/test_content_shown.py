@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import orjson
 
-from connectors.slack.desk.lines import blocks_of
+from connectors.slack.desk.render_transcript import blocks_of
 from gateway.console.pages.transcript import TranscriptView
 from gateway.http.schemas import ChatMessage
 from gateway.webchat.attachments import AttachmentDesk

@@ -1,0 +1,1 @@
+"""What people do at the desk, carried out in the order in which they did it."""
