@@ -67,6 +67,11 @@ class DeskActed(WireModel):
     revision: int = 0
     at: datetime
 
+    @property
+    def desk(self) -> str:
+        """The kind of desk at which it was done, which begins the ids of its people."""
+        return self.by.partition(":")[0]
+
 
 class DraftRequested(WireModel):
     """``parley.draft.requested.v1``: a person wants to read what the agent would answer now. ``id`` is the draft's."""

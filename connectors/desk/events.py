@@ -15,19 +15,22 @@ from schemas.envelope import Envelope
 from schemas.handoff.events import conversation_event
 
 
-def wrapped(found: Conversation, kind: str, payload: BaseModel, event_id: str, now: datetime, cause: str) -> Envelope:
-    """``cause``: the act that this follows from."""
+def desk_event(
+    found: Conversation, kind: str, payload: BaseModel, event_id: str, now: datetime, acted: DeskActed
+) -> Envelope:
+    """Wrap what follows from an act, or the act itself."""
+    source = source_of(found, acted)
     return conversation_event(
-        found, kind, payload, id=event_id, time=now, source=source_of(found), cause=cause, correlation=cause
+        found, kind, payload, id=event_id, time=now, source=source, cause=acted.id, correlation=acted.id
     )
 
 
-def source_of(found: Conversation) -> str:
-    """The CloudEvents source of what happens at the desk."""
-    return f"/desk/{topics.DESK}/{found.origin.tenant}"
+def source_of(found: Conversation, acted: DeskActed) -> str:
+    """Return the CloudEvents source of what happens at a desk."""
+    return f"/desk/{acted.desk}/{found.origin.tenant}"
 
 
-def recorded(found: Conversation, acted: DeskActed, told: Delivered) -> Envelope:
-    """The event of an outcome at the desk: under the desk's own account, wherever the conversation happens."""
-    caused = wrapped(found, topics.DESK_ACTED, acted, acted.id, told.at, acted.id)
-    return fact(replace(caused, channel=topics.DESK, account=acted.account), told)
+def outcome_event(found: Conversation, acted: DeskActed, outcome: Delivered) -> Envelope:
+    """Wrap an outcome under the desk's own account, wherever the conversation happens."""
+    caused = desk_event(found, topics.DESK_ACTED, acted, acted.id, outcome.at, acted)
+    return fact(replace(caused, channel=acted.desk, account=acted.account), outcome)

@@ -1,33 +1,56 @@
-"""How threads and messages of the desk are named: ``C0123:170.1`` is a thread, ``C0123/170.2`` a message."""
+"""Names of the desk's threads and messages: ``C0123:170.1`` is a thread, ``C0123/170.2`` a message.
+
+A channel of the desk is named by the vendor, and so is a message in it. A thread is named after the message that began
+it.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 
-def place(channel: str, root: str) -> str:
-    """The thread below the message ``root``."""
+
+def thread_id(channel: str, root: str) -> str:
+    """Name the thread below the message ``root``."""
     return f"{channel}:{root}"
 
 
-def shown(channel: str, stamp: str) -> str:
-    """The external id of a message."""
-    return f"{channel}/{stamp}"
+def message_id(channel: str, message: str) -> str:
+    """Name a message, as the external id that goes on record."""
+    return f"{channel}/{message}"
 
 
 def channel_of(name: str) -> str:
-    """Of a thread, or of a message."""
+    """Return the channel of a thread or a message."""
     return name.replace("/", ":").partition(":")[0]
 
 
-def stamp_of(name: str) -> str:
-    """Of the message, or of the one that began the thread."""
+def message_of(name: str) -> str:
+    """Return the vendor's id of a message, or of the one that began a thread."""
     return name.replace("/", ":").partition(":")[2]
 
 
-def root_of(place: str) -> str:
-    """The external id of the message that began a thread."""
-    return place.replace(":", "/")
+def root_of(thread: str) -> str:
+    """Return the external id of the message that began a thread."""
+    return thread.replace(":", "/")
 
 
 def thread_of(external_id: str) -> str:
-    """The thread that a message began."""
+    """Return the thread that a message began."""
     return external_id.replace("/", ":")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A message in a channel of the desk, or the channel itself where ``message`` is empty."""
+
+    channel: str
+    message: str = ""
+
+    @classmethod
+    def of(cls, external_id: str) -> Place:
+        channel, _, message = external_id.partition("/")
+        return cls(channel, message)
+
+    @property
+    def external_id(self) -> str:
+        return message_id(self.channel, self.message)

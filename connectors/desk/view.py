@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from connectors.desk.rules import DeskRules
+from connectors.markup import blank
 from schemas.conversation import Contact, Conversation, Turn, called
 from schemas.desk import Handoff
 from schemas.messages import TranscriptMessage
@@ -22,8 +23,8 @@ KEPT = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """``lines``: of the stretch that people have, or had last, the conversation; ``before``: the last ones that were
-    said before it."""
+    """One look at a conversation. ``lines`` are those of the handoff that goes on, or of the last one; ``before`` are
+    the last ones that came before it."""
 
     conversation: Conversation
     contact: Contact | None
@@ -49,6 +50,24 @@ class View:
         return called(self.contact, self.conversation.origin)
 
     @property
+    def status(self) -> str:
+        """Who has the conversation, in words."""
+        holder = self.conversation.holder
+        name = (holder.name or holder.by) if holder is not None else ""
+        match self.conversation.owner:
+            case "queue":
+                return "waits for a person"
+            case "person":
+                return f"with {name}"
+            case "closed":
+                return f"resolved by {name}" if name else "resolved"
+        return "with the agent" if self.handoff is None else "back with the agent"
+
+    @property
+    def all_lines(self) -> Sequence[TranscriptMessage]:
+        return [*self.before, *self.lines]
+
+    @property
     def opened_at(self) -> datetime:
         if self.handoff is not None:
             return self.handoff.opened_at
@@ -60,6 +79,12 @@ class View:
         if self.handoff is not None and self.handoff.reason:
             return self.handoff.reason
         return self.conversation.holder.reason if self.conversation.holder is not None else ""
+
+    @property
+    def summary(self) -> list[str]:
+        """What people should know, without what only repeats the reason: what is open is often that."""
+        lines = self.handoff.summary if self.handoff is not None else []
+        return [line for line in lines if not blank(line) and line.partition(": ")[2] != self.reason]
 
     @property
     def waits_since(self) -> datetime | None:
@@ -83,21 +108,30 @@ class View:
         return next((turn.intent for turn in reversed(self.turns) if turn.intent), "")
 
     @property
-    def is_wanted(self) -> bool:
-        return is_wanted(self.conversation)
+    def needs_people(self) -> bool:
+        return needs_people(self.conversation)
 
     def channel(self, rules: DeskRules) -> str:
+        """The channel of the desk where it is shown."""
         return rules.channel_for(intent=self.intent, locale=self.conversation.facts.locale)
 
+    def window_closes(self, rules: DeskRules) -> datetime | None:
+        """Until when the contact's channel lets people answer, where it has such a limit."""
+        origin, heard = self.conversation.origin, self.conversation.facts.heard_at
+        window: timedelta | None = rules.windows.get((origin.channel, origin.account))
+        if heard is None:
+            heard = max((line.created_at for line in self.all_lines if line.author.kind == "contact"), default=None)
+        return None if window is None or heard is None else heard + window
 
-def is_wanted(conversation: Conversation) -> bool:
-    """Whether people have to see it."""
+
+def needs_people(conversation: Conversation) -> bool:
+    """Whether people have to see a conversation."""
     memory = conversation.facts.actions
     return conversation.owner in ("queue", "person") or (memory is not None and bool(memory.approvals))
 
 
 async def view_of(state: State, conversation: Conversation, now: datetime) -> View:
-    """Raises StateUnavailable, StateLost."""
+    """Read what there is to see of a conversation. Raises StateUnavailable, StateLost."""
     handoff = conversation.facts.handoff
     since = handoff.since_seq if handoff is not None else None
     contact = await state.contacts.get(conversation.origin.tenant, conversation.origin.contact_id)

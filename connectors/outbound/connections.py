@@ -12,7 +12,7 @@ import structlog
 
 from connectors.registry import installed
 from schemas.errors import Parked
-from schemas.ports import Account, Channel, Clock, Connection
+from schemas.ports import Account, Clock, Connection, Transport
 
 log = structlog.get_logger("parley.outbound")
 
@@ -22,7 +22,7 @@ Name = tuple[str, str]
 class Accounts:
     """For one process and one channel."""
 
-    def __init__(self, channel: Channel, clock: Clock) -> None:
+    def __init__(self, channel: Transport, clock: Clock) -> None:
         self._channel = channel
         self._clock = clock
         self._open: dict[Name, tuple[Account, Connection]] = {}

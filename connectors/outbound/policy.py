@@ -8,7 +8,7 @@ from datetime import datetime
 
 from schemas.conversation import Contact
 from schemas.messages import OutboundMessage
-from schemas.ports import Account, Channel, Diverse, Policy
+from schemas.ports import Account, Diverse, Policy, Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Ruling:
     as_person: bool = False
 
 
-def policies(channel: Channel) -> Callable[[Account], Policy]:
+def policies(channel: Transport) -> Callable[[Account], Policy]:
     """What the channel allows an account."""
     # Asked once: whether an object fits a protocol is a slow question.
     return channel.policy_of if isinstance(channel, Diverse) else lambda account: channel.policy

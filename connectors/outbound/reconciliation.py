@@ -16,7 +16,7 @@ from connectors.outbound.delivery_log import Outcome, Piece
 from connectors.outbound.delivery_reports import DeliveryReports
 from connectors.outbound.policy import policies
 from schemas.errors import CredentialsRevoked, Parked, SendDelayed, SendRefused, SendUnknown
-from schemas.ports import Channel, Clock, Doubt, Lookup, State
+from schemas.ports import Clock, Doubt, Lookup, State, Transport
 
 ONE_LOOKUP = 15.0
 """Seconds."""
@@ -55,7 +55,7 @@ class Reconciler:
     """For one channel."""
 
     def __init__(
-        self, channel: Channel, accounts: Accounts, *, state: State, clock: Clock, reports: DeliveryReports | None
+        self, channel: Transport, accounts: Accounts, *, state: State, clock: Clock, reports: DeliveryReports | None
     ) -> None:
         self._channel = channel
         self._policy_of = policies(channel)

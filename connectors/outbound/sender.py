@@ -16,7 +16,7 @@ from connectors.outbound.policy import policies
 from connectors.outbound.reconciliation import REVOKED_WAIT, Ended, Reconciler
 from schemas.crash_points import reach
 from schemas.errors import CredentialsRevoked, Parked, SendDelayed, SendRefused, SendUnknown, Unavailable
-from schemas.ports import UPLOADING, Call, Channel, Clock, Metrics, Pace, SendVerdict, State
+from schemas.ports import UPLOADING, Call, Clock, Metrics, Pace, SendVerdict, State, Transport
 
 LONGEST_WAIT = 30.0
 """Seconds a lane waits for a vendor; longer waits park the conversation."""
@@ -62,7 +62,7 @@ class Sender:
 
     def __init__(
         self,
-        channel: Channel,
+        channel: Transport,
         accounts: Accounts,
         *,
         state: State,

@@ -7,6 +7,7 @@ import hmac
 import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from connectors.slack import blocks, errors, requests, streaming
 from connectors.slack.desk.parse_events import desk_events
@@ -23,7 +24,6 @@ from schemas.ports import (
     Acquaintance,
     Call,
     Capabilities,
-    Channel,
     Connection,
     Event,
     Line,
@@ -33,6 +33,9 @@ from schemas.ports import (
     Reply,
     Sending,
 )
+
+if TYPE_CHECKING:
+    from connectors.slack.desk.desk import SlackDesk
 
 PARSERS = {"events_api": from_events_api, "interactive": from_interactive, "slash_commands": from_command}
 
@@ -126,11 +129,11 @@ class SlackChannel:
 
         return messages(account, since, known)
 
-    def at_desk(self) -> Channel:
+    def at_desk(self) -> SlackDesk:
         """The same workspace as people use it who work there."""
-        from connectors.slack.desk.connection import DeskChannel
+        from connectors.slack.desk.desk import SlackDesk
 
-        return DeskChannel(self._tools)
+        return SlackDesk(self._tools.read_file)
 
 
 def open_channel(tools: Tools) -> SlackChannel:

@@ -23,6 +23,9 @@ from connectors.outbound.typing_indicators import Indicators
 from gateway.config.desk import Desk
 from gateway.config.settings import Tenant
 from gateway.wiring.actions import action_rules
+from gateway.wiring.desk import SWEEP_EVERY as DESK_SWEEP_EVERY
+from gateway.wiring.desk import consumer_of, sweep_of
+from gateway.wiring.desk_inbound import client_of, commands_of
 from gateway.wiring.gauges import GroupGauges
 from gateway.wiring.models import budgets_of, models_of, open_models, voice_of
 from gateway.wiring.parts import Parts
@@ -178,18 +181,13 @@ def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Super
 
 def _desk_consumer(parts: Parts, supervisor: Supervisor, letters: DeadLetterDesk) -> Consumer:
     """Keeps the desks. Not at the senders' pace: most of its time it waits for Slack's own."""
-    # Slack's library is an extra: an installation without a desk has to start without it.
-    from gateway.wiring.desk import SWEEP_EVERY as DESK_SWEEP_EVERY
-    from gateway.wiring.desk import keeper_of, sweep_of
-    from gateway.wiring.desk_inbound import acts_of, slack_of
-
-    files, slack = VendorFiles.of(parts), slack_of(parts)
-    keeper = keeper_of(parts, partial(acts_of, parts, files, slack))
-    for each in (keeper, files, slack):
+    files, client = VendorFiles.of(parts), client_of(parts)
+    consumer = consumer_of(parts, client.desk, partial(commands_of, parts, files, client))
+    for each in (consumer, files, client):
         supervisor.at_last(each.close)
     supervisor.every("desk times", DESK_SWEEP_EVERY, sweep_of(parts).run)
     topic, group = topics.outbound(topics.DESK), topics.desk_group()
-    return Consumer(topic, group, topics.DESK, keeper.handle, letters.give_up)
+    return Consumer(topic, group, topics.DESK, consumer.handle, letters.give_up)
 
 
 def _start_indicators(name: str, accounts: Accounts, parts: Parts, supervisor: Supervisor) -> None:

@@ -5,39 +5,42 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from connectors.desk.posts.consumer import Acts, Keeper, Meanwhile
-from connectors.desk.posts.sweep import Sweep
+from connectors.desk.port import Desk, DeskHost
+from connectors.desk.posts.consumer import Commands, DeskConsumer, Meanwhile
+from connectors.desk.posts.timers import DueSweep
 from connectors.desk.rules import DeskEmojiRules, DeskRules, DeskTimesRules
 from connectors.outbound.policy import policies
-from connectors.slack.channel import SlackChannel
-from gateway.config.desk import Desk
+from gateway.config.desk import Desk as DeskSettings
 from gateway.config.settings import Tenant
 from gateway.wiring.parts import Parts, each_account
-from schemas import topics
 from schemas.errors import SetupError
 
 SWEEP_EVERY = 15.0
 
 
-def keeper_of(parts: Parts, acts: Callable[[Meanwhile], Acts]) -> Keeper:
-    """Raises SetupError when a desk's tenant has no such account of Slack."""
-    slack = parts.channels[topics.DESK]
-    if not isinstance(slack, SlackChannel):
-        raise SetupError("the desk is in Slack, and that channel is another one here")
-    return Keeper(
-        slack.at_desk(),
+def desk_of(parts: Parts, name: str) -> Desk:
+    """Raises SetupError where people cannot work in this channel."""
+    channel = parts.channels[name]
+    if not isinstance(channel, DeskHost):
+        raise SetupError(f"people cannot work in the channel {name}")
+    return channel.at_desk()
+
+
+def consumer_of(parts: Parts, desk: Desk, commands: Callable[[Meanwhile], Commands]) -> DeskConsumer:
+    return DeskConsumer(
+        desk,
         rules_of(parts),
         bus=parts.bus,
         state=parts.state,
         metrics=parts.metrics,
         clock=parts.clock,
         account_of=parts.accounts,
-        acts=acts,
+        commands=commands,
     )
 
 
-def sweep_of(parts: Parts) -> Sweep:
-    return Sweep(rules_of(parts), bus=parts.bus, state=parts.state, clock=parts.clock)
+def sweep_of(parts: Parts) -> DueSweep:
+    return DueSweep(rules_of(parts), bus=parts.bus, state=parts.state, clock=parts.clock)
 
 
 def rules_of(parts: Parts) -> dict[str, DeskRules]:
@@ -62,7 +65,7 @@ def _windows(parts: Parts) -> dict[str, dict[tuple[str, str], timedelta]]:
     return found
 
 
-def _rules(name: str, tenant: Tenant, desk: Desk, windows: dict[tuple[str, str], timedelta]) -> DeskRules:
+def _rules(name: str, tenant: Tenant, desk: DeskSettings, windows: dict[tuple[str, str], timedelta]) -> DeskRules:
     times = DeskTimesRules(
         first_reply=_minutes(desk.times.first_reply),
         next_reply=_minutes(desk.times.next_reply),

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from connectors.outbound.connections import Accounts
+from connectors.desk.client import DeskClient
+from connectors.desk.commands.dispatch import DeskCommands
+from connectors.desk.commands.undo_window import Meanwhile
+from connectors.desk.inbound.pipeline import DeskInbound
+from gateway.wiring.desk import desk_of, rules_of
 from gateway.wiring.parts import Parts
+from gateway.wiring.vendor_files import VendorFiles
 from schemas import topics
 
-if TYPE_CHECKING:
-    from connectors.desk.commands.dispatch import Acts
-    from connectors.desk.commands.undo_window import Meanwhile
-    from connectors.desk.inbound.pipeline import Door
-    from connectors.slack.desk.web_api import WebApi
-    from gateway.wiring.vendor_files import VendorFiles
 
-
-def door_of(parts: Parts) -> Door | None:
+def door_of(parts: Parts) -> DeskInbound | None:
     """None where no tenant has a desk. Whoever asked for it closes it."""
     if not parts.config.desks or topics.DESK not in parts.channels:
         return None
-    # Slack's library is an extra: an installation without a desk has to start without it.
-    from connectors.desk.inbound.pipeline import Door
-    from gateway.wiring.desk import rules_of
-
-    return Door(
+    return DeskInbound(
         rules=rules_of(parts),
-        slack=slack_of(parts),
+        client=client_of(parts),
         bus=parts.bus,
         state=parts.state,
         clock=parts.clock,
@@ -34,13 +26,10 @@ def door_of(parts: Parts) -> Door | None:
     )
 
 
-def acts_of(parts: Parts, files: VendorFiles, slack: WebApi, meanwhile: Meanwhile) -> Acts:
-    from connectors.desk.commands.dispatch import Acts
-    from gateway.wiring.desk import rules_of
-
-    return Acts(
+def commands_of(parts: Parts, files: VendorFiles, client: DeskClient, meanwhile: Meanwhile) -> DeskCommands:
+    return DeskCommands(
         rules=rules_of(parts),
-        slack=slack,
+        client=client,
         account_of=parts.accounts,
         store=files.fetch_of_colleague,
         bus=parts.bus,
@@ -51,7 +40,5 @@ def acts_of(parts: Parts, files: VendorFiles, slack: WebApi, meanwhile: Meanwhil
     )
 
 
-def slack_of(parts: Parts) -> WebApi:
-    from connectors.slack.desk.web_api import WebApi
-
-    return WebApi(Accounts(parts.channels[topics.DESK], parts.clock))
+def client_of(parts: Parts) -> DeskClient:
+    return DeskClient(desk_of(parts, topics.DESK), parts.clock)

@@ -67,6 +67,7 @@ from schemas.ports.channel import (
     Seer,
     Sending,
     StreamRules,
+    Transport,
 )
 from schemas.ports.conversations import Begun, Change, Committed, Contacts, Conversations, Owned, Page, Transcript
 from schemas.ports.coordination import (
@@ -199,6 +200,7 @@ __all__ = [
     "Transcribe",
     "Transcriber",
     "Transcript",
+    "Transport",
     "Turns",
     "Upload",
     "Visit",

@@ -171,12 +171,23 @@ class Connection(Protocol):
     async def close(self) -> None: ...
 
 
-class Channel(Protocol):
-    """One a kind of channel; knows no account. All but ``connect`` is pure."""
+class Transport(Protocol):
+    """What a sender needs of a channel or a desk to carry out its calls. All but ``connect`` is pure."""
 
     name: str
-    capabilities: Capabilities
     policy: Policy
+
+    def judge(self, call: Call, reply: Reply) -> str:
+        """The vendor's id of what was shown. Raises a DeliveryError."""
+
+    def connect(self, account: Account) -> Connection:
+        """Vendors' libraries are imported here, not before. Opens nothing yet."""
+
+
+class Channel(Transport, Protocol):
+    """One a kind of channel; knows no account. All but ``connect`` is pure."""
+
+    capabilities: Capabilities
 
     def verify(self, request: RawRequest, account: Account) -> None:
         """Raises Unauthorized. Constant time over the raw bytes."""
@@ -186,12 +197,6 @@ class Channel(Protocol):
 
     def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
         """The calls that show it, in order; always the same for the same message. Raises SendRefused."""
-
-    def judge(self, call: Call, reply: Reply) -> str:
-        """The vendor's id of what was shown. Raises a DeliveryError."""
-
-    def connect(self, account: Account) -> Connection:
-        """Vendors' libraries are imported here, not before. Opens nothing yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from connectors.desk.contents import Lines
 from connectors.markup import DISCORD, PLAIN, SLACK, html, render, split, utf16
 from connectors.markup.dialects.web import _html
 from connectors.outbound import rendering
 from connectors.registry import CHANNELS
-from connectors.slack.desk import render_transcript as lines
+from connectors.slack.desk import render_transcript
 from gateway.console.pages.transcript import TranscriptView
 from gateway.webchat.serialize import chat_message
 from schemas.messages import Author, Choice, Citation, OutboundMessage, TranscriptMessage
@@ -137,7 +138,7 @@ def test_text_is_split_in_proportion_to_its_length(name: str) -> None:
 def test_a_table_of_a_hundred_columns_costs_people_no_more_than_words_do(kind: Any) -> None:
     files: Any = None
     surfaces: list[Callable[[TranscriptMessage], object]] = [
-        lambda line: lines.again([line], "Ann"),
+        lambda line: render_transcript.lines(Lines((line,), "Ann")),
         lambda line: TranscriptView(files).shown("shop", [line], []),
         lambda line: chat_message(line, "shop", files),
     ]

@@ -1,15 +1,15 @@
-"""What people do with a reply afterwards: change it, take it back, keep it inside."""
+"""Changes of a reply that was written already: an edit, a deletion, an undo, a note."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from connectors.desk.commands.held_replies import is_note, written_at
+from connectors.desk.client import DeskClient
+from connectors.desk.commands.held_replies import is_note
 from connectors.desk.commands.replies import Replies, line_id
-from connectors.desk.events import wrapped
+from connectors.desk.events import desk_event
+from connectors.desk.port import REPLY_REVISION
 from connectors.inbound.reply_references import event_id
-from connectors.slack.desk.parse_messages import REPLY
-from connectors.slack.desk.web_api import WebApi
 from schemas import topics
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Conversation, Delivered
@@ -19,7 +19,7 @@ from schemas.handoff.rules import is_held_by
 from schemas.ports import Account, Batch, Bus, Clock, State
 
 UNHEARD = timedelta(days=1)
-"""For so long a change of a reply that was never heard of stands for the reply: Slack may tell them in any order."""
+"""For so long a change of a reply that was never heard of stands for the reply: vendors may tell them in any order."""
 ON_ITS_WAY = timedelta(minutes=2)
 """For so long a change waits for the reply that it changes."""
 SENT = "The customer has this already, so it cannot be kept back any more."
@@ -32,10 +32,10 @@ class Amendments:
     """``revises``: channels on which what was sent can be changed."""
 
     def __init__(
-        self, replies: Replies, slack: WebApi, *, bus: Bus, state: State, clock: Clock, revises: frozenset[str]
+        self, replies: Replies, client: DeskClient, *, bus: Bus, state: State, clock: Clock, revises: frozenset[str]
     ) -> None:
         self._replies = replies
-        self._slack = slack
+        self._client = client
         self._bus = bus
         self._conversations = state.conversations
         self._deliveries = state.deliveries
@@ -45,10 +45,10 @@ class Amendments:
     async def edit(self, found: Conversation, acted: DeskActed, account: Account, batch: Batch) -> None:
         """Within the hold it was heard already. A reply that stayed inside stays there, whatever it says now; one that
         is out is changed for the customer too, while its author holds the conversation."""
-        reply = _reply(acted, account)
+        reply = self._reply(acted, account)
         told = await self._deliveries.outcome(found.id, reply.id)
         sent = int(told.reason.partition(":")[2]) if told is not None and told.state == "sent" else None
-        if (told is None and acted.at - written_at(acted) < UNHEARD) or sent == acted.revision:
+        if (told is None and acted.at - reply.at < UNHEARD) or sent == acted.revision:
             await self._replies.reply(found, reply, account, batch, acted.id)
         elif sent is not None and acted.revision > sent:
             await self._revise(found, acted, account, reply)
@@ -57,7 +57,7 @@ class Amendments:
         now = await self._conversations.get(found.id) or found
         is_theirs = is_held_by(now, acted.by)
         if found.origin.channel not in self._revises or not is_theirs or is_note(acted.text) or not acted.text.strip():
-            return await self._slack.whisper(account, acted.place, acted.by, UNCHANGED)
+            return await self._client.whisper(account, acted.place, acted.by, UNCHANGED)
         change = MessageEdited(
             message_id=line_id(reply.id),
             place=found.origin.place,
@@ -67,17 +67,17 @@ class Amendments:
             revision=acted.revision,
         )
         if not await self._is_there(found, acted, reply):
-            return await self._slack.whisper(account, acted.place, acted.by, UNCHANGED)
-        await self._bus.append([wrapped(found, topics.MESSAGE_REVISE, change, acted.id, self._clock(), acted.id)])
+            return await self._client.whisper(account, acted.place, acted.by, UNCHANGED)
+        await self._bus.append([desk_event(found, topics.MESSAGE_REVISE, change, acted.id, self._clock(), acted)])
 
     async def delete(self, found: Conversation, acted: DeskActed, account: Account) -> None:
         """What is out is deleted for the customer too, whoever holds the conversation by now."""
-        reply = _reply(acted, account)
-        told = await self._kept(found, reply.id, "deleted")
+        reply = self._reply(acted, account)
+        told = await self._withhold(found, reply.id, "deleted")
         if told.state != "sent":
             return
         if found.origin.channel not in self._revises:
-            return await self._slack.whisper(account, acted.place, acted.by, STAYS)
+            return await self._client.whisper(account, acted.place, acted.by, STAYS)
         if not await self._is_there(found, acted, reply):
             return
         gone = MessageDeleted(
@@ -86,7 +86,7 @@ class Amendments:
             contact_id=found.origin.contact_id,
             deleted_at=acted.at,
         )
-        await self._bus.append([wrapped(found, topics.MESSAGE_RETRACT, gone, acted.id, self._clock(), acted.id)])
+        await self._bus.append([desk_event(found, topics.MESSAGE_RETRACT, gone, acted.id, self._clock(), acted)])
 
     async def _is_there(self, found: Conversation, acted: DeskActed, reply: DeskActed) -> bool:
         """Whether the contact has it. Raises Unavailable while it is on its way: a change must not overtake it."""
@@ -99,23 +99,23 @@ class Amendments:
         told = await self._deliveries.outcome(found.id, acted.value)
         if told is not None:
             said = SENT if told.state == "sent" else KEPT
-            await self._slack.whisper(account, acted.place, acted.by, said)
+            await self._client.whisper(account, acted.place, acted.by, said)
 
     async def note(self, found: Conversation, acted: DeskActed, account: Account) -> None:
-        told = await self._kept(found, _reply(acted, account).id, "note")
+        told = await self._withhold(found, self._reply(acted, account).id, "note")
         if told.state == "sent":
-            await self._slack.whisper(account, acted.place, acted.by, SENT)
+            await self._client.whisper(account, acted.place, acted.by, SENT)
 
-    async def _kept(self, found: Conversation, reply: str, why: str) -> Delivered:
-        """What was decided of a reply. One that was not heard of yet never goes out."""
+    async def _withhold(self, found: Conversation, reply: str, why: str) -> Delivered:
+        """Return what was decided of a reply. One that was not heard of yet never goes out from now on."""
         told = await self._deliveries.outcome(found.id, reply)
         if told is None:
             told = Delivered(message_id=reply, state="expired", reason=why, at=self._clock())
             await self._deliveries.record(found.id, told)
         return told
 
-
-def _reply(acted: DeskActed, account: Account) -> DeskActed:
-    """The reply that an act is about, as far as the act tells of it."""
-    known = event_id(account, acted.place, acted.external_id, topics.DESK_ACTED, REPLY)
-    return acted.model_copy(update={"id": known, "kind": "reply", "at": written_at(acted)})
+    def _reply(self, acted: DeskActed, account: Account) -> DeskActed:
+        """The reply that an act is about, as far as the act tells of it."""
+        known = event_id(account, acted.place, acted.external_id, topics.DESK_ACTED, REPLY_REVISION)
+        written = self._client.desk.written_at(acted.external_id) or acted.at
+        return acted.model_copy(update={"id": known, "kind": "reply", "at": written})

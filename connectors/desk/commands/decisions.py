@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from connectors.desk.events import source_of, wrapped
-from connectors.slack.desk.web_api import WebApi
+from connectors.desk.client import DeskClient
+from connectors.desk.events import desk_event, source_of
 from schemas import ids, topics
 from schemas.conversation import Conversation, Delivered
 from schemas.desk import DeskActed, DraftRequested, DraftSettled
@@ -25,8 +25,8 @@ DECIDED = "This was decided already, or it is too late."
 
 
 class Decisions:
-    def __init__(self, *, slack: WebApi, bus: Bus, state: State, clock: Clock) -> None:
-        self._slack = slack
+    def __init__(self, *, client: DeskClient, bus: Bus, state: State, clock: Clock) -> None:
+        self._client = client
         self._bus = bus
         self._conversations = state.conversations
         self._ownership = OwnershipService(bus=bus, conversations=state.conversations, clock=clock)
@@ -37,7 +37,7 @@ class Decisions:
     async def ask(self, found: Conversation, acted: DeskActed) -> None:
         """For what the agent would answer now."""
         wanted = DraftRequested(id=acted.id, by=acted.by, name=acted.name, hint=acted.text, at=acted.at)
-        await self._append([wrapped(found, topics.DRAFT_REQUESTED, wanted, acted.id, self._clock(), acted.id)])
+        await self._append([desk_event(found, topics.DRAFT_REQUESTED, wanted, acted.id, self._clock(), acted)])
 
     async def send(self, found: Conversation, acted: DeskActed, account: Account) -> None:
         """A draft goes out once, as its sender's own words, by whoever holds the conversation."""
@@ -45,12 +45,12 @@ class Decisions:
         draft = next(iter(acted.fields.get("draft", ())), "")
         known = await self._deliveries.outcome(now.id, _settled(acted))
         if known is None and (refused := _not_held(now, acted)):
-            return await self._slack.whisper(account, acted.place, acted.by, f"The draft was not sent. {refused}")
+            return await self._client.whisper(account, acted.place, acted.by, f"The draft was not sent. {refused}")
         if known is None and not acted.text.strip():
-            return await self._slack.whisper(account, acted.place, acted.by, GONE)
+            return await self._client.whisper(account, acted.place, acted.by, GONE)
         epoch = await self._once(now, acted, str(now.epoch))
         if not epoch:
-            return await self._slack.whisper(account, acted.place, acted.by, USED)
+            return await self._client.whisper(account, acted.place, acted.by, USED)
         outcome: Outcome = "sent" if acted.text == draft else "edited"
         await self._append([self._said(now, acted, int(epoch)), self._pair(now, acted, draft, acted.text, outcome)])
 
@@ -60,29 +60,29 @@ class Decisions:
         line = await self._transcript.find(now.id, acted.value)
         refused = ARRIVED if line is None or line.state != "unknown" else _not_held(now, acted)
         if await self._deliveries.outcome(now.id, _settled(acted)) is None and refused:
-            return await self._slack.whisper(account, acted.place, acted.by, refused)
+            return await self._client.whisper(account, acted.place, acted.by, refused)
         epoch = await self._once(now, acted, str(now.epoch))
         if not epoch or line is None:
-            return await self._slack.whisper(account, acted.place, acted.by, RESENT)
+            return await self._client.whisper(account, acted.place, acted.by, RESENT)
         said = acted.model_copy(update={"text": line.text})
         await self._append([self._said(now, said, int(epoch), line.attachments)])
 
     async def discard(self, found: Conversation, acted: DeskActed, account: Account) -> None:
         if not await self._once(found, acted, "discarded"):
-            return await self._slack.whisper(account, acted.place, acted.by, USED)
+            return await self._client.whisper(account, acted.place, acted.by, USED)
         draft = next(iter(acted.fields.get("draft", ())), "")
         await self._append([self._pair(found, acted, draft, "", "discarded")])
 
     async def decide(self, found: Conversation, acted: DeskActed, account: Account) -> None:
         """Approve or deny an action that waits for it."""
         now = await self._conversations.get(found.id) or found
-        actor = Actor(acted.by, source_of(now), acted.name)
+        actor = Actor(acted.by, source_of(now, acted), acted.name)
         decision: Literal["approve", "deny"] = "approve" if acted.kind == "approve" else "deny"
         outcome = await self._ownership.decide_approval(now, acted.value, decision, actor, id=acted.id)
         if outcome == "decided":
             await self._deliveries.record(now.id, Delivered(message_id=acted.id, state="sent", at=self._clock()))
         elif await self._deliveries.outcome(now.id, acted.id) is None:
-            await self._slack.whisper(account, acted.place, acted.by, DECIDED)
+            await self._client.whisper(account, acted.place, acted.by, DECIDED)
 
     async def _once(self, found: Conversation, acted: DeskActed, how: str) -> str:
         """What was said of the draft by this act; empty when another act was first."""
@@ -108,7 +108,7 @@ class Decisions:
             sent_at=acted.at,
         )
         # The act's own id is that of the event at the desk.
-        return wrapped(found, topics.MESSAGE_RECEIVED, said, acted.id, self._clock(), acted.id)
+        return desk_event(found, topics.MESSAGE_RECEIVED, said, acted.id, self._clock(), acted)
 
     def _pair(
         self,
@@ -120,7 +120,7 @@ class Decisions:
     ) -> Envelope:
         pair = DraftSettled(id=acted.value, draft=draft, sent=sent, outcome=outcome, by=acted.by, at=acted.at)
         event_id = ids.derived_id(acted.value, "settled")
-        return wrapped(found, topics.DRAFT_SETTLED, pair, event_id, self._clock(), acted.id)
+        return desk_event(found, topics.DRAFT_SETTLED, pair, event_id, self._clock(), acted)
 
     async def _append(self, events: list[Envelope]) -> None:
         await self._bus.append(events)

@@ -1,4 +1,4 @@
-"""What people did at the desk, done: in the order in which they did it, in the lane of the conversation."""
+"""Acts of people at the desk, carried out in the order in which they were done, in the lane of the conversation."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
+from connectors.desk.client import DeskClient
 from connectors.desk.commands.amendments import Amendments
 from connectors.desk.commands.decisions import Decisions
 from connectors.desk.commands.held_replies import ENDS
-from connectors.desk.commands.owners import DeskOwnership
 from connectors.desk.commands.replies import Replies
-from connectors.desk.commands.reply_files import Enclosures
-from connectors.desk.commands.undo_window import Holding, Meanwhile
+from connectors.desk.commands.reply_files import ReplyFiles
+from connectors.desk.commands.undo_window import Meanwhile, UndoWindow
+from connectors.desk.ownership import DeskOwnership
 from connectors.desk.rules import DeskRules
-from connectors.slack.desk.web_api import WebApi
-from schemas import topics
 from schemas.conversation import Conversation
 from schemas.desk import DeskActed
 from schemas.ports import Account, Batch, Bus, Clock, FetchFile, State
@@ -23,7 +22,7 @@ from schemas.ports import Account, Batch, Bus, Clock, FetchFile, State
 log = structlog.get_logger("parley.desk")
 
 
-class Acts:
+class DeskCommands:
     """``rules``: by tenant. ``store`` fetches a file from the vendor of an origin and keeps it. ``meanwhile`` runs
     when something arrives while a reply is held, for at most ``undo_seconds``; what it brought in line stays so.
     ``revises``: channels on which what was sent can be changed."""
@@ -32,7 +31,7 @@ class Acts:
         self,
         *,
         rules: Mapping[str, DeskRules],
-        slack: WebApi,
+        client: DeskClient,
         account_of: Callable[[str, str, str], Account | None],
         store: FetchFile,
         bus: Bus,
@@ -42,25 +41,26 @@ class Acts:
         revises: frozenset[str] = frozenset(),
     ) -> None:
         self._rules = rules
+        self._desk = client.desk.name
         self._account_of = account_of
         self._replies = Replies(
             rules=rules,
-            slack=slack,
-            holding=Holding(slack, clock, meanwhile),
-            enclosures=Enclosures(store),
+            client=client,
+            undo_window=UndoWindow(client, clock, meanwhile),
+            files=ReplyFiles(store, client.desk.title),
             bus=bus,
             state=state,
             clock=clock,
         )
-        self._amendments = Amendments(self._replies, slack, bus=bus, state=state, clock=clock, revises=revises)
-        self._ownership = DeskOwnership(slack=slack, bus=bus, state=state, clock=clock)
-        self._decisions = Decisions(slack=slack, bus=bus, state=state, clock=clock)
+        self._amendments = Amendments(self._replies, client, bus=bus, state=state, clock=clock, revises=revises)
+        self._ownership = DeskOwnership(client=client, bus=bus, state=state, clock=clock)
+        self._decisions = Decisions(client=client, bus=bus, state=state, clock=clock)
 
     async def do(self, conversation: Conversation, acted: DeskActed, batch: Batch) -> None:
         """One act. While a reply is held ``batch.records`` may grow: what came in that time is among them and is yet to
         be done. Raises Unavailable (also when the partition moves on), BusUnavailable, StateUnavailable, StateLost;
         repeating it is safe."""
-        account = self._account_of(conversation.origin.tenant, topics.DESK, acted.account)
+        account = self._account_of(conversation.origin.tenant, self._desk, acted.account)
         if account is None or conversation.origin.tenant not in self._rules:
             log.warning("desk_unknown", tenant=conversation.origin.tenant, conversation_id=conversation.id)
             return

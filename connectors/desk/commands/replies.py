@@ -1,18 +1,18 @@
-"""What people write in a thread: whether the contact gets it is decided here, and once."""
+"""Replies that people write in a thread: whether the contact gets one is decided here, and once."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import structlog
 
-from connectors.desk.commands.held_replies import Fate, fate, following, is_note, is_public
-from connectors.desk.commands.reply_files import Enclosures
-from connectors.desk.commands.undo_window import Held, Holding, woken
-from connectors.desk.events import recorded, wrapped
+from connectors.desk.client import DeskClient
+from connectors.desk.commands.held_replies import HeldReply, acts_after, is_note, is_public, judge_reply
+from connectors.desk.commands.reply_files import ReplyFiles
+from connectors.desk.commands.undo_window import UndoWindow, WaitingReply, wait_for_more
+from connectors.desk.events import desk_event, outcome_event
 from connectors.desk.rules import DeskRules
-from connectors.slack.desk.web_api import WebApi
 from schemas import ids, topics
 from schemas.conversation import Conversation, Delivered
 from schemas.desk import DeskActed
@@ -21,13 +21,12 @@ from schemas.messages import Author, InboundMessage
 from schemas.ports import Account, Batch, Bus, Clock, State
 
 log = structlog.get_logger("parley.desk")
-AccountOf = Callable[[str, str, str], Account | None]
 LATE = 10.0
 """Seconds for which the words that a reply had when it was decided are waited for, after a crash."""
 
 
 def line_id(reply: str) -> str:
-    """The line of the transcript that a person's reply becomes."""
+    """Name the line of the transcript that a person's reply becomes."""
     return ids.derived_id(reply, "outbound")
 
 
@@ -40,17 +39,17 @@ class Replies:
         self,
         *,
         rules: Mapping[str, DeskRules],
-        slack: WebApi,
-        holding: Holding,
-        enclosures: Enclosures,
+        client: DeskClient,
+        undo_window: UndoWindow,
+        files: ReplyFiles,
         bus: Bus,
         state: State,
         clock: Clock,
     ) -> None:
         self._rules = rules
-        self._slack = slack
-        self._holding = holding
-        self._enclosures = enclosures
+        self._client = client
+        self._undo_window = undo_window
+        self._files = files
         self._bus = bus
         self._conversations = state.conversations
         self._deliveries = state.deliveries
@@ -59,76 +58,75 @@ class Replies:
     async def reply(self, found: Conversation, acted: DeskActed, account: Account, batch: Batch, record: str) -> None:
         """``record``: the id of the event that told of it. Raises Unavailable, and what the ports raise; repeating it
         is safe."""
-        told = await self._deliveries.outcome(found.id, acted.id)
-        if told is None:
-            told = await self._decided(found, acted, account, batch, record)
-        if told.state == "sent" and await self._deliveries.outcome(found.id, _released(acted)) is None:
-            epoch, revision = (int(part) for part in told.reason.split(":"))
-            text = await self._words(acted, revision, batch, record)
-            await self._release(found, acted.model_copy(update={"text": text}), told, epoch)
+        outcome = await self._deliveries.outcome(found.id, acted.id)
+        if outcome is None:
+            outcome = await self._decide(found, acted, account, batch, record)
+        if outcome.state == "sent" and await self._deliveries.outcome(found.id, _released(acted)) is None:
+            epoch, revision = (int(part) for part in outcome.reason.split(":"))
+            text = await self._decided_text(acted, revision, batch, record)
+            await self._release(found, acted.model_copy(update={"text": text}), outcome, epoch)
 
-    async def _decided(
+    async def _decide(
         self, found: Conversation, acted: DeskActed, account: Account, batch: Batch, record: str
     ) -> Delivered:
         now = await self._now(found)
         if not is_public(now, acted):
-            return await self._internal(now, acted, account)
+            return await self._keep_inside(now, acted, account)
         seconds = self._rules[found.origin.tenant].undo_seconds
-        held = Held(now, acted, record, account, seconds)
-        fate = await self._holding.wait(held, batch)
-        if fate.kept:
-            return await self._record(now, acted, "expired", fate.kept)
+        held = await self._undo_window.wait(WaitingReply(now, acted, record, account, seconds), batch)
+        if held.withheld:
+            return await self._record(now, acted, "expired", held.withheld)
         now = await self._now(found)
         if not is_public(now, acted):
-            return await self._internal(now, acted, account)
-        return await self._public(now, acted, account, fate)
+            return await self._keep_inside(now, acted, account)
+        return await self._accept(now, acted, account, held)
 
-    async def _public(self, now: Conversation, acted: DeskActed, account: Account, fate: Fate) -> Delivered:
+    async def _accept(self, now: Conversation, acted: DeskActed, account: Account, held: HeldReply) -> Delivered:
         if acted.files or acted.fields.get("missing"):
-            stored, problems = await self._enclosures.of(now, acted)
+            stored, problems = await self._files.fetch(now, acted)
             for problem in problems:
-                await self._slack.whisper(account, acted.place, acted.by, problem)
-            if not stored and not fate.text.strip():
+                await self._client.whisper(account, acted.place, acted.by, problem)
+            if not stored and not held.text.strip():
                 return await self._record(now, acted, "failed", "no_file")
-        return await self._record(now, acted, "sent", f"{now.epoch}:{fate.revision}")
+        return await self._record(now, acted, "sent", f"{now.epoch}:{held.revision}")
 
-    async def _internal(self, now: Conversation, acted: DeskActed, account: Account) -> Delivered:
-        """Told once a person and change of owner: people may talk among themselves as much as they like."""
-        told = await self._record(now, acted, "stale_owner", "internal")
+    async def _keep_inside(self, now: Conversation, acted: DeskActed, account: Account) -> Delivered:
+        """Its author is told once per change of owner: people may talk among themselves as much as they like."""
+        outcome = await self._record(now, acted, "stale_owner", "internal")
         if is_note(acted.text) or now.owner not in PEOPLE:
-            return told
+            return outcome
         once = ids.derived_id(now.id, f"desk-told:{acted.by}", now.epoch)
         if await self._deliveries.outcome(now.id, once) is None:
-            await self._deliveries.record(now.id, replace_id(told, once))
-            await self._slack.whisper(account, acted.place, acted.by, _stays(now, acted))
-        return told
+            await self._deliveries.record(now.id, _under(outcome, once))
+            await self._client.whisper(account, acted.place, acted.by, _why_inside(now, acted))
+        return outcome
 
     # ── on its way ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _words(self, acted: DeskActed, revision: int, batch: Batch, record: str) -> str:
-        """As they were when it was decided."""
+    async def _decided_text(self, acted: DeskActed, revision: int, batch: Batch, record: str) -> str:
+        """Its words as they were when it was decided."""
         loop = asyncio.get_running_loop()
         ends = loop.time() + LATE
         while True:
             if batch.arrived.is_set():
                 batch.take_more()
-            until_then = [act for act in following(record, batch.records) if act.revision <= revision]
-            known = fate(acted, until_then)
+            until_then = [act for act in acts_after(record, batch.records) if act.revision <= revision]
+            known = judge_reply(acted, until_then)
             if known.revision >= revision or loop.time() >= ends:
                 return known.text
-            await woken(batch, ends - loop.time())
+            await wait_for_more(batch, ends - loop.time())
 
-    async def _release(self, found: Conversation, acted: DeskActed, told: Delivered, epoch: int) -> None:
-        stored, _ = await self._enclosures.of(found, acted) if acted.files else ([], [])
+    async def _release(self, found: Conversation, acted: DeskActed, outcome: Delivered, epoch: int) -> None:
+        stored, _ = await self._files.fetch(found, acted) if acted.files else ([], [])
         now, origin = self._clock(), found.origin
         shown = Delivered(
             message_id=ids.derived_id(line_id(acted.id), "desk"),
             state="sent",
             external_id=acted.external_id,
-            at=told.at,
+            at=outcome.at,
         )
         # First: the line is never to be shown in the thread where it was written.
-        where = (origin.tenant, topics.DESK, acted.account, acted.external_id)
+        where = (origin.tenant, acted.desk, acted.account, acted.external_id)
         await self._deliveries.record(found.id, shown)
         await self._deliveries.bind(*where, found.id, shown.message_id)
         said = InboundMessage(
@@ -142,30 +140,31 @@ class Replies:
             epoch=epoch,
             sent_at=acted.at,
         )
-        events = [recorded(found, acted, each) for each in (told, shown)]
-        await self._bus.append([*events, wrapped(found, topics.MESSAGE_RECEIVED, said, acted.id, now, acted.id)])
-        await self._deliveries.record(found.id, replace_id(told, _released(acted)))
+        events = [outcome_event(found, acted, each) for each in (outcome, shown)]
+        await self._bus.append([*events, desk_event(found, topics.MESSAGE_RECEIVED, said, acted.id, now, acted)])
+        await self._deliveries.record(found.id, _under(outcome, _released(acted)))
         log.info("desk_reply_released", conversation_id=found.id, reply=acted.id)
 
     async def _now(self, found: Conversation) -> Conversation:
         return await self._conversations.get(found.id) or found
 
     async def _record(self, found: Conversation, acted: DeskActed, state: str, reason: str) -> Delivered:
-        told = Delivered.model_validate({"message_id": acted.id, "state": state, "reason": reason, "at": self._clock()})
-        await self._deliveries.record(found.id, told)
-        return told
+        outcome = {"message_id": acted.id, "state": state, "reason": reason, "at": self._clock()}
+        delivered = Delivered.model_validate(outcome)
+        await self._deliveries.record(found.id, delivered)
+        return delivered
 
 
 def _released(reply: DeskActed) -> str:
-    """The record that a reply is on the log: it need not be put there again."""
+    """Name the record that a reply is on the log: it need not be put there again."""
     return ids.derived_id(reply.id, "released")
 
 
-def replace_id(told: Delivered, message_id: str) -> Delivered:
-    return told.model_copy(update={"message_id": message_id})
+def _under(outcome: Delivered, message_id: str) -> Delivered:
+    return outcome.model_copy(update={"message_id": message_id})
 
 
-def _stays(found: Conversation, acted: DeskActed) -> str:
+def _why_inside(found: Conversation, acted: DeskActed) -> str:
     if found.owner == "queue":
         return "Nobody holds this conversation, so what is written here stays here. Claim it to answer the customer."
     if is_held_by(found, acted.by):

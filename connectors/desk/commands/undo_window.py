@@ -7,24 +7,21 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from connectors.desk.commands.held_replies import Fate, fate, following, is_public
-from connectors.desk.thread_ids import stamp_of
-from connectors.slack.desk.parse_interactions import PREFIX, undo_value
-from connectors.slack.desk.web_api import WebApi
-from connectors.slack.requests import Json
+from connectors.desk.client import DeskClient
+from connectors.desk.commands.held_replies import HeldReply, acts_after, is_public, judge_reply
 from schemas.conversation import Conversation
 from schemas.desk import DeskActed
 from schemas.errors import Parked, Unavailable
 from schemas.ports import Account, Batch, Clock
 
 Meanwhile = Callable[[Conversation, Batch], Awaitable[None]]
-OFFERING = 3.0
-"""Seconds within which Slack must show the Undo; the reply waits from then on either way."""
+OFFER_TIMEOUT = 3.0
+"""Seconds within which the desk must show the Undo; the reply waits from then on either way."""
 REMEMBERED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class WaitingReply:
     """``record``: the id of the event that told of the reply, mostly the reply's own."""
 
     found: Conversation
@@ -34,12 +31,12 @@ class Held:
     seconds: float
 
 
-class Holding:
+class UndoWindow:
     """For one process. ``meanwhile`` runs when something arrives: a lane that waits for nothing but an Undo shows
     what the contact writes in that time."""
 
-    def __init__(self, slack: WebApi, clock: Clock, meanwhile: Meanwhile | None = None) -> None:
-        self._slack = slack
+    def __init__(self, client: DeskClient, clock: Clock, meanwhile: Meanwhile | None = None) -> None:
+        self._client = client
         self._clock = clock
         self._meanwhile = meanwhile
         self._ends: OrderedDict[str, float] = OrderedDict()
@@ -47,57 +44,57 @@ class Holding:
         self._looked_at: OrderedDict[str, int] = OrderedDict()
         """By reply, how many records there were when it was last set aside."""
 
-    async def wait(self, held: Held, batch: Batch) -> Fate:
+    async def wait(self, waiting: WaitingReply, batch: Batch) -> HeldReply:
         """Until it is decided. Raises Unavailable when the partition moves on: its next owner holds it anew. Raises
         Parked when more has come that this batch cannot have: what decides may be among it."""
-        loop = asyncio.get_running_loop()
-        await self._offer(held, held.reply)
+        loop, reply = asyncio.get_running_loop(), waiting.reply
+        await self._offer_undo(waiting, reply)
         while True:
             if batch.arrived.is_set():
                 batch.take_more()
-            later = following(held.record, batch.records)
-            now, left = fate(held.reply, later), self._ends.get(held.reply.id, 0.0) - loop.time()
-            if now.kept or now.is_due or left <= 0:
-                self._ends.pop(held.reply.id, None)
-                self._looked_at.pop(held.reply.id, None)
+            later = acts_after(waiting.record, batch.records)
+            now, left = judge_reply(reply, later), self._ends.get(reply.id, 0.0) - loop.time()
+            if now.withheld or now.is_due or left <= 0:
+                self._ends.pop(reply.id, None)
+                self._looked_at.pop(reply.id, None)
                 return now
             for act in later:
-                if act.kind == "reply" and is_public(held.found, act):
-                    await self._offer(held, act)
-            self._set_aside(held, batch)
-            await woken(batch, self._ends.get(held.reply.id, 0.0) - loop.time())
-            self._set_aside(held, batch)
+                if act.kind == "reply" and is_public(waiting.found, act):
+                    await self._offer_undo(waiting, act)
+            self._set_aside(waiting, batch)
+            await wait_for_more(batch, self._ends.get(reply.id, 0.0) - loop.time())
+            self._set_aside(waiting, batch)
             if batch.arrived.is_set() and self._meanwhile is not None:
                 batch.take_more()
-                await self._meanwhile(held.found, batch)
+                await self._meanwhile(waiting.found, batch)
 
-    def _set_aside(self, held: Held, batch: Batch) -> None:
+    def _set_aside(self, waiting: WaitingReply, batch: Batch) -> None:
         """Brought back together, they are one batch; unless the last time there was no room for more."""
-        if not batch.later.is_set() or len(batch.records) <= self._looked_at.get(held.reply.id, 0):
+        reply = waiting.reply.id
+        if not batch.later.is_set() or len(batch.records) <= self._looked_at.get(reply, 0):
             return
         while len(self._looked_at) >= REMEMBERED:
             self._looked_at.popitem(last=False)
-        self._looked_at[held.reply.id] = len(batch.records)
+        self._looked_at[reply] = len(batch.records)
         raise Parked("what comes next belongs to it", until=self._clock())
 
-    async def _offer(self, held: Held, reply: DeskActed) -> None:
-        if reply.id in self._ends or not held.seconds:
+    async def _offer_undo(self, waiting: WaitingReply, reply: DeskActed) -> None:
+        if reply.id in self._ends or not waiting.seconds:
             return
         while len(self._ends) >= REMEMBERED:
             self._ends.popitem(last=False)
         loop = asyncio.get_running_loop()
-        self._ends[reply.id] = loop.time() + OFFERING + held.seconds
-        text = f"Goes to the customer in {held.seconds:g} second{'' if held.seconds == 1 else 's'}."
+        self._ends[reply.id] = loop.time() + OFFER_TIMEOUT + waiting.seconds
+        text = f"Goes to the customer in {waiting.seconds:g} second{'' if waiting.seconds == 1 else 's'}."
         try:
-            async with asyncio.timeout(OFFERING):
-                blocks = _undo(text, reply)
-                await self._slack.whisper(held.account, reply.place, reply.by, text, blocks=blocks)
+            async with asyncio.timeout(OFFER_TIMEOUT):
+                await self._client.whisper(waiting.account, reply.place, reply.by, text, undo=reply.id)
         except TimeoutError:
             pass
-        self._ends[reply.id] = loop.time() + held.seconds
+        self._ends[reply.id] = loop.time() + waiting.seconds
 
 
-async def woken(batch: Batch, seconds: float) -> None:
+async def wait_for_more(batch: Batch, seconds: float) -> None:
     """Until something arrives, or for so long. Raises Unavailable when the partition moves on."""
     # What comes later comes once: whoever looks at it does so when it is told.
     events = (batch.arrived, batch.hurry) if batch.later.is_set() else (batch.arrived, batch.hurry, batch.later)
@@ -109,14 +106,3 @@ async def woken(batch: Batch, seconds: float) -> None:
             each.cancel()
     if batch.hurry.is_set():
         raise Unavailable("the partition moves on; its next owner goes on with this")
-
-
-def _undo(text: str, reply: DeskActed) -> list[Json]:
-    button = {
-        "type": "button",
-        "action_id": f"{PREFIX}undo",
-        "text": {"type": "plain_text", "text": "Undo"},
-        "value": undo_value(reply.id, stamp_of(reply.place)),
-    }
-    said = {"type": "section", "text": {"type": "mrkdwn", "text": text}}
-    return [said, {"type": "actions", "elements": [button]}]

@@ -1,4 +1,4 @@
-"""Which conversation a message at the desk belongs to."""
+"""The conversation that a message at the desk belongs to."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from connectors.desk.thread_ids import channel_of, place, thread_of
-from connectors.slack.desk.web_api import WebApi
-from connectors.slack.requests import Json
-from schemas import ids, topics
+from connectors.desk.client import DeskClient
+from connectors.desk.thread_ids import thread_of
+from schemas import ids
 from schemas.conversation import Conversation
 from schemas.ports import Account, Conversations, Deliveries
 
@@ -30,27 +29,27 @@ class Bound:
 
 
 class Bindings:
-    """What is on record says it; else the metadata that a card carries, because a store may have lost its records."""
+    """Read from what is on record; else from what a card carries along, because a store may have lost its records."""
 
     def __init__(
         self,
         deliveries: Deliveries,
         conversations: Conversations,
-        slack: WebApi,
+        client: DeskClient,
         *,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._deliveries = deliveries
         self._conversations = conversations
-        self._slack = slack
+        self._client = client
         self._now = now
         self._foreign: dict[tuple[str, ...], float] = {}
 
     async def find(self, account: Account, external_id: str) -> Bound | None:
         """None for what is no conversation's of this tenant. Raises Unavailable, StateUnavailable, StateLost."""
-        asked = (account.tenant, topics.DESK, account.name, external_id)
+        asked = (account.tenant, account.channel, account.name, external_id)
         known = await self._deliveries.by_external_id(*asked)
-        if known is None and (known := await self._told(account, external_id)) is not None:
+        if known is None and (known := await self._carried(account, external_id)) is not None:
             await self._deliveries.bind(*asked, *known)
         if known is None:
             return None
@@ -61,17 +60,16 @@ class Bindings:
 
     async def thread(self, account: Account, external_id: str) -> str:
         """The thread in which a message stands; its own where nobody says another. Raises Unavailable."""
-        message = await self._slack.message(account, external_id)
-        root = message.get("thread_ts") if message else None
-        return place(channel_of(external_id), root) if isinstance(root, str) else thread_of(external_id)
+        message = await self._client.ask(account, lambda connection: connection.message(external_id))
+        return message.thread if message is not None else thread_of(external_id)
 
-    async def _told(self, account: Account, external_id: str) -> tuple[str, str] | None:
+    async def _carried(self, account: Account, external_id: str) -> tuple[str, str] | None:
         """The conversation and the marker that a card of ours carries."""
         key = (account.tenant, account.name, external_id)
         if self._now() < self._foreign.get(key, 0.0):
             return None
-        message = await self._slack.message(account, external_id)
-        about = _carried(message, (await self._slack.home(account)).bot) if message else {}
+        message = await self._client.ask(account, lambda connection: connection.message(external_id))
+        about = message.about if message is not None and message.thread == thread_of(external_id) else {}
         conversation, marker = about.get("conversation"), about.get("id")
         if about.get("tenant") == account.tenant and isinstance(conversation, str) and isinstance(marker, str):
             return conversation, marker
@@ -83,14 +81,3 @@ class Bindings:
 
 def is_root(conversation: str, message_id: str) -> bool:
     return any(ids.derived_id(conversation, "desk", number) == message_id for number in range(MOST_ROOTS))
-
-
-def _carried(message: Json, bot: str) -> Json:
-    """Of a message of ours that begins a thread; nothing of all others."""
-    told = message.get("metadata")
-    if message.get("bot_id") != bot or message.get("thread_ts") not in (None, message.get("ts")):
-        return {}
-    if not isinstance(told, dict) or told.get("event_type") != "parley_desk":
-        return {}
-    about = told.get("event_payload")
-    return about if isinstance(about, dict) else {}

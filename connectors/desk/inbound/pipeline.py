@@ -9,23 +9,19 @@ from types import MappingProxyType
 import structlog
 from pydantic import ValidationError
 
-from connectors.desk.commands.owners import DeskOwnership
-from connectors.desk.events import wrapped
-from connectors.desk.inbound import reactions
+from connectors.desk.client import DeskClient
+from connectors.desk.events import desk_event
 from connectors.desk.inbound.bindings import Bindings, Bound
-from connectors.desk.inbound.permissions import Member, Members
-from connectors.desk.rules import DeskRules
+from connectors.desk.inbound.permissions import Permissions
+from connectors.desk.ownership import DeskOwnership
+from connectors.desk.port import FORM_TRIGGER, REACTION, Member
+from connectors.desk.rules import DeskEmojiRules, DeskRules
 from connectors.desk.thread_ids import channel_of, root_of
 from connectors.inbound.reply_references import event_id
-from connectors.slack.desk.markdown import mentioned, with_names
-from connectors.slack.desk.modals import Openings
-from connectors.slack.desk.parse_interactions import TRIGGER
-from connectors.slack.desk.web_api import WebApi
 from schemas import topics
 from schemas.conversation import Conversation
 from schemas.crash_points import reach
-from schemas.desk import DeskActed
-from schemas.envelope import Envelope
+from schemas.desk import DeskAct, DeskActed
 from schemas.ports import Account, Bus, Clock, Event, State
 from schemas.privacy.cards import OwnNumbers, masked
 
@@ -34,13 +30,11 @@ MOST_NAMED = 10
 """People of a reply whose names are asked for; the ids of others mean nothing to anybody."""
 WRITTEN = frozenset({"reply", "edit", "delete"})
 """What is a conversation's only below its card."""
-FORMS = frozenset({"resolve", "transfer"})
-"""Acts that ask for more first, where Slack lets a form be opened."""
 NOT_MEMBER = "Only members of this channel can act here, and guests and people of other workspaces cannot."
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class BoundAct:
     """An act, and where it belongs."""
 
     account: Account
@@ -48,99 +42,99 @@ class Done:
     acted: DeskActed
 
 
-class Door:
-    """See schemas.ports.DeskDoor. ``rules``: by tenant. ``own_numbers``: what finds numbers that are no cards."""
+class DeskInbound:
+    """See schemas.ports.DeskDoor. ``rules``: by tenant, of those whose desk this is. ``own_numbers``: what finds
+    numbers that are no cards."""
 
     def __init__(
         self,
         *,
         rules: Mapping[str, DeskRules],
-        slack: WebApi,
+        client: DeskClient,
         bus: Bus,
         state: State,
         clock: Clock,
         own_numbers: Mapping[str, OwnNumbers | None] = MappingProxyType({}),
     ) -> None:
         self._rules = rules
-        self._slack = slack
+        self._client = client
         self._bus = bus
         self._deliveries = state.deliveries
         self._clock = clock
         self._own_numbers = own_numbers
-        self._bindings = Bindings(state.deliveries, state.conversations, slack)
-        self._members = Members(slack)
-        self._ownership = DeskOwnership(slack=slack, bus=bus, state=state, clock=clock)
-        self._openings = Openings(slack)
+        self._bindings = Bindings(state.deliveries, state.conversations, client)
+        self._permissions = Permissions(client)
+        self._ownership = DeskOwnership(client=client, bus=bus, state=state, clock=clock)
 
     async def close(self) -> None:
-        await self._slack.close()
+        await self._client.close()
 
     async def accept(self, account: Account, events: Sequence[Event]) -> None:
         rules = self._rules.get(account.tenant)
         if rules is None or rules.account != account.name:
             return
         for event in events:
-            done = await self._known(account, event, rules)
-            if done is not None:
-                await self._take(done, rules)
+            act = await self._resolve(account, event, rules)
+            if act is not None:
+                await self._take(act, rules)
 
-    async def _take(self, done: Done, rules: DeskRules) -> None:
-        acted, found = done.acted, done.bound.conversation
+    async def _take(self, act: BoundAct, rules: DeskRules) -> None:
+        account, acted, found = act.account, act.acted, act.bound.conversation
         if acted.kind == "claim":
-            return await self._ownership.claim(done.account, found, acted)
-        if acted.fields.get(TRIGGER) and (acted.kind in FORMS or acted.fields.get("form")):
-            return await self._openings.open(done.account, found, acted, rules)
-        kept = {name: values for name, values in acted.fields.items() if name != TRIGGER}
-        acted = acted.model_copy(update={"fields": kept})
+            return await self._ownership.claim(account, found, acted)
+        if acted.fields.get(FORM_TRIGGER) and await self._opens_form(account, found, acted, rules):
+            return
+        acted = acted.model_copy(
+            update={"fields": {name: values for name, values in acted.fields.items() if name != FORM_TRIGGER}}
+        )
         if acted.kind in ("send_draft", "discard_draft"):
-            acted = await self._openings.drafted(done.account, acted)
+            acted = await self._with_draft(account, acted)
         if acted.kind == "transfer":
-            acted = await self._towards(done.account, acted)
+            acted = await self._with_receiver(account, acted)
         if acted.kind == "reply":
             # A reaction to it may come at any time, and tells of it by this alone.
             where = (acted.external_id, found.id, acted.id)
-            await self._deliveries.bind(done.account.tenant, topics.DESK, done.account.name, *where)
-        await self._append([wrapped(found, topics.DESK_ACTED, acted, acted.id, self._clock(), acted.id)])
+            await self._deliveries.bind(account.tenant, account.channel, account.name, *where)
+        await self._append(found, acted)
 
-    async def _append(self, events: list[Envelope]) -> None:
+    async def _append(self, found: Conversation, acted: DeskActed) -> None:
+        event = desk_event(found, topics.DESK_ACTED, acted, acted.id, self._clock(), acted)
         reach("edge.before_append")
-        await self._bus.append(events)
+        await self._bus.append([event])
         reach("edge.after_append")
 
     # ── whose, and by whom ───────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _known(self, account: Account, told: Event, rules: DeskRules) -> Done | None:
+    async def _resolve(self, account: Account, told: Event, rules: DeskRules) -> BoundAct | None:
         """None for what means nothing, belongs to nobody, or may not be done."""
-        is_reaction = reactions.is_reaction(told)
-        event = reactions.told(told, rules.emoji) if is_reaction else told
+        is_reaction = told.payload.get("kind") == REACTION
+        event = act_of_reaction(told, rules.emoji) if is_reaction else told
         if event is None:
             return None
         kind = event.payload.get("kind")
         about = event.external_id if is_reaction else root_of(event.place)
         bound = await self._bindings.find(account, about)
-        if bound is None and is_reaction and kind == "note":
-            # The reply may have been told later than the reaction to it.
+        if is_reaction and kind == "note":
             event = replace(event, place=await self._bindings.thread(account, event.external_id))
-            bound = await self._bindings.find(account, root_of(event.place))
-        elif bound is not None and is_reaction and kind == "note":
-            event = replace(event, place=await self._bindings.thread(account, event.external_id))
+            if bound is None:
+                # The reply may have been told later than the reaction to it.
+                bound = await self._bindings.find(account, root_of(event.place))
         if bound is None or not _fits(kind, is_reaction, bound, event):
             return None
-        return await self._admitted(account, event, bound)
+        return await self._admit(account, event, bound)
 
-    async def _admitted(self, account: Account, event: Event, bound: Bound) -> Done | None:
+    async def _admit(self, account: Account, event: Event, bound: Bound) -> BoundAct | None:
         by = str(event.payload.get("by"))
-        member = await self._members.member(account, channel_of(event.place), by)
+        member = await self._permissions.member(account, channel_of(event.place), by)
         if member.refused:
             log.warning("desk_act_refused", tenant=account.tenant, by=by, reason=member.refused)
             if member.refused != "bot":
-                await self._slack.whisper(account, event.place, by, NOT_MEMBER)
+                await self._client.whisper(account, event.place, by, NOT_MEMBER)
             return None
         acted = self._acted(account, event, member)
         if acted is None or _is_elsewhere(acted, bound.conversation):
             return None
-        names = {user: await self._members.name(account, user) for user in mentioned(acted.text)[:MOST_NAMED]}
-        return Done(account, bound, acted.model_copy(update={"text": with_names(acted.text, names)}))
+        return BoundAct(account, bound, await self._with_names(account, acted))
 
     def _acted(self, account: Account, event: Event, member: Member) -> DeskActed | None:
         own = self._own_numbers.get(account.tenant)
@@ -157,21 +151,64 @@ class Door:
                 }
             )
         except ValidationError:
-            log.warning("event_malformed", tenant=account.tenant, channel=topics.DESK, account=account.name)
+            log.warning("event_malformed", tenant=account.tenant, channel=account.channel, account=account.name)
             return None
         fields = {name: [masked(value, own) for value in values] for name, values in acted.fields.items()}
         return acted.model_copy(update={"text": masked(acted.text, own), "fields": fields})
 
-    async def _towards(self, account: Account, acted: DeskActed) -> DeskActed:
+    # ── what only the desk knows ─────────────────────────────────────────────────────────────────────────────────────
+
+    async def _with_names(self, account: Account, acted: DeskActed) -> DeskActed:
+        """Name people who are called by their id, for that is all that the vendor tells."""
+        mentions = self._client.desk.mentions
+        users = list(dict.fromkeys(mentions.findall(acted.text)))[:MOST_NAMED]
+        names = {user: await self._permissions.name(account, user) for user in users}
+        text = mentions.sub(lambda found: "@" + names.get(found.group(1), found.group(1)), acted.text)
+        return acted.model_copy(update={"text": text})
+
+    async def _opens_form(self, account: Account, found: Conversation, acted: DeskActed, rules: DeskRules) -> bool:
+        """Vendors let a form be opened for a few seconds after a press, so this cannot wait for a lane."""
+        refused = await self._client.ask(account, lambda connection: connection.open_form(found, acted, rules))
+        if refused:
+            await self._client.whisper(account, acted.place, acted.by, refused)
+        return refused is not None
+
+    async def _with_draft(self, account: Account, acted: DeskActed) -> DeskActed:
+        """A draft that is sent or discarded, with its text as it was written (``fields["draft"]``) and as it goes out.
+        Both are empty when it is not there any more."""
+        message = await self._client.ask(account, lambda connection: connection.message(acted.external_id))
+        about = message.about if message is not None else {}
+        draft = str(about.get("text") or "") if about.get("draft") == acted.value else ""
+        sent = next(iter(acted.fields.get("text", ())), "") or draft
+        return acted.model_copy(update={"text": sent, "fields": {"draft": [draft]}})
+
+    async def _with_receiver(self, account: Account, acted: DeskActed) -> DeskActed:
         """A transfer to somebody names them, if they may act where the conversation is; else it names nobody."""
         chosen = next(iter(acted.fields.get("person", ())), "")
         channel = next(iter(acted.fields.get("channel", ())), "")
-        member = await self._members.member(account, channel_of(acted.place), chosen) if chosen else None
+        member = await self._permissions.member(account, channel_of(acted.place), chosen) if chosen else None
         if member is None or member.refused:
             return acted.model_copy(update={"value": channel, "fields": {"refused": [chosen]} if chosen else {}})
-        return acted.model_copy(
-            update={"value": channel, "fields": {"person": [f"slack:{chosen}"], "name": [member.name]}}
-        )
+        person = f"{self._client.desk.name}:{chosen}"
+        return acted.model_copy(update={"value": channel, "fields": {"person": [person], "name": [member.name]}})
+
+
+def act_of_reaction(event: Event, emoji: DeskEmojiRules) -> Event | None:
+    """The event as the act that its reaction means; None for one that means nothing. Taking the one for a claim back
+    lets go of the conversation; taking any other back undoes nothing."""
+    name = str(event.payload.get("value")).partition("::")[0]
+    acts: dict[str, DeskAct] = {
+        emoji.note: "note",
+        emoji.give_back: "return",
+        emoji.resolve: "resolve",
+        emoji.claim: "claim",
+    }
+    act = acts.get(name)
+    if event.payload.get("fields"):  # it was taken back
+        act = "release" if act == "claim" else None
+    if act is None:
+        return None
+    return replace(event, payload={**event.payload, "kind": act, "value": "", "fields": {}})
 
 
 def _fits(kind: object, is_reaction: bool, bound: Bound, event: Event) -> bool:
@@ -183,5 +220,5 @@ def _fits(kind: object, is_reaction: bool, bound: Bound, event: Event) -> bool:
 
 def _is_elsewhere(acted: DeskActed, found: Conversation) -> bool:
     """Whether a form was opened for another conversation than its thread is about by now."""
-    told = acted.fields.get("conversation")
-    return told is not None and told != [found.id]
+    form = acted.fields.get("conversation")
+    return form is not None and form != [found.id]

@@ -4,66 +4,64 @@ from __future__ import annotations
 
 import json
 
-from connectors.desk.posts.posted_state import Records
-from connectors.desk.posts.poster import Poster, Session
-from connectors.desk.posts.posts import Place, Post
-from connectors.desk.posts.roots import Root
-from connectors.desk.posts.slate import Slate
+from connectors.desk.contents import ApprovalOutcome, ApprovalRequest, summarize_approval
+from connectors.desk.port import Desk, Post
+from connectors.desk.posts.posted_state import PostRecords, Root, ShownState
+from connectors.desk.posts.poster import DeskSession, Poster
+from connectors.desk.thread_ids import Place
 from connectors.desk.view import View
-from connectors.slack.desk import render_notices as requests
 from schemas import ids
 from schemas.actions import ActionMemory, PendingApproval
 from schemas.desk import DeskActed
 
 
-class Approvals:
-    def __init__(self, records: Records, poster: Poster, slate: Slate) -> None:
+class ApprovalPosts:
+    def __init__(self, desk: Desk, records: PostRecords, poster: Poster, shown: ShownState) -> None:
+        self._desk = desk
         self._records = records
         self._poster = poster
-        self._slate = slate
+        self._shown = shown
 
     async def next(self, view: View, root: Root) -> Post | None:
-        """The next that is not shown yet. It is on record as open before: what becomes of it will be shown."""
+        """The next that is not posted yet. It goes on record as open before that: what becomes of it will be shown."""
         for approval in _waiting(view):
             marker = ids.derived_id(approval.id, "desk", root.number)
             if root.place is None or await self._records.outcome(view.id, marker) is not None:
                 continue
             opened = await self._opened(view.id)
             if opened.get(marker) is None:
-                told = [approval.id, requests.summary(approval), approval.expires_at.timestamp()]
-                await self._slate.write(view.id, _about(view.id), json.dumps({**opened, marker: told}))
-            shown = requests.asked(approval, view.name)
-            where = root.place
-            return Post(marker, where.channel, approval.requested_at, where.ts, shown.text, shown.blocks)
+                about = [approval.id, summarize_approval(approval), approval.expires_at.timestamp()]
+                await self._shown.write(view.id, _about(view.id), json.dumps({**opened, marker: about}))
+            rendered = self._desk.render_post(ApprovalRequest(approval, view.name))
+            return Post(marker, root.place.channel, approval.requested_at, root.place.message, rendered)
         return None
 
-    async def heard(self, session: Session, acted: DeskActed) -> None:
-        """Who decided: the state forgets an approval once it is."""
+    async def note_decision(self, session: DeskSession, acted: DeskActed) -> None:
+        """Keep who decided: the state forgets an approval once it is decided."""
         about = ids.derived_id(acted.value, "decided")
-        if not await self._slate.read(session.conversation.id, about):
-            await self._slate.write(session.conversation.id, about, acted.model_dump_json())
+        if not await self._shown.read(session.conversation.id, about):
+            await self._shown.write(session.conversation.id, about, acted.model_dump_json())
 
-    async def renew(self, session: Session, view: View) -> None:
+    async def update(self, session: DeskSession, view: View) -> None:
         """Take the buttons from those that wait no more. Raises Parked."""
         opened = await self._opened(view.id)
         waiting = {approval.id for approval in _waiting(view)}
-        left = {marker: told for marker, told in opened.items() if told[0] in waiting}
-        for marker, (approval, what, expires) in opened.items():
-            told = await self._records.outcome(view.id, marker)
-            if marker in left or told is None or not told.external_id:
+        left = {marker: about for marker, about in opened.items() if about[0] in waiting}
+        for marker, (approval, summary, expires) in opened.items():
+            posted = await self._records.outcome(view.id, marker)
+            if marker in left or posted is None or not posted.external_id:
                 continue
-            word = await self._slate.read(view.id, ids.derived_id(approval, "decided"))
+            word = await self._shown.read(view.id, ids.derived_id(approval, "decided"))
             acted = DeskActed.model_validate_json(word) if word else None
-            shown = requests.decided(what, acted, view.at.timestamp() >= expires)
-            place = Place.of(told.external_id)
-            arguments = {"channel": place.channel, "ts": place.ts, "text": shown.text, "blocks": list(shown.blocks)}
-            await self._poster.ask(session, "chat.update", arguments)
+            outcome = ApprovalOutcome(summary, acted, view.at.timestamp() >= expires)
+            place, rendered = Place.of(posted.external_id), self._desk.render_post(outcome)
+            await self._poster.update(session, place, rendered)
         if left != opened:
-            await self._slate.write(view.id, _about(view.id), json.dumps(left))
+            await self._shown.write(view.id, _about(view.id), json.dumps(left))
 
     async def _opened(self, conversation: str) -> dict[str, tuple[str, str, float]]:
-        text = await self._slate.read(conversation, _about(conversation))
-        return {marker: tuple(told) for marker, told in json.loads(text).items()} if text else {}
+        text = await self._shown.read(conversation, _about(conversation))
+        return {marker: tuple(about) for marker, about in json.loads(text).items()} if text else {}
 
 
 def _about(conversation: str) -> str:

@@ -1,36 +1,35 @@
-"""Posts of the desk on their way to Slack, with an intent before and an outcome after, as for every message."""
+"""Posts on their way to the desk, with an intent before and an outcome after, as for every message."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TypeVar, cast
 
-from connectors.desk.posts.posts import Place, Post
-from connectors.desk.posts.tempo import Rate, Tempo
+from connectors.desk.port import Desk, DeskConnection, DeskPace, Post, Rate, Rendered
 from connectors.desk.rules import DeskRules
+from connectors.desk.thread_ids import Place
 from connectors.outbound.connections import Accounts
 from connectors.outbound.delivery_log import Ledger, Outcome, Piece
 from connectors.outbound.reconciliation import REVOKED_WAIT
 from connectors.outbound.sender import LONGEST_WAIT, Sender
-from connectors.slack.desk.connection import DeskConnection
-from connectors.slack.errors import failure
 from schemas import topics
 from schemas.conversation import Conversation
 from schemas.envelope import Envelope, envelope
 from schemas.errors import CredentialsRevoked, DeliveryError, Parked, SendDelayed, SendRefused, Unavailable
 from schemas.messages import Author, OutboundMessage
-from schemas.ports import Account, Clock, Limiter, Reply
+from schemas.ports import Account, Clock, Limiter
 
 EXPIRES = timedelta(days=7)
 LOOK_AGAIN = timedelta(seconds=10)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """What is needed to show something of one conversation while its lane is ours."""
+class DeskSession:
+    """All that it takes to show something of one conversation while its lane is ours."""
 
     conversation: Conversation
     rules: DeskRules
@@ -39,16 +38,17 @@ class Session:
     hurry: asyncio.Event
 
     def envelope(self, message: OutboundMessage) -> Envelope:
-        """Of a post, under the desk's own account, wherever the conversation happens."""
+        """Wrap a post under the desk's own account, wherever the conversation happens."""
+        account = self.account
         return envelope(
             topics.MESSAGE_SEND,
             message,
             id=message.id,
             time=message.created_at,
-            source=f"/connectors/{topics.DESK}/{self.account.tenant}/{self.account.name}",
-            tenant=self.account.tenant,
-            channel=topics.DESK,
-            account=self.account.name,
+            source=f"/connectors/{account.channel}/{account.tenant}/{account.name}",
+            tenant=account.tenant,
+            channel=account.channel,
+            account=account.name,
             conversation=self.conversation.id,
             correlation_id=message.id,
         )
@@ -67,20 +67,25 @@ class Session:
 
 
 class Poster:
-    def __init__(self, sender: Sender, accounts: Accounts, limiter: Limiter, clock: Clock, tempo: Tempo) -> None:
+    """Posts and changes posts, at the pace that the desk takes."""
+
+    def __init__(
+        self, desk: Desk, sender: Sender, accounts: Accounts, limiter: Limiter, clock: Clock, pace: DeskPace
+    ) -> None:
+        self._desk = desk
         self._sender = sender
         self._accounts = accounts
         self._limiter = limiter
         self._clock = clock
-        self._tempo = tempo
+        self.pace = pace
         self._turns: dict[str, asyncio.Lock] = {}
 
-    async def turn(self, session: Session, channel: str) -> None:
-        """Waits until one post may be made there; whoever came first has the first turn. To be taken before the state
+    async def wait_turn(self, session: DeskSession, channel: str) -> None:
+        """Wait until one post may be made there; whoever came first has the first turn. To be called before the state
         is read, so that the post holds all that came meanwhile. Raises Unavailable when the partition moves on."""
         key = f"desk:{session.account.tenant}:{session.account.name}:{channel}"
         async with self._turns.setdefault(key, asyncio.Lock()):
-            while wait := await self._take(key, self._tempo.posts):
+            while wait := await self._take(key, self.pace.posts):
                 await pause(wait, session.hurry)
 
     @property
@@ -89,19 +94,25 @@ class Poster:
         return any(lock.locked() for lock in self._turns.values())
 
     async def _take(self, key: str, rate: Rate) -> float:
-        return await self._limiter.take(key, per_second=rate.per_second, burst=rate.at_once, now=self._clock())
+        return await self._limiter.take(key, per_second=rate.per_second, burst=rate.burst, now=self._clock())
 
-    async def may(self, session: Session, what: str, rate: Rate) -> bool:
-        """Whether one more call of a method that Slack limits for the whole app can be made now."""
-        key = f"desk:{session.account.tenant}:{session.account.name}:{what}"
-        return not await self._take(key, rate)
+    async def may_update(self, session: DeskSession) -> bool:
+        """Whether one more card can be changed now: vendors limit that for the whole app."""
+        return not await self._take(self._key(session, "updates"), self.pace.updates)
 
-    async def post(self, session: Session, post: Post) -> Outcome:
+    async def may_mark(self, session: DeskSession) -> bool:
+        """The same for marks."""
+        return not await self._take(self._key(session, "reactions"), self.pace.marks)
+
+    def _key(self, session: DeskSession, method: str) -> str:
+        return f"desk:{session.account.tenant}:{session.account.name}:{method}"
+
+    async def post(self, session: DeskSession, post: Post) -> Outcome:
         """Raises Parked, Unavailable; repeating it is safe."""
-        message = session.message(post.marker, self._clock(), post.channel, post.text)
+        message = session.message(post.marker, self._clock(), post.channel, post.rendered.text)
         piece = Piece(
             post.marker,
-            post.call(),
+            self._desk.post_call(post),
             message,
             session.envelope(message),
             session.account,
@@ -110,34 +121,20 @@ class Poster:
         )
         return await self._sender.send(piece)
 
-    async def note(
-        self, session: Session, marker: str, *, outcome: Outcome = "sent", external_id: str = "", reason: str = ""
+    async def record_done(
+        self, session: DeskSession, marker: str, *, outcome: Outcome = "sent", external_id: str = "", reason: str = ""
     ) -> None:
         """Put on record, for good, that something is done."""
         message = session.message(marker, self._clock())
         await session.ledger.settle(session.envelope(message), marker, outcome, external_id=external_id, reason=reason)
 
-    async def ask(self, session: Session, method: str, arguments: Mapping[str, Any]) -> str:
-        """A call that changes nothing when it is made again. Why Slack refuses it, empty when it does not. Raises
+    async def ask(self, session: DeskSession, work: Callable[[DeskConnection], Awaitable[T]]) -> T | SendRefused:
+        """Do something that changes nothing when it is done again; what is refused for good is returned. Raises
         Parked."""
-        answered = await self._asked(session, method, arguments)
-        return answered.message if isinstance(answered, SendRefused) else ""
-
-    async def permalink(self, session: Session, place: Place) -> str:
-        """The address of a message; empty where there is none any more. Raises Parked."""
-        where = {"channel": place.channel, "message_ts": place.ts}
-        answered = await self._asked(session, "chat.getPermalink", where)
-        return "" if isinstance(answered, SendRefused) else str(answered.body.get("permalink") or "")
-
-    async def _asked(self, session: Session, method: str, arguments: Mapping[str, Any]) -> Reply | SendRefused:
         self._accounts.admit(session.account)
-        connection = self._accounts.connection(session.account)
-        if not isinstance(connection, DeskConnection):
-            raise TypeError("the desk needs a connection of its own")
+        connection = cast(DeskConnection, self._accounts.connection(session.account))
         try:
-            reply = await connection.ask(method, arguments)
-            if (error := failure(reply)) is not None:
-                raise error
+            return await work(connection)
         except SendRefused as error:
             return error
         except SendDelayed as error:
@@ -148,7 +145,15 @@ class Poster:
             raise Parked(error.message, until=until) from error
         except DeliveryError as error:
             raise Parked(error.message, until=self._clock() + LOOK_AGAIN) from error
-        return reply
+
+    async def update(self, session: DeskSession, place: Place, rendered: Rendered) -> str:
+        """Replace the text of a post. Returns why that is refused, empty where it is not. Raises Parked."""
+        refused = await self.ask(session, lambda connection: connection.update(place, rendered))
+        return refused.message if refused is not None else ""
+
+    async def delete(self, session: DeskSession, place: Place) -> None:
+        """Delete a post or a file. Raises Parked."""
+        await self.ask(session, lambda connection: connection.delete(place))
 
 
 async def pause(seconds: float, hurry: asyncio.Event) -> None:

@@ -1,4 +1,4 @@
-"""Brings what Slack shows of one conversation in line with its state."""
+"""Brings what the desk shows of one conversation in line with its state."""
 
 from __future__ import annotations
 
@@ -8,21 +8,17 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from connectors.desk.posts.approvals import Approvals
-from connectors.desk.posts.marks import MARKS, Marks
-from connectors.desk.posts.next_post import Agenda
-from connectors.desk.posts.post_index import standings
-from connectors.desk.posts.posted_state import Records
-from connectors.desk.posts.poster import Poster, Session
-from connectors.desk.posts.posts import Place
-from connectors.desk.posts.roots import Root, current_root, leave_root
-from connectors.desk.posts.slate import Slate
-from connectors.desk.posts.tempo import Tempo
-from connectors.desk.posts.thread import Thread, Wanted, digest
-from connectors.desk.view import View, is_wanted, view_of
+from connectors.desk.contents import DraftOutcome, MovedCard
+from connectors.desk.port import Desk
+from connectors.desk.posts.approvals import ApprovalPosts
+from connectors.desk.posts.next_post import PostPlanner, render_card
+from connectors.desk.posts.post_index import LinePost, find_posts
+from connectors.desk.posts.posted_state import PostRecords, Root, ShownState, current_root, leave_root
+from connectors.desk.posts.poster import DeskSession, Poster
+from connectors.desk.posts.thread import NextPost, Thread, digest
+from connectors.desk.thread_ids import Place
+from connectors.desk.view import View, needs_people, view_of
 from connectors.outbound.delivery_log import Outcome
-from connectors.slack.desk import render_notices as requests
-from connectors.slack.desk.render_card import Card, moved, shown_card
 from schemas import ids
 from schemas.conversation import Conversation, Delivered
 from schemas.desk import DeskActed, DraftMade
@@ -33,98 +29,94 @@ log = structlog.get_logger("parley.desk")
 
 UNREACHABLE = timedelta(minutes=5)
 UNREACHABLE_METRIC = "parley_desk_unreachable_total"
-GONE = frozenset({"not_found", "cant_update_message"})
+GONE = "not_found"
 
 
-class Showing:
-    def __init__(self, state: State, poster: Poster, clock: Clock, tempo: Tempo, metrics: Metrics) -> None:
-        self._tempo = tempo
+class DeskSync:
+    def __init__(self, desk: Desk, state: State, poster: Poster, clock: Clock, metrics: Metrics) -> None:
+        self._desk = desk
         self._metrics = metrics
         self._state = state
         self._poster = poster
         self._clock = clock
-        self._records = records = Records(state.deliveries)
-        self._slate = Slate(records, clock)
-        self._thread = Thread(records, poster, self._slate, clock)
-        self._marks = Marks(poster, self._slate, tempo.reactions)
-        self._approvals = Approvals(records, poster, self._slate)
-        self._agenda = Agenda(records, self._thread, self._approvals, poster)
+        self._records = records = PostRecords(state.deliveries)
+        self._shown = ShownState(records, clock)
+        self._thread = Thread(desk, records, poster, self._shown, clock)
+        self._approvals = ApprovalPosts(desk, records, poster, self._shown)
+        self._planner = PostPlanner(desk, records, self._thread, self._approvals, poster)
         self._updated: dict[str, datetime] = {}
 
-    async def show(self, session: Session, drafts: Sequence[DraftMade], batch: Batch) -> None:
+    async def run(self, session: DeskSession, drafts: Sequence[DraftMade], batch: Batch) -> None:
         """Until nothing is left to show, or more has come. Raises Parked, Unavailable."""
-        while (later := await self._pass(session, drafts)) is not None:
+        while (later := await self.run_once(session, drafts)) is not None:
             if batch.arrived.is_set() or batch.later.is_set():
                 return  # whoever handles that looks at all of it
-            await _arrival(batch, (later - self._clock()).total_seconds())
+            await _wait_for_more(batch, (later - self._clock()).total_seconds())
 
     async def concerns(self, conversation: Conversation) -> bool:
         """Whether anything of it is to be seen, or is seen already. Most conversations are never people's."""
-        return is_wanted(conversation) or (await current_root(self._records, conversation.id)).place is not None
+        return needs_people(conversation) or (await current_root(self._records, conversation.id)).place is not None
 
-    async def glance(self, session: Session) -> None:
-        """Once. Raises Parked, Unavailable."""
-        await self._pass(session, ())
+    async def record_done(self, session: DeskSession, marker: str) -> None:
+        await self._poster.record_done(session, marker)
 
-    async def done(self, session: Session, marker: str) -> None:
-        await self._poster.note(session, marker)
-
-    async def note(self, session: Session, acted: DeskActed) -> None:
-        """What the state does not keep of an act, and the thread shows. Raises Parked."""
-        if acted.kind in requests.DECIDED:
+    async def note_act(self, session: DeskSession, acted: DeskActed) -> None:
+        """Show what the state does not keep of an act. Raises Parked."""
+        if acted.kind in ("approve", "deny"):
             if await self._outcome(session, acted.id) is not None:
-                await self._approvals.heard(session, acted)
-        elif acted.kind in requests.SETTLED:
-            await self._settled(session, acted)
+                await self._approvals.note_decision(session, acted)
+        elif acted.kind in ("send_draft", "discard_draft"):
+            await self._end_draft(session, acted)
         elif acted.kind == "transfer" and acted.value in session.rules.places:
             now = await self._state.conversations.get(session.conversation.id)
             holder = now.holder if now is not None else None
             if holder is not None and (holder.by, holder.since) == (acted.by, acted.at):
-                await self.transfer(session, acted.value)
+                await self._transfer(session, acted.value)
 
-    async def _settled(self, session: Session, acted: DeskActed) -> None:
+    async def _end_draft(self, session: DeskSession, acted: DeskActed) -> None:
         """A draft that was sent or discarded by this act can be neither any more."""
         settled = await self._outcome(session, ids.derived_id(acted.value, "draft-settled"))
-        shown = await self._outcome(session, ids.derived_id(acted.value, "desk"))
-        if settled is None or settled.reason.partition(" ")[0] != acted.id or shown is None or not shown.external_id:
+        posted = await self._outcome(session, ids.derived_id(acted.value, "desk"))
+        if settled is None or settled.reason.partition(" ")[0] != acted.id or posted is None or not posted.external_id:
             return
-        await self._update(session, Place.of(shown.external_id), requests.settled(acted, acted.at))
+        rendered = self._desk.render_post(DraftOutcome(acted, acted.at))
+        await self._poster.update(session, Place.of(posted.external_id), rendered)
 
-    async def _outcome(self, session: Session, marker: str) -> Delivered | None:
+    async def _outcome(self, session: DeskSession, marker: str) -> Delivered | None:
         return await self._records.outcome(session.conversation.id, marker)
 
-    async def _pass(self, session: Session, drafts: Sequence[DraftMade]) -> datetime | None:
-        """Bring all in line. When to come back, None when nothing is left."""
+    async def run_once(self, session: DeskSession, drafts: Sequence[DraftMade] = ()) -> datetime | None:
+        """Bring all in line. When to come back, None when nothing is left. Raises Parked, Unavailable."""
         while True:
             view = await self._view(session)
             root = await current_root(self._records, session.conversation.id)
-            if root.place is None and not (view.is_wanted or drafts):
+            if root.place is None and not (view.needs_people or drafts):
                 return None
-            wanted = await self._agenda.next(session, view, root, drafts)
+            wanted = await self._planner.next(session, view, root, drafts)
             if wanted is None:
                 break
-            await self._poster.turn(session, wanted.post.channel)
+            await self._poster.wait_turn(session, wanted.post.channel)
             # The state as it is when the turn has come: what was said while we waited stands in the same post.
             view, root = await self._view(session), await current_root(self._records, session.conversation.id)
-            if (wanted := await self._agenda.next(session, view, root, drafts)) is not None:
-                await self._posted(session, root, wanted)
-        return await self._bring_up_to_date(session, view, root)
+            if (wanted := await self._planner.next(session, view, root, drafts)) is not None:
+                await self._post(session, root, wanted)
+        return await self._update(session, view, root)
 
-    async def _view(self, session: Session) -> View:
+    async def _view(self, session: DeskSession) -> View:
         conversation = await self._state.conversations.get(session.conversation.id)
         return await view_of(self._state, conversation or session.conversation, self._clock())
 
-    async def _posted(self, session: Session, root: Root, wanted: Wanted) -> None:
+    async def _post(self, session: DeskSession, root: Root, wanted: NextPost) -> None:
         outcome = await self._thread.post(session, wanted)
-        told = await self._records.outcome(session.conversation.id, wanted.post.marker)
+        posted = await self._records.outcome(session.conversation.id, wanted.post.marker)
         if wanted.post.marker == root.marker:
-            await self._root_posted(session, root, outcome, told.reason if told is not None else "")
-        elif outcome == "failed" and told is not None and told.reason in GONE and wanted.post.thread:
+            await self._check_root(session, root, outcome, posted.reason if posted is not None else "")
+        elif outcome == "failed" and posted is not None and posted.reason == GONE and wanted.post.thread:
             await leave_root(self._poster, session, root, root.bound_to)
         elif outcome != "sent":
             log.warning("desk_post_lost", conversation_id=session.conversation.id, outcome=outcome)
 
-    async def _root_posted(self, session: Session, root: Root, outcome: Outcome, reason: str) -> None:
+    async def _check_root(self, session: DeskSession, root: Root, outcome: Outcome, reason: str) -> None:
         if outcome == "sent":
             return
         # Refused for good, but the reason can be mended: the app is not in the channel, or the channel is gone.
@@ -135,53 +127,66 @@ class Showing:
 
     # ── changes ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _bring_up_to_date(self, session: Session, view: View, root: Root) -> datetime | None:
-        await self._thread.renew(session, view, root)
-        await self._approvals.renew(session, view)
-        later = await self._card(session, view, root)
-        replies = [line for line in view.lines if line.author.kind == "person" and line.state in MARKS]
-        for each in await standings(self._records, root, replies):
-            if not await self._marks.renew(session, each):
-                return self._clock() + self._tempo.soon
+    async def _update(self, session: DeskSession, view: View, root: Root) -> datetime | None:
+        await self._thread.update(session, view, root)
+        await self._approvals.update(session, view)
+        later = await self._update_card(session, view, root)
+        marks = self._desk.marks
+        replies = [line for line in view.lines if line.author.kind == "person" and line.state in marks]
+        for each in await find_posts(self._records, root, replies):
+            if not await self._update_mark(session, each):
+                return self._clock() + self._poster.pace.retry
         return later
 
-    async def _card(self, session: Session, view: View, root: Root) -> datetime | None:
+    async def _update_mark(self, session: DeskSession, one: LinePost) -> bool:
+        """Show how far a person's reply has come. False where the desk takes no more marks now: it is to be tried again
+        soon. Raises Parked."""
+        wanted, place = self._desk.marks[one.line.state], one.place
+        if place is None:
+            return True
+        conversation, about = session.conversation.id, ids.derived_id(one.line.id, "mark")
+        shown = await self._shown.read(conversation, about)
+        if shown == wanted:
+            return True
+        if not await self._poster.may_mark(session):
+            return False
+        await self._poster.ask(session, lambda connection: connection.replace_mark(place, shown, wanted))
+        await self._shown.write(conversation, about, wanted)
+        return True
+
+    async def _update_card(self, session: DeskSession, view: View, root: Root) -> datetime | None:
         """Now where somebody else may speak, else after a while. When it is due, None once it is done."""
         if root.place is None:
             return None
-        shown, about = await shown_card(view, session.rules), ids.derived_id(root.marker, "card")
-        as_is = f"{view.conversation.epoch}:{digest(shown.blocks)}"
-        before, now = await self._slate.read(view.id, about), self._clock()
+        rendered, about = await render_card(self._desk, view, session.rules), ids.derived_id(root.marker, "card")
+        as_is = f"{view.conversation.epoch}:{digest(rendered.blocks)}"
+        before, now = await self._shown.read(view.id, about), self._clock()
         if before == as_is:
             return None
-        is_urgent = before.partition(":")[0] != str(view.conversation.epoch)
-        due = self._updated.get(root.marker, now - self._tempo.card_every) + self._tempo.card_every
+        is_urgent, every = before.partition(":")[0] != str(view.conversation.epoch), self._poster.pace.card_every
+        due = self._updated.get(root.marker, now - every) + every
         if not is_urgent and now < due:
             return due
-        if not is_urgent and not await self._poster.may(session, "updates", self._tempo.updates):
-            return now + self._tempo.soon
-        refused = await self._update(session, root.place, shown)
-        if refused in GONE:
+        if not is_urgent and not await self._poster.may_update(session):
+            return now + self._poster.pace.retry
+        if await self._poster.update(session, root.place, rendered) == GONE:
             await leave_root(self._poster, session, root, root.bound_to)
-            return now if view.is_wanted else None
+            return now if view.needs_people else None
         self._updated[root.marker] = now
-        await self._slate.write(view.id, about, as_is)
+        await self._shown.write(view.id, about, as_is)
         return None
 
-    async def _update(self, session: Session, place: Place, shown: Card) -> str:
-        said = {"text": shown.text, "blocks": list(shown.blocks)}
-        return await self._poster.ask(session, "chat.update", {"channel": place.channel, "ts": place.ts, **said})
-
-    async def transfer(self, session: Session, to: str) -> None:
-        """The conversation is shown in another of the desk's channels from now on. Raises Parked."""
+    async def _transfer(self, session: DeskSession, to: str) -> None:
+        """Show the conversation in another of the desk's channels from now on. Raises Parked."""
         root = await current_root(self._records, session.conversation.id)
         if root.place is None or root.place.channel != to:
             if root.place is not None:
-                await self._update(session, root.place, moved(await self._view(session), to))
+                rendered = self._desk.render_post(MovedCard(await self._view(session), to))
+                await self._poster.update(session, root.place, rendered)
             await leave_root(self._poster, session, root, to)
 
 
-async def _arrival(batch: Batch, seconds: float) -> None:
+async def _wait_for_more(batch: Batch, seconds: float) -> None:
     """Until something comes, the partition moves on, or so much time has passed."""
     waits = [asyncio.ensure_future(each.wait()) for each in (batch.arrived, batch.later, batch.hurry)]
     try:

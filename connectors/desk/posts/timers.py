@@ -1,41 +1,46 @@
-"""Until when people should have answered, and what is said when they have not. Pure."""
+"""Times by which people should have answered: what is said when they have not, and who notices."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from uuid import uuid4
 
+from connectors import live
+from connectors.desk.contents import NoticeKind, TimeNotice
+from connectors.desk.posts.posted_state import PostRecords, current_root
 from connectors.desk.rules import DeskRules
-from connectors.desk.view import View
-from connectors.slack.desk import block_kit as kit
-from connectors.slack.desk.render_card import window_closes
+from connectors.desk.view import View, view_of
 from schemas import ids
+from schemas.conversation import Conversation
+from schemas.ports import Bus, Clock, State
 
 SOON = timedelta(hours=2)
 """How long before a window for answers closes the thread hears of it."""
 ESCALATED = "escalated at the desk"
 """Reason of an owner's change by which somebody asks others for help."""
-Kind = Literal["remind", "late", "escalate", "closing", "closed"]
+LEASE = 60.0
+"""Seconds after which another process takes over the times of a tenant."""
+PAGE = 100
+AGAIN = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
-    """Said once about one wait: ``about`` is what makes it another one. ``elsewhere``: a channel that is not the
-    thread's; it is to be led to the thread."""
+class DueNotice:
+    """A notice that is said once about one wait: ``about`` is what makes it another one. ``elsewhere``: a channel that
+    is not the thread's."""
 
-    kind: Kind
-    text: str
-    about: str
-    since: datetime
+    notice: TimeNotice
+    about: datetime
     elsewhere: str = ""
 
     def marker(self, conversation: str) -> str:
-        return ids.derived_id(conversation, f"desk-{self.kind}-{self.about}")
+        kind = "escalate" if self.elsewhere else self.notice.kind
+        return ids.derived_id(conversation, f"desk-{kind}-{self.about.isoformat()}")
 
 
-def due(view: View, rules: DeskRules) -> tuple[datetime, datetime] | None:
+def due_times(view: View, rules: DeskRules) -> tuple[datetime, datetime] | None:
     """When the thread is reminded, and when it is too late. None: nobody waits, or there is no limit."""
     since = view.waits_since
     first = view.handoff is None or view.handoff.first_reply_at is None
@@ -49,45 +54,83 @@ def _after(rules: DeskRules, since: datetime, worked: timedelta) -> datetime:
     return since + worked if rules.hours is None else rules.hours.due(since, worked)
 
 
-def notices(view: View, rules: DeskRules) -> Iterator[Notice]:
+def due_notices(view: View, rules: DeskRules) -> Iterator[DueNotice]:
     """What should have been said by now; of a reminder and the limit itself only the later."""
     since, holder = view.waits_since, view.conversation.holder
     is_escalated = holder is not None and holder.reason == ESCALATED and view.conversation.owner == "queue"
     if holder is not None and is_escalated and rules.times.escalate_to:
-        yield _escalation(rules, holder.since, "A colleague asks for help with a conversation")
+        yield _elsewhere(rules, "help", holder.since)
     if since is None:
         return
-    if (times := due(view, rules)) is not None:
+    if (times := due_times(view, rules)) is not None:
         remind, late = times
-        waiting = kit.moment(since, after="waits since")
         if view.at >= late:
-            yield Notice("late", f"⏰ *The customer should have had an answer by now*: {waiting}", *_of(since))
+            yield DueNotice(TimeNotice("late", since, late), since)
             if rules.times.escalate_to:
-                said = f"A customer waits for an answer {kit.moment(since, after='since')}, longer than agreed"
-                yield _escalation(rules, since, said)
+                yield _elsewhere(rules, "late", since)
         elif view.at >= remind:
-            until = f"The customer {waiting}: {kit.moment(late, after='please answer until')}"
-            yield Notice("remind", f"⏰ {until}", *_of(since))
-    yield from _windows(view, rules, since)
+            yield DueNotice(TimeNotice("remind", since, late), since)
+    closes = view.window_closes(rules)
+    if closes is not None and view.at >= closes:
+        yield DueNotice(TimeNotice("closed", since, closes), closes)
+    elif closes is not None and view.at >= closes - SOON:
+        yield DueNotice(TimeNotice("closing", since, closes), closes)
 
 
-def _of(since: datetime) -> tuple[str, datetime]:
-    return since.isoformat(), since
+def _elsewhere(rules: DeskRules, kind: NoticeKind, since: datetime) -> DueNotice:
+    notice = TimeNotice(kind, since, since, is_elsewhere=True, mention=rules.times.mention)
+    return DueNotice(notice, since, rules.times.escalate_to)
 
 
-def _escalation(rules: DeskRules, since: datetime, said: str) -> Notice:
-    called = f"<!{rules.times.mention}> " if rules.times.mention else ""
-    return Notice("escalate", f"{called}🚨 {said}", *_of(since), elsewhere=rules.times.escalate_to)
+class DueSweep:
+    """Tells whoever keeps a conversation's desk that something is due about it. One process sweeps for a tenant at a
+    time. What comes of it is said once, because the posts are."""
 
+    def __init__(self, rules: Mapping[str, DeskRules], *, bus: Bus, state: State, clock: Clock) -> None:
+        self._rules = rules
+        self._bus = bus
+        self._state = state
+        self._clock = clock
+        self._holder = uuid4().hex
+        self._records = PostRecords(state.deliveries)
+        self._missed: dict[str, datetime] = {}
 
-def _windows(view: View, rules: DeskRules, since: datetime) -> Iterator[Notice]:
-    closes = window_closes(view, rules)
-    if closes is None:
-        return
-    if view.at >= closes:
-        text = "⌛ *The channel's window for answers has closed.* Replies arrive only as a template, if one is set up"
-        yield Notice("closed", text, *_of(closes))
-    elif view.at >= closes - SOON:
-        yield Notice(
-            "closing", f"⌛ The channel's window for answers {kit.moment(closes, after='closes')}", *_of(closes)
-        )
+    async def run(self) -> None:
+        """One look at every conversation that people have. Raises BusUnavailable, StateUnavailable, StateLost."""
+        for tenant, rules in self._rules.items():
+            lease = f"desk-times:{tenant}"
+            if await self._state.leases.acquire(lease, self._holder, ttl=LEASE, now=self._clock()) is not None:
+                await self._tenant(rules)
+
+    async def _tenant(self, rules: DeskRules) -> None:
+        for owner in ("queue", "person"):
+            after = ""
+            while True:
+                page = await self._state.conversations.listing(rules.tenant, owner=owner, after=after, limit=PAGE)
+                for conversation in page.items:
+                    await self._one(conversation, rules)
+                if not (after := page.next):
+                    break
+
+    async def _one(self, conversation: Conversation, rules: DeskRules) -> None:
+        now = self._clock()
+        if await self._is_due(conversation, rules):
+            await self._bus.append([live.of_time(rules.tenant, conversation.id, now)])
+
+    async def _is_due(self, conversation: Conversation, rules: DeskRules) -> bool:
+        view = await view_of(self._state, conversation, self._clock())
+        root = await current_root(self._records, conversation.id)
+        if root.place is None:
+            return self._is_missed(view)
+        for each in due_notices(view, rules):
+            if await self._records.outcome(conversation.id, each.marker(conversation.id)) is None:
+                return True
+        return False
+
+    def _is_missed(self, view: View) -> bool:
+        """Nobody sees it yet, and whoever is to show it may have missed that: they are told now and then."""
+        self._missed = {each: at for each, at in self._missed.items() if view.at < at + AGAIN}
+        if view.at < view.opened_at + AGAIN or view.id in self._missed:
+            return False
+        self._missed[view.id] = view.at
+        return True

@@ -13,13 +13,15 @@ from typing import Any
 
 import orjson
 
+from connectors.desk.contents import Button
 from connectors.markup import PLAIN, SLACK, blank, plain_text_only, printable, render
 from connectors.slack.blocks import MOST_BLOCKS as MOST_SIZE
 from connectors.slack.blocks import section
-from schemas.messages import Citation
 
 Json = dict[str, Any]
 
+PREFIX = "parley-desk:"
+"""Of the ids of our buttons and forms; the act follows."""
 MOST_BLOCKS = 50
 MOST_TEXT = 2_900
 """Characters of a section, with a little left for what stands around them."""
@@ -45,24 +47,24 @@ def sections(text: str) -> list[Json]:
     return [section(part) for part in render(text, DESK, MOST_TEXT).parts]
 
 
-def escaped(text: str) -> str:
+def escape_text(text: str) -> str:
     """A contact's words amid markup of our own, at most as many as a section takes."""
     with plain_text_only():
         parts = render(_legible(text[:MOST_TEXT]), SLACK, MOST_TEXT).parts
     return parts[0] if parts else ""
 
 
-def marked(text: str) -> Json:
+def mrkdwn_section(text: str) -> Json:
     """Markup of our own."""
     return section(text)
 
 
-def plain(text: str) -> Json:
+def plain_text(text: str) -> Json:
     """What is shown letter by letter, whatever it holds."""
-    return {"type": "plain_text", "text": shortened(_legible(text), MOST_PLAIN) or "–", "emoji": False}
+    return {"type": "plain_text", "text": shorten(_legible(text), MOST_PLAIN) or "–", "emoji": False}
 
 
-def exact(text: str) -> list[Json]:
+def literal_sections(text: str) -> list[Json]:
     """All of it, letter by letter."""
     return [_exact(part) for part in _parts(_legible(text).strip()) if not blank(part)]
 
@@ -86,37 +88,47 @@ def _legible(text: str) -> str:
     return printable(text).translate(_TURNING)
 
 
-def small(*elements: Json | str) -> Json:
+def context_block(*elements: Json | str) -> Json:
     """A line in small letters; a text among them is markup of our own."""
     made = [{"type": "mrkdwn", "text": each, "verbatim": True} if isinstance(each, str) else each for each in elements]
     return {"type": "context", "elements": made}
 
 
-def button(act: str, label: str, value: str, style: str = "") -> Json:
-    """``act`` is what a press of it tells; see ``schemas.desk``."""
-    made = {"type": "button", "action_id": f"parley-desk:{act}", "text": plain(label), "value": value}
-    return {**made, "style": style} if style else made
+def action_blocks(buttons: Sequence[Button]) -> list[Json]:
+    return [{"type": "actions", "elements": [button(each) for each in buttons]}] if buttons else []
 
 
-def buttons(elements: Sequence[Json]) -> list[Json]:
-    return [{"type": "actions", "elements": list(elements)}] if elements else []
+def button(told: Button) -> Json:
+    made = {
+        "type": "button",
+        "action_id": f"{PREFIX}{told.act}",
+        "text": plain_text(told.label),
+        "value": told.value,
+    }
+    return {**made, "style": told.style} if told.style else made
 
 
-def moment(at: datetime, form: str = "{date_short_pretty} at {time}", *, after: str = "") -> str:
+def undo_blocks(text: str, reply: str, root: str) -> list[Json]:
+    """Offer an Undo of a reply. Only one person sees it, and Slack does not always say in which thread: the value tells
+    that too."""
+    pressed = {
+        "type": "button",
+        "action_id": f"{PREFIX}undo",
+        "text": {"type": "plain_text", "text": "Undo"},
+        "value": f"{reply} {root}",
+    }
+    said = {"type": "section", "text": {"type": "mrkdwn", "text": text}}
+    return [said, {"type": "actions", "elements": [pressed]}]
+
+
+def date_token(at: datetime, form: str = "{date_short_pretty} at {time}", *, after: str = "") -> str:
     """As the clock of whoever looks at it shows it. ``after``: the words that it follows. They belong inside: Slack
     writes "Today" where a day begins the text, and "today" behind words."""
     lead = f"{after} " if after else ""
     return f"<!date^{int(at.timestamp())}^{lead}{form}|{lead}{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC>"
 
 
-def unnumbered(text: str, citations: Iterable[Citation]) -> str:
-    """Without the numbers of its sources, for where no list of them follows."""
-    for each in citations:
-        text = text.replace(f" [{each.n}]", "")
-    return text
-
-
-def shortened(text: str, most: int) -> str:
+def shorten(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
@@ -129,7 +141,7 @@ def fits(blocks: Sequence[Json]) -> bool:
     return len(blocks) <= MOST_BLOCKS and size(blocks) <= MOST_SIZE
 
 
-def packed(blocks: Sequence[Json]) -> Iterator[list[Json]]:
+def pack(blocks: Sequence[Json]) -> Iterator[list[Json]]:
     """The blocks in messages that Slack takes, in order."""
     message: list[Json] = []
     for block in blocks:
@@ -141,12 +153,12 @@ def packed(blocks: Sequence[Json]) -> Iterator[list[Json]]:
         yield message
 
 
-def unmarked(text: str) -> str:
+def strip_markdown(text: str) -> str:
     """The beginning of a markdown text without its marks, for a notice."""
     return " ".join(render(text[: 2 * MOST_NOTICE], PLAIN, MOST_TEXT).parts)
 
 
-def notice(text: str) -> str:
+def notification_text(text: str) -> str:
     """What notifications and screen readers say: one line, in which nothing calls anybody."""
     flat = " ".join(_legible(text[: 2 * MOST_NOTICE]).split())
     with plain_text_only():

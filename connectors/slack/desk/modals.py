@@ -1,56 +1,100 @@
-"""Forms that are opened for people, and the drafts that they send. Slack lets a form be opened for three seconds after
-a press, so this cannot wait for a lane."""
+"""Modals that people fill in: what came of a conversation, where it goes, and what a draft should say. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
 from connectors.desk.rules import DeskRules
-from connectors.slack.desk import forms
-from connectors.slack.desk.parse_interactions import TRIGGER
-from connectors.slack.desk.web_api import WebApi
+from connectors.slack.desk.block_kit import PREFIX
+from connectors.slack.requests import Json
 from schemas.conversation import Conversation
 from schemas.desk import DeskActed
-from schemas.errors import SendRefused
-from schemas.ports import Account
 
-AGAIN = "This form could not be opened. Please press again."
-TOO_LONG = "This draft is too long for a form. Please copy it into the thread and change it there."
-LOST = "This draft is not there any more. Please ask for another one."
+MOST_OPTION = 75
+MOST_OPTIONS = 100
+MOST_DRAFT = 3_000
+"""Characters that an input of Slack's takes."""
+ASK = "ask"
 
 
-class Openings:
-    def __init__(self, slack: WebApi) -> None:
-        self._slack = slack
+def modal(found: Conversation, acted: DeskActed, rules: DeskRules, draft: str = "") -> Json | None:
+    """Return the modal that asks for what an act lacks, None where it lacks nothing. ``draft``: its text as it is."""
+    if acted.kind == "resolve":
+        return resolve(found, acted, rules)
+    if acted.kind == "transfer":
+        return transfer(found, acted, rules)
+    return edit_draft(found, acted, draft) if draft else None
 
-    async def open(self, account: Account, found: Conversation, acted: DeskActed, rules: DeskRules) -> None:
-        """Raises Unavailable."""
-        if acted.kind == "resolve":
-            view = forms.resolve(found, acted, rules)
-        elif acted.kind == "transfer":
-            view = forms.transfer(found, acted, rules)
-        else:
-            text = await self._text(account, acted)
-            if not text or len(text) > forms.MOST_DRAFT:
-                return await self._slack.whisper(account, acted.place, acted.by, TOO_LONG if text else LOST)
-            view = forms.draft(found, acted, text)
-        try:
-            await self._slack.ask(account, "views.open", {"trigger_id": acted.fields[TRIGGER][0], "view": view})
-        except SendRefused:
-            # Too late, or told twice: the form may be open already.
-            await self._slack.whisper(account, acted.place, acted.by, AGAIN)
 
-    async def drafted(self, account: Account, acted: DeskActed) -> DeskActed:
-        """A draft that is sent or discarded, with its text as it was written (``fields["draft"]``) and as it goes out.
-        Both are empty when it is not there any more. Raises Unavailable."""
-        draft = await self._text(account, acted)
-        sent = next(iter(acted.fields.get("text", ())), "") or draft
-        return acted.model_copy(update={"text": sent, "fields": {"draft": [draft]}})
+def resolve(found: Conversation, acted: DeskActed, rules: DeskRules) -> Json:
+    """Ask for the outcome, tags, a note, and whether the customer is asked how it went."""
+    blocks: list[Json] = []
+    if rules.outcomes:
+        blocks.append(_input("outcome", "Outcome", _select("static_select", "outcome", rules.outcomes)))
+    if rules.tags:
+        blocks.append(_input("tags", "Tags", _select("multi_static_select", "tags", rules.tags), optional=True))
+    note = {"type": "plain_text_input", "action_id": "note", "multiline": True, "max_length": MOST_DRAFT}
+    blocks.append(_input("note", "Note for colleagues", note, optional=True))
+    if rules.rating:
+        option = _option("Ask the customer how it went", ASK)
+        box = {"type": "checkboxes", "action_id": "ask", "options": [option], "initial_options": [option]}
+        blocks.append(_input("ask", "Rating", box, optional=True))
+    return _view("resolve", "Resolve", "Resolve", blocks, found, acted)
 
-    async def _text(self, account: Account, acted: DeskActed) -> str:
-        """What the message of a draft carries along."""
-        message = await self._slack.message(account, acted.external_id)
-        home = await self._slack.home(account)
-        told = message.get("metadata") if message is not None and message.get("bot_id") == home.bot else None
-        about = told.get("event_payload") if isinstance(told, dict) else None
-        if not isinstance(about, dict) or about.get("draft") != acted.value:
-            return ""
-        return str(about.get("text") or "")
+
+def transfer(found: Conversation, acted: DeskActed, rules: DeskRules) -> Json:
+    """Ask for another channel of the desk, or a colleague."""
+    named = {channel: name for name, channel in reversed(list(rules.channels.items()))} | {rules.channel: "general"}
+    blocks: list[Json] = []
+    if len(named) > 1:
+        options = [_option(name, channel) for channel, name in named.items()]
+        picked = {"type": "static_select", "action_id": "channel", "options": options[:MOST_OPTIONS]}
+        blocks.append(_input("channel", "To a channel", picked, optional=True))
+    person = {"type": "users_select", "action_id": "person"}
+    blocks.append(_input("person", "To a colleague", person, optional=True))
+    return _view("transfer", "Transfer", "Transfer", blocks, found, acted)
+
+
+def edit_draft(found: Conversation, acted: DeskActed, text: str) -> Json:
+    """Let the draft be changed and sent."""
+    element = {"type": "plain_text_input", "action_id": "text", "multiline": True, "initial_value": text}
+    return _view("send_draft", "Edit draft", "Send", [_input("text", "To the customer", element)], found, acted)
+
+
+def _view(act: str, title: str, submit: str, blocks: list[Json], found: Conversation, acted: DeskActed) -> Json:
+    about = {
+        "tenant": found.origin.tenant,
+        "conversation": found.id,
+        "place": acted.place,
+        "external_id": acted.external_id,
+        "value": acted.value if act == "send_draft" else "",
+    }
+    return {
+        "type": "modal",
+        "callback_id": f"{PREFIX}{act}",
+        "private_metadata": orjson.dumps(about).decode(),
+        "title": _plain(title),
+        "submit": _plain(submit),
+        "close": _plain("Cancel"),
+        "blocks": blocks,
+    }
+
+
+def _input(block: str, label: str, element: Mapping[str, Any], *, optional: bool = False) -> Json:
+    made: Json = {"type": "input", "block_id": block, "label": _plain(label), "element": dict(element)}
+    return {**made, "optional": True} if optional else made
+
+
+def _select(kind: str, action: str, names: Sequence[str]) -> Json:
+    return {"type": kind, "action_id": action, "options": [_option(name, name) for name in names[:MOST_OPTIONS]]}
+
+
+def _option(name: str, value: str) -> Json:
+    return {"text": _plain(name[:MOST_OPTION]), "value": value}
+
+
+def _plain(text: str) -> Json:
+    return {"type": "plain_text", "text": text}

@@ -1,5 +1,7 @@
-"""What Slack tells of the channels where people work. None of it is ever a contact's: whatever is not understood there
-is nobody's."""
+"""Payloads about the channels where people work, as events of the desk. Pure.
+
+None of it is ever a contact's: whatever is not understood there is nobody's.
+"""
 
 from __future__ import annotations
 

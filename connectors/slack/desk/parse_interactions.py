@@ -1,4 +1,4 @@
-"""What people press at the desk: buttons, shortcuts on messages, and the forms that those open."""
+"""Buttons that people press, shortcuts on messages, and the modals that those open, as events. Pure."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any, get_args
 
 from pydantic import Field, ValidationError
 
-from connectors.desk.thread_ids import channel_of, place, shown
+from connectors.desk.port import FORM_TRIGGER
+from connectors.desk.thread_ids import channel_of, message_id, thread_id
 from connectors.markup import printable
-from connectors.slack.desk.parse_messages import person
+from connectors.slack.desk.block_kit import PREFIX
+from connectors.slack.desk.parse_messages import person_id
 from connectors.slack.interactions import Action, Container, Named
 from connectors.slack.places import Id, Stamp, Vendor, moment
 from connectors.slack.requests import Json
@@ -18,14 +20,10 @@ from schemas import topics
 from schemas.desk import DeskAct
 from schemas.ports import Account, Event
 
-PREFIX = "parley-desk:"
-"""Of the ids of our buttons and forms; the act follows."""
 ACTS = frozenset(get_args(DeskAct)) - {"reply", "edit", "delete"}
 FORMS = {"edit_draft": "send_draft"}
 """Buttons that are no act themselves: what they open becomes one."""
 SHORTCUTS = {"parley_claim": "claim", "parley_resolve": "resolve", "parley_return": "return", "parley_note": "note"}
-TRIGGER = "trigger"
-"""The field with which a form can be opened, for three seconds."""
 MOST_VALUE = 2_000
 
 
@@ -101,26 +99,22 @@ def _pressed(action: Action, pressed: Pressed) -> Iterator[Event]:
     channel, stamp = container.channel_id, container.message_ts
     if not channel or not stamp:
         return
-    value, root = _undone(value, container.thread_ts or stamp) if act == "undo" else (value, container.thread_ts)
+    value, root = _undo(value, container.thread_ts or stamp) if act == "undo" else (value, container.thread_ts)
     payload = {
         "kind": act,
-        "by": person(pressed.user.id),
+        "by": person_id(pressed.user.id),
         "value": printable(value),
-        "fields": {TRIGGER: [pressed.trigger_id]} if pressed.trigger_id else {},
+        "fields": {FORM_TRIGGER: [pressed.trigger_id]} if pressed.trigger_id else {},
         "at": moment(action.action_ts),
     }
     if name in FORMS:
         payload["fields"] = {**payload["fields"], "form": ["yes"]}  # type: ignore[dict-item]
     revision = f"{name}:{pressed.user.id}:{action.action_ts}"
-    yield Event(topics.DESK_ACTED, place(channel, root or stamp), shown(channel, stamp), payload, (), revision)
+    yield Event(topics.DESK_ACTED, thread_id(channel, root or stamp), message_id(channel, stamp), payload, (), revision)
 
 
-def undo_value(reply: str, root: str) -> str:
-    """What an Undo button carries. Only one person sees it, and Slack does not always say in which thread."""
-    return f"{reply} {root}"
-
-
-def _undone(value: str, thread: str) -> tuple[str, str]:
+def _undo(value: str, thread: str) -> tuple[str, str]:
+    """The reply that an Undo is about, and the thread; see ``block_kit.undo_blocks``."""
     reply, _, root = value.partition(" ")
     return reply, root or thread
 
@@ -133,12 +127,12 @@ def _chosen(told: Shortcut) -> Iterator[Event]:
     channel, root = told.channel.id, message.thread_ts or message.ts
     payload = {
         "kind": act,
-        "by": person(told.user.id),
-        "fields": {TRIGGER: [told.trigger_id]} if told.trigger_id else {},
+        "by": person_id(told.user.id),
+        "fields": {FORM_TRIGGER: [told.trigger_id]} if told.trigger_id else {},
         "at": moment(told.action_ts),
     }
     revision = f"{act}:{told.user.id}:{told.action_ts}"
-    yield Event(topics.DESK_ACTED, place(channel, root), shown(channel, message.ts), payload, (), revision)
+    yield Event(topics.DESK_ACTED, thread_id(channel, root), message_id(channel, message.ts), payload, (), revision)
 
 
 def _submitted(told: Submitted, account: Account) -> Iterator[Event]:
@@ -150,7 +144,7 @@ def _submitted(told: Submitted, account: Account) -> Iterator[Event]:
     if channel_of(about.place) not in account.desk:
         return
     fields = {"conversation": [about.conversation], **dict(_fields(view.state))}
-    payload = {"kind": act, "by": person(told.user.id), "value": about.value, "fields": fields}
+    payload = {"kind": act, "by": person_id(told.user.id), "value": about.value, "fields": fields}
     yield Event(topics.DESK_ACTED, about.place, about.external_id, payload, (), f"{act}:{told.user.id}:{view.id}")
 
 

@@ -1,11 +1,17 @@
-"""What people write in the desk's threads, change and take back, and how they react there."""
+"""What people write in the desk's threads, change and take back, and how they react there, as events. Pure.
+
+Their words become canonical markdown: Slack's bold is one asterisk, which elsewhere is emphasis.
+https://docs.slack.dev/messaging/formatting-message-text
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from connectors.desk.thread_ids import place, shown
-from connectors.slack.desk.markdown import canonical
+from connectors.desk.port import REACTION, REPLY_REVISION
+from connectors.desk.thread_ids import message_id, thread_id
+from connectors.slack.emoji import emoji
 from connectors.slack.events import SAID, SLACKBOT, Change, Message, Ours, Reaction, Wrapper, ours_of
 from connectors.slack.files import sent_along
 from connectors.slack.places import edition, microseconds, moment
@@ -13,10 +19,16 @@ from connectors.slack.requests import Json
 from schemas import topics
 from schemas.ports import Account, Event
 
-REPLY = "reply"
-"""The revision of a reply as it was first written: by it its id is known to whoever hears of a change first."""
-REACTION = "reaction"
-"""What ``kind`` says until it is known which act a tenant's reaction stands for."""
+_CODE = re.compile(r"(```.*?```|`[^`\n]+`)", re.DOTALL)
+_MARKS = (
+    # Emphasis first: what it makes of one underscore is one asterisk, and bold would take that for its own.
+    (re.compile(r"(?<![\w*~_])_(?!\s)([^_\n]+?)(?<!\s)_(?![\w_])"), "\x01\\1\x01"),
+    (re.compile(r"(?<![\w*_])\*(?!\s)([^*\n]+?)(?<!\s)\*(?![\w*])"), r"**\1**"),
+    (re.compile(r"(?<![\w~*_])~(?!\s)([^~\n]+?)(?<!\s)~(?![\w~])"), r"~~\1~~"),
+    (re.compile("\x01"), "*"),
+    (re.compile(r"^([^\S\n]*)[•◦▪︎]\s+", re.MULTILINE), r"\1- "),
+)
+_EMOJI = re.compile(r"(?<![\w:]):([a-z0-9_+'-]{1,60}(?:::skin-tone-[2-6])?):(?![\w:])")
 
 
 def from_events_api(payload: Json, account: Account) -> Iterator[Event]:
@@ -32,8 +44,8 @@ def from_events_api(payload: Json, account: Account) -> Iterator[Event]:
         yield from _reacted(Reaction.model_validate(event), ours)
 
 
-def person(user: str) -> str:
-    """Who acts, for good."""
+def person_id(user: str) -> str:
+    """Name somebody for good."""
     return f"slack:{user}"
 
 
@@ -51,7 +63,7 @@ def _said(message: Message, ours: Ours) -> Iterator[Event]:
     if not _is_reply(message, ours) or not message.channel:
         return
     payload = {"kind": "reply", "revision": edition(message.edited), "at": moment(message.ts)}
-    yield _event(message, message.channel, payload | _words(message, ours), REPLY)
+    yield _event(message, message.channel, payload | _text(message, ours), REPLY_REVISION)
 
 
 def _changed(change: Change, ours: Ours) -> Iterator[Event]:
@@ -63,12 +75,12 @@ def _changed(change: Change, ours: Ours) -> Iterator[Event]:
         return
     revision = edition(now.edited) or microseconds(change.event_ts)
     payload = {"kind": "edit", "revision": revision, "at": moment(change.event_ts)}
-    yield _event(now, change.channel, payload | _words(now, ours), f"edit:{revision}")
+    yield _event(now, change.channel, payload | _text(now, ours), f"edit:{revision}")
 
 
-def _words(message: Message, ours: Ours) -> Json:
+def _text(message: Message, ours: Ours) -> Json:
     files, missing = sent_along(message.files)
-    said: Json = {"text": canonical(ours.text(message, keep_ids=True)), "files": files}
+    said: Json = {"text": to_markdown(ours.text(message, keep_ids=True)), "files": files}
     return {**said, "fields": {"missing": [missing]}} if missing else said
 
 
@@ -84,8 +96,8 @@ def _is_reply(message: Message, ours: Ours) -> bool:
 
 
 def _event(message: Message, channel: str, payload: Json, revision: str) -> Event:
-    thread, about = place(channel, message.thread_ts or ""), shown(channel, message.ts)
-    return Event(topics.DESK_ACTED, thread, about, {**payload, "by": person(message.user or "")}, (), revision)
+    thread, about = thread_id(channel, message.thread_ts or ""), message_id(channel, message.ts)
+    return Event(topics.DESK_ACTED, thread, about, {**payload, "by": person_id(message.user or "")}, (), revision)
 
 
 def _reacted(reaction: Reaction, ours: Ours) -> Iterator[Event]:
@@ -98,8 +110,21 @@ def _reacted(reaction: Reaction, ours: Ours) -> Iterator[Event]:
         "kind": REACTION,
         "value": reaction.reaction,
         "fields": {"removed": ["yes"]} if is_removed else {},
-        "by": person(reaction.user),
+        "by": person_id(reaction.user),
         "at": moment(reaction.event_ts),
     }
     revision = f"{reaction.type}:{reaction.reaction}:{reaction.user}:{reaction.event_ts}"
-    yield Event(topics.DESK_ACTED, place(item.channel, item.ts), shown(item.channel, item.ts), payload, (), revision)
+    thread, about = thread_id(item.channel, item.ts), message_id(item.channel, item.ts)
+    yield Event(topics.DESK_ACTED, thread, about, payload, (), revision)
+
+
+def to_markdown(text: str) -> str:
+    """Code stays as it is. An emoji whose name is not known here stays a name."""
+    pieces = _CODE.split(text.replace("\x01", ""))
+    return "".join(piece if number % 2 else _format(piece) for number, piece in enumerate(pieces))
+
+
+def _format(text: str) -> str:
+    for pattern, made in _MARKS:
+        text = pattern.sub(made, text)
+    return _EMOJI.sub(lambda found: emoji(found.group(1)), text)

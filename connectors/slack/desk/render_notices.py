@@ -1,16 +1,22 @@
-"""What the agent puts before people: actions to approve, and drafts of answers. Pure."""
+"""Posts in the thread that are no lines: times, approvals, drafts, and what has not arrived. Pure."""
 
 from __future__ import annotations
 
-from datetime import datetime
-
-import orjson
-
+from connectors.desk.contents import (
+    ApprovalOutcome,
+    ApprovalRequest,
+    Draft,
+    DraftOutcome,
+    InDoubt,
+    NotDelivered,
+    TimeNotice,
+    argument_text,
+    summarize_approval,
+)
+from connectors.desk.port import Rendered
 from connectors.slack.desk import block_kit as kit
 from connectors.slack.desk.block_kit import Json
-from connectors.slack.desk.render_card import Card
-from schemas.actions import PendingApproval
-from schemas.desk import DeskActed, DraftMade
+from connectors.slack.desk.render_card import WHO
 
 MOST_DRAFT = 6_000
 """Characters of a draft that its message's metadata carry; Slack takes about 8,000 in all."""
@@ -18,73 +24,101 @@ DECIDED = {"approve": "✅ Approved", "deny": "⛔ Denied"}
 SETTLED = {"send_draft": "✅ Sent", "discard_draft": "🗑️ Discarded"}
 
 
-def summary(approval: PendingApproval) -> str:
-    """The exact action in one line."""
-    exact = ", ".join(f"{name}: {_value(value)}" for name, value in approval.arguments.items())
-    return f"{approval.called} ({exact})"
+def time_notice(content: TimeNotice) -> Rendered:
+    waits = "The customer waits for an answer" if not content.is_elsewhere else "A customer waits for an answer"
+    text = f"{waits}, longer than agreed" if content.is_elsewhere else waits
+    said = _elsewhere(content) if content.is_elsewhere else _in_thread(content)
+    return Rendered(kit.notification_text(text), (kit.mrkdwn_section(said),))
 
 
-def _value(value: object) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+def _in_thread(content: TimeNotice) -> str:
+    waiting = kit.date_token(content.since, after="waits since")
+    match content.kind:
+        case "late":
+            return f"⏰ *The customer should have had an answer by now*: {waiting}"
+        case "closed":
+            closed = "⌛ *The channel's window for answers has closed.*"
+            return f"{closed} Replies arrive only as a template, if one is set up"
+        case "closing":
+            return f"⌛ The channel's window for answers {kit.date_token(content.due, after='closes')}"
+    return f"⏰ The customer {waiting}: {kit.date_token(content.due, after='please answer until')}"
 
 
-def asked(approval: PendingApproval, contact: str) -> Card:
-    """Every argument as it is going to be used: whoever approves approves exactly this."""
-    exact = "\n".join(f"{name}: {_value(value)}" for name, value in approval.arguments.items())
-    blocks = [
-        kit.marked(f"🔐 *Approval needed* {kit.moment(approval.expires_at, after='until')}"),
-        *kit.exact(f"{approval.called}\n{exact}"),
-        kit.small("*Customer*", kit.plain(contact)),
-        kit.small("*Why*", kit.plain(approval.reason)),
-        *kit.buttons(
-            [
-                kit.button("approve", "Approve", approval.id, "primary"),
-                kit.button("deny", "Deny", approval.id, "danger"),
-            ]
-        ),
-    ]
-    return Card(tuple(blocks), kit.notice(f"Approval needed: {summary(approval)} for {contact}"))
-
-
-def decided(what: str, word: DeskActed | None, expired: bool) -> Card:
-    """What came of it. None: it was decided elsewhere, or by nobody."""
-    if word is not None:
-        said = f"{DECIDED[word.kind]} by {word.name or word.by}"
+def _elsewhere(content: TimeNotice) -> str:
+    called = f"<!{content.mention}> " if content.mention else ""
+    if content.kind == "help":
+        said = "A colleague asks for help with a conversation"
     else:
-        said = "⌛ Not decided in time" if expired else "Decided elsewhere"
-    return Card((kit.small(kit.plain(f"🔐 {what}")), kit.small(kit.plain(said))), kit.notice(f"{said}: {what}"))
+        said = f"A customer waits for an answer {kit.date_token(content.since, after='since')}, longer than agreed"
+    return f"{called}🚨 {said}" + (f": <{content.link}|open the thread>" if content.link else "")
 
 
-def draft(made: DraftMade) -> Card:
-    """With the whole text, to be sent as it is, changed first, or discarded."""
-    text = kit.unnumbered(made.text, made.citations)
+def approval_request(content: ApprovalRequest) -> Rendered:
+    """Every argument as it is going to be used: whoever approves approves exactly this."""
+    approval = content.approval
+    arguments = "\n".join(f"{name}: {argument_text(value)}" for name, value in approval.arguments.items())
+    blocks = [
+        kit.mrkdwn_section(f"🔐 *Approval needed* {kit.date_token(approval.expires_at, after='until')}"),
+        *kit.literal_sections(f"{approval.called}\n{arguments}"),
+        kit.context_block("*Customer*", kit.plain_text(content.contact)),
+        kit.context_block("*Why*", kit.plain_text(approval.reason)),
+        *kit.action_blocks(content.buttons),
+    ]
+    text = f"Approval needed: {summarize_approval(approval)} for {content.contact}"
+    return Rendered(kit.notification_text(text), tuple(blocks))
+
+
+def approval_outcome(content: ApprovalOutcome) -> Rendered:
+    if content.decided is not None:
+        said = f"{DECIDED[content.decided.kind]} by {content.decided.name or content.decided.by}"
+    else:
+        said = "⌛ Not decided in time" if content.is_expired else "Decided elsewhere"
+    what = kit.context_block(kit.plain_text(f"🔐 {content.summary}"))
+    return Rendered(
+        kit.notification_text(f"{said}: {content.summary}"), (what, kit.context_block(kit.plain_text(said)))
+    )
+
+
+def draft(content: Draft) -> Rendered:
+    """With the whole text."""
+    made, text = content.made, content.text
     if not text.strip():
         why = made.reason or "there is no answer in the documents"
-        return Card((kit.small("✏️ *No draft*", kit.plain(why)),), kit.notice(f"No draft: {why}"))
+        return Rendered(
+            kit.notification_text(f"No draft: {why}"), (kit.context_block("✏️ *No draft*", kit.plain_text(why)),)
+        )
     cited = dict.fromkeys(each.title for each in made.citations)
-    blocks: list[Json] = [kit.small("✏️ *Draft* · only people see this"), *kit.sections(text)]
+    blocks: list[Json] = [kit.context_block("✏️ *Draft* · only people see this"), *kit.sections(text)]
     if cited:
-        blocks.append(kit.small(kit.plain(f"📚 {', '.join(cited)}")))
+        blocks.append(kit.context_block(kit.plain_text(f"📚 {', '.join(cited)}")))
     if len(text) > MOST_DRAFT:
-        blocks.append(kit.small("It is too long to be sent from here: copy what you need of it."))
-        return Card(tuple(blocks), kit.notice(f"Draft: {kit.unmarked(text)}"))
-    blocks += kit.buttons(
-        [
-            kit.button("send_draft", "Send", made.id, "primary"),
-            kit.button("edit_draft", "Edit", made.id),
-            kit.button("discard_draft", "Discard", made.id),
-        ]
-    )
-    return Card(tuple(blocks), kit.notice(f"Draft: {kit.unmarked(text)}"))
+        blocks.append(kit.context_block("It is too long to be sent from here: copy what you need of it."))
+    else:
+        blocks += kit.action_blocks(content.buttons)
+    return Rendered(kit.notification_text(f"Draft: {kit.strip_markdown(text)}"), tuple(blocks))
 
 
-def carried(made: DraftMade) -> dict[str, str]:
-    """What the message of a draft carries along, so that it can be sent after everything else was lost: a person's
-    words come to the customer without a list of sources."""
-    text = kit.unnumbered(made.text, made.citations)
-    return {"draft": made.id, "text": text if len(text) <= MOST_DRAFT else ""}
-
-
-def settled(acted: DeskActed, at: datetime) -> Card:
+def draft_outcome(content: DraftOutcome) -> Rendered:
+    acted = content.acted
     said = f"{SETTLED[acted.kind]} by {acted.name or acted.by}"
-    return Card((kit.small("✏️", kit.plain(said), kit.moment(at, "{time}")),), kit.notice(f"Draft: {said}"))
+    block = kit.context_block("✏️", kit.plain_text(said), kit.date_token(content.at, "{time}"))
+    return Rendered(kit.notification_text(f"Draft: {said}"), (block,))
+
+
+def not_delivered(content: NotDelivered) -> Rendered:
+    line, why = content.line, content.reason
+    because = [kit.plain_text(why)] if why else []
+    quoted = kit.context_block(kit.plain_text(f"🧑‍💼 {line.text or 'a file'}"))
+    blocks = (kit.context_block("❌ *Not delivered to the customer*", *because), quoted)
+    return Rendered(kit.notification_text(f"Not delivered: {why or line.text}"), blocks)
+
+
+def in_doubt(content: InDoubt) -> Rendered:
+    line = content.line
+    blocks = [
+        kit.context_block("⚠️ *This may not have reached the customer*"),
+        kit.context_block(kit.plain_text(f"{WHO[line.author.kind]} {line.text or 'a file'}")),
+        *kit.action_blocks(content.buttons),
+    ]
+    text = f"This may not have reached the customer: {line.text}"
+    return Rendered(kit.notification_text(text), tuple(blocks))

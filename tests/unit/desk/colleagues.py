@@ -8,16 +8,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from connectors.desk.commands.dispatch import Acts
+from connectors.desk.client import DeskClient
+from connectors.desk.commands.dispatch import DeskCommands
 from connectors.desk.commands.replies import line_id
-from connectors.desk.inbound.pipeline import Door
-from connectors.desk.posts.roots import root_id
+from connectors.desk.contents import Button
+from connectors.desk.inbound.pipeline import DeskInbound
+from connectors.desk.posts.posted_state import root_id
 from connectors.desk.rules import DeskRules
 from connectors.outbound.connections import Accounts
 from connectors.registry import open_channel, settings_of
 from connectors.slack.channel import SlackChannel
 from connectors.slack.desk.block_kit import button
-from connectors.slack.desk.web_api import WebApi
 from infra.bus.lanes import Lanes
 from schemas import ids, topics
 from schemas.conversation import Conversation, Delivered, Origin
@@ -44,7 +45,7 @@ class Carried:
 
     channel: SlackChannel
     account: Account
-    door: Door
+    door: DeskInbound
     strays: list[Event] = field(default_factory=list)
 
     @property
@@ -78,15 +79,16 @@ class Team:
         self.account = Account(TENANT, "slack", "main", settings, desk=frozenset({self.room.id}))
         channel = open_channel("slack", world.tools)
         assert isinstance(channel, SlackChannel)
-        self.web_api = WebApi(Accounts(channel, world.clock))
+        self.files = Accounts(channel, world.clock)
+        self.client = DeskClient(channel.at_desk(), world.clock)
         self.rules = DeskRules(
             TENANT, "main", self.room.id, undo_seconds=self.undo, outcomes=("Solved", "Not solved"), tags=("refund",)
         )
         about: dict[str, Any] = {"bus": world.bus, "state": world.state, "clock": world.clock}
-        self.door = Door(rules={TENANT: self.rules}, slack=self.web_api, **about)
-        self.acts = Acts(
+        self.door = DeskInbound(rules={TENANT: self.rules}, client=self.client, **about)
+        self.acts = DeskCommands(
             rules={TENANT: self.rules},
-            slack=self.web_api,
+            client=self.client,
             account_of=lambda tenant, channel, name: self.account,
             store=self.store or self.stored,
             revises=self.revises,
@@ -99,7 +101,7 @@ class Team:
             self.slack.workspace.enter(self.room, self.slack.person(name))
 
     async def stored(self, conversation: str, origin: Origin, file: RemoteFile) -> Attachment:
-        connection: Any = self.web_api._accounts.connection(self.account)
+        connection: Any = self.files.connection(self.account)
         data, kind, name = await connection.fetch(file, 1_000_000)
         kept: Attachment = await self.world.blobs.put(origin.tenant, name, kind, data, conversation=conversation)
         return kept
@@ -114,7 +116,8 @@ class Team:
         finally:
             lanes.stop()
             await running
-            await self.web_api.close()
+            await self.client.close()
+            await self.files.close()
 
     async def _handle(self, batch: Batch) -> None:
         done = 0
@@ -149,7 +152,7 @@ class Team:
     def card(self, conversation: str, number: int = 0, room: Room | None = None) -> Post:
         about = {"conversation": conversation, "tenant": TENANT, "channel": "web"}
         payload = {**about, "id": root_id(conversation, number)}
-        elements = [button(act, act.title(), conversation) for act in BUTTONS]
+        elements = [button(Button(act, act.title(), conversation)) for act in BUTTONS]
         body = {
             "user": self.slack.bot.id,
             "bot_id": self.slack.bot.bot_id,

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from connectors.desk.posts.consumer import Acts, Keeper
-from connectors.desk.posts.tempo import Tempo
+from connectors.desk.posts.consumer import Commands, DeskConsumer
 from connectors.desk.rules import DeskRules
 from connectors.registry import open_channel, settings_of
 from connectors.slack.channel import SlackChannel
@@ -28,6 +27,7 @@ from schemas.desk import DeskActed, DeskTouched, DraftMade, Handoff
 from schemas.envelope import envelope
 from schemas.messages import Address, Attachment, Author, AuthorKind, Citation, MessageState, TranscriptMessage
 from schemas.ports import Account, Record, State
+from tests.harness.haste import faster
 from tests.platforms.slack.said import words
 from tests.platforms.slack.server import SlackVendor
 from tests.platforms.slack.workspace import Post
@@ -104,19 +104,20 @@ class World:
             self.known = Account(TENANT, "slack", "main", settings)
         return self.known
 
-    def keeper(self, acts: Acts | None = None, **rules: Any) -> Keeper:
+    def keeper(self, acts: Commands | None = None, **rules: Any) -> DeskConsumer:
         channel = open_channel("slack", self.tools)
         assert isinstance(channel, SlackChannel)
-        return Keeper(
-            channel.at_desk(),
+        desk = channel.at_desk()
+        return DeskConsumer(
+            desk,
             {TENANT: DeskRules(TENANT, "main", self.room, **rules)},
             bus=self.bus,
             state=self.state,
             metrics=self.metrics,
             clock=self.clock,
             account_of=self.account,
-            acts=lambda meanwhile: acts or self.acts,
-            tempo=replace(Tempo().faster(1e9), gathering=0.0),
+            commands=lambda meanwhile: acts or self.acts,
+            pace=replace(faster(desk.pace, 1e9), gathering=0.0),
         )
 
     def record(self, kind: str, payload: Any) -> Record:
@@ -137,7 +138,7 @@ class World:
     def touched(self, *, owner: bool = False) -> Record:
         return self.record(topics.DESK_TOUCHED, DeskTouched(owner=owner, at=self.clock()))
 
-    async def look(self, keeper: Keeper, *records: Record, owner: bool = False) -> Waiting:
+    async def look(self, keeper: DeskConsumer, *records: Record, owner: bool = False) -> Waiting:
         batch = Waiting(self.conversation, list(records) or [self.touched(owner=owner)])
         await keeper.handle(batch)
         return batch

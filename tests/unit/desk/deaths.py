@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from connectors.slack.desk.connection import DeskChannel
+from connectors.slack.desk.desk import SlackDesk
 from schemas.errors import Parked
 from tests.unit.desk.conftest import World
 
@@ -33,7 +33,7 @@ async def until_done(world: World, tries: int = 40) -> int:
 
 async def look_and_die(world: World, monkeypatch: pytest.MonkeyPatch, point: str, passage: int = 1) -> bool:
     """One keeper looks, and dies at the so many-th passage of this point; whether it came so far."""
-    monkeypatch.setattr(DeskChannel, "policy", replace(DeskChannel.policy, deadline=1.0))
+    monkeypatch.setattr(SlackDesk, "policy", replace(SlackDesk.policy, deadline=1.0))
     left = [passage]
 
     def reach(where: str) -> None:

@@ -58,7 +58,7 @@ async def test_the_card_says_each_thing_once_and_the_talk_in_its_order(world: Wo
 
 
 async def test_days_are_told_inside_the_words_that_they_follow() -> None:
-    told = kit.moment(datetime(2026, 5, 4, 9, 30, tzinfo=UTC), after="since")
+    told = kit.date_token(datetime(2026, 5, 4, 9, 30, tzinfo=UTC), after="since")
     assert told == "<!date^1777887000^since {date_short_pretty} at {time}|since 2026-05-04 09:30 UTC>"
 
 

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from connectors import live
-from connectors.desk.posts.roots import root_id
+from connectors.desk.posts.posted_state import root_id
 from connectors.live_replies import reply
 from connectors.outbound.pipeline import Outbound
 from infra.metrics import PrometheusMetrics

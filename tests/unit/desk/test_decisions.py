@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from connectors.desk.contents import Button
 from connectors.slack.desk.block_kit import button
 from schemas import topics
 from schemas.actions import ActionMemory, ApprovalDecided, PendingApproval
@@ -32,7 +33,7 @@ def posted(talk: Talk, payload: dict[str, str], *buttons: tuple[str, str, str]) 
         "bot_id": team.slack.bot.bot_id,
         "text": "A request",
         "thread_ts": talk.root,
-        "blocks": [{"type": "actions", "block_id": "b", "elements": [button(*each) for each in buttons]}],
+        "blocks": [{"type": "actions", "block_id": "b", "elements": [button(Button(*each)) for each in buttons]}],
         "metadata": {"event_type": "parley_desk", "event_payload": payload},
     }
     return team.slack.publish(team.room, team.slack.bot, body)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from connectors.desk.inbound.bindings import is_root
-from connectors.desk.posts.roots import root_id
+from connectors.desk.posts.posted_state import root_id
 from connectors.slack.backfill import messages
 from schemas import topics
 from schemas.conversation import OwnerRequested

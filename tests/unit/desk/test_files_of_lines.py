@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from connectors.slack.desk.render_transcript import blocks_of
+from connectors.slack.desk.render_transcript import line_blocks
 from schemas.messages import Attachment, Author, TranscriptMessage
 
 LINE = TranscriptMessage(
@@ -29,4 +29,4 @@ FILE = Attachment(id="f" * 64, name="message.txt", type="text/plain", size=20_00
 )
 def test_a_file_says_what_it_is(more: dict[str, object], shown: str) -> None:
     line = LINE.model_copy(update={"attachments": [FILE.model_copy(update=more)]})
-    assert shown in str(blocks_of(line, "Ann")[-1])
+    assert shown in str(line_blocks(line, "Ann")[-1])

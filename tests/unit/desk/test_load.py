@@ -8,8 +8,7 @@ from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from connectors.desk.posts.consumer import Keeper
-from connectors.desk.posts.tempo import Tempo
+from connectors.desk.posts.consumer import DeskConsumer
 from connectors.desk.rules import DeskRules
 from connectors.live import of_time
 from connectors.registry import open_channel
@@ -20,6 +19,7 @@ from schemas import ids, topics
 from schemas.conversation import Facts, Origin
 from schemas.desk import Handoff
 from schemas.messages import Address, Author, TranscriptMessage
+from tests.harness.haste import faster
 from tests.platforms.slack.said import words
 from tests.unit.desk.conftest import TENANT, World
 
@@ -100,21 +100,22 @@ async def given_up(conversation: str, records: object, error: Exception, attempt
     raise error
 
 
-def keeper_at_slacks_limits(world: World) -> Keeper:
+def keeper_at_slacks_limits(world: World) -> DeskConsumer:
     """On the machine's clock, as the simulated Slack is then."""
     world.slack.now = world.slack.limits.now = time.time
     world.slack.limits.enforced, world.slack.limits.speed = True, FASTER
     channel = open_channel("slack", replace(world.tools, clock=now))
     assert isinstance(channel, SlackChannel)
-    return Keeper(
-        channel.at_desk(),
+    desk = channel.at_desk()
+    return DeskConsumer(
+        desk,
         {TENANT: DeskRules(TENANT, "main", world.room)},
         bus=world.bus,
         state=world.state,
         metrics=PrometheusMetrics(),
         clock=now,
         account_of=world.account,
-        tempo=Tempo().faster(FASTER),
+        pace=faster(desk.pace, FASTER),
     )
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from connectors.outbound import sender
-from connectors.slack.desk.connection import DeskChannel
+from connectors.slack.desk.desk import SlackDesk
 from infra.deploy.process import free_port
 from schemas import ids
 from schemas.errors import Parked
@@ -42,7 +42,7 @@ async def test_what_was_said_while_slack_was_away_comes_in_order_when_it_is_back
 async def test_a_post_whose_answer_never_came_is_there_once(
     world: World, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(DeskChannel, "policy", replace(DeskChannel.policy, deadline=1.0))
+    monkeypatch.setattr(SlackDesk, "policy", replace(SlackDesk.policy, deadline=1.0))
     await world.hand_off()
     for number in range(3):
         await world.say(f"line {number}")

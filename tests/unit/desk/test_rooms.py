@@ -1,51 +1,60 @@
-"""The desk's own README leads to every one of its modules, and its rooms know what it says that they know."""
+"""The desk's READMEs lead to every one of its modules, and its folders know only what they may."""
 
 from __future__ import annotations
 
+import ast
 import re
-from itertools import combinations
 from pathlib import Path
+from typing import get_args
 
+import pytest
+
+from connectors.desk.contents import Content
+from connectors.slack.desk.desk import RENDERERS
 from tests.harness.processes import ROOT
 
-DESK = ROOT / "connectors" / "slack" / "desk"
-IMPORTED = re.compile(r"^from connectors\.slack\.desk(?:\.(\w+))? import (.+)$", re.MULTILINE)
-SHARED = "What all of them know"
-SHOWN = "What is shown"
+DESK, SLACK = ROOT / "connectors" / "desk", ROOT / "connectors" / "slack" / "desk"
+ALLOWED: dict[str, set[str]] = {"": set(), "inbound": set(), "commands": set(), "posts": set()}
+"""By folder of the desk, the others that it may import; all of them know the modules beside the folders."""
 
 
-def rooms() -> dict[str, list[str]]:
-    """By name, as the README has them."""
-    text = (DESK / "README.md").read_text()
-    titles = [(found[1], found.end()) for found in re.finditer(r"^\*\*(.+?)\*\*", text, re.MULTILINE)]
-    ends = [start for _, start in titles[1:]] + [len(text)]
-    return {
-        title: [name for row in re.findall(r"^\| (`.+?) \|", text[start:end], re.MULTILINE) for name in _names(row)]
-        for (title, start), end in zip(titles, ends, strict=True)
-    }
+def modules(folder: Path) -> set[str]:
+    found = (path.relative_to(folder).with_suffix("") for path in folder.rglob("*.py") if path.stem != "__init__")
+    return {str(path) for path in found}
 
 
-def _names(row: str) -> list[str]:
-    return re.findall(r"`(\w+)`", row)
+@pytest.mark.parametrize("folder", [DESK, SLACK], ids=["any desk", "slack"])
+def test_every_module_stands_there_once(folder: Path) -> None:
+    text = (folder / "README.md").read_text()
+    named = [
+        name for row in re.findall(r"^\| (`.+?) \|", text, re.MULTILINE) for name in re.findall(r"`([\w/]+)`", row)
+    ]
+    assert sorted(named) == sorted(modules(folder))
 
 
-def known_to(path: Path) -> set[str]:
-    found: set[str] = set()
-    for module, names in IMPORTED.findall(path.read_text()):
-        found |= {module} if module else {name.strip() for name in names.split(",")}
-    return found
-
-
-def test_every_module_stands_there_once() -> None:
-    named = [name for names in rooms().values() for name in names]
-    assert sorted(named) == sorted(path.stem for path in DESK.glob("*.py") if path.stem != "__init__")
+def imports(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text())
+    return {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
 
 
 def test_what_is_shown_knows_nothing_of_how_people_came_in_nor_the_other_way_round() -> None:
-    """So each can be read by itself. Of the rooms of people's acts each knows only those before it."""
-    ways_in = [room for room in rooms() if room not in (SHOWN, SHARED)]
-    of = {name: room for room, names in rooms().items() for name in names}
-    known = {(of[path.stem], of[name]) for path in DESK.glob("*.py") if path.stem in of for name in known_to(path)}
-    crossing = {(one, other) for one, other in known if one != other and other != SHARED}
-    assert (ways_in[1], ways_in[0]) in crossing
-    assert crossing <= {(late, early) for early, late in combinations(ways_in, 2)}
+    """So each can be read by itself."""
+    known = {
+        (path.parent.relative_to(DESK).name, name.split(".")[2])
+        for path in DESK.rglob("*.py")
+        for name in imports(path)
+        if name.startswith("connectors.desk.") and name.split(".")[2] in ALLOWED
+    }
+    crossing = {(folder, other) for folder, other in known if folder != other}
+    assert crossing == {(folder, other) for folder, others in ALLOWED.items() for other in others}
+
+
+def test_the_desk_imports_no_channel() -> None:
+    names = {name for path in DESK.rglob("*.py") for name in imports(path)}
+    channels = {path.parent.name for path in (ROOT / "connectors").glob("*/channel.py")}
+    assert {"slack", "web"} <= channels
+    assert not [name for name in names if name.startswith("connectors.") and name.split(".")[1] in channels]
+
+
+def test_slack_renders_all_that_a_post_may_say() -> None:
+    assert set(RENDERERS) == set(get_args(Content))

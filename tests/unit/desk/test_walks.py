@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from connectors.desk.thread_ids import stamp_of
+from connectors.desk.thread_ids import message_of
 from connectors.slack.places import moment
 from schemas import topics
 from schemas.messages import InboundMessage
@@ -113,7 +113,7 @@ async def test_whatever_they_do_the_customer_gets_only_what_a_holder_wrote_and_e
     for event in await team.inbound(topics.MESSAGE_RECEIVED):
         said = event.payload(InboundMessage)
         assert got.setdefault(event.id, said) == said
-        ts = stamp_of(said.external_id)
+        ts = message_of(said.external_id)
         name, texts = walks[event.conversation].said[ts]
         to, by, since = watched.won[event.conversation, said.epoch]
         assert (to, by) == ("person", f"slack:{team.slack.person(name).id}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.slack.desk.markdown import canonical, mentioned, with_names
+from connectors.slack.desk.desk import SlackDesk
+from connectors.slack.desk.parse_messages import to_markdown
 
 
 @pytest.mark.parametrize(
@@ -24,10 +25,11 @@ from connectors.slack.desk.markdown import canonical, mentioned, with_names
     ],
 )
 def test_slacks_marks_become_canonical_ones(typed: str, said: str) -> None:
-    assert canonical(typed) == said
+    assert to_markdown(typed) == said
 
 
 def test_who_is_mentioned_is_named() -> None:
     text = "@U0123ABCD will help, not @U9 or @U0123ABCDx"
-    assert mentioned(text) == ["U0123ABCD"]
-    assert with_names(text, {"U0123ABCD": "Cleo"}) == "@Cleo will help, not @U9 or @U0123ABCDx"
+    assert SlackDesk.mentions.findall(text) == ["U0123ABCD"]
+    named = SlackDesk.mentions.sub(lambda found: "@" + {"U0123ABCD": "Cleo"}[found.group(1)], text)
+    assert named == "@Cleo will help, not @U9 or @U0123ABCDx"

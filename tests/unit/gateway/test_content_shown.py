@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import orjson
 
-from connectors.slack.desk.render_transcript import blocks_of
+from connectors.slack.desk.render_transcript import line_blocks
 from gateway.console.pages.transcript import TranscriptView
 from gateway.http.schemas import ChatMessage
 from gateway.webchat.attachments import AttachmentDesk
@@ -49,7 +49,7 @@ def test_the_console_shows_words_and_links_nothing_but_the_map() -> None:
 
 
 def test_the_desk_shows_words_letter_by_letter_and_links_nothing_but_the_map() -> None:
-    blocks = blocks_of(EVERYTHING, "Anna")
+    blocks = line_blocks(EVERYTHING, "Anna")
     marked = [each["text"] for block in blocks for each in block.get("elements", []) if each["type"] == "mrkdwn"]
     assert [text for text in marked if "evil" in text] == []
     assert sum("openstreetmap" in text for text in marked) == 1

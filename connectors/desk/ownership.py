@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from connectors.desk.events import source_of, wrapped
-from connectors.slack.desk.web_api import WebApi
+from connectors.desk.client import DeskClient
+from connectors.desk.events import desk_event, source_of
 from schemas import ids, topics
 from schemas.conversation import Conversation, Delivered
 from schemas.desk import DeskAct, DeskActed, DeskTouched
@@ -25,15 +25,15 @@ class DeskOwnership:
     """Hands commands to the ownership service and tells people what came of them. Both methods may be repeated, and
     raise Unavailable and what the ports raise."""
 
-    def __init__(self, *, slack: WebApi, bus: Bus, state: State, clock: Clock) -> None:
+    def __init__(self, *, client: DeskClient, bus: Bus, state: State, clock: Clock) -> None:
         self._service = OwnershipService(bus=bus, conversations=state.conversations, clock=clock)
         self._deliveries = state.deliveries
-        self._slack = slack
+        self._client = client
         self._bus = bus
         self._clock = clock
 
     async def claim(self, account: Account, found: Conversation, acted: DeskActed) -> None:
-        """Claim while Slack waits for its answer: a claim waits for no turn and for no thread.
+        """Claim while the vendor waits for its answer: a claim waits for no turn and for no thread.
 
         Of several at once one wins, and the others are told who. A decision is final: the same claim again takes
         nothing, also when the conversation is free by then.
@@ -46,12 +46,12 @@ class DeskOwnership:
         await self._deliveries.record(found.id, told)
         if is_taken:
             text = f"Claimed by {holder_name(decision.conversation)}."
-            await self._slack.whisper(account, acted.place, acted.by, text)
+            await self._client.whisper(account, acted.place, acted.by, text)
 
     async def end(self, found: Conversation, acted: DeskActed, account: Account) -> None:
         """Release, return, resolve or pass on the conversation."""
         if acted.kind == "transfer" and (said := _explain_unclear_transfer(acted)):
-            return await self._slack.whisper(account, acted.place, acted.by, said)
+            return await self._client.whisper(account, acted.place, acted.by, said)
         kind, reason = ENDING_COMMANDS[acted.kind]
         assignee = _assignee(found, acted)
         if assignee is not None:
@@ -60,7 +60,7 @@ class DeskOwnership:
         decision = await self._perform(found, acted, kind, reason, assignee=assignee, resolution=resolution)
         if decision.outcome == "held":
             said = f"{holder_name(decision.conversation)} holds this conversation. Release it first."
-            await self._slack.whisper(account, acted.place, acted.by, said)
+            await self._client.whisper(account, acted.place, acted.by, said)
 
     async def _perform(
         self,
@@ -72,7 +72,7 @@ class DeskOwnership:
         assignee: Actor | None = None,
         resolution: HandoffResolution | None = None,
     ) -> OwnershipDecision:
-        actor = Actor(acted.by, source_of(found), acted.name)
+        actor = Actor(acted.by, source_of(found, acted), acted.name)
         command = OwnershipCommand(acted.id, kind, actor, reason, acted.at, assignee=assignee, cause=acted.id)
         decision = await self._service.perform(found, command, resolution)
         if decision.outcome == "lost":
@@ -81,13 +81,13 @@ class DeskOwnership:
             # The worker tells it, too, after its turn; people want to see it at once.
             now = self._clock()
             touched, event_id = DeskTouched(owner=True, at=now), ids.derived_id(acted.id, "touched")
-            await self._bus.append([wrapped(found, topics.DESK_TOUCHED, touched, event_id, now, acted.id)])
+            await self._bus.append([desk_event(found, topics.DESK_TOUCHED, touched, event_id, now, acted)])
         return decision
 
 
 def _assignee(found: Conversation, acted: DeskActed) -> Actor | None:
     person = _first(acted, "person")
-    return Actor(person, source_of(found), _first(acted, "name")) if person else None
+    return Actor(person, source_of(found, acted), _first(acted, "name")) if person else None
 
 
 def _resolution(acted: DeskActed) -> HandoffResolution:

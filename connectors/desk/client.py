@@ -1,0 +1,47 @@
+"""Questions to a desk while a person or the vendor waits, and whispers to one person there."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, cast
+
+import structlog
+
+from connectors.desk.port import Desk, DeskConnection
+from connectors.outbound.connections import Accounts
+from schemas.errors import DeliveryError, SendRefused, Unavailable
+from schemas.ports import Account, Clock
+
+log = structlog.get_logger("parley.desk")
+T = TypeVar("T")
+
+
+class DeskClient:
+    """For all accounts of one desk. ``desk``: what it is; see ``connectors.desk.port``."""
+
+    def __init__(self, desk: Desk, clock: Clock) -> None:
+        self.desk = desk
+        self._accounts = Accounts(desk, clock)
+
+    async def close(self) -> None:
+        await self._accounts.close()
+
+    async def ask(self, account: Account, question: Callable[[DeskConnection], Awaitable[T]]) -> T:
+        """Raises SendRefused, and Unavailable when the desk cannot be asked now, or not with these credentials."""
+        connection = cast(DeskConnection, self._accounts.connection(account))
+        try:
+            return await question(connection)
+        except SendRefused:
+            raise
+        except DeliveryError as error:
+            log.warning("desk_not_asked", tenant=account.tenant, account=account.name, code=error.code)
+            why = f"{self.desk.title} cannot be asked now"
+            raise Unavailable(why, retry_after_ms=error.retry_after_ms or 1000) from error
+
+    async def whisper(self, account: Account, thread: str, by: str, text: str, *, undo: str = "") -> None:
+        """Tell one person something in a thread. Best effort: it is no loss to anybody but them, and repeating it is.
+        ``undo``: a reply that they can take back meanwhile."""
+        try:
+            await self.ask(account, lambda connection: connection.whisper(thread, by, text, undo=undo))
+        except (SendRefused, Unavailable) as error:
+            log.info("whisper_lost", tenant=account.tenant, account=account.name, reason=error.message)

@@ -1,0 +1,116 @@
+"""Slack as a desk: channels in which people work, whose messages are known as ``CHANNEL/TS``. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from connectors.desk.contents import (
+    ApprovalOutcome,
+    ApprovalRequest,
+    Card,
+    Content,
+    Draft,
+    DraftOutcome,
+    HandoffNotice,
+    InDoubt,
+    Lines,
+    MovedCard,
+    NotDelivered,
+    TimeNotice,
+)
+from connectors.desk.port import DeskPace, Post, Rate, Rendered
+from connectors.desk.thread_ids import Place, message_id, message_of
+from connectors.slack.desk import block_kit, render_card, render_notices, render_transcript
+from connectors.slack.desk.connection import SlackDeskConnection, channel_of_call
+from connectors.slack.errors import shown_id
+from connectors.slack.file_transfer import ReadFile
+from connectors.slack.places import moment
+from schemas.messages import MessageState, TranscriptMessage
+from schemas.ports import Account, Call, Policy, Reply
+
+EARLIER = timedelta(minutes=1)
+"""Clocks may differ by so much."""
+MARKS: dict[MessageState, str] = {
+    "accepted": "envelope",
+    "unknown": "warning",
+    "sent": "envelope",
+    "delivered": "white_check_mark",
+    "read": "eyes",
+    "failed": "x",
+    "dropped": "x",
+}
+"""Reactions."""
+PACE = DeskPace(
+    gathering=1.0,
+    posts=Rate(1.0, 2),
+    updates=Rate(0.6, 15),
+    marks=Rate(0.33, 15),
+    card_every=timedelta(seconds=5),
+    retry=timedelta(seconds=3),
+)
+"""Slack takes a message a second in a channel, 50 changes of messages a minute of the whole app, of which a part is
+left for owners' changes and edits, and 20 removals of reactions. https://docs.slack.dev/apis/web-api/rate-limits"""
+
+RENDERERS: dict[type[Content], Callable[[Any], Rendered]] = {
+    Card: render_card.card,
+    MovedCard: render_card.moved_card,
+    HandoffNotice: render_card.handoff_notice,
+    Lines: render_transcript.lines,
+    TimeNotice: render_notices.time_notice,
+    ApprovalRequest: render_notices.approval_request,
+    ApprovalOutcome: render_notices.approval_outcome,
+    Draft: render_notices.draft,
+    DraftOutcome: render_notices.draft_outcome,
+    NotDelivered: render_notices.not_delivered,
+    InDoubt: render_notices.in_doubt,
+}
+
+
+class SlackDesk:
+    name = "slack"
+    title = "Slack"
+    pace = PACE
+    marks = MARKS
+    max_draft = render_notices.MOST_DRAFT
+    mentions = re.compile(r"@([UW][A-Z0-9]{6,20})\b")
+    policy = Policy(doubt="lookup")
+    """People wait for what stands below a post in doubt. A thread's history tells at once what is in it, and a post
+    that came late all the same would be there twice, for people only."""
+
+    def __init__(self, read_file: ReadFile) -> None:
+        self._read_file = read_file
+
+    def render_post(self, content: Content) -> Rendered:
+        return RENDERERS[type(content)](content)
+
+    def count_fitting(self, lines: Sequence[TranscriptMessage], contact: str) -> int:
+        return render_transcript.count_fitting(lines, contact)
+
+    def split(self, rendered: Rendered) -> list[Rendered]:
+        return [Rendered(rendered.text, tuple(blocks)) for blocks in block_kit.pack(rendered.blocks)]
+
+    def post_call(self, post: Post) -> Call:
+        since = f"{(post.since - EARLIER).timestamp():.6f}"
+        where = {"thread_ts": post.thread} if post.thread else {}
+        if post.files:
+            to = {"channel_id": post.channel, **where, "since": since}
+            return Call("files.completeUploadExternal", to, post.files)
+        shown = {"text": post.rendered.text, "blocks": list(post.rendered.blocks)}
+        arguments = {"channel": post.channel, **where, **shown, "unfurl_links": False, "unfurl_media": False}
+        return Call("chat.postMessage", {**arguments, "since": since, "about": dict(post.about)})
+
+    def judge(self, call: Call, reply: Reply) -> str:
+        return message_id(channel_of_call(call), shown_id(reply))
+
+    def is_file(self, place: Place) -> bool:
+        """Messages are named by a time."""
+        return bool(place.message) and "." not in place.message
+
+    def written_at(self, external_id: str) -> datetime:
+        return moment(message_of(external_id))
+
+    def connect(self, account: Account) -> SlackDeskConnection:
+        return SlackDeskConnection(account, self._read_file, self.is_file)
