@@ -86,16 +86,16 @@ def of_line(about: Envelope, line: str, state: str, at: datetime) -> Envelope:
     )
 
 
-def of_time(tenant: str, conversation: str, at: datetime) -> Envelope:
+def of_time(desk: str, tenant: str, conversation: str, at: datetime) -> Envelope:
     """That something is due by now."""
     return envelope(
         topics.DESK_TOUCHED,
         DeskTouched(at=at),
         id=ids.derived_id(conversation, f"desk-time:{at.isoformat()}"),
         time=at,
-        source=f"/connectors/{topics.DESK}/{tenant}",
+        source=f"/connectors/{desk}/{tenant}",
         tenant=tenant,
-        channel=topics.DESK,
+        channel=desk,
         conversation=conversation,
     )
 

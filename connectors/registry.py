@@ -2,12 +2,13 @@
 
 A channel is a package with two modules: ``settings``, whose ``ACCOUNT`` is the model of one account's settings (or a
 union of models that one of their fields tells apart), and which imports no vendor's library; and ``channel``, whose
-``open_channel`` makes the channel from what it may use.
+``open_channel`` makes the channel from what it may use. One in which people can work has a function ``desk_place`` in
+its ``settings``, and its channel is a ``connectors.desk.port.DeskHost``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
@@ -33,6 +34,15 @@ EXTRAS = {"slack_sdk": "slack", "slack_bolt": "slack", "discord": "discord", "tw
 def settings_of(name: str) -> Any:
     """What pydantic checks the settings of one account by. Raises NotFound for a name that is not listed here."""
     return import_module(f"{_package(name)}.settings").ACCOUNT
+
+
+def desk_place(name: str) -> Callable[[str], str]:
+    """What checks the id of a place where people work in this channel; raises ValueError. Raises NotFound for a channel
+    in which they cannot."""
+    check: Callable[[str], str] | None = getattr(import_module(f"{_package(name)}.settings"), "desk_place", None)
+    if check is None:
+        raise NotFound(f"people cannot work in the channel {name}")
+    return check
 
 
 def open_channel(name: str, tools: Tools) -> Channel:

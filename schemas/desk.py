@@ -34,6 +34,12 @@ a line that may not have arrived a second time."""
 Score = Literal[1, 2, 3, 4, 5]
 
 
+def names_surface(by: str) -> bool:
+    """Whether somebody is named after the desk or the console where they acted (``slack:U0123``, ``console:mo``), which
+    tell what came of a conversation right after it was closed there."""
+    return ":" in by
+
+
 class DeskTouched(WireModel):
     """``parley.desk.touched.v1``: what the desk shows of the conversation may not be as it is any more. The state
     alone says how it is. ``changed``: lines of the transcript whose words or state changed; ``owner``: somebody else

@@ -20,7 +20,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _FAMILIES: dict[str, tuple[str, str, str]] = {
     "inbound": ("parley.inbound.{channel}", "conversation", "What came in, one topic for each channel."),
     "outbound": ("parley.outbound.{channel}", "conversation", "What is to be sent, one topic for each channel."),
-    "desk": (topics.outbound(topics.DESK), "conversation", "What the desk is told, and what people do there."),
+    "desk": (topics.outbound(topics.DEFAULT_DESK), "conversation", "What the desk is told, and what people do there."),
     "events": (topics.EVENTS, "conversation", "What happened: turns, ownership, deliveries, feedback."),
     "state": (topics.STATE, "conversation, or contact:<id>", "Snapshots, from which state is rebuilt."),
     "knowledge": (topics.KNOWLEDGE, "<tenant>/<document>", "Whole documents; a tombstone deletes."),

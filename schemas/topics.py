@@ -19,6 +19,7 @@ from schemas.errors import UnknownEventType
 CHANNELS = ("web", "slack", "discord", "whatsapp", "instagram")
 DAY_MS = 86_400_000
 NO_DAYS: Mapping[str, int] = {}
+NO_DESKS: Mapping[str, str] = {}
 EVENTS = "parley.events"
 STATE = "parley.state"
 KNOWLEDGE = "parley.knowledge"
@@ -100,8 +101,8 @@ EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
 }
 
 
-DESK = "slack"
-"""The channel on whose outbound topic the desk is told of conversations of all channels."""
+DEFAULT_DESK = "slack"
+"""The kind of desk that a tenant has where its configuration names none."""
 DESK_TYPES = frozenset(name for name, (_, family) in EVENT_TYPES.items() if family == "desk")
 
 
@@ -138,9 +139,9 @@ def receipts_group(channel: str) -> str:
     return f"parley.receipts.{channel}"
 
 
-def desk_group() -> str:
-    """Who keeps the desk as the conversations are."""
-    return f"parley.desk.{DESK}"
+def desk_group(desk: str) -> str:
+    """Who keeps the desks of one kind as the conversations are."""
+    return f"parley.desk.{desk}"
 
 
 def topic_specs(
@@ -161,14 +162,15 @@ def topic_specs(
     ]
 
 
-def topic_of(envelope: Envelope) -> str:
-    """The topic an envelope belongs on. Raises UnknownEventType."""
+def topic_of(envelope: Envelope, desks: Mapping[str, str] = NO_DESKS) -> str:
+    """The topic an envelope belongs on. ``desks``: by tenant, the kind of its desk, on whose outbound topic the desk is
+    told of conversations of all channels. Raises UnknownEventType."""
     try:
         family = EVENT_TYPES[envelope.type][1]
     except KeyError:
         raise UnknownEventType(f"unknown event type {envelope.type!r}") from None
     if family == "desk":
-        return outbound(DESK)
+        return outbound(desks.get(envelope.tenant, DEFAULT_DESK))
     if family in ("inbound", "outbound"):
         return f"parley.{family}.{envelope.channel}"
     return f"parley.{family}"

@@ -15,17 +15,14 @@ from agent_worker.handoff.rating import question_id
 from agent_worker.turn.inbound_events import Event
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Conversation, Facts, Owner, OwnerRequested
-from schemas.desk import DraftRequested, Handoff, HandoffEnded, HandoffResolved, RatingGiven, Score
+from schemas.desk import DraftRequested, Handoff, HandoffEnded, HandoffResolved, RatingGiven, Score, names_surface
 from schemas.handoff.rules import PEOPLE
 from schemas.messages import Choice, InboundMessage, TranscriptMessage
 from schemas.ports import Owned
-from schemas.topics import DESK
 
 Ending = Literal["resolved", "returned", "closed"]
 _FIGURES = {"number", "reason", "by", "replies", "opened_at", "claimed_at", "first_reply_at"}
 REOPENED = "the contact wrote while it was closed"
-_AT_DESK = (f"{DESK}:", "console:")
-"""Begin the names of people at a surface that tells what came of a conversation right after they closed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +163,7 @@ class Stretch:
             self._say("returned")
         elif self._resolved is not None:
             self._say("resolved", self._resolved)
-        elif by.startswith(_AT_DESK):
+        elif names_surface(by):
             self.update(unsaid=True)
         else:
             self._say("closed")

@@ -101,8 +101,7 @@ class DeskMessage:
 
 @runtime_checkable
 class DeskHost(Protocol):
-    """A channel in which people can work. Its ``settings`` module has ``DESK_PLACE``, which checks the ids of the
-    channels where they do."""
+    """A channel in which people can work; see also ``connectors.registry.desk_place``."""
 
     def at_desk(self) -> Desk: ...
 

@@ -119,7 +119,7 @@ class Inbound:
     async def _accept(
         self, account: Account, events: Sequence[Event], admit: Callable[[], Awaitable[None]] | None
     ) -> list[Accepted]:
-        if account.channel == topics.DESK and any(event.type == topics.DESK_ACTED for event in events):
+        if account.desk and any(event.type == topics.DESK_ACTED for event in events):
             return await self._with_desk(account, events, admit)
         now = self._clock()
         entries = await self._entries(account, await self._rooms.ours(account, events), now)

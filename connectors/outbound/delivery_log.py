@@ -58,16 +58,25 @@ def _about(sent: Envelope, outcome: Delivered, kind: str, payload: BaseModel, ev
 
 class Ledger:
     """Outcomes of one batch. ``flush`` appends their events and may be repeated. ``watched``: tenants whose people see
-    what became of what they and the system said."""
+    what became of what they and the system said. ``of_desk``: it is of posts at the desk, which are no lines of a
+    conversation."""
 
     def __init__(
-        self, *, bus: Bus, state: State, metrics: Metrics, clock: Clock, watched: frozenset[str] = frozenset()
+        self,
+        *,
+        bus: Bus,
+        state: State,
+        metrics: Metrics,
+        clock: Clock,
+        watched: frozenset[str] = frozenset(),
+        of_desk: bool = False,
     ) -> None:
         self._bus = bus
         self._state = state
         self._metrics = metrics
         self._clock = clock
         self._watched = watched
+        self._of_desk = of_desk
         self._facts: list[Envelope] = []
 
     async def settle(
@@ -119,13 +128,13 @@ class Ledger:
 
     def _tell(self, sent: Envelope, told: Delivered) -> None:
         self._facts.append(fact(sent, told))
-        if told.part_of or sent.tenant not in self._watched or _is_of_desk(sent):
+        if told.part_of or sent.tenant not in self._watched or self._of_desk:
             return
         if told.state == "unknown" or _is_of_people(sent):
             self._facts.append(live.of_line(sent, told.message_id, told.state, told.at))
 
     async def _ask_people(self, sent: Envelope, told: Delivered) -> None:
-        if told.part_of or _is_of_desk(sent):
+        if told.part_of or self._of_desk:
             return
         message, found = sent.payload(OutboundMessage), await self._state.conversations.get(sent.conversation)
         request = request_by_unknown_delivery(found, message, told.at) if found is not None else None
@@ -147,7 +156,7 @@ class Ledger:
     async def _numbered(self, sent: Envelope, told: Delivered) -> Delivered:
         """Show the outcome in the transcript. The event tells the line's number, so that a rebuild gives it again."""
         conversation, state = sent.conversation, SHOWN.get(told.state)
-        if state is None or told.part_of or _is_of_desk(sent):
+        if state is None or told.part_of or self._of_desk:
             return told
         await self._state.transcript.mark(conversation, [told.message_id], state)
         await live.receipts(self._state.signals, conversation, [told.message_id], state)
@@ -200,11 +209,6 @@ def _is_of_people(sent: Envelope) -> bool:
     """Whether people want to know what became of it: of their own words, and of what the system said for them."""
     message = sent.payload(OutboundMessage)
     return message.purpose != "desk" and message.author.kind in ("person", "system")
-
-
-def _is_of_desk(sent: Envelope) -> bool:
-    """What people see of a conversation is no line of it."""
-    return sent.channel == topics.DESK and sent.payload(OutboundMessage).purpose == "desk"
 
 
 def _log(sent: Envelope, told: Delivered) -> None:

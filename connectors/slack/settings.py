@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import SecretStr, model_validator
 
-from connectors.settings import Address, Settings
+from connectors.settings import Address, Settings, shaped
 
 API = "https://slack.com/api/"
 
@@ -33,6 +33,11 @@ class SlackAccount(Settings):
             if not getattr(self, name).get_secret_value().strip():
                 raise ValueError(f"{name} must not be empty in mode {self.mode}")
         return self
+
+
+def desk_place(text: str) -> str:
+    """See ``connectors.registry.desk_place``."""
+    return shaped(text, r"[CG][A-Z0-9]{2,20}", "must be the id of a Slack channel, such as C0123456789")
 
 
 ACCOUNT = SlackAccount

@@ -6,10 +6,12 @@ from datetime import date
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
+from connectors.registry import desk_place
 from connectors.settings import Settings, shaped
 from schemas import topics
+from schemas.errors import NotFound
 from schemas.handoff.business_hours import OfficeHours, span_of
 
 
@@ -20,14 +22,12 @@ def _day(text: str) -> str:
         raise ValueError(_DAY) from error
 
 
-Place = Annotated[str, AfterValidator(lambda text: shaped(text, r"[CG][A-Z0-9]{2,20}", _PLACE))]
 Emoji = Annotated[str, AfterValidator(lambda text: shaped(text.strip(":"), r"[a-z0-9_+'-]{1,80}", _EMOJI))]
 Hours = Annotated[
     str, AfterValidator(lambda text: shaped(text, r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d", _HOURS))
 ]
 Day = Annotated[str, AfterValidator(_day)]
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_PLACE = "must be the id of a Slack channel, such as C0123456789"
 _EMOJI = "must be the name of an emoji, such as eyes"
 _DAY = "must be a day such as 2026-12-24"
 _HOURS = "must be opening hours such as 09:00-17:30"
@@ -65,6 +65,22 @@ class DeskHours(Settings):
         return OfficeHours(ZoneInfo(self.timezone), spans, frozenset(map(date.fromisoformat, self.holidays)))
 
 
+def _kind(name: str) -> str:
+    try:
+        desk_place(name)
+    except NotFound as error:
+        raise ValueError("must be a channel in which people can work, such as slack") from error
+    return name
+
+
+def _place(text: str, info: ValidationInfo) -> str:
+    """As the desk names the places where people work; what is wrong with its kind is told by itself."""
+    return desk_place(info.data["kind"])(text) if "kind" in info.data else text
+
+
+Place = Annotated[str, AfterValidator(_place)]
+
+
 class DeskTimes(Settings):
     """Minutes of office hours until people should have answered: for the first time, and each time after; 0: no limit.
     At ``remind`` of it (a share) the thread is reminded; when it is over, ``escalate_to`` hears of it, where it is
@@ -73,7 +89,7 @@ class DeskTimes(Settings):
     first_reply: float = Field(default=15, ge=0, le=10_080)
     next_reply: float = Field(default=60, ge=0, le=10_080)
     remind: float = Field(default=0.75, gt=0, le=1)
-    escalate_to: Place | Literal[""] = ""
+    escalate_to: str = ""
     mention: Literal["", "here", "channel"] = ""
 
 
@@ -87,10 +103,12 @@ class DeskEmoji(Settings):
 
 
 class Desk(Settings):
-    """``account``: the tenant's Slack account whose app works there. ``channel`` takes every handoff, ``channels``
-    those of one intent (``refund``) or language (``de``). A reply to the contact is held for ``undo_seconds``; ``tags``
-    and ``outcomes`` are offered when a conversation is resolved."""
+    """``kind``: the channel of ours in which people work. ``account``: the tenant's account there, whose app works in
+    the places that the others name. ``channel`` takes every handoff, ``channels`` those of one intent (``refund``) or
+    language (``de``). A reply to the contact is held for ``undo_seconds``; ``tags`` and ``outcomes`` are offered when a
+    conversation is resolved."""
 
+    kind: Annotated[str, AfterValidator(_kind)] = topics.DEFAULT_DESK
     account: str = "main"
     channel: Place
     channels: dict[str, Place] = {}
@@ -107,6 +125,16 @@ class Desk(Settings):
     ]
     tags: list[Annotated[str, Field(min_length=1, max_length=60)]] = []
 
+    @field_validator("times")
+    @classmethod
+    def _escalates_to_a_place(cls, times: DeskTimes, info: ValidationInfo) -> DeskTimes:
+        if times.escalate_to:
+            try:
+                _place(times.escalate_to, info)
+            except ValueError as error:
+                raise ValueError(f"escalate_to {error}") from error
+        return times
+
     @model_validator(mode="after")
     def _apart(self) -> Desk:
         if self.times.escalate_to and self.times.escalate_to in {self.channel, *self.channels.values()}:
@@ -115,6 +143,6 @@ class Desk(Settings):
 
     def places(self, channel: str, account: str) -> frozenset[str]:
         """Those of one account: a channel named here never holds customers' conversations."""
-        if (channel, account) != (topics.DESK, self.account):
+        if (channel, account) != (self.kind, self.account):
             return frozenset()
         return frozenset({self.channel, *self.channels.values(), self.times.escalate_to} - {""})

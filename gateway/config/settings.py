@@ -18,7 +18,6 @@ from gateway.config.knowledge import KnowledgeSettings
 from gateway.config.models import Budgets, Language, ModelEntry, ModelName, VoiceExample, web_address
 from gateway.config.operators import OperatorSettings
 from gateway.config.routing import Routes
-from schemas import topics
 from schemas.privacy.cards import OwnNumbers
 from schemas.privacy.harmless_numbers import own_numbers
 
@@ -252,10 +251,9 @@ class Tenant(Settings):
 
     @model_validator(mode="after")
     def _has_its_desk(self) -> Tenant:
-        if self.desk is not None and self.desk.account not in self.channels.accounts()[topics.DESK]:
-            raise ValueError(
-                f"desk.account names {self.desk.account!r}, which is no account under channels.{topics.DESK}"
-            )
+        desk = self.desk
+        if desk is not None and desk.account not in self.channels.accounts()[desk.kind]:
+            raise ValueError(f"desk.account names {desk.account!r}, which is no account under channels.{desk.kind}")
         return self
 
 
@@ -358,9 +356,9 @@ class Config(Settings):
         return self.bus == "sqlite" and self.state == "sqlite"
 
     @property
-    def desks(self) -> frozenset[str]:
-        """Tenants that have a desk."""
-        return frozenset(name for name, tenant in self.tenants.items() if tenant.desk is not None)
+    def desks(self) -> dict[str, str]:
+        """The kinds of desks, by the tenants that have one."""
+        return {name: tenant.desk.kind for name, tenant in self.tenants.items() if tenant.desk is not None}
 
     @property
     def host(self) -> str:

@@ -33,7 +33,7 @@ from gateway.webchat.service import Exchange
 from gateway.webchat.sessions import Sessions
 from gateway.webchat.sockets import Sockets
 from gateway.webchat.watch import Doors
-from gateway.wiring.desk_inbound import door_of
+from gateway.wiring.desk import door_of
 from gateway.wiring.listening import Acceptor, listen
 from gateway.wiring.parts import Parts
 from schemas.errors import PortInUse

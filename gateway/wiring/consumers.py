@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 
 from agent_worker.fair_scheduler import WIDER, Pace
 from agent_worker.flood_control import Floods
@@ -23,9 +22,7 @@ from connectors.outbound.typing_indicators import Indicators
 from gateway.config.desk import Desk
 from gateway.config.settings import Tenant
 from gateway.wiring.actions import action_rules
-from gateway.wiring.desk import SWEEP_EVERY as DESK_SWEEP_EVERY
-from gateway.wiring.desk import consumer_of, sweep_of
-from gateway.wiring.desk_inbound import client_of, commands_of
+from gateway.wiring.desk import start_desk
 from gateway.wiring.gauges import GroupGauges
 from gateway.wiring.models import budgets_of, models_of, open_models, voice_of
 from gateway.wiring.parts import Parts
@@ -143,7 +140,7 @@ def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Super
     """Two a channel: the sender, and the one that applies receipts. One pace for all of them: they share a loop. The
     senders' connections are closed at last."""
     pace = Pace(SENDING, wider=1)
-    watched = parts.config.desks
+    watched = frozenset(parts.config.desks)
     letters = DeadLetterDesk(
         bus=parts.bus, state=parts.state, metrics=parts.metrics, clock=parts.clock, watched=watched
     )
@@ -174,20 +171,11 @@ def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Super
         send, apply = paced(outbound.handle, pace), paced(hear, pace)
         consumers.append(Consumer(topics.outbound(name), topics.sender_group(name), name, send, letters.give_up))
         consumers.append(Consumer(topics.inbound(name), topics.receipts_group(name), name, apply, receipts.give_up))
-    if watched and topics.DESK in channels:
-        consumers.append(_desk_consumer(parts, supervisor, letters))
+    for desk in sorted(set(parts.config.desks.values()).intersection(channels)):
+        # Not at the senders' pace: most of its time it waits for the desk's own.
+        handler = start_desk(parts, desk, supervisor).handle
+        consumers.append(Consumer(topics.outbound(desk), topics.desk_group(desk), desk, handler, letters.give_up))
     return consumers
-
-
-def _desk_consumer(parts: Parts, supervisor: Supervisor, letters: DeadLetterDesk) -> Consumer:
-    """Keeps the desks. Not at the senders' pace: most of its time it waits for Slack's own."""
-    files, client = VendorFiles.of(parts), client_of(parts)
-    consumer = consumer_of(parts, client.desk, partial(commands_of, parts, files, client))
-    for each in (consumer, files, client):
-        supervisor.at_last(each.close)
-    supervisor.every("desk times", DESK_SWEEP_EVERY, sweep_of(parts).run)
-    topic, group = topics.outbound(topics.DESK), topics.desk_group()
-    return Consumer(topic, group, topics.DESK, consumer.handle, letters.give_up)
 
 
 def _start_indicators(name: str, accounts: Accounts, parts: Parts, supervisor: Supervisor) -> None:

@@ -1,55 +1,117 @@
-"""The tenants' desks, from the configuration to the consumer that keeps them."""
+"""The tenants' desks, from the configuration to the way in for what people do and the consumer that keeps them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 
-from connectors.desk.port import Desk, DeskHost
-from connectors.desk.posts.consumer import Commands, DeskConsumer, Meanwhile
+from connectors.desk.client import DeskClient
+from connectors.desk.commands.dispatch import DeskCommands
+from connectors.desk.commands.undo_window import Meanwhile
+from connectors.desk.inbound.pipeline import DeskInbound
+from connectors.desk.port import DeskHost
+from connectors.desk.posts.consumer import DeskConsumer
 from connectors.desk.posts.timers import DueSweep
 from connectors.desk.rules import DeskEmojiRules, DeskRules, DeskTimesRules
 from connectors.outbound.policy import policies
-from gateway.config.desk import Desk as DeskSettings
+from gateway.config.desk import Desk
 from gateway.config.settings import Tenant
 from gateway.wiring.parts import Parts, each_account
+from gateway.wiring.supervisor import Supervisor
+from gateway.wiring.vendor_files import VendorFiles
 from schemas.errors import SetupError
+from schemas.ports import Account, Event
 
 SWEEP_EVERY = 15.0
 
 
-def desk_of(parts: Parts, name: str) -> Desk:
-    """Raises SetupError where people cannot work in this channel."""
-    channel = parts.channels[name]
-    if not isinstance(channel, DeskHost):
-        raise SetupError(f"people cannot work in the channel {name}")
-    return channel.at_desk()
+class DeskDoors:
+    """The ways in of all kinds of desks. See schemas.ports.DeskDoor."""
+
+    def __init__(self, doors: Mapping[str, DeskInbound]) -> None:
+        self._doors = doors
+
+    async def accept(self, account: Account, events: Sequence[Event]) -> None:
+        if (door := self._doors.get(account.channel)) is not None:
+            await door.accept(account, events)
+
+    async def close(self) -> None:
+        for door in self._doors.values():
+            await door.close()
 
 
-def consumer_of(parts: Parts, desk: Desk, commands: Callable[[Meanwhile], Commands]) -> DeskConsumer:
-    return DeskConsumer(
-        desk,
-        rules_of(parts),
+def door_of(parts: Parts) -> DeskDoors | None:
+    """None where no tenant has a desk. Whoever asked for it closes it."""
+    kinds = set(parts.config.desks.values()).intersection(parts.channels)
+    if not kinds:
+        return None
+    own_numbers = {name: tenant.protection.finder for name, tenant in parts.config.tenants.items()}
+    doors = {
+        kind: DeskInbound(
+            rules=rules_of(parts, kind),
+            client=_client(parts, kind),
+            bus=parts.bus,
+            state=parts.state,
+            clock=parts.clock,
+            own_numbers=own_numbers,
+        )
+        for kind in kinds
+    }
+    return DeskDoors(doors)
+
+
+def start_desk(parts: Parts, kind: str, supervisor: Supervisor) -> DeskConsumer:
+    """The consumer of all desks of one kind, and their timers; what they use is closed at last."""
+    rules, files, client = rules_of(parts, kind), VendorFiles.of(parts), _client(parts, kind)
+    consumer = DeskConsumer(
+        client.desk,
+        rules,
         bus=parts.bus,
         state=parts.state,
         metrics=parts.metrics,
         clock=parts.clock,
         account_of=parts.accounts,
-        commands=commands,
+        commands=partial(_commands, parts, rules, files, client),
+    )
+    for each in (consumer, files, client):
+        supervisor.at_last(each.close)
+    sweep = DueSweep(kind, rules, bus=parts.bus, state=parts.state, clock=parts.clock)
+    supervisor.every(f"desk times of {kind}", SWEEP_EVERY, sweep.run)
+    return consumer
+
+
+def _client(parts: Parts, kind: str) -> DeskClient:
+    """Raises SetupError where people cannot work in this channel."""
+    channel = parts.channels[kind]
+    if not isinstance(channel, DeskHost):
+        raise SetupError(f"people cannot work in the channel {kind}")
+    return DeskClient(channel.at_desk(), parts.clock)
+
+
+def _commands(
+    parts: Parts, rules: Mapping[str, DeskRules], files: VendorFiles, client: DeskClient, meanwhile: Meanwhile
+) -> DeskCommands:
+    return DeskCommands(
+        rules=rules,
+        client=client,
+        account_of=parts.accounts,
+        store=files.fetch_of_colleague,
+        bus=parts.bus,
+        state=parts.state,
+        clock=parts.clock,
+        meanwhile=meanwhile,
+        revises=frozenset(name for name, channel in parts.channels.items() if channel.capabilities.revises),
     )
 
 
-def sweep_of(parts: Parts) -> DueSweep:
-    return DueSweep(rules_of(parts), bus=parts.bus, state=parts.state, clock=parts.clock)
-
-
-def rules_of(parts: Parts) -> dict[str, DeskRules]:
-    """The desks, by tenant."""
+def rules_of(parts: Parts, kind: str) -> dict[str, DeskRules]:
+    """The desks of one kind, by tenant."""
     windows = _windows(parts)
     return {
         name: _rules(name, tenant, tenant.desk, windows.get(name, {}))
         for name, tenant in parts.config.tenants.items()
-        if tenant.desk is not None
+        if tenant.desk is not None and tenant.desk.kind == kind
     }
 
 
@@ -65,7 +127,7 @@ def _windows(parts: Parts) -> dict[str, dict[tuple[str, str], timedelta]]:
     return found
 
 
-def _rules(name: str, tenant: Tenant, desk: DeskSettings, windows: dict[tuple[str, str], timedelta]) -> DeskRules:
+def _rules(name: str, tenant: Tenant, desk: Desk, windows: dict[tuple[str, str], timedelta]) -> DeskRules:
     times = DeskTimesRules(
         first_reply=_minutes(desk.times.first_reply),
         next_reply=_minutes(desk.times.next_reply),

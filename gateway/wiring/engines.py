@@ -90,7 +90,7 @@ async def _embedded(config: Config, data_dir: Path) -> AsyncIterator[Engine]:
 
     database = _open_database(data_dir)
     try:
-        bus = SqliteBus(database, clock=lambda: datetime.now(UTC))
+        bus = SqliteBus(database, desks=config.desks, clock=lambda: datetime.now(UTC))
         state = open_sqlite_state(database)
         mender = Mender(database, bus, state, lambda: datetime.now(UTC))
         await mender.start()
@@ -147,7 +147,8 @@ async def _scaled(config: Config) -> AsyncIterator[Engine]:
     from infra.state.redis import RedisAccess, open_redis_state
     from infra.state.redis.rebuild.migration import require_current
 
-    bus = KafkaBus(config.bus.removeprefix("kafka://"), prefix=config.topic_prefix, access=kafka_access(config))
+    brokers = config.bus.removeprefix("kafka://")
+    bus = KafkaBus(brokers, prefix=config.topic_prefix, desks=config.desks, access=kafka_access(config))
     access = RedisAccess(**revealed(config.redis))
     with suppress(StateUnavailable):  # a Redis that is away is waited for, and every script looks again
         await require_current(config.state, state_prefix(config), access=access)

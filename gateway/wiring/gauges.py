@@ -73,9 +73,8 @@ def watched(parts: Parts, channels: list[str]) -> list[GroupGauges]:
             (topics.outbound(name), topics.sender_group(name)),
         ):
             gauges.append(GroupGauges(parts, topic, group, name))
-    if topics.DESK in channels and any(tenant.desk is not None for tenant in parts.config.tenants.values()):
-        gauges.append(GroupGauges(parts, topics.outbound(topics.DESK), topics.desk_group(), topics.DESK))
-    return gauges
+    kinds = sorted(set(parts.config.desks.values()).intersection(channels))
+    return [*gauges, *(GroupGauges(parts, topics.outbound(desk), topics.desk_group(desk), desk) for desk in kinds)]
 
 
 async def report_readiness(parts: Parts, role: str) -> None:

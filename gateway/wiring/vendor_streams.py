@@ -9,7 +9,7 @@ from connectors.streams import Streams
 from gateway.http.app import inbound_of
 from gateway.http.rate_limits import Allowance
 from gateway.http.webhooks import by_account
-from gateway.wiring.desk_inbound import door_of
+from gateway.wiring.desk import door_of
 from gateway.wiring.parts import Parts
 from gateway.wiring.supervisor import Supervisor
 from schemas.errors import Unavailable

@@ -149,8 +149,7 @@ class _Round:
         for channel in self._job.channels:
             await self._messages(topics.inbound(channel), topics.worker_group(channel))
             await self._messages(topics.outbound(channel), topics.sender_group(channel))
-        if topics.DESK in self._job.channels:
-            await self._desk(topics.outbound(topics.DESK), topics.desk_group())
+            await self._desk(topics.outbound(channel), topics.desk_group(channel))
         await self._unpublished()
 
     async def _snapshots(self) -> set[str]:
@@ -216,8 +215,10 @@ class _Round:
                     await self._restore(writes, record.key, payload)
 
     async def _desk(self, topic: str, group: str) -> None:
-        """What the keeper of the desk had set aside."""
+        """What the consumer of a desk had set aside."""
         committed = await self._job.bus.committed(group, topic)
+        if not committed:
+            return  # people do not work in this channel
         async with Writes() as writes:
             async for record in self._records(topic):
                 was_read = record.offset < committed.get(record.partition, 0)

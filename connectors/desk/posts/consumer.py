@@ -125,7 +125,7 @@ class DeskConsumer:
                 await ledger.flush()
 
     def _ledger(self) -> Ledger:
-        return Ledger(bus=self._bus, state=self._state, metrics=self._metrics, clock=self._clock)
+        return Ledger(bus=self._bus, state=self._state, metrics=self._metrics, clock=self._clock, of_desk=True)
 
     def _where(self, batch: Batch) -> tuple[DeskRules, Account] | None:
         tenant = batch.records[0].headers.get("ce_tenant", "")

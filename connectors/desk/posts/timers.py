@@ -84,9 +84,10 @@ def _elsewhere(rules: DeskRules, kind: NoticeKind, since: datetime) -> DueNotice
 
 class DueSweep:
     """Tells whoever keeps a conversation's desk that something is due about it. One process sweeps for a tenant at a
-    time. What comes of it is said once, because the posts are."""
+    time. What comes of it is said once, because the posts are. ``desk``: the kind of these tenants' desk."""
 
-    def __init__(self, rules: Mapping[str, DeskRules], *, bus: Bus, state: State, clock: Clock) -> None:
+    def __init__(self, desk: str, rules: Mapping[str, DeskRules], *, bus: Bus, state: State, clock: Clock) -> None:
+        self._desk = desk
         self._rules = rules
         self._bus = bus
         self._state = state
@@ -115,7 +116,7 @@ class DueSweep:
     async def _one(self, conversation: Conversation, rules: DeskRules) -> None:
         now = self._clock()
         if await self._is_due(conversation, rules):
-            await self._bus.append([live.of_time(rules.tenant, conversation.id, now)])
+            await self._bus.append([live.of_time(self._desk, rules.tenant, conversation.id, now)])
 
     async def _is_due(self, conversation: Conversation, rules: DeskRules) -> bool:
         view = await view_of(self._state, conversation, self._clock())

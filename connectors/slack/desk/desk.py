@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -73,7 +73,7 @@ class SlackDesk:
     name = "slack"
     title = "Slack"
     pace = PACE
-    marks = MARKS
+    marks: Mapping[MessageState, str] = MARKS
     max_draft = render_notices.MOST_DRAFT
     mentions = re.compile(r"@([UW][A-Z0-9]{6,20})\b")
     policy = Policy(doubt="lookup")

@@ -19,7 +19,7 @@ from infra.bus.kafka.writer import Writer
 from schemas.envelope import Envelope
 from schemas.errors import BusUnavailable, TopicMismatch
 from schemas.ports import Follower, Position, RebalanceListener, Record, Subscription
-from schemas.topics import CONTACT_SNAPSHOT, STATE, TopicSpec
+from schemas.topics import CONTACT_SNAPSHOT, NO_DESKS, STATE, TopicSpec
 
 
 class KafkaBus:
@@ -37,6 +37,7 @@ class KafkaBus:
         bootstrap: str,
         *,
         prefix: str = "",
+        desks: Mapping[str, str] = NO_DESKS,
         access: KafkaAccess | None = None,
         profile: KafkaProfile = PRODUCTION,
     ) -> None:
@@ -46,7 +47,7 @@ class KafkaBus:
         self._bootstrap = bootstrap
         self._profile = profile
         self._catalog = Catalog(bootstrap, prefix, profile)
-        self._writer = Writer(bootstrap, self._catalog, profile)
+        self._writer = Writer(bootstrap, self._catalog, profile, desks)
         self._open: WeakSet[KafkaSubscription | KafkaFollower] = WeakSet()
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -41,10 +41,11 @@ _FAILURES = (TimeoutError, KafkaError, OSError)
 class Writer:
     """One producer of a process. ``append`` may be called by any number of tasks."""
 
-    def __init__(self, bootstrap: str, catalog: Catalog, profile: KafkaProfile) -> None:
+    def __init__(self, bootstrap: str, catalog: Catalog, profile: KafkaProfile, desks: Mapping[str, str]) -> None:
         self._bootstrap = bootstrap
         self._catalog = catalog
         self._profile = profile
+        self._desks = desks
         self._producer: Any = None
         self._renewal: asyncio.Task[None] | None = None
         self._topics: dict[str, list[Spool]] = {}
@@ -84,7 +85,7 @@ class Writer:
         one = Append(loop.create_future(), loop.time() + self._profile.append_deadline, [None] * count, count)
         rows = []
         for index, envelope in enumerate(envelopes):
-            name, key = topic or topic_of(envelope), key_of(envelope)
+            name, key = topic or topic_of(envelope, self._desks), key_of(envelope)
             spools = self._topics.get(name) or await self._open_topic(name)
             one.spools.append(spools[partition_of(key, len(spools))])
             named = envelope.headers()

@@ -25,7 +25,7 @@ from infra.database import Database, DatabaseFailed
 from schemas.envelope import Envelope
 from schemas.errors import BusUnavailable, SetupError, TooLarge, UndecodableRecord
 from schemas.ports import Clock, Position, RebalanceListener, Record, TopicPartition
-from schemas.topics import TopicSpec, key_of, topic_of
+from schemas.topics import NO_DESKS, TopicSpec, key_of, topic_of
 
 DAY_S = 86_400.0
 LARGEST_RECORD = 1_000_000
@@ -52,6 +52,7 @@ class SqliteBus:
         database: Database,
         *,
         prefix: str = "",
+        desks: Mapping[str, str] = NO_DESKS,
         clock: Clock = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
         drain_budget: float = 60.0,
@@ -60,6 +61,7 @@ class SqliteBus:
     ) -> None:
         self._database = database
         self._prefix = prefix
+        self._desks = desks
         self._clock = clock
         self._drain_budget = drain_budget
         self._grace_ms = int(tombstone_grace * 1000)
@@ -120,7 +122,7 @@ class SqliteBus:
         return await self._appender.append([self._row(envelope, topic) for envelope in envelopes])
 
     def _row(self, envelope: Envelope, topic: str | None) -> Row:
-        partitions = self._catalog.topic(topic or topic_of(envelope)).partitions
+        partitions = self._catalog.topic(topic or topic_of(envelope, self._desks)).partitions
         key, value = key_of(envelope), envelope.data
         try:
             partition = partitions[partition_of(key, len(partitions))]

@@ -16,6 +16,8 @@ OpenBus = Callable[[], AbstractAsyncContextManager[Bus]]
 PARTITIONS = 3
 WEB = inbound("web")
 SLACK = inbound("slack")
+DESKS = {"bakery": "web"}
+"""By tenant; that of any other is the default."""
 TOPICS = [TopicSpec(WEB, PARTITIONS, DAY_MS), TopicSpec(SLACK, PARTITIONS, DAY_MS), TopicSpec(STATE, PARTITIONS, None)]
 
 
@@ -23,7 +25,7 @@ def open_sqlite(path: Path, prefix: str) -> OpenBus:
     @asynccontextmanager
     async def opened() -> AsyncIterator[Bus]:
         database = Database.open(path)
-        bus = SqliteBus(database, prefix=prefix)
+        bus = SqliteBus(database, prefix=prefix, desks=DESKS)
         try:
             await bus.start()
             yield bus
@@ -46,7 +48,7 @@ def open_kafka(bootstrap: str, prefix: str) -> OpenBus:
             metadata_max_age_ms=500,
             fetch_max_wait_ms=50,
         )
-        bus = KafkaBus(bootstrap, prefix=prefix, profile=profile)
+        bus = KafkaBus(bootstrap, prefix=prefix, desks=DESKS, profile=profile)
         try:
             await bus.start()
             yield bus

@@ -13,7 +13,7 @@ from infra.bus.partitioner import partition_of
 from schemas.envelope import Envelope
 from schemas.errors import TooLarge, TopicMismatch
 from schemas.ports import Bus, Record
-from schemas.topics import DEADLETTER, STATE
+from schemas.topics import DAY_MS, DEADLETTER, DESK_TOUCHED, STATE, TopicSpec, outbound
 from tests.contracts.bus.consumer import by_key, message, snapshot
 from tests.contracts.bus.engines import PARTITIONS, SLACK, WEB
 
@@ -165,3 +165,13 @@ async def test_a_caller_that_gives_up_harms_nobody(bus: Bus) -> None:
 async def test_ready_when_it_works(bus: Bus) -> None:
     """A working log says so by returning."""
     await bus.ready()
+
+
+async def test_what_the_desk_is_told_goes_where_its_tenants_people_work(bus: Bus) -> None:
+    """Whatever channel the conversation is on."""
+    topics = [outbound("web"), outbound("slack")]
+    await bus.create_topics([TopicSpec(topic, PARTITIONS, DAY_MS) for topic in topics])
+    touched = [replace(message("c", 1), tenant=tenant, type=DESK_TOUCHED) for tenant in ("bakery", "shop")]
+    await bus.append(touched)
+    tenants = [[record.headers["ce_tenant"] for record in await everything(bus, topic)] for topic in topics]
+    assert tenants == [["bakery"], ["shop"]]

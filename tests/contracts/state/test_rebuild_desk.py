@@ -24,7 +24,7 @@ from tests.contracts.state.lived import event, lived
 from tests.contracts.state.samples import NOW
 
 CHANNELS = ("web", "slack")
-DESK, KEEPERS = topics.outbound("slack"), topics.desk_group()
+DESK, KEEPERS = topics.outbound("slack"), topics.desk_group("slack")
 
 
 @pytest.fixture

@@ -268,7 +268,7 @@ class World:
         """The payloads of one type, wherever they are published."""
         model, family = topics.EVENT_TYPES[event_type]
         return await self._payloads(
-            topics.EVENTS if family == "events" else topics.outbound(topics.DESK), event_type, model
+            topics.EVENTS if family == "events" else topics.outbound(topics.DEFAULT_DESK), event_type, model
         )
 
     async def turns(self) -> list[Turn]:
@@ -304,7 +304,7 @@ async def world_at(
     database = Database.open(folder / "parley.db")
     bus = SqliteBus(database, clock=clock)
     await bus.start()
-    await bus.create_topics(topics.topic_specs([CHANNEL, topics.DESK], partitions=3, small=3))
+    await bus.create_topics(topics.topic_specs([CHANNEL, topics.DEFAULT_DESK], partitions=3, small=3))
     state = open_sqlite_state(database)
     fold = fold or FoldRules(quiet={CHANNEL: 0.0})
     rules = TenantRules(

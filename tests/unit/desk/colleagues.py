@@ -32,8 +32,8 @@ from tests.platforms.slack.events import SUBSCRIPTIONS
 from tests.platforms.slack.workspace import Post, Room
 from tests.unit.desk.conftest import TENANT, World
 
-GROUP = topics.desk_group()
-TOPIC = topics.outbound(topics.DESK)
+GROUP = topics.desk_group("slack")
+TOPIC = topics.outbound("slack")
 BUTTONS = ("claim", "release", "return", "resolve", "transfer", "draft")
 COLLEAGUES = ("Ben", "Cleo", "Dan", "Eve", "Fay")
 Store = Callable[[str, Origin, RemoteFile], Awaitable[Attachment]]

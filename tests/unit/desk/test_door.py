@@ -29,7 +29,7 @@ async def team(world: World) -> AsyncIterator[Team]:
 
 
 async def acts(team: Team) -> list[DeskActed]:
-    topic = topics.outbound(topics.DESK)
+    topic = topics.outbound("slack")
     return [event.payload(DeskActed) for event in await team.told(topics.DESK_ACTED, topic)]
 
 

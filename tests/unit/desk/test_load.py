@@ -59,7 +59,7 @@ async def handed_off(world: World, number: int) -> str:
         outbox=[],
         now=now(),
     )
-    await world.bus.append([of_time(TENANT, conversation, now())])
+    await world.bus.append([of_time("slack", TENANT, conversation, now())])
     return conversation
 
 
@@ -73,7 +73,7 @@ async def write(world: World, conversation: str, number: int, said: dict[str, fl
         )
         await world.state.transcript.add(conversation, line)
         said[text] = time.monotonic()
-        await world.bus.append([of_time(TENANT, conversation, now())])
+        await world.bus.append([of_time("slack", TENANT, conversation, now())])
         await asyncio.sleep(EVERY)
 
 
@@ -139,7 +139,9 @@ async def test_thirty_live_handoffs_are_mirrored_at_slacks_limits_and_none_is_lo
 ) -> None:
     keeper = keeper_at_slacks_limits(world)
     lanes = Lanes(world.bus, world.state.parking, clock=now)
-    running = asyncio.create_task(lanes.run([topics.outbound("slack")], topics.desk_group(), keeper.handle, given_up))
+    running = asyncio.create_task(
+        lanes.run([topics.outbound("slack")], topics.desk_group("slack"), keeper.handle, given_up)
+    )
     conversations = [await handed_off(world, number) for number in range(LIVE)]
     room = world.slack.workspace.rooms[world.room]
     await world.slack.ledger.until(lambda: len(room.top()) == LIVE, deadline=60)

@@ -92,7 +92,7 @@ async def test_a_window_that_closes_is_told_before_and_after(world: World) -> No
 async def test_the_sweep_wakes_the_keeper_when_something_is_due_and_not_before(world: World) -> None:
     times = DeskTimesRules(first_reply=20 * MINUTES)
     rules = {TENANT: DeskRules(TENANT, "main", world.room, times=times)}
-    sweep = DueSweep(rules, bus=world.bus, state=world.state, clock=world.clock)
+    sweep = DueSweep("slack", rules, bus=world.bus, state=world.state, clock=world.clock)
     await world.hand_off()
     keeper = world.keeper(times=times)
     await world.look(keeper)

@@ -133,6 +133,18 @@ ERRORS: dict[str, tuple[str, str]] = {
         SHOP + "    desk: {channel: C0123456789}\n",
         "parley.yaml:2:3: tenants.shop: desk.account names 'main', which is no account under channels.slack",
     ),
+    "desk where nobody can work": (
+        SHOP + "    desk: {kind: web, channel: C0123456789}\n",
+        "parley.yaml:4:12: tenants.shop.desk.kind: must be a channel in which people can work, such as slack",
+    ),
+    "desk in a place of another kind": (
+        SHOP + "    desk: {channel: '#support'}\n",
+        "parley.yaml:4:12: tenants.shop.desk.channel: must be the id of a Slack channel, such as C0123456789",
+    ),
+    "desk that calls nobody it knows": (
+        SHOP + "    desk: {channel: C0123456789, times: {escalate_to: leads}}\n",
+        "parley.yaml:4:34: tenants.shop.desk.times: escalate_to must be the id of a Slack channel, such as C0123456789",
+    ),
     "self-containing alias": (
         "tenants:\n  shop: &a\n    name: Shop\n    voice: *a\n",
         "parley.yaml:2:9: an alias may not contain itself",

@@ -25,7 +25,7 @@ async def test_the_connections_of_every_sender_are_closed_once_everything_has_en
     channel = SimpleNamespace(policy=Policy(), capabilities=Capabilities(max_text=1000))
     parts: Any = SimpleNamespace(
         channels={"web": channel, "slack": channel},
-        config=SimpleNamespace(tenants={}, desks=frozenset()),
+        config=SimpleNamespace(tenants={}, desks={}),
         bus=None,
         state=None,
         metrics=None,

@@ -40,7 +40,7 @@ async def test_desk_is_told_when_people_are_to_take_over(world: World) -> None:
     await handed_over(world)
     (touched,) = await _touches(world)
     assert touched.owner
-    read = await world.bus.read(topics.outbound(topics.DESK))
+    read = await world.bus.read(topics.outbound(topics.DEFAULT_DESK))
     (record,) = [record async for record in read if record.headers["ce_type"] == topics.DESK_TOUCHED]
     assert record.key == world.conversation
     assert Envelope.from_wire(record.headers, record.value).channel == world.origin.channel
