@@ -2,7 +2,8 @@
 
 ``Desk`` is one object for all accounts and is pure: it names, renders and limits. ``DeskConnection`` is one account's
 client, and carries out what the vendor has to do. Posts are sent like any message, by a ``Call`` with an intent before
-and an outcome after it; everything else may be repeated without harm, and raises a DeliveryError.
+and an outcome after it; everything else may be repeated without harm, and raises a DeliveryError. A desk that derives
+from these classes inherits what not every vendor has: limits of a post, times in ids, and forms.
 
 A desk is reached through a channel: the channel's ``parse`` turns what people do into ``parley.desk.acted.v1`` events,
 and its ``at_desk`` returns the desk (``DeskHost``).
@@ -112,23 +113,25 @@ class Desk(Transport, Protocol):
     ``name`` begins the ids of its people (``slack:U0123``) and ends the name of its consumer group; ``title`` is for
     people to read. ``marks``: what a person's reply carries by its state, where the desk can show that. ``max_draft``:
     characters of a draft that its post can carry along. ``mentions`` finds people who are called by their id in a text
-    (group 1 is the id)."""
+    (group 1 is the id), and nobody where the desk says nothing."""
 
     name: str
     title: str
     pace: DeskPace
     marks: Mapping[MessageState, str]
     max_draft: int
-    mentions: re.Pattern[str]
+    mentions: re.Pattern[str] = re.compile(r"(?!)()")
 
     def render_post(self, content: Content) -> Rendered:
         """Render what a post says. It may be larger than one message; see ``split``."""
 
     def count_fitting(self, lines: Sequence[TranscriptMessage], contact: str) -> int:
         """How many of these lines one post can show, at least 1."""
+        return len(lines)
 
     def split(self, rendered: Rendered) -> list[Rendered]:
         """Cut it into messages that the vendor takes, in order; at least one."""
+        return [rendered]
 
     def post_call(self, post: Post) -> Call: ...
 
@@ -137,6 +140,7 @@ class Desk(Transport, Protocol):
 
     def written_at(self, external_id: str) -> datetime | None:
         """When a message was written, as its id tells; None where it does not."""
+        return None
 
     def connect(self, account: Account) -> DeskConnection: ...
 
@@ -154,7 +158,8 @@ class DeskConnection(Connection, Protocol):
         """Mark a message with ``after`` instead of ``before``, of which either may be there or not."""
 
     async def link(self, place: Place) -> str:
-        """Return the address of a message, for people."""
+        """Return the address of a message, for people; empty where there is none."""
+        return ""
 
     async def whisper(self, thread: str, by: str, text: str, *, undo: str = "") -> None:
         """Tell one person something in a thread. ``undo``: a reply that they can take back meanwhile, by its id."""
@@ -171,3 +176,4 @@ class DeskConnection(Connection, Protocol):
     async def open_form(self, found: Conversation, acted: DeskActed, rules: DeskRules) -> str | None:
         """Ask its author for what the act lacks; what is filled in comes as an act of its own. Return None where the
         act lacks nothing, else what its author has to be told, empty when the form is open."""
+        return None

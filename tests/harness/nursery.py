@@ -80,9 +80,10 @@ def _adjust() -> None:
     """What a test may change in a process and an operator may not: ``TEST_KAFKA_PROFILE`` (fields as JSON) makes the
     client less patient, ``TEST_STOP_AT`` (a crash point) freezes it there until SIGCONT, ``TEST_DISK`` (a folder) puts
     tests/harness/disk.py under SQLite, ``TEST_MUTANT`` brings one of the defects of tests/harness/mutants.py,
-    ``TEST_OBEY`` makes the local model call whatever a message says (tests/harness/obeying.py),
-    ``TEST_RELEASE`` makes it write as another release would (tests/deploy/releases.py), ``TEST_HURRY``,
-    ``TEST_HURRY_DESK`` (factors) and ``TEST_AHEAD`` (seconds) are told in tests/harness/haste.py."""
+    ``TEST_DESK=webhook`` lets it know the desk of tests/desks, ``TEST_OBEY`` makes the local model call whatever a
+    message says (tests/harness/obeying.py), ``TEST_RELEASE`` makes it write as another release would
+    (tests/deploy/releases.py), ``TEST_HURRY``, ``TEST_HURRY_DESK`` (factors) and ``TEST_AHEAD`` (seconds) are told in
+    tests/harness/haste.py."""
     if fields := os.environ.get("TEST_KAFKA_PROFILE"):
         from infra.bus.kafka.bus import KafkaBus
         from infra.bus.kafka.profile import KafkaProfile
@@ -107,6 +108,18 @@ def _adjust() -> None:
         from tests.deploy import releases
 
         releases.become(release)
+    if os.environ.get("TEST_DESK") == "webhook":
+        from tests import desks
+
+        desks.install()
+    if folder := os.environ.get("TEST_DISK"):
+        from tests.harness import disk
+
+        disk.install(folder)
+    _adjust_time()
+
+
+def _adjust_time() -> None:
     if factor := os.environ.get("TEST_HURRY"):
         from tests.harness import haste
 
@@ -119,10 +132,6 @@ def _adjust() -> None:
         from tests.harness import haste
 
         haste.go_ahead(float(seconds))
-    if folder := os.environ.get("TEST_DISK"):
-        from tests.harness import disk
-
-        disk.install(folder)
 
 
 class _Freezing:

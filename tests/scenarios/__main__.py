@@ -1,7 +1,8 @@
 """python -m tests.scenarios matrix --engine embedded|scaled
 python -m tests.scenarios kills --engine embedded|scaled [--count 250] [--seed N]
 python -m tests.scenarios fault-kills --engine embedded|scaled [--count 250] [--seed N]
-python -m tests.scenarios desk-kills --engine embedded|scaled [--count 250] [--seed N] [--keep FOLDER]
+python -m tests.scenarios desk-kills --engine embedded|scaled [--desk slack|webhook] [--count 250] [--seed N]
+                                     [--keep FOLDER]
 python -m tests.scenarios desk-outage --engine embedded|scaled [--minutes 10] [--seed N]
 
 Every scenario on every channel; so many kills of the sender over all channels, the same while the vendors fail, or of
@@ -25,7 +26,7 @@ from pathlib import Path
 from infra.deploy import servers
 from tests.harness.processes import Nursery
 from tests.scenarios.cells import every, impossible
-from tests.scenarios.desk import floor
+from tests.scenarios.desk import scenes
 from tests.scenarios.desk.cast import Cast, endings, ratings
 from tests.scenarios.desk.kills import Reaper
 from tests.scenarios.desk.outage import Outage
@@ -56,7 +57,8 @@ async def matrix(engine: str, seed: int) -> bool:
         await played.finished
         wrong = {"-".join(cell): str(error) for cell, one in played.played.items() if (error := one.done.exception())}
         late = await played.unrest()
-    wrong |= await desk(engine, seed)
+    for name in scenes.DESKS:
+        wrong |= {f"{name}-{about}": said for about, said in (await desk(engine, seed, name)).items()}
     report = {
         "engine": engine,
         "played": len(played.played),
@@ -69,10 +71,10 @@ async def matrix(engine: str, seed: int) -> bool:
     return not wrong and not late
 
 
-async def desk(engine: str, seed: int) -> dict[str, str]:
+async def desk(engine: str, seed: int, name: str) -> dict[str, str]:
     """What went wrong where people take over."""
-    async with stage(engine, seed, floor.DESK) as there:
-        cast = Cast(there, [kind.name() for kind in floor.KINDS])
+    async with stage(engine, seed, scenes.DESKS[name]) as there:
+        cast = Cast(there, [kind.name() for kind in scenes.KINDS])
         log = await cast.log()
         wrong = {case.talk.person: str(error) for case in cast.all() if (error := cast.error(case))}
         told = {name: (endings(log, case), ratings(log, case)) for name, case in cast.cases.items()}
@@ -95,8 +97,8 @@ async def fault_kills(engine: str, seed: int, count: int) -> bool:
     return verdict.is_good and verdict.kills.total() == count
 
 
-async def desk_kills(engine: str, seed: int, count: int, keep: Path | None) -> bool:
-    async with stage(engine, seed, floor.DESK, keep) as there:
+async def desk_kills(engine: str, seed: int, count: int, name: str, keep: Path | None) -> bool:
+    async with stage(engine, seed, scenes.DESKS[name], keep) as there:
         toll = await Reaper(there, seed, lambda line: print(line, file=sys.stderr, flush=True)).run(count)
     if keep is not None:
         for person, told in toll.inquests.items():
@@ -107,7 +109,7 @@ async def desk_kills(engine: str, seed: int, count: int, keep: Path | None) -> b
 
 async def desk_outage(engine: str, seed: int, minutes: float) -> bool:
     """At Slack's own pace."""
-    async with stage(engine, seed, floor.REAL) as there:
+    async with stage(engine, seed, scenes.REAL) as there:
         toll = await Outage(there, minutes, seed).run()
     print(toll.as_json(), flush=True)
     return not toll.wrong
@@ -120,6 +122,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=250, help="kills (default 250)")
     parser.add_argument("--minutes", type=float, default=10.0, help="without Slack (default 10)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    parser.add_argument("--desk", choices=scenes.DESKS, default="slack", help="desk-kills: where people work")
     parser.add_argument("--keep", type=Path, help="desk-kills: folder for logs, data, and what went wrong")
     given = parser.parse_args()
     print(f"{given.what} {given.engine}, seed {given.seed}", file=sys.stderr, flush=True)
@@ -130,7 +133,7 @@ def main() -> int:
     if given.what == "fault-kills":
         return int(not asyncio.run(fault_kills(given.engine, given.seed, given.count)))
     if given.what == "desk-kills":
-        return int(not asyncio.run(desk_kills(given.engine, given.seed, given.count, given.keep)))
+        return int(not asyncio.run(desk_kills(given.engine, given.seed, given.count, given.desk, given.keep)))
     return int(not asyncio.run(kills(given.engine, given.seed, given.count)))
 
 

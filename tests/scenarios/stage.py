@@ -16,8 +16,10 @@ from gateway.wiring.engines import open_engine
 from infra.deploy.process import free_port
 from schemas import topics
 from schemas.envelope import Envelope
+from tests import desks
 from tests.harness.installation import UNLIMITED, Installation
 from tests.harness.processes import Nursery
+from tests.platforms.help_desk import HelpDesk
 from tests.platforms.pacing import Pace
 from tests.scenarios.customers.customer import Customers
 from tests.scenarios.customers.discord import DiscordCustomers
@@ -42,11 +44,13 @@ KINDS: tuple[type[Any], ...] = (
 
 @dataclass(frozen=True)
 class Scene:
-    """``tenant``: more of its settings. ``env``: of the processes."""
+    """``tenant``: more of its settings. ``env``: of the processes. ``has_help_desk``: people work behind the webhook
+    desk."""
 
     kinds: Sequence[type[Any]] = KINDS
     tenant: Callable[[list[Customers]], dict[str, Any]] = lambda _: {}
     env: Mapping[str, str] = field(default_factory=dict)
+    has_help_desk: bool = False
 
 
 MATRIX = Scene()
@@ -61,6 +65,7 @@ class Stage:
     customers: list[Customers]
     ahead: float = 0
     env: dict[str, str] = field(default_factory=lambda: {"TEST_HURRY": str(HURRY)})
+    help_desk: HelpDesk | None = None
     log: list[Envelope] = field(default_factory=list)
     """Of the time before the latest restart."""
     at_last: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
@@ -161,14 +166,19 @@ async def stage_of(nursery: Nursery, folder: Path, scene: Scene = MATRIX, /, **s
         for each in customers:
             await stack.enter_async_context(each.vendor.serving())
         public = f"http://127.0.0.1:{port}"
-        installation = Installation.make(
-            nursery, folder, **servers, public_url=public, tenants=_tenants(customers, scene.tenant(customers))
-        )
+        tenants = _tenants(customers, scene.tenant(customers))
+        help_desk = HelpDesk(clock) if scene.has_help_desk else None
+        if help_desk is not None:
+            stack.enter_context(desks.installed())
+            await stack.enter_async_context(help_desk.serving())
+            tenants[TENANT]["channels"][desks.WEBHOOK] = {"main": help_desk.settings()}
+            help_desk.call(f"{public}/v1/webhooks/{desks.WEBHOOK}/{TENANT}/main")
+        installation = Installation.make(nursery, folder, **servers, public_url=public, tenants=tenants)
         installation.ports["edge" if installation.scaled else "dev"] = port
         for each in customers:
             each.vendor.call(f"{public}/v1/webhooks/{each.channel}/{TENANT}/{each.account}{each.hook}")
         await installation.prepare()
-        stage = Stage(installation, clock, customers)
+        stage = Stage(installation, clock, customers, help_desk=help_desk)
         stage.env.update(scene.env)
         await stage.start()
         if installation.scaled:

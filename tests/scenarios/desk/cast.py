@@ -11,9 +11,12 @@ from schemas.conversation import Delivered
 from schemas.desk import HandoffEnded, RatingGiven
 from schemas.envelope import Envelope
 from tests.scenarios.customers.customer import Customers
-from tests.scenarios.desk.floor import Floor, slack_of
+from tests.scenarios.desk.floor import Floor
+from tests.scenarios.desk.help_desk_floor import HelpDeskFloor
 from tests.scenarios.desk.play import Case
 from tests.scenarios.desk.races import Race
+from tests.scenarios.desk.scenes import slack_of
+from tests.scenarios.desk.slack_floor import SlackFloor
 from tests.scenarios.stage import Stage
 from tests.scenarios.talk import Talk
 
@@ -27,8 +30,14 @@ def case_of(stage: Stage, customers: Customers, name: str, **more: Any) -> Case:
 
 def _seats(stage: Stage, customers: Customers, name: str) -> tuple[Talk, Floor]:
     person = f"{name}-{customers.name()}"
-    floor = Floor(slack_of(stage.customers), lambda: stage.conversation_ids(customers, person), f"Mo of {person}")
-    return Talk(stage, customers, person, _never), floor
+    return Talk(stage, customers, person, _never), _floor(stage, customers, person)
+
+
+def _floor(stage: Stage, customers: Customers, person: str) -> Floor:
+    colleague = f"Mo of {person}"
+    if stage.help_desk is not None:
+        return HelpDeskFloor(stage.help_desk, lambda: stage.conversation_ids(customers, person), colleague)
+    return SlackFloor(slack_of(stage.customers), lambda: stage.conversation_ids(customers, person), colleague)
 
 
 async def _never() -> None:

@@ -1,143 +1,136 @@
-"""Where a shop's people work: a channel of the simulated Slack in which some of the customers write as well."""
+"""A conversation as people see it where they work, whatever desk that is."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tests.platforms.slack.courier import Undelivered
-from tests.platforms.slack.said import labels, words
+from tests.platforms.help_desk import HelpDesk
 from tests.platforms.slack.server import SlackVendor
-from tests.platforms.slack.workspace import Post, Room
 from tests.platforms.vendor import File
-from tests.scenarios.customers.customer import Customers
-from tests.scenarios.customers.discord import DiscordCustomers
-from tests.scenarios.customers.instagram import InstagramCustomers
-from tests.scenarios.customers.slack import SlackCustomers
-from tests.scenarios.customers.web import WebCustomers
-from tests.scenarios.customers.whatsapp_meta import WhatsAppCustomers
-from tests.scenarios.customers.whatsapp_twilio import TwilioCustomers
-from tests.scenarios.stage import Scene
 
-KINDS: tuple[type[Any], ...] = (
-    WebCustomers,
-    SlackCustomers,
-    DiscordCustomers,
-    WhatsAppCustomers,
-    TwilioCustomers,
-    InstagramCustomers,
-)
-FASTER = 20
-"""Than Slack lets a desk be: one channel takes a message a second, and all conversations of a run share it."""
-ENV = {"TEST_HURRY_DESK": str(FASTER), "TEST_HURRY": "3"}
-UNHURRIED = {"TEST_HURRY_DESK": "", "TEST_HURRY": ""}
 PATIENCE = 90.0
 
 
-def tenant(customers: Sequence[Customers]) -> dict[str, Any]:
-    slack = slack_of(customers)
-    slack.limits.speed = FASTER
-    return unhurried(customers)
+class Floor(ABC):
+    """One conversation. ``conversation`` tells what its id may be. ``colleague`` has it, and others; a form that is
+    open is of one conversation. Eve only talks. Posts are the desk's own."""
 
-
-def unhurried(customers: Sequence[Customers]) -> dict[str, Any]:
-    slack = slack_of(customers)
-    return {"desk": {"channel": slack.channel("desk").id, "undo_seconds": 0.1, "tags": ["plants", "parcels"]}}
-
-
-DESK = Scene(KINDS, tenant, ENV)
-REAL = Scene(KINDS, unhurried, UNHURRIED)
-"""At Slack's own pace, and ours."""
-
-
-def slack_of(customers: Sequence[Customers]) -> SlackVendor:
-    vendor: SlackVendor = next(each.vendor for each in customers if isinstance(each, SlackCustomers))
-    return vendor
-
-
-class Floor:
-    """One conversation as people see it. ``conversation`` tells what its id may be. ``colleague`` has it, and
-    others; a form that is open is of one conversation. Eve only talks."""
-
-    def __init__(self, slack: SlackVendor, conversation: Callable[[], Sequence[str]], colleague: str) -> None:
-        self.slack = slack
+    def __init__(
+        self, vendor: SlackVendor | HelpDesk, conversation: Callable[[], Sequence[str]], colleague: str
+    ) -> None:
+        self.vendor = vendor
         self.colleague = colleague
-        for name in (colleague, "Eve"):
-            slack.people.join(self.room, name)
         self._conversation = conversation
-        self._card: Post | None = None
+        self._card: Any = None
+        for name in (colleague, "Eve"):
+            self.join(name)
 
-    @property
-    def room(self) -> Room:
-        return self.slack.channel("desk")
+    # ── each desk's own ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    @abstractmethod
+    def join(self, name: str) -> None: ...
+
+    @abstractmethod
+    def roots(self) -> list[Any]:
+        """What our app has posted that begins a thread, of any conversation."""
+
+    @abstractmethod
+    def posts(self) -> list[Any]:
+        """What our app shows below the card, in order."""
+
+    @abstractmethod
+    def words(self, post: Any) -> str: ...
+
+    @abstractmethod
+    def values(self, post: Any) -> str:
+        """What its buttons are about."""
+
+    @abstractmethod
+    def name_of(self, post: Any) -> str:
+        """The desk's id of it."""
+
+    @abstractmethod
+    def about(self, post: Any) -> str:
+        """What it carries along."""
+
+    @abstractmethod
+    def labels(self, post: Any) -> list[str]: ...
+
+    @abstractmethod
+    def files_of(self, post: Any) -> list[File]: ...
+
+    @abstractmethod
+    async def press_button(self, card: Any, label: str) -> None:
+        """Raises Undelivered when nobody heard."""
+
+    @abstractmethod
+    def reply(self, card: Any, name: str, text: str, files: Sequence[File]) -> None: ...
+
+    @abstractmethod
+    def form(self) -> Any:
+        """The one that is open; falsy when none is."""
+
+    @abstractmethod
+    async def submit(self, **values: Any) -> None:
+        """``outcome``, ``tags`` and ``note``. Raises Undelivered when nobody heard."""
+
+    # ── what people see and do ───────────────────────────────────────────────────────────────────────────────────────
 
     async def until(self, true: Callable[[], Any], what: str) -> Any:
         try:
-            return await self.slack.ledger.until(true, deadline=PATIENCE)
+            return await self.vendor.ledger.until(true, deadline=PATIENCE)
         except TimeoutError:
-            shown = [words(post.body)[:300] for post in ([self._card, *self.thread] if self._card else self.cards())]
+            shown = [self.words(post)[:300] for post in ([self._card, *self.posts()] if self._card else self.cards())]
             raise AssertionError(f"people wait for {what}; they see {shown}") from None
 
-    def cards(self) -> list[Post]:
+    def cards(self) -> list[Any]:
         """Of this conversation, as long as there is something to press."""
-        ours = [post for post in self.room.top() if post.author is self.slack.bot]
-        return [post for post in ours if any(id_ in str(post.body["blocks"]) for id_ in self._conversation())]
+        return [post for post in self.roots() if any(id_ in self.values(post) for id_ in self._conversation())]
 
     @property
     def has_card(self) -> bool:
         return self._card is not None
 
-    async def card(self) -> Post:
+    async def card(self) -> Any:
         if self._card is None:
-            found: list[Post] = await self.until(self.cards, "a card")
+            found: list[Any] = await self.until(self.cards, "a card")
             (self._card,) = found
         return self._card
 
-    @property
-    def thread(self) -> list[Post]:
-        assert self._card is not None
-        return sorted(self.room.replies(self._card.ts), key=lambda post: post.ts)
-
     def shown(self) -> str:
         """What our app shows below the card."""
-        return "\n".join(words(post.body) for post in self.thread if post.author is self.slack.bot)
+        return "\n".join(self.words(post) for post in self.posts())
 
     async def press(self, label: str, *, unless: str = "") -> None:
         """``unless``: what the card says when it was heard before, whatever the presser was told."""
         card = await self.card()
 
         def is_done() -> bool:
-            return bool(unless) and unless in words(card.body)
+            return bool(unless) and unless in self.words(card)
 
-        await self.until(lambda: label in labels(card.body) or is_done(), label)
+        await self.until(lambda: label in self.labels(card) or is_done(), label)
         if is_done():
             return
-        await self.slack.interactions.press(self.colleague, card, label)
+        await self.press_button(card, label)
 
     async def says(self, status: str) -> None:
         card = await self.card()
-        await self.until(lambda: status in words(card.body), f"{status!r} on the card")
+        await self.until(lambda: status in self.words(card), f"{status!r} on the card")
 
     async def shows(self, text: str) -> None:
         await self.card()
         await self.until(lambda: text in self.shown(), f"{text!r} in the thread")
 
-    def write(self, text: str, *files: File, by: str = "") -> Post:
+    def write(self, text: str, *files: File, by: str = "") -> None:
         assert self._card is not None
-        return self.slack.people.say(by or self.colleague, text, self.room, thread=self._card.ts, files=files)
-
-    def form(self) -> Any:
-        return self.slack.views.of(self.slack.person(self.colleague))
+        self.reply(self._card, by or self.colleague, text, files)
 
     async def fill_in(self, **values: Any) -> None:
         await self.until(self.form, "the form")
-        view = await self.slack.interactions.submit(self.colleague, values)
-        if view is not None and not view.errors:
-            raise Undelivered("the form stayed open: whoever was to take it died")
-        assert view is None, view.errors
+        await self.submit(**values)
 
     def files(self) -> list[File]:
         """Those that our app put below the card."""
-        kept = self.slack.storage.kept
-        ours = [post for post in self.thread if post.author is self.slack.bot]
-        return [kept[file["id"]].file for post in ours for file in post.body.get("files", [])]
+        return [file for post in self.posts() for file in self.files_of(post)]

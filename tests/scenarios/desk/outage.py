@@ -1,7 +1,8 @@
-"""Slack is away for a while in which customers are handed over to people, or have been already.
+"""The desk is away for a while in which customers are handed over to people, or have been already.
 
-On each other channel two customers write all the time. One asks for a person while Slack is away, and is told that one
-will come; the other one has a person already. When Slack is back, people see all of it in order, once, and answer."""
+On each other channel than Slack two customers write all the time. One asks for a person while the desk is away, and is
+told that one will come; the other one has a person already. When it is back, people see all of it in order, once, and
+answer."""
 
 from __future__ import annotations
 
@@ -16,19 +17,19 @@ from typing import Any
 
 from tests.platforms.vendor import Fault, Request
 from tests.scenarios.desk.cast import case_of
-from tests.scenarios.desk.floor import slack_of
 from tests.scenarios.desk.play import LEAF, PERSON_PLEASE, Case
+from tests.scenarios.desk.scenes import slack_of
 from tests.scenarios.plays import TAKEN_OVER
 from tests.scenarios.stage import Stage
 from tests.scenarios.talk import FACTS, HEAT, RETURN, WATER
 
 MESSAGES = 10
-"""Of each customer, spread over the time in which Slack is away."""
+"""Of each customer, spread over the time in which the desk is away."""
 QUESTIONS = (HEAT, RETURN, WATER)
 
 
 def away(seed: int) -> Callable[[Request], Fault]:
-    """Nothing is done: connections are cut, or a proxy or Slack itself says that it cannot."""
+    """Nothing is done: connections are cut, or a proxy or the desk itself says that it cannot."""
     rng = random.Random(seed)
     kinds = (Fault("drop"), Fault("lose", status=502), Fault("refuse", status=503))
     return lambda request: rng.choice(kinds)
@@ -36,7 +37,7 @@ def away(seed: int) -> Callable[[Request], Fault]:
 
 @dataclass
 class Toll:
-    """In seconds: how long the slowest customer waited to hear that a person will come; and how long after Slack's
+    """In seconds: how long the slowest customer waited to hear that a person will come; and how long after its
     return the first card was there, and everything was shown."""
 
     minutes: float
@@ -56,7 +57,7 @@ class Outage:
     def __init__(self, stage: Stage, minutes: float, seed: int, names: Iterable[str] | None = None) -> None:
         others = [each for each in stage.customers if each.channel != "slack"]
         chosen = [each for each in others if names is None or each.name() in names]
-        self._slack = slack_of(stage.customers)
+        self._desk = stage.help_desk or slack_of(stage.customers)
         self._seed = seed
         self._every = minutes * 60 / MESSAGES
         self._served = [case_of(stage, each, "served") for each in chosen]
@@ -92,21 +93,21 @@ class Outage:
         await self._all(self._served, serve)
 
     async def _cut_off(self) -> None:
-        began, asked = time.monotonic(), len(self._slack.ledger.requests)
-        self._slack.faults.always = away(self._seed)
+        began, asked = time.monotonic(), len(self._desk.ledger.requests)
+        self._desk.faults.always = away(self._seed)
         await self._all(self._waiting, self._asks_for_a_person)
         for number in range(MESSAGES):
             await asyncio.sleep(max(0.0, began + number * self._every - time.monotonic()))
             await self._all(self._cases, partial(self._goes_on, number))
         await asyncio.sleep(max(0.0, began + MESSAGES * self._every - time.monotonic()))
         while not self._tried(asked):
-            await self._slack.ledger.until(lambda: self._tried(asked))
+            await self._desk.ledger.until(lambda: self._tried(asked))
         self.toll.refused = self._tried(asked)
         if any(case.floor.cards() for case in self._waiting):
-            self.toll.wrong.append("there is a card that Slack did not take")
+            self.toll.wrong.append("there is a card that the desk did not take")
 
     def _tried(self, asked: int) -> int:
-        return len(self._slack.ledger.requests) - asked
+        return len(self._desk.ledger.requests) - asked
 
     async def _asks_for_a_person(self, case: Case) -> None:
         began = time.monotonic()
@@ -122,7 +123,7 @@ class Outage:
 
     async def _reunited(self) -> None:
         began = time.monotonic()
-        self._slack.faults.always = lambda request: None
+        self._desk.faults.always = lambda request: None
 
         async def shown(case: Case) -> None:
             await case.floor.card()

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 from tests.platforms.slack.courier import Undelivered
-from tests.platforms.slack.said import words
 from tests.platforms.vendor import File
 from tests.scenarios.desk.floor import Floor
 from tests.scenarios.plays import PNG, TAKEN_OVER
@@ -138,7 +137,7 @@ class Case:
         await self.floor.press("Resolve")
         while not self.floor.form():
             try:
-                await self.floor.slack.ledger.until(self.floor.form, deadline=10)
+                await self.floor.vendor.ledger.until(self.floor.form, deadline=10)
             except TimeoutError:
                 await self.floor.press("Resolve")
 
@@ -267,7 +266,7 @@ class Case:
         await self._judge_record()
 
     def _judge_desk(self) -> None:
-        shown = [words(post.body) for post in self.floor.thread if post.author is self.floor.slack.bot]
+        shown = [self.floor.words(post) for post in self.floor.posts()]
         thread = [text for text in shown if AGAIN not in text]
         places = [[number for number, text in enumerate(thread) if theme in text] for theme in self.themes]
         assert [len(place) for place in places] == [1] * len(self.themes), (self.themes, thread)

@@ -1,4 +1,5 @@
-"""People take over from their desk and give back, for customers on every channel, in one process on SQLite."""
+"""People take over from their desk and give back, for customers on every channel, in one process on SQLite, whichever
+desk it is."""
 
 from __future__ import annotations
 
@@ -8,17 +9,19 @@ import pytest
 
 from tests.harness.processes import Nursery
 from tests.scenarios.desk.cast import Cast, endings, ratings
-from tests.scenarios.desk.floor import DESK, KINDS
+from tests.scenarios.desk.scenes import DESKS, KINDS
 from tests.scenarios.stage import stage_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 NAMES = [kind.name() for kind in KINDS]
 
 
-@pytest.fixture(scope="module")
-async def cast(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cast]:
+@pytest.fixture(scope="module", params=DESKS)
+async def cast(
+    request: pytest.FixtureRequest, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Cast]:
     folder = tmp_path_factory.mktemp("desk")
-    async with stage_of(nursery, folder, DESK) as stage:
+    async with stage_of(nursery, folder, DESKS[request.param]) as stage:
         cast = Cast(stage, NAMES)
         yield cast
         await cast.log()

@@ -11,6 +11,7 @@ from tests.scenarios.customers.customer import Customers
 from tests.scenarios.customers.slack import SlackCustomers
 from tests.scenarios.customers.whatsapp_twilio import TwilioCustomers
 from tests.scenarios.desk.cast import case_of
+from tests.scenarios.desk.slack_floor import SlackFloor
 from tests.scenarios.stage import Stage
 
 
@@ -22,6 +23,7 @@ async def test_a_card_is_found_whichever_of_its_conversations_names_came_first()
     customers: list[Customers] = [slack, twilio]
     stage = Stage(cast(Installation, None), clock, customers)
     floor = case_of(stage, twilio, "k").floor
+    assert isinstance(floor, SlackFloor)
     by_user, by_number = stage.conversation_ids(twilio, "k-whatsapp-twilio")
     other, _ = stage.conversation_ids(twilio, "somebody else")
     for number, id_ in enumerate((by_number, other)):

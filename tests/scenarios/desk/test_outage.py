@@ -1,4 +1,4 @@
-"""Slack is away while customers are handed over: ten seconds of it, at twenty times the pace. The long runs have ten
+"""The desk is away while customers are handed over: ten seconds of it, at twenty times the pace. The long runs have ten
 minutes of it, at Slack's own."""
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import pytest
 
 from tests.harness.processes import Nursery
 from tests.scenarios.cells import seed
-from tests.scenarios.desk.floor import DESK
 from tests.scenarios.desk.outage import Outage
+from tests.scenarios.desk.scenes import DESKS
 from tests.scenarios.stage import stage_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -19,11 +19,12 @@ SEED = seed()
 NAMES = ["web", random.Random(SEED).choice(["discord", "whatsapp", "instagram"])]
 
 
-async def test_customers_are_told_and_people_see_all_of_it_once_in_order_when_slack_is_back(
-    nursery: Nursery, tmp_path: Path
+@pytest.mark.parametrize("desk", DESKS)
+async def test_customers_are_told_and_people_see_all_of_it_once_in_order_when_the_desk_is_back(
+    nursery: Nursery, tmp_path: Path, desk: str
 ) -> None:
     print(f"PARLEY_MATRIX_SEED={SEED}")
-    async with stage_of(nursery, tmp_path, DESK) as stage:
+    async with stage_of(nursery, tmp_path, DESKS[desk]) as stage:
         toll = await Outage(stage, 1 / 6, SEED, NAMES).run()
     assert toll.wrong == []
     assert toll.refused

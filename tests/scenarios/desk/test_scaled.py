@@ -1,5 +1,5 @@
-"""People take over from their desk, for customers on two channels by a seed, on Kafka and Redis with an edge, a worker
-and connectors of their own."""
+"""People take over from their desk, for customers on two channels by a seed, which chooses the desk as well, on Kafka
+and Redis with an edge, a worker and connectors of their own."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import pytest
 from tests.harness.processes import Nursery
 from tests.scenarios.cells import seed
 from tests.scenarios.desk.cast import Cast, endings, ratings
-from tests.scenarios.desk.floor import DESK, KINDS
+from tests.scenarios.desk.scenes import DESKS, KINDS
 from tests.scenarios.stage import stage_of
 
 pytestmark = [pytest.mark.scaled, pytest.mark.slow, pytest.mark.timeout(600)]
 SEED = seed()
 NAMES = random.Random(SEED).sample([kind.name() for kind in KINDS], 2)
+SCENE = DESKS[random.Random(SEED).choice(list(DESKS))]
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ async def cast(
 ) -> AsyncIterator[Cast]:
     servers = {"kafka": kafka_bootstrap, "redis": redis_url, "prefix": f"desk-{SEED}."}
     folder = tmp_path_factory.mktemp("desk")
-    async with stage_of(nursery, folder, DESK, **servers) as stage:
+    async with stage_of(nursery, folder, SCENE, **servers) as stage:
         cast = Cast(stage, NAMES)
         yield cast
         await cast.log()
