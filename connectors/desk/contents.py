@@ -1,4 +1,4 @@
-"""What the desk's posts say, before any vendor renders it. Pure."""
+"""The contents of the desk's posts, before any vendor renders them. Pure."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Card:
 
     @property
     def buttons(self) -> Sequence[Button]:
-        """What can be done with it now; whether somebody may do it is decided when it is done."""
+        """For what can be done with it now; whether somebody may do it is decided when it is done."""
         owner, this = self.view.conversation.owner, self.view.id
         if owner == "queue":
             acts = [Button("claim", "Claim", this, "primary")]
@@ -57,7 +57,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class MovedCard:
-    """What is left of a card whose conversation has another one now, in the channel ``to``."""
+    """The rest of a card whose conversation has another one now, in the channel ``to``."""
 
     view: View
     to: str
@@ -117,7 +117,7 @@ class ApprovalRequest:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalOutcome:
-    """What came of an approval. ``decided`` is None where it was decided elsewhere, or by nobody."""
+    """The outcome of an approval. ``decided`` is None where it was decided elsewhere, or by nobody."""
 
     summary: str
     decided: DeskActed | None
@@ -141,12 +141,12 @@ class Draft:
     @property
     def text(self) -> str:
         """As the customer gets it: a person's words come without a list of sources."""
-        return without_citations(self.made.text, self.made.citations)
+        return strip_citations(self.made.text, self.made.citations)
 
 
 @dataclass(frozen=True, slots=True)
 class DraftOutcome:
-    """What became of a draft, and by whom."""
+    """The end of a draft, and who brought it about."""
 
     acted: DeskActed
     at: datetime
@@ -187,31 +187,31 @@ Content = (
 
 
 def is_shown(line: TranscriptMessage) -> bool:
-    """Whether people see a line: a reply that is not out yet may never be."""
+    """Tell whether people see a line: a reply that is not out yet may never be."""
     return not (line.state in ("pending", "dropped") and line.author.kind != "contact")
 
 
 def is_long(line: TranscriptMessage) -> bool:
-    """Whether the card shows only the beginning of a line."""
+    """Tell whether the card shows only the beginning of a line."""
     return len(line.text) > LONG_LINE
 
 
-def stored_files(line: TranscriptMessage) -> tuple[Attachment, ...]:
+def list_stored_files(line: TranscriptMessage) -> tuple[Attachment, ...]:
     """Return the files of a line that we have."""
     return () if line.state == "deleted" else tuple(file for file in line.attachments if not file.missing)
 
 
 def summarize_approval(approval: PendingApproval) -> str:
     """Put the exact action into one line."""
-    exact = ", ".join(f"{name}: {argument_text(value)}" for name, value in approval.arguments.items())
+    exact = ", ".join(f"{name}: {format_argument(value)}" for name, value in approval.arguments.items())
     return f"{approval.called} ({exact})"
 
 
-def argument_text(value: object) -> str:
+def format_argument(value: object) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
-def without_citations(text: str, citations: Iterable[Citation]) -> str:
+def strip_citations(text: str, citations: Iterable[Citation]) -> str:
     """Leave out the numbers of its sources, for where no list of them follows."""
     for each in citations:
         text = text.replace(f" [{each.n}]", "")

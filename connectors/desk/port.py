@@ -126,7 +126,7 @@ class Desk(Transport, Protocol):
         """Render what a post says. It may be larger than one message; see ``split``."""
 
     def count_fitting(self, lines: Sequence[TranscriptMessage], contact: str) -> int:
-        """How many of these lines one post can show, at least 1."""
+        """Count how many of these lines one post can show, at least 1."""
         return len(lines)
 
     def split(self, rendered: Rendered) -> list[Rendered]:
@@ -136,10 +136,10 @@ class Desk(Transport, Protocol):
     def post_call(self, post: Post) -> Call: ...
 
     def is_file(self, place: Place) -> bool:
-        """Whether this is a file's id rather than a message's."""
+        """Tell a file's id from a message's."""
 
     def written_at(self, external_id: str) -> datetime | None:
-        """When a message was written, as its id tells; None where it does not."""
+        """Tell by its id when a message was written; None where the id does not say."""
         return None
 
     def connect(self, account: Account) -> DeskConnection: ...

@@ -1,4 +1,4 @@
-"""What a tenant wants of its desk, as the desk's own code reads it."""
+"""A tenant's rules for its desk."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class DeskRules:
     windows: Mapping[tuple[str, str], timedelta] = field(default_factory=dict)
 
     def channel_for(self, *, intent: str = "", locale: str = "") -> str:
-        """Where a conversation is shown: what its intent says, else its language (``de-AT``, then ``de``)."""
+        """Choose where a conversation is shown: by its intent, else by its language (``de-AT``, then ``de``)."""
         wanted = (intent, locale, locale.partition("-")[0])
         return next((self.channels[each] for each in wanted if each and each in self.channels), self.channel)
 

@@ -18,7 +18,7 @@ PAGE = 200
 BEFORE = 4
 """Lines from before the handoff that the card shows."""
 KEPT = timedelta(days=7)
-"""What is older is not shown any more: where it was shown is on record a day longer than that."""
+"""Older lines are not shown any more: where they were shown is on record a day longer than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class View:
 
     @property
     def status(self) -> str:
-        """Who has the conversation, in words."""
+        """The owner of the conversation, in words."""
         holder = self.conversation.holder
         name = (holder.name or holder.by) if holder is not None else ""
         match self.conversation.owner:
@@ -82,13 +82,13 @@ class View:
 
     @property
     def summary(self) -> list[str]:
-        """What people should know, without what only repeats the reason: what is open is often that."""
+        """The summary without lines that only repeat the reason: what is open is often that."""
         lines = self.handoff.summary if self.handoff is not None else []
         return [line for line in lines if not blank(line) and line.partition(": ")[2] != self.reason]
 
     @property
     def waits_since(self) -> datetime | None:
-        """Since when the contact has had no word of a person; None while it is not our turn."""
+        """The time since which the contact has had no word of a person; None while it is not our turn."""
         if not self.is_with_people:
             return None
         since: datetime | None = None if self._was_answered else self.opened_at
@@ -116,7 +116,7 @@ class View:
         return rules.channel_for(intent=self.intent, locale=self.conversation.facts.locale)
 
     def window_closes(self, rules: DeskRules) -> datetime | None:
-        """Until when the contact's channel lets people answer, where it has such a limit."""
+        """Compute until when the contact's channel lets people answer, where it has such a limit."""
         origin, heard = self.conversation.origin, self.conversation.facts.heard_at
         window: timedelta | None = rules.windows.get((origin.channel, origin.account))
         if heard is None:
@@ -125,7 +125,7 @@ class View:
 
 
 def needs_people(conversation: Conversation) -> bool:
-    """Whether people have to see a conversation."""
+    """Tell whether people have to see a conversation."""
     memory = conversation.facts.actions
     return conversation.owner in ("queue", "person") or (memory is not None and bool(memory.approvals))
 

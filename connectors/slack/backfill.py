@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from connectors.slack.client import Client
-from connectors.slack.desk.parse_events import desk_events
+from connectors.slack.desk.parse_events import parse_desk_event
 from connectors.slack.errors import failure
 from connectors.slack.events import from_events_api
 from connectors.slack.requests import Json
@@ -139,7 +139,7 @@ class History:
                 event = {**message, "type": "message", "channel": room.id, "channel_type": room.kind}
                 told = [{"team_id": us.team, "user_id": us.bot}]
                 wrapper = {"type": "event_callback", "team_id": us.team, "authorizations": told, "event": event}
-                at_desk = desk_events("events_api", wrapper, self._account)
+                at_desk = parse_desk_event("events_api", wrapper, self._account)
                 found += from_events_api(wrapper, self._account) if at_desk is None else at_desk
         return found
 

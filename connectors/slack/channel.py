@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from connectors.slack import blocks, errors, requests, streaming
-from connectors.slack.desk.parse_events import desk_events
+from connectors.slack.desk.parse_events import parse_desk_event
 from connectors.slack.events import from_events_api
 from connectors.slack.interactions import from_command, from_interactive
 from connectors.slack.places import person_of
@@ -77,7 +77,7 @@ class SlackChannel:
 
     def events(self, what: requests.What, payload: requests.Json, account: Account) -> list[Event]:
         """What a payload tells, however it came. At the desk nobody is a contact."""
-        at_desk = desk_events(what, payload, account)
+        at_desk = parse_desk_event(what, payload, account)
         return list(PARSERS[what](payload, account)) if at_desk is None else at_desk
 
     def known_by(self, addresses: Sequence[Address]) -> Address | None:

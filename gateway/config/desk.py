@@ -1,4 +1,4 @@
-"""What may be written under a tenant's `desk`: where people take over, and how soon they should."""
+"""Settings under a tenant's `desk`: where people take over, and how soon they should."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ def test_text_is_split_in_proportion_to_its_length(name: str) -> None:
 def test_a_table_of_a_hundred_columns_costs_people_no_more_than_words_do(kind: Any) -> None:
     files: Any = None
     surfaces: list[Callable[[TranscriptMessage], object]] = [
-        lambda line: render_transcript.lines(Lines((line,), "Ann")),
+        lambda line: render_transcript.render_lines(Lines((line,), "Ann")),
         lambda line: TranscriptView(files).shown("shop", [line], []),
         lambda line: chat_message(line, "shop", files),
     ]

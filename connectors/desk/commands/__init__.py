@@ -1,1 +1,1 @@
-"""What people do at the desk, carried out in the order in which they did it."""
+"""Acts of people at the desk, carried out in the order in which they were done."""

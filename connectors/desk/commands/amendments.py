@@ -71,7 +71,7 @@ class Amendments:
         await self._bus.append([desk_event(found, topics.MESSAGE_REVISE, change, acted.id, self._clock(), acted)])
 
     async def delete(self, found: Conversation, acted: DeskActed, account: Account) -> None:
-        """What is out is deleted for the customer too, whoever holds the conversation by now."""
+        """Delete for the customer too what is out, whoever holds the conversation by now."""
         reply = self._reply(acted, account)
         told = await self._withhold(found, reply.id, "deleted")
         if told.state != "sent":
@@ -89,7 +89,7 @@ class Amendments:
         await self._bus.append([desk_event(found, topics.MESSAGE_RETRACT, gone, acted.id, self._clock(), acted)])
 
     async def _is_there(self, found: Conversation, acted: DeskActed, reply: DeskActed) -> bool:
-        """Whether the contact has it. Raises Unavailable while it is on its way: a change must not overtake it."""
+        """Tell whether the contact has it. Raises Unavailable while it is on its way: a change must not overtake it."""
         told = await self._deliveries.outcome(found.id, line_id(reply.id))
         if told is None and self._clock() < acted.at + ON_ITS_WAY:
             raise Unavailable("the reply is on its way", retry_after_ms=500)

@@ -57,9 +57,9 @@ class DeskCommands:
         self._decisions = Decisions(client=client, bus=bus, state=state, clock=clock)
 
     async def do(self, conversation: Conversation, acted: DeskActed, batch: Batch) -> None:
-        """One act. While a reply is held ``batch.records`` may grow: what came in that time is among them and is yet to
-        be done. Raises Unavailable (also when the partition moves on), BusUnavailable, StateUnavailable, StateLost;
-        repeating it is safe."""
+        """Carry out one act. While a reply is held ``batch.records`` may grow: what came in that time is among them and
+        is yet to be done. Raises Unavailable (also when the partition moves on), BusUnavailable, StateUnavailable,
+        StateLost; repeating it is safe."""
         account = self._account_of(conversation.origin.tenant, self._desk, acted.account)
         if account is None or conversation.origin.tenant not in self._rules:
             log.warning("desk_unknown", tenant=conversation.origin.tenant, conversation_id=conversation.id)

@@ -16,7 +16,7 @@ from schemas.ports import Record
 
 Withheld = Literal["", "undone", "deleted", "note"]
 NOTES = ("//", "🔒", ":lock:")
-"""What a reply begins with that is for colleagues."""
+"""Begin a reply that is for colleagues."""
 ENDS = frozenset({"release", "return", "resolve", "transfer", "escalate"})
 """After these the conversation is somebody else's: what was held goes out first."""
 
@@ -37,13 +37,14 @@ def is_note(text: str) -> bool:
 
 
 def is_public(found: Conversation, reply: DeskActed) -> bool:
-    """Whether a reply is the contact's: its author holds the conversation since before it was written. Both times are
-    the desk's, so its own clock says which was first."""
+    """Tell whether a reply is the contact's: its author holds the conversation since before it was written. Both times
+    are the desk's, so its own clock says which was first."""
     return not is_note(reply.text) and is_held_by(found, reply.by, before=reply.at)
 
 
 def judge_reply(reply: DeskActed, later: Iterable[DeskActed]) -> HeldReply:
-    """After all that was done ``later``. Who keeps a reply inside need not be its author: no harm comes of it."""
+    """Decide a reply by all that was done ``later``. Whoever keeps it inside need not be its author: no harm comes of
+    it."""
     held = HeldReply(reply.text, reply.revision, "note" if is_note(reply.text) else "")
     for act in later:
         if act.kind == "undo" and act.value == reply.id and act.by == reply.by:
@@ -66,8 +67,8 @@ def _after(held: HeldReply, act: DeskActed) -> HeldReply:
     return held
 
 
-def acts_after(act_id: str, records: Sequence[Record]) -> list[DeskActed]:
-    """What people did after an act, of the records that wait with it."""
+def list_acts_after(act_id: str, records: Sequence[Record]) -> list[DeskActed]:
+    """List what people did after an act, of the records that wait with it."""
     acts, is_after = [], False
     for record in records:
         if record.headers.get("ce_type") != topics.DESK_ACTED:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import structlog
 
 from connectors.desk.client import DeskClient
-from connectors.desk.commands.held_replies import HeldReply, acts_after, is_note, is_public, judge_reply
+from connectors.desk.commands.held_replies import HeldReply, is_note, is_public, judge_reply, list_acts_after
 from connectors.desk.commands.reply_files import ReplyFiles
 from connectors.desk.commands.undo_window import UndoWindow, WaitingReply, wait_for_more
 from connectors.desk.events import desk_event, outcome_event
@@ -110,7 +110,7 @@ class Replies:
         while True:
             if batch.arrived.is_set():
                 batch.take_more()
-            until_then = [act for act in acts_after(record, batch.records) if act.revision <= revision]
+            until_then = [act for act in list_acts_after(record, batch.records) if act.revision <= revision]
             known = judge_reply(acted, until_then)
             if known.revision >= revision or loop.time() >= ends:
                 return known.text

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from connectors.desk.client import DeskClient
-from connectors.desk.commands.held_replies import HeldReply, acts_after, is_public, judge_reply
+from connectors.desk.commands.held_replies import HeldReply, is_public, judge_reply, list_acts_after
 from schemas.conversation import Conversation
 from schemas.desk import DeskActed
 from schemas.errors import Parked, Unavailable
@@ -45,14 +45,14 @@ class UndoWindow:
         """By reply, how many records there were when it was last set aside."""
 
     async def wait(self, waiting: WaitingReply, batch: Batch) -> HeldReply:
-        """Until it is decided. Raises Unavailable when the partition moves on: its next owner holds it anew. Raises
-        Parked when more has come that this batch cannot have: what decides may be among it."""
+        """Wait until it is decided. Raises Unavailable when the partition moves on: its next owner holds it anew.
+        Raises Parked when more has come that this batch cannot have: what decides may be among it."""
         loop, reply = asyncio.get_running_loop(), waiting.reply
         await self._offer_undo(waiting, reply)
         while True:
             if batch.arrived.is_set():
                 batch.take_more()
-            later = acts_after(waiting.record, batch.records)
+            later = list_acts_after(waiting.record, batch.records)
             now, left = judge_reply(reply, later), self._ends.get(reply.id, 0.0) - loop.time()
             if now.withheld or now.is_due or left <= 0:
                 self._ends.pop(reply.id, None)
@@ -95,7 +95,7 @@ class UndoWindow:
 
 
 async def wait_for_more(batch: Batch, seconds: float) -> None:
-    """Until something arrives, or for so long. Raises Unavailable when the partition moves on."""
+    """Wait until something arrives, or for so long. Raises Unavailable when the partition moves on."""
     # What comes later comes once: whoever looks at it does so when it is told.
     events = (batch.arrived, batch.hurry) if batch.later.is_set() else (batch.arrived, batch.hurry, batch.later)
     waiting = [asyncio.ensure_future(each.wait()) for each in events]

@@ -29,7 +29,7 @@ class Bound:
 
 
 class Bindings:
-    """Read from what is on record; else from what a card carries along, because a store may have lost its records."""
+    """Bindings on record; else those that a card carries along, because a store may have lost its records."""
 
     def __init__(
         self,
@@ -46,7 +46,8 @@ class Bindings:
         self._foreign: dict[tuple[str, ...], float] = {}
 
     async def find(self, account: Account, external_id: str) -> Bound | None:
-        """None for what is no conversation's of this tenant. Raises Unavailable, StateUnavailable, StateLost."""
+        """Find the conversation of a message; None for what is no conversation's of this tenant. Raises Unavailable,
+        StateUnavailable, StateLost."""
         asked = (account.tenant, account.channel, account.name, external_id)
         known = await self._deliveries.by_external_id(*asked)
         if known is None and (known := await self._carried(account, external_id)) is not None:
@@ -59,12 +60,12 @@ class Bindings:
         return Bound(found, known[1], is_root(*known))
 
     async def thread(self, account: Account, external_id: str) -> str:
-        """The thread in which a message stands; its own where nobody says another. Raises Unavailable."""
+        """Return the thread in which a message stands; its own where nobody says another. Raises Unavailable."""
         message = await self._client.ask(account, lambda connection: connection.message(external_id))
         return message.thread if message is not None else thread_of(external_id)
 
     async def _carried(self, account: Account, external_id: str) -> tuple[str, str] | None:
-        """The conversation and the marker that a card of ours carries."""
+        """Read the conversation and the marker that a card of ours carries."""
         key = (account.tenant, account.name, external_id)
         if self._now() < self._foreign.get(key, 0.0):
             return None

@@ -1,4 +1,4 @@
-"""Who may act at the desk: whoever is in its channel, and is none of those whom the desk turns away."""
+"""Permission to act at the desk: for whoever is in its channel, and is none of those whom the desk turns away."""
 
 from __future__ import annotations
 

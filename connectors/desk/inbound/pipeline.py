@@ -29,7 +29,7 @@ log = structlog.get_logger("parley.desk")
 MOST_NAMED = 10
 """People of a reply whose names are asked for; the ids of others mean nothing to anybody."""
 WRITTEN = frozenset({"reply", "edit", "delete"})
-"""What is a conversation's only below its card."""
+"""These are a conversation's only below its card."""
 NOT_MEMBER = "Only members of this channel can act here, and guests and people of other workspaces cannot."
 
 
@@ -106,9 +106,9 @@ class DeskInbound:
     # ── whose, and by whom ───────────────────────────────────────────────────────────────────────────────────────────
 
     async def _resolve(self, account: Account, told: Event, rules: DeskRules) -> BoundAct | None:
-        """None for what means nothing, belongs to nobody, or may not be done."""
+        """Find what an event is about. None for what means nothing, belongs to nobody, or may not be done."""
         is_reaction = told.payload.get("kind") == REACTION
-        event = act_of_reaction(told, rules.emoji) if is_reaction else told
+        event = interpret_reaction(told, rules.emoji) if is_reaction else told
         if event is None:
             return None
         kind = event.payload.get("kind")
@@ -174,7 +174,7 @@ class DeskInbound:
         return refused is not None
 
     async def _with_draft(self, account: Account, acted: DeskActed) -> DeskActed:
-        """A draft that is sent or discarded, with its text as it was written (``fields["draft"]``) and as it goes out.
+        """Add to a draft that is sent or discarded its text as it was written (``fields["draft"]``) and as it goes out.
         Both are empty when it is not there any more."""
         message = await self._client.ask(account, lambda connection: connection.message(acted.external_id))
         about = message.about if message is not None else {}
@@ -183,7 +183,7 @@ class DeskInbound:
         return acted.model_copy(update={"text": sent, "fields": {"draft": [draft]}})
 
     async def _with_receiver(self, account: Account, acted: DeskActed) -> DeskActed:
-        """A transfer to somebody names them, if they may act where the conversation is; else it names nobody."""
+        """Name the receiver of a transfer, if they may act where the conversation is; else nobody."""
         chosen = next(iter(acted.fields.get("person", ())), "")
         channel = next(iter(acted.fields.get("channel", ())), "")
         member = await self._permissions.member(account, channel_of(acted.place), chosen) if chosen else None
@@ -193,8 +193,8 @@ class DeskInbound:
         return acted.model_copy(update={"value": channel, "fields": {"person": [person], "name": [member.name]}})
 
 
-def act_of_reaction(event: Event, emoji: DeskEmojiRules) -> Event | None:
-    """The event as the act that its reaction means; None for one that means nothing. Taking the one for a claim back
+def interpret_reaction(event: Event, emoji: DeskEmojiRules) -> Event | None:
+    """Turn a reaction into the act that it means; None for one that means nothing. Taking the one for a claim back
     lets go of the conversation; taking any other back undoes nothing."""
     name = str(event.payload.get("value")).partition("::")[0]
     acts: dict[str, DeskAct] = {
@@ -212,13 +212,14 @@ def act_of_reaction(event: Event, emoji: DeskEmojiRules) -> Event | None:
 
 
 def _fits(kind: object, is_reaction: bool, bound: Bound, event: Event) -> bool:
-    """Replies and notes stand below a card; a reaction means an act on the card, or a note on a reply to it."""
+    """Tell whether it stands in the right place: replies and notes below a card, a reaction on the card, or on a reply
+    where it means a note."""
     if is_reaction:
         return (kind == "note") != (bound.is_root and event.external_id == root_of(event.place))
     return bound.is_root or kind not in WRITTEN
 
 
 def _is_elsewhere(acted: DeskActed, found: Conversation) -> bool:
-    """Whether a form was opened for another conversation than its thread is about by now."""
+    """Tell whether a form was opened for another conversation than its thread is about by now."""
     form = acted.fields.get("conversation")
     return form is not None and form != [found.id]

@@ -43,7 +43,7 @@ Meanwhile = Callable[[Conversation, Batch], Awaitable[None]]
 
 @dataclass(slots=True)
 class _News:
-    """What a batch's records say, beside what people did."""
+    """The news in a batch's records, beside what people did."""
 
     drafts: list[DraftMade] = field(default_factory=list)
     is_urgent: bool = False
@@ -103,7 +103,8 @@ class DeskConsumer:
         await self.accounts.close()
 
     async def handle(self, batch: Batch) -> None:
-        """Lane handler. Raises RecordError (a record for ``give_up``), Parked, Unavailable; repeating it is safe."""
+        """Handle a lane's batch. Raises RecordError (a record for ``give_up``), Parked, Unavailable; repeating it is
+        safe."""
         news = _News.of(batch)
         where = self._where(batch)
         if not news.is_ours or where is None:
@@ -151,7 +152,7 @@ class DeskConsumer:
         await self._sync.run(session, _News.of(batch).drafts, batch)
 
     async def _do_acts(self, session: DeskSession, batch: Batch, done: int) -> int:
-        """Do what people did, in their order; how many records were looked at. More may come meanwhile."""
+        """Do what people did, in their order. Return how many records were looked at; more may come meanwhile."""
         while done < len(batch.records):
             record = batch.records[done]
             done += 1

@@ -13,7 +13,7 @@ from connectors.desk.posts.approvals import ApprovalPosts
 from connectors.desk.posts.posted_state import PostRecords, Root
 from connectors.desk.posts.poster import DeskSession, Poster
 from connectors.desk.posts.thread import NextPost, Thread
-from connectors.desk.posts.timers import due_notices
+from connectors.desk.posts.timers import list_due_notices
 from connectors.desk.rules import DeskRules
 from connectors.desk.thread_ids import Place
 from connectors.desk.view import View
@@ -82,7 +82,7 @@ class PostPlanner:
 
     async def _time_notice(self, session: DeskSession, view: View, place: Place) -> Post | None:
         """Raises Parked."""
-        for each in due_notices(view, session.rules):
+        for each in list_due_notices(view, session.rules):
             marker = each.marker(view.id)
             if await self._is_posted(view, marker):
                 continue
@@ -94,7 +94,7 @@ class PostPlanner:
         return None
 
     async def _failures(self, view: View, place: Place) -> list[Post]:
-        """What has not arrived, or may not have, in words: a mark alone would not say what to do."""
+        """Tell in words what has not arrived, or may not have: a mark alone would not say what to do."""
         posts = []
         for line in view.all_lines:
             if line.state == "unknown":

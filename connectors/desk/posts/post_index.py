@@ -1,4 +1,4 @@
-"""Where in its thread each line of a conversation stands, by the record of outcomes."""
+"""The posts in which the lines of a conversation stand, by the record of outcomes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class LinePost:
 
     @property
     def is_shown(self) -> bool:
-        """Whether it is shown, or never will be: the desk refused it for good, or will not say whether it did."""
+        """True also for one that never will be: the desk refused it for good, or will not say whether it did."""
         return self.outcome is not None and not self.leader
 
     @property
@@ -59,7 +59,7 @@ async def _find_post(records: PostRecords, root: Root, line: TranscriptMessage) 
 
 
 def _is_here(outcome: Delivered, root: Root) -> bool:
-    """Whether it stands in an earlier thread of the same channel; people of this one may not read another's."""
+    """Tell whether it stands in an earlier thread of the same channel; people of this one may not read another's."""
     if outcome.state != "sent" or root.place is None:
         return outcome.state == "sent"
     return Place.of(outcome.external_id).channel == root.place.channel

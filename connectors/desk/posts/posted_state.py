@@ -36,7 +36,7 @@ class PostRecords:
         return delivered
 
     async def is_begun(self, conversation: str, marker: str) -> bool:
-        """Whether somebody began to post it and left no outcome."""
+        """Tell whether somebody began to post it and left no outcome."""
         return await self._deliveries.doubtful_until(conversation, marker) is not None
 
     async def record(self, conversation: str, outcome: Delivered) -> None:
@@ -44,7 +44,7 @@ class PostRecords:
 
 
 class ShownState:
-    """What was shown last of things that change: a card, a mark, a post whose lines were edited.
+    """The last state that was shown of things that change: a card, a mark, a post whose lines were edited.
 
     Outcomes are final, so each state has an outcome of its own, numbered from 0; the last one counts. They are not told
     on ``parley.events``: a state store that lost them costs one more update of what is shown, which changes nothing.

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class DeskSession:
-    """All that it takes to show something of one conversation while its lane is ours."""
+    """One conversation whose lane is ours, and all that it takes to show something of it."""
 
     conversation: Conversation
     rules: DeskRules
@@ -90,25 +90,25 @@ class Poster:
 
     @property
     def is_busy(self) -> bool:
-        """Whether somebody waits for a turn."""
+        """True while somebody waits for a turn."""
         return any(lock.locked() for lock in self._turns.values())
 
     async def _take(self, key: str, rate: Rate) -> float:
         return await self._limiter.take(key, per_second=rate.per_second, burst=rate.burst, now=self._clock())
 
     async def may_update(self, session: DeskSession) -> bool:
-        """Whether one more card can be changed now: vendors limit that for the whole app."""
+        """Take a turn to change one more card, if there is one now: vendors limit that for the whole app."""
         return not await self._take(self._key(session, "updates"), self.pace.updates)
 
     async def may_mark(self, session: DeskSession) -> bool:
-        """The same for marks."""
+        """Take a turn to change one more mark, if there is one now."""
         return not await self._take(self._key(session, "reactions"), self.pace.marks)
 
     def _key(self, session: DeskSession, method: str) -> str:
         return f"desk:{session.account.tenant}:{session.account.name}:{method}"
 
     async def post(self, session: DeskSession, post: Post) -> Outcome:
-        """Raises Parked, Unavailable; repeating it is safe."""
+        """Send a post. Raises Parked, Unavailable; repeating it is safe."""
         message = session.message(post.marker, self._clock(), post.channel, post.rendered.text)
         piece = Piece(
             post.marker,
@@ -157,7 +157,7 @@ class Poster:
 
 
 async def pause(seconds: float, hurry: asyncio.Event) -> None:
-    """Raises Unavailable when the partition is being taken away."""
+    """Wait so long. Raises Unavailable when the partition is being taken away."""
     try:
         async with asyncio.timeout(min(seconds, LONGEST_WAIT)):
             await hurry.wait()

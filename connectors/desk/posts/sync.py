@@ -47,14 +47,14 @@ class DeskSync:
         self._updated: dict[str, datetime] = {}
 
     async def run(self, session: DeskSession, drafts: Sequence[DraftMade], batch: Batch) -> None:
-        """Until nothing is left to show, or more has come. Raises Parked, Unavailable."""
+        """Repeat ``run_once`` until nothing is left to show, or more has come. Raises Parked, Unavailable."""
         while (later := await self.run_once(session, drafts)) is not None:
             if batch.arrived.is_set() or batch.later.is_set():
                 return  # whoever handles that looks at all of it
             await _wait_for_more(batch, (later - self._clock()).total_seconds())
 
     async def concerns(self, conversation: Conversation) -> bool:
-        """Whether anything of it is to be seen, or is seen already. Most conversations are never people's."""
+        """Tell whether anything of it is to be seen, or is seen already. Most conversations are never people's."""
         return needs_people(conversation) or (await current_root(self._records, conversation.id)).place is not None
 
     async def record_done(self, session: DeskSession, marker: str) -> None:
@@ -86,7 +86,7 @@ class DeskSync:
         return await self._records.outcome(session.conversation.id, marker)
 
     async def run_once(self, session: DeskSession, drafts: Sequence[DraftMade] = ()) -> datetime | None:
-        """Bring all in line. When to come back, None when nothing is left. Raises Parked, Unavailable."""
+        """Bring all in line. Return when to come back, None when nothing is left. Raises Parked, Unavailable."""
         while True:
             view = await self._view(session)
             root = await current_root(self._records, session.conversation.id)
@@ -155,7 +155,8 @@ class DeskSync:
         return True
 
     async def _update_card(self, session: DeskSession, view: View, root: Root) -> datetime | None:
-        """Now where somebody else may speak, else after a while. When it is due, None once it is done."""
+        """Change it now where somebody else may speak, else after a while. Return when it is due, None once it is
+        done."""
         if root.place is None:
             return None
         rendered, about = await render_card(self._desk, view, session.rules), ids.derived_id(root.marker, "card")
@@ -187,7 +188,7 @@ class DeskSync:
 
 
 async def _wait_for_more(batch: Batch, seconds: float) -> None:
-    """Until something comes, the partition moves on, or so much time has passed."""
+    """Wait until something comes, the partition moves on, or so much time has passed."""
     waits = [asyncio.ensure_future(each.wait()) for each in (batch.arrived, batch.later, batch.hurry)]
     try:
         await asyncio.wait(waits, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from connectors.desk.contents import Lines, is_long, is_shown, stored_files
+from connectors.desk.contents import Lines, is_long, is_shown, list_stored_files
 from connectors.desk.port import Desk, Post, Rendered
 from connectors.desk.posts.post_index import TOGETHER, LinePost, find_posts
 from connectors.desk.posts.posted_state import PostRecords, Root, ShownState
@@ -67,7 +67,7 @@ class Thread:
         if len(waiting) == 1 or await self._records.is_begun(view.id, waiting[0].marker):
             return waiting[:1]
         free = list(takewhile(lambda each: not each.leader, waiting))
-        without_files = list(takewhile(lambda each: not stored_files(each.line), free))
+        without_files = list(takewhile(lambda each: not list_stored_files(each.line), free))
         if len(without_files) < 2:
             return free[:1]
         lines = [each.line for each in without_files]
@@ -77,7 +77,7 @@ class Thread:
         return free[:count]
 
     async def post(self, session: DeskSession, wanted: NextPost) -> Outcome:
-        """Which lines share a post is on record before it is sent, so that whoever goes on after a crash asks for the
+        """Send a post. The lines that share it are on record before, so that whoever goes on after a crash asks for the
         same one."""
         marker, now = wanted.post.marker, self._clock()
         for each in wanted.others:
@@ -91,9 +91,10 @@ class Thread:
         return outcome
 
     async def _belated_files(self, view: View, root: Place, shown: Sequence[LinePost]) -> NextPost | None:
-        """Files of what contacts wrote, which a worker fetches: perhaps after the words of their line were posted."""
+        """Find files of what contacts wrote. A worker fetches them, perhaps after the words of their line were
+        posted."""
         for each in shown:
-            files = stored_files(each.line) if _posts_files_later(each) else ()
+            files = list_stored_files(each.line) if _posts_files_later(each) else ()
             if not files or each.place is None or self._desk.is_file(each.place):
                 continue
             marker = f"{each.marker}{FILES}"
@@ -124,7 +125,7 @@ class Thread:
         line, since = one.line, one.line.created_at
         messages = self._desk.split(await self._render([one], view))
         # What a worker fetches must not change the names of the pieces: they may be on their way.
-        files = () if _posts_files_later(one) else stored_files(line)
+        files = () if _posts_files_later(one) else list_stored_files(line)
         last = len(messages) - (0 if files else 1)
         posts = [
             Post(one.marker if number == last else f"{one.marker}.{number}", root.channel, since, root.message, message)
@@ -209,7 +210,7 @@ class Thread:
 
 
 def _posts_files_later(one: LinePost) -> bool:
-    """Whether its files have a post of their own, after its words."""
+    """Tell whether its files have a post of their own, after its words."""
     return one.line.author.kind == "contact"
 
 

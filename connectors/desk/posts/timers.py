@@ -17,7 +17,7 @@ from schemas.conversation import Conversation
 from schemas.ports import Bus, Clock, State
 
 SOON = timedelta(hours=2)
-"""How long before a window for answers closes the thread hears of it."""
+"""The thread hears of it so long before a window for answers closes."""
 ESCALATED = "escalated at the desk"
 """Reason of an owner's change by which somebody asks others for help."""
 LEASE = 60.0
@@ -40,8 +40,8 @@ class DueNotice:
         return ids.derived_id(conversation, f"desk-{kind}-{self.about.isoformat()}")
 
 
-def due_times(view: View, rules: DeskRules) -> tuple[datetime, datetime] | None:
-    """When the thread is reminded, and when it is too late. None: nobody waits, or there is no limit."""
+def compute_due_times(view: View, rules: DeskRules) -> tuple[datetime, datetime] | None:
+    """Compute when the thread is reminded, and when it is too late. None: nobody waits, or there is no limit."""
     since = view.waits_since
     first = view.handoff is None or view.handoff.first_reply_at is None
     limit = rules.times.first_reply if first else rules.times.next_reply
@@ -54,15 +54,15 @@ def _after(rules: DeskRules, since: datetime, worked: timedelta) -> datetime:
     return since + worked if rules.hours is None else rules.hours.due(since, worked)
 
 
-def due_notices(view: View, rules: DeskRules) -> Iterator[DueNotice]:
-    """What should have been said by now; of a reminder and the limit itself only the later."""
+def list_due_notices(view: View, rules: DeskRules) -> Iterator[DueNotice]:
+    """List what should have been said by now; of a reminder and the limit itself only the later."""
     since, holder = view.waits_since, view.conversation.holder
     is_escalated = holder is not None and holder.reason == ESCALATED and view.conversation.owner == "queue"
     if holder is not None and is_escalated and rules.times.escalate_to:
         yield _elsewhere(rules, "help", holder.since)
     if since is None:
         return
-    if (times := due_times(view, rules)) is not None:
+    if (times := compute_due_times(view, rules)) is not None:
         remind, late = times
         if view.at >= late:
             yield DueNotice(TimeNotice("late", since, late), since)
@@ -123,7 +123,7 @@ class DueSweep:
         root = await current_root(self._records, conversation.id)
         if root.place is None:
             return self._is_missed(view)
-        for each in due_notices(view, rules):
+        for each in list_due_notices(view, rules):
             if await self._records.outcome(conversation.id, each.marker(conversation.id)) is None:
                 return True
         return False

@@ -60,7 +60,7 @@ def mrkdwn_section(text: str) -> Json:
 
 
 def plain_text(text: str) -> Json:
-    """What is shown letter by letter, whatever it holds."""
+    """Text that is shown letter by letter, whatever it holds."""
     return {"type": "plain_text", "text": shorten(_legible(text), MOST_PLAIN) or "–", "emoji": False}
 
 
@@ -159,7 +159,7 @@ def strip_markdown(text: str) -> str:
 
 
 def notification_text(text: str) -> str:
-    """What notifications and screen readers say: one line, in which nothing calls anybody."""
+    """Text for notifications and screen readers: one line, in which nothing calls anybody."""
     flat = " ".join(_legible(text[: 2 * MOST_NOTICE]).split())
     with plain_text_only():
         parts = render(flat, SLACK, MOST_NOTICE - 1).parts

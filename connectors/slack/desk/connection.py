@@ -151,7 +151,7 @@ class SlackDeskConnection:
             draft = str(about.get("text") or "")
             if not draft or len(draft) > modals.MOST_DRAFT:
                 return TOO_LONG if draft else LOST
-        view = modals.modal(found, acted, rules, draft)
+        view = modals.build_modal(found, acted, rules, draft)
         if view is None:
             return None
         try:
@@ -209,7 +209,7 @@ class SlackDeskConnection:
         return self._home
 
     async def _pages(self, method: str, asked: Json, name: str) -> AsyncIterator[list[Any]]:
-        """What stands under ``name`` on each page."""
+        """Read what stands under ``name`` on each page."""
         asked = {**asked, "limit": PAGE}
         while True:
             body = await self._ask(method, asked)

@@ -55,17 +55,17 @@ PACE = DeskPace(
 left for owners' changes and edits, and 20 removals of reactions. https://docs.slack.dev/apis/web-api/rate-limits"""
 
 RENDERERS: dict[type[Content], Callable[[Any], Rendered]] = {
-    Card: render_card.card,
-    MovedCard: render_card.moved_card,
-    HandoffNotice: render_card.handoff_notice,
-    Lines: render_transcript.lines,
-    TimeNotice: render_notices.time_notice,
-    ApprovalRequest: render_notices.approval_request,
-    ApprovalOutcome: render_notices.approval_outcome,
-    Draft: render_notices.draft,
-    DraftOutcome: render_notices.draft_outcome,
-    NotDelivered: render_notices.not_delivered,
-    InDoubt: render_notices.in_doubt,
+    Card: render_card.render_card,
+    MovedCard: render_card.render_moved_card,
+    HandoffNotice: render_card.render_handoff_notice,
+    Lines: render_transcript.render_lines,
+    TimeNotice: render_notices.render_time_notice,
+    ApprovalRequest: render_notices.render_approval_request,
+    ApprovalOutcome: render_notices.render_approval_outcome,
+    Draft: render_notices.render_draft,
+    DraftOutcome: render_notices.render_draft_outcome,
+    NotDelivered: render_notices.render_not_delivered,
+    InDoubt: render_notices.render_in_doubt,
 }
 
 

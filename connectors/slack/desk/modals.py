@@ -20,16 +20,16 @@ MOST_DRAFT = 3_000
 ASK = "ask"
 
 
-def modal(found: Conversation, acted: DeskActed, rules: DeskRules, draft: str = "") -> Json | None:
+def build_modal(found: Conversation, acted: DeskActed, rules: DeskRules, draft: str = "") -> Json | None:
     """Return the modal that asks for what an act lacks, None where it lacks nothing. ``draft``: its text as it is."""
     if acted.kind == "resolve":
-        return resolve(found, acted, rules)
+        return build_resolve(found, acted, rules)
     if acted.kind == "transfer":
-        return transfer(found, acted, rules)
-    return edit_draft(found, acted, draft) if draft else None
+        return build_transfer(found, acted, rules)
+    return build_edit_draft(found, acted, draft) if draft else None
 
 
-def resolve(found: Conversation, acted: DeskActed, rules: DeskRules) -> Json:
+def build_resolve(found: Conversation, acted: DeskActed, rules: DeskRules) -> Json:
     """Ask for the outcome, tags, a note, and whether the customer is asked how it went."""
     blocks: list[Json] = []
     if rules.outcomes:
@@ -45,7 +45,7 @@ def resolve(found: Conversation, acted: DeskActed, rules: DeskRules) -> Json:
     return _view("resolve", "Resolve", "Resolve", blocks, found, acted)
 
 
-def transfer(found: Conversation, acted: DeskActed, rules: DeskRules) -> Json:
+def build_transfer(found: Conversation, acted: DeskActed, rules: DeskRules) -> Json:
     """Ask for another channel of the desk, or a colleague."""
     named = {channel: name for name, channel in reversed(list(rules.channels.items()))} | {rules.channel: "general"}
     blocks: list[Json] = []
@@ -58,7 +58,7 @@ def transfer(found: Conversation, acted: DeskActed, rules: DeskRules) -> Json:
     return _view("transfer", "Transfer", "Transfer", blocks, found, acted)
 
 
-def edit_draft(found: Conversation, acted: DeskActed, text: str) -> Json:
+def build_edit_draft(found: Conversation, acted: DeskActed, text: str) -> Json:
     """Let the draft be changed and sent."""
     element = {"type": "plain_text_input", "action_id": "text", "multiline": True, "initial_value": text}
     return _view("send_draft", "Edit draft", "Send", [_input("text", "To the customer", element)], found, acted)

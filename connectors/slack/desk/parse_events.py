@@ -24,9 +24,9 @@ PARSERS: dict[What, Parser] = {"events_api": from_events_api, "interactive": fro
 """A command is given beside any thread, so it can be about none."""
 
 
-def desk_events(what: What, payload: Json, account: Account) -> list[Event] | None:
-    """What people did at the desk; None where this happened elsewhere. Never raises: Slack would send it again, and
-    stop sending any after a while."""
+def parse_desk_event(what: What, payload: Json, account: Account) -> list[Event] | None:
+    """Read what people did at the desk; None where this happened elsewhere. Never raises: Slack would send it again,
+    and stop sending any after a while."""
     if not account.desk or account.desk.isdisjoint(_channels(payload)):
         return None
     parser = PARSERS.get(what)

@@ -61,7 +61,7 @@ class Submitted(Vendor):
 
 
 class About(Vendor):
-    """What a form of ours carries: where it was opened, and for what."""
+    """The metadata of a form of ours: where it was opened, and for what."""
 
     tenant: str
     conversation: str
@@ -84,7 +84,7 @@ def from_interactive(payload: Json, account: Account) -> Iterator[Event]:
 
 
 def place_of_form(payload: Json) -> str:
-    """Where the form was opened that a payload is about; empty for all else."""
+    """Return where the form was opened that a payload is about; empty for all else."""
     about = _about(payload.get("view"))
     return about.place if about else ""
 

@@ -1,4 +1,4 @@
-"""What people write in the desk's threads, change and take back, and how they react there, as events. Pure.
+"""Messages in the desk's threads, their edits and deletions, and reactions, as events. Pure.
 
 Their words become canonical markdown: Slack's bold is one asterisk, which elsewhere is emphasis.
 https://docs.slack.dev/messaging/formatting-message-text

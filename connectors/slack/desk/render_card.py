@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from connectors.desk.contents import LONG_LINE, Card, HandoffNotice, MovedCard, is_long, without_citations
+from connectors.desk.contents import LONG_LINE, Card, HandoffNotice, MovedCard, is_long, strip_citations
 from connectors.desk.port import Rendered
 from connectors.desk.view import View
 from connectors.markup import blank
@@ -33,7 +33,7 @@ WHO = {"agent": "🤖", "contact": "💬", "person": "🧑‍💼", "system": "�
 OWNERS = {"queue": "🟠", "person": "🟢", "closed": "✅", "agent": "🤖"}
 
 
-def card(content: Card) -> Rendered:
+def render_card(content: Card) -> Rendered:
     """At most 50 blocks and 13,000 characters, whatever there is to say."""
     view = content.view
     head = [_title(view), *_state(content)]
@@ -50,13 +50,13 @@ def card(content: Card) -> Rendered:
     return Rendered(text, (*head, *middle, *foot))
 
 
-def moved_card(content: MovedCard) -> Rendered:
+def render_moved_card(content: MovedCard) -> Rendered:
     view, to = content.view, content.to
     where = f"Shown in <#{to}> from now on." if to else "Shown further down from now on."
     return Rendered(kit.notification_text(f"{view.name}: moved"), (_title(view), kit.mrkdwn_section(where)))
 
 
-def handoff_notice(content: HandoffNotice) -> Rendered:
+def render_handoff_notice(content: HandoffNotice) -> Rendered:
     again = " again" if content.is_repeated else ""
     blocks = [kit.mrkdwn_section(f"🟠 *Handed over to people{again}*"), *kit.literal_sections(content.reason)]
     text = kit.notification_text(f"{content.view.name} waits{again}: {content.reason}")
@@ -101,7 +101,8 @@ def _summary(view: View) -> list[Json]:
 
 
 def _before(view: View, shown: Sequence[TranscriptMessage]) -> list[Json]:
-    """What was said last before it, in the order of a talk: where there is too little room the oldest are left out."""
+    """Show what was said last before it, in the order of a talk: where there is too little room the oldest are left
+    out."""
     blocks = [kit.context_block("*Before that*")] if shown else []
     for line in shown:
         name = line.author.name or (view.name if line.author.kind == "contact" else line.author.kind.title())
@@ -113,7 +114,7 @@ def _before(view: View, shown: Sequence[TranscriptMessage]) -> list[Json]:
 
 
 def _excerpt(line: TranscriptMessage) -> list[Json]:
-    text = without_citations(line.text, line.citations)
+    text = strip_citations(line.text, line.citations)
     show = kit.literal_sections if line.author.kind == "contact" else kit.sections
     if not is_long(line):
         return show(text)
@@ -121,7 +122,7 @@ def _excerpt(line: TranscriptMessage) -> list[Json]:
 
 
 def _tried(view: View) -> list[Json]:
-    """What the agent looked at, and what it did."""
+    """Show what the agent looked at, and what it did."""
     titles = {each.document: each.title for line in view.all_lines for each in line.citations}
     passages = [passage for turn in view.turns for passage in turn.passages if passage.cited]
     sources = dict.fromkeys(_source(titles.get(each.document, each.document), each.heading) for each in passages)

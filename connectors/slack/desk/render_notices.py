@@ -10,7 +10,7 @@ from connectors.desk.contents import (
     InDoubt,
     NotDelivered,
     TimeNotice,
-    argument_text,
+    format_argument,
     summarize_approval,
 )
 from connectors.desk.port import Rendered
@@ -24,7 +24,7 @@ DECIDED = {"approve": "✅ Approved", "deny": "⛔ Denied"}
 SETTLED = {"send_draft": "✅ Sent", "discard_draft": "🗑️ Discarded"}
 
 
-def time_notice(content: TimeNotice) -> Rendered:
+def render_time_notice(content: TimeNotice) -> Rendered:
     waits = "The customer waits for an answer" if not content.is_elsewhere else "A customer waits for an answer"
     text = f"{waits}, longer than agreed" if content.is_elsewhere else waits
     said = _elsewhere(content) if content.is_elsewhere else _in_thread(content)
@@ -53,10 +53,10 @@ def _elsewhere(content: TimeNotice) -> str:
     return f"{called}🚨 {said}" + (f": <{content.link}|open the thread>" if content.link else "")
 
 
-def approval_request(content: ApprovalRequest) -> Rendered:
+def render_approval_request(content: ApprovalRequest) -> Rendered:
     """Every argument as it is going to be used: whoever approves approves exactly this."""
     approval = content.approval
-    arguments = "\n".join(f"{name}: {argument_text(value)}" for name, value in approval.arguments.items())
+    arguments = "\n".join(f"{name}: {format_argument(value)}" for name, value in approval.arguments.items())
     blocks = [
         kit.mrkdwn_section(f"🔐 *Approval needed* {kit.date_token(approval.expires_at, after='until')}"),
         *kit.literal_sections(f"{approval.called}\n{arguments}"),
@@ -68,7 +68,7 @@ def approval_request(content: ApprovalRequest) -> Rendered:
     return Rendered(kit.notification_text(text), tuple(blocks))
 
 
-def approval_outcome(content: ApprovalOutcome) -> Rendered:
+def render_approval_outcome(content: ApprovalOutcome) -> Rendered:
     if content.decided is not None:
         said = f"{DECIDED[content.decided.kind]} by {content.decided.name or content.decided.by}"
     else:
@@ -79,7 +79,7 @@ def approval_outcome(content: ApprovalOutcome) -> Rendered:
     )
 
 
-def draft(content: Draft) -> Rendered:
+def render_draft(content: Draft) -> Rendered:
     """With the whole text."""
     made, text = content.made, content.text
     if not text.strip():
@@ -98,14 +98,14 @@ def draft(content: Draft) -> Rendered:
     return Rendered(kit.notification_text(f"Draft: {kit.strip_markdown(text)}"), tuple(blocks))
 
 
-def draft_outcome(content: DraftOutcome) -> Rendered:
+def render_draft_outcome(content: DraftOutcome) -> Rendered:
     acted = content.acted
     said = f"{SETTLED[acted.kind]} by {acted.name or acted.by}"
     block = kit.context_block("✏️", kit.plain_text(said), kit.date_token(content.at, "{time}"))
     return Rendered(kit.notification_text(f"Draft: {said}"), (block,))
 
 
-def not_delivered(content: NotDelivered) -> Rendered:
+def render_not_delivered(content: NotDelivered) -> Rendered:
     line, why = content.line, content.reason
     because = [kit.plain_text(why)] if why else []
     quoted = kit.context_block(kit.plain_text(f"🧑‍💼 {line.text or 'a file'}"))
@@ -113,7 +113,7 @@ def not_delivered(content: NotDelivered) -> Rendered:
     return Rendered(kit.notification_text(f"Not delivered: {why or line.text}"), blocks)
 
 
-def in_doubt(content: InDoubt) -> Rendered:
+def render_in_doubt(content: InDoubt) -> Rendered:
     line = content.line
     blocks = [
         kit.context_block("⚠️ *This may not have reached the customer*"),

@@ -21,7 +21,7 @@ MAY_BE_LOST = "⚠️ may not have arrived"
 NOT_SENT = {"failed": "not delivered", "dropped": "never sent", "unknown": MAY_BE_LOST}
 
 
-def lines(content: Lines) -> Rendered:
+def render_lines(content: Lines) -> Rendered:
     contact = content.contact
     blocks = [block for line in content.lines for block in line_blocks(line, contact)]
     said = (f"{_who(line, contact)}: {_words(line)}" for line in content.lines if line.state != "deleted")
@@ -39,7 +39,7 @@ def count_fitting(shown: Sequence[TranscriptMessage], contact: str) -> int:
 
 
 def line_blocks(line: TranscriptMessage, contact: str) -> list[Json]:
-    """Whoever said it, when, and all of what they said."""
+    """Show who said it, when, and all of what they said."""
     if line.state == "deleted":
         return [_heading(line, contact), kit.mrkdwn_section("_Deleted by the customer_")]
     if line.author.kind == "contact":
@@ -53,7 +53,7 @@ def line_blocks(line: TranscriptMessage, contact: str) -> list[Json]:
 
 
 def content_blocks(line: TranscriptMessage) -> list[Json]:
-    """What is neither text nor file, in words. The map's address is ours, made of the numbers alone."""
+    """Show in words what is neither text nor file. The map's address is ours, made of the numbers alone."""
     words = content_words(line)
     if not words:
         return []

@@ -37,7 +37,7 @@ FREE = Rate(1_000.0, 1_000)
 
 
 class Act(BaseModel):
-    """What somebody did at a message, in the thread below ``thread``. ``act`` has fields of ``DeskActed``."""
+    """An act at a message, in the thread below ``thread``. ``act`` has fields of ``DeskActed``."""
 
     queue: str
     thread: str
@@ -67,7 +67,7 @@ TEXTS: dict[type[c.Content], Callable[[Any], list[str]]] = {
     c.NotDelivered: lambda each: ["Not delivered to the customer", each.reason, each.line.text],
     c.InDoubt: lambda each: ["This may not have reached the customer", each.line.text],
 }
-"""What posts say, in plain text; the desk's own program makes something nicer of it."""
+"""The words of posts; the desk's own program makes something nicer of them."""
 
 
 class WebhookDesk(Desk):
