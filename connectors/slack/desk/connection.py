@@ -20,6 +20,7 @@ from connectors.slack import file_transfer, history
 from connectors.slack.client import Client
 from connectors.slack.desk import modals
 from connectors.slack.desk.block_kit import undo_blocks
+from connectors.slack.desk.desk import channel_of_call
 from connectors.slack.errors import failure
 from connectors.slack.places import Vendor
 from connectors.slack.profiles import Names
@@ -235,7 +236,3 @@ def _carried(message: Json) -> Json:
         return {}
     about = metadata.get("event_payload")
     return about if isinstance(about, dict) else {}
-
-
-def channel_of_call(call: Call) -> str:
-    return str(call.arguments["channel_id" if call.files else "channel"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from connectors.desk.contents import (
     ApprovalOutcome,
@@ -24,12 +24,14 @@ from connectors.desk.contents import (
 from connectors.desk.port import DeskPace, Post, Rate, Rendered
 from connectors.desk.thread_ids import Place, message_id, message_of
 from connectors.slack.desk import block_kit, render_card, render_notices, render_transcript
-from connectors.slack.desk.connection import SlackDeskConnection, channel_of_call
 from connectors.slack.errors import shown_id
-from connectors.slack.file_transfer import ReadFile
 from connectors.slack.places import moment
 from schemas.messages import MessageState, TranscriptMessage
 from schemas.ports import Account, Call, Policy, Reply
+
+if TYPE_CHECKING:
+    from connectors.slack.desk.connection import SlackDeskConnection
+    from connectors.slack.file_transfer import ReadFile
 
 EARLIER = timedelta(minutes=1)
 """Clocks may differ by so much."""
@@ -113,4 +115,10 @@ class SlackDesk:
         return moment(message_of(external_id))
 
     def connect(self, account: Account) -> SlackDeskConnection:
+        from connectors.slack.desk.connection import SlackDeskConnection
+
         return SlackDeskConnection(account, self._read_file, self.is_file)
+
+
+def channel_of_call(call: Call) -> str:
+    return str(call.arguments["channel_id" if call.files else "channel"])
