@@ -56,7 +56,7 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class MovedCard:
+class CardTransfer:
     """The rest of a card whose conversation has another one now, in the channel ``to``."""
 
     view: View
@@ -173,7 +173,7 @@ class InDoubt:
 
 Content = (
     Card
-    | MovedCard
+    | CardTransfer
     | Lines
     | HandoffNotice
     | TimeNotice

@@ -44,7 +44,7 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class DeskPace:
+class DeskRates:
     """The speed at which a desk is kept, by what its vendor takes of one app.
 
     ``gathering``: seconds in which what comes goes into one post; ``posts``: messages in one channel; ``updates``:
@@ -60,7 +60,7 @@ class DeskPace:
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
+class RenderedPost:
     """A post as the vendor shows it. ``text`` is for notifications; ``blocks`` are the vendor's own and JSON."""
 
     text: str = ""
@@ -78,7 +78,7 @@ class Post:
     channel: str
     since: datetime
     thread: str = ""
-    rendered: Rendered = Rendered()
+    rendered: RenderedPost = RenderedPost()
     about: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[Attachment, ...] = ()
 
@@ -117,19 +117,19 @@ class Desk(Transport, Protocol):
 
     name: str
     title: str
-    pace: DeskPace
+    rates: DeskRates
     marks: Mapping[MessageState, str]
     max_draft: int
     mentions: re.Pattern[str] = re.compile(r"(?!)()")
 
-    def render_post(self, content: Content) -> Rendered:
+    def render_post(self, content: Content) -> RenderedPost:
         """Render what a post says. It may be larger than one message; see ``split``."""
 
     def count_fitting(self, lines: Sequence[TranscriptMessage], contact: str) -> int:
         """Count how many of these lines one post can show, at least 1."""
         return len(lines)
 
-    def split(self, rendered: Rendered) -> list[Rendered]:
+    def split(self, rendered: RenderedPost) -> list[RenderedPost]:
         """Cut it into messages that the vendor takes, in order; at least one."""
         return [rendered]
 
@@ -148,7 +148,7 @@ class Desk(Transport, Protocol):
 class DeskConnection(Connection, Protocol):
     """One account's client. Each method raises a DeliveryError; ``SendRefused("not_found")`` where it is gone."""
 
-    async def update(self, place: Place, rendered: Rendered) -> None:
+    async def update(self, place: Place, rendered: RenderedPost) -> None:
         """Replace the text of a message."""
 
     async def delete(self, place: Place) -> None:

@@ -12,7 +12,7 @@ from connectors.desk.commands.undo_window import Meanwhile
 from connectors.desk.inbound.pipeline import DeskInbound
 from connectors.desk.port import DeskHost
 from connectors.desk.posts.consumer import DeskConsumer
-from connectors.desk.posts.timers import DueSweep
+from connectors.desk.posts.timers import NoticeTimer
 from connectors.desk.rules import DeskEmojiRules, DeskRules, DeskTimesRules
 from connectors.outbound.policy import policies
 from gateway.config.desk import Desk
@@ -26,7 +26,7 @@ from schemas.ports import Account, Event
 SWEEP_EVERY = 15.0
 
 
-class DeskDoors:
+class DeskRouter:
     """The ways in of all kinds of desks. See schemas.ports.DeskDoor."""
 
     def __init__(self, doors: Mapping[str, DeskInbound]) -> None:
@@ -41,7 +41,7 @@ class DeskDoors:
             await door.close()
 
 
-def door_of(parts: Parts) -> DeskDoors | None:
+def door_of(parts: Parts) -> DeskRouter | None:
     """None where no tenant has a desk. Whoever asked for it closes it."""
     kinds = set(parts.config.desks.values()).intersection(parts.channels)
     if not kinds:
@@ -58,7 +58,7 @@ def door_of(parts: Parts) -> DeskDoors | None:
         )
         for kind in kinds
     }
-    return DeskDoors(doors)
+    return DeskRouter(doors)
 
 
 def start_desk(parts: Parts, kind: str, supervisor: Supervisor) -> DeskConsumer:
@@ -76,7 +76,7 @@ def start_desk(parts: Parts, kind: str, supervisor: Supervisor) -> DeskConsumer:
     )
     for each in (consumer, files, client):
         supervisor.at_last(each.close)
-    sweep = DueSweep(kind, rules, bus=parts.bus, state=parts.state, clock=parts.clock)
+    sweep = NoticeTimer(kind, rules, bus=parts.bus, state=parts.state, clock=parts.clock)
     supervisor.every(f"desk times of {kind}", SWEEP_EVERY, sweep.run)
     return consumer
 

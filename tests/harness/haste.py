@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
-from connectors.desk.port import DeskPace, Rate
+from connectors.desk.port import DeskRates, Rate
 
 ASKED_IN_MINUTES = 60
 """By how much a vendor's own "come back later" is shortened: Graph tells it in whole minutes."""
@@ -60,22 +60,22 @@ def hurry_desk(factor: float) -> None:
     """The desk is kept so many times faster, in the same ratios: the simulated Slack's limits have to allow it."""
     from connectors.slack.desk.desk import SlackDesk
 
-    SlackDesk.pace = faster(SlackDesk.pace, factor)
+    SlackDesk.rates = faster(SlackDesk.rates, factor)
 
 
-def faster(pace: DeskPace, factor: float) -> DeskPace:
+def faster(rates: DeskRates, factor: float) -> DeskRates:
     """The same ratios in a shorter time."""
 
     def rate(one: Rate) -> Rate:
         return Rate(one.per_second * factor, one.burst)
 
-    return DeskPace(
-        gathering=pace.gathering / factor,
-        posts=rate(pace.posts),
-        updates=rate(pace.updates),
-        marks=rate(pace.marks),
-        card_every=pace.card_every / factor,
-        retry=pace.retry / factor,
+    return DeskRates(
+        gathering=rates.gathering / factor,
+        posts=rate(rates.posts),
+        updates=rate(rates.updates),
+        marks=rate(rates.marks),
+        card_every=rates.card_every / factor,
+        retry=rates.retry / factor,
     )
 
 

@@ -9,12 +9,11 @@ from tests.harness.source_tree import FunctionImport
 PLACES = {
     "gateway/commands/*.py": "each command imports what it runs, so that the others start quickly",
     "connectors/*/channel.py": "the vendor's library comes with the connection, which only senders open",
+    "connectors/slack/desk/desk.py": "the vendor's library comes with the connection, which few processes open",
     "connectors/whatsapp/*/provider.py": "the vendor's library comes with the connection, which only senders open",
     "gateway/wiring/engines.py": "only the configured bus and store are imported",
     "gateway/wiring/models.py": "only the configured providers are imported",
     "gateway/wiring/routing.py": "few processes learn intents",
-    "gateway/wiring/consumers.py": "the desk's library is an extra",
-    "gateway/wiring/desk_inbound.py": "the desk's library is an extra",
     "gateway/doctor/checks.py": "reports which extra is missing",
     "agent_worker/knowledge/vectors/*encoder.py": "the encoders' libraries are extras",
     "agent_worker/knowledge/text/html.py": "few processes read web pages, and the parsers are large",

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from connectors.desk.client import DeskClient
-from connectors.desk.commands.amendments import Amendments
 from connectors.desk.commands.decisions import Decisions
-from connectors.desk.commands.held_replies import ENDS
+from connectors.desk.commands.pending_replies import ENDS
 from connectors.desk.commands.replies import Replies
+from connectors.desk.commands.reply_edits import ReplyEdits
 from connectors.desk.commands.reply_files import ReplyFiles
 from connectors.desk.commands.undo_window import Meanwhile, UndoWindow
 from connectors.desk.ownership import DeskOwnership
@@ -52,7 +52,7 @@ class DeskCommands:
             state=state,
             clock=clock,
         )
-        self._amendments = Amendments(self._replies, client, bus=bus, state=state, clock=clock, revises=revises)
+        self._edits = ReplyEdits(self._replies, client, bus=bus, state=state, clock=clock, revises=revises)
         self._ownership = DeskOwnership(client=client, bus=bus, state=state, clock=clock)
         self._decisions = Decisions(client=client, bus=bus, state=state, clock=clock)
 
@@ -67,7 +67,7 @@ class DeskCommands:
         if acted.kind == "reply":
             await self._replies.reply(conversation, acted, account, batch, acted.id)
         elif acted.kind == "edit":
-            await self._amendments.edit(conversation, acted, account, batch)
+            await self._edits.edit(conversation, acted, account, batch)
         elif acted.kind in ENDS:
             await self._ownership.end(conversation, acted, account)
         else:
@@ -76,11 +76,11 @@ class DeskCommands:
     async def _other(self, found: Conversation, acted: DeskActed, account: Account) -> None:
         match acted.kind:
             case "delete":
-                await self._amendments.delete(found, acted, account)
+                await self._edits.delete(found, acted, account)
             case "undo":
-                await self._amendments.undo(found, acted, account)
+                await self._edits.undo(found, acted, account)
             case "note":
-                await self._amendments.note(found, acted, account)
+                await self._edits.note(found, acted, account)
             case "draft":
                 await self._decisions.ask(found, acted)
             case "send_draft":

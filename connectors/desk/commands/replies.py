@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import structlog
 
 from connectors.desk.client import DeskClient
-from connectors.desk.commands.held_replies import HeldReply, is_note, is_public, judge_reply, list_acts_after
+from connectors.desk.commands.pending_replies import PendingReply, is_note, is_public, judge_reply, list_acts_after
 from connectors.desk.commands.reply_files import ReplyFiles
 from connectors.desk.commands.undo_window import UndoWindow, WaitingReply, wait_for_more
 from connectors.desk.events import desk_event, outcome_event
@@ -61,7 +61,7 @@ class Replies:
         outcome = await self._deliveries.outcome(found.id, acted.id)
         if outcome is None:
             outcome = await self._decide(found, acted, account, batch, record)
-        if outcome.state == "sent" and await self._deliveries.outcome(found.id, _released(acted)) is None:
+        if outcome.state == "sent" and await self._deliveries.outcome(found.id, _release_id(acted)) is None:
             epoch, revision = (int(part) for part in outcome.reason.split(":"))
             text = await self._decided_text(acted, revision, batch, record)
             await self._release(found, acted.model_copy(update={"text": text}), outcome, epoch)
@@ -69,19 +69,19 @@ class Replies:
     async def _decide(
         self, found: Conversation, acted: DeskActed, account: Account, batch: Batch, record: str
     ) -> Delivered:
-        now = await self._now(found)
+        now = await self._reload(found)
         if not is_public(now, acted):
             return await self._keep_inside(now, acted, account)
         seconds = self._rules[found.origin.tenant].undo_seconds
         held = await self._undo_window.wait(WaitingReply(now, acted, record, account, seconds), batch)
         if held.withheld:
             return await self._record(now, acted, "expired", held.withheld)
-        now = await self._now(found)
+        now = await self._reload(found)
         if not is_public(now, acted):
             return await self._keep_inside(now, acted, account)
         return await self._accept(now, acted, account, held)
 
-    async def _accept(self, now: Conversation, acted: DeskActed, account: Account, held: HeldReply) -> Delivered:
+    async def _accept(self, now: Conversation, acted: DeskActed, account: Account, held: PendingReply) -> Delivered:
         if acted.files or acted.fields.get("missing"):
             stored, problems = await self._files.fetch(now, acted)
             for problem in problems:
@@ -97,7 +97,7 @@ class Replies:
             return outcome
         once = ids.derived_id(now.id, f"desk-told:{acted.by}", now.epoch)
         if await self._deliveries.outcome(now.id, once) is None:
-            await self._deliveries.record(now.id, _under(outcome, once))
+            await self._deliveries.record(now.id, _with_id(outcome, once))
             await self._client.whisper(account, acted.place, acted.by, _why_inside(now, acted))
         return outcome
 
@@ -142,10 +142,10 @@ class Replies:
         )
         events = [outcome_event(found, acted, each) for each in (outcome, shown)]
         await self._bus.append([*events, desk_event(found, topics.MESSAGE_RECEIVED, said, acted.id, now, acted)])
-        await self._deliveries.record(found.id, _under(outcome, _released(acted)))
+        await self._deliveries.record(found.id, _with_id(outcome, _release_id(acted)))
         log.info("desk_reply_released", conversation_id=found.id, reply=acted.id)
 
-    async def _now(self, found: Conversation) -> Conversation:
+    async def _reload(self, found: Conversation) -> Conversation:
         return await self._conversations.get(found.id) or found
 
     async def _record(self, found: Conversation, acted: DeskActed, state: str, reason: str) -> Delivered:
@@ -155,12 +155,12 @@ class Replies:
         return delivered
 
 
-def _released(reply: DeskActed) -> str:
+def _release_id(reply: DeskActed) -> str:
     """Name the record that a reply is on the log: it need not be put there again."""
     return ids.derived_id(reply.id, "released")
 
 
-def _under(outcome: Delivered, message_id: str) -> Delivered:
+def _with_id(outcome: Delivered, message_id: str) -> Delivered:
     return outcome.model_copy(update={"message_id": message_id})
 
 

@@ -48,9 +48,9 @@ class ReplyFiles:
             return await self._store(conversation, where, file)
         except (RequestError, DeliveryError, TimeoutError) as error:
             log.warning("desk_file_failed", tenant=where.tenant, error=type(error).__name__)
-            return f"“{file.name or file.kind}” was not sent to the customer: {self._why(error)}."
+            return f"“{file.name or file.kind}” was not sent to the customer: {self._explain(error)}."
 
-    def _why(self, error: Exception) -> str:
+    def _explain(self, error: Exception) -> str:
         if isinstance(error, StorageFull):
             return "there is no room for more files; tell whoever runs this installation"
         if isinstance(error, TooLarge):

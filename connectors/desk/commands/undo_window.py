@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from connectors.desk.client import DeskClient
-from connectors.desk.commands.held_replies import HeldReply, is_public, judge_reply, list_acts_after
+from connectors.desk.commands.pending_replies import PendingReply, is_public, judge_reply, list_acts_after
 from schemas.conversation import Conversation
 from schemas.desk import DeskActed
 from schemas.errors import Parked, Unavailable
@@ -44,7 +44,7 @@ class UndoWindow:
         self._looked_at: OrderedDict[str, int] = OrderedDict()
         """By reply, how many records there were when it was last set aside."""
 
-    async def wait(self, waiting: WaitingReply, batch: Batch) -> HeldReply:
+    async def wait(self, waiting: WaitingReply, batch: Batch) -> PendingReply:
         """Wait until it is decided. Raises Unavailable when the partition moves on: its next owner holds it anew.
         Raises Parked when more has come that this batch cannot have: what decides may be among it."""
         loop, reply = asyncio.get_running_loop(), waiting.reply

@@ -20,7 +20,7 @@ MOST = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class Binding:
     """``message_id``: what the message shows. ``is_root``: it is a conversation's card, below which people answer."""
 
     conversation: Conversation
@@ -45,26 +45,26 @@ class Bindings:
         self._now = now
         self._foreign: dict[tuple[str, ...], float] = {}
 
-    async def find(self, account: Account, external_id: str) -> Bound | None:
+    async def find(self, account: Account, external_id: str) -> Binding | None:
         """Find the conversation of a message; None for what is no conversation's of this tenant. Raises Unavailable,
         StateUnavailable, StateLost."""
         asked = (account.tenant, account.channel, account.name, external_id)
         known = await self._deliveries.by_external_id(*asked)
-        if known is None and (known := await self._carried(account, external_id)) is not None:
+        if known is None and (known := await self._read_binding(account, external_id)) is not None:
             await self._deliveries.bind(*asked, *known)
         if known is None:
             return None
         found = await self._conversations.get(known[0])
         if found is None or found.origin.tenant != account.tenant:
             return None
-        return Bound(found, known[1], is_root(*known))
+        return Binding(found, known[1], is_root(*known))
 
     async def thread(self, account: Account, external_id: str) -> str:
         """Return the thread in which a message stands; its own where nobody says another. Raises Unavailable."""
         message = await self._client.ask(account, lambda connection: connection.message(external_id))
         return message.thread if message is not None else thread_of(external_id)
 
-    async def _carried(self, account: Account, external_id: str) -> tuple[str, str] | None:
+    async def _read_binding(self, account: Account, external_id: str) -> tuple[str, str] | None:
         """Read the conversation and the marker that a card of ours carries."""
         key = (account.tenant, account.name, external_id)
         if self._now() < self._foreign.get(key, 0.0):

@@ -44,7 +44,9 @@ class Permissions:
         return (await self._person(account, user)).name or user
 
     async def _person(self, account: Account, user: str) -> Member:
-        return await self._once((account.tenant, account.name, "who", user), lambda: self._ask_person(account, user))
+        return await self._ask_once(
+            (account.tenant, account.name, "who", user), lambda: self._ask_person(account, user)
+        )
 
     async def _ask_person(self, account: Account, user: str) -> Member:
         try:
@@ -56,11 +58,11 @@ class Permissions:
         """Nobody is turned away by an answer that was given before they came."""
         key = (account.tenant, account.name, "in", channel)
         before = self._known.get(key)
-        if user in await self._once(key, lambda: self._ask_members(account, channel)):
+        if user in await self._ask_once(key, lambda: self._ask_members(account, channel)):
             return True
         if self._known.get(key) is not before or not self._may_look(key):
             return False
-        return user in await self._once(key, lambda: self._ask_members(account, channel), kept=0.0)
+        return user in await self._ask_once(key, lambda: self._ask_members(account, channel), kept=0.0)
 
     async def _ask_members(self, account: Account, channel: str) -> frozenset[str]:
         try:
@@ -76,7 +78,7 @@ class Permissions:
         self._looks[key] = (left - 1 if may else left, now)
         return may
 
-    async def _once(self, key: tuple[str, ...], ask: Callable[[], Awaitable[T]], kept: float = KEPT) -> T:
+    async def _ask_once(self, key: tuple[str, ...], ask: Callable[[], Awaitable[T]], kept: float = KEPT) -> T:
         at, found = self._known.get(key, (0.0, None))
         if found is None or self._now() >= at + kept:
             began = self._now()

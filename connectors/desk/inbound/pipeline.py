@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from connectors.desk.client import DeskClient
 from connectors.desk.events import desk_event
-from connectors.desk.inbound.bindings import Bindings, Bound
+from connectors.desk.inbound.bindings import Binding, Bindings
 from connectors.desk.inbound.permissions import Permissions
 from connectors.desk.ownership import DeskOwnership
 from connectors.desk.port import FORM_TRIGGER, REACTION, Member
@@ -34,11 +34,11 @@ NOT_MEMBER = "Only members of this channel can act here, and guests and people o
 
 
 @dataclass(frozen=True, slots=True)
-class BoundAct:
+class DeskCommand:
     """An act, and where it belongs."""
 
     account: Account
-    bound: Bound
+    bound: Binding
     acted: DeskActed
 
 
@@ -78,7 +78,7 @@ class DeskInbound:
             if act is not None:
                 await self._take(act, rules)
 
-    async def _take(self, act: BoundAct, rules: DeskRules) -> None:
+    async def _take(self, act: DeskCommand, rules: DeskRules) -> None:
         account, acted, found = act.account, act.acted, act.bound.conversation
         if acted.kind == "claim":
             return await self._ownership.claim(account, found, acted)
@@ -105,7 +105,7 @@ class DeskInbound:
 
     # ── whose, and by whom ───────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _resolve(self, account: Account, told: Event, rules: DeskRules) -> BoundAct | None:
+    async def _resolve(self, account: Account, told: Event, rules: DeskRules) -> DeskCommand | None:
         """Find what an event is about. None for what means nothing, belongs to nobody, or may not be done."""
         is_reaction = told.payload.get("kind") == REACTION
         event = interpret_reaction(told, rules.emoji) if is_reaction else told
@@ -123,7 +123,7 @@ class DeskInbound:
             return None
         return await self._admit(account, event, bound)
 
-    async def _admit(self, account: Account, event: Event, bound: Bound) -> BoundAct | None:
+    async def _admit(self, account: Account, event: Event, bound: Binding) -> DeskCommand | None:
         by = str(event.payload.get("by"))
         member = await self._permissions.member(account, channel_of(event.place), by)
         if member.refused:
@@ -131,12 +131,12 @@ class DeskInbound:
             if member.refused != "bot":
                 await self._client.whisper(account, event.place, by, NOT_MEMBER)
             return None
-        acted = self._acted(account, event, member)
+        acted = self._build_act(account, event, member)
         if acted is None or _is_elsewhere(acted, bound.conversation):
             return None
-        return BoundAct(account, bound, await self._with_names(account, acted))
+        return DeskCommand(account, bound, await self._with_names(account, acted))
 
-    def _acted(self, account: Account, event: Event, member: Member) -> DeskActed | None:
+    def _build_act(self, account: Account, event: Event, member: Member) -> DeskActed | None:
         own = self._own_numbers.get(account.tenant)
         try:
             acted = DeskActed.model_validate(
@@ -211,7 +211,7 @@ def interpret_reaction(event: Event, emoji: DeskEmojiRules) -> Event | None:
     return replace(event, payload={**event.payload, "kind": act, "value": "", "fields": {}})
 
 
-def _fits(kind: object, is_reaction: bool, bound: Bound, event: Event) -> bool:
+def _fits(kind: object, is_reaction: bool, bound: Binding, event: Event) -> bool:
     """Tell whether it stands in the right place: replies and notes below a card, a reaction on the card, or on a reply
     where it means a note."""
     if is_reaction:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import structlog
 
-from connectors.desk.port import Desk, DeskPace
+from connectors.desk.port import Desk, DeskRates
 from connectors.desk.posts.poster import DeskSession, Poster, pause
 from connectors.desk.posts.sync import UNREACHABLE_METRIC, DeskSync
 from connectors.desk.rules import DeskRules
@@ -34,7 +34,7 @@ class Commands(Protocol):
     """Does what people did at the desk."""
 
     async def do(self, conversation: Conversation, acted: DeskActed, batch: Batch) -> None:
-        """Repeating it changes nothing. ``batch.records`` may grow meanwhile. Raises Parked, Unavailable,
+        """Repeating it changes nothing. ``batch.records`` may grow show_meanwhile. Raises Parked, Unavailable,
         BusUnavailable, StateUnavailable, StateLost."""
 
 
@@ -67,7 +67,7 @@ class _News:
 
 class DeskConsumer:
     """Handler of the group ``parley.desk.<desk>``. ``rules``: by tenant, of those whose desk this is. ``commands``
-    makes what does what people did; it is told what to do while it waits. ``pace``: the desk's own where none is
+    makes what does what people did; it is told what to do while it waits. ``rates``: the desk's own where none is
     given."""
 
     def __init__(
@@ -81,7 +81,7 @@ class DeskConsumer:
         clock: Clock,
         account_of: Callable[[str, str, str], Account | None],
         commands: Callable[[Meanwhile], Commands] | None = None,
-        pace: DeskPace | None = None,
+        rates: DeskRates | None = None,
     ) -> None:
         self._desk = desk
         self._rules = rules
@@ -92,11 +92,11 @@ class DeskConsumer:
         self._account_of = account_of
         self.accounts = Accounts(desk, clock)
         sender = Sender(desk, self.accounts, state=state, metrics=metrics, clock=clock)
-        self._poster = Poster(desk, sender, self.accounts, state.limiter, clock, pace or desk.pace)
+        self._poster = Poster(desk, sender, self.accounts, state.limiter, clock, rates or desk.rates)
         self._sync = DeskSync(desk, state, self._poster, clock, metrics)
         for tenant in rules:
             metrics.count(UNREACHABLE_METRIC, 0, tenant=tenant)  # else nobody would see the first time
-        self._commands = commands(self.meanwhile) if commands is not None else None
+        self._commands = commands(self.show_meanwhile) if commands is not None else None
 
     async def close(self) -> None:
         """Close the connections; to be called when nothing is handled any more."""
@@ -106,7 +106,7 @@ class DeskConsumer:
         """Handle a lane's batch. Raises RecordError (a record for ``give_up``), Parked, Unavailable; repeating it is
         safe."""
         news = _News.of(batch)
-        where = self._where(batch)
+        where = self._find_rules(batch)
         if not news.is_ours or where is None:
             return
         ledger = self._ledger()
@@ -116,9 +116,9 @@ class DeskConsumer:
             # Whatever was decided is told, also when the rest has to wait.
             await ledger.flush()
 
-    async def meanwhile(self, conversation: Conversation, batch: Batch) -> None:
+    async def show_meanwhile(self, conversation: Conversation, batch: Batch) -> None:
         """Show what the contact writes while something that a person did takes its time. Raises as ``handle``."""
-        if (where := self._where(batch)) is not None:
+        if (where := self._find_rules(batch)) is not None:
             ledger = self._ledger()
             try:
                 await self._sync.run_once(DeskSession(conversation, *where, ledger, batch.hurry))
@@ -128,7 +128,7 @@ class DeskConsumer:
     def _ledger(self) -> Ledger:
         return Ledger(bus=self._bus, state=self._state, metrics=self._metrics, clock=self._clock, of_desk=True)
 
-    def _where(self, batch: Batch) -> tuple[DeskRules, Account] | None:
+    def _find_rules(self, batch: Batch) -> tuple[DeskRules, Account] | None:
         tenant = batch.records[0].headers.get("ce_tenant", "")
         rules = self._rules.get(tenant)
         account = None if rules is None else self._account_of(tenant, self._desk.name, rules.account)
@@ -144,7 +144,7 @@ class DeskConsumer:
         acted = any(record.headers.get("ce_type") == topics.DESK_ACTED for record in batch.records)
         if not (acted or news.drafts) and not await self._sync.concerns(conversation):
             return
-        gathering = self._poster.pace.gathering
+        gathering = self._poster.rates.gathering
         if not (acted or news.is_urgent or self._poster.is_busy) and gathering:
             await pause(gathering, batch.hurry)
         batch.take_more()
@@ -152,7 +152,7 @@ class DeskConsumer:
         await self._sync.run(session, _News.of(batch).drafts, batch)
 
     async def _do_acts(self, session: DeskSession, batch: Batch, done: int) -> int:
-        """Do what people did, in their order. Return how many records were looked at; more may come meanwhile."""
+        """Do what people did, in their order. Return how many records were looked at; more may come show_meanwhile."""
         while done < len(batch.records):
             record = batch.records[done]
             done += 1

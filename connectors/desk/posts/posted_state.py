@@ -43,7 +43,7 @@ class PostRecords:
         await self._deliveries.record(conversation, outcome)
 
 
-class ShownState:
+class PostState:
     """The last state that was shown of things that change: a card, a mark, a post whose lines were edited.
 
     Outcomes are final, so each state has an outcome of its own, numbered from 0; the last one counts. They are not told

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar, cast
 
-from connectors.desk.port import Desk, DeskConnection, DeskPace, Post, Rate, Rendered
+from connectors.desk.port import Desk, DeskConnection, DeskRates, Post, Rate, RenderedPost
 from connectors.desk.rules import DeskRules
 from connectors.desk.thread_ids import Place
 from connectors.outbound.connections import Accounts
@@ -67,17 +67,17 @@ class DeskSession:
 
 
 class Poster:
-    """Posts and changes posts, at the pace that the desk takes."""
+    """Posts and changes posts, at the rates that the desk takes."""
 
     def __init__(
-        self, desk: Desk, sender: Sender, accounts: Accounts, limiter: Limiter, clock: Clock, pace: DeskPace
+        self, desk: Desk, sender: Sender, accounts: Accounts, limiter: Limiter, clock: Clock, rates: DeskRates
     ) -> None:
         self._desk = desk
         self._sender = sender
         self._accounts = accounts
         self._limiter = limiter
         self._clock = clock
-        self.pace = pace
+        self.rates = rates
         self._turns: dict[str, asyncio.Lock] = {}
 
     async def wait_turn(self, session: DeskSession, channel: str) -> None:
@@ -85,7 +85,7 @@ class Poster:
         is read, so that the post holds all that came meanwhile. Raises Unavailable when the partition moves on."""
         key = f"desk:{session.account.tenant}:{session.account.name}:{channel}"
         async with self._turns.setdefault(key, asyncio.Lock()):
-            while wait := await self._take(key, self.pace.posts):
+            while wait := await self._take(key, self.rates.posts):
                 await pause(wait, session.hurry)
 
     @property
@@ -98,11 +98,11 @@ class Poster:
 
     async def may_update(self, session: DeskSession) -> bool:
         """Take a turn to change one more card, if there is one now: vendors limit that for the whole app."""
-        return not await self._take(self._key(session, "updates"), self.pace.updates)
+        return not await self._take(self._key(session, "updates"), self.rates.updates)
 
     async def may_mark(self, session: DeskSession) -> bool:
         """Take a turn to change one more mark, if there is one now."""
-        return not await self._take(self._key(session, "reactions"), self.pace.marks)
+        return not await self._take(self._key(session, "reactions"), self.rates.marks)
 
     def _key(self, session: DeskSession, method: str) -> str:
         return f"desk:{session.account.tenant}:{session.account.name}:{method}"
@@ -146,7 +146,7 @@ class Poster:
         except DeliveryError as error:
             raise Parked(error.message, until=self._clock() + LOOK_AGAIN) from error
 
-    async def update(self, session: DeskSession, place: Place, rendered: Rendered) -> str:
+    async def update(self, session: DeskSession, place: Place, rendered: RenderedPost) -> str:
         """Replace the text of a post. Returns why that is refused, empty where it is not. Raises Parked."""
         refused = await self.ask(session, lambda connection: connection.update(place, rendered))
         return refused.message if refused is not None else ""

@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from connectors.desk.contents import DraftOutcome, MovedCard
+from connectors.desk.contents import CardTransfer, DraftOutcome
 from connectors.desk.port import Desk
 from connectors.desk.posts.approvals import ApprovalPosts
-from connectors.desk.posts.next_post import PostPlanner, render_card
 from connectors.desk.posts.post_index import LinePost, find_posts
-from connectors.desk.posts.posted_state import PostRecords, Root, ShownState, current_root, leave_root
+from connectors.desk.posts.post_selector import PostSelector, render_card
+from connectors.desk.posts.posted_state import PostRecords, PostState, Root, current_root, leave_root
 from connectors.desk.posts.poster import DeskSession, Poster
-from connectors.desk.posts.thread import NextPost, Thread, digest
+from connectors.desk.posts.thread import PendingPost, Thread, digest
 from connectors.desk.thread_ids import Place
 from connectors.desk.view import View, needs_people, view_of
 from connectors.outbound.delivery_log import Outcome
@@ -40,10 +40,10 @@ class DeskSync:
         self._poster = poster
         self._clock = clock
         self._records = records = PostRecords(state.deliveries)
-        self._shown = ShownState(records, clock)
+        self._shown = PostState(records, clock)
         self._thread = Thread(desk, records, poster, self._shown, clock)
         self._approvals = ApprovalPosts(desk, records, poster, self._shown)
-        self._planner = PostPlanner(desk, records, self._thread, self._approvals, poster)
+        self._planner = PostSelector(desk, records, self._thread, self._approvals, poster)
         self._updated: dict[str, datetime] = {}
 
     async def run(self, session: DeskSession, drafts: Sequence[DraftMade], batch: Batch) -> None:
@@ -106,7 +106,7 @@ class DeskSync:
         conversation = await self._state.conversations.get(session.conversation.id)
         return await view_of(self._state, conversation or session.conversation, self._clock())
 
-    async def _post(self, session: DeskSession, root: Root, wanted: NextPost) -> None:
+    async def _post(self, session: DeskSession, root: Root, wanted: PendingPost) -> None:
         outcome = await self._thread.post(session, wanted)
         posted = await self._records.outcome(session.conversation.id, wanted.post.marker)
         if wanted.post.marker == root.marker:
@@ -135,7 +135,7 @@ class DeskSync:
         replies = [line for line in view.lines if line.author.kind == "person" and line.state in marks]
         for each in await find_posts(self._records, root, replies):
             if not await self._update_mark(session, each):
-                return self._clock() + self._poster.pace.retry
+                return self._clock() + self._poster.rates.retry
         return later
 
     async def _update_mark(self, session: DeskSession, one: LinePost) -> bool:
@@ -164,12 +164,12 @@ class DeskSync:
         before, now = await self._shown.read(view.id, about), self._clock()
         if before == as_is:
             return None
-        is_urgent, every = before.partition(":")[0] != str(view.conversation.epoch), self._poster.pace.card_every
+        is_urgent, every = before.partition(":")[0] != str(view.conversation.epoch), self._poster.rates.card_every
         due = self._updated.get(root.marker, now - every) + every
         if not is_urgent and now < due:
             return due
         if not is_urgent and not await self._poster.may_update(session):
-            return now + self._poster.pace.retry
+            return now + self._poster.rates.retry
         if await self._poster.update(session, root.place, rendered) == GONE:
             await leave_root(self._poster, session, root, root.bound_to)
             return now if view.needs_people else None
@@ -182,7 +182,7 @@ class DeskSync:
         root = await current_root(self._records, session.conversation.id)
         if root.place is None or root.place.channel != to:
             if root.place is not None:
-                rendered = self._desk.render_post(MovedCard(await self._view(session), to))
+                rendered = self._desk.render_post(CardTransfer(await self._view(session), to))
                 await self._poster.update(session, root.place, rendered)
             await leave_root(self._poster, session, root, to)
 

@@ -9,9 +9,9 @@ from itertools import takewhile
 from typing import Any
 
 from connectors.desk.contents import Lines, is_long, is_shown, list_stored_files
-from connectors.desk.port import Desk, Post, Rendered
+from connectors.desk.port import Desk, Post, RenderedPost
 from connectors.desk.posts.post_index import TOGETHER, LinePost, find_posts
-from connectors.desk.posts.posted_state import PostRecords, Root, ShownState
+from connectors.desk.posts.posted_state import PostRecords, PostState, Root
 from connectors.desk.posts.poster import DeskSession, Poster
 from connectors.desk.thread_ids import Place
 from connectors.desk.view import View
@@ -25,7 +25,7 @@ FILES = ".files"
 
 
 @dataclass(frozen=True, slots=True)
-class NextPost:
+class PendingPost:
     """A post to be made, and the lines that stand in it beside the one whose marker it has."""
 
     post: Post
@@ -33,14 +33,14 @@ class NextPost:
 
 
 class Thread:
-    def __init__(self, desk: Desk, records: PostRecords, poster: Poster, shown: ShownState, clock: Clock) -> None:
+    def __init__(self, desk: Desk, records: PostRecords, poster: Poster, shown: PostState, clock: Clock) -> None:
         self._desk = desk
         self._records = records
         self._poster = poster
         self._shown = shown
         self._clock = clock
 
-    async def next(self, view: View, root: Root) -> NextPost | None:
+    async def next(self, view: View, root: Root) -> PendingPost | None:
         """Find what has to be posted now; None when all lines are there."""
         shown = [line for line in view.before if is_long(line)] + [line for line in view.lines if is_shown(line)]
         all_ = await find_posts(self._records, root, shown)
@@ -55,11 +55,11 @@ class Thread:
             return self._follow(view, root, waiting, first.leader)
         decided = [each for each in waiting[1:] if each.leader == first.marker]
         if decided:
-            return await self._together(view, root.place, [first, *decided])
+            return await self._shared_post(view, root.place, [first, *decided])
         group = await self._group(view, waiting)
         if len(group) > 1:
-            return await self._together(view, root.place, group)
-        return await self._alone(view, root.place, first)
+            return await self._shared_post(view, root.place, group)
+        return await self._single_post(view, root.place, first)
 
     async def _group(self, view: View, waiting: Sequence[LinePost]) -> Sequence[LinePost]:
         """Choose the lines that the next post holds. One that was on its way alone is taken to be there as it was then:
@@ -76,7 +76,7 @@ class Thread:
         )
         return free[:count]
 
-    async def post(self, session: DeskSession, wanted: NextPost) -> Outcome:
+    async def post(self, session: DeskSession, wanted: PendingPost) -> Outcome:
         """Send a post. The lines that share it are on record before, so that whoever goes on after a crash asks for the
         same one."""
         marker, now = wanted.post.marker, self._clock()
@@ -90,7 +90,7 @@ class Thread:
             await self._poster.record_done(session, each.marker, outcome=outcome, external_id=external_id)
         return outcome
 
-    async def _belated_files(self, view: View, root: Place, shown: Sequence[LinePost]) -> NextPost | None:
+    async def _belated_files(self, view: View, root: Place, shown: Sequence[LinePost]) -> PendingPost | None:
         """Find files of what contacts wrote. A worker fetches them, perhaps after the words of their line were
         posted."""
         for each in shown:
@@ -99,27 +99,27 @@ class Thread:
                 continue
             marker = f"{each.marker}{FILES}"
             if await self._records.outcome(view.id, marker) is None:
-                return NextPost(Post(marker, root.channel, each.line.created_at, root.message, files=files))
+                return PendingPost(Post(marker, root.channel, each.line.created_at, root.message, files=files))
         return None
 
-    def _follow(self, view: View, root: Root, waiting: Sequence[LinePost], leader: str) -> NextPost:
+    def _follow(self, view: View, root: Root, waiting: Sequence[LinePost], leader: str) -> PendingPost:
         """The post is out, and not yet on record for all of its lines: sending it again only says where it is."""
         group = [each for each in waiting if each.leader == leader]
         channel = root.place.channel if root.place else ""
-        return NextPost(Post(leader, channel, view.opened_at, rendered=Rendered("…")), tuple(group))
+        return PendingPost(Post(leader, channel, view.opened_at, rendered=RenderedPost("…")), tuple(group))
 
-    async def _together(self, view: View, root: Place, group: Sequence[LinePost]) -> NextPost:
+    async def _shared_post(self, view: View, root: Place, group: Sequence[LinePost]) -> PendingPost:
         first, rendered = group[0], await self._render(group, view)
         post = Post(first.marker, root.channel, first.line.created_at, root.message, rendered)
-        return NextPost(post, tuple(group[1:]))
+        return PendingPost(post, tuple(group[1:]))
 
-    async def _alone(self, view: View, root: Place, one: LinePost) -> NextPost:
+    async def _single_post(self, view: View, root: Place, one: LinePost) -> PendingPost:
         """One piece after the other; the last has the line's own marker, and the files come last."""
         pieces = await self._pieces(view, root, one)
         for piece in pieces[:-1]:
             if await self._records.outcome(view.id, piece.marker) is None:
-                return NextPost(piece)
-        return NextPost(pieces[-1])
+                return PendingPost(piece)
+        return PendingPost(pieces[-1])
 
     async def _pieces(self, view: View, root: Place, one: LinePost) -> list[Post]:
         line, since = one.line, one.line.created_at
@@ -135,7 +135,7 @@ class Thread:
             posts.append(Post(one.marker, root.channel, since, root.message, files=files))
         return posts
 
-    async def _render(self, group: Sequence[LinePost], view: View) -> Rendered:
+    async def _render(self, group: Sequence[LinePost], view: View) -> RenderedPost:
         lines = Lines(tuple(each.line for each in group), view.name)
         texts = [line.text for line in lines.lines]
         return await within_deadline(lambda: self._desk.render_post(lines), texts, surface="desk thread")

@@ -47,10 +47,10 @@ def compute_due_times(view: View, rules: DeskRules) -> tuple[datetime, datetime]
     limit = rules.times.first_reply if first else rules.times.next_reply
     if since is None or limit is None:
         return None
-    return _after(rules, since, limit * rules.times.remind), _after(rules, since, limit)
+    return _add_office_time(rules, since, limit * rules.times.remind), _add_office_time(rules, since, limit)
 
 
-def _after(rules: DeskRules, since: datetime, worked: timedelta) -> datetime:
+def _add_office_time(rules: DeskRules, since: datetime, worked: timedelta) -> datetime:
     return since + worked if rules.hours is None else rules.hours.due(since, worked)
 
 
@@ -59,7 +59,7 @@ def list_due_notices(view: View, rules: DeskRules) -> Iterator[DueNotice]:
     since, holder = view.waits_since, view.conversation.holder
     is_escalated = holder is not None and holder.reason == ESCALATED and view.conversation.owner == "queue"
     if holder is not None and is_escalated and rules.times.escalate_to:
-        yield _elsewhere(rules, "help", holder.since)
+        yield _escalate(rules, "help", holder.since)
     if since is None:
         return
     if (times := compute_due_times(view, rules)) is not None:
@@ -67,7 +67,7 @@ def list_due_notices(view: View, rules: DeskRules) -> Iterator[DueNotice]:
         if view.at >= late:
             yield DueNotice(TimeNotice("late", since, late), since)
             if rules.times.escalate_to:
-                yield _elsewhere(rules, "late", since)
+                yield _escalate(rules, "late", since)
         elif view.at >= remind:
             yield DueNotice(TimeNotice("remind", since, late), since)
     closes = view.window_closes(rules)
@@ -77,12 +77,12 @@ def list_due_notices(view: View, rules: DeskRules) -> Iterator[DueNotice]:
         yield DueNotice(TimeNotice("closing", since, closes), closes)
 
 
-def _elsewhere(rules: DeskRules, kind: NoticeKind, since: datetime) -> DueNotice:
+def _escalate(rules: DeskRules, kind: NoticeKind, since: datetime) -> DueNotice:
     notice = TimeNotice(kind, since, since, is_elsewhere=True, mention=rules.times.mention)
     return DueNotice(notice, since, rules.times.escalate_to)
 
 
-class DueSweep:
+class NoticeTimer:
     """Tells whoever keeps a conversation's desk that something is due about it. One process sweeps for a tenant at a
     time. What comes of it is said once, because the posts are. ``desk``: the kind of these tenants' desk."""
 

@@ -50,7 +50,7 @@ def sections(text: str) -> list[Json]:
 def escape_text(text: str) -> str:
     """A contact's words amid markup of our own, at most as many as a section takes."""
     with plain_text_only():
-        parts = render(_legible(text[:MOST_TEXT]), SLACK, MOST_TEXT).parts
+        parts = render(_make_legible(text[:MOST_TEXT]), SLACK, MOST_TEXT).parts
     return parts[0] if parts else ""
 
 
@@ -61,12 +61,12 @@ def mrkdwn_section(text: str) -> Json:
 
 def plain_text(text: str) -> Json:
     """Text that is shown letter by letter, whatever it holds."""
-    return {"type": "plain_text", "text": shorten(_legible(text), MOST_PLAIN) or "–", "emoji": False}
+    return {"type": "plain_text", "text": shorten(_make_legible(text), MOST_PLAIN) or "–", "emoji": False}
 
 
 def literal_sections(text: str) -> list[Json]:
     """All of it, letter by letter."""
-    return [_exact(part) for part in _parts(_legible(text).strip()) if not blank(part)]
+    return [_exact(part) for part in _parts(_make_legible(text).strip()) if not blank(part)]
 
 
 def _parts(text: str) -> Iterator[str]:
@@ -84,7 +84,7 @@ def _exact(text: str) -> Json:
     return {"type": "section", "expand": True, "text": {"type": "plain_text", "text": text, "emoji": False}}
 
 
-def _legible(text: str) -> str:
+def _make_legible(text: str) -> str:
     return printable(text).translate(_TURNING)
 
 
@@ -160,7 +160,7 @@ def strip_markdown(text: str) -> str:
 
 def notification_text(text: str) -> str:
     """Text for notifications and screen readers: one line, in which nothing calls anybody."""
-    flat = " ".join(_legible(text[: 2 * MOST_NOTICE]).split())
+    flat = " ".join(_make_legible(text[: 2 * MOST_NOTICE]).split())
     with plain_text_only():
         parts = render(flat, SLACK, MOST_NOTICE - 1).parts
     return "".join(parts[:1]) + ("…" if len(parts) != 1 else "")

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from connectors.desk.port import FORM_TRIGGER, DeskMessage, Member, Rendered
+from connectors.desk.port import FORM_TRIGGER, DeskMessage, Member, RenderedPost
 from connectors.desk.rules import DeskRules
 from connectors.desk.thread_ids import Place, channel_of, message_id, message_of, thread_id
 from connectors.inbound.display_names import shown_name
@@ -40,7 +40,7 @@ ALL_OF_IT = {"inclusive": True, "include_all_metadata": True, "limit": 2}
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
+class BotIdentity:
     """The workspace in which our app is installed, the organization around it, and our own bot."""
 
     team: str
@@ -67,7 +67,7 @@ class User(Vendor):
     is_stranger: bool = False
     enterprise_user: Enterprise | None = None
 
-    def refused(self, home: Home) -> str:
+    def refusal(self, home: BotIdentity) -> str:
         """Why they may not act: guests, people of other workspaces, bots and those who left may not."""
         if self.deleted or self.is_bot:
             return "gone" if self.deleted else "bot"
@@ -75,7 +75,7 @@ class User(Vendor):
             return "guest"
         return "" if self._is_at(home) and not self.is_stranger else "outsider"
 
-    def _is_at(self, home: Home) -> bool:
+    def _is_at(self, home: BotIdentity) -> bool:
         org = self.enterprise_user or Enterprise()
         same = bool(home.enterprise) and org.enterprise_id == home.enterprise
         return self.team_id == home.team or home.team in org.teams or same
@@ -90,7 +90,7 @@ class SlackDeskConnection:
         self._client = Client(settings)
         self._read_file = read_file
         self._is_file = is_file
-        self._home: Home | None = None
+        self._identity: BotIdentity | None = None
 
     async def close(self) -> None:
         await self._client.close()
@@ -110,7 +110,7 @@ class SlackDeskConnection:
         found = await history.found(self._client, call, channel, marker)
         return None if found is None else message_id(channel, found)
 
-    async def update(self, place: Place, rendered: Rendered) -> None:
+    async def update(self, place: Place, rendered: RenderedPost) -> None:
         arguments = {"channel": place.channel, "ts": place.message}
         try:
             await self._ask("chat.update", {**arguments, "text": rendered.text, "blocks": list(rendered.blocks)})
@@ -176,9 +176,9 @@ class SlackDeskConnection:
         if found is None:
             return None
         root = found.get("thread_ts")
-        is_ours = found.get("bot_id") == (await self._ask_home()).bot
+        is_ours = found.get("bot_id") == (await self._ask_identity()).bot
         return DeskMessage(
-            thread_id(channel, root if isinstance(root, str) else stamp), _carried(found) if is_ours else {}
+            thread_id(channel, root if isinstance(root, str) else stamp), _read_metadata(found) if is_ours else {}
         )
 
     async def members(self, channel: str) -> frozenset[str]:
@@ -188,17 +188,17 @@ class SlackDeskConnection:
         return frozenset(found)
 
     async def person(self, user: str) -> Member:
-        home = await self._ask_home()
+        home = await self._ask_identity()
         try:
             found = User.model_validate((await self._ask("users.info", {"user": user})).get("user"))
         except ValidationError:
             return Member(refused="unknown")
         names = (found.profile.display_name, found.profile.real_name, found.real_name, found.name)
-        return Member(shown_name(*filter(None, names)) or user, found.refused(home))
+        return Member(shown_name(*filter(None, names)) or user, found.refusal(home))
 
-    async def _ask_home(self) -> Home:
+    async def _ask_identity(self) -> BotIdentity:
         """Raises SendDelayed also where Slack does not say: nobody is at home nowhere."""
-        if self._home is None:
+        if self._identity is None:
             try:
                 told = await self._ask("auth.test", {})
             except SendRefused as error:
@@ -206,8 +206,8 @@ class SlackDeskConnection:
             team, enterprise, bot = (str(told.get(name) or "") for name in ("team_id", "enterprise_id", "bot_id"))
             if not team or not bot:
                 raise SendDelayed("Slack does not say whose app this is")
-            self._home = Home(team, enterprise, bot)
-        return self._home
+            self._identity = BotIdentity(team, enterprise, bot)
+        return self._identity
 
     async def _pages(self, method: str, asked: Json, name: str) -> AsyncIterator[list[Any]]:
         """Read what stands under ``name`` on each page."""
@@ -230,7 +230,7 @@ class SlackDeskConnection:
         return body
 
 
-def _carried(message: Json) -> Json:
+def _read_metadata(message: Json) -> Json:
     metadata = message.get("metadata")
     if not isinstance(metadata, dict) or metadata.get("event_type") != history.DESK_TYPE:
         return {}

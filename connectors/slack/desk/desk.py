@@ -11,17 +11,17 @@ from connectors.desk.contents import (
     ApprovalOutcome,
     ApprovalRequest,
     Card,
+    CardTransfer,
     Content,
     Draft,
     DraftOutcome,
     HandoffNotice,
     InDoubt,
     Lines,
-    MovedCard,
     NotDelivered,
     TimeNotice,
 )
-from connectors.desk.port import DeskPace, Post, Rate, Rendered
+from connectors.desk.port import DeskRates, Post, Rate, RenderedPost
 from connectors.desk.thread_ids import Place, message_id, message_of
 from connectors.slack.desk import block_kit, render_card, render_notices, render_transcript
 from connectors.slack.errors import shown_id
@@ -45,7 +45,7 @@ MARKS: dict[MessageState, str] = {
     "dropped": "x",
 }
 """Reactions."""
-PACE = DeskPace(
+RATES = DeskRates(
     gathering=1.0,
     posts=Rate(1.0, 2),
     updates=Rate(0.6, 15),
@@ -56,9 +56,9 @@ PACE = DeskPace(
 """Slack takes a message a second in a channel, 50 changes of messages a minute of the whole app, of which a part is
 left for owners' changes and edits, and 20 removals of reactions. https://docs.slack.dev/apis/web-api/rate-limits"""
 
-RENDERERS: dict[type[Content], Callable[[Any], Rendered]] = {
+RENDERERS: dict[type[Content], Callable[[Any], RenderedPost]] = {
     Card: render_card.render_card,
-    MovedCard: render_card.render_moved_card,
+    CardTransfer: render_card.render_moved_card,
     HandoffNotice: render_card.render_handoff_notice,
     Lines: render_transcript.render_lines,
     TimeNotice: render_notices.render_time_notice,
@@ -74,7 +74,7 @@ RENDERERS: dict[type[Content], Callable[[Any], Rendered]] = {
 class SlackDesk:
     name = "slack"
     title = "Slack"
-    pace = PACE
+    rates = RATES
     marks: Mapping[MessageState, str] = MARKS
     max_draft = render_notices.MOST_DRAFT
     mentions = re.compile(r"@([UW][A-Z0-9]{6,20})\b")
@@ -85,14 +85,14 @@ class SlackDesk:
     def __init__(self, read_file: ReadFile) -> None:
         self._read_file = read_file
 
-    def render_post(self, content: Content) -> Rendered:
+    def render_post(self, content: Content) -> RenderedPost:
         return RENDERERS[type(content)](content)
 
     def count_fitting(self, lines: Sequence[TranscriptMessage], contact: str) -> int:
         return render_transcript.count_fitting(lines, contact)
 
-    def split(self, rendered: Rendered) -> list[Rendered]:
-        return [Rendered(rendered.text, tuple(blocks)) for blocks in block_kit.pack(rendered.blocks)]
+    def split(self, rendered: RenderedPost) -> list[RenderedPost]:
+        return [RenderedPost(rendered.text, tuple(blocks)) for blocks in block_kit.pack(rendered.blocks)]
 
     def post_call(self, post: Post) -> Call:
         since = f"{(post.since - EARLIER).timestamp():.6f}"

@@ -76,15 +76,15 @@ def _view(act: str, title: str, submit: str, blocks: list[Json], found: Conversa
         "type": "modal",
         "callback_id": f"{PREFIX}{act}",
         "private_metadata": orjson.dumps(about).decode(),
-        "title": _plain(title),
-        "submit": _plain(submit),
-        "close": _plain("Cancel"),
+        "title": _plain_text(title),
+        "submit": _plain_text(submit),
+        "close": _plain_text("Cancel"),
         "blocks": blocks,
     }
 
 
 def _input(block: str, label: str, element: Mapping[str, Any], *, optional: bool = False) -> Json:
-    made: Json = {"type": "input", "block_id": block, "label": _plain(label), "element": dict(element)}
+    made: Json = {"type": "input", "block_id": block, "label": _plain_text(label), "element": dict(element)}
     return {**made, "optional": True} if optional else made
 
 
@@ -93,8 +93,8 @@ def _select(kind: str, action: str, names: Sequence[str]) -> Json:
 
 
 def _option(name: str, value: str) -> Json:
-    return {"text": _plain(name[:MOST_OPTION]), "value": value}
+    return {"text": _plain_text(name[:MOST_OPTION]), "value": value}
 
 
-def _plain(text: str) -> Json:
+def _plain_text(text: str) -> Json:
     return {"type": "plain_text", "text": text}

@@ -42,13 +42,13 @@ def _channels(payload: Json) -> Iterator[str]:
     """Every channel that a payload of whatever kind names. One that tells of two is the desk's if either is."""
     event = _object(payload.get("event"))
     for told in (payload, event, *(_object(event.get(name)) for name in ("item", "message", "previous_message"))):
-        yield from _named(told)
-    yield from _named(_object(payload.get("container")))
-    yield from _named(_object(event.get("assistant_thread")))
+        yield from _channel_ids(told)
+    yield from _channel_ids(_object(payload.get("container")))
+    yield from _channel_ids(_object(event.get("assistant_thread")))
     yield channel_of(place_of_form(payload))
 
 
-def _named(told: Json) -> Iterator[str]:
+def _channel_ids(told: Json) -> Iterator[str]:
     for name in ("channel", "channel_id"):
         value = told.get(name)
         found = value.get("id") if isinstance(value, dict) else value

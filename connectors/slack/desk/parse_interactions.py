@@ -27,7 +27,7 @@ SHORTCUTS = {"parley_claim": "claim", "parley_resolve": "resolve", "parley_retur
 MOST_VALUE = 2_000
 
 
-class Pressed(Vendor):
+class BlockActions(Vendor):
     user: Named
     container: Container
     trigger_id: str = Field(default="", max_length=256)
@@ -55,12 +55,12 @@ class View(Vendor):
     state: Json = {}
 
 
-class Submitted(Vendor):
+class ViewSubmission(Vendor):
     user: Named
     view: View
 
 
-class About(Vendor):
+class FormMetadata(Vendor):
     """The metadata of a form of ours: where it was opened, and for what."""
 
     tenant: str
@@ -74,22 +74,22 @@ def from_interactive(payload: Json, account: Account) -> Iterator[Event]:
     """Raises ValidationError."""
     kind = payload.get("type")
     if kind == "block_actions":
-        pressed = Pressed.model_validate(payload)
+        pressed = BlockActions.model_validate(payload)
         for told in pressed.actions:
-            yield from _pressed(Action.model_validate(told), pressed)
+            yield from _parse_press(Action.model_validate(told), pressed)
     elif kind == "message_action":
-        yield from _chosen(Shortcut.model_validate(payload))
+        yield from _parse_shortcut(Shortcut.model_validate(payload))
     elif kind == "view_submission":
-        yield from _submitted(Submitted.model_validate(payload), account)
+        yield from _parse_submission(ViewSubmission.model_validate(payload), account)
 
 
 def place_of_form(payload: Json) -> str:
     """Return where the form was opened that a payload is about; empty for all else."""
-    about = _about(payload.get("view"))
+    about = _read_metadata(payload.get("view"))
     return about.place if about else ""
 
 
-def _pressed(action: Action, pressed: Pressed) -> Iterator[Event]:
+def _parse_press(action: Action, pressed: BlockActions) -> Iterator[Event]:
     container = pressed.container
     name = action.action_id.removeprefix(PREFIX).partition(":")[0]
     act = FORMS.get(name, name)
@@ -119,7 +119,7 @@ def _undo(value: str, thread: str) -> tuple[str, str]:
     return reply, root or thread
 
 
-def _chosen(told: Shortcut) -> Iterator[Event]:
+def _parse_shortcut(told: Shortcut) -> Iterator[Event]:
     act = SHORTCUTS.get(told.callback_id)
     if act is None:
         return
@@ -135,9 +135,9 @@ def _chosen(told: Shortcut) -> Iterator[Event]:
     yield Event(topics.DESK_ACTED, thread_id(channel, root), message_id(channel, message.ts), payload, (), revision)
 
 
-def _submitted(told: Submitted, account: Account) -> Iterator[Event]:
+def _parse_submission(told: ViewSubmission, account: Account) -> Iterator[Event]:
     """Slack does not say when a form was sent: it counts from when it comes."""
-    view, about = told.view, _about(told.view.model_dump())
+    view, about = told.view, _read_metadata(told.view.model_dump())
     act = view.callback_id.removeprefix(PREFIX)
     if about is None or act not in ACTS or about.tenant != account.tenant:
         return
@@ -148,11 +148,11 @@ def _submitted(told: Submitted, account: Account) -> Iterator[Event]:
     yield Event(topics.DESK_ACTED, about.place, about.external_id, payload, (), f"{act}:{told.user.id}:{view.id}")
 
 
-def _about(view: Any) -> About | None:
+def _read_metadata(view: Any) -> FormMetadata | None:
     if not isinstance(view, dict) or not str(view.get("callback_id")).startswith(PREFIX):
         return None
     try:
-        return About.model_validate(json.loads(str(view.get("private_metadata"))))
+        return FormMetadata.model_validate(json.loads(str(view.get("private_metadata"))))
     except (ValueError, ValidationError):
         return None
 

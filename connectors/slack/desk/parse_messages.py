@@ -41,7 +41,7 @@ def from_events_api(payload: Json, account: Account) -> Iterator[Event]:
     if kind in ("message", "app_mention"):
         yield from _message(event, ours)
     elif kind in ("reaction_added", "reaction_removed"):
-        yield from _reacted(Reaction.model_validate(event), ours)
+        yield from _parse_reaction(Reaction.model_validate(event), ours)
 
 
 def person_id(user: str) -> str:
@@ -52,21 +52,21 @@ def person_id(user: str) -> str:
 def _message(event: Json, ours: Ours) -> Iterator[Event]:
     subtype = str(event.get("subtype") or "")
     if subtype == "message_changed":
-        yield from _changed(Change.model_validate(event), ours)
+        yield from _parse_edit(Change.model_validate(event), ours)
     elif subtype == "message_deleted":
-        yield from _deleted(Change.model_validate(event), ours)
+        yield from _parse_deletion(Change.model_validate(event), ours)
     elif subtype in SAID:
-        yield from _said(Message.model_validate(event), ours)
+        yield from _parse_reply(Message.model_validate(event), ours)
 
 
-def _said(message: Message, ours: Ours) -> Iterator[Event]:
+def _parse_reply(message: Message, ours: Ours) -> Iterator[Event]:
     if not _is_reply(message, ours) or not message.channel:
         return
     payload = {"kind": "reply", "revision": edition(message.edited), "at": moment(message.ts)}
     yield _event(message, message.channel, payload | _text(message, ours), REPLY_REVISION)
 
 
-def _changed(change: Change, ours: Ours) -> Iterator[Event]:
+def _parse_edit(change: Change, ours: Ours) -> Iterator[Event]:
     """Unfurled links change a message too, but nobody has edited it then."""
     now, before = change.message, change.previous_message
     if now is None or not now.edited or not _is_reply(now, ours):
@@ -84,7 +84,7 @@ def _text(message: Message, ours: Ours) -> Json:
     return {**said, "fields": {"missing": [missing]}} if missing else said
 
 
-def _deleted(change: Change, ours: Ours) -> Iterator[Event]:
+def _parse_deletion(change: Change, ours: Ours) -> Iterator[Event]:
     before = change.previous_message
     if before is not None and _is_reply(before, ours):
         yield _event(before, change.channel, {"kind": "delete", "at": moment(change.event_ts)}, "delete")
@@ -100,7 +100,7 @@ def _event(message: Message, channel: str, payload: Json, revision: str) -> Even
     return Event(topics.DESK_ACTED, thread, about, {**payload, "by": person_id(message.user or "")}, (), revision)
 
 
-def _reacted(reaction: Reaction, ours: Ours) -> Iterator[Event]:
+def _parse_reaction(reaction: Reaction, ours: Ours) -> Iterator[Event]:
     """Slack does not say whether the message began a thread: whoever knows the conversation finds that out."""
     item = reaction.item
     if item.type != "message" or not item.channel or reaction.user in (ours.bot, SLACKBOT):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from connectors.desk.contents import LONG_LINE, Card, HandoffNotice, MovedCard, is_long, strip_citations
-from connectors.desk.port import Rendered
+from connectors.desk.contents import LONG_LINE, Card, CardTransfer, HandoffNotice, is_long, strip_citations
+from connectors.desk.port import RenderedPost
 from connectors.desk.view import View
 from connectors.markup import blank
 from connectors.slack.desk import block_kit as kit
@@ -33,34 +33,34 @@ WHO = {"agent": "🤖", "contact": "💬", "person": "🧑‍💼", "system": "�
 OWNERS = {"queue": "🟠", "person": "🟢", "closed": "✅", "agent": "🤖"}
 
 
-def render_card(content: Card) -> Rendered:
+def render_card(content: Card) -> RenderedPost:
     """At most 50 blocks and 13,000 characters, whatever there is to say."""
     view = content.view
     head = [_title(view), *_state(content)]
-    foot = [*_tried(view), *kit.action_blocks(content.buttons)]
+    foot = [*_attempts(view), *kit.action_blocks(content.buttons)]
     said = [line for line in view.before if not blank(all_words(line))]
-    middle = [*_why(view), *_before(view, said)]
+    middle = [*_reason(view), *_excerpts(view, said)]
     while middle and not kit.fits([*head, *middle, *foot]):
         if said:
-            middle = [*_why(view), *_before(view, said := said[1:])]
+            middle = [*_reason(view), *_excerpts(view, said := said[1:])]
         else:
             middle.pop()
     who = view.name if view.handoff is None else f"{view.name} #{view.handoff.number}"
     text = kit.notification_text(f"{who}: {view.status}. {view.reason}")
-    return Rendered(text, (*head, *middle, *foot))
+    return RenderedPost(text, (*head, *middle, *foot))
 
 
-def render_moved_card(content: MovedCard) -> Rendered:
+def render_moved_card(content: CardTransfer) -> RenderedPost:
     view, to = content.view, content.to
     where = f"Shown in <#{to}> from now on." if to else "Shown further down from now on."
-    return Rendered(kit.notification_text(f"{view.name}: moved"), (_title(view), kit.mrkdwn_section(where)))
+    return RenderedPost(kit.notification_text(f"{view.name}: moved"), (_title(view), kit.mrkdwn_section(where)))
 
 
-def render_handoff_notice(content: HandoffNotice) -> Rendered:
+def render_handoff_notice(content: HandoffNotice) -> RenderedPost:
     again = " again" if content.is_repeated else ""
     blocks = [kit.mrkdwn_section(f"🟠 *Handed over to people{again}*"), *kit.literal_sections(content.reason)]
     text = kit.notification_text(f"{content.view.name} waits{again}: {content.reason}")
-    return Rendered(text, (*blocks, *_summary(content.view)))
+    return RenderedPost(text, (*blocks, *_summary(content.view)))
 
 
 def _title(view: View) -> Json:
@@ -90,7 +90,7 @@ def _window(closes: datetime, view: View) -> str:
     return f"⌛ *{kit.date_token(closes, after=f'The window for answers {said}')}*"
 
 
-def _why(view: View) -> list[Json]:
+def _reason(view: View) -> list[Json]:
     blocks = [kit.mrkdwn_section(f"*Why:* {kit.escape_text(view.reason)}")] if not blank(view.reason) else []
     return [*blocks, *_summary(view)]
 
@@ -100,7 +100,7 @@ def _summary(view: View) -> list[Json]:
     return [kit.mrkdwn_section("\n".join(lines))] if lines else []
 
 
-def _before(view: View, shown: Sequence[TranscriptMessage]) -> list[Json]:
+def _excerpts(view: View, shown: Sequence[TranscriptMessage]) -> list[Json]:
     """Show what was said last before it, in the order of a talk: where there is too little room the oldest are left
     out."""
     blocks = [kit.context_block("*Before that*")] if shown else []
@@ -121,7 +121,7 @@ def _excerpt(line: TranscriptMessage) -> list[Json]:
     return [*show(f"{text[:LONG_LINE].rstrip()} …"), kit.context_block("_All of it is in the thread_")]
 
 
-def _tried(view: View) -> list[Json]:
+def _attempts(view: View) -> list[Json]:
     """Show what the agent looked at, and what it did."""
     titles = {each.document: each.title for line in view.all_lines for each in line.citations}
     passages = [passage for turn in view.turns for passage in turn.passages if passage.cited]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from connectors.desk.contents import Lines
-from connectors.desk.port import Rendered
+from connectors.desk.port import RenderedPost
 from connectors.markup import render
 from connectors.slack.blocks import section
 from connectors.slack.desk import block_kit as kit
@@ -21,11 +21,11 @@ MAY_BE_LOST = "⚠️ may not have arrived"
 NOT_SENT = {"failed": "not delivered", "dropped": "never sent", "unknown": MAY_BE_LOST}
 
 
-def render_lines(content: Lines) -> Rendered:
+def render_lines(content: Lines) -> RenderedPost:
     contact = content.contact
     blocks = [block for line in content.lines for block in line_blocks(line, contact)]
-    said = (f"{_who(line, contact)}: {_words(line)}" for line in content.lines if line.state != "deleted")
-    return Rendered(kit.notification_text("\n".join(said)), tuple(blocks))
+    said = (f"{_author(line, contact)}: {_words(line)}" for line in content.lines if line.state != "deleted")
+    return RenderedPost(kit.notification_text("\n".join(said)), tuple(blocks))
 
 
 def count_fitting(shown: Sequence[TranscriptMessage], contact: str) -> int:
@@ -71,10 +71,10 @@ def _heading(line: TranscriptMessage, contact: str) -> Json:
         about.append("(edited)")
     if line.author.kind != "contact" and (lost := NOT_SENT.get(line.state)):
         about.append(lost)
-    return kit.context_block(kit.plain_text(f"{ICONS[line.author.kind]} {_who(line, contact)}"), " · ".join(about))
+    return kit.context_block(kit.plain_text(f"{ICONS[line.author.kind]} {_author(line, contact)}"), " · ".join(about))
 
 
-def _who(line: TranscriptMessage, contact: str) -> str:
+def _author(line: TranscriptMessage, contact: str) -> str:
     return line.author.name or (contact if line.author.kind == "contact" else line.author.kind.title())
 
 
@@ -85,10 +85,10 @@ def _words(line: TranscriptMessage) -> str:
 def _files(files: Sequence[Attachment]) -> list[Json]:
     if not files:
         return []
-    return [kit.context_block(kit.plain_text("\n".join(f"📎 {file.name}{_about(file)}" for file in files)))]
+    return [kit.context_block(kit.plain_text("\n".join(f"📎 {file.name}{_file_notes(file)}" for file in files)))]
 
 
-def _about(file: Attachment) -> str:
+def _file_notes(file: Attachment) -> str:
     notes = [
         *(["the whole message; what you see above is its beginning"] if file.full_text else []),
         *([f"not to be had: {file.missing}"] if file.missing else []),

@@ -18,11 +18,11 @@ from connectors.desk.port import (
     Desk,
     DeskConnection,
     DeskMessage,
-    DeskPace,
+    DeskRates,
     Member,
     Post,
     Rate,
-    Rendered,
+    RenderedPost,
 )
 from connectors.desk.thread_ids import Place, channel_of, message_id, message_of, thread_id
 from connectors.tools import Tools
@@ -56,7 +56,7 @@ def line_text(line: TranscriptMessage, contact: str) -> str:
 
 TEXTS: dict[type[c.Content], Callable[[Any], list[str]]] = {
     c.Card: lambda each: [each.view.name, each.view.status, each.view.reason, *each.view.summary],
-    c.MovedCard: lambda each: [each.view.name, f"Moved to {each.to}"],
+    c.CardTransfer: lambda each: [each.view.name, f"Moved to {each.to}"],
     c.Lines: lambda each: [line_text(line, each.contact) for line in each.lines],
     c.HandoffNotice: lambda each: ["Handed over to people" + " again" * each.is_repeated, each.reason],
     c.TimeNotice: lambda each: [f"{each.kind}: the customer waits since {each.since}, due {each.due}", each.link],
@@ -77,7 +77,7 @@ class WebhookDesk(Desk):
     title = "The help desk"
     capabilities = Capabilities(max_text=10_000)
     policy = Policy(doubt="repeat")
-    pace = DeskPace(0.05, FREE, FREE, FREE, card_every=timedelta(0), retry=timedelta(seconds=1))
+    rates = DeskRates(0.05, FREE, FREE, FREE, card_every=timedelta(0), retry=timedelta(seconds=1))
     marks: Mapping[MessageState, str] = {state: state for state in ("sent", "delivered", "read", "failed")}
     max_draft = 10_000
 
@@ -113,10 +113,10 @@ class WebhookDesk(Desk):
     def judge(self, call: Call, reply: Reply) -> str:
         return message_id(call.arguments["queue"], (FILE if call.files else "") + answer_of(reply)["id"])
 
-    def render_post(self, content: c.Content) -> Rendered:
+    def render_post(self, content: c.Content) -> RenderedPost:
         lines = [line for line in TEXTS[type(content)](content) if line]
         buttons = [asdict(button) for button in getattr(content, "buttons", ())]
-        return Rendered(lines[0], ({"kind": type(content).__name__, "text": "\n".join(lines), "buttons": buttons},))
+        return RenderedPost(lines[0], ({"kind": type(content).__name__, "text": "\n".join(lines), "buttons": buttons},))
 
     def post_call(self, post: Post) -> Call:
         shown = {"text": post.rendered.text, "blocks": list(post.rendered.blocks), "about": dict(post.about)}
@@ -144,7 +144,7 @@ class WebhookConnection(http.HttpConnection, DeskConnection):
     async def _ask(self, operation: str, **arguments: Any) -> Any:
         return answer_of(await super().perform(Call(operation, arguments), ""))
 
-    async def update(self, place: Place, rendered: Rendered) -> None:
+    async def update(self, place: Place, rendered: RenderedPost) -> None:
         await self._ask("update", id=place.message, text=rendered.text, blocks=list(rendered.blocks))
 
     async def delete(self, place: Place) -> None:

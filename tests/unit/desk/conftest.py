@@ -117,7 +117,7 @@ class World:
             clock=self.clock,
             account_of=self.account,
             commands=lambda meanwhile: acts or self.acts,
-            pace=replace(faster(desk.pace, 1e9), gathering=0.0),
+            rates=replace(faster(desk.rates, 1e9), gathering=0.0),
         )
 
     def record(self, kind: str, payload: Any) -> Record:

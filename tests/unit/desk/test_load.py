@@ -115,7 +115,7 @@ def keeper_at_slacks_limits(world: World) -> DeskConsumer:
         metrics=PrometheusMetrics(),
         clock=now,
         account_of=world.account,
-        pace=faster(desk.pace, FASTER),
+        rates=faster(desk.rates, FASTER),
     )
 
 

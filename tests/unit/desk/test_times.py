@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from connectors.desk.posts.timers import DueSweep
+from connectors.desk.posts.timers import NoticeTimer
 from connectors.desk.rules import DeskRules, DeskTimesRules
 from schemas import topics
 from schemas.envelope import Envelope
@@ -92,7 +92,7 @@ async def test_a_window_that_closes_is_told_before_and_after(world: World) -> No
 async def test_the_sweep_wakes_the_keeper_when_something_is_due_and_not_before(world: World) -> None:
     times = DeskTimesRules(first_reply=20 * MINUTES)
     rules = {TENANT: DeskRules(TENANT, "main", world.room, times=times)}
-    sweep = DueSweep("slack", rules, bus=world.bus, state=world.state, clock=world.clock)
+    sweep = NoticeTimer("slack", rules, bus=world.bus, state=world.state, clock=world.clock)
     await world.hand_off()
     keeper = world.keeper(times=times)
     await world.look(keeper)

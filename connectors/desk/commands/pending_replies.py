@@ -22,7 +22,7 @@ ENDS = frozenset({"release", "return", "resolve", "transfer", "escalate"})
 
 
 @dataclass(frozen=True, slots=True)
-class HeldReply:
+class PendingReply:
     """``withheld``: why it stays inside, empty where it does not. ``text`` and ``revision`` are of its last change;
     ``is_due``: nothing more is waited for."""
 
@@ -42,21 +42,21 @@ def is_public(found: Conversation, reply: DeskActed) -> bool:
     return not is_note(reply.text) and is_held_by(found, reply.by, before=reply.at)
 
 
-def judge_reply(reply: DeskActed, later: Iterable[DeskActed]) -> HeldReply:
+def judge_reply(reply: DeskActed, later: Iterable[DeskActed]) -> PendingReply:
     """Decide a reply by all that was done ``later``. Whoever keeps it inside need not be its author: no harm comes of
     it."""
-    held = HeldReply(reply.text, reply.revision, "note" if is_note(reply.text) else "")
+    held = PendingReply(reply.text, reply.revision, "note" if is_note(reply.text) else "")
     for act in later:
         if act.kind == "undo" and act.value == reply.id and act.by == reply.by:
             held = replace(held, withheld=held.withheld or "undone")
         elif act.kind in ENDS:
             held = replace(held, is_due=True)
         elif act.external_id == reply.external_id:
-            held = _after(held, act)
+            held = _apply_change(held, act)
     return held
 
 
-def _after(held: HeldReply, act: DeskActed) -> HeldReply:
+def _apply_change(held: PendingReply, act: DeskActed) -> PendingReply:
     if act.kind == "delete":
         return replace(held, withheld=held.withheld or "deleted")
     if act.kind == "note":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from connectors.desk.client import DeskClient
-from connectors.desk.commands.held_replies import is_note
+from connectors.desk.commands.pending_replies import is_note
 from connectors.desk.commands.replies import Replies, line_id
 from connectors.desk.events import desk_event
 from connectors.desk.port import REPLY_REVISION
@@ -28,7 +28,7 @@ UNCHANGED = "The customer keeps the first version: what was sent cannot be chang
 STAYS = "The customer has this already, and it cannot be deleted there."
 
 
-class Amendments:
+class ReplyEdits:
     """``revises``: channels on which what was sent can be changed."""
 
     def __init__(

@@ -8,11 +8,11 @@ from datetime import datetime
 from functools import partial
 
 from connectors.desk.contents import Card, Content, Draft, HandoffNotice, InDoubt, NotDelivered
-from connectors.desk.port import Desk, Post, Rendered
+from connectors.desk.port import Desk, Post, RenderedPost
 from connectors.desk.posts.approvals import ApprovalPosts
 from connectors.desk.posts.posted_state import PostRecords, Root
 from connectors.desk.posts.poster import DeskSession, Poster
-from connectors.desk.posts.thread import NextPost, Thread
+from connectors.desk.posts.thread import PendingPost, Thread
 from connectors.desk.posts.timers import list_due_notices
 from connectors.desk.rules import DeskRules
 from connectors.desk.thread_ids import Place
@@ -23,7 +23,7 @@ from schemas.desk import DraftMade
 from schemas.errors import SendRefused
 
 
-class PostPlanner:
+class PostSelector:
     def __init__(
         self, desk: Desk, records: PostRecords, thread: Thread, approvals: ApprovalPosts, poster: Poster
     ) -> None:
@@ -33,22 +33,24 @@ class PostPlanner:
         self._thread = thread
         self._approvals = approvals
 
-    async def next(self, session: DeskSession, view: View, root: Root, drafts: Sequence[DraftMade]) -> NextPost | None:
+    async def next(
+        self, session: DeskSession, view: View, root: Root, drafts: Sequence[DraftMade]
+    ) -> PendingPost | None:
         """Find what is to be posted next; None where all is there. Raises Parked."""
         place = root.place
         if place is None:
-            return NextPost(await self._card(session.rules, view, root))
+            return PendingPost(await self._card(session.rules, view, root))
         if (again := self._handoff_notice(view, root, place)) and not await self._is_posted(view, again.marker):
-            return NextPost(again)
+            return PendingPost(again)
         if (line := await self._thread.next(view, root)) is not None:
             return line
         if (approval := await self._approvals.next(view, root)) is not None:
-            return NextPost(approval)
+            return PendingPost(approval)
         if (notice := await self._time_notice(session, view, place)) is not None:
-            return NextPost(notice)
+            return PendingPost(notice)
         for post in [*await self._drafts(place, drafts), *await self._failures(view, place)]:
             if not await self._is_posted(view, post.marker):
-                return NextPost(post)
+                return PendingPost(post)
         return None
 
     async def _is_posted(self, view: View, marker: str) -> bool:
@@ -66,7 +68,7 @@ class PostPlanner:
         if handoff is None or not view.is_with_people or root.shown_at is None or root.shown_at > handoff.opened_at:
             return None
         marker = ids.derived_id(root.marker, "handoff", handoff.number)
-        return self._below(place, marker, handoff.opened_at, HandoffNotice(view))
+        return self._thread_post(place, marker, handoff.opened_at, HandoffNotice(view))
 
     async def _drafts(self, place: Place, drafts: Sequence[DraftMade]) -> list[Post]:
         posts = []
@@ -87,7 +89,7 @@ class PostPlanner:
             if await self._is_posted(view, marker):
                 continue
             if not each.elsewhere:
-                return self._below(place, marker, each.about, each.notice)
+                return self._thread_post(place, marker, each.about, each.notice)
             link = await self._poster.ask(session, lambda connection: connection.link(place))
             notice = replace(each.notice, link="" if isinstance(link, SendRefused) else link)
             return Post(marker, each.elsewhere, each.about, rendered=self._desk.render_post(notice))
@@ -99,19 +101,19 @@ class PostPlanner:
         for line in view.all_lines:
             if line.state == "unknown":
                 marker = ids.derived_id(line.id, "desk-in-doubt")
-                posts.append(self._below(place, marker, line.created_at, InDoubt(line)))
+                posts.append(self._thread_post(place, marker, line.created_at, InDoubt(line)))
         for line in view.lines:
             if line.author.kind == "person" and line.state in ("failed", "dropped"):
                 outcome = await self._records.outcome(view.id, line.id)
                 content = NotDelivered(line, outcome.reason if outcome is not None else "")
                 marker = ids.derived_id(line.id, "desk-failed")
-                posts.append(self._below(place, marker, line.created_at, content))
+                posts.append(self._thread_post(place, marker, line.created_at, content))
         return posts
 
-    def _below(self, place: Place, marker: str, since: datetime, content: Content) -> Post:
+    def _thread_post(self, place: Place, marker: str, since: datetime, content: Content) -> Post:
         return Post(marker, place.channel, since, place.message, self._desk.render_post(content))
 
 
-async def render_card(desk: Desk, view: View, rules: DeskRules) -> Rendered:
+async def render_card(desk: Desk, view: View, rules: DeskRules) -> RenderedPost:
     texts = [line.text for line in view.before]
     return await within_deadline(lambda: desk.render_post(Card(view, rules)), texts, surface="desk card")

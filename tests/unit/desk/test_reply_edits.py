@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from connectors.desk.commands import amendments
+from connectors.desk.commands import reply_edits
 from schemas import topics
 from schemas.changes import MessageDeleted, MessageEdited
 from tests.platforms.slack.workspace import Post
@@ -67,7 +67,7 @@ async def test_an_edit_that_makes_a_note_of_what_is_out_is_not_told_to_the_custo
     team.slack.people.edit("Ben", post.ts, text)
     await team.quiet()
     assert await edits(team) == []
-    assert team.whispers("Ben") == [amendments.UNCHANGED]
+    assert team.whispers("Ben") == [reply_edits.UNCHANGED]
 
 
 async def test_who_has_given_the_conversation_back_changes_nothing_any_more(team: Team) -> None:
@@ -77,7 +77,7 @@ async def test_who_has_given_the_conversation_back_changes_nothing_any_more(team
     team.slack.people.edit("Ben", post.ts, "Hello there")
     await team.quiet()
     assert await edits(team) == []
-    assert team.whispers("Ben") == [amendments.UNCHANGED]
+    assert team.whispers("Ben") == [reply_edits.UNCHANGED]
 
 
 async def test_a_reply_that_stayed_inside_is_nothing_to_change(team: Team) -> None:
@@ -112,4 +112,4 @@ async def test_where_nothing_can_be_changed_its_author_is_told(world: World) -> 
         team.slack.people.delete("Ben", post.ts)
         await team.quiet()
         assert await edits(team) == []
-        assert team.whispers("Ben") == [amendments.UNCHANGED, amendments.STAYS]
+        assert team.whispers("Ben") == [reply_edits.UNCHANGED, reply_edits.STAYS]
