@@ -7,9 +7,9 @@ from functools import cache, lru_cache
 from importlib import import_module
 from typing import Literal, get_args
 
-from agent_worker.intents.words import END, is_unspaced, readings
 from agent_worker.nlu.phrase_matcher import Match, Patterns, lines_of, parse
 from agent_worker.nlu.phrase_table import Table
+from agent_worker.nlu.words import END, is_unspaced, readings
 
 Topic = Literal["danger", "person", "legal", "chargeback", "deletion"]
 """Of these a message may speak beside other things."""

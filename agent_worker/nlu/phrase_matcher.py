@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from agent_worker.intents.words import END, is_unspaced, words_of
+from agent_worker.nlu.words import END, is_unspaced, words_of
 
 _GAP = 4
 _UNSPACED_GAP = 8

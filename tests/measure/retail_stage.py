@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from agent_worker.actions.execution.wording import YES
+from agent_worker.actions.execution.texts import YES
 from agent_worker.actions.registry import found
 from agent_worker.knowledge.library import Library
 from agent_worker.models.registry import Emit, Models

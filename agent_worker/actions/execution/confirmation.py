@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from agent_worker.actions import arguments as args
-from agent_worker.actions.execution import wording
+from agent_worker.actions.execution import texts
 from agent_worker.actions.execution.call import Outcome
 from agent_worker.actions.execution.effects import Effects
 from agent_worker.actions.execution.scope import Scope
@@ -48,7 +48,7 @@ def ask_contact(
         message_id=ids.reply_id(scope.turn_id, 0),
         turn_id=scope.turn_id,
         epoch=scope.conversation.epoch,
-        choices=wording.choices_of(id_, scope.voice),
+        choices=texts.choices_of(id_, scope.voice),
         locale=again.locale if again is not None else scope.locale,
         misunderstood=misunderstood,
         asked_at=now,
@@ -58,7 +58,7 @@ def ask_contact(
     effects.asked = ActionResult(
         action=action.name,
         outcome="asked",
-        say=wording.question(action, pending, scope.voice, locale=scope.locale, before=before),
+        say=texts.question(action, pending, scope.voice, locale=scope.locale, before=before),
         choices=pending.choices,
     )
     return effects.asked
@@ -90,7 +90,7 @@ def ask_again(
         pending.arguments,
         pending.contact_id,
         now,
-        before=wording.joined(said, _why_again(scope.voice, count, after_yes=after_yes, said=bool(said))),
+        before=texts.joined(said, _why_again(scope.voice, count, after_yes=after_yes, said=bool(said))),
         misunderstood=count,
         again=None if after_yes else pending,
     )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from agent_worker.actions.execution.wording import NO, YES
+from agent_worker.actions.execution.texts import NO, YES
 from agent_worker.nlu.yes_no import yes_or_no
 from agent_worker.turn.inbound_events import Event
 from schemas.actions import PendingConfirmation

@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Literal
 
-from agent_worker.actions.execution import consent, wording
+from agent_worker.actions.execution import consent, texts
 from agent_worker.actions.execution.call import Outcome
 from agent_worker.actions.execution.confirmation import ask_again, ask_contact
 from agent_worker.actions.execution.contact_intent import Wish
 from agent_worker.actions.execution.effects import Effects, Notice
 from agent_worker.actions.execution.executor import Executor
-from agent_worker.actions.execution.request import Known, Performer
+from agent_worker.actions.execution.runner import Known, Performer
 from agent_worker.actions.execution.scope import Scope
 from agent_worker.actions.spec import Action
 from schemas.actions import (
@@ -58,7 +58,7 @@ class Acting:
         told = [await self._resumed(entry) for entry in entries]
         self._interrupted = bool(entries)
         if entries and {entry.intended.turn_id for entry in entries} == {self._scope.turn_id}:
-            return _draft(wording.joined(*(notice.text for notice in told)))
+            return _draft(texts.joined(*(notice.text for notice in told)))
         self.effects.notices += told
         return None
 
@@ -122,7 +122,7 @@ class Acting:
         if self._again is not None or len(reading.messages) < len(waiting):
             return None
         told, self.effects.notices = self.effects.notices, []
-        return _draft(wording.joined(*(notice.text for notice in told)))
+        return _draft(texts.joined(*(notice.text for notice in told)))
 
     async def _answered(self, pending: PendingConfirmation, *, agreed: bool) -> Draft:
         action = self._scope.rules.actions.get(pending.action)

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent_worker.knowledge.index.arrays import Growing, Numbers, Vocabulary, flat
-from agent_worker.knowledge.index.document_frequencies import Tally
 from agent_worker.knowledge.index.query_filter import Sight
 from agent_worker.knowledge.index.term_counts import PASSAGE_FIELDS, Counted
+from agent_worker.knowledge.index.term_statistics import Tally
 from agent_worker.knowledge.text.analysis import primary
 from agent_worker.knowledge.vectors.encoder import Encoder
 from agent_worker.knowledge.vectors.word_similarity import Likeness

@@ -15,12 +15,12 @@ import structlog
 import tantivy
 
 from agent_worker.knowledge.index.document_file import Stored
-from agent_worker.knowledge.index.document_frequencies import Census
 from agent_worker.knowledge.index.index_entries import DOCUMENT_FIELD, Prepared, entries_of, prepare, schema
 from agent_worker.knowledge.index.passage_table import PassageTable, Place, document_of
 from agent_worker.knowledge.index.query_filter import Sight, Term, limited, wanted
 from agent_worker.knowledge.index.tenant_store import Hit, Holdings
 from agent_worker.knowledge.index.term_counts import PASSAGE_FIELDS
+from agent_worker.knowledge.index.term_statistics import Census
 from agent_worker.knowledge.text.splitting import split
 from agent_worker.knowledge.vectors.embedding import known_vectors
 from agent_worker.knowledge.vectors.encoder import Encoder, Kind

@@ -12,10 +12,10 @@ import numpy as np
 from agent_worker.knowledge.index.arrays import Growing
 from agent_worker.knowledge.index.document_codec import About, Unpacked, pack, shown, unpack
 from agent_worker.knowledge.index.document_file import DocumentFile, Pages, Stored
-from agent_worker.knowledge.index.document_frequencies import Census, Tally
 from agent_worker.knowledge.index.index_entries import Prepared
 from agent_worker.knowledge.index.passage_table import Numbering, PassageTable, Place, key_of
 from agent_worker.knowledge.index.query_filter import Sight
+from agent_worker.knowledge.index.term_statistics import Census, Tally
 from agent_worker.knowledge.vectors.encoder import Encoder
 from agent_worker.knowledge.vectors.passage_vectors import PassageVectors, Placed
 

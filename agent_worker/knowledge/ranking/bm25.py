@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from agent_worker.knowledge.index.document_frequencies import Census
 from agent_worker.knowledge.index.passage_table import Place, View
 from agent_worker.knowledge.index.query_filter import Term
 from agent_worker.knowledge.index.term_counts import PASSAGE_FIELDS
+from agent_worker.knowledge.index.term_statistics import Census
 
 Table = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from yarl import URL
 from agent_worker.knowledge.text.documents import MOST_RAW
 from agent_worker.sources.files import documents_of
 from agent_worker.sources.registry import format_of
-from agent_worker.sources.website.fetching import Answer, Elsewhere, Fetcher
+from agent_worker.sources.website.fetcher import Answer, Elsewhere, Fetcher
 from agent_worker.sources.website.limits import MOST_PAGE, Budget, Limits
 from agent_worker.sources.website.links import Directions, directions, joined, page_id, place_of
 from agent_worker.sources.website.page_cache import Note, Notes, digest_of

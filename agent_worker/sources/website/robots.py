@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from yarl import URL
 
-from agent_worker.sources.website.fetching import Fetcher
+from agent_worker.sources.website.fetcher import Fetcher
 from schemas.errors import Forbidden, NotFound, TooLarge, Unavailable
 
 _DELAY = re.compile(r"\d{1,6}(\.\d+)?")

@@ -9,7 +9,7 @@ from xml.parsers import expat
 
 from yarl import URL
 
-from agent_worker.sources.website.fetching import Fetcher
+from agent_worker.sources.website.fetcher import Fetcher
 from agent_worker.sources.website.links import joined
 from agent_worker.sources.website.robots import Rules
 from schemas.errors import Forbidden, Unprocessable

@@ -8,7 +8,7 @@ from yarl import URL
 
 from agent_worker.sources.website.addresses import Guard
 from agent_worker.sources.website.crawl import Crawl
-from agent_worker.sources.website.fetching import Fetcher
+from agent_worker.sources.website.fetcher import Fetcher
 from agent_worker.sources.website.limits import limits_of
 from schemas.errors import InvalidRequest
 from schemas.ports import Incomplete, Kept, LeftOut, ReadDocument, Visit

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from agent_worker.knowledge.index import passage_table as passages
 from agent_worker.knowledge.index.arrays import Vocabulary
-from agent_worker.knowledge.index.document_frequencies import Census, Tally
 from agent_worker.knowledge.index.passage_table import Label, Numbering, PassageTable, Place, number_of
 from agent_worker.knowledge.index.query_filter import Sight, Term
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.index.term_counts import counted, read_counts, stored_counts
+from agent_worker.knowledge.index.term_statistics import Census, Tally
 from agent_worker.knowledge.ranking import calibration
 from agent_worker.knowledge.ranking.bm25 import holdings
 from agent_worker.knowledge.ranking.ranker import rank

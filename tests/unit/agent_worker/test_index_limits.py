@@ -8,8 +8,8 @@ from typing import Literal
 
 import pytest
 
-from agent_worker.knowledge.index.document_frequencies import Tally
 from agent_worker.knowledge.index.tenant_index import TenantIndex
+from agent_worker.knowledge.index.term_statistics import Tally
 from agent_worker.knowledge.ranking.ranker import rank
 from schemas.conversation import Document
 

@@ -11,7 +11,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from agent_worker.sources.website.addresses import Guard, GuardedResolver, is_open
-from agent_worker.sources.website.fetching import Fetcher
+from agent_worker.sources.website.fetcher import Fetcher
 from schemas.errors import Forbidden, ParleyError
 from tests.unit.sources.site import Site, page, serve
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agent_worker.grounding.courtesies import is_courtesy
 from agent_worker.grounding.failures import Ungrounded
-from agent_worker.grounding.gate import LONGEST, Gate
+from agent_worker.grounding.gate import LONGEST, Gate, is_courtesy
 from schemas.ports import Passage
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from agent_worker.actions import arguments as args
 from agent_worker.actions.context import Identity
-from agent_worker.actions.execution import wording
+from agent_worker.actions.execution import texts
 from agent_worker.actions.execution.call import Outcome
 from agent_worker.actions.execution.confirmation import ask_colleague, ask_contact
 from agent_worker.actions.execution.effects import Effects, Proving
@@ -131,7 +131,7 @@ class Performer:
         action = self._scope.rules.actions.get(intended.action)
         if action is None:
             self._effects.note(intended.action, None, intended.arguments, outcome)
-            return ActionResult(intended.action, outcome.outcome, say=wording.plain_outcome(outcome, self._scope.voice))
+            return ActionResult(intended.action, outcome.outcome, say=texts.plain_outcome(outcome, self._scope.voice))
         try:
             arguments = args.read(action, intended.arguments)
         except args.Unreadable:
@@ -142,7 +142,7 @@ class Performer:
         """A typed fact, and the last word."""
         outcome = Outcome("refused", refused=refusal, reason=why)
         self._effects.note(action.name, action, given, outcome)
-        say = wording.plain_outcome(outcome, self._scope.voice)
+        say = texts.plain_outcome(outcome, self._scope.voice)
         return ActionResult(action.name, "refused", facts={"why": why, **facts}, reason=refusal, say=say)
 
     def _result(
@@ -156,7 +156,7 @@ class Performer:
         context = self._executor.context(
             self._scope.conversation, self._scope.rules, action, who, outcome.key, locale=self._scope.locale
         )
-        say = wording.told(action, outcome, arguments, context, self._scope.voice)
+        say = texts.told(action, outcome, arguments, context, self._scope.voice)
         plain = dict(args.plain(arguments)) if arguments is not None else given or {}
         self._effects.note(action.name, action, plain, outcome)
         return ActionResult(
@@ -165,7 +165,7 @@ class Performer:
             facts=outcome.facts or {},
             reason=outcome.refused or outcome.reason,
             say=say,
-            told=wording.passage(self._scope.tenant, action, say) if outcome.outcome == "succeeded" else None,
+            told=texts.passage(self._scope.tenant, action, say) if outcome.outcome == "succeeded" else None,
         )
 
     def _gone(self, name: str, given: Arguments) -> ActionResult:
