@@ -1,4 +1,4 @@
-"""Giving up on a record: kept whole for a replay, counted, and never in silence (design §6)."""
+"""Dead-lettering of records: kept for a replay, counted, and announced to the contact (design §6)."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from schemas.topics import DEADLETTER_RECORDED, MESSAGE_RECEIVED
 log = structlog.get_logger("parley.worker")
 
 
-class DeadLetterOffice:
-    """Raises only Unavailable errors; repeating a call changes nothing, because every id is derived from the record."""
+class DeadLetterRecorder:
+    """Raises only Unavailable errors. A repeated call changes nothing, because every id is derived from the record."""
 
     def __init__(self, *, bus: Bus, state: State, settings: WorkerSettings, metrics: Metrics, clock: Clock) -> None:
         self._bus = bus
@@ -34,13 +34,13 @@ class DeadLetterOffice:
         self._clock = clock
 
     async def give_up(self, conversation: str, records: Sequence[Record], error: Exception, attempts: int) -> None:
-        """Keep the records and tell the contact once that something went wrong."""
+        """Store the records as dead letters and tell the contact once that something went wrong."""
         if not records:
             return
         now = self._clock()
-        letters = [letter_of(conversation, record, error, attempts, now) for record in records]
+        letters = [build_dead_letter(conversation, record, error, attempts, now) for record in records]
         notices = await self._notice(conversation, records, now)
-        await self._bus.append([*(in_envelope(letter) for letter in letters), *notices])
+        await self._bus.append([*(wrap_dead_letter(letter) for letter in letters), *notices])
         for letter in letters:
             await self._state.dead_letters.add(letter)
             self._metrics.count("parley_deadletters_total", code=letter.code)
@@ -50,47 +50,49 @@ class DeadLetterOffice:
         await self.give_up(conversation, [record], error, 1)
 
     async def _notice(self, conversation: str, records: Sequence[Record], now: datetime) -> list[Envelope]:
-        """The fallback reply, when a contact's message is among the records and it is known where to answer."""
-        lost = [record for record in records if _is_message(record)]
-        if not lost:
+        """The fallback reply, if a contact's message is among the records and its conversation is known."""
+        messages = [record for record in records if _is_message(record)]
+        if not messages:
             return []
-        known = await self._state.conversations.get(conversation)
-        if known is None:
+        stored = await self._state.conversations.get(conversation)
+        if stored is None:
             return []
-        text = self._settings.of(known.origin.tenant).voice.failed
-        notice_id = derived_id(_identity(lost[0]), "fallback")
-        message = outbound(known, id=notice_id, author=Author(kind="system"), text=text, now=now)
+        text = self._settings.of(stored.origin.tenant).voice.failed
+        notice_id = derived_id(_event_id(messages[0]), "fallback")
+        message = outbound(stored, id=notice_id, author=Author(kind="system"), text=text, now=now)
         message = message.model_copy(update={"purpose": "notice"})
         return [
-            Chain(known, lost[0].headers.get("ce_correlationid") or notice_id, _identity(lost[0])).send(message, now)
+            Chain(stored, messages[0].headers.get("ce_correlationid") or notice_id, _event_id(messages[0])).send(
+                message, now
+            )
         ]
 
 
 def _is_message(record: Record) -> bool:
     if record.headers.get("ce_type") != MESSAGE_RECEIVED:
         return False
-    event = _decoded(record)
+    event = _try_decode(record)
     return event is None or event.is_from_contact
 
 
-def _decoded(record: Record) -> Event | None:
+def _try_decode(record: Record) -> Event | None:
     try:
         return decode(record)
     except RecordError:
         return None
 
 
-def _identity(record: Record) -> str:
+def _event_id(record: Record) -> str:
     return record.headers.get("ce_id") or f"{record.topic}/{record.partition}/{record.offset}"
 
 
-def letter_of(conversation: str, record: Record, error: Exception, attempts: int, now: datetime) -> DeadLetter:
+def build_dead_letter(conversation: str, record: Record, error: Exception, attempts: int, now: datetime) -> DeadLetter:
     headers: Mapping[str, str] = record.headers
-    known = error if isinstance(error, ParleyError) else HandlerGaveUp(type(error).__name__)
+    parley_error = error if isinstance(error, ParleyError) else HandlerGaveUp(type(error).__name__)
     return DeadLetter(
         id=derived_id(f"{record.topic}/{record.partition}/{record.offset}", "deadletter"),
-        code=known.code,
-        reason=known.message,
+        code=parley_error.code,
+        reason=parley_error.message,
         attempts=attempts,
         topic=record.topic,
         partition=record.partition,
@@ -105,7 +107,7 @@ def letter_of(conversation: str, record: Record, error: Exception, attempts: int
     )
 
 
-def in_envelope(letter: DeadLetter) -> Envelope:
+def wrap_dead_letter(letter: DeadLetter) -> Envelope:
     return envelope(
         DEADLETTER_RECORDED,
         letter,

@@ -1,17 +1,15 @@
-"""Who may go on now: a few turns at a time, and parties (a tenant on a channel) take turns.
+"""Fair admission of turns to the event loop: a few at a time, in rotation between parties (a tenant on a channel).
 
-All turns of a process share one event loop. When a thousand of them are under way, each of their steps waits for a step
-of all the others, and somebody whose only message came last waits for the whole flood. So only a few are let in at
-once, and each party has a share of the places that no other can take. A turn that waits for something (a model, a
-broker) computes nothing, and must not keep others out: whenever the loop proves idle although all places are taken,
-more are let in, at first one, then two, four … And a turn that has been inside for long has surely waited: its place
-is given to somebody else.
+All turns of a process share one event loop. With a thousand turns running, every step of each waits for the others, and
+a contact whose only message came last waits for a whole flood. So only a few turns are admitted at once, and each party
+has a share of the slots that no other can take. A turn that waits for a model or a broker uses no CPU and must not
+block others: whenever the loop is idle although all slots are taken, more turns are admitted, first one, then two, four
+and so on. A turn that holds its slot for long has surely been waiting, so its slot is given to another.
 
-What more turns that are under way win, is that their calls and records travel together; what they cost is somebody
-else's time. So a party that is alone here has more places.
+More concurrent turns batch their calls and records better, at the cost of other parties' latency. So a party that is
+alone gets more slots.
 
-While a flood is held (``flood_control.py`` tells which are, and whether there is room for them) its turns are let in
-one by one, as far as there is room.
+The turns of a flood (see ``flood_control.py``) are admitted one by one as far as there is room.
 """
 
 from __future__ import annotations
@@ -21,162 +19,166 @@ from collections import OrderedDict, deque
 from collections.abc import Coroutine
 from types import TracebackType
 
-from agent_worker.flood_control import NOBODY, REMEMBERED_S, Floods, Party
+from agent_worker.flood_control import MEMORY_S, NO_PARTY, FloodControl, Party
 
-PLACES = 8
-WIDER = 16
-"""So many times the places for a party that has been alone for as long as anybody is remembered."""
+SLOTS = 8
+ALONE_FACTOR = 16
+"""Factor for the slots of a party that has been alone for as long as parties are remembered."""
 TICK_S = 0.005
 IDLE_S = 0.002
-"""A timer that is late by less than this has met an idle loop."""
-CALM_TICKS = 4
-"""So often in a row while several parties are here: a process that waits for a core is on time now and then, and what
-more turns of one of them win, the others pay for at each of their steps."""
-SEVERAL_S = 1.0
-"""For so long after a change of parties."""
-DOUBLINGS = 4
-"""At most sixteen are let in at once."""
-LENT_S = 0.25
-"""A place is taken for as long at most, on a loop that never proves idle too."""
+"""A timer that is late by less than this ran on an idle loop."""
+IDLE_TICKS = 4
+"""Consecutive idle ticks needed while several parties are active: a process that competes for a core is on time
+occasionally, and more turns of one party cost the others at every step."""
+CONTENTION_S = 1.0
+"""Seconds after a change of parties during which several count as active."""
+MAX_DOUBLINGS = 4
+"""At most sixteen turns are admitted at once."""
+SLOT_TIMEOUT_S = 0.25
+"""A slot is held at most this long, also on a loop that is never idle."""
 
 
-class Place:
-    """One turn's place among those who are let in."""
+class Slot:
+    """One turn's slot. Inside the ``async with`` block the turn may compute; entering returns whether it had to
+    wait."""
 
-    __slots__ = ("_pace", "admitted", "party", "since")
+    __slots__ = ("_scheduler", "admitted", "party", "since")
 
-    def __init__(self, pace: Pace, party: Party) -> None:
-        self._pace = pace
+    def __init__(self, pace: FairScheduler, party: Party) -> None:
+        self._scheduler = pace
         self.party = party
         self.admitted: asyncio.Future[None] | None = None
-        """Set while it waits."""
+        """Set while the turn waits."""
         self.since = 0.0
-        """When it came; from its admission on, when that was."""
+        """Time of arrival; after admission, the time of admission."""
 
     def __aenter__(self) -> Coroutine[object, object, bool]:
-        return self._pace.enter(self)
+        return self._scheduler.enter(self)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pace.leave(self)
+        self._scheduler.leave(self)
 
 
-class Pace:
-    """For one event loop. ``places`` turns are always let in, ``wider`` times as many of a party that is alone."""
+class FairScheduler:
+    """For one event loop. ``places`` turns are always admitted, ``wider`` times as many for a party that is alone."""
 
-    def __init__(self, places: int = PLACES, floods: Floods | None = None, *, wider: int = WIDER) -> None:
-        self._few = self._places = places
-        self._many = places * wider
-        self._floods = floods or Floods()
-        self._inside: OrderedDict[Place, None] = OrderedDict()
-        """Those whose places are counted, the longest inside first."""
-        self._of: dict[Party, int] = {}
-        """How many of them each party has."""
-        self._waiting: OrderedDict[Party, deque[Place]] = OrderedDict()
-        self._calm = 0
-        """Ticks in a row that have met an idle loop."""
-        self._last: Party | None = None
-        """The party that came last."""
-        self._changed = -REMEMBERED_S
-        """When that was another one than before."""
+    def __init__(self, places: int = SLOTS, floods: FloodControl | None = None, *, wider: int = ALONE_FACTOR) -> None:
+        self._min_slots = self._slots = places
+        self._max_slots = places * wider
+        self._floods = floods or FloodControl()
+        self._inside: OrderedDict[Slot, None] = OrderedDict()
+        """Slots in use, the oldest first."""
+        self._slots_by_party: dict[Party, int] = {}
+        """Number of slots in use by party."""
+        self._waiting: OrderedDict[Party, deque[Slot]] = OrderedDict()
+        self._idle_ticks = 0
+        """Consecutive ticks on an idle loop."""
+        self._last_party: Party | None = None
+        """The party of the latest arrival."""
+        self._party_changed_at = -MEMORY_S
+        """When that party changed."""
         self._timer: asyncio.TimerHandle | None = None
 
-    def turn(self, tenant: str, channel: str) -> Place:
-        """Inside the block, the turn may compute. Tells whether it had to wait."""
-        return Place(self, (tenant, channel))
+    def slot(self, tenant: str, channel: str) -> Slot:
+        """The slot for one turn, to be used with ``async with``."""
+        return Slot(self, (tenant, channel))
 
-    async def enter(self, place: Place) -> bool:
-        """Whether it had to wait."""
+    async def enter(self, slot: Slot) -> bool:
+        """Returns whether the turn had to wait."""
         loop = asyncio.get_running_loop()
-        now, party = loop.time(), place.party
-        if party != self._last:
-            self._changed = self._changed if self._last is None else now
-            self._last = party
-        self._places = self._few if now - self._changed < REMEMBERED_S else self._many
-        self._floods.came(party, now)
+        now, party = loop.time(), slot.party
+        if party != self._last_party:
+            self._party_changed_at = self._party_changed_at if self._last_party is None else now
+            self._last_party = party
+        self._slots = self._min_slots if now - self._party_changed_at < MEMORY_S else self._max_slots
+        self._floods.record_arrival(party, now)
         if self._may_enter(party, now):
-            self._let_in(place, now)
+            self._occupy(slot, now)
             return False
-        place.since, place.admitted = now, loop.create_future()
-        self._waiting.setdefault(party, deque()).append(place)
+        slot.since, slot.admitted = now, loop.create_future()
+        self._waiting.setdefault(party, deque()).append(slot)
         if self._timer is None:
-            self._calm = 0
+            self._idle_ticks = 0
             self._timer = loop.call_later(TICK_S, self._tick, now + TICK_S)
         try:
-            await place.admitted
+            await slot.admitted
         except asyncio.CancelledError:
-            self.leave(place)  # it may have been let in at the same moment
+            self.leave(slot)  # it may have been admitted at the same moment
             raise
         return True
 
-    def leave(self, place: Place) -> None:
-        self._give_back(place)
-        now, party = asyncio.get_running_loop().time(), place.party
-        if len(self._inside) < self._places:
+    def leave(self, slot: Slot) -> None:
+        self._release(slot)
+        now, party = asyncio.get_running_loop().time(), slot.party
+        if len(self._inside) < self._slots:
             self._admit(1, now)
-        elif party in self._waiting and self._has_share(party) and party not in self._floods.held(now):
+        elif party in self._waiting and self._has_share(party) and party not in self._floods.held_parties(now):
             self._admit_of(party, now)
 
     def _may_enter(self, party: Party, now: float) -> bool:
-        if party in self._waiting or party in self._floods.held(now):
+        if party in self._waiting or party in self._floods.held_parties(now):
             return False
         return self._has_share(party) or self._is_free()
 
     def _is_free(self) -> bool:
-        return len(self._inside) < self._places and not self._waiting
+        return len(self._inside) < self._slots and not self._waiting
 
     def _has_share(self, party: Party) -> bool:
-        """Whether a place would be within its share, however many the others have got while the loop was idle."""
-        mine = self._of.get(party, 0)
-        return mine < self._places // (len(self._of) + (not mine))
+        """Return whether another slot is within the party's share, however many slots others got on an idle loop."""
+        mine = self._slots_by_party.get(party, 0)
+        return mine < self._slots // (len(self._slots_by_party) + (not mine))
 
-    def _let_in(self, place: Place, now: float) -> None:
-        place.since = now
-        self._inside[place] = None
-        self._of[place.party] = self._of.get(place.party, 0) + 1
+    def _occupy(self, slot: Slot, now: float) -> None:
+        slot.since = now
+        self._inside[slot] = None
+        self._slots_by_party[slot.party] = self._slots_by_party.get(slot.party, 0) + 1
 
-    def _give_back(self, place: Place) -> None:
-        if place in self._inside:
-            del self._inside[place]
-            left = self._of[place.party] - 1
-            if left:
-                self._of[place.party] = left
+    def _release(self, slot: Slot) -> None:
+        if slot in self._inside:
+            del self._inside[slot]
+            remaining = self._slots_by_party[slot.party] - 1
+            if remaining:
+                self._slots_by_party[slot.party] = remaining
             else:
-                del self._of[place.party]
+                del self._slots_by_party[slot.party]
 
-    def _admit(self, most: int, now: float) -> None:
-        """The next ones, party by party; one of those that are held, if there is room for it."""
+    def _admit(self, count: int, now: float) -> None:
+        """Admit the next turns, party by party; one of a flood's if there is room for it."""
         if not self._waiting:
             return
-        held = self._floods.held(now)
-        barred = NOBODY if held is NOBODY or self._floods.have_room(now) else held
-        while most > 0 and (party := next((one for one in self._waiting if one not in barred), None)) is not None:
-            if party in held:
-                barred = held
-            most -= self._admit_of(party, now)
+        flooding = self._floods.held_parties(now)
+        barred = NO_PARTY if flooding is NO_PARTY or self._floods.has_room(now) else flooding
+        while (
+            count > 0
+            and (party := next((waiting for waiting in self._waiting if waiting not in barred), None)) is not None
+        ):
+            if party in flooding:
+                barred = flooding
+            count -= self._admit_of(party, now)
 
     def _admit_of(self, party: Party, now: float) -> bool:
-        """The party's next one, if there is one; the others have their turns first then."""
+        """Admit the party's next turn, if any; afterwards the other parties come first."""
         queue = self._waiting.pop(party)
-        place = queue.popleft()
+        slot = queue.popleft()
         if queue:
             self._waiting[party] = queue
-        if place.admitted is None or place.admitted.done():
+        if slot.admitted is None or slot.admitted.done():
             return False  # cancelled
-        self._floods.let_in(party, now - place.since, now)
-        place.admitted.set_result(None)
-        self._let_in(place, now)
+        self._floods.record_admission(party, now - slot.since, now)
+        slot.admitted.set_result(None)
+        self._occupy(slot, now)
         return True
 
     def _tick(self, due: float) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
-        while self._inside and (oldest := next(iter(self._inside))).since < now - LENT_S:
-            self._give_back(oldest)
-        self._admit(self._places - len(self._inside), now)
-        self._calm = self._calm + 1 if now - due < IDLE_S else 0
-        more = self._calm - (CALM_TICKS if now - self._changed < SEVERAL_S else 1)
+        while self._inside and (oldest := next(iter(self._inside))).since < now - SLOT_TIMEOUT_S:
+            self._release(oldest)
+        self._admit(self._slots - len(self._inside), now)
+        self._idle_ticks = self._idle_ticks + 1 if now - due < IDLE_S else 0
+        more = self._idle_ticks - (IDLE_TICKS if now - self._party_changed_at < CONTENTION_S else 1)
         if more >= 0:
-            self._admit(1 << min(more, DOUBLINGS), now)
+            self._admit(1 << min(more, MAX_DOUBLINGS), now)
         self._timer = loop.call_later(TICK_S, self._tick, loop.time() + TICK_S) if self._waiting else None

@@ -1,10 +1,10 @@
-"""Who floods, and how much of the processor a flood may take while others are here.
+"""Detection of floods, and a limit on the CPU time they may take while others are active.
 
-When the processor is taken whole, every step of everybody takes longer, also of those whose turn it is at once: fair
-order cannot help them, only room that is left. So a party (a tenant on a channel) whose turns had to wait for long
-is a flood, and while anybody else is here floods go on only as long as there is something in an account of processor
-time. It is filled with half a second each second and pays for everything that this process does, for whomever: the
-floods get what the others leave of that half. Alone, a flood gets everything.
+When a process uses all of its CPU, every step of every turn takes longer, also for turns that are admitted at once.
+Fair order does not help then; only spare capacity does. A party (a tenant on a channel) whose turns had to wait for
+long counts as a flood. While any other party is active, floods continue only as long as an account of CPU time has
+credit. The account gains half a second per second and pays for everything that this process does, so floods get what
+the others leave of that half. A flood that is alone gets everything.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ from collections.abc import Callable, Container
 
 Party = tuple[str, str]
 """A tenant and a channel."""
-FLOODS_AFTER_S = 0.2
-"""A turn that waited for longer than this shows that its party floods."""
-REMEMBERED_S = 5.0
-"""For so long after such a turn a party floods, and after its last turn somebody is here."""
-SHARE = 0.5
-"""Of one processor. At half, what comes finds the loop at work every second time, and waits for one step."""
-IN_ANY_CASE_S = 0.025
-"""However little is left, a flood's turn is let in so often: held, but never stopped."""
-PRESSED_S = 0.01
-"""So often any turn is let in while the front door of this process refuses: then accepting comes first."""
-SAVED_S = 0.02
-OWED_S = 0.2
-"""What is in the account at most, and at least: neither rest nor a pause of the process is remembered for long."""
+FLOOD_WAIT_S = 0.2
+"""A turn that waited longer shows that its party is flooding."""
+MEMORY_S = 5.0
+"""Seconds for which a party counts as a flood after such a turn, and as active after its last turn."""
+CPU_SHARE = 0.5
+"""Of one core. At half, a new turn finds the loop busy every second time and waits for one step."""
+MIN_INTERVAL_S = 0.025
+"""A flood's turn is admitted this often even without credit: floods are slowed down but never stopped."""
+OVERLOAD_INTERVAL_S = 0.01
+"""Interval of admissions while this process refuses new requests, because accepting has priority."""
+MAX_CREDIT_S = 0.02
+MAX_DEBT_S = 0.2
+"""The limits of the account, so that neither rest nor a pause of the process counts for long."""
 
 
-def effort() -> float:
-    """Seconds that this process has computed, and that this thread was kept from it because other work had the
-    processors. Both are what a flood costs: on a machine with too much to do, the first to give way is the flood."""
-    return time.process_time() + _kept_waiting()
+def measure_effort() -> float:
+    """Seconds of CPU time of this process plus the time this thread waited for a core. Both count as the cost of a
+    flood: on an overloaded machine floods give way first."""
+    return time.process_time() + _runqueue_wait()
 
 
-def _kept_waiting() -> float:
+def _runqueue_wait() -> float:
     try:
         stat = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
-    except OSError:  # not every system tells
+    except OSError:  # not available on every system
         return 0.0
     try:
         return int(os.read(stat, 80).split()[1]) / 1e9
@@ -48,68 +48,74 @@ def _kept_waiting() -> float:
         os.close(stat)
 
 
-class _Everybody(Container[Party]):
+class _PartyContainer(Container[Party]):
     def __contains__(self, _: object) -> bool:
         return True
 
 
-EVERYBODY = _Everybody()
-NOBODY: Container[Party] = ()
+ALL_PARTIES = _PartyContainer()
+NO_PARTY: Container[Party] = ()
 
 
-class Floods:
-    """Times are those of one monotonic clock. ``effort``: see there. ``pressed`` tells whether this process has more
-    asked of it than it can accept: then all parties are held."""
+class FloodControl:
+    """Times are from one monotonic clock. ``effort``: see ``measure_effort``. ``pressed`` returns whether this process
+    gets more requests than it can accept; then all parties are held."""
 
-    def __init__(self, effort: Callable[[], float] = effort, *, pressed: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, effort: Callable[[], float] = measure_effort, *, pressed: Callable[[], bool] = lambda: False
+    ) -> None:
         self._effort = effort
-        self._pressed = pressed
-        self._here: OrderedDict[Party, float] = OrderedDict()
-        """When each party came last; the latest is last."""
-        self._until: OrderedDict[Party, float] = OrderedDict()
-        """Until when each flood counts as one, the first to end first."""
-        self._account = 0.0
-        self._paid = 0.0
-        """The effort up to which the account has paid."""
-        self._looked = 0.0
-        self._last = 0.0
-        """When a flood's turn was let in last."""
+        self._is_overloaded = pressed
+        self._last_seen: OrderedDict[Party, float] = OrderedDict()
+        """Each party's last arrival, in order."""
+        self._flood_until: OrderedDict[Party, float] = OrderedDict()
+        """When each flood ends, in order."""
+        self._credit = 0.0
+        self._accounted_effort = 0.0
+        """The effort that the account has paid for."""
+        self._updated_at = 0.0
+        self._last_admission = 0.0
+        """Time of the last admission of a flood's turn."""
 
-    def came(self, party: Party, now: float) -> None:
-        self._here[party] = now
-        self._here.move_to_end(party)
+    def record_arrival(self, party: Party, now: float) -> None:
+        self._last_seen[party] = now
+        self._last_seen.move_to_end(party)
 
-    def let_in(self, party: Party, waited: float, now: float) -> None:
-        """One of its turns goes on after so many seconds."""
-        pressed = self._pressed()
-        if waited > FLOODS_AFTER_S and not pressed:  # else that was not for its own being many
-            self._until[party] = now + REMEMBERED_S
-            self._until.move_to_end(party)
-        if pressed or party in self._until:
-            self._last = now
+    def record_admission(self, party: Party, waited: float, now: float) -> None:
+        """Record that one of the party's turns is admitted after waiting ``waited`` seconds."""
+        pressed = self._is_overloaded()
+        if waited > FLOOD_WAIT_S and not pressed:  # otherwise the party itself did not cause the wait
+            self._flood_until[party] = now + MEMORY_S
+            self._flood_until.move_to_end(party)
+        if pressed or party in self._flood_until:
+            self._last_admission = now
 
-    def held(self, now: float) -> Container[Party]:
-        """The floods, while anybody is here that is none."""
-        if self._pressed():
-            return EVERYBODY
-        if self._until:
-            _forget(self._until, now)
-        if not self._until:
-            return NOBODY
-        _forget(self._here, now - REMEMBERED_S)
-        return self._until if any(party not in self._until for party in reversed(self._here)) else NOBODY
+    def held_parties(self, now: float) -> Container[Party]:
+        """The floods, while any other party is active."""
+        if self._is_overloaded():
+            return ALL_PARTIES
+        if self._flood_until:
+            _drop_older(self._flood_until, now)
+        if not self._flood_until:
+            return NO_PARTY
+        _drop_older(self._last_seen, now - MEMORY_S)
+        return (
+            self._flood_until
+            if any(party not in self._flood_until for party in reversed(self._last_seen))
+            else NO_PARTY
+        )
 
-    def have_room(self, now: float) -> bool:
-        """Whether a flood that is held may go on by a turn."""
-        if self._pressed():
-            return now - self._last >= PRESSED_S
+    def has_room(self, now: float) -> bool:
+        """Return whether a held flood may admit one turn."""
+        if self._is_overloaded():
+            return now - self._last_admission >= OVERLOAD_INTERVAL_S
         spent = self._effort()
-        left = self._account + SHARE * (now - self._looked) - (spent - self._paid)
-        self._account = min(SAVED_S, max(-OWED_S, left))
-        self._looked, self._paid = now, spent
-        return self._account > 0 or now - self._last >= IN_ANY_CASE_S
+        credit = self._credit + CPU_SHARE * (now - self._updated_at) - (spent - self._accounted_effort)
+        self._credit = min(MAX_CREDIT_S, max(-MAX_DEBT_S, credit))
+        self._updated_at, self._accounted_effort = now, spent
+        return self._credit > 0 or now - self._last_admission >= MIN_INTERVAL_S
 
 
-def _forget(times: OrderedDict[Party, float], before: float) -> None:
+def _drop_older(times: OrderedDict[Party, float], before: float) -> None:
     while times and next(iter(times.values())) < before:
         times.popitem(last=False)

@@ -1,5 +1,5 @@
-"""What the agent says in set phrases, in the contact's language, and how a tenant tells models to write. Imports
-nothing of ours but words, so that a configuration is read without the worker."""
+"""The agent's set phrases in the contact's language, and a tenant's instructions for models. Imports only translations,
+so that reading a configuration does not load the worker."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agent_worker.translations import TRANSLATIONS
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """How this tenant would answer a message."""
+    """A message and this tenant's ideal answer."""
 
     message: str
     answer: str
@@ -20,10 +20,9 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """The agent's name and set phrases, in the tenant's own words; ``rating_scale`` from the worst to the best of five.
-    ``{wait}``, ``{opens}``, ``{said}``, ``{questions}``, ``{yes}`` and ``{no}`` stand for what is known then.
-    ``instructions`` and ``examples`` tell remote models how to write, by language ("de", "pt-br"; the empty name is for
-    all others)."""
+    """The agent's name and set phrases in the tenant's own words; ``rating_scale`` from the worst to the best of five.
+    ``{wait}``, ``{opens}``, ``{said}``, ``{questions}``, ``{yes}`` and ``{no}`` are placeholders. ``instructions`` and
+    ``examples`` tell remote models how to write, by language ("de", "pt-br"; the empty name is for all others)."""
 
     name: str = "Assistant"
     locale: str = "en"
@@ -107,8 +106,8 @@ class Voice:
     examples: Mapping[str, Sequence[Example]] = field(default_factory=dict)
 
 
-PLAIN = Voice()
-"""Where a tenant has no words of its own."""
+DEFAULT_VOICE = Voice()
+"""For tenants without phrases of their own."""
 
 _GERMAN: dict[str, Any] = {
     "not_found": "Das steht nicht in unseren Unterlagen, und raten möchte ich nicht. Soll ich an Kollegen übergeben?",
@@ -183,7 +182,7 @@ _GERMAN: dict[str, Any] = {
 }
 
 
-_KINDS = {
+_KIND_NAMES = {
     "en": {
         "card": "cards",
         "contacts": "this contact card",
@@ -213,30 +212,32 @@ _KINDS = {
         "template": "Karten",
     },
 }
-_OTHER_KIND = {"en": "this kind of message ({kind})", "de": "Diese Art von Nachricht ({kind})"}
+_UNKNOWN_KIND = {"en": "this kind of message ({kind})", "de": "Diese Art von Nachricht ({kind})"}
 
 
-def named_kind(kind: str, shown: str, locale: str) -> str:
-    """A kind of message in the contact's language; ``shown`` is the vendor's name of one that has no other."""
+def message_kind_name(kind: str, shown: str, locale: str) -> str:
+    """The kind of message in the contact's language. ``shown``: the vendor's name, used for an unknown kind."""
     language = "de" if locale.lower().startswith("de") else "en"
-    return _KINDS[language].get(kind) or _OTHER_KIND[language].format(kind=shown)
+    return _KIND_NAMES[language].get(kind) or _UNKNOWN_KIND[language].format(kind=shown)
 
 
-def in_language(voice: Voice, locale: str) -> Voice:
-    """``voice`` for a contact who writes in ``locale``. What the tenant has put in its own words stays."""
+def translate_voice(voice: Voice, locale: str) -> Voice:
+    """The voice for a contact who writes in ``locale``. Phrases that the tenant has changed are kept."""
     language = locale[:2].lower()
-    told: Mapping[str, Any] = _GERMAN if language == "de" else TRANSLATIONS.get(language, {})
+    translations: Mapping[str, Any] = _GERMAN if language == "de" else TRANSLATIONS.get(language, {})
     if language == "de" and voice.locale.lower().startswith("de"):
-        # It has written its phrases, and would not know of this one.
-        told = {"danger": _GERMAN["danger"]}
-    ours = {name: text for name, text in told.items() if getattr(voice, name) == getattr(PLAIN, name)}
-    return replace(voice, **ours) if ours else voice
+        # The tenant wrote its own German phrases, but may not know of this one.
+        translations = {"danger": _GERMAN["danger"]}
+    defaults = {
+        name: text for name, text in translations.items() if getattr(voice, name) == getattr(DEFAULT_VOICE, name)
+    }
+    return replace(voice, **defaults) if defaults else voice
 
 
-def phrases_of(voice: Voice) -> frozenset[str]:
-    """Its set phrases, each whole."""
+def set_phrases_of(voice: Voice) -> frozenset[str]:
+    """All set phrases of the voice."""
     return frozenset(text for each in fields(Voice) if isinstance(text := getattr(voice, each.name), str))
 
 
-SET_PHRASES = phrases_of(PLAIN) | frozenset(text for text in _GERMAN.values() if isinstance(text, str))
-"""Ours, after which the agent waits for no answer in particular."""
+SET_PHRASES = set_phrases_of(DEFAULT_VOICE) | frozenset(text for text in _GERMAN.values() if isinstance(text, str))
+"""Our own phrases, after which the agent expects no particular answer."""

@@ -1,4 +1,4 @@
-"""What the worker is told by whoever composes it: plain values, read once, frozen."""
+"""The worker's settings: plain values, read once, frozen."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from zoneinfo import ZoneInfo
 
 from agent_worker.actions.spec import Action
 from agent_worker.handoff.desk_rules import DeskTerms
-from agent_worker.phrases import PLAIN, Voice
+from agent_worker.phrases import DEFAULT_VOICE, Voice
 from agent_worker.router.rules import RouteRules
 from schemas.privacy.cards import OwnNumbers
 
 
 @dataclass(frozen=True, slots=True)
 class FoldRules:
-    """``quiet`` is seconds to wait for more messages, by channel; ``others`` for the rest. ``longest`` seconds after
-    the first waiting message, or after ``restarts`` restarts, later arrivals wait for the next turn."""
+    """``quiet``: seconds to wait for more messages, by channel; ``others``: for the remaining channels. ``longest``
+    seconds after the first waiting message, or after ``restarts`` restarts, later arrivals wait for the next turn."""
 
     quiet: Mapping[str, float] = field(default_factory=lambda: {"web": 0.3})
     others: float = 1.2
@@ -31,8 +31,8 @@ class FoldRules:
 
 @dataclass(frozen=True, slots=True)
 class BudgetRules:
-    """Of one tenant. What one turn may take; and what a contact and the tenant may take a day (UTC), 0 being without
-    bound. Costs in US dollars."""
+    """Limits of one tenant for a turn, and for a day (UTC) of a contact and of the tenant. 0 means no limit. Costs in
+    US dollars."""
 
     turn_tokens: int = 400_000
     turn_cost: float = 1.0
@@ -46,9 +46,9 @@ class BudgetRules:
 
 @dataclass(frozen=True, slots=True)
 class ActionRules:
-    """``actions`` by name, with ``settings`` for all of them. ``confirmation`` and ``approval``: seconds for which
-    these questions stay open; ``settle``: seconds after an action's deadline before anybody looks what came of it.
-    ``own``: what finds the tenant's own numbers, which are no cards'."""
+    """``actions`` by name, with ``settings`` shared by all. ``confirmation`` and ``approval``: seconds for which these
+    questions stay open; ``settle``: seconds after an action's deadline before its outcome is looked up. ``own``:
+    recognizes the tenant's own numbers, which are not card numbers."""
 
     actions: Mapping[str, Action] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -59,17 +59,17 @@ class ActionRules:
     own: OwnNumbers | None = None
 
     def today(self, now: datetime) -> date:
-        """The day on which the tenant is, by which "tomorrow" is reckoned."""
+        """The date in the tenant's time zone."""
         return now.astimezone(ZoneInfo(self.timezone)).date()
 
     @property
     def writing(self) -> bool:
-        """Whether any of them changes something."""
+        """Return whether any action changes something."""
         return any(action.writes for action in self.actions.values())
 
 
-class Span(NamedTuple):
-    """So many messages in so many seconds."""
+class MessageLimit(NamedTuple):
+    """At most ``most`` messages in ``seconds``."""
 
     seconds: int
     most: int
@@ -77,23 +77,23 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ContactRules:
-    """For how many messages of one contact models are asked."""
+    """Limits for the messages of one contact that may use models."""
 
     per_minute: int = 30
     per_hour: int = 300
 
     @property
-    def spans(self) -> tuple[Span, ...]:
-        return Span(60, self.per_minute), Span(3600, self.per_hour)
+    def spans(self) -> tuple[MessageLimit, ...]:
+        return MessageLimit(60, self.per_minute), MessageLimit(3600, self.per_hour)
 
 
 @dataclass(frozen=True, slots=True)
 class TenantRules:
-    """``answerable_above`` is the confidence (0–1) from which the documents count as holding the answer;
-    ``turns_at_once`` how many turns of the tenant this process may work on at the same time; ``models`` go before
-    ``model`` for messages of their language. ``desk`` is None where people work in the console alone."""
+    """``answerable_above``: confidence (0–1) from which the documents count as containing the answer;
+    ``turns_at_once``: concurrent turns of the tenant in this process; ``models`` override ``model`` for messages in
+    their language. ``desk`` is None for tenants whose people only use the console."""
 
-    voice: Voice = PLAIN
+    voice: Voice = DEFAULT_VOICE
     fold: FoldRules = field(default_factory=FoldRules)
     answerable_above: float = 0.5
     turns_at_once: int = 2000
@@ -107,21 +107,21 @@ class TenantRules:
 
     @property
     def asks_models(self) -> bool:
-        """Whether an answer may cost anything."""
+        """Return whether an answer may cost anything."""
         return bool({self.model, *self.models.values(), self.routes.cheap, self.routes.strong} - {"local", ""})
 
-    def frugal(self) -> TenantRules:
-        """The same, but that nobody is asked who costs anything."""
+    def without_paid_models(self) -> TenantRules:
+        """The same rules without models that cost anything."""
         return replace(self, model="local", models={}, routes=replace(self.routes, cheap="", strong=""))
 
 
-_UNKNOWN = TenantRules()
+_DEFAULT_RULES = TenantRules()
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """``streaming`` names the channels that show text while it is written, ``hinted`` those whose vendors show that an
-    answer is being written; ``announced`` those where connectors show the text, and are told that a reply begins."""
+    """``streaming``: channels that show text while it is written; ``hinted``: channels that show a typing indicator;
+    ``announced``: channels whose connectors show the text and are told when a reply begins."""
 
     tenants: Mapping[str, TenantRules]
     streaming: frozenset[str] = frozenset({"web"})
@@ -129,5 +129,6 @@ class WorkerSettings:
     announced: frozenset[str] = frozenset()
 
     def of(self, tenant: str) -> TenantRules:
-        """The tenant's rules; defaults for one that is no longer configured, whose records must still be handled."""
-        return self.tenants.get(tenant, _UNKNOWN)
+        """The tenant's rules. A tenant that is no longer configured gets the defaults, because its records still have
+        to be handled."""
+        return self.tenants.get(tenant, _DEFAULT_RULES)

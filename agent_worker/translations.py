@@ -1,4 +1,4 @@
-"""What is said when somebody is in danger, or when a person takes over, in the contact's language."""
+"""Translations of the two phrases that every contact must understand: in case of danger, and for a handoff."""
 
 from __future__ import annotations
 
@@ -147,4 +147,4 @@ TRANSLATIONS: Mapping[str, Mapping[str, str]] = {
         "handoff": "我们的同事会尽快在这里与您联系。",
     },
 }
-"""By language, beside English and German, in which the agent has all its phrases."""
+"""Texts by language. English and German have translations of all phrases in ``phrases.py``."""

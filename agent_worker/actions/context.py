@@ -1,4 +1,5 @@
-"""What an action is given beside its arguments: above all, who the contact is. None of it comes from a model."""
+"""The context that an action receives besides its arguments, above all the contact's identity. None of it comes from a
+model."""
 
 from __future__ import annotations
 
@@ -14,14 +15,14 @@ from schemas.conversation import Contact, Origin
 from schemas.messages import Address, Assurance
 
 Within = Callable[[str, int, timedelta], Awaitable[bool]]
-"""``(name, most, period)``"""
+"""``(name, most, period)`` → whether one more use stays within the limit."""
 LEVELS: dict[Assurance, int] = {"anonymous": 0, "channel": 1, "verified": 2}
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The contact behind the conversation. ``assurance``: how sure we are of them here; ``verified``: the addresses
-    that are proven to be theirs, such as the e-mail address that a one-time code was sent to."""
+    """The contact behind the conversation. ``assurance`` is how certain the contact's identity is here; ``verified``
+    holds the addresses proven to be theirs, such as the e-mail address that a one-time code was sent to."""
 
     id: str
     assurance: Assurance = "anonymous"
@@ -32,23 +33,23 @@ class Identity:
         return LEVELS[self.assurance] >= LEVELS[level]
 
     def has(self, channel: str, value: str) -> bool:
-        """Whether this address is proven to be theirs; case does not matter."""
-        wanted = (channel, value.casefold())
-        return any((address.channel, address.value.casefold()) == wanted for address in self.verified)
+        """Return whether this address is proven to be the contact's. Case does not matter."""
+        expected = (channel, value.casefold())
+        return any((address.channel, address.value.casefold()) == expected for address in self.verified)
 
 
-async def _always(_name: str, _most: int, _period: timedelta) -> bool:
+async def _allow_always(_name: str, _most: int, _period: timedelta) -> bool:
     return True
 
 
 @dataclass(frozen=True, slots=True)
 class ActionContext:
-    """``key`` is the idempotency key to pass on: the same for each repetition of this very action, empty for reads.
-    After ``deadline`` whatever the action answers is not waited for. ``settings`` are the tenant's, as they stand under
-    ``actions.settings`` in the configuration. ``prove`` notes that an address is the contact's, for this
-    conversation. ``code``: the one-time code that is out, which ``remember`` replaces. ``within`` counts one more use
-    of something that contacts share, and says whether that is still among the ``most`` of a ``period``; it is counted
-    for the whole tenant, over all processes."""
+    """``key`` is the idempotency key to pass on. It is the same for every repetition of this action, and empty for
+    reads. A result after ``deadline`` is ignored. ``settings`` are the tenant's, from ``actions.settings`` in the
+    configuration. ``prove`` records that an address belongs to the contact, for this conversation. ``code`` is the
+    pending one-time code; ``remember`` replaces it. ``within`` counts one more use of something that contacts share and
+    returns whether at most ``most`` uses fall into the ``period``; it counts for the whole tenant across all
+    processes."""
 
     tenant: str
     conversation: str
@@ -58,23 +59,24 @@ class ActionContext:
     now: datetime
     http: aiohttp.ClientSession
     locale: str = ""
-    """Of the contact; empty while it is not known."""
+    """The contact's locale; empty while it is unknown."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     prove: Callable[[Address], None] = lambda _address: None
     code: PendingCode | None = None
     remember: Callable[[PendingCode | None], None] = lambda _code: None
-    within: Within = _always
+    within: Within = _allow_always
 
 
-# Who the contact is, from what the state store knows and what was proven in this conversation.
-def identity_of(
-    contact: Contact | None, asked_for: str, origin: Origin, proofs: Iterable[Proof], now: datetime
+def resolve_identity(
+    contact: Contact | None, contact_id: str, origin: Origin, proofs: Iterable[Proof], now: datetime
 ) -> Identity:
-    """What an address elsewhere is worth does not count here: whoever writes has shown only the one they write from,
-    and what they have proven in this conversation."""
-    proven = [proof.address for proof in proofs if proof.contact_id == asked_for and proof.until > now]
+    """The contact's identity, from the state store and from proofs in this conversation.
+
+    Addresses on other channels add no assurance: a message only shows control of the address that it came from.
+    """
+    proven = [proof.address for proof in proofs if proof.contact_id == contact_id and proof.until > now]
     if contact is None:
-        return Identity(id=asked_for)
+        return Identity(id=contact_id)
     return Identity(
         id=contact.id,
         assurance="verified" if proven else _assurance(contact, origin),
@@ -84,7 +86,7 @@ def identity_of(
 
 
 def _assurance(contact: Contact, origin: Origin) -> Assurance:
-    here = [address for address in contact.addresses if address.channel == origin.channel]
-    exact: list[Address] = [address for address in here if address.value == origin.place]
-    levels = [address.assurance for address in exact or here]
+    addresses = [address for address in contact.addresses if address.channel == origin.channel]
+    exact: list[Address] = [address for address in addresses if address.value == origin.place]
+    levels = [address.assurance for address in exact or addresses]
     return max(levels, key=LEVELS.__getitem__, default="anonymous")

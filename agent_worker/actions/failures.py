@@ -1,11 +1,12 @@
-"""How an action says that it did not do what it was asked for. Whatever else a write raises counts as unknown."""
+"""Exceptions by which an action reports that it did not do what was requested. Any other exception of a write counts as
+an unknown outcome."""
 
 from __future__ import annotations
 
 
 class ActionRefused(Exception):  # not a ParleyError: it never leaves the executor
-    """The rules of whoever does it say no: nothing was done, and the same call would be refused again. ``reason`` is
-    a sentence for the contact."""
+    """The business rules forbid it: nothing was done, and the same call would be refused again. ``reason`` is a
+    sentence for the contact."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -13,7 +14,7 @@ class ActionRefused(Exception):  # not a ParleyError: it never leaves the execut
 
 
 class ActionFailed(Exception):
-    """It could not be done, and certainly was not: a connection that was never made, for example."""
+    """It was certainly not done, for example because no connection could be made."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -21,7 +22,8 @@ class ActionFailed(Exception):
 
 
 class ActionUnknown(Exception):
-    """Nobody can tell whether it was done: no answer, or one that cannot be read. It is looked up, never repeated."""
+    """It is unknown whether it was done, because the answer is missing or unreadable. The outcome is looked up, never
+    repeated."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

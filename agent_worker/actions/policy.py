@@ -1,4 +1,5 @@
-"""What may happen: decided here alone, from the contact and the declaration, never from anybody's words."""
+"""The policy that decides whether an action may run, from the contact's identity and the action's declaration alone.
+Texts have no influence."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from agent_worker.actions.context import Identity
-from agent_worker.actions.spec import Above, Action, number
+from agent_worker.actions.spec import Action, AmountLimit, to_number
 
 Refusal = Literal[
     "not_offered",
@@ -25,12 +26,12 @@ Refusal = Literal[
     "denied",
     "declined",
 ]
-"""Why something is not done, for the turn's record and for models. Each is the last word on its call."""
+"""Why an action is not done, for the turn's record and for models. Each of them is final."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``ask_contact`` and ``ask_colleague``: not before one of them said yes."""
+    """``ask_contact`` and ``ask_colleague`` mean that the action has to wait for that person's yes."""
 
     kind: Literal["go", "refuse", "ask_contact", "ask_colleague"]
     refusal: Refusal | Literal[""] = ""
@@ -39,15 +40,15 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What a tenant says about an action, in the place of what it says itself. None: as it says."""
+    """A tenant's changes to an action's declaration. None keeps the declared value."""
 
     needs: Literal["anonymous", "channel", "verified"] | None = None
-    confirm: bool | Above | None = None
-    approve: bool | Above | None = None
+    confirm: bool | AmountLimit | None = None
+    approve: bool | AmountLimit | None = None
     per_contact_per_day: int | None = None
     harmless: bool | None = None
 
-    def over(self, action: Action) -> Action:
+    def apply_to(self, action: Action) -> Action:
         return replace(
             action,
             needs=self.needs or action.needs,
@@ -61,14 +62,14 @@ class Overrides:
 
 
 def decide(
-    action: Action, arguments: BaseModel, who: Identity, *, confirmed: bool = False, approved: bool = False
+    action: Action, arguments: BaseModel, identity: Identity, *, confirmed: bool = False, approved: bool = False
 ) -> Verdict:
-    """``confirmed`` and ``approved``: this very action, with these very arguments, has that yes. How often something
-    may be done in a day is counted when it is done."""
-    if not who.reaches(action.needs):
-        return Verdict("refuse", "needs_identity", f"the contact must be {action.needs}, and is {who.assurance}")
+    """``confirmed`` and ``approved``: whether this action with exactly these arguments has that yes. The daily limit is
+    checked only when the action runs."""
+    if not identity.reaches(action.needs):
+        return Verdict("refuse", "needs_identity", f"the contact must be {action.needs}, and is {identity.assurance}")
     for limit in (action.confirm, action.approve):
-        if isinstance(limit, Above) and not _is_amount(limit, arguments):
+        if isinstance(limit, AmountLimit) and not _is_amount(limit, arguments):
             return Verdict("refuse", "amount", f"{limit.field} must be an amount above 0")
     if not confirmed and _applies(action.confirm, arguments):
         return Verdict("ask_contact")
@@ -77,16 +78,16 @@ def decide(
     return Verdict("go")
 
 
-def _is_amount(limit: Above, arguments: BaseModel) -> bool:
-    amount = number(getattr(arguments, limit.field, None))
+def _is_amount(limit: AmountLimit, arguments: BaseModel) -> bool:
+    amount = to_number(getattr(arguments, limit.field, None))
     return amount is not None and amount > 0
 
 
-def _applies(rule: bool | Above, arguments: BaseModel) -> bool:
-    return rule.holds(arguments) if isinstance(rule, Above) else rule
+def _applies(rule: bool | AmountLimit, arguments: BaseModel) -> bool:
+    return rule.holds(arguments) if isinstance(rule, AmountLimit) else rule
 
 
-def _limit(rule: bool | Above) -> str:
-    if not isinstance(rule, Above):
+def _limit(rule: bool | AmountLimit) -> str:
+    if not isinstance(rule, AmountLimit):
         return "each of these needs an approval"
     return f"{rule.field} is above {rule.value}{f' {rule.currency}' if rule.currency else ''}"

@@ -1,4 +1,4 @@
-"""Where actions are found: a module by its path, a file beside the configuration, or an entry point in the group
+"""Loading of actions from a module path, a file beside the configuration, or an entry point in the group
 ``parley.actions``. Each names a module, an action, or a list of actions."""
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from schemas.errors import ConfigInvalid
 GROUP = "parley.actions"
 
 
-def found(sources: Iterable[str], more: Iterable[Action] = ()) -> Mapping[str, Action]:
-    """The actions of all ``sources``, and ``more``, by name. Raises ConfigInvalid when one cannot be loaded, holds
-    none, or when two have one name."""
+def load_actions(sources: Iterable[str], more: Iterable[Action] = ()) -> Mapping[str, Action]:
+    """All actions from ``sources`` and ``more``, by name. Raises ConfigInvalid when a source cannot be loaded, contains
+    no action, or when two actions have the same name."""
     actions: dict[str, Action] = {}
-    for each in [*chain.from_iterable(map(loaded, sources)), *more]:
-        if actions.setdefault(each.name, each) is not each:
-            raise ConfigInvalid(f"actions: there are two named {each.name!r}")
+    for loaded in [*chain.from_iterable(map(load_source, sources)), *more]:
+        if actions.setdefault(loaded.name, loaded) is not loaded:
+            raise ConfigInvalid(f"actions: there are two named {loaded.name!r}")
     return actions
 
 
-def loaded(source: str) -> list[Action]:
-    """Raises ConfigInvalid."""
+def load_source(source: str) -> list[Action]:
+    """The actions of one source. Raises ConfigInvalid."""
     try:
-        actions = of(_target(source))
+        actions = actions_in(_target(source))
     except ConfigInvalid:
         raise
-    except Exception as error:  # whatever somebody's module raises while it is imported
+    except Exception as error:  # a tenant's module may raise anything while it is imported
         raise ConfigInvalid(
             f"actions: {source} cannot be loaded: {type(error).__name__}: {error}",
             fix=f"name a .py file, a module, or an entry point in the group {GROUP}",
@@ -46,8 +46,8 @@ def loaded(source: str) -> list[Action]:
     return actions
 
 
-def of(target: Any) -> list[Action]:
-    """The actions that ``target`` is or holds, each once, in the order of their declaration."""
+def actions_in(target: Any) -> list[Action]:
+    """The actions that ``target`` is or contains, each once, in the order of their declaration."""
     if isinstance(target, Action):
         return [target]
     values = vars(target).values() if isinstance(target, ModuleType) else target
@@ -63,7 +63,7 @@ def _target(source: str) -> Any:
 
 
 def _from_file(path: Path) -> ModuleType:
-    """Beside an ``__init__.py`` it is a module of that package, and may import the others from it."""
+    """A file beside an ``__init__.py`` is loaded as a module of that package, so that it can import its siblings."""
     folder = path.parent
     if not (folder / "__init__.py").exists():
         return _module(path)
@@ -72,7 +72,8 @@ def _from_file(path: Path) -> ModuleType:
 
 
 def _module(path: Path, parts: list[str] | None = None) -> ModuleType:
-    """Under a name of its own, so that two files of one name are two modules. ``parts``: where its submodules are."""
+    """Load ``path`` under a unique name, so that two files with the same name stay two modules. ``parts``: where its
+    submodules are."""
     name = f"parley_actions_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]

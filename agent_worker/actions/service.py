@@ -1,13 +1,13 @@
-"""What lives as long as the worker: it makes an ``Acting`` for each turn of a tenant that has actions."""
+"""The worker's long-lived action service. It creates the TurnActions for each turn of a tenant that has actions."""
 
 from __future__ import annotations
 
 import aiohttp
 
-from agent_worker.actions.context import Identity, identity_of
+from agent_worker.actions.context import Identity, resolve_identity
 from agent_worker.actions.execution.executor import Executor
 from agent_worker.actions.execution.scope import Scope
-from agent_worker.actions.execution.turn_actions import Acting
+from agent_worker.actions.execution.turn_actions import TurnActions
 from schemas.actions import ActionMemory
 from schemas.conversation import Conversation
 from schemas.messages import Assurance
@@ -23,16 +23,16 @@ class ActionService:
         self._http: aiohttp.ClientSession | None = None
         self.executor = Executor(bus=bus, journal=state.journal, limiter=state.limiter, clock=clock, http=self.http)
 
-    def acting(self, scope: Scope) -> Acting:
-        async def known(contact: str) -> Identity:
-            # What was proven in this very turn counts at once.
-            return await self._identity(scope.conversation, contact, acting.effects.memory)
+    def start_turn(self, scope: Scope) -> TurnActions:
+        async def load_identity(contact: str) -> Identity:
+            # Proofs from this turn count immediately.
+            return await self._identity(scope.conversation, contact, actions.effects.memory)
 
-        acting = Acting(scope, self.executor, self._state.journal, known, self._clock)
-        return acting
+        actions = TurnActions(scope, self.executor, self._state.journal, load_identity, self._clock)
+        return actions
 
     def http(self) -> aiohttp.ClientSession:
-        """One for all actions, made when the first one needs it. Cookies of one contact never reach another."""
+        """One session for all actions, opened when first needed, without cookies so that contacts share nothing."""
         if self._http is None or self._http.closed:
             connector = aiohttp.TCPConnector(limit=CONNECTIONS)
             self._http = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
@@ -43,10 +43,10 @@ class ActionService:
             await self._http.close()
 
     async def assurance(self, conversation: Conversation, contact: str) -> Assurance:
-        """How sure we are of who speaks; not at all where several do, and ``contact`` is empty."""
+        """The assurance of the contact's identity; anonymous when ``contact`` is empty because several people wrote."""
         memory = conversation.facts.actions or ActionMemory()
         return (await self._identity(conversation, contact, memory)).assurance if contact else "anonymous"
 
     async def _identity(self, conversation: Conversation, contact: str, memory: ActionMemory) -> Identity:
-        known = await self._state.contacts.get(conversation.origin.tenant, contact)
-        return identity_of(known, contact, conversation.origin, memory.proofs, self._clock())
+        stored = await self._state.contacts.get(conversation.origin.tenant, contact)
+        return resolve_identity(stored, contact, conversation.origin, memory.proofs, self._clock())

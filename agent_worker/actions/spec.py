@@ -1,4 +1,4 @@
-"""What is declared about an action, and the decorator that declares it."""
+"""The declaration of an action, and the decorator that makes it."""
 
 from __future__ import annotations
 
@@ -27,14 +27,17 @@ Check = Callable[[ActionContext, Any], Awaitable[object]]
 Report = Callable[[ActionContext, Any, Any], str]
 """``(context, arguments, result)`` as a sentence for the contact."""
 
-INJECTED = frozenset({"contact", "contact_id", "customer", "customer_id", "tenant", "tenant_id", "conversation", "key"})
-"""What the context says, and a parameter therefore must not."""
+RESERVED_PARAMETERS = frozenset(
+    {"contact", "contact_id", "customer", "customer_id", "tenant", "tenant_id", "conversation", "key"}
+)
+"""Names that the context provides and that a parameter must not have."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
-class Above:
-    """More than ``value`` in the argument ``field``. With a ``currency``, an amount in any other one is above too."""
+class AmountLimit:
+    """Holds for more than ``value`` in the argument ``field``. With a ``currency``, amounts in other currencies exceed
+    it too."""
 
     field: str
     value: Decimal
@@ -42,30 +45,31 @@ class Above:
     currency_field: str = "currency"
 
     def holds(self, arguments: BaseModel) -> bool:
-        """What cannot be compared is above: the careful way out."""
-        amount = number(getattr(arguments, self.field, None))
+        """Return whether the amount exceeds the limit. A value that cannot be compared counts as too large."""
+        amount = to_number(getattr(arguments, self.field, None))
         if amount is None:
             return True
         foreign = self.currency and str(getattr(arguments, self.currency_field, "")).upper() != self.currency.upper()
         return bool(foreign) or amount > self.value
 
 
-def above(field: str, value: float | Decimal | str, *, currency: str = "") -> Above:
-    return Above(field, Decimal(str(value)), currency)
+def exceeds(field: str, value: float | Decimal | str, *, currency: str = "") -> AmountLimit:
+    """A limit for ``confirm`` or ``approve``: more than ``value`` in the argument ``field``."""
+    return AmountLimit(field, Decimal(str(value)), currency)
 
 
-def number(value: Any) -> Decimal | None:
-    """None for what is no finite number."""
+def to_number(value: Any) -> Decimal | None:
+    """None for anything but a finite number."""
     try:
-        found = Decimal(str(value))
+        number = Decimal(str(value))
     except InvalidOperation:
         return None
-    return found if math.isfinite(found) else None
+    return number if math.isfinite(number) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One declared action: see ``Options`` for what the fields mean."""
+    """One declared action. ``Options`` explains the fields."""
 
     name: str
     title: str
@@ -74,9 +78,9 @@ class Action:
     answer: type[BaseModel] | None
     run: Function
     risk: Risk
-    confirm: bool | Above
+    confirm: bool | AmountLimit
     needs: Assurance = "verified"
-    approve: bool | Above = False
+    approve: bool | AmountLimit = False
     per_contact_per_day: int = 0
     harmless: bool = False
     timeout: float = 10.0
@@ -90,13 +94,13 @@ class Action:
     check: Check | None = None
     titles: Mapping[str, str] = field(default_factory=dict)
 
-    def titled(self, locale: str) -> str:
-        """Its title in the contact's language, where it has one."""
+    def title_in(self, locale: str) -> str:
+        """The title in the contact's language, if there is one."""
         return in_language(self.titles, locale) if self.titles else self.title
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """As JSON schema; made once, and not to be changed."""
+        """The JSON schema of the arguments. It is cached and must not be changed."""
         return _schema(self.model)
 
     @property
@@ -105,8 +109,8 @@ class Action:
 
     @property
     def bounded(self) -> bool:
-        """Whether something keeps small what it could do where nobody wanted it."""
-        limits = isinstance(self.confirm, Above) or self.per_contact_per_day or self.approve
+        """Return whether some limit keeps the damage small if it runs without having been requested."""
+        limits = isinstance(self.confirm, AmountLimit) or self.per_contact_per_day or self.approve
         return bool(self.confirm or limits or self.harmless)
 
 
@@ -116,107 +120,117 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 class Options(TypedDict, total=False):
-    """What else may be said of an action."""
+    """Optional properties of an action."""
 
     title: str
     titles: Mapping[str, str]
-    """By other languages than English."""
+    """Titles in languages other than English, by language."""
     description: str
-    """Mostly the function's docstring says it."""
+    """Defaults to the function's docstring."""
     examples: Sequence[str]
-    """Messages that ask for it."""
+    """Messages that request the action."""
     needs: Assurance
-    """How sure we must be of the contact; ``verified`` unless said otherwise."""
-    confirm: bool | Above
-    """Whether the contact is asked first; by default each write is. False needs a bound (a limit or an approval), and
-    even then asks first where the contact's own words did not ask for it."""
+    """The assurance that the contact needs, by default ``verified``."""
+    confirm: bool | AmountLimit
+    """The contact has to confirm it; by default every write. False requires a bound (a limit or an approval),
+    and the contact is still asked when their own words did not request the action."""
     harmless: bool
-    """The tenant's word that it may be done although nobody asked for it: it can be undone, or changes nothing."""
-    approve: bool | Above
-    """Whether a colleague is asked."""
+    """It may run without having been requested, because it can be undone or changes nothing."""
+    approve: bool | AmountLimit
+    """A colleague has to approve it."""
     per_contact_per_day: int
-    """How often it may be begun, 0 for any number."""
+    """Starts that a contact has each day; 0 for no limit."""
     timeout: float
     """Seconds."""
     look_up: LookUp | None
-    """``(context, arguments)``: finds out by ``context.key`` whether it was done. None: there is nothing under it."""
+    """``(context, arguments)``: finds the outcome by ``context.key``; None when nothing is known under the key."""
     absent: Literal["unsure", "not_done"]
-    """What that None means."""
+    """The meaning of that None."""
     read_back: LookUp | None
-    """Asked the same once it seems done; None means that it is not."""
+    """Reads the result back after a success; None means that it was not done."""
     report: Report | None
-    """The result in a sentence."""
+    """Describes the result in a sentence."""
     sensitive: Sequence[str]
-    """Parameters whose values stay out of records for people."""
+    """Parameters whose values are masked in records."""
     prepare: Prepare | None
-    """Looks before anybody is asked, and gives the arguments as they are to be shown and done, such as "all of it" as
-    an amount; or refuses what would be refused anyway."""
+    """Runs before anybody is asked. Returns the arguments as they will be shown and executed, such as "all of it" as an
+    amount, or refuses what would be refused anyway."""
     check: Check | None
-    """``(context, arguments)``: raises ActionRefused where the action would be refused. It changes nothing, and runs
-    before anybody is asked and again before the action is done."""
+    """``(context, arguments)``: raises ActionRefused when the action would be refused. It changes nothing. It runs
+    before anybody is asked and again before the action runs."""
 
 
 def action(name: str = "", *, risk: Risk, **options: Unpack[Options]) -> Callable[[Function], Action]:
-    """Declare an async function ``(context, arguments)`` an action. Raises ConfigInvalid for what cannot work.
-    ``risk``: whether it changes anything."""
+    """Turn an async function ``(context, arguments)`` into an action. ``risk`` says whether it changes anything. Raises
+    ConfigInvalid when the declaration is inconsistent."""
 
     def declare(function: Function) -> Action:
-        model, answer = _models(function)
-        called = name or getattr(function, "__name__", "")
+        model, result_model = _models(function)
+        function_name = name or getattr(function, "__name__", "")
         title, titles = options.get("title", ""), options.get("titles")
-        said = {
-            "title": title or called.replace("_", " ").capitalize(),
-            "description": options.get("description") or inspect.getdoc(function) or title or called,
+        derived = {
+            "title": title or function_name.replace("_", " ").capitalize(),
+            "description": options.get("description") or inspect.getdoc(function) or title or function_name,
             "titles": {"en": title, **titles} if title and titles else {},
             "examples": tuple(options.get("examples", ())),
             "confirm": options.get("confirm", risk == "write"),
         }
-        made = Action(name=called, model=model, answer=answer, run=function, risk=risk, **{**options, **said})  # type: ignore[arg-type]
-        check(made)
-        return made
+        declared = Action(
+            name=function_name,
+            model=model,
+            answer=result_model,
+            run=function,
+            risk=risk,
+            **{**options, **derived},  # type: ignore[arg-type]
+        )
+        check_declaration(declared)
+        return declared
 
     return declare
 
 
-def check(made: Action) -> None:
-    """Raises ConfigInvalid."""
+def check_declaration(declared: Action) -> None:
+    """Raises ConfigInvalid when the declaration is inconsistent."""
     try:
-        _schema(made.model)
+        _schema(declared.model)
     except PydanticUserError as error:
         raise ConfigInvalid(
-            f"action {made.name!r}: {made.model.__name__} cannot be told to a model: {error}"
+            f"action {declared.name!r}: {declared.model.__name__} cannot be told to a model: {error}"
         ) from error
-    fields = frozenset(made.model.model_fields)
-    limits = [limit for limit in (made.confirm, made.approve) if isinstance(limit, Above)]
+    fields = frozenset(declared.model.model_fields)
+    limits = [limit for limit in (declared.confirm, declared.approve) if isinstance(limit, AmountLimit)]
     problems = {
-        "its name must be 1-63 of a-z, 0-9 and '_', and begin with a letter": not _NAME.fullmatch(made.name),
-        f"{', '.join(sorted(fields & INJECTED))}: comes with the context, never as a parameter": fields & INJECTED,
+        "its name must be 1-63 of a-z, 0-9 and '_', and begin with a letter": not _NAME.fullmatch(declared.name),
+        f"{', '.join(sorted(fields & RESERVED_PARAMETERS))}: comes with the context, never as a parameter": fields
+        & RESERVED_PARAMETERS,
         "a limit names a parameter that it does not have": any(limit.field not in fields for limit in limits),
-        "a read is neither confirmed nor approved": not made.writes and (made.confirm or made.approve),
-        "a read needs no check: it refuses by itself": not made.writes and made.check is not None,
-        "timeout must be more than 0 and at most 60 seconds": not 0 < made.timeout <= 60,
-        "sensitive names a parameter that it does not have": frozenset(made.sensitive) - fields,
+        "a read is neither confirmed nor approved": not declared.writes and (declared.confirm or declared.approve),
+        "a read needs no check: it refuses by itself": not declared.writes and declared.check is not None,
+        "timeout must be more than 0 and at most 60 seconds": not 0 < declared.timeout <= 60,
+        "sensitive names a parameter that it does not have": frozenset(declared.sensitive) - fields,
         "a write that the contact is not asked about needs a bound: per_contact_per_day, an amount above which it is"
-        " confirmed or approved, or harmless": made.writes and not made.bounded,
+        " confirmed or approved, or harmless": declared.writes and not declared.bounded,
     }
     for problem, holds in problems.items():
         if holds:
-            raise ConfigInvalid(f"action {made.name!r}: {problem}")
+            raise ConfigInvalid(f"action {declared.name!r}: {problem}")
 
 
 def _models(function: Function) -> tuple[type[BaseModel], type[BaseModel] | None]:
-    """Of the arguments, and of the result if it is declared as one."""
-    called = getattr(function, "__name__", "?")
+    """The models of the arguments and of the result; None for a result that is not a pydantic model."""
+    function_name = getattr(function, "__name__", "?")
     parameters = list(inspect.signature(function).parameters)
     try:
         hints = typing.get_type_hints(function)
     except NameError as error:
-        raise ConfigInvalid(f"action {called!r}: {error}; its models must stand at the top of their module") from error
+        raise ConfigInvalid(
+            f"action {function_name!r}: {error}; its models must stand at the top of their module"
+        ) from error
     model = hints.get(parameters[1]) if len(parameters) == 2 else None
     if not inspect.iscoroutinefunction(function) or not (isinstance(model, type) and issubclass(model, BaseModel)):
         raise ConfigInvalid(
-            f"action {called!r}: must be `async def {called}(context: ActionContext, arguments: Model) -> Model`, "
-            "where Model is a pydantic model"
+            f"action {function_name!r}: must be `async def {function_name}(context: ActionContext, arguments: Model) "
+            "-> Model`, where Model is a pydantic model"
         )
-    answer = hints.get("return")
-    return model, answer if isinstance(answer, type) and issubclass(answer, BaseModel) else None
+    result_model = hints.get("return")
+    return model, result_model if isinstance(result_model, type) and issubclass(result_model, BaseModel) else None

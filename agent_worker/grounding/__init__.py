@@ -1,1 +1,1 @@
-"""The groundedness gate: what a model wrote reaches the contact sentence by sentence, and only with its proof."""
+"""The groundedness gate: a model's text reaches the contact sentence by sentence, and only with proof."""

@@ -1,4 +1,4 @@
-"""Why a model's attempt came to nothing, with what it cost all the same."""
+"""Failures of a model's attempt, with the cost that it caused anyway."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from schemas.ports import ActionResult
 
 
 class AttemptFailed(ModelFailed):
-    """``tokens`` and ``cost`` (US dollars) were spent on the attempt. ``outage``: the provider did not do its part, so
-    the next request will hardly fare better; ``retry_after``: seconds for which it asked to be left alone."""
+    """``tokens`` and ``cost`` (US dollars) were spent on the attempt. ``outage``: the provider failed, so another
+    request would probably fail too; ``retry_after``: seconds for which it asked to be left alone."""
 
     def __init__(
         self, message: str, *, tokens: int = 0, cost: float = 0.0, outage: bool = False, retry_after: float = 0.0
@@ -23,25 +23,27 @@ class AttemptFailed(ModelFailed):
         self.results: tuple[ActionResult, ...] = ()
 
 
-class NotAsked(AttemptFailed):
-    """Nothing was sent: a budget is spent, or the provider rests. No fault of the model's."""
+class NotSent(AttemptFailed):
+    """No request was sent, because a budget is spent or the provider's circuit breaker is open. Not the model's
+    fault."""
 
 
 class Ungrounded(AttemptFailed):
-    """The gate stopped ``sentence`` of ``text``; ``reason`` tells the model what to change. None of the three is ever
-    logged: they may hold what the contact wrote. ``so_far``: what the model's own repair goes on from."""
+    """The gate rejected ``sentence`` of ``text``; ``reason`` tells the model what to change. None of the three is
+    logged, because they may contain the contact's words. ``attempt``: the state that the model's repair continues
+    from."""
 
     def __init__(self, reason: str, *, sentence: str = "", text: str = "", kind: str = "not grounded") -> None:
         super().__init__(kind)
         self.reason = reason
         self.sentence = sentence
         self.text = text
-        self.so_far: object = None
+        self.attempt: object = None
 
 
 class Incomplete(Ungrounded):
-    """Every sentence passed, but the answer says nothing about some of several questions: ``left``, by number."""
+    """Every sentence passed, but the answer ignores some of several questions: ``unanswered``, by number."""
 
-    def __init__(self, left: Sequence[int], *, text: str) -> None:
+    def __init__(self, unanswered: Sequence[int], *, text: str) -> None:
         super().__init__("it leaves out a question", text=text, kind="incomplete")
-        self.left = tuple(left)
+        self.unanswered = tuple(unanswered)

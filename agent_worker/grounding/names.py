@@ -1,11 +1,11 @@
-"""Names, codes and addresses in a sentence: what a model likes to invent and a reader likes to believe."""
+"""Names, codes and addresses in a sentence, which models like to invent and readers tend to believe."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from agent_worker.grounding.numbers import is_unit, plain
+from agent_worker.grounding.numbers import is_unit, normalize_characters
 from agent_worker.knowledge.text import lexicon
 from agent_worker.knowledge.text.analysis import term
 
@@ -33,12 +33,12 @@ _OPENERS = frozenset(
 
 def links(text: str) -> list[str]:
     """Addresses of pages, hosts and mailboxes, as written."""
-    text = plain(text)
+    text = normalize_characters(text)
     return [text[start:end].rstrip(".,;:!?)]}>\"'*_`").casefold() for start, end in _addresses(text)]
 
 
 def _addresses(text: str) -> Iterator[tuple[int, int]]:
-    """Where they stand. A page reaches to the next space, and so does a host with a path."""
+    """Their positions. A page address, or a host with a path, extends to the next space."""
     for token in _TOKEN.finditer(text):
         at, end = token.span()
         if _is_mailbox(token[0]):
@@ -65,7 +65,7 @@ def _is_mailbox(token: str) -> bool:
 
 
 def _end_of_host(labels: re.Match[str]) -> int | None:
-    """After the last label that can be a top-level domain, as its letters go."""
+    """The end of the last label that can be a top-level domain."""
     start, end = labels.span(1)
     while (dot := labels.string.rfind(".", start, end)) >= 0:
         if (top := _TOP_LABEL.match(labels.string, dot + 1, end)) is not None:
@@ -75,54 +75,54 @@ def _end_of_host(labels: re.Match[str]) -> int | None:
 
 
 def _without_addresses(text: str) -> str:
-    kept, at = list[str](), 0
+    parts, at = list[str](), 0
     for start, end in _addresses(text):
-        kept += (text[at:start], " ")
+        parts += (text[at:start], " ")
         at = end
-    return "".join([*kept, text[at:]])
+    return "".join([*parts, text[at:]])
 
 
 def names(sentence: str) -> Iterator[str]:
-    """Words with a capital or a digit inside. The first word counts unless it is one that opens sentences."""
-    text = _without_addresses(plain(sentence))
+    """Words with a capital or a digit inside. The first word counts unless it commonly opens sentences."""
+    text = _without_addresses(normalize_characters(sentence))
     for order, match in enumerate(_WORD.finditer(text)):
         word = match[0]
         if is_unit(word) or not (any(char.isupper() for char in word) or _is_code(word)):
             continue
-        if order == 0 and _opens(word):
+        if order == 0 and _is_opener(word):
             continue
         if _APOSTROPHE.split(word)[0] != "I":
             yield word
 
 
 def _is_code(word: str) -> bool:
-    """ "UV400" is one, "30-day" and "2nd" are not: their number is a figure."""
+    """ "UV400" is one; "30-day" and "2nd" are not, because their number is compared as a quantity."""
     return bool(_CODE.search(word))
 
 
-def _opens(word: str) -> bool:
+def _is_opener(word: str) -> bool:
     small = word.casefold().replace("’", "'")
     return small in _OPENERS or small in lexicon.STOP
 
 
-def strange(sentence: str, source: str) -> list[str]:
-    """The names and addresses of a sentence that its source does not hold."""
-    written = plain(source)
-    vocabulary = {word for match in _WORD.finditer(written) for word in _forms(match[0])}
-    out = [name for name in names(sentence) if not any(form in vocabulary for form in _parts(name))]
-    known = set(links(source))
-    return out + [link for link in links(sentence) if link not in known]
+def unknown_names(sentence: str, source: str) -> list[str]:
+    """The names and addresses of a sentence that do not occur in its source."""
+    written = normalize_characters(source)
+    vocabulary = {word for match in _WORD.finditer(written) for word in _known_forms(match[0])}
+    unknown = [name for name in names(sentence) if not any(form in vocabulary for form in _lookup_forms(name))]
+    known_links = set(links(source))
+    return unknown + [link for link in links(sentence) if link not in known_links]
 
 
-def _forms(word: str) -> Iterator[str]:
+def _known_forms(word: str) -> Iterator[str]:
     small = word.casefold()
     yield small
     yield from _JOINT.split(small)
     yield term(word)
 
 
-def _parts(name: str) -> Iterator[str]:
-    """A name is known by its whole, or by its stem (a plural)."""
+def _lookup_forms(name: str) -> Iterator[str]:
+    """The whole name, or its stem for a plural."""
     yield name.casefold()
     yield _APOSTROPHE.split(name.casefold())[0]
     if stem := term(name):

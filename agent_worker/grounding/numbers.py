@@ -1,4 +1,4 @@
-"""Numbers, amounts, dates and times, brought to one form so that two texts can be compared."""
+"""Numbers, amounts, dates and times in a common form, so that two texts can be compared."""
 
 from __future__ import annotations
 
@@ -54,59 +54,59 @@ _TOKEN = re.compile(
 )
 _SEPARATOR = re.compile(r"[.,]")
 _THOUSANDS = re.compile(r"\d{1,3}(?:[.,]\d{3})+")
-_REACH = 3
+_MAX_UNIT_DISTANCE = 3
 """Words between a number and its unit: "30 full calendar days"."""
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """``value`` in plain digits with a decimal point; ``unit`` is empty where none was written."""
+class Quantity:
+    """``value`` in digits with a decimal point; ``unit`` is empty if none was written."""
 
     value: str
     unit: str = ""
 
 
-def plain(text: str) -> str:
-    """One form of writing: no invisible characters, no full-width digits."""
-    shown = unicodedata.normalize("NFKC", text)
-    return "".join(_digit(char) for char in shown if unicodedata.category(char) != "Cf")
+def normalize_characters(text: str) -> str:
+    """A common form without invisible characters and full-width digits."""
+    normalized = unicodedata.normalize("NFKC", text)
+    return "".join(_digit(char) for char in normalized if unicodedata.category(char) != "Cf")
 
 
 def _digit(char: str) -> str:
     return str(unicodedata.digit(char)) if char.isdigit() and not char.isascii() else char
 
 
-def figures(text: str) -> list[Figure]:
-    """Every figure of a text, in order, number words included ("two working days")."""
-    tokens = list(_TOKEN.finditer(plain(text)))
+def find_quantities(text: str) -> list[Quantity]:
+    """All numbers of a text in order, including number words ("two working days")."""
+    tokens = list(_TOKEN.finditer(normalize_characters(text)))
     out = []
     for at, token in enumerate(tokens):
         value = _value(token)
         if value:
-            out.append(Figure(value, _unit(token, tokens, at)))
+            out.append(Quantity(value, _unit(token, tokens, at)))
     return out
 
 
 def _value(token: re.Match[str]) -> str:
     if token["number"]:
-        return _normal(token["number"])
+        return _normalize_number(token["number"])
     return _WORDS.get((token["word"] or "").casefold(), "")
 
 
-def _normal(number: str) -> str:
+def _normalize_number(number: str) -> str:
     sign = "-" if number[0] in "-−–" else ""
     digits = number.lstrip("-−–" + _CURRENCY)
     if ":" in digits:
         return sign + digits
     if _THOUSANDS.fullmatch(digits):
         return sign + (_SEPARATOR.sub("", digits).lstrip("0") or "0")
-    *whole, last = _SEPARATOR.split(digits)
-    if not whole:
+    *integer_parts, last = _SEPARATOR.split(digits)
+    if not integer_parts:
         return sign + (last.lstrip("0") or "0")
-    # The last separator is the decimal one; two and more of the same are a date or a version and stay as they are.
-    if len(whole) > 1 and len(set(_SEPARATOR.findall(digits))) == 1:
+    # The last separator is the decimal one. Several equal separators make a date or a version, which stays unchanged.
+    if len(integer_parts) > 1 and len(set(_SEPARATOR.findall(digits))) == 1:
         return sign + digits.replace(",", ".")
-    return sign + ("".join(whole).lstrip("0") or "0") + ("." + last.rstrip("0") if last.rstrip("0") else "")
+    return sign + ("".join(integer_parts).lstrip("0") or "0") + ("." + last.rstrip("0") if last.rstrip("0") else "")
 
 
 def _unit(token: re.Match[str], tokens: list[re.Match[str]], at: int) -> str:
@@ -115,7 +115,7 @@ def _unit(token: re.Match[str], tokens: list[re.Match[str]], at: int) -> str:
             return _UNIT_OF[symbol]
     if at and tokens[at - 1][0] in _CURRENCY:
         return _UNIT_OF[tokens[at - 1][0]]
-    for follower in tokens[at + 1 : at + 1 + _REACH]:
+    for follower in tokens[at + 1 : at + 1 + _MAX_UNIT_DISTANCE]:
         if follower["stop"] or _value(follower):
             return ""
         unit = _UNIT_OF.get((follower["word"] or "").casefold())
@@ -125,15 +125,15 @@ def _unit(token: re.Match[str], tokens: list[re.Match[str]], at: int) -> str:
 
 
 def is_unit(word: str) -> bool:
-    """Units are compared with their numbers, however they are written ("EUR" and "euro")."""
+    """Units are compared together with their numbers, however they are written ("EUR" and "euro")."""
     return word.casefold() in _UNIT_OF
 
 
-def missing(claimed: list[Figure], written: list[Figure]) -> list[Figure]:
-    """The claimed figures that the source does not hold with the same unit. A source without a unit (a table's
-    cell) bears any."""
-    return [one for one in claimed if not any(_bears(other, one) for other in written)]
+def missing_quantities(claimed: list[Quantity], written: list[Quantity]) -> list[Quantity]:
+    """The claimed quantities that the source does not contain with the same unit. A source without a unit, such as a
+    table cell, matches any unit."""
+    return [quantity for quantity in claimed if not any(_supports(other, quantity) for other in written)]
 
 
-def _bears(source: Figure, claim: Figure) -> bool:
+def _supports(source: Quantity, claim: Quantity) -> bool:
     return source.value == claim.value and (not claim.unit or source.unit in ("", claim.unit))

@@ -1,4 +1,4 @@
-"""A text that comes in pieces, cut into sentences that carry their citation marks."""
+"""Splits a growing text into sentences that include their citation marks."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterator
 
 from agent_worker.knowledge.text.sentences import sentence_spans
 
-MARK = re.compile(r"\[(\d{1,3})\]")
+CITATION_MARK = re.compile(r"\[(\d{1,3})\]")
 _MARKS_FIRST = re.compile(r"[ \t]*(?:\[\d{1,3}\][ \t,;.]*)+")
 _MAYBE_MARKS = re.compile(r"\s*(?:\[\d{0,3}\]?[\s,;.]*)*")
 _BREAK = re.compile(r"(?<=\S)[ \t]*\n\s*(?=\S)")
 _ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,2}[.)])\s+")
 
 
-def cut(text: str) -> list[str]:
-    """Sentences, items and lines, in order; joined they are the text again. Space stands before the sentence it
-    leads to, marks ("… euro. [1]") with the sentence they follow."""
+def split_sentences(text: str) -> list[str]:
+    """Sentences, items and lines in order; joined they are the text again. Whitespace belongs to the sentence after it,
+    citation marks ("… euro. [1]") to the sentence before."""
     out: list[str] = []
     for line in _lines(text):
         first = True
@@ -43,7 +43,7 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def _sentences(line: str) -> Iterator[str]:
-    """The marker of an item is no sentence of its own."""
+    """The marker of a list item is not a sentence."""
     marker = _ITEM.match(line)
     begin = 0
     for _, end in sentence_spans(line, marker.end() if marker else 0):
@@ -53,29 +53,29 @@ def _sentences(line: str) -> Iterator[str]:
         yield line[begin:]
 
 
-class Sentences:
-    """What is not yet certain to be whole is held back: marks may still follow a full stop."""
+class SentenceStream:
+    """Holds back a sentence until it is certainly complete, because marks may follow its full stop."""
 
     def __init__(self) -> None:
-        self._held = ""
+        self._pending = ""
 
     @property
-    def held(self) -> int:
-        """Characters of the unfinished sentence."""
-        return len(self._held)
+    def pending_length(self) -> int:
+        """Characters of the incomplete sentence."""
+        return len(self._pending)
 
     def add(self, piece: str) -> list[str]:
-        """The sentences that became whole by this piece."""
-        self._held += piece
-        if not self._held:
+        """The sentences completed by this piece."""
+        self._pending += piece
+        if not self._pending:
             return []
-        pieces = cut(self._held)
+        pieces = split_sentences(self._pending)
         certain = len(pieces) - (2 if _MAYBE_MARKS.fullmatch(pieces[-1]) else 1)
         ready = pieces[: max(0, certain)]
-        self._held = self._held[sum(map(len, ready)) :]
+        self._pending = self._pending[sum(map(len, ready)) :]
         return ready
 
-    def rest(self) -> list[str]:
-        """What is left when the text has ended."""
-        left, self._held = self._held, ""
-        return [piece for piece in cut(left) if piece.strip()]
+    def flush(self) -> list[str]:
+        """The remaining sentences at the end of the text."""
+        pending, self._pending = self._pending, ""
+        return [piece for piece in split_sentences(pending) if piece.strip()]

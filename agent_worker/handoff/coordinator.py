@@ -18,10 +18,10 @@ from agent_worker.handoff.ownership_rules import OwnerRules
 from agent_worker.handoff.rating import ratings
 from agent_worker.handoff.summary import summary
 from agent_worker.handoff.wait_estimate import Waits, notice
-from agent_worker.models.local.small_talk import talk_of
-from agent_worker.models.registry import Models, chosen
-from agent_worker.nlu.language_detection import language_of
-from agent_worker.phrases import Voice, in_language
+from agent_worker.models.local.small_talk import classify_small_talk
+from agent_worker.models.registry import Models, select_model
+from agent_worker.nlu.language_detection import detect_language
+from agent_worker.phrases import Voice, translate_voice
 from agent_worker.settings import TenantRules
 from agent_worker.turn.inbound_events import Event
 from agent_worker.turn.intake import Intake
@@ -76,7 +76,7 @@ class People:
         """Apply what the events ask for; True when somebody else may speak since."""
         conversation, handoff = begun.conversation, begun.conversation.facts.handoff
         told = handoff is not None and bool(handoff.asked or handoff.ended_at is None)
-        voices = [rules.voice, in_language(rules.voice, "de")] if told else []
+        voices = [rules.voice, translate_voice(rules.voice, "de")] if told else []
         if handoff is not None:
             decided.ratings |= ratings(conversation, events, begun.handled, voices)
         if rules.desk is not None and is_open(handoff):
@@ -117,7 +117,7 @@ class People:
         lines = in_place(await self._state.transcript.recent(conversation.id, limit=LINES))
         stretch.lines = codes_hidden((line for line in lines if line.state not in handback.GONE), rules)
         known = conversation.facts.locale or rules.voice.locale
-        stretch.locale = language_of(" ".join(_of_contact(stretch.lines)[-3:]), known)
+        stretch.locale = detect_language(" ".join(_of_contact(stretch.lines)[-3:]), known)
         if stretch.changed and handoff is not None and handoff.summary:
             # What was taken back or put otherwise must not live on in it.
             said = summary(stretch.lines, reason=handoff.reason, memory=conversation.facts.actions)
@@ -181,7 +181,9 @@ class People:
 
     async def _brief(self, work: Work, lines: Sequence[TranscriptMessage]) -> None:
         origin, rules = work.conversation.origin, work.rules
-        name = rules.routes.cheap or (chosen(rules, work.intake.text, work.locale) if rules.models else rules.model)
+        name = rules.routes.cheap or (
+            select_model(rules, work.intake.text, work.locale) if rules.models else rules.model
+        )
         question = Question(tenant=origin.tenant, text="", history=lines, found=work.found, contact=origin.contact_id)
         written = brief(self._models, name, question, work.summary, work.handoff, rules.voice.locale)
         work.summary, note = await written
@@ -217,7 +219,7 @@ class People:
 
 
 def _asks(line: TranscriptMessage) -> bool:
-    return bool(line.attachments) or not talk_of(line.text, ())
+    return bool(line.attachments) or not classify_small_talk(line.text, ())
 
 
 def _reopen(stretch: Stretch, unseen: Sequence[TranscriptMessage]) -> None:

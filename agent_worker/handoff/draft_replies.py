@@ -10,11 +10,11 @@ import structlog
 
 from agent_worker.handoff.handback import HINT
 from agent_worker.handoff.promises import told_by_people, with_promises
-from agent_worker.knowledge.text.query_splitting import asks, with_context
-from agent_worker.models.local.small_talk import asks_person
-from agent_worker.models.registry import Models, chosen
+from agent_worker.knowledge.text.query_splitting import is_question, with_context
+from agent_worker.models.local.small_talk import asks_for_person
+from agent_worker.models.registry import Models, select_model
 from agent_worker.nlu.classification import topics_in
-from agent_worker.phrases import in_language
+from agent_worker.phrases import translate_voice
 from agent_worker.settings import TenantRules
 from agent_worker.turn.answered_watermark import Answered
 from schemas.conversation import Conversation
@@ -52,7 +52,7 @@ class Drafting:
             return made(text="", reason="the contact has asked nothing")
         if "danger" in topics_in(text):
             return made(text="", reason="the contact may be in danger")
-        if asks_person(text):
+        if asks_for_person(text):
             return made(text="", reason="the contact asks for a person")
         question = await self._question(asked, conversation, text, talk[:place], locale, who)
         try:
@@ -67,8 +67,8 @@ class Drafting:
         async def unseen(*_: object) -> None:
             """It is for nobody's eyes but theirs, and only as a whole."""
 
-        model = chosen(rules, text, locale) if rules.models else rules.model
-        voice = in_language(rules.voice, locale)
+        model = select_model(rules, text, locale) if rules.models else rules.model
+        voice = translate_voice(rules.voice, locale)
         if model == LOCAL and (said := told_by_people(question.found, voice)) is not None:
             return said
         after = [name for name in (rules.routes.strong,) if name]
@@ -109,7 +109,7 @@ def question_of(talk: Sequence[TranscriptMessage], conversation: Conversation) -
     ]
     waiting = [(place, line) for place, line in lines if answered.waits(line)]
     if not waiting:
-        waiting = [each for each in lines if asks(each[1].text)][-1:] or lines[-1:]
+        waiting = [each for each in lines if is_question(each[1].text)][-1:] or lines[-1:]
     return (waiting[0][0], "\n".join(line.text.strip() for _, line in waiting)) if waiting else (len(talk), "")
 
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from agent_worker.handoff.handback import is_note
 from agent_worker.handoff.summary import LONGEST
 from agent_worker.models.registry import Models
-from agent_worker.models.request import Prompt, Said
-from agent_worker.models.staff_notes import Note
+from agent_worker.models.request import Prompt, UserText
+from agent_worker.models.staff_notes import StaffNote
 from schemas.content import all_words
 from schemas.messages import TranscriptMessage
 from schemas.ports import Question
@@ -36,14 +36,14 @@ _BULLET = re.compile(r"^\s*(?:[-*•]|\d[.)])\s+")
 
 async def brief(
     models: Models, name: str, question: Question, known: Sequence[str], reason: str, language: str
-) -> tuple[list[str], Note | None]:
+) -> tuple[list[str], StaffNote | None]:
     """Its lines, and what they cost; ``known``, the summary without a model, where it wrote none that will do."""
     data = {
         "conversation": [_line(line) for line in question.history[-_LAST:]],
         "reason": reason,
         "known": list(known),
     }
-    prompt = Prompt(_RULES.format(language=language or "en"), (Said(json.dumps(data, ensure_ascii=False)),))
+    prompt = Prompt(_RULES.format(language=language or "en"), (UserText(json.dumps(data, ensure_ascii=False)),))
     note = await models.note(name, question, prompt, SECONDS)
     written = [] if note is None else _lines(note.text)
     return (written if len(written) == LINES else list(known)), note

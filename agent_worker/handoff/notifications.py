@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from agent_worker.handoff.rating import choices_of, question_id
-from agent_worker.phrases import in_language
+from agent_worker.phrases import translate_voice
 from agent_worker.turn.envelopes import outbound
 from schemas.desk import DeskTouched
 from schemas.envelope import Envelope
@@ -34,7 +34,7 @@ def _of_rating(work: Work, now: datetime) -> list[OutboundMessage]:
     stretch = work.stretch
     if stretch is None or stretch.handoff is None or not (stretch.asks or stretch.thanks):
         return []
-    voice = in_language(work.rules.voice, stretch.locale)
+    voice = translate_voice(work.rules.voice, stretch.locale)
     question = question_id(work.conversation.id, stretch.handoff.number)
     said: list[OutboundMessage] = []
     if stretch.thanks:
@@ -87,7 +87,7 @@ def _to_desk(work: Work, now: datetime) -> list[Envelope]:
 def _touches(work: Work) -> bool:
     """Whether the desk shows something that this turn changed."""
     stretch, effects = work.stretch, work.effects
-    if effects is not None and (effects.requested or effects.hand_back):
+    if effects is not None and (effects.approval_requests or effects.hand_back):
         return True
     if stretch is None:
         return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent_worker.phrases import Voice, named_kind
+from agent_worker.phrases import Voice, message_kind_name
 from schemas.content import NAMELESS, kind_name
 from schemas.messages import Choice
 from schemas.ports import Draft, Wordless
@@ -59,7 +59,7 @@ def _unsupported(kind: str, voice: Voice, locale: str) -> str:
         return phrases[kind]
     if kind in NAMELESS:
         return voice.unsupported
-    return voice.unsupported_kind.replace("{kind}", named_kind(kind, kind_name(kind), locale or voice.locale))
+    return voice.unsupported_kind.replace("{kind}", message_kind_name(kind, kind_name(kind), locale or voice.locale))
 
 
 def not_found_draft(voice: Voice, model: str = "") -> Draft:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from agent_worker.knowledge.text.query_splitting import asks, to_the_point
+from agent_worker.knowledge.text.query_splitting import is_question, strip_courtesies
 from schemas.actions import ActionMemory
 from schemas.content import content_words
 from schemas.conversation import ActionRecord
@@ -43,8 +43,8 @@ def _asked(lines: Sequence[TranscriptMessage]) -> str:
     spoken = (_said(line) for line in lines if line.author.kind == "contact")
     said = [text for text in spoken if text not in ("", HIDDEN)]
     files = [file.name for line in lines if line.author.kind == "contact" for file in line.attachments]
-    questions = [text for text in said if asks(to_the_point(text))]
-    asked = " / ".join(_line(to_the_point(text)) for text in (questions or said)[-_MOST:])
+    questions = [text for text in said if is_question(strip_courtesies(text))]
+    asked = " / ".join(_line(strip_courtesies(text)) for text in (questions or said)[-_MOST:])
     sent = f" (sent: {', '.join(files[-3:])})" if files else ""
     return _cut(f"Asked: {asked or 'nothing in words'}{sent}")
 

@@ -1,1 +1,1 @@
-"""What the agent may say is true: the tenant's documents, split, indexed and searched."""
+"""The tenant's documents: splitting, indexing and search. The agent states nothing else as fact."""

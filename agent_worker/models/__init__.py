@@ -1,1 +1,1 @@
-"""Models behind one port, chosen by name."""
+"""Language models behind one port, selected by name."""

@@ -1,7 +1,7 @@
-"""What contacts and tenants may spend on models in a day, counted where all processes see it.
+"""Daily spending limits of contacts and tenants on models, counted across all processes.
 
-The likely cost is taken before a request and settled after it, so that turns that run at once cannot overspend
-together. Of a request that was given up, nobody knows the cost: what was taken for it stays taken.
+The expected cost is reserved before a request and corrected after it, so that concurrent turns cannot overspend
+together. The cost of an aborted request is unknown, so its reservation stays.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from agent_worker.grounding.failures import NotAsked
+from agent_worker.grounding.failures import NotSent
 from agent_worker.settings import WorkerSettings
 from schemas.ports import Clock, Limiter, Question
 
-KEPT = 2 * 86_400
-"""Seconds; a counter is of one day."""
-_MICRO = 1_000_000
+COUNTER_TTL_S = 2 * 86_400
+"""A counter covers one day."""
+_MICRODOLLARS = 1_000_000
 
 
 @dataclass(slots=True)
@@ -29,12 +29,12 @@ class Spend:
     cost: float = 0.0
 
     def amounts(self, sign: int = 1) -> dict[str, int]:
-        return {"tokens": sign * self.tokens, "cost": sign * round(self.cost * _MICRO)}
+        return {"tokens": sign * self.tokens, "cost": sign * round(self.cost * _MICRODOLLARS)}
 
 
 @dataclass(frozen=True, slots=True)
-class _Bound:
-    """``tokens`` and ``cost`` (millionths of a dollar); 0: none."""
+class _Limit:
+    """``tokens`` and ``cost`` (millionths of a dollar); 0 for no limit."""
 
     whose: str
     key: str
@@ -42,15 +42,17 @@ class _Bound:
     cost: int
 
     @property
-    def any(self) -> bool:
+    def is_set(self) -> bool:
         return bool(self.tokens or self.cost)
 
-    def over(self, total: Mapping[str, int]) -> bool:
+    def is_exceeded(self, total: Mapping[str, int]) -> bool:
         return 0 < self.tokens < total["tokens"] or 0 < self.cost < total["cost"]
 
-    def left(self, total: Mapping[str, int]) -> float:
-        """0–1, of whatever is scarcer."""
-        shares = [1 - total[name] / most for name, most in (("tokens", self.tokens), ("cost", self.cost)) if most]
+    def share_left(self, total: Mapping[str, int]) -> float:
+        """0–1, of the scarcer of the two."""
+        shares = [
+            1 - total[name] / maximum for name, maximum in (("tokens", self.tokens), ("cost", self.cost)) if maximum
+        ]
         return max(0.0, min(shares, default=1.0))
 
 
@@ -61,74 +63,74 @@ class DayBudgets:
         self._clock = clock
 
     @asynccontextmanager
-    async def taken(self, question: Question, likely: Spend) -> AsyncIterator[Spend]:
-        """The block fills in what was really spent, whether it ends well or not. Raises NotAsked when too little is
+    async def reserve(self, question: Question, likely: Spend) -> AsyncIterator[Spend]:
+        """The block fills in the actual spending, whether it succeeds or not. Raises NotSent when too little is
         left."""
-        bounds = self._bounds(question.tenant, question.contact)
-        totals = await self._count(bounds, likely.amounts())
-        over = [bound for bound, total in zip(bounds, totals, strict=True) if bound.over(total)]
-        if over:
-            await self._count(bounds, likely.amounts(-1))
-            raise NotAsked(f"today's budget of the {over[0].whose} is spent")
+        limits = self._limits(question.tenant, question.contact)
+        totals = await self._count(limits, likely.amounts())
+        exceeded = [limit for limit, total in zip(limits, totals, strict=True) if limit.is_exceeded(total)]
+        if exceeded:
+            await self._count(limits, likely.amounts(-1))
+            raise NotSent(f"today's budget of the {exceeded[0].whose} is spent")
         spent = Spend()
         try:
             yield spent
         except Exception:
-            await self._settle(bounds, likely, spent)
+            await self._settle(limits, likely, spent)
             raise
-        await self._settle(bounds, likely, spent)
+        await self._settle(limits, likely, spent)
 
-    async def left(self, tenant: str, contact: str) -> float:
-        """The share of today's budget that is left (0–1), of whoever has less."""
-        bounds = self._bounds(tenant, contact)
-        totals = await self._count(bounds, Spend().amounts())
-        return min((bound.left(total) for bound, total in zip(bounds, totals, strict=True)), default=1.0)
+    async def share_left(self, tenant: str, contact: str) -> float:
+        """The share of today's budget that is left (0–1), the smaller one of contact and tenant."""
+        limits = self._limits(tenant, contact)
+        totals = await self._count(limits, Spend().amounts())
+        return min((limit.share_left(total) for limit, total in zip(limits, totals, strict=True)), default=1.0)
 
-    async def _settle(self, bounds: list[_Bound], likely: Spend, spent: Spend) -> None:
+    async def _settle(self, limits: list[_Limit], likely: Spend, spent: Spend) -> None:
         more = {name: amount - likely.amounts()[name] for name, amount in spent.amounts().items()}
-        await self._count(bounds, more)
+        await self._count(limits, more)
 
-    async def _count(self, bounds: list[_Bound], amounts: Mapping[str, int]) -> list[dict[str, int]]:
+    async def _count(self, limits: list[_Limit], amounts: Mapping[str, int]) -> list[dict[str, int]]:
         now = self._clock()
-        adding = (self._limiter.add(bound.key, amounts, keep=KEPT, now=now) for bound in bounds)
+        adding = (self._limiter.add(limit.key, amounts, keep=COUNTER_TTL_S, now=now) for limit in limits)
         return list(await asyncio.gather(*adding))
 
-    def _bounds(self, tenant: str, contact: str) -> list[_Bound]:
-        """Those that are set."""
+    def _limits(self, tenant: str, contact: str) -> list[_Limit]:
+        """The configured limits."""
         rules, day = self._settings.of(tenant).budgets, self._clock().date().isoformat()
-        mine = f"spent:{tenant}:{day}"
-        bounds = [_Bound("tenant", mine, rules.tokens_a_day, round(rules.cost_a_day * _MICRO))]
+        key = f"spent:{tenant}:{day}"
+        limits = [_Limit("tenant", key, rules.tokens_a_day, round(rules.cost_a_day * _MICRODOLLARS))]
         if contact:
-            cost = round(rules.contact_cost_a_day * _MICRO)
-            bounds.append(_Bound("contact", f"{mine}:{contact}", rules.contact_tokens_a_day, cost))
-        return [bound for bound in bounds if bound.any]
+            cost = round(rules.contact_cost_a_day * _MICRODOLLARS)
+            limits.append(_Limit("contact", f"{key}:{contact}", rules.contact_tokens_a_day, cost))
+        return [limit for limit in limits if limit.is_set]
 
 
-# What one turn may spend on models, however many of them it asks.
 @dataclass(slots=True)
-class Allowance:
-    """What is left. ``seconds`` count while a model is waited for; actions have deadlines of their own."""
+class TurnBudget:
+    """The remaining budget of one turn for models. ``seconds`` count only while waiting for a model; actions have their
+    own deadlines."""
 
     tokens: float = math.inf
     cost: float = math.inf
     steps: int = 6
     seconds: float = 90.0
 
-    def step(self, tokens: int) -> None:
-        """Take one request, expected to use so many tokens. Raises NotAsked."""
+    def start_request(self, tokens: int) -> None:
+        """Take one request that is expected to use ``tokens``. Raises NotSent."""
         if self.steps < 1:
-            raise NotAsked("the turn's budget of requests is spent")
+            raise NotSent("the turn's budget of requests is spent")
         if self.tokens < tokens:
-            raise NotAsked("the turn's budget of tokens is spent")
+            raise NotSent("the turn's budget of tokens is spent")
         if self.cost <= 0:
-            raise NotAsked("the turn's budget of money is spent")
+            raise NotSent("the turn's budget of money is spent")
         if self.seconds <= 0:
-            raise NotAsked("the turn's budget of time is spent")
+            raise NotSent("the turn's budget of time is spent")
         self.steps -= 1
 
-    def used(self, tokens: int, cost: float) -> None:
+    def spend(self, tokens: int, cost: float) -> None:
         self.tokens -= tokens
         self.cost -= cost
 
-    def waited(self, seconds: float) -> None:
+    def spend_time(self, seconds: float) -> None:
         self.seconds -= seconds

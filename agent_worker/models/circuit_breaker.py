@@ -1,53 +1,54 @@
-"""A provider that keeps failing is left alone for a while, so that nobody waits for it in vain."""
+"""A circuit breaker per provider: one that keeps failing gets no requests for a while."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-from agent_worker.grounding.failures import AttemptFailed, NotAsked
+from agent_worker.grounding.failures import AttemptFailed, NotSent
 
-IN_A_ROW = 5
-"""Failures after which the provider rests."""
-REST = 20.0
-"""Seconds until one request tries whether it is back; each rest in a row doubles, up to ``LONGEST_REST``."""
-LONGEST_REST = 300.0
+FAILURES_TO_OPEN = 5
+"""Consecutive failures that open the breaker."""
+OPEN_S = 20.0
+"""Seconds until one request probes the provider. Each failed probe doubles them, up to ``MAX_OPEN_S``."""
+MAX_OPEN_S = 300.0
 
 
-class Breaker:
-    """One a provider and process. Closed: all may ask; open: nobody; half open: one, and its outcome decides."""
+class CircuitBreaker:
+    """One for each provider and process. Closed: all requests pass; open: none; half-open: one passes, and its outcome
+    decides."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._failures = 0
-        self._rest = REST
-        self._until = 0.0
+        self._open_seconds = OPEN_S
+        self._open_until = 0.0
         self._probing = False
 
-    def ask(self) -> None:
-        """Raises NotAsked while the provider rests. Whoever was let through must tell what came of it."""
-        left = self._until - self._monotonic()
-        if left > 0 or self._probing:
-            raise NotAsked(f"its provider rests for {max(1, round(left))} s")
-        self._probing = self._until > 0
+    def acquire(self) -> None:
+        """Raises NotSent while the breaker is open. A caller that passes has to report the outcome."""
+        remaining = self._open_until - self._monotonic()
+        if remaining > 0 or self._probing:
+            raise NotSent(f"its provider rests for {max(1, round(remaining))} s")
+        self._probing = self._open_until > 0
 
-    def worked(self) -> None:
-        self._failures, self._rest, self._until, self._probing = 0, REST, 0.0, False
+    def record_success(self) -> None:
+        self._failures, self._open_seconds, self._open_until, self._probing = 0, OPEN_S, 0.0, False
 
-    def failed(self, error: AttemptFailed) -> None:
-        """Only what the provider did wrong counts; a refused sentence is a sign of life. A provider that says for how
-        long it wants to be left alone gets that."""
+    def record_failure(self, error: AttemptFailed) -> None:
+        """Only outages count; a rejected sentence shows that the provider works. A provider's ``Retry-After`` is
+        respected."""
         if not error.outage:
-            return self.worked()
+            return self.record_success()
         self._failures += 1
-        asked_for = min(error.retry_after, LONGEST_REST)
-        if self._probing or self._failures >= IN_A_ROW:
-            self._until = self._monotonic() + max(self._rest, asked_for)
-            self._rest = min(self._rest * 2, LONGEST_REST)
-        elif asked_for:
-            self._until = self._monotonic() + asked_for
+        retry_after = min(error.retry_after, MAX_OPEN_S)
+        if self._probing or self._failures >= FAILURES_TO_OPEN:
+            self._open_until = self._monotonic() + max(self._open_seconds, retry_after)
+            self._open_seconds = min(self._open_seconds * 2, MAX_OPEN_S)
+        elif retry_after:
+            self._open_until = self._monotonic() + retry_after
         self._probing = False
 
-    def gave_up(self) -> None:
-        """Whoever asked went away before the outcome (a message corrected the question): nothing is known."""
+    def release(self) -> None:
+        """The request was aborted without an outcome, for example because a new message corrected the question."""
         self._probing = False

@@ -1,4 +1,4 @@
-"""One answer's way down: what failed so far and what it cost, what was shown, and what is said at the end."""
+"""The fallback ladder of one answer: failed attempts with their cost, the text shown so far, and the final draft."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import TypeVar
 
 import structlog
 
-from agent_worker.grounding.failures import AttemptFailed, NotAsked, Ungrounded
+from agent_worker.grounding.failures import AttemptFailed, NotSent, Ungrounded
 from agent_worker.handoff.handback import since_people
 from agent_worker.handoff.reply_templates import handoff_draft, wait_draft
-from agent_worker.models.action_calls import told_of
-from agent_worker.models.circuit_breaker import Breaker
+from agent_worker.models.action_calls import passage_from_result
+from agent_worker.models.circuit_breaker import CircuitBreaker
 from agent_worker.phrases import Voice
 from schemas.errors import ModelFailed
 from schemas.messages import Citation
 from schemas.ports import ActionResult, Draft, Passage, Question
 
-Written = TypeVar("Written")
+Output = TypeVar("Output")
 log = structlog.get_logger("parley.worker")
 
 
-class Shown:
-    """What the contact sees while the answer is written."""
+class StreamedText:
+    """The text that the contact sees while the answer is written."""
 
     def __init__(self, emit: Callable[[str], Awaitable[None]], take_back: Callable[[], Awaitable[None]]) -> None:
         self._emit = emit
@@ -39,19 +39,20 @@ class Shown:
         await self._take_back()
 
     async def settle(self, text: str) -> None:
-        """What was shown is how the text begins, or is taken back: never a half reply."""
+        """Retract the shown text unless the final text begins with it, so that no half reply remains."""
         if not text.startswith(self._text.strip()):
             await self.restart()
 
 
 @dataclass(slots=True)
 class Ladder:
-    """``failed`` is told of each failure that was the model's own. ``results``: of actions in attempts that failed."""
+    """``on_failure`` is called with the model's name for each failure that is the model's own. ``results``: of actions
+    in failed attempts."""
 
     question: Question
     voice: Voice
-    shown: Shown
-    failed: Callable[[str], None]
+    streamed: StreamedText
+    on_failure: Callable[[str], None]
     failures: list[ModelFailed] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     results: list[ActionResult] = field(default_factory=list)
@@ -59,27 +60,27 @@ class Ladder:
     cost: float = 0.0
 
     async def emit(self, sentence: str) -> None:
-        await self.shown.emit(sentence)
+        await self.streamed.emit(sentence)
 
     async def attempt(
-        self, name: str, answer: Callable[[], Awaitable[Draft]], breaker: Breaker | None = None
+        self, name: str, answer: Callable[[], Awaitable[Draft]], breaker: CircuitBreaker | None = None
     ) -> Draft | None:
-        """None when it failed."""
+        """The draft; None when the attempt failed."""
         if self.failures:
-            await self.shown.restart()
+            await self.streamed.restart()
         try:
-            return await behind(breaker, answer)
+            return await call_with_breaker(breaker, answer)
         except ModelFailed as error:
             self._note(name, error)
             return None
 
     def _note(self, name: str, error: ModelFailed) -> None:
         self.failures.append(error)
-        if isinstance(error, NotAsked):
+        if isinstance(error, NotSent):
             self.reasons.append(f"model {name} not asked: {error.message}")
         else:
             log.warning("model_failed", model=name, reason=error.message)
-            self.failed(name)
+            self.on_failure(name)
             why = f" ({error.reason})" if isinstance(error, Ungrounded) else ""
             self.reasons.append(f"model {name} failed: {error.message}{why}")
         if isinstance(error, AttemptFailed):
@@ -87,60 +88,60 @@ class Ladder:
             self.cost += error.cost
             self.results += [result for result in error.results if result not in self.results]
 
-    def told(self, name: str) -> Draft | None:
-        """What was done before everything failed is said in its own words. None when nothing was done."""
-        told = [
+    def report_results(self, name: str) -> Draft | None:
+        """A draft about the actions that were done before every model failed. None when there were none."""
+        reports = [
             (result.say or passage.text, passage)
             for result in self.results
-            if (passage := result.told or told_of(self.question.tenant, result)) is not None
+            if (passage := result.told or passage_from_result(self.question.tenant, result)) is not None
         ]
-        return _told(told, name) if told else None
+        return _results_draft(reports, name) if reports else None
 
     async def conclude(self, draft: Draft) -> Draft:
-        """The draft with what failed before it. When nobody could look properly, that is said instead of "it is not in
-        the documents"; to whom it was said before, people are called."""
-        if not draft.answered and any(_away(error) for error in self.failures):
-            draft = self._waiting(draft)
-        await self.shown.settle(draft.text)
+        """Add the failed attempts to the draft. When an outage prevented a proper search, the draft says so instead of
+        claiming that the documents do not contain the answer; the second time in a row people are called."""
+        if not draft.answered and any(_is_outage(error) for error in self.failures):
+            draft = self._wait_or_handoff(draft)
+        await self.streamed.settle(draft.text)
         if not self.failures:
             return draft
         tokens, cost = draft.tokens + self.tokens, draft.cost + self.cost
         return replace(draft, tokens=tokens, cost=cost, reasons=[*self.reasons, *draft.reasons])
 
-    def _waiting(self, draft: Draft) -> Draft:
-        said = [line.text for line in since_people(self.question.history) if line.author.kind == "agent"]
-        if said and said[-1] == self.voice.wait:
+    def _wait_or_handoff(self, draft: Draft) -> Draft:
+        earlier = [line.text for line in since_people(self.question.history) if line.author.kind == "agent"]
+        if earlier and earlier[-1] == self.voice.wait:
             return replace(handoff_draft(self.voice, draft.model), reasons=["no model for the second time in a row"])
         return wait_draft(self.voice, draft.model)
 
 
-async def behind(breaker: Breaker | None, answer: Callable[[], Awaitable[Written]]) -> Written:
-    """Ask whoever stands behind the breaker, and tell it what came of that."""
+async def call_with_breaker(breaker: CircuitBreaker | None, answer: Callable[[], Awaitable[Output]]) -> Output:
+    """Call through the breaker and report the outcome to it."""
     if breaker is None:
         return await answer()
-    breaker.ask()
+    breaker.acquire()
     try:
-        written = await answer()
-    except NotAsked:
-        breaker.gave_up()
+        output = await answer()
+    except NotSent:
+        breaker.release()
         raise
     except AttemptFailed as error:
-        breaker.failed(error)
+        breaker.record_failure(error)
         raise
     except BaseException:
-        breaker.gave_up()
+        breaker.release()
         raise
-    breaker.worked()
-    return written
+    breaker.record_success()
+    return output
 
 
-def _away(error: ModelFailed) -> bool:
-    return isinstance(error, NotAsked) or (isinstance(error, AttemptFailed) and error.outage)
+def _is_outage(error: ModelFailed) -> bool:
+    return isinstance(error, NotSent) or (isinstance(error, AttemptFailed) and error.outage)
 
 
-def _told(told: Sequence[tuple[str, Passage]], name: str) -> Draft:
-    """Each text as it stands, with the number of its passage."""
-    text = "\n".join(f"{said.strip()} [{n}]" for n, (said, _) in enumerate(told, 1))
+def _results_draft(reports: Sequence[tuple[str, Passage]], name: str) -> Draft:
+    """Each text as it is, with its passage's number."""
+    text = "\n".join(f"{said.strip()} [{n}]" for n, (said, _) in enumerate(reports, 1))
     citations = [
         Citation(
             n=n,
@@ -151,7 +152,7 @@ def _told(told: Sequence[tuple[str, Passage]], name: str) -> Draft:
             version=passage.version,
             quote=passage.text.strip(),
         )
-        for n, (_, passage) in enumerate(told, 1)
+        for n, (_, passage) in enumerate(reports, 1)
     ]
     reasons = ["an action was called before the model failed"]
     return Draft(text=text, answered=True, citations=citations, model=name, reasons=reasons)

@@ -1,4 +1,4 @@
-"""Which model answers: by name, and what to try when it fails."""
+"""Models by name, and the order in which they are tried."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Protocol, runtime_checkable
 import structlog
 
 from agent_worker.grounding.failures import AttemptFailed, Ungrounded
-from agent_worker.models.budgets import Allowance, DayBudgets
-from agent_worker.models.circuit_breaker import Breaker
-from agent_worker.models.fallback import Ladder, Shown, behind
+from agent_worker.models.budgets import DayBudgets, TurnBudget
+from agent_worker.models.circuit_breaker import CircuitBreaker
+from agent_worker.models.fallback import Ladder, StreamedText, call_with_breaker
 from agent_worker.models.request import Prompt
-from agent_worker.models.staff_notes import Note
-from agent_worker.nlu.language_detection import kept_for, language_of
+from agent_worker.models.staff_notes import StaffNote
+from agent_worker.nlu.language_detection import detect_language, select_by_language
 from agent_worker.settings import TenantRules, WorkerSettings
 from schemas.errors import ConfigInvalid, ModelFailed
 from schemas.ports import Draft, Model, Question
@@ -26,38 +26,38 @@ Emit = Callable[[str], Awaitable[None]]
 
 @runtime_checkable
 class Remote(Protocol):
-    """A model that costs something, and that can be told what the gate objected to."""
+    """A model that costs money and can repair a rejected answer."""
 
     async def attempt(
-        self, question: Question, emit: Emit, allowance: Allowance, refused: Ungrounded | None = None
+        self, question: Question, emit: Emit, allowance: TurnBudget, refused: Ungrounded | None = None
     ) -> Draft:
-        """``refused``: the attempt before, to be written once more. Raises AttemptFailed."""
+        """``refused``: the previous attempt, to be written again. Raises AttemptFailed."""
 
-    async def note(self, question: Question, prompt: Prompt, seconds: float) -> Note:
-        """What it writes for people alone, within so many seconds. Raises AttemptFailed."""
+    async def note(self, question: Question, prompt: Prompt, seconds: float) -> StaffNote:
+        """A note for staff, written within ``seconds``. Raises AttemptFailed."""
 
 
 @runtime_checkable
-class Closing(Protocol):
+class SupportsClose(Protocol):
     async def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """``fallback``: the models to try after this one, in order. ``breaker``: of its provider."""
+class FallbackRule:
+    """``fallback``: models to try after this one, in order. ``breaker``: the provider's."""
 
     fallback: tuple[str, ...] = ()
-    breaker: Breaker = field(default_factory=Breaker)
+    breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
 
 
-def chosen(rules: TenantRules, text: str, locale: str) -> str:
-    """The model that the tenant has for this language, else the one for all."""
-    return kept_for(language_of(text, locale), rules.models, rules.model) if rules.models else rules.model
+def select_model(rules: TenantRules, text: str, locale: str) -> str:
+    """The tenant's model for the message's language, else its general one."""
+    return select_by_language(detect_language(text, locale), rules.models, rules.model) if rules.models else rules.model
 
 
 class Models:
-    """The ladder of design §8: the named model, once more if the gate objected, those after it, then the extractive
-    one, which needs nothing but the documents. ``failed`` is told the name of a model with each of its failures."""
+    """The ladder of design §8: the named model, one repair if the gate rejected its answer, its fallbacks, then the
+    extractive model, which needs only the documents. ``failed`` is called with the model's name at each failure."""
 
     def __init__(
         self,
@@ -65,39 +65,38 @@ class Models:
         *,
         last_resort: str = "local",
         failed: Callable[[str], None] = lambda _: None,
-        standings: Mapping[str, Standing] | None = None,
+        standings: Mapping[str, FallbackRule] | None = None,
         settings: WorkerSettings | None = None,
         budgets: DayBudgets | None = None,
     ) -> None:
         self._models = dict(models)
-        # Once: to compare an object with a protocol takes as long as all the rest of a step of the ladder.
+        # Computed once: checking an object against a protocol takes as long as the rest of a ladder step.
         self._remote = {id(model): model for model in models.values() if isinstance(model, Remote)}
-        self._last = last_resort
+        self._last_resort = last_resort
         self._failed = failed
-        self._standings = {name: Standing() for name in models} | dict(standings or {})
+        self._fallbacks = {name: FallbackRule() for name in models} | dict(standings or {})
         self._settings = settings or WorkerSettings(tenants={})
         self._budgets = budgets
         self._ladders: dict[tuple[str, ...], Sequence[Model]] = {}
 
     def ladder(self, *names: str) -> Sequence[Model]:
-        """These, then those that stand after them, then the last resort. Raises ConfigInvalid for a name that is not in
-        the registry."""
-        known = self._ladders.get(names)
-        if known is None:
-            known = self._ladders[names] = self._built(names)
-        return known
+        """These models, their fallbacks, then the last resort. Raises ConfigInvalid for an unknown name."""
+        ladder = self._ladders.get(names)
+        if ladder is None:
+            ladder = self._ladders[names] = self._build_ladder(names)
+        return ladder
 
-    def _built(self, names: Sequence[str]) -> Sequence[Model]:
+    def _build_ladder(self, names: Sequence[str]) -> Sequence[Model]:
         for name in names:
             if name not in self._models:
                 raise ConfigInvalid(f"unknown model {name!r}", fix=f"use one of: {', '.join(sorted(self._models))}")
-        after = [later for name in names for later in self._standings[name].fallback]
-        order = [name for name in dict.fromkeys([*names, *after]) if name != self._last]
-        return tuple(self._models[name] for name in (*order, self._last) if name in self._models)
+        after = [later for name in names for later in self._fallbacks[name].fallback]
+        order = [name for name in dict.fromkeys([*names, *after]) if name != self._last_resort]
+        return tuple(self._models[name] for name in (*order, self._last_resort) if name in self._models)
 
-    async def left(self, tenant: str, contact: str) -> float | None:
-        """The share of today's budget that is left (0–1); None when nothing is counted."""
-        return None if self._budgets is None else await self._budgets.left(tenant, contact)
+    async def budget_left(self, tenant: str, contact: str) -> float | None:
+        """The share of today's budget that is left (0–1); None without budgets."""
+        return None if self._budgets is None else await self._budgets.share_left(tenant, contact)
 
     async def answer(
         self,
@@ -107,39 +106,42 @@ class Models:
         restart: Callable[[], Awaitable[None]],
         then: Sequence[str] = (),
     ) -> Draft:
-        """``then`` names models to be tried after it. ``restart`` is called when what was shown is not how the answer
-        begins. The draft says what failed before it, and bears its cost. Raises ModelFailed when every rung failed."""
+        """``then`` names models to try afterwards. ``restart`` is called when the shown text is not the beginning of
+        the answer. The draft lists the failures before it and includes their cost. Raises ModelFailed when every model
+        failed."""
         rules = self._settings.of(question.tenant)
-        shown = Shown(emit, restart)
-        way = Ladder(question, rules.voice, shown, self._failed)
-        allowance = _allowance(rules)
+        streamed = StreamedText(emit, restart)
+        ladder = Ladder(question, rules.voice, streamed, self._failed)
+        budget = _turn_budget(rules)
         for model in self.ladder(name, *then):
-            draft = await self._ask(model, way, question, allowance)
+            draft = await self._ask(model, ladder, question, budget)
             if draft is not None:
-                return await way.conclude(draft)
-        raise way.failures[-1] if way.failures else ModelFailed("no model is configured")
+                return await ladder.conclude(draft)
+        raise ladder.failures[-1] if ladder.failures else ModelFailed("no model is configured")
 
-    async def _ask(self, model: Model, way: Ladder, question: Question, allowance: Allowance) -> Draft | None:
+    async def _ask(self, model: Model, ladder: Ladder, question: Question, budget: TurnBudget) -> Draft | None:
         remote = self._remote.get(id(model))
         if remote is None:
-            return way.told(model.name) or await way.attempt(model.name, lambda: model.answer(question, way.emit))
-        breaker = self._standings[model.name].breaker
-        draft = await way.attempt(model.name, lambda: remote.attempt(question, way.emit, allowance), breaker)
-        refused = way.failures[-1] if draft is None else None
+            return ladder.report_results(model.name) or await ladder.attempt(
+                model.name, lambda: model.answer(question, ladder.emit)
+            )
+        breaker = self._fallbacks[model.name].breaker
+        draft = await ladder.attempt(model.name, lambda: remote.attempt(question, ladder.emit, budget), breaker)
+        refused = ladder.failures[-1] if draft is None else None
         if not isinstance(refused, Ungrounded):
             return draft
-        again = lambda: remote.attempt(question, way.emit, allowance, refused)  # noqa: E731
-        return await way.attempt(model.name, again, breaker)
+        repair = lambda: remote.attempt(question, ladder.emit, budget, refused)  # noqa: E731
+        return await ladder.attempt(model.name, repair, breaker)
 
-    async def note(self, name: str, question: Question, prompt: Prompt, seconds: float) -> Note | None:
-        """By the first model of the ladder that costs something; None when there is none, or it fails."""
+    async def note(self, name: str, question: Question, prompt: Prompt, seconds: float) -> StaffNote | None:
+        """Written by the first remote model of the ladder; None when there is none or it fails."""
         for model in self.ladder(name):
             remote = self._remote.get(id(model))
             if remote is None:
                 continue
             try:
-                breaker = self._standings[model.name].breaker
-                return await behind(breaker, partial(remote.note, question, prompt, seconds))
+                breaker = self._fallbacks[model.name].breaker
+                return await call_with_breaker(breaker, partial(remote.note, question, prompt, seconds))
             except AttemptFailed as error:
                 log.warning("note_failed", model=model.name, reason=error.message)
                 self._failed(model.name)
@@ -148,10 +150,10 @@ class Models:
 
     async def close(self) -> None:
         for model in self._models.values():
-            if isinstance(model, Closing):
+            if isinstance(model, SupportsClose):
                 await model.close()
 
 
-def _allowance(rules: TenantRules) -> Allowance:
+def _turn_budget(rules: TenantRules) -> TurnBudget:
     budgets = rules.budgets
-    return Allowance(budgets.turn_tokens, budgets.turn_cost, budgets.turn_steps, budgets.turn_seconds)
+    return TurnBudget(budgets.turn_tokens, budgets.turn_cost, budgets.turn_steps, budgets.turn_seconds)

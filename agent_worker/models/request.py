@@ -1,4 +1,4 @@
-"""One request to a model, in no provider's terms: what is said by turns, and what may be called."""
+"""A provider-independent request to a model: prompt parts and actions that it may call."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 from schemas.ports import Offer
 
-_CHARACTERS = 3
-"""Characters that count as one token: fewer than the true average, so that an estimate errs on the safe side."""
+_CHARACTERS_PER_TOKEN = 3
+"""Below the true average, so that estimates err on the safe side."""
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """By us. ``stable``: the same for every question of the tenant, so that a provider may keep it."""
+class UserText:
+    """Text from us. ``stable``: the same for every question of the tenant, so that a provider may cache it."""
 
     text: str
     stable: bool = False
@@ -24,8 +24,8 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """An action the model asks for. ``arguments``: JSON as it wrote it, which need not be any."""
+class ActionCall:
+    """An action that the model calls. ``arguments`` is the text it wrote, which may not be valid JSON."""
 
     id: str
     name: str
@@ -33,11 +33,11 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Wrote:
-    """By the model. ``raw``: the provider's own form of it, with what it wants to see again."""
+class ModelOutput:
+    """Text and calls from the model. ``raw``: the provider's own form, which it needs to see again."""
 
     text: str
-    calls: tuple[Call, ...] = ()
+    calls: tuple[ActionCall, ...] = ()
     raw: object = None
 
     @property
@@ -46,37 +46,37 @@ class Wrote:
 
 
 @dataclass(frozen=True, slots=True)
-class Returned:
-    """What came of the calls before: JSON each."""
+class CallResults:
+    """The results of the preceding calls, as JSON."""
 
-    results: tuple[tuple[Call, str], ...]
+    results: tuple[tuple[ActionCall, str], ...]
 
     @property
     def length(self) -> int:
         return sum(len(text) for _, text in self.results)
 
 
-Part = Said | Wrote | Returned
+PromptPart = UserText | ModelOutput | CallResults
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """``parts`` begin with the data, the stable ones first. ``offers`` may be called."""
+    """``parts`` begin with the data, stable parts first. ``offers`` may be called."""
 
     system: str
-    parts: tuple[Part, ...]
+    parts: tuple[PromptPart, ...]
     offers: tuple[Offer, ...] = ()
 
     @property
     def size(self) -> int:
         """Estimated tokens."""
         offered = sum(len(offer.description) + len(str(offer.parameters)) for offer in self.offers)
-        return (len(self.system) + offered + sum(part.length for part in self.parts)) // _CHARACTERS + 1
+        return (len(self.system) + offered + sum(part.length for part in self.parts)) // _CHARACTERS_PER_TOKEN + 1
 
-    def then(self, *parts: Part) -> Prompt:
+    def append(self, *parts: PromptPart) -> Prompt:
         return replace(self, parts=(*self.parts, *parts))
 
 
-def tokens_in(texts: Sequence[str]) -> int:
+def estimate_tokens(texts: Sequence[str]) -> int:
     """Estimated."""
-    return sum(map(len, texts)) // _CHARACTERS + 1
+    return sum(map(len, texts)) // _CHARACTERS_PER_TOKEN + 1

@@ -1,4 +1,5 @@
-"""What a model writes for people alone. No gate stands before it: no contact reads it, and nothing follows from it."""
+"""Notes that a model writes for staff only. They bypass the gate, because no contact reads them and nothing follows
+from them."""
 
 from __future__ import annotations
 
@@ -8,16 +9,16 @@ from dataclasses import dataclass
 
 from agent_worker.grounding.failures import AttemptFailed
 from agent_worker.models.budgets import DayBudgets, Spend
-from agent_worker.models.providers.provider import Source, Terms, Usage
-from agent_worker.models.request import Prompt, Wrote
+from agent_worker.models.providers.provider import ModelLimits, Provider, Usage
+from agent_worker.models.request import ModelOutput, Prompt
 from schemas.ports import Question
 
-LONGEST = 4_000
-"""Characters; who writes more does not write a note."""
+MAX_LENGTH = 4_000
+"""Characters of a note."""
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class StaffNote:
     """``cost`` in US dollars."""
 
     text: str
@@ -25,13 +26,13 @@ class Note:
     cost: float
 
 
-async def noted(
-    source: Source, terms: Terms, budgets: DayBudgets | None, question: Question, prompt: Prompt, seconds: float
-) -> Note:
-    """``question``: whose budget is spent. Raises AttemptFailed, as NotAsked when too little is left of it."""
+async def write_note(
+    source: Provider, terms: ModelLimits, budgets: DayBudgets | None, question: Question, prompt: Prompt, seconds: float
+) -> StaffNote:
+    """``question``: names whose budget is spent. Raises AttemptFailed, as NotSent when the budget is too small."""
     usage, likely = Usage(), Usage(prompt.size, 0, terms.output)
     expected = Spend(likely.total, likely.cost(terms.prices))
-    spending = nullcontext(Spend()) if budgets is None else budgets.taken(question, expected)
+    spending = nullcontext(Spend()) if budgets is None else budgets.reserve(question, expected)
     async with spending as spent:
         try:
             text = await asyncio.wait_for(_text(source, prompt, terms.output, usage), min(seconds, terms.timeout))
@@ -39,14 +40,14 @@ async def noted(
             raise AttemptFailed(f"no note within {min(seconds, terms.timeout):g} s", outage=True) from error
         finally:
             spent.tokens, spent.cost = usage.total, usage.cost(terms.prices)
-    return Note(text, usage.total, usage.cost(terms.prices))
+    return StaffNote(text, usage.total, usage.cost(terms.prices))
 
 
-async def _text(source: Source, prompt: Prompt, output: int, usage: Usage) -> str:
+async def _text(source: Provider, prompt: Prompt, output: int, usage: Usage) -> str:
     written = ""
     async with aclosing(source.stream(prompt, output, usage)) as pieces:
         async for piece in pieces:
-            written += "" if isinstance(piece, Wrote) else piece
-            if len(written) > LONGEST:
+            written += "" if isinstance(piece, ModelOutput) else piece
+            if len(written) > MAX_LENGTH:
                 raise AttemptFailed("the note is too long")
     return written

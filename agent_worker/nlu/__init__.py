@@ -1,1 +1,1 @@
-"""Danger, wishes and small talk in the languages that customers write, by phrases and by likeness to examples."""
+"""Detection of danger, requests and small talk in many languages, by phrases and by similarity to examples."""

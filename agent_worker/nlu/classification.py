@@ -1,4 +1,4 @@
-"""The topics that a message speaks of, and the kind of small talk that it is."""
+"""Classification of a message: its topics, and the kind of small talk it is."""
 
 from __future__ import annotations
 
@@ -7,45 +7,45 @@ from functools import cache, lru_cache
 from importlib import import_module
 from typing import Literal, get_args
 
-from agent_worker.nlu.phrase_matcher import Match, Patterns, lines_of, parse
-from agent_worker.nlu.phrase_table import Table
-from agent_worker.nlu.words import END, is_unspaced, readings
+from agent_worker.nlu.phrase_matcher import Match, PatternIndex, parse_pattern, pattern_lines
+from agent_worker.nlu.phrase_table import PhraseTable
+from agent_worker.nlu.words import END, is_unspaced, spelling_variants
 
 Topic = Literal["danger", "person", "legal", "chargeback", "deletion"]
-"""Of these a message may speak beside other things."""
+"""Topics that a message may mention beside other things."""
 Kind = Literal["person", "complaint", "abilities", "presence", "goodbye", "thanks", "greeting", "laugh", ""]
-"""Of small talk, the weightiest first; empty for none."""
+"""Kinds of small talk, the most important first; empty for none."""
 LANGUAGES = (
     *("ar", "bn", "de", "en", "es", "fr", "hi", "id", "it", "ja"),
     *("ko", "nl", "pl", "pt", "ru", "tr", "uk", "ur", "vi", "zh"),
 )
 _NEGATED = "negated"
-_MOST = 12
-"""Words of a message that may be nothing but small talk."""
-_MOST_UNSPACED = 40
-_LONGEST_SMALL_TALK = 160
+_MAX_WORDS = 12
+"""Words of a message that can be pure small talk."""
+_MAX_UNSPACED_WORDS = 40
+_MAX_SMALL_TALK_LENGTH = 160
 """Characters."""
-_CACHED = 4_000
-"""Characters of a text that is remembered for the next who asks about it."""
+_MAX_CACHED_LENGTH = 4_000
+"""Characters of a text whose topics are cached."""
 Phrases = Mapping[tuple[str, ...], str]
 
 
 def topics_in(text: str, locale: str = "") -> Mapping[Topic, str]:
-    """Topic → language of the words that tell it; the contact's own where several do."""
-    found = _remembered(text) if len(text) <= _CACHED else _topics(text)
+    """Topic → language of the words that mention it, preferably the contact's own."""
+    topics = _cached_topics(text) if len(text) <= _MAX_CACHED_LENGTH else _topics(text)
     own = locale[:2].casefold()
-    return {topic: own if own in languages else languages[0] for topic, languages in found.items()}
+    return {topic: own if own in languages else languages[0] for topic, languages in topics.items()}
 
 
-def small_talk(text: str) -> Kind:
-    """The weightiest kind in a message that holds nothing else."""
-    if len(text) > _LONGEST_SMALL_TALK:
+def small_talk_kind(text: str) -> Kind:
+    """The most important kind in a message that contains nothing but small talk."""
+    if len(text) > _MAX_SMALL_TALK_LENGTH:
         return ""
-    for words in readings(text):
-        bare = tuple(word for word in words if word != END)
-        most = _MOST_UNSPACED if any(map(is_unspaced, bare)) else _MOST
-        if bare and len(bare) <= most and (kinds := _kinds(bare)):
-            return next(kind for kind in _WEIGHTS if kind in kinds)
+    for words in spelling_variants(text):
+        spoken = tuple(word for word in words if word != END)
+        limit = _MAX_UNSPACED_WORDS if any(map(is_unspaced, spoken)) else _MAX_WORDS
+        if spoken and len(spoken) <= limit and (kinds := _kinds_of(spoken)):
+            return next(kind for kind in _KINDS if kind in kinds)
     return ""
 
 
@@ -53,13 +53,13 @@ def small_talk(text: str) -> Kind:
 
 
 @lru_cache(maxsize=64)
-def _remembered(text: str) -> Mapping[Topic, list[str]]:
+def _cached_topics(text: str) -> Mapping[Topic, list[str]]:
     return _topics(text)
 
 
 def _topics(text: str) -> Mapping[Topic, list[str]]:
     found: dict[Topic, list[str]] = {}
-    for words in readings(text):
+    for words in spelling_variants(text):
         matches = _patterns().find(words)
         negated = [match for match in matches if match.label == _NEGATED]
         for match in matches:
@@ -76,38 +76,38 @@ def _covers(negated: Match, match: Match) -> bool:
 
 
 @cache
-def table_of(language: str) -> Table:
-    table: Table = import_module(f"agent_worker.nlu.languages.{language}").TABLE
+def load_phrase_table(language: str) -> PhraseTable:
+    table: PhraseTable = import_module(f"agent_worker.nlu.languages.{language}").TABLE
     return table
 
 
 @cache
-def _patterns() -> Patterns:
-    return Patterns.of(
-        parse(label, language, line)
+def _patterns() -> PatternIndex:
+    return PatternIndex.build(
+        parse_pattern(label, language, line)
         for language in LANGUAGES
         for label in (*_TOPICS, _NEGATED)
-        for line in lines_of(getattr(table_of(language), label))
+        for line in pattern_lines(getattr(load_phrase_table(language), label))
     )
 
 
 # ── small talk ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _kinds(words: tuple[str, ...]) -> frozenset[str]:
-    """Of the first language whose phrases the words divide into, all of them."""
+def _kinds_of(words: tuple[str, ...]) -> frozenset[str]:
+    """The kinds of the first language whose phrases make up all words."""
     for language in LANGUAGES:
         phrases, vocabulary = _phrases(language)
         if words[0] in vocabulary and vocabulary.issuperset(words):
-            kinds = _divided(words, phrases)
+            kinds = _split_into_phrases(words, phrases)
             if kinds:
                 return kinds
     return frozenset()
 
 
-def _divided(words: tuple[str, ...], phrases: Phrases) -> frozenset[str]:
-    """Kinds of the phrases that follow each other from the first word to the last; longer ones are tried first. Empty
-    when that cannot be, or when all of it is filler."""
+def _split_into_phrases(words: tuple[str, ...], phrases: Phrases) -> frozenset[str]:
+    """The kinds of consecutive phrases that cover all words, trying longer ones first. Empty if there is no such split,
+    or if all of it is filler."""
     rest: list[frozenset[str] | None] = [None] * len(words) + [frozenset()]
     for begin in reversed(range(len(words))):
         for end in range(len(words), begin, -1):
@@ -120,19 +120,19 @@ def _divided(words: tuple[str, ...], phrases: Phrases) -> frozenset[str]:
 
 @cache
 def _phrases(language: str) -> tuple[Phrases, frozenset[str]]:
-    """The language's, and the English ones, which people mix in; and all words in them."""
-    tables = (table_of("en"), table_of(language))
-    phrases = {words: kind for table in tables for kind, words in _listed(table)}
+    """The language's phrases and the English ones, which people mix in; and all words in them."""
+    tables = (load_phrase_table("en"), load_phrase_table(language))
+    phrases = {words: kind for table in tables for kind, words in _phrases_in(table)}
     return phrases, frozenset(word for words in phrases for word in words)
 
 
-def _listed(table: Table) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _phrases_in(table: PhraseTable) -> Iterator[tuple[str, tuple[str, ...]]]:
     fields: Sequence[tuple[str, str]] = [("filler", "filler"), ("person", "person_short")]
-    for kind, field in [*fields, *((kind, kind) for kind in reversed(_WEIGHTS) if kind not in ("person", ""))]:
+    for kind, field in [*fields, *((kind, kind) for kind in reversed(_KINDS) if kind not in ("person", ""))]:
         for phrase in getattr(table, field).split("|"):
-            for words in readings(phrase):
+            for words in spelling_variants(phrase):
                 yield kind, tuple(word for word in words if word != END)
 
 
 _TOPICS: dict[str, Topic] = {topic: topic for topic in get_args(Topic)}
-_WEIGHTS: tuple[Kind, ...] = get_args(Kind)
+_KINDS: tuple[Kind, ...] = get_args(Kind)

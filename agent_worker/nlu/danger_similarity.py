@@ -1,5 +1,5 @@
-"""Danger to life in words that no table holds: how alike a message is to examples, by the encoder that searches the
-documents. It is as good in a language as the encoder is."""
+"""Detection of danger to life in words that no phrase table contains, by similarity to examples. It uses the encoder of
+the document search, and its quality in a language is the encoder's."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ EXAMPLES = (
     "i am going to hurt myself tonight",
     "i can't take the pain any longer and want it to stop forever",
 )
-ALIKE = 0.71
-"""Cosine from which a message counts, with a sentence encoder: above the nearest (0.70) of 2,000 ordinary questions."""
-ALIKE_BY_WORDS = 0.62
-"""With word vectors alone, which tell sentences apart less well: the nearest ordinary question was at 0.57."""
+MIN_SIMILARITY = 0.71
+"""Minimum cosine with a sentence encoder, above the nearest (0.70) of 2,000 ordinary questions."""
+MIN_WORD_SIMILARITY = 0.62
+"""Minimum cosine with word vectors alone, which distinguish sentences less well: the nearest ordinary question was at
+0.57."""
 _WORD_VECTORS = "wordllama"
 
 
-class Likeness:
-    """The examples are encoded with the first message, and kept."""
+class DangerSimilarity:
+    """Encodes the examples with the first message and keeps them."""
 
     def __init__(self, knowledge: Knowledge) -> None:
         self._knowledge = knowledge
@@ -37,16 +38,16 @@ class Likeness:
         self._examples: NDArray[np.float32] | None = None
 
     async def is_danger(self, tenant: str, found: Found) -> bool:
-        """``found``: for the message, with its vector; False without one."""
+        """``found``: the search result for the message, with its vector. False without a vector."""
         if not found.encoder or not len(found.vector):
             return False
         if self._encoder != found.encoder:
             await self._encode(tenant, found.encoder)
-        least = ALIKE_BY_WORDS if found.encoder.startswith(_WORD_VECTORS) else ALIKE
+        least = MIN_WORD_SIMILARITY if found.encoder.startswith(_WORD_VECTORS) else MIN_SIMILARITY
         return self._nearest(found.vector) >= least
 
     async def _encode(self, tenant: str, encoder: str) -> None:
-        """Any tenant will do: the query's vector does not depend on the documents."""
+        """Any tenant will do, because a query's vector does not depend on the documents."""
         vectors = [(await self._knowledge.search(tenant, text, k=1, wait=0, vector=True)).vector for text in EXAMPLES]
         self._encoder = encoder
         self._examples = np.array([vector for vector in vectors if len(vector)], np.float32)

@@ -1,5 +1,5 @@
-"""Which language a message is written in, where its script or its small words show that. No library: the answer picks
-the phrases, instructions and adapter of a tenant; a remote model reads the language itself."""
+"""Detection of a message's language by its script and its most common words, without a library. The result selects a
+tenant's phrases, instructions and adapter; remote models detect the language themselves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-Kept = TypeVar("Kept")
+Value = TypeVar("Value")
 _SCRIPTS = {
     "HIRAGANA": "ja",
     "KATAKANA": "ja",
@@ -25,8 +25,8 @@ _SCRIPTS = {
     "ARMENIAN": "hy",
     "GEORGIAN": "ka",
 }
-# English and German, which the agent's own phrases are in, by whatever people say in a word or two; what both have
-# stands in both. Of the others the words that stand in nearly every sentence.
+# English and German, the languages of the agent's own phrases, have every word of very short messages; shared words
+# are in both. The other languages have the words of nearly every sentence.
 _WORDS = {
     "en": """
         a all am and are book but can cancel could delivery did do does for from has have hello hi how i is it like me
@@ -50,17 +50,17 @@ _WORDS = {
     "cs": "je jsou já ne na do jak co kdy kde můžu můj moje se to",
     "tr": "ve bir bu ne nasıl nerede mi mı için ile değil var yok ben siz benim",
 }
-_ENOUGH = 1_000
-"""Characters that are looked at."""
-_LATIN = "\u024f"
-"""The last of the Latin letters, those with marks included."""
-_LEAST = {"en": 1, "de": 1}
-"""Words that have to be there; two where it is not said: a family name may look like one."""
+_MAX_LENGTH = 1_000
+"""Characters that are examined."""
+_LAST_LATIN = "\u024f"
+"""The last of the Latin letters, those with diacritics included."""
+_MIN_WORDS = {"en": 1, "de": 1}
+"""Words that have to be found; two in all other languages, because a family name may look like one."""
 _WORD = re.compile(r"[^\W\d_]++(?!-?\d)")
-"""But what a number goes on with: an order A-17 is no English article."""
+"""A letter before a number is part of an order number such as A-17, not an English article."""
 
 
-def _by_word() -> dict[str, tuple[str, ...]]:
+def _languages_by_word() -> dict[str, tuple[str, ...]]:
     of: defaultdict[str, list[str]] = defaultdict(list)
     for language, words in _WORDS.items():
         for word in words.split():
@@ -68,55 +68,55 @@ def _by_word() -> dict[str, tuple[str, ...]]:
     return {word: tuple(languages) for word, languages in of.items()}
 
 
-_OF = _by_word()
+_LANGUAGES_OF = _languages_by_word()
 
 
-def language_of(text: str, known: str = "") -> str:
-    """Two letters; ``known``, a locale, when the text is in its language, or does not show one: too short, or two as
-    likely."""
-    text = text[:_ENOUGH]
-    # Mostly there is no other letter, and that is seen at once.
-    found = (_script(text) if max(text, default="") > _LATIN else "") or _told_by_words(text)
-    return known if not found or found == base_of(known) else found
+def detect_language(text: str, known: str = "") -> str:
+    """Two letters; ``known``, a locale, when the text is in its language, or when it is too short or ambiguous."""
+    text = text[:_MAX_LENGTH]
+    # Fast path: most texts have only Latin letters.
+    language = (_language_by_script(text) if max(text, default="") > _LAST_LATIN else "") or _language_by_words(text)
+    return known if not language or language == base_language(known) else language
 
 
-def _told_by_words(text: str) -> str:
+def _language_by_words(text: str) -> str:
     counts: dict[str, int] = {}
     for word in _WORD.findall(text.casefold()):
-        for language in _OF.get(word, ()):
+        for language in _LANGUAGES_OF.get(word, ()):
             counts[language] = counts.get(language, 0) + 1
-    most = max(counts.values(), default=0)
-    best = [language for language, count in counts.items() if count == most]
-    return best[0] if len(best) == 1 and most >= _LEAST.get(best[0], 2) else ""
+    maximum = max(counts.values(), default=0)
+    best = [language for language, count in counts.items() if count == maximum]
+    return best[0] if len(best) == 1 and maximum >= _MIN_WORDS.get(best[0], 2) else ""
 
 
-def _script(text: str) -> str:
-    """By most of the letters that are not Latin, if these are the more. Kana among Chinese characters is Japanese."""
+def _language_by_script(text: str) -> str:
+    """The language of most non-Latin letters, if they are the majority. Kana among Chinese characters means
+    Japanese."""
     letters = [char for char in text if char.isalpha()]
-    others = [char for char in letters if char > _LATIN]
-    if len(others) * 2 <= len(letters):
+    non_latin = [char for char in letters if char > _LAST_LATIN]
+    if len(non_latin) * 2 <= len(letters):
         return ""
-    foreign = Counter(_script_of(char) for char in others)
-    return "ja" if foreign["ja"] and foreign["zh"] else foreign.most_common(1)[0][0]
+    languages = Counter(_language_of_character(char) for char in non_latin)
+    return "ja" if languages["ja"] and languages["zh"] else languages.most_common(1)[0][0]
 
 
-def _script_of(char: str) -> str:
+def _language_of_character(char: str) -> str:
     return _SCRIPTS.get(unicodedata.name(char, "").replace("-", " ").partition(" ")[0], "")
 
 
-def base_of(locale: str) -> str:
-    """Such as "de" of "de-AT"."""
+def base_language(locale: str) -> str:
+    """ "de" for "de-AT"."""
     return locale.casefold().replace("_", "-").partition("-")[0]
 
 
-def kept_for(language: str, kept: Mapping[str, Kept], otherwise: Kept) -> Kept:
-    """What stands under a locale, else under its language, else under the empty name."""
-    for name in _names(language):
-        if name in kept:
-            return kept[name]
+def select_by_language(language: str, entries: Mapping[str, Value], otherwise: Value) -> Value:
+    """The entry for the locale, else for its language, else for the empty name."""
+    for name in _lookup_names(language):
+        if name in entries:
+            return entries[name]
     return otherwise
 
 
-def _names(language: str) -> Iterable[str]:
+def _lookup_names(language: str) -> Iterable[str]:
     small = language.casefold()
-    return (small, base_of(small), "")
+    return (small, base_language(small), "")

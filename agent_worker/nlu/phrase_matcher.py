@@ -1,4 +1,4 @@
-"""Finds many patterns of words in a text in one pass: at each word only those that begin with it are looked at."""
+"""Matching of many word patterns in one pass: at each word only the patterns that begin with it are tried."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from agent_worker.nlu.words import END, is_unspaced, words_of
+from agent_worker.nlu.words import END, is_unspaced, tokenize
 
 _GAP = 4
 _UNSPACED_GAP = 8
 _ELIDED = frozenset(["all", "c", "d", "dall", "dell", "j", "l", "m", "n", "qu", "quelqu", "s", "t", "un"])
-"""Their apostrophe may be written or left out."""
-_GOES_ON = re.compile(r"/\n *")
+"""Words whose apostrophe may be omitted."""
+_CONTINUATION = re.compile(r"/\n *")
 Words = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """``exact``: alternatives of one word or several; ``begins``: beginnings of a single word. Up to ``gap`` other
-    words may stand before it."""
+    """``exact``: alternatives of one or several words; ``begins``: prefixes of a single word. Up to ``gap`` other words
+    may precede it."""
 
     exact: tuple[Words, ...]
     begins: tuple[str, ...]
     gap: int
 
     def ends(self, words: Sequence[str], place: int) -> Iterator[int]:
-        """Where it may end when it begins at ``place``."""
+        """Possible ends when it begins at ``place``."""
         for one in self.exact:
             if words[place] == one[0] and (len(one) == 1 or tuple(words[place : place + len(one)]) == one):
                 yield place + len(one)
@@ -60,25 +60,25 @@ class Match:
 
 
 @dataclass(slots=True)
-class Patterns:
-    """A set of patterns, by what they begin with."""
+class PatternIndex:
+    """Patterns indexed by their first word or its prefix."""
 
     by_word: defaultdict[str, list[Pattern]] = field(default_factory=lambda: defaultdict(list))
     by_beginning: defaultdict[str, list[Pattern]] = field(default_factory=lambda: defaultdict(list))
     lengths: tuple[int, ...] = ()
-    """Of the beginnings."""
+    """Lengths of the prefixes in ``by_beginning``."""
 
     @classmethod
-    def of(cls, patterns: Iterable[Pattern]) -> Patterns:
-        made = cls()
+    def build(cls, patterns: Iterable[Pattern]) -> PatternIndex:
+        index = cls()
         for pattern in patterns:
             first = pattern.elements[0]
-            for word in dict.fromkeys(one[0] for one in first.exact):
-                made.by_word[word].append(pattern)
+            for word in dict.fromkeys(words[0] for words in first.exact):
+                index.by_word[word].append(pattern)
             for beginning in dict.fromkeys(first.begins):
-                made.by_beginning[beginning].append(pattern)
-        made.lengths = tuple(sorted({len(beginning) for beginning in made.by_beginning}))
-        return made
+                index.by_beginning[beginning].append(pattern)
+        index.lengths = tuple(sorted({len(beginning) for beginning in index.by_beginning}))
+        return index
 
     def find(self, words: Sequence[str]) -> list[Match]:
         return [
@@ -104,13 +104,13 @@ def _next_ends(element: Element, words: Sequence[str], places: Iterable[int]) ->
             yield from element.ends(words, place)
 
 
-def lines_of(written: str) -> list[str]:
-    """The patterns of a table's field; one that ends in "/" goes on in the next line."""
-    return [line for line in _GOES_ON.sub("/", written).splitlines() if line.strip()]
+def pattern_lines(written: str) -> list[str]:
+    """The patterns of a table's field, one per line. A line that ends in "/" continues on the next."""
+    return [line for line in _CONTINUATION.sub("/", written).splitlines() if line.strip()]
 
 
-def parse(label: str, language: str, line: str) -> Pattern:
-    """See ``Table`` for how a pattern is written."""
+def parse_pattern(label: str, language: str, line: str) -> Pattern:
+    """See ``PhraseTable`` for the syntax."""
     elements, gap = [], False
     for part in line.split():
         if part == "...":
@@ -126,7 +126,7 @@ def _element(part: str, *, gap: bool) -> Element:
     begins = []
     for alternative in part.split("/"):
         for spelling in _spellings(alternative.removesuffix("*")):
-            words = tuple(words_of(spelling.replace("_", " ")))
+            words = tuple(tokenize(spelling.replace("_", " ")))
             if alternative.endswith("*") and len(words) == 1 and not is_unspaced(words[0]):
                 begins.append(words[0])
             else:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class PhraseTable:
     """``danger`` to ``negated``: patterns that may stand anywhere in a message, one a line; a line that ends in "/"
     goes on in the next. A pattern is made of elements that follow each other; "a/b" are alternatives, "_" joins the
     words of one, "*" ends a word that may go on, and "..." lets up to four words stand between (in scripts without

@@ -1,25 +1,26 @@
-"""A message as bare words: without case, diacritics and punctuation, and one by one in scripts that have no spaces."""
+"""Tokenization of messages: words without case, diacritics and punctuation; single characters in scripts without
+spaces."""
 
 from __future__ import annotations
 
 import re
 
-from agent_worker.nlu.yes_no import bare
+from agent_worker.nlu.yes_no import normalize
 
 END = "."
-"""Stands where a sentence ends."""
+"""Marks the end of a sentence."""
 UNSPACED = (
     "\u1100-\u11ff\u3005-\u3007\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff"
     "\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff"
 )
 """Letters that are words by themselves: kana, Chinese characters, and Korean syllables."""
 _INDIC = "\u0900-\u0963\u0966-\u0dff"
-"""Their vowel signs are no letters to a regular expression."""
+r"""Includes vowel signs, which ``\w`` does not match."""
 _TOKEN = re.compile(rf"[.!?\u2026\u3002\u0964\u061f\u06d4]|[{UNSPACED}]|(?:(?![{UNSPACED}])[^\W_]|[{_INDIC}])+")
-_ENDS = frozenset(".!?\u2026\u3002\u0964\u061f\u06d4")
+_SENTENCE_ENDS = frozenset(".!?\u2026\u3002\u0964\u061f\u06d4")
 _UNSPACED_FIRST = re.compile(f"[{UNSPACED}]")
-_RUN = re.compile(r"([^\W\d_])\1{2,}")
-_ALIKE = str.maketrans(
+_REPEATED_LETTER = re.compile(r"([^\W\d_])\1{2,}")
+_EQUIVALENTS = str.maketrans(
     {
         "\u0901": "\u0902",  # Devanagari: chandrabindu as anusvara, and no dot below
         "\u093c": None,
@@ -33,17 +34,17 @@ _ALIKE = str.maketrans(
 )
 
 
-def words_of(text: str) -> list[str]:
-    """In the order of the text, with ``END`` after each sentence."""
-    plain = text.casefold().replace("'", "") if text.isascii() else bare(text).translate(_ALIKE)
-    return [END if word in _ENDS else word for word in _TOKEN.findall(plain)]
+def tokenize(text: str) -> list[str]:
+    """The words in order, with ``END`` after each sentence."""
+    plain = text.casefold().replace("'", "") if text.isascii() else normalize(text).translate(_EQUIVALENTS)
+    return [END if word in _SENTENCE_ENDS else word for word in _TOKEN.findall(plain)]
 
 
-def readings(text: str) -> list[list[str]]:
-    """The words as written; where a letter is repeated ("pleeease"), with one of it and with two instead."""
-    if _RUN.search(text) is None:
-        return [words_of(text)]
-    return [words_of(_RUN.sub(r"\1", text)), words_of(_RUN.sub(r"\1\1", text))]
+def spelling_variants(text: str) -> list[list[str]]:
+    """The words as written; if a letter is repeated ("pleeease"), with one of it and with two."""
+    if _REPEATED_LETTER.search(text) is None:
+        return [tokenize(text)]
+    return [tokenize(_REPEATED_LETTER.sub(r"\1", text)), tokenize(_REPEATED_LETTER.sub(r"\1\1", text))]
 
 
 def is_unspaced(word: str) -> bool:

@@ -609,7 +609,7 @@ def _read(text: str) -> tuple[tuple[str, ...], set[Answer] | None]:
     """The bare words, and what the emoji among them mean; None for these where one means nothing here."""
     icons: set[Answer] = set()
     letters: list[str] = []
-    for letter in bare(text):
+    for letter in normalize(text):
         if letter in _ICONS:
             icons.add(_ICONS[letter])
             letters.append(" ")
@@ -622,7 +622,7 @@ def _read(text: str) -> tuple[tuple[str, ...], set[Answer] | None]:
     return tuple("".join(letters).split()), icons
 
 
-def bare(text: str) -> str:
+def normalize(text: str) -> str:
     """Without case, diacritics, apostrophes and skin tones, in which people differ who write the same."""
     plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", _DRESS.sub("", text).casefold()))
     return _APOSTROPHES.sub("", unicodedata.normalize("NFC", plain).translate(_STROKES))

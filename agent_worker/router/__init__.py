@@ -1,1 +1,1 @@
-"""Who answers a message: `local`, a cheap model, a strong one, or a person; and why."""
+"""Routing of a message to `local`, a cheap model, a strong model, or a person, with reasons."""

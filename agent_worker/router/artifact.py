@@ -1,4 +1,4 @@
-"""What was learned, as a file: made by `parley route train`, read by every process that routes."""
+"""The trained intent model as a file, written by `parley route train` and read by every process that routes."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from agent_worker.router.features import Numbers
-from agent_worker.router.intents import IntentModel, Worth
+from agent_worker.router.intents import IntentModel, ModelQuality
 from schemas.errors import ConfigInvalid, SetupError
 
-_FORM = 1
-"""Rises when the same examples would give a file that is read in another way."""
+_FORMAT = 1
+"""Increase it when the same examples would produce a file with a different format."""
 
 
-def stamp(examples: Mapping[str, Sequence[str]]) -> str:
-    """The version of what is learned from these examples: another one for any others."""
+def examples_version(examples: Mapping[str, Sequence[str]]) -> str:
+    """A version that changes with the examples."""
     content = {name: sorted(set(examples[name])) for name in sorted(examples)}
-    whole = json.dumps([_FORM, content], ensure_ascii=False)
-    return hashlib.sha256(whole.encode()).hexdigest()
+    serialized = json.dumps([_FORMAT, content], ensure_ascii=False)
+    return hashlib.sha256(serialized.encode()).hexdigest()
 
 
-class Told(BaseModel):
-    """What stands in the file beside the numbers."""
+class ArtifactHeader(BaseModel):
+    """The metadata in the file beside the arrays."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,21 +38,21 @@ class Told(BaseModel):
     sharpness: float
     floor: float
     encoder: str
-    worth: Worth
+    worth: ModelQuality
 
 
-def save(path: Path, model: IntentModel, version: str, worth: Worth) -> None:
-    """Whole or not at all: workers may be reading the one before."""
-    told = Told(
+def save_model(path: Path, model: IntentModel, version: str, quality: ModelQuality) -> None:
+    """Written atomically, because workers may be reading the previous file."""
+    header = ArtifactHeader(
         version=version,
         names=model.names,
         sharpness=model.sharpness,
         floor=model.floor,
         encoder=model.encoder,
-        worth=worth,
+        worth=quality,
     )
     sink = io.BytesIO()
-    text = np.frombuffer(told.model_dump_json().encode(), np.uint8)
+    text = np.frombuffer(header.model_dump_json().encode(), np.uint8)
     np.savez(sink, told=text, weights=model.weights.astype(np.float16), rarity=model.rarity)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
@@ -60,26 +60,27 @@ def save(path: Path, model: IntentModel, version: str, worth: Worth) -> None:
     os.replace(draft, path)
 
 
-def load(path: Path, version: str) -> IntentModel:
-    """Raises SetupError when it was made from other examples or is not there, ConfigInvalid when it is no such file."""
-    told, weights, rarity = _read(path)
-    if told.version != version:
+def load_model(path: Path, version: str) -> IntentModel:
+    """Raises SetupError when the file is missing or was made from other examples, ConfigInvalid when it is not a valid
+    file."""
+    header, weights, rarity = _read(path)
+    if header.version != version:
         raise SetupError(f"{path} was learned from other examples", fix="`parley route train` learns anew")
-    return IntentModel(told.names, weights.astype("float32"), rarity, told.sharpness, told.floor, told.encoder)
+    return IntentModel(header.names, weights.astype("float32"), rarity, header.sharpness, header.floor, header.encoder)
 
 
 def is_current(path: Path, version: str, encoder: str) -> bool:
     try:
-        told = _read(path)[0]
-        return told.version == version and told.encoder == encoder
+        header = _read(path)[0]
+        return header.version == version and header.encoder == encoder
     except SetupError:
         return False
 
 
-def _read(path: Path) -> tuple[Told, Numbers, Numbers]:
+def _read(path: Path) -> tuple[ArtifactHeader, Numbers, Numbers]:
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-            return Told.model_validate_json(file["told"].tobytes()), file["weights"], file["rarity"]
+            return ArtifactHeader.model_validate_json(file["told"].tobytes()), file["weights"], file["rarity"]
     except FileNotFoundError as error:
         raise SetupError(f"{path} is not there: nothing was learned yet", fix="`parley route train`") from error
     except (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:

@@ -1,7 +1,7 @@
-"""The decision: votes for a route, each with its reason; the one that spends most wins, unless a rule says otherwise.
+"""The routing decision: rules vote for routes with reasons, and the most expensive route wins.
 
-A person is asked for what is risky, and after answers that did not help. Otherwise an intent says where its messages
-go, or what is known of the difficulty does; the remaining budget has the last word.
+Risky messages, and answers that did not help, call for a person. Otherwise the intent decides, or else the estimated
+difficulty; the remaining budget has the last word.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from agent_worker.nlu.classification import topics_in
-from agent_worker.router.intents import Reading
-from agent_worker.router.phrases import found_in
+from agent_worker.router.intents import IntentResult
+from agent_worker.router.phrases import find_phrase
 from agent_worker.router.rules import ROUTES, Intent, RiskTopic, RouteName, RouteRules
 from schemas.ports import Found
 
-UPSET = 0.5
-"""From here on somebody counts as upset."""
-ASKED = "the contact asked for a person"
+MIN_UPSET = 0.5
+"""From this value on the contact counts as upset."""
+PERSON_REQUESTED = "the contact asked for a person"
 WRONG_AGAIN = "the contact says again that the answer is wrong"
 IN_DANGER = "risk: danger to life"
 _NO_INTENT = Intent()
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
-    """What is known when a turn decides. ``talk``: what kind of message it is that asks the documents nothing;
-    ``asks``: how many questions it holds. ``declined``: answers in a row that did not help; ``repeated``: the contact
-    asks again what was answered. ``upset`` 0–1. ``tiers``: what is known of the contact and of where it writes.
-    ``budget``: share of what may still be spent, None: nobody counts. ``model``: the tenant's usual one."""
+class RoutingInput:
+    """``talk``: the kind of small talk, if it is any; ``asks``: the number of questions. ``declined``: consecutive
+    answers that did not help; ``repeated``: the contact repeats an answered question. ``upset`` 0–1. ``tiers``:
+    attributes of the contact and of the channel account. ``budget``: remaining share of the budget, None without one.
+    ``model``: the tenant's usual model."""
 
     text: str
     found: Found
@@ -45,8 +45,8 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """``models``: to be tried in order. ``say``: what the contact is told when a person takes over, empty: the usual.
-    ``intent``, ``confidence`` and ``out_of_scope`` are the message's, as far as it was read."""
+    """``models``: in the order to try them. ``say``: the text for a handoff, empty for the usual one. ``intent``,
+    ``confidence`` and ``out_of_scope`` are the message's classification, if there was one."""
 
     name: RouteName
     models: tuple[str, ...]
@@ -61,29 +61,29 @@ class Route:
 Vote = tuple[RouteName, str]
 
 
-def decide(rules: RouteRules, situation: Situation, reading: Reading) -> Route:
-    topic = risk_of(rules, situation.text)
-    votes = _votes(rules, situation, reading, topic)
+def decide_route(rules: RouteRules, message: RoutingInput, reading: IntentResult) -> Route:
+    topic = gravest_risk(rules, message.text)
+    votes = _votes(rules, message, reading, topic)
     name = max((vote for vote, _ in votes), key=ROUTES.index)
     reasons = [reason for vote, reason in votes if vote == name]
     if name in ("cheap", "strong"):
-        name, spared = _spared(rules, situation, name)
-        reasons += spared
-    models = rules.models(name, situation.model)
+        name, saving_reasons = _save_cost(rules, message, name)
+        reasons += saving_reasons
+    models = rules.models(name, message.model)
     return Route(
-        name=_as_answered(name, rules, models),
+        name=_available_route(name, rules, models),
         models=models,
         reasons=tuple(reasons),
-        scores=_scores(situation, reading),
+        scores=_scores(message, reading),
         intent=reading.intent,
-        confidence=reading.confidence if reading.intent else situation.found.confidence,
+        confidence=reading.confidence if reading.intent else message.found.confidence,
         out_of_scope=reading.out_of_scope,
         say=topic.say if topic is not None and name == "person" else "",
     )
 
 
-def _as_answered(name: RouteName, rules: RouteRules, models: tuple[str, ...]) -> RouteName:
-    """A route for which there is no model is that of the one which answers instead."""
+def _available_route(name: RouteName, rules: RouteRules, models: tuple[str, ...]) -> RouteName:
+    """The route that really answers when the chosen one has no model of its own."""
     if name == "person":
         return name
     if models == ("local",):
@@ -91,40 +91,40 @@ def _as_answered(name: RouteName, rules: RouteRules, models: tuple[str, ...]) ->
     return "cheap" if name == "strong" and not rules.strong else name
 
 
-def risk_of(rules: RouteRules, text: str) -> RiskTopic | None:
-    """The gravest topic that the text speaks of."""
-    spoken = [topic for topic in rules.risks if _speaks_of(text, topic)]
-    return max(spoken, key=lambda topic: ROUTES.index(topic.to), default=None)
+def gravest_risk(rules: RouteRules, text: str) -> RiskTopic | None:
+    """The most serious risk topic in the text."""
+    mentioned = [topic for topic in rules.risks if _mentions(text, topic)]
+    return max(mentioned, key=lambda topic: ROUTES.index(topic.to), default=None)
 
 
-def _speaks_of(text: str, topic: RiskTopic) -> bool:
-    return bool(found_in(text, topic.phrases)) or (topic.built_in != "" and topic.built_in in topics_in(text))
+def _mentions(text: str, topic: RiskTopic) -> bool:
+    return bool(find_phrase(text, topic.phrases)) or (topic.built_in != "" and topic.built_in in topics_in(text))
 
 
-def _votes(rules: RouteRules, situation: Situation, reading: Reading, topic: RiskTopic | None) -> list[Vote]:
+def _votes(rules: RouteRules, message: RoutingInput, reading: IntentResult, topic: RiskTopic | None) -> list[Vote]:
     """At least one."""
-    if situation.talk == "person":
-        return [("person", ASKED)]
-    if situation.talk == "complaint_again":
+    if message.talk == "person":
+        return [("person", PERSON_REQUESTED)]
+    if message.talk == "complaint_again":
         return [("person", WRONG_AGAIN)]
     risky: list[Vote] = [(topic.to, f"risk: {topic.name}")] if topic is not None else []
-    if situation.talk:
+    if message.talk:
         return [*risky, ("local", "nothing was asked of the documents")]
-    votes = [*risky, *_of_intent(rules, situation, reading)]
-    return votes + [vote for rule in _RAISES if (vote := rule(rules, situation)) is not None]
+    votes = [*risky, *_votes_for_intent(rules, message, reading)]
+    return votes + [vote for rule in _ESCALATIONS if (vote := rule(rules, message)) is not None]
 
 
-def _of_intent(rules: RouteRules, situation: Situation, reading: Reading) -> list[Vote]:
-    """Where the intent's messages go; of one that is not known for sure, where the unknown or the usual goes."""
+def _votes_for_intent(rules: RouteRules, message: RoutingInput, reading: IntentResult) -> list[Vote]:
+    """The intent's route; for an uncertain or unknown intent, the rules for those."""
     if reading.out_of_scope:
-        if situation.found.answerable:
+        if message.found.answerable:
             return [("cheap", "no intent, but the documents hold it")]
         return [(rules.unknown, "neither an intent nor a document is about it")]
     if not reading.intent:
         return [("cheap", "no intents were learned")]
     if reading.confidence < rules.sure_above:
         doubt = f"the intent is not sure ({reading.intent} {reading.confidence:.2f})"
-        return [("strong", doubt) if situation.found.answerable else ("cheap", doubt)]
+        return [("strong", doubt) if message.found.answerable else ("cheap", doubt)]
     named = f"intent {reading.intent} ({reading.confidence:.2f})"
     intent = rules.intents.get(reading.intent, _NO_INTENT)
     if intent.risky:
@@ -134,66 +134,71 @@ def _of_intent(rules: RouteRules, situation: Situation, reading: Reading) -> lis
     return [("strong", f"{named} is hard") if intent.hard else ("cheap", f"{named} is routine")]
 
 
-def _failures(rules: RouteRules, situation: Situation) -> Vote | None:
-    """Answers that did not help, and the question that is asked again."""
-    failed = situation.declined + situation.repeated
+def _vote_for_failures(rules: RouteRules, message: RoutingInput) -> Vote | None:
+    """For answers that did not help, and repeated questions."""
+    failed = message.declined + message.repeated
     if rules.person_after and failed >= rules.person_after:
         return "person", f"{failed} answers in a row did not help"
-    if situation.repeated:
+    if message.repeated:
         return "strong", "the contact asks again what was answered"
-    if situation.declined and situation.last_route == "cheap":
+    if message.declined and message.last_route == "cheap":
         return "strong", "the cheap model did not answer the message before"
     return None
 
 
-def _anger(rules: RouteRules, situation: Situation) -> Vote | None:
-    if situation.upset < UPSET:
+def _vote_for_anger(rules: RouteRules, message: RoutingInput) -> Vote | None:
+    if message.upset < MIN_UPSET:
         return None
-    if rules.person_after and situation.declined + situation.repeated:
+    if rules.person_after and message.declined + message.repeated:
         return "person", "the contact is upset, and was not helped before"
     return "strong", "the contact is upset"
 
 
-def _difficulty(rules: RouteRules, situation: Situation) -> Vote | None:
-    if situation.asks > 1:
-        return "strong", f"{situation.asks} questions at once"
-    sure = situation.found.confidence
-    if situation.found.answerable and sure < rules.doubtful_below:
+def _vote_for_difficulty(rules: RouteRules, message: RoutingInput) -> Vote | None:
+    if message.asks > 1:
+        return "strong", f"{message.asks} questions at once"
+    sure = message.found.confidence
+    if message.found.answerable and sure < rules.doubtful_below:
         return "strong", f"the documents may hold it ({sure:.2f})"
     return None
 
 
-def _tier(rules: RouteRules, situation: Situation) -> Vote | None:
-    found = [(rules.tiers[tier], tier) for tier in sorted(situation.tiers) if tier in rules.tiers]
+def _vote_for_tier(rules: RouteRules, message: RoutingInput) -> Vote | None:
+    found = [(rules.tiers[tier], tier) for tier in sorted(message.tiers) if tier in rules.tiers]
     best = max(found, key=lambda each: ROUTES.index(each[0]), default=None)
     return None if best is None else (best[0], f"contact tier {best[1]}")
 
 
-_RAISES: tuple[Callable[[RouteRules, Situation], Vote | None], ...] = (_failures, _anger, _difficulty, _tier)
+_ESCALATIONS: tuple[Callable[[RouteRules, RoutingInput], Vote | None], ...] = (
+    _vote_for_failures,
+    _vote_for_anger,
+    _vote_for_difficulty,
+    _vote_for_tier,
+)
 
 
-def _spared(rules: RouteRules, situation: Situation, name: RouteName) -> tuple[RouteName, list[str]]:
-    """What can be had for less: from a very sure extractive answer, or because little is left to spend."""
-    if name == "cheap" and situation.found.answerable and situation.found.confidence >= rules.local_above:
-        return "local", [f"the documents' own words will do ({situation.found.confidence:.2f})"]
-    if situation.budget is None or situation.budget > rules.low_budget:
+def _save_cost(rules: RouteRules, message: RoutingInput, name: RouteName) -> tuple[RouteName, list[str]]:
+    """A cheaper route, because the extractive answer is certain enough or little budget is left."""
+    if name == "cheap" and message.found.answerable and message.found.confidence >= rules.local_above:
+        return "local", [f"the documents' own words will do ({message.found.confidence:.2f})"]
+    if message.budget is None or message.budget > rules.low_budget:
         return name, []
-    if situation.budget <= 0:
+    if message.budget <= 0:
         return "local", ["nothing is left to spend"]
-    return "cheap", [f"little is left to spend ({situation.budget:.0%})"]
+    return "cheap", [f"little is left to spend ({message.budget:.0%})"]
 
 
-def _scores(situation: Situation, reading: Reading) -> dict[str, float]:
-    scores = dict(_figures(situation))
+def _scores(message: RoutingInput, reading: IntentResult) -> dict[str, float]:
+    scores = dict(_score_items(message))
     if reading.intent:
         scores |= {"energy": reading.energy, **{f"intent.{name}": share for name, share in reading.shares.items()}}
     return scores
 
 
-def _figures(situation: Situation) -> Iterator[tuple[str, float]]:
-    yield "retrieval", situation.found.confidence
+def _score_items(message: RoutingInput) -> Iterator[tuple[str, float]]:
+    yield "retrieval", message.found.confidence
     for name in ("asks", "declined", "upset"):
-        if value := getattr(situation, name):
+        if value := getattr(message, name):
             yield name, float(value)
-    if situation.budget is not None:
-        yield "budget", round(situation.budget, 4)
+    if message.budget is not None:
+        yield "budget", round(message.budget, 4)

@@ -1,4 +1,4 @@
-"""What a message is about, by a model that was trained on the tenant's examples; served with numpy alone."""
+"""The intent classifier, trained on the tenant's examples. Inference needs only numpy."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from agent_worker.router.features import Numbers, lexical
+from agent_worker.router.features import Numbers, lexical_features
 
-_TOLD = 3
-"""Intents whose shares are told."""
+_MAX_SHARES = 3
+"""Intents whose probability is reported."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """``confidence`` 0–1 that it is this intent; ``energy``: how much of the message is like any example, and
+class IntentResult:
+    """``confidence``: probability (0–1) of the intent; ``energy``: how similar the message is to any example, and
     ``out_of_scope`` that this is too little. ``shares``: the likeliest intents with their probabilities."""
 
     intent: str = ""
@@ -25,15 +25,15 @@ class Reading:
     shares: Mapping[str, float] = field(default_factory=dict)
 
 
-UNREAD = Reading()
-"""Of a tenant without examples."""
+UNCLASSIFIED = IntentResult()
+"""For a tenant without examples."""
 
 
 @dataclass(frozen=True, slots=True)
-class Worth:
-    """Of a model, on examples held back in turn (of thousands: one part). ``accuracy`` of all, ``sure_accuracy``
-    of the four fifths it is surest about; ``strange``: share of the tenant's own messages taken for out of scope,
-    ``told_apart``: share of those that are, −1 when no such examples were given."""
+class ModelQuality:
+    """Quality on held-out examples (of thousands, one fold). ``accuracy``: of all, ``sure_accuracy``: of the four
+    fifths with the highest confidence; ``strange``: share of the tenant's own messages taken for out of scope,
+    ``told_apart``: share of the out-of-scope messages recognized, −1 without such examples."""
 
     intents: int
     examples: int
@@ -45,9 +45,10 @@ class Worth:
 
 @dataclass(frozen=True, slots=True)
 class IntentModel:
-    """A multinomial logistic regression. ``weights``: a row for each number of the embedding, of the hashed words and
-    for the bias, a column an intent. ``sharpness`` scales sums to honest probabilities; below ``floor`` of energy a
-    message is like no example. ``encoder`` is what vectors are to be made by; empty: by none, words alone tell."""
+    """A multinomial logistic regression. ``weights``: a row for each number of the embedding, for each hashed word and
+    for the bias; a column for each intent. ``sharpness`` scales the logits to calibrated probabilities; below ``floor``
+    of energy a message is similar to no example. ``encoder``: name of the encoder for vectors, empty for words
+    alone."""
 
     names: tuple[str, ...]
     weights: Numbers
@@ -56,36 +57,36 @@ class IntentModel:
     floor: float
     encoder: str = ""
 
-    def read(self, text: str, vector: Numbers) -> Reading:
-        """``vector``: the text's, by the encoder of the model."""
-        return self.judge(self.sums(text, vector))
+    def classify(self, text: str, vector: Numbers) -> IntentResult:
+        """``vector``: the text's, from the model's encoder."""
+        return self.classify_logits(self.logits(text, vector))
 
-    def sums(self, text: str, vector: Numbers) -> Numbers:
-        rows, values = lexical(text, self.rarity)
+    def logits(self, text: str, vector: Numbers) -> Numbers:
+        rows, values = lexical_features(text, self.rarity)
         begin = len(vector)
         words = values @ self.weights[[begin + row for row in rows]]
-        sums: Numbers = vector @ self.weights[:begin] + words + self.weights[-1]
-        return sums
+        logits: Numbers = vector @ self.weights[:begin] + words + self.weights[-1]
+        return logits
 
-    def judge(self, sums: Numbers) -> Reading:
-        energy = float(energies(sums[None])[0])
-        odds = np.exp(self.sharpness * (sums - sums.max()))
+    def classify_logits(self, logits: Numbers) -> IntentResult:
+        energy = float(energies(logits[None])[0])
+        odds = np.exp(self.sharpness * (logits - logits.max()))
         shares = odds / odds.sum()
-        best = np.argsort(-shares)[:_TOLD].tolist()
-        told = {self.names[place]: round(float(shares[place]), 4) for place in best}
+        best = np.argsort(-shares)[:_MAX_SHARES].tolist()
+        likeliest = {self.names[place]: round(float(shares[place]), 4) for place in best}
         first = self.names[best[0]]
-        return Reading(first, told[first], round(energy, 3), energy < self.floor, told)
+        return IntentResult(first, likeliest[first], round(energy, 3), energy < self.floor, likeliest)
 
 
-def energies(sums: Numbers) -> Numbers:
-    """The logarithm of all intents' odds together, a row each. It tells the unknown from the known better than the best
-    intent's probability, which is high for whatever is like one intent more than like the others."""
-    most = sums.max(axis=1, keepdims=True)
-    made: Numbers = most[:, 0] + np.log(np.exp(sums - most).sum(axis=1))
-    return made
+def energies(logits: Numbers) -> Numbers:
+    """The log of the summed exponentials of each row. It separates unknown from known messages better than the best
+    probability, which is also high for messages that are only more similar to one intent than to the others."""
+    maximum = logits.max(axis=1, keepdims=True)
+    energy: Numbers = maximum[:, 0] + np.log(np.exp(logits - maximum).sum(axis=1))
+    return energy
 
 
-def probabilities(sums: Numbers, sharpness: float) -> Numbers:
-    odds = np.exp(sharpness * (sums - sums.max(axis=1, keepdims=True)))
+def probabilities(logits: Numbers, sharpness: float) -> Numbers:
+    odds = np.exp(sharpness * (logits - logits.max(axis=1, keepdims=True)))
     shares: Numbers = odds / odds.sum(axis=1, keepdims=True)
     return shares

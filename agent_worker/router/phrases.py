@@ -1,4 +1,4 @@
-"""Phrases in a message: for risks and for what somebody says who is upset."""
+"""Phrase search in messages, for risk topics and for upset contacts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-UPSET = (
+UPSET_PHRASES = (
     "angry",
     "appalling",
     "awful",
@@ -37,44 +37,44 @@ UPSET = (
     "wasted",
     "worst",
 )
-_SHOUT = 12
+_MIN_SHOUT_LETTERS = 12
 """Letters, nearly all of them capitals."""
 
 
-def found_in(text: str, phrases: Sequence[str]) -> str:
-    """The first of the phrases that stands in the text, as whole words whatever is between them; empty when none."""
-    plain = _plain(text)
+def find_phrase(text: str, phrases: Sequence[str]) -> str:
+    """The first of the phrases that occurs in the text as whole words, whatever separates them; empty for none."""
+    plain = _normalize(text)
     return next((phrase for phrase in phrases if _is_in(phrase, plain)), "")
 
 
-def upset(text: str, phrases: Sequence[str] = ()) -> float:
-    """0–1: how much of it is said in anger. One such word is a half; a shout, or `!!`, is another sign."""
-    plain = _plain(text)
-    signs = sum(_is_in(phrase, plain) for phrase in (*UPSET, *phrases))
+def anger_score(text: str, phrases: Sequence[str] = ()) -> float:
+    """0–1. One upset phrase is a half; shouting, or `!!`, is another half."""
+    plain = _normalize(text)
+    signs = sum(_is_in(phrase, plain) for phrase in (*UPSET_PHRASES, *phrases))
     signs += _is_shouted(text) + ("!!" in text or "?!" in text)
     return min(1.0, signs / 2)
 
 
 def _is_shouted(text: str) -> bool:
     letters = [letter for letter in text if letter.isalpha()]
-    return len(letters) >= _SHOUT and sum(letter.isupper() for letter in letters) > 0.8 * len(letters)
+    return len(letters) >= _MIN_SHOUT_LETTERS and sum(letter.isupper() for letter in letters) > 0.8 * len(letters)
 
 
-def _plain(text: str) -> str:
+def _normalize(text: str) -> str:
     return text.casefold().replace("’", "'")
 
 
 def _is_in(phrase: str, plain: str) -> bool:
-    """Nearly always its longest word alone is not there, which costs a hundredth of looking for all of it."""
-    return _longest(phrase) in plain and _pattern(phrase).search(plain) is not None
+    """Checks for the longest word first, because it is usually missing and the check is a hundred times faster."""
+    return _longest_word(phrase) in plain and _pattern(phrase).search(plain) is not None
 
 
 @lru_cache(maxsize=4096)
-def _longest(phrase: str) -> str:
-    return max(_plain(phrase).replace("*", "").split(), key=len, default="")
+def _longest_word(phrase: str) -> str:
+    return max(_normalize(phrase).replace("*", "").split(), key=len, default="")
 
 
 @lru_cache(maxsize=4096)
 def _pattern(phrase: str) -> re.Pattern[str]:
-    words = [re.escape(word).replace(r"\*", r"\w*") for word in _plain(phrase).split()]
+    words = [re.escape(word).replace(r"\*", r"\w*") for word in _normalize(phrase).split()]
     return re.compile(r"(?<!\w)" + r"\W+".join(words) + r"(?!\w)")

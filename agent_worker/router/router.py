@@ -1,4 +1,5 @@
-"""The router of a worker: reads a message by the tenant's model of intents, looks at the talk before, and decides."""
+"""The worker's router: it classifies a message by the tenant's intent model, examines the history, and decides the
+route."""
 
 from __future__ import annotations
 
@@ -12,12 +13,12 @@ import structlog
 from agent_worker.knowledge.text.analysis import terms
 from agent_worker.knowledge.text.query_splitting import questions
 from agent_worker.knowledge.vectors.encoder import light_encoder
-from agent_worker.models.local.small_talk import talk_of
-from agent_worker.router.artifact import load, stamp
-from agent_worker.router.decision import Route, Situation, decide
-from agent_worker.router.features import LONGEST, Numbers, vectors_of
-from agent_worker.router.intents import UNREAD, IntentModel, Reading
-from agent_worker.router.phrases import upset
+from agent_worker.models.local.small_talk import classify_small_talk
+from agent_worker.router.artifact import examples_version, load_model
+from agent_worker.router.decision import Route, RoutingInput, decide_route
+from agent_worker.router.features import MAX_TEXT, Numbers, embed_texts
+from agent_worker.router.intents import UNCLASSIFIED, IntentModel, IntentResult
+from agent_worker.router.phrases import anger_score
 from agent_worker.router.rules import RouteName, RouteRules
 from schemas.conversation import Facts
 from schemas.errors import SetupError
@@ -25,19 +26,19 @@ from schemas.messages import TranscriptMessage
 from schemas.ports import Found
 
 log = structlog.get_logger("parley.worker")
-_BACK = 6
-"""So many of the contact's earlier messages are compared: who asks again does so soon."""
+_MAX_EARLIER_MESSAGES = 6
+"""Earlier messages of the contact that are compared. Repetitions come soon."""
 NO_FACTS = Facts()
-_PLAIN = RouteRules()
-_UNLEARNED = ("no intents were learned",)
-_SAME = 0.8
-"""Share of words that two messages have in common when the second asks again what the first did."""
+_NO_RULES = RouteRules()
+_NO_INTENTS_LEARNED = ("no intents were learned",)
+_MIN_OVERLAP = 0.8
+"""Share of common words from which a message repeats an earlier one."""
 
 
 @dataclass(slots=True)
-class Message:
-    """What is to be routed: the new messages as one text, the talk before, and what was found. ``wordless``: nothing in
-    it is words. For ``tiers``, ``budget`` and ``model`` see ``Situation``. Never changed once made."""
+class RoutingRequest:
+    """The new messages as one text, the history, and the search result. ``wordless``: it contains no words. For
+    ``tiers``, ``budget`` and ``model`` see ``RoutingInput``. Not changed after its creation."""
 
     text: str
     found: Found
@@ -50,41 +51,42 @@ class Message:
 
 
 class Router:
-    """What was learned is loaded with the first message of a tenant, and kept."""
+    """Loads a tenant's intent model with its first message, and keeps it."""
 
     def __init__(self) -> None:
-        self._learned: dict[str, IntentModel] = {}
+        self._models: dict[str, IntentModel] = {}
 
-    async def route(self, rules: RouteRules, message: Message) -> Route:
-        """Without what was learned, messages go where the other rules send them: a turn does not fail for it."""
-        if rules == _PLAIN:
-            return _plainly(message)
-        reading = UNREAD
+    async def route(self, rules: RouteRules, message: RoutingRequest) -> Route:
+        """Without an intent model the other rules decide; the turn does not fail."""
+        if rules == _NO_RULES:
+            return _route_without_rules(message)
+        reading = UNCLASSIFIED
         try:
             reading = await self._read(rules, message)
         except SetupError as error:
             log.error("intents_unread", reason=error.message, fix=error.fix)
-        return decide(rules, situation_of(rules, message), reading)
+        return decide_route(rules, build_routing_input(rules, message), reading)
 
     async def load(self, rules: RouteRules) -> IntentModel | None:
-        """None when the tenant gives no examples. Raises SetupError when the file of what was learned from them is not
-        there, or was made from others."""
+        """None when the tenant has no examples. Raises SetupError when the model's file is missing or was made from
+        other examples."""
         if rules.trained is None:
             return None
         key = str(rules.trained)
-        if key not in self._learned:
-            self._learned[key] = await asyncio.to_thread(learned, rules)
-        return self._learned[key]
+        if key not in self._models:
+            self._models[key] = await asyncio.to_thread(load_intent_model, rules)
+        return self._models[key]
 
-    async def _read(self, rules: RouteRules, message: Message) -> Reading:
+    async def _read(self, rules: RouteRules, message: RoutingRequest) -> IntentResult:
         model = await self.load(rules)
         if model is None or not message.text.strip():
-            return UNREAD
-        return model.read(message.text, vector_of(model, message))
+            return UNCLASSIFIED
+        return model.classify(message.text, vector_of(model, message))
 
 
-def vector_of(model: IntentModel, message: Message) -> Numbers:
-    """The query's, where retrieval made one by the same encoder. Raises SetupError when there is no such encoder."""
+def vector_of(model: IntentModel, message: RoutingRequest) -> Numbers:
+    """The query's vector if retrieval used the same encoder, else a new one. Raises SetupError without such an
+    encoder."""
     if model.encoder == message.found.encoder and len(message.found.vector):
         return np.array(message.found.vector, np.float32)
     light = light_encoder()
@@ -93,41 +95,43 @@ def vector_of(model: IntentModel, message: Message) -> Numbers:
             f"intents were learned with the encoder {model.encoder}, which does not search here",
             fix="`parley route train` learns anew",
         )
-    found: Numbers = vectors_of([message.text[:LONGEST]], light)[0]
-    return found
+    vector: Numbers = embed_texts([message.text[:MAX_TEXT]], light)[0]
+    return vector
 
 
-def learned(rules: RouteRules) -> IntentModel:
+def load_intent_model(rules: RouteRules) -> IntentModel:
     """Blocking. Raises SetupError."""
-    assert rules.trained is not None  # noqa: S101 - asked only of rules with examples
-    return load(rules.trained, stamp(rules.examples))
+    assert rules.trained is not None  # noqa: S101 - callers pass rules with examples
+    return load_model(rules.trained, examples_version(rules.examples))
 
 
-def _plainly(message: Message) -> Route:
-    """Without any rules; whatever were looked at, the tenant's model would answer."""
-    if talk := _talk(message):
-        return decide(_PLAIN, Situation(message.text, message.found, talk=talk, model=message.model), UNREAD)
+def _route_without_rules(message: RoutingRequest) -> Route:
+    """The tenant's model answers."""
+    if talk := _small_talk_kind(message):
+        return decide_route(
+            _NO_RULES, RoutingInput(message.text, message.found, talk=talk, model=message.model), UNCLASSIFIED
+        )
     name: RouteName = "local" if message.model == "local" else "cheap"
     sure = message.found.confidence
-    return Route(name, (message.model,), _UNLEARNED, {"retrieval": sure}, confidence=sure)
+    return Route(name, (message.model,), _NO_INTENTS_LEARNED, {"retrieval": sure}, confidence=sure)
 
 
-def _talk(message: Message) -> str:
+def _small_talk_kind(message: RoutingRequest) -> str:
     if message.wordless:
         return "wordless"
-    return talk_of(message.text, message.history, locale=message.facts.locale)
+    return classify_small_talk(message.text, message.history, locale=message.facts.locale)
 
 
-def situation_of(rules: RouteRules, message: Message) -> Situation:
-    return Situation(
+def build_routing_input(rules: RouteRules, message: RoutingRequest) -> RoutingInput:
+    return RoutingInput(
         text=message.text,
         found=message.found,
-        talk=_talk(message),
-        asks=len(questions(message.text[:LONGEST])),
+        talk=_small_talk_kind(message),
+        asks=len(questions(message.text[:MAX_TEXT])),
         declined=message.facts.declined_in_a_row,
         last_route=message.facts.last_route,
         repeated=is_repeated(message.text, message.history),
-        upset=upset(message.text, rules.upset),
+        upset=anger_score(message.text, rules.upset),
         tiers=message.tiers,
         budget=message.budget,
         model=message.model,
@@ -135,18 +139,18 @@ def situation_of(rules: RouteRules, message: Message) -> Situation:
 
 
 def is_repeated(text: str, history: Sequence[TranscriptMessage]) -> bool:
-    """Whether the contact asked nearly the same before, and was answered since."""
+    """Return whether the contact asked nearly the same before and was answered since."""
     asked = set(terms(text))
-    answered, looked_at = False, 0
+    answered, compared = False, 0
     for line in reversed(history):
         if line.author.kind != "contact":
             answered = True
-        elif answered and looked_at < _BACK and len(asked) > 1:
-            looked_at += 1
-            if _in_common(asked, set(terms(line.text))) >= _SAME:
+        elif answered and compared < _MAX_EARLIER_MESSAGES and len(asked) > 1:
+            compared += 1
+            if _overlap(asked, set(terms(line.text))) >= _MIN_OVERLAP:
                 return True
     return False
 
 
-def _in_common(one: set[str], other: set[str]) -> float:
+def _overlap(one: set[str], other: set[str]) -> float:
     return len(one & other) / max(1, len(one | other))

@@ -1,4 +1,4 @@
-"""What a tenant says about routing: plain values, read once, frozen."""
+"""A tenant's routing rules: plain values, read once, frozen."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from agent_worker.nlu.classification import Topic
 
 RouteName = Literal["local", "cheap", "strong", "person"]
 ROUTES: tuple[RouteName, ...] = get_args(RouteName)
-"""From the least to the most that is spent on an answer."""
+"""In ascending order of cost."""
 NO_INTENT = "out_of_scope"
-"""The name under which a tenant may give examples of what it does not deal with."""
+"""The intent name for a tenant's examples of messages that are out of scope."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """``to`` is where its messages go, empty: as their difficulty asks. ``hard`` ones go to the strong model, ``risky``
-    ones to a person."""
+    """``to``: the route of its messages, empty to let the difficulty decide. ``hard`` ones go to the strong model,
+    ``risky`` ones to a person."""
 
     to: RouteName | Literal[""] = ""
     hard: bool = False
@@ -28,9 +28,8 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class RiskTopic:
-    """``phrases``: words in order, as they may stand in a message; ``*`` ends a word that may go on. ``say`` is told
-    the contact in place of the usual words of a handoff. ``built_in``: the topic of ours whose phrases in all languages
-    count as well."""
+    """``phrases``: words in order; ``*`` matches the rest of a word. ``say`` replaces the usual handoff text.
+    ``built_in``: one of our topics, whose phrases in all languages count too."""
 
     name: str
     phrases: tuple[str, ...]
@@ -41,15 +40,16 @@ class RiskTopic:
 
 @dataclass(frozen=True, slots=True)
 class RouteRules:
-    """Without any, the tenant's model answers everything, and only who asks for a person gets one.
+    """Without any, the tenant's model answers everything, and only contacts who ask for a person get one.
 
-    ``cheap`` and ``strong`` name models; empty: the tenant's, and none. ``examples``: intent → messages; ``trained``:
-    the file of what was learned from them. ``sure_above``: confidence from which an intent counts; ``local_above``: of
-    retrieval, from which the extractive answer will do; ``doubtful_below``: of retrieval, under which the strong model
-    reads better than the cheap one. ``unknown``: where goes what no intent and no document is about. ``upset``: what
-    angry people say here. ``person_after``: answers in a row that did not help before a person is asked, 0: never.
-    ``tiers``: assurance level of the contact, or `channel/account`, → the least that answers. At ``low_budget``, a
-    share of what may be spent, the strong model is spared."""
+    ``cheap`` and ``strong`` name models; empty: the tenant's model, and none. ``examples``: intent → messages;
+    ``trained``: the file with the model trained on them. ``sure_above``: minimum confidence of an intent;
+    ``local_above``: retrieval confidence from which the extractive answer is used; ``doubtful_below``: retrieval
+    confidence below which the strong model is used. ``unknown``: the route when neither an intent nor a document fits.
+    ``upset``: additional phrases of upset contacts. ``person_after``: consecutive answers that did not help before a
+    person is called, 0 for never. ``tiers``: assurance level of the contact, or `channel/account`, → the lowest route.
+    At ``low_budget``, a share of the budget, the strong model is no longer used.
+    """
 
     cheap: str = ""
     strong: str = ""
@@ -67,8 +67,8 @@ class RouteRules:
     low_budget: float = 0.1
 
     def models(self, name: RouteName, usual: str) -> tuple[str, ...]:
-        """Models of a route in the order in which they are tried, ``usual`` being the tenant's; the strong one is asked
-        when the cheap one failed, and a route that has none gets the other's."""
+        """Models of a route in the order to try them; ``usual`` is the tenant's. The strong model is tried when the
+        cheap one fails, and a route without a model uses the other one's."""
         cheap = self.cheap or usual
         tried = {"cheap": (cheap, self.strong), "strong": (self.strong or cheap, cheap)}.get(name, ("local",))
         return ("local",) if tried[0] == "local" else tuple(dict.fromkeys(model for model in tried if model))

@@ -1,1 +1,1 @@
-"""Where documents are read from: folders, websites, and the formats of what lies there."""
+"""Sources of documents: folders, websites, and the file formats found there."""

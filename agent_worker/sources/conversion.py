@@ -1,4 +1,4 @@
-"""A file's bytes into contents, by whichever format knows it, and held against what a document may be."""
+"""Conversion of a file's bytes into contents by the matching format, with the limits for documents."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Conversion:
 
     async def __call__(self, name: str, data: bytes, type: str) -> Sequence[Content]:
         """See ``schemas.ports.sources.Convert``."""
-        known, form = format_of(name, type)
+        format_name, format_ = format_of(name, type)
         check_size(name, len(data))
-        if form.isolated:
-            contents = await self._isolation.read(known, name, data)
+        if format_.isolated:
+            contents = await self._isolation.read(format_name, name, data)
         else:
-            contents = await asyncio.to_thread(form.read, name, data)
+            contents = await asyncio.to_thread(format_.read, name, data)
         for content in contents:
             check_body(name, content.body)
         return contents

@@ -1,4 +1,4 @@
-"""CSV files of questions and their answers, as spreadsheets save them."""
+"""CSV files of questions and answers, as spreadsheets export them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from agent_worker.knowledge.text.documents import decode, said_of
-from agent_worker.knowledge.text.front_matter import particulars
+from agent_worker.knowledge.text.documents import content_of, decode
+from agent_worker.knowledge.text.front_matter import parse_attributes
 from schemas.errors import DocumentTooLarge, Unprocessable
 from schemas.ports import Content
 
-MOST_PAIRS = 20_000
+MAX_ROWS = 20_000
 _QUESTION = ("question", "q", "title")
 _ANSWER = ("answer", "a", "body", "response")
 _COLUMNS = "the first row names the columns: question, answer, and if you like url, language, visibility, expires_at"
 _NO_WORD = re.compile(r"[\W_]+")
 
 
-class Pairs:
-    """A document for each row. Its id follows the question, so that rows may move and answers change."""
+class CsvTable:
+    """A document for each row. Its id is derived from the question, so that rows may move and answers change."""
 
     endings: ClassVar[Sequence[str]] = (".csv",)
     types: ClassVar[Sequence[str]] = ("text/csv",)
@@ -42,20 +42,22 @@ def _contents(name: str, text: str) -> Iterator[Content]:
     question, answer = _column(name, reader.fieldnames, _QUESTION), _column(name, reader.fieldnames, _ANSWER)
     rows: dict[str, int] = {}
     for number, row in enumerate(reader, 1):
-        if number > MOST_PAIRS:
-            raise DocumentTooLarge(f"{name}: more than {MOST_PAIRS:,} rows", fix="split it into several files")
-        where = f"{name}, row {number + 1}"
-        asked, told = (row[question] or "").strip(), (row[answer] or "").strip()
-        if not asked and not told:
+        if number > MAX_ROWS:
+            raise DocumentTooLarge(f"{name}: more than {MAX_ROWS:,} rows", fix="split it into several files")
+        position = f"{name}, row {number + 1}"
+        question_text, answer_text = (row[question] or "").strip(), (row[answer] or "").strip()
+        if not question_text and not answer_text:
             continue
-        if not asked or not told:
-            raise Unprocessable(f"{where}: a {'question' if asked else 'answer'} stands alone", fix=_COLUMNS)
-        key = _key(asked)
+        if not question_text or not answer_text:
+            raise Unprocessable(f"{position}: a {'question' if question_text else 'answer'} stands alone", fix=_COLUMNS)
+        key = _row_id(question_text)
         if key in rows:
-            raise Unprocessable(f"{where}: the question stands in row {rows[key]} too", fix="keep one of the two")
+            raise Unprocessable(f"{position}: the question stands in row {rows[key]} too", fix="keep one of the two")
         rows[key] = number + 1
-        said = particulars(where, {heading: value for heading, value in row.items() if heading not in (question, None)})
-        yield said_of(said, asked[:300], f"# {' '.join(asked.split())}\n\n{told}", key)
+        attributes = parse_attributes(
+            position, {heading: value for heading, value in row.items() if heading not in (question, None)}
+        )
+        yield content_of(attributes, question_text[:300], f"# {' '.join(question_text.split())}\n\n{answer_text}", key)
     if not rows:
         raise Unprocessable(f"{name}: no row in it", fix=_COLUMNS)
 
@@ -72,6 +74,6 @@ def _column(name: str, headings: Sequence[str], known: Sequence[str]) -> str:
     return found
 
 
-def _key(question: str) -> str:
+def _row_id(question: str) -> str:
     plain = _NO_WORD.sub(" ", question).casefold().strip()
     return hashlib.sha256((plain or question).encode("utf-8", "surrogatepass")).hexdigest()[:10]

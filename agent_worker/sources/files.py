@@ -1,4 +1,4 @@
-"""Files and folders."""
+"""The source for files and folders."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from agent_worker.knowledge.text.documents import check_size, document_id
-from agent_worker.sources.registry import endings
+from agent_worker.sources.registry import file_endings
 from schemas.errors import ParleyError, SetupError
 from schemas.ports import Content, Incomplete, Kept, LeftOut, ReadDocument, Visit
 
@@ -34,18 +34,18 @@ class Files:
 
 
 def documents_of(id: str, name: str, contents: Sequence[Content]) -> list[ReadDocument]:
-    """Several contents of one file are told apart by their keys."""
+    """Several contents of one file are distinguished by their keys."""
     named = ((f"{id}-{content.key}" if content.key else id, content) for content in contents)
     return [ReadDocument(each[-200:].lstrip("-"), name, content) for each, content in named]
 
 
 def files_at(path: Path) -> list[Path]:
-    """Every readable file, folders searched to the bottom. Raises SetupError for a path that is not there."""
+    """Every readable file, in folders recursively. Raises SetupError for a missing path."""
     if not path.exists():
         raise SetupError(f"{path} does not exist", fix=_CHECK)
     if not path.is_dir():
         return [path.resolve()]
-    known = tuple(endings())
+    known = tuple(file_endings())
     inside = (file for file in path.rglob("*") if file.name.lower().endswith(known) and file.is_file())
     return list(dict.fromkeys(sorted(file.resolve() for file in inside if not file.name.startswith("."))))
 

@@ -1,5 +1,5 @@
-"""Formats whose readers run much code on strangers' bytes run in a process of their own, with limits of memory and
-time: a file that bursts it costs one file."""
+"""A separate process, with limits of memory and time, for formats whose readers run complex code on untrusted bytes. A
+file that exceeds the limits costs only that file."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from pydantic import TypeAdapter
 from schemas.errors import DocumentTooLarge, MissingDependency, ParleyError, Unprocessable
 from schemas.ports import Content
 
-SECONDS = 30.0
+TIMEOUT_S = 30.0
 """For one file."""
-_MOST_ANSWER = 64 * 1024 * 1024
-_ELSEWHERE = "open it, save it anew, or split it; its text alone can be added as .txt"
+_MAX_ANSWER_BYTES = 64 * 1024 * 1024
+_FIX = "open it, save it anew, or split it; its text alone can be added as .txt"
 
 
 class Isolation:
-    """One process at a time, started when it is needed and after each that burst. ``async with`` ends it."""
+    """One process at a time, started when needed and again after a crash. ``async with`` ends it."""
 
-    def __init__(self, seconds: float = SECONDS) -> None:
+    def __init__(self, seconds: float = TIMEOUT_S) -> None:
         self._seconds = seconds
         self._process: Process | None = None
-        self._one = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def __aenter__(self) -> Isolation:
         return self
@@ -42,30 +42,28 @@ class Isolation:
         await self._end()
 
     async def read(self, format: str, name: str, data: bytes) -> Sequence[Content]:
-        """Raises what the format raises, and Unprocessable when it took too long or too much memory."""
-        async with self._one:
+        """Raises what the format raises, and Unprocessable when reading took too long or too much memory."""
+        async with self._lock:
             try:
                 async with asyncio.timeout(self._seconds):
                     answer = await self._ask(format, name, data)
             except TimeoutError as error:
                 await self._end()
-                raise Unprocessable(
-                    f"{name}: reading it took longer than {self._seconds:.0f} s", fix=_ELSEWHERE
-                ) from error
+                raise Unprocessable(f"{name}: reading it took longer than {self._seconds:.0f} s", fix=_FIX) from error
             except (asyncio.IncompleteReadError, ConnectionError) as error:
                 await self._end()
                 raise Unprocessable(
-                    f"{name}: reading it took too much memory, or broke its reader", fix=_ELSEWHERE
+                    f"{name}: reading it took too much memory, or broke its reader", fix=_FIX
                 ) from error
             except BaseException:
-                await self._end()  # an answer that nobody took must not be taken for the next one's
+                await self._end()  # an unread answer must not be taken for the next file's
                 raise
         if "error" in answer:
-            raise failure_of(answer["error"])
-        return contents_of(answer["contents"])
+            raise load_error(answer["error"])
+        return load_contents(answer["contents"])
 
     async def _ask(self, format: str, name: str, data: bytes) -> dict[str, object]:
-        process = await self._started()
+        process = await self._ensure_process()
         if process.stdin is None or process.stdout is None:
             raise ConnectionError
         head = json.dumps({"format": format, "name": name, "size": len(data)}).encode()
@@ -73,14 +71,14 @@ class Isolation:
         process.stdin.write(data)
         await process.stdin.drain()
         (size,) = HEADER.unpack(await process.stdout.readexactly(HEADER.size))
-        if size > _MOST_ANSWER:
+        if size > _MAX_ANSWER_BYTES:
             raise ConnectionError
         answer: dict[str, object] = json.loads(await process.stdout.readexactly(size))
         return answer
 
-    async def _started(self) -> Process:
+    async def _ensure_process(self) -> Process:
         if self._process is None or self._process.returncode is not None:
-            # Nothing of our environment: it holds secrets, and readers need none of it.
+            # Not our environment: it contains secrets, and readers do not need it.
             environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PATH": os.defpath}
             command = [sys.executable, "-P", "-m", "agent_worker.sources.reader"]
             self._process = await asyncio.create_subprocess_exec(
@@ -97,7 +95,7 @@ class Isolation:
         await process.wait()
 
 
-# What goes between us and the process that reads files: a length, then JSON, then the file's bytes.
+# Protocol between the processes: a length, then JSON, then the file's bytes.
 HEADER = struct.Struct("!Q")
 _CONTENTS = TypeAdapter(list[Content])
 _FAILURES: dict[str, type[ParleyError]] = {
@@ -105,18 +103,18 @@ _FAILURES: dict[str, type[ParleyError]] = {
 }
 
 
-def told(contents: Sequence[Content]) -> Any:
+def dump_contents(contents: Sequence[Content]) -> Any:
     return _CONTENTS.dump_python(list(contents), mode="json")
 
 
-def contents_of(value: Any) -> list[Content]:
+def load_contents(value: Any) -> list[Content]:
     return _CONTENTS.validate_python(value)
 
 
-def told_failure(error: ParleyError) -> dict[str, str]:
+def dump_error(error: ParleyError) -> dict[str, str]:
     return {"code": error.code, "message": error.message, "fix": error.fix}
 
 
-def failure_of(value: Any) -> ParleyError:
+def load_error(value: Any) -> ParleyError:
     kind = _FAILURES.get(value["code"], Unprocessable)
     return kind(str(value["message"]), fix=str(value["fix"]))

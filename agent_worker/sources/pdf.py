@@ -1,4 +1,4 @@
-"""PDF files: lines with their sizes and places, put together to headings and paragraphs."""
+"""PDF files: lines with their sizes and positions, combined into headings and paragraphs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from schemas.errors import DocumentTooLarge, MissingDependency, Unprocessable
 from schemas.extras import install_command
 from schemas.ports import Content
 
-_MOST_PAGES = 3_000
-_MOST_CHARACTERS = 4_000_000
-_AGAIN = "open it and print it to a new PDF, or export its text"
-_PASSWORD, _PROTECTION = 4, 5
-"""Pdfium's numbers of errors."""
+_MAX_PAGES = 3_000
+_MAX_CHARACTERS = 4_000_000
+_FIX = "open it and print it to a new PDF, or export its text"
+_PASSWORD, _PROTECTION = 4, 5  # error codes of pdfium
 
 
 class Pdf:
@@ -35,7 +34,7 @@ class Pdf:
         except pypdfium2.PdfiumError as error:
             if getattr(error, "err_code", 0) in (_PASSWORD, _PROTECTION):
                 raise Unprocessable(f"{name}: encrypted", fix="remove the password") from error
-            raise Unprocessable(f"{name}: damaged, or not a PDF", fix=_AGAIN) from error
+            raise Unprocessable(f"{name}: damaged, or not a PDF", fix=_FIX) from error
         if not any(pages):
             raise Unprocessable(
                 f"{name}: no text in it; its pages are pictures", fix="have its text recognised (OCR) first"
@@ -45,14 +44,14 @@ class Pdf:
 
 
 def _pages(name: str, document: Any) -> Iterator[list[Line]]:
-    if len(document) > _MOST_PAGES:
+    if len(document) > _MAX_PAGES:
         raise DocumentTooLarge(f"{name}: {len(document):,} pages", fix="split it into several documents")
-    seen = 0
+    characters = 0
     for page in document:
         text = page.get_textpage()
-        seen += text.count_chars()
-        if seen > _MOST_CHARACTERS:
-            raise DocumentTooLarge(f"{name}: more than {seen:,} letters", fix="split it into several documents")
+        characters += text.count_chars()
+        if characters > _MAX_CHARACTERS:
+            raise DocumentTooLarge(f"{name}: more than {characters:,} letters", fix="split it into several documents")
         yield list(_lines(text))
         text.close()
         page.close()
@@ -64,19 +63,19 @@ def _lines(page: Any) -> Iterator[Line]:
     text = page.get_text_range()
     at = 0
     for raw in text.split("\n"):
-        said = raw.rstrip("\r")
-        first = at + len(said) - len(said.lstrip())
+        line = raw.rstrip("\r")
+        first = at + len(line) - len(line.lstrip())
         at += len(raw) + 1
-        shown = _clean(said)
-        if not shown:
+        cleaned = _clean(line)
+        if not cleaned:
             continue
         box = pdfium.FS_RECTF()
         index = pdfium.FPDFText_GetCharIndexFromTextIndex(page.raw, first)
-        known = index >= 0 and pdfium.FPDFText_GetLooseCharBox(page.raw, index, box)
-        yield Line(shown, box.top, box.bottom) if known else Line(shown, 0.0, 0.0)
+        has_box = index >= 0 and pdfium.FPDFText_GetLooseCharBox(page.raw, index, box)
+        yield Line(cleaned, box.top, box.bottom) if has_box else Line(cleaned, 0.0, 0.0)
 
 
-def _clean(said: str) -> str:
+def _clean(line: str) -> str:
     """Pdfium writes a hyphen that only divides a line as U+0002 or U+FFFE."""
-    text = said.strip().replace("\ufffe", "\x02")
+    text = line.strip().replace("\ufffe", "\x02")
     return "".join(letter for letter in text if letter.isprintable() or letter == "\x02")

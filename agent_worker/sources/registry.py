@@ -1,4 +1,4 @@
-"""Sources and formats by their entry points: ours are named here as an installed package names its own."""
+"""Sources and formats by entry point. The built-in ones are listed here in the form of entry points."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _BUILT_IN = {
         "markdown": "agent_worker.sources.text_files:Markdown",
         "text": "agent_worker.sources.text_files:PlainText",
         "html": "agent_worker.sources.text_files:Html",
-        "csv": "agent_worker.sources.csv_tables:Pairs",
+        "csv": "agent_worker.sources.csv_tables:CsvTable",
         "pdf": "agent_worker.sources.pdf:Pdf",
         "docx": "agent_worker.sources.word:Word",
     },
-    # In this order they are asked, behind those that are installed: whatever is no address is a path.
+    # Asked in this order, after installed sources: whatever is not a URL is a path.
     SOURCES: {
         "website": "agent_worker.sources.website.source:Website",
         "files": "agent_worker.sources.files:Files",
@@ -28,46 +28,46 @@ _BUILT_IN = {
 }
 
 
-def _named(group: str) -> dict[str, EntryPoint]:
-    """An installed plug-in takes the place of ours with the same name."""
+def _plugins(group: str) -> dict[str, EntryPoint]:
+    """An installed plug-in replaces a built-in one with the same name."""
     installed = {entry.name: entry for entry in entry_points(group=group)}
     ours = {name: EntryPoint(name, value, group) for name, value in _BUILT_IN[group].items()}
     return installed | {name: entry for name, entry in ours.items() if name not in installed}
 
 
-def _opened(entry: EntryPoint) -> Any:
+def _instantiate(entry: EntryPoint) -> Any:
     try:
         return entry.load()()
-    except Exception as error:  # somebody else's package
+    except Exception as error:  # third-party code
         raise MissingDependency(
             f"{entry.group}: {entry.name} cannot be loaded ({type(error).__name__}: {error})",
-            fix="mend or remove the package that offers it",
+            fix="repair or remove the package that provides it",
         ) from error
 
 
 @lru_cache(maxsize=1)
 def formats() -> dict[str, Format]:
-    return {name: _opened(entry) for name, entry in _named(FORMATS).items()}
+    return {name: _instantiate(entry) for name, entry in _plugins(FORMATS).items()}
 
 
-def endings() -> list[str]:
+def file_endings() -> list[str]:
     return [ending for each in formats().values() for ending in each.endings]
 
 
 def format_of(name: str, type: str = "") -> tuple[str, Format]:
-    """The format that knows the media type, else the name's ending. Raises Unprocessable."""
+    """The format for the media type, or else for the name's extension. Raises Unprocessable."""
     ending = "." + name.rpartition(".")[2].lower() if "." in name else ""
     for known, each in formats().items():
         if type in each.types if type else ending in each.endings:
             return known, each
     raise Unprocessable(
         f"{name}: {f'{type} is' if type else f'files ending in {ending or chr(39) * 2} are'} not read",
-        fix=f"convert it to one of: {', '.join(endings())}",
+        fix=f"convert it to one of: {', '.join(file_endings())}",
     )
 
 
 def source_of(location: str) -> Source:
-    """Raises InvalidRequest when nobody takes it."""
+    """Raises InvalidRequest when no source accepts the location."""
     for source in _sources():
         if source.takes(location):
             return source
@@ -75,6 +75,6 @@ def source_of(location: str) -> Source:
 
 
 def _sources() -> Iterator[Source]:
-    for entry in _named(SOURCES).values():
-        source: Source = _opened(entry)
+    for entry in _plugins(SOURCES).values():
+        source: Source = _instantiate(entry)
         yield source

@@ -1,12 +1,12 @@
-"""Formats that are text already."""
+"""Formats that are plain text: markdown, text and HTML."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import ClassVar
 
-from agent_worker.knowledge.text.documents import decode, from_markdown, from_text, said_of
-from agent_worker.knowledge.text.front_matter import front_matter
+from agent_worker.knowledge.text.documents import content_of, decode, from_markdown, from_text
+from agent_worker.knowledge.text.front_matter import split_front_matter
 from agent_worker.knowledge.text.html import declared_charset, html_content
 from schemas.ports import Content
 
@@ -17,8 +17,8 @@ class Markdown:
     isolated: ClassVar[bool] = False
 
     def read(self, name: str, data: bytes) -> Sequence[Content]:
-        said, text = front_matter(name, decode(name, data))
-        return [said_of(said, *from_markdown(text))]
+        attributes, text = split_front_matter(name, decode(name, data))
+        return [content_of(attributes, *from_markdown(text))]
 
 
 class PlainText:
@@ -27,8 +27,8 @@ class PlainText:
     isolated: ClassVar[bool] = False
 
     def read(self, name: str, data: bytes) -> Sequence[Content]:
-        said, text = front_matter(name, decode(name, data))
-        return [said_of(said, *from_text(text))]
+        attributes, text = split_front_matter(name, decode(name, data))
+        return [content_of(attributes, *from_text(text))]
 
 
 class Html:

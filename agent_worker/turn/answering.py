@@ -9,24 +9,30 @@ from functools import partial
 from typing import get_args
 
 from agent_worker.actions.execution.scope import Scope, Seal
-from agent_worker.actions.execution.turn_actions import Acting, handed_over
+from agent_worker.actions.execution.turn_actions import TurnActions, as_handoff
 from agent_worker.actions.service import ActionService
-from agent_worker.actions.slot_filling.action_matching import names_anything, pick
-from agent_worker.actions.slot_filling.dialogue import Talk
+from agent_worker.actions.slot_filling.action_matching import match_action, names_anything
+from agent_worker.actions.slot_filling.dialogue import SlotFillingDialogue
 from agent_worker.handoff.draft_replies import LOCAL
 from agent_worker.handoff.handback import since_people
 from agent_worker.handoff.promises import told_by_people, with_promises
 from agent_worker.handoff.reply_templates import handoff_draft
-from agent_worker.knowledge.text.query_splitting import ANSWERED, Asked, asks, split_questions, with_context
-from agent_worker.models.local.multiple_questions import handed_over_with
-from agent_worker.models.local.small_talk import asks_person, talk_of
-from agent_worker.models.registry import Emit, Models, chosen
+from agent_worker.knowledge.text.query_splitting import (
+    MAX_QUESTIONS,
+    QuestionPart,
+    is_question,
+    split_questions,
+    with_context,
+)
+from agent_worker.models.local.multiple_questions import handoff_with_answers
+from agent_worker.models.local.small_talk import asks_for_person, classify_small_talk
+from agent_worker.models.registry import Emit, Models, select_model
 from agent_worker.nlu.classification import topics_in
-from agent_worker.nlu.corrections import corrected
-from agent_worker.nlu.danger_similarity import Likeness
-from agent_worker.phrases import Voice, in_language
-from agent_worker.router.decision import ASKED, IN_DANGER, Route
-from agent_worker.router.router import Message, Router
+from agent_worker.nlu.corrections import apply_corrections
+from agent_worker.nlu.danger_similarity import DangerSimilarity
+from agent_worker.phrases import Voice, translate_voice
+from agent_worker.router.decision import IN_DANGER, PERSON_REQUESTED, Route
+from agent_worker.router.router import Router, RoutingRequest
 from agent_worker.router.rules import RouteName
 from agent_worker.settings import TenantRules
 from agent_worker.turn.contact_limits import HELD, ContactLimits, wait_draft
@@ -66,22 +72,22 @@ class Answers:
         self._monotonic = monotonic
         self._contacts = contacts
         self._router = Router()
-        self._likeness = Likeness(knowledge)
+        self._likeness = DangerSimilarity(knowledge)
 
     async def settle(self, work: Work, seal: Seal) -> None:
         """Begin to act: on what others said about actions, or did not say in time."""
         if not work.rules.actions.actions and not work.intake.settling:
             return
-        acting = work.acting = self._actions.acting(_scope(work, seal))
+        acting = work.acting = self._actions.start_turn(_scope(work, seal))
         acting.expire(_until(work, self._clock()))
         with Stage(work.stages, "act", self._monotonic):
             for word in work.intake.settling:
                 if isinstance(word, ActionResolved):
-                    await acting.resolved(word)
+                    await acting.apply_resolution(word)
                 elif isinstance(word, ApprovalDecided):
-                    await acting.decided(word)
+                    await acting.apply_decision(word)
             if not work.must_answer:
-                await acting.tell_begun(work.intake.handled)
+                await acting.report_begun(work.intake.handled)
 
     async def write(self, work: Work, emit: Emit) -> Draft | None:
         """``emit`` shows a whole sentence. None when the contact is to hear nothing. Raises ModelFailed when
@@ -95,7 +101,7 @@ class Answers:
         if work.goes_on:
             return Draft(text=work.voice.go_on, answered=True, reasons=["the contact goes on with the assistant"])
         if work.intake.person_asked:
-            work.route = Route("person", (), (ASKED,))
+            work.route = Route("person", (), (PERSON_REQUESTED,))
             return handoff_draft(work.voice)
         if (language := in_danger(_said(work), work.locale)) is not None:
             return in_danger_draft(work, language)
@@ -106,7 +112,7 @@ class Answers:
         if draft is None:
             draft = _marked(await self._answered(work, emit), work.found)
             draft = draft if acting is None else acting.finish(draft)
-        return draft if acting is None else handed_over(draft, acting.effects)
+        return draft if acting is None else as_handoff(draft, acting.effects)
 
     async def _answered(self, work: Work, emit: Emit) -> Draft:
         text = _text(work)
@@ -114,24 +120,24 @@ class Answers:
         await self._retrieve(work, text)
         if await self._likeness.is_danger(work.conversation.origin.tenant, work.found):
             return in_danger_draft(work, work.locale)
-        parts = await self._parts(work, asked[:ANSWERED])
+        parts = await self._parts(work, asked[:MAX_QUESTIONS])
         await self._route(work, text)
         if work.route.name == "person":
             spoken = topics_in(text, work.locale).get("person", work.locale)
-            passed_on = handoff_draft(in_language(work.rules.voice, spoken), say=work.route.say)
-            return handed_over_with(passed_on, parts) if work.route.reasons == (ASKED,) else passed_on
+            passed_on = handoff_draft(translate_voice(work.rules.voice, spoken), say=work.route.say)
+            return handoff_with_answers(passed_on, parts) if work.route.reasons == (PERSON_REQUESTED,) else passed_on
         first, *then = work.route.models
         with Stage(work.stages, "answer", self._monotonic):
             handoff = work.conversation.facts.handoff
             if first == LOCAL and handoff is not None and (said := told_by_people(work.found, work.voice)) is not None:
                 return said
-            question = self._question(work, text, parts, asked[ANSWERED:])
+            question = self._question(work, text, parts, asked[MAX_QUESTIONS:])
             return await self._models.answer(first, question, emit, work.stream.abort, then=then)
 
-    async def _acted(self, work: Work, acting: Acting) -> Draft | None:
+    async def _acted(self, work: Work, acting: TurnActions) -> Draft | None:
         with Stage(work.stages, "act", self._monotonic):
             draft = await acting.resume(work.intake.handled)
-            draft = draft or await acting.consented(list(work.intake.waiting.values()), work.intake.latest)
+            draft = draft or await acting.act_on_consent(list(work.intake.waiting.values()), work.intake.latest)
             return draft and await followed(draft, acting, self._question(work, _text(work)), work.voice, self._clock())
 
     async def _retrieve(self, work: Work, text: str) -> None:
@@ -151,7 +157,7 @@ class Answers:
         )
         return found if handoff is None else with_promises(found, origin.tenant, handoff, text)
 
-    async def _parts(self, work: Work, asked: Sequence[Asked]) -> list[Part]:
+    async def _parts(self, work: Work, asked: Sequence[QuestionPart]) -> list[Part]:
         """One place seldom answers two questions: each is looked up by itself, or with what it refers to."""
         parts: list[Part] = []
         if not asked:
@@ -163,8 +169,8 @@ class Answers:
             work.found = together([work.found, *(part.found for part in parts)])
         return parts
 
-    async def _part(self, work: Work, one: Asked, before: str) -> Part:
-        if not (before and one.leans):
+    async def _part(self, work: Work, one: QuestionPart, before: str) -> Part:
+        if not (before and one.is_follow_up):
             found = await self._found(work, one.text, one.text)
             if found.answerable or not before or not one.is_brief:
                 return Part(one.text, found, one.words, one.is_question)
@@ -176,7 +182,7 @@ class Answers:
             rules, intake, facts = work.rules, work.intake, work.conversation.facts
             work.route = await self._router.route(
                 rules.routes,
-                Message(
+                RoutingRequest(
                     text=text,
                     found=work.found,
                     history=work.history if facts.handoff is None else since_people(work.history),
@@ -185,7 +191,7 @@ class Answers:
                     wordless=bool(intake.wordless) or _filling(work) is not None,
                     tiers=await tiers_of(work.conversation, self._contacts) if rules.routes.tiers else frozenset(),
                     budget=await self._left(work),
-                    model=chosen(rules, text, work.locale) if rules.models else rules.model,
+                    model=select_model(rules, text, work.locale) if rules.models else rules.model,
                 ),
             )
             if work.stretch is not None and work.stretch.revived:
@@ -194,9 +200,11 @@ class Answers:
     async def _left(self, work: Work) -> float | None:
         """Share of the day's budget; None where there is no choice of models that it could decide."""
         origin = work.conversation.origin
-        return await self._models.left(origin.tenant, origin.contact_id) if work.rules.routes.strong else None
+        return await self._models.budget_left(origin.tenant, origin.contact_id) if work.rules.routes.strong else None
 
-    def _question(self, work: Work, text: str, parts: Sequence[Part] = (), beyond: Sequence[Asked] = ()) -> Question:
+    def _question(
+        self, work: Work, text: str, parts: Sequence[Part] = (), beyond: Sequence[QuestionPart] = ()
+    ) -> Question:
         acting = work.acting
         return Question(
             tenant=work.conversation.origin.tenant,
@@ -230,7 +238,7 @@ def in_danger_draft(work: Work, language: str) -> Draft:
 def danger_phrase(rules: TenantRules, language: str) -> str:
     """The tenant's own where it has one."""
     own = next((topic.say for topic in rules.routes.risks if topic.name == "self-harm" and topic.say), "")
-    return own or in_language(rules.voice, language).danger
+    return own or translate_voice(rules.voice, language).danger
 
 
 def _said(work: Work) -> str:
@@ -255,28 +263,30 @@ def _texts(work: Work) -> list[str]:
     """What the messages say that wait for an answer, as the contact meant it in the end."""
     answered = _answered(work)
     texts = [message.text.strip() for message in work.intake.waiting.values() if message.id not in answered]
-    return corrected([text for text in texts if text])
+    return apply_corrections([text for text in texts if text])
 
 
 def _text(work: Work) -> str:
     return "\n".join(_texts(work))
 
 
-def _asked(work: Work) -> list[Asked]:
+def _asked(work: Work) -> list[QuestionPart]:
     """Where they ask for several things, each by itself; empty for one. What asks for a person, or is nothing but small
     talk, needs no answer from the documents."""
     texts = _texts(work)
     offers = () if work.acting is None else work.acting.offers()
-    asked = split_questions(texts, lambda sentence: asks_person(sentence) or _is_wish(sentence, offers))
+    asked = split_questions(texts, lambda sentence: asks_for_person(sentence) or _is_wish(sentence, offers))
     if len(asked) < 2:
         return []
-    left = [one for one in asked if not asks_person(one.words) and not talk_of(one.words, ())]
+    left = [one for one in asked if not asks_for_person(one.words) and not classify_small_talk(one.words, ())]
     return left if len(left) > 1 or len(left) < len(asked) else []
 
 
 def _is_wish(sentence: str, offers: Sequence[Offer]) -> bool:
     """Whether it asks for an action, or tells what one is to be done with."""
-    return pick(sentence, offers) is not None or (not asks(sentence) and names_anything(sentence, offers))
+    return match_action(sentence, offers) is not None or (
+        not is_question(sentence) and names_anything(sentence, offers)
+    )
 
 
 def together(founds: Sequence[Found]) -> Found:
@@ -330,13 +340,13 @@ def _scope(work: Work, seal: Seal) -> Scope:
 
 
 # After the contact's answer to a question about one action: what else they had asked for.
-async def followed(draft: Draft, acting: Acting, question: Question, voice: Voice, now: datetime) -> Draft:
+async def followed(draft: Draft, acting: TurnActions, question: Question, voice: Voice, now: datetime) -> Draft:
     """``draft`` tells what came of it. While the question is still open, nothing follows."""
     memory = acting.effects.memory
-    if memory.filling is None or memory.confirmation is not None or acting.effects.asked is not None:
+    if memory.filling is None or memory.confirmation is not None or acting.effects.question is not None:
         return draft
-    talk = Talk(question, voice, draft.model, now, acting.today(now))
-    return acting.finish(await talk.after(draft, memory.filling))
+    talk = SlotFillingDialogue(question, voice, draft.model, now, acting.today(now))
+    return acting.finish(await talk.continue_after(draft, memory.filling))
 
 
 # What is known of a contact that may decide who answers it.

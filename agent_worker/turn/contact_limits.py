@@ -11,7 +11,7 @@ import structlog
 
 from agent_worker.handoff.reply_templates import person_choice
 from agent_worker.phrases import Voice
-from agent_worker.settings import ContactRules, Span
+from agent_worker.settings import ContactRules, MessageLimit
 from agent_worker.turn.turn_state import Work
 from schemas.ports import Clock, Draft, Limiter
 
@@ -37,7 +37,7 @@ class ContactLimits:
         """What becomes of the turn; where only ``local`` may answer, its rules say so. Raises StateUnavailable."""
         verdict = await self._verdict(work)
         if verdict == "local":
-            work.rules = work.rules.frugal()
+            work.rules = work.rules.without_paid_models()
         return verdict
 
     async def _verdict(self, work: Work) -> Verdict:
@@ -60,7 +60,7 @@ class ContactLimits:
         return known
 
     async def _decide(self, contact: str, rules: ContactRules) -> Verdict:
-        over: Span | None = None
+        over: MessageLimit | None = None
         for verdict in _ANSWERED:
             over = await self._over(f"contact:{contact}:{verdict}", rules)
             if over is None:
@@ -68,14 +68,14 @@ class ContactLimits:
         told = over is not None and await self._take(f"contact:{contact}:told", over._replace(most=1))
         return "wait" if told else "silence"
 
-    async def _over(self, key: str, rules: ContactRules) -> Span | None:
+    async def _over(self, key: str, rules: ContactRules) -> MessageLimit | None:
         """The span that has no more room."""
         for span in rules.spans:
             if not await self._take(key, span):
                 return span
         return None
 
-    async def _take(self, key: str, span: Span) -> bool:
+    async def _take(self, key: str, span: MessageLimit) -> bool:
         """A bucket for each minute and each hour, which hardly fills again: what is over ends when the time does."""
         now = self._clock()
         window = int(now.timestamp() // span.seconds)

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
-from agent_worker.actions.execution.consent import as_choices, question_of
+from agent_worker.actions.execution.consent import open_confirmation, read_reactions
 from agent_worker.actions.service import ActionService
-from agent_worker.fair_scheduler import Pace
+from agent_worker.fair_scheduler import FairScheduler
 from agent_worker.handoff.coordinator import Decided, People
 from agent_worker.handoff.handoff_period import Stretch
 from agent_worker.models.registry import Models
@@ -56,7 +56,7 @@ class TurnEngine:
         set_aside: SetAside,
         files: Files,
         actions: ActionService,
-        pace: Pace | None = None,
+        pace: FairScheduler | None = None,
         monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._outbox = outbox
@@ -72,7 +72,7 @@ class TurnEngine:
         self._people = People(
             state=state, outbox=outbox, actions=actions, knowledge=knowledge, models=models, clock=clock
         )
-        self._pace = pace or Pace()
+        self._pace = pace or FairScheduler()
         self._hints = Hints(state.signals, settings.hinted, clock)
 
     async def handle(self, batch: Batch) -> None:
@@ -81,7 +81,7 @@ class TurnEngine:
         fold = await self._fold(batch, stages)
         begun = self._monotonic()
         first = batch.records[0].headers
-        async with self._pace.turn(first.get("ce_tenant", ""), first.get("ce_channel", "")) as waited_for_others:
+        async with self._pace.slot(first.get("ce_tenant", ""), first.get("ce_channel", "")) as waited_for_others:
             stages["wait"] = round((self._monotonic() - begun) * 1000, 3)
             if waited_for_others and batch.hurry.is_set():
                 raise Unavailable("the partition moves on; its next owner answers")
@@ -139,7 +139,7 @@ class TurnEngine:
             decided = Decided()
             begun = await self._begin(fold, origin, lines, decided)
             conversation = fold.batch.conversation
-            thumbs = await as_choices(self._state.deliveries, fold.events, begun.conversation)
+            thumbs = await read_reactions(self._state.deliveries, fold.events, begun.conversation)
             intake = await take_in(
                 self._state.transcript, conversation, fold.events, begun, bool(lines), self._clock(), thumbs
             )
@@ -177,7 +177,7 @@ class TurnEngine:
         if not all(isinstance(event.payload, ReactionChanged) for event in fold.events):
             return True
         known = await self._state.conversations.get(fold.batch.conversation)
-        return known is not None and question_of(known) is not None
+        return known is not None and open_confirmation(known) is not None
 
     async def _begin(self, fold: Fold, origin: Origin, lines: Sequence[TranscriptMessage], decided: Decided) -> Begun:
         """A token of our own, with nothing left unpublished and the owner settled."""

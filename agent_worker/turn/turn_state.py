@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from agent_worker.actions.execution.effects import Effects, Notice
-from agent_worker.actions.execution.turn_actions import Acting
+from agent_worker.actions.execution.turn_actions import TurnActions
 from agent_worker.handoff import notifications
 from agent_worker.handoff.cancel_handoff import ASSISTANT, wants_assistant
 from agent_worker.handoff.handoff_period import REOPENED, Stretch, is_open, opened
 from agent_worker.handoff.reply_templates import PERSON
-from agent_worker.nlu.language_detection import language_of
-from agent_worker.phrases import Voice, in_language
-from agent_worker.router.decision import ASKED, Route
+from agent_worker.nlu.language_detection import detect_language
+from agent_worker.phrases import Voice, translate_voice
+from agent_worker.router.decision import PERSON_REQUESTED, Route
 from agent_worker.settings import TenantRules
 from agent_worker.turn.envelopes import Chain, begun_of, cited, outbound, reply_of, said_by_person
 from agent_worker.turn.intake import Intake
@@ -56,7 +56,7 @@ class Work:
     """Those in ``outbox``."""
     snapshot: PackedSnapshot | None = None
     """The conversation as committed."""
-    acting: Acting | None = None
+    acting: TurnActions | None = None
     """None when the tenant has no actions."""
     stretch: Stretch | None = None
     """What the turn's events make of the time in which people have the conversation; None when they have no part."""
@@ -80,11 +80,11 @@ class Work:
         memory = self.conversation.facts.actions
         before = memory.filling.locale if memory is not None and memory.filling is not None else ""
         known = before or self.conversation.facts.locale or self.rules.voice.locale
-        return language_of(self.intake.text, known)
+        return detect_language(self.intake.text, known)
 
     @property
     def voice(self) -> Voice:
-        return in_language(self.rules.voice, self.locale)
+        return translate_voice(self.rules.voice, self.locale)
 
     @property
     def must_answer(self) -> bool:
@@ -125,7 +125,7 @@ class Work:
     def _why_people(self, draft: Draft) -> str:
         if self.route.name == "person":
             return "; ".join(self.route.reasons)
-        return "; ".join(draft.reasons) or ASKED
+        return "; ".join(draft.reasons) or PERSON_REQUESTED
 
     @property
     def asked(self) -> InboundMessage:
@@ -154,7 +154,7 @@ class Work:
         replies = [*self._notices(now), *([self._reply(self.draft, now)] if self.draft is not None else [])]
         self.outbox += [self.chain.send(reply, now) for reply in replies]
         if self.effects is not None:
-            self.outbox += [self.chain.approval(request) for request in self.effects.requested]
+            self.outbox += [self.chain.approval(request) for request in self.effects.approval_requests]
             kept["actions"] = remembered(self.effects.memory)
         effects = self.effects
         if self.handoff:
@@ -214,7 +214,7 @@ class Work:
         return [
             outbound(
                 self.conversation,
-                id=derived_id(notice.about, "notice"),
+                id=derived_id(notice.purpose, "notice"),
                 author=author,
                 text=notice.text,
                 now=now,
@@ -256,10 +256,10 @@ class Work:
     def _acted(self) -> tuple[str, list[str]] | None:
         """The outcome of a turn that did something, or asked whether it should."""
         effects = self.effects
-        if effects is None or not (effects.records or effects.asked):
+        if effects is None or not (effects.records or effects.question):
             return None
         done = [f"{record.name}: {record.outcome}" for record in effects.records]
-        return "action", [*done, *([f"{effects.asked.action}: asked first"] if effects.asked else [])]
+        return "action", [*done, *([f"{effects.question.action}: asked first"] if effects.question else [])]
 
 
 def remembered(memory: ActionMemory) -> ActionMemory | None:

@@ -9,7 +9,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
 from agent_worker.router.decision import Route
-from agent_worker.router.router import Message, Router
+from agent_worker.router.router import Router, RoutingRequest
 from gateway.http.responses import read_json, reply
 from gateway.wiring.models import models_of
 from gateway.wiring.parts import Parts
@@ -48,7 +48,7 @@ class RouteDesk:
         except SetupError as error:
             raise Unavailable(error.message, fix=error.fix) from error
         found = await self._parts.knowledge.search(tenant, text, vector=True)
-        return await self._router.route(rules, Message(text=text, found=found, model=models_of(section)[0]))
+        return await self._router.route(rules, RoutingRequest(text=text, found=found, model=models_of(section)[0]))
 
 
 def shown(route: Route) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from gateway.commands.common.printing import note, print_json, progress, table
 from schemas.errors import Conflict, InvalidRequest
 
 if TYPE_CHECKING:
-    from agent_worker.knowledge.ranking.quality import Asked, Figures
+    from agent_worker.knowledge.ranking.quality import CheckQuestion, QualityMetrics
     from gateway.commands.common.instance import Api
     from gateway.config.settings import Config
     from gateway.documents.sync import SyncReport
@@ -186,7 +186,7 @@ def check(
     table(("split", "answerable", "cited right", "found first", "unanswerable", "declined"), rows)
 
 
-def _asked(file: Path) -> list[Asked]:
+def _asked(file: Path) -> list[CheckQuestion]:
     import yaml
 
     from agent_worker.knowledge.ranking.quality import read_questions
@@ -198,7 +198,7 @@ def _asked(file: Path) -> list[Asked]:
         raise InvalidRequest(what, fix="check the path, and that it is YAML") from error
 
 
-async def _figures(config: Config, tenant: str, asked: list[Asked], url: str | None) -> list[Figures]:
+async def _figures(config: Config, tenant: str, asked: list[CheckQuestion], url: str | None) -> list[QualityMetrics]:
     from agent_worker.knowledge.ranking import quality
     from agent_worker.models.local.model import LocalModel
     from gateway.commands.common.instance import opened

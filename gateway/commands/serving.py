@@ -176,7 +176,7 @@ async def _read(library: Library, tenant: str, new: int) -> None:
         note(f"reading {new} new documents of {tenant}; this happens once")
     with progress(f"reading documents of {tenant}", new) as step:
         seen = None
-        async for count in library.settling(tenant):
+        async for count in library.watch_indexing(tenant):
             for _ in range(count - (count if seen is None else seen)):
                 step("")
             seen = count

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, create_model, model_validator
 
-from agent_worker.phrases import PLAIN
+from agent_worker.phrases import DEFAULT_VOICE
 from connectors.registry import CHANNELS, settings_of
 from connectors.settings import Settings, shaped
 from connectors.web.settings import WebAccount
@@ -142,69 +142,69 @@ class Voice(Settings):
     from the worst to the best.
     ``instructions`` and ``examples`` tell remote models how to write; one for all languages, or by language."""
 
-    name: str = PLAIN.name
-    locale: str = PLAIN.locale
-    not_found: str = PLAIN.not_found
-    not_found_about: str = PLAIN.not_found_about
-    not_answered: str = PLAIN.not_answered
-    person_offer: str = PLAIN.person_offer
-    handoff: str = PLAIN.handoff
-    expected_wait: str = PLAIN.expected_wait
-    closed: str = PLAIN.closed
-    closed_until: str = PLAIN.closed_until
-    assistant_choice: str = Field(default=PLAIN.assistant_choice, min_length=1, max_length=60)
-    go_on: str = PLAIN.go_on
-    colleague_wrote: str = PLAIN.colleague_wrote
-    rating_ask: str = PLAIN.rating_ask
-    rating_scale: tuple[Grade, Grade, Grade, Grade, Grade] = PLAIN.rating_scale
-    rating_thanks: str = PLAIN.rating_thanks
-    failed: str = PLAIN.failed
-    voice_note: str = PLAIN.voice_note
-    file: str = PLAIN.file
-    file_missing: str = PLAIN.file_missing
-    too_long: str = PLAIN.too_long
-    unsupported: str = PLAIN.unsupported
-    unsupported_kind: str = PLAIN.unsupported_kind
-    location: str = PLAIN.location
-    contacts: str = PLAIN.contacts
-    shared: str = PLAIN.shared
-    story_mention: str = PLAIN.story_mention
-    missed_call: str = PLAIN.missed_call
-    call_allowed: str = PLAIN.call_allowed
-    call_declined: str = PLAIN.call_declined
-    order: str = PLAIN.order
-    danger: str = PLAIN.danger
-    abilities: str = PLAIN.abilities
-    presence: str = PLAIN.presence
-    complaint: str = PLAIN.complaint
-    offer_declined: str = PLAIN.offer_declined
-    what_else: str = PLAIN.what_else
-    too_many: str = PLAIN.too_many
-    wait: str = PLAIN.wait
+    name: str = DEFAULT_VOICE.name
+    locale: str = DEFAULT_VOICE.locale
+    not_found: str = DEFAULT_VOICE.not_found
+    not_found_about: str = DEFAULT_VOICE.not_found_about
+    not_answered: str = DEFAULT_VOICE.not_answered
+    person_offer: str = DEFAULT_VOICE.person_offer
+    handoff: str = DEFAULT_VOICE.handoff
+    expected_wait: str = DEFAULT_VOICE.expected_wait
+    closed: str = DEFAULT_VOICE.closed
+    closed_until: str = DEFAULT_VOICE.closed_until
+    assistant_choice: str = Field(default=DEFAULT_VOICE.assistant_choice, min_length=1, max_length=60)
+    go_on: str = DEFAULT_VOICE.go_on
+    colleague_wrote: str = DEFAULT_VOICE.colleague_wrote
+    rating_ask: str = DEFAULT_VOICE.rating_ask
+    rating_scale: tuple[Grade, Grade, Grade, Grade, Grade] = DEFAULT_VOICE.rating_scale
+    rating_thanks: str = DEFAULT_VOICE.rating_thanks
+    failed: str = DEFAULT_VOICE.failed
+    voice_note: str = DEFAULT_VOICE.voice_note
+    file: str = DEFAULT_VOICE.file
+    file_missing: str = DEFAULT_VOICE.file_missing
+    too_long: str = DEFAULT_VOICE.too_long
+    unsupported: str = DEFAULT_VOICE.unsupported
+    unsupported_kind: str = DEFAULT_VOICE.unsupported_kind
+    location: str = DEFAULT_VOICE.location
+    contacts: str = DEFAULT_VOICE.contacts
+    shared: str = DEFAULT_VOICE.shared
+    story_mention: str = DEFAULT_VOICE.story_mention
+    missed_call: str = DEFAULT_VOICE.missed_call
+    call_allowed: str = DEFAULT_VOICE.call_allowed
+    call_declined: str = DEFAULT_VOICE.call_declined
+    order: str = DEFAULT_VOICE.order
+    danger: str = DEFAULT_VOICE.danger
+    abilities: str = DEFAULT_VOICE.abilities
+    presence: str = DEFAULT_VOICE.presence
+    complaint: str = DEFAULT_VOICE.complaint
+    offer_declined: str = DEFAULT_VOICE.offer_declined
+    what_else: str = DEFAULT_VOICE.what_else
+    too_many: str = DEFAULT_VOICE.too_many
+    wait: str = DEFAULT_VOICE.wait
     instructions: str | dict[Language, str] = ""
     examples: list[VoiceExample] | dict[Language, list[VoiceExample]] = []
-    confirm: str = PLAIN.confirm
-    confirm_yes: str = Field(default=PLAIN.confirm_yes, min_length=1, max_length=60)
-    confirm_no: str = Field(default=PLAIN.confirm_no, min_length=1, max_length=60)
-    confirm_again: str = PLAIN.confirm_again
-    confirm_expired: str = PLAIN.confirm_expired
-    confirm_open: str = PLAIN.confirm_open
-    confirm_unclear: str = PLAIN.confirm_unclear
-    confirm_unread: str = PLAIN.confirm_unread
-    confirm_given_up: str = PLAIN.confirm_given_up
-    confirm_gone: str = PLAIN.confirm_gone
-    declined: str = PLAIN.declined
-    done: str = PLAIN.done
-    refused: str = PLAIN.refused
-    not_done: str = PLAIN.not_done
-    unclear: str = PLAIN.unclear
-    still_unclear: str = PLAIN.still_unclear
-    unclear_still: str = PLAIN.unclear_still
-    needs_identity: str = PLAIN.needs_identity
-    limit_reached: str = PLAIN.limit_reached
-    approval_asked: str = PLAIN.approval_asked
-    approval_denied: str = PLAIN.approval_denied
-    approval_expired: str = PLAIN.approval_expired
+    confirm: str = DEFAULT_VOICE.confirm
+    confirm_yes: str = Field(default=DEFAULT_VOICE.confirm_yes, min_length=1, max_length=60)
+    confirm_no: str = Field(default=DEFAULT_VOICE.confirm_no, min_length=1, max_length=60)
+    confirm_again: str = DEFAULT_VOICE.confirm_again
+    confirm_expired: str = DEFAULT_VOICE.confirm_expired
+    confirm_open: str = DEFAULT_VOICE.confirm_open
+    confirm_unclear: str = DEFAULT_VOICE.confirm_unclear
+    confirm_unread: str = DEFAULT_VOICE.confirm_unread
+    confirm_given_up: str = DEFAULT_VOICE.confirm_given_up
+    confirm_gone: str = DEFAULT_VOICE.confirm_gone
+    declined: str = DEFAULT_VOICE.declined
+    done: str = DEFAULT_VOICE.done
+    refused: str = DEFAULT_VOICE.refused
+    not_done: str = DEFAULT_VOICE.not_done
+    unclear: str = DEFAULT_VOICE.unclear
+    still_unclear: str = DEFAULT_VOICE.still_unclear
+    unclear_still: str = DEFAULT_VOICE.unclear_still
+    needs_identity: str = DEFAULT_VOICE.needs_identity
+    limit_reached: str = DEFAULT_VOICE.limit_reached
+    approval_asked: str = DEFAULT_VOICE.approval_asked
+    approval_denied: str = DEFAULT_VOICE.approval_denied
+    approval_expired: str = DEFAULT_VOICE.approval_expired
 
 
 def _days(least: int, most: int, why: str) -> AfterValidator:

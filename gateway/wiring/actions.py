@@ -12,8 +12,8 @@ from pydantic import BaseModel, Field, create_model
 from agent_worker.actions.http_action import Answer
 from agent_worker.actions.http_action import Endpoint as HttpEndpoint
 from agent_worker.actions.policy import Overrides
-from agent_worker.actions.registry import found
-from agent_worker.actions.spec import Above, Action, above, check
+from agent_worker.actions.registry import load_actions
+from agent_worker.actions.spec import Action, AmountLimit, check_declaration, exceeds
 from agent_worker.settings import ActionRules
 from gateway.config.actions import ActionSettings, Endpoint, Limit, Parameter
 from schemas.errors import ConfigInvalid
@@ -27,7 +27,7 @@ LONGEST = 2_000
 def action_rules(tenant: str, settings: ActionSettings, own: OwnNumbers | None = None) -> ActionRules:
     """``own``: what finds the tenant's own numbers. Raises ConfigInvalid."""
     try:
-        actions = found(settings.sources, [_endpoint(name, each) for name, each in settings.http.items()])
+        actions = load_actions(settings.sources, [_endpoint(name, each) for name, each in settings.http.items()])
         return ActionRules(
             actions=_limited(actions, settings),
             settings={name: secret.get_secret_value() for name, secret in settings.settings.items()},
@@ -53,8 +53,8 @@ def _limited(actions: Mapping[str, Action], settings: ActionSettings) -> dict[st
             approve=_rule(limits.approve),
             per_contact_per_day=limits.per_contact_per_day,
             harmless=limits.harmless,
-        ).over(actions[name])
-        check(changed)
+        ).apply_to(actions[name])
+        check_declaration(changed)
         out[name] = changed
     return {
         name: action for name, action in out.items() if name not in settings.limits or settings.limits[name].offered
@@ -62,11 +62,11 @@ def _limited(actions: Mapping[str, Action], settings: ActionSettings) -> dict[st
 
 
 def _rule(rule: bool | Limit | None) -> Any:
-    return above(rule.parameter, rule.above, currency=rule.currency) if isinstance(rule, Limit) else rule
+    return exceeds(rule.parameter, rule.above, currency=rule.currency) if isinstance(rule, Limit) else rule
 
 
 def _endpoint(name: str, endpoint: Endpoint) -> Action:
-    confirm: bool | Above | None = _rule(endpoint.confirm)
+    confirm: bool | AmountLimit | None = _rule(endpoint.confirm)
     address = _address(endpoint)
     action = Action(
         name=name,
@@ -87,7 +87,7 @@ def _endpoint(name: str, endpoint: Endpoint) -> Action:
         absent=endpoint.look_up.absent if endpoint.look_up else "unsure",
         sensitive=[key for key, each in endpoint.parameters.items() if each.sensitive],
     )
-    check(action)
+    check_declaration(action)
     return action
 
 

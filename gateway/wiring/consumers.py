@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from agent_worker.fair_scheduler import WIDER, Pace
-from agent_worker.flood_control import Floods
+from agent_worker.fair_scheduler import ALONE_FACTOR, FairScheduler
+from agent_worker.flood_control import FloodControl
 from agent_worker.handoff.desk_rules import DeskTerms
 from agent_worker.settings import ContactRules, FoldRules, TenantRules, WorkerSettings
 from agent_worker.worker import Worker
@@ -123,10 +123,10 @@ def worker_of(parts: Parts, files: VendorFiles) -> Worker:
     )
 
 
-def pace_of(parts: Parts) -> Pace:
+def pace_of(parts: Parts) -> FairScheduler:
     """For the turns of this process. Where they share it with the front door, nobody has more places for being alone:
     whoever writes would wait for all of them."""
-    return Pace(floods=Floods(pressed=parts.press), wider=1 if parts.config.embedded else WIDER)
+    return FairScheduler(floods=FloodControl(pressed=parts.press), wider=1 if parts.config.embedded else ALONE_FACTOR)
 
 
 def worker_consumers(worker: Worker, channels: Sequence[str]) -> list[Consumer]:
@@ -139,7 +139,7 @@ def worker_consumers(worker: Worker, channels: Sequence[str]) -> list[Consumer]:
 def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Supervisor) -> list[Consumer]:
     """Two a channel: the sender, and the one that applies receipts. One pace for all of them: they share a loop. The
     senders' connections are closed at last."""
-    pace = Pace(SENDING, wider=1)
+    pace = FairScheduler(SENDING, wider=1)
     watched = frozenset(parts.config.desks)
     letters = DeadLetterDesk(
         bus=parts.bus, state=parts.state, metrics=parts.metrics, clock=parts.clock, watched=watched
@@ -218,12 +218,12 @@ def _with_profiles(
     return handle
 
 
-def paced(handler: LaneHandler, pace: Pace) -> LaneHandler:
+def paced(handler: LaneHandler, pace: FairScheduler) -> LaneHandler:
     """The handler, for a few batches at a time and with parties taking turns."""
 
     async def handle(batch: Batch) -> None:
         first = batch.records[0].headers
-        async with pace.turn(first.get("ce_tenant", ""), first.get("ce_channel", "")) as waited:
+        async with pace.slot(first.get("ce_tenant", ""), first.get("ce_channel", "")) as waited:
             if waited and batch.hurry.is_set():
                 raise Unavailable("the partition moves on; its next owner goes on with this")
             await handler(batch)

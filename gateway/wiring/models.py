@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from agent_worker.models.budgets import DayBudgets
-from agent_worker.models.circuit_breaker import Breaker
+from agent_worker.models.circuit_breaker import CircuitBreaker
 from agent_worker.models.local.model import LocalModel
-from agent_worker.models.prompt import canary_of
-from agent_worker.models.providers.provider import Prices, Source, Terms
-from agent_worker.models.registry import Models, Standing
+from agent_worker.models.prompt import derive_canary
+from agent_worker.models.providers.provider import ModelLimits, Prices, Provider
+from agent_worker.models.registry import FallbackRule, Models
 from agent_worker.phrases import Example, Voice
 from agent_worker.settings import BudgetRules, WorkerSettings
 from gateway.config import settings as written
@@ -66,12 +66,14 @@ def used_models(config: Config) -> set[str]:
     return named | {after for name in named if name in config.models for after in config.models[name].fallback}
 
 
-def _standings(config: Config, models: Mapping[str, Model]) -> dict[str, Standing]:
+def _standings(config: Config, models: Mapping[str, Model]) -> dict[str, FallbackRule]:
     """Models of one provider's address share its breaker."""
-    breakers: dict[tuple[str, str], Breaker] = {}
+    breakers: dict[tuple[str, str], CircuitBreaker] = {}
     entries = {name: config.models[name] for name in models if name in config.models}
     return {
-        name: Standing(tuple(entry.fallback), breakers.setdefault((entry.provider, entry.base_url), Breaker()))
+        name: FallbackRule(
+            tuple(entry.fallback), breakers.setdefault((entry.provider, entry.base_url), CircuitBreaker())
+        )
         for name, entry in entries.items()
     }
 
@@ -81,30 +83,30 @@ def _open(name: str, config: Config, settings: WorkerSettings, budgets: DayBudge
     if entry.provider == "local":
         return LocalModel(settings, name)
     # Half a second and dozens of megabytes, for those who asked for it.
-    from agent_worker.models.providers.remote_model import RemoteModel, Surroundings
+    from agent_worker.models.providers.remote_model import ModelDependencies, RemoteModel
 
-    around = Surroundings(
-        whole=knowledge.whole if isinstance(knowledge, WholeKnowledge) else None,
-        canary=lambda tenant: canary_of(config.secret_key.get_secret_value(), tenant),
+    around = ModelDependencies(
+        all_passages=knowledge.whole if isinstance(knowledge, WholeKnowledge) else None,
+        canary=lambda tenant: derive_canary(config.secret_key.get_secret_value(), tenant),
         budgets=budgets,
     )
     return RemoteModel(name, source_of(entry), settings, _terms(entry), around)
 
 
-def _terms(entry: ModelEntry) -> Terms:
+def _terms(entry: ModelEntry) -> ModelLimits:
     prices = Prices(entry.prices.input, entry.prices.output, entry.prices.cached_input)
-    return Terms(
+    return ModelLimits(
         timeout=entry.timeout,
         silence=entry.first_token,
         context=entry.context,
         output=entry.max_output,
         prices=prices,
-        whole=entry.whole_knowledge,
-        acts="actions" in entry.abilities,
+        full_context_tokens=entry.whole_knowledge,
+        may_act="actions" in entry.abilities,
     )
 
 
-def source_of(entry: ModelEntry) -> Source:
+def source_of(entry: ModelEntry) -> Provider:
     """Each provider's library only for those who use it: they take seconds to import."""
     reach = {
         "model": entry.model,
@@ -112,13 +114,13 @@ def source_of(entry: ModelEntry) -> Source:
         "api_key": entry.api_key.get_secret_value(),
     }
     if entry.provider == "anthropic":
-        from agent_worker.models.providers.anthropic import anthropic_source
+        from agent_worker.models.providers.anthropic import anthropic_provider
 
-        return anthropic_source(**reach, timeout=entry.timeout)
+        return anthropic_provider(**reach, timeout=entry.timeout)
     if entry.provider == "google":
-        from agent_worker.models.providers.google import google_source
+        from agent_worker.models.providers.google import google_provider
 
-        return google_source(**reach, timeout=entry.timeout)
-    from agent_worker.models.providers.openai import openai_source
+        return google_provider(**reach, timeout=entry.timeout)
+    from agent_worker.models.providers.openai import openai_provider
 
-    return openai_source(**reach, timeout=entry.timeout)
+    return openai_provider(**reach, timeout=entry.timeout)

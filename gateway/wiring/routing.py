@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from agent_worker.router import artifact
-from agent_worker.router.router import learned
+from agent_worker.router.router import load_intent_model
 from agent_worker.router.rules import Intent, RiskTopic, RouteRules
 from gateway.config.routing import BUILT_IN, RISKS, Intents, IntentSettings, RiskSettings, Routes
 from gateway.config.settings import Config, Tenant
@@ -20,7 +20,7 @@ from infra.deploy.finding import Finding
 from schemas.errors import ConfigInvalid, SetupError
 
 if TYPE_CHECKING:
-    from agent_worker.router.intents import Worth
+    from agent_worker.router.intents import ModelQuality
 
 AT_START = 1000
 """So many examples are learned from in a second or two, and alike by every process."""
@@ -94,7 +94,9 @@ def _read(path: Path, changed: int) -> Mapping[str, IntentSettings]:
         raise ConfigInvalid(f"{path}: {where}: {told['msg']}", fix="write intent: [example, …]") from error
 
 
-def train(config: Config, name: str, *, anew: bool = False, begun: Callable[[], None] = lambda: None) -> Worth | None:
+def train(
+    config: Config, name: str, *, anew: bool = False, begun: Callable[[], None] = lambda: None
+) -> ModelQuality | None:
     """Learn from the tenant's examples unless that was done. Blocking. None when there was nothing to do; ``begun`` is
     called when there is, for it may take a minute."""
     from agent_worker.router.training import train as learn
@@ -102,12 +104,12 @@ def train(config: Config, name: str, *, anew: bool = False, begun: Callable[[], 
     rules = rules_of(config.tenants[name])
     if rules.trained is None:
         return None
-    encoder, version = open_encoder(config), artifact.stamp(rules.examples)
+    encoder, version = open_encoder(config), artifact.examples_version(rules.examples)
     if not anew and artifact.is_current(rules.trained, version, encoder.name if encoder is not None else ""):
         return None
     begun()
     model, worth = learn(rules.examples, encoder)
-    artifact.save(rules.trained, model, version, worth)
+    artifact.save_model(rules.trained, model, version, worth)
     return worth
 
 
@@ -131,7 +133,7 @@ def _problem(config: Config, name: str) -> SetupError | None:
     rules = rules_of(config.tenants[name])
     try:
         if rules.trained is not None:
-            learned(rules)
+            load_intent_model(rules)
     except ConfigInvalid:
         raise
     except SetupError as error:

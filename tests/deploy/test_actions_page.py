@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from agent_worker.actions.policy import Refusal
-from agent_worker.actions.registry import found, loaded
+from agent_worker.actions.registry import load_actions, load_source
 from agent_worker.actions.spec import action
 from agent_worker.settings import ActionRules
 from gateway.config import loader
@@ -36,7 +36,7 @@ async def test_the_action_of_the_front_page_is_asked_for_confirmed_and_done(tmp_
     file = tmp_path / "actions.py"
     file.write_text(FRONT)
     async with counter_at(tmp_path) as counter:
-        counter.actions = found([str(file)])
+        counter.actions = load_actions([str(file)])
         async with desk_at(counter, tmp_path) as desk:
             assert "How many days?" in await desk.say("I want to rent a plant")
             assert "Rent plant" in await desk.say("3")
@@ -79,7 +79,7 @@ def test_every_refusal_is_on_the_page_and_every_event_exists() -> None:
 
 def test_a_new_action_works_as_it_is_written(tmp_path: Path) -> None:
     file = new_action("where_is_it", tmp_path)
-    (made,) = loaded(str(file))
+    (made,) = load_source(str(file))
     assert (made.name, made.model.__name__, made.risk) == ("where_is_it", "WhereIsIt", "read")
     with pytest.raises(Conflict):
         new_action("where_is_it", tmp_path)

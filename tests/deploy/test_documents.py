@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_worker.sources.registry import endings
+from agent_worker.sources.registry import file_endings
 from gateway.admin.knowledge import DocumentIn, Query
 from gateway.config import loader as configuration
 from gateway.config.knowledge import KnowledgeSettings, SourceSettings, WebsiteSettings
@@ -88,7 +88,7 @@ def test_every_setting_field_and_ending_is_on_the_page() -> None:
     models = (KnowledgeSettings, SourceSettings, WebsiteSettings, DocumentIn, Query)
     named = {name for model in models for name in model.model_fields} - {"answerable_above", "explain"}
     assert {name for name in named if not re.search(rf"\b{name}\b", PAGE)} == set()
-    assert {ending for ending in endings() if f"`{ending}`" not in PAGE} == set()
+    assert {ending for ending in file_endings() if f"`{ending}`" not in PAGE} == set()
     defaults = WebsiteSettings(url="https://a.example/")
     for name in ("depth", "pages", "megabytes", "minutes"):
         assert f"`{name}` ({getattr(defaults, name):g})" in PAGE

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent_worker.dead_letters import letter_of
+from agent_worker.dead_letters import build_dead_letter
 from gateway.wiring.process_folders import recording
 from infra.bus.lanes import Bounds, Lanes
 from infra.bus.poison_watch import Watch
@@ -98,7 +98,7 @@ class Child:
 
     async def _give_up(self, key: str, records: Sequence[Record], error: Exception, attempts: int) -> None:
         for record in records:
-            await self._state.dead_letters.add(letter_of(key, record, error, attempts, self._now()))
+            await self._state.dead_letters.add(build_dead_letter(key, record, error, attempts, self._now()))
             say("dead", record.key, int(record.value or b"0"))
 
 

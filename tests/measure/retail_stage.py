@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from agent_worker.actions.execution.texts import YES
-from agent_worker.actions.registry import found
+from agent_worker.actions.registry import load_actions
 from agent_worker.knowledge.library import Library
 from agent_worker.models.registry import Emit, Models
 from agent_worker.settings import ActionRules, FoldRules, TenantRules, WorkerSettings
@@ -175,7 +175,7 @@ async def stage_at(folder: Path) -> AsyncIterator[Stage]:
     state = open_sqlite_state(db)
     settings: dict[str, Any] = {}
     rules = TenantRules(
-        fold=FoldRules(quiet={CHANNEL: 0.0}), actions=ActionRules(found(["examples.retail.actions"]), settings)
+        fold=FoldRules(quiet={CHANNEL: 0.0}), actions=ActionRules(load_actions(["examples.retail.actions"]), settings)
     )
     library = Library(bus, state.heads, folder / "knowledge", clock=clock, answerable_above=lambda _tenant: 0.5)
     await library.start()

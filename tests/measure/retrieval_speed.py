@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent_worker.knowledge.index.index_entries import Prepared
+from agent_worker.knowledge.index.index_entries import PreparedDocument
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ranking.quality import read_questions
 from agent_worker.knowledge.ranking.ranker import rank
@@ -45,7 +45,7 @@ def vocabulary() -> list[str]:
     return spoken + [f"{word[:5]}{number % 97}" for number, word in enumerate(spoken)]
 
 
-def prepared(index: TenantIndex, name: str, words: Sequence[str], version: int = 1) -> Prepared:
+def prepared(index: TenantIndex, name: str, words: Sequence[str], version: int = 1) -> PreparedDocument:
     parts = (
         f"## {' '.join(random.choices(words, k=4))}\n\n{' '.join(random.choices(words, k=WORDS_IN_PASSAGE))}"
         for _ in range(IN_DOCUMENT)
@@ -83,8 +83,8 @@ class Scattered:
     def encode_query(self, texts: Sequence[str]) -> Vectors:
         return self._inner.encode_query(texts)
 
-    def asked(self, texts: Sequence[str]) -> Callable[[], Vectors]:
-        return self._inner.asked(texts)
+    def start_query(self, texts: Sequence[str]) -> Callable[[], Vectors]:
+        return self._inner.start_query(texts)
 
     def encode_words(self, words: Sequence[str]) -> Vectors:
         return self._inner.encode_words(words)

@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from agent_worker.models.local.small_talk import asks_person
+from agent_worker.models.local.small_talk import asks_for_person
 from agent_worker.nlu.classification import topics_in
 
 LISTS = Path(__file__).parents[1] / "unit" / "agent_worker" / "intents"
@@ -49,7 +49,7 @@ def _alarms(name: str, questions: list[str]) -> None:
 
 
 def topics_of(text: str) -> set[str]:
-    return {*topics_in(text), *(["person"] if asks_person(text) else [])}
+    return {*topics_in(text), *(["person"] if asks_for_person(text) else [])}
 
 
 def _questions(file: Path) -> Iterator[str]:

@@ -17,13 +17,13 @@ from yarl import URL
 
 from agent_worker.actions.parsing import Context
 from agent_worker.actions.parsing.identifiers import identifiers
-from agent_worker.actions.slot_filling.action_matching import pick
+from agent_worker.actions.slot_filling.action_matching import match_action
 from agent_worker.grounding.gate import Gate
 from agent_worker.knowledge.text.query_splitting import split_questions
-from agent_worker.models.local.extraction import quotes
-from agent_worker.nlu.corrections import corrected
-from agent_worker.router.phrases import found_in, upset
-from agent_worker.sources.website.links import directions
+from agent_worker.models.local.extraction import select_quotes
+from agent_worker.nlu.corrections import apply_corrections
+from agent_worker.router.phrases import anger_score, find_phrase
+from agent_worker.sources.website.links import read_instructions
 from connectors.inbound.envelopes import without_cards
 from connectors.inbound.long_texts import shortened
 from gateway.training.anonymizer import Anonymity
@@ -60,21 +60,21 @@ NOT_A_STRANGERS = (
     *("agent_worker.actions.registry", "agent_worker.sources.registry"),
     "agent_worker.actions.parsing.identifiers.identifiers",
     # Words of at most 60 characters, and sets of letters that are to be escaped.
-    *("agent_worker.knowledge.text.analysis.distance", "connectors.markup.dialects.escaping.percent"),
+    *("agent_worker.knowledge.text.analysis.edit_distance", "connectors.markup.dialects.escaping.percent"),
     # Markdown is rendered under a deadline.
     *("connectors.slack.desk.block_kit.", "connectors.markup.dialects.web.html"),
 )
 """Begin the names of functions that are given no text of a stranger."""
 MADE_LATER = {
     "schemas.privacy.harmless_numbers.own_numbers": "masked with own numbers",
-    "agent_worker.actions.slot_filling.action_matching._owned": "pick",
-    "agent_worker.actions.parsing.identifiers._alone": "identifiers of any shape",
+    "agent_worker.actions.slot_filling.action_matching._possessions_pattern": "match_action",
+    "agent_worker.actions.parsing.identifiers._read_standalone": "identifiers of any shape",
     "agent_worker.actions.parsing.identifiers._shapes": "identifiers",
-    "agent_worker.actions.parsing.identifiers._restored": "identifiers",
-    "agent_worker.nlu.corrections._in_place": "a correction",
-    "agent_worker.nlu.corrections._swapped": "a correction",
+    "agent_worker.actions.parsing.identifiers._restore": "identifiers",
+    "agent_worker.nlu.corrections._replace_in_place": "a correction",
+    "agent_worker.nlu.corrections._swap": "a correction",
     "agent_worker.router.phrases._pattern": "phrases",
-    "agent_worker.sources.layout._plain": "",
+    "agent_worker.sources.layout._normalize_line": "",
     "connectors.settings.shaped": "",
     "gateway.config.actions.Parameter._fits": "",
     "gateway.training.anonymizer.Anonymity.__init__": "anonymity",
@@ -105,19 +105,21 @@ def _event(text: str) -> Event:
 MORE: dict[str, Callable[[str], object]] = {
     "masked with own numbers": lambda text: masked(text, OWN),
     "a message on its way in": lambda text: without_cards(shortened(_event(text))[0], OWN),
-    "pick": lambda text: pick(text, [OFFER]),
+    "match_action": lambda text: match_action(text, [OFFER]),
     "identifiers": lambda text: identifiers(text, TODAY, "^NP-[0-9]{5}$"),
     "identifiers of any shape": lambda text: identifiers(text, TODAY, "^[A-Z0-9]{6,12}$"),
-    "phrases": lambda text: found_in(text, ["does not work", "refund*", "*kaputt"]),
-    "anger": lambda text: upset(text, ["does not work", "refund*"]),
+    "phrases": lambda text: find_phrase(text, ["does not work", "refund*", "*kaputt"]),
+    "anger": lambda text: anger_score(text, ["does not work", "refund*"]),
     "anonymity": Anonymity(OWN, ["Ann Lee", "Bo"]),
-    "a page's links": lambda text: directions(f"<a href={text}>{text}", URL("https://shop.example/")),
-    "quotes": lambda text: quotes(text, [PASSAGE]),
-    "quotes of a passage": lambda text: quotes(
+    "a page's links": lambda text: read_instructions(f"<a href={text}>{text}", URL("https://shop.example/")),
+    "quotes": lambda text: select_quotes(text, [PASSAGE]),
+    "quotes of a passage": lambda text: select_quotes(
         "How much is a heat pack?", [Passage("shop", "a", 1, "T", "", "", text, 1.0)]
     ),
     "the gate": lambda text: Gate([PASSAGE]).admit(f"{text[:500]} [1]"),
-    "a correction": lambda text: corrected([f"Do you ship to {text}?", "no wait, to Norway", "Norway, not Austria"]),
+    "a correction": lambda text: apply_corrections(
+        [f"Do you ship to {text}?", "no wait, to Norway", "Norway, not Austria"]
+    ),
     "several questions": lambda text: split_questions([text, text]),
 }
 

@@ -1,4 +1,4 @@
-"""One call of an action, and what came of it."""
+"""One call of an action and its outcome."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 import structlog
 from pydantic import BaseModel, JsonValue
 
-from agent_worker.actions.arguments import canonical
+from agent_worker.actions.arguments import canonical_json
 from agent_worker.actions.context import ActionContext
 from agent_worker.actions.failures import ActionFailed, ActionRefused
 from agent_worker.actions.policy import Refusal
@@ -20,14 +20,14 @@ from schemas.privacy.api_answers import without_cards
 from schemas.privacy.cards import OwnNumbers, masked
 
 log = structlog.get_logger("parley.actions")
-LARGEST = 50_000
+MAX_FACTS_LENGTH = 50_000
 """Characters of a result that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """``result``: what the action answered, when it answered in this process. ``key`` is empty for reads. ``reason`` is
-    for records, ``say`` for the contact."""
+    """``result`` is the action's answer, if it answered in this process. ``key`` is empty for reads. ``reason`` is for
+    records, ``say`` for the contact."""
 
     outcome: ActionOutcome
     key: str = ""
@@ -38,8 +38,9 @@ class Outcome:
     say: str = ""
 
 
-async def call(action: Action, context: ActionContext, arguments: BaseModel, own: OwnNumbers | None) -> Outcome:
-    """Never raises, but for being cancelled. What comes back is masked before anybody can write it down."""
+async def call_action(action: Action, context: ActionContext, arguments: BaseModel, own: OwnNumbers | None) -> Outcome:
+    """Run the action. Every exception except cancellation becomes an outcome, and card numbers in the result are
+    masked."""
     span = tracing.span(
         "action", kind="client", attributes={"parley.action": action.name, "parley.action_key": context.key}
     )
@@ -53,7 +54,7 @@ async def call(action: Action, context: ActionContext, arguments: BaseModel, own
                 return Outcome(
                     "unknown", context.key, reason="there is no answer, or it was not there when it was read back"
                 )
-            facts, result = told_by(result, own)
+            facts, result = extract_facts(result, own)
             return Outcome("succeeded", context.key, facts, result=result)
     except ActionRefused as error:
         reason = masked(error.reason, own)
@@ -63,16 +64,16 @@ async def call(action: Action, context: ActionContext, arguments: BaseModel, own
         return Outcome("failed", context.key, reason=reason, say=reason)
     except Exception as error:
         log.warning("action_unclear", action=action.name, key=context.key, error=type(error).__name__)
-        return Outcome("unknown", context.key, reason=_why(error))
+        return Outcome("unknown", context.key, reason=_describe_error(error))
 
 
-def told_by(result: BaseModel, own: OwnNumbers | None) -> tuple[dict[str, JsonValue], BaseModel | None]:
-    """What is kept of a result, and the result itself unless a card was in it. Of one that is too long to keep nothing
-    is kept."""
-    said = result.model_dump(mode="json")
-    facts = without_cards(said, own)
-    return facts if len(canonical(facts)) <= LARGEST else {}, result if facts == said else None
+def extract_facts(result: BaseModel, own: OwnNumbers | None) -> tuple[dict[str, JsonValue], BaseModel | None]:
+    """The facts to keep of a result, and the result itself unless it contained a card number. A result that is too long
+    leaves no facts."""
+    dumped = result.model_dump(mode="json")
+    facts = without_cards(dumped, own)
+    return facts if len(canonical_json(facts)) <= MAX_FACTS_LENGTH else {}, result if facts == dumped else None
 
 
-def _why(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     return "no answer in time" if isinstance(error, TimeoutError) else f"no clear answer ({type(error).__name__})"

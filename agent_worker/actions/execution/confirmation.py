@@ -1,4 +1,4 @@
-"""Asking first: the contact, by a question with two choices; or a colleague, through the desk."""
+"""Questions before an action: to the contact, with two choices, or to a colleague through the desk."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from schemas import ids
 from schemas.actions import ApprovalRequested, Arguments, PendingApproval, PendingConfirmation
 from schemas.ports import ActionResult, Draft
 
-MISUNDERSTOOD = 3
-"""Answers in a row that could not be read, after which a person is offered."""
-APPROVALS = 5
-"""Open approvals of one conversation."""
+MAX_MISUNDERSTANDINGS = 3
+"""Consecutive unreadable answers after which a person is offered."""
+MAX_OPEN_APPROVALS = 5
+"""Open approvals in one conversation."""
 
 
 def ask_contact(
@@ -35,9 +35,9 @@ def ask_contact(
     misunderstood: int = 0,
     again: PendingConfirmation | None = None,
 ) -> ActionResult:
-    """A question takes the place of an earlier one, whose choices then mean nothing any more; those of ``again``, which
-    is the same question, still do. ``misunderstood``: answers in a row that could not be read."""
-    digest = args.digest(action.name, given)
+    """Ask the contact to confirm. The question replaces an earlier one, whose choices become invalid, unless ``again``
+    is the same question. ``misunderstood`` counts consecutive unreadable answers."""
+    digest = args.arguments_digest(action.name, given)
     id_ = again.id if again is not None else ids.derived_id(scope.turn_id, f"confirm-{digest}")
     pending = PendingConfirmation(
         id=id_,
@@ -55,13 +55,13 @@ def ask_contact(
         expires_at=now + timedelta(seconds=scope.rules.confirmation),
     )
     effects.remember(confirmation=pending)
-    effects.asked = ActionResult(
+    effects.question = ActionResult(
         action=action.name,
         outcome="asked",
-        say=texts.question(action, pending, scope.voice, locale=scope.locale, before=before),
+        say=texts.confirmation_question(action, pending, scope.voice, locale=scope.locale, before=before),
         choices=pending.choices,
     )
-    return effects.asked
+    return effects.question
 
 
 def ask_again(
@@ -74,47 +74,53 @@ def ask_again(
     answer: Draft | None = None,
     after_yes: bool = False,
 ) -> Draft:
-    """The open question once more, below the ``answer`` to whatever else the contact wrote. An answer from the
-    documents shows that the contact was understood; without one this counts as a misunderstanding, each is worded
-    differently, and after the third a person is offered and the question is closed. ``after_yes``: the contact wrote
-    more than a yes, so that yes is void: the question gets an id of its own."""
+    """Repeat the open question below the ``answer`` to whatever else the contact wrote.
+
+    An answer from the documents shows that the contact was understood. Without one this counts as a misunderstanding:
+    each is worded differently, and after the third the question is closed and a person is offered. ``after_yes``: the
+    contact wrote more than a yes, which voids that yes, so the question gets a new id.
+    """
     understood = answer is not None and answer.answered and bool(answer.citations or effects.records)
     count = 0 if understood else pending.misunderstood + 1
-    if count >= MISUNDERSTOOD:
-        return _given_up(scope, effects, action, pending)
-    said = answer.text if answer is not None and answer.answered else ""
-    asked = ask_contact(
+    if count >= MAX_MISUNDERSTANDINGS:
+        return _give_up(scope, effects, action, pending)
+    answer_text = answer.text if answer is not None and answer.answered else ""
+    question_result = ask_contact(
         scope,
         effects,
         action,
         pending.arguments,
         pending.contact_id,
         now,
-        before=texts.joined(said, _why_again(scope.voice, count, after_yes=after_yes, said=bool(said))),
+        before=texts.join_parts(
+            answer_text, _explain_repeat(scope.voice, count, after_yes=after_yes, answered=bool(answer_text))
+        ),
         misunderstood=count,
         again=None if after_yes else pending,
     )
     draft = answer or Draft(text="", answered=True)
-    return replace(draft, text=asked.say, choices=list(asked.choices), answered=True)
+    return replace(draft, text=question_result.say, choices=list(question_result.choices), answered=True)
 
 
-def _why_again(voice: Voice, count: int, *, after_yes: bool, said: bool) -> str:
+def _explain_repeat(voice: Voice, count: int, *, after_yes: bool, answered: bool) -> str:
     if after_yes:
         return voice.confirm_again
-    if said:
+    if answered:
         return voice.confirm_open
     if count <= 1:
         return voice.confirm_unclear
     return voice.confirm_unread.replace("{yes}", voice.confirm_yes).replace("{no}", voice.confirm_no)
 
 
-def _given_up(scope: Scope, effects: Effects, action: Action, pending: PendingConfirmation) -> Draft:
+def _give_up(scope: Scope, effects: Effects, action: Action, pending: PendingConfirmation) -> Draft:
     effects.close_question()
     effects.remember(filling=None)
-    effects.asked = None
-    why = "no answer could be read as a yes or a no"
-    effects.note(pending.action, action, pending.arguments, Outcome("refused", refused="declined", reason=why))
-    return Draft(text=scope.voice.confirm_given_up, answered=False, choices=[person_choice(scope.voice)], reasons=[why])
+    effects.question = None
+    reason = "no answer could be read as a yes or a no"
+    effects.note(pending.action, action, pending.arguments, Outcome("refused", refused="declined", reason=reason))
+    return Draft(
+        text=scope.voice.confirm_given_up, answered=False, choices=[person_choice(scope.voice)], reasons=[reason]
+    )
 
 
 def ask_colleague(
@@ -129,8 +135,9 @@ def ask_colleague(
     why: str,
     name: str = "",
 ) -> ActionResult | None:
-    """None when too many approvals are open. ``authority``: what allows it so far; of one there is one approval."""
-    digest = args.digest(action.name, given)
+    """Request an approval. ``authority``: what allows the action so far; each authority gets one approval. None when
+    too many approvals are open."""
+    digest = args.arguments_digest(action.name, given)
     approval = PendingApproval(
         id=ids.derived_id(authority, f"approve-{digest}"),
         action=action.name,
@@ -142,13 +149,13 @@ def ask_colleague(
         requested_at=now,
         expires_at=now + timedelta(seconds=scope.rules.approval),
     )
-    others = [each for each in effects.memory.approvals if each.id != approval.id and each.expires_at > now]
-    if len(others) >= APPROVALS:
+    others = [other for other in effects.memory.approvals if other.id != approval.id and other.expires_at > now]
+    if len(others) >= MAX_OPEN_APPROVALS:
         return None
     effects.remember(approvals=[*others, approval])
-    effects.requested.append(
-        ApprovalRequested(approval=approval, summary=args.summary(action, given), contact_name=name, at=now)
+    effects.approval_requests.append(
+        ApprovalRequested(approval=approval, summary=args.summarize_action(action, given), contact_name=name, at=now)
     )
     effects.handoff = f"approval needed: {action.title}, {why}"
-    effects.asked = ActionResult(action=action.name, outcome="asked", reason=why, say=scope.voice.approval_asked)
-    return effects.asked
+    effects.question = ActionResult(action=action.name, outcome="asked", reason=why, say=scope.voice.approval_asked)
+    return effects.question

@@ -1,6 +1,8 @@
-"""The contact's answer to the question before an action (design §7). A yes is the choice itself, a thumb up on the
-message that asked, or, typed as the very next message with nothing else in it, its label, its number, or a phrase of
-the closed lists in ``agent_worker.nlu.yes_no``. Nothing else is one, whatever it says."""
+"""The contact's answer to a confirmation question (design §7).
+
+A yes is the choice itself, a thumbs-up on the question, or, as the very next message and with nothing else in it, the
+choice's label, its number, or a phrase from the closed lists in ``agent_worker.nlu.yes_no``. Nothing else counts.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +21,13 @@ from schemas.messages import Choosing, InboundMessage
 from schemas.ports import Deliveries
 
 Answer = Literal["yes", "no", "yes_but", "unclear", "gone", ""]
-"""``yes_but``: the contact said more than the yes. ``unclear``: it may be an answer, and nobody can tell which.
-``gone``: an answer to a question that is not open."""
+"""``yes_but``: the contact wrote more than the yes. ``unclear``: possibly an answer, but an ambiguous one. ``gone``: an
+answer to a question that is no longer open."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """``messages``: those that were the answer."""
+    """``messages`` are the ids of the messages that make up the answer."""
 
     answer: Answer
     messages: frozenset[str] = frozenset()
@@ -40,68 +42,67 @@ def read(
     epoch: int,
     locale: str,
 ) -> Reading:
-    """What the messages of a turn say to the question that is open. ``latest``: the message that the contact has
-    written, edited or deleted last; ``last_turn``: the turn before this one; ``locale``: what the contact writes in."""
-    said = [_said(message, pending, last_turn, epoch, locale) for message in waiting]
-    last = said[-1] if said and waiting[-1].id == latest else ""
+    """Read the turn's messages as an answer to the open question. ``latest``: the message that the contact wrote,
+    edited or deleted last; ``last_turn``: the previous turn; ``locale``: the contact's."""
+    answers = [_classify(message, pending, last_turn, epoch, locale) for message in waiting]
+    last = answers[-1] if answers and waiting[-1].id == latest else ""
     if last in ("no", "gone"):
-        return Reading(last, _those(waiting, said, last))
-    first = said.index("yes") if "yes" in said else 0
-    if last == "yes" and set(said[first:]) == {"yes"} and (first == 0 or waiting[first].choice is not None):
-        return Reading("yes", _those(waiting, said, "yes"))
-    if "yes" in said:
-        return Reading("yes_but", _those(waiting, said, "yes"))
-    return Reading("unclear", _those(waiting, said, "unclear")) if set(said) == {"unclear"} else Reading("")
+        return Reading(last, _ids_with(waiting, answers, last))
+    first = answers.index("yes") if "yes" in answers else 0
+    if last == "yes" and set(answers[first:]) == {"yes"} and (first == 0 or waiting[first].choice is not None):
+        return Reading("yes", _ids_with(waiting, answers, "yes"))
+    if "yes" in answers:
+        return Reading("yes_but", _ids_with(waiting, answers, "yes"))
+    return Reading("unclear", _ids_with(waiting, answers, "unclear")) if set(answers) == {"unclear"} else Reading("")
 
 
-def _those(waiting: Sequence[InboundMessage], said: Sequence[Answer], answer: Answer) -> frozenset[str]:
-    return frozenset(message.id for message, word in zip(waiting, said, strict=True) if word == answer)
+def _ids_with(waiting: Sequence[InboundMessage], answers: Sequence[Answer], answer: Answer) -> frozenset[str]:
+    return frozenset(message.id for message, each in zip(waiting, answers, strict=True) if each == answer)
 
 
-def _said(
+def _classify(
     message: InboundMessage, pending: PendingConfirmation | None, last_turn: str, epoch: int, locale: str
 ) -> Answer:
-    picked = message.choice.id if message.choice else ""
-    open_ = pending if pending is not None and _fits(message, pending, epoch) else None
-    if picked.startswith((YES, NO)):
-        ours = {YES + open_.id: "yes", NO + open_.id: "no"} if open_ is not None else {}
-        return ours.get(picked, "gone")  # type: ignore[return-value]
-    if picked or open_ is None or open_.turn_id != last_turn:
+    choice_id = message.choice.id if message.choice else ""
+    question = pending if pending is not None and _may_answer(message, pending, epoch) else None
+    if choice_id.startswith((YES, NO)):
+        valid_choices = {YES + question.id: "yes", NO + question.id: "no"} if question is not None else {}
+        return valid_choices.get(choice_id, "gone")  # type: ignore[return-value]
+    if choice_id or question is None or question.turn_id != last_turn:
         return ""
-    meant = chosen(message.text, open_.choices)
-    if meant is not None:
-        return "yes" if meant.id.startswith(YES) else "no"
+    choice = chosen(message.text, question.choices)
+    if choice is not None:
+        return "yes" if choice.id.startswith(YES) else "no"
     if message.attachments or message.files:
         return ""
-    return yes_or_no(message.text, open_.locale or locale)
+    return yes_or_no(message.text, question.locale or locale)
 
 
-def _fits(message: InboundMessage, pending: PendingConfirmation, epoch: int) -> bool:
-    """Whether it is the contact who was asked that answers, and nobody has taken the conversation over since."""
+def _may_answer(message: InboundMessage, pending: PendingConfirmation, epoch: int) -> bool:
+    """Return whether the contact who was asked is answering, and nobody has taken over the conversation since."""
     return message.contact_id == pending.contact_id and epoch == pending.epoch
 
 
-# A thumb up on the message that asked is a yes (design §7).
-def question_of(conversation: Conversation) -> PendingConfirmation | None:
+def open_confirmation(conversation: Conversation) -> PendingConfirmation | None:
     memory = conversation.facts.actions
     return memory.confirmation if memory is not None else None
 
 
-async def as_choices(
+async def read_reactions(
     deliveries: Deliveries, events: Sequence[Event], conversation: Conversation
 ) -> dict[str, InboundMessage]:
-    """The thumbs on the open question, as the choice that they are, by event."""
-    pending = question_of(conversation)
-    found: dict[str, InboundMessage] = {}
+    """Thumbs-up reactions to the open question, as the choice that they stand for, by event id."""
+    pending = open_confirmation(conversation)
+    choices: dict[str, InboundMessage] = {}
     if pending is None:
-        return found
+        return choices
     for event in events:
         reaction, at = event.payload, event.envelope
         if not isinstance(reaction, ReactionChanged):
             continue
         message = await deliveries.by_external_id(at.tenant, at.channel, at.account, reaction.external_id)
         if message == (conversation.id, pending.message_id):
-            found[event.id] = InboundMessage(
+            choices[event.id] = InboundMessage(
                 id=event.id,
                 external_id=reaction.external_id,
                 place=reaction.place,
@@ -109,4 +110,4 @@ async def as_choices(
                 choice=Choosing(in_reply_to=pending.message_id, id=f"{YES}{pending.id}"),
                 sent_at=reaction.at,
             )
-    return found
+    return choices

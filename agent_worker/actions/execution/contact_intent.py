@@ -1,7 +1,9 @@
-"""Whether the contact's own words ask for an action: what documents, files, results and other people say never does.
+"""Checks whether the contact's own words request an action. Text from documents, files, results and other people never
+does.
 
-A model that obeys whatever it reads must not get anything done by that. Where it is not sure, the contact is asked,
-which costs a question; so words that ask in an unusual way may be missed, and nothing else may be taken for them."""
+This protects against a model that obeys whatever it reads. When in doubt the contact is asked, which costs one
+question, so an unusual request may be missed but nothing else may pass as one.
+"""
 
 from __future__ import annotations
 
@@ -12,21 +14,21 @@ from datetime import date
 from typing import Any
 
 from agent_worker.actions.parsing import Context, Field, fields_of
-from agent_worker.actions.slot_filling.action_matching import pick
+from agent_worker.actions.slot_filling.action_matching import match_action
 from agent_worker.actions.spec import Action
 from schemas.actions import Filling
 from schemas.ports import Offer
 
 _SENTENCE = re.compile(r"\n|;|(?<=[.!?])\s|\b(?:and|und)\b", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
-_MOST = 8
-"""Sentences in which it is looked for."""
+_MAX_SENTENCES = 8
+"""Sentences that are searched for a request."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """``words``: the contact's messages of this turn; ``earlier``: theirs before, which may hold what an action is to
-    be done with. ``filling``: what they were asked for, one by one, because they had asked for it."""
+class ContactIntent:
+    """``words`` are the contact's messages of this turn; ``earlier`` are their previous ones, which may contain
+    arguments. ``filling``: the parameters that they were asked for one by one after requesting an action."""
 
     words: str
     earlier: Sequence[str]
@@ -34,44 +36,49 @@ class Wish:
     today: date
     locale: str
 
-    def names(self, action: Action, given: Mapping[str, Any], offers: Sequence[Offer]) -> bool:
-        """Whether this very action is asked for, with nothing in it that the contact has not said. ``given``: as JSON
-        values, without what the action adds by itself."""
-        return self._asks(action.name, offers) and self._says(action, given)
+    def requests(self, action: Action, given: Mapping[str, Any], offers: Sequence[Offer]) -> bool:
+        """Return whether the contact requested this action and stated every argument in it. ``given``: as JSON values,
+        without what the action adds by itself."""
+        return self._requests_action(action.name, offers) and self._states_arguments(action, given)
 
-    def _asks(self, name: str, offers: Sequence[Offer]) -> bool:
-        if self.filling is not None and name in {self.filling.action, *(each.action for each in self.filling.then)}:
+    def _requests_action(self, name: str, offers: Sequence[Offer]) -> bool:
+        if self.filling is not None and name in {
+            self.filling.action,
+            *(following.action for following in self.filling.then),
+        }:
             return True
-        parts = [self.words, *[part for part in _SENTENCE.split(self.words) if part.strip()][:_MOST]]
-        return any(found is not None and found.offer.name == name for found in (pick(part, offers) for part in parts))
+        parts = [self.words, *[part for part in _SENTENCE.split(self.words) if part.strip()][:_MAX_SENTENCES]]
+        return any(
+            found is not None and found.offer.name == name for found in (match_action(part, offers) for part in parts)
+        )
 
-    def _says(self, action: Action, given: Mapping[str, Any]) -> bool:
+    def _states_arguments(self, action: Action, given: Mapping[str, Any]) -> bool:
         fields = {field.name: field for field in fields_of(action.parameters, self.locale)}
         defaults = {name: field.default for name, field in action.model.model_fields.items()}
-        told = self.filling.given if self.filling is not None and self.filling.action == action.name else {}
-        said = "\n".join([self.words, *self.earlier])
+        filled = self.filling.given if self.filling is not None and self.filling.action == action.name else {}
+        text = "\n".join([self.words, *self.earlier])
         return all(
-            value in (defaults.get(name), told.get(name)) or self._holds(said, fields.get(name), value)
+            value in (defaults.get(name), filled.get(name)) or self._mentions(text, fields.get(name), value)
             for name, value in given.items()
         )
 
-    def _holds(self, said: str, field: Field | None, value: Any) -> bool:
+    def _mentions(self, text: str, field: Field | None, value: Any) -> bool:
         if isinstance(value, Mapping | list):
             inner: Iterable[Any] = value.values() if isinstance(value, Mapping) else value
-            return all(self._holds(said, None, each) for each in inner)
-        if isinstance(value, str) and _bare(value) and f" {_bare(value)} " in f" {_bare(said)} ":
+            return all(self._mentions(text, None, item) for item in inner)
+        if isinstance(value, str) and _normalize(value) and f" {_normalize(value)} " in f" {_normalize(text)} ":
             return True
         if field is None:
             return False
         readings = (
             reading.value
-            for text in (said, *said.split("\n"))
+            for line in (text, *text.split("\n"))
             for asked in (False, True)
-            for reading in field.read(text, Context(self.today, self.locale, asked))
+            for reading in field.read(line, Context(self.today, self.locale, asked))
         )
         return any(str(reading) == str(value) for reading in readings)
 
 
-def _bare(text: str) -> str:
-    """Its words alone, so that marks and spaces make no difference."""
+def _normalize(text: str) -> str:
+    """The words alone, so that punctuation and whitespace make no difference."""
     return " ".join(_WORD.findall(text.casefold()))

@@ -1,4 +1,4 @@
-"""What a turn's actions leave behind, for whoever commits the turn."""
+"""The effects of a turn's actions, which are committed with the turn."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from schemas.ports import ActionResult, Clock
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A message of its own, said before the turn's reply. ``about`` makes its id: the same each time."""
+    """A separate message before the turn's reply. Its id is derived from ``purpose``, so that a repeated turn sends it
+    only once."""
 
-    about: str
+    purpose: str
     text: str
 
 
 @dataclass(slots=True)
 class Effects:
-    """``asked``: the question that the turn ends with. ``handoff``: why people are to take over, empty when they are
-    not; ``hand_back``: what people were asked is settled. ``answered``: messages that were nothing but an answer to an
-    open question."""
+    """``question`` ends the turn. ``handoff``: why people have to take over, empty if they do not; ``hand_back``: the
+    matter that people were asked about is settled. ``answered``: messages that only answered an open question."""
 
     memory: ActionMemory
     records: list[ActionRecord] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
-    requested: list[ApprovalRequested] = field(default_factory=list)
-    asked: ActionResult | None = None
+    approval_requests: list[ApprovalRequested] = field(default_factory=list)
+    question: ActionResult | None = None
     handoff: str = ""
     hand_back: bool = False
     answered: frozenset[str] = frozenset()
@@ -42,18 +42,18 @@ class Effects:
         self.memory = self.memory.model_copy(update=changes)
 
     def close_question(self) -> None:
-        """The open question is settled: it can be answered once."""
+        """Settle the open question: it can be answered only once."""
         if self.memory.confirmation is not None:
             self.remember(confirmation=None, settled=self.memory.confirmation.id)
 
     def note(self, name: str, action: Action | None, given: dict[str, Any], outcome: Outcome) -> None:
-        """For the turn's record."""
+        """Add an action and its outcome to the turn's record."""
         reason = ": ".join(part for part in (outcome.refused, outcome.reason) if part)
         self.records.append(
             ActionRecord(
                 name=name,
                 title=action.title if action else "",
-                arguments=args.masked(action, given),
+                arguments=args.mask_arguments(action, given),
                 outcome=outcome.outcome,
                 reason=reason,
                 key=outcome.key,
@@ -61,30 +61,28 @@ class Effects:
         )
 
 
-# What an action may learn about who the contact is, and leaves in the conversation's memory.
-PROVEN = timedelta(hours=1)
-"""How long a proof holds."""
-PROOFS = 5
+PROOF_LIFETIME = timedelta(hours=1)
+MAX_PROOFS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Proving:
-    """Of one contact in one turn. What it notes is committed with the turn, or not at all."""
+class IdentityProofs:
+    """Proofs of one contact's identity in one turn. They are committed with the turn or not at all."""
 
     effects: Effects
     contact: str
     clock: Clock
 
     def prove(self, address: Address) -> None:
-        """The address is the contact's, in this conversation and for now."""
+        """Record that the address is the contact's, for this conversation and for PROOF_LIFETIME."""
         now = self.clock()
-        proof = Proof(contact_id=self.contact, address=address, until=now + PROVEN)
+        proof = Proof(contact_id=self.contact, address=address, until=now + PROOF_LIFETIME)
         others = [each for each in self.effects.memory.proofs if each.until > now and each.address != address]
-        self.effects.remember(proofs=[*others, proof][-PROOFS:])
+        self.effects.remember(proofs=[*others, proof][-MAX_PROOFS:])
 
     @property
     def code(self) -> PendingCode | None:
-        """The one-time code that this contact was sent, and nobody else in the conversation."""
+        """The pending one-time code of this contact."""
         pending = self.effects.memory.code
         return pending if pending is not None and pending.contact_id == self.contact else None
 

@@ -1,4 +1,5 @@
-"""Doing it, once (design §4, §6, §8): claim the key → append the intent → call → append the outcome → record."""
+"""Execution of an action exactly once (design §4, §6, §8): claim the key → append the intent → call → append the
+outcome → record it."""
 
 from __future__ import annotations
 
@@ -12,9 +13,9 @@ import aiohttp
 import structlog
 from pydantic import BaseModel
 
-from agent_worker.actions.arguments import Unreadable, canonical, is_same, plain, read
+from agent_worker.actions.arguments import InvalidArguments, canonical_json, dump_arguments, is_same, parse_arguments
 from agent_worker.actions.context import ActionContext, Identity
-from agent_worker.actions.execution.call import Outcome, call
+from agent_worker.actions.execution.call import Outcome, call_action
 from agent_worker.actions.execution.scope import Scope
 from agent_worker.actions.spec import Action, Check, Function
 from agent_worker.settings import ActionRules
@@ -25,15 +26,15 @@ from schemas.errors import Fenced, Unavailable
 from schemas.ports import Bus, Clock, Journal, Limiter
 
 if TYPE_CHECKING:
-    from agent_worker.actions.execution.effects import Proving
+    from agent_worker.actions.execution.effects import IdentityProofs
 
 log = structlog.get_logger("parley.actions")
-RESERVE = 2.0
-"""Seconds that a slow log may take before the call without shortening it."""
+LOG_RESERVE_S = 2.0
+"""Seconds that a slow log may take before the call without shortening the call's own time."""
 
 
 class Executor:
-    """Calls actions. Whatever they raise becomes an outcome; only failures of the log or the store are raised."""
+    """Calls actions. Their exceptions become outcomes; only failures of the log or the store are raised."""
 
     def __init__(
         self, *, bus: Bus, journal: Journal, limiter: Limiter, clock: Clock, http: Callable[[], aiohttp.ClientSession]
@@ -49,152 +50,169 @@ class Executor:
         conversation: Conversation,
         rules: ActionRules,
         action: Action,
-        who: Identity,
+        identity: Identity,
         key: str,
         *,
         locale: str = "",
-        proving: Proving | None = None,
+        proofs: IdentityProofs | None = None,
     ) -> ActionContext:
         now = self._clock()
         return ActionContext(
             tenant=conversation.origin.tenant,
             conversation=conversation.id,
-            contact=who,
+            contact=identity,
             key=key,
             deadline=now + timedelta(seconds=action.timeout),
             now=now,
             http=self._http(),
             locale=locale or conversation.facts.locale,
             settings=rules.settings,
-            prove=proving.prove if proving is not None else _nothing,
-            code=proving.code if proving is not None else None,
-            remember=proving.remember if proving is not None else _nothing,
-            within=partial(self._within, conversation.origin.tenant),
+            prove=proofs.prove if proofs is not None else _ignore,
+            code=proofs.code if proofs is not None else None,
+            remember=proofs.remember if proofs is not None else _ignore,
+            within=partial(self._take_from_limit, conversation.origin.tenant),
         )
 
-    async def _within(self, tenant: str, name: str, most: int, period: timedelta) -> bool:
+    async def _take_from_limit(self, tenant: str, name: str, most: int, period: timedelta) -> bool:
         rate = most / period.total_seconds()
         return not await self._limiter.take(f"action:{tenant}:{name}", per_second=rate, burst=most, now=self._clock())
 
-    def _context(self, scope: Scope, action: Action, who: Identity, key: str, proving: Proving) -> ActionContext:
-        return self.context(scope.conversation, scope.rules, action, who, key, locale=scope.locale, proving=proving)
+    def _context(
+        self, scope: Scope, action: Action, identity: Identity, key: str, proofs: IdentityProofs
+    ) -> ActionContext:
+        return self.context(scope.conversation, scope.rules, action, identity, key, locale=scope.locale, proofs=proofs)
 
     async def prepare(
-        self, scope: Scope, action: Action, arguments: BaseModel, who: Identity, proving: Proving
+        self, scope: Scope, action: Action, arguments: BaseModel, identity: Identity, proofs: IdentityProofs
     ) -> BaseModel | Outcome:
-        """The arguments as they are to be done; or why they are not."""
+        """The arguments as the action's ``prepare`` returns them, or the outcome that ends the attempt."""
         if action.prepare is None:
             return arguments
-        looking = replace(action, run=action.prepare, read_back=None)
-        found = await call(looking, self._context(scope, action, who, "", proving), arguments, scope.rules.own)
-        if found.outcome == "unknown":
-            return Outcome("failed", reason=found.reason)
-        if found.outcome != "succeeded":
-            return found
+        probe = replace(action, run=action.prepare, read_back=None)
+        outcome = await call_action(
+            probe, self._context(scope, action, identity, "", proofs), arguments, scope.rules.own
+        )
+        if outcome.outcome == "unknown":
+            return Outcome("failed", reason=outcome.reason)
+        if outcome.outcome != "succeeded":
+            return outcome
         try:
-            return found.result if isinstance(found.result, action.model) else read(action, found.facts or {})
-        except Unreadable as error:
+            return (
+                outcome.result
+                if isinstance(outcome.result, action.model)
+                else parse_arguments(action, outcome.facts or {})
+            )
+        except InvalidArguments as error:
             return Outcome("failed", reason=f"what it was prepared to does not fit: {error}")
 
     async def check(
-        self, scope: Scope, action: Action, arguments: BaseModel, who: Identity, proving: Proving
+        self, scope: Scope, action: Action, arguments: BaseModel, identity: Identity, proofs: IdentityProofs
     ) -> Outcome | None:
-        """Why the action would be refused; None when its check has no objection. Changes nothing."""
+        """The outcome with which the action's check would refuse it, else None. Changes nothing."""
         if action.check is None:
             return None
-        looking = replace(action, run=_checking(action.check), read_back=None)
-        found = await call(looking, self._context(scope, action, who, "", proving), arguments, scope.rules.own)
-        if found.outcome == "succeeded":
+        probe = replace(action, run=_as_function(action.check), read_back=None)
+        outcome = await call_action(
+            probe, self._context(scope, action, identity, "", proofs), arguments, scope.rules.own
+        )
+        if outcome.outcome == "succeeded":
             return None
-        return Outcome("failed", reason=found.reason) if found.outcome == "unknown" else found
+        return Outcome("failed", reason=outcome.reason) if outcome.outcome == "unknown" else outcome
 
-    async def is_begun(self, scope: Scope, action: Action, arguments: BaseModel, authority: str) -> bool:
-        """Whether this very action was begun before, under the same authority."""
-        key = _key(scope, action, plain(arguments), authority)
+    async def has_begun(self, scope: Scope, action: Action, arguments: BaseModel, authority: str) -> bool:
+        """Return whether this exact action was started before under the same authority."""
+        key = _key(scope, action, dump_arguments(arguments), authority)
         return await self._journal.entry(scope.conversation.id, key) is not None
 
     async def read(
-        self, scope: Scope, action: Action, arguments: BaseModel, who: Identity, proving: Proving
+        self, scope: Scope, action: Action, arguments: BaseModel, identity: Identity, proofs: IdentityProofs
     ) -> Outcome:
-        """Nothing changes, so what went wrong is simply not known."""
+        """Run a read action. Because nothing changes, an unknown outcome is a plain failure."""
         key = ids.action_key(
-            scope.tenant, scope.conversation.id, action.name, canonical(plain(arguments)), scope.turn_id
+            scope.tenant, scope.conversation.id, action.name, canonical_json(dump_arguments(arguments)), scope.turn_id
         )
-        if not await self._admitted(scope, action, who, key):
+        if not await self._admit(scope, action, identity, key):
             return Outcome("refused", refused="limit_reached")
-        found = await call(action, self._context(scope, action, who, "", proving), arguments, scope.rules.own)
-        return Outcome("failed", reason=found.reason) if found.outcome == "unknown" else found
+        outcome = await call_action(
+            action, self._context(scope, action, identity, "", proofs), arguments, scope.rules.own
+        )
+        return Outcome("failed", reason=outcome.reason) if outcome.outcome == "unknown" else outcome
 
     async def write(
         self,
         scope: Scope,
         action: Action,
         arguments: BaseModel,
-        who: Identity,
+        identity: Identity,
         authority: str,
-        proving: Proving,
+        proofs: IdentityProofs,
     ) -> Outcome:
-        """Raises Fenced, Unavailable; and ends the turn when messages have arrived that it must read first."""
+        """Run a write action. Raises Fenced and Unavailable. Sealing ends the turn if messages have arrived that it has
+        to read first."""
         await scope.seal()
-        given = plain(arguments)
+        given = dump_arguments(arguments)
         key = _key(scope, action, given, authority)
-        if await self.in_doubt(scope, action, arguments, but=key):
+        if await self.is_in_doubt(scope, action, arguments, but=key):
             return Outcome("refused", key, refused="in_doubt")
-        if not await self._admitted(scope, action, who, key):
+        if not await self._admit(scope, action, identity, key):
             return Outcome("refused", key, refused="limit_reached")
-        intended = _intended(scope, action, given, key, authority, who.id, self._clock())
+        intended = _build_intent(scope, action, given, key, authority, identity.id, self._clock())
         claim = await self._journal.claim(
             scope.conversation.id, intended, token=scope.token, epoch=scope.conversation.epoch, now=intended.at
         )
         if claim.verdict == "stale":
             raise Fenced("the conversation moved on before the action")
         if claim.entry is not None:
-            return await self.known(scope, claim.entry)
+            return await self.load_outcome(scope, claim.entry)
         await self._intend(scope, intended)
         crash_points.reach("worker.after_intent")
-        outcome = await self._in_time(scope, action, arguments, who, intended, proving)
+        outcome = await self._call_in_time(scope, action, arguments, identity, intended, proofs)
         crash_points.reach("worker.after_action")
-        await self.settle(scope, settled_of(outcome, intended, self._clock()))
+        await self.settle(scope, settled_event(outcome, intended, self._clock()))
         return outcome
 
-    async def _in_time(
+    async def _call_in_time(
         self,
         scope: Scope,
         action: Action,
         arguments: BaseModel,
-        who: Identity,
+        identity: Identity,
         intended: ActionIntended,
-        proving: Proving,
+        proofs: IdentityProofs,
     ) -> Outcome:
-        """Nothing begins after the deadline: from then on others look whether it was done."""
-        left = (intended.deadline - self._clock()).total_seconds()
-        if left <= 0:
+        """Call before the intent's deadline only: after it, the resolver looks up whether the action was done."""
+        remaining = (intended.deadline - self._clock()).total_seconds()
+        if remaining <= 0:
             return Outcome("failed", intended.key, reason="it was not begun in time")
-        context = self._context(scope, action, who, intended.key, proving)
-        return await call(replace(action, timeout=min(action.timeout, left)), context, arguments, scope.rules.own)
+        context = self._context(scope, action, identity, intended.key, proofs)
+        return await call_action(
+            replace(action, timeout=min(action.timeout, remaining)), context, arguments, scope.rules.own
+        )
 
-    async def in_doubt(self, scope: Scope, action: Action, arguments: BaseModel, *, but: str = "") -> bool:
-        """Whether nobody knows if the very same was done before: doing it again might be once too often."""
+    async def is_in_doubt(self, scope: Scope, action: Action, arguments: BaseModel, *, but: str = "") -> bool:
+        """Return whether the same action may have been done before with an unknown outcome, so that repeating it could
+        do it twice."""
         for entry in await self._journal.in_doubt(scope.conversation.id):
-            same = entry.intended.action == action.name and entry.intended.key != but
-            if same and is_same(action, entry.intended.arguments, arguments):
+            candidate = entry.intended.action == action.name and entry.intended.key != but
+            if candidate and is_same(action, entry.intended.arguments, arguments):
                 return True
         return False
 
-    async def known(self, scope: Scope, entry: JournalEntry) -> Outcome:
-        """What came of an action that was begun before. Of one in doubt it is noted that somebody is told so."""
+    async def load_outcome(self, scope: Scope, entry: JournalEntry) -> Outcome:
+        """The outcome of an action that was started before. An unsettled one is recorded as unknown, because the
+        contact is told about it."""
         intended, settled = entry.intended, entry.settled
         if settled is None:
             settled = ActionSettled(
                 key=intended.key, action=intended.action, outcome="unknown", reason="interrupted", at=self._clock()
             )
-        # Once more also when it was known: the log may lack it.
+        # Append again even when it was settled: the log may lack the record.
         await self.settle(scope, settled)
         say = settled.reason if settled.outcome == "refused" else ""
         return Outcome(settled.outcome, intended.key, settled.result, settled.reason, say=say)
 
     async def settle(self, scope: Scope, settled: ActionSettled) -> None:
-        """On the log, then in the state store."""
+        """Append the outcome to the log, then record it in the journal."""
         purpose = f"settled-{settled.outcome}-{settled.resolved}"
         event = scope.chain.wrap(
             topics.ACTION_SETTLED, settled, id=ids.derived_id(settled.key, purpose), now=settled.at
@@ -202,7 +220,7 @@ class Executor:
         try:
             await self._bus.append([event])
         finally:
-            # Also when the log is away: the turn begins again, and must not take for doubtful what is known.
+            # Also when the log is unavailable: the repeated turn must not take a known outcome for an unknown one.
             await self._journal.record(scope.conversation.id, settled)
         log.info("action_settled", action=settled.action, key=settled.key, outcome=settled.outcome)
 
@@ -211,37 +229,39 @@ class Executor:
         try:
             await self._bus.append([event])
         except Unavailable:
-            # Nothing was called, so the turn may begin again with a claim of its own.
+            # Nothing was called, so the repeated turn may make a new claim.
             await self._journal.withdraw(scope.conversation.id, intended.key)
             raise
 
-    async def _admitted(self, scope: Scope, action: Action, who: Identity, key: str) -> bool:
+    async def _admit(self, scope: Scope, action: Action, identity: Identity, key: str) -> bool:
         if not action.per_contact_per_day:
             return True
         day = self._clock().date().isoformat()
-        return await self._journal.admit(scope.tenant, who.id, action.name, day, key, most=action.per_contact_per_day)
+        return await self._journal.admit(
+            scope.tenant, identity.id, action.name, day, key, most=action.per_contact_per_day
+        )
 
 
-class _Checked(BaseModel):
-    """The check had no objection."""
+class _CheckResult(BaseModel):
+    """The result of a check without objections."""
 
 
-def _checking(check: Check) -> Function:
+def _as_function(check: Check) -> Function:
     async def run(context: ActionContext, arguments: Any) -> BaseModel:
         await check(context, arguments)
-        return _Checked()
+        return _CheckResult()
 
     return run
 
 
-def _nothing(_noted: object) -> None:
-    """Whoever only looks back has nothing to note."""
+def _ignore(_noted: object) -> None:
+    """For calls that have nothing to record."""
 
 
-def _intended(
+def _build_intent(
     scope: Scope, action: Action, given: Arguments, key: str, authority: str, contact: str, now: datetime
 ) -> ActionIntended:
-    deadline = now + timedelta(seconds=action.timeout + RESERVE)
+    deadline = now + timedelta(seconds=action.timeout + LOG_RESERVE_S)
     return ActionIntended(
         key=key,
         action=action.name,
@@ -256,10 +276,10 @@ def _intended(
 
 
 def _key(scope: Scope, action: Action, given: Arguments, authority: str) -> str:
-    return ids.action_key(scope.tenant, scope.conversation.id, action.name, canonical(given), authority)
+    return ids.action_key(scope.tenant, scope.conversation.id, action.name, canonical_json(given), authority)
 
 
-def settled_of(outcome: Outcome, intended: ActionIntended, at: datetime) -> ActionSettled:
+def settled_event(outcome: Outcome, intended: ActionIntended, at: datetime) -> ActionSettled:
     return ActionSettled(
         key=intended.key,
         action=intended.action,

@@ -1,4 +1,5 @@
-"""One asked-for action on its way through the policy: refused, asked about, or done."""
+"""The path of one requested action through the policy: it is refused, put to the contact or a colleague, or
+executed."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from agent_worker.actions.context import Identity
 from agent_worker.actions.execution import texts
 from agent_worker.actions.execution.call import Outcome
 from agent_worker.actions.execution.confirmation import ask_colleague, ask_contact
-from agent_worker.actions.execution.effects import Effects, Proving
+from agent_worker.actions.execution.effects import Effects, IdentityProofs
 from agent_worker.actions.execution.executor import Executor
 from agent_worker.actions.execution.scope import Scope
 from agent_worker.actions.policy import Refusal, Verdict, decide
@@ -21,83 +22,97 @@ from schemas.actions import Arguments, JournalEntry
 from schemas.ports import ActionResult, Clock
 from schemas.privacy.api_answers import without_cards
 
-Known = Callable[[str], Awaitable[Identity]]
-"""The contact with this id, as the store knows them."""
-Wished = Callable[[Action, Arguments], bool]
-"""Whether the contact's own words ask for this action with these arguments."""
+LoadIdentity = Callable[[str], Awaitable[Identity]]
+"""Contact id → identity."""
+IsRequested = Callable[[Action, Arguments], bool]
+"""``(action, arguments)`` → whether the contact's own words request it."""
 
 
-class Performer:
-    """Of one attempt at one turn."""
+class ActionRunner:
+    """Runs the actions of one attempt at a turn."""
 
     def __init__(
-        self, scope: Scope, effects: Effects, executor: Executor, known: Known, wished: Wished, clock: Clock
+        self,
+        scope: Scope,
+        effects: Effects,
+        executor: Executor,
+        load_identity: LoadIdentity,
+        is_requested: IsRequested,
+        clock: Clock,
     ) -> None:
         self._scope = scope
         self._effects = effects
         self._executor = executor
-        self._known = known
-        self._wished = wished
+        self._load_identity = load_identity
+        self._is_requested = is_requested
         self._clock = clock
 
-    async def asked(self, action: Action, raw: dict[str, Any], contact: str, *, may_write: bool) -> ActionResult:
-        """Somebody, a model perhaps, wants it done."""
+    async def request(self, action: Action, raw: dict[str, Any], contact: str, *, may_write: bool) -> ActionResult:
+        """Handle a request for the action, for example from a model."""
         raw = without_cards(raw, self._scope.rules.own)
         try:
-            arguments = args.read(action, raw)
-        except args.Unreadable as error:
+            arguments = args.parse_arguments(action, raw)
+        except args.InvalidArguments as error:
             return self.refuse(action, raw, "invalid_arguments", str(error), problems=error.problems)
-        given = args.plain(arguments)
+        given = args.dump_arguments(arguments)
         if action.writes and not may_write:
             return self.refuse(action, raw, "interrupted_before", "an earlier attempt at this turn has acted already")
-        if action.writes and await self._executor.in_doubt(self._scope, action, arguments):
+        if action.writes and await self._executor.is_in_doubt(self._scope, action, arguments):
             return self.refuse(action, raw, "in_doubt", "nobody knows yet whether the very same was done before")
-        who = await self._who(contact)
-        if who.reaches(action.needs):
-            prepared = await self._executor.prepare(self._scope, action, arguments, who, self._proving(who))
+        identity = await self._identify(contact)
+        if identity.reaches(action.needs):
+            prepared = await self._executor.prepare(self._scope, action, arguments, identity, self._proofs_of(identity))
             if isinstance(prepared, Outcome):
-                return self._result(action, arguments, who, prepared)
+                return self._result(action, arguments, identity, prepared)
             arguments = prepared
-            if objection := await self._executor.check(self._scope, action, arguments, who, self._proving(who)):
-                return self._result(action, arguments, who, objection)
-        verdict = decide(action, arguments, who)
-        if verdict.kind == "ask_contact" or (verdict.kind != "refuse" and self._unasked(action, given)):
-            return ask_contact(self._scope, self._effects, action, args.plain(arguments), contact, self._clock())
-        return await self._after(verdict, action, arguments, who, contact, self._scope.authority)
+            if objection := await self._executor.check(
+                self._scope, action, arguments, identity, self._proofs_of(identity)
+            ):
+                return self._result(action, arguments, identity, objection)
+        verdict = decide(action, arguments, identity)
+        if verdict.kind == "ask_contact" or (verdict.kind != "refuse" and self._lacks_request(action, given)):
+            return ask_contact(
+                self._scope, self._effects, action, args.dump_arguments(arguments), contact, self._clock()
+            )
+        return await self._apply_verdict(verdict, action, arguments, identity, contact, self._scope.authority)
 
-    def _unasked(self, action: Action, given: Arguments) -> bool:
-        """Whether something would change that perhaps nobody but a text asked for."""
-        return action.writes and not action.harmless and not self._wished(action, given)
+    def _lacks_request(self, action: Action, given: Arguments) -> bool:
+        """Return whether the action would change something that the contact may not have requested."""
+        return action.writes and not action.harmless and not self._is_requested(action, given)
 
-    async def allowed(
+    async def run_allowed(
         self, name: str, given: Arguments, digest: str, contact: str, authority: str, *, approved: bool = False
     ) -> ActionResult:
-        """Do what the contact, and perhaps a colleague, said yes to: if it is still the same, and still may be done."""
+        """Run an action that the contact, and perhaps a colleague, said yes to, if it is unchanged and still
+        allowed."""
         action = self._scope.rules.actions.get(name)
         if action is None:
-            return self._gone(name, given)
+            return self._refuse_unknown(name, given)
         try:
-            arguments = args.read(action, given)
-        except args.Unreadable as error:
+            arguments = args.parse_arguments(action, given)
+        except args.InvalidArguments as error:
             return self.refuse(action, given, "changed", str(error))
-        if args.digest(name, args.plain(arguments)) != digest:
+        if args.arguments_digest(name, args.dump_arguments(arguments)) != digest:
             return self.refuse(action, given, "changed", "the arguments are not those that were shown")
-        who = await self._who(contact)
-        verdict = decide(action, arguments, who, confirmed=True, approved=approved)
-        if verdict.kind != "refuse" and (objection := await self._objection(action, arguments, who, authority)):
-            return self._result(action, arguments, who, objection)
-        return await self._after(verdict, action, arguments, who, contact, authority)
+        identity = await self._identify(contact)
+        verdict = decide(action, arguments, identity, confirmed=True, approved=approved)
+        if verdict.kind != "refuse" and (objection := await self._objection(action, arguments, identity, authority)):
+            return self._result(action, arguments, identity, objection)
+        return await self._apply_verdict(verdict, action, arguments, identity, contact, authority)
 
-    async def _objection(self, action: Action, arguments: BaseModel, who: Identity, authority: str) -> Outcome | None:
-        """What its check says meanwhile. Of what was begun under this authority the journal tells what came of it."""
-        if action.check is None or await self._executor.is_begun(self._scope, action, arguments, authority):
+    async def _objection(
+        self, action: Action, arguments: BaseModel, identity: Identity, authority: str
+    ) -> Outcome | None:
+        """The refusal by the action's check. An action that was started under this authority is not checked again; its
+        outcome is in the journal."""
+        if action.check is None or await self._executor.has_begun(self._scope, action, arguments, authority):
             return None
-        return await self._executor.check(self._scope, action, arguments, who, self._proving(who))
+        return await self._executor.check(self._scope, action, arguments, identity, self._proofs_of(identity))
 
-    async def _after(
-        self, verdict: Verdict, action: Action, arguments: BaseModel, who: Identity, contact: str, authority: str
+    async def _apply_verdict(
+        self, verdict: Verdict, action: Action, arguments: BaseModel, identity: Identity, contact: str, authority: str
     ) -> ActionResult:
-        given = args.plain(arguments)
+        given = args.dump_arguments(arguments)
         if verdict.refusal:
             return self.refuse(action, given, verdict.refusal, verdict.why)
         if verdict.kind == "ask_colleague":
@@ -110,54 +125,59 @@ class Performer:
                 self._clock(),
                 authority=authority,
                 why=verdict.why,
-                name=who.name,
+                name=identity.name,
             )
             return asked or self.refuse(action, given, "limit_reached", "too many approvals are open")
-        return await self._do(action, arguments, who, authority)
+        return await self._do(action, arguments, identity, authority)
 
-    async def _do(self, action: Action, arguments: BaseModel, who: Identity, authority: str) -> ActionResult:
+    async def _do(self, action: Action, arguments: BaseModel, identity: Identity, authority: str) -> ActionResult:
         if action.writes:
-            outcome = await self._executor.write(self._scope, action, arguments, who, authority, self._proving(who))
+            outcome = await self._executor.write(
+                self._scope, action, arguments, identity, authority, self._proofs_of(identity)
+            )
         else:
-            outcome = await self._executor.read(self._scope, action, arguments, who, self._proving(who))
-        return self._result(action, arguments, who, outcome)
+            outcome = await self._executor.read(self._scope, action, arguments, identity, self._proofs_of(identity))
+        return self._result(action, arguments, identity, outcome)
 
-    async def earlier(self, entry: JournalEntry) -> ActionResult:
-        """What came of an action that was begun before, perhaps in another process."""
-        return await self.told(entry, await self._executor.known(self._scope, entry))
+    async def report_entry(self, entry: JournalEntry) -> ActionResult:
+        """Report an action that was started before, perhaps in another process."""
+        return await self.report(entry, await self._executor.load_outcome(self._scope, entry))
 
-    async def told(self, entry: JournalEntry, outcome: Outcome) -> ActionResult:
+    async def report(self, entry: JournalEntry, outcome: Outcome) -> ActionResult:
+        """Note the outcome for the turn's record and describe it for the contact."""
         intended = entry.intended
         action = self._scope.rules.actions.get(intended.action)
         if action is None:
             self._effects.note(intended.action, None, intended.arguments, outcome)
-            return ActionResult(intended.action, outcome.outcome, say=texts.plain_outcome(outcome, self._scope.voice))
+            return ActionResult(
+                intended.action, outcome.outcome, say=texts.generic_outcome_text(outcome, self._scope.voice)
+            )
         try:
-            arguments = args.read(action, intended.arguments)
-        except args.Unreadable:
+            arguments = args.parse_arguments(action, intended.arguments)
+        except args.InvalidArguments:
             arguments = None
         return self._result(action, arguments, Identity(id=intended.contact_id), outcome, dict(intended.arguments))
 
     def refuse(self, action: Action, given: dict[str, Any], refusal: Refusal, why: str, **facts: Any) -> ActionResult:
-        """A typed fact, and the last word."""
+        """Refuse the action for good, with the reason as a fact for the model."""
         outcome = Outcome("refused", refused=refusal, reason=why)
         self._effects.note(action.name, action, given, outcome)
-        say = texts.plain_outcome(outcome, self._scope.voice)
+        say = texts.generic_outcome_text(outcome, self._scope.voice)
         return ActionResult(action.name, "refused", facts={"why": why, **facts}, reason=refusal, say=say)
 
     def _result(
         self,
         action: Action,
         arguments: BaseModel | None,
-        who: Identity,
+        identity: Identity,
         outcome: Outcome,
         given: dict[str, Any] | None = None,
     ) -> ActionResult:
         context = self._executor.context(
-            self._scope.conversation, self._scope.rules, action, who, outcome.key, locale=self._scope.locale
+            self._scope.conversation, self._scope.rules, action, identity, outcome.key, locale=self._scope.locale
         )
-        say = texts.told(action, outcome, arguments, context, self._scope.voice)
-        plain = dict(args.plain(arguments)) if arguments is not None else given or {}
+        say = texts.outcome_text(action, outcome, arguments, context, self._scope.voice)
+        plain = dict(args.dump_arguments(arguments)) if arguments is not None else given or {}
         self._effects.note(action.name, action, plain, outcome)
         return ActionResult(
             action=action.name,
@@ -165,16 +185,16 @@ class Performer:
             facts=outcome.facts or {},
             reason=outcome.refused or outcome.reason,
             say=say,
-            told=texts.passage(self._scope.tenant, action, say) if outcome.outcome == "succeeded" else None,
+            told=texts.result_passage(self._scope.tenant, action, say) if outcome.outcome == "succeeded" else None,
         )
 
-    def _gone(self, name: str, given: Arguments) -> ActionResult:
+    def _refuse_unknown(self, name: str, given: Arguments) -> ActionResult:
         outcome = Outcome("refused", refused="not_offered", reason="there is no such action any more")
         self._effects.note(name, None, given, outcome)
         return ActionResult(name, "refused", reason="not_offered", say=self._scope.voice.refused)
 
-    def _proving(self, who: Identity) -> Proving:
-        return Proving(self._effects, who.id, self._clock)
+    def _proofs_of(self, identity: Identity) -> IdentityProofs:
+        return IdentityProofs(self._effects, identity.id, self._clock)
 
-    async def _who(self, contact: str) -> Identity:
-        return await self._known(contact) if contact else Identity(id="")
+    async def _identify(self, contact: str) -> Identity:
+        return await self._load_identity(contact) if contact else Identity(id="")

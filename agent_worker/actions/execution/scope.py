@@ -1,4 +1,4 @@
-"""What one turn knows when it acts."""
+"""The facts about one turn that its actions need."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from agent_worker.turn.envelopes import Chain
 from schemas.conversation import Conversation
 
 Seal = Callable[[], Awaitable[None]]
-"""To be awaited before the first thing that cannot be taken back. Ends the turn when messages have arrived that it must
-read first; from then on arrivals wait for the next turn."""
+"""Awaited before the first irreversible step. Ends the turn if messages have arrived that it has to read first; later
+arrivals wait for the next turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """``authority``: the earliest event of the turn, which allows what needs no other yes. ``speaker``: the contact
-    whose messages are answered, empty when there are several or none; ``locale``: what they write in; ``words``: those
-    messages, ``earlier``: what contacts have written before."""
+    """``authority``: the earliest event of the turn, which permits actions that need no confirmation. ``speaker``: the
+    contact whose messages are answered, empty when there are several or none; ``locale``: the contact's; ``words``:
+    those messages; ``earlier``: previous messages of contacts."""
 
     turn_id: str
     conversation: Conversation

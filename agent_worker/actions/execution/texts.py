@@ -1,4 +1,4 @@
-"""What is said about actions, in the tenant's words."""
+"""Texts about actions for the contact, in the tenant's voice."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import structlog
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from agent_worker.actions.arguments import summary
+from agent_worker.actions.arguments import summarize_action
 from agent_worker.actions.context import ActionContext
 from agent_worker.actions.execution.call import Outcome
 from agent_worker.actions.spec import Action
@@ -18,7 +18,7 @@ from schemas.ports import Passage
 
 log = structlog.get_logger("parley.actions")
 YES, NO = "yes:", "no:"
-"""Begin the ids of the choices; the id of the confirmation follows, so a choice fits no other question."""
+"""Prefixes of the choices' ids. The confirmation's id follows, so that a choice fits no other question."""
 
 
 def choices_of(confirmation: str, voice: Voice) -> list[Choice]:
@@ -28,54 +28,56 @@ def choices_of(confirmation: str, voice: Voice) -> list[Choice]:
     ]
 
 
-def question(
+def confirmation_question(
     action: Action, pending: PendingConfirmation, voice: Voice, *, locale: str = "en", before: str = ""
 ) -> str:
-    return joined(before, f"{summary(action, pending.arguments, locale)}\n\n{voice.confirm}")
+    return join_parts(before, f"{summarize_action(action, pending.arguments, locale)}\n\n{voice.confirm}")
 
 
-def told(action: Action, outcome: Outcome, arguments: BaseModel | None, context: ActionContext, voice: Voice) -> str:
-    """One outcome for the contact."""
+def outcome_text(
+    action: Action, outcome: Outcome, arguments: BaseModel | None, context: ActionContext, voice: Voice
+) -> str:
+    """One outcome in words for the contact."""
     if outcome.outcome != "succeeded":
-        return plain_outcome(outcome, voice)
-    result = outcome.result or _again(action, outcome.facts or {})
+        return generic_outcome_text(outcome, voice)
+    result = outcome.result or _parse_result(action, outcome.facts or {})
     if action.report is not None and result is not None and arguments is not None:
         try:
             return action.report(context, arguments, result)
-        except Exception as error:  # it is done, whatever becomes of the sentence about it
+        except Exception as error:  # the action is done even if its report fails
             log.warning("report_failed", action=action.name, error=type(error).__name__)
-    return joined(voice.done if action.writes else "", facts(outcome.facts or {}))
+    return join_parts(voice.done if action.writes else "", facts(outcome.facts or {}))
 
 
-def plain_outcome(outcome: Outcome, voice: Voice) -> str:
-    """What can be said of an outcome without knowing the action."""
+def generic_outcome_text(outcome: Outcome, voice: Voice) -> str:
+    """An outcome in words that do not depend on the action."""
     if outcome.outcome == "refused":
         said = {
             "needs_identity": voice.needs_identity,
             "limit_reached": voice.limit_reached,
             "in_doubt": voice.still_unclear,
         }
-        return said.get(outcome.refused, joined(voice.refused, outcome.say, by=" "))
+        return said.get(outcome.refused, join_parts(voice.refused, outcome.say, by=" "))
     said = {"succeeded": voice.done, "unknown": voice.unclear}
-    return said.get(outcome.outcome, joined(voice.not_done, outcome.say, by=" "))
+    return said.get(outcome.outcome, join_parts(voice.not_done, outcome.say, by=" "))
 
 
-def _again(action: Action, found: Mapping[str, JsonValue]) -> BaseModel | None:
-    """The result as the action gave it, from what is kept of it."""
+def _parse_result(action: Action, stored: Mapping[str, JsonValue]) -> BaseModel | None:
+    """The action's result model, rebuilt from the stored facts."""
     try:
-        return action.answer.model_validate(found) if action.answer is not None else None
+        return action.answer.model_validate(stored) if action.answer is not None else None
     except ValidationError:
         return None
 
 
-def facts(found: Mapping[str, JsonValue]) -> str:
+def facts(stored: Mapping[str, JsonValue]) -> str:
     return "\n".join(
-        f"- {_title(name)}: {_value(value)}" for name, value in found.items() if value not in (None, "", [])
+        f"- {_title(name)}: {_value(value)}" for name, value in stored.items() if value not in (None, "", [])
     )
 
 
-def passage(tenant: str, action: Action, text: str) -> Passage:
-    """What the action answered, for sentences to cite."""
+def result_passage(tenant: str, action: Action, text: str) -> Passage:
+    """The action's answer as a passage that sentences can cite."""
     return Passage(
         tenant=tenant,
         document=f"action:{action.name}",
@@ -88,7 +90,7 @@ def passage(tenant: str, action: Action, text: str) -> Passage:
     )
 
 
-def joined(*parts: str, by: str = "\n\n") -> str:
+def join_parts(*parts: str, by: str = "\n\n") -> str:
     return by.join(part for part in parts if part)
 
 

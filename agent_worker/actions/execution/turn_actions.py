@@ -1,4 +1,5 @@
-"""What one turn does: answers to open questions, actions that a model asks for, and words of others about them."""
+"""The actions of one turn: answers to open questions, requests from the model, and news about actions from colleagues
+and the resolver."""
 
 from __future__ import annotations
 
@@ -10,10 +11,10 @@ from typing import Any, Literal
 from agent_worker.actions.execution import consent, texts
 from agent_worker.actions.execution.call import Outcome
 from agent_worker.actions.execution.confirmation import ask_again, ask_contact
-from agent_worker.actions.execution.contact_intent import Wish
+from agent_worker.actions.execution.contact_intent import ContactIntent
 from agent_worker.actions.execution.effects import Effects, Notice
 from agent_worker.actions.execution.executor import Executor
-from agent_worker.actions.execution.runner import Known, Performer
+from agent_worker.actions.execution.runner import ActionRunner, LoadIdentity
 from agent_worker.actions.execution.scope import Scope
 from agent_worker.actions.spec import Action
 from schemas.actions import (
@@ -30,55 +31,57 @@ from schemas.actions import (
 from schemas.messages import InboundMessage
 from schemas.ports import ActionResult, Clock, Draft, Journal, Offer
 
-CALLS = 12
-"""Actions that one turn may ask for: a model that calls on and on comes to an end."""
+MAX_CALLS = 12
+"""Actions that one turn may request, so that a model cannot go on forever."""
 
 
-class Acting:
-    """Of one attempt at one turn; ``effects`` are what it leaves behind."""
+class TurnActions:
+    """The actions of one attempt at a turn. ``effects`` holds the results."""
 
-    def __init__(self, scope: Scope, executor: Executor, journal: Journal, known: Known, clock: Clock) -> None:
+    def __init__(
+        self, scope: Scope, executor: Executor, journal: Journal, load_identity: LoadIdentity, clock: Clock
+    ) -> None:
         self.effects = Effects(scope.conversation.facts.actions or ActionMemory())
         self._scope = scope
         self._executor = executor
         self._journal = journal
         self._clock = clock
-        self._performer = Performer(scope, self.effects, executor, known, self._wished, clock)
+        self._runner = ActionRunner(scope, self.effects, executor, load_identity, self._is_requested, clock)
         self._calls = 0
         self._question = self.effects.memory.confirmation
         self._again: PendingConfirmation | None = None
         self._interrupted = False
 
-    # ── before a model is asked ──────────────────────────────────────────────────────────────────────────────────────
+    # ── before the model is called ───────────────────────────────────────────────────────────────────────────────────
 
     async def resume(self, handled: Sequence[str]) -> Draft | None:
-        """What an earlier attempt at this turn has begun is told, and nothing is begun beside it. A draft when that is
-        all that the turn is about."""
-        entries = await self._begun(handled)
-        told = [await self._resumed(entry) for entry in entries]
+        """Report what an earlier attempt at this turn has started; nothing else is started in this one. Returns a draft
+        if the turn is about nothing else."""
+        entries = await self._load_begun(handled)
+        notices = [await self._resume_entry(entry) for entry in entries]
         self._interrupted = bool(entries)
         if entries and {entry.intended.turn_id for entry in entries} == {self._scope.turn_id}:
-            return _draft(texts.joined(*(notice.text for notice in told)))
-        self.effects.notices += told
+            return _draft(texts.join_parts(*(notice.text for notice in notices)))
+        self.effects.notices += notices
         return None
 
-    async def tell_begun(self, handled: Sequence[str]) -> None:
-        """The same, where people have taken the conversation over meanwhile and nothing else is answered."""
-        self.effects.notices += [await self._resumed(entry) for entry in await self._begun(handled)]
+    async def report_begun(self, handled: Sequence[str]) -> None:
+        """Report what an earlier attempt has started, when people have taken over and nothing else is answered."""
+        self.effects.notices += [await self._resume_entry(entry) for entry in await self._load_begun(handled)]
 
-    async def _begun(self, handled: Sequence[str]) -> list[JournalEntry]:
+    async def _load_begun(self, handled: Sequence[str]) -> list[JournalEntry]:
         authorities = {*handled, *([self._question.id] if self._question else [])}
         return await self._journal.under(self._scope.conversation.id, authorities) if self._scope.rules.writing else []
 
-    async def _resumed(self, entry: JournalEntry) -> Notice:
+    async def _resume_entry(self, entry: JournalEntry) -> Notice:
         pending = self.effects.memory.confirmation
         if pending is not None and entry.intended.authority == pending.id:
             self.effects.close_question()
-        result = await self._performer.earlier(entry)
+        result = await self._runner.report_entry(entry)
         return Notice(f"{entry.intended.key}-resumed", result.say)
 
-    async def consented(self, waiting: Sequence[InboundMessage], latest: str) -> Draft | None:
-        """Act on the answer to the open question, if there is one. None when there is something else to answer."""
+    async def act_on_consent(self, waiting: Sequence[InboundMessage], latest: str) -> Draft | None:
+        """Act on the answer to the open question. None when there is something else to answer."""
         pending, scope = self._question, self._scope
         reading = consent.read(
             pending,
@@ -89,52 +92,52 @@ class Acting:
             locale=scope.locale,
         )
         if self._interrupted:
-            return self._only_told(reading, waiting)
+            return self._report_only(reading, waiting)
         if reading.answer == "gone":
             return _draft(scope.voice.confirm_gone, "the question is not open any more")
         if pending is None or not reading.answer:
             return None
         if reading.answer == "unclear":
-            return self._unclear(pending)
+            return self._handle_unclear(pending)
         if reading.answer == "yes_but":
             self._again = pending
             self.effects.answered = reading.messages
             return None
-        draft = await self._answered(pending, agreed=reading.answer == "yes")
-        if len(reading.messages) == len(waiting) or self.effects.asked is not None:
+        draft = await self._act_on_answer(pending, agreed=reading.answer == "yes")
+        if len(reading.messages) == len(waiting) or self.effects.question is not None:
             return draft
-        # Something else was asked before the yes.
+        # The contact also asked something else before the yes.
         self.effects.answered = reading.messages
         self.effects.notices.append(Notice(f"{pending.id}-answered", draft.text))
         return None
 
-    def _unclear(self, pending: PendingConfirmation) -> Draft | None:
+    def _handle_unclear(self, pending: PendingConfirmation) -> Draft | None:
         action, now = self._scope.rules.actions.get(pending.action), self._clock()
         if action is None or pending.expires_at <= now:
             return None
         return ask_again(self._scope, self.effects, action, pending, now)
 
-    def _only_told(self, reading: consent.Reading, waiting: Sequence[InboundMessage]) -> Draft | None:
-        """Nothing is done beside what an earlier attempt has done; a yes to something else is asked for once more."""
+    def _report_only(self, reading: consent.Reading, waiting: Sequence[InboundMessage]) -> Draft | None:
+        """Do nothing beside what an earlier attempt has done; a yes to another question is asked for again."""
         if reading.answer == "yes" and self.effects.memory.confirmation is not None:
             self._again = self.effects.memory.confirmation
         self.effects.answered = reading.messages
         if self._again is not None or len(reading.messages) < len(waiting):
             return None
-        told, self.effects.notices = self.effects.notices, []
-        return _draft(texts.joined(*(notice.text for notice in told)))
+        notices, self.effects.notices = self.effects.notices, []
+        return _draft(texts.join_parts(*(notice.text for notice in notices)))
 
-    async def _answered(self, pending: PendingConfirmation, *, agreed: bool) -> Draft:
+    async def _act_on_answer(self, pending: PendingConfirmation, *, agreed: bool) -> Draft:
         action = self._scope.rules.actions.get(pending.action)
         if agreed and action is not None and pending.expires_at <= self._clock():
-            return _of(self._ask_again(action, pending, self._scope.voice.confirm_expired))
+            return _draft_from(self._ask_again(action, pending, self._scope.voice.confirm_expired))
         self.effects.close_question()
         if not agreed:
             refused = Outcome("refused", refused="declined", reason="the contact said no")
             self.effects.note(pending.action, action, pending.arguments, refused)
             return _draft(self._scope.voice.declined, "the contact said no")
-        return _of(
-            await self._performer.allowed(
+        return _draft_from(
+            await self._runner.run_allowed(
                 pending.action, pending.arguments, pending.digest, pending.contact_id, pending.id
             )
         )
@@ -150,7 +153,7 @@ class Acting:
             before=before,
         )
 
-    # ── what a model may ask for ─────────────────────────────────────────────────────────────────────────────────────
+    # ── requests from the model ──────────────────────────────────────────────────────────────────────────────────────
 
     def today(self, now: datetime) -> date:
         return self._scope.rules.today(now)
@@ -161,10 +164,10 @@ class Acting:
     def _offer(self, action: Action) -> Offer:
         async def call(raw: Mapping[str, Any]) -> ActionResult:
             self._calls += 1
-            if self._calls > CALLS:
-                return self._performer.refuse(action, dict(raw), "too_many_calls", f"more than {CALLS} in a turn")
+            if self._calls > MAX_CALLS:
+                return self._runner.refuse(action, dict(raw), "too_many_calls", f"more than {MAX_CALLS} in a turn")
             speaker = self._scope.speaker
-            return await self._performer.asked(action, dict(raw), speaker, may_write=not self._interrupted)
+            return await self._runner.request(action, dict(raw), speaker, may_write=not self._interrupted)
 
         return Offer(
             name=action.name,
@@ -172,33 +175,33 @@ class Acting:
             parameters=action.parameters,
             risk=action.risk,
             examples=action.examples,
-            title=action.titled(self._scope.locale),
+            title=action.title_in(self._scope.locale),
             call=call,
         )
 
-    def _wished(self, action: Action, given: Arguments) -> bool:
+    def _is_requested(self, action: Action, given: Arguments) -> bool:
         scope = self._scope
-        wish = Wish(
+        intent = ContactIntent(
             scope.words, scope.earlier, self.effects.memory.filling, scope.rules.today(self._clock()), scope.locale
         )
-        return wish.names(action, given, self.offers())
+        return intent.requests(action, given, self.offers())
 
     def finish(self, draft: Draft) -> Draft:
-        """The model's draft; but where something has to be asked first, the question stands as it is, and one that is
-        still open is asked again."""
-        self.effects.remember(filling=self._still_filling(draft.filling))
-        if (pending := self._still_open(draft)) is not None:
-            return self._open_again(pending, draft)
-        if self.effects.asked is None:
+        """The model's draft, unless a question has to be asked: that question is used word for word, and one that is
+        still open is repeated."""
+        self.effects.remember(filling=self._filling_to_keep(draft.filling))
+        if (pending := self._open_question(draft)) is not None:
+            return self._repeat_question(pending, draft)
+        if self.effects.question is None:
             return draft
-        asked = _of(self.effects.asked)
-        if draft.text.endswith(asked.text):
-            # What was answered, or done, before the question.
-            asked = replace(asked, text=draft.text, citations=draft.citations)
-        return replace(asked, model=draft.model, tokens=draft.tokens, cost=draft.cost, reasons=draft.reasons)
+        question = _draft_from(self.effects.question)
+        if draft.text.endswith(question.text):
+            # The draft also contains what was answered or done before the question.
+            question = replace(question, text=draft.text, citations=draft.citations)
+        return replace(question, model=draft.model, tokens=draft.tokens, cost=draft.cost, reasons=draft.reasons)
 
-    def _still_open(self, draft: Draft) -> PendingConfirmation | None:
-        """The question from before, if the contact who was asked wrote something else and nothing took its place."""
+    def _open_question(self, draft: Draft) -> PendingConfirmation | None:
+        """The earlier question, if the contact who was asked wrote something else and nothing has replaced it."""
         pending, memory = self._question, self.effects.memory
         if pending is None or memory.confirmation is None or memory.confirmation.digest != pending.digest:
             return None
@@ -207,10 +210,10 @@ class Acting:
         in_time = self._again is not None or pending.expires_at > self._clock()
         return pending if in_time and pending.epoch == self._scope.conversation.epoch else None
 
-    def _open_again(self, pending: PendingConfirmation, draft: Draft) -> Draft:
+    def _repeat_question(self, pending: PendingConfirmation, draft: Draft) -> Draft:
         action = self._scope.rules.actions.get(pending.action)
         if action is None or any(record.name == pending.action for record in self.effects.records):
-            # The same action was refused for other arguments: the contact wants those, and not the old ones.
+            # The action was refused for other arguments: the contact no longer wants the old ones.
             self.effects.close_question()
             return draft
         return ask_again(
@@ -219,21 +222,21 @@ class Acting:
             action,
             pending,
             self._clock(),
-            answer=None if self.effects.asked is not None else draft,
+            answer=None if self.effects.question is not None else draft,
             after_yes=self._again is not None,
         )
 
-    def _still_filling(self, now: Filling | None) -> Filling | None:
-        """What is asked for from now on; what somebody else in the thread is being asked stays open."""
-        before, speaker = self.effects.memory.filling, self._scope.speaker
-        if now is not None:
-            return now.model_copy(update={"contact_id": speaker})
-        return before if before is not None and before.contact_id not in ("", speaker) else None
+    def _filling_to_keep(self, current: Filling | None) -> Filling | None:
+        """The slot filling to store. Another contact's slot filling in the same thread stays open."""
+        stored, speaker = self.effects.memory.filling, self._scope.speaker
+        if current is not None:
+            return current.model_copy(update={"contact_id": speaker})
+        return stored if stored is not None and stored.contact_id not in ("", speaker) else None
 
-    # ── what others say about it ─────────────────────────────────────────────────────────────────────────────────────
+    # ── news from colleagues and the resolver ────────────────────────────────────────────────────────────────────────
 
-    async def decided(self, word: ApprovalDecided) -> None:
-        """A colleague's word on an approval; of several the first counts."""
+    async def apply_decision(self, word: ApprovalDecided) -> None:
+        """Apply a colleague's decision on an approval. The first decision counts."""
         approval = next((each for each in self.effects.memory.approvals if each.id == word.approval_id), None)
         if approval is None:
             return
@@ -241,13 +244,13 @@ class Acting:
             self._not_approved(approval, "denied", word.reason)
             return
         self._close_approval(approval)
-        result = await self._performer.allowed(
+        result = await self._runner.run_allowed(
             approval.action, approval.arguments, approval.digest, approval.contact_id, approval.id, approved=True
         )
         self.effects.notices.append(Notice(approval.id, result.say))
 
     def expire(self, now: datetime) -> None:
-        """Nobody has decided in time."""
+        """Drop the approvals that nobody decided in time."""
         for approval in self.effects.memory.approvals:
             if approval.expires_at <= now:
                 self._not_approved(approval, "expired")
@@ -262,37 +265,35 @@ class Acting:
         self.effects.notices.append(Notice(approval.id, text))
 
     def _close_approval(self, approval: PendingApproval) -> None:
-        """It can be decided once."""
+        """An approval can be decided only once."""
         self.effects.remember(approvals=[each for each in self.effects.memory.approvals if each.id != approval.id])
         self.effects.hand_back = True
 
-    async def resolved(self, word: ActionResolved) -> None:
-        """What was in doubt is known by now, or given up on."""
-        entry = await self._journal.entry(self._scope.conversation.id, word.key)
+    async def apply_resolution(self, resolution: ActionResolved) -> None:
+        """Report an outcome that the resolver found out or gave up on."""
+        entry = await self._journal.entry(self._scope.conversation.id, resolution.key)
         if entry is None:
             return
-        known = word if entry.in_doubt or entry.settled is None else entry.settled
+        outcome = resolution if entry.in_doubt or entry.settled is None else entry.settled
         settled = ActionSettled(
-            key=word.key,
-            action=word.action,
-            outcome=known.outcome,
-            result=known.result,
-            reason=known.reason,
+            key=resolution.key,
+            action=resolution.action,
+            outcome=outcome.outcome,
+            result=outcome.result,
+            reason=outcome.reason,
             resolved=True,
-            at=word.at,
+            at=resolution.at,
         )
         await self._executor.settle(self._scope, settled)
-        result = await self._performer.told(
-            entry, Outcome(settled.outcome, settled.key, settled.result, settled.reason)
-        )
+        result = await self._runner.report(entry, Outcome(settled.outcome, settled.key, settled.result, settled.reason))
         say = result.say
         if settled.outcome == "unknown":
-            say, self.effects.handoff = self._scope.voice.unclear_still, f"in doubt: {word.action}"
-        self.effects.notices.append(Notice(f"{word.key}-resolved", say))
+            say, self.effects.handoff = self._scope.voice.unclear_still, f"in doubt: {resolution.action}"
+        self.effects.notices.append(Notice(f"{resolution.key}-resolved", say))
 
 
-def handed_over(draft: Draft, effects: Effects) -> Draft:
-    """Said by the system: an owner change must never drop it."""
+def as_handoff(draft: Draft, effects: Effects) -> Draft:
+    """Hand the draft over when the effects demand it. The system is its author, so an owner change does not drop it."""
     return replace(draft, handoff=True, author="system") if effects.handoff else draft
 
 
@@ -300,5 +301,5 @@ def _draft(text: str, *reasons: str) -> Draft:
     return Draft(text=text, answered=True, reasons=list(reasons))
 
 
-def _of(result: ActionResult) -> Draft:
+def _draft_from(result: ActionResult) -> Draft:
     return Draft(text=result.say, answered=True, choices=list(result.choices))

@@ -1,4 +1,4 @@
-"""Proof of an address by a one-time code. A tenant's own module makes the two actions::
+"""Proof of an e-mail address by a one-time code. A tenant's module creates the two actions::
 
 from agent_worker.actions.one_time_codes import one_time_code
 

@@ -1,4 +1,4 @@
-"""The two actions of a one-time code, around whatever a tenant sends mail with."""
+"""The two actions of a one-time code, around the tenant's own way of sending mail."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from schemas.messages import Address
 
 SEND, CHECK = "send_code", "check_code"
 PER_DAY = 10
-"""Codes that one contact may ask for."""
+"""Codes that one contact may request."""
 PER_ADDRESS_PER_HOUR = 5
-"""Codes that one address is sent, whoever asks for them: contacts cost nothing, and nobody's letter box is to be filled
-by whoever knows an order number."""
+"""Codes sent to one address, whoever requests them: new contacts cost nothing, and nobody who knows an order number may
+flood the mailbox behind it."""
 AddressOf = Callable[[ActionContext, Any], Awaitable[str | None]]
 Send = Callable[[ActionContext, str, str], Awaitable[None]]
-"""``(context, address, text)``; ``context.key`` is the idempotency key of this mail."""
+"""``(context, address, text)``; ``context.key`` is the idempotency key of the mail."""
 _MAIL = {
     "en": "Your code is {code}. It is good for ten minutes. If you did not ask for it, ignore this mail.",
     "de": "Der Code lautet {code}. Er gilt zehn Minuten. Wer ihn nicht angefordert hat, kann diese Mail ignorieren.",
@@ -57,7 +57,7 @@ _CHECKED = {
 
 
 class CodeSent(BaseModel):
-    """The same whether or not there was anybody to send it to."""
+    """Identical whether or not there was an address to send the code to."""
 
     sent: bool = True
 
@@ -72,7 +72,7 @@ class Code(BaseModel):
 
 
 class CodeChecked(BaseModel):
-    """``left``: attempts, 0 when this code is no good any more."""
+    """``left``: remaining attempts; 0 when the code is no longer valid."""
 
     verified: bool
     left: int = 0
@@ -87,16 +87,19 @@ def one_time_code(
     per_contact_per_day: int = PER_DAY,
     per_address_per_hour: int = PER_ADDRESS_PER_HOUR,
 ) -> tuple[Action, Action]:
-    """``arguments``: what the contact says so that ``address_of`` finds the e-mail address, such as an order number;
-    None when it finds none, which nobody learns. ``send`` mails a text there."""
+    """The actions ``send_code`` and ``check_code``.
+
+    ``arguments`` is what the contact states, such as an order number; ``address_of`` finds the e-mail address by it.
+    The contact cannot tell whether it found one. ``send`` mails a text to the address.
+    """
 
     async def send_code(context: ActionContext, given: Any) -> CodeSent:
         """Send a six-digit code to the e-mail address of the order, which proves that the contact may ask about it."""
         found = await address_of(context, given)
         if found and not await context.within(_counter(found), per_address_per_hour, timedelta(hours=1)):
             if context.code is not None:
-                return CodeSent()  # the last code stays good
-            found = None  # it looks like no address at all
+                return CodeSent()  # the previous code stays valid
+            found = None  # the contact sees the same as without an address
         address = Address(channel="email", value=found, assurance="verified") if found else None
         code, pending = await codes.issue(address, context.now)
         before = context.code
@@ -105,7 +108,7 @@ def one_time_code(
             if found:
                 await send(context, found, in_language(_MAIL, context.locale).format(code=code))
         except ActionRefused:
-            # An address that has had enough mails looks like none at all, and its last code stays good.
+            # A refused address looks like a missing one, and the previous code stays valid.
             context.remember(before or pending)
         return CodeSent()
 
@@ -115,7 +118,7 @@ def one_time_code(
         risk="write",
         needs="anonymous",
         confirm=False,
-        # It is asked for on the way to something else, and what it sends goes to whom it concerns.
+        # Another action requires it, and the mail only reaches the owner of the address.
         harmless=True,
         per_contact_per_day=per_contact_per_day,
         title="Send a code",
@@ -126,13 +129,13 @@ def one_time_code(
 
 
 def _counter(address: str) -> str:
-    """Counters are no place for addresses."""
+    """The limiter's key; hashed, so that it contains no address."""
     return f"code:{hashlib.sha256(address.strip().casefold().encode()).hexdigest()}"
 
 
 def _report(context: ActionContext, _arguments: Code, result: Any) -> str:
-    said = CodeChecked.model_validate(result if isinstance(result, dict) else result.model_dump())
-    return in_language(_CHECKED[said.verdict], context.locale).format(left=said.left)
+    checked = CodeChecked.model_validate(result if isinstance(result, dict) else result.model_dump())
+    return in_language(_CHECKED[checked.verdict], context.locale).format(left=checked.left)
 
 
 @action(CHECK, risk="read", needs="anonymous", title="Check a code", sensitive=("code",), report=_report)
@@ -142,4 +145,4 @@ async def check_code(context: ActionContext, arguments: Code) -> CodeChecked:
     context.remember(verdict.pending)
     if verdict.address is not None:
         context.prove(verdict.address)
-    return CodeChecked(verified=verdict.kind == "right", left=verdict.left, verdict=verdict.kind)
+    return CodeChecked(verified=verdict.kind == "right", left=verdict.attempts_left, verdict=verdict.kind)

@@ -1,4 +1,5 @@
-"""One-time codes: six digits, kept only as a slow hash, for ten minutes, five attempts and one use."""
+"""One-time codes of six digits, stored only as a slow hash. A code is valid for ten minutes, five attempts and one
+use."""
 
 from __future__ import annotations
 
@@ -16,31 +17,31 @@ from schemas.messages import Address
 LIFE = timedelta(minutes=10)
 ATTEMPTS = 5
 _ROUNDS = 100_000
-"""A stolen hash takes hours to try a million codes against, and the code is good for minutes."""
+"""Trying a million codes against a stolen hash takes hours, and the code is valid for minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``address`` is proven when the code was right; ``pending`` is what is to be remembered from now on."""
+    """``address`` is proven when the code was right; ``pending`` is the state to store."""
 
     kind: Literal["right", "wrong", "expired", "used_up", "none"]
     pending: PendingCode | None = None
     address: Address | None = None
 
     @property
-    def left(self) -> int:
+    def attempts_left(self) -> int:
         return ATTEMPTS - self.pending.attempts if self.pending is not None else 0
 
 
 async def issue(address: Address | None, now: datetime) -> tuple[str, PendingCode]:
-    """A code, and what to remember of it. Without an address no code will ever be right, and nobody can tell."""
+    """A new code and the state to store. Without an address no code is ever right, and nobody can tell."""
     code = f"{secrets.randbelow(1_000_000):06}"
     salt = secrets.token_hex(16)
     return code, PendingCode(address=address, salt=salt, hash=await _hash(code, salt), expires_at=now + LIFE)
 
 
 async def check(pending: PendingCode | None, code: str, now: datetime) -> Verdict:
-    """An attempt counts whatever comes of it."""
+    """Every attempt counts, whatever its result."""
     if pending is None:
         return Verdict("none")
     if now >= pending.expires_at:
@@ -53,5 +54,5 @@ async def check(pending: PendingCode | None, code: str, now: datetime) -> Verdic
 
 
 async def _hash(code: str, salt: str) -> str:
-    made = await asyncio.to_thread(hashlib.pbkdf2_hmac, "sha256", code.encode(), bytes.fromhex(salt), _ROUNDS)
-    return made.hex()
+    digest = await asyncio.to_thread(hashlib.pbkdf2_hmac, "sha256", code.encode(), bytes.fromhex(salt), _ROUNDS)
+    return digest.hex()

@@ -1,4 +1,4 @@
-"""Typed values from customers' own words, without a model: order numbers, days, amounts, addresses, choices."""
+"""Typed values from customers' own words, without a model: order numbers, dates, amounts, addresses, choices."""
 
 from agent_worker.actions.parsing.fields import Field, fields_of, in_language
 from agent_worker.actions.parsing.readings import Context, Problem, Reading

@@ -1,4 +1,4 @@
-"""Amounts of money, with the many ways to write them."""
+"""Amounts of money in the ways people write them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from decimal import Decimal
 from itertools import islice
 
-from agent_worker.actions.parsing.numerals import WORD, WORDS, spoken
-from agent_worker.actions.parsing.readings import Context, Problem, Reading, distinct
+from agent_worker.actions.parsing.numerals import WORD, WORDS, parse_number_words
+from agent_worker.actions.parsing.readings import Context, Problem, Reading, deduplicate
 
 _MARKS = {
     "EUR": r"€|eur(?:os?)?\b",
@@ -34,29 +34,29 @@ _SHARE = re.compile(
 _NO_CENTS = re.compile(r"[.,][-–]$")
 _CENTS = re.compile(r"[.,](\d{1,2})$")
 _NO_DIGIT = re.compile(r"\D")
-_MOST = 200
-"""Amounts of one text that are read."""
+_MAX_AMOUNTS = 200
+"""Amounts that are read from one text."""
 _ARTICLES = frozenset({"ein", "eine", "einen", "einem", "einer", "one"})
 _SIGNS = {"EUR": "€", "USD": "$", "GBP": "£"}
 
 
 def amounts(text: str, context: Context, currency: str) -> list[Reading]:
-    """Amounts in ``currency`` (ISO 4217; any when it is empty) as decimal text with two places; those in another, and
-    negative ones, with their problem. A number without a currency counts only where an amount was asked for."""
-    found = [_marked(match, currency, context) for match in islice(_AMOUNT.finditer(text), _MOST)]
-    if not found and (share := _SHARE.search(text)):
+    """Amounts in ``currency`` (ISO 4217; empty for any) as decimal text with two places. Amounts in another currency
+    and negative ones carry their problem. A number without a currency counts only when an amount was asked for."""
+    readings = [_read_marked(match, currency, context) for match in islice(_AMOUNT.finditer(text), _MAX_AMOUNTS)]
+    if not readings and (share := _SHARE.search(text)):
         return [Reading(share[0].lower(), share[0], *share.span(), problem="share")]
-    if not found and context.asked:
-        found = [
+    if not readings and context.asked:
+        readings = [
             _reading(_value(match["n"]), currency, currency, bool(match["minus"]), match.span(), context)
-            for match in islice(_BARE.finditer(text), _MOST)
+            for match in islice(_BARE.finditer(text), _MAX_AMOUNTS)
             if match["n"].lower() not in _ARTICLES
         ]
-    return distinct(reading for reading in found if reading is not None)
+    return deduplicate(reading for reading in readings if reading is not None)
 
 
-def shown(value: Decimal, currency: str, locale: str) -> str:
-    """ "12,50 €" for German customers, "€12.50" for others; without a currency as it is."""
+def format_amount(value: Decimal, currency: str, locale: str) -> str:
+    """ "12,50 €" for German locales, "€12.50" for others; the bare number without a currency."""
     if not currency:
         return f"{value:f}"
     sign = _SIGNS.get(currency)
@@ -66,7 +66,7 @@ def shown(value: Decimal, currency: str, locale: str) -> str:
     return f"{sign}{value:,.2f}" if sign else f"{currency} {value:,.2f}"
 
 
-def _marked(match: re.Match[str], currency: str, context: Context) -> Reading | None:
+def _read_marked(match: re.Match[str], currency: str, context: Context) -> Reading | None:
     mark = (match["before"] or match["after"]).lower()
     named = next(code for code, pattern in _MARKED.items() if pattern.fullmatch(mark))
     minus = bool(match["minus"] or match["minus2"])
@@ -82,16 +82,16 @@ def _reading(
     if value is None:
         return None
     problem: Problem = "currency" if currency and named != currency else "negative" if minus and value else ""
-    said = shown(-value if minus else value, named, context.locale)
-    return Reading(f"{value:.2f}", said, *span, problem=problem)
+    text = format_amount(-value if minus else value, named, context.locale)
+    return Reading(f"{value:.2f}", text, *span, problem=problem)
 
 
 def _value(text: str) -> Decimal | None:
-    """Of two kinds of separator the last is the decimal one; of one kind, it is when one or two figures follow. Nobody
-    writes money with three places, so "1.250" is a thousand."""
+    """Of two kinds of separator the last is the decimal one; a single kind is decimal when one or two digits follow.
+    Nobody writes money with three places, so "1.250" is a thousand."""
     if text[0].isalpha():
-        said = spoken(text)
-        return None if said is None else Decimal(said[0]) + Decimal(said[1]) / 100
+        number = parse_number_words(text)
+        return None if number is None else Decimal(number[0]) + Decimal(number[1]) / 100
     text = _NO_CENTS.sub("", text)
     decimals = _CENTS.search(text)
     whole = _NO_DIGIT.sub("", text[: decimals.start()] if decimals else text)

@@ -1,4 +1,4 @@
-"""Days as customers write them. What can mean two days is read as both, and the customer is asked."""
+"""Dates as customers write them. An ambiguous date yields both readings, and the customer is asked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from itertools import islice
 
 from agent_worker.actions.parsing.numerals import WORD, WORDS
-from agent_worker.actions.parsing.readings import Context, Reading, apart, distinct
+from agent_worker.actions.parsing.readings import Context, Reading, deduplicate, drop_overlapping
 
 _MONTHS = (
     "jan(?:uary|uar)?|jänner", "feb(?:ruary|ruar)?", "mar(?:ch)?|märz|mrz|maerz", "apr(?:il)?", "may|mai", "june?|juni",
@@ -38,36 +38,36 @@ _MONTH_DAY = re.compile(
     rf"\b({_MONTH})\b\.?\s(?:the\s)?(\d{{1,2}})(?:st|nd|rd|th)?\b(?!\s?(?:€|eur))(?:,?\s(\d{{4}}))?", _I
 )
 _IN = re.compile(rf"\bin\s(\d{{1,3}}|an?|{WORD}|couple of)\s(days?|tagen?|weeks?|wochen?)\b", _I)
-_WHICH = r"next|this|coming|nächsten?r?|naechsten?r?|diesen?r?|kommenden?r?"
-_DAY_OF_WEEK = re.compile(rf"\b(?:({_WHICH})\s)?({_WEEKDAY})s?\b(\s(?:in a week|in einer woche))?", _I)
-_MOST = 100
-"""Days of one form that are read in a text."""
+_NEXT = r"next|this|coming|nächsten?r?|naechsten?r?|diesen?r?|kommenden?r?"
+_DAY_OF_WEEK = re.compile(rf"\b(?:({_NEXT})\s)?({_WEEKDAY})s?\b(\s(?:in a week|in einer woche))?", _I)
+_MAX_DATES = 100
+"""Dates of one form that are read from a text."""
 _SHORT = frozenset({"mon", "sat", "sun", "wed", "may", "mar"})
-"""Abbreviations that are words or names, too: they count only where a day was asked for."""
+"""Abbreviations that are also words or names. They count only when a date was asked for."""
 
 
 def dates(text: str, context: Context) -> list[Reading]:
-    """Days as ISO 8601. Of a day without a year the next one is meant; a weekday is the next one after today."""
-    found: list[Reading] = []
+    """Dates as ISO 8601. A date without a year is the next such date; a weekday is the next one after today."""
+    readings: list[Reading] = []
     spans: dict[int, set[tuple[int, int]]] = {}
-    for way in (_isos, _written, _numeric, _named, _weekdays, _spans):
-        more = [reading for reading in islice(way(text, context), _MOST) if not _is_covered(reading, spans)]
-        for reading in more:
-            for place in range(reading.begin, reading.end):
-                spans.setdefault(place, set()).add((reading.begin, reading.end))
-        found += more
-    return distinct(sorted(found, key=lambda reading: reading.begin))
+    for reader in (_read_iso, _read_written, _read_numeric, _read_named, _read_weekdays, _read_offsets):
+        new = [reading for reading in islice(reader(text, context), _MAX_DATES) if not _is_covered(reading, spans)]
+        for reading in new:
+            for position in range(reading.begin, reading.end):
+                spans.setdefault(position, set()).add((reading.begin, reading.end))
+        readings += new
+    return deduplicate(sorted(readings, key=lambda reading: reading.begin))
 
 
 def _is_covered(reading: Reading, spans: dict[int, set[tuple[int, int]]]) -> bool:
-    """Whether a longer form has said it already. Two readings of one form are not told apart here. ``spans``: by
-    character, of the readings so far."""
+    """Return whether a longer form has covered the reading already. Two readings of one form do not cover each other.
+    ``spans``: by character position, the spans of the readings so far."""
     own = {(reading.begin, reading.end)}
-    return any(spans.get(place, own) - own for place in range(reading.begin, reading.end))
+    return any(spans.get(position, own) - own for position in range(reading.begin, reading.end))
 
 
-def shown(day: date, locale: str) -> str:
-    """ "Friday, 4 December 2026"; German customers read it in German."""
+def format_date(day: date, locale: str) -> str:
+    """ "Friday, 4 December 2026"; German locales get German."""
     if locale.lower().startswith("de"):
         return f"{_GERMAN_DAYS[day.weekday()]}, {day.day}. {_GERMAN_MONTHS[day.month - 1]} {day.year}"
     return f"{day:%A}, {day.day} {day:%B %Y}"
@@ -81,7 +81,7 @@ _GERMAN_MONTHS = (
 
 
 def _of(day: date, context: Context, match: re.Match[str]) -> Reading:
-    return Reading(day.isoformat(), shown(day, context.locale), *match.span())
+    return Reading(day.isoformat(), format_date(day, context.locale), *match.span())
 
 
 def _no_day(match: re.Match[str]) -> Reading:
@@ -93,8 +93,10 @@ def _day(context: Context, year: str | None, month: int, day: int) -> date | Non
     try:
         if year:
             return date(int(year) + (2000 if len(year) == 2 else 0), month, day)
-        near = (date(context.today.year + more, month, day) for more in (0, 1) if _exists(context, more, month, day))
-        return next((found for found in near if found >= context.today), None)
+        candidates = (
+            date(context.today.year + more, month, day) for more in (0, 1) if _exists(context, more, month, day)
+        )
+        return next((found for found in candidates if found >= context.today), None)
     except ValueError:
         return None
 
@@ -107,13 +109,13 @@ def _exists(context: Context, more: int, month: int, day: int) -> bool:
     return True
 
 
-def _isos(text: str, context: Context) -> Iterator[Reading]:
+def _read_iso(text: str, context: Context) -> Iterator[Reading]:
     for match in _ISO.finditer(text):
         day = _day(context, match[1], int(match[2]), int(match[3]))
         yield _of(day, context, match) if day else _no_day(match)
 
 
-def _written(text: str, context: Context) -> Iterator[Reading]:
+def _read_written(text: str, context: Context) -> Iterator[Reading]:
     for pattern, at, name in ((_DAY_MONTH, 1, 2), (_MONTH_DAY, 2, 1)):
         for match in pattern.finditer(text):
             month = next(n for n, one in enumerate(_MONTH_NAMES, 1) if one.fullmatch(match[name]))
@@ -121,7 +123,7 @@ def _written(text: str, context: Context) -> Iterator[Reading]:
             yield _of(day, context, match) if day else _no_day(match)
 
 
-def _numeric(text: str, context: Context) -> Iterator[Reading]:
+def _read_numeric(text: str, context: Context) -> Iterator[Reading]:
     for match in _DOTS.finditer(text):
         day = _day(context, match[3], int(match[2]), int(match[1]))
         if day is not None:
@@ -129,38 +131,38 @@ def _numeric(text: str, context: Context) -> Iterator[Reading]:
         elif context.asked or match[3]:
             yield _no_day(match)
     for match in _SLASHES.finditer(text):
-        one, two = int(match[1]), int(match[2])
-        days = [_day(context, match[3], month, day) for month, day in _orders(context.locale, one, two)]
-        there = dict.fromkeys(day for day in days if day is not None)
-        if not there and (context.asked or match[3]):
+        first, second = int(match[1]), int(match[2])
+        days = [_day(context, match[3], month, day) for month, day in _orders(context.locale, first, second)]
+        dates_found = dict.fromkeys(day for day in days if day is not None)
+        if not dates_found and (context.asked or match[3]):
             yield _no_day(match)
-        yield from (_of(day, context, match) for day in there)
+        yield from (_of(day, context, match) for day in dates_found)
 
 
-def _orders(locale: str, one: int, two: int) -> list[tuple[int, int]]:
-    """(month, day) as the locale writes it; both ways when it does not say, and either could be meant."""
+def _orders(locale: str, first: int, second: int) -> list[tuple[int, int]]:
+    """``(month, day)`` in the locale's order; both orders when the locale does not decide and both are possible."""
     if locale.upper().replace("_", "-").endswith(("-US", "-PH")):
-        return [(one, two)]
+        return [(first, second)]
     if locale.lower() in ("en", ""):
-        return [pair for pair in ((two, one), (one, two)) if pair[0] <= 12] or [(two, one)]
-    return [(two, one)]
+        return [pair for pair in ((second, first), (first, second)) if pair[0] <= 12] or [(second, first)]
+    return [(second, first)]
 
 
-def _exact(text: str, context: Context) -> Iterator[Reading]:
-    """Days given by date: a weekday beside one ("Monday, 7 December") only repeats it."""
-    for way in (_isos, _written, _numeric):
-        yield from (reading for reading in way(text, context) if not reading.problem)
+def _read_exact(text: str, context: Context) -> Iterator[Reading]:
+    """Dates given by day and month. A weekday beside one ("Monday, 7 December") only repeats it."""
+    for reader in (_read_iso, _read_written, _read_numeric):
+        yield from (reading for reading in reader(text, context) if not reading.problem)
 
 
-def _named(text: str, context: Context) -> Iterator[Reading]:
-    yield from apart(
+def _read_named(text: str, context: Context) -> Iterator[Reading]:
+    yield from drop_overlapping(
         _of(context.today + timedelta(days=days), context, match)
         for days, pattern in _NAMED_DAYS.items()
         for match in pattern.finditer(text)
     )
 
 
-def _spans(text: str, context: Context) -> Iterator[Reading]:
+def _read_offsets(text: str, context: Context) -> Iterator[Reading]:
     for match in _IN.finditer(text):
         count = {"a": 1, "an": 1, "couple of": 2}.get(match[1].lower()) or _number(match[1])
         week = match[2].lower().startswith(("week", "woche"))
@@ -171,8 +173,8 @@ def _number(word: str) -> int:
     return WORDS[word.lower()] if word.lower() in WORDS else int(word)
 
 
-def _weekdays(text: str, context: Context) -> Iterator[Reading]:
-    dated = {date.fromisoformat(reading.value).weekday() for reading in islice(_exact(text, context), _MOST)}
+def _read_weekdays(text: str, context: Context) -> Iterator[Reading]:
+    dated = {date.fromisoformat(reading.value).weekday() for reading in islice(_read_exact(text, context), _MAX_DATES)}
     for match in _DAY_OF_WEEK.finditer(text):
         weekday = next(n for n, one in enumerate(_WEEKDAY_NAMES) if one.fullmatch(match[2]))
         if weekday in dated or (match[2].lower() in _SHORT and not context.asked):
@@ -180,7 +182,7 @@ def _weekdays(text: str, context: Context) -> Iterator[Reading]:
         ahead = (weekday - context.today.weekday() - 1) % 7 + 1
         coming = context.today + timedelta(days=ahead + (7 if match[3] else 0))
         yield _of(coming, context, match)
-        # "Next Friday", said on a Monday, is the coming one for some and the one after it for others.
+        # On a Monday, "next Friday" means this week's to some people and the following week's to others.
         this_week = context.today.weekday() + ahead < 7
         if match[1] and match[1].lower().startswith(("next", "n")) and this_week:
             yield _of(coming + timedelta(days=7), context, match)

@@ -1,4 +1,4 @@
-"""What an action's parameter may hold, read from its JSON schema."""
+"""The kinds of parameters an action can have, derived from its JSON schema."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from agent_worker.actions.parsing.amounts import amounts
-from agent_worker.actions.parsing.amounts import shown as shown_amount
+from agent_worker.actions.parsing.amounts import format_amount as shown_amount
 from agent_worker.actions.parsing.dates import dates
-from agent_worker.actions.parsing.dates import shown as shown_date
+from agent_worker.actions.parsing.dates import format_date as shown_date
 from agent_worker.actions.parsing.identifiers import emails, identifiers
 from agent_worker.actions.parsing.numerals import quantities
 from agent_worker.actions.parsing.options import free_text, options
@@ -22,9 +22,9 @@ Kind = Literal["identifier", "date", "amount", "email", "quantity", "choice", "t
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One parameter. What it is called, asked by and answered with stands in the schema's own ``titles``, ``ask`` and
-    ``labels``: a text, or one by language; ``currency`` (ISO 4217) makes a number an amount of money. Without one an
-    amount is any number."""
+    """One parameter. The schema's ``titles``, ``ask`` and ``labels`` hold its name, its question and its answers: one
+    text, or a text per language. ``currency`` (ISO 4217) turns a number into an amount of money; without it an amount
+    is any number."""
 
     name: str
     kind: Kind
@@ -36,15 +36,15 @@ class Field:
     longest: int = 500
 
     def ask(self, locale: str) -> str:
-        """The question for it in the action's own words; empty when it has none."""
+        """The action's own question for the parameter; empty if it has none."""
         return in_language(self.schema.get("ask", ""), locale)
 
     def title(self, locale: str) -> str:
-        """What it is called: in the schema's ``titles`` by language, or its title."""
+        """The parameter's name in the contact's language."""
         return in_language(self.schema.get("titles") or self.schema.get("title") or self.name.replace("_", " "), locale)
 
-    def shown(self, value: Any, locale: str) -> str:
-        """A value as the customer knows it: with its currency, as a day with its name, by its label."""
+    def format_value(self, value: Any, locale: str) -> str:
+        """The value as a customer writes it: with currency, as a date with its weekday, or by its label."""
         if self.kind == "amount":
             return shown_amount(Decimal(str(value)), self.currency, locale)
         if self.kind == "date":
@@ -52,7 +52,8 @@ class Field:
         return self.labels.get(str(value), str(value))
 
     def read(self, text: str, context: Context) -> list[Reading]:
-        """All that the text may say for it: none when nothing, several when it has to be asked which."""
+        """Every possible reading of the text for this parameter: none, one, or several that the contact has to choose
+        from."""
         match self.kind:
             case "identifier":
                 return identifiers(text, context, self.pattern)
@@ -75,29 +76,29 @@ def fields_of(parameters: Mapping[str, Any], locale: str) -> list[Field]:
     required = parameters.get("required", [])
     definitions = parameters.get("$defs", {})
     return [
-        _field(name, _resolved(schema, definitions), name in required, locale)
+        _field(name, _resolve_references(schema, definitions), name in required, locale)
         for name, schema in parameters.get("properties", {}).items()
     ]
 
 
-def in_language(said: Any, locale: str) -> str:
-    """A text, or the one of several that is in the customer's language; English, or else the first, when none is."""
-    if not isinstance(said, Mapping):
-        return str(said)
+def in_language(text: Any, locale: str) -> str:
+    """The text in the customer's language, else English, else the first one. A plain text is returned as it is."""
+    if not isinstance(text, Mapping):
+        return str(text)
     language = locale.lower().replace("_", "-").partition("-")[0]
-    return str(said.get(language) or said.get("en") or next(iter(said.values()), ""))
+    return str(text.get(language) or text.get("en") or next(iter(text.values()), ""))
 
 
-def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
-    """With references followed, and of alternatives those that are not null joined: what pydantic makes of optional
+def _resolve_references(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema with references followed and its non-null alternatives merged, as pydantic writes them for optional
     and decimal fields."""
-    whole = dict(schema)
-    for part in [{"$ref": whole["$ref"]}] if "$ref" in whole else whole.get("anyOf", whole.get("allOf", [])):
+    merged = dict(schema)
+    for part in [{"$ref": merged["$ref"]}] if "$ref" in merged else merged.get("anyOf", merged.get("allOf", [])):
         name = str(part.get("$ref", "")).rpartition("/")[2]
-        inner = _resolved(definitions.get(name, {}), definitions) if name else dict(part)
+        inner = _resolve_references(definitions.get(name, {}), definitions) if name else dict(part)
         if inner.get("type") != "null":
-            whole = inner | whole
-    return whole
+            merged = inner | merged
+    return merged
 
 
 def _yes_or_no(locale: str) -> dict[str, str]:

@@ -1,17 +1,17 @@
-"""Order numbers and other names of a fixed shape, and e-mail addresses."""
+"""Order numbers and other identifiers with a fixed pattern, and e-mail addresses."""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
 
-from agent_worker.actions.parsing.readings import Context, Reading, apart, distinct
+from agent_worker.actions.parsing.readings import Context, Reading, deduplicate, drop_overlapping
 
 _EMAIL = re.compile(
     r"(?<![\w.+-])[a-z0-9][a-z0-9._%+-]{0,63}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24}(?![\w@-])",
     re.IGNORECASE,
 )
-_COURTESIES = frozenset(
+_POLITE_WORDS = frozenset(
     {"bitte", "code", "danke", "lautet", "please", "thank", "thanks", "this", "voucher", "gutschein"}
 )
 _GAP = r"[\s_./–#-]{0,4}"
@@ -23,30 +23,30 @@ _LITERAL = re.compile(r"(?:[A-Za-z0-9 _#/-]|\\[-#/.])*(?![?*+{])")
 
 
 def emails(text: str, context: Context) -> list[Reading]:
-    """Lower case throughout: no shop tells two customers apart by capitals."""
+    """Lower-cased: no shop distinguishes customers by capital letters."""
     found = (match for match in _EMAIL.finditer(text) if ".." not in match[0])
-    return distinct(Reading(match[0].lower(), match[0].lower(), *match.span()) for match in found)
+    return deduplicate(Reading(match[0].lower(), match[0].lower(), *match.span()) for match in found)
 
 
 def identifiers(text: str, context: Context, pattern: str) -> list[Reading]:
-    """What fits ``pattern`` (a regular expression, as in JSON schema), however the customer set capitals, blanks and
-    hyphens: ``np 10234`` is ``NP-10234``. Where it was asked for, its fixed beginning may be left out."""
+    """Matches of ``pattern`` (a regular expression, as in JSON schema) regardless of capitals, blanks and hyphens: ``np
+    10234`` is ``NP-10234``. When it was asked for, its fixed prefix may be omitted."""
     exact, loose, bare = _shapes(pattern)
     found = [Reading(match[0], match[0], *match.span()) for match in exact.finditer(text)]
     if not found and loose is None and context.asked:
-        found = _alone(text, pattern)
+        found = _read_standalone(text, pattern)
     for shape in (loose, bare if context.asked else None):
         found += [
             Reading(value, value, *match.span())
             for match in (shape.finditer(text) if shape is not None else ())
-            if (value := _restored(match[0], pattern)) is not None
+            if (value := _restore(match[0], pattern)) is not None
         ]
-    return distinct(apart(found))
+    return deduplicate(drop_overlapping(found))
 
 
-def _alone(text: str, pattern: str) -> list[Reading]:
-    """Of a name without a fixed beginning: words that are one when written in capitals, but for those of courtesy."""
-    words = [match for match in _WORD.finditer(text) if match[0].lower() not in _COURTESIES]
+def _read_standalone(text: str, pattern: str) -> list[Reading]:
+    """For a pattern without a fixed prefix: words that match it in upper case, except polite words."""
+    words = [match for match in _WORD.finditer(text) if match[0].lower() not in _POLITE_WORDS]
     return [
         Reading(value, value, *match.span())
         for match in words
@@ -58,10 +58,10 @@ def _alone(text: str, pattern: str) -> list[Reading]:
 def _shapes(pattern: str) -> tuple[re.Pattern[str], re.Pattern[str] | None, re.Pattern[str] | None]:
     core = _core(pattern)
     exact = re.compile(rf"(?<![\w-])(?:{core})(?![\w-])")
-    begin = _beginning(core)
+    begin = _fixed_prefix(core)
     if not begin:
         return exact, None, None
-    rest = core[len(_escaped(core)) :]
+    rest = core[len(_escaped_prefix(core)) :]
     letters = [re.escape(part) for part in _PIECE.findall(begin)]
     loose = re.compile(rf"(?<!\w)#?{_GAP.join(letters)}{_GAP}(?:{rest})(?!\w)", re.IGNORECASE)
     return exact, loose, re.compile(rf"(?<![\w.,€$-])#?(?:{rest})(?![\w,.]\w|[\w€$%])", re.IGNORECASE)
@@ -71,21 +71,23 @@ def _core(pattern: str) -> str:
     return pattern.removeprefix("^").removesuffix("$")
 
 
-def _escaped(core: str) -> str:
-    """The fixed beginning as it is written in the expression; empty when there are alternatives."""
+def _escaped_prefix(core: str) -> str:
+    """The fixed prefix as written in the expression; empty when there are alternatives."""
     match = _LITERAL.match(core)
     return "" if match is None or "|" in core else match[0]
 
 
-def _beginning(core: str) -> str:
-    return _ESCAPE.sub(r"\1", _escaped(core))
+def _fixed_prefix(core: str) -> str:
+    return _ESCAPE.sub(r"\1", _escaped_prefix(core))
 
 
-def _restored(said: str, pattern: str) -> str | None:
-    """The exact name behind a loose form, None when it is none after all."""
+def _restore(text: str, pattern: str) -> str | None:
+    """The exact identifier behind a loosely written one, or None."""
     core = _core(pattern)
-    begin = _beginning(core)
-    squeezed = _GAPS.sub("", said)
+    begin = _fixed_prefix(core)
+    squeezed = _GAPS.sub("", text)
     plain = _GAPS.sub("", begin)
     tail = squeezed[len(plain) :] if squeezed.upper().startswith(plain.upper()) else squeezed
-    return next((made for end in (tail, tail.upper(), tail.lower()) if re.fullmatch(core, made := begin + end)), None)
+    return next(
+        (candidate for end in (tail, tail.upper(), tail.lower()) if re.fullmatch(core, candidate := begin + end)), None
+    )

@@ -1,11 +1,11 @@
-"""Numbers written as words, English and German."""
+"""Numbers written as words, in English and German."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-from agent_worker.actions.parsing.readings import Context, Reading, distinct
+from agent_worker.actions.parsing.readings import Context, Reading, deduplicate
 
 _ENGLISH = """one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
 eighteen nineteen twenty"""
@@ -34,8 +34,8 @@ WORDS: dict[str, int] = {
 
 
 def _any_of(words: Iterable[str]) -> str:
-    """An expression for the longest of the words that fits. It shares beginnings, so that text in which none of them
-    stands costs little."""
+    """A regular expression for the longest matching word. Words share prefixes, so that text without any of them costs
+    little."""
     letters: dict[str, list[str]] = {}
     for word in words:
         letters.setdefault(word[:1], []).append(word[1:])
@@ -53,9 +53,9 @@ _COUNT = re.compile(
 _LETTERS = re.compile(r"[^\W\d_]+")
 
 
-def spoken(words: str) -> tuple[int, int] | None:
-    """Whole and hundredths of number words in a row: "twenty five" is 25, "twelve fifty" 12 and 50. None for what
-    nobody says."""
+def parse_number_words(words: str) -> tuple[int, int] | None:
+    """Whole part and hundredths of consecutive number words: "twenty five" is 25, "twelve fifty" is 12 and 50. None for
+    a sequence that is not a number."""
     values = [WORDS[word] for word in _LETTERS.findall(words.lower())]
     match values:
         case [one]:
@@ -68,7 +68,7 @@ def spoken(words: str) -> tuple[int, int] | None:
 
 
 def quantities(text: str, context: Context) -> list[Reading]:
-    """Whole numbers. Where nothing was asked, "one" and "eine" are mere articles."""
+    """Whole numbers. Unless a number was asked for, "one" and "eine" are articles."""
     found = []
     for match in _COUNT.finditer(text):
         word = match["n"].lower()
@@ -78,4 +78,4 @@ def quantities(text: str, context: Context) -> list[Reading]:
         found.append(
             Reading(number, str(number), *match.span(), problem="negative" if match["minus"] and number else "")
         )
-    return distinct(found)
+    return deduplicate(found)

@@ -1,4 +1,4 @@
-"""One of a few fixed answers, and text that may say anything."""
+"""Choices from a fixed list, and free text."""
 
 from __future__ import annotations
 
@@ -14,24 +14,26 @@ _FILLER = frozenset(["a", "an", "and", "bitte", "den", "der", "die", "das", "i",
 
 
 def options(text: str, context: Context, labels: Mapping[str, str]) -> list[Reading]:
-    """``labels``: value → what the customer sees. By value, by label, by number where it was asked for, and else by
-    words that no other label has; several, when the words fit several."""
-    said = _plain(text)
+    """``labels``: value → text that the customer sees. Matches by value, label, number (when it was asked for), else by
+    words that no other label has. Several results when the words fit several options."""
+    normalized = _normalize(text)
     values = list(labels)
-    if context.asked and (number := _NUMBER.fullmatch(said)):
+    if context.asked and (number := _NUMBER.fullmatch(normalized)):
         at = int(number[1]) - 1
         return [_of(values[at], labels)] if 0 <= at < len(values) else []
-    whole = [value for value in values if said in (_plain(value), _plain(labels[value]))]
-    if whole:
-        return [_of(whole[0], labels)]
+    exact = [value for value in values if normalized in (_normalize(value), _normalize(labels[value]))]
+    if exact:
+        return [_of(exact[0], labels)]
     inside = [
-        value for value in values if any(f" {name} " in f" {said} " for name in (_plain(value), _plain(labels[value])))
+        value
+        for value in values
+        if any(f" {name} " in f" {normalized} " for name in (_normalize(value), _normalize(labels[value])))
     ]
-    return [_of(value, labels) for value in inside or (_by_words(said, labels) if context.asked else [])]
+    return [_of(value, labels) for value in inside or (_by_words(normalized, labels) if context.asked else [])]
 
 
 def free_text(text: str, context: Context, longest: int = _LONGEST) -> list[Reading]:
-    """Only where it was asked for: nothing else tells that a text is meant for this."""
+    """Only when it was asked for; nothing else shows that a text belongs to this parameter."""
     line = " ".join(text.split())[: min(longest, _LONGEST)].strip()
     return [Reading(line, line, 0, len(text))] if line and context.asked else []
 
@@ -40,12 +42,14 @@ def _of(value: str, labels: Mapping[str, str]) -> Reading:
     return Reading(value, labels[value])
 
 
-def _plain(text: str) -> str:
+def _normalize(text: str) -> str:
     return " ".join(_WORD.findall(text.lower().replace("_", " ")))
 
 
-def _by_words(said: str, labels: Mapping[str, str]) -> list[str]:
-    words = set(said.split()) - _FILLER
-    shared = {value: len(words & set(f"{_plain(value)} {_plain(label)}".split())) for value, label in labels.items()}
-    most = max(shared.values(), default=0)
-    return [value for value, count in shared.items() if count == most] if most else []
+def _by_words(normalized: str, labels: Mapping[str, str]) -> list[str]:
+    words = set(normalized.split()) - _FILLER
+    counts = {
+        value: len(words & set(f"{_normalize(value)} {_normalize(label)}".split())) for value, label in labels.items()
+    }
+    best = max(counts.values(), default=0)
+    return [value for value, count in counts.items() if count == best] if best else []

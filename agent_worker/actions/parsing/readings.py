@@ -1,4 +1,4 @@
-"""What a piece of a customer's message was read as."""
+"""Readings of a piece of a customer's message."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from datetime import date
 from typing import Any, Literal
 
 Problem = Literal["", "currency", "negative", "share", "no_such_day"]
-"""Why something that was understood cannot be used."""
+"""Why a value that was understood cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """``value`` is JSON, as the action's schema wants it; ``shown`` says it back to the customer. ``begin`` and ``end``
-    tell where in the text it stood."""
+    """``value`` is JSON that fits the action's schema; ``text`` shows it to the customer. ``begin`` and ``end`` are its
+    position in the message."""
 
     value: Any
-    shown: str
+    text: str
     begin: int = 0
     end: int = 0
     problem: Problem = ""
@@ -26,8 +26,9 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """``today`` where the tenant is; ``locale`` of the customer, such as ``de`` or ``en-US``. ``asked``: the message
-    answers a question for exactly this, so short forms count that elsewhere could be anything."""
+    """``today`` is the date in the tenant's time zone; ``locale`` is the customer's, such as ``de`` or ``en-US``.
+    ``asked``: the message answers the question for exactly this parameter, so short forms count that elsewhere would be
+    ambiguous."""
 
     today: date
     locale: str = "en"
@@ -38,20 +39,20 @@ class Context:
         return self.locale.lower().startswith("de")
 
 
-def distinct(readings: Iterable[Reading]) -> list[Reading]:
+def deduplicate(readings: Iterable[Reading]) -> list[Reading]:
     """The first reading of each value."""
-    seen: dict[str, Reading] = {}
+    first_readings: dict[str, Reading] = {}
     for reading in readings:
-        seen.setdefault(f"{reading.value!r} {reading.problem}", reading)
-    return list(seen.values())
+        first_readings.setdefault(f"{reading.value!r} {reading.problem}", reading)
+    return list(first_readings.values())
 
 
-def apart(readings: Iterable[Reading]) -> list[Reading]:
-    """Without those that lie inside or across an earlier one: forms are tried from the longest to the shortest."""
-    kept: list[Reading] = []
+def drop_overlapping(readings: Iterable[Reading]) -> list[Reading]:
+    """Without readings that overlap an earlier one: longer forms are tried first."""
+    result: list[Reading] = []
     for reading in readings:
-        place = bisect_left(kept, reading.begin, key=lambda other: other.begin)
-        after = place == len(kept) or kept[place].begin >= reading.end
-        if after and (place == 0 or kept[place - 1].end <= reading.begin):
-            kept.insert(place, reading)
-    return kept
+        index = bisect_left(result, reading.begin, key=lambda other: other.begin)
+        is_free = index == len(result) or result[index].begin >= reading.end
+        if is_free and (index == 0 or result[index - 1].end <= reading.begin):
+            result.insert(index, reading)
+    return result

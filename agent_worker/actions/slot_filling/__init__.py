@@ -1,2 +1,2 @@
-"""Actions without a model: the one that is meant is picked by its examples, and what it needs is asked for, one
-question at a time. Deterministic, and without a network."""
+"""Actions without a model: the action is chosen by its examples, and its missing parameters are asked for one at a
+time. Deterministic, and without a network."""

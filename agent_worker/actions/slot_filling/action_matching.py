@@ -1,6 +1,7 @@
-"""Which action a message asks for: the one whose examples it is nearest to, by word vectors and by words.
+"""Choice of the action that a message requests: the one whose examples are nearest, by word vectors and by words.
 
-What asks *about* something ("how do refunds work?") is for the documents. So is what comes near to no example.
+Questions *about* something ("how do refunds work?") go to the documents, and so do messages that are near to no
+example.
 """
 
 from __future__ import annotations
@@ -19,31 +20,31 @@ from schemas.ports import Offer
 if TYPE_CHECKING:
     from agent_worker.knowledge.vectors.encoder import Encoder, Vectors
 
-ENOUGH = 0.6
-"""From this score on an action is meant. What it decides is measured in ``tests/unit/agent_worker/actions``."""
-ENOUGH_NAMED = 0.3
-"""Beside an order number: whoever writes one wants something done with that order."""
-_WORDS = 0.35
-"""What a message gains whose words all stand in one action's examples, and in no other's."""
-_NAMED = 0.15
-"""What it gains by an order number or another name of fixed shape that the action asks for."""
-_ABOUT = 0.5
-"""What a question about things in general loses …"""
-_CHANGES = 0.3
-"""… and one about the contact's own things, when the action would change them."""
-_STORY = 0.15
-"""What a message loses that tells more than what is wanted: then the documents may know better."""
-_LONG = 80
-"""Characters, from which it does. What is wanted stands in one sentence of it."""
-_ASKED = (
+MIN_SCORE = 0.6
+"""Score from which an action counts as requested. Its effect is measured in ``tests/unit/agent_worker/actions``."""
+MIN_SCORE_NAMED = 0.3
+"""The same for a message with an order number: whoever writes one wants something done with that order."""
+_WORDS_BONUS = 0.35
+"""Bonus when all words of a message occur in one action's examples and in no other's."""
+_NAME_BONUS = 0.15
+"""Bonus for an order number or other identifier that the action asks for."""
+_GENERAL_PENALTY = 0.5
+"""Penalty for a question about things in general."""
+_CHANGE_PENALTY = 0.3
+"""Penalty for a question about the contact's own things when the action would change them."""
+_STORY_PENALTY = 0.15
+"""Penalty for a long message: the documents may fit it better."""
+_LONG_TEXT = 80
+"""Characters from which a message is long. The request is then looked for sentence by sentence."""
+_QUESTION_WORDS = (
     r"how|what|why|which|who|whose|when|until when|up to when|where|do|does|did|is|are|will|should|may|if|"
     r"wie|was|warum|wieso|welche\w*|wer|wann|wo|gibt es|darf|muss|falls|wenn"
 )
-_MOST = 1_000
-"""Characters that are looked at."""
+_MAX_TEXT = 1_000
+"""Characters that are read."""
 _OPENERS = r"hi|hello|hey|hallo|guten tag|sorry|and|also|so|und|ok(?:ay)?|bis|until|up to"
 _QUESTION = re.compile(
-    rf"(?:^|[.,;:!?]\s)\W{{0,20}}+(?:(?:{_OPENERS})\b\W{{0,20}}+){{0,8}}+(?:{_ASKED})\b",
+    rf"(?:^|[.,;:!?]\s)\W{{0,20}}+(?:(?:{_OPENERS})\b\W{{0,20}}+){{0,8}}+(?:{_QUESTION_WORDS})\b",
     re.IGNORECASE,
 )
 _RULES = re.compile(
@@ -55,9 +56,9 @@ _RULES = re.compile(
 )
 _IF = re.compile(r"\b(?:if|falls|wenn)\b", re.IGNORECASE)
 _OWN = re.compile(r"\b(?:my|mine|our|mein\w*|unser\w*)\b(?:\s+(\w+))?", re.IGNORECASE)
-_ANY = r"\b(?:an?|any|another|two|three|eine?n?)\s{{1,8}}(?:{})\b|\b(?:{})s\b"
-_NOW = Context(date.min)
-"""Names are read the same on each day."""
+_ANY_OF_THEM = r"\b(?:an?|any|another|two|three|eine?n?)\s{{1,8}}(?:{})\b|\b(?:{})s\b"
+_DATELESS = Context(date.min)
+"""Identifiers are read the same on every day."""
 _WORD = re.compile(r"\w+")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n")
 _IDENTIFIER = re.compile(r"\b[A-Z]{1,4}-?\d+\b")
@@ -73,92 +74,93 @@ _STOP = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Pick:
-    """``score`` is about 0 to 1.5; ``named``: the message holds a name that the action asks for, and says more."""
+class ActionMatch:
+    """``score`` is about 0 to 1.5; ``named``: the message contains an identifier that the action asks for, and more."""
 
     offer: Offer
     score: float
     named: bool
 
     @property
-    def meant(self) -> bool:
-        return self.score >= (ENOUGH_NAMED if self.named else ENOUGH)
+    def is_sufficient(self) -> bool:
+        return self.score >= (MIN_SCORE_NAMED if self.named else MIN_SCORE)
 
 
-def pick(text: str, offers: Sequence[Offer]) -> Pick | None:
-    """The action that ``text`` asks for; None when none comes near enough."""
-    text = text[:_MOST]
-    best = max((_pick(text, offer, offers) for offer in offers), key=lambda each: each.score, default=None)
-    return best if best is not None and best.meant else None
+def match_action(text: str, offers: Sequence[Offer]) -> ActionMatch | None:
+    """The action that ``text`` requests; None when none is near enough."""
+    text = text[:_MAX_TEXT]
+    best = max((_score(text, offer, offers) for offer in offers), key=lambda match: match.score, default=None)
+    return best if best is not None and best.is_sufficient else None
 
 
 def names_anything(text: str, offers: Sequence[Offer]) -> bool:
-    """Whether the text holds an order number or another name of fixed shape that an action asks for."""
-    return any(_without_names(text[:_MOST], offer)[1] for offer in offers)
+    """Return whether the text contains an order number or another identifier that an action asks for."""
+    return any(_without_names(text[:_MAX_TEXT], offer)[1] for offer in offers)
 
 
-def _pick(text: str, offer: Offer, offers: Sequence[Offer]) -> Pick:
+def _score(text: str, offer: Offer, offers: Sequence[Offer]) -> ActionMatch:
     if not offer.examples:
-        return Pick(offer, 0.0, False)
-    bare, named = _without_names(text, offer)
-    score = max((_likeness(part, tuple(offer.examples)) for part in _parts(bare)), default=0.0)
-    score += _WORDS * _shared(bare, offer, offers) + (_NAMED if named else 0.0)
-    story = _STORY if len(text) > _LONG and not named else 0.0
-    return Pick(offer, score - _doubt(text, named, offer) - story, named and bool(_content(bare)))
+        return ActionMatch(offer, 0.0, False)
+    remaining, named = _without_names(text, offer)
+    score = max((_similarity(part, tuple(offer.examples)) for part in _parts(remaining)), default=0.0)
+    score += _WORDS_BONUS * _shared_words(remaining, offer, offers) + (_NAME_BONUS if named else 0.0)
+    story = _STORY_PENALTY if len(text) > _LONG_TEXT and not named else 0.0
+    return ActionMatch(offer, score - _penalty(text, named, offer) - story, named and bool(_content_words(remaining)))
 
 
-def _doubt(text: str, named: bool, offer: Offer) -> float:
+def _penalty(text: str, named: bool, offer: Offer) -> float:
     if named and not _QUESTION.search(text):
         return 0.0
-    if _asks_for_rules(text) or (not named and _in_general(text, offer)):
-        return _ABOUT
+    if _asks_for_rules(text) or (not named and _is_general(text, offer)):
+        return _GENERAL_PENALTY
     if _QUESTION.search(text):
         own = named or _OWN.search(text)
-        return _ABOUT if not own else _CHANGES if offer.risk == "write" else 0.0
+        return _GENERAL_PENALTY if not own else _CHANGE_PENALTY if offer.risk == "write" else 0.0
     return 0.0
 
 
 def _asks_for_rules(text: str) -> bool:
-    """Whether it wants to know how something works, or what happens if."""
+    """Return whether it asks how something works, or what happens if."""
     return bool(_RULES.search(text)) or any("?" in line and _IF.search(line) for line in text.split("\n"))
 
 
-def _in_general(text: str, offer: Offer) -> bool:
-    """Whether it speaks of any order, where the examples speak of "my order"."""
-    owned = _owned(tuple(offer.examples))
-    return owned is not None and owned.search(text) is not None and not _OWN.search(text)
+def _is_general(text: str, offer: Offer) -> bool:
+    """Return whether it speaks of any order while the examples speak of "my order"."""
+    pattern = _possessions_pattern(tuple(offer.examples))
+    return pattern is not None and pattern.search(text) is not None and not _OWN.search(text)
 
 
 @lru_cache(maxsize=512)
-def _owned(examples: tuple[str, ...]) -> re.Pattern[str] | None:
-    """What finds any of the things that the examples call the contact's own, as one of many."""
+def _possessions_pattern(examples: tuple[str, ...]) -> re.Pattern[str] | None:
+    """Finds the things that the examples call the contact's own, as one of many."""
     nouns = {match[1].lower() for example in examples for match in _OWN.finditer(example) if match[1]}
     owned = "|".join(re.escape(noun) for noun in sorted(nouns))
-    return re.compile(_ANY.format(owned, owned), re.IGNORECASE) if owned else None
+    return re.compile(_ANY_OF_THEM.format(owned, owned), re.IGNORECASE) if owned else None
 
 
 def _parts(text: str) -> list[str]:
-    if len(text) <= _LONG:
+    if len(text) <= _LONG_TEXT:
         return [text]
     return [part for part in _SENTENCE.split(text) if part.strip()][:12]
 
 
 def _without_names(text: str, offer: Offer) -> tuple[str, bool]:
-    """Numbers and addresses say nothing about what is wanted, only that something of the contact's is meant."""
-    found = [
+    """The text without identifiers, and whether there were any. Identifiers say nothing about the request, only that it
+    concerns something of the contact's."""
+    readings = [
         reading
-        for one in fields_of(offer.parameters, "en")
-        if one.kind == "identifier"
-        for reading in one.read(text, _NOW)
+        for field in fields_of(offer.parameters, "en")
+        if field.kind == "identifier"
+        for reading in field.read(text, _DATELESS)
         if any(letter.isdigit() for letter in reading.value)
     ]
-    bare = text
-    for reading in sorted(found, key=lambda reading: -reading.begin):
-        bare = f"{bare[: reading.begin]} {bare[reading.end :]}"
-    return bare, bool(found)
+    remaining = text
+    for reading in sorted(readings, key=lambda reading: -reading.begin):
+        remaining = f"{remaining[: reading.begin]} {remaining[reading.end :]}"
+    return remaining, bool(readings)
 
 
-def _likeness(text: str, examples: tuple[str, ...]) -> float:
+def _similarity(text: str, examples: tuple[str, ...]) -> float:
     encoder = light_encoder()
     if encoder is None:
         return 0.0
@@ -170,23 +172,23 @@ def _vectors(encoder: Encoder, examples: tuple[str, ...]) -> Vectors:
     return encoder.encode([_IDENTIFIER.sub(" ", example) for example in examples])
 
 
-def _shared(text: str, offer: Offer, offers: Sequence[Offer]) -> float:
-    """The share of the message's words that stand in the examples, weighed by how few other actions have them."""
-    said = _content(text)
-    if not said:
+def _shared_words(text: str, offer: Offer, offers: Sequence[Offer]) -> float:
+    """The share of the message's words that occur in the examples, weighted by how few other actions have them."""
+    words = _content_words(text)
+    if not words:
         return 0.0
-    held = [_vocabulary(tuple(other.examples)) for other in offers]
-    mine = _vocabulary(tuple(offer.examples))
-    worth = {word: 1 / max(1, sum(word in words for words in held)) for word in said}
-    return sum(weight for word, weight in worth.items() if word in mine) / max(3.0, sum(worth.values()))
+    vocabularies = [_vocabulary(tuple(other.examples)) for other in offers]
+    own = _vocabulary(tuple(offer.examples))
+    weights = {word: 1 / max(1, sum(word in vocabulary for vocabulary in vocabularies)) for word in words}
+    return sum(weight for word, weight in weights.items() if word in own) / max(3.0, sum(weights.values()))
 
 
 @lru_cache(maxsize=512)
 def _vocabulary(examples: tuple[str, ...]) -> frozenset[str]:
-    return frozenset().union(*(_content(example) for example in examples))
+    return frozenset().union(*(_content_words(example) for example in examples))
 
 
-def _content(text: str) -> frozenset[str]:
-    """Words that say something, cut to their first letters: crude stems, for any language."""
+def _content_words(text: str) -> frozenset[str]:
+    """Words with meaning, cut to their first letters: crude stems for any language."""
     words = (word.lower() for word in _WORD.findall(text))
     return frozenset(word[:6] for word in words if word not in _STOP and not word.isdecimal())

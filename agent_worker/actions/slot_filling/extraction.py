@@ -1,4 +1,4 @@
-"""What a message says for an action's parameters, and what it says instead."""
+"""Extraction of an action's parameters from a message, and detection of answers such as cancelling or agreeing."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ _ASKS = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """``values``: what is certain, by parameter; None for one that need not be given. ``unclear``: readings of what
-    may mean several things. ``problem``: why the answer to the question cannot be used."""
+class Extraction:
+    """``values``: certain values by parameter; None for a parameter that need not be given. ``unclear``: ambiguous
+    readings. ``problem``: why the answer to the question cannot be used."""
 
     values: dict[str, Any] = field(default_factory=dict)
     unclear: dict[str, list[Reading]] = field(default_factory=dict)
@@ -54,35 +54,35 @@ class Heard:
         return bool(self.values or self.unclear)
 
 
-def hear(text: str, fields: Sequence[Field], asked: str, context: Context) -> Heard:
-    """``asked``: the parameter that the message should be about; of the others only what is unmistakable counts."""
-    heard = Heard()
-    for one in fields:
-        readings = one.read(text, replace(context, asked=one.name == asked))
+def extract(text: str, fields: Sequence[Field], asked: str, context: Context) -> Extraction:
+    """``asked``: the parameter that the message should be about. For others only unambiguous values count."""
+    result = Extraction()
+    for parameter in fields:
+        readings = parameter.read(text, replace(context, asked=parameter.name == asked))
         usable = [reading for reading in readings if not reading.problem]
         if len(usable) == 1:
-            heard.values[one.name] = usable[0].value
+            result.values[parameter.name] = usable[0].value
         elif usable:
-            heard.unclear[one.name] = usable
-        elif one.name == asked and not one.required and (_WHOLE.search(text) or _NONE.match(text)):
-            heard.values[one.name] = None
-        elif readings and (one.name == asked or not asked):
-            heard = replace(heard, problem=readings[0])
-    return heard
+            result.unclear[parameter.name] = usable
+        elif parameter.name == asked and not parameter.required and (_WHOLE.search(text) or _NONE.match(text)):
+            result.values[parameter.name] = None
+        elif readings and (parameter.name == asked or not asked):
+            result = replace(result, problem=readings[0])
+    return result
 
 
-def hear_correction(text: str, fields: Sequence[Field], context: Context) -> Heard:
-    """After everything was told: new values, in short forms too when the message says that it corrects."""
-    heard = hear(text, fields, "", context)
-    if heard or not _CORRECTS.search(text):
-        return heard
-    short = [hear(text, [one], one.name, context) for one in fields if one.kind != "text"]
-    found = [one for one in short if one]
-    return found[0] if len(found) == 1 else heard
+def extract_correction(text: str, fields: Sequence[Field], context: Context) -> Extraction:
+    """New values after all parameters were given; short forms count too when the message announces a correction."""
+    result = extract(text, fields, "", context)
+    if result or not _CORRECTS.search(text):
+        return result
+    short = [extract(text, [parameter], parameter.name, context) for parameter in fields if parameter.kind != "text"]
+    extracted = [parameter for parameter in short if parameter]
+    return extracted[0] if len(extracted) == 1 else result
 
 
 def leaves(text: str) -> bool:
-    """Whether the contact does not want to go on with it. "Cancel" alone is that, too; "cancel NP-10231" is not."""
+    """Return whether the contact wants to stop. "Cancel" alone means that too; "cancel NP-10231" does not."""
     return bool(_LEAVES.match(text))
 
 
@@ -91,5 +91,5 @@ def agrees(text: str) -> bool:
 
 
 def asks(text: str) -> bool:
-    """Whether it is a question rather than an answer."""
+    """Return whether it is a question rather than an answer."""
     return bool(_ASKS.search(text))

@@ -1,4 +1,4 @@
-"""What is said while an action is talked about, in English and German."""
+"""Phrases of the slot-filling dialogue, in English and German."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from agent_worker.actions.parsing import Context, Field, Reading, in_language
 from schemas.messages import Choice
 
 SAYS = "say:"
-"""Begins the ids of choices that only spare the contact some words."""
+"""Prefix of the ids of choices that only save the contact typing."""
 Key = Literal[
     "which", "left", "give_up", "currency", "negative", "share", "no_such_day", "unread_identifier",
     "unread_date", "unread_amount", "unread_email", "unread_quantity", "unread_choice", "unread_text", "verify", "then",
@@ -69,43 +69,46 @@ _PHRASES: dict[Key, dict[str, str]] = {
 }
 
 
-def say(key: Key, locale: str, **values: str) -> str:
+def phrase(key: Key, locale: str, **values: str) -> str:
     return in_language(_PHRASES[key], locale).format(**values).strip()
 
 
 def question_for(field: Field, locale: str) -> str:
-    """In the action's own words where it has some."""
+    """The action's own question if it has one, else one made from the field."""
     return field.ask(locale) or plain_question(field, locale)
 
 
 def choices_for(field: Field, locale: str) -> list[Choice]:
-    """Those of a field that has few answers; with the way out, which otherwise has to be known."""
+    """The answers of a choice field, and one to cancel."""
     if field.kind != "choice":
         return []
-    return [Choice(id=f"{SAYS}{value}", label=label) for value, label in field.labels.items()] + [way_out(locale)]
+    return [Choice(id=f"{SAYS}{value}", label=label) for value, label in field.labels.items()] + [cancel_choice(locale)]
 
 
-def which(readings: Sequence[Reading], locale: str) -> list[Choice]:
-    return [Choice(id=f"{SAYS}{reading.value}", label=reading.shown) for reading in readings[:8]] + [way_out(locale)]
+def choices_between(readings: Sequence[Reading], locale: str) -> list[Choice]:
+    """The readings as choices, and one to cancel."""
+    return [Choice(id=f"{SAYS}{reading.value}", label=reading.text) for reading in readings[:8]] + [
+        cancel_choice(locale)
+    ]
 
 
-def way_out(locale: str) -> Choice:
-    return Choice(id=f"{SAYS}never_mind", label=say("never_mind", locale))
+def cancel_choice(locale: str) -> Choice:
+    return Choice(id=f"{SAYS}never_mind", label=phrase("never_mind", locale))
 
 
-def unread(field: Field, problem: Reading | None, context: Context) -> str:
-    """Why an answer could not be used."""
+def explain_unusable(field: Field, problem: Reading | None, context: Context) -> str:
+    """Why an answer cannot be used."""
     locale = context.locale
     if problem is not None and problem.problem:
-        return say(problem.problem, locale, said=problem.shown, currency=field.currency)
+        return phrase(problem.problem, locale, said=problem.text, currency=field.currency)
     example = next(iter(field.schema.get("examples", [])), "")
     if field.kind == "amount":
-        return say("unread_amount", locale, example="12,50 €" if context.german else "12.50")
+        return phrase("unread_amount", locale, example="12,50 €" if context.german else "12.50")
     looks = in_language({"en": f"; it looks like {example}", "de": f"; es sieht aus wie {example}"}, locale)
-    return say(f"unread_{field.kind}", locale, example=looks if example else "")  # type: ignore[arg-type]
+    return phrase(f"unread_{field.kind}", locale, example=looks if example else "")  # type: ignore[arg-type]
 
 
-# The question for a parameter that brings no question of its own: from its kind, and from what it is called.
+# Questions for parameters without a question of their own, made from their kind and title.
 _YES_OR_NO = {"en": "{Name}: yes or no?", "de": "{Name}: ja oder nein?"}
 _GERMAN = {
     "date": "Welchen Tag soll ich bei „{name}“ eintragen?",
@@ -113,9 +116,9 @@ _GERMAN = {
     "amount": "Welchen Betrag soll ich bei „{name}“ eintragen?",
 }
 _GERMAN_OTHERS = "Was soll ich bei „{name}“ eintragen?"
-"""Without an article, which nobody can tell from the name."""
+"""Without an article, which cannot be derived from the name."""
 _MANY = re.compile(r"(?:[^aiosu]|[aeo]e|[aeiou]o)s$", re.IGNORECASE)
-"""More than one, but not an address, a bus or a status."""
+"""Plural forms, but not an address, a bus or a status."""
 
 
 def plain_question(field: Field, locale: str) -> str:
@@ -125,7 +128,7 @@ def plain_question(field: Field, locale: str) -> str:
     if field.schema.get("type") == "boolean":
         return in_language(_YES_OR_NO, locale).format(Name=name[:1].upper() + name[1:])
     german = _GERMAN.get(field.kind, _GERMAN_OTHERS) if field.kind != "amount" or field.currency else _GERMAN_OTHERS
-    return in_language({"en": _english(field, _lowered(name)), "de": german.format(name=name)}, locale)
+    return in_language({"en": _english(field, _lower_first(name)), "de": german.format(name=name)}, locale)
 
 
 def _english(field: Field, name: str) -> str:
@@ -138,7 +141,7 @@ def _english(field: Field, name: str) -> str:
     return f"What {'are' if many else 'is'} {the}{name}?"
 
 
-def _lowered(name: str) -> str:
-    """Within a sentence. What is written in capitals stays so."""
+def _lower_first(name: str) -> str:
+    """For use within a sentence. Acronyms keep their capitals."""
     first = name.split(" ")[0]
     return name[:1].lower() + name[1:] if first[1:].islower() or len(first) == 1 else name

@@ -1,4 +1,4 @@
-"""Arrays that grow at their end, for one who writes and many who read."""
+"""Growing arrays and a vocabulary for one writer and many concurrent readers."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.int32]
 
-_FIRST = 256
+_INITIAL_ROWS = 256
 
 
-class Growing:
-    """Rows of one kind. What is there never moves for a reader: one that is full is copied into a larger one, and who
-    took the old one keeps it."""
+class ArrayBuffer:
+    """Rows of one dtype. Existing rows never move under a reader: a full buffer is copied into a larger one, and
+    readers keep the buffer they have."""
 
     def __init__(self, kind: type[np.generic], width: int = 0) -> None:
-        """Each row is a number, or ``width`` of them."""
-        self._all: NDArray[Any] = np.empty((_FIRST, width) if width else _FIRST, kind)
+        """Each row is a number, or an array of ``width`` numbers."""
+        self._buffer: NDArray[Any] = np.empty((_INITIAL_ROWS, width) if width else _INITIAL_ROWS, kind)
         self._length = 0
 
     def __len__(self) -> int:
@@ -28,32 +28,31 @@ class Growing:
 
     @property
     def rows(self) -> NDArray[Any]:
-        """As many as there are now. To be taken after whatever says which of them are meant."""
-        return self._all[: self._length]
+        """The current rows. Read it after whatever tells which rows are valid."""
+        return self._buffer[: self._length]
 
     def extend(self, rows: NDArray[Any]) -> int:
-        """Where the first of them stands."""
+        """Append rows and return the position of the first one."""
         begin, end = self._length, self._length + len(rows)
-        if end > len(self._all):
-            # What is not written takes no memory.
-            grown = np.empty((end + end // 2, *self._all.shape[1:]), self._all.dtype)
-            grown[:begin] = self._all[:begin]
-            self._all = grown
-        self._all[begin:end] = rows
+        if end > len(self._buffer):
+            # Pages that were never written take no memory.
+            grown = np.empty((end + end // 2, *self._buffer.shape[1:]), self._buffer.dtype)
+            grown[:begin] = self._buffer[:begin]
+            self._buffer = grown
+        self._buffer[begin:end] = rows
         self._length = end
         return begin
 
 
-def flat(begins: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The places of stretches, at least one, one after another: each its first place and how many there are."""
+def expand_spans(begins: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The positions in one or more spans, each given by its beginning and size, in order."""
     ends = np.cumsum(sizes)
-    places: NDArray[np.int64] = np.arange(ends[-1]) + np.repeat(begins - (ends - sizes), sizes)
-    return places
+    positions: NDArray[np.int64] = np.arange(ends[-1]) + np.repeat(begins - (ends - sizes), sizes)
+    return positions
 
 
-# Words as numbers: compared by the thousand, they must not be strings.
 class _Numbers(dict[str, int]):
-    """A word that is missed gets the next number."""
+    """A missing word gets the next number."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,14 +60,17 @@ class _Numbers(dict[str, int]):
 
     def __missing__(self, word: str) -> int:
         number = len(self.words)
-        # The list first: whoever reads the number finds its word.
+        # The list first, so that a reader of the number finds its word.
         self.words.append(intern(word))
         self[self.words[number]] = number
         return number
 
 
 class Vocabulary:
-    """Word → number, from 0 on, for good. One writer; readers beside it."""
+    """Permanent numbers for words, from 0. One writer and many readers.
+
+    Scoring compares words by the thousand, which is too slow with strings.
+    """
 
     def __init__(self) -> None:
         self._numbers = _Numbers()
@@ -77,11 +79,11 @@ class Vocabulary:
         return len(self._numbers)
 
     def put(self, words: Sequence[str]) -> Numbers:
-        """The numbers of words, new ones where they are new."""
+        """The numbers of words; new words get new numbers."""
         return np.fromiter(map(self._numbers.__getitem__, words), np.int32, len(words))
 
     def number(self, word: str) -> int:
-        """-1 when it is not here."""
+        """-1 for an unknown word."""
         return self._numbers.get(word, -1)
 
     def words(self, numbers: Numbers) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a document becomes in the index: one entry for the whole, one for each passage."""
+"""Entries of the tantivy index: one for each document and one for each passage."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 import tantivy
 
-from agent_worker.knowledge.index.passage_table import NEVER, Label, number_of
-from agent_worker.knowledge.index.term_counts import PASSAGE_FIELDS, Counted, counted
-from agent_worker.knowledge.text.analysis import primary, terms
-from agent_worker.knowledge.text.splitting import Piece, split
+from agent_worker.knowledge.index.passage_table import NEVER, DocumentAttributes, passage_number
+from agent_worker.knowledge.index.term_counts import PASSAGE_FIELDS, TermCounts, count_terms
+from agent_worker.knowledge.text.analysis import primary_language, terms
+from agent_worker.knowledge.text.splitting import PassageText, split
 from agent_worker.knowledge.vectors.embedding import embed
 from agent_worker.knowledge.vectors.encoder import Encoder, Vectors
 from schemas.conversation import Document
@@ -22,45 +22,46 @@ DOCUMENT_FIELD = "d_all"
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """A document ready to be written: split, analysed, counted and embedded, which is the slow part. ``vectors`` holds
-    for each passage those of its heading, its whole text and its sentences, one row each."""
+class PreparedDocument:
+    """A document ready to be written: split, analysed, counted and embedded, which is the slow part. ``fields`` holds
+    the search terms of each passage; ``vectors`` holds for each passage those of its heading, its whole text and its
+    sentences, one row each."""
 
     document: Document
     stamp: str
-    pieces: list[Piece]
-    searched: list[dict[str, str]]
-    label: Label
-    counted: Counted
+    pieces: list[PassageText]
+    fields: list[dict[str, str]]
+    attributes: DocumentAttributes
+    counts: TermCounts
     vectors: list[Vectors] | None
 
 
 def prepare(
     document: Document, stamp: str, encoder: Encoder | None, known: Mapping[str, Vectors] = MappingProxyType({})
-) -> Prepared:
+) -> PreparedDocument:
     """``known``: vectors of texts that were embedded before."""
     pieces = split(document.title, document.body)
-    joined = partial(_joined, language=primary(document.language))
-    title = joined(document.title)
-    searched = [
-        {"p_title": title, "p_heading": joined(piece.heading), "p_body": joined(f"{piece.note} {piece.text}")}
+    join = partial(_join_terms, language=primary_language(document.language))
+    title = join(document.title)
+    fields = [
+        {"p_title": title, "p_heading": join(piece.heading), "p_body": join(f"{piece.note} {piece.text}")}
         for piece in pieces
     ]
-    counts = counted(document.title, pieces, searched)
+    counts = count_terms(document.title, pieces, fields)
     vectors = embed(document.title, pieces, encoder, known) if encoder is not None else None
-    return Prepared(document, stamp, pieces, searched, label_of(document), counts, vectors)
+    return PreparedDocument(document, stamp, pieces, fields, attributes_of(document), counts, vectors)
 
 
-def label_of(document: Document) -> Label:
-    return Label(_expires(document), document.visibility, document.language)
+def attributes_of(document: Document) -> DocumentAttributes:
+    return DocumentAttributes(_expires(document), document.visibility, document.language)
 
 
 def _expires(document: Document) -> int:
-    """Second since 1970; far away when it never does."""
+    """Seconds since 1970; NEVER if it does not expire."""
     return NEVER if document.expires_at is None else max(0, int(document.expires_at.timestamp()))
 
 
-def _joined(text: str, language: str) -> str:
+def _join_terms(text: str, language: str) -> str:
     return " ".join(terms(text, language))
 
 
@@ -69,9 +70,9 @@ def schema() -> Any:
     for name in ("kind", "visibility", "doc"):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
     builder.add_unsigned_field("expires", indexed=True, fast=True)
-    # Names a passage that was found without reading what is stored of it.
+    # Identifies a found passage without reading its stored data.
     builder.add_unsigned_field("number", fast=True)
-    # Tells which version of a document this is.
+    # Identifies the document's version.
     builder.add_unsigned_field("stamp", fast=True)
     for name in PASSAGE_FIELDS:
         builder.add_text_field(name, tokenizer_name="whitespace", index_option="freq")
@@ -80,23 +81,23 @@ def schema() -> Any:
     return builder.build()
 
 
-def entries_of(prepared: Prepared, number: int, stamp: int) -> Iterator[Any]:
-    """Entries as tantivy takes them, the whole document first; the number is the document's, stamp its version's."""
+def entries_of(prepared: PreparedDocument, number: int, stamp: int) -> Iterator[Any]:
+    """Entries for tantivy, the whole document first. ``number`` is the document's, ``stamp`` its version's."""
     document = prepared.document
     whole = " ".join(
-        [prepared.searched[0]["p_title"]] * 4
-        + [f"{fields['p_heading']} {fields['p_heading']} {fields['p_body']}" for fields in prepared.searched]
+        [prepared.fields[0]["p_title"]] * 4
+        + [f"{fields['p_heading']} {fields['p_heading']} {fields['p_body']}" for fields in prepared.fields]
     )
-    entry = _entry(document, "document", {DOCUMENT_FIELD: whole}, number_of(number, 0))
+    entry = _entry(document, "document", {DOCUMENT_FIELD: whole}, passage_number(number, 0))
     entry.add_unsigned("stamp", stamp)
     entry.add_bytes("data", document.model_dump_json().encode())
     yield entry
-    for order, fields in enumerate(prepared.searched):
-        yield _entry(document, "passage", fields, number_of(number, order))
+    for order, fields in enumerate(prepared.fields):
+        yield _entry(document, "passage", fields, passage_number(number, order))
 
 
 def _entry(document: Document, kind: str, fields: dict[str, str], number: int) -> Any:
-    made = tantivy.Document(kind=kind, doc=document.id, visibility=document.visibility, **fields)
-    made.add_unsigned("expires", _expires(document))
-    made.add_unsigned("number", number)
-    return made
+    entry = tantivy.Document(kind=kind, doc=document.id, visibility=document.visibility, **fields)
+    entry.add_unsigned("expires", _expires(document))
+    entry.add_unsigned("number", number)
+    return entry

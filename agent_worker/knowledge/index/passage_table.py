@@ -1,4 +1,4 @@
-"""What scoring needs of every passage of a tenant, in memory and compact: some 500 bytes for 100 words."""
+"""In-memory table of the passage data that scoring needs, about 500 bytes for 100 words."""
 
 from __future__ import annotations
 
@@ -11,89 +11,88 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agent_worker.knowledge.index.arrays import Growing, Numbers, Vocabulary, flat
-from agent_worker.knowledge.index.query_filter import Sight
-from agent_worker.knowledge.index.term_counts import PASSAGE_FIELDS, Counted
-from agent_worker.knowledge.index.term_statistics import Tally
-from agent_worker.knowledge.text.analysis import primary
+from agent_worker.knowledge.index.arrays import ArrayBuffer, Numbers, Vocabulary, expand_spans
+from agent_worker.knowledge.index.query_filter import VisibilityFilter
+from agent_worker.knowledge.index.term_counts import PASSAGE_FIELDS, TermCounts
+from agent_worker.knowledge.index.term_statistics import DocumentStatistics
+from agent_worker.knowledge.text.analysis import primary_language
 from agent_worker.knowledge.vectors.encoder import Encoder
-from agent_worker.knowledge.vectors.word_similarity import Likeness
+from agent_worker.knowledge.vectors.word_similarity import WordSimilarity
 
-_LEFT = 50_000
-"""So many words of removed documents, and more than are there, before all words are numbered anew."""
+_MAX_DEAD_WORDS = 50_000
+"""When more words belong to removed documents than this plus the words in use, all words are renumbered."""
 NEVER = 1 << 52
 
 
-class Place(NamedTuple):
-    """Where a passage stands."""
+class PassageKey(NamedTuple):
+    """A passage: its document's id and its position in the document."""
 
     document: str
     order: int
 
 
-def key_of(document: str, order: int) -> str:
-    """One name for both."""
+def format_key(document: str, order: int) -> str:
+    """Both parts in one string."""
     return f"{order}/{document}"
 
 
-class Label(NamedTuple):
-    """What a document says of itself as a whole. ``until``: second since 1970 at which it expires, NEVER if it does
-    not."""
+class DocumentAttributes(NamedTuple):
+    """``expires``: seconds since 1970, NEVER if it does not."""
 
-    until: int
+    expires: int
     visibility: str = "public"
     language: str = ""
 
     @property
     def limited(self) -> bool:
-        return self.until != NEVER or self.visibility != "public"
+        return self.expires != NEVER or self.visibility != "public"
 
 
 @lru_cache(maxsize=1024)
-def label(until: int, visibility: str, language: str) -> Label:
-    """The same one for what says the same: most documents do."""
-    return Label(until, visibility, language)
+def intern_attributes(until: int, visibility: str, language: str) -> DocumentAttributes:
+    """One shared instance for equal attributes, which most documents have."""
+    return DocumentAttributes(until, visibility, language)
 
 
-class _Held(NamedTuple):
-    """One document: the row of its first passage, and how many it has."""
+class _DocumentRows(NamedTuple):
+    """One document: the row of its first passage, and the number of passages."""
 
     first: int
     size: int
-    label: Label
+    attributes: DocumentAttributes
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
-    """Some passages: their terms one passage after another, how often each stands in each field, which passage it is
-    of, and each passage's length by field."""
+class PassageTerms:
+    """The terms of some passages, one passage after another: each term's count by field, its passage, and each
+    passage's length by field."""
 
     terms: Numbers
     counts: NDArray[np.uint8]
-    of: NDArray[np.intp]
+    passages: NDArray[np.intp]
     lengths: NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Of all passages, in the order in which they were put; those of documents that went stay until all are numbered
-    anew. ``…_begins`` has one row more: where the next one will begin."""
+    """All passages in the order in which they were added. Rows of removed documents stay until the words are
+    renumbered. ``…_begins`` has one more row: the beginning of the next passage."""
 
-    terms: Growing
-    counts: Growing
-    term_begins: Growing
-    words: Growing
-    word_begins: Growing
-    lengths: Growing
+    terms: ArrayBuffer
+    counts: ArrayBuffer
+    term_begins: ArrayBuffer
+    words: ArrayBuffer
+    word_begins: ArrayBuffer
+    lengths: ArrayBuffer
 
     @classmethod
     def empty(cls) -> _Rows:
         fields = len(PASSAGE_FIELDS)
-        begins = Growing(np.int64), Growing(np.int64)
+        begins = ArrayBuffer(np.int64), ArrayBuffer(np.int64)
         for each in begins:
             each.extend(np.zeros(1, np.int64))
-        counts, lengths = Growing(np.uint8, fields), Growing(np.int32, fields)
-        return cls(Growing(np.int32), counts, begins[0], Growing(np.int32), begins[1], lengths)
+        counts, lengths = ArrayBuffer(np.uint8, fields), ArrayBuffer(np.int32, fields)
+        return cls(ArrayBuffer(np.int32), counts, begins[0], ArrayBuffer(np.int32), begins[1], lengths)
 
     def add(
         self,
@@ -104,7 +103,7 @@ class _Rows:
         word_sizes: NDArray[np.int32],
         lengths: NDArray[np.int32],
     ) -> int:
-        """The row of the first of them."""
+        """Returns the row of the first passage."""
         self.counts.extend(counts)
         self.term_begins.extend(self.terms.extend(terms) + term_sizes.cumsum(dtype=np.int64))
         self.word_begins.extend(self.words.extend(words) + word_sizes.cumsum(dtype=np.int64))
@@ -118,73 +117,73 @@ class _Rows:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """Replaced whole when words are numbered anew, so that a reader keeps what it began with."""
+    """Replaced as a whole when words are renumbered, so that a reader keeps a consistent state."""
 
     terms: Vocabulary
     words: Vocabulary
-    likeness: Likeness | None
+    likeness: WordSimilarity | None
     rows: _Rows = field(default_factory=_Rows.empty)
-    held: dict[str, _Held] = field(default_factory=dict)
+    documents: dict[str, _DocumentRows] = field(default_factory=dict)
 
 
 class PassageTable:
-    """One writer; readers beside it, each by a ``view`` of its own."""
+    """One writer; each reader uses a ``view``."""
 
     def __init__(self, encoder: Encoder | None) -> None:
         self._encoder = encoder
-        self._there = self._left = 0
+        self._live = self._dead = 0
         self.for_verified = 0
-        """How many documents are shown to verified contacts only."""
+        """Number of documents shown only to verified contacts."""
         self.languages: Counter[str] = Counter()
-        """How many documents are declared to be in each."""
+        """Number of documents by declared language."""
         self._state = self._empty()
 
     def _empty(self) -> _State:
         words = Vocabulary()
-        return _State(Vocabulary(), words, Likeness(self._encoder, words) if self._encoder else None)
+        return _State(Vocabulary(), words, WordSimilarity(self._encoder, words) if self._encoder else None)
 
-    def put(self, document: str, made: Counted, named: Label) -> None:
+    def put(self, document: str, counts: TermCounts, attributes: DocumentAttributes) -> None:
         self.drop(document)
         state = self._state
-        terms, words = state.terms.put(made.terms)[made.term_of], state.words.put(made.words)[made.word_of]
-        first = state.rows.add(terms, made.term_sizes, made.counts, words, made.word_sizes, made.lengths)
-        state.held[document] = held = _Held(first, len(made.lengths), label(*named))
-        self._there += self._size(held)
-        self.for_verified += named.visibility == "verified"
-        self.languages[primary(named.language)] += 1
+        terms, words = state.terms.put(counts.terms)[counts.term_of], state.words.put(counts.words)[counts.word_of]
+        first = state.rows.add(terms, counts.term_sizes, counts.counts, words, counts.word_sizes, counts.lengths)
+        state.documents[document] = rows = _DocumentRows(first, len(counts.lengths), intern_attributes(*attributes))
+        self._live += self._size(rows)
+        self.for_verified += attributes.visibility == "verified"
+        self.languages[primary_language(attributes.language)] += 1
 
     def drop(self, document: str) -> None:
-        gone = self._state.held.pop(document, None)
-        if gone is not None:
-            size = self._size(gone)
-            self._there -= size
-            self._left += size
-            self.for_verified -= gone.label.visibility == "verified"
-            self.languages[primary(gone.label.language)] -= 1
-        if self._left > _LEFT + self._there:
-            self._number_anew()
+        removed = self._state.documents.pop(document, None)
+        if removed is not None:
+            size = self._size(removed)
+            self._live -= size
+            self._dead += size
+            self.for_verified -= removed.attributes.visibility == "verified"
+            self.languages[primary_language(removed.attributes.language)] -= 1
+        if self._dead > _MAX_DEAD_WORDS + self._live:
+            self._renumber()
 
-    def tally(self, document: str) -> Tally | None:
-        """What it added to the census; None when it is not here."""
-        held = self._state.held.get(document)
-        if held is None:
+    def statistics_of(self, document: str) -> DocumentStatistics | None:
+        """The document's contribution to the term statistics; None for an unknown document."""
+        entry = self._state.documents.get(document)
+        if entry is None:
             return None
-        rows, end = self._state.rows, held.first + held.size
-        begin, stop = rows.term_begins.rows[[held.first, end]].tolist()
+        rows, end = self._state.rows, entry.first + entry.size
+        begin, stop = rows.term_begins.rows[[entry.first, end]].tolist()
         terms = self._state.terms.words(np.unique(rows.terms.rows[begin:stop]))
-        return Tally(terms, rows.lengths.rows[held.first : end], held.label.limited)
+        return DocumentStatistics(terms, rows.lengths.rows[entry.first : end], entry.attributes.limited)
 
-    def _size(self, held: _Held) -> int:
-        """Terms and words."""
+    def _size(self, entry: _DocumentRows) -> int:
+        """Number of terms and words."""
         rows = self._state.rows
-        ends = [held.first, held.first + held.size]
+        ends = [entry.first, entry.first + entry.size]
         return sum(int(begin[1] - begin[0]) for begin in (rows.term_begins.rows[ends], rows.word_begins.rows[ends]))
 
-    def _number_anew(self) -> None:
+    def _renumber(self) -> None:
         old, new = self._state, self._empty()
-        for document, held in old.held.items():
-            rows, span = old.rows, slice(held.first, held.first + held.size)
-            ends = slice(held.first, held.first + held.size + 1)
+        for document, entry in old.documents.items():
+            rows, span = old.rows, slice(entry.first, entry.first + entry.size)
+            ends = slice(entry.first, entry.first + entry.size + 1)
             of_terms, of_words = rows.term_begins.rows[ends], rows.word_begins.rows[ends]
             first = new.rows.add(
                 new.terms.put(old.terms.words(rows.terms.rows[of_terms[0] : of_terms[-1]])),
@@ -194,79 +193,78 @@ class PassageTable:
                 np.diff(of_words).astype(np.int32),
                 rows.lengths.rows[span],
             )
-            new.held[document] = held._replace(first=first)
-        self._left, self._state = 0, new
+            new.documents[document] = entry._replace(first=first)
+        self._dead, self._state = 0, new
 
     def view(self) -> View:
         return View(self._state)
 
 
 class View:
-    """The table as it is for one search. A passage that is not there any more counts as an empty one."""
+    """The table as it is during one search. A removed passage counts as empty."""
 
     def __init__(self, state: _State) -> None:
         self._state = state
 
-    def shown(self, document: str, seen: Sight) -> bool:
-        held = self._state.held.get(document)
-        return held is not None and seen.covers(held.label.visibility, held.label.until)
+    def is_visible(self, document: str, visibility: VisibilityFilter) -> bool:
+        entry = self._state.documents.get(document)
+        return entry is not None and visibility.allows(entry.attributes.visibility, entry.attributes.expires)
 
     def language(self, document: str) -> str:
-        """As it was declared; empty when it was not."""
-        held = self._state.held.get(document)
-        return held.label.language if held is not None else ""
+        """The declared language, or empty."""
+        entry = self._state.documents.get(document)
+        return entry.attributes.language if entry is not None else ""
 
     def number(self, term: str) -> int:
         return self._state.terms.number(term)
 
-    def gather(self, places: Sequence[Place]) -> Gathered:
-        """Of at least one passage."""
-        at = np.array(list(self._rows(places)))
-        rows, there = self._state.rows, at >= 0
+    def gather(self, passages: Sequence[PassageKey]) -> PassageTerms:
+        """The terms of at least one passage."""
+        at = np.array(list(self._rows_of(passages)))
+        rows, exists = self._state.rows, at >= 0
         begins = rows.term_begins.rows[at]
-        sizes = np.where(there, rows.term_begins.rows[at + 1] - begins, 0)
-        chosen = flat(begins, sizes)
-        lengths = np.zeros((len(places), len(PASSAGE_FIELDS)), np.int32)
-        lengths[there] = rows.lengths.rows[at[there]]
-        of = np.repeat(np.arange(len(places)), sizes)
-        return Gathered(rows.terms.rows[chosen], rows.counts.rows[chosen], of, lengths)
+        sizes = np.where(exists, rows.term_begins.rows[at + 1] - begins, 0)
+        selected = expand_spans(begins, sizes)
+        lengths = np.zeros((len(passages), len(PASSAGE_FIELDS)), np.int32)
+        lengths[exists] = rows.lengths.rows[at[exists]]
+        of = np.repeat(np.arange(len(passages)), sizes)
+        return PassageTerms(rows.terms.rows[selected], rows.counts.rows[selected], of, lengths)
 
-    def alike(self, asked: Sequence[str], places: Sequence[Place]) -> NDArray[np.float64]:
-        """See ``Likeness.of``; nothing is alike without an encoder."""
-        if self._state.likeness is None or not asked:
-            return np.zeros((len(places), len(asked)))
-        nothing = np.zeros(0, np.int32)
-        found = self._rows(places)
-        words = [self._state.rows.words_of(row) if row >= 0 else nothing for row in found]
-        return self._state.likeness.of(asked, words)
+    def word_similarities(self, words: Sequence[str], passages: Sequence[PassageKey]) -> NDArray[np.float64]:
+        """See ``WordSimilarity.of``; all zero without an encoder."""
+        if self._state.likeness is None or not words:
+            return np.zeros((len(passages), len(words)))
+        no_words = np.zeros(0, np.int32)
+        rows = self._rows_of(passages)
+        passage_words = [self._state.rows.words_of(row) if row >= 0 else no_words for row in rows]
+        return self._state.likeness.of(words, passage_words)
 
-    def _rows(self, places: Sequence[Place]) -> Iterable[int]:
-        """-1 for a passage that is not there."""
-        for document, order in places:
-            held = self._state.held.get(document)
-            yield held.first + order if held is not None and order < held.size else -1
-
-
-# A number for every passage, kept beside the index's entry: it names what was found without reading what is stored.
-_ORDERS = 1 << 20
-"""No document has so many passages."""
+    def _rows_of(self, passages: Sequence[PassageKey]) -> Iterable[int]:
+        """-1 for a passage that does not exist."""
+        for document, order in passages:
+            entry = self._state.documents.get(document)
+            yield entry.first + order if entry is not None and order < entry.size else -1
 
 
-class Numbering:
-    """Documents by number. One keeps its number from version to version, so that a reader of the old one still knows
-    whose it is. One writer; readers beside it."""
+_MAX_PASSAGES = 1 << 20
+"""No document has this many passages."""
+
+
+class DocumentNumbers:
+    """Numbers of documents, stored with the index entries. A document keeps its number across versions, so that a
+    reader of an old version still knows the document. One writer, many readers."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
         self._documents: dict[int, str] = {}
         self._next = 1
 
-    def of(self, document: str) -> int:
-        """Its number, or the one it is to have."""
+    def number_for(self, document: str) -> int:
+        """The document's number, or the one that it will get."""
         return self._numbers.get(document, self._next)
 
-    def known(self, document: str) -> int | None:
-        """Its number; None when it is not here."""
+    def find(self, document: str) -> int | None:
+        """The document's number; None for an unknown document."""
         return self._numbers.get(document)
 
     def put(self, document: str, number: int) -> None:
@@ -277,17 +275,17 @@ class Numbering:
     def drop(self, document: str) -> None:
         self._documents.pop(self._numbers.pop(document, 0), None)
 
-    def place(self, number: int) -> Place | None:
-        """The passage that has the number; None when its document is not here."""
-        document = self._documents.get(document_of(number))
-        return None if document is None else Place(document, number % _ORDERS)
+    def passage(self, number: int) -> PassageKey | None:
+        """The passage with this number; None when its document is unknown."""
+        document = self._documents.get(document_number(number))
+        return None if document is None else PassageKey(document, number % _MAX_PASSAGES)
 
 
-def number_of(document: int, order: int) -> int:
-    """A passage's number, from its document's. The document itself is found under that of its first passage."""
-    return document * _ORDERS + order
+def passage_number(document: int, order: int) -> int:
+    """A passage's number, made of its document's. The document itself has its first passage's number."""
+    return document * _MAX_PASSAGES + order
 
 
-def document_of(passage: int) -> int:
-    """The document's number, from that of one of its passages."""
-    return passage // _ORDERS
+def document_number(passage: int) -> int:
+    """The document's number, from one of its passages'."""
+    return passage // _MAX_PASSAGES

@@ -1,4 +1,4 @@
-"""What is looked for, as tantivy takes it."""
+"""Tantivy queries for search terms, visibility and expiry."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from schemas.ports import Asker
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
-    """One word of a question: what may stand for it in the index, each with a factor, and how much the word weighs.
-    ``surface`` is the word as it was written."""
+class QueryTerm:
+    """One word of a question: index terms that may stand for it, each with a factor, and the word's weight. ``surface``
+    is the word as written."""
 
     text: str
     options: tuple[tuple[str, float], ...]
@@ -25,35 +25,35 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """What one search may show: documents that are still shown in the second ``after``, and of these only the public
-    ones, unless whoever asks is ``verified``. What is internal is never in sight."""
+class VisibilityFilter:
+    """The documents that one search may show: those still valid in the second ``valid_at``, public ones or, for
+    ``verified`` contacts, also those for verified contacts. Internal documents are never shown."""
 
-    after: int
+    valid_at: int
     verified: bool = False
 
-    def covers(self, visibility: str, until: int) -> bool:
-        return until >= self.after and visibility in self.visibilities
+    def allows(self, visibility: str, until: int) -> bool:
+        return until >= self.valid_at and visibility in self.visibilities
 
     @property
     def visibilities(self) -> tuple[str, ...]:
         return ("public", "verified") if self.verified else ("public",)
 
 
-def sight(now: datetime, assurance: Assurance = "anonymous") -> Sight:
-    # What expires in the second of ``now`` is not shown any more.
-    return Sight(int(now.timestamp()) + 1, assurance == "verified")
+def visibility_filter(now: datetime, assurance: Assurance = "anonymous") -> VisibilityFilter:
+    # A document that expires in the second of ``now`` is no longer shown.
+    return VisibilityFilter(int(now.timestamp()) + 1, assurance == "verified")
 
 
-async def looked_up(assurance: Assurance | Asker) -> Assurance:
+async def resolve_assurance(assurance: Assurance | Asker) -> Assurance:
     return assurance if isinstance(assurance, str) else await assurance()
 
 
-def wanted(schema: Any, asked: Sequence[Term], fields: Sequence[str]) -> Any:
-    """Any of the words, each by the best of what may stand for it."""
+def terms_query(schema: Any, terms: Sequence[QueryTerm], fields: Sequence[str]) -> Any:
+    """Matches any of the words, each by the best of its alternatives."""
     make, should = tantivy.Query, tantivy.Occur.Should
     words = []
-    for term in asked:
+    for term in terms:
         options = [
             make.boost_query(
                 make.boolean_query([(should, make.term_query(schema, name, text)) for name in fields]),
@@ -66,19 +66,21 @@ def wanted(schema: Any, asked: Sequence[Term], fields: Sequence[str]) -> Any:
     return make.boolean_query(words) if words else make.empty_query()
 
 
-def limited(schema: Any, query: Any, seen: Sight | None, name: str = "", one_of: Sequence[str] = ()) -> Any:
-    """``query``, where the field ``name`` is one of what is given, and of entries in sight only."""
+def restrict_query(
+    schema: Any, query: Any, visibility: VisibilityFilter | None, name: str = "", one_of: Sequence[str] = ()
+) -> Any:
+    """``query`` limited to entries that are visible and whose field ``name`` has one of the given values."""
     make, occur = tantivy.Query, tantivy.Occur
-    limits = [one_of_them(schema, name, one_of)] if one_of else []
-    if seen is not None:
-        limits.append(one_of_them(schema, "visibility", seen.visibilities))
-        limits.append(make.range_query(schema, "expires", tantivy.FieldType.Unsigned, lower_bound=seen.after))
+    limits = [any_value_query(schema, name, one_of)] if one_of else []
+    if visibility is not None:
+        limits.append(any_value_query(schema, "visibility", visibility.visibilities))
+        limits.append(make.range_query(schema, "expires", tantivy.FieldType.Unsigned, lower_bound=visibility.valid_at))
     must = [(occur.Must, make.const_score_query(limit, 0.0)) for limit in limits]
     return make.boolean_query([*must, (occur.Must, query)]) if must else query
 
 
-def one_of_them(schema: Any, name: str, values: Sequence[str]) -> Any:
-    """Entries whose field is one of a few values. Each is looked up by itself: a query for a set goes through all terms
-    of the field."""
+def any_value_query(schema: Any, name: str, values: Sequence[str]) -> Any:
+    """Entries whose field has one of a few values. Each value is looked up separately, because a set query scans all
+    terms of the field."""
     make, should = tantivy.Query, tantivy.Occur.Should
     return make.boolean_query([(should, make.term_query(schema, name, value)) for value in values])

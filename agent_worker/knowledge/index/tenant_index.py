@@ -1,6 +1,7 @@
-"""One tenant's documents and passages in one tantivy index on disk, and beside it what else a search needs of them. It
-knows what it holds: which version of a document is there is the index's own word, so it can never disagree with the
-content; what stands beside it is told by the same stamp.
+"""One tenant's search index: tantivy on disk, plus passage data and vectors beside it.
+
+The tantivy index decides which version of a document is present; the data beside it is matched by the same stamp, so
+the two cannot disagree.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from typing import Any, Literal
 import structlog
 import tantivy
 
-from agent_worker.knowledge.index.document_file import Stored
-from agent_worker.knowledge.index.index_entries import DOCUMENT_FIELD, Prepared, entries_of, prepare, schema
-from agent_worker.knowledge.index.passage_table import PassageTable, Place, document_of
-from agent_worker.knowledge.index.query_filter import Sight, Term, limited, wanted
-from agent_worker.knowledge.index.tenant_store import Hit, Holdings
+from agent_worker.knowledge.index.document_file import RecordLocation
+from agent_worker.knowledge.index.index_entries import DOCUMENT_FIELD, PreparedDocument, entries_of, prepare, schema
+from agent_worker.knowledge.index.passage_table import PassageKey, PassageTable, document_number
+from agent_worker.knowledge.index.query_filter import QueryTerm, VisibilityFilter, restrict_query, terms_query
+from agent_worker.knowledge.index.tenant_store import Hit, TenantStore
 from agent_worker.knowledge.index.term_counts import PASSAGE_FIELDS
-from agent_worker.knowledge.index.term_statistics import Census
+from agent_worker.knowledge.index.term_statistics import TermStatistics
 from agent_worker.knowledge.text.splitting import split
 from agent_worker.knowledge.vectors.embedding import known_vectors
 from agent_worker.knowledge.vectors.encoder import Encoder, Kind
@@ -28,8 +29,8 @@ from agent_worker.knowledge.vectors.passage_vectors import PassageVectors
 from schemas.conversation import Document
 
 log = structlog.get_logger("parley.knowledge")
-FORMAT = "12"  # raise it when splitting, analysis or the fields change: older indexes are then built anew
-_HEAP = 15_000_000  # bytes; the least tantivy takes for one thread
+FORMAT = "12"  # raise it when splitting, analysis or the fields change: older indexes are then rebuilt
+_WRITER_HEAP_BYTES = 15_000_000  # tantivy's minimum for one thread
 
 
 def fingerprint(value: bytes) -> str:
@@ -37,7 +38,7 @@ def fingerprint(value: bytes) -> str:
 
 
 class TenantIndex:
-    """Blocking: callers run it in a thread. Not safe for two writers; readers may run beside one writer."""
+    """Blocking, so callers run it in a thread. One writer at a time; readers may run beside it."""
 
     def __init__(self, directory: Path, encoder: Encoder | None = None) -> None:
         self._directory = directory
@@ -45,10 +46,10 @@ class TenantIndex:
         self.kind: Kind = encoder.kind if encoder else "words"
         self.encoder_name = encoder.name if encoder else ""
         self._format = f"{FORMAT} {encoder.name if encoder else 'words'}"
-        # Kept open: its threads join segments in the background, so that no edit waits for that.
+        # Kept open: its threads merge segments in the background, so that no edit waits for that.
         self._writer: Any = None
-        self._limits = False
-        """Whether any document is, or was, not for everybody or not for ever."""
+        self._has_restrictions = False
+        """True once any document was restricted or had an expiry."""
         self._index = self._open()
 
     # ── on disk ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -59,7 +60,7 @@ class TenantIndex:
             shutil.rmtree(self._directory)
         try:
             return self._create()
-        except Exception as error:  # whatever tantivy says about damaged files: they can be made again from the log
+        except Exception as error:  # any error about damaged files: the index can be rebuilt from the log
             log.warning("index_rebuilt", directory=self._directory.name, reason=type(error).__name__)
             shutil.rmtree(self._directory, ignore_errors=True)
             return self._create()
@@ -67,57 +68,57 @@ class TenantIndex:
     def _create(self) -> Any:
         self._directory.mkdir(parents=True, exist_ok=True)
         self._index = tantivy.Index(schema(), str(self._directory))
-        self._read_back()
+        self._load()
         (self._directory / "format").write_text(self._format)
         return self._index
 
-    def _read_back(self) -> None:
-        """Memory as the last commit left the disk."""
+    def _load(self) -> None:
+        """Load the memory state of the last commit."""
         searcher = self._index.searcher()
-        found = searcher.search(self._kind("document"), max(1, searcher.num_docs), count=False).hits
-        addresses = [address for _, address in found]
-        numbers = map(document_of, searcher.fast_field_values("number", addresses))
+        hits = searcher.search(self._kind_query("document"), max(1, searcher.num_docs), count=False).hits
+        addresses = [address for _, address in hits]
+        numbers = map(document_number, searcher.fast_field_values("number", addresses))
         stamps = searcher.fast_field_values("stamp", addresses)
-        self._holdings = Holdings(self._directory / "documents", self._encoder)
-        if not self._holdings.load(dict(zip(numbers, stamps, strict=True))):
-            self._holdings.close()
+        self._store = TenantStore(self._directory / "documents", self._encoder)
+        if not self._store.load(dict(zip(numbers, stamps, strict=True))):
+            self._store.close()
             raise ValueError("documents of the index are missing beside it")
-        self._limits = self._limits or self.census.limited > 0
+        self._has_restrictions = self._has_restrictions or self.statistics.limited > 0
 
     @property
     def versions(self) -> dict[str, int]:
-        """Of each document that is here what ``stamp_of`` says of its version."""
-        return self._holdings.versions
+        """The version stamp of each document, see ``stamp_of``."""
+        return self._store.versions
 
     @property
-    def census(self) -> Census:
-        return self._holdings.census
+    def statistics(self) -> TermStatistics:
+        return self._store.statistics
 
     @property
     def passages(self) -> PassageTable:
-        return self._holdings.passages
+        return self._store.passages
 
     @property
     def vectors(self) -> PassageVectors | None:
-        return self._holdings.vectors
+        return self._store.vectors
 
-    def _kind(self, kind: Literal["document", "passage"]) -> Any:
+    def _kind_query(self, kind: Literal["document", "passage"]) -> Any:
         return tantivy.Query.term_query(self._index.schema, "kind", kind)
 
-    def _found(self, query: Any) -> Iterator[Any]:
-        """Stored entries, one after another."""
+    def _stored_entries(self, query: Any) -> Iterator[Any]:
         searcher = self._index.searcher()
         for _, address in searcher.search(query, max(1, searcher.num_docs), count=False).hits:
             yield searcher.doc(address)
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def prepare(self, document: Document, stamp: str) -> Prepared:
-        """The slow part of a write, which touches nothing here. What was embedded before is not embedded again."""
-        return prepare(document, stamp, self._encoder, self._known(document.id))
+    def prepare(self, document: Document, stamp: str) -> PreparedDocument:
+        """The slow part of a write, without any effect on the index. Texts that were embedded before are not embedded
+        again."""
+        return prepare(document, stamp, self._encoder, self._embedded_texts(document.id))
 
-    def _known(self, document_id: str) -> dict[str, Any]:
-        """Text → vector, of the version that is here."""
+    def _embedded_texts(self, document_id: str) -> dict[str, Any]:
+        """Text → vector, from the document's current version."""
         if self.vectors is None or self.kind != "strong" or document_id not in self.versions:
             return {}
         old = self.document(document_id)
@@ -126,92 +127,99 @@ class TenantIndex:
         pieces, vectors = split(old.title, old.body), self.vectors.of(document_id)
         return known_vectors(old.title, pieces, vectors) if len(pieces) == len(vectors) else {}
 
-    def apply(self, put: Iterable[Prepared], drop: Iterable[str] = ()) -> None:
-        """Replace documents and drop others, visible when it returns."""
+    def apply(self, put: Iterable[PreparedDocument], drop: Iterable[str] = ()) -> None:
+        """Replace documents and drop others; searchable when it returns."""
         changed = list(put)
-        # Before a limited entry can be found; and once there was one it stays so, for a search may run meanwhile.
-        self._limits = self._limits or any(each.label.limited for each in changed)
-        gone = [*(each.document.id for each in changed), *drop]
-        stored = self._holdings.write(changed)
+        # Set before a restricted entry can be found, and never reset, because a search may be running.
+        self._has_restrictions = self._has_restrictions or any(document.attributes.limited for document in changed)
+        removed = [*(document.document.id for document in changed), *drop]
+        stored = self._store.write(changed)
         if self._writer is None:
-            self._writer = self._index.writer(_HEAP, 1)
+            self._writer = self._index.writer(_WRITER_HEAP_BYTES, 1)
         try:
-            for document_id in gone:
+            for document_id in removed:
                 self._writer.delete_documents_by_term("doc", document_id)
-            for each, record in zip(changed, stored, strict=True):
-                for entry in entries_of(each, record.number, record.stamp):
+            for document, location in zip(changed, stored, strict=True):
+                for entry in entries_of(document, location.number, location.stamp):
                     self._writer.add_document(entry)
             self._writer.commit()
         except BaseException:
-            # What is on disk is the last commit; what memory says must follow it.
+            # The disk holds the last commit; the memory state must match it.
             self._writer = None
             self._index.reload()
-            self._holdings.close()
-            self._read_back()
+            self._store.close()
+            self._load()
             raise
         self._index.reload()
-        self._remember(stored, set(gone) - {each.document.id for each in changed})
+        self._apply_to_store(stored, set(removed) - {document.document.id for document in changed})
 
-    def _remember(self, changed: Sequence[Stored], gone: Collection[str]) -> None:
-        self._holdings.drop(gone)
-        self._holdings.put(changed)
+    def _apply_to_store(self, changed: Sequence[RecordLocation], gone: Collection[str]) -> None:
+        self._store.drop(gone)
+        self._store.put(changed)
 
     def close(self) -> None:
-        """Let the writer go, with what it does in the background."""
+        """Close the writer after its background work."""
         if self._writer is not None:
             self._writer.wait_merging_threads()
             self._writer = None
-        self._holdings.close()
+        self._store.close()
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def documents(self) -> list[Document]:
-        return sorted(self._documents(self._kind("document")), key=lambda document: document.id)
+        return sorted(self._documents(self._kind_query("document")), key=lambda document: document.id)
 
     def document(self, document_id: str) -> Document | None:
-        named = tantivy.Query.term_query(self._index.schema, "doc", document_id)
-        both = tantivy.Query.boolean_query([(tantivy.Occur.Must, self._kind("document")), (tantivy.Occur.Must, named)])
+        by_id = tantivy.Query.term_query(self._index.schema, "doc", document_id)
+        both = tantivy.Query.boolean_query(
+            [(tantivy.Occur.Must, self._kind_query("document")), (tantivy.Occur.Must, by_id)]
+        )
         return next(self._documents(both), None)
 
     def _documents(self, query: Any) -> Iterator[Document]:
-        return (Document.model_validate_json(bytes(entry["data"][0])) for entry in self._found(query))
+        return (Document.model_validate_json(bytes(entry["data"][0])) for entry in self._stored_entries(query))
 
-    def known(self, text: str) -> int:
-        """In how many documents a term stands now; 0 when in none."""
-        return self.census.frequency(text)
+    def document_frequency(self, text: str) -> int:
+        """The number of documents with the term."""
+        return self.statistics.frequency(text)
 
-    def beginning_with(self, prefix: str, limit: int) -> list[str]:
+    def terms_with_prefix(self, prefix: str, limit: int) -> list[str]:
         found = self._index.searcher().terms_with_prefix(DOCUMENT_FIELD, prefix, limit=limit)
-        return [text for text, _ in found if self.known(text)]
+        return [text for text, _ in found if self.document_frequency(text)]
 
-    def find_documents(self, asked: Sequence[Term], seen: Sight, limit: int) -> list[str]:
-        """Ids of the documents that hold most of what is asked, over their whole text."""
+    def find_documents(self, terms: Sequence[QueryTerm], visibility: VisibilityFilter, limit: int) -> list[str]:
+        """Ids of the documents that contain most of the query, over their whole text."""
         return [
-            place.document for place in self._places(wanted(self._index.schema, asked, [DOCUMENT_FIELD]), seen, limit)
+            place.document
+            for place in self._find(terms_query(self._index.schema, terms, [DOCUMENT_FIELD]), visibility, limit)
         ]
 
-    def find_passages(self, asked: Sequence[Term], seen: Sight, limit: int, within: Sequence[str] = ()) -> list[Place]:
-        """Best passages, of the documents ``within`` or of all."""
-        return self._places(wanted(self._index.schema, asked, PASSAGE_FIELDS), seen, limit, within)
+    def find_passages(
+        self, terms: Sequence[QueryTerm], visibility: VisibilityFilter, limit: int, within: Sequence[str] = ()
+    ) -> list[PassageKey]:
+        """The best passages, of the documents ``within`` or of all."""
+        return self._find(terms_query(self._index.schema, terms, PASSAGE_FIELDS), visibility, limit, within)
 
-    def read(self, places: Sequence[Place], seen: Sight) -> dict[Place, Hit]:
-        """Those of the passages that are there and may be shown."""
-        return self._holdings.read(places, seen)
+    def read(self, passages: Sequence[PassageKey], visibility: VisibilityFilter) -> dict[PassageKey, Hit]:
+        """Those of the passages that exist and may be shown."""
+        return self._store.read(passages, visibility)
 
-    def _places(self, query: Any, seen: Sight, limit: int, within: Sequence[str] = ()) -> list[Place]:
-        """What is found, without reading what is stored of it: that would take most of a search's time."""
-        query = limited(self._index.schema, query, self._limit(seen), "doc", within)
+    def _find(
+        self, query: Any, visibility: VisibilityFilter, limit: int, within: Sequence[str] = ()
+    ) -> list[PassageKey]:
+        """Matching passages, without reading their stored data, which would take most of a search's time."""
+        query = restrict_query(self._index.schema, query, self._needed_filter(visibility), "doc", within)
         searcher = self._index.searcher()
-        found = searcher.search(query, limit, count=False).hits
-        numbers = searcher.fast_field_values("number", [address for _, address in found])
-        return list(self.places(numbers))
+        hits = searcher.search(query, limit, count=False).hits
+        numbers = searcher.fast_field_values("number", [address for _, address in hits])
+        return list(self.passages_by_number(numbers))
 
-    def places(self, numbers: Iterable[int]) -> Iterator[Place]:
-        """Of passages by their numbers, those that are here."""
-        numbering = self._holdings.numbering
-        places = (numbering.place(number) for number in numbers)
-        return (place for place in places if place is not None)
+    def passages_by_number(self, numbers: Iterable[int]) -> Iterator[PassageKey]:
+        """The existing passages among these numbers."""
+        document_numbers = self._store.numbers
+        passages = (document_numbers.passage(number) for number in numbers)
+        return (passage for passage in passages if passage is not None)
 
-    def _limit(self, seen: Sight) -> Sight | None:
-        """Limits are asked for only where there are any: over many passages they cost more than the words."""
-        return seen if self._limits else None
+    def _needed_filter(self, visibility: VisibilityFilter) -> VisibilityFilter | None:
+        """None while no document is restricted: over many passages the filter costs more than the words."""
+        return visibility if self._has_restrictions else None

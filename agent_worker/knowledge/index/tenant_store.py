@@ -1,4 +1,4 @@
-"""What one process holds of a tenant's documents beside the index of their words: versions, counts and vectors."""
+"""A tenant's document data beside the word index: versions, counts and vectors, in memory and in a file."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from pathlib import Path
 
 import numpy as np
 
-from agent_worker.knowledge.index.arrays import Growing
-from agent_worker.knowledge.index.document_codec import About, Unpacked, pack, shown, unpack
-from agent_worker.knowledge.index.document_file import DocumentFile, Pages, Stored
-from agent_worker.knowledge.index.index_entries import Prepared
-from agent_worker.knowledge.index.passage_table import Numbering, PassageTable, Place, key_of
-from agent_worker.knowledge.index.query_filter import Sight
-from agent_worker.knowledge.index.term_statistics import Census, Tally
+from agent_worker.knowledge.index.arrays import ArrayBuffer
+from agent_worker.knowledge.index.document_codec import DocumentHeader, UnpackedDocument, pack, read_passages, unpack
+from agent_worker.knowledge.index.document_file import DocumentFile, Pages, RecordLocation
+from agent_worker.knowledge.index.index_entries import PreparedDocument
+from agent_worker.knowledge.index.passage_table import DocumentNumbers, PassageKey, PassageTable, format_key
+from agent_worker.knowledge.index.query_filter import VisibilityFilter
+from agent_worker.knowledge.index.term_statistics import DocumentStatistics, TermStatistics
 from agent_worker.knowledge.vectors.encoder import Encoder
-from agent_worker.knowledge.vectors.passage_vectors import PassageVectors, Placed
+from agent_worker.knowledge.vectors.passage_vectors import PassageVectors, VectorLocation
 
-_SPARE = 1 << 24
-"""Bytes of dead records, and more than of live ones, before the file is tidied."""
+_MIN_DEAD_BYTES = 1 << 24
+"""The file is compacted when it has more dead bytes than this and than live ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage. ``score`` is set by whoever ranks it."""
+    """A passage. The ranker sets ``score``."""
 
     document: str
     version: int
@@ -38,160 +38,162 @@ class Hit:
 
     @property
     def key(self) -> str:
-        return key_of(self.document, self.order)
+        return format_key(self.document, self.order)
 
 
 @dataclass(slots=True)
 class _Records:
-    """Replaced whole when the file is tidied: what is said of one file holds in no other. ``places``: by a document's
-    number, which is never given twice, where its record is and how long."""
+    """Replaced as a whole when the file is compacted, because locations are valid for one file only. ``places``: by
+    document number, which is never reused, where its record begins and how long it is."""
 
     pages: Pages
-    places: Growing
+    places: ArrayBuffer
 
     def content(self, number: int) -> memoryview | None:
-        """None when there is none."""
+        """None when the document has no record."""
         rows = self.places.rows
         begin, size = rows[number].tolist() if number < len(rows) else (0, 0)
-        # The pages last: they reach at least as far as what was said of them.
-        return self.pages.content(Stored(number, 0, begin, size)) if size else None
+        # Read the pages last: they cover at least every location read before.
+        return self.pages.content(RecordLocation(number, 0, begin, size)) if size else None
 
 
-class Holdings:
-    """One writer; readers beside it."""
+class TenantStore:
+    """One writer and many readers."""
 
     def __init__(self, path: Path, encoder: Encoder | None) -> None:
         self._file = DocumentFile(path)
         self.versions: dict[str, int] = {}
-        """Of each document that is here the stamp of its version."""
-        self.census = Census()
+        """The version stamp of each document."""
+        self.statistics = TermStatistics()
         self.passages = PassageTable(encoder)
-        self.numbering = Numbering()
-        self.vectors = PassageVectors(encoder.size, self._file.pages, self.numbering) if encoder else None
-        self._records = _Records(self._file.pages, Growing(np.int64, 2))
+        self.numbers = DocumentNumbers()
+        self.vectors = PassageVectors(encoder.size, self._file.pages, self.numbers) if encoder else None
+        self._records = _Records(self._file.pages, ArrayBuffer(np.int64, 2))
         self._live = self._dead = 0
 
     def close(self) -> None:
         self._file.close()
 
-    def load(self, wanted: Mapping[int, int]) -> bool:
-        """Take over what the file has of documents, number → stamp. False when it does not have them all."""
-        found: dict[int, Stored] = {}
-        for each in self._file.records():
-            if wanted.get(each.number) == each.stamp:
-                if before := found.get(each.number):
-                    self._dead += before.taken
-                found[each.number] = each
+    def load(self, stamps: Mapping[int, int]) -> bool:
+        """Load the file's records of the given documents, number → stamp. False when some are missing."""
+        records: dict[int, RecordLocation] = {}
+        for record in self._file.records():
+            if stamps.get(record.number) == record.stamp:
+                if replaced := records.get(record.number):
+                    self._dead += replaced.size_on_disk
+                records[record.number] = record
             else:
-                self._dead += each.taken
-        self.put(sorted(found.values(), key=lambda stored: stored.begin))
-        return len(found) == len(wanted)
+                self._dead += record.size_on_disk
+        self.put(sorted(records.values(), key=lambda stored: stored.begin))
+        return len(records) == len(stamps)
 
-    def write(self, changed: Sequence[Prepared]) -> list[Stored]:
-        """On disk when it returns; they count once ``put`` is told of them."""
+    def write(self, documents: Sequence[PreparedDocument]) -> list[RecordLocation]:
+        """Write documents to disk. They become visible by ``put``."""
         records = []
-        for each in changed:
-            document = each.document
-            number = self.numbering.of(document.id)
-            self.numbering.put(document.id, number)
-            about = About(document.id, document.version, document.title, document.url, each.label)
-            content = pack(about, each.pieces, each.counted, each.vectors)
-            records.append((number, stamp_of(document.version, each.stamp), content))
+        for prepared in documents:
+            document = prepared.document
+            number = self.numbers.number_for(document.id)
+            self.numbers.put(document.id, number)
+            header = DocumentHeader(document.id, document.version, document.title, document.url, prepared.attributes)
+            content = pack(header, prepared.pieces, prepared.counts, prepared.vectors)
+            records.append((number, stamp_of(document.version, prepared.stamp), content))
         return self._file.add(records)
 
-    def put(self, changed: Iterable[Stored]) -> None:
-        """Each in the place of what was there of its document."""
+    def put(self, changed: Iterable[RecordLocation]) -> None:
+        """Make written records visible, each in place of the document's previous one."""
         pages = self._file.pages
         self._records.pages = pages
         for each in changed:
-            self._take(each, unpack(pages.content(each)))
+            self._add(each, unpack(pages.content(each)))
         pages.release()
-        self._tidy()
+        self._compact_if_sparse()
 
-    def _take(self, stored: Stored, found: Unpacked) -> None:
-        about = found.about
-        document = about.document
-        self._leave(document)
-        self.numbering.put(document, stored.number)
-        before = self.passages.tally(document)
-        if before is not None:
-            self.census.drop(before)
-        self.census.put(Tally(found.counted.terms, found.counted.lengths, about.label.limited))
-        self.passages.put(document, found.counted, about.label)
-        if self.vectors is not None and len(found.sizes):
-            placed = Placed(stored.number, stored.begin + found.vectors, found.sizes)
+    def _add(self, location: RecordLocation, unpacked: UnpackedDocument) -> None:
+        header = unpacked.header
+        document = header.document
+        self._discard(document)
+        self.numbers.put(document, location.number)
+        old_statistics = self.passages.statistics_of(document)
+        if old_statistics is not None:
+            self.statistics.drop(old_statistics)
+        self.statistics.put(
+            DocumentStatistics(unpacked.counts.terms, unpacked.counts.lengths, header.attributes.limited)
+        )
+        self.passages.put(document, unpacked.counts, header.attributes)
+        if self.vectors is not None and len(unpacked.sizes):
+            placed = VectorLocation(location.number, location.begin + unpacked.vectors_begin, unpacked.sizes)
             self.vectors.put(self._file.pages, [placed])
-        self._place(stored)
-        self.versions[document] = stored.stamp
+        self._set_location(location)
+        self.versions[document] = location.stamp
 
     def drop(self, documents: Collection[str]) -> None:
         for document in documents:
-            self._leave(document)
-            before = self.passages.tally(document)
-            if before is not None:
-                self.census.drop(before)
+            self._discard(document)
+            old_statistics = self.passages.statistics_of(document)
+            if old_statistics is not None:
+                self.statistics.drop(old_statistics)
             self.passages.drop(document)
-            self.numbering.drop(document)
-        self._tidy()
+            self.numbers.drop(document)
+        self._compact_if_sparse()
 
-    def _leave(self, document: str) -> None:
-        """What is there of it is dead."""
+    def _discard(self, document: str) -> None:
+        """Count the document's record as dead."""
         if self.versions.pop(document, None) is None:
             return
         if self.vectors is not None:
             self.vectors.remove(document)
-        taken = Stored(0, 0, *self._records.places.rows[self.numbering.of(document)].tolist()).taken
-        self._live -= taken
-        self._dead += taken
+        size = RecordLocation(0, 0, *self._records.places.rows[self.numbers.number_for(document)].tolist()).size_on_disk
+        self._live -= size
+        self._dead += size
 
-    def _place(self, stored: Stored) -> None:
+    def _set_location(self, stored: RecordLocation) -> None:
         places = self._records.places
         missing = stored.number + 1 - len(places)
         if missing > 0:
             places.extend(np.zeros((missing, 2), np.int64))
         places.rows[stored.number] = stored.begin, stored.size
-        self._live += stored.taken
+        self._live += stored.size_on_disk
 
-    def read(self, places: Sequence[Place], seen: Sight) -> dict[Place, Hit]:
-        """Those of the passages that are there and may be shown."""
+    def read(self, passages: Sequence[PassageKey], visibility: VisibilityFilter) -> dict[PassageKey, Hit]:
+        """Those of the passages that exist and may be shown."""
         orders: dict[str, list[int]] = {}
-        for document, order in places:
+        for document, order in passages:
             orders.setdefault(document, []).append(order)
-        view, records, out = self.passages.view(), self._records, {}
-        for document, wanted in orders.items():
-            number = self.numbering.known(document)
-            content = records.content(number) if number is not None and view.shown(document, seen) else None
+        view, records, hits = self.passages.view(), self._records, {}
+        for document, document_orders in orders.items():
+            number = self.numbers.find(document)
+            content = records.content(number) if number is not None and view.is_visible(document, visibility) else None
             if content is not None:
-                about, texts = shown(content, wanted)
+                header, texts = read_passages(content, document_orders)
                 for order, (heading, text) in texts.items():
-                    hit = Hit(document, about.version, about.title, heading, about.url, text, order)
-                    out[Place(document, order)] = hit
+                    hit = Hit(document, header.version, header.title, heading, header.url, text, order)
+                    hits[PassageKey(document, order)] = hit
         records.pages.release()
-        return out
+        return hits
 
-    def _tidy(self) -> None:
-        """Copies what is live into a new file, once that is the lesser part."""
-        if self._dead <= max(_SPARE, self._live):
+    def _compact_if_sparse(self) -> None:
+        """Copy the live records into a new file once most of the file is dead."""
+        if self._dead <= max(_MIN_DEAD_BYTES, self._live):
             return
-        numbers = {self.numbering.of(document) for document in self.versions}
+        live_numbers = {self.numbers.number_for(document) for document in self.versions}
         places = self._records.places.rows
-        there = [
-            each
-            for each in self._file.records()
-            if each.number in numbers and places[each.number].tolist() == [each.begin, each.size]
+        live = [
+            record
+            for record in self._file.records()
+            if record.number in live_numbers and places[record.number].tolist() == [record.begin, record.size]
         ]
-        moved = self._file.tidied(there)
+        moved = self._file.compact(live)
         if self.vectors is not None:
-            pairs = zip(there, moved, strict=True)
-            self.vectors.tidy(self._file.pages, {new.number: new.begin - old.begin for old, new in pairs})
-        anew = Growing(places.dtype.type, 2)
-        anew.extend(places)
-        for each in moved:
-            anew.rows[each.number] = each.begin, each.size
-        self._records = _Records(self._file.pages, anew)
+            pairs = zip(live, moved, strict=True)
+            self.vectors.compact(self._file.pages, {new.number: new.begin - old.begin for old, new in pairs})
+        new_places = ArrayBuffer(places.dtype.type, 2)
+        new_places.extend(places)
+        for record in moved:
+            new_places.rows[record.number] = record.begin, record.size
+        self._records = _Records(self._file.pages, new_places)
         self._dead = 0
 
 
 def stamp_of(version: int, fingerprint: str) -> int:
-    """Tells versions of a document apart; fits in what the index keeps of it."""
+    """A number that identifies a document's version and fits into the index."""
     return int.from_bytes(hashlib.sha256(f"{version}/{fingerprint}".encode()).digest()[:7])

@@ -1,5 +1,5 @@
-"""A document's passages as scoring looks at them: which terms and words stand in each, and how often. Counted once,
-when the document is written; a search never reads a passage's text to score it."""
+"""Term and word counts of a document's passages. They are computed once, when the document is written, so a search
+never reads a passage's text to score it."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent_worker.knowledge.text.analysis import content_words
-from agent_worker.knowledge.text.splitting import Piece
+from agent_worker.knowledge.text.splitting import PassageText
 
 Places = NDArray[np.int32]
 
 PASSAGE_FIELDS = ("p_title", "p_heading", "p_body")
-_MOST = 255
+_MAX_COUNT = 255
 _SIZES = struct.Struct("<6I")
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """``terms`` and ``words`` are the document's distinct ones. ``term_of`` and ``word_of`` name those of the passages
-    by their places there, one passage after another, ``term_sizes`` and ``word_sizes`` of them each; ``counts``, a row
-    for every term of a passage, says how often it stands in each of PASSAGE_FIELDS, at most 255 times.
-    ``lengths``: terms of each passage, a row, by field."""
+class TermCounts:
+    """``terms`` and ``words`` are the document's distinct ones. ``term_of`` and ``word_of`` refer to them by index, one
+    passage after another; ``term_sizes`` and ``word_sizes`` are the numbers per passage. ``counts`` has a row for each
+    term of a passage: how often it occurs in each of PASSAGE_FIELDS, at most 255 times. ``lengths`` has a row for each
+    passage: its number of terms by field."""
 
     terms: list[str]
     term_of: Places
@@ -38,8 +38,8 @@ class Counted:
     lengths: NDArray[np.int32]
 
 
-def counted(title: str, pieces: Sequence[Piece], searched: Sequence[Mapping[str, str]]) -> Counted:
-    """``searched``: of each passage its terms by field, joined by blanks."""
+def count_terms(title: str, pieces: Sequence[PassageText], searched: Sequence[Mapping[str, str]]) -> TermCounts:
+    """``searched``: the search terms of each passage by field, joined by blanks."""
     terms: dict[str, int] = {}
     words: dict[str, int] = {}
     term_of: list[int] = []
@@ -47,17 +47,19 @@ def counted(title: str, pieces: Sequence[Piece], searched: Sequence[Mapping[str,
     counts: list[list[int]] = []
     sizes = []
     for piece, fields in zip(pieces, searched, strict=True):
-        found = [Counter(fields[name].split()) for name in PASSAGE_FIELDS]
-        distinct = list(dict.fromkeys(term for field in found for term in field))
+        counters = [Counter(fields[name].split()) for name in PASSAGE_FIELDS]
+        distinct = list(dict.fromkeys(term for field in counters for term in field))
         term_of.extend(terms.setdefault(term, len(terms)) for term in distinct)
-        counts.extend([min(_MOST, field[term]) for field in found] for term in distinct)
-        own = content_words(f"{title} {piece.heading} {piece.text}")
-        word_of.extend(words.setdefault(word, len(words)) for word in own)
-        sizes.append((len(distinct), len(own)))
-    return _made(terms, term_of, [size for size, _ in sizes], counts, words, word_of, [size for _, size in sizes])
+        counts.extend([min(_MAX_COUNT, field[term]) for field in counters] for term in distinct)
+        passage_words = content_words(f"{title} {piece.heading} {piece.text}")
+        word_of.extend(words.setdefault(word, len(words)) for word in passage_words)
+        sizes.append((len(distinct), len(passage_words)))
+    return _build_counts(
+        terms, term_of, [size for size, _ in sizes], counts, words, word_of, [size for _, size in sizes]
+    )
 
 
-def _made(
+def _build_counts(
     terms: Iterable[str],
     term_of: Sequence[int],
     term_sizes: Sequence[int],
@@ -65,9 +67,9 @@ def _made(
     words: Iterable[str],
     word_of: Sequence[int],
     word_sizes: Sequence[int],
-) -> Counted:
+) -> TermCounts:
     sizes, rows = np.array(term_sizes, np.int32), np.array(counts, np.uint8).reshape(-1, len(PASSAGE_FIELDS))
-    return Counted(
+    return TermCounts(
         list(terms),
         np.array(term_of, np.int32),
         sizes,
@@ -87,14 +89,14 @@ def _lengths(counts: NDArray[np.uint8], sizes: Places) -> NDArray[np.int32]:
     return lengths
 
 
-def stored_counts(made: Counted) -> bytes:
-    terms, words = "\n".join(made.terms).encode(), "\n".join(made.words).encode()
-    arrays = (made.term_of, made.term_sizes, made.word_of, made.word_sizes)
+def encode_counts(counts: TermCounts) -> bytes:
+    terms, words = "\n".join(counts.terms).encode(), "\n".join(counts.words).encode()
+    arrays = (counts.term_of, counts.term_sizes, counts.word_of, counts.word_sizes)
     sizes = _SIZES.pack(*map(len, arrays), len(terms), len(words))
-    return b"".join([sizes, *(each.tobytes() for each in arrays), made.counts.tobytes(), terms, words])
+    return b"".join([sizes, *(each.tobytes() for each in arrays), counts.counts.tobytes(), terms, words])
 
 
-def read_counts(value: bytes | memoryview) -> Counted:
+def decode_counts(value: bytes | memoryview) -> TermCounts:
     *sizes, of_terms, of_words = _SIZES.unpack_from(value)
     at = _SIZES.size
     arrays: list[Places] = []
@@ -109,4 +111,4 @@ def read_counts(value: bytes | memoryview) -> Counted:
     at += of_terms
     words = bytes(value[at : at + of_words]).decode().split("\n") if of_words else []
     lengths = _lengths(counts, term_sizes)
-    return Counted(terms, term_of, term_sizes, counts, words, word_of, word_sizes, lengths)
+    return TermCounts(terms, term_of, term_sizes, counts, words, word_of, word_sizes, lengths)

@@ -1,4 +1,4 @@
-"""A few threads for many who wait, and those who wait take turns: nobody's search waits for the whole of a flood's."""
+"""A thread pool that serves waiting parties in turn, so that one party's flood of work does not delay the others."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 
-class FairThreads:
-    """For one event loop. Work is started only when a thread is free; until then it waits behind its own party's."""
+class FairThreadPool:
+    """For one event loop. Work starts only when a thread is free; until then it waits in its party's queue."""
 
     def __init__(self, threads: int, name: str) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
@@ -30,7 +30,7 @@ class FairThreads:
         return await asyncio.shield(running)  # a thread is not cancelled with the task that waits for it
 
     def close(self) -> None:
-        """Returns when what runs has ended. What waits gets a RuntimeError."""
+        """Wait for running work. Waiting work gets a RuntimeError."""
         self._pool.shutdown(wait=True)
 
     async def _enter(self, party: Hashable) -> None:
@@ -43,11 +43,11 @@ class FairThreads:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._leave()  # the thread was given to it at the same moment
+                self._leave()  # it was given a thread at the same moment
             raise
 
     def _leave(self, _ended: object = None) -> None:
-        """The thread is free: the next one's, party by party."""
+        """Give the free thread to the next waiter, party by party."""
         while self._waiting:
             party, queue = self._waiting.popitem(last=False)
             turn = queue.popleft()

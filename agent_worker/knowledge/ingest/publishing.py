@@ -1,4 +1,5 @@
-"""Writing documents: onto the compacted topic, then the tenant's head, so that the next turn waits for them."""
+"""Publishing of documents: append to the compacted topic, then raise the tenant's head, so that the next turn waits for
+them."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ SOURCE = "parley/knowledge"
 
 
 async def publish(bus: Bus, heads: Heads, tenant: str, draft: DocumentDraft, now: datetime) -> tuple[int, int]:
-    """``(version, passages)``. Durable when it returns, searchable within moments. Raises DocumentTooLarge,
+    """Returns ``(version, passages)``. Durable when it returns, searchable shortly after. Raises DocumentTooLarge and
     Unprocessable."""
     check_body(draft.id, draft.body)
     document = Document(
@@ -32,7 +33,7 @@ async def publish(bus: Bus, heads: Heads, tenant: str, draft: DocumentDraft, now
         visibility=draft.visibility,
         expires_at=draft.expires_at,
         source=draft.source,
-        version=0,  # the reader sets it: the version is the record's place in the log
+        version=0,  # readers set it to the record's position in the log
         updated_at=now,
     )
     version = await _append(bus, heads, _wrap(tenant, draft.id, document, now))
@@ -40,7 +41,7 @@ async def publish(bus: Bus, heads: Heads, tenant: str, draft: DocumentDraft, now
 
 
 async def delete(bus: Bus, heads: Heads, tenant: str, document: str, now: datetime) -> None:
-    """A tombstone; deleting what is not there does no harm."""
+    """Append a tombstone. Deleting a missing document does no harm."""
     await _append(bus, heads, _wrap(tenant, document, None, now))
 
 
@@ -55,7 +56,6 @@ async def _append(bus: Bus, heads: Heads, event: Envelope) -> int:
     return position.offset + 1
 
 
-# Records of the knowledge topic as what they change.
 Change = tuple[Document, str] | None
 """A document with its fingerprint; None when it was deleted."""
 
@@ -69,7 +69,7 @@ def document_key(record: Record) -> tuple[str, str]:
 
 
 def read_record(record: Record) -> Change:
-    """What a record changes. Raises RecordError."""
+    """The change that a record makes. Raises RecordError."""
     tenant, document_id = document_key(record)
     if record.value is None:
         return None
@@ -82,29 +82,31 @@ def read_record(record: Record) -> Change:
     return (document.model_copy(update={"version": record.offset + 1}), fingerprint(record.value))
 
 
-# How far a tenant's knowledge is written, as the store said lately: turns that wait together need not each ask.
-KEPT_S = 0.1
-"""For so long one answer does for others too."""
+CACHE_S = 0.1
+"""Seconds for which an answer is reused."""
 
 
-class RecentHeads:
-    """What a contact asked before the store was asked may rely on all that was written before it wrote: a write is
-    acknowledged only once the store knows of it."""
+class HeadCache:
+    """Recent answers of the store about tenants' heads, so that concurrent turns do not each ask.
+
+    An answer requested after a message arrived covers every write acknowledged before that message, because a write is
+    acknowledged only after the store knows it.
+    """
 
     def __init__(self, heads: Heads, now: Callable[[], float] = time.monotonic) -> None:
         self._heads = heads
         self._now = now
-        self._known: dict[str, tuple[float, Mapping[int, int]]] = {}
-        """By tenant: when the store was asked last, and its answer."""
+        self._answers: dict[str, tuple[float, Mapping[int, int]]] = {}
+        """By tenant: the time of the last request, and its answer."""
 
-    def known(self, tenant: str, since: float) -> Mapping[int, int] | None:
-        """An answer to a question put after ``since`` (``time.monotonic``), if there is a recent one."""
-        asked, head = self._known.get(tenant, (0.0, {}))
-        return head if asked and asked >= since and self._now() - asked <= KEPT_S else None
+    def find(self, tenant: str, since: float) -> Mapping[int, int] | None:
+        """A recent answer that was requested after ``since`` (``time.monotonic``), if there is one."""
+        requested, head = self._answers.get(tenant, (0.0, {}))
+        return head if requested and requested >= since and self._now() - requested <= CACHE_S else None
 
-    async def of(self, tenant: str) -> Mapping[int, int]:
-        asked = self._now()
+    async def load(self, tenant: str) -> Mapping[int, int]:
+        requested = self._now()
         head = await self._heads.of(tenant)
-        if asked >= self._known.get(tenant, (0.0, {}))[0]:
-            self._known[tenant] = asked, head
+        if requested >= self._answers.get(tenant, (0.0, {}))[0]:
+            self._answers[tenant] = requested, head
         return head

@@ -1,1 +1,1 @@
-"""Ranking: from a question to passages, with a calibrated confidence."""
+"""Ranking of passages for a question, with a calibrated confidence."""

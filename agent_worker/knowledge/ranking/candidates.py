@@ -1,4 +1,4 @@
-"""The passages worth a closer look: found by words, by vectors, and more of the documents that lead."""
+"""Candidate passages for ranking, found by words, by vectors, and in the leading documents."""
 
 from __future__ import annotations
 
@@ -9,132 +9,142 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from agent_worker.knowledge.index.passage_table import Place, View
-from agent_worker.knowledge.index.query_filter import Sight, Term
+from agent_worker.knowledge.index.passage_table import PassageKey, View
+from agent_worker.knowledge.index.query_filter import QueryTerm, VisibilityFilter
 from agent_worker.knowledge.index.tenant_index import TenantIndex
-from agent_worker.knowledge.ranking.bm25 import holdings, weights_of
+from agent_worker.knowledge.ranking.bm25 import bm25_scores, normalized_weights
 from agent_worker.knowledge.text.analysis import terms
-from agent_worker.knowledge.text.query_expansion import understand
-from agent_worker.knowledge.text.query_splitting import focused, to_the_point
+from agent_worker.knowledge.text.query_expansion import expand_query
+from agent_worker.knowledge.text.query_splitting import focused_queries, strip_courtesies
 from agent_worker.knowledge.vectors.cosine_similarity import COSINES
 from agent_worker.knowledge.vectors.encoder import Encoder, Kind, Vectors
 
 Table = NDArray[np.float64]
 
-_BY_WORDS = 30
-_BY_SENTENCE = 10
-_NEAREST = 40
-_LEADING = 6
-"""So many documents are looked at with more of their passages."""
-_TERMS = 8
-_WHOLE = 0.5
-"""Share of the whole message against the best of it and its sentences."""
-COMPARED: dict[Kind, tuple[str, ...]] = {"strong": COSINES, "light": ("text", "heading", "sentence"), "words": ()}
-"""Which cosines there are to be weighed."""
+_MAX_BY_WORDS = 30
+_MAX_BY_SENTENCE = 10
+_MAX_BY_VECTORS = 40
+_MAX_LEADING = 6
+"""Documents of which further passages become candidates."""
+_MAX_TERMS = 8
+_MESSAGE_SHARE = 0.5
+"""Share of the whole message's value, against the best value of the message and its sentences."""
+COSINE_FEATURES: dict[Kind, tuple[str, ...]] = {
+    "strong": COSINES,
+    "light": ("text", "heading", "sentence"),
+    "words": (),
+}
+"""The cosines that are weighed for each kind of encoder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """A row each. ``held``: for each word of the whole message how well the passage holds it; ``near``: how near its
-    nearest word is. ``of``: by ``names``, a column each, the share of the message's weight by either (``words``,
-    ``alike``) and the cosines; in all of them the message's best sentence counts too. 0–1, cosines apart from what is
-    shared −1–1."""
+    """A row for each passage. ``word_scores``: the passage's score for each word of the message; ``word_similarities``:
+    the similarity of its nearest word. ``features``: a column for each of ``names``: the share of the message's weight
+    by either (``words``, ``alike``) and the cosines. In all of them the message's best sentence counts too. Values are
+    0–1, cosines without the common part −1–1."""
 
-    places: list[Place]
-    held: Table
-    near: Table
+    passages: list[PassageKey]
+    word_scores: Table
+    word_similarities: Table
     names: tuple[str, ...]
-    of: Table
+    features: Table
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One message in all the ways it is looked up: whole first, then by sentences that say enough by themselves.
-    ``encoded`` gives their vectors, None where words alone are searched."""
+class SearchQueries:
+    """One message in all the ways it is searched: as a whole first, then its sentences that can stand alone.
+    ``encoded`` returns their vectors; None for a search by words alone."""
 
-    queries: list[list[Term]]
+    terms: list[list[QueryTerm]]
     encoded: Callable[[], Vectors] | None
 
     @property
-    def whole(self) -> list[Term]:
-        return self.queries[0]
+    def message(self) -> list[QueryTerm]:
+        return self.terms[0]
 
     @cached_property
     def vectors(self) -> Vectors | None:
-        """To be asked for as late as can be: they are made beside what goes by words."""
+        """Read it as late as possible: the vectors are computed while the word search runs."""
         return None if self.encoded is None else self.encoded()
 
     @property
     def vector(self) -> list[float]:
-        """Of the whole message; empty without an encoder."""
+        """The vector of the whole message; empty without an encoder."""
         return [] if self.vectors is None else self.vectors[0].tolist()
 
 
-def ask(index: TenantIndex, text: str, encoder: Encoder | None) -> Asked:
-    text = to_the_point(text)
-    texts = focused(text)
-    encoded = encoder.asked(texts) if encoder is not None and index.vectors is not None else None
-    whole = understand(index, text)
+def build_queries(index: TenantIndex, text: str, encoder: Encoder | None) -> SearchQueries:
+    text = strip_courtesies(text)
+    texts = focused_queries(text)
+    encoded = encoder.start_query(texts) if encoder is not None and index.vectors is not None else None
+    message = expand_query(index, text)
     parts = [set(terms(sentence)) for sentence in texts[1:]]
-    queries = [whole, *([term for term in whole if term.text in part] for part in parts)]
-    return Asked(queries, encoded)
+    queries = [message, *([term for term in message if term.text in part] for part in parts)]
+    return SearchQueries(queries, encoded)
 
 
-def candidates(index: TenantIndex, asked: Asked, seen: Sight) -> Candidates | None:
-    """None when there are none."""
+def find_candidates(index: TenantIndex, queries: SearchQueries, visibility: VisibilityFilter) -> Candidates | None:
+    """None when nothing was found."""
     view = index.passages.view()
-    places = list(dict.fromkeys([*_by_words(index, asked, seen), *_by_vectors(index, view, asked, seen)]))
-    if not places:
+    passages = list(
+        dict.fromkeys(
+            [*_find_by_words(index, queries, visibility), *_find_by_vectors(index, view, queries, visibility)]
+        )
+    )
+    if not passages:
         return None
-    held = holdings(asked.whole, view, places, index.census)
-    near = view.alike([term.surface for term in asked.whole], places)
-    meant = _meant(index, places, asked)
-    shares = _shares(asked)
-    of = [_mixed(held @ shares), _mixed(near @ shares), *map(_mixed, meant)]
-    names = ("words", "alike", *COMPARED[index.kind])
-    return Candidates(places, held, near, names, np.stack(of, axis=1))
+    scores = bm25_scores(queries.message, view, passages, index.statistics)
+    similarities = view.word_similarities([term.surface for term in queries.message], passages)
+    cosines = _cosines(index, passages, queries)
+    shares = _weight_shares(queries)
+    features = [_combine(scores @ shares), _combine(similarities @ shares), *map(_combine, cosines)]
+    names = ("words", "alike", *COSINE_FEATURES[index.kind])
+    return Candidates(passages, scores, similarities, names, np.stack(features, axis=1))
 
 
-def _by_words(index: TenantIndex, asked: Asked, seen: Sight) -> Iterator[Place]:
-    wanted = _strongest(asked.whole)
-    if not wanted:
+def _find_by_words(index: TenantIndex, queries: SearchQueries, visibility: VisibilityFilter) -> Iterator[PassageKey]:
+    terms = _strongest_terms(queries.message)
+    if not terms:
         return
-    yield from index.find_passages(wanted, seen, _BY_WORDS)
-    if leading := index.find_documents(wanted, seen, _LEADING):
-        yield from index.find_passages(wanted, seen, _BY_WORDS, leading)
-    for query in asked.queries[1:]:
-        if sentence := _strongest(query):
-            yield from index.find_passages(sentence, seen, _BY_SENTENCE)
+    yield from index.find_passages(terms, visibility, _MAX_BY_WORDS)
+    if leading := index.find_documents(terms, visibility, _MAX_LEADING):
+        yield from index.find_passages(terms, visibility, _MAX_BY_WORDS, leading)
+    for query in queries.terms[1:]:
+        if sentence := _strongest_terms(query):
+            yield from index.find_passages(sentence, visibility, _MAX_BY_SENTENCE)
 
 
-def _by_vectors(index: TenantIndex, view: View, asked: Asked, seen: Sight) -> Iterator[Place]:
-    if asked.vectors is None or index.vectors is None:
+def _find_by_vectors(
+    index: TenantIndex, view: View, queries: SearchQueries, visibility: VisibilityFilter
+) -> Iterator[PassageKey]:
+    if queries.vectors is None or index.vectors is None:
         return
-    for place in index.places(index.vectors.nearest(asked.vectors, _NEAREST)):
-        if view.shown(place.document, seen):
-            yield place
+    for passage in index.passages_by_number(index.vectors.nearest(queries.vectors, _MAX_BY_VECTORS)):
+        if view.is_visible(passage.document, visibility):
+            yield passage
 
 
-def _strongest(query: Sequence[Term]) -> list[Term]:
-    return sorted((term for term in query if term.options), key=lambda term: -term.weight)[:_TERMS]
+def _strongest_terms(query: Sequence[QueryTerm]) -> list[QueryTerm]:
+    return sorted((term for term in query if term.options), key=lambda term: -term.weight)[:_MAX_TERMS]
 
 
-def _meant(index: TenantIndex, places: Sequence[Place], asked: Asked) -> Vectors:
-    if asked.vectors is None or index.vectors is None:
-        return np.zeros((len(COMPARED[index.kind]), len(places), 1), np.float32)
-    return index.vectors.cosines(places, asked.vectors, COMPARED[index.kind])
+def _cosines(index: TenantIndex, passages: Sequence[PassageKey], queries: SearchQueries) -> Vectors:
+    if queries.vectors is None or index.vectors is None:
+        return np.zeros((len(COSINE_FEATURES[index.kind]), len(passages), 1), np.float32)
+    return index.vectors.cosines(passages, queries.vectors, COSINE_FEATURES[index.kind])
 
 
-def _mixed(values: Table | Vectors) -> Table:
-    """The whole message's value, in the first column, and the best one's."""
-    mixed: Table = _WHOLE * values[:, 0] + (1 - _WHOLE) * values.max(axis=1)
-    return mixed
+def _combine(values: Table | Vectors) -> Table:
+    """The whole message's value, from the first column, combined with the best one."""
+    combined: Table = _MESSAGE_SHARE * values[:, 0] + (1 - _MESSAGE_SHARE) * values.max(axis=1)
+    return combined
 
 
-def _shares(asked: Asked) -> Table:
-    """How much each word of the whole message, a row, counts in each query, a column."""
-    shares = np.zeros((len(asked.whole), len(asked.queries)))
-    places = {term.text: place for place, term in enumerate(asked.whole)}
-    for column, query in enumerate(asked.queries):
-        shares[[places[term.text] for term in query], column] = weights_of(query)
+def _weight_shares(queries: SearchQueries) -> Table:
+    """Weight of each word of the message, a row, in each query, a column."""
+    shares = np.zeros((len(queries.message), len(queries.terms)))
+    places = {term.text: place for place, term in enumerate(queries.message)}
+    for column, query in enumerate(queries.terms):
+        shares[[places[term.text] for term in query], column] = normalized_weights(query)
     return shares

@@ -1,4 +1,5 @@
-"""All passages of a tenant in a fixed order, for models that are shown everything: split once a version, not a turn."""
+"""All passages of a tenant in a fixed order, for models that read every document. Documents are split once per version,
+not per turn."""
 
 from __future__ import annotations
 
@@ -11,37 +12,37 @@ from agent_worker.knowledge.text.splitting import split
 from schemas.conversation import Document
 from schemas.ports import Passage
 
-_CHARACTERS = 3
-"""Characters that count as one token: fewer than the true average, so that an estimate errs on the safe side."""
+_CHARACTERS_PER_TOKEN = 3
+"""Below the true average, so that estimates err on the safe side."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class _CacheEntry:
     versions: Mapping[str, int]
     passages: list[tuple[datetime | None, Passage]]
 
 
-class WholeTexts:
+class LongContext:
     """Blocking: callers run it in a thread."""
 
     def __init__(self) -> None:
-        self._held: dict[str, _Held] = {}
+        self._cache: dict[str, _CacheEntry] = {}
 
-    def of(self, tenant: str, index: TenantIndex, now: datetime, tokens: int) -> list[Passage]:
-        """What may be shown to everybody now; nothing when that is more than so many tokens."""
-        if not index.census.limited and index.census.terms // _CHARACTERS > tokens:
-            # A term has a character at least: far too much is neither read nor kept.
-            self._held.pop(tenant, None)
+    def passages(self, tenant: str, index: TenantIndex, now: datetime, tokens: int) -> list[Passage]:
+        """All passages that everybody may see now; empty when they exceed ``tokens``."""
+        if not index.statistics.limited and index.statistics.terms // _CHARACTERS_PER_TOKEN > tokens:
+            # Every term has at least one character, so this is too much in any case.
+            self._cache.pop(tenant, None)
             return []
-        held = self._held.get(tenant)
-        if held is None or held.versions != index.versions:
+        cached = self._cache.get(tenant)
+        if cached is None or cached.versions != index.versions:
             versions = dict(index.versions)
             documents = (document for document in index.documents() if document.visibility == "public")
-            held = _Held(versions, [one for document in documents for one in _passages(tenant, document)])
-            self._held[tenant] = held
-        shown = [passage for until, passage in held.passages if until is None or until > now]
-        size = sum(len(one.text) + len(one.title) + len(one.heading) for one in shown)
-        return shown if size // _CHARACTERS <= tokens else []
+            cached = _CacheEntry(versions, [one for document in documents for one in _passages(tenant, document)])
+            self._cache[tenant] = cached
+        visible = [passage for until, passage in cached.passages if until is None or until > now]
+        size = sum(len(one.text) + len(one.title) + len(one.heading) for one in visible)
+        return visible if size // _CHARACTERS_PER_TOKEN <= tokens else []
 
 
 def _passages(tenant: str, document: Document) -> Iterator[tuple[datetime | None, Passage]]:

@@ -1,4 +1,4 @@
-"""Figures of the agent's answers on questions with known documents: ``parley knowledge check``."""
+"""Quality of the agent's answers on questions with known documents: ``parley knowledge check``."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from schemas.ports import Draft, Found, Knowledge, Model, Question
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """``documents`` hold the answer; empty when none does, and the agent must say so."""
+class CheckQuestion:
+    """``documents`` contain the answer. Empty when none does and the agent must decline."""
 
     id: str
     text: str
@@ -22,8 +22,8 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    asked: Asked
+class QuestionResult:
+    question: CheckQuestion
     answered: bool
     first_cited: str
     confidence: float
@@ -31,15 +31,15 @@ class Outcome:
     encoder: str = ""
 
     @property
-    def right(self) -> bool:
-        return self.first_cited in self.asked.documents if self.asked.documents else not self.answered
+    def correct(self) -> bool:
+        return self.first_cited in self.question.documents if self.question.documents else not self.answered
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """Shares 0–1 of one split. ``cited``: answerable questions answered from a right document, cited first;
-    ``declined``: unanswerable ones declined; ``found``: answerable ones with a right document found first. ``encoder``
-    names what the documents were compared by."""
+class QualityMetrics:
+    """Shares (0–1) of one split. ``cited``: answerable questions answered from a right document, cited first;
+    ``declined``: unanswerable questions that were declined; ``found``: answerable questions whose first passage is from
+    a right document. ``encoder``: name of the encoder used."""
 
     split: str
     answerable: int
@@ -48,38 +48,43 @@ class Figures:
     unanswerable: int
     declined: float
     encoder: str = ""
-    wrong: list[Outcome] = field(default_factory=list)
+    wrong: list[QuestionResult] = field(default_factory=list)
 
 
-def read_questions(raw: Any) -> list[Asked]:
-    """From the parsed question file. Raises Unprocessable with the entry at fault."""
+def read_questions(raw: Any) -> list[CheckQuestion]:
+    """The questions of a parsed question file. Raises Unprocessable with the faulty entry."""
     entries = raw.get("questions") if isinstance(raw, Mapping) else raw
     if not isinstance(entries, list):
         raise Unprocessable("the question file must hold a list named questions")
-    return [_asked(entry, number) for number, entry in enumerate(entries, 1)]
+    return [_parse_question(entry, number) for number, entry in enumerate(entries, 1)]
 
 
-def _asked(entry: Any, number: int) -> Asked:
+def _parse_question(entry: Any, number: int) -> CheckQuestion:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("question"), str) or "document" not in entry:
         raise Unprocessable(f"question {number}: id, question, document (or null) and split are needed")
     named = entry["document"]
     documents = [] if named is None else [named] if isinstance(named, str) else list(named)
-    return Asked(str(entry.get("id", number)), entry["question"], frozenset(documents), str(entry.get("split", "test")))
+    return CheckQuestion(
+        str(entry.get("id", number)), entry["question"], frozenset(documents), str(entry.get("split", "test"))
+    )
 
 
-async def check(knowledge: Knowledge, model: Model, tenant: str, questions: Sequence[Asked]) -> list[Figures]:
-    """Ask every question as a turn would, and count, by split; last, where there are several, all together."""
+async def check(
+    knowledge: Knowledge, model: Model, tenant: str, questions: Sequence[CheckQuestion]
+) -> list[QualityMetrics]:
+    """Ask every question as a turn would. Returns the metrics by split and, where there are several splits, of all
+    together."""
     outcomes = [await ask(knowledge, model, tenant, question) for question in questions]
     splits = dict.fromkeys(question.split for question in questions)
-    counted = [figures(split, [each for each in outcomes if each.asked.split == split]) for split in splits]
-    return [*counted, figures("all", outcomes)] if len(counted) > 1 else counted
+    metrics = [summarize(split, [each for each in outcomes if each.question.split == split]) for split in splits]
+    return [*metrics, summarize("all", outcomes)] if len(metrics) > 1 else metrics
 
 
-async def ask(knowledge: Knowledge, model: Model, tenant: str, asked: Asked) -> Outcome:
-    found: Found = await knowledge.search(tenant, with_context(asked.text, []))
-    draft: Draft = await model.answer(Question(tenant, asked.text, [], found), _discard)
-    return Outcome(
-        asked,
+async def ask(knowledge: Knowledge, model: Model, tenant: str, question: CheckQuestion) -> QuestionResult:
+    found: Found = await knowledge.search(tenant, with_context(question.text, []))
+    draft: Draft = await model.answer(Question(tenant, question.text, [], found), _discard)
+    return QuestionResult(
+        question,
         draft.answered,
         draft.citations[0].document if draft.citations else "",
         found.confidence,
@@ -89,21 +94,21 @@ async def ask(knowledge: Knowledge, model: Model, tenant: str, asked: Asked) -> 
 
 
 async def _discard(sentence: str) -> None:
-    """Nobody watches."""
+    """No stream: nobody watches."""
 
 
-def figures(split: str, outcomes: Sequence[Outcome]) -> Figures:
-    held = [outcome for outcome in outcomes if outcome.asked.documents]
-    absent = [outcome for outcome in outcomes if not outcome.asked.documents]
-    return Figures(
+def summarize(split: str, outcomes: Sequence[QuestionResult]) -> QualityMetrics:
+    answerable = [outcome for outcome in outcomes if outcome.question.documents]
+    unanswerable = [outcome for outcome in outcomes if not outcome.question.documents]
+    return QualityMetrics(
         split=split,
-        answerable=len(held),
-        cited=_share(outcome.right for outcome in held),
-        found=_share(outcome.first_found in outcome.asked.documents for outcome in held),
-        unanswerable=len(absent),
-        declined=_share(outcome.right for outcome in absent),
+        answerable=len(answerable),
+        cited=_share(outcome.correct for outcome in answerable),
+        found=_share(outcome.first_found in outcome.question.documents for outcome in answerable),
+        unanswerable=len(unanswerable),
+        declined=_share(outcome.correct for outcome in unanswerable),
         encoder=next((outcome.encoder for outcome in outcomes if outcome.encoder), ""),
-        wrong=[outcome for outcome in outcomes if not outcome.right],
+        wrong=[outcome for outcome in outcomes if not outcome.correct],
     )
 
 

@@ -1,4 +1,5 @@
-"""From a question to passages, and to the evidence for the best document: words and vectors together."""
+"""Ranking of passages and documents for a question, by words and vectors together, with the evidence for the best
+document."""
 
 from __future__ import annotations
 
@@ -10,18 +11,18 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from agent_worker.knowledge.index.passage_table import Place, key_of
-from agent_worker.knowledge.index.query_filter import sight
+from agent_worker.knowledge.index.passage_table import PassageKey, format_key
+from agent_worker.knowledge.index.query_filter import visibility_filter
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.index.tenant_store import Hit
-from agent_worker.knowledge.ranking.bm25 import Table, weights_of
-from agent_worker.knowledge.ranking.candidates import Asked, Candidates, ask, candidates
-from agent_worker.knowledge.text.analysis import primary
+from agent_worker.knowledge.ranking.bm25 import Table, normalized_weights
+from agent_worker.knowledge.ranking.candidates import Candidates, SearchQueries, build_queries, find_candidates
+from agent_worker.knowledge.text.analysis import primary_language
 from agent_worker.knowledge.vectors.encoder import Encoder, Kind
 from schemas.messages import Assurance
 from schemas.ports import Found, Passage
 
-# What each figure of a passage says for its being the answer; fitted by calibration.py.
+# Weight of each passage feature; fitted by calibration.py.
 FUSION: dict[Kind, dict[str, float]] = {
     "strong": {
         "whole": 12.82,
@@ -46,47 +47,47 @@ FUSION: dict[Kind, dict[str, float]] = {
     "words": {"words": 13.7, "coverage": 10.43},
 }
 NOTHING = Found(passages=[], answerable=False, confidence=0.0)
-_PATIENCE = 3.0
-"""A passage's score falls to a third where its sum is so far behind the best one's."""
-_FAR_AHEAD = 6.0
-_ALONE = 2.0
-"""A lead says nothing where there is one document only: then it is what leads usually are."""
+_SCORE_SCALE = 3.0
+"""A passage this far behind the best one has a third of its score."""
+_MAX_LEAD = 6.0
+_LEAD_OF_ONLY_DOCUMENT = 2.0
+"""A typical lead, because a single document has none."""
 _FOREIGN = "foreign"
-_AGAINST_FOREIGN = -1.0
-"""Logarithmic odds that a passage loses when its document is declared to be in another language than is wanted: enough
-between translations of one text, too little to hide the only answer there is."""
+_FOREIGN_WEIGHT = -1.0
+"""Log odds that a passage loses when its document is declared to be in another language than preferred: enough to
+choose between translations, too little to hide the only answer."""
 _DIGITS = 9
-"""What differs only beyond these differs by the order in which numbers were added up."""
+"""Differences beyond these digits come from the order of additions."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """One document against one question. ``score``: logarithm of how likely one of its passages is the answer, up to a
-    constant of the question. ``of``: each figure of its best passage in it: those of a candidate, and ``coverage`` and
-    ``alike_all``, the share of the question's weight that all its passages found hold together, by their words and by
-    their likeness."""
+class DocumentScore:
+    """One document's score for a question: the log likelihood that one of its passages is the answer, up to a constant.
+    ``features``: the best value of each passage feature, and ``coverage`` and ``alike_all``: the share of the
+    question's weight that all its passages cover together, by words and by word similarity."""
 
     document: str
     score: float
-    of: Mapping[str, float]
+    features: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What speaks for an answer being in the documents. ``strange``: share of the question's weight that stands in no
-    document; ``asked``: how many words it has; ``lead``: by how much the best document is ahead of the next one."""
+    """Evidence that the documents contain an answer. ``unknown_share``: share of the question's weight in words that no
+    document contains; ``query_length``: its number of words; ``lead``: how far the best document is ahead of the next
+    one."""
 
-    best: Standing
-    strange: float
-    asked: int
+    best: DocumentScore
+    unknown_share: float
+    query_length: int
     lead: float
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """Of the passages found: a row each, in the order of ``places``; the columns are ``names``."""
+class PassageFeatures:
+    """A row for each of ``passages``, a column for each of ``names``."""
 
-    places: list[Place]
+    passages: list[PassageKey]
     names: tuple[str, ...]
     table: Table
 
@@ -99,14 +100,14 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
-    """``standings`` best first; ``evidence`` and ``figures`` are None when nothing was found. ``vector``: the whole
-    message's, empty when words alone were searched."""
+class RankingResult:
+    """``documents`` best first; ``evidence`` and ``features`` are None when nothing was found. ``vector``: the whole
+    message's, empty for a search by words alone."""
 
     hits: list[Hit]
     evidence: Evidence | None
-    standings: list[Standing]
-    figures: Figures | None
+    documents: list[DocumentScore]
+    features: PassageFeatures | None
     vector: Sequence[float] = ()
 
 
@@ -119,87 +120,95 @@ def rank(
     *,
     assurance: Assurance = "anonymous",
     language: str = "",
-) -> Ranked:
-    """Passages best first, those of the best document before all others, their scores scaled to 0–1; ``most`` limits
-    them, for reading them from the index takes its time. ``language`` is the preferred one; empty: none is."""
-    asked, seen = ask(index, text, encoder), sight(now, assurance)
-    found = candidates(index, asked, seen)
-    if found is None:
-        return Ranked([], None, [], None, asked.vector)
-    figures, weights = _figures(asked, found), FUSION[index.kind]
+) -> RankingResult:
+    """Passages, best first, all of the best document before the others, with scores scaled to 0–1. ``most`` limits
+    them, because reading them takes time. ``language``: the preferred one, empty for none."""
+    queries, visibility = build_queries(index, text, encoder), visibility_filter(now, assurance)
+    candidates = find_candidates(index, queries, visibility)
+    if candidates is None:
+        return RankingResult([], None, [], None, queries.vector)
+    figures, weights = _build_features(queries, candidates), FUSION[index.kind]
     if language:
-        figures, weights = _spoken(index, figures, language), {**weights, _FOREIGN: _AGAINST_FOREIGN}
-    standings = standings_of(figures, weights)
-    strange = float(weights_of(asked.whole) @ [not term.options for term in asked.whole])
-    evidence = Evidence(standings[0], strange, len(asked.whole), lead_of(standings))
-    scored = _scored(figures, weights, standings[0].document)[:most]
-    read = index.read([place for place, _ in scored], seen)
-    hits = [replace(read[at], score=score) for at, score in scored if at in read]
-    return Ranked(hits, evidence, standings, figures, asked.vector)
+        figures, weights = _add_language(index, figures, language), {**weights, _FOREIGN: _FOREIGN_WEIGHT}
+    documents = score_documents(figures, weights)
+    unknown_share = float(normalized_weights(queries.message) @ [not term.options for term in queries.message])
+    evidence = Evidence(documents[0], unknown_share, len(queries.message), score_lead(documents))
+    scored = _score_passages(figures, weights, documents[0].document)[:most]
+    stored = index.read([place for place, _ in scored], visibility)
+    hits = [replace(stored[passage], score=score) for passage, score in scored if passage in stored]
+    return RankingResult(hits, evidence, documents, figures, queries.vector)
 
 
-def unfound(text: str, encoder: Encoder) -> Found:
-    """Where there are no documents, and what else reads the message still needs its vector."""
+def empty_result(text: str, encoder: Encoder) -> Found:
+    """The result for a tenant without documents. Other readers of the message still need its vector."""
     return replace(NOTHING, encoder=encoder.name, vector=encoder.encode_query([text])[0].tolist())
 
 
-def standings_of(figures: Figures, weights: Mapping[str, float]) -> list[Standing]:
-    """Best first. The likelihoods of a document's passages add up: several that are near say more than one."""
-    documents, of = _documents(figures.places)
+def score_documents(figures: PassageFeatures, weights: Mapping[str, float]) -> list[DocumentScore]:
+    """Documents, best first. The likelihoods of a document's passages add up, because several near passages are
+    stronger evidence than one."""
+    documents, groups = _group_by_document(figures.passages)
     sums = figures.sums(weights)
-    most = _best(sums, of, len(documents))
-    scores = most + np.log(np.bincount(of, np.exp(sums - most[of])))
-    best = _best(figures.table, of, len(documents)).tolist()
-    made = zip(documents, scores.tolist(), best, strict=True)
-    standings = [Standing(name, score, dict(zip(figures.names, row, strict=True))) for name, score, row in made]
-    return sorted(standings, key=lambda each: (-round(each.score, _DIGITS), each.document))
+    maxima = _group_maxima(sums, groups, len(documents))
+    scores = maxima + np.log(np.bincount(groups, np.exp(sums - maxima[groups])))
+    best = _group_maxima(figures.table, groups, len(documents)).tolist()
+    rows = zip(documents, scores.tolist(), best, strict=True)
+    scored = [DocumentScore(name, score, dict(zip(figures.names, row, strict=True))) for name, score, row in rows]
+    return sorted(scored, key=lambda each: (-round(each.score, _DIGITS), each.document))
 
 
-def lead_of(standings: Sequence[Standing]) -> float:
-    """How far the first is ahead, in logarithmic odds, 0–6. Where an answer is, one document usually stands out."""
-    return min(_FAR_AHEAD, standings[0].score - standings[1].score) if len(standings) > 1 else _ALONE
+def score_lead(documents: Sequence[DocumentScore]) -> float:
+    """The lead of the first document, in log odds, 0–6. Where there is an answer, one document usually stands out."""
+    return min(_MAX_LEAD, documents[0].score - documents[1].score) if len(documents) > 1 else _LEAD_OF_ONLY_DOCUMENT
 
 
-def _documents(places: Sequence[Place]) -> tuple[list[str], NDArray[np.intp]]:
-    """The documents of the passages, and which of them each passage is of."""
+def _group_by_document(passages: Sequence[PassageKey]) -> tuple[list[str], NDArray[np.intp]]:
+    """The distinct documents of the passages, and each passage's document by index."""
     numbers: dict[str, int] = {}
-    of = [numbers.setdefault(place.document, len(numbers)) for place in places]
-    return list(numbers), np.array(of, np.intp)
+    groups = [numbers.setdefault(passage.document, len(numbers)) for passage in passages]
+    return list(numbers), np.array(groups, np.intp)
 
 
-def _best(values: Table, of: NDArray[np.intp], groups: int) -> Table:
+def _group_maxima(values: Table, group: NDArray[np.intp], count: int) -> Table:
     """The greatest of each group's rows."""
-    order = np.argsort(of, kind="stable")
-    best: Table = np.maximum.reduceat(values[order], np.searchsorted(of[order], np.arange(groups)), axis=0)
-    return best
+    order = np.argsort(group, kind="stable")
+    maxima: Table = np.maximum.reduceat(values[order], np.searchsorted(group[order], np.arange(count)), axis=0)
+    return maxima
 
 
-def _figures(asked: Asked, found: Candidates) -> Figures:
-    documents, of = _documents(found.places)
-    weights = weights_of(asked.whole)
-    whole = [_best(values, of, len(documents)) @ weights for values in (found.held, found.near)]
-    names = (*found.names, "coverage", "alike_all")
-    return Figures(found.places, names, np.column_stack([found.of, *(values[of] for values in whole)]))
-
-
-def _spoken(index: TenantIndex, figures: Figures, language: str) -> Figures:
-    """With whether each passage's document is declared to be in another language."""
-    view = index.passages.view()
-    declared = [primary(view.language(place.document)) for place in figures.places]
-    foreign = np.array([float(bool(each) and each != primary(language)) for each in declared])
-    # Where there is nothing else, the language says nothing of how good an answer is.
-    return Figures(
-        figures.places, (*figures.names, _FOREIGN), np.column_stack([figures.table, foreign - foreign.min()])
+def _build_features(queries: SearchQueries, candidates: Candidates) -> PassageFeatures:
+    documents, groups = _group_by_document(candidates.passages)
+    weights = normalized_weights(queries.message)
+    coverage = [
+        _group_maxima(values, groups, len(documents)) @ weights
+        for values in (candidates.word_scores, candidates.word_similarities)
+    ]
+    names = (*candidates.names, "coverage", "alike_all")
+    return PassageFeatures(
+        candidates.passages, names, np.column_stack([candidates.features, *(values[groups] for values in coverage)])
     )
 
 
-def _scored(figures: Figures, weights: Mapping[str, float], first: str) -> list[tuple[Place, float]]:
-    """All passages in the order in which they are shown, each with its score."""
+def _add_language(index: TenantIndex, figures: PassageFeatures, language: str) -> PassageFeatures:
+    """The features with a column that tells whether the document is declared to be in another language."""
+    view = index.passages.view()
+    declared = [primary_language(view.language(place.document)) for place in figures.passages]
+    foreign = np.array([float(bool(each) and each != primary_language(language)) for each in declared])
+    # If all documents are foreign, the language says nothing about the answer's quality.
+    return PassageFeatures(
+        figures.passages, (*figures.names, _FOREIGN), np.column_stack([figures.table, foreign - foreign.min()])
+    )
+
+
+def _score_passages(
+    figures: PassageFeatures, weights: Mapping[str, float], first: str
+) -> list[tuple[PassageKey, float]]:
+    """All passages in display order, each with its score."""
     sums = figures.sums(weights).tolist()
-    most = max(value for place, value in zip(figures.places, sums, strict=True) if place.document == first)
-    scores = [math.exp(min(0.0, value - most) / _PATIENCE) for value in sums]
-    scored = zip(figures.places, scores, strict=True)
-    return sorted(scored, key=lambda each: (each[0].document != first, -round(each[1], _DIGITS), key_of(*each[0])))
+    maximum = max(value for passage, value in zip(figures.passages, sums, strict=True) if passage.document == first)
+    scores = [math.exp(min(0.0, value - maximum) / _SCORE_SCALE) for value in sums]
+    scored = zip(figures.passages, scores, strict=True)
+    return sorted(scored, key=lambda each: (each[0].document != first, -round(each[1], _DIGITS), format_key(*each[0])))
 
 
 def passage_of(tenant: str, hit: Hit) -> Passage:

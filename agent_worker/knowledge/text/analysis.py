@@ -1,4 +1,4 @@
-"""Text into search terms, the same way for documents and for questions."""
+"""Analysis of text into search terms, the same for documents and questions."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import tantivy
 
 from agent_worker.knowledge.text import lexicon
 
-# Vowel signs and tone marks belong to their word, though they are no letters: of Hebrew and Arabic, of India's scripts
-# (but for the full stop among them), of Thai, Lao and Tibetan, of Burmese and Khmer.
+# Vowel signs and tone marks belong to their word although they are not letters: in Hebrew and Arabic, in the scripts of
+# India (except its full stop), in Thai, Lao and Tibetan, in Burmese and Khmer.
 _MARKS = (
     r"\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0900-\u0963\u0966-\u0eff"
     r"\u0f18-\u0f3f\u0f71-\u0fbc\u1000-\u1049\u1780-\u17d3"
@@ -51,7 +51,7 @@ STEMMED = {
     "ta": "tamil",
     "tr": "turkish",
 }
-"""Languages, as documents are declared to be in, with a stemmer of their own; all else is stemmed as English."""
+"""Languages, as documents declare them, that have a stemmer; everything else is stemmed as English."""
 
 
 @lru_cache(maxsize=len(STEMMED) + 1)
@@ -60,7 +60,7 @@ def _stemmer(language: str = "english") -> Any:
     return builder.filter(tantivy.Filter.lowercase()).filter(tantivy.Filter.stemmer(language)).build()
 
 
-def primary(language: str) -> str:
+def primary_language(language: str) -> str:
     """``de`` of ``de-AT`` and ``de_AT``."""
     return language.replace("_", "-").partition("-")[0].casefold()
 
@@ -71,7 +71,7 @@ def _fold(text: str) -> str:
 
 @lru_cache(maxsize=65536)
 def term(word: str) -> str:
-    """One word's term: folded, regular, American, stemmed. Empty for a stop word."""
+    """One word's term: case-folded, regular, American spelling, stemmed. Empty for a stop word."""
     unspaced = _RUN.match(word) is not None
     word = _APOSTROPHE.split(_ELIDED.sub("", _fold(word)))[0]
     if word in lexicon.STOP or not word or (len(word) == 1 and not word.isdigit() and not unspaced):
@@ -88,16 +88,16 @@ def term(word: str) -> str:
 
 @lru_cache(maxsize=65536)
 def stem(word: str, language: str) -> str:
-    """One word's term in one of STEMMED."""
+    """One word's term in a language of STEMMED."""
     plain = unicodedata.normalize("NFC", _APOSTROPHE.split(_ELIDED.sub("", word.casefold()))[0])
     stems: list[str] = _stemmer(STEMMED[language]).analyze(plain)
-    # Folded behind the stemmer, which goes by accents, but in questions as in documents.
+    # Folded after stemming, because the stemmer depends on accents.
     return _fold(stems[0] if stems else plain)[:60]
 
 
 def words(text: str) -> Iterator[str]:
-    """Words as written; hyphenated ones come in parts. Where a script writes no spaces, every two neighbours are one:
-    what a question shares with a text it shares in pairs."""
+    """The words as written; hyphenated words come in parts. In scripts without spaces every pair of neighbouring
+    characters is a word."""
     for match in _WORD.finditer(text):
         word = match[0]
         if word.isascii() or not _RUN.search(word):
@@ -112,33 +112,33 @@ def _pairs(run: str) -> Iterator[str]:
 
 
 def terms(text: str, language: str = "") -> list[str]:
-    """All terms of a text, in order, without stop words. ``language``: one of STEMMED, else as English."""
-    found = ((word, term(word)) for word in words(text))
-    return [stem(word, language) if language in STEMMED else made for word, made in found if made]
+    """All terms of a text in order, without stop words. ``language``: one of STEMMED, else English."""
+    words_and_terms = ((word, term(word)) for word in words(text))
+    return [stem(word, language) if language in STEMMED else folded for word, folded in words_and_terms if folded]
 
 
 def content_words(text: str) -> dict[str, str]:
-    """Distinct words without stop words, in small letters, each with its term."""
-    found = ((word.casefold(), term(word)) for word in words(text))
-    return {word: made for word, made in found if made}
+    """Distinct lower-case words without stop words, each with its term."""
+    words_and_terms = ((word.casefold(), term(word)) for word in words(text))
+    return {word: folded for word, folded in words_and_terms if folded}
 
 
 @lru_cache(maxsize=1)
 def synonyms() -> dict[str, frozenset[str]]:
     """Term → terms that may stand for it. Two-word entries are joined by a space."""
-    out: dict[str, set[str]] = {}
+    found: dict[str, set[str]] = {}
     for group in lexicon.GROUPS:
-        made = {" ".join(terms(entry.replace("_", " "))) for entry in group} - {""}
-        for one in made:
-            out.setdefault(one, set()).update(made - {one})
+        members = {" ".join(terms(entry.replace("_", " "))) for entry in group} - {""}
+        for member in members:
+            found.setdefault(member, set()).update(members - {member})
     for country, names in lexicon.PLACES:
         for name in names:
-            out.setdefault(term(name), set()).add(term(country))
-    return {one: frozenset(others) for one, others in out.items()}
+            found.setdefault(term(name), set()).add(term(country))
+    return {member: frozenset(others) for member, others in found.items()}
 
 
-def distance(one: str, other: str, limit: int) -> int:
-    """Edits between two words (a swap of neighbours is one); ``limit`` + 1 when there are more."""
+def edit_distance(one: str, other: str, limit: int) -> int:
+    """Edits between two words; swapping neighbours is one edit. ``limit`` + 1 when there are more than ``limit``."""
     if abs(len(one) - len(other)) > limit:
         return limit + 1
     before: list[int] = []

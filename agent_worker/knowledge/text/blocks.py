@@ -1,4 +1,4 @@
-"""Markdown as blocks with their exact place in the text, so that everything cut from it stays verbatim."""
+"""Markdown blocks with their exact position in the text, so that everything cut from it stays verbatim."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def lines_of(body: str, start: int = 0, end: int | None = None) -> Iterator[tupl
 
 
 def is_ruler(line: str) -> bool:
-    """The line under a table's head."""
+    """Return whether the line separates a table's header from its body."""
     return "-" in line and "|" in line and not line.strip(" \t:|-")
 
 
-def heading_text(said: str) -> str:
-    """Without the number signs that may close a heading."""
-    return said.strip().rstrip(" \t#") or said.strip()
+def heading_text(text: str) -> str:
+    """The heading without closing number signs."""
+    return text.strip().rstrip(" \t#") or text.strip()
 
 
 def is_row(line: str) -> bool:
@@ -54,13 +54,13 @@ def is_item(line: str) -> bool:
 
 
 def bare_item(line: str) -> int:
-    """Length of the marker that begins a list item, 0 when there is none."""
+    """Length of the marker of a list item, 0 when there is none."""
     match = _ITEM.match(line)
     return match.end() if match else 0
 
 
 def blocks_of(body: str) -> list[Block]:
-    """Headings, paragraphs, lists, tables and fenced code; blank lines divide."""
+    """Headings, paragraphs, lists, tables and fenced code, separated by blank lines."""
     out: list[Block] = []
     lines = list(lines_of(body))
     at = 0
@@ -73,7 +73,7 @@ def blocks_of(body: str) -> list[Block]:
             out.append(Block("heading", start, end, len(match[1]), heading_text(match[2])))
             at += 1
         elif fence := _FENCE.match(line):
-            last = _closing(body, lines, at, fence[1])
+            last = _closing_fence(body, lines, at, fence[1])
             out.append(Block("code", start, lines[last][1]))
             at = last + 1
         else:
@@ -83,7 +83,7 @@ def blocks_of(body: str) -> list[Block]:
     return out
 
 
-def _closing(body: str, lines: list[tuple[int, int]], at: int, fence: str) -> int:
+def _closing_fence(body: str, lines: list[tuple[int, int]], at: int, fence: str) -> int:
     for index in range(at + 1, len(lines)):
         if body[lines[index][0] : lines[index][1]].strip().startswith(fence):
             return index
@@ -91,7 +91,7 @@ def _closing(body: str, lines: list[tuple[int, int]], at: int, fence: str) -> in
 
 
 def _run(body: str, lines: list[tuple[int, int]], at: int) -> tuple[int, Kind]:
-    """The last line of the paragraph, list or table that begins at ``at``."""
+    """The last line and the kind of the paragraph, list or table that begins at ``at``."""
     first = body[lines[at][0] : lines[at][1]]
     kind: Kind = "table" if is_row(first) else "list" if is_item(first) else "text"
     last = at

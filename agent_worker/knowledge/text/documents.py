@@ -1,4 +1,4 @@
-"""Text files into documents: markdown as it is, plain text and HTML made into markdown."""
+"""Documents from text files: markdown as it is, plain text and HTML converted to markdown."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import re
 import unicodedata
 from pathlib import Path
 
-from agent_worker.knowledge.text.front_matter import Particulars, front_matter
+from agent_worker.knowledge.text.front_matter import FrontMatter, split_front_matter
 from agent_worker.knowledge.text.html import first_heading, html_content
 from schemas.errors import DocumentTooLarge, Unprocessable
 from schemas.ports import Content, DocumentDraft
 
 MAX_BYTES = 900 * 1024
-MOST_RAW = 20 * 1024 * 1024
-"""Bytes of a file of any format; what it says is less."""
+MAX_RAW_BYTES = 20 * 1024 * 1024
+"""Size of a file in any format."""
 ENDINGS = (".md", ".markdown", ".txt", ".html", ".htm")
 _NO_WORD = re.compile(r"[\W_]+")
 _LETTER = re.compile(r"\w")
 _CAPITALS = re.compile(r"[A-Z]{2}")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
+_BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 
 
 def read_file(path: Path) -> DocumentDraft:
-    """The file's name without its ending is the id. Raises Unprocessable (with what to do) and DocumentTooLarge."""
+    """The file's name without its extension becomes the id. Raises Unprocessable, with what to do, and
+    DocumentTooLarge."""
     ending = path.suffix.lower()
     if ending not in ENDINGS:
         raise Unprocessable(
@@ -35,32 +36,32 @@ def read_file(path: Path) -> DocumentDraft:
 
 
 def from_bytes(name: str, data: bytes) -> DocumentDraft:
-    """As ``read_file``, for content that is not on disk."""
+    """Like ``read_file``, for content that is not on disk."""
     content = text_content(name, data)
     check_body(name, content.body)
     return DocumentDraft(id=document_id(name), title=content.title or stem_of(name), body=content.body)
 
 
 def text_content(name: str, data: bytes) -> Content:
-    """By the name's ending. The title is empty where the text has none."""
+    """The content, read according to the name's extension. The title is empty if the text has none."""
     ending = name.rpartition(".")[2].lower()
     text = decode(name, data)
     if ending in ("html", "htm"):
         return html_content(name, text)
-    said, text = front_matter(name, text)
+    attributes, text = split_front_matter(name, text)
     title, body = from_text(text) if ending == "txt" else from_markdown(text)
-    return said_of(said, title, body)
+    return content_of(attributes, title, body)
 
 
-def said_of(said: Particulars, title: str, body: str, key: str = "") -> Content:
+def content_of(attributes: FrontMatter, title: str, body: str, key: str = "") -> Content:
     return Content(
-        title=said.title or title,
+        title=attributes.title or title,
         body=body,
         key=key,
-        url=said.url,
-        language=said.language,
-        visibility=said.visibility or "",
-        expires_at=said.expires_at,
+        url=attributes.url,
+        language=attributes.language,
+        visibility=attributes.visibility or "",
+        expires_at=attributes.expires_at,
     )
 
 
@@ -69,22 +70,22 @@ def stem_of(name: str) -> str:
 
 
 def document_id(name: str) -> str:
-    """A file's name as the id of its document, in any script."""
+    """A document id from a file name in any script."""
     stem = unicodedata.normalize("NFC", stem_of(name)).lower()
     return _NO_WORD.sub("-", stem).strip("-")[:200] or "document"
 
 
 def check_size(name: str, size: int) -> None:
-    """Before it is read. Raises DocumentTooLarge."""
-    if size > MOST_RAW:
+    """Check the size before reading. Raises DocumentTooLarge."""
+    if size > MAX_RAW_BYTES:
         raise DocumentTooLarge(
-            f"{name}: the file has {size // (1024 * 1024)} MB, at most {MOST_RAW // (1024 * 1024)} MB are read",
+            f"{name}: the file has {size // (1024 * 1024)} MB, at most {MAX_RAW_BYTES // (1024 * 1024)} MB are read",
             fix="split it into several documents, or leave its pictures out",
         )
 
 
 def check_body(name: str, body: str) -> None:
-    """Raises DocumentTooLarge and Unprocessable for a body that cannot be indexed."""
+    """Raises DocumentTooLarge or Unprocessable for a body that cannot be indexed."""
     size = len(body.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
         raise DocumentTooLarge(
@@ -98,21 +99,21 @@ def check_body(name: str, body: str) -> None:
 
 
 def decode(name: str, data: bytes, declared: str = "") -> str:
-    """``declared``: the encoding it claims, if it is not UTF-8."""
+    """``declared``: the encoding that the file names, tried when it is not UTF-8."""
     check_size(name, len(data))
-    encoding = next((named for mark, named in _MARKS.items() if data.startswith(mark)), "utf-8")
+    encoding = next((named for mark, named in _BYTE_ORDER_MARKS.items() if data.startswith(mark)), "utf-8")
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
-        if declared and (told := _as_declared(data, declared)) is not None:
-            return told
+        if declared and (decoded := _as_declared(data, declared)) is not None:
+            return decoded
         raise Unprocessable(
             f"{name}: not UTF-8 text (byte {error.start})",
             fix="save it as UTF-8 text; a PDF or Word file needs its own ending, .pdf or .docx",
         ) from error
     if "\x00" in text:
         raise Unprocessable(f"{name}: binary content", fix="export it as .md, .txt or .html")
-    # A form feed is a page's end in plain text.
+    # In plain text a form feed ends a page.
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\x0c", "\n")
 
 
@@ -124,23 +125,23 @@ def _as_declared(data: bytes, encoding: str) -> str | None:
 
 
 def from_markdown(text: str) -> tuple[str, str]:
-    """``(title, body)``; the first top heading is the title."""
+    """``(title, body)``; the first top-level heading is the title."""
     body = text.strip("\n")
     return first_heading(body), body
 
 
-_SHOUTED = re.compile(r"^(?:(\d{1,4}(?:\.\d{1,4}){0,8})[.)]?\s{1,8})?([^a-z]{3,80})$")
+_CAPITAL_LINE = re.compile(r"^(?:(\d{1,4}(?:\.\d{1,4}){0,8})[.)]?\s{1,8})?([^a-z]{3,80})$")
 
 
 def from_text(text: str) -> tuple[str, str]:
-    """Lines in capitals become headings, the first of them (or the first line) the title."""
+    """Lines in capitals become headings; the first heading, else the first line, is the title."""
     lines = [line.rstrip() for line in text.strip().split("\n")]
     title = ""
     for index, line in enumerate(lines):
-        match = _SHOUTED.match(line.strip())
+        match = _CAPITAL_LINE.match(line.strip())
         alone = (index == 0 or not lines[index - 1]) and (index + 1 == len(lines) or not lines[index + 1])
         if match and alone and _CAPITALS.search(line):
-            name = _spoken(match[2].strip())
+            name = _sentence_case(match[2].strip())
             lines[index] = f"## {name}" if title else f"# {name}"
             title = title or name
     if not title and lines:
@@ -148,5 +149,5 @@ def from_text(text: str) -> tuple[str, str]:
     return title, "\n".join(lines)
 
 
-def _spoken(shouted: str) -> str:
-    return shouted[:1] + shouted[1:].lower()
+def _sentence_case(heading: str) -> str:
+    return heading[:1] + heading[1:].lower()

@@ -1,4 +1,4 @@
-"""What a document says about itself beside its text: in the front matter of a file, or in the columns of a table."""
+"""A document's own attributes, in the front matter of a file or in the columns of a table."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from schemas.errors import Unprocessable
 
 LANGUAGE = r"^([A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,4})?$"
 ADDRESS = r"^(https?://\S+)?$"
-_STRAY = re.compile(r"^\W{0,5}visibility\s*:\s*\W?(?:verified|internal)\W?\s*$", re.MULTILINE | re.IGNORECASE)
-_HEAD = 20
-"""So many first lines in which a visibility must have been meant as one."""
-_FRONT = re.compile(r"\A---[ \t]*\n(.{0,20000}?\n)---[ \t]*\n", re.DOTALL)
+_STRAY_VISIBILITY = re.compile(
+    r"^\W{0,5}visibility\s*:\s*\W?(?:verified|internal)\W?\s*$", re.MULTILINE | re.IGNORECASE
+)
+_HEAD_LINES = 20
+"""A visibility within this many first lines was meant as front matter."""
+_FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.{0,20000}?\n)---[ \t]*\n", re.DOTALL)
 
 
-def _instant(value: Any) -> Any:
-    """A bare day holds until it is over; a time needs no zone to be UTC's."""
+def _parse_time(value: Any) -> Any:
+    """A bare date lasts until the end of that day; a time without a zone is UTC."""
     if isinstance(value, str):
         value = datetime.fromisoformat(value) if len(value) > 10 else date.fromisoformat(value)
     if isinstance(value, datetime):
@@ -30,28 +32,28 @@ def _instant(value: Any) -> Any:
     return datetime.combine(value, time.max, UTC) if isinstance(value, date) else value
 
 
-def _absolute(value: Any) -> Any:
-    """Generators of sites put a path there; it leads nowhere from a chat."""
+def _drop_relative(value: Any) -> Any:
+    """Site generators write a path here, which a chat cannot link to."""
     return "" if isinstance(value, str) and value.startswith("/") else value
 
 
-class Particulars(BaseModel):
-    """What is not known is left alone: other programs have their own keys in the same place."""
+class FrontMatter(BaseModel):
+    """Unknown keys are ignored, because other programs keep theirs in the same place."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, str_strip_whitespace=True)
 
     title: str = Field(default="", max_length=300)
-    url: Annotated[str, Field(max_length=2000, pattern=ADDRESS), BeforeValidator(_absolute)] = ""
+    url: Annotated[str, Field(max_length=2000, pattern=ADDRESS), BeforeValidator(_drop_relative)] = ""
     language: Annotated[str, Field(pattern=LANGUAGE, validation_alias=AliasChoices("language", "lang"))] = ""
     visibility: Visibility | None = None
-    expires_at: Annotated[datetime | None, BeforeValidator(_instant)] = None
+    expires_at: Annotated[datetime | None, BeforeValidator(_parse_time)] = None
 
 
-def particulars(name: str, given: Mapping[str, Any]) -> Particulars:
-    """Raises Unprocessable: a visibility that is misspelt must not be taken for none."""
-    said = {str(key).strip().lower(): value for key, value in given.items() if value not in (None, "")}
+def parse_attributes(name: str, given: Mapping[str, Any]) -> FrontMatter:
+    """Raises Unprocessable for an invalid value: a misspelt visibility must not count as none."""
+    values = {str(key).strip().lower(): value for key, value in given.items() if value not in (None, "")}
     try:
-        return Particulars.model_validate(said)
+        return FrontMatter.model_validate(values)
     except ValidationError as error:
         wrong = error.errors()[0]
         where = ".".join(str(part) for part in wrong["loc"])
@@ -61,21 +63,21 @@ def particulars(name: str, given: Mapping[str, Any]) -> Particulars:
         ) from error
 
 
-def front_matter(name: str, text: str) -> tuple[Particulars, str]:
-    """What stands between two lines ``---`` at the beginning, and the text behind it. Raises Unprocessable."""
-    match = _FRONT.match(text)
-    said, body = (_said(name, match[1]), text[match.end() :]) if match else (None, text)
-    # Two rules with a paragraph between them are no front matter.
-    found, body = (particulars(name, said), body) if isinstance(said, dict) else (Particulars(), text)
-    if _STRAY.search("\n".join(body.split("\n", _HEAD)[:_HEAD])):
+def split_front_matter(name: str, text: str) -> tuple[FrontMatter, str]:
+    """The attributes between two lines ``---`` at the beginning, and the text after them. Raises Unprocessable."""
+    match = _FRONT_MATTER.match(text)
+    values, body = (_load_yaml(name, match[1]), text[match.end() :]) if match else (None, text)
+    # Two horizontal rules around a paragraph are no front matter.
+    attributes, body = (parse_attributes(name, values), body) if isinstance(values, dict) else (FrontMatter(), text)
+    if _STRAY_VISIBILITY.search("\n".join(body.split("\n", _HEAD_LINES)[:_HEAD_LINES])):
         raise Unprocessable(
             f"{name}: a visibility stands outside the lines `---`, where it would hide nothing",
             fix="begin the file with ---, then what it says about itself, then --- again",
         )
-    return found, body
+    return attributes, body
 
 
-def _said(name: str, text: str) -> Any:
+def _load_yaml(name: str, text: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -1,4 +1,4 @@
-"""HTML into markdown: what a page says, without the frame that all pages of its site share."""
+"""Conversion of HTML to markdown, without the navigation and other frame that all pages of a site share."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
 
 _LANGUAGE = re.compile(LANGUAGE)
-_FRAME = ["script", "style", "nav", "footer", "noscript", "template", "form", "svg", "iframe", "aside", "dialog"]
-_ROLES = {"navigation", "banner", "contentinfo", "search", "dialog", "alertdialog", "complementary", "menu"}
+_FRAME_TAGS = ["script", "style", "nav", "footer", "noscript", "template", "form", "svg", "iframe", "aside", "dialog"]
+_FRAME_ROLES = {"navigation", "banner", "contentinfo", "search", "dialog", "alertdialog", "complementary", "menu"}
 _INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([A-Za-z0-9_:-]{1,40})", re.IGNORECASE)
 _TITLE = re.compile(r"^#[ \t]+(.+)", re.MULTILINE)
@@ -23,28 +23,28 @@ _GAP = re.compile(r"\n{3,}")
 
 
 def declared_charset(data: bytes) -> str:
-    """What a page says of its own encoding; empty when it does not."""
+    """The encoding that the page declares, or empty."""
     found = _CHARSET.search(data[:2048])
     return found[1].decode("ascii", "replace") if found else ""
 
 
 def first_heading(body: str) -> str:
-    """Of markdown, the first of the highest level; empty where there is none."""
+    """The first top-level heading of markdown, or empty."""
     found = _TITLE.search(body)
     return heading_text(found[1]) if found else ""
 
 
 def html_content(name: str, text: str) -> Content:
-    """Headings, lists and tables are kept. Raises Unprocessable for a page that is nested beyond all measure."""
+    """Keeps headings, lists and tables. Raises Unprocessable for a page that is nested too deeply."""
     from bs4 import BeautifulSoup
 
-    # Behind the last tag the parser would look for an end of each sign that might begin one, up to the end of the text.
+    # After the last tag the parser would search the rest of the text for the end of every "<".
     end = text.rfind(">") + 1
     text = text[:end] + text[end:].replace("<", "&lt;")
     try:
         soup = BeautifulSoup(text, "html.parser")
         language = _language(soup)
-        heading, page_title = _said(soup.h1), _said(soup.title)
+        heading, page_title = _tag_text(soup.h1), _tag_text(soup.title)
         body = _markdown(_root(soup))
     except RecursionError as error:
         raise Unprocessable(f"{name}: its elements are nested too deeply", fix="save it as text") from error
@@ -52,16 +52,16 @@ def html_content(name: str, text: str) -> Content:
 
 
 def _language(soup: BeautifulSoup) -> str:
-    said = str(soup.html.get("lang", "")) if soup.html else ""
-    return said if _LANGUAGE.fullmatch(said) else ""
+    language = str(soup.html.get("lang", "")) if soup.html else ""
+    return language if _LANGUAGE.fullmatch(language) else ""
 
 
-def _said(tag: Tag | None) -> str:
+def _tag_text(tag: Tag | None) -> str:
     return " ".join(tag.get_text(" ", strip=True).split())[:300] if tag else ""
 
 
 def _root(soup: BeautifulSoup) -> Tag:
-    for tag in soup(_FRAME):
+    for tag in soup(_FRAME_TAGS):
         tag.decompose()
     for tag in soup(_is_frame):
         tag.decompose()
@@ -79,7 +79,7 @@ def _is_frame(tag: Tag) -> bool:
     if tag.name in ("html", "body", "main"):
         return False
     hidden = tag.has_attr("hidden") or tag.get("aria-hidden") == "true" or _INVISIBLE.search(str(tag.get("style", "")))
-    return bool(hidden) or tag.get("role") in _ROLES
+    return bool(hidden) or tag.get("role") in _FRAME_ROLES
 
 
 def _markdown(root: Tag) -> str:

@@ -1,6 +1,6 @@
-"""General English for search: stop words, irregular forms, and words that customers and documents use for each other.
+"""General English for search: stop words, irregular forms, spellings and synonyms.
 
-Nothing here knows a tenant or its trade; the groups are the everyday words of buying, sending and asking.
+Nothing here is specific to a tenant or trade. The groups are everyday words of buying, sending and asking.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ IRREGULAR: dict[str, str] = {
     form: forms.split()[0] for forms in _IRREGULAR.split(";") if forms.split() for form in forms.split()
 }
 
-# American and British spellings meet in the American one.
+# British endings and their American form.
 SPELLINGS: tuple[tuple[str, str], ...] = (
     ("isation", "ization"),
     ("ise", "ize"),
@@ -77,7 +77,7 @@ SPELLINGS: tuple[tuple[str, str], ...] = (
     ("tyre", "tire"),
 )
 
-# Each line: words (or two words joined by "_") that stand for each other.
+# Each line is a group of synonyms. "_" joins two words.
 _GROUPS = """
     ship shipping shipment postage post deliver delivery send dispatch mail transport transit freight
     parcel package packet box consignment shipment
@@ -161,7 +161,7 @@ _GROUPS = """
 """
 GROUPS: tuple[tuple[str, ...], ...] = tuple(tuple(line.split()) for line in _GROUPS.strip().splitlines())
 
-# What a customer names → what price lists and terms name instead.
+# Places that a customer names → the country that price lists and terms name.
 _PLACES = """
     germany: munich berlin hamburg cologne frankfurt stuttgart dresden leipzig bavaria german
     austria: vienna graz salzburg linz innsbruck austrian

@@ -1,4 +1,5 @@
-"""Documents into passages: along headings, 100–180 words, nothing cut through, every passage verbatim."""
+"""Splitting of documents into passages of 100–180 words along headings. Nothing is cut within a sentence, and every
+passage is verbatim."""
 
 from __future__ import annotations
 
@@ -9,44 +10,44 @@ from dataclasses import dataclass
 from agent_worker.knowledge.text.blocks import Block, bare_item, blocks_of, is_ruler, lines_of
 from agent_worker.knowledge.text.sentences import sentence_spans
 
-LONGEST = 180
-ENOUGH = 100
+MAX_WORDS = 180
+ENOUGH_WORDS = 100
 Span = tuple[int, int]
 _WORD = re.compile(r"\S+")
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A passage: ``text`` is a verbatim part of the body, ``heading`` the path of headings over it. ``note`` is what
-    it needs to be found, but does not contain: the head of a table that was cut."""
+class PassageText:
+    """``text`` is a verbatim part of the body, ``heading`` the path of headings above it. ``note`` helps to find it
+    without being part of it: the header of a table that was split."""
 
     heading: str
     text: str
     note: str = ""
 
 
-def words(text: str) -> int:
+def count_words(text: str) -> int:
     return len(text.split())
 
 
-def split(title: str, body: str) -> list[Piece]:
-    """Never empty for a body with a visible character; no passage is blank."""
-    out: list[Piece] = []
+def split(title: str, body: str) -> list[PassageText]:
+    """At least one passage for a body with a visible character. No passage is blank."""
+    passages: list[PassageText] = []
     path: list[tuple[int, str]] = []
     section: list[Block] = []
-    bare: list[Block] = []
+    headings: list[Block] = []
     for block in blocks_of(body):
         if block.kind != "heading":
             section.append(block)
             continue
-        out.extend(_pack(body, _path(path, title), section))
+        passages.extend(_pack(body, _path(path, title), section))
         section = []
-        bare.append(block)
+        headings.append(block)
         path = [*(entry for entry in path if entry[0] < block.level), (block.level, block.title)]
-    out.extend(_pack(body, _path(path, title), section))
-    if not out and bare:
-        out = [Piece("", body[bare[0].start : bare[-1].end])]
-    return out
+    passages.extend(_pack(body, _path(path, title), section))
+    if not passages and headings:
+        passages = [PassageText("", body[headings[0].start : headings[-1].end])]
+    return passages
 
 
 def _path(path: list[tuple[int, str]], title: str) -> str:
@@ -56,30 +57,34 @@ def _path(path: list[tuple[int, str]], title: str) -> str:
     return " > ".join(names)
 
 
-def _pack(body: str, heading: str, section: list[Block]) -> Iterator[Piece]:
-    """Put neighbours together until a passage is long enough; a heading never joins two sections."""
-    held: Span | None = None
-    held_words = 0
+def _pack(body: str, heading: str, section: list[Block]) -> Iterator[PassageText]:
+    """Merge neighbouring blocks until a passage is long enough, within one section."""
+    pending: Span | None = None
+    pending_words = 0
     for start, end, note in _parts(body, section):
-        size = words(body[start:end])
-        joined = held_words + size
-        if held is not None and not note and (joined <= LONGEST and (held_words < ENOUGH or size < ENOUGH // 2)):
-            held, held_words = (held[0], end), joined
+        size = count_words(body[start:end])
+        total = pending_words + size
+        if (
+            pending is not None
+            and not note
+            and (total <= MAX_WORDS and (pending_words < ENOUGH_WORDS or size < ENOUGH_WORDS // 2))
+        ):
+            pending, pending_words = (pending[0], end), total
             continue
-        if held is not None:
-            yield Piece(heading, body[held[0] : held[1]])
-            held = None
+        if pending is not None:
+            yield PassageText(heading, body[pending[0] : pending[1]])
+            pending = None
         if note:
-            yield Piece(heading, body[start:end], note)
+            yield PassageText(heading, body[start:end], note)
         else:
-            held, held_words = (start, end), size
-    if held is not None:
-        yield Piece(heading, body[held[0] : held[1]])
+            pending, pending_words = (start, end), size
+    if pending is not None:
+        yield PassageText(heading, body[pending[0] : pending[1]])
 
 
 def _parts(body: str, section: list[Block]) -> Iterator[tuple[int, int, str]]:
     for block in section:
-        if words(body[block.start : block.end]) <= LONGEST:
+        if count_words(body[block.start : block.end]) <= MAX_WORDS:
             yield block.start, block.end, ""
         elif block.kind == "table":
             yield from _table(body, block)
@@ -90,7 +95,7 @@ def _parts(body: str, section: list[Block]) -> Iterator[tuple[int, int, str]]:
 
 
 def _lines(body: str, block: Block) -> Iterator[Span]:
-    """Lines, list items with what continues them."""
+    """Lines, or list items with their continuation lines."""
     begin = block.start
     for start, end in lines_of(body, block.start, block.end):
         if start > begin and (block.kind != "list" or bare_item(body[start:end])):
@@ -110,9 +115,9 @@ def _table(body: str, block: Block) -> Iterator[tuple[int, int, str]]:
 
 
 def _atoms(body: str, spans: list[Span]) -> Iterator[Span]:
-    """Spans none of which is too long by itself: text without any break is cut between words."""
+    """Spans of at most MAX_WORDS; text without breaks is cut between words."""
     for start, end in spans:
-        while end - start > LONGEST * 12 or words(body[start:end]) > LONGEST:
+        while end - start > MAX_WORDS * 12 or count_words(body[start:end]) > MAX_WORDS:
             cut = _cut(body, start, end)
             yield start, cut
             start = cut
@@ -121,24 +126,24 @@ def _atoms(body: str, spans: list[Span]) -> Iterator[Span]:
 
 
 def _cut(body: str, start: int, end: int) -> int:
-    """Where to cut text that has no break: behind a word, or anywhere when there is no word's end either."""
-    furthest = min(end, start + LONGEST * 6)
+    """The place to cut text without breaks: after a word, or anywhere if there is no end of a word."""
+    furthest = min(end, start + MAX_WORDS * 6)
     last = start
     for count, match in enumerate(_WORD.finditer(body, start, furthest), 1):
-        if count > LONGEST or (match.end() == furthest < end and last > start):
+        if count > MAX_WORDS or (match.end() == furthest < end and last > start):
             break
         last = match.end()
     return last if last > start else furthest
 
 
 def _runs(body: str, spans: Iterator[Span], note: str) -> Iterator[tuple[int, int, str]]:
-    held: Span | None = None
+    pending: Span | None = None
     for start, end in spans:
-        if held is not None and words(body[held[0] : end]) <= LONGEST:
-            held = (held[0], end)
+        if pending is not None and count_words(body[pending[0] : end]) <= MAX_WORDS:
+            pending = (pending[0], end)
             continue
-        if held is not None:
-            yield (*held, note)
-        held = (start, end)
-    if held is not None:
-        yield (*held, note)
+        if pending is not None:
+            yield (*pending, note)
+        pending = (start, end)
+    if pending is not None:
+        yield (*pending, note)

@@ -1,1 +1,1 @@
-"""Encoders and vector search."""
+"""Text encoders and vector search."""

@@ -1,4 +1,4 @@
-"""How near passages are to what is asked, by all their vectors."""
+"""Cosine features of passages for a query, from all their vectors."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent_worker.knowledge.vectors.encoder import Vectors
-from agent_worker.knowledge.vectors.vector_index import apart, products
+from agent_worker.knowledge.vectors.vector_index import centered_cosines, products
 
-_FEW = 3
-"""So many of a document's sentences are to be near: one may be so by its form alone."""
-_APART = 1000.0
+_NEAREST_SENTENCES = 3
+"""A single sentence may be near only because of its form."""
+_OFFSET = 1000.0
 COSINES = (
     "text",
     "heading",
@@ -26,18 +26,18 @@ COSINES = (
     "theme",
     "whole",
 )
-"""What is said of a passage. ``text``: the mean of its heading and sentences; ``whole``: its whole text; ``sentence``:
-its nearest one; ``few``: the mean of the nearest three of its document; ``theme``: the mean of all of its document.
-``…_apart`` and ``theme`` are without what all documents share."""
-_PLAIN = ("text", "heading", "whole")
-"""In the order of a passage's first rows; its sentences follow."""
-_FEWS = frozenset({"few", "few_apart"})
+"""Cosine features of a passage. ``text``: mean of heading and sentences; ``whole``: the whole text; ``sentence``: its
+nearest sentence; ``few``: mean of its document's three nearest sentences; ``theme``: mean of all sentences of its
+document. ``…_apart`` and ``theme`` are without the part that all documents share."""
+_WHOLE_ROWS = ("text", "heading", "whole")
+"""In the order of a passage's first rows. Its sentences follow."""
+_FEW_NAMES = frozenset({"few", "few_apart"})
 
 
 @dataclass(frozen=True, slots=True)
-class Blocks:
-    """Some passages, one after another: ``rows`` of vectors, ``counts`` of them each. ``of``: which document a passage
-    is of; ``means``: of all sentences of each document, where themes are asked for."""
+class PassageRows:
+    """Some passages, one after another: ``rows`` of vectors, ``counts`` per passage. ``of``: each passage's document;
+    ``means``: the mean sentence of each document, if themes are needed."""
 
     rows: Vectors
     counts: NDArray[np.intp]
@@ -45,55 +45,55 @@ class Blocks:
     means: Vectors | None
 
 
-def cosines_of(blocks: Blocks, queries: Vectors, middle: Vectors, names: Sequence[str]) -> Vectors:
-    """For each of ``names``, for each passage, a row, the cosines to every query, a column."""
-    both = np.concatenate([queries, middle[None]])
-    products_ = products(blocks.rows, both)
-    near, to_middle = products_[:, :-1], products_[:, -1]
-    tables = {"": near, "_apart": apart(near, to_middle, queries, middle)}
-    found: dict[str, Vectors] = {}
-    ends = np.cumsum(blocks.counts)
-    begins = ends - blocks.counts
+def cosines_of(passages: PassageRows, queries: Vectors, mean: Vectors, names: Sequence[str]) -> Vectors:
+    """For each of ``names``, a table with a row for each passage and a column for each query."""
+    queries_and_mean = np.concatenate([queries, mean[None]])
+    products_ = products(passages.rows, queries_and_mean)
+    cosines, to_mean = products_[:, :-1], products_[:, -1]
+    tables = {"": cosines, "_apart": centered_cosines(cosines, to_mean, queries, mean)}
+    features: dict[str, Vectors] = {}
+    ends = np.cumsum(passages.counts)
+    begins = ends - passages.counts
     for suffix, table in tables.items():
-        found |= {f"{name}{suffix}": table[begins + place] for place, name in enumerate(_PLAIN)}
-        found |= _compared(table, begins, blocks, suffix, _FEWS.intersection(names))
-    if blocks.means is not None:
-        found["theme"] = _themes(blocks.means, blocks.of, queries, middle)
-    return np.stack([found[name] for name in names])
+        features |= {f"{name}{suffix}": table[begins + index] for index, name in enumerate(_WHOLE_ROWS)}
+        features |= _sentence_cosines(table, begins, passages, suffix, _FEW_NAMES.intersection(names))
+    if passages.means is not None:
+        features["theme"] = _themes(passages.means, passages.of, queries, mean)
+    return np.stack([features[name] for name in names])
 
 
-def _compared(
-    table: Vectors, begins: NDArray[np.intp], blocks: Blocks, suffix: str, few: Collection[str]
+def _sentence_cosines(
+    table: Vectors, begins: NDArray[np.intp], passages: PassageRows, suffix: str, few: Collection[str]
 ) -> dict[str, Vectors]:
-    """The nearest sentence; of ``few``, what is asked for: of the nearest few of the document."""
+    """The nearest sentence and, if in ``few``, the mean of the document's nearest sentences."""
     sentences = np.ones(len(table), np.bool_)
-    for place in range(len(_PLAIN)):
-        sentences[begins + place] = False
-    counts = blocks.counts - len(_PLAIN)
-    chosen = table[sentences]
-    found = {f"sentence{suffix}": np.maximum.reduceat(chosen, np.cumsum(counts) - counts, axis=0)}
+    for index in range(len(_WHOLE_ROWS)):
+        sentences[begins + index] = False
+    counts = passages.counts - len(_WHOLE_ROWS)
+    sentence_rows = table[sentences]
+    features = {f"sentence{suffix}": np.maximum.reduceat(sentence_rows, np.cumsum(counts) - counts, axis=0)}
     if f"few{suffix}" in few:
-        found[f"few{suffix}"] = _few(chosen, np.repeat(blocks.of, counts))[blocks.of]
-    return found
+        features[f"few{suffix}"] = _mean_of_nearest(sentence_rows, np.repeat(passages.of, counts))[passages.of]
+    return features
 
 
-def _themes(means: Vectors, of: NDArray[np.intp], queries: Vectors, middle: Vectors) -> Vectors:
-    themes, asked = means - middle, queries - middle
-    size = np.linalg.norm(themes, axis=1)[:, None] * np.linalg.norm(asked, axis=1)
-    near: Vectors = (products(themes.astype(np.float32), asked) / np.maximum(size, 1e-6))[of]
-    return near
+def _themes(means: Vectors, of: NDArray[np.intp], queries: Vectors, mean: Vectors) -> Vectors:
+    themes, centered_queries = means - mean, queries - mean
+    size = np.linalg.norm(themes, axis=1)[:, None] * np.linalg.norm(centered_queries, axis=1)
+    cosines: Vectors = (products(themes.astype(np.float32), centered_queries) / np.maximum(size, 1e-6))[of]
+    return cosines
 
 
-def _few(near: Vectors, of: NDArray[np.intp]) -> Vectors:
-    """For each document the mean of its nearest sentences. ``of``: which document a row is of; each has one."""
+def _mean_of_nearest(near: Vectors, of: NDArray[np.intp]) -> Vectors:
+    """For each document the mean of its nearest sentences. ``of``: the document of each row; every document has one."""
     counts = np.bincount(of)
     ends = np.cumsum(counts)
-    # Sorted within each document, for all columns at once: by far apart offsets.
-    offsets = _APART * np.arange(len(counts))[:, None]
-    placed = np.sort(near + offsets[of], axis=0)
+    # Sort within each document and all columns at once by adding a large offset per document.
+    offsets = _OFFSET * np.arange(len(counts))[:, None]
+    ordered = np.sort(near + offsets[of], axis=0)
     total = sum(
-        np.where((counts >= step)[:, None], placed[np.maximum(ends - step, 0)] - offsets, 0.0)
-        for step in range(1, _FEW + 1)
+        np.where((counts >= step)[:, None], ordered[np.maximum(ends - step, 0)] - offsets, 0.0)
+        for step in range(1, _NEAREST_SENTENCES + 1)
     )
-    made: Vectors = (total / np.minimum(counts, _FEW)[:, None]).astype(np.float32)
-    return made
+    means: Vectors = (total / np.minimum(counts, _NEAREST_SENTENCES)[:, None]).astype(np.float32)
+    return means

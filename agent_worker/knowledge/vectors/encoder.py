@@ -1,4 +1,4 @@
-"""Encoders of texts as vectors: light word vectors, or a sentence encoder (``onnx_encoder.py``)."""
+"""Text encoders: the protocol, and light word vectors. ``onnx_encoder.py`` has the sentence encoder."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Vectors = NDArray[np.float32]
 
 log = structlog.get_logger("parley.knowledge")
 _BATCH = 256
-_FEW = 16
+_SMALL_BATCH = 16
 Kind = Literal["strong", "light", "words"]
-"""What search goes by: a sentence encoder and word vectors, word vectors alone, or words alone. What retrieval and
-confidence weigh is fitted for each."""
+"""Kind of search: by a sentence encoder and word vectors, by word vectors alone, or by words alone. The weights of
+ranking and confidence are fitted for each."""
 
 
 class Encoder(Protocol):
-    """``name`` changes whenever the same text would get another vector: stored ones are then made anew. All vectors
-    are of norm 1, or 0 for a text without words. Blocking, safe in threads."""
+    """``name`` changes whenever the same text would get a different vector, so that stored vectors are recomputed.
+    Vectors have norm 1, or 0 for a text without words. Blocking and thread-safe."""
 
     name: str
     kind: Kind
@@ -37,16 +37,17 @@ class Encoder(Protocol):
     def __hash__(self) -> int: ...
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """One row of ``size`` numbers a passage."""
+        """A row of ``size`` numbers for each passage."""
 
     def encode_query(self, texts: Sequence[str]) -> Vectors:
-        """As ``encode``, for what is asked."""
+        """Like ``encode``, for questions."""
 
-    def asked(self, texts: Sequence[str]) -> Callable[[], Vectors]:
-        """``encode_query`` begun beside the caller, where that pays: what is returned gives the vectors, once."""
+    def start_query(self, texts: Sequence[str]) -> Callable[[], Vectors]:
+        """Start ``encode_query`` in the background where that pays. The returned function gives the vectors; call it
+        once."""
 
     def encode_words(self, words: Sequence[str]) -> Vectors:
-        """One row of ``words_size`` numbers a word; cheap enough for a thousand of them within one search."""
+        """A row of ``words_size`` numbers for each word; fast enough for a thousand words within one search."""
 
 
 class WordVectors:
@@ -67,13 +68,13 @@ class WordVectors:
         self._tokens.no_padding()
         self._tokens.no_truncation()
         if hasattr(self._tokens.model, "_resize_cache"):
-            # It would remember ten thousand whole texts, a kilobyte each; hardly any comes twice.
+            # The cache would keep ten thousand whole texts of a kilobyte each, and texts hardly ever repeat.
             self._tokens.model._resize_cache(0)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         out = np.zeros((len(texts), self.size), np.float32)
         for begin in range(0, len(texts), _BATCH):
-            encoded = self._encoded(texts[begin : begin + _BATCH])
+            encoded = self._tokenize(texts[begin : begin + _BATCH])
             filled = [(row, one.ids) for row, one in enumerate(encoded, begin) if one.ids]
             if filled:
                 tokens = np.concatenate([ids for _, ids in filled])
@@ -84,9 +85,9 @@ class WordVectors:
         out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
         return out
 
-    def _encoded(self, texts: Sequence[str]) -> list[Any]:
-        """A few one by one: a batch is dealt out to threads, which takes longer than they do."""
-        if len(texts) <= _FEW:
+    def _tokenize(self, texts: Sequence[str]) -> list[Any]:
+        """Few texts are encoded one by one: distributing a batch to threads takes longer."""
+        if len(texts) <= _SMALL_BATCH:
             return [self._tokens.encode(text, add_special_tokens=False) for text in texts]
         made: list[Any] = self._tokens.encode_batch(list(texts), add_special_tokens=False)
         return made
@@ -94,7 +95,7 @@ class WordVectors:
     def encode_query(self, texts: Sequence[str]) -> Vectors:
         return self.encode(texts)
 
-    def asked(self, texts: Sequence[str]) -> Callable[[], Vectors]:
+    def start_query(self, texts: Sequence[str]) -> Callable[[], Vectors]:
         return partial(self.encode, texts)
 
     def encode_words(self, words: Sequence[str]) -> Vectors:
@@ -103,7 +104,7 @@ class WordVectors:
 
 @lru_cache(maxsize=1)
 def light_encoder() -> Encoder | None:
-    """None when its package is not installed: search then goes by words alone."""
+    """None when its package is not installed: the search then goes by words alone."""
     spec = find_spec("wordllama")
     places = list(spec.submodule_search_locations or ()) if spec is not None else []
     if not places:
@@ -112,25 +113,23 @@ def light_encoder() -> Encoder | None:
     return WordVectors(Path(places[0]))
 
 
-# Numbers of a model as their file has them, mapped: what is looked up is held by the system's cache, which all
-# processes of a machine share, and not by each of them.
-_SIZE = struct.Struct("<Q")
+_HEADER_SIZE = struct.Struct("<Q")
 
 
 class Weights:
-    """A table in half precision, one of those of a safetensors file: the size of a head, the head as JSON, which says
-    where each table stands behind it. For any number of threads."""
+    """A half-precision table of a safetensors file (header size, JSON header with the tables' positions, tables). It is
+    memory-mapped, so that all processes of a machine share the system's page cache. Thread-safe."""
 
     def __init__(self, path: Path, name: str) -> None:
-        """Raises OSError, ValueError when the file has no such table."""
+        """Raises OSError, or ValueError when the file has no such table."""
         with path.open("rb") as file:
             self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        (size,) = _SIZE.unpack_from(self._mapped)
-        about = json.loads(self._mapped[_SIZE.size : _SIZE.size + size]).get(name)
-        if about is None or about["dtype"] != "F16" or len(about["shape"]) != 2:
+        (size,) = _HEADER_SIZE.unpack_from(self._mapped)
+        description = json.loads(self._mapped[_HEADER_SIZE.size : _HEADER_SIZE.size + size]).get(name)
+        if description is None or description["dtype"] != "F16" or len(description["shape"]) != 2:
             raise ValueError(f"{path.name} has no table {name} in half precision")
-        count, width = about["shape"]
-        begin = _SIZE.size + size + about["data_offsets"][0]
+        count, width = description["shape"]
+        begin = _HEADER_SIZE.size + size + description["data_offsets"][0]
         self._rows: NDArray[np.float16] = np.frombuffer(self._mapped, np.float16, count * width, begin).reshape(
             -1, width
         )
@@ -139,10 +138,9 @@ class Weights:
         return len(self._rows)
 
     def rows(self, numbers: NDArray[np.int64]) -> Vectors:
-        """Those rows, exact."""
         return self._rows[numbers].astype(np.float32)
 
     def release(self) -> None:
-        """Give the memory back that looking up took. Whoever looks up meanwhile only reads again."""
+        """Release the memory that lookups took. A concurrent lookup only has to read again."""
         if hasattr(self._mapped, "madvise"):
             self._mapped.madvise(mmap.MADV_DONTNEED)

@@ -1,4 +1,4 @@
-"""A sentence encoder from a folder: any BERT-like network in ONNX form, with its tokenizer and a few settings."""
+"""A sentence encoder from a folder: any BERT-like network in ONNX format, with its tokenizer and settings."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from agent_worker.knowledge.vectors.encoder import Encoder, Kind, Vectors
 from schemas.errors import ConfigInvalid
 
 MODEL, TOKENIZER, SETTINGS = "model.onnx", "tokenizer.json", "encoder.json"
-_MANY = 8
-"""From so many texts on, all cores help: a document's few passages leave the others to conversations."""
+_PARALLEL_FROM = 8
+"""From this many texts on, all cores are used. A document's few passages leave the others to conversations."""
 
 
 class EncoderSettings(BaseModel):
-    """``encoder.json``. ``name`` is to change with the model's files; ``pooling``: the first token's vector, or the
-    mean of all; ``query_prefix`` and ``passage_prefix`` are what the network was trained to see before a text;
-    ``max_tokens`` of one text, the rest is cut off."""
+    """``encoder.json``. Change ``name`` with the model's files. ``pooling``: the first token's vector, or the mean of
+    all; ``query_prefix`` and ``passage_prefix``: what the network expects before a text; ``max_tokens`` of one text,
+    the rest is cut off."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,15 +38,16 @@ class EncoderSettings(BaseModel):
 
 @lru_cache(maxsize=4)
 def open_folder(folder: Path, words: Encoder) -> OnnxEncoder:
-    """One for the process: the network takes its memory once. Raises ConfigInvalid as OnnxEncoder does."""
+    """One encoder per process, because the network is large. Raises ConfigInvalid as OnnxEncoder does."""
     return OnnxEncoder(folder, words)
 
 
 class OnnxEncoder:
     """Vectors of texts by the network in ``folder``; of single words by ``words``, which is a hundred times faster.
 
-    Every text is computed by itself: with a quantised network a vector would otherwise depend on what happens to be
-    beside it in the batch, and on one core a batch is no faster. Memory does not grow with the number of texts."""
+    Every text is computed separately: in a quantised network a vector would otherwise depend on the rest of its batch,
+    and on one core a batch is no faster. Memory use does not grow with the number of texts.
+    """
 
     kind: Kind = "strong"
 
@@ -55,69 +56,69 @@ class OnnxEncoder:
         try:
             self._settings = EncoderSettings.model_validate(json.loads((folder / SETTINGS).read_bytes()))
             self._session, self._tokens = _session(folder / MODEL), _tokenizer(folder / TOKENIZER, self._settings)
-        except Exception as error:  # both libraries raise what they like about a damaged file
+        except Exception as error:  # both libraries raise various errors for a damaged file
             raise ConfigInvalid(
                 f"{folder}: not a usable encoder ({type(error).__name__})",
                 fix=f"it needs {MODEL}, {TOKENIZER} and {SETTINGS}; or set `encoder: light`",
             ) from error
         self._inputs = {given.name for given in self._session.get_inputs()}
         self._words = words
-        # Lasting threads: each new one would take memory of its own, and never give it back.
+        # Lasting threads, because the memory of a thread is never returned.
         self._pool = ThreadPoolExecutor(cpu_count() or 1, thread_name_prefix="encode")
-        self._beside = ThreadPoolExecutor(1, thread_name_prefix="encode-query")
+        self._background = ThreadPoolExecutor(1, thread_name_prefix="encode-query")
         self.name = f"{self._settings.name}+{words.name}"
         self.words_size = words.words_size
-        self.size = int(self._one("size").shape[0])
+        self.size = int(self._encode_one("size").shape[0])
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        return self._all([self._settings.passage_prefix + text for text in texts])
+        return self._encode_all([self._settings.passage_prefix + text for text in texts])
 
     def encode_query(self, texts: Sequence[str]) -> Vectors:
-        return self.asked(texts)()
+        return self.start_query(texts)()
 
-    def asked(self, texts: Sequence[str]) -> Callable[[], Vectors]:
+    def start_query(self, texts: Sequence[str]) -> Callable[[], Vectors]:
         prefixed = [self._settings.query_prefix + text for text in texts]
-        begun = {text: self._beside.submit(self._one, text) for text in dict.fromkeys(prefixed)}
-        return partial(self._gathered, prefixed, begun)
+        futures = {text: self._background.submit(self._encode_one, text) for text in dict.fromkeys(prefixed)}
+        return partial(self._gather, prefixed, futures)
 
-    def _gathered(self, texts: Sequence[str], begun: Mapping[str, Future[NDArray[np.float32]]]) -> Vectors:
-        """What nobody has begun is done here, the last first: who is beside begins with the first."""
-        of = {
-            text: self._one(text) if waiting.cancel() else waiting.result()
-            for text, waiting in reversed(list(begun.items()))
+    def _gather(self, texts: Sequence[str], futures: Mapping[str, Future[NDArray[np.float32]]]) -> Vectors:
+        """Texts that the background thread has not started are encoded here, from the last to the first."""
+        vectors = {
+            text: self._encode_one(text) if future.cancel() else future.result()
+            for text, future in reversed(list(futures.items()))
         }
-        return np.stack([of[text] for text in texts]) if texts else np.zeros((0, self.size), np.float32)
+        return np.stack([vectors[text] for text in texts]) if texts else np.zeros((0, self.size), np.float32)
 
     def encode_words(self, words: Sequence[str]) -> Vectors:
         return self._words.encode_words(words)
 
-    def _all(self, texts: Sequence[str]) -> Vectors:
+    def _encode_all(self, texts: Sequence[str]) -> Vectors:
         distinct = list(dict.fromkeys(texts))
-        if len(distinct) < _MANY:
-            made = [self._one(text) for text in distinct]
+        if len(distinct) < _PARALLEL_FROM:
+            encoded = [self._encode_one(text) for text in distinct]
         else:
-            made = list(self._pool.map(self._one, distinct))
-        of = dict(zip(distinct, made, strict=True))
-        return np.stack([of[text] for text in texts]) if texts else np.zeros((0, self.size), np.float32)
+            encoded = list(self._pool.map(self._encode_one, distinct))
+        vectors = dict(zip(distinct, encoded, strict=True))
+        return np.stack([vectors[text] for text in texts]) if texts else np.zeros((0, self.size), np.float32)
 
-    def _one(self, text: str) -> NDArray[np.float32]:
+    def _encode_one(self, text: str) -> NDArray[np.float32]:
         tokens = self._tokens.encode(text)
-        given = {"input_ids": tokens.ids, "attention_mask": tokens.attention_mask, "token_type_ids": tokens.type_ids}
-        fed = {name: np.array([value], np.int64) for name, value in given.items() if name in self._inputs}
-        states: NDArray[np.float32] = self._session.run(None, fed)[0][0]
+        inputs = {"input_ids": tokens.ids, "attention_mask": tokens.attention_mask, "token_type_ids": tokens.type_ids}
+        feed = {name: np.array([value], np.int64) for name, value in inputs.items() if name in self._inputs}
+        states: NDArray[np.float32] = self._session.run(None, feed)[0][0]
         pooled = states[0] if self._settings.pooling == "cls" else states.mean(axis=0)
         vector: NDArray[np.float32] = (pooled / max(float(np.linalg.norm(pooled)), 1e-9)).astype(np.float32)
         return vector
 
 
 def _session(model: Path) -> Any:
-    """One thread a text: several conversations are searched at once, and a second thread for one gains little."""
+    """One thread per text: several conversations search at once, and a second thread for one gains little."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Plans for a shape of input are remembered, and here nearly every text has another length.
+    # Memory plans are cached per input shape, and nearly every text has a different length.
     options.enable_mem_pattern = False
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
@@ -126,7 +127,7 @@ def _session(model: Path) -> Any:
 def _tokenizer(file: Path, settings: EncoderSettings) -> Any:
     from tokenizers import Tokenizer
 
-    made = Tokenizer.from_file(str(file))
-    made.no_padding()
-    made.enable_truncation(settings.max_tokens)
-    return made
+    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(settings.max_tokens)
+    return tokenizer

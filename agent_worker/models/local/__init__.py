@@ -1,1 +1,1 @@
-"""The extractive model that needs no key and no network."""
+"""The extractive model, which needs no key and no network."""

@@ -1,76 +1,75 @@
-"""The model that needs no key and no network: it answers in the documents' own sentences, each with its source, and
-does what it is asked for, once it has asked for what that needs."""
+"""The local model: it answers with verbatim sentences from the documents and their sources, and performs actions after
+asking for their parameters."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from agent_worker.actions.slot_filling.dialogue import Talk
+from agent_worker.actions.slot_filling.dialogue import SlotFillingDialogue
 from agent_worker.handoff.reply_templates import not_found_draft
 from agent_worker.models.local.multiple_questions import (
-    before_action,
-    beside_action,
+    add_unanswered,
+    answer_as_one,
     cite,
-    one_answer,
-    paragraphs,
+    find_unanswered,
+    format_paragraphs,
+    prepend_answers,
+    questions_beside_action,
     questions_of,
-    quoted,
-    unanswered,
-    with_naming,
-    without,
+    quote_answers,
+    remove_questions,
 )
 from agent_worker.models.local.set_phrases import set_phrase
 from agent_worker.models.registry import Emit
-from agent_worker.phrases import Voice, in_language
+from agent_worker.phrases import Voice, translate_voice
 from agent_worker.settings import WorkerSettings
 from schemas.ports import Clock, Draft, Question
 
 
-def _now() -> datetime:
+def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
 class LocalModel:
-    """Implements schemas.ports.Model. Of ``settings`` it uses each tenant's voice; ``clock`` tells what "tomorrow"
-    is."""
+    """Implements schemas.ports.Model. ``settings`` provides each tenant's voice, ``clock`` the current date."""
 
-    def __init__(self, settings: WorkerSettings, name: str = "local", *, clock: Clock = _now) -> None:
+    def __init__(self, settings: WorkerSettings, name: str = "local", *, clock: Clock = _utc_now) -> None:
         self.name = name
         self._settings = settings
         self._clock = clock
 
     async def answer(self, question: Question, emit: Emit) -> Draft:
-        """Never raises ModelFailed; what the documents do not hold is declined."""
+        """Never raises ModelFailed. Declines what the documents do not contain."""
         rules, now = self._settings.of(question.tenant), self._clock()
-        voice = in_language(rules.voice, question.locale)
+        voice = translate_voice(rules.voice, question.locale)
         phrase = set_phrase(question, voice, self.name)
-        beside = beside_action(questions_of(question.parts), question)
-        wished = replace(question, text=without(question.text, beside))
-        talk = Talk(wished, voice, self.name, now, rules.actions.today(now))
-        if phrase is None and question.offers and (acted := await talk.reply()) is not None:
-            return before_action(acted, beside, voice)
-        draft, pieces = (phrase, [phrase.text]) if phrase is not None else self._extracted(question, voice)
+        beside = questions_beside_action(questions_of(question.parts), question)
+        request = replace(question, text=remove_questions(question.text, beside))
+        dialogue = SlotFillingDialogue(request, voice, self.name, now, rules.actions.today(now))
+        if phrase is None and question.offers and (action_draft := await dialogue.reply()) is not None:
+            return prepend_answers(action_draft, beside, voice)
+        draft, pieces = (phrase, [phrase.text]) if phrase is not None else self._extract(question, voice)
         if draft.handoff:
             return draft
-        if reminder := talk.reminder():
+        if reminder := dialogue.reminder():
             pieces = [*pieces, f"\n\n{reminder}"] if pieces else []
             draft = replace(draft, text=f"{draft.text}\n\n{reminder}")
         for piece in pieces:
             await emit(piece)
-        return replace(draft, filling=talk.filling)
+        return replace(draft, filling=dialogue.filling)
 
-    def _extracted(self, question: Question, voice: Voice) -> tuple[Draft, list[str]]:
-        found, is_one = quoted(question.parts), False
-        if not found.answers and question.found.answerable:
-            found.answers, is_one = one_answer(question), True
-        if not found.answers and len(found.missing) < 2:
+    def _extract(self, question: Question, voice: Voice) -> tuple[Draft, list[str]]:
+        quoted, is_joint = quote_answers(question.parts), False
+        if not quoted.answers and question.found.answerable:
+            quoted.answers, is_joint = answer_as_one(question), True
+        if not quoted.answers and len(quoted.missing) < 2:
             return not_found_draft(voice, self.name), []
-        pieces = paragraphs(found.answers)
-        citations = cite(found.citations)
-        if is_one:
-            asked = questions_of(question.parts)
-            found.missing = [asked[n - 1].words for n in unanswered(asked, "".join(pieces), citations)]
+        pieces = format_paragraphs(quoted.answers)
+        citations = cite(quoted.citations)
+        if is_joint:
+            questions = questions_of(question.parts)
+            quoted.missing = [questions[n - 1].words for n in find_unanswered(questions, "".join(pieces), citations)]
         answer = Draft(text="".join(pieces), answered=bool(pieces), citations=citations, model=self.name)
-        draft = with_naming(answer, found.missing, question.beyond, voice)
+        draft = add_unanswered(answer, quoted.missing, question.beyond, voice)
         return draft, [*pieces, draft.text.removeprefix(answer.text)]

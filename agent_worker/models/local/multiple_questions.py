@@ -1,4 +1,4 @@
-"""Answers to several questions of one turn: which are answered, and how the others are named."""
+"""Answers to several questions in one turn: which are answered, and how the others are named."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from agent_worker.actions.slot_filling.action_matching import names_anything, pick
+from agent_worker.actions.slot_filling.action_matching import match_action, names_anything
 from agent_worker.handoff.reply_templates import person_choice
 from agent_worker.knowledge.text.analysis import synonyms, terms
 from agent_worker.knowledge.text.query_splitting import with_context
-from agent_worker.models.local.extraction import Quote, quotes, repeats
+from agent_worker.models.local.extraction import Quote, repeats, select_quotes
 from agent_worker.phrases import Voice
 from schemas.messages import Citation
 from schemas.ports import Draft, Part, Question
 
-TITLED = 3
-"""Answers to so many questions are hard to tell apart without a title."""
-_LONGEST = 70
-_MOST_READ = 400
-"""Characters of a question that are quoted back."""
+MIN_TITLED_ANSWERS = 3
+"""From this many questions on each answer gets a title."""
+_MAX_QUESTION_LENGTH = 70
+_MAX_READ = 400
+"""Characters of a question that are considered for quoting."""
 _LINK = re.compile(r"://|www\.|\w\.\w{2}", re.IGNORECASE)
 """Found in a word that is an address."""
-_UNSAFE = re.compile(r"[\[\]()<>{}*_~`|#@\\\u200b-\u200f\u2028-\u202e\u2066-\u2069\x00-\x1f“”„\"]")
+_MARKUP = re.compile(r"[\[\]()<>{}*_~`|#@\\\u200b-\u200f\u2028-\u202e\u2066-\u2069\x00-\x1f“”„\"]")
 
 
 @dataclass(slots=True)
@@ -34,8 +34,8 @@ class Answer:
 
 
 @dataclass(slots=True)
-class Quoted:
-    """What the documents' own words answer, in the order asked; ``missing``: the questions that they do not."""
+class QuotedAnswers:
+    """Answers in the documents' words, in the order asked; ``missing``: questions without one."""
 
     answers: list[Answer] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
@@ -45,177 +45,178 @@ class Quoted:
         return [quote for answer in self.answers for quote in answer.quotes]
 
 
-def quoted(parts: Sequence[Part]) -> Quoted:
-    """Nothing is said twice: a question whose answer was given with an earlier one is answered by that."""
-    result = Quoted()
+def quote_answers(parts: Sequence[Part]) -> QuotedAnswers:
+    """Nothing is said twice: a question whose answer was already quoted is added to that answer."""
+    result = QuotedAnswers()
     for part in parts:
-        found = quotes(part.text, part.found.passages) if part.found.answerable else []
+        found = select_quotes(part.text, part.found.passages) if part.found.answerable else []
         words = [part.words or part.text] if part.is_question else []
         if not found or not _is_about(part, found):
             result.missing += words
             continue
-        said = result.citations
-        if new := [one for one in found if not any(repeats(one, each) for each in said)]:
+        previous = result.citations
+        if new := [one for one in found if not any(repeats(one, each) for each in previous)]:
             result.answers.append(Answer(new, words))
         else:
-            _answering(result, found).questions += words
+            _existing_answer(result, found).questions += words
     return result
 
 
-def _answering(result: Quoted, found: Sequence[Quote]) -> Answer:
-    """The answer that says what was ``found`` again."""
+def _existing_answer(result: QuotedAnswers, found: Sequence[Quote]) -> Answer:
+    """The answer that contains the ``found`` quotes already."""
     return max(result.answers, key=lambda one: sum(repeats(new, old) for new in found for old in one.quotes))
 
 
-def one_answer(question: Question) -> list[Answer]:
-    """To all that was written, read as one; empty when no passage holds it."""
-    found = quotes(with_context(question.text, (), question.context), question.found.passages)
+def answer_as_one(question: Question) -> list[Answer]:
+    """One answer to the whole text; empty when no passage contains it."""
+    found = select_quotes(with_context(question.text, (), question.context), question.found.passages)
     return [Answer(found, [])] if found else []
 
 
 def _is_about(part: Part, found: Sequence[Quote]) -> bool:
-    """Whether quotes that were found with the help of an earlier question are about this one."""
+    """Return whether quotes that were found with the help of an earlier question are about this one."""
     if part.text == part.words or not part.words or part.text.endswith(f" {part.words}"):
         return True
     own = set(terms(part.words)) - set(terms(part.text.removesuffix(part.words)))
-    said = " ".join(f"{one.passage.title} {one.passage.heading} {one.unit.lead} {one.unit.shown}" for one in found)
-    return not own or bool(own & _known(said))
+    said = " ".join(f"{one.passage.title} {one.passage.heading} {one.unit.lead} {one.unit.text}" for one in found)
+    return not own or bool(own & _terms_and_synonyms(said))
 
 
-def _known(text: str) -> set[str]:
-    """Its terms, and those that mean the same."""
+def _terms_and_synonyms(text: str) -> set[str]:
     found = set(terms(text))
     return found.union(*(synonyms().get(word, ()) for word in found))
 
 
-def unanswered(parts: Sequence[Part], text: str, citations: Sequence[Citation]) -> list[int]:
-    """Numbers, from 1, of the questions that ``text`` leaves out. One is answered when the passage that was found first
-    for it alone is cited, or when the text, with what it cites, holds most of the words that only this one has."""
-    said = _known(" ".join([text, *(f"{one.title} {one.heading} {one.quote}" for one in citations)]))
+def find_unanswered(parts: Sequence[Part], text: str, citations: Sequence[Citation]) -> list[int]:
+    """Numbers, from 1, of the questions that ``text`` does not answer. A question is answered when the first passage
+    found only for it is cited, or when the text and its citations contain most of the words that only this question
+    has."""
+    text_terms = _terms_and_synonyms(" ".join([text, *(f"{one.title} {one.heading} {one.quote}" for one in citations)]))
     cited = {(one.document, one.heading) for one in citations}
     places = [
         [(one.document, one.heading) for one in part.found.passages[:1] if part.found.answerable] for part in parts
     ]
     bags = [set(terms(part.words or part.text)) for part in parts]
-    left: list[int] = []
+    unanswered: list[int] = []
     for n, (bag, place) in enumerate(zip(bags, places, strict=True)):
         others = set().union(*(other for m, other in enumerate(bags) if m != n))
         own = (bag - others) or bag
         is_cited = bool(cited.intersection(place)) and places.count(place) == 1
-        if own and not is_cited and 2 * len(own & said) <= len(own):
-            left.append(n + 1)
-    return left
+        if own and not is_cited and 2 * len(own & text_terms) <= len(own):
+            unanswered.append(n + 1)
+    return unanswered
 
 
 def questions_of(parts: Sequence[Part]) -> list[Part]:
-    """Those that must be answered or named."""
+    """The parts that have to be answered or named."""
     return [part for part in parts if part.is_question]
 
 
-def naming(missing: Sequence[str], beyond: Sequence[str], voice: Voice) -> str:
-    """The questions that were not answered, and the offer of a person; empty when there are none."""
-    said = [_named(voice.not_found_about, missing)] if missing else []
-    said += [_named(voice.not_answered, beyond)] if beyond else []
-    return " ".join([*said, voice.person_offer]) if said else ""
+def name_unanswered(missing: Sequence[str], beyond: Sequence[str], voice: Voice) -> str:
+    """A sentence naming the unanswered questions, with the offer of a person; empty when there are none."""
+    sentences = [_fill_questions(voice.not_found_about, missing)] if missing else []
+    sentences += [_fill_questions(voice.not_answered, beyond)] if beyond else []
+    return " ".join([*sentences, voice.person_offer]) if sentences else ""
 
 
-def _named(phrase: str, questions: Sequence[str]) -> str:
-    shown = [f"“{brief}”" for one in questions if (brief := in_brief(one))]
-    return phrase.replace("{questions}", ", ".join(shown))
+def _fill_questions(phrase: str, questions: Sequence[str]) -> str:
+    quoted = [f"“{brief}”" for one in questions if (brief := shorten_question(one))]
+    return phrase.replace("{questions}", ", ".join(quoted))
 
 
-def with_naming(draft: Draft, missing: Sequence[str], beyond: Sequence[str], voice: Voice) -> Draft:
-    """The draft with the questions that it does not answer."""
-    said = naming(missing, beyond, voice)
-    if not said:
+def add_unanswered(draft: Draft, missing: Sequence[str], beyond: Sequence[str], voice: Voice) -> Draft:
+    """Add the unanswered questions to the draft."""
+    sentence = name_unanswered(missing, beyond, voice)
+    if not sentence:
         return draft
     return replace(
         draft,
-        text=f"{draft.text}\n\n{said}" if draft.text else said,
+        text=f"{draft.text}\n\n{sentence}" if draft.text else sentence,
         choices=[*draft.choices, person_choice(voice)],
         reasons=[*draft.reasons, f"no answer to {len(missing) + len(beyond)} of the questions"],
     )
 
 
-def in_brief(question: str) -> str:
-    """A contact's words as they may be repeated: one short line without links, mentions and markup."""
-    words = ("…" if _LINK.search(word) else word for word in question[:_MOST_READ].split())
-    plain = " ".join(_UNSAFE.sub(" ", " ".join(words)).split())
-    return plain if len(plain) <= _LONGEST else f"{plain[:_LONGEST].rsplit(' ', 1)[0]} …"
+def shorten_question(question: str) -> str:
+    """A contact's words in a form that can be repeated: one short line without links, mentions and markup."""
+    words = ("…" if _LINK.search(word) else word for word in question[:_MAX_READ].split())
+    plain = " ".join(_MARKUP.sub(" ", " ".join(words)).split())
+    return plain if len(plain) <= _MAX_QUESTION_LENGTH else f"{plain[:_MAX_QUESTION_LENGTH].rsplit(' ', 1)[0]} …"
 
 
-def beside_action(asked: Sequence[Part], question: Question) -> list[Part]:
-    """Of the questions ``asked`` those that ask for no action, hold no name that one needs, and refer to no wish."""
-    wanting = [part for part in asked if pick(part.words, question.offers) is not None]
-    if not wanting and len(asked) == len(question.parts):
-        wanting = list(asked[:1])  # one of them was taken for the wish, by all that was written
+def questions_beside_action(questions: Sequence[Part], question: Question) -> list[Part]:
+    """Those of the questions that request no action, contain no identifier that one needs, and do not refer to a
+    request."""
+    requesting = [part for part in questions if match_action(part.words, question.offers) is not None]
+    if not requesting and len(questions) == len(question.parts):
+        requesting = list(questions[:1])  # the whole text was taken for a request, so one of them is
     return [
         part
-        for part in asked
-        if part not in wanting
+        for part in questions
+        if part not in requesting
         and not part.text.endswith(f"\n{part.words}")
         and not names_anything(part.words, question.offers)
     ]
 
 
-def without(text: str, parts: Sequence[Part]) -> str:
-    """The text without what ``parts`` ask; as it is when nothing else would be left."""
-    left = text
+def remove_questions(text: str, parts: Sequence[Part]) -> str:
+    """The text without these questions; unchanged when nothing else would remain."""
+    remaining = text
     for part in parts:
-        left = left.replace(part.words, " ", 1)
-    return left.strip() or text
+        remaining = remaining.replace(part.words, " ", 1)
+    return remaining.strip() or text
 
 
-def before_action(draft: Draft, parts: Sequence[Part], voice: Voice) -> Draft:
-    """What an action says, below the answers to ``parts``, which were asked beside it. What the documents do not hold
-    is named without the offer of a person: what follows may be a question for a yes."""
-    found = quoted(parts)
-    missing = [one for one in found.missing if len(set(terms(one))) > 1]
+def prepend_answers(draft: Draft, parts: Sequence[Part], voice: Voice) -> Draft:
+    """Put the answers to ``parts`` before an action's text. Unanswered questions are named without offering a person,
+    because a confirmation question may follow."""
+    quoted = quote_answers(parts)
+    missing = [one for one in quoted.missing if len(set(terms(one))) > 1]
     first = len(draft.citations) + 1
-    said = ["".join(paragraphs(found.answers, first))] if found.answers else []
-    said += [_named(voice.not_found_about, missing)] if missing else []
-    if not said:
+    paragraphs = ["".join(format_paragraphs(quoted.answers, first))] if quoted.answers else []
+    paragraphs += [_fill_questions(voice.not_found_about, missing)] if missing else []
+    if not paragraphs:
         return draft
-    citations = [*draft.citations, *cite(found.citations, first)]
-    return replace(draft, text="\n\n".join([*said, draft.text]), citations=citations)
+    citations = [*draft.citations, *cite(quoted.citations, first)]
+    return replace(draft, text="\n\n".join([*paragraphs, draft.text]), citations=citations)
 
 
-def handed_over_with(draft: Draft, parts: Sequence[Part]) -> Draft:
-    """A handoff, below the answers to what was asked beside the wish for a person; people see to the rest."""
-    found = quoted(parts)
-    if not found.answers:
+def handoff_with_answers(draft: Draft, parts: Sequence[Part]) -> Draft:
+    """Put the answers to ``parts`` before a handoff; people take care of the rest."""
+    quoted = quote_answers(parts)
+    if not quoted.answers:
         return draft
-    citations = cite(found.citations)
-    return replace(draft, text=f"{''.join(paragraphs(found.answers))}\n\n{draft.text}", citations=citations)
+    citations = cite(quoted.citations)
+    return replace(draft, text=f"{''.join(format_paragraphs(quoted.answers))}\n\n{draft.text}", citations=citations)
 
 
-def paragraphs(answers: Sequence[Answer], first: int = 1) -> list[str]:
-    """The quotes as pieces of one text, a paragraph for each answer; numbered from ``first`` on. From three questions
-    on each paragraph says what it answers."""
+def format_paragraphs(answers: Sequence[Answer], first: int = 1) -> list[str]:
+    """The quotes as pieces of one text, a paragraph for each answer, numbered from ``first``. From MIN_TITLED_ANSWERS
+    questions on, each paragraph names its question."""
     pieces: list[str] = []
     number = first
-    is_titled = sum(len(answer.questions) for answer in answers) >= TITLED
+    is_titled = sum(len(answer.questions) for answer in answers) >= MIN_TITLED_ANSWERS
     for answer in answers:
-        begin, *rest = written(answer.quotes, number)
-        titles = [f"“{brief}”" for one in answer.questions if is_titled and (brief := in_brief(one))]
+        begin, *rest = format_quotes(answer.quotes, number)
+        titles = [f"“{brief}”" for one in answer.questions if is_titled and (brief := shorten_question(one))]
         lead = f"{' '.join(titles)}\n" if titles else ""
         pieces += [f"\n\n{lead}{begin}" if pieces else f"{lead}{begin}", *rest]
         number += len(answer.quotes)
     return pieces
 
 
-def written(chosen: Sequence[Quote], first: int = 1) -> list[str]:
-    """The quotes as pieces of one text, each with its number from ``first`` on; items and rows keep their lines."""
+def format_quotes(chosen: Sequence[Quote], first: int = 1) -> list[str]:
+    """The quotes as pieces of one text, numbered from ``first``. Items and rows keep their lines."""
     pieces: list[str] = []
-    before = ""
+    previous_kind = ""
     for number, quote in enumerate(chosen, first):
         listed = quote.unit.kind in ("item", "row")
-        joint = "" if not pieces else "\n" if listed else "\n\n" if before != "sentence" else " "
-        before = quote.unit.kind
+        separator = "" if not pieces else "\n" if listed else "\n\n" if previous_kind != "sentence" else " "
+        previous_kind = quote.unit.kind
         if quote.unit.kind == "code":
-            pieces.append(f"{joint or ''}\n{quote.unit.shown}\n[{number}]")
+            pieces.append(f"{separator or ''}\n{quote.unit.text}\n[{number}]")
         else:
-            pieces.append(f"{joint}{'- ' if listed and len(chosen) > 1 else ''}{quote.unit.shown} [{number}]")
+            pieces.append(f"{separator}{'- ' if listed and len(chosen) > 1 else ''}{quote.unit.text} [{number}]")
     return pieces
 
 

@@ -1,24 +1,24 @@
-"""What needs no model: the set phrases of the tenant."""
+"""Replies from the tenant's set phrases, which need no model."""
 
 from __future__ import annotations
 
 from agent_worker.handoff.reply_templates import handoff_draft, person_choice, wordless_draft
-from agent_worker.models.local.small_talk import talk_of
+from agent_worker.models.local.small_talk import classify_small_talk
 from agent_worker.nlu.classification import topics_in
-from agent_worker.phrases import Voice, in_language, phrases_of
+from agent_worker.phrases import Voice, set_phrases_of, translate_voice
 from schemas.ports import Draft, Question
 
 
 def set_phrase(question: Question, voice: Voice, model: str) -> Draft | None:
-    """None when something was asked that the documents are to answer."""
-    voice = in_language(voice, question.locale)
+    """The set phrase for the message; None when the documents have to answer."""
+    voice = translate_voice(voice, question.locale)
     if question.wordless:
         return wordless_draft(question.wordless, voice, model, kind=question.kind, locale=question.locale)
-    talk = talk_of(question.text, question.history, phrases_of(voice), question.locale)
-    if talk in ("person", "complaint_again"):
-        return handoff_draft(in_language(voice, topics_in(question.text, question.locale).get("person", "")), model)
-    # A short answer fills in what an action needs, where one has asked.
-    if not talk or (question.filling is not None and talk in ("go_on", "declined")):
+    kind = classify_small_talk(question.text, question.history, set_phrases_of(voice), question.locale)
+    if kind in ("person", "complaint_again"):
+        return handoff_draft(translate_voice(voice, topics_in(question.text, question.locale).get("person", "")), model)
+    # After an action's question, a short answer is a parameter.
+    if not kind or (question.filling is not None and kind in ("go_on", "declined")):
         return None
     phrases = {
         "greeting": voice.greeting,
@@ -30,6 +30,6 @@ def set_phrase(question: Question, voice: Voice, model: str) -> Draft | None:
         "declined": voice.offer_declined,
         "go_on": voice.what_else,
     }
-    if talk == "complaint":
-        return Draft(text=phrases[talk], answered=False, choices=[person_choice(voice)], model=model)
-    return Draft(text=phrases[talk], answered=True, model=model)
+    if kind == "complaint":
+        return Draft(text=phrases[kind], answered=False, choices=[person_choice(voice)], model=model)
+    return Draft(text=phrases[kind], answered=True, model=model)

@@ -1,1 +1,1 @@
-"""Remote models: one module per provider behind a common interface."""
+"""Remote models: one module per provider, behind a common interface."""

@@ -1,4 +1,4 @@
-"""Anthropic's messages API. Its library is large (seconds, dozens of megabytes): imported only when used."""
+"""Anthropic's messages API. Its library is large (seconds, dozens of megabytes) and only imported when used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ try:
     from pydantic_ai.models.anthropic import AnthropicModel
     from pydantic_ai.providers.anthropic import AnthropicProvider
 
-    from agent_worker.models.providers.conversion import CONNECT, LIMITS, PydanticSource
+    from agent_worker.models.providers.conversion import CONNECT, LIMITS, PydanticProvider
 except ImportError as error:
     raise MissingDependency(
         f"a model with `provider: anthropic` needs {error.name or 'pydantic-ai'}, which is not installed",
@@ -18,10 +18,10 @@ except ImportError as error:
     ) from error
 
 CACHED = {"anthropic_cache_instructions": True, "anthropic_cache_tool_definitions": True}
-"""This provider keeps only what it is told to."""
+"""This provider only caches what it is told to."""
 
 
-def anthropic_source(*, model: str, base_url: str, api_key: str, timeout: float) -> PydanticSource:
+def anthropic_provider(*, model: str, base_url: str, api_key: str, timeout: float) -> PydanticProvider:
     """``base_url`` empty: Anthropic's own. ``timeout``: seconds for a whole request."""
     client = anthropic.AsyncAnthropic(
         base_url=base_url or "https://api.anthropic.com",
@@ -31,4 +31,4 @@ def anthropic_source(*, model: str, base_url: str, api_key: str, timeout: float)
         http_client=anthropic.DefaultAsyncHttpxClient(limits=LIMITS),
     )
     chat = AnthropicModel(model, provider=AnthropicProvider(anthropic_client=client))
-    return PydanticSource(chat, CACHED, client.close, (anthropic.AnthropicError,))
+    return PydanticProvider(chat, CACHED, client.close, (anthropic.AnthropicError,))

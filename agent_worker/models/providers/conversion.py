@@ -1,4 +1,4 @@
-"""Our requests in pydantic-ai's terms, and its answers in ours: the same for every provider."""
+"""Conversion between our requests and pydantic-ai's messages, the same for every provider."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from pydantic_ai.tools import ToolDefinition
 
 from agent_worker.grounding.failures import AttemptFailed
 from agent_worker.models.providers.provider import Usage
-from agent_worker.models.request import Call, Prompt, Returned, Said, Wrote
+from agent_worker.models.request import ActionCall, CallResults, ModelOutput, Prompt, UserText
 from schemas.ports import Offer
 
 CONNECT = 10.0
-"""Seconds to reach the endpoint; how long it may think is the caller's to say."""
+"""Seconds to connect. The caller limits the time of the answer."""
 LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=100)
-"""How many turns run at once is for the worker to bound. A thousand and first one must not wait unseen."""
-LONGEST_ARGUMENTS = 20_000
+"""Unlimited, because the worker limits the number of concurrent turns; a request must not wait here unnoticed."""
+MAX_ARGUMENTS_LENGTH = 20_000
 """Characters of an action's arguments."""
-_OUTAGES = frozenset({401, 402, 403, 404, 408, 429})
-"""A key or a model that the provider does not know serves nobody until somebody mends it."""
+_OUTAGE_STATUSES = frozenset({401, 402, 403, 404, 408, 429})
+"""An invalid key or an unknown model fails for everybody until it is fixed."""
 
 
-class PydanticSource:
-    """Implements source.Source. Never retries by itself: the ladder decides what follows a failure. ``failures``: what
-    the provider's client raises besides pydantic-ai's own."""
+class PydanticProvider:
+    """Implements provider.Provider without retries: the ladder decides what follows a failure. ``failures``: exceptions
+    of the provider's client besides pydantic-ai's."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class PydanticSource:
         self._close = close
         self._failures: tuple[type[Exception], ...] = (AgentRunError, httpx2.HTTPError, ValueError, *failures)
 
-    async def stream(self, prompt: Prompt, output: int, usage: Usage) -> AsyncGenerator[str | Wrote, None]:
+    async def stream(self, prompt: Prompt, output: int, usage: Usage) -> AsyncGenerator[str | ModelOutput, None]:
         settings = ModelSettings(max_tokens=output, **self._settings)  # type: ignore[typeddict-item]
         tools = ModelRequestParameters(function_tools=[_tool(offer) for offer in prompt.offers])
         try:
@@ -52,14 +52,14 @@ class PydanticSource:
                 self._model, _messages(prompt), model_settings=settings, model_request_parameters=tools
             ) as response:
                 async for piece in _pieces(response):
-                    _count(response, usage)
+                    _update_usage(response, usage)
                     yield piece
-                _count(response, usage)
-            yield _written(response.get())
+                _update_usage(response, usage)
+            yield _read_output(response.get())
         except ModelHTTPError as error:
-            raise _refused(error) from error
+            raise _http_failure(error) from error
         except self._failures as error:
-            # Only the kind: a provider's message may repeat the prompt.
+            # Only the exception's type: a provider's message may repeat the prompt.
             raise AttemptFailed(
                 f"broken answer: {type(error).__name__}", outage=not isinstance(error, ValueError)
             ) from error
@@ -68,9 +68,9 @@ class PydanticSource:
         await self._close()
 
 
-def _refused(error: ModelHTTPError) -> AttemptFailed:
+def _http_failure(error: ModelHTTPError) -> AttemptFailed:
     status = error.status_code
-    outage = status in _OUTAGES or status >= 500
+    outage = status in _OUTAGE_STATUSES or status >= 500
     return AttemptFailed(f"HTTP {status}", outage=outage, retry_after=error.retry_after or 0.0)
 
 
@@ -81,20 +81,20 @@ def _tool(offer: Offer) -> ToolDefinition:
 
 
 def _messages(prompt: Prompt) -> list[messages.ModelMessage]:
-    """What we say in a row is one message."""
+    """Consecutive parts from us become one message."""
     out: list[messages.ModelMessage] = []
-    waiting: list[messages.ModelRequestPart] = [messages.SystemPromptPart(prompt.system)]
+    pending: list[messages.ModelRequestPart] = [messages.SystemPromptPart(prompt.system)]
     for part in prompt.parts:
-        if isinstance(part, Wrote):
-            out += [messages.ModelRequest(parts=waiting), _response(part)]
-            waiting = []
+        if isinstance(part, ModelOutput):
+            out += [messages.ModelRequest(parts=pending), _response(part)]
+            pending = []
         else:
-            waiting += _request_parts(part)
-    return [*out, messages.ModelRequest(parts=waiting)] if waiting else out
+            pending += _request_parts(part)
+    return [*out, messages.ModelRequest(parts=pending)] if pending else out
 
 
-def _request_parts(part: Said | Returned) -> Iterator[messages.ModelRequestPart]:
-    if isinstance(part, Returned):
+def _request_parts(part: UserText | CallResults) -> Iterator[messages.ModelRequestPart]:
+    if isinstance(part, CallResults):
         for call, text in part.results:
             yield messages.ToolReturnPart(tool_name=call.name, content=text, tool_call_id=call.id)
     elif part.stable:
@@ -103,7 +103,7 @@ def _request_parts(part: Said | Returned) -> Iterator[messages.ModelRequestPart]
         yield messages.UserPromptPart(part.text)
 
 
-def _response(part: Wrote) -> messages.ModelResponse:
+def _response(part: ModelOutput) -> messages.ModelResponse:
     if isinstance(part.raw, messages.ModelResponse):
         return part.raw
     return messages.ModelResponse(parts=[messages.TextPart(part.text)])
@@ -114,17 +114,17 @@ async def _pieces(response: StreamedResponse) -> AsyncGenerator[str, None]:
     async for event in response:
         if isinstance(event, messages.PartDeltaEvent) and isinstance(event.delta, messages.ToolCallPartDelta):
             arguments += len(str(event.delta.args_delta or ""))
-            _bound(arguments)
+            _check_length(arguments)
         yield _text(event)
 
 
-def _bound(arguments: int) -> None:
-    if arguments > LONGEST_ARGUMENTS:
-        raise AttemptFailed(f"an action's arguments are longer than {LONGEST_ARGUMENTS} characters")
+def _check_length(arguments: int) -> None:
+    if arguments > MAX_ARGUMENTS_LENGTH:
+        raise AttemptFailed(f"an action's arguments are longer than {MAX_ARGUMENTS_LENGTH} characters")
 
 
 def _text(event: messages.ModelResponseStreamEvent) -> str:
-    """The text an event adds; thinking and all else is not for the contact."""
+    """The text that an event adds; thinking is not for the contact."""
     if isinstance(event, messages.PartStartEvent) and isinstance(event.part, messages.TextPart):
         return event.part.content
     if isinstance(event, messages.PartDeltaEvent) and isinstance(event.delta, messages.TextPartDelta):
@@ -132,15 +132,17 @@ def _text(event: messages.ModelResponseStreamEvent) -> str:
     return ""
 
 
-def _written(response: messages.ModelResponse) -> Wrote:
+def _read_output(response: messages.ModelResponse) -> ModelOutput:
     if response.finish_reason not in ("stop", "tool_call", None):
         raise AttemptFailed(f"ended early: {response.finish_reason}")
     text = "".join(part.content for part in response.parts if isinstance(part, messages.TextPart))
-    calls = tuple(Call(part.tool_call_id, part.tool_name, part.args_as_json_str()) for part in response.tool_calls)
-    _bound(sum(len(call.arguments) for call in calls))
-    return Wrote(text, calls, response)
+    calls = tuple(
+        ActionCall(part.tool_call_id, part.tool_name, part.args_as_json_str()) for part in response.tool_calls
+    )
+    _check_length(sum(len(call.arguments) for call in calls))
+    return ModelOutput(text, calls, response)
 
 
-def _count(response: StreamedResponse, usage: Usage) -> None:
-    counted = response.usage
-    usage.input, usage.output, usage.cached = counted.input_tokens, counted.output_tokens, counted.cache_read_tokens
+def _update_usage(response: StreamedResponse, usage: Usage) -> None:
+    reported = response.usage
+    usage.input, usage.output, usage.cached = reported.input_tokens, reported.output_tokens, reported.cache_read_tokens

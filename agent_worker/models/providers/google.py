@@ -1,4 +1,4 @@
-"""Google's generateContent (the Gemini API). Its library takes seconds to import: only when used."""
+"""Google's generateContent (the Gemini API). Its library takes seconds to import and is only imported when used."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ try:
     from pydantic_ai.models.google import GoogleModel
     from pydantic_ai.providers.google import GoogleProvider
 
-    from agent_worker.models.providers.conversion import CONNECT, LIMITS, PydanticSource
+    from agent_worker.models.providers.conversion import CONNECT, LIMITS, PydanticProvider
 except ImportError as error:
     raise MissingDependency(
         f"a model with `provider: google` needs {error.name or 'pydantic-ai'}, which is not installed",
@@ -20,7 +20,7 @@ except ImportError as error:
     ) from error
 
 
-def google_source(*, model: str, base_url: str, api_key: str, timeout: float) -> PydanticSource:
+def google_provider(*, model: str, base_url: str, api_key: str, timeout: float) -> PydanticProvider:
     """``base_url`` empty: Google's own. ``timeout``: seconds for a whole request."""
     http = httpx2.AsyncClient(limits=LIMITS, timeout=httpx2.Timeout(timeout, connect=min(CONNECT, timeout)))
     client = Client(
@@ -34,4 +34,4 @@ def google_source(*, model: str, base_url: str, api_key: str, timeout: float) ->
         ),
     )
     chat = GoogleModel(model, provider=GoogleProvider(client=client))
-    return PydanticSource(chat, {}, http.aclose, (errors.APIError,))
+    return PydanticProvider(chat, {}, http.aclose, (errors.APIError,))

@@ -1,4 +1,4 @@
-"""Where an answer comes from: a provider's streaming interface, its prices, and what may be spent on it."""
+"""The interface of a model provider, its prices, and the limits of a request."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
-from agent_worker.models.request import Prompt, Wrote
+from agent_worker.models.request import ModelOutput, Prompt
 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """US dollars for a million tokens. ``cached`` is for what the provider had in its prompt cache."""
+    """US dollars for a million tokens. ``cached``: for tokens in the provider's prompt cache."""
 
     input: float = 0.0
     output: float = 0.0
@@ -19,23 +19,23 @@ class Prices:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What may be spent on one answer. ``timeout``: seconds for all of it; ``silence``: the longest wait for the first
-    sign of life and between two; ``context``: tokens of prompt and answer together; ``output``: of the answer;
-    ``whole``: tokens up to which all documents of a tenant are shown. ``acts``: it may ask for actions."""
+class ModelLimits:
+    """Limits of one answer. ``timeout``: seconds in total; ``silence``: longest wait for the first sign of life and
+    between two; ``context``: tokens of prompt and answer together; ``output``: tokens of the answer;
+    ``full_context_tokens``: up to this size all documents of a tenant are shown. ``may_act``: it may call actions."""
 
     timeout: float = 60.0
     silence: float = 20.0
     context: int = 32_000
     output: int = 1_000
     prices: Prices = Prices()
-    whole: int = 0
-    acts: bool = False
+    full_context_tokens: int = 0
+    may_act: bool = False
 
 
 @dataclass(slots=True)
 class Usage:
-    """Tokens, as the provider counted them; all 0 when it did not say."""
+    """Tokens as counted by the provider; all 0 when it does not report them."""
 
     input: int = 0
     cached: int = 0
@@ -57,11 +57,11 @@ class Usage:
         return (fresh * prices.input + self.cached * cached + self.output * prices.output) / 1_000_000
 
 
-class Source(Protocol):
+class Provider(Protocol):
     """A provider's streaming interface. Closing the generator ends the request."""
 
-    def stream(self, prompt: Prompt, output: int, usage: Usage) -> AsyncGenerator[str | Wrote, None]:
-        """Pieces of text, empty ones as a sign of life (a model that thinks), and at last all that was written. Fills
-        ``usage`` as it learns. Raises AttemptFailed."""
+    def stream(self, prompt: Prompt, output: int, usage: Usage) -> AsyncGenerator[str | ModelOutput, None]:
+        """Yields pieces of text, empty ones as a sign of life while the model thinks, and finally the whole output.
+        Fills ``usage`` as it learns it. Raises AttemptFailed."""
 
     async def close(self) -> None: ...

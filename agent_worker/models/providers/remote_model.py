@@ -1,4 +1,4 @@
-"""A model elsewhere, behind the Model port: asked with numbered passages, believed only through the gate."""
+"""A remote model behind the Model port. It is asked with numbered passages, and its answer has to pass the gate."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from dataclasses import dataclass, replace
 from agent_worker.grounding.failures import AttemptFailed, Incomplete, Ungrounded
 from agent_worker.grounding.gate import Gate
 from agent_worker.handoff.reply_templates import not_found_draft
-from agent_worker.models.action_calls import Calls, askable, asked_draft
-from agent_worker.models.budgets import Allowance, DayBudgets, Spend
+from agent_worker.models.action_calls import ActionCalls, question_draft, question_vocabulary
+from agent_worker.models.budgets import DayBudgets, Spend, TurnBudget
 from agent_worker.models.local.multiple_questions import (
-    before_action,
-    beside_action,
+    add_unanswered,
+    find_unanswered,
+    prepend_answers,
+    questions_beside_action,
     questions_of,
-    unanswered,
-    with_naming,
 )
 from agent_worker.models.local.set_phrases import set_phrase
-from agent_worker.models.prompt import Canary, again, prompt_of, system_of, with_offers
-from agent_worker.models.providers.provider import Source, Terms, Usage
-from agent_worker.models.providers.streamed_answer import Attempt, Step
+from agent_worker.models.prompt import Canary, build_prompt, build_system_prompt, repair_prompt, with_offers
+from agent_worker.models.providers.provider import ModelLimits, Provider, Usage
+from agent_worker.models.providers.streamed_answer import Attempt, StreamedStep
 from agent_worker.models.registry import Emit
-from agent_worker.models.request import Prompt, Wrote
-from agent_worker.models.staff_notes import Note, noted
-from agent_worker.nlu.language_detection import language_of
-from agent_worker.phrases import Voice, in_language
+from agent_worker.models.request import ModelOutput, Prompt
+from agent_worker.models.staff_notes import StaffNote, write_note
+from agent_worker.nlu.language_detection import detect_language
+from agent_worker.phrases import Voice, translate_voice
 from agent_worker.settings import WorkerSettings
 from schemas import tracing
 from schemas.ports import ActionResult, Draft, Passage, Question
 
-DOUBTFUL = 0.15
-"""Below this confidence the documents hold nothing worth the price of a question. Between it and the tenant's
-``answerable_above`` the model is asked, and may find that they do not: it reads better than a search does, and what it
-says still needs its proof."""
+MIN_CONFIDENCE = 0.15
+"""Below this confidence the documents contain nothing that justifies the cost of a request. Between it and the tenant's
+``answerable_above`` the model is asked and may find no answer: it reads better than the search, and its text still
+needs proof."""
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a model is given besides the question. ``whole``: all passages that may be shown to this tenant's contacts,
-    none when they are more than so many tokens; ``canary``: the tenant's; ``budgets``: of the day."""
+class ModelDependencies:
+    """``all_passages``: ``(tenant, tokens)`` → all passages that the tenant's contacts may see, empty when they exceed
+    ``tokens``; ``canary``: the tenant's; ``budgets``: of the day."""
 
-    whole: Callable[[str, int], Awaitable[Sequence[Passage]]] | None = None
+    all_passages: Callable[[str, int], Awaitable[Sequence[Passage]]] | None = None
     canary: Callable[[str], str] = lambda _: ""
     budgets: DayBudgets | None = None
 
@@ -55,26 +55,26 @@ class RemoteModel:
     def __init__(
         self,
         name: str,
-        source: Source,
+        source: Provider,
         settings: WorkerSettings,
-        terms: Terms,
-        surroundings: Surroundings = Surroundings(),
+        terms: ModelLimits,
+        surroundings: ModelDependencies = ModelDependencies(),
     ) -> None:
         self.name = name
-        self._source = source
+        self._provider = source
         self._settings = settings
-        self._terms = terms
-        self._around = surroundings
+        self._limits = terms
+        self._dependencies = surroundings
 
     async def answer(self, question: Question, emit: Emit) -> Draft:
-        return await self.attempt(question, emit, Allowance(seconds=self._terms.timeout))
+        return await self.attempt(question, emit, TurnBudget(seconds=self._limits.timeout))
 
     async def attempt(
-        self, question: Question, emit: Emit, allowance: Allowance, refused: Ungrounded | None = None
+        self, question: Question, emit: Emit, allowance: TurnBudget, refused: Ungrounded | None = None
     ) -> Draft:
-        """See registry.Remote. Raises AttemptFailed; as Ungrounded when the gate stopped a sentence."""
-        if refused is not None and isinstance(refused.so_far, Attempt):
-            return await self._run(_repairing(refused.so_far, refused), question, emit, allowance)
+        """See registry.Remote. Raises AttemptFailed; Ungrounded when the gate rejected a sentence."""
+        if refused is not None and isinstance(refused.attempt, Attempt):
+            return await self._run(_prepare_repair(refused.attempt, refused), question, emit, allowance)
         voice = self._settings.of(question.tenant).voice
         phrase = set_phrase(question, voice, self.name)
         if phrase is not None:
@@ -86,104 +86,104 @@ class RemoteModel:
             return not_found_draft(voice, self.name)
         return await self._run(attempt, question, emit, allowance)
 
-    async def note(self, question: Question, prompt: Prompt, seconds: float) -> Note:
+    async def note(self, question: Question, prompt: Prompt, seconds: float) -> StaffNote:
         """See registry.Remote."""
-        return await noted(self._source, self._terms, self._around.budgets, question, prompt, seconds)
+        return await write_note(self._provider, self._limits, self._dependencies.budgets, question, prompt, seconds)
 
     async def close(self) -> None:
-        await self._source.close()
+        await self._provider.close()
 
-    # ── beginning ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── preparing the request ────────────────────────────────────────────────────────────────────────────────────────
 
     async def _begin(self, question: Question) -> Attempt | None:
-        """None when there is nothing to ask the model about."""
-        acts = self._terms.acts and bool(question.offers)
-        whole = await self._whole(question.tenant)
-        if not (acts or whole or _worth_asking(question)):
+        """None when there is nothing to ask the model."""
+        may_act = self._limits.may_act and bool(question.offers)
+        full_context = await self._all_passages(question.tenant)
+        if not (may_act or full_context or _worth_asking(question)):
             return None
-        canary = self._around.canary(question.tenant)
-        prompt, passages = self._prompt(question, whole, canary, acts=acts)
-        gate = Gate(passages, askable(prompt.offers))
-        asked = questions_of(question.parts)
-        calls = Calls(question.tenant, prompt.offers, gate)
-        return Attempt(prompt, gate, calls, Canary(canary), asked=asked if len(asked) > 1 else ())
+        canary = self._dependencies.canary(question.tenant)
+        prompt, passages = self._prompt(question, full_context, canary, may_act=may_act)
+        gate = Gate(passages, question_vocabulary(prompt.offers))
+        questions = questions_of(question.parts)
+        calls = ActionCalls(question.tenant, prompt.offers, gate)
+        return Attempt(prompt, gate, calls, Canary(canary), questions=questions if len(questions) > 1 else ())
 
-    async def _whole(self, tenant: str) -> Sequence[Passage]:
-        if self._around.whole is None or not self._terms.whole:
+    async def _all_passages(self, tenant: str) -> Sequence[Passage]:
+        if self._dependencies.all_passages is None or not self._limits.full_context_tokens:
             return ()
-        # Room for a repair, which sends it all again.
-        most = self._settings.of(tenant).budgets.turn_tokens // 2
-        return await self._around.whole(tenant, min(self._terms.whole, most))
+        # Leaves room for a repair, which sends everything again.
+        limit = self._settings.of(tenant).budgets.turn_tokens // 2
+        return await self._dependencies.all_passages(tenant, min(self._limits.full_context_tokens, limit))
 
     def _prompt(
-        self, question: Question, whole: Sequence[Passage], canary: str, *, acts: bool
+        self, question: Question, full_context: Sequence[Passage], canary: str, *, may_act: bool
     ) -> tuple[Prompt, list[Passage]]:
-        language = language_of(question.text, question.locale)
-        system = system_of(self._settings.of(question.tenant).voice, language, acts=acts, canary=canary)
-        room = max(1, self._terms.context - self._terms.output)
-        prompt, passages = prompt_of(question, system, room, language=language, whole=whole)
-        if whole and prompt.size > room:
-            prompt, passages = prompt_of(question, system, room, language=language)
+        language = detect_language(question.text, question.locale)
+        system = build_system_prompt(self._settings.of(question.tenant).voice, language, may_act=may_act, canary=canary)
+        room = max(1, self._limits.context - self._limits.output)
+        prompt, passages = build_prompt(question, system, room, language=language, full_context=full_context)
+        if full_context and prompt.size > room:
+            prompt, passages = build_prompt(question, system, room, language=language)
         if prompt.size > room:
             raise AttemptFailed("the message does not fit into its context")
-        return (with_offers(prompt, question) if acts else prompt), passages
+        return (with_offers(prompt, question) if may_act else prompt), passages
 
-    # ── running ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── running the attempt ──────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _run(self, attempt: Attempt, question: Question, emit: Emit, allowance: Allowance) -> Draft:
+    async def _run(self, attempt: Attempt, question: Question, emit: Emit, allowance: TurnBudget) -> Draft:
         try:
-            async with self._billed(attempt, question):
-                asked = await self._steps(attempt, emit, allowance)
-                draft = self._draft(attempt, question, asked)
-                if asked is None and len(draft.text) > len(attempt.shown.strip()) and draft.citations:
+            async with self._reserve_budget(attempt, question):
+                question_result = await self._steps(attempt, emit, allowance)
+                draft = self._draft(attempt, question, question_result)
+                if question_result is None and len(draft.text) > len(attempt.shown.strip()) and draft.citations:
                     await emit(draft.text[len(attempt.shown.strip()) :])
                 return draft
         except AttemptFailed as error:
-            error.tokens, error.cost = attempt.usage.total, attempt.usage.cost(self._terms.prices)
-            error.results = tuple(attempt.calls.done)
+            error.tokens, error.cost = attempt.usage.total, attempt.usage.cost(self._limits.prices)
+            error.results = tuple(attempt.calls.results)
             if isinstance(error, Ungrounded):
-                error.text, error.so_far = attempt.written, attempt
+                error.text, error.attempt = attempt.written, attempt
             raise
         finally:
-            allowance.used(attempt.usage.total, attempt.usage.cost(self._terms.prices))
+            allowance.spend(attempt.usage.total, attempt.usage.cost(self._limits.prices))
 
     @asynccontextmanager
-    async def _billed(self, attempt: Attempt, question: Question) -> AsyncGenerator[None, None]:
-        if self._around.budgets is None:
+    async def _reserve_budget(self, attempt: Attempt, question: Question) -> AsyncGenerator[None, None]:
+        if self._dependencies.budgets is None:
             yield
             return
-        expected = Usage(attempt.prompt.size, 0, self._terms.output)
-        async with self._around.budgets.taken(
-            question, Spend(expected.total, expected.cost(self._terms.prices))
+        expected = Usage(attempt.prompt.size, 0, self._limits.output)
+        async with self._dependencies.budgets.reserve(
+            question, Spend(expected.total, expected.cost(self._limits.prices))
         ) as spent:
             try:
                 yield
             finally:
-                spent.tokens, spent.cost = attempt.usage.total, attempt.usage.cost(self._terms.prices)
+                spent.tokens, spent.cost = attempt.usage.total, attempt.usage.cost(self._limits.prices)
 
-    async def _steps(self, attempt: Attempt, emit: Emit, allowance: Allowance) -> ActionResult | None:
-        """Until the model has answered, or an action asks the contact first."""
-        left = self._terms.timeout
+    async def _steps(self, attempt: Attempt, emit: Emit, allowance: TurnBudget) -> ActionResult | None:
+        """Request until the model has answered, or an action asks the contact first."""
+        remaining = self._limits.timeout
         while True:
-            allowance.step(attempt.prompt.size)
-            begun = time.monotonic()
-            wrote = await self._step(attempt, emit, min(left, allowance.seconds))
-            took = time.monotonic() - begun
-            left -= took
-            allowance.waited(took)
-            if not wrote.calls:
+            allowance.start_request(attempt.prompt.size)
+            started = time.monotonic()
+            output = await self._step(attempt, emit, min(remaining, allowance.seconds))
+            elapsed = time.monotonic() - started
+            remaining -= elapsed
+            allowance.spend_time(elapsed)
+            if not output.calls:
                 return None
-            returned, asked = await attempt.calls.perform(wrote.calls)
-            if asked is not None:
-                return asked
-            attempt.prompt = attempt.prompt.then(wrote, returned)
+            results, question_result = await attempt.calls.perform(output.calls)
+            if question_result is not None:
+                return question_result
+            attempt.prompt = attempt.prompt.append(output, results)
 
-    async def _step(self, attempt: Attempt, emit: Emit, seconds: float) -> Wrote:
+    async def _step(self, attempt: Attempt, emit: Emit, seconds: float) -> ModelOutput:
         usage = Usage()
         with tracing.span("model", kind="client", attributes={"gen_ai.request.model": self.name}) as span:
             try:
                 async with asyncio.timeout(max(0.0, seconds)):
-                    return await self._request(attempt, Step(attempt, emit), usage)
+                    return await self._request(attempt, StreamedStep(attempt, emit), usage)
             except TimeoutError as error:
                 raise AttemptFailed(f"no answer within {round(seconds, 1):g} s", outage=True) from error
             finally:
@@ -191,67 +191,71 @@ class RemoteModel:
                 span.set("gen_ai.usage.input_tokens", usage.input)
                 span.set("gen_ai.usage.output_tokens", usage.output)
 
-    async def _request(self, attempt: Attempt, step: Step, usage: Usage) -> Wrote:
-        wrote: Wrote | None = None
-        async with aclosing(self._source.stream(attempt.prompt, self._terms.output, usage)) as pieces:
+    async def _request(self, attempt: Attempt, step: StreamedStep, usage: Usage) -> ModelOutput:
+        output: ModelOutput | None = None
+        async with aclosing(self._provider.stream(attempt.prompt, self._limits.output, usage)) as pieces:
             while (piece := await self._next(pieces)) is not None:
-                if isinstance(piece, Wrote):
-                    wrote = piece
+                if isinstance(piece, ModelOutput):
+                    output = piece
                 else:
                     await step.add(piece)
-        wrote = wrote or Wrote(attempt.written)
-        await step.end(wrote)
-        return wrote
+        output = output or ModelOutput(attempt.written)
+        await step.end(output)
+        return output
 
-    async def _next(self, pieces: AsyncGenerator[str | Wrote, None]) -> str | Wrote | None:
+    async def _next(self, pieces: AsyncGenerator[str | ModelOutput, None]) -> str | ModelOutput | None:
         try:
-            async with asyncio.timeout(self._terms.silence):
+            async with asyncio.timeout(self._limits.silence):
                 return await anext(pieces, None)
         except TimeoutError as error:
-            raise AttemptFailed(f"silent for {self._terms.silence:g} s", outage=True) from error
+            raise AttemptFailed(f"silent for {self._limits.silence:g} s", outage=True) from error
 
-    def _draft(self, attempt: Attempt, question: Question, asked: ActionResult | None) -> Draft:
-        voice = in_language(self._settings.of(question.tenant).voice, question.locale)
-        tokens, cost = attempt.usage.total, attempt.usage.cost(self._terms.prices)
+    def _draft(self, attempt: Attempt, question: Question, question_result: ActionResult | None) -> Draft:
+        voice = translate_voice(self._settings.of(question.tenant).voice, question.locale)
+        tokens, cost = attempt.usage.total, attempt.usage.cost(self._limits.prices)
         bill = Draft(text="", answered=True, model=self.name, tokens=tokens, cost=cost)
         if attempt.declined:
-            words = [part.words for part in attempt.asked]
-            declined = with_naming(replace(bill, answered=False), words, question.beyond, voice)
+            words = [part.words for part in attempt.questions]
+            declined = add_unanswered(replace(bill, answered=False), words, question.beyond, voice)
             return declined if words else replace(not_found_draft(voice, self.name), tokens=tokens, cost=cost)
         draft = replace(bill, text=attempt.shown.strip(), citations=attempt.gate.citations)
-        if asked is not None:
-            return self._asked(attempt, draft, asked, question, voice)
+        if question_result is not None:
+            return self._question_draft(attempt, draft, question_result, question, voice)
         if not draft.citations and not attempt.gate.has_asked:
             raise Ungrounded("it answers nothing: cite the passages, or write NOT_FOUND", text=attempt.written)
-        missing = self._missing(attempt, draft)
-        return with_naming(draft, [attempt.asked[n - 1].words for n in missing], question.beyond, voice)
+        missing = self._find_missing(attempt, draft)
+        return add_unanswered(draft, [attempt.questions[n - 1].words for n in missing], question.beyond, voice)
 
-    def _missing(self, attempt: Attempt, draft: Draft) -> list[int]:
-        """Numbers of the questions without an answer. Raises Incomplete at the first attempt that leaves one out."""
-        declared = {n for n in attempt.missing if 1 <= n <= len(attempt.asked)}
-        left = [n for n in unanswered(attempt.asked, draft.text, draft.citations) if n not in declared]
-        if left and not attempt.repaired:
-            raise Incomplete(left, text=attempt.written)
-        return sorted({*declared, *left})
+    def _find_missing(self, attempt: Attempt, draft: Draft) -> list[int]:
+        """Numbers of the questions without an answer. Raises Incomplete if the first attempt left one out."""
+        declined = {n for n in attempt.missing if 1 <= n <= len(attempt.questions)}
+        omitted = [n for n in find_unanswered(attempt.questions, draft.text, draft.citations) if n not in declined]
+        if omitted and not attempt.repaired:
+            raise Incomplete(omitted, text=attempt.written)
+        return sorted({*declined, *omitted})
 
-    def _asked(self, attempt: Attempt, draft: Draft, asked: ActionResult, question: Question, voice: Voice) -> Draft:
-        """The action's question; below the answers, where more was asked. What the model left out is quoted from the
-        documents."""
-        if not attempt.asked:
-            return asked_draft(asked, replace(draft, citations=[]))
-        left = [attempt.asked[n - 1] for n in unanswered(attempt.asked, draft.text, draft.citations)]
-        said = before_action(asked_draft(asked, draft), beside_action(left, question), voice)
-        return replace(said, text=f"{draft.text}\n\n{said.text}" if draft.text else said.text)
+    def _question_draft(
+        self, attempt: Attempt, draft: Draft, question_result: ActionResult, question: Question, voice: Voice
+    ) -> Draft:
+        """The action's question, below the answers if more was asked. Questions that the model left out are answered by
+        quotes from the documents."""
+        if not attempt.questions:
+            return question_draft(question_result, replace(draft, citations=[]))
+        omitted = [attempt.questions[n - 1] for n in find_unanswered(attempt.questions, draft.text, draft.citations)]
+        with_answers = prepend_answers(
+            question_draft(question_result, draft), questions_beside_action(omitted, question), voice
+        )
+        return replace(with_answers, text=f"{draft.text}\n\n{with_answers.text}" if draft.text else with_answers.text)
 
 
-def _repairing(attempt: Attempt, refused: Ungrounded) -> Attempt:
-    """The same attempt with its actions done, about to be written anew."""
-    attempt.prompt = again(attempt.prompt, refused)
-    attempt.gate.begin_again()
+def _prepare_repair(attempt: Attempt, refused: Ungrounded) -> Attempt:
+    """The same attempt with its actions done, ready to be written again."""
+    attempt.prompt = repair_prompt(attempt.prompt, refused)
+    attempt.gate.reset()
     attempt.usage, attempt.shown, attempt.missing, attempt.repaired = Usage(), "", set(), True
     return attempt
 
 
 def _worth_asking(question: Question) -> bool:
     found = question.found
-    return bool(found.passages) and (found.answerable or found.confidence >= DOUBTFUL)
+    return bool(found.passages) and (found.answerable or found.confidence >= MIN_CONFIDENCE)

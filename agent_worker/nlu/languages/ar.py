@@ -1,8 +1,8 @@
 """Arabic, with what is said in Egypt, the Levant and the Gulf, and in Latin letters."""
 
-from agent_worker.nlu.phrase_table import Table
+from agent_worker.nlu.phrase_table import PhraseTable
 
-TABLE = Table(
+TABLE = PhraseTable(
     danger="""
     اقتل/أقتل/بقتل/اذبح/أذبح/اشنق/أشنق/اؤذي/أؤذي/أذي/بأذي/هقتل/اموت/أموت/هموت/سأقتل/راح_اقتل/جرح/أجرح/قتل نفسي/
     حالي/روحي

@@ -1,8 +1,8 @@
 """Bengali, in its own letters and in Latin ones."""
 
-from agent_worker.nlu.phrase_table import Table
+from agent_worker.nlu.phrase_table import PhraseTable
 
-TABLE = Table(
+TABLE = PhraseTable(
     danger="""
     আত্মহত্যা*
     সুইসাইড*

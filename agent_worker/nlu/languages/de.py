@@ -1,8 +1,8 @@
 """German."""
 
-from agent_worker.nlu.phrase_table import Table
+from agent_worker.nlu.phrase_table import PhraseTable
 
-TABLE = Table(
+TABLE = PhraseTable(
     danger="""
     am_liebsten/lieber ware/waere ich tot/nicht_mehr_da/gestorben
     mich/mir ... umbringen/umzubringen/toten/toeten/erhangen/erhaengen/ertranken/erschiessen/vergiften/umbring/

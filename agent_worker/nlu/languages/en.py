@@ -1,8 +1,8 @@
 """English."""
 
-from agent_worker.nlu.phrase_table import Table
+from agent_worker.nlu.phrase_table import PhraseTable
 
-TABLE = Table(
+TABLE = PhraseTable(
     danger="""
     cant/can_not/cannot/dont_want_to keep/go_on/carry_on living
     dont/do_not/cant/no_longer ... see a/any/the reason/point/sense to/in ... living/live/carry_on/go_on

@@ -1,8 +1,8 @@
 """Spanish."""
 
-from agent_worker.nlu.phrase_table import Table
+from agent_worker.nlu.phrase_table import PhraseTable
 
-TABLE = Table(
+TABLE = PhraseTable(
     danger="""
     matarme/suicidarme/ahorcarme/quitarme_la_vida/cortarme_las_venas/autolesionarme/tirarme_por_la_ventana/
     tirarme_del_puente

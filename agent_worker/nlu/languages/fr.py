@@ -1,8 +1,8 @@
 """French."""
 
-from agent_worker.nlu.phrase_table import Table
+from agent_worker.nlu.phrase_table import PhraseTable
 
-TABLE = Table(
+TABLE = PhraseTable(
     danger="""
     me/m suicider/tuer/pendre/noyer/foutre_en_l_air/flinguer/buter/mutiler/scarifier/suicide
     je me suicide/tue/mutile/scarifie/suiciderai/tuerai

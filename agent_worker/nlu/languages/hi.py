@@ -1,8 +1,8 @@
 """Hindi, in Devanagari and in Latin letters."""
 
-from agent_worker.nlu.phrase_table import Table
+from agent_worker.nlu.phrase_table import PhraseTable
 
-TABLE = Table(
+TABLE = PhraseTable(
     danger="""
     आत्महत्या/खुदकुशी/ख़ुदकुशी/सुसाइड/आत्म_हत्या
     खुद/अपने/ख़ुद/अपने_आप को/को_ही ... मार*/खत्म/नुकसान/ख़त्म/चोट/काट*

@@ -1,8 +1,8 @@
 """Indonesian and Malay."""
 
-from agent_worker.nlu.phrase_table import Table
+from agent_worker.nlu.phrase_table import PhraseTable
 
-TABLE = Table(
+TABLE = PhraseTable(
     danger="""
     bunuh/membunuh/bunu/menyakiti/melukai/gantung/menggantung/mengakhiri/nyakitin diri/diriku/diri_sendiri/
     diri_saya/hidupku/hidup_saya/hidup_ini

@@ -1,8 +1,8 @@
 """Italian."""
 
-from agent_worker.nlu.phrase_table import Table
+from agent_worker.nlu.phrase_table import PhraseTable
 
-TABLE = Table(
+TABLE = PhraseTable(
     danger="""
     uccidermi/ammazzarmi/suicidarmi/impiccarmi/togliermi_la_vita/farla_finita/farmi_del_male/farmi_male/
     tagliarmi_le_vene/autolesion*

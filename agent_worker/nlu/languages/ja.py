@@ -1,8 +1,8 @@
 """Japanese; every character is a word."""
 
-from agent_worker.nlu.phrase_table import Table
+from agent_worker.nlu.phrase_table import PhraseTable
 
-TABLE = Table(
+TABLE = PhraseTable(
     danger="""
     自殺/自死/自傷/自害/リストカット/リスカ/首吊り/首をつ/首を吊/飛び降り/飛び降りた/オーバードーズ
     死にたい/しにたい/死んでしまいたい/死んじゃいたい/死のうと/死にたく/タヒにたい/シにたい

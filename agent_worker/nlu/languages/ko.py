@@ -1,8 +1,8 @@
 """Korean; every syllable is a word, since particles are glued to the words and spaces are often left out."""
 
-from agent_worker.nlu.phrase_table import Table
+from agent_worker.nlu.phrase_table import PhraseTable
 
-TABLE = Table(
+TABLE = PhraseTable(
     danger="""
     자살/자해/극단적선택/극단적인선택/목을매/목매/투신/뛰어내리고/뛰어내릴/손목을긋/손목긋
     죽고싶/죽고만싶/죽어버리고싶/죽어버릴/뒤지고싶/죽을래/죽으려고/죽을생각/죽을거/죽고파/디지고싶

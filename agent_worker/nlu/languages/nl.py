@@ -1,8 +1,8 @@
 """Dutch."""
 
-from agent_worker.nlu.phrase_table import Table
+from agent_worker.nlu.phrase_table import PhraseTable
 
-TABLE = Table(
+TABLE = PhraseTable(
     danger="""
     mezelf/mijzelf/mezelve/me_zelf/mijn_eigen ... vermoorden/doden/ophangen/van_kant_maken/iets_aandoen/
     aandoen/pijn_doen/snijden/verdrinken/verwonden/wat_aandoen

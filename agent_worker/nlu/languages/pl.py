@@ -1,8 +1,8 @@
 """Polish."""
 
-from agent_worker.nlu.phrase_table import Table
+from agent_worker.nlu.phrase_table import PhraseTable
 
-TABLE = Table(
+TABLE = PhraseTable(
     danger="""
     zabic/zabije/powiesic/powiesze/otruc/utopic/zastrzelic/skrzywdzic/pociac/okaleczyc/zabijam sie/siebie
     sie/siebie ... zabic/zabije/powiesic/powiesze/zastrzelic/pociac/okaleczyc

@@ -1,8 +1,8 @@
 """Portuguese."""
 
-from agent_worker.nlu.phrase_table import Table
+from agent_worker.nlu.phrase_table import PhraseTable
 
-TABLE = Table(
+TABLE = PhraseTable(
     danger="""
     me/mim matar/suicidar/enforcar/cortar_os_pulsos/afogar/machucar_de_proposito
     matar/suicidar/enforcar me

@@ -1,8 +1,8 @@
 """Russian."""
 
-from agent_worker.nlu.phrase_table import Table
+from agent_worker.nlu.phrase_table import PhraseTable
 
-TABLE = Table(
+TABLE = PhraseTable(
     danger="""
     убить/убью/убиваю/повесить/зарезать/порезать/отравить/застрелить/покалечить/ranit/резать себя
     себя ... убить/убью/повесить/порезать/резать/отравить

@@ -1,8 +1,8 @@
 """Turkish."""
 
-from agent_worker.nlu.phrase_table import Table
+from agent_worker.nlu.phrase_table import PhraseTable
 
-TABLE = Table(
+TABLE = PhraseTable(
     danger="""
     kendimi/kendime/canıma/hayatıma/canima ... öldür*/asacağım/asmak/zarar*/kıyacağım/kıymak/kıyarım/kesmek/
     kesiyorum/vurmak/son_ver*/kıyıcam/öldürücem

@@ -1,8 +1,8 @@
 """Ukrainian."""
 
-from agent_worker.nlu.phrase_table import Table
+from agent_worker.nlu.phrase_table import PhraseTable
 
-TABLE = Table(
+TABLE = PhraseTable(
     danger="""
     вбити/вб'ю/вбю/убити/вбиваю/повісити/зарізати/порізати/отруїти/застрелити/покалічити/різати себе
     себе ... вбити/вбю/повісити/порізати/різати/отруїти

@@ -1,8 +1,8 @@
 """Urdu; in Latin letters it is mostly written as Hindi is."""
 
-from agent_worker.nlu.phrase_table import Table
+from agent_worker.nlu.phrase_table import PhraseTable
 
-TABLE = Table(
+TABLE = PhraseTable(
     danger="""
     خودکشی*
     خود_کشی

@@ -1,8 +1,8 @@
 """Vietnamese."""
 
-from agent_worker.nlu.phrase_table import Table
+from agent_worker.nlu.phrase_table import PhraseTable
 
-TABLE = Table(
+TABLE = PhraseTable(
     danger="""
     tự_tử/tự_sát/tự_vẫn/tự_hại/tự_tu/quyên_sinh
     giết/làm_hại/làm_đau/kết_liễu/treo_cổ chính_mình/bản_thân/mình/bản_thân_mình/đời_mình/cuộc_đời

@@ -1,8 +1,8 @@
 """Chinese, in both scripts; every character is a word."""
 
-from agent_worker.nlu.phrase_table import Table
+from agent_worker.nlu.phrase_table import PhraseTable
 
-TABLE = Table(
+TABLE = PhraseTable(
     danger="""
     自杀/自殺/自尽/自盡/轻生/輕生/寻死/尋死/寻短见/尋短見/自残/自殘/自我伤害/自我傷害/了断自己/了斷自己
     我 ... 想/要/去/只想/好想 死

@@ -1,1 +1,1 @@
-"""Websites: a page, what it links to on its host, or what a sitemap lists."""
+"""The website source: one page, the pages it links to on its host, or the pages of a sitemap."""

@@ -1,4 +1,4 @@
-"""One address fetched: guarded, followed by hand, and never more of it than is wanted."""
+"""HTTP fetching for the crawler: addresses are checked, redirects are followed manually, and bodies are limited."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import aiohttp
 from yarl import URL
 
 from agent_worker.knowledge.text.html import declared_charset
-from agent_worker.sources.website.addresses import Guard, GuardedResolver, PrivateAddress, allow
-from agent_worker.sources.website.links import joined
+from agent_worker.sources.website.addresses import AddressGuard, GuardResolver, PrivateAddress, allow_hint
+from agent_worker.sources.website.links import resolve_link
 from schemas.errors import Forbidden, NotFound, TooLarge, Unavailable
 
-_AGENT = "Parley/1.0 (knowledge crawler; robots.txt: parley)"
-_REDIRECTS = 5
-_PATIENCE = aiohttp.ClientTimeout(total=60, sock_connect=10, sock_read=20)
-_PAUSES = (0.5, 2.0)
-_LONGEST_PAUSE = 30.0
-_AT_ONCE = 64 * 1024
-_GONE = (404, 410)
-_LATER = (408, 425, 429)
+_USER_AGENT = "Parley/1.0 (knowledge crawler; robots.txt: parley)"
+_MAX_REDIRECTS = 5
+_TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10, sock_read=20)
+_RETRY_DELAYS = (0.5, 2.0)
+_MAX_RETRY_DELAY = 30.0
+_CHUNK_BYTES = 64 * 1024
+_GONE_STATUSES = (404, 410)
+_TEMPORARY_STATUSES = (408, 425, 429)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """``url`` is where redirects led. ``status`` is 200 or 304."""
+class PageResponse:
+    """``url`` is the address after redirects. ``status`` is 200 or 304."""
 
     url: URL
     status: int
@@ -42,19 +42,19 @@ class Answer:
         return self.type in ("text/html", "application/xhtml+xml")
 
     @property
-    def told_type(self) -> str:
-        """Empty where the server does not know it; then the name decides."""
+    def media_type(self) -> str:
+        """Empty if the server does not know it; the name decides then."""
         return "" if self.type in ("application/octet-stream", "binary/octet-stream") else self.type
 
-    def decoded(self, data: bytes) -> str:
-        """By what the header says, else the page itself."""
+    def decode(self, data: bytes) -> str:
+        """Decode by the header's charset, or else the page's own."""
         try:
             return data.decode(self.charset or declared_charset(data) or "utf-8", "replace").lstrip("\ufeff")
         except LookupError:
             return data.decode("utf-8", "replace")
 
     async def body(self, most: int) -> bytes:
-        """Raises TooLarge; reads no further than ``most``, whatever the length said and however it was packed."""
+        """Reads at most ``most`` bytes, whatever Content-Length and compression say. Raises TooLarge."""
         data = bytearray()
         async for chunk in self.chunks:
             data += chunk
@@ -63,26 +63,26 @@ class Answer:
         return bytes(data)
 
 
-class Elsewhere(Forbidden):
-    """Not to be read, and nothing is wrong with that: another host, what robots.txt excepts, what needs a password."""
+class CrawlForbidden(Forbidden):
+    """Not to be read, which is no failure: another host, excluded by robots.txt, or password-protected."""
 
 
 class Fetcher:
-    """``spent`` counts the bytes that were read, unpacked."""
+    """``spent`` counts the bytes read, after decompression."""
 
-    def __init__(self, guard: Guard, resolver: GuardedResolver | None = None) -> None:
+    def __init__(self, guard: AddressGuard, resolver: GuardResolver | None = None) -> None:
         self._guard = guard
-        self._resolver = resolver or GuardedResolver(guard)
+        self._resolver = resolver or GuardResolver(guard)
         self._session: aiohttp.ClientSession | None = None
         self.spent = 0
 
     async def __aenter__(self) -> Fetcher:
-        # No proxy of the environment: it would resolve names itself.
+        # No proxy from the environment, because it would resolve host names itself.
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(resolver=self._resolver, limit=4),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": _AGENT},
-            timeout=_PATIENCE,
+            headers={"User-Agent": _USER_AGENT},
+            timeout=_TIMEOUT,
             trust_env=False,
         )
         return self
@@ -100,59 +100,61 @@ class Fetcher:
         url: URL,
         headers: Mapping[str, str] | None = None,
         may_follow: Callable[[URL], bool] = lambda _url: True,
-    ) -> AsyncIterator[Answer]:
-        """Raises Forbidden for a private address or a redirect that may not be followed, NotFound for what is gone,
-        Unavailable for what cannot be had now."""
+    ) -> AsyncIterator[PageResponse]:
+        """Raises Forbidden for a private address or a redirect that may not be followed, NotFound for a missing page,
+        Unavailable for anything that fails now."""
         try:
-            async with self._followed(url, headers or {}, may_follow) as answer:
+            async with self._follow_redirects(url, headers or {}, may_follow) as answer:
                 yield answer
         except (aiohttp.ClientError, TimeoutError) as error:
             if isinstance(getattr(error, "os_error", error.__cause__), PrivateAddress):
-                raise Forbidden(f"{url}: a private address", fix=allow(url.host or "")) from error
+                raise Forbidden(f"{url}: a private address", fix=allow_hint(url.host or "")) from error
             raise Unavailable(f"{url}: cannot be read ({type(error).__name__})") from error
 
     @asynccontextmanager
-    async def _followed(
+    async def _follow_redirects(
         self, url: URL, headers: Mapping[str, str], may_follow: Callable[[URL], bool]
-    ) -> AsyncIterator[Answer]:
+    ) -> AsyncIterator[PageResponse]:
         if self._session is None:
             raise Unavailable("the fetcher is closed")
-        at, pauses = url, list(_PAUSES)
-        for _ in range(_REDIRECTS + len(_PAUSES) + 1):
-            self._guard.check(at)
-            async with self._session.get(at, headers=headers, allow_redirects=False) as response:
+        current, delays = url, list(_RETRY_DELAYS)
+        for _ in range(_MAX_REDIRECTS + len(_RETRY_DELAYS) + 1):
+            self._guard.check(current)
+            async with self._session.get(current, headers=headers, allow_redirects=False) as response:
                 if response.status in (301, 302, 303, 307, 308):
-                    at = _led(at, response, self._guard, may_follow)
+                    current = _redirect_target(current, response, self._guard, may_follow)
                     continue
-                if response.status in (429, 503) and pauses:
-                    await asyncio.sleep(_pause(response, pauses.pop(0)))
+                if response.status in (429, 503) and delays:
+                    await asyncio.sleep(_retry_delay(response, delays.pop(0)))
                     continue
-                if response.status in _GONE:
-                    raise NotFound(f"{at}: is not there ({response.status})")
+                if response.status in _GONE_STATUSES:
+                    raise NotFound(f"{current}: is not there ({response.status})")
                 if response.status not in (200, 304):
-                    raise _refusal(at, response.status)
-                yield self._answer(at, response)
+                    raise _status_error(current, response.status)
+                yield self._response(current, response)
                 return
         raise Unavailable(f"{url}: leads on and on")
 
-    def _answer(self, url: URL, response: aiohttp.ClientResponse) -> Answer:
-        return Answer(
+    def _response(self, url: URL, response: aiohttp.ClientResponse) -> PageResponse:
+        return PageResponse(
             url,
             response.status,
             response.content_type.lower(),
             response.charset or "",
             response.headers,
-            self._counted(response),
+            self._count_bytes(response),
         )
 
-    async def _counted(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        async for chunk in response.content.iter_chunked(_AT_ONCE):
+    async def _count_bytes(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
             self.spent += len(chunk)
             yield chunk
 
 
-def _led(url: URL, response: aiohttp.ClientResponse, guard: Guard, may_follow: Callable[[URL], bool]) -> URL:
-    target = joined(url, response.headers.get("Location", ""))
+def _redirect_target(
+    url: URL, response: aiohttp.ClientResponse, guard: AddressGuard, may_follow: Callable[[URL], bool]
+) -> URL:
+    target = resolve_link(url, response.headers.get("Location", ""))
     if target is None:
         raise Unavailable(f"{url}: leads to nothing that is an address")
     try:
@@ -160,16 +162,18 @@ def _led(url: URL, response: aiohttp.ClientResponse, guard: Guard, may_follow: C
     except Forbidden as error:
         raise Forbidden(f"{url}: leads to {error.message}", fix=error.fix) from error
     if not may_follow(target):
-        raise Elsewhere(f"{url}: leads to {target}, which is another host")
+        raise CrawlForbidden(f"{url}: leads to {target}, which is another host")
     return target
 
 
-def _refusal(url: URL, status: int) -> Forbidden | Unavailable:
-    """What is not shown to strangers is not ours to read; all else may be there the next time."""
-    said = f"{url}: answered {status}"
-    return Elsewhere(said) if 400 <= status < 500 and status not in _LATER else Unavailable(said)
+def _status_error(url: URL, status: int) -> Forbidden | Unavailable:
+    """A page hidden from strangers is not ours to read; other errors may be temporary."""
+    message = f"{url}: answered {status}"
+    return (
+        CrawlForbidden(message) if 400 <= status < 500 and status not in _TEMPORARY_STATUSES else Unavailable(message)
+    )
 
 
-def _pause(response: aiohttp.ClientResponse, usual: float) -> float:
-    asked = response.headers.get("Retry-After", "")
-    return min(float(asked), _LONGEST_PAUSE) if asked.isdigit() else usual
+def _retry_delay(response: aiohttp.ClientResponse, default: float) -> float:
+    requested = response.headers.get("Retry-After", "")
+    return min(float(requested), _MAX_RETRY_DELAY) if requested.isdigit() else default

@@ -1,4 +1,4 @@
-"""How far a crawl goes, and what it may spend."""
+"""The limits of a crawl, and the budget that enforces them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-MOST_PAGE = 5 * 1024 * 1024
-"""Bytes of one page of HTML; files may have as many as files on disk."""
+MAX_PAGE_BYTES = 5 * 1024 * 1024
+"""Size of one HTML page. Other files have the limit of files on disk."""
 
 
-class Limits(BaseModel):
-    """What the configuration says of a website. ``depth``: how many links away from the start; 0: the page alone, or
-    what the sitemap lists."""
+class CrawlLimits(BaseModel):
+    """The configuration of a website source. ``depth``: links away from the start; 0 for the start page alone, or the
+    pages of the sitemap."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -25,23 +25,24 @@ class Limits(BaseModel):
     private_hosts: tuple[str, ...] = ()
 
 
-class Budget:
-    """``over`` names the limit that was reached; empty while none is."""
+class CrawlBudget:
+    """Compares a crawl's progress with its limits."""
 
-    def __init__(self, limits: Limits, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, limits: CrawlLimits, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
         self._monotonic = monotonic
-        self._until = monotonic() + limits.minutes * 60
+        self._deadline = monotonic() + limits.minutes * 60
 
-    def over(self, pages: int, spent: int) -> str:
+    def exceeded_limit(self, pages: int, spent: int) -> str:
+        """A description of the limit that was reached, or empty."""
         if pages >= self._limits.pages:
             return f"there are more than {self._limits.pages:,} pages; raise `pages` to read on"
         if spent > self._limits.megabytes * 1024 * 1024:
             return f"more than {self._limits.megabytes:g} MB were read; raise `megabytes` to read on"
-        if self._monotonic() > self._until:
+        if self._monotonic() > self._deadline:
             return f"it took more than {self._limits.minutes:g} minutes; raise `minutes` to read on"
         return ""
 
 
-def limits_of(options: Mapping[str, Any]) -> Limits:
-    return Limits.model_validate(dict(options))
+def limits_of(options: Mapping[str, Any]) -> CrawlLimits:
+    return CrawlLimits.model_validate(dict(options))

@@ -1,4 +1,4 @@
-"""What a crawl remembers of pages until the next one, so that a page that did not change is not sent again."""
+"""Memory of a crawl's pages for the next crawl, so that unchanged pages are not sent again."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from yarl import URL
 from schemas.ports import Content
 
 
-class Note(BaseModel):
-    """``ids``: the documents that the page became; ``digest`` is of what it said."""
+class PageRecord(BaseModel):
+    """``ids``: the documents made of the page; ``digest``: of its contents."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -24,7 +24,7 @@ class Note(BaseModel):
     digest: str = ""
 
     @classmethod
-    def of(cls, headers: Mapping[str, str], links: Sequence[str], ids: Sequence[str], digest: str) -> Note:
+    def of(cls, headers: Mapping[str, str], links: Sequence[str], ids: Sequence[str], digest: str) -> PageRecord:
         etag, modified = headers.get("ETag", "")[:500], headers.get("Last-Modified", "")[:100]
         return cls(etag=etag, modified=modified, links=tuple(links), ids=tuple(ids), digest=digest)
 
@@ -36,37 +36,37 @@ def digest_of(contents: Sequence[Content]) -> str:
     return digest.hexdigest()
 
 
-class Notes:
-    """Over ``memory``, changed in place. Only pages whose documents are all ``unchanged`` are asked for on condition:
-    what somebody else edited or removed has to come again."""
+class PageCache:
+    """Works on ``memory`` in place. Conditional requests are made only for pages whose documents are all ``unchanged``:
+    a document that was edited or removed elsewhere has to be read again."""
 
     def __init__(self, memory: MutableMapping[str, Any], unchanged: Collection[str]) -> None:
         self._pages: dict[str, Any] = memory.setdefault("pages", {})
         self._unchanged = unchanged
-        self._met: set[str] = set()
+        self._visited: set[str] = set()
 
-    def of(self, url: URL) -> Note | None:
+    def find(self, url: URL) -> PageRecord | None:
         try:
-            note = Note.model_validate(self._pages[str(url)])
+            record = PageRecord.model_validate(self._pages[str(url)])
         except (KeyError, ValidationError):
             return None
-        return note if note.ids and all(id in self._unchanged for id in note.ids) else None
+        return record if record.ids and all(id in self._unchanged for id in record.ids) else None
 
     def conditions(self, url: URL) -> dict[str, str]:
-        note = self.of(url)
-        if note is None:
+        record = self.find(url)
+        if record is None:
             return {}
-        said = {"If-None-Match": note.etag, "If-Modified-Since": "" if note.etag else note.modified}
-        return {name: value for name, value in said.items() if value}
+        headers = {"If-None-Match": record.etag, "If-Modified-Since": "" if record.etag else record.modified}
+        return {name: value for name, value in headers.items() if value}
 
     def keep(self, url: URL) -> None:
-        self._met.add(str(url))
+        self._visited.add(str(url))
 
-    def put(self, url: URL, note: Note) -> None:
-        self._met.add(str(url))
-        self._pages[str(url)] = note.model_dump(mode="json")
+    def put(self, url: URL, record: PageRecord) -> None:
+        self._visited.add(str(url))
+        self._pages[str(url)] = record.model_dump(mode="json")
 
     def forget_others(self) -> None:
-        """After a whole crawl: what was not met is not there any more."""
-        for url in self._pages.keys() - self._met:
+        """After a complete crawl, drop the pages that it did not visit."""
+        for url in self._pages.keys() - self._visited:
             del self._pages[url]

@@ -1,4 +1,4 @@
-"""robots.txt (RFC 9309): what a site wants crawlers to leave alone."""
+"""robots.txt (RFC 9309): the pages that a site excludes from crawling."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from schemas.errors import Forbidden, NotFound, TooLarge, Unavailable
 
 _DELAY = re.compile(r"\d{1,6}(\.\d+)?")
 AGENT = "parley"
-_SLOWEST = 10.0
-"""Seconds between two pages; a site that asks for more gets this."""
+_MAX_DELAY = 10.0
+"""Seconds between two pages. Longer requested delays are shortened to this."""
 
 
 @dataclass(slots=True)
@@ -32,12 +32,12 @@ class Robots:
     sitemaps: tuple[str, ...] = ()
 
     def allows(self, path: str) -> bool:
-        """The longest pattern that fits decides, and of two equally long ones the one that allows."""
-        fitting = [(len(pattern), allowed) for pattern, allowed in self.rules if _fits(pattern, path)]
+        """The longest matching pattern decides; of two equally long ones, the one that allows."""
+        fitting = [(len(pattern), allowed) for pattern, allowed in self.rules if _matches(pattern, path)]
         return max(fitting, default=(0, True))[1]
 
 
-def read_robots(text: str) -> Robots:
+def parse_robots(text: str) -> Robots:
     groups: list[_Group] = []
     sitemaps: list[str] = []
     group, fresh = _Group(), False
@@ -59,15 +59,15 @@ def read_robots(text: str) -> Robots:
         if key in ("allow", "disallow") and value:
             group.rules.append((value, key == "allow"))
         elif key == "crawl-delay" and _DELAY.fullmatch(value):
-            group.delay = min(float(value), _SLOWEST)
+            group.delay = min(float(value), _MAX_DELAY)
     ours = [each for each in groups if AGENT in each.agents] or [each for each in groups if "*" in each.agents]
     rules = tuple(rule for each in ours for rule in each.rules)
     return Robots(rules, max((each.delay for each in ours), default=0.0), tuple(sitemaps))
 
 
-def _fits(pattern: str, path: str) -> bool:
-    """``*`` stands for anything, ``$`` at the end for the path's end. Without regular expressions: a site must not be
-    able to make this slow."""
+def _matches(pattern: str, path: str) -> bool:
+    """``*`` matches anything, a final ``$`` the end of the path. No regular expressions, so that a site cannot make
+    this slow."""
     ends = pattern.endswith("$")
     first, *rest = pattern.removesuffix("$").split("*")
     if not path.startswith(first):
@@ -83,41 +83,42 @@ def _fits(pattern: str, path: str) -> bool:
     return not ends or at == len(path)
 
 
-# Each host's robots.txt, fetched once a crawl.
-_MOST = 500 * 1024
+_MAX_BYTES = 500 * 1024
 
 
-class Rules:
+class RobotsRules:
+    """Each host's robots.txt, fetched once per crawl."""
+
     def __init__(self, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
-        self._known: dict[URL, Robots] = {}
+        self._by_origin: dict[URL, Robots] = {}
 
     async def allow(self, url: URL) -> bool:
-        """Raises Unavailable when the site cannot say now: then nothing of it may be read."""
-        robots = await self._of(url)
+        """Raises Unavailable when the site cannot answer now; then nothing of it may be read."""
+        robots = await self._robots_of(url)
         return robots.allows(url.raw_path_qs)
 
     async def sitemaps(self, url: URL) -> list[str]:
-        return list((await self._of(url)).sitemaps)
+        return list((await self._robots_of(url)).sitemaps)
 
     def delay(self, url: URL) -> float:
-        robots = self._known.get(url.origin())
+        robots = self._by_origin.get(url.origin())
         return robots.delay if robots else 0.0
 
-    async def _of(self, url: URL) -> Robots:
+    async def _robots_of(self, url: URL) -> Robots:
         origin = url.origin()
-        if origin not in self._known:
-            self._known[origin] = await self._fetched(origin)
-        return self._known[origin]
+        if origin not in self._by_origin:
+            self._by_origin[origin] = await self._fetch(origin)
+        return self._by_origin[origin]
 
-    async def _fetched(self, origin: URL) -> Robots:
+    async def _fetch(self, origin: URL) -> Robots:
         try:
             async with self._fetcher.open(origin.with_path("/robots.txt")) as answer:
-                return read_robots((await answer.body(_MOST)).decode("utf-8", "replace"))
+                return parse_robots((await answer.body(_MAX_BYTES)).decode("utf-8", "replace"))
         except (NotFound, TooLarge):
             return Robots()
         except Forbidden as error:
-            # A site that does not show its wishes has none; a host that may not be asked is another matter.
+            # A forbidden robots.txt means no rules; but an address that we must not connect to stays forbidden.
             if error.fix:
                 raise
             return Robots()

@@ -1,4 +1,4 @@
-"""The source ``https://…``: one crawl, breadth first, politely one page after another."""
+"""The source for ``https://…``: a polite breadth-first crawl, one page after another."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from yarl import URL
 
-from agent_worker.sources.website.addresses import Guard
+from agent_worker.sources.website.addresses import AddressGuard
 from agent_worker.sources.website.crawl import Crawl
 from agent_worker.sources.website.fetcher import Fetcher
 from agent_worker.sources.website.limits import limits_of
@@ -24,7 +24,7 @@ class Website:
         except ValueError as error:
             raise InvalidRequest(f"{visit.location}: not an address", fix="such as https://example.com/help") from error
         limits = limits_of(visit.options)
-        guard = Guard(limits.private_hosts)
+        guard = AddressGuard(limits.private_hosts)
         guard.check(start)
         async with Fetcher(guard) as fetcher:
             async for each in Crawl(visit, start, limits, fetcher).run():

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
-from agent_worker.actions import ActionContext, ActionRefused, above, action
+from agent_worker.actions import ActionContext, ActionRefused, action, exceeds
 from agent_worker.actions.one_time_codes import one_time_code
 from agent_worker.actions.parsing import in_language
 
@@ -146,7 +146,7 @@ async def cancel_order(context: ActionContext, arguments: OrderNumber) -> Done:
     risk="write",
     title="Refund",
     titles={"de": "Erstattung"},
-    approve=above("amount", COLLEAGUE_ABOVE),
+    approve=exceeds("amount", COLLEAGUE_ABOVE),
     prepare=all_of_it,
     per_contact_per_day=5,
     check=_may(_repayment),

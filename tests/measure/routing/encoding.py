@@ -46,7 +46,7 @@ class Remembering:
         made: Vectors = np.load(file)
         return made
 
-    def asked(self, texts: Sequence[str]) -> Callable[[], Vectors]:
+    def start_query(self, texts: Sequence[str]) -> Callable[[], Vectors]:
         return partial(self.encode_query, texts)
 
     def cost(self, texts: Sequence[str]) -> float:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent_worker.router.features import vectors_of
+from agent_worker.router.features import embed_texts
 from agent_worker.router.intents import IntentModel, energies, probabilities
-from agent_worker.router.training import table_of, train
+from agent_worker.router.training import feature_table, train
 from tests.measure.routing.encoding import Remembering
 from tests.measure.routing.figures import Numbers, interval, shown, surest, told_apart
 from tests.measure.routing.sets import Labelled
@@ -69,16 +69,16 @@ def judged(given: Labelled, encoder: Remembering) -> Judged:
 
 
 def _sums(model: IntentModel, texts: Sequence[str], encoder: Remembering) -> Numbers:
-    made: Numbers = table_of(texts, encoder, model.rarity) @ model.weights[:-1] + model.weights[-1]
+    made: Numbers = feature_table(texts, encoder, model.rarity) @ model.weights[:-1] + model.weights[-1]
     return made
 
 
 def _reading(model: IntentModel, texts: Sequence[str], encoder: Remembering) -> float:
     """Milliseconds without the embedding, which retrieval has made before."""
-    vectors = vectors_of(texts, encoder)
+    vectors = embed_texts(texts, encoder)
     begun = time.process_time()
     for text, vector in zip(texts, vectors, strict=True):
-        model.read(text, vector)
+        model.classify(text, vector)
     return (time.process_time() - begun) * 1000 / len(texts)
 
 

@@ -64,8 +64,10 @@ def test_a_tenant_that_may_not_spend_is_not_routed_to_who_costs() -> None:
         replace(plain, routes=RouteRules(strong="strong")),
     ):
         assert costly.asks_models
-        assert not costly.frugal().asks_models
-        assert all(costly.frugal().routes.models(name, "local") == ("local",) for name in ("cheap", "strong"))
+        assert not costly.without_paid_models().asks_models
+        assert all(
+            costly.without_paid_models().routes.models(name, "local") == ("local",) for name in ("cheap", "strong")
+        )
 
 
 async def test_the_hour_holds_where_the_minute_would_not(world: World) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent_worker.nlu.corrections import corrected
+from agent_worker.nlu.corrections import apply_corrections
 from tests.harness.growth import assert_in_proportion
 
 CORRECTED = [
@@ -46,16 +46,18 @@ LEFT = [
 
 @pytest.mark.parametrize(("messages", "meant"), CORRECTED, ids=lambda each: each[-1])
 def test_a_correction_takes_the_place_of_what_it_corrects(messages: list[str], meant: list[str]) -> None:
-    assert corrected(messages) == meant
+    assert apply_corrections(messages) == meant
 
 
 @pytest.mark.parametrize("messages", LEFT, ids=lambda each: each[-1])
 def test_what_corrects_nothing_stays_as_it_was_written(messages: list[str]) -> None:
-    assert corrected(messages) == messages
+    assert apply_corrections(messages) == messages
 
 
 @pytest.mark.parametrize(
     "piece", ["no wait, ", "not a but b ", "to Norway ", "*x ", "sorry, I mean 5 ", "a, rather than "]
 )
 def test_long_messages_cost_no_more_than_their_length(piece: str) -> None:
-    assert_in_proportion(lambda size: ["Do you ship to Austria? " + piece * size, piece * size], corrected, 1_000)
+    assert_in_proportion(
+        lambda size: ["Do you ship to Austria? " + piece * size, piece * size], apply_corrections, 1_000
+    )

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 
 from agent_worker.knowledge.index import tenant_store
-from agent_worker.knowledge.index.document_codec import About, pack, shown, unpack
+from agent_worker.knowledge.index.document_codec import DocumentHeader, pack, read_passages, unpack
 from agent_worker.knowledge.index.document_file import DocumentFile
-from agent_worker.knowledge.index.passage_table import Label
+from agent_worker.knowledge.index.passage_table import DocumentAttributes
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.index.tenant_store import stamp_of
-from agent_worker.knowledge.index.term_counts import counted
-from agent_worker.knowledge.ranking.long_context import WholeTexts
+from agent_worker.knowledge.index.term_counts import count_terms
+from agent_worker.knowledge.ranking.long_context import LongContext
 from agent_worker.knowledge.ranking.ranker import rank
-from agent_worker.knowledge.text.splitting import Piece
+from agent_worker.knowledge.text.splitting import PassageText
 from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder
 from schemas.conversation import Document
 from tests.unit.agent_worker.world import RETURNS, SHIPPING
@@ -76,7 +76,7 @@ def test_a_reader_reads_on_while_the_file_grows_and_is_tidied(tmp_path: Path) ->
     records = file.add((number, 0, bytes([number]) * 5000) for number in range(20))
     pages = file.pages
     file.add([(99, 0, b"more")])
-    kept = file.tidied(records[::2])
+    kept = file.compact(records[::2])
     assert [bytes(pages.content(each))[:1] for each in records] == [bytes([number]) for number in range(20)]
     assert [bytes(file.pages.content(each))[:1] for each in kept] == [bytes([number]) for number in range(0, 20, 2)]
     pages.release()
@@ -86,25 +86,25 @@ def test_a_reader_reads_on_while_the_file_grows_and_is_tidied(tmp_path: Path) ->
 
 def test_a_document_is_unpacked_as_it_was_packed() -> None:
     """Names of any script, passages without words, and vectors at a place where numbers may be read."""
-    pieces = [Piece("", "Моховые горшки", ""), Piece("", "…", ""), Piece("h", "warm warm moss", "")]
+    pieces = [PassageText("", "Моховые горшки", ""), PassageText("", "…", ""), PassageText("h", "warm warm moss", "")]
     fields = [{"p_title": "", "p_heading": p.heading, "p_body": p.text.replace("…", "")} for p in pieces]
-    made = counted("Tïtle", pieces, fields)
+    made = count_terms("Tïtle", pieces, fields)
     vectors = [np.eye(64, dtype=np.float32)[: 3 + number] for number in range(3)]
-    about = About("doc/ü", 5, "Tïtle", "https://x.example", Label(9, "verified", "de"))
+    about = DocumentHeader("doc/ü", 5, "Tïtle", "https://x.example", DocumentAttributes(9, "verified", "de"))
     content = pack(about, pieces, made, vectors)
     found = unpack(memoryview(content))
-    assert (found.about, found.counted.terms, found.counted.words) == (about, made.terms, made.words)
+    assert (found.header, found.counts.terms, found.counts.words) == (about, made.terms, made.words)
     for name in ("term_of", "term_sizes", "counts", "word_of", "word_sizes", "lengths"):
-        assert np.array_equal(getattr(found.counted, name), getattr(made, name)), name
-    assert (found.sizes.tolist(), found.vectors % 8) == ([4, 5, 6], 0)
+        assert np.array_equal(getattr(found.counts, name), getattr(made, name)), name
+    assert (found.sizes.tolist(), found.vectors_begin % 8) == ([4, 5, 6], 0)
     texts = {0: ("", "Моховые горшки"), 2: ("h", "warm warm moss")}
-    assert shown(memoryview(content), [2, 0, 3]) == (about, texts)
+    assert read_passages(memoryview(content), [2, 0, 3]) == (about, texts)
     assert len(unpack(memoryview(pack(about, pieces, made, None))).sizes) == 0
 
 
 def test_tidying_changes_no_answer(tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
     """However often documents change and go, the file stays near to what is live, and all is found as in a new one."""
-    monkeypatch.setattr(tenant_store, "_SPARE", 20_000)
+    monkeypatch.setattr(tenant_store, "_MIN_DEAD_BYTES", 20_000)
     index = TenantIndex(tmp_path / "one", encoder)
     sizes = []
     for version in range(1, 30):
@@ -130,7 +130,7 @@ def test_searches_beside_writes_find_whole_passages(
 ) -> None:
     """While documents are replaced and the file is tidied under it, a search never fails, and each passage it shows is
     one that its document had: the text of the version that is named."""
-    monkeypatch.setattr(tenant_store, "_SPARE", 10_000)
+    monkeypatch.setattr(tenant_store, "_MIN_DEAD_BYTES", 10_000)
     index = TenantIndex(tmp_path / "one", encoder)
     body = "# Parcels\n\nThe parcel of release {} is warm.\n\n## Pots\n\nPots of release {} come back."
 
@@ -201,9 +201,9 @@ def test_what_no_prompt_could_hold_is_not_read(
     tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Documents far longer than is asked for are told by their counts; what fits is read, and held until it changes."""
-    index, whole = TenantIndex(tmp_path / "one", encoder), WholeTexts()
+    index, whole = TenantIndex(tmp_path / "one", encoder), LongContext()
     put(index, "shipping", SHIPPING)
-    assert whole.of("shop", index, NOW, 10_000)
+    assert whole.passages("shop", index, NOW, 10_000)
     reads: list[str] = []
 
     def read() -> list[Document]:
@@ -211,9 +211,9 @@ def test_what_no_prompt_could_hold_is_not_read(
         return []
 
     monkeypatch.setattr(index, "documents", read)
-    assert whole.of("shop", index, NOW, 10_000)
-    assert (whole.of("shop", index, NOW, 5), reads) == ([], [])
-    whole.of("shop", index, NOW, 10_000)
+    assert whole.passages("shop", index, NOW, 10_000)
+    assert (whole.passages("shop", index, NOW, 5), reads) == ([], [])
+    whole.passages("shop", index, NOW, 10_000)
     assert reads == ["read"], "what was too much is not kept"
 
 

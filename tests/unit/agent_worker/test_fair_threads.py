@@ -7,10 +7,10 @@ import threading
 
 import pytest
 
-from agent_worker.knowledge.ingest.fair_thread_pool import FairThreads
+from agent_worker.knowledge.ingest.fair_thread_pool import FairThreadPool
 
 
-async def held_up(threads: FairThreads, until: threading.Event) -> asyncio.Task[bool]:
+async def held_up(threads: FairThreadPool, until: threading.Event) -> asyncio.Task[bool]:
     """The only thread is taken from now on."""
     task = asyncio.create_task(threads.run("loud", lambda: until.wait(30)))
     await asyncio.sleep(0)
@@ -18,7 +18,7 @@ async def held_up(threads: FairThreads, until: threading.Event) -> asyncio.Task[
 
 
 async def test_a_search_goes_ahead_of_a_flood_that_came_before_it() -> None:
-    threads, go, order = FairThreads(1, "test"), threading.Event(), list[str]()
+    threads, go, order = FairThreadPool(1, "test"), threading.Event(), list[str]()
     first = await held_up(threads, go)
     flood = [asyncio.create_task(threads.run("loud", lambda: order.append("loud"))) for _ in range(20)]
     await asyncio.sleep(0)
@@ -33,7 +33,7 @@ async def test_a_search_goes_ahead_of_a_flood_that_came_before_it() -> None:
 
 async def test_who_gives_up_waiting_takes_no_thread_along() -> None:
     """Whether its turn had come at that moment or not, and also while its work runs: those behind it go on."""
-    threads, go = FairThreads(1, "test"), threading.Event()
+    threads, go = FairThreadPool(1, "test"), threading.Event()
     first = await held_up(threads, go)
     behind = [asyncio.create_task(threads.run("loud", lambda n=n: n)) for n in range(5)]  # type: ignore[misc]
     await asyncio.sleep(0)
@@ -48,7 +48,7 @@ async def test_who_gives_up_waiting_takes_no_thread_along() -> None:
 
 
 async def test_work_that_fails_gives_its_thread_back() -> None:
-    threads = FairThreads(1, "test")
+    threads = FairThreadPool(1, "test")
     for _ in range(3):
         with pytest.raises(ZeroDivisionError):
             await threads.run("one", lambda: 1 // 0)
@@ -56,7 +56,7 @@ async def test_work_that_fails_gives_its_thread_back() -> None:
 
 
 async def test_nobody_waits_for_ever_for_threads_that_were_closed() -> None:
-    threads, go = FairThreads(1, "test"), threading.Event()
+    threads, go = FairThreadPool(1, "test"), threading.Event()
     first = await held_up(threads, go)
     behind = [asyncio.create_task(threads.run("loud", lambda: True)) for _ in range(3)]
     await asyncio.sleep(0)

@@ -6,8 +6,16 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from agent_worker.fair_scheduler import Pace
-from agent_worker.flood_control import FLOODS_AFTER_S, IN_ANY_CASE_S, PRESSED_S, REMEMBERED_S, SHARE, Floods, Party
+from agent_worker.fair_scheduler import FairScheduler
+from agent_worker.flood_control import (
+    CPU_SHARE,
+    FLOOD_WAIT_S,
+    MEMORY_S,
+    MIN_INTERVAL_S,
+    OVERLOAD_INTERVAL_S,
+    FloodControl,
+    Party,
+)
 from tests.unit.lanes.virtual import VirtualLoop, run
 
 LOUD, LOUDER, QUIET = ("loud", "web"), ("loud", "whatsapp"), ("quiet", "web")
@@ -24,7 +32,7 @@ class Processor:
         """Seconds from wanting a turn to its end, since this was emptied last."""
         self._others = others
         self.pressed = False
-        self.pace = Pace(floods=Floods(self.effort, pressed=lambda: self.pressed))
+        self.pace = FairScheduler(floods=FloodControl(self.effort, pressed=lambda: self.pressed))
 
     def effort(self) -> float:
         return STEP_S * self.steps.total() + self._others * asyncio.get_running_loop().time()
@@ -33,7 +41,7 @@ class Processor:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         begun = loop.time()
-        async with self.pace.turn(*party):
+        async with self.pace.slot(*party):
             for _ in range(STEPS):
                 loop.compute(STEP_S)
                 self.steps[party] += 1
@@ -76,7 +84,7 @@ def test_beside_somebody_else_a_flood_gets_what_is_left_of_half_a_processor() ->
         before = processor.steps.copy()
         await processor.now_and_then(QUIET, 22)
         taken = processor.steps - before
-        assert 0.9 * SHARE * 20 < STEP_S * taken.total() < 1.1 * SHARE * 20
+        assert 0.9 * CPU_SHARE * 20 < STEP_S * taken.total() < 1.1 * CPU_SHARE * 20
         assert processor.longest[QUIET] < 4 * STEPS * STEP_S
         await flood
 
@@ -88,7 +96,7 @@ def test_when_the_others_have_gone_the_flood_is_let_loose() -> None:
         processor = Processor()
         flood = asyncio.create_task(processor.flood(LOUD, 20))
         await processor.now_and_then(QUIET, 4)
-        await asyncio.sleep(REMEMBERED_S + 1)
+        await asyncio.sleep(MEMORY_S + 1)
         before, begun = processor.steps[LOUD], asyncio.get_running_loop().time()
         await asyncio.sleep(5)
         taken = STEP_S * (processor.steps[LOUD] - before)
@@ -108,7 +116,7 @@ def test_a_flood_goes_on_also_when_there_is_no_room_at_all() -> None:
         before = processor.steps[LOUD]
         await processor.now_and_then(QUIET, 12)
         turns = (processor.steps[LOUD] - before) / STEPS
-        assert 0.8 < turns * IN_ANY_CASE_S / 10 < 1.1
+        assert 0.8 < turns * MIN_INTERVAL_S / 10 < 1.1
         await flood
 
     run(scene())
@@ -124,7 +132,7 @@ def test_floods_that_are_held_take_turns() -> None:
         before = processor.steps.copy()
         await processor.now_and_then(QUIET, 22)
         taken = processor.steps - before
-        assert STEP_S * taken.total() < 1.1 * SHARE * 20
+        assert STEP_S * taken.total() < 1.1 * CPU_SHARE * 20
         assert 0.8 < taken[LOUD] / taken[LOUDER] < 1.25
         await asyncio.gather(*floods)
 
@@ -153,32 +161,32 @@ def test_where_everybody_floods_nobody_is_held() -> None:
 
 
 def test_who_waited_for_long_once_is_a_flood_for_a_while_only() -> None:
-    floods = Floods(lambda: 0.0)
-    floods.let_in(LOUD, FLOODS_AFTER_S + 0.1, now=10)
-    floods.came(QUIET, 10)
-    assert LOUD in floods.held(10 + REMEMBERED_S)
-    floods.came(QUIET, 11 + REMEMBERED_S)
-    assert LOUD not in floods.held(11 + REMEMBERED_S)
+    floods = FloodControl(lambda: 0.0)
+    floods.record_admission(LOUD, FLOOD_WAIT_S + 0.1, now=10)
+    floods.record_arrival(QUIET, 10)
+    assert LOUD in floods.held_parties(10 + MEMORY_S)
+    floods.record_arrival(QUIET, 11 + MEMORY_S)
+    assert LOUD not in floods.held_parties(11 + MEMORY_S)
 
 
 def test_a_rest_is_not_saved_for_a_burst() -> None:
     """After an hour of rest there is room for as much as after a moment."""
     spent = 0.0
-    floods = Floods(lambda: spent)
-    floods.let_in(LOUD, 1, now=3_600)
-    assert floods.have_room(3_600)
+    floods = FloodControl(lambda: spent)
+    floods.record_admission(LOUD, 1, now=3_600)
+    assert floods.has_room(3_600)
     spent = 0.05
-    assert not floods.have_room(3_600)
+    assert not floods.has_room(3_600)
 
 
 def test_a_long_pause_is_not_owed_for_ever() -> None:
     """The process computed for a minute; a second later there is room again."""
     spent = 60.0
-    floods = Floods(lambda: spent)
-    floods.let_in(LOUD, 1, now=60)
-    assert not floods.have_room(60)
-    floods.let_in(LOUD, 1, now=61)
-    assert floods.have_room(61)
+    floods = FloodControl(lambda: spent)
+    floods.record_admission(LOUD, 1, now=60)
+    assert not floods.has_room(60)
+    floods.record_admission(LOUD, 1, now=61)
+    assert floods.has_room(61)
 
 
 def test_while_the_door_refuses_turns_are_let_in_one_by_one_and_parties_take_turns() -> None:
@@ -190,7 +198,7 @@ def test_while_the_door_refuses_turns_are_let_in_one_by_one_and_parties_take_tur
         crowds = [asyncio.create_task(processor.flood(party, 14)) for party in (LOUD, LOUDER)]
         await asyncio.sleep(10)
         turns = processor.steps.total() / STEPS
-        assert 0.6 < turns * PRESSED_S / 10 < 1.1
+        assert 0.6 < turns * OVERLOAD_INTERVAL_S / 10 < 1.1
         assert processor.steps[LOUD] <= processor.steps[LOUDER] + STEPS
         assert processor.steps[LOUDER] <= processor.steps[LOUD] + STEPS
         processor.pressed = False

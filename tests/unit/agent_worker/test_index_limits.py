@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from agent_worker.knowledge.index.tenant_index import TenantIndex
-from agent_worker.knowledge.index.term_statistics import Tally
+from agent_worker.knowledge.index.term_statistics import DocumentStatistics
 from agent_worker.knowledge.ranking.ranker import rank
 from schemas.conversation import Document
 
@@ -26,19 +26,19 @@ def test_no_search_during_a_write_finds_what_is_internal(tmp_path: Path, monkeyp
     """A search between the commit and what memory learns of it sees nothing; nor does one while a version follows."""
     index, found = TenantIndex(tmp_path / "index", None), []
     put(index, 1, "public", "known")  # so that its words are known
-    remember, drop = index._remember, index.census.drop
+    remember, drop = index._apply_to_store, index.statistics.drop
 
     def searched(*changes: object) -> None:
         found.extend(rank(index, "What is the margin on orchids?", NOW).hits)
         remember(*changes)  # type: ignore[arg-type]
 
-    def dropped(tally: Tally) -> None:
+    def dropped(tally: DocumentStatistics) -> None:
         drop(tally)
         found.extend(rank(index, "What is the margin on orchids?", NOW).hits)
 
-    monkeypatch.setattr(index, "_remember", searched)
+    monkeypatch.setattr(index, "_apply_to_store", searched)
     put(index, 1, "internal")
-    monkeypatch.setattr(index.census, "drop", dropped)
+    monkeypatch.setattr(index.statistics, "drop", dropped)
     put(index, 2, "internal")
     assert {hit.document for hit in found} == {"known"}
     put(index, 3, "public")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent_worker.knowledge.ingest.index_queue import IndexQueue, Waiting
+from agent_worker.knowledge.ingest.index_queue import IndexQueue, PendingChange
 from schemas.ports import Record
 
 
@@ -19,7 +19,7 @@ def filled(*places: tuple[str, str]) -> IndexQueue:
     return queue
 
 
-def taken(queue: IndexQueue, most: int = 10) -> tuple[str, list[tuple[str, Waiting]]]:
+def taken(queue: IndexQueue, most: int = 10) -> tuple[str, list[tuple[str, PendingChange]]]:
     batch = queue.take(most)
     assert batch is not None
     return batch
@@ -47,9 +47,9 @@ def test_a_later_change_replaces_one_that_waits_and_covers_it() -> None:
     queue = filled(("shop", "prices"), ("shop", "prices"))
     tenant, batch = taken(queue)
     assert [each.record.offset for _, each in batch] == [1]
-    assert not queue.reached("shop", {0: 0})
+    assert not queue.is_searchable("shop", {0: 0})
     queue.settle(tenant, [each for _, each in batch], [])
-    assert queue.reached("shop", {0: 1})
+    assert queue.is_searchable("shop", {0: 1})
 
 
 def test_what_is_left_of_a_portion_comes_first_next_time_but_never_over_a_newer_change() -> None:
@@ -57,28 +57,28 @@ def test_what_is_left_of_a_portion_comes_first_next_time_but_never_over_a_newer_
     tenant, batch = taken(queue, 2)
     queue.put("shop", "b", record("shop", "b", 3, b"newer"))
     queue.settle(tenant, [batch[0][1]], batch[1:])
-    assert not queue.reached("shop", {0: 1}), "b was not applied"
+    assert not queue.is_searchable("shop", {0: 1}), "b was not applied"
     tenant, batch = taken(queue)
     assert {name: each.record.offset for name, each in batch} == {"b": 3, "c": 2}
     queue.settle(tenant, [each for _, each in batch], [])
-    assert queue.reached("shop", {0: 3})
+    assert queue.is_searchable("shop", {0: 3})
 
 
 def test_another_tenants_backlog_is_not_waited_for() -> None:
     queue = filled(("import", "a"), ("shop", "b"))
     (_, imported), (tenant, batch) = taken(queue), taken(queue)
     queue.settle(tenant, [each for _, each in batch], [])
-    assert queue.reached("shop", {0: 1})
-    assert not queue.reached("import", {0: 0})
-    assert not queue.all_reached({0: 0})
+    assert queue.is_searchable("shop", {0: 1})
+    assert not queue.is_searchable("import", {0: 0})
+    assert not queue.is_everything_searchable({0: 0})
     queue.settle("import", [each for _, each in imported], [])
-    assert queue.all_reached({0: 1})
+    assert queue.is_everything_searchable({0: 1})
 
 
 def test_what_was_not_read_yet_is_not_reached() -> None:
     queue = filled(("shop", "a"))
-    assert not queue.reached("shop", {0: 7})
-    assert not queue.reached("shop", {1: 0})
+    assert not queue.is_searchable("shop", {0: 7})
+    assert not queue.is_searchable("shop", {1: 0})
 
 
 def test_a_record_that_is_read_again_is_not_applied_again() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from agent_worker.nlu.language_detection import language_of
+from agent_worker.nlu.language_detection import detect_language
 
 
 @pytest.mark.parametrize("known", ["en", "de", "de-AT", "fr", ""])
 @pytest.mark.parametrize("text", ["20 euro", "NP-10231", "A-17", "ok then A-17", "a17", "12,50 €", "Garden den, 2", ""])
 @pytest.mark.parametrize("end", ["", " van Dyke", " ann@example.com"])
 def test_what_shows_no_language_leaves_the_known_one(text: str, end: str, known: str) -> None:
-    assert language_of(text + end, known) == known
+    assert detect_language(text + end, known) == known
 
 
 @pytest.mark.parametrize(
@@ -19,12 +19,12 @@ def test_what_shows_no_language_leaves_the_known_one(text: str, end: str, known:
     [("ich möchte meine Bestellung stornieren", "de"), ("ja bitte", "de"), ("please cancel it", "en"), ("yes", "en")],
 )
 def test_a_word_is_enough_for_the_languages_of_our_own_phrases(text: str, found: str) -> None:
-    assert language_of(text, "fr") == found
+    assert detect_language(text, "fr") == found
 
 
 def test_a_text_in_the_known_language_leaves_the_whole_locale() -> None:
-    assert language_of("Wann kann ich die Pflanze zurückgeben?", "de-AT") == "de-AT"
-    assert language_of("冬でも配送できますか？", "ja_JP") == "ja_JP"
+    assert detect_language("Wann kann ich die Pflanze zurückgeben?", "de-AT") == "de-AT"
+    assert detect_language("冬でも配送できますか？", "ja_JP") == "ja_JP"
 
 
 @pytest.mark.parametrize(
@@ -46,4 +46,4 @@ def test_a_text_in_the_known_language_leaves_the_whole_locale() -> None:
     ],
 )
 def test_a_language_shows_in_its_script_or_its_small_words(text: str, language: str) -> None:
-    assert language_of(text) == language
+    assert detect_language(text) == language

@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-from agent_worker.fair_scheduler import Pace
+from agent_worker.fair_scheduler import FairScheduler
 
 
-async def computing(pace: Pace, tenant: str, order: list[str], steps: int = 10) -> None:
+async def computing(pace: FairScheduler, tenant: str, order: list[str], steps: int = 10) -> None:
     """A turn that keeps the loop for 3 ms in each of its steps."""
-    async with pace.turn(tenant, "web"):
+    async with pace.slot(tenant, "web"):
         for _ in range(steps):
             time.sleep(0.003)  # noqa: ASYNC251  # it is to block
             await asyncio.sleep(0)
@@ -21,7 +21,7 @@ async def computing(pace: Pace, tenant: str, order: list[str], steps: int = 10) 
 
 async def test_a_late_comer_of_another_tenant_does_not_wait_for_a_flood() -> None:
     """Of sixty computing turns of one tenant most are still to come when the other tenant's only one is done."""
-    pace, order = Pace(places=4, wider=1), list[str]()
+    pace, order = FairScheduler(places=4, wider=1), list[str]()
     flood = [asyncio.create_task(computing(pace, "loud", order)) for _ in range(60)]
     await asyncio.sleep(0)
     await computing(pace, "quiet", order)
@@ -32,12 +32,12 @@ async def test_a_late_comer_of_another_tenant_does_not_wait_for_a_flood() -> Non
 
 async def test_turns_that_only_wait_keep_nobody_out() -> None:
     """A thousand turns that wait for a model are inside together, although the places are few."""
-    pace, inside, answer = Pace(places=2), 0, asyncio.Event()
+    pace, inside, answer = FairScheduler(places=2), 0, asyncio.Event()
     everybody = asyncio.Event()
 
     async def waiting() -> None:
         nonlocal inside
-        async with pace.turn("one", "web"):
+        async with pace.slot("one", "web"):
             inside += 1
             if inside == 1_000:
                 everybody.set()
@@ -52,10 +52,10 @@ async def test_turns_that_only_wait_keep_nobody_out() -> None:
 
 async def test_a_turn_that_is_cancelled_while_it_waits_takes_no_place_along() -> None:
     """Whether it was let in at that moment or not: the ones behind it go on."""
-    pace, answer = Pace(places=1), asyncio.Event()
+    pace, answer = FairScheduler(places=1), asyncio.Event()
 
     async def waiting(name: str) -> str:
-        async with pace.turn(name, "web"):
+        async with pace.slot(name, "web"):
             await answer.wait()
         return name
 
@@ -69,29 +69,29 @@ async def test_a_turn_that_is_cancelled_while_it_waits_takes_no_place_along() ->
     behind[1].cancel()
     done = await asyncio.gather(*behind, return_exceptions=True)
     assert done[2:] == [f"{n}" for n in range(2, 20)]
-    async with asyncio.timeout(30), pace.turn("afterwards", "web"):
+    async with asyncio.timeout(30), pace.slot("afterwards", "web"):
         pass
 
 
 async def test_a_turn_that_fails_gives_its_place_back() -> None:
-    pace = Pace(places=1)
+    pace = FairScheduler(places=1)
     for _ in range(3):
         with pytest.raises(RuntimeError):
-            async with pace.turn("one", "web"):
+            async with pace.slot("one", "web"):
                 raise RuntimeError
-    async with asyncio.timeout(30), pace.turn("one", "web"):
+    async with asyncio.timeout(30), pace.slot("one", "web"):
         pass
 
 
 async def test_who_has_nobody_inside_does_not_wait_for_those_that_an_idle_loop_let_in() -> None:
     """A hundred turns of one tenant are inside where there are four places, and more wait: another tenant's first turns
     go in all the same, as many as its half of the places."""
-    pace, inside, answer = Pace(places=4), 0, asyncio.Event()
+    pace, inside, answer = FairScheduler(places=4), 0, asyncio.Event()
     crowded = asyncio.Event()
 
     async def waiting(tenant: str) -> None:
         nonlocal inside
-        async with pace.turn(tenant, "web"):
+        async with pace.slot(tenant, "web"):
             inside += 1
             if inside == 100:
                 crowded.set()
@@ -102,7 +102,7 @@ async def test_who_has_nobody_inside_does_not_wait_for_those_that_an_idle_loop_l
     waited = []
 
     async def quiet() -> None:
-        async with pace.turn("quiet", "web") as had_to_wait:
+        async with pace.slot("quiet", "web") as had_to_wait:
             waited.append(had_to_wait)
             await answer.wait()
 
@@ -116,10 +116,10 @@ async def test_who_has_nobody_inside_does_not_wait_for_those_that_an_idle_loop_l
 
 async def test_a_tenant_that_waits_is_not_passed_by_for_ever() -> None:
     """Eight tenants whose turns follow each other have all the places; the ninth one gets the next that is free."""
-    pace, order = Pace(places=8), list[str]()
+    pace, order = FairScheduler(places=8), list[str]()
 
     async def busy(tenant: str) -> None:
-        async with pace.turn(tenant, "web"):
+        async with pace.slot(tenant, "web"):
             await asyncio.sleep(0)
         order.append(tenant)
 
@@ -131,7 +131,7 @@ async def test_a_tenant_that_waits_is_not_passed_by_for_ever() -> None:
 
 async def test_turns_that_only_wait_keep_nobody_out_of_a_busy_loop() -> None:
     """The loop never proves idle, and both places are taken by turns that wait for something slow."""
-    pace, answer, over = Pace(places=2), asyncio.Event(), False
+    pace, answer, over = FairScheduler(places=2), asyncio.Event(), False
 
     async def busy() -> None:
         while not over:
@@ -139,11 +139,11 @@ async def test_turns_that_only_wait_keep_nobody_out_of_a_busy_loop() -> None:
             await asyncio.sleep(0)
 
     async def slow() -> None:
-        async with pace.turn("one", "web"):
+        async with pace.slot("one", "web"):
             await answer.wait()
 
     async def quick() -> None:
-        async with pace.turn("one", "web"):
+        async with pace.slot("one", "web"):
             pass
 
     others = asyncio.create_task(busy())
@@ -158,15 +158,15 @@ async def test_turns_that_only_wait_keep_nobody_out_of_a_busy_loop() -> None:
 
 async def test_a_loop_that_is_idle_only_now_and_then_lets_in_no_more_while_another_tenant_is_here() -> None:
     """It computes two thirds of the time. Twenty wait, and the four inside wait for somebody."""
-    pace, inside, answer = Pace(places=4), 0, asyncio.Event()
+    pace, inside, answer = FairScheduler(places=4), 0, asyncio.Event()
 
     async def waiting() -> None:
         nonlocal inside
-        async with pace.turn("one", "web"):
+        async with pace.slot("one", "web"):
             inside += 1
             await answer.wait()
 
-    async with pace.turn("another", "web"):
+    async with pace.slot("another", "web"):
         pass
     turns = [asyncio.create_task(waiting()) for _ in range(24)]
     end = time.monotonic() + 0.15
@@ -181,11 +181,11 @@ async def test_a_loop_that_is_idle_only_now_and_then_lets_in_no_more_while_anoth
 async def test_a_party_that_is_alone_has_more_places_until_another_one_comes() -> None:
     """Alone, eight of its turns are inside at once where there are two places. Once somebody else has come,
     the next one goes in when fewer than two are left."""
-    pace, inside, leave = Pace(places=2, wider=4), 0, asyncio.Semaphore(0)
+    pace, inside, leave = FairScheduler(places=2, wider=4), 0, asyncio.Semaphore(0)
 
     async def computing_turn() -> None:
         nonlocal inside
-        async with pace.turn("loud", "web"):
+        async with pace.slot("loud", "web"):
             inside += 1
             await leave.acquire()
             inside -= 1
@@ -194,7 +194,7 @@ async def test_a_party_that_is_alone_has_more_places_until_another_one_comes() -
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert inside == 8
-    async with pace.turn("quiet", "web") as had_to_wait:
+    async with pace.slot("quiet", "web") as had_to_wait:
         assert not had_to_wait
         for _ in range(4):
             leave.release()

@@ -29,7 +29,7 @@ async def test_figures_by_split(world: World) -> None:
     dev, test, whole = await check(world.library, world.model, TENANT, read_questions(QUESTIONS))
     assert (dev.split, dev.answerable, dev.cited, dev.unanswerable) == ("dev", 1, 1.0, 0)
     assert (test.cited, test.found, test.declined) == (0.5, 0.5, 0.5)
-    assert sorted(outcome.asked.id for outcome in test.wrong) == ["c", "e"]
+    assert sorted(outcome.question.id for outcome in test.wrong) == ["c", "e"]
     assert (whole.split, whole.answerable, whole.unanswerable, whole.declined) == ("all", 3, 2, 0.5)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent_worker.knowledge.ingest.publishing import KEPT_S, RecentHeads
+from agent_worker.knowledge.ingest.publishing import CACHE_S, HeadCache
 
 
 class Store:
@@ -21,11 +21,11 @@ class Store:
 
 async def test_an_answer_does_for_words_read_before_the_question_and_not_for_later_ones() -> None:
     clock = [10.0]
-    heads = RecentHeads(Store(), lambda: clock[0])
-    assert heads.known("one", 0.0) is None
-    assert await heads.of("one") == {0: 1}
-    assert heads.known("one", 9.9) == {0: 1}
-    assert heads.known("one", 10.1) is None
-    assert heads.known("another", 9.9) is None
-    clock[0] += KEPT_S + 0.01
-    assert heads.known("one", 9.9) is None
+    heads = HeadCache(Store(), lambda: clock[0])
+    assert heads.find("one", 0.0) is None
+    assert await heads.load("one") == {0: 1}
+    assert heads.find("one", 9.9) == {0: 1}
+    assert heads.find("one", 10.1) is None
+    assert heads.find("another", 9.9) is None
+    clock[0] += CACHE_S + 0.01
+    assert heads.find("one", 9.9) is None

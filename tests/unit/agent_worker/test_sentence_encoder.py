@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from agent_worker.knowledge.index.document_file import DocumentFile
-from agent_worker.knowledge.index.passage_table import Numbering, Place, number_of
+from agent_worker.knowledge.index.passage_table import DocumentNumbers, PassageKey, passage_number
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ranking import calibration
 from agent_worker.knowledge.ranking.confidence import confidence
@@ -25,7 +25,7 @@ from agent_worker.knowledge.ranking.ranker import rank
 from agent_worker.knowledge.vectors.cosine_similarity import COSINES
 from agent_worker.knowledge.vectors.encoder import Encoder, Kind, light_encoder
 from agent_worker.knowledge.vectors.onnx_encoder import OnnxEncoder, open_folder
-from agent_worker.knowledge.vectors.passage_vectors import PassageVectors, Placed, sizes_of, stored_form
+from agent_worker.knowledge.vectors.passage_vectors import PassageVectors, VectorLocation, encode_vectors, row_counts
 from infra.deploy import encoder as fetching
 from schemas.conversation import Document
 from schemas.errors import ConfigInvalid
@@ -68,8 +68,8 @@ class Counting:
     def encode_query(self, texts: Sequence[str]) -> Vectors:
         return self._encoder.encode_query(texts)
 
-    def asked(self, texts: Sequence[str]) -> Callable[[], Vectors]:
-        return self._encoder.asked(texts)
+    def start_query(self, texts: Sequence[str]) -> Callable[[], Vectors]:
+        return self._encoder.start_query(texts)
 
     def encode_words(self, words: Sequence[str]) -> Vectors:
         return self._encoder.encode_words(words)
@@ -101,13 +101,13 @@ def test_vectors_are_of_norm_one_and_do_not_depend_on_company(encoder: Encoder) 
 def test_what_is_asked_beside_has_the_vectors_of_what_is_asked_alone(encoder: Encoder) -> None:
     """However many ask at once, and whoever comes to compute a text, each gets its own, in its order."""
     asked = [[f"parcel {number}", "does it freeze", f"pot {number}", "does it freeze"] for number in range(8)]
-    waiting = [encoder.asked(texts) for texts in asked]
+    waiting = [encoder.start_query(texts) for texts in asked]
     alone = [np.concatenate([encoder.encode_query([text]) for text in texts]) for texts in asked]
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda given: given(), reversed(waiting)))[::-1]
     for one, other in zip(found, alone, strict=True):
         assert one == pytest.approx(other, abs=1e-6)
-    assert encoder.asked([])().shape == (0, encoder.size)
+    assert encoder.start_query([])().shape == (0, encoder.size)
 
 
 def test_folder_that_holds_no_encoder_is_refused_with_a_fix(folder: Path, tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_an_edit_embeds_only_what_changed(encoder: Encoder, tmp_path: Path) -> N
     for question in ("how long does the warm thing last", "which weekdays do you post"):
         one, two = rank(index, question, NOW, encoder), rank(anew, question, NOW, encoder)
         assert [hit.key for hit in one.hits] == [hit.key for hit in two.hits]
-        assert one.standings[0].of["sentence"] == pytest.approx(two.standings[0].of["sentence"], abs=2e-3)
+        assert one.documents[0].features["sentence"] == pytest.approx(two.documents[0].features["sentence"], abs=2e-3)
     assert "100 hours" in rank(index, "how long does the warm thing last", NOW, encoder).hits[0].text
 
 
@@ -160,8 +160,8 @@ def test_a_start_embeds_nothing_again(encoder: Encoder, tmp_path: Path) -> None:
     counting.encoded.clear()
     again = TenantIndex(tmp_path / "one", counting)
     after = rank(again, "until when may I bring pots back", NOW, counting)
-    assert (counting.encoded, after.standings[0].document) == ([], "returns")
-    assert after.standings[0].score == pytest.approx(before.standings[0].score, abs=0.05)
+    assert (counting.encoded, after.documents[0].document) == ([], "returns")
+    assert after.documents[0].score == pytest.approx(before.documents[0].score, abs=0.05)
     again.close()
     counting.name = "another"
     assert TenantIndex(tmp_path / "one", counting).versions == {}
@@ -170,7 +170,7 @@ def test_a_start_embeds_nothing_again(encoder: Encoder, tmp_path: Path) -> None:
 def test_sentences_go_with_their_document(tmp_path: Path) -> None:
     """Of a removed document, or a passage it no longer has, no sentence is near; of the others the nearest counts."""
     file = DocumentFile(tmp_path / "documents")
-    numbering = Numbering()
+    numbering = DocumentNumbers()
     held = PassageVectors(64, file.pages, numbering)
     one, two = np.eye(64, dtype=np.float32)[:2]
     for number, (name, vectors) in enumerate(
@@ -179,20 +179,20 @@ def test_sentences_go_with_their_document(tmp_path: Path) -> None:
             "b": [np.stack([two, two, two, two])],
         }.items()
     ):
-        (stored,) = file.add([(number, 0, stored_form(vectors))])
+        (stored,) = file.add([(number, 0, encode_vectors(vectors))])
         numbering.put(name, number)
-        held.put(file.pages, [Placed(number, stored.begin, sizes_of(vectors))])
+        held.put(file.pages, [VectorLocation(number, stored.begin, row_counts(vectors))])
     queries = np.stack([one, two])
-    asked = [Place("a", 0), Place("a", 1), Place("b", 0), Place("a", 7)]
+    asked = [PassageKey("a", 0), PassageKey("a", 1), PassageKey("b", 0), PassageKey("a", 7)]
     nearest = COSINES.index("sentence")
     assert held.cosines(asked, queries)[nearest].tolist() == [[1, 1], [0, 1], [0, 1], [0, 0]]
     assert held.cosines(asked, queries, ["whole"])[0].tolist() == [[0, 1], [1, 0], [0, 1], [0, 0]]
     assert [len(of) for of in held.of("a")] == [5, 4]
-    assert held.nearest(queries[1:], 1) == [number_of(1, 0)]
+    assert held.nearest(queries[1:], 1) == [passage_number(1, 0)]
     held.remove("a")
     assert held.cosines(asked, queries)[nearest].tolist() == [[0, 0], [0, 0], [0, 1], [0, 0]]
     assert (held.of("a"), held.cosines([], queries).shape) == ([], (len(COSINES), 0, 2))
-    assert held.nearest(queries[:1], 5) == [number_of(1, 0)]
+    assert held.nearest(queries[:1], 5) == [passage_number(1, 0)]
 
 
 def test_questions_are_judged_without_their_own_answers(encoder: Encoder, tmp_path: Path) -> None:
@@ -208,13 +208,13 @@ def test_questions_are_judged_without_their_own_answers(encoder: Encoder, tmp_pa
         for thing in things
     ]
     absent = [{"id": f"{n}", "question": f"who sang at the opera {n} years ago", "document": None} for n in range(9)]
-    index = calibration.index_of(tmp_path / "docs", tmp_path / "index", encoder)
+    index = calibration.index_folder(tmp_path / "docs", tmp_path / "index", encoder)
     rankings = calibration.rank_all(index, read_questions([*held, *absent]), encoder)
-    judged = {each.asked.text: each.sure for each in calibration.cross_validated(rankings, "strong")}
+    judged = {each.asked.text: each.sure for each in calibration.cross_validate(rankings, "strong")}
     assert min(judged[one["question"] or ""] for one in held) > max(judged[one["question"] or ""] for one in absent)
     assert len({each.part for each in rankings}) > 2
     flipped = [_flipped(each) if each.part == rankings[0].part else each for each in rankings]
-    again = {each.asked.text: each.sure for each in calibration.cross_validated(flipped, "strong")}
+    again = {each.asked.text: each.sure for each in calibration.cross_validate(flipped, "strong")}
     own = [each.asked.text for each in rankings if each.part == rankings[0].part]
     assert [again[text] for text in own] == [judged[text] for text in own]
     assert again != judged
@@ -240,11 +240,11 @@ class _Kept(calibration.Ranking):
 def test_the_example_is_answered_well(encoder: Encoder, tmp_path: Path) -> None:
     """On the example's questions the right document comes first, and what is not there is declined."""
     questions = read_questions(yaml.safe_load((EXAMPLE / "questions.yaml").read_text(encoding="utf-8")))
-    index = calibration.index_of(EXAMPLE / "knowledge", tmp_path / "index", encoder)
+    index = calibration.index_folder(EXAMPLE / "knowledge", tmp_path / "index", encoder)
     ranked = [(asked, rank(index, asked.text, NOW, encoder)) for asked in questions]
     held = [(asked, of) for asked, of in ranked if asked.documents]
     absent = [of for asked, of in ranked if not asked.documents]
-    first = sum(of.standings[0].document in asked.documents for asked, of in held) / len(held)
+    first = sum(of.documents[0].document in asked.documents for asked, of in held) / len(held)
     declined = sum(confidence(of.evidence, "strong") < 0.5 for of in absent) / len(absent)
     assert first >= 0.9
     assert declined >= 0.9

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agent_worker.knowledge.text.documents import MAX_BYTES, from_bytes, read_file
 from agent_worker.knowledge.text.sentences import units_of
-from agent_worker.knowledge.text.splitting import LONGEST, split, words
+from agent_worker.knowledge.text.splitting import MAX_WORDS, count_words, split
 from schemas.errors import DocumentTooLarge, Unprocessable
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples/plantstore/knowledge").iterdir())
@@ -24,7 +24,7 @@ _PLAIN = """# Top
 |---|---|
 | 1 | 2 |
 ```
-A sentence with some words in it. Another one!
+A sentence with some count_words in it. Another one!
   go on"""
 LINES = st.sampled_from([*_PLAIN.splitlines(), "word " * 70, "x" * 3000])
 
@@ -34,7 +34,7 @@ def test_passages_of_real_documents(path: Path) -> None:
     """Every word of a document's text stands in exactly one passage, whose length is bounded; quotes are verbatim."""
     draft = read_file(path)
     pieces = split(draft.title, draft.body)
-    assert all(piece.text in draft.body and 0 < words(piece.text) <= LONGEST for piece in pieces)
+    assert all(piece.text in draft.body and 0 < count_words(piece.text) <= MAX_WORDS for piece in pieces)
     headings = {line for line in draft.body.splitlines() if line.startswith("#")}
     body = [word for line in draft.body.splitlines() if line not in headings for word in line.split()]
     assert [word for piece in pieces for word in piece.text.split()] == body
@@ -49,7 +49,7 @@ def test_any_markdown_is_split(lines: list[str]) -> None:
     body = "\n".join(lines)
     pieces = split("Title", body)
     assert all(piece.text.strip() and piece.text in body for piece in pieces)
-    assert all(words(piece.text) <= LONGEST or "```" in piece.text for piece in pieces)
+    assert all(count_words(piece.text) <= MAX_WORDS or "```" in piece.text for piece in pieces)
     assert bool(pieces) == bool(body.strip())
     for piece in pieces:
         assert all(unit.quote.strip() and unit.quote in piece.text for unit in units_of(piece.text))

@@ -8,11 +8,11 @@ from datetime import date
 
 import pytest
 
-from agent_worker.actions.execution.effects import PROVEN
+from agent_worker.actions.execution.effects import PROOF_LIFETIME
 from agent_worker.actions.one_time_codes import actions as proof
 from agent_worker.actions.one_time_codes import codes
 from agent_worker.actions.parsing import Context, fields_of
-from agent_worker.actions.registry import found
+from agent_worker.actions.registry import load_actions
 from agent_worker.actions.slot_filling import dialogue
 from tests.harness.processes import ROOT
 
@@ -47,14 +47,14 @@ def test_the_figures_are_those_of_the_code() -> None:
     assert "for ten minutes, five attempts" in PAGE
     assert (codes.LIFE.total_seconds(), codes.ATTEMPTS) == (600, 5)
     assert "one address is sent five an hour" in PAGE
-    assert (proof.PER_DAY, proof.PER_ADDRESS_PER_HOUR, PROVEN.total_seconds()) == (10, 5, 3600)
-    assert (dialogue.PATIENCE, dialogue.FORGOTTEN.total_seconds()) == (2, 1800)
+    assert (proof.PER_DAY, proof.PER_ADDRESS_PER_HOUR, PROOF_LIFETIME.total_seconds()) == (10, 5, 3600)
+    assert (dialogue.MAX_MISUNDERSTANDINGS, dialogue.DIALOGUE_TIMEOUT.total_seconds()) == (2, 1800)
 
 
 def test_the_keys_are_those_that_the_example_uses() -> None:
     table = PAGE[PAGE.index("| key | what |") :]
     keys = set(re.findall(r"^\| `([a-z]+)` \|", table, re.MULTILINE))
-    shop = found(["examples.plantstore.shop.actions"]).values()
+    shop = load_actions(["examples.plantstore.shop.actions"]).values()
     schemas = json.dumps([action.model.model_json_schema() for action in shop])
     assert keys == {"ask", "titles", "labels", "currency"}
     assert all(f'"{key}":' in schemas for key in keys)

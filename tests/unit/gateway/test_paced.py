@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from agent_worker.fair_scheduler import PLACES, WIDER, Pace
+from agent_worker.fair_scheduler import ALONE_FACTOR, SLOTS, FairScheduler
 from gateway.config.settings import Config
 from gateway.http.overload import Press
 from gateway.wiring.consumers import pace_of, paced
@@ -40,7 +40,7 @@ async def test_the_replies_of_a_flood_are_not_sent_before_those_of_another_tenan
         for _ in range(10):
             await asyncio.sleep(0)
 
-    handler = paced(send, Pace(wider=1))
+    handler = paced(send, FairScheduler(wider=1))
     flood = [asyncio.ensure_future(handler(batch("loud"))) for _ in range(1_000)]
     await asyncio.sleep(0)
     await handler(batch("quiet"))
@@ -51,7 +51,7 @@ async def test_the_replies_of_a_flood_are_not_sent_before_those_of_another_tenan
 
 
 async def test_what_waited_until_its_partition_goes_is_left_to_the_next_owner() -> None:
-    begun, pace = list[Batch](), Pace(places=1, wider=1)
+    begun, pace = list[Batch](), FairScheduler(places=1, wider=1)
 
     async def send(batch: Batch) -> None:
         begun.append(batch)
@@ -78,7 +78,10 @@ class Process:
 
 @pytest.mark.parametrize(
     ("engine", "places"),
-    [({}, PLACES), ({"bus": "kafka://broker:9092", "state": "redis://redis", "secret_key": "k" * 32}, PLACES * WIDER)],
+    [
+        ({}, SLOTS),
+        ({"bus": "kafka://broker:9092", "state": "redis://redis", "secret_key": "k" * 32}, SLOTS * ALONE_FACTOR),
+    ],
 )
 def test_turns_that_share_a_process_with_the_door_are_few_also_when_a_party_is_alone(
     engine: dict[str, str], places: int
@@ -91,11 +94,11 @@ def test_turns_that_share_a_process_with_the_door_are_few_also_when_a_party_is_a
 
         async def turn() -> None:
             nonlocal inside
-            async with pace.turn("alone", "web"):
+            async with pace.slot("alone", "web"):
                 inside += 1
                 await over.wait()
 
-        turns = [asyncio.create_task(turn()) for _ in range(PLACES * WIDER + 1)]
+        turns = [asyncio.create_task(turn()) for _ in range(SLOTS * ALONE_FACTOR + 1)]
         await asyncio.sleep(0)
         assert inside == places
         over.set()

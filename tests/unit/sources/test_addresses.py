@@ -10,7 +10,7 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from agent_worker.sources.website.addresses import Guard, GuardedResolver, is_open
+from agent_worker.sources.website.addresses import AddressGuard, GuardResolver, is_public
 from agent_worker.sources.website.fetcher import Fetcher
 from schemas.errors import Forbidden, ParleyError
 from tests.unit.sources.site import Site, page, serve
@@ -32,12 +32,12 @@ SPELLED = [
 
 @pytest.mark.parametrize("address", PRIVATE)
 def test_what_is_not_of_the_open_internet_is_closed(address: str) -> None:
-    assert not is_open(address)
+    assert not is_public(address)
 
 
 @pytest.mark.parametrize("address", OPEN)
 def test_the_open_internet_is_open(address: str) -> None:
-    assert is_open(address)
+    assert is_public(address)
 
 
 async def _is_refused(url: str, fetcher: Fetcher) -> bool:
@@ -61,7 +61,7 @@ async def test_no_spelling_of_a_private_address_reaches_it() -> None:
             "http:///",
             "//127.0.0.1/",
         ]
-        async with Fetcher(Guard()) as fetcher:
+        async with Fetcher(AddressGuard()) as fetcher:
             reached = [url for url in urls if not await _is_refused(url, fetcher)]
         assert len(urls) >= 240
         assert reached == []
@@ -92,10 +92,10 @@ class Told(AbstractResolver):
 async def test_a_name_with_any_private_address_is_refused(site_with_trap: Site) -> None:
     port = site_with_trap.port
     for addresses in (["127.0.0.1"], ["1.1.1.1", "127.0.0.1"], ["::ffff:127.0.0.1"]):
-        guard = Guard()
+        guard = AddressGuard()
         with pytest.raises(Forbidden, match="private address") as caught:
             async with (
-                Fetcher(guard, GuardedResolver(guard, Told(addresses))) as fetcher,
+                Fetcher(guard, GuardResolver(guard, Told(addresses))) as fetcher,
                 fetcher.open(URL(f"http://shop.example:{port}/")),
             ):
                 pass
@@ -105,10 +105,10 @@ async def test_a_name_with_any_private_address_is_refused(site_with_trap: Site) 
 
 async def test_a_connection_goes_to_the_address_that_was_checked(site_with_trap: Site) -> None:
     """A name server that answers otherwise the second time is not asked a second time."""
-    guard = Guard(["shop.example"])
+    guard = AddressGuard(["shop.example"])
     told = Told(["127.0.0.1"], ["127.0.0.2"])
     url = URL(f"http://shop.example:{site_with_trap.port}/")
-    async with Fetcher(guard, GuardedResolver(guard, told)) as fetcher:
+    async with Fetcher(guard, GuardResolver(guard, told)) as fetcher:
         for _ in range(2):
             async with fetcher.open(url) as answer:
                 assert b"Trap" in await answer.body(10_000)
@@ -119,5 +119,5 @@ async def test_allowed_hosts_are_allowed_by_host_or_with_their_port(site_with_tr
     port = site_with_trap.port
     cases = {f"127.0.0.1:{port}": True, "127.0.0.1": True, "127.0.0.1:1": False, "127.0.0.2": False}
     for allowed, is_allowed in cases.items():
-        async with Fetcher(Guard([allowed])) as fetcher:
+        async with Fetcher(AddressGuard([allowed])) as fetcher:
             assert await _is_refused(f"http://127.0.0.1:{port}/", fetcher) is not is_allowed

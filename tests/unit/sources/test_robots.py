@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from agent_worker.sources.website.links import directions, page_id, place_of
-from agent_worker.sources.website.robots import read_robots
+from agent_worker.sources.website.links import page_id, page_key, read_instructions
+from agent_worker.sources.website.robots import parse_robots
 from tests.harness.growth import assert_in_proportion
 
 TEXT = """
@@ -29,7 +29,7 @@ Sitemap: https://shop.example/sitemap.xml
 
 
 def test_our_own_group_holds_for_us_and_nothing_else() -> None:
-    robots = read_robots(TEXT)
+    robots = parse_robots(TEXT)
     assert not robots.allows("/only-ours/x")
     assert robots.allows("/private")
     assert (robots.delay, robots.sitemaps) == (2.0, ("https://shop.example/sitemap.xml",))
@@ -43,7 +43,7 @@ def test_our_own_group_holds_for_us_and_nothing_else() -> None:
     ],
 )
 def test_the_longest_pattern_decides(path: str, allowed: bool) -> None:
-    everybody = read_robots(TEXT.replace("Parley", "other"))
+    everybody = parse_robots(TEXT.replace("Parley", "other"))
     assert everybody.allows(path) is allowed
     assert everybody.delay == 10.0, "no site holds us up for longer"
 
@@ -51,12 +51,12 @@ def test_the_longest_pattern_decides(path: str, allowed: bool) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_is_read_as_rules(text: str) -> None:
-    robots = read_robots(text)
+    robots = parse_robots(text)
     assert robots.allows("/") in (True, False)
 
 
 def test_a_hostile_pattern_is_not_slow() -> None:
-    robots = read_robots("User-agent: *\nDisallow: /" + "*a" * 5_000 + "$\n")
+    robots = parse_robots("User-agent: *\nDisallow: /" + "*a" * 5_000 + "$\n")
     assert_in_proportion(lambda size: "/" + "a" * size + "b", robots.allows, 4_000)
     assert robots.allows("/" + "a" * 4_000 + "b")
 
@@ -66,7 +66,7 @@ def test_links_are_found_in_any_markup_and_made_plain() -> None:
     <a rel="nofollow" href=/no>3</a><a href='mailto:a@b.c'>4</a><a href="javascript:x()">5</a>
     <a href="//other.example/">6</a>
     <a href="photo.JPG">7</a><a href="http://[">8</a><area href='/map'><a href=''>9</a><a>10</a>"""
-    found = directions(page, URL("https://shop.example/start"))
+    found = read_instructions(page, URL("https://shop.example/start"))
     assert found.links == (
         "https://shop.example/shop/pots",
         "https://shop.example/help?b=2",
@@ -78,13 +78,13 @@ def test_links_are_found_in_any_markup_and_made_plain() -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet="<>a ='\"/#&;hrefbs\n", max_size=400))
 def test_any_markup_has_links(text: str) -> None:
-    directions(text, URL("https://shop.example/"))
+    read_instructions(text, URL("https://shop.example/"))
 
 
 @pytest.mark.parametrize("unit", ["<a ", "<a href=", "<a href='", "<a href='/x'>", "<meta " + "a=" * 3000])
 def test_a_hostile_page_is_not_slow(unit: str) -> None:
     site = URL("https://shop.example/")
-    assert_in_proportion(lambda size: unit * (size // len(unit)), lambda page: directions(page, site), 1_000_000)
+    assert_in_proportion(lambda size: unit * (size // len(unit)), lambda page: read_instructions(page, site), 1_000_000)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_ids_of_plain_addresses_are_readable(url: str, id: str) -> None:
 
 def test_a_page_is_the_same_by_http_and_https_and_another_on_another_port() -> None:
     places = [
-        place_of(URL(f"{start}/a?x=1")) for start in ("http://s.example", "https://s.example:443", "http://s.example:8")
+        page_key(URL(f"{start}/a?x=1")) for start in ("http://s.example", "https://s.example:443", "http://s.example:8")
     ]
     assert places == ["s.example/a?x=1", "s.example/a?x=1", "s.example:8/a?x=1"]
 

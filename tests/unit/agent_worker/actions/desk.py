@@ -15,7 +15,7 @@ from typing import Any
 from aiohttp.test_utils import TestServer
 
 from agent_worker.actions import Action
-from agent_worker.actions.registry import found
+from agent_worker.actions.registry import load_actions
 from agent_worker.knowledge.ingest.publishing import publish
 from agent_worker.knowledge.library import Library
 from agent_worker.models.local.model import LocalModel
@@ -169,7 +169,7 @@ async def counter_at(folder: Path) -> AsyncIterator[Counter]:
         metrics=PrometheusMetrics(),
         clock=lambda: counter.now,
     )
-    counter = Counter(bus, state, library, worker, tenants, found(["examples.plantstore.shop.actions"]))
+    counter = Counter(bus, state, library, worker, tenants, load_actions(["examples.plantstore.shop.actions"]))
     try:
         yield counter
     finally:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from agent_worker.actions import ActionContext, ActionRefused, above, action
+from agent_worker.actions import ActionContext, ActionRefused, action, exceeds
 from agent_worker.actions.spec import Action
 from agent_worker.handoff.desk_rules import DeskTerms
 from agent_worker.models.registry import Models
@@ -69,7 +69,7 @@ async def _find(context: ActionContext, _arguments: Refund) -> Refunded | None:
 
 @action(
     risk="write",
-    approve=above("amount", 50, currency="EUR"),
+    approve=exceeds("amount", 50, currency="EUR"),
     timeout=0.4,
     look_up=_find,
     examples=["I want my money back"],

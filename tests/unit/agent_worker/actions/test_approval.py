@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from agent_worker.actions.spec import above
+from agent_worker.actions.spec import exceeds
 from schemas import topics
 from schemas.conversation import OwnerRequested
 from tests.unit.agent_worker.actions.shop import Refund, Shop, another_worker
@@ -120,5 +120,5 @@ async def test_below_the_limit_nobody_else_is_asked(shop: Shop) -> None:
     [("50", "EUR", False), ("50.01", "EUR", True), ("1", "USD", True), ("1", "eur", False), ("1", "", True)],
 )
 def test_another_currency_is_above_every_limit(amount: str, currency: str, holds: bool) -> None:
-    limit = above("amount", 50, currency="EUR")
+    limit = exceeds("amount", 50, currency="EUR")
     assert limit.holds(Refund(order="A-1001", amount=Decimal(amount), currency=currency)) == holds

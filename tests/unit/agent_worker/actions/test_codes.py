@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from agent_worker.actions.context import ActionContext, Identity
-from agent_worker.actions.execution.effects import Effects, Proving
+from agent_worker.actions.execution.effects import Effects, IdentityProofs
 from agent_worker.actions.execution.executor import Executor
 from agent_worker.actions.one_time_codes import codes, one_time_code
 from infra.state.sqlite.limiter import SqliteLimiter
@@ -51,7 +51,7 @@ async def test_the_fifth_wrong_attempt_ends_it() -> None:
     for _ in range(5):
         verdict = await codes.check(pending, other_than(code), NOW)
         kinds.append(verdict.kind)
-        left.append(verdict.left)
+        left.append(verdict.attempts_left)
         if verdict.pending is not None:
             pending = verdict.pending
     assert kinds == ["wrong"] * 4 + ["used_up"]
@@ -62,13 +62,13 @@ async def test_without_an_address_no_code_is_right() -> None:
     """And an attempt looks the same as one against a real code."""
     code, pending = await codes.issue(None, NOW)
     verdict = await codes.check(pending, code, NOW)
-    assert (verdict.kind, verdict.left) == ("wrong", 4)
+    assert (verdict.kind, verdict.attempts_left) == ("wrong", 4)
 
 
 async def test_a_code_is_its_contacts_alone() -> None:
     """In a thread with several people nobody else can use it, and what is proven is proven of that contact."""
     effects = Effects(ActionMemory())
-    fern, reed = Proving(effects, "fern", lambda: NOW), Proving(effects, "reed", lambda: NOW)
+    fern, reed = IdentityProofs(effects, "fern", lambda: NOW), IdentityProofs(effects, "reed", lambda: NOW)
     _, pending = await codes.issue(MOSS, NOW)
     fern.remember(pending)
     assert fern.code is not None
@@ -91,7 +91,7 @@ class Asking:
             http=lambda: nothing,
         )
 
-    async def ask(self, contact: str, address: str, effects: Effects | None = None) -> Proving:
+    async def ask(self, contact: str, address: str, effects: Effects | None = None) -> IdentityProofs:
         async def address_of(_context: ActionContext, _given: Any) -> str | None:
             return address
 
@@ -99,12 +99,12 @@ class Asking:
             self.mails.append((to, text))
 
         sending, _ = one_time_code(Nothing, address_of=address_of, send=send)
-        proving = Proving(effects or Effects(ActionMemory()), contact, lambda: self.now)
+        proving = IdentityProofs(effects or Effects(ActionMemory()), contact, lambda: self.now)
         about: Any = SimpleNamespace(
             origin=SimpleNamespace(tenant="shop"), id=contact, facts=SimpleNamespace(locale="")
         )
         rules: Any = SimpleNamespace(settings={})
-        context = self.executor.context(about, rules, sending, Identity(contact), "key", proving=proving)
+        context = self.executor.context(about, rules, sending, Identity(contact), "key", proofs=proving)
         assert (await sending.run(context, Nothing())).model_dump() == {"sent": True}
         return proving
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from agent_worker.actions.execution.resolver import TOLD_AGAIN
+from agent_worker.actions.execution.resolver import RESEND_AFTER
 from schemas import topics
 from schemas.conversation import OwnerRequested
 from tests.unit.agent_worker.actions.shop import Shop, another_worker
@@ -56,7 +56,7 @@ async def test_two_processes_that_tell_it_at_the_same_time_tell_it_once(shop: Sh
     told = await asyncio.gather(shop.worker.resolve(), other.resolve())
     assert sum(told) == 1, "of two processes one holds the lease"
     await shop.world.state.leases.release("actions", shop.worker._resolver._holder)
-    shop.world.clock.advance(seconds=TOLD_AGAIN.total_seconds() + 1)
+    shop.world.clock.advance(seconds=RESEND_AFTER.total_seconds() + 1)
     assert await other.resolve() == 1, "nobody has heard it yet, so it is said once more"
     events = await shop.resolved()
     assert len(events) == 2

@@ -13,7 +13,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from agent_worker.actions import ActionContext, ActionFailed, ActionRefused, ActionUnknown, Identity
-from agent_worker.actions.arguments import read
+from agent_worker.actions.arguments import parse_arguments
 from agent_worker.actions.spec import Action
 from gateway.config.actions import ActionSettings
 from gateway.wiring.actions import action_rules
@@ -63,7 +63,7 @@ async def asked(answer: Any) -> AsyncIterator[tuple[str, list[web.Request], list
 async def call(action: Action, key: str = "", who: Identity = ROSA, **raw: Any) -> dict[str, Any]:
     async with aiohttp.ClientSession() as http:
         context = ActionContext(tenant="shop", conversation="c", contact=who, key=key, deadline=NOW, now=NOW, http=http)
-        return (await action.run(context, read(action, raw))).model_dump()
+        return (await action.run(context, parse_arguments(action, raw))).model_dump()
 
 
 async def test_a_read_sends_its_parameters_the_contact_and_the_secrets() -> None:
@@ -164,9 +164,9 @@ async def test_what_is_not_known_of_the_contact_is_not_made_up() -> None:
 )
 def test_declared_types_are_checked(kind: dict[str, Any], good: Any, bad: Any) -> None:
     action = declared("http://h", parameters={"order": kind}, contact={})
-    read(action, {"order": good})
+    parse_arguments(action, {"order": good})
     with pytest.raises(Exception, match="order"):
-        read(action, {"order": bad})
+        parse_arguments(action, {"order": bad})
 
 
 @pytest.mark.parametrize(

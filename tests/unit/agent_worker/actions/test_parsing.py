@@ -12,9 +12,9 @@ from pydantic import BaseModel
 
 from agent_worker.actions.parsing import Context, Field, fields_of
 from agent_worker.actions.parsing.amounts import amounts
-from agent_worker.actions.parsing.amounts import shown as shown_amount
+from agent_worker.actions.parsing.amounts import format_amount as shown_amount
 from agent_worker.actions.parsing.dates import dates
-from agent_worker.actions.parsing.dates import shown as shown_date
+from agent_worker.actions.parsing.dates import format_date as shown_date
 from agent_worker.actions.parsing.identifiers import emails, identifiers
 from agent_worker.actions.parsing.numerals import quantities
 from agent_worker.actions.parsing.options import free_text, options

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from agent_worker.actions.one_time_codes import CHECK, SEND
-from agent_worker.actions.registry import found
-from agent_worker.actions.slot_filling.action_matching import pick
+from agent_worker.actions.registry import load_actions
+from agent_worker.actions.slot_filling.action_matching import match_action
 from schemas.ports import Offer
 
 SHOP = Path("examples/plantstore")
@@ -24,13 +24,13 @@ async def _never(_arguments: Any) -> Any:
 def offers() -> list[Offer]:
     return [
         Offer(each.name, each.description, each.model.model_json_schema(), each.risk, each.examples, _never, each.title)
-        for each in found(["examples.plantstore.shop.actions"]).values()
+        for each in load_actions(["examples.plantstore.shop.actions"]).values()
         if each.name not in (SEND, CHECK)
     ]
 
 
 def picked(text: str) -> str:
-    meant = pick(text, offers())
+    meant = match_action(text, offers())
     return meant.offer.name if meant is not None else "documents"
 
 

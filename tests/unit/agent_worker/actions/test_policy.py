@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent_worker.actions.context import identity_of
+from agent_worker.actions.context import resolve_identity
 from schemas.actions import Proof
 from schemas.conversation import Contact, Origin
 from schemas.messages import Address, Assurance
@@ -160,7 +160,7 @@ async def test_only_the_address_they_write_from_and_what_was_proven_here_make_a_
     )
     mail = Address(channel="email", value="rosa@example.com", assurance="verified")
     proven = [Proof(contact_id=who, address=mail, until=now + timedelta(minutes=until)) for who, until in proofs]
-    found = identity_of(contact, "c", NOW_ORIGIN, proven, now)
+    found = resolve_identity(contact, "c", NOW_ORIGIN, proven, now)
     assert found.assurance == level
     assert found.has("email", "Rosa@Example.com") == (level == "verified" and bool(proven))
 

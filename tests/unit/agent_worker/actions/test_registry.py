@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from agent_worker.actions.registry import found, loaded
+from agent_worker.actions import AmountLimit
+from agent_worker.actions.registry import load_actions, load_source
 from gateway.config.actions import ActionSettings
 from gateway.wiring.actions import action_rules
 from schemas.errors import ConfigInvalid
@@ -32,12 +33,20 @@ def written(folder: Path, text: str, name: str = "own.py") -> str:
 
 
 def test_a_file_holds_actions(tmp_path: Path) -> None:
-    (only,) = loaded(written(tmp_path, OWN))
+    (only,) = load_source(written(tmp_path, OWN))
     assert (only.name, only.title, only.description) == ("where", "Where", "Say where an order is.")
 
 
+def test_a_module_written_for_an_earlier_release_finds_the_limit_by_its_old_name(tmp_path: Path) -> None:
+    own = OWN.replace("ActionContext, action", "ActionContext, above, action").replace("order: str", "amount: float")
+    own = own.replace('risk="read"', 'risk="write", approve=above("amount", 50)')
+    (only,) = load_source(written(tmp_path, own))
+    assert isinstance(only.approve, AmountLimit)
+    assert only.approve.value == 50
+
+
 def test_a_module_holds_actions() -> None:
-    actions = found(["tests.unit.agent_worker.actions.shop"])
+    actions = load_actions(["tests.unit.agent_worker.actions.shop"])
     assert list(actions) == ["refund", "status", "note"]
 
 
@@ -48,7 +57,7 @@ def test_an_installed_package_offers_actions_by_entry_point(tmp_path: Path, monk
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text("[parley.actions]\nmine = my_own_actions\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert list(found(["mine"])) == ["where"]
+    assert list(load_actions(["mine"])) == ["where"]
 
 
 @pytest.mark.parametrize(
@@ -66,18 +75,18 @@ def test_an_installed_package_offers_actions_by_entry_point(tmp_path: Path, monk
 )
 def test_what_cannot_be_used_says_why(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigInvalid, match=message):
-        loaded(written(tmp_path, text))
+        load_source(written(tmp_path, text))
 
 
 @pytest.mark.parametrize("source", ["no.such.module", "nothing.py"])
 def test_what_is_not_there_says_so(source: str) -> None:
     with pytest.raises(ConfigInvalid, match="cannot be loaded"):
-        loaded(source)
+        load_source(source)
 
 
 def test_two_actions_of_one_name_are_one_too_many(tmp_path: Path) -> None:
     with pytest.raises(ConfigInvalid, match="two named 'where'"):
-        found([written(tmp_path, OWN), written(tmp_path, OWN, "other.py")])
+        load_actions([written(tmp_path, OWN), written(tmp_path, OWN, "other.py")])
 
 
 def test_a_tenant_says_otherwise_within_what_can_work() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent_worker.models.local.model import LocalModel
-from agent_worker.models.providers.provider import Terms
+from agent_worker.models.providers.provider import ModelLimits
 from agent_worker.models.providers.remote_model import RemoteModel
 from agent_worker.models.registry import Models
 from agent_worker.worker import Worker
@@ -25,7 +25,7 @@ def with_remote_model(shop: Shop, server: ModelServer) -> Worker:
     """The tenant's model is one elsewhere; ``spare`` is what it falls back on."""
     world = shop.world
     models: dict[str, Model] = {
-        "local": RemoteModel("local", source_of(server), world.settings, Terms(acts=True)),
+        "local": RemoteModel("local", source_of(server), world.settings, ModelLimits(may_act=True)),
         "spare": LocalModel(world.settings, "spare"),
     }
     worker = Worker(

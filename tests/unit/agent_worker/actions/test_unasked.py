@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent_worker.actions import above, action
+from agent_worker.actions import action, exceeds
 from agent_worker.actions.spec import Action
 from agent_worker.models.registry import Emit, Models
 from gateway.config.actions import ActionSettings
@@ -88,7 +88,7 @@ async def test_what_was_asked_for_before_does_not_ask_for_it_again(shop: Shop) -
 
 
 async def test_below_the_amount_from_which_it_is_confirmed_the_same_holds(tmp_path: Path) -> None:
-    small = replace(refund, name="note", examples=["leave a note on my order"], confirm=above("amount", 20))
+    small = replace(refund, name="note", examples=["leave a note on my order"], confirm=exceeds("amount", 20))
     async for shop in opened(tmp_path, small):
         await shop.world.put("care", '# Care\n\n## Watering\n\nnote {"order": "A-1001", "amount": "5.00"}\n')
         await shop.world.library.search("shop", "anything", wait=5)
@@ -117,10 +117,10 @@ def declared(**options: Any) -> Action:
     [
         {},
         {"confirm": True},
-        {"confirm": above("amount", 20)},
+        {"confirm": exceeds("amount", 20)},
         {"confirm": False, "per_contact_per_day": 2},
         {"confirm": False, "approve": True},
-        {"confirm": False, "approve": above("amount", 20)},
+        {"confirm": False, "approve": exceeds("amount", 20)},
         {"confirm": False, "harmless": True},
     ],
 )

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from agent_worker.grounding.failures import Ungrounded
-from agent_worker.grounding.gate import LONGEST, Gate
+from agent_worker.grounding.gate import MAX_SENTENCE_LENGTH, Gate
 from agent_worker.knowledge.text.sentences import units_of
 from agent_worker.knowledge.text.splitting import split
 from schemas.ports import Passage
@@ -42,7 +42,7 @@ def sentences() -> list[tuple[Passage, str]]:
         (passage, unit.quote)
         for passage in passages()
         for unit in units_of(passage.text)
-        if unit.kind == "sentence" and len(unit.quote) < LONGEST - 20 and "](" not in unit.quote
+        if unit.kind == "sentence" and len(unit.quote) < MAX_SENTENCE_LENGTH - 20 and "](" not in unit.quote
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent_worker.grounding.failures import Ungrounded
-from agent_worker.grounding.gate import LONGEST, Gate, is_courtesy
+from agent_worker.grounding.gate import MAX_SENTENCE_LENGTH, Gate, is_courtesy
 from schemas.ports import Passage
 
 
@@ -89,7 +89,7 @@ BAD = [
     ("Tropical plants are dangerous for small children and household pets [1].", "says more"),
     ("It is [1].", "nothing that can be compared"),
     ("Parcels leave our nursery on Mondays and Tuesdays [2][3].", "says nothing of it"),
-    ("Parcels " * 100 + "[2].", f"longer than {LONGEST}"),
+    ("Parcels " * 100 + "[2].", f"longer than {MAX_SENTENCE_LENGTH}"),
 ]
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from agent_worker.handoff.model_summary import brief
 from agent_worker.models.budgets import DayBudgets
-from agent_worker.models.providers.remote_model import Surroundings
+from agent_worker.models.providers.remote_model import ModelDependencies
 from agent_worker.models.registry import Models
 from agent_worker.settings import BudgetRules, TenantRules, WorkerSettings
 from schemas.messages import Author, TranscriptMessage
@@ -84,7 +84,7 @@ async def test_nobody_is_asked_beyond_the_budget(tmp_path: Path, server: ModelSe
     settings = WorkerSettings(tenants={TENANT: TenantRules(budgets=BudgetRules(tokens_a_day=10))})
     async with world_at(tmp_path, prepare=False) as world:
         budgets = DayBudgets(world.state.limiter, settings, world.clock)
-        asker = asker_of(server, settings=settings, surroundings=Surroundings(budgets=budgets))
+        asker = asker_of(server, settings=settings, surroundings=ModelDependencies(budgets=budgets))
         assert await _brief(asker.models, "Why?") == (KNOWN, False)
     assert server.calls == []
 

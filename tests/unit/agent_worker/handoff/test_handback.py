@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent_worker.handoff.handback import is_mark, marked, since_people
-from agent_worker.models.prompt import prompt_of, system_of
+from agent_worker.models.prompt import build_prompt, build_system_prompt
 from agent_worker.phrases import Voice
 from agent_worker.router.rules import RiskTopic, RouteRules
 from schemas.desk import Handoff
@@ -101,8 +101,8 @@ def test_remote_models_read_who_spoke() -> None:
     question = Question(
         tenant="shop", text="And?", history=marked(TALK, HANDOFF, AT), found=Found([], answerable=False, confidence=0.0)
     )
-    system = system_of(Voice(), "en")
-    prompt, _ = prompt_of(question, system, 10_000)
+    system = build_system_prompt(Voice(), "en")
+    prompt, _ = build_prompt(question, system, 10_000)
     sides = [line["from"] for line in json.loads(prompt.parts[0].text)["conversation"]]  # type: ignore[union-attr]
     assert sides == ["customer", "note", "us", "customer", "colleague", "note", "customer"]
     assert "colleague" in system

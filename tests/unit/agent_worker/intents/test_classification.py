@@ -13,11 +13,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_worker.models.local.small_talk import asks_person, talk_of
-from agent_worker.nlu.classification import LANGUAGES, Topic, small_talk, table_of, topics_in
-from agent_worker.nlu.phrase_matcher import lines_of, parse
-from agent_worker.nlu.phrase_table import Table
-from agent_worker.phrases import PLAIN, Voice, in_language
+from agent_worker.models.local.small_talk import asks_for_person, classify_small_talk
+from agent_worker.nlu.classification import LANGUAGES, Topic, load_phrase_table, small_talk_kind, topics_in
+from agent_worker.nlu.phrase_matcher import parse_pattern, pattern_lines
+from agent_worker.nlu.phrase_table import PhraseTable
+from agent_worker.phrases import DEFAULT_VOICE, Voice, translate_voice
 from agent_worker.translations import TRANSLATIONS
 
 HERE = Path(__file__).parent
@@ -34,7 +34,7 @@ ORDINARY = read(HERE / "ordinary.yaml")
 
 
 def understood(topic: str, text: str) -> bool:
-    return topic in topics_in(text) or (topic == "person" and asks_person(text))
+    return topic in topics_in(text) or (topic == "person" and asks_for_person(text))
 
 
 def texts_in(node: Any) -> Iterator[str]:
@@ -70,19 +70,19 @@ def test_ordinary_questions_raise_no_alarm() -> None:
     shop = [text for name in ("questions", "unseen", "calibration") for text in texts_in(read(SHOP / f"{name}.yaml"))]
     asked = [*ORDINARY, *(text for text in shop if " " in text)]
     assert len(asked) >= 400
-    alarms = [text for text in asked if topics_in(text).keys() - {"deletion"} or asks_person(text)]
+    alarms = [text for text in asked if topics_in(text).keys() - {"deletion"} or asks_for_person(text)]
     assert len(alarms) <= len(asked) / 100, alarms
-    assert [text for text in ORDINARY if talk_of(text, [])] == []
+    assert [text for text in ORDINARY if classify_small_talk(text, [])] == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_table_has_words_for_everything(language: str) -> None:
-    table = table_of(language)
-    for field in fields(Table):
+    table = load_phrase_table(language)
+    for field in fields(PhraseTable):
         assert getattr(table, field.name).strip(), field.name
     for topic in (*get_args(Topic), "negated"):
-        for line in lines_of(getattr(table, topic)):
-            elements = parse(topic, language, line).elements
+        for line in pattern_lines(getattr(table, topic)):
+            elements = parse_pattern(topic, language, line).elements
             assert elements, line
             assert all(one for element in elements for one in element.exact), line
 
@@ -91,8 +91,8 @@ def test_every_table_has_words_for_everything(language: str) -> None:
 @pytest.mark.parametrize("kind", ["greeting", "thanks", "goodbye", "complaint", "abilities", "presence"])
 def test_each_phrase_is_the_small_talk_that_its_list_says(language: str, kind: str) -> None:
     """But for a few that a language shares with another: nine in ten at least."""
-    phrases = getattr(table_of(language), kind).split("|")
-    other = [phrase for phrase in phrases if small_talk(phrase) != kind]
+    phrases = getattr(load_phrase_table(language), kind).split("|")
+    other = [phrase for phrase in phrases if small_talk_kind(phrase) != kind]
     assert len(other) <= len(phrases) / 10, other
 
 
@@ -145,7 +145,7 @@ def test_time_grows_with_the_text(unit: str) -> None:
             text = unit * times + str(turn)
             begun = time.process_time()
             topics_in(text)
-            small_talk(text)
+            small_talk_kind(text)
             best = min(best, time.process_time() - begun)
         return best
 
@@ -156,10 +156,10 @@ def test_time_grows_with_the_text(unit: str) -> None:
 @pytest.mark.parametrize("language", [*TRANSLATIONS, "de"])
 def test_who_is_in_danger_reads_it_in_their_language(language: str) -> None:
     """Where the tenant has not put it in words of its own."""
-    voice = in_language(PLAIN, language)
-    assert voice.danger != PLAIN.danger
-    assert voice.handoff != PLAIN.handoff
-    assert in_language(Voice(danger="Call."), language).danger == "Call."
+    voice = translate_voice(DEFAULT_VOICE, language)
+    assert voice.danger != DEFAULT_VOICE.danger
+    assert voice.handoff != DEFAULT_VOICE.handoff
+    assert translate_voice(Voice(danger="Call."), language).danger == "Call."
 
 
 def test_all_languages_have_words_for_danger() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent_worker.knowledge.ranking.ranker import NOTHING
-from agent_worker.nlu.danger_similarity import ALIKE, EXAMPLES, Likeness
+from agent_worker.nlu.danger_similarity import EXAMPLES, MIN_SIMILARITY, DangerSimilarity
 from schemas.ports import Found
 
 
@@ -32,14 +32,14 @@ def vector_of(place: int, likeness: float, encoder: str = "strong") -> Found:
 
 @pytest.mark.parametrize("place", range(len(EXAMPLES)))
 async def test_what_is_like_any_example_is_a_danger(place: int) -> None:
-    likeness = Likeness(Vectors())  # type: ignore[arg-type]
-    assert await likeness.is_danger("shop", vector_of(place, ALIKE + 0.01))
-    assert not await likeness.is_danger("shop", vector_of(place, ALIKE - 0.01))
+    likeness = DangerSimilarity(Vectors())  # type: ignore[arg-type]
+    assert await likeness.is_danger("shop", vector_of(place, MIN_SIMILARITY + 0.01))
+    assert not await likeness.is_danger("shop", vector_of(place, MIN_SIMILARITY - 0.01))
 
 
 async def test_the_examples_are_encoded_once() -> None:
     knowledge = Vectors()
-    likeness = Likeness(knowledge)  # type: ignore[arg-type]
+    likeness = DangerSimilarity(knowledge)  # type: ignore[arg-type]
     assert not await likeness.is_danger("shop", NOTHING)
     assert knowledge.searched == []
     for _ in range(3):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_worker.phrases import PLAIN, in_language
+from agent_worker.phrases import DEFAULT_VOICE, translate_voice
 from agent_worker.router.rules import RiskTopic, RouteRules
 from schemas import topics
 from schemas.conversation import OwnerRequested
@@ -44,7 +44,7 @@ async def test_danger_to_life_reaches_people_before_any_model(tmp_path: Path, la
     async with world_at(tmp_path, routes=ROUTES[kind], models=[small, large]) as world:
         await world.handle(world.said("m1", DANGER[language]))
         (reply,), (turn,) = await world.replies(), await world.turns()
-        assert reply.text == in_language(PLAIN, language).danger
+        assert reply.text == translate_voice(DEFAULT_VOICE, language).danger
         assert (turn.route, turn.reasons) == ("person", ["risk: danger to life"])
         assert (await world.known()).owner == "queue"
         assert [*world.model.asked, *small.asked, *large.asked] == []

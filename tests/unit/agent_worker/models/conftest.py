@@ -10,13 +10,13 @@ from typing import Any, Literal
 import pytest
 
 from agent_worker.models.local.model import LocalModel
-from agent_worker.models.providers.anthropic import anthropic_source
-from agent_worker.models.providers.conversion import PydanticSource
-from agent_worker.models.providers.google import google_source
-from agent_worker.models.providers.openai import openai_source
-from agent_worker.models.providers.provider import Prices, Terms
-from agent_worker.models.providers.remote_model import RemoteModel, Surroundings
-from agent_worker.models.registry import Models, Standing
+from agent_worker.models.providers.anthropic import anthropic_provider
+from agent_worker.models.providers.conversion import PydanticProvider
+from agent_worker.models.providers.google import google_provider
+from agent_worker.models.providers.openai import openai_provider
+from agent_worker.models.providers.provider import ModelLimits, Prices
+from agent_worker.models.providers.remote_model import ModelDependencies, RemoteModel
+from agent_worker.models.registry import FallbackRule, Models
 from agent_worker.phrases import Voice
 from agent_worker.settings import TenantRules, WorkerSettings
 from schemas.ports import Draft, Found, Model, Passage, Question
@@ -42,7 +42,7 @@ def question(text: str, passages: list[Passage] | None = None, confidence: float
     return Question(tenant=TENANT, text=text, history=[], found=found)
 
 
-ALONE = Surroundings()
+ALONE = ModelDependencies()
 Provider = Literal["openai", "anthropic", "google"]
 
 
@@ -86,12 +86,12 @@ async def server() -> AsyncIterator[ModelServer]:
         yield running
 
 
-def source_of(server: ModelServer, provider: Provider = "openai", timeout: float = 30) -> PydanticSource:
+def source_of(server: ModelServer, provider: Provider = "openai", timeout: float = 30) -> PydanticProvider:
     if provider == "anthropic":
-        return anthropic_source(model="claude-x", base_url=server.origin, api_key="sk-test", timeout=timeout)
+        return anthropic_provider(model="claude-x", base_url=server.origin, api_key="sk-test", timeout=timeout)
     if provider == "google":
-        return google_source(model="gemini-x", base_url=server.origin, api_key="sk-test", timeout=timeout)
-    return openai_source(model="adapter-7", base_url=server.base_url, api_key="sk-test", timeout=timeout)
+        return google_provider(model="gemini-x", base_url=server.origin, api_key="sk-test", timeout=timeout)
+    return openai_provider(model="adapter-7", base_url=server.base_url, api_key="sk-test", timeout=timeout)
 
 
 def asker_of(
@@ -100,21 +100,21 @@ def asker_of(
     provider: Provider = "openai",
     timeout: float = 30,
     silence: float = 30,
-    standing: Standing | None = None,
+    standing: FallbackRule | None = None,
     settings: WorkerSettings = SETTINGS,
-    surroundings: Surroundings = ALONE,
+    surroundings: ModelDependencies = ALONE,
     more: Mapping[str, Model] | None = None,
     **terms: Any,
 ) -> Asker:
     """``standing``: of the remote model on the ladder; ``more``: other models by name; ``terms``: more of its terms."""
-    usual = Terms(timeout=timeout, silence=silence, context=8_000, output=500, prices=Prices(2.0, 10.0))
+    usual = ModelLimits(timeout=timeout, silence=silence, context=8_000, output=500, prices=Prices(2.0, 10.0))
     agreed = replace(usual, **terms)
     remote = RemoteModel("remote", source_of(server, provider, timeout), settings, agreed, surroundings)
     failed: list[str] = []
     models = Models(
         {"local": LocalModel(settings), "remote": remote, **(more or {})},
         failed=failed.append,
-        standings={"remote": standing or Standing()},
+        standings={"remote": standing or FallbackRule()},
         settings=settings,
     )
     return Asker(server, models, failed=failed)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from agent_worker.grounding.failures import AttemptFailed, NotAsked
-from agent_worker.models.circuit_breaker import IN_A_ROW, LONGEST_REST, REST, Breaker
-from agent_worker.models.fallback import Shown
-from agent_worker.models.providers.provider import Terms
+from agent_worker.grounding.failures import AttemptFailed, NotSent
+from agent_worker.models.circuit_breaker import FAILURES_TO_OPEN, MAX_OPEN_S, OPEN_S, CircuitBreaker
+from agent_worker.models.fallback import StreamedText
+from agent_worker.models.providers.provider import ModelLimits
 from agent_worker.models.providers.remote_model import RemoteModel
-from agent_worker.models.registry import Standing
+from agent_worker.models.registry import FallbackRule
 from agent_worker.phrases import Voice
 from agent_worker.settings import TenantRules, WorkerSettings
 from tests.platforms.models.server import Script
@@ -34,81 +34,81 @@ def time() -> Time:
 
 
 @pytest.fixture
-def breaker(time: Time) -> Breaker:
-    return Breaker(time)
+def breaker(time: Time) -> CircuitBreaker:
+    return CircuitBreaker(time)
 
 
-def is_open(breaker: Breaker) -> bool:
+def is_open(breaker: CircuitBreaker) -> bool:
     try:
-        breaker.ask()
-    except NotAsked:
+        breaker.acquire()
+    except NotSent:
         return True
     return False
 
 
-def fail(breaker: Breaker, times: int, error: AttemptFailed = OUTAGE) -> None:
+def fail(breaker: CircuitBreaker, times: int, error: AttemptFailed = OUTAGE) -> None:
     for _ in range(times):
-        breaker.ask()
-        breaker.failed(error)
+        breaker.acquire()
+        breaker.record_failure(error)
 
 
-def test_it_opens_after_failures_in_a_row(breaker: Breaker) -> None:
+def test_it_opens_after_failures_in_a_row(breaker: CircuitBreaker) -> None:
     """One success in between begins the count anew."""
-    fail(breaker, IN_A_ROW - 1)
-    breaker.ask()
-    breaker.worked()
-    fail(breaker, IN_A_ROW - 1)
+    fail(breaker, FAILURES_TO_OPEN - 1)
+    breaker.acquire()
+    breaker.record_success()
+    fail(breaker, FAILURES_TO_OPEN - 1)
     assert not is_open(breaker)
-    breaker.failed(OUTAGE)
+    breaker.record_failure(OUTAGE)
     assert is_open(breaker)
 
 
-def test_a_refused_sentence_does_not_open_it(breaker: Breaker) -> None:
+def test_a_refused_sentence_does_not_open_it(breaker: CircuitBreaker) -> None:
     """The provider did its part."""
-    fail(breaker, 3 * IN_A_ROW, AttemptFailed("not grounded"))
+    fail(breaker, 3 * FAILURES_TO_OPEN, AttemptFailed("not grounded"))
     assert not is_open(breaker)
 
 
-def test_one_request_tries_whether_the_provider_is_back(breaker: Breaker, time: Time) -> None:
+def test_one_request_tries_whether_the_provider_is_back(breaker: CircuitBreaker, time: Time) -> None:
     """Until its outcome is known nobody else asks; success closes, failure doubles the rest."""
-    fail(breaker, IN_A_ROW)
-    time.now += REST
+    fail(breaker, FAILURES_TO_OPEN)
+    time.now += OPEN_S
     assert not is_open(breaker)
     assert is_open(breaker), "the probe is under way"
-    breaker.failed(OUTAGE)
-    time.now += REST
+    breaker.record_failure(OUTAGE)
+    time.now += OPEN_S
     assert is_open(breaker), "the second rest is longer"
-    time.now += REST
+    time.now += OPEN_S
     assert not is_open(breaker)
-    breaker.worked()
+    breaker.record_success()
     assert not is_open(breaker)
     assert not is_open(breaker)
 
 
-def test_a_probe_that_was_given_up_lets_the_next_one_try(breaker: Breaker, time: Time) -> None:
+def test_a_probe_that_was_given_up_lets_the_next_one_try(breaker: CircuitBreaker, time: Time) -> None:
     """A contact who corrects the question must not leave the provider shut for ever."""
-    fail(breaker, IN_A_ROW)
-    time.now += REST
-    breaker.ask()
-    breaker.gave_up()
+    fail(breaker, FAILURES_TO_OPEN)
+    time.now += OPEN_S
+    breaker.acquire()
+    breaker.release()
     assert not is_open(breaker)
 
 
-def test_a_provider_gets_the_time_it_asks_for(breaker: Breaker, time: Time) -> None:
+def test_a_provider_gets_the_time_it_asks_for(breaker: CircuitBreaker, time: Time) -> None:
     """From its first 429 on; but never more than a bound."""
     fail(breaker, 1, AttemptFailed("HTTP 429", outage=True, retry_after=7))
     time.now += 6
     assert is_open(breaker)
     time.now += 1
     assert not is_open(breaker)
-    breaker.failed(AttemptFailed("HTTP 429", outage=True, retry_after=1e9))
-    time.now += LONGEST_REST
+    breaker.record_failure(AttemptFailed("HTTP 429", outage=True, retry_after=1e9))
+    time.now += MAX_OPEN_S
     assert not is_open(breaker)
 
 
 async def test_a_resting_provider_is_not_asked(asking: Asking, time: Time) -> None:
     """After a 429 with Retry-After no request leaves until then; the turn says so; its failures are counted once."""
-    asker: Asker = asking(standing=Standing(breaker=Breaker(time)))
+    asker: Asker = asking(standing=FallbackRule(breaker=CircuitBreaker(time)))
     asker.server.next_scripts = [Script(status=429, retry_after=30)]
     assert (await asker.ask(WINTER)).model == "local"
     draft = await asker.ask(WINTER)
@@ -120,9 +120,9 @@ async def test_a_resting_provider_is_not_asked(asking: Asking, time: Time) -> No
 
 async def test_the_next_model_answers_when_the_first_is_away(asking: Asking) -> None:
     """In the configured order, before the extractive one; the reasons say what failed."""
-    standing = Standing(fallback=("second",))
+    standing = FallbackRule(fallback=("second",))
     origin = asking()
-    second = RemoteModel("second", source_of(origin.server, "google"), SETTINGS, Terms())
+    second = RemoteModel("second", source_of(origin.server, "google"), SETTINGS, ModelLimits())
     asker: Asker = asking(standing=standing, more={"second": second})
     asker.server.script_for = lambda call: Script(status=503) if call.body["model"] == "adapter-7" else Script()
     draft = await asker.ask(WINTER)
@@ -133,8 +133,10 @@ async def test_the_next_model_answers_when_the_first_is_away(asking: Asking) -> 
 async def test_whoever_routes_may_name_the_next_model(asking: Asking) -> None:
     """Before those of the configuration, and once each; the extractive model is always the last."""
     origin = asking()
-    others = {name: RemoteModel(name, source_of(origin.server), SETTINGS, Terms()) for name in ("second", "strong")}
-    asker: Asker = asking(standing=Standing(fallback=("second", "strong")), more=others)
+    others = {
+        name: RemoteModel(name, source_of(origin.server), SETTINGS, ModelLimits()) for name in ("second", "strong")
+    }
+    asker: Asker = asking(standing=FallbackRule(fallback=("second", "strong")), more=others)
     names = [model.name for model in asker.models.ladder("remote", "strong")]
     assert names == ["remote", "strong", "second", "local"]
     assert [model.name for model in asker.models.ladder("local")] == ["local"]
@@ -183,7 +185,7 @@ async def test_what_was_shown_and_is_not_the_answer_is_taken_back() -> None:
     async def take_back() -> None:
         taken.append("back")
 
-    shown = Shown(emit, take_back)
+    shown = StreamedText(emit, take_back)
     await shown.emit("It is free [1].")
     await shown.settle("It is free [1]. More.")
     assert taken == []

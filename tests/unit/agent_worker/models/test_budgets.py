@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from agent_worker.grounding.failures import NotAsked
+from agent_worker.grounding.failures import NotSent
 from agent_worker.models.budgets import DayBudgets, Spend
-from agent_worker.models.providers.remote_model import Surroundings
+from agent_worker.models.providers.remote_model import ModelDependencies
 from agent_worker.models.registry import Models
 from agent_worker.settings import BudgetRules, TenantRules, WorkerSettings
 from schemas.ports import State
@@ -49,9 +49,9 @@ def settings(rules: BudgetRules) -> WorkerSettings:
 async def spend(budgets: DayBudgets, likely: int, really: int, contact: str = "rosa") -> bool:
     """False when it was refused."""
     try:
-        async with budgets.taken(replace(ROSA, contact=contact), Spend(likely)) as spent:
+        async with budgets.reserve(replace(ROSA, contact=contact), Spend(likely)) as spent:
             spent.tokens = really
-    except NotAsked:
+    except NotSent:
         return False
     return True
 
@@ -70,12 +70,12 @@ async def test_a_contact_who_used_up_the_day_costs_nothing_more(budgets: Budgete
 async def test_a_tenants_day_is_everybodys(budgets: Budgeted) -> None:
     """Money too, in millionths."""
     day = budgets(replace(FREE, cost_a_day=0.01))
-    async with day.taken(ROSA, Spend(10, 0.009)) as spent:
+    async with day.reserve(ROSA, Spend(10, 0.009)) as spent:
         spent.cost = 0.009
-    with pytest.raises(NotAsked, match="budget of the tenant"):
-        async with day.taken(replace(ROSA, contact="tom"), Spend(10, 0.002)):
+    with pytest.raises(NotSent, match="budget of the tenant"):
+        async with day.reserve(replace(ROSA, contact="tom"), Spend(10, 0.002)):
             pass
-    assert await day.left(TENANT, "tom") == pytest.approx(0.1)
+    assert await day.share_left(TENANT, "tom") == pytest.approx(0.1)
 
 
 async def test_turns_at_once_do_not_overspend_together(budgets: Budgeted) -> None:
@@ -83,7 +83,7 @@ async def test_turns_at_once_do_not_overspend_together(budgets: Budgeted) -> Non
     day = budgets(replace(FREE, tokens_a_day=1_000))
     done = await asyncio.gather(*(spend(day, 100, 100, contact=f"c{n}") for n in range(30)))
     assert 1 <= sum(done) <= 10
-    assert await day.left(TENANT, "x") == pytest.approx(1 - sum(done) / 10)
+    assert await day.share_left(TENANT, "x") == pytest.approx(1 - sum(done) / 10)
 
 
 async def test_what_was_taken_and_not_used_is_given_back(budgets: Budgeted) -> None:
@@ -91,19 +91,19 @@ async def test_what_was_taken_and_not_used_is_given_back(budgets: Budgeted) -> N
     day = budgets(replace(FREE, tokens_a_day=100))
 
     async def failing() -> None:
-        async with day.taken(ROSA, Spend(90)) as spent:
+        async with day.reserve(ROSA, Spend(90)) as spent:
             spent.tokens = 20
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         await failing()
-    assert await day.left(TENANT, "rosa") == pytest.approx(0.8)
+    assert await day.share_left(TENANT, "rosa") == pytest.approx(0.8)
     assert await spend(day, 80, 10)
 
 
 async def test_without_bounds_nothing_is_counted(state: State, clock: Clock) -> None:
     """No round trip for those who set none."""
-    assert await DayBudgets(state.limiter, settings(FREE), clock).left(TENANT, "rosa") == 1.0
+    assert await DayBudgets(state.limiter, settings(FREE), clock).share_left(TENANT, "rosa") == 1.0
 
 
 async def test_over_budget_the_extractive_model_answers_and_the_turn_says_why(
@@ -111,7 +111,7 @@ async def test_over_budget_the_extractive_model_answers_and_the_turn_says_why(
 ) -> None:
     """No request leaves; it is no failure of the model's; another contact is still served."""
     rules = settings(replace(FREE, contact_tokens_a_day=2_000))
-    around = Surroundings(budgets=DayBudgets(state.limiter, rules, clock))
+    around = ModelDependencies(budgets=DayBudgets(state.limiter, rules, clock))
     asker: Asker = asking(settings=rules, surroundings=around)
     answers = [await asker.ask(WINTER, contact="rosa") for _ in range(30)]
     models = [draft.model for draft in answers]
@@ -127,8 +127,8 @@ async def test_whoever_routes_may_ask_what_is_left(state: State, clock: Clock) -
     """Of the day, as a share; nothing where nothing is counted."""
     day = DayBudgets(state.limiter, settings(replace(FREE, tokens_a_day=200)), clock)
     await spend(day, 50, 50)
-    assert await Models({}, budgets=day).left(TENANT, "rosa") == pytest.approx(0.75)
-    assert await Models({}).left(TENANT, "rosa") is None
+    assert await Models({}, budgets=day).budget_left(TENANT, "rosa") == pytest.approx(0.75)
+    assert await Models({}).budget_left(TENANT, "rosa") is None
 
 
 TURNS = [

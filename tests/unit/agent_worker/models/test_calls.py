@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from agent_worker.models.providers.provider import Terms
+from agent_worker.models.providers.provider import ModelLimits
 from agent_worker.models.providers.remote_model import RemoteModel
-from agent_worker.models.registry import Standing
+from agent_worker.models.registry import FallbackRule
 from schemas.messages import Choice
 from schemas.ports import ActionResult, Offer, Passage
 from tests.platforms.models.reading import lines_of, results_of, tools_of
@@ -73,7 +73,7 @@ PROVIDERS: list[Provider] = ["openai", "anthropic", "google"]
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_a_result_is_cited_like_a_document(asking: Asking, shop: Shop, provider: Provider) -> None:
     """The model calls, reads what came of it, and its sentence about it passes with that as its source."""
-    asker = asking(provider=provider, acts=True)
+    asker = asking(provider=provider, may_act=True)
     asker.server.next_scripts = [calls("order_status", order="A-17")]
     draft = await asker.ask(ASKED, offers=shop.offers)
     assert shop.called == [("order_status", {"order": "A-17"})]
@@ -90,7 +90,7 @@ async def test_a_result_is_cited_like_a_document(asking: Asking, shop: Shop, pro
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_an_action_that_asks_first_has_the_last_word(asking: Asking, shop: Shop, provider: Provider) -> None:
     """Its own words and choices are the reply, exactly; no more is asked of the model; what it had shown goes."""
-    asker = asking(provider=provider, acts=True)
+    asker = asking(provider=provider, may_act=True)
     script = calls("refund", order="A-17", amount=12)
     asker.server.script = Script(calls=script.calls, text="In winter we add a heat pack to every parcel [1]. Moment.")
     draft = await asker.ask("Refund 12 euro of A-17", offers=shop.offers)
@@ -102,7 +102,7 @@ async def test_an_action_that_asks_first_has_the_last_word(asking: Asking, shop:
 
 async def test_what_is_said_before_a_call_is_no_part_of_the_answer(asking: Asking, shop: Shop) -> None:
     """ "Let me look that up." needs no source, because nobody gets to read it."""
-    asker = asking(acts=True)
+    asker = asking(may_act=True)
     script = calls("order_status", order="A-17")
     asker.server.next_scripts = [Script(calls=script.calls, text="Let me look up the status of A-17 for you.")]
     draft = await asker.ask(ASKED, offers=shop.offers)
@@ -112,7 +112,7 @@ async def test_what_is_said_before_a_call_is_no_part_of_the_answer(asking: Askin
 
 async def test_a_claim_about_a_result_needs_its_figures(asking: Asking, shop: Shop) -> None:
     """The gate compares with what the action answered; the repair does not call again."""
-    asker = asking(acts=True)
+    asker = asking(may_act=True)
     asker.server.next_scripts = [
         calls("order_status", order="A-17"),
         Script(text="Order A-17 arrives on 9 March 2026 [3]."),
@@ -126,7 +126,7 @@ async def test_a_claim_about_a_result_needs_its_figures(asking: Asking, shop: Sh
 
 async def test_a_model_may_ask_for_what_is_missing(asking: Asking, shop: Shop) -> None:
     """A question made of the words of the actions claims nothing; one that offers something does."""
-    asker = asking(acts=True)
+    asker = asking(may_act=True)
     asker.server.script = Script(text="Which order is it, please?")
     draft = await asker.ask("Where is my order?", offers=shop.offers)
     assert (draft.text, draft.model) == ("Which order is it, please?", "remote")
@@ -149,7 +149,7 @@ NONSENSE = {
 @pytest.mark.parametrize("case", NONSENSE)
 async def test_a_call_that_makes_no_sense_is_told_once(asking: Asking, shop: Shop, case: str) -> None:
     """The model hears why and mends it; nothing was called."""
-    asker = asking(acts=True)
+    asker = asking(may_act=True)
     asker.server.next_scripts = [Script(calls=(NONSENSE[case],)), calls("order_status", order="A-17")]
     draft = await asker.ask(ASKED, offers=shop.offers)
     assert (draft.model, shop.called) == ("remote", [("order_status", {"order": "A-17"})])
@@ -161,7 +161,7 @@ async def test_a_call_that_makes_no_sense_is_told_once(asking: Asking, shop: Sho
 @pytest.mark.parametrize("case", NONSENSE)
 async def test_a_model_that_insists_on_nonsense_is_replaced(asking: Asking, shop: Shop, case: str) -> None:
     """At its second mistake the ladder goes on; still nothing was called."""
-    asker = asking(acts=True)
+    asker = asking(may_act=True)
     asker.server.script = Script(calls=(NONSENSE[case],))
     draft = await asker.ask(ASKED, offers=shop.offers)
     assert (draft.model, shop.called, len(asker.server.calls)) == ("local", [], 2)
@@ -171,7 +171,7 @@ async def test_a_model_that_insists_on_nonsense_is_replaced(asking: Asking, shop
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_a_megabyte_of_arguments_is_none(asking: Asking, shop: Shop, provider: Provider) -> None:
     """It is not read to its end, and nothing is called."""
-    asker = asking(provider=provider, acts=True)
+    asker = asking(provider=provider, may_act=True)
     asker.server.script = calls("order_status", order="x" * 1_000_000)
     draft = await asker.ask(ASKED, offers=shop.offers)
     assert (draft.model, shop.called, len(asker.server.calls)) == ("local", [], 1)
@@ -180,7 +180,7 @@ async def test_a_megabyte_of_arguments_is_none(asking: Asking, shop: Shop, provi
 
 async def test_the_same_call_again_is_not_made_again(asking: Asking, shop: Shop) -> None:
     """A result is the last word: a model that loops gets it once more, until its requests are used up."""
-    asker = asking(acts=True)
+    asker = asking(may_act=True)
     asker.server.script = calls("order_status", order="A-17")
     draft = await asker.ask(ASKED, offers=shop.offers)
     assert len(shop.called) == 1
@@ -190,7 +190,7 @@ async def test_the_same_call_again_is_not_made_again(asking: Asking, shop: Shop)
 
 async def test_what_was_done_is_told_even_if_the_model_fails_after_it(asking: Asking, shop: Shop) -> None:
     """The action's own words are the answer then, with their source; nothing else is said in its place."""
-    asker = asking(acts=True)
+    asker = asking(may_act=True)
     asker.server.next_scripts = [calls("order_status", order="A-17"), Script(status=500)]
     draft = await asker.ask(ASKED, offers=shop.offers)
     assert (draft.text, draft.model, draft.answered) == (f"{TOLD} [1]", "local", True)
@@ -199,7 +199,7 @@ async def test_what_was_done_is_told_even_if_the_model_fails_after_it(asking: As
 
 async def test_a_refusal_can_be_cited_too(asking: Asking, shop: Shop) -> None:
     """A result without words of its own is its reason and its facts."""
-    asker = asking(acts=True)
+    asker = asking(may_act=True)
     shop.outcome = lambda name: ActionResult(name, "refused", {"order": "A-17"}, reason="the order was shipped already")
     asker.server.next_scripts = [
         calls("refund", order="A-17", amount=3),
@@ -217,9 +217,9 @@ async def test_the_next_model_gets_the_same_actions(asking: Asking, shop: Shop) 
             return Script(status=529)
         return Script() if results_of(call.body) else calls("order_status", order="A-17")
 
-    asker: Asker = asking(acts=True, standing=Standing(fallback=("second",)))
-    second = RemoteModel("second", source_of(asker.server, "anthropic"), SETTINGS, Terms(acts=True))
-    asker.models = asking(acts=True, standing=Standing(fallback=("second",)), more={"second": second}).models
+    asker: Asker = asking(may_act=True, standing=FallbackRule(fallback=("second",)))
+    second = RemoteModel("second", source_of(asker.server, "anthropic"), SETTINGS, ModelLimits(may_act=True))
+    asker.models = asking(may_act=True, standing=FallbackRule(fallback=("second",)), more={"second": second}).models
     asker.server.script_for = script
     draft = await asker.ask(ASKED, offers=shop.offers)
     assert (draft.model, draft.reasons) == ("second", ["model remote failed: HTTP 529"])
@@ -227,6 +227,6 @@ async def test_the_next_model_gets_the_same_actions(asking: Asking, shop: Shop) 
 
 async def test_a_model_without_the_ability_is_offered_nothing(asking: Asking, shop: Shop) -> None:
     """What a model can do is configuration."""
-    asker = asking(acts=False)
+    asker = asking(may_act=False)
     await asker.ask("Do you add a heat pack in winter?", offers=shop.offers)
     assert tools_of(asker.server.calls[0].body) == []

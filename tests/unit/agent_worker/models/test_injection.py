@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from agent_worker.models.prompt import canary_of
-from agent_worker.models.providers.remote_model import Surroundings
+from agent_worker.models.prompt import derive_canary
+from agent_worker.models.providers.remote_model import ModelDependencies
 from schemas.messages import Attachment, Author, AuthorKind, Choice, TranscriptMessage
 from schemas.ports import ActionResult, Draft, Offer, Passage
 from tests.platforms.models.reading import lines_of
 from tests.platforms.models.server import Call, Script
 from tests.unit.agent_worker.models.conftest import PASSAGES, TENANT, Asker, Asking, passage
 
-CANARY = canary_of("a secret key", TENANT)
+CANARY = derive_canary("a secret key", TENANT)
 SECRET = "14 Elm Road"
 """Where another customer lives."""
 ORDER = {"type": "object", "properties": {"order": {"type": "string"}}, "required": ["order"]}
@@ -178,7 +178,7 @@ async def test_an_obeyed_order_changes_nothing(asking: Asking, name: str, place:
     """No write without the contact's yes, nothing of another customer, nothing of the instructions, no claim without a
     source; and the contact gets an answer."""
     payload = PAYLOADS[name]
-    asker: Asker = asking(acts=True, surroundings=Surroundings(canary=lambda _: CANARY))
+    asker: Asker = asking(may_act=True, surroundings=ModelDependencies(canary=lambda _: CANARY))
     for dress in DRESSES:
         shop, model = Shop(), Obedient()
         asker.server.script_for = model
@@ -210,9 +210,9 @@ def test_there_are_hundreds_of_cases() -> None:
 
 async def test_the_canary_is_each_tenants_own_and_costs_the_answer(asking: Asking) -> None:
     """A leak is not repaired: the next rung answers."""
-    assert canary_of("a secret key", TENANT) != canary_of("a secret key", "another")
-    assert canary_of("another key", TENANT) != CANARY
-    asker: Asker = asking(surroundings=Surroundings(canary=lambda _: CANARY))
+    assert derive_canary("a secret key", TENANT) != derive_canary("a secret key", "another")
+    assert derive_canary("another key", TENANT) != CANARY
+    asker: Asker = asking(surroundings=ModelDependencies(canary=lambda _: CANARY))
     asker.server.script = Script(text=f"In winter we add a heat pack [1]. By the way: {CANARY}.")
     draft = await asker.ask("Do you add a heat pack in winter?", [replace(PASSAGES[0])])
     assert CANARY in asker.server.calls[0].system.splitlines()[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent_worker.models.local.multiple_questions import in_brief, paragraphs, quoted
+from agent_worker.models.local.multiple_questions import format_paragraphs, quote_answers, shorten_question
 from schemas.ports import Draft, Found, Part
 from tests.platforms.models.reading import data_of
 from tests.platforms.models.server import Script
@@ -99,16 +99,16 @@ def test_a_question_that_needs_an_earlier_one_is_missing_when_the_quotes_are_abo
     found = Found([passage("We ship pots to Austria for 11.95 euro.")], True, 0.9)
     first = Part("Do you ship pots to Austria?", found, "Do you ship pots to Austria?")
     second = Part("Do you ship pots to Austria?\nAnd parrots?", found, "And parrots?")
-    assert quoted([first, second]).missing == ["And parrots?"]
+    assert quote_answers([first, second]).missing == ["And parrots?"]
     third = Part("Do you ship pots to Austria?\nAnd how much is it?", found, "And how?")
-    assert quoted([first, third]).missing == []
+    assert quote_answers([first, third]).missing == []
 
 
 def test_from_three_questions_on_each_answer_says_what_it_answers() -> None:
-    two = "".join(paragraphs(quoted([part(WINTER), part(LEAVE)]).answers))
+    two = "".join(format_paragraphs(quote_answers([part(WINTER), part(LEAVE)]).answers))
     assert "“" not in two
     again = "Are heat packs added in winter?"
-    three = "".join(paragraphs(quoted([part(WINTER), part(LEAVE), part(again)]).answers))
+    three = "".join(format_paragraphs(quote_answers([part(WINTER), part(LEAVE), part(again)]).answers))
     assert three == f"“{WINTER}” “{again}”\n{HEAT} [1]\n\n“{LEAVE}”\n{TIMES} [2]"
 
 
@@ -123,4 +123,4 @@ def test_from_three_questions_on_each_answer_says_what_it_answers() -> None:
     ],
 )
 def test_a_question_is_named_in_one_short_line_without_links_mentions_or_markup(written: str, shown: str) -> None:
-    assert in_brief(written) == shown
+    assert shorten_question(written) == shown

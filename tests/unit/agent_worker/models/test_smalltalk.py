@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent_worker.models.local.small_talk import asks_person, talk_of
+from agent_worker.models.local.small_talk import asks_for_person, classify_small_talk
 
 ONE = ["human", "person", "people", "agent", "someone", "somebody", "representative", "rep", "colleague", "employee"]
 TEAM = ["operator", "staff", "advisor", "adviser", "manager", "support team", "customer service", "customer care"]
@@ -13,14 +13,14 @@ PHRASES = ["human being", "staff member", "member of staff", "customer support"]
 
 @pytest.mark.parametrize("who", [*ONE, *TEAM, *PHRASES])
 def test_whoever_wants_to_talk_to_somebody_asks_for_a_person(who: str) -> None:
-    assert asks_person(f"I'd like to talk to a {who}")
-    assert asks_person(f"PUT ME THROUGH TO A {who.upper()}!")
-    assert not asks_person(f"I do not want to talk to a {who}")
+    assert asks_for_person(f"I'd like to talk to a {who}")
+    assert asks_for_person(f"PUT ME THROUGH TO A {who.upper()}!")
+    assert not asks_for_person(f"I do not want to talk to a {who}")
 
 
 @pytest.mark.parametrize("text", ["real human", "I want a person", "get me a representative", "Operator, please"])
 def test_a_person_is_asked_for_in_short_too(text: str) -> None:
-    assert asks_person(text)
+    assert asks_for_person(text)
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,4 @@ def test_a_person_is_asked_for_in_short_too(text: str) -> None:
     ],
 )
 def test_courtesy_is_all_of_a_message_or_none(text: str, talk: str) -> None:
-    assert talk_of(text, []) == talk
+    assert classify_small_talk(text, []) == talk

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from agent_worker.models.providers.remote_model import Surroundings
-from agent_worker.models.registry import chosen
+from agent_worker.models.providers.remote_model import ModelDependencies
+from agent_worker.models.registry import select_model
 from agent_worker.phrases import Example, Voice
 from agent_worker.settings import BudgetRules, TenantRules, WorkerSettings
 from agent_worker.turn.envelopes import cited
@@ -38,9 +38,9 @@ PROVIDERS: list[Provider] = ["openai", "anthropic", "google"]
 def test_a_tenant_may_have_an_adapter_for_each_language() -> None:
     """The message decides, then the locale, then the tenant's usual one."""
     rules = TenantRules(model="base", models={"de": "german", "fr": "french"})
-    assert chosen(rules, "Wann kann ich die Pflanze zurückgeben?", "en") == "german"
-    assert chosen(rules, "ok", "fr-CA") == "french"
-    assert chosen(rules, "Do you have a heat pack for it?", "de") == "base"
+    assert select_model(rules, "Wann kann ich die Pflanze zurückgeben?", "en") == "german"
+    assert select_model(rules, "ok", "fr-CA") == "french"
+    assert select_model(rules, "Do you have a heat pack for it?", "de") == "base"
 
 
 async def test_the_tenants_voice_is_that_of_the_messages_language(asking: Asking) -> None:
@@ -74,8 +74,10 @@ async def test_two_questions_of_a_tenant_begin_the_same(asking: Asking, provider
         assert (tenant, tokens) == (TENANT, 5_000)
         return PASSAGES
 
-    around = Surroundings(whole=whole, canary=lambda _: "ref-0123456789")
-    asker: Asker = asking(provider=provider, settings=SETTINGS, surroundings=around, whole=5_000 if is_whole else 0)
+    around = ModelDependencies(all_passages=whole, canary=lambda _: "ref-0123456789")
+    asker: Asker = asking(
+        provider=provider, settings=SETTINGS, surroundings=around, full_context_tokens=5_000 if is_whole else 0
+    )
     for text in TWO:
         await asker.ask(text, [passage("Something else that was found.")] if is_whole else None)
     one, two = (lines_of(call.body) for call in asker.server.calls)
@@ -94,7 +96,9 @@ async def test_with_everything_in_the_prompt_the_gate_counts_alike(asking: Askin
     async def whole(_tenant: str, _tokens: int) -> list[Passage]:
         return [passage("Pots are made of clay.", heading="Pots"), *PASSAGES]
 
-    asker: Asker = asking(settings=SETTINGS, surroundings=Surroundings(whole=whole), whole=5_000)
+    asker: Asker = asking(
+        settings=SETTINGS, surroundings=ModelDependencies(all_passages=whole), full_context_tokens=5_000
+    )
     draft = await asker.ask(TWO[1], [], confidence=0.0)
     assert (draft.model, [one.quote for one in draft.citations]) == ("remote", [TIMES])
     recorded = cited(question(TWO[1], [replace(PASSAGES[0], document="found")]).found, draft)
@@ -110,7 +114,9 @@ async def test_a_turns_budget_bounds_what_is_shown_whole(asking: Asking) -> None
         most.append(tokens)
         return []
 
-    await asking(settings=bounded, surroundings=Surroundings(whole=whole), whole=5_000).ask(TWO[0])
+    await asking(settings=bounded, surroundings=ModelDependencies(all_passages=whole), full_context_tokens=5_000).ask(
+        TWO[0]
+    )
     assert most == [3_000]
 
 
@@ -121,6 +127,8 @@ async def test_what_does_not_fit_whole_is_searched(asking: Asking, passages: lis
     async def whole(_tenant: str, _tokens: int) -> list[Passage]:
         return passages
 
-    asker: Asker = asking(settings=SETTINGS, surroundings=Surroundings(whole=whole), whole=5_000)
+    asker: Asker = asking(
+        settings=SETTINGS, surroundings=ModelDependencies(all_passages=whole), full_context_tokens=5_000
+    )
     await asker.ask(TWO[0], [replace(PASSAGES[0])])
     assert [one["text"] for one in data_of(asker.server.calls[0].body)["passages"]] == [HEAT]

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from agent_worker.router.decision import Situation, decide
-from agent_worker.router.intents import Reading
-from agent_worker.router.phrases import found_in, upset
+from agent_worker.router.decision import RoutingInput, decide_route
+from agent_worker.router.intents import IntentResult
+from agent_worker.router.phrases import anger_score, find_phrase
 from agent_worker.router.router import is_repeated
 from agent_worker.router.rules import Intent, RiskTopic, RouteRules
 from schemas.messages import Author, TranscriptMessage
@@ -32,16 +32,16 @@ RULES = RouteRules(
 )
 HELD = Found([], answerable=True, confidence=0.8)
 ABSENT = Found([], answerable=False, confidence=0.1)
-PLAIN = Situation("When are you open?", HELD)
-SURE = Reading("hours", 0.9, 5.0)
-STRANGE = Reading("hours", 0.2, 1.0, out_of_scope=True)
+PLAIN = RoutingInput("When are you open?", HELD)
+SURE = IntentResult("hours", 0.9, 5.0)
+STRANGE = IntentResult("hours", 0.2, 1.0, out_of_scope=True)
 
 ROWS = {
     "routine": (PLAIN, SURE, "cheap", "intent hours (0.90) is routine"),
-    "an intent that says where": (PLAIN, Reading("faq", 0.9), "local", "intent faq (0.90) goes to local"),
-    "a hard intent": (PLAIN, Reading("contract", 0.8), "strong", "intent contract (0.80) is hard"),
-    "a risky intent": (PLAIN, Reading("recall", 0.8), "person", "intent recall (0.80) is risky"),
-    "a doubtful intent": (PLAIN, Reading("recall", 0.4), "strong", "the intent is not sure (recall 0.40)"),
+    "an intent that says where": (PLAIN, IntentResult("faq", 0.9), "local", "intent faq (0.90) goes to local"),
+    "a hard intent": (PLAIN, IntentResult("contract", 0.8), "strong", "intent contract (0.80) is hard"),
+    "a risky intent": (PLAIN, IntentResult("recall", 0.8), "person", "intent recall (0.80) is risky"),
+    "a doubtful intent": (PLAIN, IntentResult("recall", 0.4), "strong", "the intent is not sure (recall 0.40)"),
     "a risk topic": (replace(PLAIN, text="My lawyer will write."), SURE, "person", "risk: legal threat"),
     "a risk for the strong model": (replace(PLAIN, text="I am a journalist"), SURE, "strong", "risk: press"),
     "a wish for a person": (replace(PLAIN, talk="person"), SURE, "person", "the contact asked for a person"),
@@ -74,7 +74,7 @@ ROWS = {
 @pytest.mark.parametrize("row", ROWS)
 def test_where_a_message_goes_and_why(row: str) -> None:
     situation, reading, name, reason = ROWS[row]
-    route = decide(RULES, situation, reading)
+    route = decide_route(RULES, situation, reading)
     assert route.name == name
     assert any(reason in each for each in route.reasons), route.reasons
 
@@ -92,13 +92,13 @@ def test_the_models_of_a_route_are_tried_in_order() -> None:
 @pytest.mark.parametrize("row", [row for row, (*_, name, _reason) in ROWS.items() if name != "person"])
 def test_where_only_local_is_configured_it_answers_all_that_no_person_must(row: str) -> None:
     situation, reading, _, _ = ROWS[row]
-    route = decide(replace(RULES, cheap="", strong=""), situation, reading)
+    route = decide_route(replace(RULES, cheap="", strong=""), situation, reading)
     assert (route.name, route.models) == ("local", ("local",))
 
 
 def test_without_rules_the_usual_model_answers_everything_but_the_wish_for_a_person() -> None:
     for situation, _, _, _ in ROWS.values():
-        route = decide(RouteRules(), replace(situation, model="usual", budget=None), Reading())
+        route = decide_route(RouteRules(), replace(situation, model="usual", budget=None), IntentResult())
         if situation.talk == "person":
             assert route.name == "person"
         elif not situation.talk:
@@ -116,19 +116,19 @@ def test_without_rules_the_usual_model_answers_everything_but_the_wish_for_a_per
     ],
 )
 def test_phrases_are_found_whatever_the_case_and_between_the_words(text: str, phrase: str) -> None:
-    assert found_in(text, ["nothing", phrase]) == phrase
+    assert find_phrase(text, ["nothing", phrase]) == phrase
 
 
 @pytest.mark.parametrize(("text", "phrase"), [("a lawyer's plant", "my lawyer"), ("issued", "sue*"), ("pursue", "sue")])
 def test_a_phrase_inside_other_words_is_not_found(text: str, phrase: str) -> None:
-    assert found_in(text, [phrase]) == ""
+    assert find_phrase(text, [phrase]) == ""
 
 
 def test_anger_is_told_from_plain_speech() -> None:
-    assert upset("This is ridiculous and a waste of time!!") == 1.0
-    assert upset("WHERE IS MY ORDER") > 0
-    assert upset("How much light does a sundew need?") == 0.0
-    assert upset("das ist frech", ["frech"]) == 0.5
+    assert anger_score("This is ridiculous and a waste of time!!") == 1.0
+    assert anger_score("WHERE IS MY ORDER") > 0
+    assert anger_score("How much light does a sundew need?") == 0.0
+    assert anger_score("das ist frech", ["frech"]) == 0.5
 
 
 def test_a_question_counts_as_repeated_only_after_an_answer() -> None:

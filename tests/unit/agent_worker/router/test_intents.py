@@ -9,9 +9,9 @@ import pytest
 
 from agent_worker.knowledge.vectors.encoder import light_encoder
 from agent_worker.router import artifact
-from agent_worker.router.features import vectors_of
-from agent_worker.router.intents import IntentModel, Reading
-from agent_worker.router.logistic_regression import logistic, narrowed
+from agent_worker.router.features import embed_texts
+from agent_worker.router.intents import IntentModel, IntentResult
+from agent_worker.router.logistic_regression import fit_logistic, reduce_columns
 from agent_worker.router.rules import NO_INTENT
 from agent_worker.router.training import train
 from schemas.errors import ConfigInvalid, SetupError
@@ -25,8 +25,8 @@ def model() -> IntentModel:
     return train(EXAMPLES, ENCODER)[0]
 
 
-def read(model: IntentModel, text: str) -> Reading:
-    return model.read(text, vectors_of([text], ENCODER)[0])
+def read(model: IntentModel, text: str) -> IntentResult:
+    return model.classify(text, embed_texts([text], ENCODER)[0])
 
 
 def test_messages_that_were_never_shown_are_read_right(model: IntentModel) -> None:
@@ -52,25 +52,25 @@ def test_examples_of_the_unknown_set_the_border_and_are_no_intent() -> None:
 def test_words_alone_will_do_without_an_encoder() -> None:
     made, _ = train(EXAMPLES, None)
     assert made.encoder == ""
-    assert made.read("reset the password please", vectors_of([""], None)[0]).intent == "login"
+    assert made.classify("reset the password please", embed_texts([""], None)[0]).intent == "login"
 
 
 def test_the_same_examples_in_any_order_give_the_same_version() -> None:
     backwards = {name: tuple(reversed(EXAMPLES[name])) for name in reversed(EXAMPLES)}
-    assert artifact.stamp(backwards) == artifact.stamp(EXAMPLES)
-    assert artifact.stamp(EXAMPLES | {"login": EXAMPLES["login"][1:]}) != artifact.stamp(EXAMPLES)
+    assert artifact.examples_version(backwards) == artifact.examples_version(EXAMPLES)
+    assert artifact.examples_version(EXAMPLES | {"login": EXAMPLES["login"][1:]}) != artifact.examples_version(EXAMPLES)
 
 
 def test_a_file_gives_back_what_was_learned(tmp_path: Path, model: IntentModel) -> None:
     """As good as: weights are kept in half precision. Only for the examples it was learned from."""
     file, worth = tmp_path / "folder" / "shop.npz", train(EXAMPLES, ENCODER)[1]
-    artifact.save(file, model, artifact.stamp(EXAMPLES), worth)
-    back = artifact.load(file, artifact.stamp(EXAMPLES))
+    artifact.save_model(file, model, artifact.examples_version(EXAMPLES), worth)
+    back = artifact.load_model(file, artifact.examples_version(EXAMPLES))
     for text in UNSEEN:
         assert read(back, text).intent == read(model, text).intent
         assert read(back, text).energy == pytest.approx(read(model, text).energy, abs=0.01)
     with pytest.raises(SetupError, match="learned from other examples"):
-        artifact.load(file, "another version")
+        artifact.load_model(file, "another version")
     assert [path.name for path in file.parent.iterdir()] == ["shop.npz"], "no draft is left"
 
 
@@ -78,10 +78,10 @@ def test_a_file_gives_back_what_was_learned(tmp_path: Path, model: IntentModel) 
 def test_a_file_of_another_kind_is_refused_and_one_that_is_not_there_is_told(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "shop.npz"
     with pytest.raises(SetupError, match="nothing was learned yet"):
-        artifact.load(file, "any")
+        artifact.load_model(file, "any")
     file.write_bytes(content)
     with pytest.raises(ConfigInvalid, match="not what `parley route train` writes"):
-        artifact.load(file, "any")
+        artifact.load_model(file, "any")
 
 
 @pytest.mark.parametrize(
@@ -102,8 +102,8 @@ def test_narrowing_a_table_does_not_change_what_is_fitted() -> None:
     numbers = np.random.default_rng(7)
     table = numbers.normal(size=(30, 80)).astype(np.float32)
     labels = np.arange(30) % 3
-    narrow, back = narrowed(table)
+    narrow, back = reduce_columns(table)
     assert narrow.shape[1] <= 30
     assert back is not None
-    small, whole = logistic(narrow, labels, 3, 1.0), logistic(table, labels, 3, 1.0)
+    small, whole = fit_logistic(narrow, labels, 3, 1.0), fit_logistic(table, labels, 3, 1.0)
     assert np.allclose(table @ (back @ small[:-1]) + small[-1], table @ whole[:-1] + whole[-1], atol=0.05)

@@ -98,7 +98,7 @@ async def test_a_question_asked_again_goes_to_the_strong_model(tmp_path: Path) -
 def learned(tmp_path: Path) -> RouteRules:
     file = tmp_path / "shop.npz"
     model, worth = train(EXAMPLES, light_encoder())
-    artifact.save(file, model, artifact.stamp(EXAMPLES), worth)
+    artifact.save_model(file, model, artifact.examples_version(EXAMPLES), worth)
     return RouteRules(
         cheap="small", strong="large", examples=EXAMPLES, trained=file, intents={"delivery": Intent(hard=True)}
     )
@@ -164,7 +164,7 @@ async def test_what_is_left_to_spend_has_the_last_word(tmp_path: Path) -> None:
         models = Models({"local": world.model, "small": cheap, "large": strong}, settings=settings, budgets=days)
         world.worker = world.worker_with(models=models, settings=settings)
         await world.handle(world.said("m1", asked))
-        async with days.taken(Question("shop", "", [], NOTHING, contact="contact-1"), Spend()) as spent:
+        async with days.reserve(Question("shop", "", [], NOTHING, contact="contact-1"), Spend()) as spent:
             spent.tokens = 950
         await world.handle(world.said("m2", asked.replace("standard parcels", "parcels of seeds")))
         first, second = await world.turns()
