@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, lru_cache
-from importlib import import_module
 from typing import Literal, get_args
 
 from agent_worker.nlu.phrase_matcher import Match, PatternIndex, parse_pattern, pattern_lines
-from agent_worker.nlu.phrase_table import PhraseTable
+from agent_worker.nlu.phrase_table import LANGUAGES, PhraseTable, load_phrase_table
 from agent_worker.nlu.words import END, is_unspaced, spelling_variants
 
 Topic = Literal["danger", "person", "legal", "chargeback", "deletion"]
 """Topics that a message may mention beside other things."""
 Kind = Literal["person", "complaint", "abilities", "presence", "goodbye", "thanks", "greeting", "laugh", ""]
 """Kinds of small talk, the most important first; empty for none."""
-LANGUAGES = (
-    *("ar", "bn", "de", "en", "es", "fr", "hi", "id", "it", "ja"),
-    *("ko", "nl", "pl", "pt", "ru", "tr", "uk", "ur", "vi", "zh"),
-)
 _NEGATED = "negated"
 _MAX_WORDS = 12
 """Words of a message that can be pure small talk."""
@@ -73,12 +68,6 @@ def _topics(text: str) -> Mapping[Topic, list[str]]:
 def _covers(negated: Match, match: Match) -> bool:
     """English words are mixed into other languages, and some are spelled the same."""
     return negated.language in (match.language, "en") and negated.begin < match.end and match.begin < negated.end
-
-
-@cache
-def load_phrase_table(language: str) -> PhraseTable:
-    table: PhraseTable = import_module(f"agent_worker.nlu.languages.{language}").TABLE
-    return table
 
 
 @cache

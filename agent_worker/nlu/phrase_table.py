@@ -1,20 +1,29 @@
-"""The table of one language: what people say in danger, when they want a person, and when they only chat."""
+"""Phrase tables: what people say in danger, when they want a person, and in small talk. ``languages/`` has one TOML
+file per language."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import tomllib
+from functools import cache
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+_FOLDER = Path(__file__).parent / "languages"
+LANGUAGES = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 
 
-@dataclass(frozen=True, slots=True)
-class PhraseTable:
-    """``danger`` to ``negated``: patterns that may stand anywhere in a message, one a line; a line that ends in "/"
-    goes on in the next. A pattern is made of elements that follow each other; "a/b" are alternatives, "_" joins the
-    words of one, "*" ends a word that may go on, and "..." lets up to four words stand between (in scripts without
-    spaces, where each character counts as a word, eight).
-    ``negated`` says where the others mean nothing: what overlaps with one of it does not count.
+class PhraseTable(BaseModel):
+    """``danger`` to ``negated``: patterns that may occur anywhere in a message, one per line; a line that ends in "/"
+    continues on the next. A pattern is a sequence of elements: "a/b" are alternatives, "_" joins the words of one, "*"
+    matches the rest of a word, and "..." allows up to four words in between (eight in scripts without spaces, where
+    each character counts as a word). A match that overlaps one of ``negated`` does not count.
 
     ``greeting`` to ``laugh``: phrases, separated by "|", that make up a whole message together with those of
-    ``filler``."""
+    ``filler``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     danger: str
     person: str
@@ -31,3 +40,8 @@ class PhraseTable:
     person_short: str
     filler: str
     laugh: str
+
+
+@cache
+def load_phrase_table(language: str) -> PhraseTable:
+    return PhraseTable.model_validate(tomllib.loads((_FOLDER / f"{language}.toml").read_text(encoding="utf-8")))

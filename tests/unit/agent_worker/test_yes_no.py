@@ -1,4 +1,4 @@
-"""Which whole messages are a yes or a no, in whose language."""
+"""Messages that are a yes or a no as a whole, by language."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ import re
 
 import pytest
 
-from agent_worker.nlu.yes_no import ROWS, yes_or_no
+from agent_worker.nlu.yes_no import load_answer_phrases, yes_or_no
 from tests.harness.growth import assert_in_proportion
 
+PHRASES = load_answer_phrases()
 SPOKEN_MOST = re.findall(r"\w+", "en zh hi es fr ar bn pt ru ur id de ja pcm mr te tr ta yue vi")
 
 
 def phrases(language: str, kind: str) -> list[str]:
-    return [phrase for phrase in getattr(ROWS[language], kind).split("|") if phrase]
+    return [phrase for phrase in getattr(PHRASES[language], kind).split("|") if phrase.strip()]
 
 
 def test_the_twenty_languages_that_most_people_speak_have_a_row() -> None:
-    assert set(SPOKEN_MOST) <= set(ROWS)
+    assert set(SPOKEN_MOST) <= set(PHRASES)
     assert all(len(phrases(language, kind)) >= 5 for language in SPOKEN_MOST for kind in ("yes", "no"))
 
 
-@pytest.mark.parametrize("language", ROWS)
+@pytest.mark.parametrize("language", PHRASES)
 def test_each_phrase_of_a_row_means_that_to_whoever_writes_the_language(language: str) -> None:
     """However it is typed: loud, without its diacritics, with marks around it."""
     for kind in ("yes", "no"):
@@ -33,7 +34,7 @@ def test_each_phrase_of_a_row_means_that_to_whoever_writes_the_language(language
 
 
 def test_no_phrase_is_a_yes_for_one_and_a_no_for_another_when_nobody_knows_who_writes() -> None:
-    for language in ROWS:
+    for language in PHRASES:
         for kind, other in (("yes", "no"), ("no", "yes")):
             assert other not in {yes_or_no(phrase) for phrase in phrases(language, kind)}, language
 

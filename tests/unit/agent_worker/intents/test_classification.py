@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_worker.models.local.small_talk import asks_for_person, classify_small_talk
-from agent_worker.nlu.classification import LANGUAGES, Topic, load_phrase_table, small_talk_kind, topics_in
+from agent_worker.nlu.classification import Topic, small_talk_kind, topics_in
 from agent_worker.nlu.phrase_matcher import parse_pattern, pattern_lines
-from agent_worker.nlu.phrase_table import PhraseTable
+from agent_worker.nlu.phrase_table import LANGUAGES, PhraseTable, load_phrase_table
 from agent_worker.phrases import DEFAULT_VOICE, Voice, translate_voice
 from agent_worker.translations import TRANSLATIONS
 
@@ -78,8 +77,8 @@ def test_ordinary_questions_raise_no_alarm() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_table_has_words_for_everything(language: str) -> None:
     table = load_phrase_table(language)
-    for field in fields(PhraseTable):
-        assert getattr(table, field.name).strip(), field.name
+    for name in PhraseTable.model_fields:
+        assert getattr(table, name).strip(), name
     for topic in (*get_args(Topic), "negated"):
         for line in pattern_lines(getattr(table, topic)):
             elements = parse_pattern(topic, language, line).elements

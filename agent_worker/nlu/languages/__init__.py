@@ -1,1 +1,0 @@
-"""One table of phrases per language."""
