@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import structlog
 
 from agent_worker.settings import WorkerSettings
-from agent_worker.turn.envelopes import SOURCE, Chain, outbound
+from agent_worker.turn.envelopes import SOURCE, Chain, build_outbound
 from agent_worker.turn.inbound_events import Event, decode
 from schemas.conversation import DeadLetter
 from schemas.envelope import Envelope, envelope
@@ -59,7 +59,7 @@ class DeadLetterRecorder:
             return []
         text = self._settings.of(stored.origin.tenant).voice.failed
         notice_id = derived_id(_event_id(messages[0]), "fallback")
-        message = outbound(stored, id=notice_id, author=Author(kind="system"), text=text, now=now)
+        message = build_outbound(stored, id=notice_id, author=Author(kind="system"), text=text, now=now)
         message = message.model_copy(update={"purpose": "notice"})
         return [
             Chain(stored, messages[0].headers.get("ce_correlationid") or notice_id, _event_id(messages[0])).send(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from agent_worker.actions.spec import Action
-from agent_worker.handoff.desk_rules import DeskTerms
+from agent_worker.handoff.desk_rules import DeskRules
 from agent_worker.phrases import DEFAULT_VOICE, Voice
 from agent_worker.router.rules import RouteRules
 from schemas.privacy.cards import OwnNumbers
@@ -24,9 +24,6 @@ class FoldRules:
     others: float = 1.2
     longest: float = 15.0
     restarts: int = 2
-
-    def quiet_for(self, channel: str) -> float:
-        return self.quiet.get(channel, self.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +100,7 @@ class TenantRules:
     routes: RouteRules = field(default_factory=RouteRules)
     actions: ActionRules = field(default_factory=ActionRules)
     contact: ContactRules = ContactRules()
-    desk: DeskTerms | None = None
+    desk: DeskRules | None = None
 
     @property
     def asks_models(self) -> bool:

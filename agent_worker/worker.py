@@ -1,4 +1,4 @@
-"""The agent worker: the handler of every lane batch, and the sweeper that repairs after a crash."""
+"""The agent worker: handles the batches of the lanes, and publishes outboxes that a crash left behind."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from agent_worker.dead_letters import DeadLetterRecorder
 from agent_worker.fair_scheduler import FairScheduler
 from agent_worker.models.registry import Models
 from agent_worker.settings import WorkerSettings
-from agent_worker.turn.attachments import Files
+from agent_worker.turn.attachments import AttachmentFetcher
 from agent_worker.turn.engine import TurnEngine
 from agent_worker.turn.folding import Monotonic
 from agent_worker.turn.outbox import Outbox
@@ -30,7 +30,8 @@ SWEEP_BATCH_SIZE = 100
 
 
 class Worker:
-    """``handle`` and ``give_up`` are the callbacks of Lanes.run. Call ``sweep`` every few seconds."""
+    """Handler of a consumer group: ``handle`` and ``give_up`` are the callbacks of Lanes.run. Call ``sweep``
+    every few seconds."""
 
     def __init__(
         self,
@@ -63,9 +64,9 @@ class Worker:
             metrics=metrics,
             clock=clock,
             set_aside=self._dead_letters.set_aside,
-            files=Files(state.transcript, fetch, transcribe, clock),
+            attachments=AttachmentFetcher(state.transcript, fetch, transcribe, clock),
             actions=self._actions,
-            pace=pace,
+            scheduler=pace,
             monotonic=monotonic,
         )
 
@@ -81,7 +82,7 @@ class Worker:
             await (self._handle_traced(batch) if tracing.active() else self._engine.handle(batch))
 
     async def _handle_traced(self, batch: Batch) -> None:
-        """The turn joins the trace of its first event; events folded in later are linked."""
+        """Join the trace of the first record, and link those that were folded in later."""
         first = next((r for r in batch.records if r.headers.get("ce_type") != RECEIPT_RECORDED), None)
         if first is None:
             return await self._engine.handle(batch)
@@ -113,8 +114,8 @@ class Worker:
         return await self._resolver.run_once()
 
     async def sweep(self) -> int:
-        """Publish what was committed more than ten seconds ago and never published, because its worker died. Returns
-        the number of conversations. Safe beside running turns, because the ids repeat."""
+        """Publish outboxes that were committed more than ten seconds ago and never published, because their worker
+        died. Returns the number of conversations. Safe beside running turns, because the ids repeat."""
         now = self._clock()
         swept = 0
         unpublished = await self._state.conversations.unpublished(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import overload
 
 from schemas.messages import TranscriptMessage
 
+UNSENT = frozenset({"pending", "failed", "dropped", "deleted"})
+"""States of lines that the contact has not seen."""
 LATE = timedelta(seconds=2)
 """Less than this out of order is nothing: clocks of two machines differ, and vendors count in whole seconds."""
 
@@ -37,6 +39,11 @@ class Lines(Sequence[TranscriptMessage]):
     def __getitem__(self, at: slice) -> Sequence[TranscriptMessage]: ...
     def __getitem__(self, at: int | slice) -> TranscriptMessage | Sequence[TranscriptMessage]:
         return self._all[at]
+
+
+def select_sent(lines: Sequence[TranscriptMessage], *, without: Container[str]) -> list[TranscriptMessage]:
+    """The lines that the contact has seen or written, in place; ``without`` these ids."""
+    return in_place([line for line in lines if line.state not in UNSENT and line.id not in without])
 
 
 def in_place(lines: Iterable[TranscriptMessage]) -> list[TranscriptMessage]:

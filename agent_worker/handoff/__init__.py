@@ -1,1 +1,1 @@
-"""Who may speak: passing a conversation between the agent and people."""
+"""Handoff and handback: passing a conversation between the agent and people."""

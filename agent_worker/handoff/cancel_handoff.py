@@ -1,5 +1,5 @@
-"""When a contact who waits for a person wants none any more (design §7). Rather once too seldom: who is taken at a word
-that was not meant so loses the place in the queue."""
+"""Recognizes a contact who waits for a person and no longer wants one. When in doubt, the answer is no: a
+contact who is misunderstood loses their place in the queue."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from schemas.choice_matching import chosen, folded, one_line
 from schemas.messages import Choice, InboundMessage
 
 ASSISTANT = "assistant"
-"""Id of the choice to go on with the assistant."""
+"""Id of the choice to continue with the assistant."""
 _LONGEST = 90
-"""Characters: who says more says something else too."""
+"""Characters; a longer message says something else, too."""
 _WORDS = re.compile(
     r"(?:ok(?:ay)?|all right|never ?mind|no|sorry|actually|doch|ach|gut|na gut|egal|schon gut)?[\s,.!:-]*+"
     r"(?:"
@@ -35,7 +35,7 @@ def assistant_choice(voice: Voice) -> Choice:
 
 
 def wants_assistant(message: InboundMessage, offered: Sequence[Choice] = ()) -> bool:
-    """By the choice, its number or label where it is ``offered``, or in words that say nothing else."""
+    """By the choice, by its number or label where it is ``offered``, or in words that say nothing else."""
     if message.choice is not None:
         return message.choice.id == ASSISTANT
     if any(chosen(message.text, [choice]) is not None for choice in offered):

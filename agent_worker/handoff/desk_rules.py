@@ -1,4 +1,4 @@
-"""What a turn has to know of the people who may take over."""
+"""The rules of a tenant's desk: when people are there, and how soon they answer."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from schemas.handoff.business_hours import OfficeHours
 
 
 @dataclass(frozen=True, slots=True)
-class DeskTerms:
-    """``hours`` is None where somebody is always there. ``first_reply``: office time in which people want to answer,
-    None where they set themselves no limit. ``rating``: whether contacts may be asked how it went."""
+class DeskRules:
+    """``hours`` is None where somebody is always there. ``first_reply``: office time within which people want to
+    answer, None where there is no such goal. ``rating``: whether contacts may be asked how it went."""
 
     hours: OfficeHours | None = None
     first_reply: timedelta | None = None

@@ -1,4 +1,4 @@
-"""What the agent would answer, for people to read: nothing is sent, nothing is done, and nobody's turn is changed."""
+"""Drafts of what the agent would answer, for people to read: nothing is sent or done, and no turn changes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from functools import partial
 import structlog
 
 from agent_worker.handoff.handback import HINT
-from agent_worker.handoff.promises import told_by_people, with_promises
+from agent_worker.handoff.promises import add_promises, quote_promise
 from agent_worker.knowledge.text.query_splitting import is_question, with_context
 from agent_worker.models.local.small_talk import asks_for_person
 from agent_worker.models.registry import Models, select_model
 from agent_worker.nlu.classification import topics_in
 from agent_worker.phrases import translate_voice
 from agent_worker.settings import TenantRules
-from agent_worker.turn.answered_watermark import Answered
+from agent_worker.turn.answered_watermark import AnsweredWatermark
 from schemas.conversation import Conversation
 from schemas.desk import DraftMade, DraftRequested
 from schemas.errors import ModelFailed
@@ -25,36 +25,36 @@ from schemas.ports import Asker, Draft, Found, Knowledge, Question
 
 log = structlog.get_logger("parley.worker")
 LOCAL = "local"
-_BACK = 12
+_RECENT = 12
 """Lines in which a question is looked for."""
 
 
-class Drafting:
+class DraftWriter:
     def __init__(self, knowledge: Knowledge, models: Models) -> None:
         self._knowledge = knowledge
         self._models = models
 
-    async def make(
+    async def draft(
         self,
-        asked: DraftRequested,
+        request: DraftRequested,
         conversation: Conversation,
         rules: TenantRules,
-        talk: Sequence[TranscriptMessage],
+        lines: Sequence[TranscriptMessage],
         locale: str,
-        who: Asker,
+        assurance: Asker,
         now: datetime,
     ) -> DraftMade:
-        """``talk``: with the contact's latest messages and its marks; ``who``: what the contact may see. Raises what
-        the search raises; models that fail are a reason to have no answer."""
-        made = partial(DraftMade, id=asked.id, at=now)
-        place, text = question_of(talk, conversation)
+        """``lines``: the transcript with the contact's latest messages and its marks. Raises what the search raises;
+        models that fail are a reason to have no draft."""
+        made = partial(DraftMade, id=request.id, at=now)
+        place, text = find_question(lines, conversation)
         if not text:
             return made(text="", reason="the contact has asked nothing")
         if "danger" in topics_in(text):
             return made(text="", reason="the contact may be in danger")
         if asks_for_person(text):
             return made(text="", reason="the contact asks for a person")
-        question = await self._question(asked, conversation, text, talk[:place], locale, who)
+        question = await self._build_question(request, conversation, text, lines[:place], locale, assurance)
         try:
             draft = await self._ask(question, rules, text, locale)
         except ModelFailed as error:
@@ -64,60 +64,64 @@ class Drafting:
         return made(text=draft.text, citations=draft.citations, model=draft.model)
 
     async def _ask(self, question: Question, rules: TenantRules, text: str, locale: str) -> Draft:
-        async def unseen(*_: object) -> None:
-            """It is for nobody's eyes but theirs, and only as a whole."""
+        async def discard(*_: object) -> None:
+            """Only people read the draft, and only as a whole."""
 
         model = select_model(rules, text, locale) if rules.models else rules.model
         voice = translate_voice(rules.voice, locale)
-        if model == LOCAL and (said := told_by_people(question.found, voice)) is not None:
-            return said
+        if model == LOCAL and (promise := quote_promise(question.found, voice)) is not None:
+            return promise
         after = [name for name in (rules.routes.strong,) if name]
-        return await self._models.answer(model, question, unseen, unseen, then=after)
+        return await self._models.answer(model, question, discard, discard, then=after)
 
-    async def _question(
+    async def _build_question(
         self,
-        asked: DraftRequested,
+        request: DraftRequested,
         conversation: Conversation,
         text: str,
         before: Sequence[TranscriptMessage],
         locale: str,
-        who: Asker,
+        assurance: Asker,
     ) -> Question:
-        origin = conversation.origin
+        origin, handoff = conversation.origin, conversation.facts.handoff
         query = with_context(text, before)
         found = await self._knowledge.search(
-            origin.tenant, f"{query}\n{asked.hint}".strip(), channel=origin.channel, assurance=who, language=locale
+            origin.tenant,
+            f"{query}\n{request.hint}".strip(),
+            channel=origin.channel,
+            assurance=assurance,
+            language=locale,
         )
         return Question(
             tenant=origin.tenant,
             text=text,
-            history=[*before, *_hint(asked)],
-            found=with_promises(found, origin.tenant, conversation.facts.handoff, text),
+            history=[*before, *_hint_lines(request)],
+            found=found if handoff is None else add_promises(found, origin.tenant, handoff, text),
             locale=locale,
             contact=origin.contact_id,
         )
 
 
-def question_of(talk: Sequence[TranscriptMessage], conversation: Conversation) -> tuple[int, str]:
-    """What is to be answered, and where in the talk it begins: the contact's lines that wait, or their last question.
-    Empty when there is none."""
-    answered = Answered.of(conversation.facts)
+def find_question(transcript: Sequence[TranscriptMessage], conversation: Conversation) -> tuple[int, str]:
+    """The index of the line where the question begins, and its text: the contact's unanswered lines, or their last
+    question. The text is empty when there is none."""
+    answered = AnsweredWatermark.from_facts(conversation.facts)
     lines = [
         (place, line)
-        for place, line in enumerate(talk)
-        if line.author.kind == "contact" and line.text.strip() and place >= len(talk) - _BACK
+        for place, line in enumerate(transcript)
+        if line.author.kind == "contact" and line.text.strip() and place >= len(transcript) - _RECENT
     ]
-    waiting = [(place, line) for place, line in lines if answered.waits(line)]
+    waiting = [(place, line) for place, line in lines if answered.is_unanswered(line)]
     if not waiting:
         waiting = [each for each in lines if is_question(each[1].text)][-1:] or lines[-1:]
-    return (waiting[0][0], "\n".join(line.text.strip() for _, line in waiting)) if waiting else (len(talk), "")
+    return (waiting[0][0], "\n".join(line.text.strip() for _, line in waiting)) if waiting else (len(transcript), "")
 
 
-def _hint(asked: DraftRequested) -> list[TranscriptMessage]:
-    if not asked.hint:
+def _hint_lines(request: DraftRequested) -> list[TranscriptMessage]:
+    if not request.hint:
         return []
-    text = f"A colleague wants the answer to say: {asked.hint}"
-    return [TranscriptMessage(id=f"{HINT}{asked.id}", author=Author(kind="system"), text=text, created_at=asked.at)]
+    text = f"A colleague wants the answer to say: {request.hint}"
+    return [TranscriptMessage(id=f"{HINT}{request.id}", author=Author(kind="system"), text=text, created_at=request.at)]
 
 
 def _why_not(draft: Draft, found: Found) -> str:

@@ -1,7 +1,7 @@
-"""What the agent is given of the time in which people had the conversation, and what it answers once it has it back.
+"""Handback: what the agent learns about the time in which people had the conversation, and what it answers afterwards.
 
-The marks stand in the talk as lines of the system, so that every model reads them where it reads the talk: they tell
-when people took over and why, when they gave back, and what they promised.
+Marks stand in the transcript as lines of the system, so that every model reads them with it: they say when people took
+over and why, when they gave the conversation back, and what they promised.
 """
 
 from __future__ import annotations
@@ -9,23 +9,23 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from agent_worker.turn.answered_watermark import Answered
+from agent_worker.turn.answered_watermark import AnsweredWatermark
 from schemas.content import all_words, content_of
 from schemas.desk import Handoff
 from schemas.messages import Author, InboundMessage, TranscriptMessage
 
 MARK = "people-"
-"""Begins the ids of the marks, which no message has."""
+"""Prefix of the ids of the marks, which no message has."""
 HINT = "hint-"
 HOLDS = timedelta(days=30)
-"""After this what people did belongs to the past."""
+"""Marks of an older handoff are left out."""
 SEEN = timedelta(seconds=10)
-"""Within this a message reaches whoever works on the conversation, and is read."""
+"""Time in which a message reaches the people who have the conversation, and is read."""
 GONE = frozenset({"deleted", "failed", "dropped"})
 
 
-def marked(history: Sequence[TranscriptMessage], handoff: Handoff | None, now: datetime) -> list[TranscriptMessage]:
-    """The talk with its marks, while what people did still matters."""
+def add_marks(history: Sequence[TranscriptMessage], handoff: Handoff | None, now: datetime) -> list[TranscriptMessage]:
+    """The transcript with its marks, while what people did still matters."""
     if handoff is None or (handoff.ended_at is not None and now - handoff.ended_at > HOLDS):
         return list(history)
     before = [line for line in history if line.seq <= handoff.since_seq]
@@ -42,20 +42,20 @@ def is_mark(line: TranscriptMessage) -> bool:
 
 
 def is_note(line: TranscriptMessage) -> bool:
-    """Whether it was said to nobody, but is for the agent to know."""
+    """True if the line was sent to nobody and is only for the agent."""
     return line.id.startswith((MARK, HINT))
 
 
 def since_people(history: Sequence[TranscriptMessage]) -> Sequence[TranscriptMessage]:
-    """The talk from the last mark on: what was said before says nothing of how the agent does now."""
+    """The transcript after the last mark: earlier lines say nothing about how the agent does now."""
     last = max((place for place, line in enumerate(history) if is_mark(line)), default=-1)
     return history[last + 1 :]
 
 
-def left_waiting(
-    lines: Sequence[TranscriptMessage], handoff: Handoff, answered: Answered, known: Collection[str] = ()
+def find_unanswered(
+    lines: Sequence[TranscriptMessage], handoff: Handoff, answered: AnsweredWatermark, known: Collection[str] = ()
 ) -> list[TranscriptMessage]:
-    """The contact's lines of this stretch that nobody has answered, but for those that are ``known`` to wait."""
+    """The contact's lines since the handoff that nobody has answered, except those that are ``known`` to wait."""
     return [
         line
         for line in lines
@@ -64,20 +64,22 @@ def left_waiting(
         and line.state not in GONE
         and line.id not in known
         and (line.attachments or all_words(line).strip())
-        and answered.waits(line)
+        and answered.is_unanswered(line)
     ]
 
 
-def unseen(lines: Sequence[TranscriptMessage], handoff: Handoff, answered: Answered) -> list[TranscriptMessage]:
-    """Of those that nobody has answered, what came too late for people to see before they ended it."""
+def find_unseen(
+    lines: Sequence[TranscriptMessage], handoff: Handoff, answered: AnsweredWatermark
+) -> list[TranscriptMessage]:
+    """Unanswered lines that came too late for people to see before they ended the handoff."""
     if handoff.ended_at is None:
         return []
     since = handoff.ended_at - SEEN
-    return [line for line in left_waiting(lines, handoff, answered) if line.created_at > since]
+    return [line for line in find_unanswered(lines, handoff, answered) if line.created_at > since]
 
 
-def as_message(line: TranscriptMessage, *, place: str, contact: str) -> InboundMessage:
-    """A line that is answered late, as the message that it was."""
+def restore_message(line: TranscriptMessage, *, place: str, contact: str) -> InboundMessage:
+    """The inbound message of a line that is answered late."""
     return InboundMessage(
         id=line.id,
         external_id="",
@@ -92,7 +94,7 @@ def as_message(line: TranscriptMessage, *, place: str, contact: str) -> InboundM
 
 
 def _end(lines: Sequence[TranscriptMessage], at: datetime) -> int:
-    """Behind the last line that belongs to the stretch. Words of people do, whenever they went out."""
+    """The place behind the last line of the handoff. Lines of people belong to it whenever they were sent."""
     return max(
         (place for place, line in enumerate(lines, 1) if line.author.kind == "person" or line.created_at <= at),
         default=0,

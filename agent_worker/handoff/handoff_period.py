@@ -1,17 +1,17 @@
-"""The stretch in which people have a conversation: what the events of one turn make of it (design §7).
+"""The time in which people have a conversation, and what the events of one turn make of it.
 
-Everything follows from the log and from who owns the conversation, so a turn that is done again makes the same of it.
+Everything follows from the log and from the owner of the conversation, so a turn that is repeated comes to the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from agent_worker.handoff.promises import kept, promises
-from agent_worker.handoff.rating import question_id
+from agent_worker.handoff.promises import find_promises, merge_promises
+from agent_worker.handoff.rating import rating_question_id
 from agent_worker.turn.inbound_events import Event
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Conversation, Facts, Owner, OwnerRequested
@@ -20,229 +20,257 @@ from schemas.handoff.rules import PEOPLE
 from schemas.messages import Choice, InboundMessage, TranscriptMessage
 from schemas.ports import Owned
 
-Ending = Literal["resolved", "returned", "closed"]
-_FIGURES = {"number", "reason", "by", "replies", "opened_at", "claimed_at", "first_reply_at"}
 REOPENED = "the contact wrote while it was closed"
+_FIGURES = {"number", "reason", "by", "replies", "opened_at", "claimed_at", "first_reply_at"}
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A request for the owner, and how it was decided."""
+class OwnerChange:
+    """A request for another owner, and its decision."""
 
     request: OwnerRequested
     owned: Owned
+
+
+@dataclass(frozen=True, slots=True)
+class HandoffDecisions:
+    """The meaning of events for people's part in a conversation, by event id: requested ``changes`` of the owner, and
+    ``ratings`` by the contact. ``choices``: what a contact who waits for a person may choose."""
+
+    changes: Mapping[str, OwnerChange | None] = field(default_factory=dict)
+    ratings: Mapping[str, Score | None] = field(default_factory=dict)
+    choices: Sequence[Choice] = ()
 
 
 def is_open(handoff: Handoff | None) -> bool:
     return handoff is not None and handoff.ended_at is None
 
 
-def _is_word(event: Event) -> bool:
-    return isinstance(event.payload, HandoffResolved)
-
-
-def opened(before: Handoff | None, *, reason: str, since_seq: int, at: datetime, epoch: int, **more: Any) -> Handoff:
-    """The next one. ``more`` are other fields of it."""
+def open_handoff(
+    before: Handoff | None, *, reason: str, since_seq: int, at: datetime, epoch: int, **more: Any
+) -> Handoff:
+    """The handoff after ``before``. ``more``: its other fields."""
     number = 1 if before is None else before.number + 1
     return Handoff(number=number, reason=reason, since_seq=since_seq, opened_at=at, epoch=epoch, **more)
 
 
-@dataclass(slots=True)
-class Stretch:
-    """``handoff``: as it is after this turn's events; ``begun``: it began with them. ``ended`` and ``given`` are to be
-    told; ``first_reply``: the handoff whose first reply this is. ``changed``: lines of the transcript that were edited
-    or deleted. ``moved``: somebody else may speak since, the agent (``returned``) or nobody (``closed``) after people.
-    ``thanks``: the contact has just told how it went; ``asks``: it is to be asked."""
+@dataclass(frozen=True, slots=True)
+class HandoffPeriod:
+    """The handoff of a conversation, as the events of one turn leave it.
+
+    ``conversation``: before them. ``ending``: how people's time ended in them. ``ended`` and ``ratings``: to be
+    reported. ``first_reply``: the handoff whose first reply is among them. ``changed_messages``: those that were edited
+    or deleted. ``owner_changed``: somebody else may speak now. ``asks_rating``: the contact is to be asked how it went.
+    ``draft_requests``: of people, who want to see what the agent would answer. ``resolution``: the newest, while it may
+    belong to this handoff."""
 
     conversation: Conversation
     handoff: Handoff | None
-    begun: bool = False
-    ended: list[HandoffEnded] = field(default_factory=list)
-    given: list[RatingGiven] = field(default_factory=list)
+    ending: Literal["", "returned", "closed"] = ""
+    ended: tuple[HandoffEnded, ...] = ()
+    ratings: tuple[RatingGiven, ...] = ()
     first_reply: Handoff | None = None
-    changed: dict[str, None] = field(default_factory=dict)
-    moved: bool = False
-    returned: bool = False
-    closed: bool = False
-    asks: bool = False
-    thanks: bool = False
-    drafts: list[DraftRequested] = field(default_factory=list)
-    lines: list[TranscriptMessage] = field(default_factory=list)
-    """The end of the talk, where it is needed."""
-    locale: str = ""
-    """What the contact writes in, by those lines."""
-    offered: Sequence[Choice] = ()
-    """What the contact may choose while it waits for a person."""
-    reopens: bool = False
-    """The contact wrote while people closed it, who cannot have seen that."""
-    revived: bool = False
-    """Nothing is to be answered but what waited while people had it."""
-    _resolved: HandoffResolved | None = None
+    changed_messages: tuple[str, ...] = ()
+    owner_changed: bool = False
+    asks_rating: bool = False
+    draft_requests: tuple[DraftRequested, ...] = ()
+    resolution: HandoffResolved | None = None
 
-    def take(
-        self,
-        events: Sequence[Event],
-        changes: Mapping[str, Change | None],
-        ratings: Mapping[str, Score | None],
-        rates: bool,
-    ) -> None:
-        """Each event of the turn, in the order of the log. ``rates``: the tenant lets contacts be asked how it went."""
+    @classmethod
+    def from_events(
+        cls, conversation: Conversation, events: Sequence[Event], people: HandoffDecisions, *, may_ask: bool
+    ) -> HandoffPeriod:
+        """The period after ``events``, in the order of the log. ``may_ask``: the tenant lets contacts be asked how it
+        went."""
+        period = cls(conversation, conversation.facts.handoff)
         for event in events:
-            payload, change = event.payload, changes.get(event.id)
-            self._say_at_last(event, change)
-            self._resolved = payload if isinstance(payload, HandoffResolved) else self._resolved
-            if change is not None and change.owned.won:
-                self._change(change.request, change.owned.epoch)
-            if isinstance(payload, HandoffResolved):
-                self._resolve(payload, rates)
-            elif isinstance(payload, DraftRequested):
-                self.drafts.append(payload)
-            elif isinstance(payload, MessageEdited | MessageDeleted):
-                self.changed[payload.message_id] = None
-            elif event.message is not None:
-                self._heard(event, event.message, ratings)
-        self._settle()
-        if self.asks and self.conversation.owner != "closed":
-            self.asks = False
-            self.update(asked="")
+            period = period._apply_event(event, people, may_ask=may_ask)
+        period = period._apply_current_owner()
+        if period.asks_rating and conversation.owner != "closed":
+            return period.without_rating()
+        return period
 
     @property
-    def looks_back(self) -> bool:
-        """Whether the end of the talk is needed to make anything of it."""
-        said = self.asks or self.thanks or bool(self.drafts)
-        summed_up = self.handoff is not None and bool(self.handoff.summary and self.changed)
-        return said or summed_up or self.begun or self.returned or self.closed
+    def is_new(self) -> bool:
+        """True if the handoff was opened by these events."""
+        before = self.conversation.facts.handoff
+        return self.handoff is not None and (before is None or self.handoff.number != before.number)
 
+    @property
+    def needs_transcript(self) -> bool:
+        """True if the recent transcript is needed to make anything of these events."""
+        says_something = self.asks_rating or bool(self.ratings or self.draft_requests)
+        changes_summary = self.handoff is not None and bool(self.handoff.summary and self.changed_messages)
+        return says_something or changes_summary or self.is_new or bool(self.ending)
+
+    @property
     def facts(self) -> Facts:
-        """What is remembered from now on. After people gave it back the agent begins anew: what did not help before is
-        no reason to call them again."""
-        kept_on: dict[str, Any] = {"handoff": self.handoff}
+        """The facts from now on. After people returned the conversation the agent begins afresh: answers that did not
+        help before are no reason to call people again."""
+        changes: dict[str, Any] = {"handoff": self.handoff}
         if self.ended:
-            kept_on |= {"declined_in_a_row": 0, "person_offered": False, "last_route": ""}
-        return self.conversation.facts.model_copy(update=kept_on)
+            changes |= {"declined_in_a_row": 0, "person_offered": False, "last_route": ""}
+        return self.conversation.facts.model_copy(update=changes)
 
-    def update(self, **fields: Any) -> None:
-        if self.handoff is not None:
-            self.handoff = self.handoff.model_copy(update=fields)
+    def with_handoff(self, **fields: Any) -> HandoffPeriod:
+        if self.handoff is None:
+            return self
+        return replace(self, handoff=self.handoff.model_copy(update=fields))
 
-    # ── who has it ───────────────────────────────────────────────────────────────────────────────────────────────────
+    def without_rating(self) -> HandoffPeriod:
+        return replace(self.with_handoff(asked=""), asks_rating=False)
 
-    def _change(self, request: OwnerRequested, epoch: int) -> None:
-        self.moved = True
+    def _apply_event(self, event: Event, people: HandoffDecisions, *, may_ask: bool) -> HandoffPeriod:
+        payload, change = event.payload, people.changes.get(event.id)
+        period = self._close_without_resolution(event, change)
+        if isinstance(payload, HandoffResolved):
+            period = replace(period, resolution=payload)
+        if change is not None and change.owned.won:
+            period = period._apply_owner_change(change.request, change.owned.epoch)
+        if isinstance(payload, HandoffResolved):
+            return period._apply_resolution(payload, may_ask=may_ask)
+        if isinstance(payload, DraftRequested):
+            return replace(period, draft_requests=(*period.draft_requests, payload))
+        if isinstance(payload, MessageEdited | MessageDeleted):
+            changed = dict.fromkeys([*period.changed_messages, payload.message_id])
+            return replace(period, changed_messages=tuple(changed))
+        if event.message is not None:
+            return period._apply_message(event, event.message, people.ratings)
+        return period
+
+    # ── the owner ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _apply_owner_change(self, request: OwnerRequested, epoch: int) -> HandoffPeriod:
+        period = replace(self, owner_changed=True)
         if request.reason == REOPENED:
-            self.returned = True
+            period = replace(period, ending="returned")
         if request.to not in PEOPLE:
-            return self._end(request.to, request.by, request.at)
-        if not is_open(self.handoff):
-            self._open(request.reason, request.at)
-        self.update(epoch=epoch)
-        if request.to == "person":
-            self._claim(request.by, request.name, request.at)
+            return period._end(request.to, request.by, request.at)
+        if not is_open(period.handoff):
+            period = period._open(request.reason, request.at)
+        period = period.with_handoff(epoch=epoch)
+        return period._claim(request.by, request.name, request.at) if request.to == "person" else period
 
-    def _open(self, reason: str, at: datetime) -> None:
-        self.begun, self._resolved = True, None
-        self.handoff = opened(
-            self.handoff,
-            reason=reason,
-            since_seq=self.conversation.head_seq,
-            at=at,
-            epoch=self.conversation.epoch,
-        )
+    def _open(self, reason: str, at: datetime) -> HandoffPeriod:
+        known = self.conversation
+        handoff = open_handoff(self.handoff, reason=reason, since_seq=known.head_seq, at=at, epoch=known.epoch)
+        return replace(self, handoff=handoff, resolution=None)
 
-    def _claim(self, by: str, name: str, at: datetime) -> None:
+    def _claim(self, by: str, name: str, at: datetime) -> HandoffPeriod:
         claimed = self.handoff.claimed_at if self.handoff is not None else None
-        self.update(by=by, name=name, claimed_at=claimed or at)
+        return self.with_handoff(by=by, name=name, claimed_at=claimed or at)
 
-    def _end(self, to: Owner, by: str, at: datetime) -> None:
+    def _end(self, to: Owner, by: str, at: datetime) -> HandoffPeriod:
         handoff = self.handoff
         if handoff is None or handoff.ended_at is not None:
-            return
-        self.returned, self.closed = to == "agent", to == "closed"
-        self.update(ended_at=at, by=handoff.by or by)
-        if self.returned:
-            self._say("returned")
-        elif self._resolved is not None:
-            self._say("resolved", self._resolved)
-        elif names_surface(by):
-            self.update(unsaid=True)
-        else:
-            self._say("closed")
+            return self
+        period = self.with_handoff(ended_at=at, by=handoff.by or by)
+        if to == "agent":
+            return replace(period, ending="returned")._report("returned")
+        period = replace(period, ending="closed")
+        if self.resolution is not None:
+            return period._report("resolved", self.resolution)
+        if names_surface(by):
+            return period.with_handoff(unsaid=True)
+        return period._report("closed")
 
-    def _say(self, ended: Ending, word: HandoffResolved | None = None) -> None:
-        """The figures of what has ended."""
+    def _report(
+        self, ended: Literal["resolved", "returned", "closed"], resolution: HandoffResolved | None = None
+    ) -> HandoffPeriod:
+        """Report the figures of the handoff that has ended."""
         handoff = self.handoff
         if handoff is None or handoff.ended_at is None:
-            return
-        self.update(unsaid=False)
+            return self
+        outcome, tags = ("", []) if resolution is None else (resolution.outcome, resolution.tags)
         figures = handoff.model_dump(include=_FIGURES)
-        outcome, tags = ("", []) if word is None else (word.outcome, word.tags)
-        self.ended.append(HandoffEnded(**figures, ended=ended, outcome=outcome, tags=tags, at=handoff.ended_at))
+        report = HandoffEnded(**figures, ended=ended, outcome=outcome, tags=tags, at=handoff.ended_at)
+        return replace(self.with_handoff(unsaid=False), ended=(*self.ended, report))
 
-    def _say_at_last(self, event: Event, change: Change | None) -> None:
-        """Where the word that was waited for has not come before something else happened."""
+    def _close_without_resolution(self, event: Event, change: OwnerChange | None) -> HandoffPeriod:
+        """A handoff whose resolution has not come before something else happened counts as closed without one."""
         goes_on = event.is_from_contact or (change is not None and change.owned.won)
-        if self.handoff is not None and self.handoff.unsaid and goes_on and not _is_word(event):
-            self._say("closed")
+        overdue = self.handoff is not None and self.handoff.unsaid and goes_on
+        return self._report("closed") if overdue and not isinstance(event.payload, HandoffResolved) else self
 
-    def _settle(self) -> None:
-        """Who has it by now. A request may be decided before its record is read, or after: then this is what counts."""
+    def _apply_current_owner(self) -> HandoffPeriod:
+        """Follow the owner as it is by now: a request may be decided before or after its record is read."""
         conversation, holder = self.conversation, self.conversation.holder
         at = conversation.updated_at if holder is None else holder.since
         by, reason = ("", "") if holder is None else (holder.by, holder.reason)
+        period, handoff = self, self.handoff
         if conversation.owner in PEOPLE:
-            if not is_open(self.handoff):
-                self.moved = True
-                self._open(reason, at)
-            if conversation.owner == "person" and self.handoff is not None and self.handoff.claimed_at is None:
-                self._claim(by, "" if holder is None else holder.name, at)
-            self.update(epoch=conversation.epoch)
-        elif self.handoff is not None and conversation.epoch > self.handoff.epoch:
-            self.moved = self.moved or is_open(self.handoff)
-            self._end(conversation.owner, by, at)
+            if not is_open(handoff):
+                period = replace(period, owner_changed=True)._open(reason, at)
+            unclaimed = period.handoff is not None and period.handoff.claimed_at is None
+            if conversation.owner == "person" and unclaimed:
+                period = period._claim(by, "" if holder is None else holder.name, at)
+            return period.with_handoff(epoch=conversation.epoch)
+        if handoff is not None and conversation.epoch > handoff.epoch:
+            changed = period.owner_changed or is_open(handoff)
+            return replace(period, owner_changed=changed)._end(conversation.owner, by, at)
+        return period
 
-    # ── what is said ─────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── messages and ratings ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def _heard(self, event: Event, message: InboundMessage, ratings: Mapping[str, Score | None]) -> None:
+    def _apply_message(
+        self, event: Event, message: InboundMessage, ratings: Mapping[str, Score | None]
+    ) -> HandoffPeriod:
         if message.author.kind == "person":
-            self._spoke(message)
-        elif event.id in ratings:
-            self._rate(message, ratings[event.id])
-        elif event.is_from_contact:
-            # What is written next is no answer to that question any more.
-            self.asks = False
-            self.update(asked="")
+            return self._apply_reply(message)
+        if event.id in ratings:
+            return self._apply_rating(message, ratings[event.id])
+        # Whatever the contact writes next is no answer to the question how it went.
+        return self.without_rating() if event.is_from_contact else self
 
-    def _spoke(self, message: InboundMessage) -> None:
+    def _apply_reply(self, message: InboundMessage) -> HandoffPeriod:
         handoff = self.handoff
         if handoff is None or handoff.ended_at is not None:
-            return
-        more = promises(message.text)
-        self.update(replies=handoff.replies + 1, promised=kept(handoff.promised, more))
-        if handoff.first_reply_at is None:
-            self.update(first_reply_at=message.sent_at)
-            if handoff.claimed_at is not None and handoff.claimed_at > handoff.opened_at:
-                self.first_reply = self.handoff
+            return self
+        promised = merge_promises(handoff.promised, find_promises(message.text))
+        period = self.with_handoff(replies=handoff.replies + 1, promised=promised)
+        if handoff.first_reply_at is not None:
+            return period
+        period = period.with_handoff(first_reply_at=message.sent_at)
+        if handoff.claimed_at is not None and handoff.claimed_at > handoff.opened_at:
+            return replace(period, first_reply=period.handoff)
+        return period
 
-    # ── how it went ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _resolve(self, word: HandoffResolved, rates: bool) -> None:
+    def _apply_resolution(self, resolution: HandoffResolved, *, may_ask: bool) -> HandoffPeriod:
+        period = self
         if self.handoff is not None and self.handoff.unsaid:
-            self._say("resolved", word)
-        handoff = self.handoff
-        if word.ask and rates and handoff is not None and not handoff.asked and handoff.score is None:
-            self.asks = True
-            self.update(asked=question_id(self.conversation.id, handoff.number))
+            period = self._report("resolved", resolution)
+        handoff = period.handoff
+        if not (resolution.ask and may_ask) or handoff is None or handoff.asked or handoff.score is not None:
+            return period
+        question = rating_question_id(self.conversation.id, handoff.number)
+        return replace(period.with_handoff(asked=question), asks_rating=True)
 
-    def _rate(self, message: InboundMessage, score: Score | None) -> None:
-        if score is None or self.handoff is None:
-            return
-        self.thanks = True
-        self.given.append(
-            RatingGiven(
-                message_id=question_id(self.conversation.id, self.handoff.number),
-                score=score,
-                by=self.handoff.by,
-                at=message.sent_at,
-            )
-        )
-        self.update(asked="", score=score)
+    def _apply_rating(self, message: InboundMessage, score: Score | None) -> HandoffPeriod:
+        handoff = self.handoff
+        if score is None or handoff is None:
+            return self
+        question = rating_question_id(self.conversation.id, handoff.number)
+        rating = RatingGiven(message_id=question, score=score, by=handoff.by, at=message.sent_at)
+        return replace(self.with_handoff(asked="", score=score), ratings=(*self.ratings, rating))
+
+
+@dataclass(frozen=True, slots=True)
+class HandoffContext:
+    """People's part in a turn, and what the transcript says about it.
+
+    ``choices``: what a contact who waits for a person may choose. ``lines``: the end of the transcript, where it is
+    needed, and ``locale``: the language that the contact writes in there. ``resumes``: nothing is to be answered but
+    what waited while people had the conversation. ``reopens``: the contact wrote while people closed it, who cannot
+    have seen that."""
+
+    period: HandoffPeriod
+    choices: Sequence[Choice] = ()
+    lines: Sequence[TranscriptMessage] = ()
+    locale: str = ""
+    resumes: bool = False
+    reopens: bool = False
+
+    @property
+    def conversation(self) -> Conversation:
+        """The conversation with the facts after these events."""
+        return self.period.conversation.model_copy(update={"facts": self.period.facts})

@@ -1,13 +1,15 @@
-"""What a turn tells of people's part in it: the desk of what it shows, the contact, and whoever counts."""
+"""The envelopes that tell of people's part in a turn: to the contact, to the desk, and for statistics."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-from agent_worker.handoff.rating import choices_of, question_id
+from agent_worker.handoff.handoff_period import HandoffPeriod
+from agent_worker.handoff.rating import rating_choices, rating_question_id
 from agent_worker.phrases import translate_voice
-from agent_worker.turn.envelopes import outbound
+from agent_worker.turn.envelopes import build_outbound
+from agent_worker.turn.values import Response, TurnInput
 from schemas.desk import DeskTouched
 from schemas.envelope import Envelope
 from schemas.handoff.rules import PEOPLE
@@ -15,83 +17,79 @@ from schemas.ids import derived_id
 from schemas.messages import Author, Choice, OutboundMessage
 from schemas.topics import DESK_TOUCHED, DRAFT_MADE, HANDOFF_ENDED, RATING_GIVEN
 
-if TYPE_CHECKING:
-    from agent_worker.turn.turn_state import Work
 
-
-def told(work: Work, now: datetime) -> list[Envelope]:
-    """For the outbox, beside what is answered."""
-    if work.stretch is None and work.effects is None:
+def build_handoff_envelopes(turn: TurnInput, response: Response, now: datetime) -> list[Envelope]:
+    """For the outbox, behind everything else."""
+    if turn.handoff is None and response.effects is None:
         return []
-    out = [work.chain.send(message, now) for message in _of_rating(work, now)]
-    out += _counted(work, now)
-    if work.rules.desk is not None:
-        out += _to_desk(work, now)
+    out: list[Envelope] = []
+    if turn.handoff is not None:
+        period = turn.handoff.period
+        out += [
+            turn.chain.send(message, now) for message in _build_rating_messages(turn, period, turn.handoff.locale, now)
+        ]
+        out += _build_statistics(turn, period, now)
+    if turn.rules.desk is not None:
+        out += _build_desk_events(turn, response, now)
     return out
 
 
-def _of_rating(work: Work, now: datetime) -> list[OutboundMessage]:
-    stretch = work.stretch
-    if stretch is None or stretch.handoff is None or not (stretch.asks or stretch.thanks):
+def _build_rating_messages(turn: TurnInput, period: HandoffPeriod, locale: str, now: datetime) -> list[OutboundMessage]:
+    if period.handoff is None or not (period.asks_rating or period.ratings):
         return []
-    voice = translate_voice(work.rules.voice, stretch.locale)
-    question = question_id(work.conversation.id, stretch.handoff.number)
-    said: list[OutboundMessage] = []
-    if stretch.thanks:
-        said.append(_notice(work, derived_id(question, "thanks"), voice.rating_thanks, (), now))
-    if stretch.asks:
-        said.append(_notice(work, question, voice.rating_ask, choices_of(voice), now))
-    return said
+    voice = translate_voice(turn.rules.voice, locale)
+    question = rating_question_id(turn.conversation.id, period.handoff.number)
+    messages: list[OutboundMessage] = []
+    if period.ratings:
+        messages.append(_build_notice(turn, derived_id(question, "thanks"), voice.rating_thanks, (), now))
+    if period.asks_rating:
+        messages.append(_build_notice(turn, question, voice.rating_ask, rating_choices(voice), now))
+    return messages
 
 
-def _notice(
-    work: Work, id: str, text: str, choices: tuple[Choice, ...] | list[Choice], now: datetime
-) -> OutboundMessage:
-    return outbound(
-        work.conversation,
+def _build_notice(turn: TurnInput, id: str, text: str, choices: Sequence[Choice], now: datetime) -> OutboundMessage:
+    return build_outbound(
+        turn.conversation,
         id=id,
         author=Author(kind="system"),
         text=text,
         now=now,
         choices=list(choices),
         purpose="notice",
-        turn_id=work.id,
+        turn_id=turn.id,
     )
 
 
-def _counted(work: Work, now: datetime) -> list[Envelope]:
-    stretch, conversation = work.stretch, work.conversation.id
-    if stretch is None:
-        return []
+def _build_statistics(turn: TurnInput, period: HandoffPeriod, now: datetime) -> list[Envelope]:
+    conversation, wrap = turn.conversation.id, turn.chain.wrap
     ended = [
-        work.chain.wrap(HANDOFF_ENDED, each, id=derived_id(conversation, "handoff-ended", each.number), now=now)
-        for each in stretch.ended
+        wrap(HANDOFF_ENDED, each, id=derived_id(conversation, "handoff-ended", each.number), now=now)
+        for each in period.ended
     ]
-    given = [
-        work.chain.wrap(RATING_GIVEN, each, id=derived_id(each.message_id, "given"), now=now) for each in stretch.given
-    ]
-    return ended + given
+    ratings = [wrap(RATING_GIVEN, each, id=derived_id(each.message_id, "given"), now=now) for each in period.ratings]
+    return ended + ratings
 
 
-def _to_desk(work: Work, now: datetime) -> list[Envelope]:
-    made = [work.chain.wrap(DRAFT_MADE, draft, id=derived_id(draft.id, "draft-made"), now=now) for draft in work.drafts]
-    if not _touches(work):
-        return made
-    stretch = work.stretch
-    touched = DeskTouched(
-        changed=[] if stretch is None else list(stretch.changed), owner=stretch is not None and stretch.moved, at=now
-    )
-    return [*made, work.chain.wrap(DESK_TOUCHED, touched, id=derived_id(work.id, "touched"), now=now)]
+def _build_desk_events(turn: TurnInput, response: Response, now: datetime) -> list[Envelope]:
+    wrap = turn.chain.wrap
+    events = [wrap(DRAFT_MADE, draft, id=derived_id(draft.id, "draft-made"), now=now) for draft in response.suggestions]
+    if _changes_desk(turn, response):
+        period = None if turn.handoff is None else turn.handoff.period
+        changed, owner_changed = ([], False) if period is None else (period.changed_messages, period.owner_changed)
+        touched = DeskTouched(changed=list(changed), owner=owner_changed, at=now)
+        events.append(wrap(DESK_TOUCHED, touched, id=derived_id(turn.id, "touched"), now=now))
+    return events
 
 
-def _touches(work: Work) -> bool:
-    """Whether the desk shows something that this turn changed."""
-    stretch, effects = work.stretch, work.effects
+def _changes_desk(turn: TurnInput, response: Response) -> bool:
+    """True if the desk shows something that this turn changed."""
+    effects = response.effects
     if effects is not None and (effects.approval_requests or effects.hand_back):
         return True
-    if stretch is None:
+    if turn.handoff is None:
         return False
-    if stretch.changed and stretch.handoff is not None:
-        return True  # what its author takes back may not stay before people's eyes, whoever has the conversation
-    shown = bool(stretch.moved or stretch.asks or stretch.given or stretch.ended)
-    return shown or work.conversation.owner in PEOPLE
+    period = turn.handoff.period
+    if period.changed_messages and period.handoff is not None:
+        return True  # a message that its author takes back must vanish from the desk, whoever has the conversation
+    shown = bool(period.owner_changed or period.asks_rating or period.ratings or period.ended)
+    return shown or turn.conversation.owner in PEOPLE

@@ -6,9 +6,9 @@ from collections.abc import Container, Sequence
 from datetime import datetime
 
 from agent_worker.handoff.cancel_handoff import wants_assistant
-from agent_worker.handoff.handoff_period import Change
-from agent_worker.turn.answered_watermark import Answered
-from agent_worker.turn.inbound_events import Event, is_handled, is_history
+from agent_worker.handoff.handoff_period import OwnerChange
+from agent_worker.turn.answered_watermark import AnsweredWatermark
+from agent_worker.turn.inbound_events import HORIZON, Event
 from schemas.conversation import Conversation, Owner, OwnerRequested
 from schemas.desk import HandoffResolved
 from schemas.handoff.requests import request_by_contact, request_by_message_of_person, request_by_resolution
@@ -32,7 +32,7 @@ class OwnerRules:
         events: Sequence[Event],
         begun: Begun,
         now: datetime,
-        changes: dict[str, Change | None],
+        changes: dict[str, OwnerChange | None],
         ratings: Container[str] = (),
         offered: Sequence[Choice] = (),
     ) -> bool:
@@ -40,12 +40,12 @@ class OwnerRules:
         noted there stays. True when the owner changed. ``ratings``: events that only say how it went; ``offered``: what
         a contact who waits may choose."""
         state, newest = OwnerState.of(conversation), conversation.epoch
-        answered = Answered.of(conversation.facts)
+        answered = AnsweredWatermark.from_facts(conversation.facts)
         for event in events:
             # As nearly always: what a contact writes then changes nothing of who may speak.
             if event.is_from_contact and state.owner in _UNMOVED and changes.setdefault(event.id, None) is None:
                 continue
-            if is_handled(event, begun.handled) or (event.is_from_contact and answered.includes(event)):
+            if not begun.handled.isdisjoint(event.ids) or (event.is_from_contact and answered.is_overtaken(event)):
                 continue
             if event.id not in changes:
                 request = wanted(event, state, now, ratings, offered)
@@ -58,8 +58,8 @@ class OwnerRules:
             newest = max(newest, state.epoch)
         return newest != conversation.epoch
 
-    async def _ask(self, conversation: str, request: OwnerRequested) -> Change:
-        return Change(request, await decide_request(self._conversations, conversation, request))
+    async def _ask(self, conversation: str, request: OwnerRequested) -> OwnerChange:
+        return OwnerChange(request, await decide_request(self._conversations, conversation, request))
 
 
 def wanted(
@@ -72,7 +72,7 @@ def wanted(
     if isinstance(payload, HandoffResolved):
         return request_by_resolution(event.id, payload, state)
     message = event.message
-    if message is None or is_history(event, now) or event.id in ratings:
+    if message is None or now - event.sent_at > HORIZON or event.id in ratings:
         return None
     if not event.is_from_contact:
         return request_by_message_of_person(event.id, message, state, now)

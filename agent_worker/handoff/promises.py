@@ -1,6 +1,7 @@
-"""What people told a contact that will happen, by its words: the agent is to say neither the opposite nor the same.
+"""Promises that people made to a contact, recognized by their words. The agent must neither contradict nor repeat them;
+where the contact asks about one, it goes before what the documents say in general.
 
-Rather one sentence too many than one that is missed: all of them were said to the contact.
+When in doubt, a sentence counts as a promise: all of them were sent to the contact.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from schemas.desk import Handoff
 from schemas.messages import Citation
 from schemas.ports import Draft, Found, Passage
 
+DOCUMENT = "handoff:"
+"""Prefix of the document id under which a promise is cited."""
 MOST = 8
 LONGEST = 300
-"""Characters of one that are kept."""
+"""Characters kept of a promise."""
 _ALIKE = 0.5
-"""Share of a question's words that a sentence holds which is about it."""
+"""Share of a question's words that a promise about it holds."""
 _SENTENCE = re.compile(r"(?<=[.!?…])(?<!\d\.)\s+|\n+")
 _WILL = re.compile(
     r"\b(?=[^\W\d_])(?:will|shall|going to|i promise|we promise|guarantee|make sure|get back to you|let you know|"
@@ -49,8 +52,8 @@ _FIGURES = re.compile(rf"(?=\d)(?:\d\s{{0,4}}{_UNIT}|{_DATE})|[€$£¥]\s?\d|{_
 _PAST = re.compile(r"\b(?:was|were|had|has been|have been|did|wurden?|war|waren|hatten?|été|fue|ieri)\b", re.IGNORECASE)
 
 
-def promises(text: str) -> list[str]:
-    """Its sentences that say what will happen, or name an amount or a time."""
+def find_promises(text: str) -> list[str]:
+    """The sentences that say what will happen, or name an amount or a time."""
     said = (" ".join(sentence.split()) for sentence in _SENTENCE.split(text))
     return [sentence[:LONGEST] for sentence in said if sentence and _is_promise(sentence)]
 
@@ -61,13 +64,13 @@ def _is_promise(sentence: str) -> bool:
     return bool(_WILL.search(sentence)) or bool(_FIGURES.search(sentence) and not _PAST.search(sentence))
 
 
-def kept(before: Sequence[str], more: Iterable[str]) -> list[str]:
-    """The newest of all, each once."""
+def merge_promises(before: Sequence[str], more: Iterable[str]) -> list[str]:
+    """The newest of all, without repeats."""
     return list(dict.fromkeys([*before, *more]))[-MOST:]
 
 
-def about(question: str, promised: Sequence[str]) -> list[str]:
-    """Those that a question is about: that hold half of its words, and at least two unless it has one."""
+def select_promises(question: str, promised: Sequence[str]) -> list[str]:
+    """The promises that a question is about: they hold half of its words, and at least two unless it has one."""
     asked = set(terms(question))
     if not asked:
         return []
@@ -75,15 +78,10 @@ def about(question: str, promised: Sequence[str]) -> list[str]:
     return [each for each in promised if shared[each] >= max(min(2, len(asked)), _ALIKE * len(asked))]
 
 
-# What people promised, where a contact asks about it: it goes before what the documents say in general.
-DOCUMENT = "handoff:"
-"""Begins the name under which it is cited."""
-
-
-def with_promises(found: Found, tenant: str, handoff: Handoff | None, text: str) -> Found:
-    """With what people promised that the text is about, as a passage like any other, and the surest."""
-    said = [] if handoff is None else about(text, handoff.promised)
-    if handoff is None or not said:
+def add_promises(found: Found, tenant: str, handoff: Handoff, text: str) -> Found:
+    """Add the promises that ``text`` is about to what was found, as the surest passage."""
+    promised = select_promises(text, handoff.promised)
+    if not promised:
         return found
     passage = Passage(
         tenant=tenant,
@@ -92,15 +90,15 @@ def with_promises(found: Found, tenant: str, handoff: Handoff | None, text: str)
         title=handoff.name or "A colleague",
         heading="",
         url="",
-        text="\n".join(said),
+        text="\n".join(promised),
         score=1.0,
     )
     return Found([passage, *found.passages], True, 1.0, found.encoder, found.vector)
 
 
-def told_by_people(found: Found, voice: Voice) -> Draft | None:
-    """The promise as it was given, by a model that can only quote: beside what the documents say it might read as if it
-    were another. None when people promised nothing of what is asked."""
+def quote_promise(found: Found, voice: Voice) -> Draft | None:
+    """The promise in people's own words, from a model that can only quote: next to what the documents say, it might
+    read as if it were another one. None when people promised nothing about it."""
     passage = next((one for one in found.passages if one.document.startswith(DOCUMENT)), None)
     if passage is None:
         return None

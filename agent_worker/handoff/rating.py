@@ -1,4 +1,5 @@
-"""How it went: asked once when people are done, and the contact's answer, which is neither a question nor a turn."""
+"""The rating of a handoff: the contact is asked once, when people are done. The answer is no question and makes no
+turn."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from agent_worker.phrases import Voice
-from agent_worker.turn.inbound_events import Event, is_handled
+from agent_worker.turn.inbound_events import Event
 from schemas.choice_matching import chosen
 from schemas.conversation import Conversation
 from schemas.desk import Score
@@ -15,34 +16,34 @@ from schemas.ids import derived_id
 from schemas.messages import Choice, InboundMessage
 
 RATING = "rating:"
-"""Begins the ids of the choices; the score follows."""
+"""Prefix of the ids of the choices; the score follows."""
 _SCORES: tuple[Score, ...] = (1, 2, 3, 4, 5)
 _BARE = re.compile(r"([1-5])(?:\s{0,3}(?:/\s{0,3}5|stars?|sterne?))?[\s.!)]*+", re.IGNORECASE)
 _STARS = re.compile(r"(?:[★⭐]\ufe0f?\s*){1,5}")
 
 
-def choices_of(voice: Voice) -> list[Choice]:
-    """From the worst, so that the number of a choice is its score where choices are numbered."""
+def rating_choices(voice: Voice) -> list[Choice]:
+    """The worst first, so that the number of a choice is its score where choices are numbered."""
     return [
         Choice(id=f"{RATING}{score}", label=label) for score, label in zip(_SCORES, voice.rating_scale, strict=True)
     ]
 
 
-def question_id(conversation: str, number: int) -> str:
-    """The message that asks about this handoff: there is one."""
+def rating_question_id(conversation: str, number: int) -> str:
+    """The id of the one message that asks about this handoff."""
     return derived_id(conversation, "rating", number)
 
 
 def is_rating(message: InboundMessage | None) -> bool:
-    """Whether it is one of our choices: it asks nothing, whether the question is open or not."""
+    """True if it is one of our choices. Such a message asks nothing, whether the question is open or not."""
     return message is not None and message.choice is not None and message.choice.id.startswith(RATING)
 
 
-def ratings(
+def find_ratings(
     conversation: Conversation, events: Sequence[Event], handled: frozenset[str], voices: Sequence[Voice]
 ) -> dict[str, Score | None]:
-    """By event: scores that the contact gives, None for what is one of the choices and counts no more. What is typed
-    counts only as the next thing that the contact writes. ``voices``: whose words the question may have been in."""
+    """Scores that the contact gives, by event id; None for a choice that no longer counts. A typed score counts only as
+    the next message of the contact. ``voices``: the question may have been worded by any of them."""
     handoff = conversation.facts.handoff
     found: dict[str, Score | None] = {}
     if handoff is None:
@@ -50,11 +51,11 @@ def ratings(
     asked, given = bool(handoff.asked), handoff.score is not None
     for event in events:
         message = event.message
-        if message is None or not event.is_from_contact or is_handled(event, handled):
+        if message is None or not event.is_from_contact or not handled.isdisjoint(event.ids):
             continue
-        score = _picked(message, question_id(conversation.id, handoff.number))
+        score = _picked_score(message, rating_question_id(conversation.id, handoff.number))
         if score is None and asked and not is_rating(message):
-            score = _typed(message, voices)
+            score = _typed_score(message, voices)
         if score is not None or is_rating(message):
             found[event.id] = None if given else score
             given = given or score is not None
@@ -62,25 +63,25 @@ def ratings(
     return found
 
 
-def _picked(message: InboundMessage, question: str) -> Score | None:
+def _picked_score(message: InboundMessage, question: str) -> Score | None:
     if message.choice is None or not is_rating(message) or message.choice.in_reply_to != question:
         return None
-    return _score(message.choice.id.removeprefix(RATING))
+    return _parse_score(message.choice.id.removeprefix(RATING))
 
 
-def _typed(message: InboundMessage, voices: Sequence[Voice]) -> Score | None:
+def _typed_score(message: InboundMessage, voices: Sequence[Voice]) -> Score | None:
     text = unicodedata.normalize("NFKC", message.text).strip()
     if message.choice is not None or message.attachments or message.files:
         return None
     if bare := _BARE.fullmatch(text):
-        return _score(bare.group(1))
+        return _parse_score(bare.group(1))
     if _STARS.fullmatch(text):
-        return _score(str(sum(text.count(star) for star in "★⭐")))
+        return _parse_score(str(sum(text.count(star) for star in "★⭐")))
     for voice in voices:
-        if (meant := chosen(message.text, choices_of(voice))) is not None:
-            return _score(meant.id.removeprefix(RATING))
+        if (meant := chosen(message.text, rating_choices(voice))) is not None:
+            return _parse_score(meant.id.removeprefix(RATING))
     return None
 
 
-def _score(text: str) -> Score | None:
+def _parse_score(text: str) -> Score | None:
     return next((score for score in _SCORES if str(score) == text), None)

@@ -1,4 +1,4 @@
-"""What is said when a conversation goes to people."""
+"""Ready-made replies: handing over to people, messages without words, and questions that have no answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def person_choice(voice: Voice) -> Choice:
 
 
 def handoff_draft(voice: Voice, model: str = "", *, say: str = "") -> Draft:
-    """Said by the system: an owner change must never drop it. ``say`` in place of the tenant's usual words."""
+    """By the system, so that an owner change never drops it. ``say`` replaces the tenant's usual words."""
     return Draft(text=say or voice.handoff, answered=True, model=model, author="system", handoff=True)
 
 
@@ -26,8 +26,8 @@ _UNDERSTOOD = frozenset({"location", "contacts", "shared", "mention", "story_men
 
 
 def wordless_draft(wordless: Wordless, voice: Voice, model: str = "", *, kind: str = "", locale: str = "") -> Draft:
-    """The answer to what says nothing in words: thanks where that is fitting, else which kind cannot be read here.
-    ``kind`` is that of an unsupported message."""
+    """The reply to a message without words: thanks where that is fitting, else the kind that cannot be read here.
+    ``kind``: of an unsupported message."""
     phrases = {
         "voice": voice.voice_note,
         "file": voice.file,
@@ -67,5 +67,5 @@ def not_found_draft(voice: Voice, model: str = "") -> Draft:
 
 
 def wait_draft(voice: Voice, model: str = "") -> Draft:
-    """Nobody could look into it: that is no word on what the documents hold."""
+    """A request to wait, because no model could answer. It says nothing about the documents."""
     return Draft(text=voice.wait, answered=False, choices=[person_choice(voice)], model=model)

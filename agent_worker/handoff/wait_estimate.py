@@ -1,9 +1,8 @@
-"""How long a contact waits for a person: what is told when people are asked for, and what it is told by.
+"""The estimate of how long a contact waits for a person, and its wording.
 
-The expectation is that of others: of the first replies of this week and the last, the time in which half of them came,
-in office time. It is counted in steps, by counters that all processes share, and told as the end of a step: rather too
-long than too short. While there are too few, people's own limit is told, where they have one.
-"""
+The estimate is the median time to the first reply, this week and last, in office time. Waits are counted in steps, by
+counters that all processes share, and the estimate is the end of a step: rather too long than too short. While there
+are too few waits, it is the time within which people want to answer, where they have such a goal."""
 
 from __future__ import annotations
 
@@ -12,41 +11,62 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from agent_worker.handoff.desk_rules import DeskTerms
+from agent_worker.handoff.desk_rules import DeskRules
 from agent_worker.phrases import Voice
 from schemas.ports import Limiter
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
 
 STEPS = (2, 5, 10, 15, 30, 60, 120, 240, 480, 1440)
 """Minutes."""
 ENOUGH = 5
-"""First replies before their median says anything."""
+"""First replies from which a median is taken."""
+_DAYS = {
+    "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+    "de": ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"),
+}
+_NEAR = {"en": ("today", "tomorrow"), "de": ("heute", "morgen")}
+_AT = {"en": "{day} at {clock}", "de": "{day} um {clock} Uhr"}
+_ON = {"en": "on {weekday}, {date},", "de": "am {weekday}, den {date},"}
+_DATES = {"en": "{at.day} {month}", "de": "{at.day}. {month}"}
+_MONTHS = {
+    "en": _split("January February March April May June July August September October November December"),
+    "de": _split("Januar Februar März April Mai Juni Juli August September Oktober November Dezember"),
+}
+_UNITS = {
+    "en": (("a minute", "{n} minutes"), ("an hour", "{n} hours"), ("a day", "{n} days")),
+    "de": (("einer Minute", "{n} Minuten"), ("einer Stunde", "{n} Stunden"), ("einem Tag", "{n} Tagen")),
+}
 _WEEK = 7 * 86_400
 _KEPT = 3.0 * _WEEK
 
 
-class Waits:
+class WaitEstimate:
     def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
 
-    async def came(self, tenant: str, took: timedelta, now: datetime) -> None:
-        """A first reply, after so much office time."""
-        step = bisect_left(STEPS, took.total_seconds() / 60)
+    async def count(self, tenant: str, wait: timedelta, now: datetime) -> None:
+        """Count a first reply that took this much office time."""
+        step = bisect_left(STEPS, wait.total_seconds() / 60)
         await self._limiter.add(_key(tenant, now), {str(step): 1}, keep=_KEPT, now=now)
 
-    async def expected(self, tenant: str, terms: DeskTerms, now: datetime) -> timedelta | None:
-        """None when nothing can be said."""
+    async def expect(self, tenant: str, desk: DeskRules, now: datetime) -> timedelta | None:
+        """The estimate; None when nothing can be said."""
         counts = [0] * (len(STEPS) + 1)
         for at in (now, now - timedelta(seconds=_WEEK)):
             known = await self._limiter.add(_key(tenant, at), _NONE, keep=_KEPT, now=now)
             counts = [count + known.get(str(step), 0) for step, count in enumerate(counts)]
-        return _median(counts) if sum(counts) >= ENOUGH else terms.first_reply
+        return _median(counts) if sum(counts) >= ENOUGH else desk.first_reply
 
 
 _NONE: Mapping[str, int] = {str(step): 0 for step in range(len(STEPS) + 1)}
 
 
 def _median(counts: list[int]) -> timedelta | None:
-    """The end of the step in which the middle one is; None for the last, which has none."""
+    """The end of the step that holds the median; None for the last step, which has no end."""
     half, seen = sum(counts) / 2, 0
     for minutes, count in zip(STEPS, counts, strict=False):
         seen += count
@@ -59,41 +79,18 @@ def _key(tenant: str, at: datetime) -> str:
     return f"handoff:{tenant}:waits:{int(at.timestamp() // _WEEK)}"
 
 
-def notice(voice: Voice, terms: DeskTerms, wait: timedelta | None, now: datetime, locale: str) -> str:
-    """What is said of the wait; empty when nothing is known of it."""
-    if not terms.is_open(now):
-        opens = None if terms.hours is None else terms.hours.opens(now)
-        if terms.hours is None or opens is None:
+def format_wait_notice(voice: Voice, desk: DeskRules, wait: timedelta | None, now: datetime, locale: str) -> str:
+    """A sentence about the wait; empty when nothing is known of it."""
+    if not desk.is_open(now):
+        opens = None if desk.hours is None else desk.hours.opens(now)
+        if desk.hours is None or opens is None:
             return voice.closed
-        return voice.closed_until.replace("{opens}", moment(opens, now, terms.hours.zone, locale))
-    return "" if wait is None else voice.expected_wait.replace("{wait}", span(wait, locale))
+        return voice.closed_until.replace("{opens}", format_time(opens, now, desk.hours.zone, locale))
+    return "" if wait is None else voice.expected_wait.replace("{wait}", format_duration(wait, locale))
 
 
-# Times as they are told to people: in words where we have the language's, else in figures that all read alike.
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
-
-
-_DAYS = {
-    "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
-    "de": ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"),
-}
-_NEAR = {"en": ("today", "tomorrow"), "de": ("heute", "morgen")}
-_AT = {"en": "{day} at {clock}", "de": "{day} um {clock} Uhr"}
-_ON = {"en": "on {weekday}, {date},", "de": "am {weekday}, den {date},"}
-_DATES = {"en": "{at.day} {month}", "de": "{at.day}. {month}"}
-_MONTHS = {
-    "en": _words("January February March April May June July August September October November December"),
-    "de": _words("Januar Februar März April Mai Juni Juli August September Oktober November Dezember"),
-}
-_UNITS = {
-    "en": (("a minute", "{n} minutes"), ("an hour", "{n} hours"), ("a day", "{n} days")),
-    "de": (("einer Minute", "{n} Minuten"), ("einer Stunde", "{n} Stunden"), ("einem Tag", "{n} Tagen")),
-}
-
-
-def moment(at: datetime, now: datetime, zone: ZoneInfo, locale: str) -> str:
-    """When that is, by the clocks of the office."""
+def format_time(at: datetime, now: datetime, zone: ZoneInfo, locale: str) -> str:
+    """A time on the clocks of the office: in words where we have the language's, else in figures."""
     local, language = at.astimezone(zone), locale.lower()[:2]
     if language not in _DAYS:
         return f"{local:%Y-%m-%d %H:%M}"
@@ -106,8 +103,8 @@ def moment(at: datetime, now: datetime, zone: ZoneInfo, locale: str) -> str:
     return _AT[language].format(day=day, clock=f"{local:%H:%M}")
 
 
-def span(length: timedelta, locale: str) -> str:
-    """Rounded up to whole minutes; to hours and days where nothing is lost by it."""
+def format_duration(length: timedelta, locale: str) -> str:
+    """A duration, rounded up to whole minutes; in hours and days where that loses nothing."""
     units = _UNITS.get(locale.lower()[:2])
     minutes = max(1, -(-int(length.total_seconds()) // 60))
     if units is None:

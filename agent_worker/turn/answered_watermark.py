@@ -1,15 +1,15 @@
-"""Which messages wait no longer because what came after them was answered (design §4).
+"""The point up to which a contact's messages have been answered.
 
-Messages mostly come in the order in which they were written. One that is replayed, or was found in the vendor's
-history, comes late. Times are those of the contact's messages, both from the vendor where it dates what it tells. Some
-date by the second: of what comes in the same second as an answered message, or before it by another way, times alone
-do not tell that it still waits.
+Messages mostly come in the order in which they were written. A message that is replayed, or found in the vendor's
+history, comes late: it is answered only if nothing written after it has been. All times are those of the contact's
+messages, as the vendor dates them. Some vendors date by the second, so times alone do not tell whether a message from
+the same second as an answered one still waits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,66 +20,69 @@ from schemas.messages import InboundMessage, TranscriptMessage
 from schemas.transcript import LATE
 
 
-@dataclass(slots=True)
-class Answered:
-    """``heard``: when the newest message that is known of the contact was written; ``until``: the newest of those that
-    were answered, by whomever. ``left``: messages of earlier turns that wait whatever ``until`` says."""
+@dataclass(frozen=True, slots=True)
+class AnsweredWatermark:
+    """``newest``: when the newest known message of the contact was written. ``until``: when the newest answered one
+    was, whoever answered it. ``left``: messages of earlier turns that still wait, whatever ``until`` says. ``waiting``:
+    when the messages of this turn that still wait were written, by id."""
 
-    heard: datetime | None = None
+    newest: datetime | None = None
     until: datetime | None = None
-    left: set[str] = field(default_factory=set)
-    _new: dict[str, datetime] = field(default_factory=dict)
-    """Those of this turn that nobody has answered yet."""
+    left: frozenset[str] = frozenset()
+    waiting: Mapping[str, datetime] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, facts: Facts) -> Answered:
-        return cls(facts.heard_at, facts.answered_at, set(facts.unanswered))
+    def from_facts(cls, facts: Facts) -> AnsweredWatermark:
+        return cls(facts.heard_at, facts.answered_at, frozenset(facts.unanswered))
 
-    def facts(self) -> dict[str, Any]:
-        """What is to be remembered of it."""
-        left: tuple[str, ...] = ()
-        if self.left or self._new:
-            overtaken = [id for id, written in self._new.items() if self._is_past(written)]
-            left = tuple(sorted({*self.left, *overtaken}))
-        return {"heard_at": self.heard, "answered_at": self.until, "unanswered": left}
+    def to_facts(self) -> dict[str, Any]:
+        """The fields of ``Facts`` that keep it between turns."""
+        unanswered: tuple[str, ...] = ()
+        if self.left or self.waiting:
+            overtaken = [id for id, written in self.waiting.items() if self._is_past(written)]
+            unanswered = tuple(sorted({*self.left, *overtaken}))
+        return {"heard_at": self.newest, "answered_at": self.until, "unanswered": unanswered}
 
-    def includes(self, event: Event) -> bool:
-        """Whether a late message only joins the transcript. One of about the same moment as an answered one still
+    def is_overtaken(self, event: Event) -> bool:
+        """True if a late message only joins the transcript. One from about the same moment as an answered message still
         waits: better that two are answered than none."""
-        late = event.envelope.replay_of or (event.message is not None and event.message.backfilled)
+        is_late = event.envelope.replay_of or (event.message is not None and event.message.backfilled)
         written = _written_at(event)
-        return bool(late) and self.until is not None and written is not None and self.until - written > LATE
+        return bool(is_late) and self.until is not None and written is not None and self.until - written > LATE
 
-    def waits(self, line: TranscriptMessage) -> bool:
-        """Whether nobody has answered this line of the contact's."""
-        return not self._is_past(line.created_at) or line.id in self.left or line.id in self._new
+    def is_unanswered(self, line: TranscriptMessage) -> bool:
+        """True if this line of the contact still waits for an answer."""
+        return not self._is_past(line.created_at) or line.id in self.left or line.id in self.waiting
 
-    def hear(self, written: datetime) -> None:
-        self.heard = _later(self.heard, written)
+    def with_message(self, message: InboundMessage, *, waits: bool) -> AnsweredWatermark:
+        """After a message of the contact; ``waits`` if it is to be answered."""
+        waiting = {**self.waiting, message.id: message.sent_at} if waits else self.waiting
+        return replace(self, newest=_later(self.newest, message.sent_at), waiting=waiting)
 
-    def expect(self, message: InboundMessage) -> None:
-        """An answer to it."""
-        self._new[message.id] = message.sent_at
-
-    def forget(self, message: str) -> None:
-        self._new.pop(message, None)
-        self.left.discard(message)
-
-    def answer(self, messages: Iterable[InboundMessage]) -> None:
-        for message in messages:
-            self.until = _later(self.until, message.sent_at)
-            self.forget(message.id)
-
-    def person_spoke(self, event: Event) -> None:
-        """Here a person has seen what we know; in the vendor's own app, all that was written until then."""
+    def with_person(self, event: Event) -> AnsweredWatermark:
+        """After a message of a person, who has seen all that we know; or, if they wrote it in the vendor's own app, all
+        that was written before it."""
         if event.message is not None and event.message.shown:
             seen: datetime | None = event.message.sent_at
         else:
-            seen = self.heard
-        if seen is not None:
-            self.until = _later(self.until, seen)
-            self._new = {id: written for id, written in self._new.items() if written > seen}
-            self.left.clear()
+            seen = self.newest
+        if seen is None:
+            return self
+        waiting = {id: written for id, written in self.waiting.items() if written > seen}
+        return replace(self, until=_later(self.until, seen), left=frozenset(), waiting=waiting)
+
+    def with_answered(self, messages: Iterable[InboundMessage]) -> AnsweredWatermark:
+        until, answered = self.until, set[str]()
+        for message in messages:
+            until = _later(until, message.sent_at)
+            answered.add(message.id)
+        return replace(self.without_messages(answered), until=until)
+
+    def without_messages(self, ids: Iterable[str]) -> AnsweredWatermark:
+        """These messages wait no more."""
+        gone = set(ids)
+        waiting = {id: written for id, written in self.waiting.items() if id not in gone}
+        return replace(self, left=self.left - gone, waiting=waiting)
 
     def _is_past(self, written: datetime) -> bool:
         return self.until is not None and written <= self.until

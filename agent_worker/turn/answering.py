@@ -1,10 +1,12 @@
-"""From the messages that wait to a draft: what the contact said yes to, then retrieve, route, let a model answer."""
+"""The stages between loading and concluding a turn: settle, act, retrieve, route and answer. Each returns a value.
+
+Until the turn is sealed they change nothing outside: it may be cancelled, and restarted, at any await.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import get_args
 
@@ -15,7 +17,7 @@ from agent_worker.actions.slot_filling.action_matching import match_action, name
 from agent_worker.actions.slot_filling.dialogue import SlotFillingDialogue
 from agent_worker.handoff.draft_replies import LOCAL
 from agent_worker.handoff.handback import since_people
-from agent_worker.handoff.promises import told_by_people, with_promises
+from agent_worker.handoff.promises import add_promises, quote_promise
 from agent_worker.handoff.reply_templates import handoff_draft
 from agent_worker.knowledge.text.query_splitting import (
     MAX_QUESTIONS,
@@ -26,227 +28,235 @@ from agent_worker.knowledge.text.query_splitting import (
 )
 from agent_worker.models.local.multiple_questions import handoff_with_answers
 from agent_worker.models.local.small_talk import asks_for_person, classify_small_talk
-from agent_worker.models.registry import Emit, Models, select_model
+from agent_worker.models.registry import Models, select_model
 from agent_worker.nlu.classification import topics_in
 from agent_worker.nlu.corrections import apply_corrections
 from agent_worker.nlu.danger_similarity import DangerSimilarity
-from agent_worker.phrases import Voice, translate_voice
+from agent_worker.phrases import translate_voice
 from agent_worker.router.decision import IN_DANGER, PERSON_REQUESTED, Route
 from agent_worker.router.router import Router, RoutingRequest
 from agent_worker.router.rules import RouteName
 from agent_worker.settings import TenantRules
-from agent_worker.turn.contact_limits import HELD, ContactLimits, wait_draft
-from agent_worker.turn.folding import Monotonic
-from agent_worker.turn.stage_timer import Stage
-from agent_worker.turn.turn_state import Work
+from agent_worker.turn.streaming import Stream
+from agent_worker.turn.values import NOTHING_FOUND, Reply, TurnInput
 from schemas.actions import ActionResolved, ApprovalDecided, ApprovalExpired, Filling
 from schemas.conversation import Conversation
 from schemas.messages import Assurance
 from schemas.ports import Clock, Contacts, Draft, Found, Knowledge, Offer, Part, Passage, Question
 
+LEVELS: tuple[Assurance, ...] = get_args(Assurance)
 _PASSAGES = 24
 """Passages that are kept of several searches together."""
-
 STALE = "answered before the newest change of the documents could be searched"
+PERSON_ROUTE = Route("person", (), (PERSON_REQUESTED,))
+DANGER_ROUTE = Route("person", (), (IN_DANGER,))
 
 
-class Answers:
-    """The middle of the turn. Until it has sealed the turn it changes nothing but ``work``: it may be cancelled, and
-    begun again, at any await."""
+@dataclass(frozen=True, slots=True)
+class Query:
+    """The words of the waiting messages that are left to answer. ``questions``: one by one, where there are several;
+    ``beyond``: those that are too many for one turn."""
+
+    text: str
+    questions: Sequence[QuestionPart] = ()
+    beyond: Sequence[QuestionPart] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """The passages for a query, and for each of its questions. ``is_danger``: the contact seems to tell of a
+    danger to life; then its questions were not looked up."""
+
+    found: Found
+    parts: Sequence[Part] = ()
+    is_danger: bool = False
+
+
+class Answering:
+    """The stages that need services."""
 
     def __init__(
-        self,
-        knowledge: Knowledge,
-        models: Models,
-        actions: ActionService,
-        contacts: Contacts,
-        limits: ContactLimits,
-        clock: Clock,
-        monotonic: Monotonic,
+        self, knowledge: Knowledge, models: Models, actions: ActionService, contacts: Contacts, clock: Clock
     ) -> None:
         self._knowledge = knowledge
         self._models = models
         self._actions = actions
-        self._limits = limits
-        self._clock = clock
-        self._monotonic = monotonic
         self._contacts = contacts
+        self._clock = clock
         self._router = Router()
         self._likeness = DangerSimilarity(knowledge)
 
-    async def settle(self, work: Work, seal: Seal) -> None:
-        """Begin to act: on what others said about actions, or did not say in time."""
-        if not work.rules.actions.actions and not work.intake.settling:
-            return
-        acting = work.acting = self._actions.start_turn(_scope(work, seal))
-        acting.expire(_until(work, self._clock()))
-        with Stage(work.stages, "act", self._monotonic):
-            for word in work.intake.settling:
-                if isinstance(word, ActionResolved):
-                    await acting.apply_resolution(word)
-                elif isinstance(word, ApprovalDecided):
-                    await acting.apply_decision(word)
-            if not work.must_answer:
-                await acting.report_begun(work.intake.handled)
+    # ── settle and act ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def write(self, work: Work, emit: Emit) -> Draft | None:
-        """``emit`` shows a whole sentence. None when the contact is to hear nothing. Raises ModelFailed when
-        nothing could answer."""
-        draft = await self._write(work, emit)
-        if draft is None or not work.intake.is_cut:
-            return draft
-        return replace(draft, text=f"{draft.text}\n\n{work.voice.too_long}".strip())
+    async def settle(self, turn: TurnInput, seal: Seal) -> TurnActions:
+        """Note approvals that expired, decisions, and outcomes of actions that were in doubt. ``seal`` is awaited
+        before the first write."""
+        scope = Scope(
+            turn_id=turn.id,
+            conversation=turn.conversation,
+            token=turn.token,
+            chain=turn.chain,
+            rules=turn.rules.actions,
+            voice=turn.voice,
+            authority=turn.intake.authority,
+            speaker=turn.intake.speaker,
+            locale=turn.locale,
+            seal=seal,
+            words=turn.intake.text,
+            earlier=[line.text for line in turn.history if line.author.kind == "contact"],
+        )
+        actions = self._actions.start_turn(scope)
+        # The clock of whoever says that an approval expired may be ahead of ours, and counts.
+        reported = (update.at for update in turn.intake.action_updates if isinstance(update, ApprovalExpired))
+        actions.expire(max([self._clock(), *reported]))
+        for update in turn.intake.action_updates:
+            if isinstance(update, ActionResolved):
+                await actions.apply_resolution(update)
+            elif isinstance(update, ApprovalDecided):
+                await actions.apply_decision(update)
+        if not turn.must_answer:
+            await actions.report_begun(turn.intake.handled)
+        return actions
 
-    async def _write(self, work: Work, emit: Emit) -> Draft | None:
-        if work.goes_on:
-            return Draft(text=work.voice.go_on, answered=True, reasons=["the contact goes on with the assistant"])
-        if work.intake.person_asked:
-            work.route = Route("person", (), (PERSON_REQUESTED,))
-            return handoff_draft(work.voice)
-        if (language := in_danger(_said(work), work.locale)) is not None:
-            return in_danger_draft(work, language)
-        acting = work.acting
-        draft = await self._acted(work, acting) if acting is not None else None
-        if draft is None and (held := await self._limits.apply(work)) in HELD:
-            return wait_draft(work.voice) if held == "wait" else None
+    async def act(self, turn: TurnInput, actions: TurnActions) -> Draft | None:
+        """Do what the contact said yes to. None when something else is left to answer."""
+        draft = await actions.resume(turn.intake.handled)
+        draft = draft or await actions.act_on_consent(list(turn.intake.waiting.values()), turn.intake.latest)
         if draft is None:
-            draft = _marked(await self._answered(work, emit), work.found)
-            draft = draft if acting is None else acting.finish(draft)
-        return draft if acting is None else as_handoff(draft, acting.effects)
+            return None
+        memory = actions.effects.memory
+        if memory.filling is not None and memory.confirmation is None and actions.effects.question is None:
+            # Nothing is asked any more: go on with what else the contact had asked for.
+            question, now = _build_question(turn, actions, "\n".join(_texts(turn, actions))), self._clock()
+            talk = SlotFillingDialogue(question, turn.voice, draft.model, now, actions.today(now))
+            draft = actions.finish(await talk.continue_after(draft, memory.filling))
+        return as_handoff(draft, actions.effects)
 
-    async def _answered(self, work: Work, emit: Emit) -> Draft:
-        text = _text(work)
-        asked = _asked(work)
-        await self._retrieve(work, text)
-        if await self._likeness.is_danger(work.conversation.origin.tenant, work.found):
-            return in_danger_draft(work, work.locale)
-        parts = await self._parts(work, asked[:MAX_QUESTIONS])
-        await self._route(work, text)
-        if work.route.name == "person":
-            spoken = topics_in(text, work.locale).get("person", work.locale)
-            passed_on = handoff_draft(translate_voice(work.rules.voice, spoken), say=work.route.say)
-            return handoff_with_answers(passed_on, parts) if work.route.reasons == (PERSON_REQUESTED,) else passed_on
-        first, *then = work.route.models
-        with Stage(work.stages, "answer", self._monotonic):
-            handoff = work.conversation.facts.handoff
-            if first == LOCAL and handoff is not None and (said := told_by_people(work.found, work.voice)) is not None:
-                return said
-            question = self._question(work, text, parts, asked[MAX_QUESTIONS:])
-            return await self._models.answer(first, question, emit, work.stream.abort, then=then)
+    # ── retrieve ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _acted(self, work: Work, acting: TurnActions) -> Draft | None:
-        with Stage(work.stages, "act", self._monotonic):
-            draft = await acting.resume(work.intake.handled)
-            draft = draft or await acting.act_on_consent(list(work.intake.waiting.values()), work.intake.latest)
-            return draft and await followed(draft, acting, self._question(work, _text(work)), work.voice, self._clock())
+    async def retrieve(self, turn: TurnInput, query: Query) -> Retrieval:
+        text = with_context(query.text, turn.history, turn.intake.context)
+        found = await self._search(turn, query.text, text)
+        if await self._likeness.is_danger(turn.conversation.origin.tenant, found):
+            return Retrieval(found, is_danger=True)
+        # One passage seldom answers two questions: each is looked up by itself, or with what it refers to.
+        parts: list[Part] = []
+        for question in query.questions:
+            parts.append(await self._retrieve_part(turn, question, parts[-1].text if parts else ""))
+        return Retrieval(merge([found, *(part.found for part in parts)]) if parts else found, parts)
 
-    async def _retrieve(self, work: Work, text: str) -> None:
-        with Stage(work.stages, "retrieve", self._monotonic):
-            work.found = await self._found(work, text, with_context(text, work.history, work.intake.context))
+    async def _retrieve_part(self, turn: TurnInput, question: QuestionPart, before: str) -> Part:
+        if not (before and question.is_follow_up):
+            found = await self._search(turn, question.text, question.text)
+            if found.answerable or not before or not question.is_brief:
+                return Part(question.text, found, question.words, question.is_question)
+        text = f"{before}\n{question.words}"
+        return Part(text, await self._search(turn, text, text), question.words, question.is_question)
 
-    async def _found(self, work: Work, text: str, query: str) -> Found:
-        origin, handoff = work.conversation.origin, work.conversation.facts.handoff
+    async def _search(self, turn: TurnInput, asked: str, text: str) -> Found:
+        """``asked``: the contact's own words; ``text``: these with what they refer to."""
+        origin, facts = turn.conversation.origin, turn.conversation.facts
         found = await self._knowledge.search(
             origin.tenant,
-            query,
+            text,
             channel=origin.channel,
-            assurance=partial(self._actions.assurance, work.conversation, work.intake.speaker),
-            language=work.conversation.facts.locale,
-            since=work.read_at,
-            vector=work.rules.routes.trained is not None,
+            assurance=partial(self._actions.assurance, turn.conversation, turn.intake.speaker),
+            language=facts.locale,
+            since=turn.read_at,
+            vector=turn.rules.routes.trained is not None,
         )
-        return found if handoff is None else with_promises(found, origin.tenant, handoff, text)
+        return found if facts.handoff is None else add_promises(found, origin.tenant, facts.handoff, asked)
 
-    async def _parts(self, work: Work, asked: Sequence[QuestionPart]) -> list[Part]:
-        """One place seldom answers two questions: each is looked up by itself, or with what it refers to."""
-        parts: list[Part] = []
-        if not asked:
-            return parts
-        with Stage(work.stages, "retrieve", self._monotonic):
-            for n, one in enumerate(asked):
-                parts.append(await self._part(work, one, parts[-1].text if n else ""))
-        if parts:
-            work.found = together([work.found, *(part.found for part in parts)])
-        return parts
+    # ── route ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _part(self, work: Work, one: QuestionPart, before: str) -> Part:
-        if not (before and one.is_follow_up):
-            found = await self._found(work, one.text, one.text)
-            if found.answerable or not before or not one.is_brief:
-                return Part(one.text, found, one.words, one.is_question)
-        text = f"{before}\n{one.words}"
-        return Part(text, await self._found(work, text, text), one.words, one.is_question)
-
-    async def _route(self, work: Work, text: str) -> None:
-        with Stage(work.stages, "route", self._monotonic):
-            rules, intake, facts = work.rules, work.intake, work.conversation.facts
-            work.route = await self._router.route(
-                rules.routes,
-                RoutingRequest(
-                    text=text,
-                    found=work.found,
-                    history=work.history if facts.handoff is None else since_people(work.history),
-                    facts=facts,
-                    # What fills in an action's parameters asks nothing by itself.
-                    wordless=bool(intake.wordless) or _filling(work) is not None,
-                    tiers=await tiers_of(work.conversation, self._contacts) if rules.routes.tiers else frozenset(),
-                    budget=await self._left(work),
-                    model=select_model(rules, text, work.locale) if rules.models else rules.model,
-                ),
-            )
-            if work.stretch is not None and work.stretch.revived:
-                work.route = without_people(work.route, rules)
-
-    async def _left(self, work: Work) -> float | None:
-        """Share of the day's budget; None where there is no choice of models that it could decide."""
-        origin = work.conversation.origin
-        return await self._models.budget_left(origin.tenant, origin.contact_id) if work.rules.routes.strong else None
-
-    def _question(
-        self, work: Work, text: str, parts: Sequence[Part] = (), beyond: Sequence[QuestionPart] = ()
-    ) -> Question:
-        acting = work.acting
-        return Question(
-            tenant=work.conversation.origin.tenant,
-            text=text,
-            history=work.history,
-            found=work.found,
-            files=work.intake.files,
-            wordless=work.intake.wordless,
-            kind=work.intake.kind,
-            about=work.intake.about,
-            context=work.intake.context,
-            locale=work.locale,
-            contact=work.conversation.origin.contact_id,
-            offers=() if acting is None else acting.offers(),
-            filling=_filling(work),
-            parts=parts,
-            beyond=[one.words for one in beyond if one.is_question],
+    async def route(
+        self, turn: TurnInput, actions: TurnActions | None, query: Query, retrieval: Retrieval, *, local_only: bool
+    ) -> Route:
+        """``local_only``: no model that costs anything may be asked."""
+        rules = turn.rules.without_paid_models() if local_only else turn.rules
+        origin, facts = turn.conversation.origin, turn.conversation.facts
+        # The budget decides between models, so it is looked up only where there is a choice.
+        budget = await self._models.budget_left(origin.tenant, origin.contact_id) if rules.routes.strong else None
+        tiers = await self._list_tiers(turn.conversation) if rules.routes.tiers else frozenset[str]()
+        message = RoutingRequest(
+            text=query.text,
+            found=retrieval.found,
+            history=turn.history if facts.handoff is None else since_people(turn.history),
+            facts=facts,
+            # Values for an action's parameters ask nothing by themselves.
+            wordless=bool(turn.intake.wordless) or _filling(turn, actions) is not None,
+            tiers=tiers,
+            budget=budget,
+            model=select_model(rules, query.text, turn.locale) if rules.models else rules.model,
         )
+        route = await self._router.route(rules.routes, message)
+        resumes = turn.handoff is not None and turn.handoff.resumes
+        return avoid_people(route, rules) if resumes else route
+
+    async def _list_tiers(self, conversation: Conversation) -> frozenset[str]:
+        """The highest assurance level of the contact's addresses, and the account they write to (channel/account)."""
+        origin = conversation.origin
+        contact = await self._contacts.get(origin.tenant, origin.contact_id)
+        addresses = contact.addresses if contact is not None else []
+        level = max((address.assurance for address in addresses), key=LEVELS.index, default=LEVELS[0])
+        return frozenset({level, f"{origin.channel}/{origin.account}"})
+
+    # ── answer ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def answer(
+        self,
+        turn: TurnInput,
+        actions: TurnActions | None,
+        query: Query,
+        retrieval: Retrieval,
+        route: Route,
+        stream: Stream,
+    ) -> Draft:
+        """Raises ModelFailed when no model could answer."""
+        first, *then = route.models
+        if first == LOCAL and turn.conversation.facts.handoff is not None:
+            promise = quote_promise(retrieval.found, turn.voice)
+            if promise is not None:
+                return promise
+        question = _build_question(turn, actions, query.text, retrieval, query.beyond)
+        return await self._models.answer(first, question, stream.send_delta, stream.abort, then=then)
 
 
-def in_danger(text: str, locale: str) -> str | None:
-    """Language in which the contact tells of a danger to life; None as mostly."""
-    return topics_in(text, locale).get("danger")
+def find_fixed_reply(turn: TurnInput) -> Reply | None:
+    """The reply where nothing is to be looked up: the contact wants the assistant back, picked the choice to talk to a
+    person, or tells of a danger to life. None for any other message."""
+    if turn.wants_assistant:
+        reasons = ["the contact goes on with the assistant"]
+        return Reply(Draft(text=turn.voice.go_on, answered=True, reasons=reasons))
+    if turn.intake.asks_for_person:
+        return Reply(handoff_draft(turn.voice), PERSON_ROUTE)
+    text = "\n".join(message.text for message in turn.intake.waiting.values())
+    language = topics_in(text, turn.locale).get("danger")
+    return None if language is None else Reply(draft_for_danger(turn, language), DANGER_ROUTE)
 
 
-def in_danger_draft(work: Work, language: str) -> Draft:
-    work.route = Route("person", (), (IN_DANGER,))
-    return handoff_draft(work.voice, say=danger_phrase(work.rules, language))
+def draft_for_danger(turn: TurnInput, language: str) -> Draft:
+    """In the tenant's own words, where it has any."""
+    own = next((topic.say for topic in turn.rules.routes.risks if topic.name == "self-harm" and topic.say), "")
+    return handoff_draft(turn.voice, say=own or translate_voice(turn.rules.voice, language).danger)
 
 
-def danger_phrase(rules: TenantRules, language: str) -> str:
-    """The tenant's own where it has one."""
-    own = next((topic.say for topic in rules.routes.risks if topic.name == "self-harm" and topic.say), "")
-    return own or translate_voice(rules.voice, language).danger
+def draft_for_person(turn: TurnInput, query: Query, retrieval: Retrieval, route: Route) -> Draft:
+    """The contact is passed to a person. Who asked for one gets answers to their other questions, too."""
+    language = topics_in(query.text, turn.locale).get("person", turn.locale)
+    draft = handoff_draft(translate_voice(turn.rules.voice, language), say=route.say)
+    return handoff_with_answers(draft, retrieval.parts) if route.reasons == PERSON_ROUTE.reasons else draft
 
 
-def _said(work: Work) -> str:
-    return "\n".join(message.text for message in work.intake.waiting.values())
+def finish_draft(draft: Draft, retrieval: Retrieval, actions: TurnActions | None) -> Draft:
+    """The draft with the questions of actions, and a remark for the turn's record if the search was not up to date."""
+    if retrieval.found.stale:
+        draft = replace(draft, reasons=[*draft.reasons, STALE])
+    return draft if actions is None else as_handoff(actions.finish(draft), actions.effects)
 
 
-def without_people(route: Route, rules: TenantRules) -> Route:
-    """What people have just given back without an answer to it is not passed to them again."""
+def avoid_people(route: Route, rules: TenantRules) -> Route:
+    """A conversation that people have just returned unanswered is not passed to them again."""
     if route.name != "person":
         return route
     models = rules.routes.models("cheap", rules.model)
@@ -254,43 +264,68 @@ def without_people(route: Route, rules: TenantRules) -> Route:
     return replace(route, name=name, models=models, reasons=(*route.reasons, "but people gave it back"), say="")
 
 
-def _until(work: Work, now: datetime) -> datetime:
-    """By then approvals have expired: of whoever says so the clock may be ahead of ours, and counts."""
-    return max([now, *(word.at for word in work.intake.settling if isinstance(word, ApprovalExpired))])
+def read_query(turn: TurnInput, actions: TurnActions | None) -> Query:
+    """The questions of the waiting messages. Requests for a person and small talk need no answer from the documents."""
+    texts = _texts(turn, actions)
+    text = "\n".join(texts)
+    offers = () if actions is None else actions.offers()
+    asked = split_questions(texts, lambda sentence: asks_for_person(sentence) or _is_wish(sentence, offers))
+    if len(asked) < 2:
+        return Query(text)
+    questions = [one for one in asked if not asks_for_person(one.words) and not classify_small_talk(one.words, ())]
+    return Query(text, questions[:MAX_QUESTIONS], questions[MAX_QUESTIONS:])
 
 
-def _texts(work: Work) -> list[str]:
-    """What the messages say that wait for an answer, as the contact meant it in the end."""
-    answered = _answered(work)
-    texts = [message.text.strip() for message in work.intake.waiting.values() if message.id not in answered]
+def _texts(turn: TurnInput, actions: TurnActions | None) -> list[str]:
+    """The texts of the messages that no action has answered, with the contact's own corrections applied."""
+    answered = frozenset[str]() if actions is None else actions.effects.answered
+    texts = [message.text.strip() for message in turn.intake.waiting.values() if message.id not in answered]
     return apply_corrections([text for text in texts if text])
 
 
-def _text(work: Work) -> str:
-    return "\n".join(_texts(work))
-
-
-def _asked(work: Work) -> list[QuestionPart]:
-    """Where they ask for several things, each by itself; empty for one. What asks for a person, or is nothing but small
-    talk, needs no answer from the documents."""
-    texts = _texts(work)
-    offers = () if work.acting is None else work.acting.offers()
-    asked = split_questions(texts, lambda sentence: asks_for_person(sentence) or _is_wish(sentence, offers))
-    if len(asked) < 2:
-        return []
-    left = [one for one in asked if not asks_for_person(one.words) and not classify_small_talk(one.words, ())]
-    return left if len(left) > 1 or len(left) < len(asked) else []
-
-
 def _is_wish(sentence: str, offers: Sequence[Offer]) -> bool:
-    """Whether it asks for an action, or tells what one is to be done with."""
+    """True if it asks for an action, or names a value for one."""
     return match_action(sentence, offers) is not None or (
         not is_question(sentence) and names_anything(sentence, offers)
     )
 
 
-def together(founds: Sequence[Found]) -> Found:
-    """What was found for several questions, the best of each first, and each passage once."""
+def _build_question(
+    turn: TurnInput,
+    actions: TurnActions | None,
+    text: str,
+    retrieval: Retrieval | None = None,
+    beyond: Sequence[QuestionPart] = (),
+) -> Question:
+    intake, origin = turn.intake, turn.conversation.origin
+    return Question(
+        tenant=origin.tenant,
+        text=text,
+        history=turn.history,
+        found=NOTHING_FOUND if retrieval is None else retrieval.found,
+        files=intake.files,
+        wordless=intake.wordless,
+        kind=intake.kind,
+        about=intake.about,
+        context=intake.context,
+        locale=turn.locale,
+        contact=origin.contact_id,
+        offers=() if actions is None else actions.offers(),
+        filling=_filling(turn, actions),
+        parts=() if retrieval is None else retrieval.parts,
+        beyond=[one.words for one in beyond if one.is_question],
+    )
+
+
+def _filling(turn: TurnInput, actions: TurnActions | None) -> Filling | None:
+    """The action whose parameters this contact is being asked for."""
+    filling = None if actions is None else actions.effects.memory.filling
+    is_theirs = filling is None or filling.contact_id in ("", turn.intake.speaker)
+    return filling if is_theirs else None
+
+
+def merge(founds: Sequence[Found]) -> Found:
+    """The results for several questions, the best of each first, and each passage once."""
     first, *_ = founds
     passages: dict[tuple[str, str, str], Passage] = {}
     for rank in range(max(len(found.passages) for found in founds)):
@@ -304,59 +339,3 @@ def together(founds: Sequence[Found]) -> Found:
         confidence=max(found.confidence for found in founds),
         stale=any(found.stale for found in founds),
     )
-
-
-def _answered(work: Work) -> Container[str]:
-    """Messages that an action was the answer to."""
-    return frozenset() if work.effects is None else work.effects.answered
-
-
-def _filling(work: Work) -> Filling | None:
-    filling = None if work.effects is None else work.effects.memory.filling
-    is_theirs = filling is None or filling.contact_id in ("", work.intake.speaker)
-    return filling if is_theirs else None
-
-
-def _marked(draft: Draft, found: Found) -> Draft:
-    """The draft, with a reason for the turn's record where a newer version of a document could not be searched yet."""
-    return replace(draft, reasons=[*draft.reasons, STALE]) if found.stale else draft
-
-
-def _scope(work: Work, seal: Seal) -> Scope:
-    return Scope(
-        turn_id=work.id,
-        conversation=work.conversation,
-        token=work.begun.token,
-        chain=work.chain,
-        rules=work.rules.actions,
-        voice=work.voice,
-        authority=work.intake.authority,
-        speaker=work.intake.speaker,
-        locale=work.locale,
-        seal=seal,
-        words=work.intake.text,
-        earlier=[line.text for line in work.history if line.author.kind == "contact"],
-    )
-
-
-# After the contact's answer to a question about one action: what else they had asked for.
-async def followed(draft: Draft, acting: TurnActions, question: Question, voice: Voice, now: datetime) -> Draft:
-    """``draft`` tells what came of it. While the question is still open, nothing follows."""
-    memory = acting.effects.memory
-    if memory.filling is None or memory.confirmation is not None or acting.effects.question is not None:
-        return draft
-    talk = SlotFillingDialogue(question, voice, draft.model, now, acting.today(now))
-    return acting.finish(await talk.continue_after(draft, memory.filling))
-
-
-# What is known of a contact that may decide who answers it.
-LEVELS: tuple[Assurance, ...] = get_args(Assurance)
-
-
-async def tiers_of(conversation: Conversation, contacts: Contacts) -> frozenset[str]:
-    """The highest assurance level of its addresses, and the account it writes to, as `channel/account`."""
-    origin = conversation.origin
-    contact = await contacts.get(origin.tenant, origin.contact_id)
-    addresses = contact.addresses if contact is not None else []
-    level = max((address.assurance for address in addresses), key=LEVELS.index, default=LEVELS[0])
-    return frozenset({level, f"{origin.channel}/{origin.account}"})

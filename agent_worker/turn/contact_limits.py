@@ -1,6 +1,9 @@
-"""How much of the models' work one contact may cause: up to a number of messages a minute and an hour they are asked,
-up to as many again the extractive model answers, then the contact is asked to wait, once, and hears nothing until the
-time is over. Every message is on the transcript all the same, and whoever asks for a person gets one."""
+"""Limits on the model work that one contact may cause.
+
+Up to a number of messages a minute and an hour, models are asked; up to as many again, the extractive model answers;
+then the contact is asked to wait, once, and hears nothing until the time is over. Every message still joins the
+transcript, and whoever asks for a person gets one.
+"""
 
 from __future__ import annotations
 
@@ -12,46 +15,40 @@ import structlog
 from agent_worker.handoff.reply_templates import person_choice
 from agent_worker.phrases import Voice
 from agent_worker.settings import ContactRules, MessageLimit
-from agent_worker.turn.turn_state import Work
+from agent_worker.turn.values import TurnInput
 from schemas.ports import Clock, Draft, Limiter
 
 log = structlog.get_logger("parley.worker")
-Verdict = Literal["model", "local", "wait", "silence"]
-_ANSWERED: tuple[Verdict, ...] = ("model", "local")
-_MILDEST: tuple[Verdict, ...] = (*_ANSWERED, "wait", "silence")
-HELD: frozenset[Verdict] = frozenset({"wait", "silence"})
+Limit = Literal["model", "local", "wait", "silence"]
+"""The answering party: any model, only the extractive one, or nobody, with or without a word of it."""
+_ANSWERING: tuple[Limit, ...] = ("model", "local")
+_MILDEST_FIRST: tuple[Limit, ...] = (*_ANSWERING, "wait", "silence")
+UNANSWERED: frozenset[Limit] = frozenset({"wait", "silence"})
 """Nothing is looked up, and no model is asked."""
 REMEMBERED = 10_000
-"""Messages whose verdict stands when their turn begins again, for a restart or a retry."""
+"""Messages whose limit stays the same when their turn restarts or is retried."""
 
 
 class ContactLimits:
-    """One for a process; the counts are everybody's."""
+    """One for each process; the counts are shared by all of them."""
 
     def __init__(self, limiter: Limiter, clock: Clock) -> None:
         self._limiter = limiter
         self._clock = clock
-        self._decided: OrderedDict[str, Verdict] = OrderedDict()
+        self._decided: OrderedDict[str, Limit] = OrderedDict()
 
-    async def apply(self, work: Work) -> Verdict:
-        """What becomes of the turn; where only ``local`` may answer, its rules say so. Raises StateUnavailable."""
-        verdict = await self._verdict(work)
-        if verdict == "local":
-            work.rules = work.rules.without_paid_models()
-        return verdict
-
-    async def _verdict(self, work: Work) -> Verdict:
-        """The mildest for any message of the turn: together they cost one answer."""
-        if not work.rules.asks_models or work.intake.person_asked:
+    async def check(self, turn: TurnInput) -> Limit:
+        """The mildest limit of any message of the turn: together they cost one answer. Raises StateUnavailable."""
+        if not turn.rules.asks_models or turn.intake.asks_for_person:
             return "model"
-        contact = work.conversation.origin.contact_id
-        found = [await self._of(contact, message, work.rules.contact) for message in work.intake.waiting]
-        mildest = min(found, key=_MILDEST.index)
+        contact = turn.conversation.origin.contact_id
+        limits = [await self._check_message(contact, message, turn.rules.contact) for message in turn.intake.waiting]
+        mildest = min(limits, key=_MILDEST_FIRST.index)
         if mildest != "model":
-            log.info("contact_over_limit", turn_id=work.id, contact_id=contact, then=mildest)
+            log.info("contact_over_limit", turn_id=turn.id, contact_id=contact, then=mildest)
         return mildest
 
-    async def _of(self, contact: str, message: str, rules: ContactRules) -> Verdict:
+    async def _check_message(self, contact: str, message: str, rules: ContactRules) -> Limit:
         known = self._decided.get(message)
         if known is None:
             known = self._decided[message] = await self._decide(contact, rules)
@@ -59,16 +56,16 @@ class ContactLimits:
                 self._decided.popitem(last=False)
         return known
 
-    async def _decide(self, contact: str, rules: ContactRules) -> Verdict:
-        over: MessageLimit | None = None
-        for verdict in _ANSWERED:
-            over = await self._over(f"contact:{contact}:{verdict}", rules)
-            if over is None:
-                return verdict
-        told = over is not None and await self._take(f"contact:{contact}:told", over._replace(most=1))
-        return "wait" if told else "silence"
+    async def _decide(self, contact: str, rules: ContactRules) -> Limit:
+        full: MessageLimit | None = None
+        for limit in _ANSWERING:
+            full = await self._full_span(f"contact:{contact}:{limit}", rules)
+            if full is None:
+                return limit
+        asked_to_wait = full is not None and await self._take(f"contact:{contact}:told", full._replace(most=1))
+        return "wait" if asked_to_wait else "silence"
 
-    async def _over(self, key: str, rules: ContactRules) -> MessageLimit | None:
+    async def _full_span(self, key: str, rules: ContactRules) -> MessageLimit | None:
         """The span that has no more room."""
         for span in rules.spans:
             if not await self._take(key, span):
@@ -76,14 +73,14 @@ class ContactLimits:
         return None
 
     async def _take(self, key: str, span: MessageLimit) -> bool:
-        """A bucket for each minute and each hour, which hardly fills again: what is over ends when the time does."""
+        """From a bucket for each minute and each hour, which hardly fills again: a limit ends when its time does."""
         now = self._clock()
         window = int(now.timestamp() // span.seconds)
         name = f"{key}:{span.seconds}:{window}"
         return not await self._limiter.take(name, per_second=1 / span.seconds, burst=span.most, now=now)
 
 
-def wait_draft(voice: Voice) -> Draft:
+def please_wait_draft(voice: Voice) -> Draft:
     return Draft(
         text=voice.too_many,
         answered=True,

@@ -1,47 +1,45 @@
-"""One turn, as a straight line: fold → load → retrieve → route → answer → commit → publish (design §1, §7)."""
+"""One turn, from the waiting messages to the published reply.
+
+    fold → load → settle, act, retrieve, route, answer → conclude → commit → publish
+
+Each stage takes values and returns one. A turn that is cancelled by an arrival begins again at load, with everything.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 
 import structlog
 
-from agent_worker.actions.execution.consent import open_confirmation, read_reactions
+from agent_worker.actions.execution.turn_actions import TurnActions
 from agent_worker.actions.service import ActionService
 from agent_worker.fair_scheduler import FairScheduler
-from agent_worker.handoff.coordinator import Decided, People
-from agent_worker.handoff.handoff_period import Stretch
+from agent_worker.handoff.coordinator import HandoffCoordinator
 from agent_worker.models.registry import Models
-from agent_worker.settings import TenantRules, WorkerSettings
-from agent_worker.turn import metrics as turn_metrics
-from agent_worker.turn.answering import Answers
-from agent_worker.turn.attachments import Files
-from agent_worker.turn.contact_limits import ContactLimits
-from agent_worker.turn.envelopes import Chain
-from agent_worker.turn.folding import Fold, Monotonic, seal
-from agent_worker.turn.history import EARLIER, history
-from agent_worker.turn.inbound_events import ids_of, origin_of
-from agent_worker.turn.intake import Intake, plain_lines, take_in
-from agent_worker.turn.interruption import Interruption
+from agent_worker.settings import WorkerSettings
+from agent_worker.turn import answering
+from agent_worker.turn.answering import Answering
+from agent_worker.turn.attachments import AttachmentFetcher
+from agent_worker.turn.contact_limits import UNANSWERED, ContactLimits, please_wait_draft
+from agent_worker.turn.envelopes import announce_reply
+from agent_worker.turn.folding import Fold, Interruption, Monotonic
+from agent_worker.turn.loader import SetAside, TurnLoader
+from agent_worker.turn.metrics import StageTimer, count_turn, observe_wait
 from agent_worker.turn.outbox import Outbox
-from agent_worker.turn.stage_timer import Stage
-from agent_worker.turn.streaming import Hints, Stream
-from agent_worker.turn.turn_state import Work
+from agent_worker.turn.result import TurnResult, conclude
+from agent_worker.turn.streaming import Stream, TypingSignals
+from agent_worker.turn.values import Reply, Response, TurnInput
 from schemas import crash_points
-from schemas.changes import ReactionChanged
-from schemas.conversation import Origin
-from schemas.errors import Fenced, RecordError, Unavailable, UndecodableRecord
-from schemas.ids import turn_id
-from schemas.messages import Receipt, TranscriptMessage
-from schemas.ports import Batch, Begun, Clock, Draft, Knowledge, Metrics, Record, State
+from schemas.conversation import PackedSnapshot
+from schemas.errors import Fenced, Unavailable
+from schemas.ports import Batch, Clock, Committed, Knowledge, Metrics, State
 
 log = structlog.get_logger("parley.worker")
-SetAside = Callable[[str, Record, RecordError], Awaitable[None]]
 
 
 class TurnEngine:
-    """Handles one batch of one conversation. ``set_aside`` dead-letters a single record; it must not raise."""
+    """Handles one batch of one conversation."""
 
     def __init__(
         self,
@@ -54,243 +52,194 @@ class TurnEngine:
         metrics: Metrics,
         clock: Clock,
         set_aside: SetAside,
-        files: Files,
+        attachments: AttachmentFetcher,
         actions: ActionService,
-        pace: FairScheduler | None = None,
+        scheduler: FairScheduler | None = None,
         monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._outbox = outbox
         self._state = state
-        limits = ContactLimits(state.limiter, clock)
-        self._answers = Answers(knowledge, models, actions, state.contacts, limits, clock, monotonic)
         self._settings = settings
         self._metrics = metrics
         self._clock = clock
-        self._set_aside = set_aside
         self._monotonic = monotonic
-        self._files = files
-        self._people = People(
+        self._scheduler = scheduler or FairScheduler()
+        self._limits = ContactLimits(state.limiter, clock)
+        self._typing = TypingSignals(state.signals, settings.hinted, clock)
+        self._answering = Answering(knowledge, models, actions, state.contacts, clock)
+        self._handoffs = HandoffCoordinator(
             state=state, outbox=outbox, actions=actions, knowledge=knowledge, models=models, clock=clock
         )
-        self._pace = pace or FairScheduler()
-        self._hints = Hints(state.signals, settings.hinted, clock)
+        self._loader = TurnLoader(
+            state=state,
+            outbox=outbox,
+            handoffs=self._handoffs,
+            attachments=attachments,
+            settings=settings,
+            metrics=metrics,
+            clock=clock,
+            set_aside=set_aside,
+        )
 
     async def handle(self, batch: Batch) -> None:
         """Raises Fenced when somebody else moved the conversation on: the lane then begins again."""
-        stages: dict[str, float] = {}
-        fold = await self._fold(batch, stages)
+        stage = StageTimer(self._monotonic)
+        fold = await self._fold(batch, stage)
         begun = self._monotonic()
         first = batch.records[0].headers
-        async with self._pace.slot(first.get("ce_tenant", ""), first.get("ce_channel", "")) as waited_for_others:
-            stages["wait"] = round((self._monotonic() - begun) * 1000, 3)
-            if waited_for_others and batch.hurry.is_set():
+        async with self._scheduler.slot(first.get("ce_tenant", ""), first.get("ce_channel", "")) as waited:
+            stage.milliseconds["wait"] = round((self._monotonic() - begun) * 1000, 3)
+            if waited and batch.hurry.is_set():
                 raise Unavailable("the partition moves on; its next owner answers")
             if batch.arrived.is_set():
-                fold.take_more()
-            await self._turn(fold, stages)
+                batch.take_more()
+            await self._take_turn(fold, stage)
+            while fold.next_speaker():
+                await self._take_turn(fold, StageTimer(self._monotonic))
 
-    async def _turn(self, fold: Fold, stages: dict[str, float]) -> None:
-        """One for each contact who wrote, one after the other."""
-        await self._one_turn(fold, stages)
-        while fold.next_speaker():
-            await self._one_turn(fold, {})
-
-    async def _one_turn(self, fold: Fold, stages: dict[str, float]) -> None:
-        while (work := await self._load(fold, stages)) is not None:
-            if await self._answer(work, fold):
-                await self._commit(work)
-                await self._publish(work)
-                turn_metrics.took(self._metrics, work, fold.batch.records[0], self._clock())
+    async def _take_turn(self, fold: Fold, stage: StageTimer) -> None:
+        """The turn of one contact, which restarts when more messages arrive in time."""
+        while True:
+            with stage("load"):
+                turn = await self._loader.load(fold)
+            if turn is None:
+                return
+            stream = self._open_stream(turn, fold)
+            response = await self._respond(turn, fold, stream, stage)
+            if response is not None:
                 break
-            await self._more(fold, work)
+            await self._restart(fold, stream, stage)
+        with stage("commit"):
+            now = self._clock()
+            result = conclude(turn, response, stage.milliseconds, now)
+            committed = await self._commit(turn, result, now)
+        if committed.verdict == "stale":
+            await stream.abort()
+            raise Fenced("the conversation moved on while the turn ran")
+        crash_points.reach("worker.after_commit")
+        with stage("publish"):
+            await self._publish(turn, result, committed.snapshot)
+        count_turn(self._metrics, turn, response, result, stage)
+        replies = int(response.reply.draft is not None)
+        log.info("turn_done", turn_id=turn.id, handled=len(turn.intake.handled), replies=replies)
+        observe_wait(self._metrics, turn, response, fold.batch.records[0], self._clock())
 
     # ── fold ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _fold(self, batch: Batch, stages: dict[str, float]) -> Fold:
-        fold = Fold(batch, self._clock, self._monotonic)
-        with self._stage(stages, "fold"):
+    async def _fold(self, batch: Batch, stage: StageTimer) -> Fold:
+        """Wait for a quiet moment, so that a burst of messages becomes one turn."""
+        rules = self._settings.of(batch.records[0].headers.get("ce_tenant", ""))
+        fold = Fold(batch, rules.fold, self._clock, self._monotonic)
+        with stage("fold"):
             if batch.attempt == 1:
-                tenant = batch.records[0].headers.get("ce_tenant", "")
-                await fold.settle(self._settings.of(tenant).fold)
+                await fold.settle()
         return fold
 
-    def _rules(self, fold: Fold) -> TenantRules:
-        return self._settings.of(fold.events[0].envelope.tenant)
-
-    async def _more(self, fold: Fold, work: Work) -> None:
-        """Somebody wrote while the turn ran: take back what was shown, and start again with everything."""
-        await work.stream.abort()
+    async def _restart(self, fold: Fold, stream: Stream, stage: StageTimer) -> None:
+        """Somebody wrote while the turn ran: take back what was shown, and begin again with everything."""
+        await stream.abort()
         fold.restart()
-        with self._stage(work.stages, "fold"):
-            await fold.settle(work.rules.fold)
+        with stage("fold"):
+            await fold.settle()
 
-    # ── load ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── settle, act, retrieve, route, answer ─────────────────────────────────────────────────────────────────────────
 
-    async def _load(self, fold: Fold, stages: dict[str, float]) -> Work | None:
-        """None when nothing is left to do: everything was handled before, or set aside."""
-        with self._stage(stages, "load"):
-            while fold.decoded.poison:
-                record, error = fold.decoded.poison.pop()
-                await self._set_aside(fold.batch.conversation, record, error)
-            origin = await self._origin(fold)
-            if origin is None or not await self._means_something(fold):
-                return None
-            lines = plain_lines(fold.events)
-            decided = Decided()
-            begun = await self._begin(fold, origin, lines, decided)
-            conversation = fold.batch.conversation
-            thumbs = await read_reactions(self._state.deliveries, fold.events, begun.conversation)
-            intake = await take_in(
-                self._state.transcript, conversation, fold.events, begun, bool(lines), self._clock(), thumbs
-            )
-            self._count_repeats(fold, intake)
-            if not intake.handled:
-                return None
-            if intake.with_files:
-                await self._files.take(origin, conversation, intake)
-            begun, stretch = await self._people.take_in(begun, fold.events, intake, self._rules(fold), decided)
-            work = self._work(fold, begun, intake, stages, stretch)
-            if work.must_answer:
-                work.history = await history(self._state.transcript, work, len(lines), self._clock())
-        return work
+    async def _respond(self, turn: TurnInput, fold: Fold, stream: Stream, stage: StageTimer) -> Response | None:
+        """None when more messages arrived and the turn is to restart with them."""
+        response = Response()
+        if not turn.must_respond:
+            return response
+        if fold.must_restart:
+            return None
+        try:
+            with Interruption(fold) as interruption:
+                actions, reply = None, Reply()
+                if turn.may_act:
+                    with stage("act"):
+                        actions = await self._answering.settle(turn, interruption.seal)
+                if turn.must_answer:
+                    with self._typing.while_writing(turn.conversation, turn.newest.external_id):
+                        stream.show_typing(turn.rules.voice.name)
+                        await self._announce(turn)
+                        reply = await self._reply(turn, actions, stream, stage)
+                effects = None if actions is None else actions.effects
+                suggestions = await self._handoffs.draft_replies(turn, reply)
+                handoff_request = await self._handoffs.prepare_request(turn, reply, effects)
+                response = Response(reply, effects, suggestions, handoff_request)
+        except Exception:
+            await stream.abort()
+            raise
+        if interruption.happened:
+            return None
+        crash_points.reach("worker.after_model")
+        return response
 
-    def _count_repeats(self, fold: Fold, intake: Intake) -> None:
-        repeats = fold.repeats + len([event for event in fold.events if event.id not in intake.handled])
-        if repeats and not fold.restarts:
-            self._metrics.count("parley_duplicates_total", repeats, where="worker")
+    async def _reply(self, turn: TurnInput, actions: TurnActions | None, stream: Stream, stage: StageTimer) -> Reply:
+        """Go through the stages until one has a reply. Raises ModelFailed when no model could answer."""
+        if (reply := answering.find_fixed_reply(turn)) is not None:
+            return reply
+        if actions is not None:
+            with stage("act"):
+                draft = await self._answering.act(turn, actions)
+            if draft is not None:
+                return Reply(draft)
+        limit = await self._limits.check(turn)
+        if limit in UNANSWERED:
+            return Reply(please_wait_draft(turn.voice) if limit == "wait" else None)
+        local_only = limit == "local"
+        query = answering.read_query(turn, actions)
+        with stage("retrieve"):
+            retrieval = await self._answering.retrieve(turn, query)
+        route = answering.DANGER_ROUTE
+        if retrieval.is_danger:
+            draft = answering.draft_for_danger(turn, turn.locale)
+        else:
+            with stage("route"):
+                route = await self._answering.route(turn, actions, query, retrieval, local_only=local_only)
+            if route.name == "person":
+                draft = answering.draft_for_person(turn, query, retrieval, route)
+            else:
+                with stage("answer"):
+                    draft = await self._answering.answer(turn, actions, query, retrieval, route, stream)
+        return Reply(answering.finish_draft(draft, retrieval, actions), route, retrieval.found, local_only)
 
-    async def _origin(self, fold: Fold) -> Origin | None:
-        origin = origin_of(fold.events)
-        if origin is None and fold.events:
-            known = await self._state.conversations.get(fold.batch.conversation)
-            if known is not None:
-                return known.origin
-            for event in fold.events:
-                if isinstance(event.payload, Receipt):
-                    continue  # of somebody else's message from the same account; the consumer of receipts counts it
-                error = UndecodableRecord("the conversation is not known, and the event does not say where it is")
-                await self._set_aside(fold.batch.conversation, event.record, error)
-        return origin
-
-    async def _means_something(self, fold: Fold) -> bool:
-        """A thumb alone does, while a question is open."""
-        if not all(isinstance(event.payload, ReactionChanged) for event in fold.events):
-            return True
-        known = await self._state.conversations.get(fold.batch.conversation)
-        return known is not None and open_confirmation(known) is not None
-
-    async def _begin(self, fold: Fold, origin: Origin, lines: Sequence[TranscriptMessage], decided: Decided) -> Begun:
-        """A token of our own, with nothing left unpublished and the owner settled."""
-        recent = EARLIER + len(lines) if lines else 0
-        conversation = fold.batch.conversation
-        while True:
-            begun = await self._state.conversations.begin(
-                conversation, origin, ids_of(fold.events), now=self._clock(), messages=lines, recent=recent
-            )
-            crash_points.reach("worker.after_begin")
-            if begun.outbox:
-                await self._outbox.publish(conversation, begun.outbox, self._clock())
-            if not await self._people.settle_owner(begun, fold.events, self._rules(fold), decided):
-                return begun
-
-    def _work(
-        self, fold: Fold, begun: Begun, intake: Intake, stages: dict[str, float], stretch: Stretch | None
-    ) -> Work:
-        conversation = begun.conversation
-        turn = turn_id(conversation.id, intake.handled)
-        cause = next((event for event in reversed(fold.events) if event.id in intake.handled), None)
-        silent = conversation.origin.channel not in self._settings.streaming
-        return Work(
-            id=turn,
-            rules=self._rules(fold),
-            begun=begun,
-            intake=intake,
-            chain=Chain.of(conversation, cause, turn, fold.traceparent),
-            stream=Stream(self._state.signals, conversation.id, turn, conversation.epoch, silent=silent),
-            stages=stages,
-            read_at=fold.read_at,
-            stretch=stretch,
+    def _open_stream(self, turn: TurnInput, fold: Fold) -> Stream:
+        return Stream(
+            self._state.signals,
+            turn.conversation.id,
+            turn.id,
+            turn.conversation.epoch,
+            silent=turn.conversation.origin.channel not in self._settings.streaming,
+            is_cancelled=lambda: fold.must_restart,
         )
 
-    # ── answer ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    async def _answer(self, work: Work, fold: Fold) -> bool:
-        """False when more messages arrived and the turn is to start again with them."""
-        if not work.must_act(self._clock()):
-            return True
-        if fold.batch.arrived.is_set() and fold.may_restart(work.rules.fold):
-            return False
-        interruption = Interruption()
-
-        def arrived() -> None:
-            if fold.may_restart(work.rules.fold):
-                interruption.ring()
-
-        fold.batch.on_arrival(arrived)
-        try:
-            with interruption:
-                await self._answers.settle(work, lambda: seal(fold, interruption, work.rules.fold))
-                if work.must_answer:
-                    with self._hints.writing(work.conversation, work.asked.external_id):
-                        work.draft = await self._write(work, fold)
-                await self._people.attend(work)
-        except Exception:
-            await work.stream.abort()
-            raise
-        finally:
-            fold.batch.on_arrival(None)
-        if interruption.rung:
-            work.draft = work.acting = None
-            return False
-        crash_points.reach("worker.after_model")
-        return True
-
-    async def _write(self, work: Work, fold: Fold) -> Draft | None:
-        """None when the contact is to hear nothing."""
-        work.stream.typing(work.rules.voice.name)
-        if work.conversation.origin.channel in self._settings.announced and not work.intake.person_asked:
-            await self._outbox.announce(work.announcement(self._clock()))
-
-        async def emit(sentence: str) -> None:
-            # A turn that is about to start again shows nothing new.
-            if not (fold.batch.arrived.is_set() and fold.may_restart(work.rules.fold)):
-                await work.stream.delta(sentence)
-
-        return await self._answers.write(work, emit)
+    async def _announce(self, turn: TurnInput) -> None:
+        """Tell a connector that shows the text while it is written, where there is one."""
+        if turn.conversation.origin.channel not in self._settings.announced or turn.intake.asks_for_person:
+            return
+        name, now = turn.rules.voice.name, self._clock()
+        begun = announce_reply(turn.conversation, turn.id, name=name, message=turn.newest, now=now)
+        await self._outbox.announce(turn.chain.begun(begun))
 
     # ── commit and publish ───────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _commit(self, work: Work) -> None:
-        now = self._clock()
-        with self._stage(work.stages, "commit"):
-            work.conclude(now)
-            made = await self._state.conversations.commit(
-                work.conversation.id,
-                token=work.begun.token,
-                version=work.conversation.version,
-                epoch=work.conversation.epoch,
-                facts=work.facts,
-                handled=work.intake.handled,
-                outbox=work.outbox,
-                now=now,
-            )
-        if made.verdict == "stale":
-            await work.stream.abort()
-            raise Fenced("the conversation moved on while the turn ran")
-        work.snapshot = made.snapshot
-        crash_points.reach("worker.after_commit")
+    async def _commit(self, turn: TurnInput, result: TurnResult, now: datetime) -> Committed:
+        """One atomic step; stale when somebody else moved the conversation on while the turn ran."""
+        return await self._state.conversations.commit(
+            turn.conversation.id,
+            token=turn.token,
+            version=turn.conversation.version,
+            epoch=turn.conversation.epoch,
+            facts=result.facts,
+            handled=turn.intake.handled,
+            outbox=result.outbox,
+            now=now,
+        )
 
-    async def _publish(self, work: Work) -> None:
-        conversation = work.conversation.id
-        with self._stage(work.stages, "publish"):
-            await self._outbox.publish(
-                conversation, work.outbox, self._clock(), snapshot=work.snapshot, turns=work.turns
-            )
-            if work.handoff:
-                await self._people.hand_over(work)
-            await self._people.replied(work)
-        turn_metrics.published(self._metrics, work)
-        log.info("turn_done", turn_id=work.id, handled=len(work.intake.handled), replies=int(work.draft is not None))
-
-    def _stage(self, stages: dict[str, float], name: str) -> Stage:
-        return Stage(stages, name, self._monotonic)
+    async def _publish(self, turn: TurnInput, result: TurnResult, snapshot: PackedSnapshot | None) -> None:
+        conversation, records = turn.conversation.id, [] if result.record is None else [result.record]
+        await self._outbox.publish(conversation, result.outbox, self._clock(), snapshot=snapshot, turns=records)
+        if result.handoff_request is not None:
+            await self._handoffs.hand_over(conversation, result.handoff_request)
+        if turn.handoff is not None:
+            await self._handoffs.count_first_reply(turn.rules, turn.handoff.period)

@@ -1,4 +1,4 @@
-"""From a draft to what goes on the bus: outbound messages, the turn's record, snapshots, owner requests."""
+"""The envelopes that a worker puts on the bus: outbound messages, turn records, snapshots, owner requests."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from pydantic import BaseModel
 
 from agent_worker.turn.inbound_events import Event
 from schemas.actions import ApprovalRequested
-from schemas.conversation import CitedPassage, Conversation, OwnerRequested, PackedSnapshot, Snapshot, Turn
+from schemas.conversation import Conversation, OwnerRequested, Turn
 from schemas.envelope import Envelope, as_json
 from schemas.facts import FilesStored
 from schemas.ids import derived_id, reply_id, turn_record_id
 from schemas.messages import Author, AuthorKind, InboundMessage, OutboundMessage, ReplyBegun
-from schemas.ports import Draft, Found
+from schemas.ports import Draft
 from schemas.topics import (
     APPROVAL_REQUESTED,
-    CONVERSATION_SNAPSHOT,
     FILES_STORED,
     MESSAGE_SEND,
     OWNER_REQUESTED,
@@ -38,7 +37,7 @@ def _author(kind: AuthorKind, name: str) -> Author:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """What all envelopes of one turn share."""
+    """The attributes that all envelopes of one turn share, and the builders of those envelopes."""
 
     conversation: Conversation
     correlation_id: str
@@ -47,6 +46,7 @@ class Chain:
 
     @classmethod
     def of(cls, conversation: Conversation, event: Event | None, turn: str, traceparent: str = "") -> Chain:
+        """``event``: the last one that the turn handles, which counts as its cause."""
         if event is None:
             return cls(conversation, turn, "", traceparent)
         cause = event.envelope
@@ -88,10 +88,10 @@ class Chain:
         return self.wrap(OWNER_REQUESTED, request, id=request.id, now=request.at)
 
 
-def outbound(
+def build_outbound(
     conversation: Conversation, *, id: str, author: Author, text: str, now: datetime, **more: Any
 ) -> OutboundMessage:
-    """``more`` are other fields of the message."""
+    """A message to the contact. ``more``: its other fields."""
     return OutboundMessage(
         id=id,
         author=author,
@@ -105,24 +105,27 @@ def outbound(
     )
 
 
-def begun_of(conversation: Conversation, turn: str, *, name: str, asked: InboundMessage, now: datetime) -> ReplyBegun:
-    """The reply that ``reply_of`` will make."""
+def announce_reply(
+    conversation: Conversation, turn: str, *, name: str, message: InboundMessage, now: datetime
+) -> ReplyBegun:
+    """Announce the reply that ``build_reply`` will build."""
     return ReplyBegun(
         id=reply_id(turn, 0),
         author=Author(kind="agent", name=name),
         place=conversation.origin.place,
         contact_id=conversation.origin.contact_id,
-        answers=asked.external_id,
+        answers=message.external_id,
         turn_id=turn,
         epoch=conversation.epoch,
         at=now,
     )
 
 
-def reply_of(
-    draft: Draft, conversation: Conversation, turn: str, *, name: str, asked: InboundMessage, now: datetime
+def build_reply(
+    draft: Draft, conversation: Conversation, turn: str, *, name: str, message: InboundMessage, now: datetime
 ) -> OutboundMessage:
-    return outbound(
+    """The reply to ``message``."""
+    return build_outbound(
         conversation,
         id=reply_id(turn, 0),
         author=_author(draft.author, name if draft.author == "agent" else ""),
@@ -131,15 +134,15 @@ def reply_of(
         citations=draft.citations,
         choices=draft.choices,
         attachments=[],
-        in_reply_to=asked.id,
-        answers=asked.external_id,
+        in_reply_to=message.id,
+        answers=message.external_id,
         turn_id=turn,
     )
 
 
-def said_by_person(event: Event, message: InboundMessage, conversation: Conversation, now: datetime) -> OutboundMessage:
-    """A person's message, on its way to the contact. Its id follows the message, so that a repeat is one message."""
-    return outbound(
+def forward_from_person(message: InboundMessage, conversation: Conversation, now: datetime) -> OutboundMessage:
+    """A person's message, forwarded to the contact. Its id follows the message, so that a repeat is one message."""
+    return build_outbound(
         conversation,
         id=derived_id(message.id, "outbound"),
         author=message.author,
@@ -147,39 +150,4 @@ def said_by_person(event: Event, message: InboundMessage, conversation: Conversa
         now=now,
         attachments=message.attachments,
         in_reply_to=message.in_reply_to,
-    )
-
-
-def cited(found: Found, draft: Draft) -> list[CitedPassage]:
-    """What was found, and what was cited without being found: of a prompt with all documents, or an action's result."""
-    used = dict.fromkeys((citation.document, citation.heading) for citation in draft.citations)
-    known = [
-        CitedPassage(
-            document=passage.document,
-            heading=passage.heading,
-            score=round(passage.score, 4),
-            cited=(passage.document, passage.heading) in used,
-        )
-        for passage in found.passages
-    ]
-    others = [place for place in used if place not in {(one.document, one.heading) for one in known}]
-    return known + [CitedPassage(document=document, heading=of, score=0.0, cited=True) for document, of in others]
-
-
-def snapshot_envelope(snapshot: Snapshot | PackedSnapshot, now: datetime) -> Envelope:
-    of: PackedSnapshot | Conversation
-    if isinstance(snapshot, PackedSnapshot):
-        of, payload = snapshot, snapshot.data
-    else:
-        of, payload = snapshot.conversation, as_json(snapshot)
-    return Envelope(
-        id=derived_id(of.id, "snapshot", of.version),
-        type=CONVERSATION_SNAPSHOT,
-        data=payload,
-        time=now,
-        source=SOURCE,
-        tenant=of.origin.tenant,
-        channel=of.origin.channel,
-        account=of.origin.account,
-        conversation=of.id,
     )

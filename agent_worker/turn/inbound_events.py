@@ -1,4 +1,4 @@
-"""Inbound records as typed events, and the few facts about them that decide how a batch is treated."""
+"""Inbound records as typed events, and the facts about them that decide how a batch is treated."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel
 
 from schemas.actions import ActionResolved, ApprovalDecided, ApprovalExpired
-from schemas.changes import ContactChanged, MessageDeleted, MessageEdited, ReactionChanged, value_of
-from schemas.conversation import HANDLED_HORIZON_DAYS, Origin, OwnerRequested
+from schemas.changes import ContactChanged, MessageEdited, ReactionChanged, value_of
+from schemas.conversation import HANDLED_HORIZON_DAYS, OwnerRequested
 from schemas.desk import DraftRequested, HandoffResolved
 from schemas.envelope import Envelope
 from schemas.errors import RecordError, UndecodableRecord, UnknownEventType
@@ -18,10 +18,12 @@ from schemas.messages import InboundMessage, Receipt
 from schemas.ports import Record
 from schemas.topics import EVENT_TYPES
 
-SETTLING = ActionResolved | ApprovalDecided | ApprovalExpired
-ACTS = OwnerRequested | HandoffResolved | DraftRequested
-"""Of people, beside what they write."""
+ActionUpdate = ActionResolved | ApprovalDecided | ApprovalExpired
+"""Decisions and outcomes of actions."""
+PersonCommand = OwnerRequested | HandoffResolved | DraftRequested
+"""Commands of people, beside their messages."""
 HORIZON = timedelta(days=HANDLED_HORIZON_DAYS)
+"""Ids of older events may be forgotten already, so these are recorded and never answered."""
 
 
 @dataclass(slots=True)
@@ -36,28 +38,39 @@ class Event:
     """The payload, when it is a message."""
     is_from_contact: bool
     is_urgent: bool
-    """People act, or something is known at last: nothing may wait for a quiet time behind it."""
+    """A person or an action's outcome: nothing may wait behind it for a quiet period."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Its id, and that of the event that it replays: it is handled when either is."""
+        return (self.id, self.envelope.replay_of) if self.envelope.replay_of else (self.id,)
+
+    @property
+    def sent_at(self) -> datetime:
+        return self.message.sent_at if self.message is not None else self.envelope.time
 
     @property
     def speaker(self) -> str:
-        """The contact who wrote, changed or reacted; empty for all else."""
+        """The contact who wrote, edited or reacted; empty for every other event."""
         if self.message is not None:
             return self.message.contact_id if self.is_from_contact else ""
         return self.payload.contact_id if isinstance(self.payload, MessageEdited | ReactionChanged) else ""
 
     @classmethod
     def of(cls, record: Record, envelope: Envelope, payload: BaseModel) -> Event:
-        # What is asked a dozen times a turn is found out once.
+        # Worked out once, because a turn asks a dozen times.
         message = payload if isinstance(payload, InboundMessage) else None
         from_contact = message is not None and message.author.kind == "contact"
-        urgent = isinstance(payload, ACTS | SETTLING) or (message is not None and not from_contact)
+        urgent = isinstance(payload, PersonCommand | ActionUpdate) or (message is not None and not from_contact)
         return cls(record, envelope, payload, envelope.id, message, from_contact, urgent)
 
 
 @dataclass(slots=True)
 class Decoded:
+    """The events of a batch, and the records that could not be decoded."""
+
     events: list[Event] = field(default_factory=list)
-    poison: list[tuple[Record, RecordError]] = field(default_factory=list)
+    failures: list[tuple[Record, RecordError]] = field(default_factory=list)
 
 
 def decode(record: Record) -> Event:
@@ -75,14 +88,14 @@ def decode(record: Record) -> Event:
 
 
 def decode_all(records: Iterable[Record]) -> Decoded:
-    """What the worker has to act on. Receipts and reactions are applied by a consumer of their own, and who a contact
-    is by the edge; only the failure of a message concerns us, and a thumb up, which may be a yes."""
+    """Decode the records that concern a worker. Receipts, reactions and contact changes are applied elsewhere; of them
+    only a failed message matters here, and a thumb up, which may be a yes."""
     out = Decoded()
     for record in records:
         try:
             event = decode(record)
         except RecordError as error:
-            out.poison.append((record, error))
+            out.failures.append((record, error))
             continue
         payload = event.payload
         if isinstance(payload, ContactChanged) or (isinstance(payload, ReactionChanged) and value_of(payload) != "up"):
@@ -92,45 +105,6 @@ def decode_all(records: Iterable[Record]) -> Decoded:
     return out
 
 
-def origin_of(events: Iterable[Event]) -> Origin | None:
-    """Where the conversation happens, from the first event that says so."""
-    for event in events:
-        payload = event.payload
-        if isinstance(payload, InboundMessage | MessageEdited | MessageDeleted | ReactionChanged):
-            envelope = event.envelope
-            return Origin(
-                tenant=envelope.tenant,
-                channel=envelope.channel,
-                account=envelope.account,
-                place=payload.place,
-                contact_id=payload.contact_id,
-            )
-    return None
-
-
-def ids_of(events: Iterable[Event]) -> list[str]:
-    """Ids to look up as handled: a replay counts as handled when its original was. Of an edit also the message's, which
-    tells whether that has come yet."""
-    ids: dict[str, None] = {}
-    for event in events:
-        ids[event.id] = None
-        if isinstance(event.payload, MessageEdited):
-            ids[event.payload.message_id] = None
-        if event.envelope.replay_of:
-            ids[event.envelope.replay_of] = None
-    return list(ids)
-
-
-def is_handled(event: Event, handled: frozenset[str]) -> bool:
-    return event.id in handled or (bool(event.envelope.replay_of) and event.envelope.replay_of in handled)
-
-
-def is_history(event: Event, now: datetime) -> bool:
-    """Older than the horizon in which its id would be remembered: to be recorded, never answered."""
-    sent = event.message.sent_at if event.message is not None else event.envelope.time
-    return now - sent > HORIZON
-
-
-def waited(record: Record, now: datetime) -> float:
-    """Seconds since the record was appended; never negative, whatever the clocks say."""
+def seconds_since_append(record: Record, now: datetime) -> float:
+    """Never negative, whatever the clocks say."""
     return max(0.0, now.timestamp() - record.timestamp_ms / 1000)

@@ -1,15 +1,16 @@
-"""What inbound events do to the transcript, and which messages a turn must answer (design §7)."""
+"""The effect of inbound events on the transcript, and the messages that a turn must answer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 import structlog
 
-from agent_worker.turn.answered_watermark import Answered
-from agent_worker.turn.inbound_events import SETTLING, Event, is_handled, is_history
+from agent_worker.turn.answered_watermark import AnsweredWatermark
+from agent_worker.turn.inbound_events import HORIZON, ActionUpdate, Event
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.content import content_of, content_words, shortened
 from schemas.errors import IdReused
@@ -20,45 +21,65 @@ from schemas.ports import Begun, Transcript, Wordless
 log = structlog.get_logger("parley.worker")
 EDIT_REOPENS = timedelta(minutes=15)
 CARDS = frozenset({"text/vcard", "text/x-vcard", "text/directory"})
-"""Types of files that are contact cards: some vendors send them so."""
-TOLD_BY_KIND = frozenset({"order", "poll", "sticker"})
-"""Kinds whose text is what they show, and nothing that the contact has said."""
+"""File types of contact cards, which some vendors send as files."""
+DESCRIBED_KINDS = frozenset({"order", "poll", "sticker"})
+"""Kinds of messages whose text describes what they show, and is nothing that the contact has written."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True)
 class Intake:
-    """``waiting``: the contact's messages to answer, oldest first. ``said``: messages of people, to be passed on.
-    ``handled``: event ids that this turn settles. ``with_files``: new messages whose files are still with the vendor;
-    ``stored``: what became of them. ``history`` counts those that are recorded and not answered. ``settling``: what
-    others say about actions. ``latest``: what the contact has written, changed or thumbed last; ``authority``: the
-    earliest event."""
+    """The new events of a turn, applied to the transcript.
 
-    waiting: dict[str, InboundMessage] = field(default_factory=dict)
-    said: list[tuple[Event, InboundMessage]] = field(default_factory=list)
-    handled: list[str] = field(default_factory=list)
-    history: int = 0
-    with_files: dict[str, InboundMessage] = field(default_factory=dict)
-    stored: list[FilesStored] = field(default_factory=list)
-    settling: list[SETTLING] = field(default_factory=list)
+    ``waiting``: the contact's messages to answer by id, oldest first. ``from_people``: messages of people, to be passed
+    on to the contact. ``handled``: ids of the events that this turn settles. ``unfetched``: new messages whose files
+    are still with the vendor; ``stored``: those files once they were fetched. ``action_updates``: decisions and
+    outcomes of actions. ``latest``: the event or message that the contact wrote, changed or reacted to last.
+    ``authority``: the earliest event, in whose name the turn acts."""
+
+    waiting: Mapping[str, InboundMessage] = field(default_factory=dict)
+    from_people: Sequence[InboundMessage] = ()
+    handled: Sequence[str] = ()
+    unfetched: Mapping[str, InboundMessage] = field(default_factory=dict)
+    stored: Sequence[FilesStored] = ()
+    action_updates: Sequence[ActionUpdate] = ()
     latest: str = ""
     authority: str = ""
-    answered: Answered = field(default_factory=Answered)
+    answered: AnsweredWatermark = field(default_factory=AnsweredWatermark)
 
-    def drop(self, deleted: Iterable[str]) -> None:
-        """One may have come before its message, and left its mark in the transcript."""
-        for message in deleted:
-            self.waiting.pop(message, None)
-            self.answered.forget(message)
+    def without_messages(self, ids: Iterable[str]) -> Intake:
+        """Messages that were deleted wait no more, even if the deletion came before its message."""
+        gone = set(ids)
+        return replace(self, waiting=_drop_messages(self.waiting, gone), answered=self.answered.without_messages(gone))
 
-    @property
-    def files(self) -> list[Attachment]:
+    def with_answered(self, ids: Iterable[str]) -> Intake:
+        """Messages that need no reply count as answered."""
+        done = [self.waiting[id] for id in ids]
+        waiting = _drop_messages(self.waiting, {message.id for message in done})
+        return replace(self, waiting=waiting, answered=self.answered.with_answered(done)) if done else self
+
+    def with_files(self, stored: Sequence[FilesStored]) -> Intake:
+        """Waiting messages get their files, and the words of voice notes."""
+        waiting = dict(self.waiting)
+        for each in stored:
+            if (message := waiting.get(each.message_id)) is not None:
+                found = {"attachments": each.attachments, "text": message.text or each.text}
+                waiting[each.message_id] = message.model_copy(update=found)
+        return replace(self, waiting=waiting, stored=stored)
+
+    @cached_property
+    def text(self) -> str:
+        texts = [message.text.strip() for message in self.waiting.values()]
+        return texts[0] if len(texts) == 1 else "\n".join(text for text in texts if text)
+
+    @cached_property
+    def files(self) -> Sequence[Attachment]:
         return [file for message in self.waiting.values() for file in message.attachments]
 
-    @property
+    @cached_property
     def wordless(self) -> Wordless:
-        """What the messages are when they say nothing in words."""
+        """The content of messages that hold no words."""
         waiting = self.waiting.values()
-        if any(message.text.strip() and message.unsupported not in TOLD_BY_KIND for message in waiting):
+        if any(message.text.strip() and message.unsupported not in DESCRIBED_KINDS for message in waiting):
             return ""
         if any(file.kind == "voice" for message in waiting for file in message.files):
             return "voice"
@@ -78,19 +99,23 @@ class Intake:
 
     @property
     def kind(self) -> str:
-        """The kind of the newest message that has no words."""
-        kinds = [message.unsupported or _sticker(message) for message in self.waiting.values()]
-        return next((kind for kind in reversed(kinds) if kind), "")
+        """The kind of the newest message that has no words. Some vendors send a sticker as a file."""
+        for message in reversed(list(self.waiting.values())):
+            is_sticker = bool(message.files) and all(file.kind == "sticker" for file in message.files)
+            kind = message.unsupported or ("sticker" if is_sticker and not message.text.strip() else "")
+            if kind:
+                return kind
+        return ""
 
     @property
     def about(self) -> list[str]:
-        """What the messages quote, share or came from, in words."""
+        """Descriptions of what the messages quote, share or came from."""
         lines = map(TranscriptMessage.of_inbound, self.waiting.values())
         return [word for line in lines for word in content_words(line)]
 
     @property
     def context(self) -> str:
-        """What a short question under a quote, an advertisement or a product is about, to be looked up with it."""
+        """The quote, advertisement or product that a short question is about, to be searched for with it."""
         found: list[str] = []
         for message in self.waiting.values():
             if message.quote is not None:
@@ -101,183 +126,187 @@ class Intake:
 
     @property
     def is_cut(self) -> bool:
-        """Whether a text was too long, so that only its beginning is known here."""
+        """True if a text was too long, so that only its beginning is known here."""
         return any(file.full_text for file in self.files)
 
     @property
-    def person_asked(self) -> bool:
+    def asks_for_person(self) -> bool:
+        """True if the contact picked the choice to talk to a person."""
         return any(message.choice and message.choice.id == "person" for message in self.waiting.values())
 
     @property
-    def text(self) -> str:
-        left = [message.text.strip() for message in self.waiting.values()]
-        return left[0] if len(left) == 1 else "\n".join(text for text in left if text)
-
-    @property
     def speaker(self) -> str:
-        """The contact who has written all of it; empty when there are several."""
+        """The contact who wrote all of it; empty when there are several."""
         speakers = {message.contact_id for message in self.waiting.values()}
         return speakers.pop() if len(speakers) == 1 else ""
 
 
-def _sticker(message: InboundMessage) -> str:
-    """Some vendors send a sticker as a picture."""
-    alone = bool(message.files) and all(file.kind == "sticker" for file in message.files)
-    return "sticker" if alone and not message.text.strip() else ""
+def _drop_messages(waiting: Mapping[str, InboundMessage], ids: set[str]) -> dict[str, InboundMessage]:
+    return {id: message for id, message in waiting.items() if id not in ids}
 
 
-def plain_lines(events: Sequence[Event]) -> list[TranscriptMessage]:
-    """The lines of a batch that holds nothing but messages of the contact, as mostly: they can join the transcript when
-    the turn begins. Empty for any other, whose events change it one after the other."""
-    messages = [event.message for event in events if event.is_from_contact and event.message is not None]
-    return [TranscriptMessage.of_inbound(message) for message in messages] if len(messages) == len(events) else []
-
-
-async def take_in(
+async def apply_events(
     transcript: Transcript,
-    conversation: str,
     events: Sequence[Event],
     begun: Begun,
-    joined: bool,
     now: datetime,
-    thumbs: Mapping[str, InboundMessage],
+    *,
+    already_added: bool,
+    reactions: Mapping[str, InboundMessage],
 ) -> Intake:
-    """Apply every event that is not handled yet, in order. Safe to repeat: the transcript knows its ids. ``joined``:
-    the lines of these events are in the transcript since ``begun``; ``thumbs``: reactions that answer a question, by
-    event."""
-    intake = Intake(answered=Answered.of(begun.conversation.facts))
+    """Apply every event that is not handled yet, in order. Safe to repeat: the transcript knows its ids.
+    ``already_added``: the events' lines joined the transcript with ``begun``. ``reactions``: reactions that answer a
+    question, as messages, by event."""
+    collector = _IntakeCollector(transcript, begun, now)
     for event in events:
-        if is_handled(event, begun.handled):
-            if event.envelope.replay_of and event.id not in begun.handled:
-                intake.handled.append(event.id)
+        if not begun.handled.isdisjoint(event.ids):
+            collector.skip(event)
             continue
-        intake.handled.extend(id for id in (event.id, event.envelope.replay_of) if id)
-        intake.authority = intake.authority or event.envelope.replay_of or event.id
-        if event.id in thumbs:
-            _wait(intake, event, thumbs[event.id], now)
-            continue
-        if event.message is not None and event.message.files:
-            intake.with_files[event.message.id] = event.message
-        if not joined:
-            await _apply(transcript, conversation, event, intake, begun, now)
+        collector.note(event)
+        if event.id in reactions:
+            collector.take_message(event, reactions[event.id])
+        elif not already_added:
+            await collector.apply(event)
         elif event.message is not None:
-            message: InboundMessage | None = event.message
-            if event.message.id in begun.reused:
-                message = await _as_edited(transcript, conversation, event.message)
-            _wait(intake, event, message, now)
-    return intake
+            reused = event.message.id in begun.reused
+            collector.take_message(event, await collector.newest_text(event.message) if reused else event.message)
+    return Intake(
+        waiting=collector.waiting,
+        from_people=collector.from_people,
+        handled=collector.handled,
+        unfetched=collector.unfetched,
+        action_updates=collector.updates,
+        latest=collector.latest,
+        authority=collector.authority,
+        answered=collector.answered,
+    )
 
 
-async def _apply(
-    transcript: Transcript, conversation: str, event: Event, intake: Intake, begun: Begun, now: datetime
-) -> None:
-    payload = event.payload
-    if isinstance(payload, InboundMessage):
-        if event.is_from_contact:
-            await _received(transcript, conversation, event, payload, intake, now)
+class _IntakeCollector:
+    """Applies events one by one and collects what they leave to do."""
+
+    def __init__(self, transcript: Transcript, begun: Begun, now: datetime) -> None:
+        self._transcript = transcript
+        self._conversation = begun.conversation.id
+        self._known = begun.handled
+        self._now = now
+        self.waiting: dict[str, InboundMessage] = {}
+        self.from_people: list[InboundMessage] = []
+        self.handled: list[str] = []
+        self.unfetched: dict[str, InboundMessage] = {}
+        self.updates: list[ActionUpdate] = []
+        self.latest = self.authority = ""
+        self.answered = AnsweredWatermark.from_facts(begun.conversation.facts)
+
+    def skip(self, event: Event) -> None:
+        """A replay of an event that was handled is handled, too."""
+        if event.envelope.replay_of and event.id not in self._known:
+            self.handled.append(event.id)
+
+    def note(self, event: Event) -> None:
+        self.handled.extend(event.ids)
+        self.authority = self.authority or event.envelope.replay_of or event.id
+        if event.message is not None and event.message.files:
+            self.unfetched[event.message.id] = event.message
+
+    async def apply(self, event: Event) -> None:
+        payload = event.payload
+        if isinstance(payload, InboundMessage):
+            await (self._receive(event, payload) if event.is_from_contact else self._pass_on(event, payload))
+        elif isinstance(payload, MessageEdited):
+            await self._edit(event, payload)
+        elif isinstance(payload, MessageDeleted):
+            await self._delete(payload)
+        elif isinstance(payload, ActionUpdate):
+            self.updates.append(payload)
+        elif isinstance(payload, Receipt) and payload.state == "failed":
+            log.warning("reply_failed", message_id=payload.message_id, reason=payload.reason)
+
+    def take_message(self, event: Event, message: InboundMessage | None) -> None:
+        """A message of the contact, to be answered unless it is too old or was overtaken."""
+        if message is None:
+            return
+        waits = self._now - event.sent_at <= HORIZON and not self.answered.is_overtaken(event)
+        self.answered = self.answered.with_message(message, waits=waits)
+        if not waits:
+            return
+        if message.id not in self.waiting:
+            # A message that is repeated is no later word.
+            self.latest = message.id
+        self.waiting[message.id] = message
+
+    async def newest_text(self, message: InboundMessage) -> InboundMessage | None:
+        """An edit overtook the message: the transcript has the newer text."""
+        line = await self._transcript.find(self._conversation, message.id)
+        return None if line is None else message.model_copy(update={"text": line.text})
+
+    async def _receive(self, event: Event, message: InboundMessage) -> None:
+        known: InboundMessage | None = message
+        try:
+            await self._transcript.add(self._conversation, TranscriptMessage.of_inbound(message))
+        except IdReused:
+            known = await self.newest_text(message)
+        self.take_message(event, known)
+
+    async def _pass_on(self, event: Event, message: InboundMessage) -> None:
+        """A message of a person, which the contact may have seen already in the vendor's own app."""
+        if message.shown:
+            await self._transcript.add(self._conversation, TranscriptMessage.of_inbound(message))
         else:
-            await _said(transcript, conversation, event, payload, intake)
-    elif isinstance(payload, MessageEdited):
-        await _edited(transcript, conversation, event, payload, intake, begun, now)
-    elif isinstance(payload, MessageDeleted):
-        await _deleted(transcript, conversation, payload, intake)
-    elif isinstance(payload, SETTLING):
-        intake.settling.append(payload)
-    elif isinstance(payload, Receipt) and payload.state == "failed":
-        log.warning("reply_failed", message_id=payload.message_id, reason=payload.reason)
+            self.from_people.append(message)
+        if message.author.kind == "person":
+            self.answered = self.answered.with_person(event)
 
-
-async def _said(
-    transcript: Transcript, conversation: str, event: Event, message: InboundMessage, intake: Intake
-) -> None:
-    if message.shown:
-        await transcript.add(conversation, TranscriptMessage.of_inbound(message))
-    else:
-        intake.said.append((event, message))
-    if message.author.kind == "person":
-        intake.answered.person_spoke(event)
-
-
-async def _received(
-    transcript: Transcript, conversation: str, event: Event, message: InboundMessage, intake: Intake, now: datetime
-) -> None:
-    known: InboundMessage | None = message
-    try:
-        await transcript.add(conversation, TranscriptMessage.of_inbound(message))
-    except IdReused:
-        known = await _as_edited(transcript, conversation, message)
-    _wait(intake, event, known, now)
-
-
-async def _as_edited(transcript: Transcript, conversation: str, message: InboundMessage) -> InboundMessage | None:
-    """An edit was here first: the transcript is the newer word."""
-    line = await transcript.find(conversation, message.id)
-    return None if line is None else message.model_copy(update={"text": line.text})
-
-
-def _wait(intake: Intake, event: Event, message: InboundMessage | None, now: datetime) -> None:
-    if message is None:
-        return
-    intake.answered.hear(message.sent_at)
-    if is_history(event, now) or intake.answered.includes(event):
-        intake.history += 1
-        return
-    intake.answered.expect(message)
-    if message.id not in intake.waiting:
-        # Told a second time it is no later word.
-        intake.latest = message.id
-    intake.waiting[message.id] = message
-
-
-async def _edited(
-    transcript: Transcript,
-    conversation: str,
-    event: Event,
-    edit: MessageEdited,
-    intake: Intake,
-    begun: Begun,
-    now: datetime,
-) -> None:
-    intake.latest = event.id if edit.message_id != intake.latest else intake.latest
-    waiting = intake.waiting.get(edit.message_id)
-    line = await transcript.find(conversation, edit.message_id)
-    if line is None:
-        await transcript.add(conversation, _early(edit.message_id, edit.text, edit.edited_at, edit.revision))
+    async def _edit(self, event: Event, edit: MessageEdited) -> None:
+        self.latest = event.id if edit.message_id != self.latest else self.latest
+        waiting = self.waiting.get(edit.message_id)
+        line = await self._transcript.find(self._conversation, edit.message_id)
+        if line is None:
+            await self._add_tombstone(edit.message_id, edit.text, edit.edited_at, edit.revision)
+            if edit.attachments:
+                await self._transcript.attach(self._conversation, edit.message_id, edit.attachments)
+            return
+        if line.state == "deleted":
+            return
+        if not await self._transcript.edit(self._conversation, edit.message_id, edit.text, revision=edit.revision):
+            return  # it came after a later one
         if edit.attachments:
-            await transcript.attach(conversation, edit.message_id, edit.attachments)
-        return
-    if line.state == "deleted":
-        return
-    if not await transcript.edit(conversation, edit.message_id, edit.text, revision=edit.revision):
-        return  # it came after a later one
-    if edit.attachments:
-        files = [*line.attachments, *(file for file in edit.attachments if file not in line.attachments)]
-        line = await transcript.attach(conversation, edit.message_id, files) or line
-    if waiting is not None:
-        said = {"text": edit.text, "attachments": [*waiting.attachments, *edit.attachments]}
-        intake.waiting[edit.message_id] = waiting.model_copy(update=said)
-    elif (
-        line.author.kind == "contact"
-        and edit.message_id in begun.handled
-        and _reopens(event, edit, line, now)
-        and not intake.answered.includes(event)
-    ):
-        intake.waiting[edit.message_id] = _again(event, edit, line)
-        intake.latest = edit.message_id
+            files = [*line.attachments, *(file for file in edit.attachments if file not in line.attachments)]
+            line = await self._transcript.attach(self._conversation, edit.message_id, files) or line
+        if waiting is not None:
+            changes = {"text": edit.text, "attachments": [*waiting.attachments, *edit.attachments]}
+            self.waiting[edit.message_id] = waiting.model_copy(update=changes)
+        elif self._reopens(event, edit, line):
+            self.waiting[edit.message_id] = _message_again(edit, line)
+            self.latest = edit.message_id
+
+    def _reopens(self, event: Event, edit: MessageEdited, line: TranscriptMessage) -> bool:
+        """True if the edit of an answered message is to be answered anew."""
+        if line.author.kind != "contact" or edit.message_id not in self._known or self.answered.is_overtaken(event):
+            return False
+        # With the same revision it is known from an earlier attempt at this turn.
+        changed = edit.text != line.text or 0 < edit.revision == line.revision
+        in_time = edit.edited_at - line.created_at <= EDIT_REOPENS
+        return changed and in_time and self._now - event.sent_at <= HORIZON
+
+    async def _delete(self, deleted: MessageDeleted) -> None:
+        conversation, id = self._conversation, deleted.message_id
+        self.waiting.pop(id, None)
+        self.answered = self.answered.without_messages([id])
+        self.latest = id
+        if await self._transcript.find(conversation, id) is None:
+            await self._add_tombstone(id, "", deleted.deleted_at)
+        await self._transcript.edit(conversation, id, "")
+        await self._transcript.mark(conversation, [id], "deleted")
+        await self._transcript.attach(conversation, id, [])
+
+    async def _add_tombstone(self, id: str, text: str, at: datetime, revision: int = 0) -> None:
+        """A line for a message that has not come yet, though it was edited or deleted already."""
+        line = TranscriptMessage(id=id, author=Author(kind="contact"), text=text, created_at=at, revision=revision)
+        await self._transcript.add(self._conversation, line)
 
 
-def _reopens(event: Event, edit: MessageEdited, line: TranscriptMessage, now: datetime) -> bool:
-    # With the same revision it is known from a turn that broke off, or began again.
-    changed = edit.text != line.text or 0 < edit.revision == line.revision
-    return changed and edit.edited_at - line.created_at <= EDIT_REOPENS and not is_history(event, now)
-
-
-def _early(message_id: str, text: str, at: datetime, revision: int = 0) -> TranscriptMessage:
-    author = Author(kind="contact")
-    return TranscriptMessage(id=message_id, author=author, text=text, created_at=at, revision=revision)
-
-
-def _again(event: Event, edit: MessageEdited, line: TranscriptMessage) -> InboundMessage:
+def _message_again(edit: MessageEdited, line: TranscriptMessage) -> InboundMessage:
     return InboundMessage(
         id=edit.message_id,
         external_id=edit.message_id,
@@ -289,13 +318,3 @@ def _again(event: Event, edit: MessageEdited, line: TranscriptMessage) -> Inboun
         sent_at=edit.edited_at,
         **content_of(line),
     )
-
-
-async def _deleted(transcript: Transcript, conversation: str, gone: MessageDeleted, intake: Intake) -> None:
-    intake.drop([gone.message_id])
-    intake.latest = gone.message_id
-    if await transcript.find(conversation, gone.message_id) is None:
-        await transcript.add(conversation, _early(gone.message_id, "", gone.deleted_at))
-    await transcript.edit(conversation, gone.message_id, "")
-    await transcript.mark(conversation, [gone.message_id], "deleted")
-    await transcript.attach(conversation, gone.message_id, [])

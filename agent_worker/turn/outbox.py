@@ -1,4 +1,4 @@
-"""Publishing what was committed: snapshot first, then the outbox, then forget it (design §1, step 3)."""
+"""The outbox: publishes what was committed, the snapshot first, and then forgets it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from datetime import datetime
 
 import structlog
 
-from agent_worker.turn.envelopes import snapshot_envelope
+from agent_worker.turn.envelopes import SOURCE
 from schemas import crash_points
-from schemas.conversation import PackedSnapshot, Turn
-from schemas.envelope import Envelope
+from schemas.conversation import Conversation, PackedSnapshot, Snapshot, Turn
+from schemas.envelope import Envelope, as_json
 from schemas.errors import ParleyError
+from schemas.ids import derived_id
 from schemas.ports import Bus, Conversations
-from schemas.topics import TURN_COMPLETED
+from schemas.topics import CONVERSATION_SNAPSHOT, TURN_COMPLETED
 
 log = structlog.get_logger("parley.worker")
 
 
 class Outbox:
-    """Publishing again is safe: every id is the same each time."""
+    """Publishes committed envelopes. Publishing again is safe: every id is the same each time."""
 
     def __init__(self, bus: Bus, conversations: Conversations) -> None:
         self._bus = bus
@@ -34,14 +35,14 @@ class Outbox:
         snapshot: PackedSnapshot | None = None,
         turns: Sequence[Turn] | None = None,
     ) -> None:
-        """``snapshot`` is of the commit just made and ``turns`` are those among ``envelopes``; both are looked up when
-        they are not given."""
+        """``snapshot``: of the commit just made; ``turns``: the turn records among ``envelopes``. Both are looked up
+        when they are not given."""
         state = snapshot or await self._conversations.snapshot(conversation)
-        head = [] if state is None else [snapshot_envelope(state, now)]
+        head = [] if state is None else [_snapshot_envelope(state, now)]
         if self._bus.atomic:
             await self._bus.append([*head, *envelopes])
         else:
-            # A reply must not be visible before the state that knows it can be rebuilt.
+            # A reply must not be visible before the snapshot from which its state could be rebuilt.
             await self._bus.append(head)
             if envelopes:
                 await self._bus.append(envelopes)
@@ -53,15 +54,34 @@ class Outbox:
             await self._conversations.published(conversation, ids, turns=turns)
 
     async def announce(self, begun: Envelope) -> None:
-        """Tell a connector that a reply begins. It is shown as a whole later, so this may fail."""
+        """Tell a connector that a reply begins. This may fail: the whole reply follows."""
         try:
             await self._bus.append([begun])
         except ParleyError as error:
             log.debug("not_announced", code=error.code)
 
     async def publish_pending(self, conversation: str, now: datetime) -> int:
-        """Publish what an earlier holder left; returns how many envelopes."""
+        """Publish what an earlier holder of the conversation left behind; returns the number of envelopes."""
         left = await self._conversations.pending(conversation)
         if left:
             await self.publish(conversation, left, now)
         return len(left)
+
+
+def _snapshot_envelope(snapshot: Snapshot | PackedSnapshot, now: datetime) -> Envelope:
+    of: PackedSnapshot | Conversation
+    if isinstance(snapshot, PackedSnapshot):
+        of, payload = snapshot, snapshot.data
+    else:
+        of, payload = snapshot.conversation, as_json(snapshot)
+    return Envelope(
+        id=derived_id(of.id, "snapshot", of.version),
+        type=CONVERSATION_SNAPSHOT,
+        data=payload,
+        time=now,
+        source=SOURCE,
+        tenant=of.origin.tenant,
+        channel=of.origin.channel,
+        account=of.origin.account,
+        conversation=of.id,
+    )

@@ -1,10 +1,10 @@
-"""What the contact sees while a turn runs: typing and deltas, as frames of contract §2. Ephemeral, so failures are
-only logged."""
+"""Signals to the contact while a turn runs: typing and deltas on the web, and a typing indicator where
+vendors can show one. They are lossy: nothing depends on them, and failures are only logged."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 
@@ -16,88 +16,96 @@ from schemas.errors import ParleyError
 from schemas.facts import Writing, topic
 from schemas.ports import Clock, Signals
 
-# Telling the connectors that an answer is being written, for channels whose vendors can show that. Lossy: nothing
-# depends on it, and nothing waits for it.
-
-AGAIN = 8.0
-"""Seconds: vendors show it for 10 to 25."""
+log = structlog.get_logger("parley.worker")
+TYPING_EVERY = 8.0
+"""Seconds between typing signals; vendors show one for 10 to 25."""
 _NOTHING = nullcontext()
 
 
-class Hints:
-    """``channels``: those where somebody listens."""
+@lru_cache(maxsize=1024)
+def _typing_frame(name: str) -> bytes:
+    return orjson.dumps({"type": "typing", "author": {"kind": "agent", "name": name}})
+
+
+class Stream:
+    """The frames of one attempt at a turn. ``silent`` for channels that do not stream. ``is_cancelled``: whether the
+    attempt is about to be cancelled, and shows nothing new."""
+
+    def __init__(
+        self,
+        signals: Signals,
+        conversation: str,
+        turn: str,
+        epoch: int,
+        *,
+        silent: bool,
+        is_cancelled: Callable[[], bool],
+    ) -> None:
+        self._signals = signals
+        self._topic = f"conversation:{conversation}"
+        self._turn = turn
+        self._epoch = epoch
+        self._silent = silent
+        self._is_cancelled = is_cancelled
+        self._next = 0
+
+    def show_typing(self, name: str) -> None:
+        """Without waiting: all other frames come later anyhow."""
+        if not self._silent:
+            self._signals.tell(self._topic, _typing_frame(name))
+
+    async def send_delta(self, text: str) -> None:
+        """Show one sentence that has passed the gate."""
+        if self._is_cancelled():
+            return
+        index, self._next = self._next, self._next + 1
+        frame = {"type": "delta", "turn_id": self._turn, "index": index, "text": text, "epoch": self._epoch}
+        await self._publish(frame)
+
+    async def abort(self) -> None:
+        """Take back what was shown, if anything was. The next text begins at index 0 again, so that even a reader who
+        missed the abort can tell it from the rest of the old one."""
+        if self._next:
+            self._next = 0
+            await self._publish({"type": "abort", "turn_id": self._turn})
+
+    async def _publish(self, frame: dict[str, object]) -> None:
+        if not self._silent:
+            await _publish(self._signals, self._topic, orjson.dumps(frame))
+
+
+class TypingSignals:
+    """Tells connectors that a reply is being written. ``channels``: those whose vendors can show it."""
 
     def __init__(self, signals: Signals, channels: frozenset[str], clock: Clock) -> None:
         self._signals = signals
         self._channels = channels
         self._clock = clock
 
-    def writing(self, conversation: Conversation, answers: str) -> AbstractContextManager[None]:
+    def while_writing(self, conversation: Conversation, answers: str) -> AbstractContextManager[None]:
         """For as long as the block runs. ``answers``: the vendor's id of the message that is being answered."""
-        return self._telling(conversation, answers) if conversation.origin.channel in self._channels else _NOTHING
+        return self._repeat(conversation, answers) if conversation.origin.channel in self._channels else _NOTHING
 
     @contextmanager
-    def _telling(self, conversation: Conversation, answers: str) -> Iterator[None]:
-        telling = asyncio.create_task(self._tell(conversation, answers))
+    def _repeat(self, conversation: Conversation, answers: str) -> Iterator[None]:
+        task = asyncio.create_task(self._send(conversation, answers))
         try:
             yield
         finally:
-            telling.cancel()
+            task.cancel()
 
-    async def _tell(self, conversation: Conversation, answers: str) -> None:
+    async def _send(self, conversation: Conversation, answers: str) -> None:
         origin = conversation.origin
         while True:
-            about = Writing(
+            writing = Writing(
                 tenant=origin.tenant, account=origin.account, place=origin.place, answers=answers, at=self._clock()
             )
-            try:
-                await self._signals.publish(topic(origin.channel), about.model_dump_json().encode())
-            except ParleyError as error:
-                log.debug("signal_lost", code=error.code)
-            await asyncio.sleep(AGAIN)
+            await _publish(self._signals, topic(origin.channel), writing.model_dump_json().encode())
+            await asyncio.sleep(TYPING_EVERY)
 
 
-log = structlog.get_logger("parley.worker")
-
-
-@lru_cache(maxsize=1024)
-def _typing(name: str) -> bytes:
-    return orjson.dumps({"type": "typing", "author": {"kind": "agent", "name": name}})
-
-
-class Stream:
-    """Frames of one attempt at one turn. ``silent`` for channels that do not stream."""
-
-    def __init__(self, signals: Signals, conversation: str, turn: str, epoch: int, *, silent: bool) -> None:
-        self._signals = signals
-        self._topic = f"conversation:{conversation}"
-        self._turn = turn
-        self._epoch = epoch
-        self._silent = silent
-        self._next = 0
-
-    def typing(self, name: str) -> None:
-        """The turn does not wait for it: what is left to do comes later anyhow."""
-        if not self._silent:
-            self._signals.tell(self._topic, _typing(name))
-
-    async def delta(self, text: str) -> None:
-        """One sentence that is safe to show."""
-        index, self._next = self._next, self._next + 1
-        frame = {"type": "delta", "turn_id": self._turn, "index": index, "text": text, "epoch": self._epoch}
-        await self._publish(frame)
-
-    async def abort(self) -> None:
-        """Take back what was shown, if anything was. What comes after it begins at index 0 again: that tells a new
-        text from the rest of the old one, even to a reader who missed the abort."""
-        if self._next:
-            self._next = 0
-            await self._publish({"type": "abort", "turn_id": self._turn})
-
-    async def _publish(self, frame: dict[str, object]) -> None:
-        if self._silent:
-            return
-        try:
-            await self._signals.publish(self._topic, orjson.dumps(frame))
-        except ParleyError as error:
-            log.debug("signal_lost", code=error.code)
+async def _publish(signals: Signals, topic: str, frame: bytes) -> None:
+    try:
+        await signals.publish(topic, frame)
+    except ParleyError as error:
+        log.debug("signal_lost", code=error.code)

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from agent_worker.fair_scheduler import ALONE_FACTOR, FairScheduler
 from agent_worker.flood_control import FloodControl
-from agent_worker.handoff.desk_rules import DeskTerms
+from agent_worker.handoff.desk_rules import DeskRules
 from agent_worker.settings import ContactRules, FoldRules, TenantRules, WorkerSettings
 from agent_worker.worker import Worker
 from connectors.inbound.profiles import Profiles
@@ -92,9 +92,9 @@ def _rules(name: str, tenant: Tenant) -> TenantRules:
     )
 
 
-def terms_of(desk: Desk) -> DeskTerms:
+def terms_of(desk: Desk) -> DeskRules:
     """What the worker has to know of the desk."""
-    return DeskTerms(desk.hours.office(), timedelta(minutes=desk.times.first_reply) or None, desk.rating)
+    return DeskRules(desk.hours.office(), timedelta(minutes=desk.times.first_reply) or None, desk.rating)
 
 
 def worker_of(parts: Parts, files: VendorFiles) -> Worker:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent_worker.handoff.summary import summary
+from agent_worker.handoff.summary import summarize
 from agent_worker.knowledge.text.query_splitting import with_context
 from agent_worker.models.prompt import build_prompt
 from agent_worker.phrases import Voice
@@ -134,4 +134,4 @@ def test_a_remote_model_is_told_what_the_message_is_about_as_data() -> None:
 async def test_a_summary_for_people_says_what_came_without_words(world: World) -> None:
     await world.handle(carrying(world, "m1", {"location": HERE}))
     lines = await world.state.transcript.read((await world.known()).id)
-    assert summary(lines, reason="")[0] == "Asked: Shared a location: 52.5, 13.4"
+    assert summarize(lines, reason="")[0] == "Asked: Shared a location: 52.5, 13.4"

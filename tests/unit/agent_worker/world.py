@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from agent_worker.handoff.desk_rules import DeskTerms
+from agent_worker.handoff.desk_rules import DeskRules
 from agent_worker.knowledge.ingest.publishing import publish
 from agent_worker.knowledge.library import Library
 from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder
@@ -296,7 +296,7 @@ async def world_at(
     actions: ActionRules | None = None,
     routes: RouteRules | None = None,
     models: Sequence[Model] = (),
-    desk: DeskTerms | None = None,
+    desk: DeskRules | None = None,
     voice: Voice = VOICE,
 ) -> AsyncIterator[World]:
     """``models`` are there beside the local one."""

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from agent_worker.actions import ActionContext, ActionRefused, action, exceeds
 from agent_worker.actions.spec import Action
-from agent_worker.handoff.desk_rules import DeskTerms
+from agent_worker.handoff.desk_rules import DeskRules
 from agent_worker.models.registry import Models
 from agent_worker.settings import ActionRules
 from agent_worker.worker import Worker
@@ -224,7 +224,7 @@ def http_rules(till: Till, *, absent: str = "unsure", **changes: Any) -> ActionR
 
 @asynccontextmanager
 async def open_shop(
-    folder: Path, *, declared: bool = False, desk: DeskTerms | None = None, **more: Any
+    folder: Path, *, declared: bool = False, desk: DeskRules | None = None, **more: Any
 ) -> AsyncIterator[Shop]:
     async with open_till() as till:
         made = http_rules(till, **more) if declared else rules(till, **more)

@@ -113,7 +113,7 @@ async def test_what_was_begun_before_is_told_as_it_went_whatever_the_check_says_
     async def dies(*_: object, **__: object) -> None:
         raise asyncio.CancelledError
 
-    monkeypatch.setattr(checked.shop.worker._engine._state.conversations, "commit", dies)
+    monkeypatch.setattr(checked.shop.world.state.conversations, "commit", dies)
     with pytest.raises(asyncio.CancelledError):
         await checked.shop.worker.handle(lane)
     monkeypatch.undo()

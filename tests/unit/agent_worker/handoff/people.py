@@ -1,4 +1,4 @@
-"""What people do in a conversation, as it comes to the worker."""
+"""Events of people in a conversation, as the worker reads them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from agent_worker.handoff.desk_rules import DeskTerms
+from agent_worker.handoff.desk_rules import DeskRules
 from schemas import topics
 from schemas.conversation import OwnerRequested
 from schemas.desk import DraftRequested, Handoff, HandoffResolved
@@ -18,9 +18,9 @@ from tests.unit.agent_worker.world import World
 
 HEAT = "Do you add a heat pack in winter?"
 PERSON = "I want to talk to a human."
-ALWAYS = DeskTerms()
+ALWAYS = DeskRules()
 WEEKDAYS = OfficeHours(ZoneInfo("Europe/Berlin"), {day: [span_of("09:00-17:00")] for day in range(5)})
-NINE_TO_FIVE = DeskTerms(hours=WEEKDAYS, first_reply=timedelta(minutes=15))
+NINE_TO_FIVE = DeskRules(hours=WEEKDAYS, first_reply=timedelta(minutes=15))
 
 
 def asked(world: World, to: Any, name: str, *, epoch: int, by: str = "slack:U1", who: str = "Rosa") -> Envelope:

@@ -1,4 +1,4 @@
-"""However the log is cut into batches, and whatever is told twice, the same handoffs end in the same way."""
+"""Handoffs do not depend on how the log is cut into batches, nor on repeats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the agent would answer, for people to read."""
+"""Drafts of what the agent would answer, for people to read."""
 
 from __future__ import annotations
 

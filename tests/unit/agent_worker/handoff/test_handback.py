@@ -1,4 +1,4 @@
-"""What the agent knows once people have given a conversation back, and what it does with it."""
+"""Handback: what the agent knows of the time in which people had a conversation, and what it answers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_worker.handoff.handback import is_mark, marked, since_people
+from agent_worker.handoff.handback import add_marks, is_mark, since_people
 from agent_worker.models.prompt import build_prompt, build_system_prompt
 from agent_worker.phrases import Voice
 from agent_worker.router.rules import RiskTopic, RouteRules
@@ -61,7 +61,7 @@ HANDOFF = Handoff(
 
 def test_talk_says_when_people_came_and_went() -> None:
     """The marks stand where people took over and gave back; they tell who, when, why and what was promised."""
-    lines = marked(TALK, HANDOFF, AT + timedelta(hours=1))
+    lines = add_marks(TALK, HANDOFF, AT + timedelta(hours=1))
     assert [line.id for line in lines] == [
         "line-1",
         "people-took-over",
@@ -80,16 +80,16 @@ def test_talk_says_when_people_came_and_went() -> None:
 
 def test_only_what_follows_the_handback_tells_how_the_agent_does() -> None:
     """Questions and answers before it are no signs that the agent does not help."""
-    assert [line.id for line in since_people(marked(TALK, HANDOFF, AT))] == ["line-5"]
+    assert [line.id for line in since_people(add_marks(TALK, HANDOFF, AT))] == ["line-5"]
     assert list(since_people(TALK)) == TALK
 
 
 def test_marks_are_there_when_the_stretch_has_scrolled_away() -> None:
     """When only newer lines are shown, what was promised stands before them; after a month no more."""
     later = [replace_seq(TALK[4], 30)]
-    assert [line.id for line in marked(later, HANDOFF, AT + timedelta(days=3))][-1] == "line-5"
-    assert sum(map(is_mark, marked(later, HANDOFF, AT + timedelta(days=3)))) == 2
-    assert marked(later, HANDOFF, AT + timedelta(days=31)) == later
+    assert [line.id for line in add_marks(later, HANDOFF, AT + timedelta(days=3))][-1] == "line-5"
+    assert sum(map(is_mark, add_marks(later, HANDOFF, AT + timedelta(days=3)))) == 2
+    assert add_marks(later, HANDOFF, AT + timedelta(days=31)) == later
 
 
 def replace_seq(line: TranscriptMessage, seq: int) -> TranscriptMessage:
@@ -99,7 +99,10 @@ def replace_seq(line: TranscriptMessage, seq: int) -> TranscriptMessage:
 def test_remote_models_read_who_spoke() -> None:
     """In the prompt people are colleagues, the marks are notes, and the rules say what to do about both."""
     question = Question(
-        tenant="shop", text="And?", history=marked(TALK, HANDOFF, AT), found=Found([], answerable=False, confidence=0.0)
+        tenant="shop",
+        text="And?",
+        history=add_marks(TALK, HANDOFF, AT),
+        found=Found([], answerable=False, confidence=0.0),
     )
     system = build_system_prompt(Voice(), "en")
     prompt, _ = build_prompt(question, system, 10_000)
@@ -302,4 +305,4 @@ async def test_return_before_the_persons_words_went_out_counts_them_as_said(worl
 
 def test_marks_do_not_change_the_lines() -> None:
     """What was said stands as it was; only the marks are added."""
-    assert [line for line in marked(TALK, HANDOFF, AT) if not is_mark(line)] == TALK
+    assert [line for line in add_marks(TALK, HANDOFF, AT) if not is_mark(line)] == TALK

@@ -1,4 +1,4 @@
-"""What is remembered of the time in which people have a conversation, and what is told of it."""
+"""The time in which people have a conversation: its facts, and what is reported of it."""
 
 from __future__ import annotations
 

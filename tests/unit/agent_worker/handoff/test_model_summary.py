@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_worker.handoff.model_summary import brief
+from agent_worker.handoff.summary import write_summary
 from agent_worker.models.budgets import DayBudgets
 from agent_worker.models.providers.remote_model import ModelDependencies
 from agent_worker.models.registry import Models
@@ -43,10 +43,10 @@ def _question(*said: str) -> Question:
 
 async def _brief(models: Models, *said: str) -> tuple[list[str], bool]:
     try:
-        lines, note = await brief(models, "remote", _question(*said), KNOWN, "it is asked for", "de")
+        lines, note = await write_summary(models, "remote", _question(*said), KNOWN, "it is asked for", "de")
     finally:
         await models.close()
-    return lines, note is not None
+    return list(lines), note is not None
 
 
 async def test_model_writes_the_three_lines(server: ModelServer) -> None:

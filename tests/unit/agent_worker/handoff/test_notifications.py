@@ -1,4 +1,4 @@
-"""What the desk is told: that something changed, and which lines; never any words."""
+"""Notifications of the desk: that something changed, and which lines, but never any text."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""What counts as a promise of people, and when a question is about one."""
+"""Promises of people: how they are recognized, and which questions are about one."""
 
 from __future__ import annotations
 
 import pytest
 
-from agent_worker.handoff.promises import MOST, about, kept, promises
+from agent_worker.handoff.promises import MOST, find_promises, merge_promises, select_promises
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from agent_worker.handoff.promises import MOST, about, kept, promises
 )
 def test_what_will_happen_is_a_promise(text: str) -> None:
     """A future, an amount or a time makes a sentence one, in the languages that people write in here."""
-    assert promises(text) == [text]
+    assert find_promises(text) == [text]
 
 
 @pytest.mark.parametrize(
@@ -39,20 +39,20 @@ def test_what_will_happen_is_a_promise(text: str) -> None:
 )
 def test_what_is_asked_or_is_past_is_none(text: str) -> None:
     """Neither a question nor what was is a promise, nor a greeting."""
-    assert promises(text) == []
+    assert find_promises(text) == []
 
 
 def test_sentences_are_told_apart() -> None:
     """Of a longer message only the sentences that promise are kept, a date's full stop ending none."""
     text = "Sorry for that! The new one leaves on 30. November. Is that fine?\nWe will write to you."
-    assert promises(text) == ["The new one leaves on 30. November.", "We will write to you."]
+    assert find_promises(text) == ["The new one leaves on 30. November.", "We will write to you."]
 
 
 def test_promises_are_kept_once_and_the_newest_stay() -> None:
     """One that is made twice is one, and only so many are carried along."""
-    assert kept(["a"], ["b", "a"]) == ["a", "b"]
+    assert merge_promises(["a"], ["b", "a"]) == ["a", "b"]
     many = [str(number) for number in range(20)]
-    assert kept([], many) == many[-MOST:]
+    assert merge_promises([], many) == many[-MOST:]
 
 
 @pytest.mark.parametrize(
@@ -68,4 +68,4 @@ def test_promises_are_kept_once_and_the_newest_stay() -> None:
 def test_question_about_a_promise_shares_its_words(question: str, is_about: bool) -> None:
     """Half of the question's words, and at least two."""
     promise = "Your replacement parcel will arrive on Friday."
-    assert about(question, ["We refund 12 €.", promise]) == ([promise] if is_about else [])
+    assert select_promises(question, ["We refund 12 €.", promise]) == ([promise] if is_about else [])

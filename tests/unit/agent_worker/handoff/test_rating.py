@@ -1,4 +1,4 @@
-"""How it went: asked once, answered by a choice or a number, and nothing else comes of it."""
+"""The rating of a handoff: asked for once, and given by a choice or a number."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_worker.handoff.desk_rules import DeskTerms
+from agent_worker.handoff.desk_rules import DeskRules
 from schemas import topics
 from schemas.messages import OutboundMessage
 from tests.unit.agent_worker.handoff.people import (
@@ -144,8 +144,8 @@ async def test_message_that_arrives_while_it_is_resolved_is_answered_and_not_rat
     assert (await world.known()).owner == "agent"
 
 
-@pytest.mark.parametrize(("terms", "ask"), [(DeskTerms(rating=False), True), (ALWAYS, False)], ids=["tenant", "person"])
-async def test_nobody_is_asked_where_that_is_not_wanted(tmp_path: Path, terms: DeskTerms, ask: bool) -> None:
+@pytest.mark.parametrize(("terms", "ask"), [(DeskRules(rating=False), True), (ALWAYS, False)], ids=["tenant", "person"])
+async def test_nobody_is_asked_where_that_is_not_wanted(tmp_path: Path, terms: DeskRules, ask: bool) -> None:
     """Neither when the tenant asks nobody, nor when the person who resolved it did not want it."""
     async with world_at(tmp_path, desk=terms) as world:
         await handed_over(world)

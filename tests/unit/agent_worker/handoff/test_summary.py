@@ -1,4 +1,4 @@
-"""Three lines for people: what is asked, what was found or done, what is open."""
+"""The summary for people: what is asked, what was found or done, what is open."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from agent_worker.actions.one_time_codes import CHECK
 from agent_worker.actions.one_time_codes.actions import check_code
-from agent_worker.handoff.coordinator import codes_hidden
-from agent_worker.handoff.summary import LONGEST, summary
+from agent_worker.handoff.coordinator import hide_codes
+from agent_worker.handoff.summary import LONGEST, summarize
 from agent_worker.settings import ActionRules, TenantRules
 from schemas.actions import ActionMemory, PendingApproval
 from schemas.conversation import ActionRecord
@@ -37,7 +37,7 @@ def test_question_is_told_without_what_stands_around_it() -> None:
         line("contact", "And who pays for it?"),
         line("contact", "Thanks"),
     ]
-    asked, tried, open_ = summary(said, reason="the contact asked for a person")
+    asked, tried, open_ = summarize(said, reason="the contact asked for a person")
     assert asked == "Asked: can I return my pots? / And who pays for it?"
     assert tried == "Answered: “You can return pots within 30 days.” (Shipping)"
     assert open_ == "Open: the contact asked for a person"
@@ -46,27 +46,27 @@ def test_question_is_told_without_what_stands_around_it() -> None:
 def test_what_is_no_question_is_told_as_it_is() -> None:
     """A complaint without a question is what it is about, with the files that came."""
     said = [line("contact", "My plant arrived broken.", file="plant.png")]
-    assert summary(said, reason="")[0] == "Asked: My plant arrived broken. (sent: plant.png)"
+    assert summarize(said, reason="")[0] == "Asked: My plant arrived broken. (sent: plant.png)"
 
 
 def test_a_one_time_code_is_never_told() -> None:
     """Where the tenant's actions ask for codes; a code alone is nothing that anybody asked."""
     said = [line("contact", "Where is my order?"), line("contact", "421498"), line("contact", "it is 421 498 I think")]
     rules = TenantRules(actions=ActionRules(actions={CHECK: check_code}))
-    told = " ".join(summary(codes_hidden(said, rules), reason="the contact asked for a person"))
+    told = " ".join(summarize(hide_codes(said, rules), reason="the contact asked for a person"))
     assert "Where is my order?" in told
     assert "421" not in told
-    assert summary(codes_hidden(said[1:2], rules), reason="")[0] == "Asked: nothing in words"
-    assert codes_hidden(said, TenantRules()) == said, "a shop without codes may have orders of six digits"
+    assert summarize(hide_codes(said[1:2], rules), reason="")[0] == "Asked: nothing in words"
+    assert hide_codes(said, TenantRules()) == said, "a shop without codes may have orders of six digits"
 
 
 def test_actions_come_before_what_was_found() -> None:
     """What was tried is what people must not do again."""
     done = [ActionRecord(name="refund", title="Refund an order", outcome="refused", reason="limit_reached")]
     found = Found([PASSAGE], answerable=True, confidence=0.9)
-    lines = summary([line("contact", "Refund please")], reason="limit", found=found, actions=done)
+    lines = summarize([line("contact", "Refund please")], reason="limit", found=found, actions=done)
     assert lines[1] == "Tried: Refund an order, refused (limit_reached)"
-    assert summary([line("contact", "Refund please")], reason="limit", found=found)[1] == (
+    assert summarize([line("contact", "Refund please")], reason="limit", found=found)[1] == (
         "Found: “You can return pots within 30 days.” (Returns)"
     )
 
@@ -89,7 +89,7 @@ def test_what_waits_for_a_yes_is_said_once_and_by_its_title(reason: str, open_: 
         PendingApproval.model_validate(refund | {"id": id_, "arguments": {}, "requested_at": at, "expires_at": at})
         for id_ in ("a", "b")
     ]
-    lines = summary([line("contact", "Refund please")], reason=reason, memory=ActionMemory(approvals=both))
+    lines = summarize([line("contact", "Refund please")], reason=reason, memory=ActionMemory(approvals=both))
     assert lines[-1] == f"Open: {open_}"
 
 
@@ -97,7 +97,7 @@ def test_quote_that_is_cut_ends_with_a_word_and_has_no_marks() -> None:
     """Half a pair of marks would be read as a sign."""
     text = "We grow *N. hamata*, **N. lowii** and 3 * 4 others, named nep_low_1. " + "word " * 40
     found = Found([replace(PASSAGE, text=text)], answerable=True, confidence=0.9)
-    told = summary([line("contact", "Which?")], reason="", found=found)[1]
+    told = summarize([line("contact", "Which?")], reason="", found=found)[1]
     assert told.startswith("Found: “We grow N. hamata, N. lowii and 3 * 4 others, named nep_low_1. word")
     assert told.endswith("word …” (Returns)")
 
@@ -105,12 +105,14 @@ def test_quote_that_is_cut_ends_with_a_word_and_has_no_marks() -> None:
 def test_nothing_found_is_said() -> None:
     """That the documents hold nothing is worth knowing."""
     nothing = Found([], answerable=False, confidence=0.0)
-    assert summary([line("contact", "Spaceships?")], reason="x", found=nothing)[1] == "Found: nothing in the documents"
+    assert (
+        summarize([line("contact", "Spaceships?")], reason="x", found=nothing)[1] == "Found: nothing in the documents"
+    )
 
 
 def test_lines_are_three_and_short() -> None:
     """Whatever people write, there is a line each, of a bounded length and without breaks."""
     long = line("contact", "Why?\n" + "very " * 500)
-    lines = summary([long], reason="r" * 1000, memory=ActionMemory())
+    lines = summarize([long], reason="r" * 1000, memory=ActionMemory())
     assert len(lines) == 3
     assert all(len(each) <= LONGEST and "\n" not in each for each in lines)

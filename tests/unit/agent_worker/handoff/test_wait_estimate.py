@@ -1,4 +1,4 @@
-"""What a contact hears who waits for a person."""
+"""The estimate of the wait, as a contact hears it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from agent_worker.handoff.cancel_handoff import ASSISTANT, wants_assistant
-from agent_worker.handoff.desk_rules import DeskTerms
-from agent_worker.handoff.wait_estimate import moment, span
+from agent_worker.handoff.desk_rules import DeskRules
+from agent_worker.handoff.wait_estimate import format_duration, format_time
 from agent_worker.settings import FoldRules
 from schemas.handoff.business_hours import OfficeHours
 from schemas.messages import InboundMessage
@@ -30,7 +30,7 @@ from tests.unit.agent_worker.handoff.people import (
 from tests.unit.agent_worker.world import CHANNEL, World, world_at
 
 BERLIN = ZoneInfo("Europe/Berlin")
-SOON = DeskTerms(first_reply=timedelta(minutes=15))
+SOON = DeskRules(first_reply=timedelta(minutes=15))
 HURRIED = FoldRules(quiet={CHANNEL: 0.0})
 
 
@@ -41,13 +41,13 @@ HURRIED = FoldRules(quiet={CHANNEL: 0.0})
         (ALWAYS, "A colleague comes."),
         (NINE_TO_FIVE, "A colleague comes.\n\nYou will usually hear from somebody within 15 minutes."),
         (
-            DeskTerms(hours=OfficeHours(BERLIN, {})),
+            DeskRules(hours=OfficeHours(BERLIN, {})),
             "A colleague comes.\n\nNobody is here at the moment. You will hear from us here.",
         ),
     ],
     ids=["always there, with a limit", "always there", "in office hours", "never there"],
 )
-async def test_contact_hears_what_to_expect(tmp_path: Path, terms: DeskTerms, told: str) -> None:
+async def test_contact_hears_what_to_expect(tmp_path: Path, terms: DeskRules, told: str) -> None:
     """With the words of the handoff: how long it usually takes, or that nobody is there; nothing that is not known."""
     async with world_at(tmp_path, desk=terms) as world:
         reply = await handed_over(world)
@@ -199,7 +199,7 @@ def test_only_plain_words_give_up_the_place_in_the_queue(world: World, text: str
 def test_moments_are_told_as_people_tell_them(days: int, locale: str, told: str) -> None:
     """A day near by has a name, one further off its date; a language that we have no words for gets figures."""
     now = datetime(2026, 3, 2, 7, 0, tzinfo=BERLIN)
-    assert moment(now.replace(hour=9) + timedelta(days=days), now, BERLIN, locale) == told
+    assert format_time(now.replace(hour=9) + timedelta(days=days), now, BERLIN, locale) == told
 
 
 @pytest.mark.parametrize(
@@ -216,4 +216,4 @@ def test_moments_are_told_as_people_tell_them(days: int, locale: str, told: str)
 )
 def test_spans_are_told_in_the_largest_whole_unit(minutes: int, locale: str, told: str) -> None:
     """An hour and a half is ninety minutes, two hours are two hours."""
-    assert span(timedelta(minutes=minutes), locale) == told
+    assert format_duration(timedelta(minutes=minutes), locale) == told

@@ -10,7 +10,7 @@ from agent_worker.models.providers.remote_model import ModelDependencies
 from agent_worker.models.registry import select_model
 from agent_worker.phrases import Example, Voice
 from agent_worker.settings import BudgetRules, TenantRules, WorkerSettings
-from agent_worker.turn.envelopes import cited
+from agent_worker.turn.result import list_cited_passages
 from schemas.ports import Passage
 from tests.platforms.models.reading import data_of, lines_of
 from tests.unit.agent_worker.models.conftest import (
@@ -101,7 +101,7 @@ async def test_with_everything_in_the_prompt_the_gate_counts_alike(asking: Askin
     )
     draft = await asker.ask(TWO[1], [], confidence=0.0)
     assert (draft.model, [one.quote for one in draft.citations]) == ("remote", [TIMES])
-    recorded = cited(question(TWO[1], [replace(PASSAGES[0], document="found")]).found, draft)
+    recorded = list_cited_passages(question(TWO[1], [replace(PASSAGES[0], document="found")]).found, draft)
     assert [(one.document, one.cited) for one in recorded] == [("found", False), ("shipping", True)]
 
 

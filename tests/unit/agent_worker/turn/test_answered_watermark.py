@@ -1,4 +1,4 @@
-"""What comes late and waits no longer, and changes that overtake each other."""
+"""Late messages that wait no longer, and changes that overtake each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What contacts send along: fetched by the turn's first step, never in the way of an answer."""
+"""The files of inbound messages: fetched when a turn loads, and never in the way of an answer."""
 
 from __future__ import annotations
 

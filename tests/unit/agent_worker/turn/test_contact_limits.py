@@ -1,4 +1,4 @@
-"""How many answers of models one contact can cause."""
+"""Limits on the model work that one contact can cause."""
 
 from __future__ import annotations
 

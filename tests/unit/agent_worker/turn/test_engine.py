@@ -1,4 +1,4 @@
-"""One turn, from the log to the log."""
+"""One turn, from the inbound topic to the outbound topic."""
 
 from __future__ import annotations
 
@@ -296,7 +296,7 @@ async def test_committed_but_unpublished_is_published_by_the_next_holder(
 ) -> None:
     """A worker that died between commit and publish: the same records publish the outbox and add nothing."""
     batch = await world.lane(world.said("m1", HEAT))
-    monkeypatch.setattr(world.worker._outbox, "publish", _dies)
+    monkeypatch.setattr(world.bus, "append", _dies)
     with pytest.raises(ConnectionError):
         await world.worker.handle(batch)
     monkeypatch.undo()
@@ -312,9 +312,10 @@ async def _dies(*_: object, **__: object) -> None:
 
 async def test_sweep_publishes_what_was_left_behind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sweeper publishes an outbox older than ten seconds, and leaves younger ones to their worker."""
-    monkeypatch.setattr(world.worker._outbox, "publish", _dies)
+    batch = await world.lane(world.said("m1", HEAT))
+    monkeypatch.setattr(world.bus, "append", _dies)
     with pytest.raises(ConnectionError):
-        await world.worker.handle(await world.lane(world.said("m1", HEAT)))
+        await world.worker.handle(batch)
     monkeypatch.undo()
     assert await world.worker.sweep() == 0
     world.clock.advance(seconds=11)
@@ -473,7 +474,7 @@ async def test_reactions_and_news_of_a_contact_are_no_business_of_the_worker(wor
 async def test_connectors_are_told_what_is_being_answered_and_again_while_it_takes_long(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streaming, "AGAIN", 0.01)
+    monkeypatch.setattr(streaming, "TYPING_EVERY", 0.01)
     heard: list[Writing] = []
 
     async def listen() -> None:

@@ -1,10 +1,11 @@
-"""The talk before, and from which moment on a turn counts as asked."""
+"""Lines that are decoded on first use, and the moment from which a turn counts as asked."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from agent_worker.settings import FoldRules
 from agent_worker.turn.folding import Fold
 from schemas.messages import Author, TranscriptMessage
 from schemas.ports import Record
@@ -32,8 +33,8 @@ def test_lines_are_decoded_when_somebody_looks_and_once() -> None:
 def test_a_turn_counts_as_asked_when_its_newest_record_was_read() -> None:
     first, second = (Record("t", 0, n, "c", 0, {}, b"", read_at=read) for n, read in enumerate((1.0, 3.0)))
     batch = LaneStub([first])
-    fold = Fold(batch, lambda: NOW, lambda: 9.0)
+    fold = Fold(batch, FoldRules(), lambda: NOW, lambda: 9.0)
     assert fold.read_at == 1.0
     batch.arrive(second)
-    fold.take_more()
+    batch.take_more()
     assert fold.read_at == 3.0

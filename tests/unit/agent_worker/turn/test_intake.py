@@ -1,4 +1,4 @@
-"""Who may speak, edits and deletions: what each inbound event does to a conversation."""
+"""The effect of each inbound event on a conversation: owner, edits, deletions and replays."""
 
 from __future__ import annotations
 

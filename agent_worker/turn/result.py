@@ -1,0 +1,215 @@
+"""The result of a turn: everything that it commits, concluded from its input and its response. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from agent_worker.actions.execution.effects import Effects, Notice
+from agent_worker.handoff.cancel_handoff import assistant_choice
+from agent_worker.handoff.handoff_period import REOPENED, is_open, open_handoff
+from agent_worker.handoff.notifications import build_handoff_envelopes
+from agent_worker.handoff.reply_templates import PERSON
+from agent_worker.turn.envelopes import build_outbound, build_reply, forward_from_person
+from agent_worker.turn.values import HandoffRequest, Response, TurnInput
+from schemas.actions import ActionMemory
+from schemas.conversation import CitedPassage, Facts, Owner, OwnerRequested, Turn
+from schemas.envelope import Envelope
+from schemas.handoff.requests import request_by_turn
+from schemas.ids import derived_id
+from schemas.messages import Author, OutboundMessage
+from schemas.ports import Draft, Found
+
+
+@dataclass(frozen=True, slots=True)
+class TurnResult:
+    """The writes that a turn commits. ``record`` is the turn's own, and part of ``outbox``; None when it neither said
+    nor did anything. ``handoff_request``: the request for people, part of ``outbox`` too."""
+
+    facts: Facts
+    outbox: Sequence[Envelope]
+    record: Turn | None = None
+    handoff_request: OwnerRequested | None = None
+
+
+def conclude(turn: TurnInput, response: Response, stages: Mapping[str, float], now: datetime) -> TurnResult:
+    """Build everything that the turn commits. ``stages``: milliseconds that they took."""
+    chain, effects = turn.chain, response.effects
+    draft = _complete_draft(turn, response)
+    replies = _build_notices(turn, response, now)
+    owner_request = _request_owner(turn, response, now)
+    facts = _update_facts(turn, response, draft, now)
+    if draft is not None:
+        name, newest = turn.rules.voice.name, turn.newest
+        replies.append(build_reply(draft, turn.conversation, turn.id, name=name, message=newest, now=now))
+    has_record = bool(replies) or (effects is not None and bool(effects.records))
+    record = _build_record(turn, response, draft, replies, stages, now) if has_record else None
+    outbox: list[Envelope] = [
+        *(chain.files(stored) for stored in turn.intake.stored),
+        *(chain.send(forward_from_person(said, turn.conversation, now), now) for said in turn.intake.from_people),
+        *(chain.send(reply, now) for reply in replies),
+        *(chain.approval(approval) for approval in (effects.approval_requests if effects is not None else ())),
+        *([chain.ask_owner(owner_request)] if owner_request is not None else ()),
+        *([chain.turn(record)] if record is not None else ()),
+        *build_handoff_envelopes(turn, response, now),
+    ]
+    handoff_request = owner_request if response.handoff_request is not None else None
+    return TurnResult(turn.conversation.facts.model_copy(update=facts), outbox, record, handoff_request)
+
+
+def _complete_draft(turn: TurnInput, response: Response) -> Draft | None:
+    """The draft with a remark on a text that was cut, the notice of the wait, and the cost of the summary for
+    people."""
+    draft, request = response.reply.draft, response.handoff_request
+    if draft is not None and turn.intake.is_cut:
+        draft = replace(draft, text=f"{draft.text}\n\n{turn.voice.too_long}".strip())
+    if draft is None or request is None:
+        return draft
+    draft = replace(draft, tokens=draft.tokens + request.tokens, cost=draft.cost + request.cost)
+    if request.wait_notice is None:
+        return draft
+    text = f"{draft.text}\n\n{request.wait_notice}" if request.wait_notice else draft.text
+    return replace(draft, text=text, choices=draft.choices or [assistant_choice(turn.voice)])
+
+
+def _build_notices(turn: TurnInput, response: Response, now: datetime) -> list[OutboundMessage]:
+    """Messages beside the reply; the system's where an owner change must not drop them."""
+    notices = list(response.effects.notices) if response.effects is not None else []
+    if response.handoff_request is not None and response.handoff_request.wait_notice and response.reply.draft is None:
+        notices.append(Notice(f"{turn.id}-wait", response.handoff_request.wait_notice))
+    by_agent = turn.conversation.owner == "agent" and response.handoff_request is None
+    author = Author(kind="agent", name=turn.rules.voice.name) if by_agent else Author(kind="system")
+    return [
+        build_outbound(
+            turn.conversation,
+            id=derived_id(notice.purpose, "notice"),
+            author=author,
+            text=notice.text,
+            now=now,
+            turn_id=turn.id,
+        )
+        for notice in notices
+    ]
+
+
+def _request_owner(turn: TurnInput, response: Response, now: datetime) -> OwnerRequested | None:
+    """The change of owner that the turn asks for. Its id follows the turn, so that a repeat is the same request."""
+    effects, owner = response.effects, turn.conversation.owner
+    to: Owner = "agent"
+    if response.handoff_request is not None:
+        to, reason = "queue", response.handoff_request.reason
+    elif effects is not None and effects.hand_back and owner == "queue":
+        reason = "what people were asked is settled"
+    elif turn.handoff is not None and turn.handoff.reopens:
+        reason = REOPENED
+    else:
+        return None
+    return request_by_turn(turn.conversation, turn.id, to, reason, now)
+
+
+def _update_facts(turn: TurnInput, response: Response, draft: Draft | None, now: datetime) -> dict[str, Any]:
+    """The facts that this turn changes."""
+    facts, answered = turn.conversation.facts, turn.intake.answered
+    if draft is not None:
+        answered = answered.with_answered(turn.intake.waiting.values())
+    new = answered.to_facts()
+    if response.effects is not None:
+        memory = response.effects.memory
+        new["actions"] = None if memory == ActionMemory() else memory
+    if draft is not None:
+        new |= {
+            "turns": facts.turns + 1,
+            "last_turn_id": turn.id,
+            "last_route": response.reply.route.name,
+            "declined_in_a_row": 0 if draft.answered else facts.declined_in_a_row + 1,
+            "person_offered": any(choice.id == PERSON for choice in draft.choices),
+        }
+    if response.handoff_request is not None:
+        new |= _handoff_facts(turn, response.handoff_request, now)
+    return new
+
+
+def _handoff_facts(turn: TurnInput, request: HandoffRequest, now: datetime) -> dict[str, Any]:
+    """A new handoff, unless people were asked before and have not come yet."""
+    conversation, before = turn.conversation, turn.conversation.facts.handoff
+    if is_open(before):
+        return {"locale": turn.locale}
+    handoff = open_handoff(
+        before,
+        reason=request.reason,
+        since_seq=conversation.head_seq,
+        at=now,
+        epoch=conversation.epoch,
+        summary=list(request.summary),
+    )
+    return {"locale": turn.locale, "handoff": handoff}
+
+
+def _build_record(
+    turn: TurnInput,
+    response: Response,
+    draft: Draft | None,
+    replies: Sequence[OutboundMessage],
+    stages: Mapping[str, float],
+    now: datetime,
+) -> Turn:
+    reply, route, effects = response.reply, response.reply.route, response.effects
+    draft = draft or Draft(text="", answered=True)
+    outcome, why = _describe_actions(effects) or _describe_reply(draft, reply.found)
+    request = response.handoff_request if route.name != "person" else None
+    return Turn(
+        id=turn.id,
+        handled=list(turn.intake.waiting),
+        route=route.name,
+        outcome=outcome,
+        intent=route.intent,
+        scores=dict(route.scores),
+        reasons=[*route.reasons, *why, *([request.reason] if request is not None else ()), *draft.reasons],
+        confidence=min(1.0, max(0.0, reply.found.confidence)),
+        model=draft.model,
+        tokens=draft.tokens,
+        cost=draft.cost,
+        stages=dict(stages),
+        passages=list_cited_passages(reply.found, draft),
+        actions=[] if effects is None else effects.records,
+        replies=list(replies),
+        at=now,
+    )
+
+
+def _describe_actions(effects: Effects | None) -> tuple[str, list[str]] | None:
+    """The outcome of a turn that did something, or asked whether it should; None for any other."""
+    if effects is None or not (effects.records or effects.question):
+        return None
+    done = [f"{record.name}: {record.outcome}" for record in effects.records]
+    return "action", [*done, *([f"{effects.question.action}: asked first"] if effects.question else [])]
+
+
+def _describe_reply(draft: Draft, found: Found) -> tuple[str, list[str]]:
+    """The outcome of a turn that only replied, and the reasons for it."""
+    if draft.handoff:
+        return "person", []
+    if not draft.answered:
+        return "declined", [f"the documents hold no answer (confidence {found.confidence:.2f})"]
+    if draft.citations:
+        return "answer", [f"{len(draft.citations)} quotes from {draft.citations[0].document}"]
+    return "small_talk", ["nothing was asked"]
+
+
+def list_cited_passages(found: Found, draft: Draft) -> list[CitedPassage]:
+    """The passages found, and those cited without having been found: from a prompt with all documents, or from the
+    result of an action."""
+    used = dict.fromkeys((citation.document, citation.heading) for citation in draft.citations)
+    known = [
+        CitedPassage(
+            document=passage.document,
+            heading=passage.heading,
+            score=round(passage.score, 4),
+            cited=(passage.document, passage.heading) in used,
+        )
+        for passage in found.passages
+    ]
+    others = [place for place in used if place not in {(one.document, one.heading) for one in known}]
+    return known + [CitedPassage(document=document, heading=of, score=0.0, cited=True) for document, of in others]

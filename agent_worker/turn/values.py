@@ -1,0 +1,123 @@
+"""The values that flow through a turn: its input, and what its stages return. Its result is in ``result``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from agent_worker.actions.execution.effects import Effects
+from agent_worker.handoff.cancel_handoff import ASSISTANT, wants_assistant
+from agent_worker.handoff.handoff_period import HandoffContext
+from agent_worker.nlu.language_detection import detect_language
+from agent_worker.phrases import Voice, translate_voice
+from agent_worker.router.decision import Route
+from agent_worker.settings import TenantRules
+from agent_worker.turn.envelopes import Chain
+from agent_worker.turn.intake import Intake
+from schemas.conversation import Conversation
+from schemas.desk import DraftMade
+from schemas.messages import InboundMessage, TranscriptMessage
+from schemas.ports import Draft, Found
+
+NOTHING_FOUND = Found(passages=[], answerable=False, confidence=0.0)
+LOCAL_ROUTE = Route("local", ("local",), ())
+
+
+@dataclass(frozen=True)
+class TurnInput:
+    """Everything that a turn knows when it begins to answer. A turn that restarts gets a new one.
+
+    ``token`` fences the commit. ``history``: the earlier transcript, without the waiting messages. ``handoff``: what
+    people do in these events; None where they have no part. ``read_at``: see ``Fold``."""
+
+    id: str
+    rules: TenantRules
+    conversation: Conversation
+    token: int
+    intake: Intake
+    chain: Chain
+    loaded_at: datetime
+    read_at: float
+    history: Sequence[TranscriptMessage] = ()
+    handoff: HandoffContext | None = None
+
+    @cached_property
+    def locale(self) -> str:
+        """The language that the contact writes in."""
+        memory = self.conversation.facts.actions
+        filling = memory.filling.locale if memory is not None and memory.filling is not None else ""
+        return detect_language(self.intake.text, filling or self.conversation.facts.locale or self.rules.voice.locale)
+
+    @cached_property
+    def voice(self) -> Voice:
+        return translate_voice(self.rules.voice, self.locale)
+
+    @property
+    def must_answer(self) -> bool:
+        return bool(self.intake.waiting) and self.conversation.owner == "agent"
+
+    @property
+    def may_act(self) -> bool:
+        """True if there are actions to do or to settle."""
+        return bool(self.rules.actions.actions or self.intake.action_updates)
+
+    @property
+    def must_respond(self) -> bool:
+        """True if there is more to do than to take note."""
+        memory = self.conversation.facts.actions
+        expired = memory is not None and any(approval.expires_at <= self.loaded_at for approval in memory.approvals)
+        # Where people have taken over, an earlier attempt may have begun an action that nobody was told of.
+        may_have_begun = bool(self.intake.waiting) and self.rules.actions.writing
+        asked_by_people = self.handoff is not None and bool(self.handoff.period.draft_requests)
+        return self.must_answer or may_have_begun or bool(self.intake.action_updates) or expired or asked_by_people
+
+    @property
+    def wants_assistant(self) -> bool:
+        """True if the contact says nothing but that it wants the assistant back."""
+        waiting = self.intake.waiting.values()
+        if self.handoff is None or not waiting:
+            return False
+        picked = all(message.choice is not None and message.choice.id == ASSISTANT for message in waiting)
+        choices, returned = self.handoff.choices, self.handoff.period.ending == "returned"
+        return picked or (returned and all(wants_assistant(message, choices) for message in waiting))
+
+    @property
+    def newest(self) -> InboundMessage:
+        """The last of the waiting messages."""
+        return list(self.intake.waiting.values())[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The reply to the waiting messages, and how it came about. ``draft`` is None when the contact hears nothing.
+    ``local_only``: the contact wrote so much that no model that costs anything was asked."""
+
+    draft: Draft | None = None
+    route: Route = LOCAL_ROUTE
+    found: Found = NOTHING_FOUND
+    local_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HandoffRequest:
+    """A request for people to take over. ``summary`` is for them; ``wait_notice`` tells the contact how long it may
+    take, None where no desk is set up. ``tokens`` and ``cost`` of writing the summary."""
+
+    reason: str
+    summary: Sequence[str]
+    wait_notice: str | None = None
+    tokens: int = 0
+    cost: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """All that a turn has to say. ``effects`` of its actions are None where the tenant has none. ``suggestions``:
+    drafts that people asked for."""
+
+    reply: Reply = Reply()
+    effects: Effects | None = None
+    suggestions: Sequence[DraftMade] = ()
+    handoff_request: HandoffRequest | None = None
